@@ -1,0 +1,131 @@
+"""Checks that need more than one section of a space file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spaces.baseline import Baseline
+from spaces.baseline_settings import baseline_settings
+from spaces.dimensions import Choice
+from spaces.errors import Problem, problem
+from spaces.families.python import PythonModel
+from spaces.metrics import direction_of
+from spaces.resolve import MULTI_FIDELITY, ModelSection, all_settings
+from spaces.search_section import ObjectiveRule, SearchSection
+from spaces.section import listed, shown, suggestion
+from spaces.space import compile_space
+from spaces.training_section import TrainingSection
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def check(parts: Mapping[str, Any]) -> list[Problem]:
+    """Finds what is wrong between sections.
+
+    Args:
+        parts: every section that is legal by itself, under its key. Where one is missing, the checks that
+            need it are left out, so that no mistake is reported twice.
+    """
+    found: list[Problem] = []
+    model: ModelSection | None = parts.get("model")
+    training: TrainingSection | None = parts.get("training")
+    search: SearchSection | None = parts.get("search")
+    if "name" in parts:
+        found += _name(parts["name"])
+    found += _settings(model, training, search)
+    if training is not None and search is not None:
+        found += _epochs(training, search)
+    if model is not None and training is not None:
+        found += _monitors(model, training, ("training",), training.early_stopping)
+        found += _output(model, training)
+        if search is not None:
+            found += _objective(model, training, search)
+    for index, baseline in enumerate(parts.get("baselines", ())):
+        found += _baseline(model, training, baseline, ("baselines", index))
+    return found + _unique_names(parts.get("baselines", ()))
+
+
+def _name(name: str) -> list[Problem]:
+    if _NAME.fullmatch(name):
+        return []
+    allowed = "letters, digits, '.', '_' and '-', at most 80, the first a letter or digit"
+    return [problem(("name",), f"found {shown(name)}; allowed: {allowed}")]
+
+
+def _settings(
+    model: ModelSection | None, training: TrainingSection | None, search: SearchSection | None
+) -> list[Problem]:
+    algorithm = "hyperband" if search is None else search.algorithm
+    _, found = compile_space(all_settings(model, training, algorithm))
+    if model is None or training is None or search is None:
+        # A condition may name a hyperparameter of the section that could not be read.
+        found = [one for one in found if "when" not in one.path]
+    return found
+
+
+def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
+    if search.algorithm not in MULTI_FIDELITY or not isinstance(training.epochs, Choice):
+        return []
+    allowed = f"a number or a range with {search.algorithm}, which decides how long each training is"
+    return [problem(("training", "epochs"), f"found a list; allowed: {allowed}")]
+
+
+def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | int, ...], rule: Any) -> list[Problem]:
+    if isinstance(model, PythonModel):
+        # The user's function may compile its model with metrics of its own.
+        return []
+    found = []
+    if rule is not None and not isinstance(rule, str):
+        found += _reported(rule.monitor, training, (*path, "early_stopping", "monitor"))
+    if path == ("training",):
+        for target in training.stop_when:
+            found += _reported(target.metric, training, (*path, "stop_when", target.metric))
+    return found
+
+
+def _reported(name: str, training: TrainingSection, path: tuple[str | int, ...]) -> list[Problem]:
+    if name in training.reported:
+        return []
+    hint = suggestion(name, training.reported)
+    return [problem(path, f"{shown(name)} is never computed; allowed: {listed(training.reported)}{hint}")]
+
+
+def _output(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    if isinstance(model, PythonModel) or model.output != "logits" or training.task != "regression":
+        return []
+    return [problem(("model", "output"), "has no effect: the loss is one of regression, which has no classes")]
+
+
+def _objective(model: ModelSection, training: TrainingSection, search: SearchSection) -> list[Problem]:
+    objective, path = search.objective, ("search", "objective")
+    if objective is None:
+        return []
+    name = objective.name if isinstance(objective, ObjectiveRule) else objective
+    if isinstance(model, PythonModel):
+        if isinstance(objective, str) and direction_of(name) is None:
+            message = f"the direction of {shown(name)} is not known; write {{name: {name}, direction: min}} or max"
+            return [problem(path, message)]
+        return []
+    if isinstance(objective, ObjectiveRule):
+        return _reported(name, training, (*path, "name"))
+    return _reported(name, training, path)
+
+
+def _baseline(
+    model: ModelSection | None, training: TrainingSection | None, baseline: Baseline, path: tuple[str | int, ...]
+) -> list[Problem]:
+    if model is None or training is None:
+        return []
+    _, found = baseline_settings(model, training, baseline, path)
+    return found + _monitors(model, training, path, baseline.early_stopping)
+
+
+def _unique_names(baselines: Sequence[Baseline]) -> list[Problem]:
+    names = [baseline.name for baseline in baselines]
+    return [
+        problem(("baselines", index, "name"), f"{shown(name)} is the name of two baselines")
+        for index, name in enumerate(names)
+        if name in names[:index]
+    ]

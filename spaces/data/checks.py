@@ -1,0 +1,95 @@
+"""Sanity of rows: every part has usable numbers of one shape, and training has every class."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from spaces.data.source import Part, RawData
+from spaces.data.types import Array
+from spaces.errors import DataError
+
+_BLOCK = 2**22  # values looked at in one go, so that checks need little memory of their own
+
+
+def check_rows(raw: RawData) -> RawData:
+    """Judges the rows of all parts, and brings them to uint8 or float32.
+
+    uint8 stays; booleans become uint8, and so do images of whole numbers 0 to 255; all else becomes float32.
+
+    Raises:
+        DataError: empty parts, counts or shapes that differ, Python objects, text, NaN or infinity.
+    """
+    for part in raw.parts:
+        _check_part(part)
+        if part.x.shape[1:] != raw.train.x.shape[1:]:
+            raise DataError(
+                f"{part.where}: rows have shape {part.x.shape[1:]}, those of {raw.train.where} {raw.train.x.shape[1:]}"
+            )
+    small = all(_fits_uint8(part.x) for part in raw.parts)
+    dtype = np.dtype(np.uint8 if small else np.float32)
+    return raw.map_parts(lambda part: dataclasses.replace(part, x=_convert(part, dtype)))
+
+
+def _check_part(part: Part) -> None:
+    x = part.x
+    if x.dtype.kind not in "biuf":
+        what = "Python objects" if x.dtype.hasobject else f"values of type {x.dtype}"
+        raise DataError(f"{part.where}: rows hold {what}; numbers are expected")
+    if x.ndim not in (2, 3, 4):
+        raise DataError(
+            f"{part.where}: has shape {x.shape}; expected (rows, columns), (rows, height, width) or "
+            "(rows, height, width, channels)"
+        )
+    if 0 in x.shape:
+        raise DataError(f"{part.where}: is empty (shape {x.shape})")
+    if part.y.ndim == 0 or len(part.y) != len(x):
+        raise DataError(f"{part.where}: {len(x)} rows but {len(part.y) if part.y.ndim else 'no'} labels")
+
+
+def _fits_uint8(x: Array) -> bool:
+    if x.dtype == np.uint8 or x.dtype.kind == "b":
+        return True
+    return x.ndim > 2 and x.dtype.kind in "iu" and all(b.min() >= 0 and b.max() <= 255 for _, b in blocks(x))
+
+
+def _convert(part: Part, dtype: np.dtype[np.generic]) -> Array:
+    if part.x.dtype == dtype:
+        x = part.x
+    else:
+        with np.errstate(over="ignore"):  # too large a number becomes infinity, which is refused below
+            x = part.x.astype(dtype)
+    if dtype.kind == "f":
+        for start, block in blocks(x):
+            finite = np.isfinite(block)
+            if not finite.all():
+                row = start + int(np.argwhere(~finite)[0, 0])
+                raise DataError(f"{part.where}: row {row} holds NaN, infinity, or a number too large for float32")
+    return x
+
+
+def blocks(x: Array) -> Iterator[tuple[int, Array]]:
+    """The rows in pieces of bounded size: (number of the first row, view of some rows)."""
+    rows = max(1, _BLOCK // max(1, x[0].size))
+    for start in range(0, len(x), rows):
+        yield start, x[start : start + rows]
+
+
+def check_classes(y: Array, class_names: Sequence[str], where: str) -> None:
+    """Refuses a class that training would never see.
+
+    Args:
+        y: training labels, integer (n,) or one-hot (n, classes).
+        class_names: all classes.
+        where: named in the error.
+
+    Raises:
+        DataError: a class has no training row.
+    """
+    counts = y.sum(axis=0) if y.ndim == 2 else np.bincount(y, minlength=len(class_names))
+    missing = [name for name, count in zip(class_names, counts, strict=True) if count == 0]
+    if missing:
+        named = ", ".join(repr(name) for name in missing[:5]) + (", …" if len(missing) > 5 else "")
+        raise DataError(f"{where}: no training row of class {named}")

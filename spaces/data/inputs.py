@@ -1,0 +1,109 @@
+"""Rows for a trained model from a user's files, exactly as training saw its rows."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from spaces.data.checks import blocks
+from spaces.data.csv import check_complete, encode_columns, read_table
+from spaces.data.images import decode, read_header
+from spaces.data.npz import check_npy, read_npy
+from spaces.data.types import Array, DataInfo
+from spaces.errors import DataError
+
+
+def read_image(path: str | Path, info: DataInfo) -> Array:
+    """One image file as a raw row of the model.
+
+    Decoded and resized as Keras's folder loader does it, so a training photograph gives the pixels that
+    training saw. As there, an EXIF orientation is not applied and transparency is dropped. Files of types
+    which that loader does not know (such as TIFF and WebP) are decoded by Pillow. White becomes the model's
+    value of white. Imports TensorFlow.
+
+    Args:
+        path: an image of any size, coloured or gray.
+        info: description of the model's rows; kind "image".
+
+    Returns:
+        Array of shape `info.input_shape` and type `info.dtype`.
+
+    Raises:
+        DataError: no readable image, or the model does not take images.
+    """
+    if info.kind != "image":
+        raise DataError(f"{path}: is an image, but the model takes rows of {info.input_shape[0]} columns")
+    height, width, channels = info.input_shape if len(info.input_shape) == 3 else (*info.input_shape, 1)
+    if channels not in (1, 3):
+        raise DataError(f"{path}: an image has 1 or 3 channels, the model takes {channels}")
+    read_header(path)
+    pixels = decode(path, (height, width), channels, smooth=not info.resized)
+    if info.white is not None and info.white != 255:
+        pixels = pixels * np.float32(info.white / 255)
+    if info.dtype == "uint8":
+        pixels = np.rint(pixels)
+    return pixels.astype(info.dtype).reshape(info.input_shape)
+
+
+def read_rows(path: str | Path, info: DataInfo) -> Array:
+    """The rows of a `.npy` or CSV file as raw rows of the model.
+
+    Args:
+        path: an `.npy` array of rows, or of one row; or a table (any other name) with the training table's
+            columns in any order, further ones are ignored. Models trained on arrays take tables with as many
+            columns of numbers as a row has values, in order, with or without a header line.
+        info: description of the model's rows.
+
+    Returns:
+        Array of shape (n, *info.input_shape) and type `info.dtype`.
+
+    Raises:
+        DataError: the file is missing or damaged, or its rows do not fit the model.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npy":
+        return _convert(_read_array(path), info, path)
+    if not info.columns:
+        return _convert(read_table(path, header=False).to_numpy(), info, path)
+    table = read_table(path, text_columns=info.categories)
+    if missing := [name for name in info.columns if name not in table.columns]:
+        raise DataError(f"{path}: has no column {missing[0]!r}, which the model needs")
+    table = table[list(info.columns)]
+    check_complete(table, path)
+    return _convert(encode_columns(table, info.columns, info.categories, path), info, path)
+
+
+def _read_array(path: Path) -> Array:
+    try:
+        with path.open("rb") as stream:
+            check_npy(stream, str(path), path.stat().st_size)
+            stream.seek(0)
+            return read_npy(stream, str(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _convert(values: Array, info: DataInfo, path: Path) -> Array:
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{path}: holds values of type {values.dtype}, numbers are expected")
+    shape = info.input_shape
+    if values.shape == shape:
+        values = values[np.newaxis]
+    elif values.ndim == 2 and values.shape[1] == math.prod(shape):
+        values = values.reshape(len(values), *shape)
+    if values.shape[1:] != shape or not len(values):
+        raise DataError(f"{path}: has shape {values.shape}, the model takes rows of shape {shape}")
+    if info.dtype == "uint8":
+        for start, block in blocks(values):
+            fits = (block >= 0) & (block <= 255) & (block == np.floor(block))
+            if not fits.all():
+                row = start + int(np.argwhere(~fits)[0, 0])
+                raise DataError(f"{path}: row {row} has values that are no whole numbers from 0 to 255")
+    with np.errstate(over="ignore"):  # too large a number becomes infinity, which is refused below
+        converted = values.astype(info.dtype)
+    if converted.dtype.kind == "f" and not np.isfinite(converted).all():
+        row = int(np.argwhere(~np.isfinite(converted))[0, 0])
+        raise DataError(f"{path}: row {row} holds NaN, infinity, or a number too large for {info.dtype}")
+    return converted

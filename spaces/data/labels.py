@@ -1,0 +1,167 @@
+"""From labels as they came to labels a model can learn: classes 0 to k - 1, one-hot rows, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spaces.data.source import Part, RawData
+from spaces.data.types import Array, Labels, Task
+from spaces.errors import DataError
+
+_FOR_REGRESSION = "; for regression set training.loss, such as loss: mse"
+_MANY_CLASSES = 100
+_ROWS_PER_CLASS = 5
+
+
+@dataclass(frozen=True)
+class EncodedLabels:
+    """Labels of all parts of a data set, in one form.
+
+    Attributes:
+        task: classification or regression.
+        labels: how `ys` spell it.
+        outputs: classes, or target columns.
+        class_names: one per class; () in regression.
+        ys: one array per part of the raw data, in the order of `RawData.parts`.
+    """
+
+    task: Task
+    labels: Labels
+    outputs: int
+    class_names: tuple[str, ...]
+    ys: tuple[Array, ...]
+
+
+def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
+    """Brings labels into the form that the task asks for.
+
+    In classification, one-hot rows stay one-hot; whole numbers and text become the numbers 0 to k - 1 of the
+    sorted classes. In regression they become float32.
+
+    Args:
+        raw: the data with labels as they came.
+        task: what the space is for.
+        loss: `training.loss`: "auto" or a Keras name.
+
+    Raises:
+        DataError: labels that do not fit the task or the loss.
+    """
+    ys = [_plain(part) for part in raw.parts]
+    for part, y in zip(raw.parts, ys, strict=True):
+        if y.shape[1:] != ys[0].shape[1:]:
+            raise DataError(
+                f"{part.where}: labels have shape {y.shape[1:]}, those of {raw.train.where} {ys[0].shape[1:]}"
+            )
+    text = [y.dtype.kind in "US" for y in ys]
+    if task == "regression":
+        if any(text):
+            raise DataError(f"{raw.train.where}: labels are text, regression needs numbers")
+        return _numbers(ys)
+    if any(text) and not all(text):
+        raise DataError(f"{raw.train.where}: labels are text in one part and numbers in another")
+    if ys[0].ndim == 2:
+        encoded = _one_hot(raw, ys)
+    else:
+        for part, y in zip(raw.parts, ys, strict=True):
+            _check_whole(y, part.where)
+        encoded = _classes(raw, ys)
+    _check_loss(encoded, loss, raw.train.where)
+    return encoded
+
+
+def _plain(part: Part) -> Array:
+    """Labels as a vector or matrix of numbers or text, checked."""
+    y = part.y
+    if y.dtype.kind not in "biufUS":
+        raise DataError(f"{part.where}: labels of type {y.dtype} are not read; numbers or text are expected")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim not in (1, 2) or (y.ndim == 2 and y.dtype.kind in "US"):
+        raise DataError(
+            f"{part.where}: labels have shape {y.shape}; one label or one row of numbers per row is expected"
+        )
+    if len(y) != len(part.x):
+        raise DataError(f"{part.where}: {len(part.x)} rows but {len(y)} labels")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        row = int(np.argwhere(~np.isfinite(y))[0, 0])
+        raise DataError(f"{part.where}: the label in row {row} is NaN or infinite")
+    return y
+
+
+def _numbers(ys: Sequence[Array]) -> EncodedLabels:
+    outputs = ys[0].shape[1] if ys[0].ndim == 2 else 1
+    return EncodedLabels("regression", "number", outputs, (), tuple(y.astype(np.float32) for y in ys))
+
+
+def _one_hot(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
+    for part, y in zip(raw.parts, ys, strict=True):
+        wrong = (y.sum(axis=1) != 1) | ((y != 0) & (y != 1)).any(axis=1)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(f"{part.where}: labels are not one-hot: row {row} is {_shown(y[row])}{_FOR_REGRESSION}")
+    classes = ys[0].shape[1]
+    names = raw.class_names or tuple(str(number) for number in range(classes))
+    if len(names) != classes:
+        raise DataError(f"{raw.train.where}: {classes} label columns, but {len(names)} classes are known")
+    return EncodedLabels("classification", "one-hot", classes, names, tuple(y.astype(np.float32) for y in ys))
+
+
+def _classes(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
+    if raw.class_names is not None:
+        return _named_classes(raw, ys, raw.class_names)
+    found = np.unique(np.concatenate([np.unique(y) for y in ys]))
+    rows = sum(len(y) for y in ys)
+    if len(found) > _MANY_CLASSES and len(found) * _ROWS_PER_CLASS > rows:
+        raise DataError(
+            f"{raw.train.where}: {len(found)} different labels in {rows} rows are hardly classes" + _FOR_REGRESSION
+        )
+    if found.dtype.kind not in "US":
+        if found[0] < 0 and found.tolist() != [-1, 1]:
+            raise DataError(f"{raw.train.where}: label {found[0]:g} is negative; classes count from 0")
+        names = tuple(str(int(value)) for value in found)
+    else:
+        names = tuple(_text(value) for value in found)
+    if len(found) < 2:
+        raise DataError(f"{raw.train.where}: all rows have the label {names[0]!r}; at least two classes are needed")
+    numbers = tuple(np.searchsorted(found, y).astype(np.int32) for y in ys)
+    return EncodedLabels("classification", "integer", len(found), names, numbers)
+
+
+def _named_classes(raw: RawData, ys: Sequence[Array], names: tuple[str, ...]) -> EncodedLabels:
+    if len(names) < 2:
+        raise DataError(f"{raw.train.where}: {names[0]!r} is the only class; at least two are needed")
+    for part, y in zip(raw.parts, ys, strict=True):
+        outside = (y < 0) | (y >= len(names))
+        if outside.any():
+            raise DataError(
+                f"{part.where}: label {y[np.argmax(outside)]:g} is out of range; "
+                f"{len(names)} classes are 0 to {len(names) - 1}"
+            )
+    return EncodedLabels("classification", "integer", len(names), names, tuple(y.astype(np.int32) for y in ys))
+
+
+def _check_loss(encoded: EncodedLabels, loss: str, where: str) -> None:
+    if loss == "binary_crossentropy" and (encoded.labels != "integer" or encoded.outputs != 2):
+        raise DataError(f"{where}: training.loss: {loss} needs labels of two classes, one number per row")
+    if loss == "categorical_crossentropy" and encoded.labels != "one-hot":
+        raise DataError(f"{where}: training.loss: {loss} needs one-hot labels, these are one per row; use auto")
+    if loss == "sparse_categorical_crossentropy" and encoded.labels != "integer":
+        raise DataError(f"{where}: training.loss: {loss} needs one label per row, these are one-hot; use auto")
+
+
+def _check_whole(y: Array, where: str) -> None:
+    if y.dtype.kind == "f" and (y != np.floor(y)).any():
+        row = int(np.argmax(y != np.floor(y)))
+        raise DataError(f"{where}: the label {y[row]:g} in row {row} is no whole number{_FOR_REGRESSION}")
+
+
+def _text(value: np.generic) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _shown(row: Array) -> str:
+    values = ", ".join(f"{value:g}" for value in row[:10])
+    return f"({values}{', …' if len(row) > 10 else ''})"

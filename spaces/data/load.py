@@ -1,0 +1,135 @@
+"""Loading the data of a space: source, checks, labels, parts and preprocessing in one pass."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spaces.data import preprocessing
+from spaces.data.builtin import load_builtin
+from spaces.data.checks import check_classes, check_rows
+from spaces.data.csv import load_csv
+from spaces.data.fingerprint import fingerprint
+from spaces.data.folder import load_folder
+from spaces.data.idx import load_idx
+from spaces.data.labels import EncodedLabels, encode_labels
+from spaces.data.npz import load_npz
+from spaces.data.python import load_python
+from spaces.data.source import Part, RawData
+from spaces.data.split import First, Rows, Size, partition, reduce
+from spaces.data.types import Array, DataInfo, Dataset, Split
+from spaces.errors import DataError
+
+if TYPE_CHECKING:
+    from spaces.data_section import DataSection
+    from spaces.spec import SearchSpec
+
+_TEST_FRACTION = 0.2
+
+
+def load_data(spec: SearchSpec) -> Dataset:
+    """Reads, checks and divides the data of a space.
+
+    The same space and files give the same parts, in the same order. TensorFlow is imported only for image
+    files and for data sets that Keras downloads.
+
+    A validation part that comes with the data (a `validation` folder beside `train`) is used as it is;
+    otherwise `data.validation` is taken from the training rows. `data.test: auto` is the test part that comes
+    with the data, or else a fifth of the training rows.
+
+    Raises:
+        DataError: data are missing or cannot be used; the message names the file.
+    """
+    raw = check_rows(_read(spec.data))
+    if spec.data.image_size is not None and raw.train.x.ndim == 2:
+        raise DataError(f"data.image_size: {raw.train.where} holds rows of columns, no images")
+    encoded = encode_labels(raw, spec.training.task, spec.training.loss)
+    ys = iter(encoded.ys)
+    raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
+    train, validation, test = _divide(spec.data, raw, bool(encoded.class_names))
+    if encoded.class_names:
+        check_classes(train.y, encoded.class_names, raw.train.where)
+    info = _describe(spec.data, raw, encoded, train.x)
+    return Dataset(raw.name, info, train, validation, test, fingerprint(train, validation, test), raw.origin)
+
+
+def _read(data: DataSection) -> RawData:
+    if isinstance(data.source, str):
+        return load_builtin(data.source, data.seed, data.image_size, data.color)
+    path = Path(data.source.location)
+    match data.source.kind:
+        case "folder":
+            return load_folder(path, data.seed, data.image_size, data.color)
+        case "npz":
+            return load_npz(path)
+        case "csv":
+            return load_csv(path, data.target)
+        case "idx":
+            return load_idx(path)
+        case _:
+            return load_python(data.source.location)
+
+
+def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Split, Split | None]:
+    if data.test == "given" and raw.test is None:
+        raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
+    test_size = _test_size(data, raw)
+    rows = partition(
+        raw.train.y,
+        None if raw.validation is not None else _validation_size(data),
+        test_size,
+        seed=data.seed,
+        shuffled=raw.shuffled,
+        classes=classes,
+    )
+    train = _select(raw.train, rows.train)
+    if data.limit is not None:
+        train = _select(train, reduce(train.y, data.limit, seed=data.seed, classes=classes))
+    if raw.validation is not None:
+        validation = Split(raw.validation.x, raw.validation.y)
+    else:
+        validation = _select(raw.train, rows.validation)
+    if test_size is not None:
+        return train, validation, _select(raw.train, rows.test)
+    if data.test == "none" or raw.test is None:
+        return train, validation, None
+    return train, validation, Split(raw.test.x, raw.test.y)
+
+
+def _validation_size(data: DataSection) -> Size:
+    return data.validation if isinstance(data.validation, int | float) else First(data.validation.first)
+
+
+def _test_size(data: DataSection, raw: RawData) -> int | float | None:
+    """What is taken from the training rows for the test; None: nothing."""
+    wanted = data.test
+    if wanted == "auto":
+        return None if raw.test is not None else _TEST_FRACTION
+    return None if isinstance(wanted, str) else wanted
+
+
+def _select(part: Part | Split, rows: Rows) -> Split:
+    return Split(part.x[rows], part.y[rows])
+
+
+def _describe(data: DataSection, raw: RawData, encoded: EncodedLabels, x: Array) -> DataInfo:
+    image = x.ndim > 2
+    chosen = preprocessing.choose(data.preprocessing, x, raw.white, raw.indicators, raw.train.where)
+    return DataInfo(
+        kind="image" if image else "tabular",
+        input_shape=x.shape[1:],
+        dtype=x.dtype.name,
+        task=encoded.task,
+        labels=encoded.labels,
+        outputs=encoded.outputs,
+        class_names=encoded.class_names,
+        scale=chosen.scale,
+        mean=chosen.mean,
+        std=chosen.std,
+        image_size=data.image_size,
+        resized=raw.resized,
+        white=chosen.white,
+        columns=raw.columns,
+        categories=raw.categories,
+    )

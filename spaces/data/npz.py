@@ -1,0 +1,110 @@
+"""NumPy archives: `x_train`, `y_train` and optionally `x_test`, `y_test`; or `x` and `y`."""
+
+from __future__ import annotations
+
+import math
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from spaces.data.memory import check_size
+from spaces.data.source import Part, RawData
+from spaces.data.types import Array
+from spaces.errors import DataError
+
+# NumPy reads the header as a Python literal and lets some errors of that through.
+_HEADER_ERRORS = (ValueError, TypeError, SyntaxError, RecursionError, tokenize.TokenError)
+
+
+def load_npz(path: Path) -> RawData:
+    """The data set in an `.npz` file. Object arrays, which would need pickle, are refused.
+
+    Raises:
+        DataError: the file is missing, damaged, too big for the memory, or lacks the named arrays.
+    """
+    with _open(path) as archive:
+        present = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
+        names = ("x_train", "y_train") if "x_train" in present else ("x", "y")
+        if missing := [name for name in names if name not in present]:
+            raise DataError(
+                f"{path}: array {missing[0]!r} is missing; expected x_train and y_train (with x_test and "
+                f"y_test), or x and y; found {', '.join(sorted(present)) or 'nothing'}"
+            )
+        test_names = [name for name in ("x_test", "y_test") if name in present]
+        if len(test_names) == 1:
+            raise DataError(f"{path}: {test_names[0]!r} comes alone; a test part has both x_test and y_test")
+        check_size(sum(_declared_size(archive, name) for name in (*names, *test_names)), str(path))
+        arrays = {name: _read(archive, name, path) for name in (*names, *test_names)}
+    train = Part(arrays[names[0]], arrays[names[1]], f"{path} ({names[0]}, {names[1]})")
+    test = Part(arrays["x_test"], arrays["y_test"], f"{path} (x_test, y_test)") if test_names else None
+    return RawData(path.stem, str(path), train, test=test)
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path}: damaged, or no .npz file ({error})") from error
+
+
+def _declared_size(archive: zipfile.ZipFile, name: str) -> int:
+    return archive.getinfo(f"{name}.npy").file_size
+
+
+def _read(archive: zipfile.ZipFile, name: str, path: Path) -> Array:
+    where = f"{path} ({name})"
+    try:
+        with archive.open(f"{name}.npy") as member:
+            check_npy(member, where, _declared_size(archive, name))
+        with archive.open(f"{name}.npy") as member:
+            return read_npy(member, where)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{where}: damaged ({error})") from error
+
+
+def check_npy(stream: IO[bytes], where: str, size: int) -> None:
+    """Judges a `.npy` stream by its header, before anything of its promised size is allocated.
+
+    Args:
+        stream: the open file, at its start.
+        where: its name in error messages.
+        size: bytes in it.
+
+    Raises:
+        DataError: it holds Python objects, is no `.npy` file, or promises more than its size.
+    """
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise ValueError(f"format version {version[0]}.{version[1]}")
+    except _HEADER_ERRORS as error:
+        raise DataError(f"{where}: damaged, or no .npy file ({error})") from error
+    if dtype.hasobject:
+        raise DataError(f"{where}: holds Python objects (dtype object), which are not read; save plain arrays")
+    expected = dtype.itemsize * math.prod(shape)
+    if expected > size:
+        raise DataError(f"{where}: damaged: shape {shape} needs {expected} bytes, the file has {size}")
+    check_size(expected, where)
+
+
+def read_npy(stream: IO[bytes], where: str) -> Array:
+    """The array of a `.npy` stream that passed `check_npy`.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        values: Array = np.lib.format.read_array(stream, allow_pickle=False)
+    except _HEADER_ERRORS as error:
+        raise DataError(f"{where}: damaged ({error})") from error
+    return values

@@ -1,0 +1,81 @@
+"""What the model does to raw rows before anything else: a factor for pixels, standardization for columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from spaces.data.checks import blocks
+from spaces.data.types import Array
+from spaces.errors import DataError
+
+Option = Literal["auto", "rescale", "standardize", "none"]
+_WHITES = (1.0, 255.0, 65535.0)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The fields of `DataInfo` that this module decides: see there."""
+
+    scale: float | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    white: float | None
+
+
+def choose(option: Option, x: Array, white: float | None, indicators: Array | None, where: str) -> Preprocessing:
+    """Chooses and measures the preprocessing.
+
+    Args:
+        option: `data.preprocessing`. "auto": pixels are rescaled to 0..1, columns standardized; images whose
+            range is unknown (negative values, or above 65535) are standardized per channel.
+        x: training rows, uint8 or float32.
+        white: value of a white pixel where the source knows it.
+        indicators: for each column whether it is the 0 or 1 of a text value, to be left so; None: none is.
+        where: named in errors.
+
+    Raises:
+        DataError: `rescale` of values of no known range.
+    """
+    image = x.ndim > 2
+    known = white if white is not None else _white(x)
+    white = known if image else None
+    if option == "auto":
+        option = "rescale" if image and known is not None else "standardize"
+    if option == "rescale":
+        if known is None:
+            raise DataError(
+                f"{where}: data.preprocessing: rescale needs values from 0 to 1, 255 or 65535, these go from "
+                f"{x.min():g} to {x.max():g}; use standardize"
+            )
+        return Preprocessing(None if known == 1 else 1 / known, None, None, white)
+    if option == "standardize":
+        mean, std = _moments(x, indicators)
+        return Preprocessing(None, mean, std, white)
+    return Preprocessing(None, None, None, white)
+
+
+def _white(x: Array) -> float | None:
+    if x.dtype == np.uint8:
+        return 255.0 if x.max() > 1 else 1.0  # black and white drawings come as 0 and 1
+    if x.min() < 0:
+        return None
+    return next((white for white in _WHITES if x.max() <= white), None)
+
+
+def _moments(x: Array, indicators: Array | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per column or channel (one for all pixels of an image without channels).
+
+    Two passes over blocks of rows: exact for large offsets, and no copy of the rows.
+    """
+    axes = tuple(range(x.ndim - 1)) if x.ndim != 3 else (0, 1, 2)
+    count = x.size // (x.shape[-1] if x.ndim != 3 else 1)
+    mean = np.atleast_1d(sum(np.sum(b, axis=axes, dtype=np.float64) for _, b in blocks(x)) / count)
+    variance = sum(np.sum((b - mean) ** 2, axis=axes) for _, b in blocks(x)) / count
+    std = np.sqrt(np.atleast_1d(variance))
+    std[std == 0] = 1.0  # a constant column
+    if indicators is not None:
+        mean, std = np.where(indicators, 0.0, mean), np.where(indicators, 1.0, std)
+    return tuple(mean.tolist()), tuple(std.tolist())

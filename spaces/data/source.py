@@ -1,0 +1,83 @@
+"""The interface of a data source: it reads rows as they are and judges nothing.
+
+A source is a function that returns `RawData`. Everything after it (labels, checks, splits, preprocessing) is
+the same for all sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+
+from spaces.data.types import Array
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows and labels of one file or folder, labels in whatever form they came.
+
+    Attributes:
+        x: rows, the first axis counts them.
+        y: labels: numbers, strings, or a matrix (one-hot labels or several targets).
+        where: file, folder or function that the part came from, for error messages.
+    """
+
+    x: Array
+    y: Array
+    where: str
+
+
+@dataclass(frozen=True)
+class RawData:
+    """What a source yields.
+
+    Attributes:
+        name: short name of the data set.
+        origin: where it came from, for people.
+        train: rows to train on, and to split off the parts that are not given.
+        validation: a validation part that comes with the data.
+        test: a test part that comes with the data.
+        class_names: names of the labels 0, 1, ...; None: the labels name themselves.
+        white: value of a white pixel; None: found from the rows.
+        shuffled: the training rows are in random order already, so that splits are cut from their end.
+        resized: the rows were image files of other sizes.
+        columns: input columns of a table.
+        categories: values of the text columns among them.
+    """
+
+    name: str
+    origin: str
+    train: Part
+    validation: Part | None = None
+    test: Part | None = None
+    class_names: tuple[str, ...] | None = None
+    white: float | None = None
+    shuffled: bool = False
+    resized: bool = False
+    columns: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts there are, training first."""
+        return tuple(part for part in (self.train, self.validation, self.test) if part is not None)
+
+    @property
+    def indicators(self) -> Array | None:
+        """For each input of a table with text columns, whether it is the 0 or 1 of one of their values."""
+        if not self.categories:
+            return None
+        flags = [flag for name in self.columns for flag in ([True] * len(self.categories.get(name, ())) or [False])]
+        return np.array(flags)
+
+    def map_parts(self, change: Callable[[Part], Part]) -> Self:
+        """The same data with every part changed."""
+        return replace(
+            self,
+            train=change(self.train),
+            validation=self.validation and change(self.validation),
+            test=self.test and change(self.test),
+        )

@@ -1,0 +1,152 @@
+"""Which rows train, which validate, which test: decided by the seed, the labels and the settings alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spaces.data.types import Array
+from spaces.errors import DataError
+
+Rows = slice | Array  # both select from an array; a slice does it without a copy
+_TEST_STREAM = 0
+_VALIDATION_STREAM = 1
+_LIMIT_STREAM = 2
+
+
+@dataclass(frozen=True)
+class First:
+    """The first `count` rows, as classic tutorials hold them out."""
+
+    count: int
+
+
+Size = int | float | First
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Rows of each part, ascending; empty where nothing is held out."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+
+def partition(
+    labels: Array,
+    validation: Size | None,
+    test: int | float | None,
+    *,
+    seed: int,
+    shuffled: bool,
+    classes: bool,
+) -> Partition:
+    """Divides rows into training, validation and test part.
+
+    Rows in file order are drawn at random, of each class in proportion where there are classes; the test part
+    is drawn first, so that it does not depend on `validation`. Shuffled rows are cut instead, as Keras does:
+    training, then validation, then test, and the two held-out parts together take the sum of their fractions.
+
+    Args:
+        labels: (n,) integers or numbers, or (n, classes) one-hot rows, or (n, targets).
+        validation: a count, a fraction of all n rows, `First`, or None for no such part.
+        test: a count, a fraction of all n rows, or None.
+        seed: 0 or more; the same seed and labels give the same parts.
+        shuffled: the rows are in random order already.
+        classes: labels are classes.
+
+    Raises:
+        DataError: a part would be empty, or training would.
+    """
+    count = len(labels)
+    first = validation.count if isinstance(validation, First) else 0
+    drawn = None if isinstance(validation, First) else validation
+    validation_size, test_size = _sizes(count, drawn, test)
+    held = first + validation_size + test_size
+    if held >= count:
+        raise DataError(f"data: {held} rows are held out for validation and test, there are only {count}")
+    rows = np.arange(count)
+    head, rows = rows[:first], rows[first:]
+    if shuffled:
+        rest, validation_rows, test_rows = np.split(
+            rows, [len(rows) - test_size - validation_size, len(rows) - test_size]
+        )
+    else:
+        strata = _strata(labels) if classes else np.zeros(count, np.intp)
+        rest, test_rows = _draw(rows, strata, test_size, np.random.default_rng([seed, _TEST_STREAM]))
+        rest, validation_rows = _draw(rest, strata, validation_size, np.random.default_rng([seed, _VALIDATION_STREAM]))
+    if first:
+        validation_rows = head
+    return Partition(_compact(rest), _compact(validation_rows), _compact(test_rows))
+
+
+def reduce(labels: Array, limit: int, *, seed: int, classes: bool) -> Rows:
+    """At most `limit` rows, of each class in proportion and at least one of each.
+
+    Raises:
+        DataError: there are more classes than `limit`.
+    """
+    rows = np.arange(len(labels))
+    if limit >= len(rows):
+        return slice(0, len(rows))
+    strata = _strata(labels) if classes else np.zeros(len(rows), np.intp)
+    present = len(np.unique(strata))
+    if limit < present:
+        raise DataError(f"data.limit: {limit} rows cannot hold {present} classes")
+    kept, _ = _draw(rows, strata, len(rows) - limit, np.random.default_rng([seed, _LIMIT_STREAM]))
+    return _compact(kept)
+
+
+def _sizes(count: int, validation: int | float | None, test: int | float | None) -> tuple[int, int]:
+    test_size = _size("test", test, count)
+    validation_size = _size("validation", validation, count)
+    if isinstance(validation, float) and isinstance(test, float):
+        # rounded once, as Keras rounds one fraction: 0.1 and 0.1 leave the same training rows as 0.2
+        validation_size = int(round(validation + test, 12) * count) - test_size
+    return validation_size, test_size
+
+
+def _size(name: str, wanted: int | float | None, count: int) -> int:
+    if wanted is None:
+        return 0
+    size = int(wanted * count) if isinstance(wanted, float) else wanted
+    if size < 1:
+        raise DataError(f"data.{name}: {wanted} of {count} rows is no row at all")
+    return size
+
+
+def _strata(labels: Array) -> Array:
+    return np.argmax(labels, axis=1) if labels.ndim == 2 else labels
+
+
+def _draw(rows: Array, strata: Array, count: int, generator: np.random.Generator) -> tuple[Array, Array]:
+    """(rows left, `count` rows drawn), both ascending; no stratum is emptied while others have more."""
+    kinds, sizes = np.unique(strata[rows], return_counts=True)
+    taken = np.zeros(len(rows), bool)
+    for kind, quota in zip(kinds, _quotas(sizes, count), strict=True):
+        members = np.flatnonzero(strata[rows] == kind)
+        taken[generator.permutation(members)[:quota]] = True
+    return rows[~taken], rows[taken]
+
+
+def _quotas(sizes: Array, count: int) -> Array:
+    """Shares of `count` in proportion to `sizes`, by largest remainder, each leaving a member if it can."""
+    spare = sizes - 1
+    if count > spare.sum():
+        spare = sizes
+    exact = sizes * (count / sizes.sum())
+    quotas = np.minimum(np.floor(exact).astype(np.intp), spare)
+    by_remainder = np.argsort(-(exact - np.floor(exact)), kind="stable")
+    while missing := count - int(quotas.sum()):
+        room = by_remainder[quotas[by_remainder] < spare[by_remainder]]
+        quotas[room[:missing]] += 1
+    return np.asarray(quotas)
+
+
+def _compact(rows: Array) -> Rows:
+    """A slice where the rows are consecutive."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows

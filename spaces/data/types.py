@@ -1,0 +1,121 @@
+"""What loaded data looks like: arrays in their raw type, and a description to build a model from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+Kind = Literal["image", "tabular"]
+Task = Literal["classification", "regression"]
+Labels = Literal["integer", "one-hot", "number"]
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """Everything a model and `predict` must know about the rows, without the rows.
+
+    Preprocessing is part of the model: it resizes to `image_size`, multiplies by `scale`, and subtracts
+    `mean` and divides by `std`, which broadcast against a row from its last axis. What is None is left out.
+
+    Attributes:
+        kind: "image" for rows of two or three axes, "tabular" for rows of one axis.
+        input_shape: shape of one raw row, without the batch axis: (height, width), (height, width, channels)
+            or (columns,).
+        dtype: NumPy name of the raw rows' type, such as "uint8".
+        task: "classification" or "regression".
+        labels: "integer" (0 to outputs - 1), "one-hot", or "number" for regression.
+        outputs: number of classes, or of target columns in regression.
+        class_names: one name per class in label order; () in regression.
+        scale: factor that brings raw values to 0..1, such as 1/255; None: values stay as they are.
+        mean: one value per column or channel, from training rows only; None: no standardization.
+        std: as `mean`; never 0 (a constant column has 1).
+        image_size: (height, width) the model works at; None: that of `input_shape`.
+        resized: whether image files were brought to `input_shape` when they were loaded.
+        white: value of a white pixel in the raw rows (255, 16, 1), so that an image file can be brought to
+            the same range; None for tabular rows and for images of no known range.
+        columns: names of the input columns in a CSV file, before text columns are spread out; () otherwise.
+        categories: for each text column of `columns` its sorted values, each one an input column of 0 or 1.
+    """
+
+    kind: Kind
+    input_shape: tuple[int, ...]
+    dtype: str
+    task: Task
+    labels: Labels
+    outputs: int
+    class_names: tuple[str, ...] = ()
+    scale: float | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    image_size: tuple[int, int] | None = None
+    resized: bool = False
+    white: float | None = None
+    columns: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `json.dumps`; `from_json` gives an equal object back."""
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        plain["categories"] = {column: list(values) for column, values in self.categories.items()}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """The object that `to_json` described.
+
+        Raises:
+            TypeError: a field is missing or unknown.
+        """
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
+        }
+        categories = plain.get("categories", {})
+        values["categories"] = {column: tuple(names) for column, names in categories.items()}
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows with their labels.
+
+    Attributes:
+        x: raw rows, shape (n, *input_shape).
+        y: int32 (n,) for integer labels, float32 (n, classes) for one-hot labels, float32 (n,) or (n,
+            targets) for regression.
+    """
+
+    x: Array
+    y: Array
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A loaded data set, split and checked.
+
+    Attributes:
+        name: short name: that of the source, or of its file without ending.
+        info: description of the rows.
+        train: rows to train on.
+        validation: rows that choose between configurations.
+        test: rows for the final evaluation only; None with `test: none`.
+        fingerprint: SHA-256 (hexadecimal) of all parts; equal data and splits have equal fingerprints.
+        origin: where the rows came from, for people.
+    """
+
+    name: str
+    info: DataInfo
+    train: Split
+    validation: Split
+    test: Split | None
+    fingerprint: str
+    origin: str

@@ -1,0 +1,185 @@
+"""The `data:` section: where the rows come from and how they are split."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
+
+from spaces.references import Reference
+from spaces.section import Refusals, Section, refuse, shown, suggestion
+
+NAMED_SOURCES = ("digits", "fashion-mnist", "mnist", "cifar10", "cifar100", "flowers")
+PATH_SOURCES = ("folder", "npz", "csv", "idx")
+SOURCES = (*PATH_SOURCES, "python")
+
+
+def _absolute(path: str) -> str:
+    if not path:
+        raise refuse("found an empty path; allowed: a file or folder")
+    # Not resolve(): a link stays the name that its owner chose.
+    return os.path.abspath(Path(path).expanduser())
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+
+
+class Source(Section):
+    """The user's own data: exactly one of the keys."""
+
+    folder: AbsolutePath | None = Field(default=None, description="Folder with one folder of images per class.")
+    npz: AbsolutePath | None = Field(
+        default=None, description="NumPy archive with x_train, y_train and, if wanted, a test part."
+    )
+    csv: AbsolutePath | None = Field(default=None, description="Table with a header line.")
+    idx: AbsolutePath | None = Field(default=None, description="Folder with files in the format of MNIST.")
+    python: Reference | None = Field(default=None, description='"module:function" that returns arrays.')
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "no source"
+            raise refuse(f"found {found}; allowed: exactly one of {', '.join(SOURCES)}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Which of the keys is given."""
+        return next(name for name in SOURCES if getattr(self, name) is not None)
+
+    @property
+    def location(self) -> str:
+        """The absolute path, or the reference of a function."""
+        return str(getattr(self, self.kind))
+
+
+def _source(raw: Any) -> Any:
+    if isinstance(raw, Source):
+        return raw
+    if isinstance(raw, dict):
+        return Source.model_validate(raw)
+    if raw not in NAMED_SOURCES:
+        hint = suggestion(raw, NAMED_SOURCES) if isinstance(raw, str) else ""
+        known = f"{', '.join(NAMED_SOURCES)}, or one of {', '.join(f'{{{name}: ...}}' for name in SOURCES)}"
+        raise refuse(f"found {shown(raw)}; allowed: {known}{hint}")
+    return raw
+
+
+def _number_of_rows(raw: Any, allowed: str) -> int | float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        raise refuse(f"found {shown(raw)}; allowed: {allowed}")
+    if (isinstance(raw, int) and raw < 1) or (isinstance(raw, float) and not 0 < raw < 1):
+        raise refuse(f"found {shown(raw)}; allowed: {allowed}")
+    return raw
+
+
+_ROWS = "a count of at least 1 or a fraction between 0 and 1"
+
+
+class FirstRows(Section):
+    """The first rows of the training part."""
+
+    first: Annotated[int, Field(ge=1)] = Field(description="Number of rows.")
+
+
+def _validation(raw: Any) -> Any:
+    if isinstance(raw, FirstRows):
+        return raw
+    if isinstance(raw, dict):
+        return FirstRows.model_validate(raw)
+    return _number_of_rows(raw, f"{_ROWS}, or {{first: count}}")
+
+
+def _test(raw: Any) -> Any:
+    words = ("auto", "given", "none")
+    if isinstance(raw, str):
+        if raw not in words:
+            raise refuse(f"found {shown(raw)}; allowed: {', '.join(words)}, {_ROWS}{suggestion(raw, words)}")
+        return raw
+    return _number_of_rows(raw, f"given, none, {_ROWS}")
+
+
+def _image_size(raw: Any) -> tuple[int, int] | None:
+    sides = (raw, raw) if isinstance(raw, int) else raw
+    if sides is None:
+        return None
+    fits = isinstance(sides, list | tuple) and len(sides) == 2
+    if not fits or any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
+        raise refuse(f"found {shown(raw)}; allowed: a number of pixels, or [height, width]")
+    return (sides[0], sides[1])
+
+
+_ROWS_SCHEMA: list[JsonValue] = [
+    {"type": "integer", "minimum": 1},
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+]
+_FIRST_SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {"first": {"type": "integer", "minimum": 1, "description": "The first rows."}},
+    "required": ["first"],
+    "additionalProperties": False,
+}
+_PIXELS: dict[str, JsonValue] = {"type": "integer", "minimum": 1}
+
+
+class DataSection(Section):
+    """Where the rows come from, and which of them validate and test."""
+
+    source: Annotated[Literal[NAMED_SOURCES] | Source, BeforeValidator(_source)] = Field(  # type: ignore[valid-type]
+        description="A named data set, or {folder: path} and the like for data of your own."
+    )
+    validation: Annotated[int | float | FirstRows, BeforeValidator(_validation)] = Field(
+        default=0.2,
+        description="Rows that choose between configurations: a count, a fraction, or {first: count}.",
+        json_schema_extra={"anyOf": [*_ROWS_SCHEMA, _FIRST_SCHEMA]},
+    )
+    test: Annotated[int | float | Literal["auto", "given", "none"], BeforeValidator(_test)] = Field(
+        default="auto",
+        description="Rows for the final evaluation: the part given with the data, none, a count or a fraction; "
+        "auto takes the given part, or 0.2 where there is none.",
+        json_schema_extra={"anyOf": [{"enum": ["auto", "given", "none"]}, *_ROWS_SCHEMA]},
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="Seed of the split.")
+    image_size: Annotated[tuple[int, int] | None, BeforeValidator(_image_size)] = Field(
+        default=None,
+        description="Size in pixels that images are brought to: one number, or [height, width].",
+        json_schema_extra={"anyOf": [_PIXELS, {"type": "array", "items": _PIXELS, "minItems": 2, "maxItems": 2}]},
+    )
+    color: Literal["auto", "rgb", "grayscale"] = Field(
+        default="auto", description="Channels that image files are read with."
+    )
+    target: str | None = Field(default=None, description="Column to predict, of a csv source; default the last one.")
+    preprocessing: Literal["auto", "rescale", "standardize", "none"] = Field(
+        default="auto",
+        description="What the model does to raw values: pixels to 0..1, columns to mean 0 and deviation 1.",
+    )
+    limit: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Use only so many training rows, for trying things out."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_beside_the_file(cls, data: Any) -> Any:
+        source = data.get("source") if isinstance(data, dict) else None
+        if not isinstance(source, dict) or "csv" not in source or "target" not in source:
+            return data
+        if "target" in data:
+            raise refuse("is given twice, here and in data.source", "target")
+        inner = {key: value for key, value in source.items() if key != "target"}
+        return {**data, "source": inner, "target": source["target"]}
+
+    @model_validator(mode="after")
+    def _keys_fit_the_source(self) -> Self:
+        kind = self.source.kind if isinstance(self.source, Source) else self.source
+        refusals = Refusals()
+        if self.target is not None and kind != "csv":
+            refusals.add("has no effect: only a csv source has columns", "target")
+        if kind == "csv" and self.image_size is not None:
+            refusals.add("has no effect: a csv source has no images", "image_size")
+        if self.color != "auto" and kind not in ("folder", "flowers"):
+            refusals.add("has no effect: only image files are read in colour or grey", "color")
+        refusals.raise_if_any()
+        return self

@@ -1,0 +1,154 @@
+"""The three forms of a setting in a space file: fixed, a choice, a range."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Any
+
+Value = bool | int | float | str
+When = tuple[tuple[str, tuple[Value, ...]], ...]
+
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One value: never a hyperparameter. `when` names the hyperparameter values under which it holds."""
+
+    value: Value
+    when: When = ()
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The one value."""
+        return (self.value,)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values, in the order of the file."""
+
+    choices: tuple[Value, ...]
+    when: When = ()
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """All values."""
+        return self.choices
+
+    def nearest(self, value: Any) -> Value | None:
+        """The choice that `value` means, None where it means none."""
+        return next((c for c in self.choices if c == value and isinstance(c, bool) == isinstance(value, bool)), None)
+
+    def sample(self, rng: random.Random) -> Value:
+        """A choice, all equally likely."""
+        return rng.choice(self.choices)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `min` to `max`, both included.
+
+    Attributes:
+        min: smallest value.
+        max: largest value; with a step it is reached only where a whole number of steps leads there.
+        integer: whether only whole numbers are meant.
+        step: distance between values, or their ratio where `log` is set; None for any value between
+            (any whole one in a range of integers).
+        log: whether values are spread evenly by their logarithm.
+        when: hyperparameter values under which the range holds.
+    """
+
+    min: int | float
+    max: int | float
+    integer: bool
+    step: int | float | None = None
+    log: bool = False
+    when: When = ()
+
+    @property
+    def values(self) -> tuple[Value, ...] | None:
+        """All values, smallest first; None for a continuous range."""
+        count = self.size
+        if count is None:
+            return None
+        return tuple(self._at(index) for index in range(count))
+
+    @property
+    def size(self) -> int | None:
+        """Number of values; None for a continuous range."""
+        if self.step is None:
+            return int(self.max) - int(self.min) + 1 if self.integer else None
+        if self.log:
+            return int(math.log(self.max / self.min, self.step) + _TOLERANCE) + 1
+        return int((self.max - self.min) / self.step + _TOLERANCE) + 1
+
+    def nearest(self, value: Any) -> Value | None:
+        """The value of this range that `value` means up to rounding, None where it is outside."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return None
+        slack = _TOLERANCE * max(abs(self.min), abs(self.max))
+        if not self.min - slack <= value <= self.max + slack:
+            return None
+        if self.step is None:
+            if self.integer:
+                return int(value) if value == int(value) else None
+            return min(max(float(value), float(self.min)), float(self.max))
+        ratio = math.log(value / self.min, self.step) if self.log else (value - self.min) / self.step
+        index = round(ratio)
+        found = self._at(index)
+        close = math.isclose(float(found), value, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE * self.step)
+        return found if close and 0 <= index < (self.size or 0) else None
+
+    def sample(self, rng: random.Random) -> Value:
+        """A value, spread evenly over the range or over its logarithm."""
+        count = self.size
+        if self.step is not None and count is not None:
+            return self._at(rng.randrange(count))
+        if self.integer:
+            if not self.log:
+                return rng.randint(int(self.min), int(self.max))
+            # One more than the largest, so that the largest gets its share.
+            drawn = math.exp(rng.uniform(math.log(self.min), math.log(self.max + 1)))
+            return min(max(int(drawn), int(self.min)), int(self.max))
+        if self.log:
+            drawn = math.exp(rng.uniform(math.log(self.min), math.log(self.max)))
+            return min(max(drawn, float(self.min)), float(self.max))
+        return rng.uniform(self.min, self.max)
+
+    def _at(self, index: int) -> int | float:
+        step = 1 if self.step is None else self.step
+        value = self.min * step**index if self.log and self.step else self.min + index * step
+        # Twelve digits: 0.1 * 3 shall be 0.3 in tables and files.
+        return int(value) if self.integer else float(f"{value:.12g}")
+
+
+Dimension = Fixed | Choice | Range
+
+
+@dataclass(frozen=True)
+class PerLayer:
+    """A dimension of the layers of a stack: one hyperparameter for all of them, or one for each."""
+
+    dimension: Dimension
+    shared: bool
+
+
+def plain(dimension: Dimension | PerLayer) -> Any:
+    """The form that a space file has for `dimension`."""
+    if isinstance(dimension, PerLayer):
+        inner = plain(dimension.dimension)
+        return {"shared": inner} if dimension.shared else inner
+    when = {name: list(values) if len(values) > 1 else values[0] for name, values in dimension.when}
+    if isinstance(dimension, Range):
+        written: dict[str, Any] = {"min": dimension.min, "max": dimension.max}
+        if dimension.step is not None:
+            written["step"] = dimension.step
+        if dimension.log:
+            written["log"] = True
+        return {**written, "when": when} if when else written
+    if isinstance(dimension, Choice):
+        return {"choices": list(dimension.choices), "when": when} if when else list(dimension.choices)
+    return {"value": dimension.value, "when": when} if when else dimension.value

@@ -1,0 +1,63 @@
+"""What can be wrong with a space file or with its data, as exceptions that carry whole sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a space file.
+
+    Attributes:
+        file: the space file, or `--set KEY` where a command-line override is to blame, or None for a
+            space made in Python.
+        line: line in that file, counted from 1; None where there is no file.
+        column: column in that line, counted from 1; None where there is no file.
+        key: dotted path of the offending key, e.g. `training.learning_rate.min`; "" for the whole file.
+        message: what was found and what is allowed.
+        path: `key` in its parts, list positions as integers.
+    """
+
+    file: str | None
+    line: int | None
+    column: int | None
+    key: str
+    message: str
+    path: tuple[str | int, ...] = ()
+
+    def __str__(self) -> str:
+        place = [] if self.file is None else [self.file if self.line is None else f"{self.file}:{self.line}"]
+        if self.key and self.file != f"--set {self.key}":
+            place.append(self.key)
+        return ": ".join([*place, self.message])
+
+
+class SpaceError(ValueError):
+    """A space file, or the mapping that stands for one, is not a legal search space.
+
+    Attributes:
+        problems: every mistake that was found, in the order of the file.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type[SpaceError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
+
+class DataError(ValueError):
+    """The data of a space are missing or unusable. The message names the file."""
+
+
+def problem(path: Sequence[str | int], message: str) -> Problem:
+    """A problem at `path` of a space whose file is not known yet."""
+    return Problem(None, None, None, dotted(path), message, tuple(path))
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """`("baselines", 0, "name")` as `baselines.0.name`, the spelling that `--set` takes too."""
+    return ".".join(str(part) for part in path)

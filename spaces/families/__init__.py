@@ -1,0 +1,11 @@
+"""Model families: the settings each one has, and the layers they stand for."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from spaces.families import cnn, mlp
+
+FAMILIES: dict[str, ModuleType] = {"mlp": mlp, "cnn": cnn}
+
+__all__ = ["FAMILIES", "cnn", "mlp"]

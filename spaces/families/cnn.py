@@ -1,0 +1,223 @@
+"""Family `cnn`: convolutional networks for images.
+
+Blocks of convolutions, each followed by pooling over 2×2 pixels; then flattening or global average
+pooling; then dense layers; then the output.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from spaces.dimensions import Dimension, PerLayer, Value
+from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
+from spaces.families.setting import Need, Setting, above, most, stack
+from spaces.kinds import Kind
+from spaces.section import Section, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+    from spaces.data.types import DataInfo
+
+STACKS = {"filters": "blocks", "dense_units": "dense_layers"}
+
+KERNEL = Kind("integer", ge=1, le=101)
+PADDING = Kind("word", words=("valid", "same"))
+POOLING = Kind("word", words=("max", "average", "none"))
+POSITION = Kind("word", words=("pooling", "features", "head"))
+GLOBAL_POOLING = Kind("word", words=("flatten", "average"))
+FLIP = Kind("word", words=("none", "horizontal", "vertical", "both"))
+TURN = Kind("number", ge=0, le=1)
+ZOOM = Kind("number", ge=0, lt=1)
+
+
+class Augmentation(Section):
+    """Random changes of the training images; nothing is changed when the model predicts."""
+
+    flip: Annotated[Dimension | None, FLIP] = Field(default=None, description="Mirroring; default none.")
+    rotation: Annotated[Dimension | None, TURN] = Field(
+        default=None, description="Largest rotation to either side, as a fraction of a full turn; default 0."
+    )
+    zoom: Annotated[Dimension | None, ZOOM] = Field(
+        default=None, description="Largest zoom in or out, as a fraction of the size; default 0."
+    )
+
+
+class CnnModel(Section):
+    """A convolutional network: which blocks, filters and head are worth trying."""
+
+    family: Literal["cnn"] = Field(description="Convolutional networks.")
+    blocks: Annotated[Dimension, COUNT] = Field(description="Number of blocks of convolutions.")
+    filters: Annotated[PerLayer, WIDTH_PER_LAYER] = Field(
+        description="Filters of the convolutions, of each block by itself or {shared: ...} for all."
+    )
+    convolutions: Annotated[Dimension | None, COUNT] = Field(
+        default=None, description="Convolutions in every block; default 1."
+    )
+    kernel_size: Annotated[Dimension | None, KERNEL] = Field(
+        default=None, description="Height and width of the kernels in pixels; default 3."
+    )
+    padding: Annotated[Dimension | None, PADDING] = Field(
+        default=None, description="valid: convolutions shrink the image; same: they keep its size; default valid."
+    )
+    pooling: Annotated[Dimension | None, POOLING] = Field(
+        default=None, description="Pooling over 2×2 pixels at the end of every block; default max."
+    )
+    batch_normalization: Annotated[Dimension | None, FLAG] = Field(
+        default=None, description="Batch normalization between every layer and its activation; default false."
+    )
+    global_pooling: Annotated[Dimension | None, GLOBAL_POOLING] = Field(
+        default=None, description="From feature map to vector: flatten it or average over its pixels; default flatten."
+    )
+    dense_layers: Annotated[Dimension | None, DEPTH] = Field(
+        default=None, description="Dense layers between the convolutional part and the output; default 0."
+    )
+    dense_units: Annotated[PerLayer | None, WIDTH_PER_LAYER] = Field(
+        default=None, description="Width of the dense layers, of each one by itself or {shared: ...} for all."
+    )
+    dropout: Annotated[Dimension | None, FRACTION] = Field(
+        default=None, description="Share of values dropped; default 0."
+    )
+    dropout_position: Annotated[Dimension | None, POSITION] = Field(
+        default=None,
+        description="pooling: after every pooling; features: once, between the convolutional part and what "
+        "follows; head: after every dense layer; default head.",
+    )
+    activation: Annotated[Dimension | None, ACTIVATION] = Field(
+        default=None, description="Activation of convolutions and dense layers; default relu."
+    )
+    l2: Annotated[Dimension | None, PENALTY] = Field(
+        default=None, description="Factor of the L2 penalty on the kernels of all but the output layer; default 0."
+    )
+    augmentation: Augmentation = Field(default=Augmentation(), description="Random changes of the training images.")
+    output: Literal["probabilities", "logits"] = Field(
+        default="probabilities", description="What the model returns for every class."
+    )
+
+    @model_validator(mode="after")
+    def _dropout_has_a_place(self) -> Self:
+        positions = ("head",) if self.dropout_position is None else self.dropout_position.values
+        if self.dropout is None or self.dropout.values == (0.0,):
+            return self
+        if positions == ("head",) and most(self.dense_layers, 0) == 0:
+            raise refuse(
+                "has no effect: it is in the head, after dense layers, and there are none; "
+                "give dense_layers, or dropout_position pooling or features",
+                "dropout",
+            )
+        if positions == ("pooling",) and self.pooling is not None and self.pooling.values == ("none",):
+            raise refuse("found 'pooling' where there is no pooling; allowed: features, head", "dropout_position")
+        return self
+
+
+def settings(model: CnnModel) -> list[Setting]:
+    """All settings of the family that may be hyperparameters."""
+
+    def setting(name: str, kind: Kind, default: Value | None = None, *needs: Need) -> Setting:
+        return Setting(name, ("model", name), kind, getattr(model, name), default, needs)
+
+    def augmentation(name: str, kind: Kind, default: Value) -> Setting:
+        dimension = getattr(model.augmentation, name)
+        return Setting(f"augmentation_{name}", ("model", "augmentation", name), kind, dimension, default)
+
+    some_dropout = above("dropout", 0)
+    return [
+        setting("blocks", COUNT),
+        *stack("filters", model.filters, WIDTH_PER_LAYER, "blocks", model.blocks),
+        setting("convolutions", COUNT, 1),
+        setting("kernel_size", KERNEL, 3),
+        setting("padding", PADDING, "valid"),
+        setting("pooling", POOLING, "max"),
+        setting("batch_normalization", FLAG, False),
+        setting("global_pooling", GLOBAL_POOLING, "flatten"),
+        setting("dense_layers", DEPTH, 0),
+        *stack("dense_units", model.dense_units, WIDTH_PER_LAYER, "dense_layers", model.dense_layers),
+        setting("dropout", FRACTION, 0.0),
+        setting("dropout_position", POSITION, "head", some_dropout),
+        setting("activation", ACTIVATION, "relu"),
+        setting("l2", PENALTY, 0.0),
+        augmentation("flip", FLIP, "none"),
+        augmentation("rotation", TURN, 0.0),
+        augmentation("zoom", ZOOM, 0.0),
+    ]
+
+
+def check_feature_map(model: Mapping[str, Any], height: int, width: int) -> None:
+    """Checks that the image outlasts all blocks.
+
+    Raises:
+        ValueError: a convolution or pooling would leave less than one pixel.
+    """
+    kernel, size = model["kernel_size"], [height, width]
+    for block in range(model["blocks"]):
+        for _ in range(model["convolutions"]):
+            if model["padding"] == "valid":
+                _check_fits(size, kernel, block, f"the {kernel}×{kernel} kernel")
+                size = [side - kernel + 1 for side in size]
+        if model["pooling"] != "none":
+            _check_fits(size, 2, block, "2×2 pooling")
+            size = [side // 2 for side in size]
+
+
+def _check_fits(size: list[int], needed: int, block: int, what: str) -> None:
+    if min(size) < needed:
+        raise ValueError(
+            f"the image has shrunk to {size[0]}×{size[1]} pixels in block {block + 1}, too small for {what}; "
+            "use fewer blocks, a smaller kernel or padding: same"
+        )
+
+
+def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
+    """The layers between preprocessing and output, in order.
+
+    Raises:
+        ValueError: the data are no images, or the feature map would vanish.
+    """
+    from keras import layers
+
+    from spaces.families.layers import convolution, dense
+
+    if info.kind != "image":
+        raise ValueError("family cnn needs images, but the data are a table; use family mlp")
+    check_feature_map(model, *(info.image_size or info.input_shape[:2]))
+    rate = model["dropout"]
+    position = model["dropout_position"] if rate else None
+    pools = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
+    made: list[keras.layers.Layer] = []
+    for block, filters in enumerate(model["filters"]):
+        for index in range(model["convolutions"]):
+            made.extend(convolution(model, filters, f"{block}_{index}"))
+        if model["pooling"] in pools:
+            made.append(pools[model["pooling"]](2, name=f"pooling_{block}"))
+            if position == "pooling":
+                made.append(layers.Dropout(rate, name=f"pooling_dropout_{block}"))
+    if position == "features":
+        made.append(layers.Dropout(rate, name="features_dropout"))
+    if model["global_pooling"] == "average":
+        made.append(layers.GlobalAveragePooling2D(name="global_pooling"))
+    else:
+        made.append(layers.Flatten(name="flatten"))
+    for index, units in enumerate(model["dense_units"]):
+        made.extend(dense(model, units, index))
+        if position == "head":
+            made.append(layers.Dropout(rate, name=f"dense_dropout_{index}"))
+    return made
+
+
+def augmentation_layers(model: Mapping[str, Any]) -> list[keras.layers.Layer]:
+    """Layers that change training images at random, in the order flip, rotation, zoom."""
+    from keras import layers
+
+    modes = {"horizontal": "horizontal", "vertical": "vertical", "both": "horizontal_and_vertical"}
+    made: list[keras.layers.Layer] = []
+    if model["augmentation_flip"] in modes:
+        made.append(layers.RandomFlip(modes[model["augmentation_flip"]], name="random_flip"))
+    if model["augmentation_rotation"]:
+        made.append(layers.RandomRotation(model["augmentation_rotation"], name="random_rotation"))
+    if model["augmentation_zoom"]:
+        made.append(layers.RandomZoom(model["augmentation_zoom"], name="random_zoom"))
+    return made

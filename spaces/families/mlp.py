@@ -1,0 +1,81 @@
+"""Family `mlp`: dense networks. Flatten, then hidden layers, then the output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from spaces.dimensions import Dimension, PerLayer
+from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
+from spaces.families.setting import Setting, above, stack
+from spaces.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+    from spaces.data.types import DataInfo
+
+
+STACKS = {"units": "layers"}
+
+
+class MlpModel(Section):
+    """A dense network: which depths, widths and kinds of layers are worth trying."""
+
+    family: Literal["mlp"] = Field(description="Dense networks.")
+    layers: Annotated[Dimension, DEPTH] = Field(description="Number of hidden layers; 0 for none.")
+    units: Annotated[PerLayer | None, WIDTH_PER_LAYER] = Field(
+        default=None, description="Width of the hidden layers, of each one by itself or {shared: ...} for all."
+    )
+    dropout: Annotated[Dimension | None, FRACTION] = Field(
+        default=None, description="Share of values dropped after every hidden layer; default 0."
+    )
+    activation: Annotated[Dimension | None, ACTIVATION] = Field(
+        default=None, description="Activation of the hidden layers; default relu."
+    )
+    batch_normalization: Annotated[Dimension | None, FLAG] = Field(
+        default=None, description="Batch normalization between every hidden layer and its activation; default false."
+    )
+    l2: Annotated[Dimension | None, PENALTY] = Field(
+        default=None, description="Factor of the L2 penalty on the kernels of the hidden layers; default 0."
+    )
+    output: Literal["probabilities", "logits"] = Field(
+        default="probabilities", description="What the model returns for every class."
+    )
+
+
+def settings(model: MlpModel) -> list[Setting]:
+    """All settings of the family that may be hyperparameters."""
+    hidden = (above("layers", 0),)
+    return [
+        Setting("layers", ("model", "layers"), DEPTH, model.layers),
+        *stack("units", model.units, WIDTH_PER_LAYER, "layers", model.layers),
+        Setting("dropout", ("model", "dropout"), FRACTION, model.dropout, 0.0, hidden),
+        Setting("activation", ("model", "activation"), ACTIVATION, model.activation, "relu", hidden),
+        Setting(
+            "batch_normalization", ("model", "batch_normalization"), FLAG, model.batch_normalization, False, hidden
+        ),
+        Setting("l2", ("model", "l2"), PENALTY, model.l2, 0.0, hidden),
+    ]
+
+
+def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
+    """The layers between preprocessing and output, in order."""
+    from keras import layers
+
+    from spaces.families.layers import dense
+
+    made: list[keras.layers.Layer] = [layers.Flatten(name="flatten")]
+    for index, units in enumerate(model["units"]):
+        made.extend(dense(model, units, index))
+        if model["dropout"]:
+            made.append(layers.Dropout(model["dropout"], name=f"dropout_{index}"))
+    return made
+
+
+def augmentation_layers(model: Mapping[str, Any]) -> list[keras.layers.Layer]:
+    """None: dense networks are trained on the rows as they are."""
+    return []

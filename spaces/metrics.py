@@ -1,0 +1,44 @@
+"""Metrics and losses by name: which there are, for which task, and which direction is better."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Direction = Literal["min", "max"]
+Task = Literal["classification", "regression"]
+
+CLASSIFICATION_METRICS: dict[str, Direction] = {
+    "accuracy": "max",
+    "top_5_accuracy": "max",
+    "auc": "max",
+    "precision": "max",
+    "recall": "max",
+}
+REGRESSION_METRICS: dict[str, Direction] = {"mae": "min", "mse": "min", "rmse": "min", "r2_score": "max"}
+METRICS: dict[str, Direction] = {**CLASSIFICATION_METRICS, **REGRESSION_METRICS}
+BINARY_METRICS = ("auc", "precision", "recall")
+
+CLASSIFICATION_LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy")
+REGRESSION_LOSSES = ("mse", "mae", "huber", "log_cosh")
+LOSSES = ("auto", *CLASSIFICATION_LOSSES, *REGRESSION_LOSSES)
+
+
+def task_of(loss: str, metrics: tuple[str, ...] | None) -> Task:
+    """The task that a loss and metrics are for; classification where they leave it open."""
+    if loss in REGRESSION_LOSSES:
+        return "regression"
+    if loss == "auto" and metrics and all(metric in REGRESSION_METRICS for metric in metrics):
+        return "regression"
+    return "classification"
+
+
+def history_names(metrics: tuple[str, ...]) -> tuple[str, ...]:
+    """What a training with these metrics reports after every epoch."""
+    names = ("loss", *metrics)
+    return (*names, *(f"val_{name}" for name in names))
+
+
+def direction_of(name: str) -> Direction | None:
+    """Which direction of a reported value is better, as Keras Tuner infers it; None for an unknown one."""
+    base = name.removeprefix("val_")
+    return "min" if base == "loss" else METRICS.get(base)

@@ -1,0 +1,137 @@
+"""From settings to a compiled Keras model: preprocessing, hidden layers, output, optimizer, loss, metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from spaces.data.types import DataInfo
+from spaces.families import FAMILIES
+from spaces.loss import make_loss, make_metrics, output_units
+from spaces.settings import Settings, TrainingSettings
+
+_PYTHON = "python:"
+
+
+def build_model(settings: Settings, info: DataInfo, seed: int | None = None) -> keras.Model:
+    """The compiled model of one configuration.
+
+    It takes raw rows as the data source has them: augmentation (while training), resizing, rescaling and
+    standardization are its first layers.
+
+    Args:
+        settings: the configuration.
+        info: description of the data.
+        seed: sets Python's, NumPy's and Keras's random state first, so that weights are always the same;
+            None leaves it as it is.
+
+    Raises:
+        ValueError: the configuration cannot be built for these data; the message says why.
+    """
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    if settings.family.startswith(_PYTHON):
+        from spaces.user_model import build
+
+        model = build(settings.family.removeprefix(_PYTHON), settings.model)
+        if model.compiled:
+            return model
+        output = "probabilities"
+    else:
+        model = architecture(settings, info)
+        output = settings.model["output"]
+    training = settings.training
+    model.compile(
+        optimizer=make_optimizer(training),
+        loss=make_loss(training.loss, info, output),
+        metrics=make_metrics(training.metrics, training.loss, info, output),
+        # XLA makes small networks slower on a CPU and costs seconds of compilation.
+        jit_compile=False,
+    )
+    return model
+
+
+def architecture(settings: Settings, info: DataInfo) -> keras.Model:
+    """The model of one configuration of our own families, not compiled. Raises what `build_model` raises."""
+    family = FAMILIES[settings.family]
+    hidden = family.hidden_layers(settings.model, info)
+    first = family.augmentation_layers(settings.model)
+    units, activation = output_units(settings.training.loss, info, settings.model["output"])
+    return keras.Sequential(
+        [
+            keras.Input(info.input_shape, name="rows"),
+            *preprocessing_layers(info, first, channels=settings.family == "cnn"),
+            *hidden,
+            keras.layers.Dense(units, activation=activation, name="output"),
+        ],
+        name=settings.family,
+    )
+
+
+def preprocessing_layers(
+    info: DataInfo, augmentation: list[keras.layers.Layer], *, channels: bool
+) -> list[keras.layers.Layer]:
+    """Layers that bring raw rows to what the hidden layers work on.
+
+    Args:
+        info: description of the data.
+        augmentation: layers that come first.
+        channels: whether grey images need an axis of channels.
+    """
+    layers = keras.layers
+    resize = info.image_size is not None and info.image_size != info.input_shape[:2]
+    made: list[keras.layers.Layer] = []
+    if info.kind == "image" and len(info.input_shape) == 2 and (channels or resize or info.mean is not None):
+        made.append(layers.Reshape((*info.input_shape, 1), name="channel"))
+    made.extend(augmentation)
+    if resize and info.image_size is not None:
+        made.append(layers.Resizing(*info.image_size, name="resizing"))
+    if info.scale is not None:
+        made.append(layers.Rescaling(info.scale, name="rescaling"))
+    if info.mean is not None and info.std is not None:
+        variance = [deviation**2 for deviation in info.std]
+        made.append(layers.Normalization(mean=list(info.mean), variance=variance, name="standardization"))
+    return made
+
+
+def make_optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:
+    """The optimizer, with its learning-rate schedule where the rate decays."""
+    optimizers = keras.optimizers
+    rate: Any = training.learning_rate
+    if training.learning_rate_decay:
+        rate = optimizers.schedules.InverseTimeDecay(rate, 1, training.learning_rate_decay)
+    if training.optimizer == "adamw":
+        return optimizers.AdamW(rate, weight_decay=training.weight_decay)
+    decay = training.weight_decay or None
+    if training.optimizer == "sgd":
+        return optimizers.SGD(rate, momentum=training.momentum, nesterov=training.nesterov, weight_decay=decay)
+    if training.optimizer == "rmsprop":
+        return optimizers.RMSprop(rate, weight_decay=decay)
+    return optimizers.Adam(rate, weight_decay=decay)
+
+
+def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:
+    """Early stopping and targets, as Keras callbacks."""
+    made: list[keras.callbacks.Callback] = []
+    rule = training.early_stopping
+    if rule is not None:
+        made.append(
+            keras.callbacks.EarlyStopping(
+                monitor=rule.monitor, min_delta=rule.min_delta, patience=rule.patience, mode=rule.mode
+            )
+        )
+    if training.stop_when:
+        made.append(_StopAtTarget(training))
+    return made
+
+
+class _StopAtTarget(keras.callbacks.Callback):  # type: ignore[misc]
+    def __init__(self, training: TrainingSettings) -> None:
+        super().__init__()
+        self.targets = training.stop_when
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        reported = logs or {}
+        if any(target.reached(reported) for target in self.targets):
+            self.model.stop_training = True

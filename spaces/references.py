@@ -1,0 +1,132 @@
+"""`"module:function"` references: finding the file that they mean, and importing it when it is needed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from spaces.section import refuse, shown
+
+_REFERENCE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
+_FILE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
+
+
+def _pinned(reference: str) -> str:
+    if not _REFERENCE.fullmatch(reference) and not _FILE.fullmatch(reference):
+        raise refuse(f"found {shown(reference)}; allowed: 'module:function' or 'path/file.py:function'")
+    return resolve(reference, (Path.cwd(),))
+
+
+# A reference as a field of a section, pinned to its file in the current directory if it is there.
+Reference = Annotated[str, AfterValidator(_pinned)]
+
+
+def resolve(reference: str, folders: tuple[Path, ...]) -> str:
+    """Pins a reference to the file it means.
+
+    Args:
+        reference: `module:function` or `path/file.py:function`.
+        folders: where to look for the module, in this order.
+
+    Returns:
+        `/absolute/path/file.py:function`; a module that none of the folders has stays as it is and must be
+        installed. Nothing is imported.
+    """
+    by_file = _FILE.fullmatch(reference)
+    by_module = _REFERENCE.fullmatch(reference)
+    if by_file:
+        files = [folder / Path(by_file["file"]).expanduser() for folder in folders]
+        found = next((file for file in files if file.is_file()), files[0])
+        return f"{found.absolute()}:{by_file['function']}"
+    if by_module:
+        stems = [folder.joinpath(*by_module["module"].split(".")) for folder in folders]
+        files = [file for stem in stems for file in (stem.with_name(stem.name + ".py"), stem / "__init__.py")]
+        for file in files:
+            if file.is_file():
+                return f"{file.absolute()}:{by_module['function']}"
+    return reference
+
+
+def file_of(reference: str) -> str:
+    """The file that a reference runs code from, found without importing it; "" where there is none."""
+    by_file = _FILE.fullmatch(reference)
+    if by_file:
+        return by_file["file"]
+    package, *inner = reference.partition(":")[0].split(".")
+    try:
+        # Only the top package may be asked for: find_spec imports the parents of all others.
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return ""
+    if spec is None:
+        return ""
+    if not inner:
+        return spec.origin or ""
+    for root in spec.submodule_search_locations or ():
+        resolved = resolve(f"{'.'.join(inner)}:_", (Path(root),))
+        if _FILE.fullmatch(resolved):
+            return resolved.rpartition(":")[0]
+    return ""
+
+
+def load_function(reference: str) -> Callable[..., Any]:
+    """Imports the function that a reference names. This runs the module's code.
+
+    Raises:
+        ValueError: there is no such module or function, or it is not callable. Errors of the module's own
+            code come through as they are.
+    """
+    module_name, _, function_name = reference.rpartition(":")
+    by_file = _FILE.fullmatch(reference)
+    if by_file:
+        module = _module_from(Path(module_name))
+    else:
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not module_name.startswith(error.name):
+                raise
+            raise ValueError(f"{reference}: there is no module {error.name}") from None
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise ValueError(f"{reference}: {module_name} has no function {function_name}")
+    return function  # type: ignore[no-any-return]
+
+
+def _module_from(file: Path) -> Any:
+    if not file.is_file():
+        raise ValueError(f"{file} is not a file")
+    # The path is part of the name: two spaces may each have a model.py.
+    name = "nightshift_user_" + re.sub(r"\W", "_", str(file.with_suffix("")))
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{file} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with _importable(file.parent):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Lets a module import its neighbours, as a script can."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))

@@ -1,0 +1,123 @@
+"""From sections of a space file and values to complete `Settings`. Pure: no files, no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from spaces.dimensions import Fixed, Value
+from spaces.families import FAMILIES
+from spaces.families.cnn import CnnModel
+from spaces.families.mlp import MlpModel
+from spaces.families.python import PythonModel
+from spaces.families.setting import Setting, assemble
+from spaces.metrics import direction_of
+from spaces.settings import EarlyStopping, Settings, TrainingSettings
+from spaces.space import Space, holds
+from spaces.training_section import EarlyStoppingRule, TrainingSection, epoch_limits
+from spaces.training_section import settings as training_settings
+
+ModelSection = MlpModel | CnnModel | PythonModel
+
+# Algorithms that decide the length of a training themselves.
+MULTI_FIDELITY = ("hyperband", "freeze-thaw")
+
+
+def family_name(model: ModelSection) -> str:
+    """`mlp`, `cnn`, or `python:<reference>`."""
+    return f"python:{model.family.python}" if isinstance(model, PythonModel) else model.family
+
+
+def family_settings(model: ModelSection) -> list[Setting]:
+    """The family's settings; none are known for a function of the user's."""
+    return [] if isinstance(model, PythonModel) else list(FAMILIES[model.family].settings(model))
+
+
+def all_settings(model: ModelSection | None, training: TrainingSection | None, algorithm: str) -> list[Setting]:
+    """Every setting that may be a hyperparameter, in the order of the file."""
+    made = [] if model is None else family_settings(model)
+    if training is not None:
+        made += training_settings(training, epochs=algorithm not in MULTI_FIDELITY)
+    return made
+
+
+def configuration(model: ModelSection, training: TrainingSection, space: Space, values: Mapping[str, Any]) -> Settings:
+    """The settings of one configuration.
+
+    Args:
+        model, training: the sections.
+        space: their settings, compiled.
+        values: a value for each active hyperparameter; further ones, such as those of inactive
+            hyperparameters and the `tuner/...` entries of Keras Tuner, are passed over.
+
+    Raises:
+        ValueError: an active hyperparameter has no value, or one that the space does not contain.
+    """
+    active: dict[str, Value] = {}
+    flat: dict[str, Value] = {}
+    for setting in space.settings:
+        name, dimension = setting.name, setting.dimension
+        if dimension is None or not holds(space.conditions[name], active):
+            continue
+        if isinstance(dimension, Fixed):
+            flat[name] = dimension.value
+        else:
+            if name not in values:
+                raise ValueError(f"the configuration has no value for {name}")
+            near = dimension.nearest(values[name])
+            if near is None:
+                raise ValueError(f"the configuration has {name} = {values[name]!r}, which is not in the space")
+            flat[name] = active[name] = near
+    if isinstance(model, PythonModel):
+        known = {hyperparameter.name for hyperparameter in space.hyperparameters}
+        active |= {k: v for k, v in values.items() if k not in known and not k.startswith("tuner/")}
+    fill_defaults(flat, all_settings(model, training, MULTI_FIDELITY[0]))
+    return complete(model, training, flat, active)
+
+
+def fill_defaults(flat: dict[str, Value], settings: Iterable[Setting]) -> None:
+    """Gives every setting without a value its default, where it has one."""
+    for setting in settings:
+        default = setting.default
+        if setting.name not in flat and default is not None:
+            flat[setting.name] = default(str(flat["optimizer"])) if callable(default) else default
+
+
+def complete(
+    model: ModelSection,
+    training: TrainingSection,
+    flat: Mapping[str, Value],
+    values: Mapping[str, Value],
+    rule: EarlyStoppingRule | str | None = "space",
+) -> Settings:
+    """Settings from a value for every setting under its flat name; `rule` replaces the early stopping."""
+    stopping = training.early_stopping if isinstance(rule, str) else rule
+    if isinstance(model, PythonModel):
+        # The function sees every value: it may ask for a learning rate of its own.
+        built: dict[str, Any] = dict(values)
+    else:
+        family = FAMILIES[model.family]
+        built = {**assemble(family.settings(model), family.STACKS, flat), "output": model.output}
+    return Settings(
+        family=family_name(model),
+        model=built,
+        training=TrainingSettings(
+            optimizer=str(flat["optimizer"]),
+            learning_rate=float(flat["learning_rate"]),
+            momentum=float(flat["momentum"]),
+            nesterov=bool(flat["nesterov"]),
+            weight_decay=float(flat["weight_decay"]),
+            learning_rate_decay=float(flat["learning_rate_decay"]),
+            batch_size=int(flat["batch_size"]),
+            epochs=int(flat["epochs"]) if "epochs" in flat else epoch_limits(training.epochs)[1],
+            loss=training.loss,
+            metrics=training.metrics,
+            early_stopping=None if stopping is None else _early_stopping(stopping),
+            stop_when=training.stop_when,
+        ),
+        values=dict(values),
+    )
+
+
+def _early_stopping(rule: EarlyStoppingRule) -> EarlyStopping:
+    return EarlyStopping(rule.monitor, rule.patience, rule.min_delta, direction_of(rule.monitor) or "min")

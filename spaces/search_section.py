@@ -1,0 +1,136 @@
+"""The sections about the search and about what it leaves behind."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
+
+from spaces.metrics import Direction
+from spaces.section import Refusals, Section, refuse, shown
+
+ALGORITHMS = ("hyperband", "bayesian", "random", "grid", "freeze-thaw")
+FORMATS = ("keras", "h5", "savedmodel", "onnx", "tflite")
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE)
+
+
+def _bytes(raw: Any) -> int | None:
+    if raw is None:
+        return None
+    match = _BYTES.fullmatch(raw.strip()) if isinstance(raw, str) else None
+    if match:
+        raw = int(float(match[1]) * _UNITS[(match[2] or "").lower()])
+    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 1:
+        raise refuse(f"found {shown(raw)}; allowed: a size such as 500MB or 20GB, or a number of bytes")
+    return raw
+
+
+_BYTES_SCHEMA: dict[str, JsonValue] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}
+Bytes = Annotated[int | None, BeforeValidator(_bytes)]
+
+
+class ObjectiveRule(Section):
+    """The value to be made best, with its direction."""
+
+    name: str = Field(description="Name as the history has it, e.g. val_accuracy.")
+    direction: Direction = Field(description="min or max.")
+
+
+def _objective(raw: Any) -> Any:
+    if raw is None or isinstance(raw, str | ObjectiveRule):
+        return raw
+    if isinstance(raw, dict):
+        return ObjectiveRule.model_validate(raw)
+    raise refuse(f"found {shown(raw)}; allowed: a name such as val_accuracy, or {{name: ..., direction: min}}")
+
+
+class SearchSection(Section):
+    """How configurations are chosen."""
+
+    algorithm: Literal["hyperband", "bayesian", "random", "grid", "freeze-thaw"] = Field(
+        default="hyperband", description="How configurations are chosen."
+    )
+    objective: Annotated[str | ObjectiveRule | None, BeforeValidator(_objective)] = Field(
+        default=None, description="What decides: a name such as val_accuracy, or {name: ..., direction: min}."
+    )
+    max_trials: Count | None = Field(
+        default=None, description="Trials of the whole search; default: what the algorithm plans."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
+        default=0, description="Seed of the search and of every training."
+    )
+    factor: Annotated[int, Field(ge=2)] | None = Field(
+        default=None, description="Hyperband's factor between one training length and the next; default 3."
+    )
+    iterations: Count | None = Field(
+        default=None, description="How often Hyperband goes through all its brackets; default 1."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_hyperband(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("algorithm", "hyperband") != "hyperband":
+            return data
+        return {"factor": 3, "iterations": 1, **data}
+
+    @model_validator(mode="after")
+    def _keys_fit_the_algorithm(self) -> Self:
+        refusals = Refusals()
+        for key in ("factor", "iterations"):
+            if self.algorithm != "hyperband" and getattr(self, key) is not None:
+                refusals.add(f"has no effect: it belongs to hyperband, not to {self.algorithm}", key)
+        refusals.raise_if_any()
+        return self
+
+
+class Constraints(Section):
+    """What a configuration must keep to; one that does not is never trained."""
+
+    parameters: Count | None = Field(default=None, description="Most parameters that a model may have.")
+
+
+class Limits(Section):
+    """What a trial or the run may use."""
+
+    seconds_per_trial: Seconds | None = Field(default=None, description="Longest training of one trial.")
+    seconds_per_epoch: Seconds | None = Field(default=None, description="Longest epoch.")
+    disk: Bytes = Field(default=None, description="Largest run directory, e.g. 20GB.", json_schema_extra=_BYTES_SCHEMA)
+    memory: Bytes = Field(default=None, description="Largest memory of a worker.", json_schema_extra=_BYTES_SCHEMA)
+
+
+class KeepCheckpoints(Section):
+    """Which configurations keep their trained weights."""
+
+    best: Count = Field(default=10, description="So many of the best.")
+
+
+class Final(Section):
+    """Retraining of the best configurations."""
+
+    candidates: Count = Field(default=3, description="Configurations that are trained again.")
+    seeds: Count = Field(default=2, description="New seeds for each of them; the mean decides.")
+    train_on_validation: bool = Field(
+        default=True, description="Train the winner on training and validation rows together."
+    )
+
+
+class Export(Section):
+    """What the best model is written as."""
+
+    formats: Annotated[tuple[Literal["keras", "h5", "savedmodel", "onnx", "tflite"], ...], Field(strict=False)] = Field(
+        default=("keras", "h5", "savedmodel", "tflite"),
+        description="File formats of the exported model; onnx needs the extra [onnx].",
+    )
+
+    @model_validator(mode="after")
+    def _no_repeats(self) -> Self:
+        for index, name in enumerate(self.formats):
+            if name in self.formats[:index]:
+                raise refuse(f"{shown(name)} is listed twice", "formats", index)
+        return self

@@ -1,0 +1,155 @@
+"""`SearchSpec`: a whole space file, validated. If you hold one, it is legal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from spaces.baseline import Baseline
+from spaces.checks import check
+from spaces.data_section import DataSection
+from spaces.dimensions import Fixed
+from spaces.errors import Problem, SpaceError, problem
+from spaces.families.cnn import CnnModel
+from spaces.families.mlp import MlpModel
+from spaces.families.python import PythonModel
+from spaces.messages import problems_of
+from spaces.metrics import Direction, direction_of
+from spaces.resolve import MULTI_FIDELITY, all_settings, family_name
+from spaces.search_section import Constraints, Export, Final, KeepCheckpoints, Limits, ObjectiveRule, SearchSection
+from spaces.section import Section, shown, unknown
+from spaces.space import Space, compile_space
+from spaces.training_section import TrainingSection, epoch_limits
+
+_MODELS = {"mlp": MlpModel, "cnn": CnnModel}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The reported value that the search makes best."""
+
+    name: str
+    direction: Direction
+
+
+def _default_search() -> SearchSection:
+    return SearchSection.model_validate({})
+
+
+class SearchSpec(Section):
+    """A search space: data, model, training, and how to search.
+
+    `SearchSpec(**mapping)` takes the same keys as a space file; paths are relative to the current directory.
+
+    Raises:
+        SpaceError: with every mistake in it.
+    """
+
+    name: str = Field(description="Name of the space, and of its runs.")
+    data: DataSection = Field(description="Where the rows come from.")
+    model: MlpModel | CnnModel | PythonModel = Field(description="Which models are worth trying.")
+    training: TrainingSection = Field(description="How every configuration is trained.")
+    search: SearchSection = Field(default_factory=_default_search, description="How to search.")
+    constraints: Constraints = Field(default=Constraints(), description="What a configuration must keep to.")
+    limits: Limits = Field(default=Limits(), description="What a trial or the run may use.")
+    keep_checkpoints: KeepCheckpoints = Field(default=KeepCheckpoints(), description="Whose weights are kept.")
+    baselines: Annotated[tuple[Baseline, ...], Field(strict=False)] = Field(
+        default=(), description="Configurations that are ranked with the others."
+    )
+    final: Final = Field(default=Final(), description="Retraining of the best.")
+    export: Export = Field(default=Export(), description="What the best model is written as.")
+
+    def __init__(self, **data: Any) -> None:
+        super().__init__(**_validated(data))
+
+    @property
+    def family(self) -> str:
+        """`mlp`, `cnn`, or `python:<reference>`."""
+        return family_name(self.model)
+
+    @property
+    def objective(self) -> Objective:
+        """What decides; without an objective in the file val_accuracy, or val_loss where that is not computed."""
+        rule = self.search.objective
+        if isinstance(rule, ObjectiveRule):
+            return Objective(rule.name, rule.direction)
+        name = rule or ("val_accuracy" if "accuracy" in self.training.metrics else "val_loss")
+        return Objective(name, direction_of(name) or "min")
+
+    @property
+    def min_epochs(self) -> int:
+        """Shortest training of a configuration, in epochs."""
+        decided_by_search = self.search.algorithm in MULTI_FIDELITY and isinstance(self.training.epochs, Fixed)
+        return 1 if decided_by_search else epoch_limits(self.training.epochs)[0]
+
+    @property
+    def max_epochs(self) -> int:
+        """Longest training of a configuration, in epochs."""
+        return epoch_limits(self.training.epochs)[1]
+
+    @cached_property
+    def space(self) -> Space:
+        """All settings with their conditions; without those of a function of the user's."""
+        return compile_space(all_settings(self.model, self.training, self.search.algorithm))[0]
+
+
+def _validated(data: dict[str, Any]) -> dict[str, Any]:
+    """The sections, each validated, or a SpaceError with the mistakes of all of them."""
+    parts: dict[str, Any] = {}
+    problems = [
+        problem((key,), unknown("key", key, tuple(SearchSpec.model_fields)))
+        for key in data
+        if key not in SearchSpec.model_fields
+    ]
+    for key, field in SearchSpec.model_fields.items():
+        if key not in data and field.is_required():
+            problems.append(problem((key,), "is missing"))
+        elif key not in data:
+            parts[key] = field.get_default(call_default_factory=True)
+        else:
+            found = _section(key, data[key], problems)
+            if found is not None:
+                parts[key] = found
+    problems += check(parts)
+    if problems:
+        raise SpaceError(problems)
+    return parts
+
+
+def _section(key: str, raw: Any, problems: list[Problem]) -> Any:
+    model = _model_class(raw, problems) if key == "model" else _class_of(key)
+    if model is None:
+        return None
+    try:
+        return TypeAdapter(model).validate_python(raw, strict=None)
+    except ValidationError as error:
+        problems += problems_of(error, (key,), _item(model))
+        return None
+
+
+def _class_of(key: str) -> Any:
+    field = SearchSpec.model_fields[key]
+    return tuple[Baseline, ...] if key == "baselines" else field.annotation
+
+
+def _item(model: Any) -> Any:
+    return Baseline if model == tuple[Baseline, ...] else model
+
+
+def _model_class(raw: Any, problems: list[Problem]) -> Any:
+    if isinstance(raw, MlpModel | CnnModel | PythonModel):
+        return type(raw)
+    if not isinstance(raw, dict):
+        problems.append(problem(("model",), f"found {shown(raw)}; allowed: a mapping with a family"))
+        return None
+    family = raw.get("family")
+    if isinstance(family, dict):
+        return PythonModel
+    if isinstance(family, str) and family in _MODELS:
+        return _MODELS[family]
+    message = "is missing" if family is None else unknown("family", family, ("mlp", "cnn", "{python: ...}"))
+    problems.append(problem(("model", "family"), message))
+    return None

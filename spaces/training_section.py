@@ -1,0 +1,187 @@
+"""The `training:` section: optimizer, batches, length and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from operator import eq
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
+
+from spaces.dimensions import Dimension, Fixed, Value
+from spaces.families.setting import Need, Setting, above
+from spaces.kinds import Kind
+from spaces.metrics import LOSSES, METRICS, history_names, task_of
+from spaces.section import Refusals, Section, refuse, shown, unknown
+from spaces.settings import Target
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+# What Keras uses where nothing is given.
+LEARNING_RATES = {"adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "sgd": 0.01}
+WEIGHT_DECAYS = {"adam": 0.0, "adamw": 0.004, "rmsprop": 0.0, "sgd": 0.0}
+
+OPTIMIZER = Kind("word", words=OPTIMIZERS)
+RATE = Kind("number", gt=0)
+MOMENTUM = Kind("number", ge=0, lt=1)
+FLAG = Kind("boolean")
+DECAY = Kind("number", ge=0)
+BATCH_SIZE = Kind("integer", ge=1)
+EPOCHS = Kind("integer", ge=1, le=1_000_000)
+
+
+class EarlyStoppingRule(Section):
+    """End a training that no longer improves."""
+
+    monitor: str = Field(default="val_loss", description="Value that has to improve, as the history names it.")
+    patience: Annotated[int, Field(ge=0)] = Field(description="Epochs without improvement before the training ends.")
+    min_delta: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Smallest change that is an improvement.")
+
+
+def _targets(raw: Any) -> tuple[Target, ...]:
+    if isinstance(raw, tuple) and all(isinstance(target, Target) for target in raw):
+        return raw
+    if not isinstance(raw, dict) or not raw:
+        raise refuse(f"found {shown(raw)}; allowed: a mapping such as {{loss: {{below: 0.4}}}}")
+    refusals = Refusals()
+    targets = []
+    for metric, limits in raw.items():
+        if not isinstance(limits, dict) or not limits:
+            refusals.add(f"found {shown(limits)}; allowed: {{below: number}} or {{above: number}}", metric)
+            continue
+        for key, limit in limits.items():
+            if key not in ("below", "above"):
+                refusals.add(unknown("key", key, ("below", "above")), metric, key)
+            elif isinstance(limit, bool) or not isinstance(limit, int | float) or not -1e300 < limit < 1e300:
+                refusals.add(f"found {shown(limit)}; allowed: a number", metric, key)
+        targets.append(Target(metric, limits.get("below"), limits.get("above")))
+    refusals.raise_if_any()
+    return tuple(targets)
+
+
+_LIMITS: dict[str, JsonValue] = {"type": "object", "minProperties": 1, "additionalProperties": False}
+_TARGETS_SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "additionalProperties": {**_LIMITS, "properties": {"below": {"type": "number"}, "above": {"type": "number"}}},
+}
+Targets = Annotated[tuple[Target, ...], BeforeValidator(_targets, json_schema_input_type=dict[str, Any])]
+
+
+class TrainingSection(Section):
+    """How every configuration is trained."""
+
+    optimizer: Annotated[Dimension | None, OPTIMIZER] = Field(default=None, description="Optimizer; default adam.")
+    learning_rate: Annotated[Dimension | None, RATE] = Field(
+        default=None, description="Learning rate; default that of Keras for the optimizer."
+    )
+    momentum: Annotated[Dimension | None, MOMENTUM] = Field(default=None, description="Momentum of sgd; default 0.")
+    nesterov: Annotated[Dimension | None, FLAG] = Field(
+        default=None, description="Nesterov momentum of sgd; default false."
+    )
+    weight_decay: Annotated[Dimension | None, DECAY] = Field(
+        default=None, description="Decoupled weight decay; default 0, with adamw 0.004."
+    )
+    learning_rate_decay: Annotated[Dimension | None, DECAY] = Field(
+        default=None, description="d of the rate learning_rate / (1 + d * update); default 0."
+    )
+    batch_size: Annotated[Dimension | None, BATCH_SIZE] = Field(
+        default=None, description="Rows per update; default 32."
+    )
+    epochs: Annotated[Dimension, EPOCHS] = Field(
+        description="Epochs: a number is the most that are trained; a range is the shortest and the longest "
+        "training for hyperband and freeze-thaw, an ordinary hyperparameter otherwise."
+    )
+    early_stopping: EarlyStoppingRule | None = Field(
+        default=None, description="End a training that no longer improves."
+    )
+    stop_when: Targets = Field(
+        default=(),
+        description="Targets that end a training, e.g. {loss: {below: 0.4}}.",
+        json_schema_extra=_TARGETS_SCHEMA,
+    )
+    loss: str = Field(
+        default="auto", description="Loss; auto chooses it from the labels.", json_schema_extra={"enum": list(LOSSES)}
+    )
+    metrics: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        default=("accuracy",),
+        description="Metrics; default [accuracy], or [mae] where the loss is one of regression.",
+        json_schema_extra={"items": {"type": "string", "enum": list(METRICS)}},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metrics_follow_the_loss(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "metrics" not in data and task_of(str(data.get("loss")), None) == "regression":
+            return {**data, "metrics": ["mae"]}
+        return data
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, loss: str) -> str:
+        if loss not in LOSSES:
+            raise refuse(unknown("loss", loss, LOSSES))
+        return loss
+
+    @field_validator("metrics")
+    @classmethod
+    def _known_metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        refusals = Refusals()
+        for index, metric in enumerate(metrics):
+            if metric not in METRICS:
+                refusals.add(unknown("metric", metric, tuple(METRICS)), index)
+            elif metric in metrics[:index]:
+                refusals.add(f"{shown(metric)} is listed twice", index)
+        refusals.raise_if_any()
+        return metrics
+
+    @model_validator(mode="after")
+    def _metrics_fit_the_loss(self) -> Self:
+        refusals = Refusals()
+        for index, metric in enumerate(self.metrics):
+            if task_of("auto", (metric,)) != self.task:
+                message = f"found {shown(metric)}, no metric of {self.task}, which the loss is for"
+                refusals.add(message, "metrics", index)
+        if self.epochs.when:
+            refusals.add("the length of the training takes no condition", "epochs", "when")
+        refusals.raise_if_any()
+        return self
+
+    @property
+    def task(self) -> Literal["classification", "regression"]:
+        """The task that loss and metrics are for."""
+        return task_of(self.loss, self.metrics)
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Names of the values known after every epoch."""
+        return history_names(self.metrics)
+
+
+def settings(training: TrainingSection, *, epochs: bool) -> list[Setting]:
+    """All settings of the training that may be hyperparameters; `epochs` says whether its length is one."""
+    is_sgd = Need("optimizer", partial(eq, "sgd"), "optimizer sgd")
+    moving = above("momentum", 0)
+
+    def setting(name: str, kind: Kind, default: Value | Callable[[str], Value], *needs: Need) -> Setting:
+        return Setting(name, ("training", name), kind, getattr(training, name), default, needs)
+
+    made = [
+        setting("optimizer", OPTIMIZER, "adam"),
+        setting("learning_rate", RATE, LEARNING_RATES.__getitem__),
+        setting("momentum", MOMENTUM, 0.0, is_sgd),
+        setting("nesterov", FLAG, False, is_sgd, moving),
+        setting("weight_decay", DECAY, WEIGHT_DECAYS.__getitem__),
+        setting("learning_rate_decay", DECAY, 0.0),
+        setting("batch_size", BATCH_SIZE, 32),
+    ]
+    if epochs:
+        made.append(Setting("epochs", ("training", "epochs"), EPOCHS, training.epochs))
+    return made
+
+
+def epoch_limits(epochs: Dimension) -> tuple[int, int]:
+    """Shortest and longest training that a dimension of epochs stands for."""
+    if isinstance(epochs, Fixed):
+        return int(epochs.value), int(epochs.value)
+    values = epochs.values or ()
+    return int(min(values)), int(max(values))

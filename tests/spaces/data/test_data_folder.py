@@ -1,0 +1,171 @@
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spaces.data.folder import load_folder
+from spaces.errors import DataError
+
+
+def draw(path: Path, value: int, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value if mode == "L" else (value, value // 2, 0)).save(path)
+
+
+def fill(folder: Path, classes: str = "ab", count: int = 5, mode: str = "RGB") -> Path:
+    for number, name in enumerate(classes):
+        for image in range(count):
+            draw(folder / name / f"{image}.png", 100 * number + image, mode=mode)
+    return folder
+
+
+def load(folder: Path, seed: int = 0, image_size: tuple[int, int] | None = None, color: str = "auto") -> Any:
+    return load_folder(folder, seed, image_size, color)
+
+
+def test_each_row_has_the_label_of_its_folder(tmp_path: Path) -> None:
+    raw = load(fill(tmp_path))
+    assert raw.class_names == ("a", "b")
+    assert raw.train.x.shape == (10, 4, 6, 3)
+    assert raw.train.x.dtype == np.uint8
+    np.testing.assert_array_equal(raw.train.x[:, 0, 0, 0] // 100, raw.train.y)
+    assert sorted(raw.train.x[:, 0, 0, 0].tolist()) == [0, 1, 2, 3, 4, 100, 101, 102, 103, 104]
+
+
+def test_order_depends_on_the_seed_alone(tmp_path: Path) -> None:
+    orders = [load(fill(tmp_path), seed).train.x[:, 0, 0, 0].tolist() for seed in (3, 3, 4)]
+    assert orders[0] == orders[1] != orders[2]
+
+
+def test_training_part_is_that_of_keras(some_photographs: Path) -> None:
+    import keras
+
+    training = keras.utils.image_dataset_from_directory(
+        some_photographs,
+        validation_split=0.2,
+        subset="training",
+        seed=123,
+        image_size=(40, 60),
+        batch_size=None,
+        verbose=False,
+    )
+    raw = load(some_photographs, 123, (40, 60))
+    places = {str(path): number for number, path in enumerate(training.file_paths)}
+    rows = dict(_in_file_order(some_photographs))
+    assert len(places) == 48 == len(raw.train.x) - int(0.2 * len(raw.train.x))
+    for path, place in places.items():
+        np.testing.assert_array_equal(raw.train.x[place], rows[path])
+        assert raw.class_names[raw.train.y[place]] == Path(path).parent.name
+
+
+def _in_file_order(folder: Path) -> list[tuple[str, np.ndarray]]:
+    import keras
+
+    files = keras.utils.image_dataset_from_directory(
+        folder, shuffle=False, image_size=(40, 60), batch_size=None, verbose=False
+    )
+    return [(path, np.rint(x)) for path, (x, _) in zip(files.file_paths, files.as_numpy_iterator(), strict=True)]
+
+
+def test_given_parts(tmp_path: Path) -> None:
+    for name, count in (("train", 4), ("val", 2), ("test", 3)):
+        fill(tmp_path / name, count=count)
+    raw = load(tmp_path)
+    assert (len(raw.train.x), len(raw.validation.x), len(raw.test.x)) == (8, 4, 6)
+    assert raw.class_names == ("a", "b")
+
+
+def test_part_may_lack_a_class_but_not_bring_a_new_one(tmp_path: Path) -> None:
+    fill(tmp_path / "train", "abc")
+    fill(tmp_path / "test", "c")
+    assert load(tmp_path).test.y.tolist() == [2] * 5
+    fill(tmp_path / "test", "d")
+    with pytest.raises(DataError, match=r"test/d: a class that is absent from .*train"):
+        load(tmp_path)
+
+
+def test_classes_named_like_parts_are_classes(tmp_path: Path) -> None:
+    for name in ("train", "plane"):
+        draw(tmp_path / name / "1.png", 0)
+    assert load(tmp_path).class_names == ("plane", "train")
+
+
+@pytest.mark.parametrize(
+    ("folders", "found"),
+    [(("train", "test", "extra"), "extra, test, train"), (("train", "val", "validation"), "train, val, validation")],
+)
+def test_parts_beside_other_folders(tmp_path: Path, folders: tuple[str, ...], found: str) -> None:
+    for name in folders:
+        fill(tmp_path / name)
+    with pytest.raises(DataError, match=f"and no others, found {found}"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "color", "channels"), [("L", "auto", 1), ("RGB", "auto", 3), ("L", "rgb", 3), ("RGB", "grayscale", 1)]
+)
+def test_channels(tmp_path: Path, mode: str, color: str, channels: int) -> None:
+    assert load(fill(tmp_path, mode=mode), color=color).train.x.shape[3] == channels
+
+
+def test_sizes_that_differ_ask_for_image_size(tmp_path: Path) -> None:
+    fill(tmp_path)
+    draw(tmp_path / "a" / "wide.png", 0, (60, 4))
+    with pytest.raises(DataError, match=r"2 different sizes \(4x6 to 4x60\); set data.image_size"):
+        load(tmp_path)
+    assert load(tmp_path, image_size=(8, 9)).train.x.shape == (11, 8, 9, 3)
+
+
+def test_other_files_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path)
+    (tmp_path / "LICENSE.txt").write_text("free")
+    (tmp_path / "a" / ".hidden").write_text("")
+    (tmp_path / ".cache").mkdir()
+    with caplog.at_level(logging.WARNING):
+        load(tmp_path)
+        assert not caplog.records
+        (tmp_path / "a" / "notes.txt").write_text("")
+        assert len(load(tmp_path).train.x) == 10
+    assert f"{tmp_path / 'a'}: 1 files are no images" in caplog.text
+
+
+def test_unreadable_images_are_named(some_photographs: Path, tmp_path: Path) -> None:
+    good = sorted((some_photographs / "roses").iterdir())[0]
+    bad = some_photographs / "roses" / "0.jpg"
+    bad.write_text("no image")
+    with pytest.raises(DataError, match=r"roses/0.jpg: is not a readable image"):
+        load(some_photographs, image_size=(20, 20))
+    content = good.read_bytes()
+    bad.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"roses/0.jpg: is not a readable image \(.+\)") as caught:
+        load(some_photographs, image_size=(20, 20))
+    assert "{{" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    bad.unlink()
+    bad.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"roses/0.jpg: is not a readable image \(.*No such file"):
+        load(some_photographs, image_size=(20, 20))
+
+
+def test_folders_without_images(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="absent: no such folder"):
+        load(tmp_path / "absent")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="file: is a file"):
+        load(tmp_path / "file")
+    with pytest.raises(DataError, match="holds no class folders"):
+        load(tmp_path)
+    fill(tmp_path)
+    shutil.rmtree(tmp_path / "b")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(DataError, match="b: holds no image"):
+        load(tmp_path)
+
+
+def test_size_of_all_images_is_checked_before_they_are_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="of the memory"):
+        load(fill(tmp_path), image_size=(2**20, 2**20))

@@ -1,0 +1,169 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spaces.data import DataInfo
+from spaces.data.folder import list_images, load_folder
+from spaces.data.inputs import read_image, read_rows
+from spaces.errors import DataError
+
+RGB = DataInfo("image", (20, 30, 3), "uint8", "classification", "integer", 2, ("a", "b"), resized=True, white=255.0)
+GRAY = dataclasses.replace(RGB, input_shape=(8, 8), resized=False)
+DIGITS = dataclasses.replace(GRAY, white=16.0, scale=1 / 16)
+COLUMNS = DataInfo(
+    "tabular",
+    (4,),
+    "float32",
+    "classification",
+    "integer",
+    2,
+    ("a", "b"),
+    columns=("age", "code", "height"),
+    categories={"code": ("01", "x")},
+)
+
+
+def test_training_photographs_give_the_pixels_that_training_saw(some_photographs: Path) -> None:
+    raw = load_folder(some_photographs, 7, (50, 70), "auto")
+    info = dataclasses.replace(RGB, input_shape=(50, 70, 3))
+    order = np.arange(60)
+    np.random.RandomState(7).shuffle(order)
+    files = list_images(some_photographs).files
+    for place in (0, 1, 2, 30, 59):
+        np.testing.assert_array_equal(read_image(files[order[place]], info), raw.train.x[place])
+
+
+def gradient(mode: str) -> Image.Image:
+    return Image.fromarray(np.arange(0, 250, 2, dtype=np.uint8).reshape(5, 25)).convert("RGB").convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending"),
+    [("RGB", "png"), ("RGBA", "png"), ("P", "png"), ("L", "png"), ("1", "png"), ("CMYK", "jpg"), ("L", "jpg"),
+     ("P", "gif"), ("RGB", "bmp"), ("RGB", "tiff"), ("CMYK", "tiff"), ("RGB", "webp"), ("L", "bmp")],
+)  # fmt: skip
+@pytest.mark.parametrize("info", [RGB, GRAY])
+def test_every_size_and_mode(tmp_path: Path, mode: str, ending: str, info: DataInfo) -> None:
+    path = tmp_path / f"image.{ending}"
+    gradient(mode).save(path)
+    row = read_image(path, info)
+    assert row.shape == info.input_shape
+    assert row.dtype == np.uint8
+    assert row[0, 0].mean() < row[-1, -1].mean()
+
+
+def test_orientation_tag_is_not_applied_as_in_keras(tmp_path: Path) -> None:
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:, :15] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3  # rotated by 180 degrees
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", RGB), pixels)
+
+
+def test_image_of_the_right_size_is_taken_pixel_by_pixel(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", GRAY), pixels)
+
+
+def test_white_becomes_white(tmp_path: Path) -> None:
+    digit = np.random.default_rng(0).integers(0, 17, (8, 8), np.uint8)
+    Image.fromarray((digit * 255.0 / 16).astype(np.uint8)).save(tmp_path / "digit.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "digit.png", DIGITS), digit)
+    unit = dataclasses.replace(GRAY, white=1.0, dtype="float32")
+    np.testing.assert_allclose(read_image(tmp_path / "digit.png", unit), digit / 16, atol=1 / 255)
+
+
+def test_shrinking_averages_where_training_did_not_resize(tmp_path: Path) -> None:
+    stripes = np.tile(np.isin(np.arange(64) % 8, (3, 4)), (64, 1))  # what sampling without averaging would hit
+    Image.fromarray((stripes * 255).astype(np.uint8)).save(tmp_path / "stripes.png")
+    assert read_image(tmp_path / "stripes.png", GRAY).mean() < 128
+    gray = dataclasses.replace(GRAY, resized=True)
+    assert read_image(tmp_path / "stripes.png", gray).min() == 255
+
+
+def test_files_that_are_no_images(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="No such file"):
+        read_image(tmp_path / "absent.png", RGB)
+    (tmp_path / "text.png").write_text("text")
+    with pytest.raises(DataError, match=r"text.png: is not a readable image"):
+        read_image(tmp_path / "text.png", RGB)
+    gradient("RGB").save(tmp_path / "torn.png")
+    (tmp_path / "torn.png").write_bytes((tmp_path / "torn.png").read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"torn.png: is not a readable image"):
+        read_image(tmp_path / "torn.png", RGB)
+
+
+def test_image_for_a_model_of_columns(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="takes rows of 4 columns"):
+        read_image(tmp_path / "a.png", COLUMNS)
+    with pytest.raises(DataError, match="the model takes 7"):
+        read_image(tmp_path / "a.png", dataclasses.replace(RGB, input_shape=(4, 4, 7)))
+
+
+@pytest.mark.parametrize("shape", [(5, 8, 8), (8, 8), (5, 64)])
+def test_npy_rows_in_every_layout(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).integers(0, 256, shape)
+    np.save(tmp_path / "rows.npy", values)
+    rows = read_rows(tmp_path / "rows.npy", GRAY)
+    assert rows.dtype == np.uint8
+    np.testing.assert_array_equal(rows, values.reshape(-1, 8, 8))
+
+
+def test_csv_rows_by_column_name(tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("height,comment,code,age\n1.5,,01,30\n2,hello,01,40\n")
+    np.testing.assert_array_equal(read_rows(path, COLUMNS), [[30, 1, 0, 1.5], [40, 1, 0, 2]])
+
+
+def test_csv_rows_by_position(tmp_path: Path) -> None:
+    info = dataclasses.replace(COLUMNS, columns=(), categories={})
+    path = tmp_path / "new.csv"
+    for header in ("", "a,b,c,d\n"):
+        path.write_text(header + "1,2,3,4\n5,6,7,8\n")
+        np.testing.assert_array_equal(read_rows(path, info), [[1, 2, 3, 4], [5, 6, 7, 8]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("age,code\n30,x\n", "no column 'height'"),
+        ("age,code,height\n30,z,1\n", "column 'code' has the value 'z', unknown in training"),
+        ("age,code,height\nold,x,1\n", "column 'age' holds text"),
+        ("age,code,height\n,x,1\n", "1 empty cells"),
+        ("age,code,height\ninf,x,1\n", "row 0 holds NaN, infinity"),
+    ],
+)
+def test_csv_rows_that_do_not_fit(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "new.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_rows(tmp_path / "new.csv", COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((2, 8, 8), 256), "row 0 has values that are no whole numbers from 0 to 255"),
+        (np.full((2, 8, 8), 0.5), "no whole numbers"),
+        (np.full((2, 8, 8), np.nan), "no whole numbers"),
+        (np.zeros((2, 9, 8)), r"has shape \(2, 9, 8\), the model takes rows of shape \(8, 8\)"),
+        (np.zeros((0, 8, 8)), "has shape"),
+        (np.array(["a"]), "values of type <U1"),
+    ],
+)
+def test_npy_rows_that_do_not_fit(tmp_path: Path, values: np.ndarray, message: str) -> None:
+    np.save(tmp_path / "rows.npy", values)
+    with pytest.raises(DataError, match=message):
+        read_rows(tmp_path / "rows.npy", GRAY)
+
+
+def test_npy_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="No such file"):
+        read_rows(tmp_path / "absent.npy", GRAY)
+    np.save(tmp_path / "objects.npy", np.array([{}], object))
+    with pytest.raises(DataError, match="Python objects"):
+        read_rows(tmp_path / "objects.npy", GRAY)

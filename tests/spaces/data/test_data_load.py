@@ -1,0 +1,172 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spaces.data import Dataset
+from spaces.errors import DataError
+
+Load = Callable[..., Dataset]
+SaveNpz = Callable[..., Path]
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.random((100, 4))
+Y = np.arange(100) % 4
+IMAGES = RANDOM.integers(0, 256, (100, 5, 6, 3), np.uint8)
+
+
+def test_rows_keep_their_labels(load: Load, save_npz: SaveNpz) -> None:
+    x = Y[:, np.newaxis] * np.ones((1, 3))
+    data = load({"npz": str(save_npz(x=x, y=Y + 1))}, validation=0.2, test=0.1)
+    assert data.test is not None
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [70, 20, 10]
+    for part in (data.train, data.validation, data.test):
+        np.testing.assert_array_equal(part.x[:, 0], part.y)
+        assert part.y.dtype == np.int32
+    assert data.info.class_names == ("1", "2", "3", "4")
+    assert data.name == "rows"
+
+
+def test_statistics_come_from_training_rows_only(load: Load, save_npz: SaveNpz) -> None:
+    x = X.copy()
+    x[:30] = 1000
+    data = load({"npz": str(save_npz(x=x, y=np.arange(100) // 30 % 2))}, validation={"first": 30}, test="none")
+    assert data.info.kind == "tabular"
+    assert data.info.mean == pytest.approx(x[30:].mean(axis=0))
+    assert data.info.std == pytest.approx(x[30:].std(axis=0))
+    assert data.test is None
+
+
+def test_test_part_is_chosen_as_asked(load: Load, save_npz: SaveNpz) -> None:
+    path = str(save_npz(x_train=X, y_train=Y, x_test=X[:8] + 1, y_test=Y[:8]))
+
+    def test_rows(**data: Any) -> int | None:
+        test = load({"npz": path}, **data).test
+        return None if test is None else len(test)
+
+    assert test_rows() == test_rows(test="given") == 8
+    assert test_rows(test="none") is None
+    assert test_rows(test=0.25) == 25
+    assert test_rows(test=12) == 12
+    path = str(save_npz(x=X, y=Y))
+    assert test_rows() == 20
+    with pytest.raises(DataError, match=r"rows.npz: has no test part of its own"):
+        load({"npz": path}, test="given")
+
+
+def test_given_test_rows_do_not_change_the_training_part(load: Load, save_npz: SaveNpz) -> None:
+    trains = []
+    for test_rows in (10, 50):
+        path = save_npz(x_train=X, y_train=Y, x_test=X[:test_rows], y_test=Y[:test_rows])
+        trains.append(load({"npz": str(path)}).train.x)
+    np.testing.assert_array_equal(*trains)
+
+
+def test_own_validation_folder_is_used(load: Load, tmp_path: Path) -> None:
+    for part, count in (("train", 10), ("validation", 3)):
+        for name in "ab":
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(count):
+                Image.new("RGB", (4, 4)).save(tmp_path / part / name / f"{number}.png")
+    data = load({"folder": str(tmp_path)}, validation=0.5)
+    assert data.test is not None
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [16, 6, 4]
+    assert "validation: 6 images" in data.origin
+
+
+def test_photographs(load: Load, some_photographs: Path) -> None:
+    data = load({"folder": str(some_photographs)}, image_size=[40, 60], validation=0.1, test=0.1, seed=123)
+    assert data.test is not None
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [48, 6, 6]
+    assert data.info.class_names == ("daisy", "dandelion", "roses", "sunflowers", "tulips")
+    assert (data.info.input_shape, data.info.image_size, data.info.resized) == ((40, 60, 3), (40, 60), True)
+    assert data.train.x.base is data.test.x.base  # views of one array
+
+
+def test_csv_standardizes_numbers_and_leaves_indicators(load: Load, tmp_path: Path) -> None:
+    path = tmp_path / "houses.csv"
+    rows = "".join(f"{i % 7},{'north' if i % 3 else 'south'},{i / 2}\n" for i in range(60))
+    path.write_text("rooms,side,price\n" + rows)
+    data = load({"csv": str(path), "target": "price"}, loss="mse")
+    assert data.info.task == "regression"
+    assert (data.info.outputs, data.info.input_shape, data.info.columns) == (1, (3,), ("rooms", "side"))
+    assert data.info.categories == {"side": ("north", "south")}
+    assert data.info.mean is not None
+    assert data.info.mean[1:] == (0, 0)
+    assert data.info.std is not None
+    assert data.info.std[1:] == (1, 1)
+    assert data.train.y.dtype == np.float32
+
+
+def test_metrics_may_ask_for_regression(load: Load, save_npz: SaveNpz) -> None:
+    path = str(save_npz(x=X, y=X[:, 0]))
+    assert load({"npz": path}, metrics=["mae"]).info.task == "regression"
+    with pytest.raises(DataError, match=r"for regression set training.loss"):
+        load({"npz": path})
+
+
+def test_limit_reduces_training_rows_only(load: Load, save_npz: SaveNpz) -> None:
+    path = str(save_npz(x=X, y=Y))
+    full, limited = load({"npz": path}), load({"npz": path}, limit=12)
+    assert np.bincount(limited.train.y).tolist() == [3, 3, 3, 3]
+    np.testing.assert_array_equal(limited.validation.x, full.validation.x)
+    assert {tuple(row) for row in limited.train.x} <= {tuple(row) for row in full.train.x}
+
+
+def test_class_absent_from_training_is_named(load: Load, save_npz: SaveNpz) -> None:
+    y = Y.copy()
+    y[y == 3] = 2
+    y[:4] = 3
+    with pytest.raises(DataError, match=r"rows.npz \(x, y\): no training row of class '3'"):
+        load({"npz": str(save_npz(x=X, y=y))}, validation={"first": 10})
+
+
+def test_image_size_of_columns(load: Load, save_npz: SaveNpz) -> None:
+    with pytest.raises(DataError, match=r"data.image_size: .*rows.npz .* holds rows of columns"):
+        load({"npz": str(save_npz(x=X, y=Y))}, image_size=32)
+
+
+def test_images_in_arrays_are_resized_by_the_model(load: Load, save_npz: SaveNpz) -> None:
+    info = load({"npz": str(save_npz(x=IMAGES, y=Y))}, image_size=32).info
+    assert (info.input_shape, info.image_size, info.resized) == ((5, 6, 3), (32, 32), False)
+    assert (info.dtype, info.scale, info.white) == ("uint8", 1 / 255, 255)
+
+
+def test_fingerprint_tells_data_and_splits_apart(load: Load, save_npz: SaveNpz) -> None:
+    def fingerprint(x: np.ndarray = X, y: np.ndarray = Y, **data: Any) -> str:
+        return load({"npz": str(save_npz(x=x, y=y))}, **data).fingerprint
+
+    changed_x, changed_y = X.copy(), Y.copy()
+    changed_x[50, 2] += 0.1
+    changed_y[50] = (changed_y[50] + 1) % 4
+    different = [
+        fingerprint(),
+        fingerprint(changed_x),
+        fingerprint(y=changed_y),
+        fingerprint(seed=1),
+        fingerprint(validation=0.3),
+        fingerprint(test="none"),
+    ]
+    assert fingerprint() == different[0]
+    assert len(set(different)) == len(different)
+
+
+def test_fresh_processes_load_the_same_rows(load: Load, save_npz: SaveNpz) -> None:
+    path = save_npz(x=X, y=Y)
+    program = f"""
+import spaces
+space = {{
+    "name": "data",
+    "data": {{"source": {{"npz": {str(path)!r}}}, "seed": 4}},
+    "model": {{"family": "mlp", "layers": 0}},
+    "training": {{"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 8, "epochs": 1}},
+}}
+print(spaces.load_data(spaces.load(space)).fingerprint)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == load({"npz": str(path)}, seed=4).fingerprint

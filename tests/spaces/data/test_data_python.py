@@ -1,0 +1,62 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spaces.data.python import load_python
+from spaces.errors import DataError
+
+Write = Callable[[str], str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def written(body: str) -> str:
+        path = tmp_path / "mine.py"
+        path.write_text("import numpy as np\ndef rows():\n    " + body + "\n")
+        return f"{path}:rows"
+
+    return written
+
+
+def test_one_part(write: Write) -> None:
+    raw = load_python(write("return np.ones((4, 2)), [0, 1, 0, 1]"))
+    assert raw.train.x.shape == (4, 2)
+    np.testing.assert_array_equal(raw.train.y, [0, 1, 0, 1])
+    assert raw.test is None
+    assert raw.name == "rows"
+
+
+def test_two_parts(write: Write) -> None:
+    raw = load_python(write("return (np.ones((4, 2)), np.ones(4)), (np.zeros((3, 2)), np.zeros(3))"))
+    assert raw.train.x.shape == (4, 2)
+    assert raw.test is not None
+    assert raw.test.x.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return None", "must return .*, returned NoneType"),
+        ("return np.ones(3), np.ones(3), np.ones(3)", "returned tuple of length 3"),
+        ("return (np.ones(3), np.ones(3)), np.ones(3)", "returned tuple of length 2"),
+        ("return [[1, 2], [3]], [0, 1]", "x is no array"),
+        ("return np.ones((2, 2)), 1", "y is int"),
+        ("raise KeyError('secret')", "raised KeyError: 'secret'"),
+        ("return 1 +", "importing it raised SyntaxError"),
+    ],
+)
+def test_unusable_function_is_named(write: Write, body: str, message: str) -> None:
+    reference = write(body)
+    with pytest.raises(DataError, match=message) as caught:
+        load_python(reference)
+    assert reference in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "reference", ["/nowhere/mine.py:rows", "no_such_module:rows", "math:no_such_function", "math:pi"]
+)
+def test_function_that_is_not_there(reference: str) -> None:
+    with pytest.raises(DataError, match=reference.partition(":")[0]):
+        load_python(reference)

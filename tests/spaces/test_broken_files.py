@@ -1,0 +1,246 @@
+"""Space files with mistakes: what is reported, and where."""
+# ruff: noqa: E501 - every case is one line, the whole message in it
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import spaces
+
+GOOD = """\
+name: pictures
+data:
+  source: digits
+  validation: 0.2
+model:
+  family: mlp
+  layers: {min: 1, max: 3}
+  units: [32, 64]
+  dropout: 0.1
+training:
+  optimizer: [adam, sgd]
+  learning_rate: {min: 1e-4, max: 1e-1, log: true}
+  batch_size: 32
+  epochs: {min: 1, max: 9}
+search:
+  algorithm: hyperband
+  seed: 1
+baselines:
+  - name: small
+    values: {layers: 1, units: 16, optimizer: sgd}
+final: {seeds: 2}
+"""
+
+CNN = """\
+name: pictures
+data: {source: digits}
+model:
+  family: cnn
+  blocks: 2
+  filters: [8, 16]
+training: {epochs: 3}
+"""
+
+
+def problems(text: str, tmp_path: Path) -> list[str]:
+    file = tmp_path / "space.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(spaces.SpaceError) as caught:
+        spaces.load(file)
+    return [str(problem).removeprefix(f"{file}:") for problem in caught.value.problems]
+
+
+# What is replaced in GOOD, what by, and the whole report: line, key, message.
+CASES = [
+    # Keys
+    ("final:", "finale:", ["21: finale: unknown key 'finale'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'final'?)"]),
+    ("  dropout: 0.1", "  drpout: 0.1", ["9: model.drpout: unknown key 'drpout'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, output (did you mean 'dropout'?)"]),
+    ("  dropout: 0.1", "  kernel_size: 3", ["9: model.kernel_size: unknown key 'kernel_size'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, output"]),
+    ("  seed: 1", "  sed: 1", ["17: search.sed: unknown key 'sed'; allowed: algorithm, objective, max_trials, seed, factor, iterations (did you mean 'seed'?)"]),
+    ("  seed: 1", "  seed: 1\n  seed: 2", ["18: search.seed: is given twice, first in line 17"]),
+    ("name: pictures\n", "", ["1: name: is missing"]),
+    ("  epochs: {min: 1, max: 9}\n", "", ["10: training.epochs: is missing"]),
+    ("  layers: {min: 1, max: 3}\n", "  layers: 2\n  3: x\n", ["8: model: found a key that is not a word; allowed: words as keys"]),
+    # Names and words
+    ("name: pictures", "name: my pictures", ["1: name: found 'my pictures'; allowed: letters, digits, '.', '_' and '-', at most 80, the first a letter or digit"]),
+    ("name: pictures", "name: 7", ["1: name: found 7; allowed: a word or text"]),
+    ("family: mlp", "family: mpl", ["6: model.family: unknown family 'mpl'; allowed: mlp, cnn, {python: ...} (did you mean 'mlp'?)"]),
+    ("  family: mlp\n", "", ["5: model.family: is missing"]),
+    ("[adam, sgd]", "[adam, sdg]", ["11: training.optimizer.1: found 'sdg'; allowed: adam, adamw, rmsprop, sgd (did you mean 'sgd'?)"]),
+    ("[adam, sgd]", "[adam, adam]", ["11: training.optimizer.1: 'adam' is listed twice"]),
+    ("[adam, sgd]", "[]", ["11: training.optimizer: found an empty list; allowed: at least one value"]),
+    ("[adam, sgd]", "{min: 1, max: 2}", ["11: training.optimizer: found a mapping; allowed: adam, adamw, rmsprop, sgd, or a list of them"]),
+    ("hyperband", "hyperbad", ["16: search.algorithm: found 'hyperbad'; allowed: hyperband, bayesian, random, grid, freeze-thaw"]),
+    ("  dropout: 0.1", "  activation: rleu", ["9: model.activation: found 'rleu'; allowed: relu, relu6, leaky_relu, elu, selu, gelu, silu, swish, mish, tanh, sigmoid, hard_sigmoid, softplus, softsign, exponential, linear (did you mean 'relu'?)"]),
+    # Numbers
+    ("{min: 1, max: 3}", "2.5", ["7: model.layers: found 2.5; allowed: a whole number of at least 0 and at most 100"]),
+    ("{min: 1, max: 3}", "-1", ["7: model.layers: found -1; allowed: a whole number of at least 0 and at most 100"]),
+    ("{min: 1, max: 3}", "'2'", ["7: model.layers: found '2'; allowed: a whole number of at least 0 and at most 100"]),
+    ("{min: 1, max: 3}", "true", ["7: model.layers: found true; allowed: a whole number of at least 0 and at most 100"]),
+    ("{min: 1, max: 3}", "{min: 3, max: 1}", ["7: model.layers: min 3 is greater than max 1"]),
+    ("{min: 1, max: 3}", "{min: 1}", ["7: model.layers: 'max' is missing; a range has min and max"]),
+    ("{min: 1, max: 3}", "{min: 1, max: 3, stp: 1}", ["7: model.layers.stp: unknown key 'stp'; allowed: min, max, step, log, when (did you mean 'step'?)"]),
+    ("{min: 1, max: 3}", "{min: 1, max: 3, step: 0.5}", ["7: model.layers.step: found 0.5; allowed: a whole number above 0"]),
+    ("{min: 1, max: 3}", "{min: 1, max: 3, step: 5}", ["7: model.layers.step: found 5: no second value fits between min and max"]),
+    ("[32, 64]", "{shared: {min: 8, max: 4}}", ["8: model.units.shared: min 8 is greater than max 4"]),
+    ("[32, 64]", "[32, sixty]", ["8: model.units.1: found 'sixty'; allowed: a whole number of at least 1 and at most 1000000"]),
+    ("  units: [32, 64]\n", "", ["5: model.units: is missing"]),
+    ("dropout: 0.1", "dropout: 1.0", ["9: model.dropout: found 1; allowed: a number of at least 0 and below 1"]),
+    ("dropout: 0.1", "dropout: .nan", ["9: model.dropout: found .nan; allowed: finite numbers"]),
+    ("dropout: 0.1", "dropout:", ["9: model.dropout: found nothing; allowed: a number of at least 0 and below 1"]),
+    ("min: 1e-4, max: 1e-1, log", "min: 0, max: 1e-1, log", ["12: training.learning_rate.min: found 0; allowed: a number above 0"]),
+    ("log: true", "log: yes", ["12: training.learning_rate.log: found 'yes'; allowed: true or false"]),
+    ("log: true", "log: true, step: 1", ["12: training.learning_rate.step: found 1; allowed: a number above 1, the ratio of neighbours, where log is true"]),
+    ("max: 1e-1", "max: .inf", ["12: training.learning_rate.max: found .inf; allowed: finite numbers"]),
+    ("batch_size: 32", "batch_size: 0", ["13: training.batch_size: found 0; allowed: a whole number of at least 1"]),
+    ("epochs: {min: 1, max: 9}", "epochs: {min: 9, max: 1}", ["14: training.epochs: min 9 is greater than max 1"]),
+    ("epochs: {min: 1, max: 9}", "epochs: [1, 9]", ["14: training.epochs: found a list; allowed: a number or a range with hyperband, which decides how long each training is"]),
+    ("  seed: 1", "  max_trials: 0", ["17: search.max_trials: found 0; allowed: at least 1"]),
+    ("  seed: 1", "  seed: 1.5", ["17: search.seed: found 1.5; allowed: a whole number"]),
+    ("final: {seeds: 2}", "final: {seeds: true}", ["21: final.seeds: found true; allowed: a whole number"]),
+    ("final: {seeds: 2}", "limits: {disk: 20 gigs}", ["21: limits.disk: found '20 gigs'; allowed: a size such as 500MB or 20GB, or a number of bytes"]),
+    ("final: {seeds: 2}", "export: {formats: [keras, hdf5]}", ["21: export.formats.1: found 'hdf5'; allowed: keras, h5, savedmodel, onnx, tflite"]),
+    ("final: {seeds: 2}", "export: {formats: [h5, h5]}", ["21: export.formats.1: 'h5' is listed twice"]),
+    # Data
+    ("source: digits", "source: digit", ["3: data.source: found 'digit'; allowed: digits, fashion-mnist, mnist, cifar10, cifar100, flowers, or one of {folder: ...}, {npz: ...}, {csv: ...}, {idx: ...}, {python: ...} (did you mean 'digits'?)"]),
+    ("source: digits", "source: {folder: a, npz: b}", ["3: data.source: found folder and npz; allowed: exactly one of folder, npz, csv, idx, python"]),
+    ("source: digits", "source: {foldr: a}", ["3: data.source.foldr: unknown key 'foldr'; allowed: folder, npz, csv, idx, python (did you mean 'folder'?)"]),
+    ("source: digits", "source: {python: data.load}", ["3: data.source.python: found 'data.load'; allowed: 'module:function' or 'path/file.py:function'"]),
+    ("source: digits", "source: digits\n  target: price", ["4: data.target: has no effect: only a csv source has columns"]),
+    ("source: digits", "source: {csv: a.csv, target: x}\n  target: y", ["4: data.target: is given twice, here and in data.source"]),
+    ("source: digits", "source: {csv: a.csv}\n  image_size: 3", ["4: data.image_size: has no effect: a csv source has no images"]),
+    ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, or {first: count}"]),
+    ("validation: 0.2", "validation: {last: 3}", ["4: data.validation.first: is missing", "4: data.validation.last: unknown key 'last'; allowed: first"]),
+    ("validation: 0.2", "test: never", ["4: data.test: found 'never'; allowed: auto, given, none, a count of at least 1 or a fraction between 0 and 1"]),
+    ("validation: 0.2", "image_size: [3]", ["4: data.image_size: found a list; allowed: a number of pixels, or [height, width]"]),
+    # Keys without effect
+    ("optimizer: [adam, sgd]", "optimizer: adam\n  momentum: 0.9", ["12: training.momentum: has no effect: it needs optimizer sgd"]),
+    ("batch_size: 32", "nesterov: true", ["13: training.nesterov: has no effect: it needs momentum above 0"]),
+    ("  algorithm: hyperband", "  algorithm: random\n  factor: 4", ["17: search.factor: has no effect: it belongs to hyperband, not to random"]),
+    ("  layers: {min: 1, max: 3}", "  layers: 0", ["8: model.units: has no effect: it needs layers above 0", "9: model.dropout: has no effect: it needs layers above 0"]),
+    # Conditions
+    ("dropout: 0.1", "dropout: {value: 0.1, when: {layrs: 2}}", ["9: model.dropout.when: unknown hyperparameter 'layrs'; allowed: layers, units_0, units_1, units_2, optimizer, learning_rate (did you mean 'layers'?)"]),
+    ("dropout: 0.1", "dropout: {value: 0.1, when: {layers: 4}}", ["9: model.dropout.when.layers: layers is never 4; allowed: 1 to 3"]),
+    ("dropout: 0.1", "dropout: {value: 0.1, when: {batch_size: 64}}", ["9: model.dropout.when.batch_size: never holds: batch_size is always 32"]),
+    ("dropout: 0.1", "dropout: {value: 0.1, when: {learning_rate: 0.01}}", ["9: model.dropout.when.learning_rate: learning_rate is a continuous range; allowed: a choice or a range with a step"]),
+    ("batch_size: 32", "momentum: {min: 0.8, max: 0.9, when: {optimizer: adam}}", ["13: training.momentum.when: its conditions exclude each other"]),
+    ("layers: {min: 1, max: 3}", "layers: {min: 1, max: 3, when: {optimizer: sgd}}", ["7: model.layers.when: takes no condition, since it has no value where that does not hold"]),
+    ("dropout: 0.1", "dropout: {choices: [0.1, 0.2], when: {l2: 0.1}}\n  l2: {choices: [0.1, 0.2], when: {dropout: 0.1}}", ["9: model.dropout.when: conditions go in a circle: dropout needs l2 needs dropout"]),
+    ("dropout: 0.1", "dropout: {value: 0.1, when: []}", ["9: model.dropout.when: found a list; allowed: a mapping from hyperparameters to values"]),
+    # Values that nothing computes
+    ("  batch_size: 32", "  early_stopping: {monitor: val_acc, patience: 3}", ["13: training.early_stopping.monitor: 'val_acc' is never computed; allowed: loss, accuracy, val_loss, val_accuracy (did you mean 'val_accuracy'?)"]),
+    ("  batch_size: 32", "  early_stopping: {monitor: val_loss}", ["13: training.early_stopping.patience: is missing"]),
+    ("  batch_size: 32", "  stop_when: {los: {below: 0.4}}", ["13: training.stop_when.los: 'los' is never computed; allowed: loss, accuracy, val_loss, val_accuracy (did you mean 'loss'?)"]),
+    ("  batch_size: 32", "  stop_when: {loss: {under: 0.4}}", ["13: training.stop_when.loss.under: unknown key 'under'; allowed: below, above"]),
+    ("  seed: 1", "  objective: val_auc", ["17: search.objective: 'val_auc' is never computed; allowed: loss, accuracy, val_loss, val_accuracy (did you mean 'val_accuracy'?)"]),
+    ("  seed: 1", "  objective: {name: val_loss, direction: up}", ["17: search.objective.direction: found 'up'; allowed: min, max"]),
+    ("  batch_size: 32", "  loss: mse\n  metrics: [accuracy]", ["14: training.metrics.0: found 'accuracy', no metric of regression, which the loss is for"]),
+    ("  batch_size: 32", "  loss: mean", ["13: training.loss: unknown loss 'mean'; allowed: auto, sparse_categorical_crossentropy, categorical_crossentropy, binary_crossentropy, mse, mae, huber, log_cosh"]),
+    # Baselines
+    ("units: 16", "unit: 16", ["20: baselines.0.values: has no value for units_0, which the space does not fix", "20: baselines.0.values.unit: unknown hyperparameter 'unit'; allowed: activation, batch_normalization, batch_size, dropout, epochs, l2, layers, learning_rate, learning_rate_decay, momentum, nesterov, optimizer, units, units_0, weight_decay (did you mean 'units'?)"]),
+    ("units: 16", "units: many", ["20: baselines.0.values.units: found 'many'; allowed: a whole number of at least 1 and at most 1000000"]),
+    ("units: 16", "units: 16, units_1: 8", ["20: baselines.0.values.units_1: has no effect: this baseline has layers 1"]),
+    ("optimizer: sgd}", "optimizer: adam, momentum: 0.9}", ["20: baselines.0.values.momentum: has no effect: it needs optimizer sgd"]),
+    ("optimizer: sgd}", "batch_size: 8}\n    batch_size: 16", ["20: baselines.0.values.batch_size: is given twice, here and as batch_size of the baseline"]),
+    ("optimizer: sgd}", "optimizer: [sgd]}", ["20: baselines.0.values.optimizer: found a list; allowed: one value"]),
+    ("final:", "  - {name: small, values: {layers: 1, units: 8}}\nfinal:", ["21: baselines.1.name: 'small' is the name of two baselines"]),
+    ("baselines:\n  - name: small\n    values: {layers: 1, units: 16, optimizer: sgd}", "baselines: small", ["18: baselines: found 'small'; allowed: a list"]),
+    # Several at once, in the order of the file
+    ("  validation: 0.2\nmodel:", "  validation: 0\nmodle:", ["1: model: is missing", "4: data.validation: found 0; allowed: a count of at least 1 or a fraction between 0 and 1, or {first: count}", "5: modle: unknown key 'modle'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'model'?)"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), CASES)
+def test_a_mistake_is_named_with_its_place(old: str, new: str, expected: list[str], tmp_path: Path) -> None:
+    assert GOOD.count(old) == 1
+    assert problems(GOOD.replace(old, new), tmp_path) == expected
+
+
+CNN_CASES = [
+    ("blocks: 2", "blocks: 0", ["5: model.blocks: found 0; allowed: a whole number of at least 1 and at most 100"]),
+    ("blocks: 2", "blocks: 2\n  dropout_position: head", ["6: model.dropout_position: has no effect: it needs dropout above 0"]),
+    ("blocks: 2", "blocks: 2\n  dropout: 0.5", ["6: model.dropout: has no effect: it is in the head, after dense layers, and there are none; give dense_layers, or dropout_position pooling or features"]),
+    ("blocks: 2", "blocks: 2\n  dropout: 0.5\n  pooling: none\n  dropout_position: pooling", ["8: model.dropout_position: found 'pooling' where there is no pooling; allowed: features, head"]),
+    ("blocks: 2", "blocks: 2\n  dense_units: 8", ["6: model.dense_units: has no effect: it needs dense_layers above 0"]),
+    ("blocks: 2", "blocks: 2\n  dense_layers: 1", ["3: model.dense_units: is missing"]),
+    ("blocks: 2", "blocks: 2\n  augmentation: {flips: both}", ["6: model.augmentation.flips: unknown key 'flips'; allowed: flip, rotation, zoom (did you mean 'flip'?)"]),
+    ("blocks: 2", "blocks: 2\n  augmentation: {flip: [none, sideways]}", ["6: model.augmentation.flip.1: found 'sideways'; allowed: none, horizontal, vertical, both"]),
+    ("blocks: 2", "blocks: 2\n  units: 16", ["6: model.units: unknown key 'units'; allowed: family, blocks, filters, convolutions, kernel_size, padding, pooling, batch_normalization, global_pooling, dense_layers, dense_units, dropout, dropout_position, activation, l2, augmentation, output (did you mean 'dense_units'?)"]),
+    ("  filters: [8, 16]\n", "", ["3: model.filters: is missing"]),
+    ("training: {epochs: 3}", "training: {epochs: 3, loss: mse}\nsearch: {objective: val_accuracy}", ["8: search.objective: 'val_accuracy' is never computed; allowed: loss, mae, val_loss, val_mae"]),
+    ("blocks: 2", "blocks: 2\n  output: logit", ["6: model.output: found 'logit'; allowed: probabilities, logits"]),
+    ("family: cnn", "family: {python: build}", ["4: model.family.python: found 'build'; allowed: 'module:function' or 'path/file.py:function'", "5: model.blocks: unknown key 'blocks'; allowed: family", "6: model.filters: unknown key 'filters'; allowed: family"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), CNN_CASES)
+def test_mistakes_of_convolutional_spaces(old: str, new: str, expected: list[str], tmp_path: Path) -> None:
+    assert CNN.count(old) == 1
+    assert problems(CNN.replace(old, new), tmp_path) == expected
+
+
+YAML_CASES = [
+    ("", "found nothing; allowed: a mapping with name, data, model and training"),
+    ("- a\n- b\n", "1: found a list; allowed: a mapping with name, data, model and training"),
+    ("digits\n", "1: found 'digits'; allowed: a mapping with name, data, model and training"),
+    ("name: [1, 2\n", "2: is not valid YAML: while parsing a flow sequence expected ',' or ']', but got '<stream end>'"),
+    ("name: 'x\n", "2: is not valid YAML: while scanning a quoted scalar found unexpected end of stream"),
+    ("a: 1\n\tb: 2\n", "2: is not valid YAML: while scanning for the next token found character '\\t' that cannot start any token"),
+    ("name: !!python/object/apply:os.system ['true']\n", "1: name: found the tag !!python/object/apply:os.system; allowed: plain data without tags"),
+    ("name: !secret x\n", "1: name: found the tag !secret; allowed: plain data without tags"),
+    ("a: &x {b: 1}\nc:\n  <<: *x\n", "3: c: found a merge key (<<); allowed: words as keys"),
+    ("name: !!int twelve\n", "1: name: found 'twelve', which cannot be read as int"),
+    ("? [a]\n: 1\n", "1: found a key that is not a word; allowed: words as keys"),
+    ("a: &a [*a]\n", "1: its aliases and values unfold to too much; allowed: 20000 values"),
+    ("a: " + "[" * 60 + "]" * 60 + "\n", "1: is nested more than 20 levels deep"),
+    ("a: b\n---\nc: d\n", "2: is not valid YAML: expected a single document in the stream but found another document"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), YAML_CASES)
+def test_what_is_not_plain_yaml_is_refused(text: str, expected: str, tmp_path: Path) -> None:
+    assert expected in problems(text, tmp_path)
+
+
+def test_what_the_reader_refuses_does_not_hide_other_mistakes(tmp_path: Path) -> None:
+    text = GOOD.replace("name: pictures", "name: !secret x").replace("dropout: 0.1", "dropout: .inf")
+    text = text.replace("batch_size: 32", "batch_size: 0\n  [1]: 2").replace("seed: 1", "seed: 1\n  seed: -1")
+    assert problems(text, tmp_path) == [
+        "1: name: found the tag !secret; allowed: plain data without tags",
+        "9: model.dropout: found .inf; allowed: finite numbers",
+        "13: training.batch_size: found 0; allowed: a whole number of at least 1",
+        "14: training: found a key that is not a word; allowed: words as keys",
+        "19: search.seed: is given twice, first in line 18",
+    ]
+
+
+def test_aliases_cannot_unfold_without_end(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
+    (found,) = problems("\n".join(lines), tmp_path)
+    assert found.endswith("its aliases and values unfold to too much; allowed: 20000 values")
+
+
+def test_files_that_are_no_space_files_are_named(tmp_path: Path) -> None:
+    binary = tmp_path / "picture.yaml"
+    binary.write_bytes(b"name: x\n\xff\xd8\xff")
+    large = tmp_path / "large.yaml"
+    large.write_text("# " + "x" * 300_000)
+    for source, expected in [
+        (binary, f"{binary}:2: is not a text file in UTF-8"),
+        (large, f"{large}: is too large for a space file; allowed: at most 256 KiB"),
+        (tmp_path, f"{tmp_path}: is not a file"),
+        (tmp_path / "nothing.yaml", f"{tmp_path / 'nothing.yaml'}: no such file, and no shipped space of that name"),
+        ("digts", "(did you mean 'digits'?)"),
+    ]:
+        with pytest.raises(spaces.SpaceError) as caught:
+            spaces.load(source)
+        assert expected in str(caught.value)
+
+
+def test_the_good_files_are_good(tmp_path: Path) -> None:
+    for text in (GOOD, CNN):
+        (tmp_path / "space.yaml").write_text(text)
+        assert spaces.load(tmp_path / "space.yaml").name == "pictures"

@@ -1,0 +1,350 @@
+"""Configurations of a space, without TensorFlow: conditions, counting, sampling, settings, baselines."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import spaces
+from spaces.baseline import Baseline
+from spaces.configurations import hyperparameters_of
+from spaces.space import Hyperparameter, holds
+
+
+def space(
+    model: dict[str, Any] | None = None, training: dict[str, Any] | None = None, **more: Any
+) -> spaces.SearchSpec:
+    return spaces.load(
+        {
+            "name": "x",
+            "data": {"source": "digits"},
+            "model": {"family": "mlp", "layers": 1, "units": 8, **(model or {})},
+            "training": {"epochs": 3, **(training or {})},
+            **more,
+        }
+    )
+
+
+def conditions(spec: spaces.SearchSpec) -> dict[str, dict[str, tuple[Any, ...]]]:
+    return {h.name: {c.name: c.values for c in h.conditions} for h in hyperparameters_of(spec)}
+
+
+def enumerated(hyperparameters: tuple[Hyperparameter, ...]) -> set[tuple[tuple[str, Any], ...]]:
+    """All configurations, by trying every combination of values: slow and obviously right."""
+    names = [h.name for h in hyperparameters]
+    found = set()
+    for values in itertools.product(*(h.dimension.values or () for h in hyperparameters)):
+        active: dict[str, Any] = {}
+        for hyperparameter, value in zip(hyperparameters, values, strict=True):
+            if holds(hyperparameter.conditions, active):
+                active[hyperparameter.name] = value
+        found.add(tuple((name, active[name]) for name in names if name in active))
+    return found
+
+
+class TestConditions:
+    def test_layers_beyond_the_depth_are_inactive(self) -> None:
+        assert conditions(space({"layers": {"min": 1, "max": 3}, "units": [8, 16]})) == {
+            "layers": {},
+            "units_0": {},
+            "units_1": {"layers": (2, 3)},
+            "units_2": {"layers": (3,)},
+        }
+
+    def test_without_hidden_layers_nothing_about_them_is_active(self) -> None:
+        found = conditions(space({"layers": [0, 2], "units": {"shared": [8, 16]}, "dropout": [0.1, 0.2]}))
+        assert found == {"layers": {}, "units": {"layers": (2,)}, "dropout": {"layers": (2,)}}
+
+    def test_momentum_belongs_to_sgd_and_nesterov_to_momentum(self) -> None:
+        training = {"optimizer": ["adam", "sgd"], "momentum": [0.0, 0.9], "nesterov": [True, False]}
+        assert conditions(space(training=training)) == {
+            "optimizer": {},
+            "momentum": {"optimizer": ("sgd",)},
+            "nesterov": {"optimizer": ("sgd",), "momentum": (0.9,)},
+        }
+
+    def test_where_the_condition_always_holds_there_is_none(self) -> None:
+        assert conditions(space(training={"optimizer": "sgd", "momentum": [0.5, 0.9]})) == {"momentum": {}}
+
+    def test_stated_and_natural_conditions_combine_and_are_inherited(self) -> None:
+        spec = space(
+            {"layers": [1, 2], "units": [8, 16]},
+            {
+                "optimizer": ["adam", "sgd", "rmsprop"],
+                "momentum": {"choices": [0.5, 0.9], "when": {"units_1": 16}},
+                "learning_rate_decay": {"choices": [0.1, 0.2], "when": {"momentum": 0.9}},
+            },
+        )
+        found = conditions(spec)
+        assert found["momentum"] == {"layers": (2,), "units_1": (16,), "optimizer": ("sgd",)}
+        assert found["learning_rate_decay"] == {**found["momentum"], "momentum": (0.9,)}
+
+    def test_a_fixed_value_can_have_a_condition(self) -> None:
+        spec = space({"dropout": {"value": 0.5, "when": {"optimizer": "sgd"}}}, {"optimizer": ["adam", "sgd"]})
+        assert [h.name for h in hyperparameters_of(spec)] == ["optimizer"]
+        assert spaces.configure(spec, {"optimizer": "sgd"}).model["dropout"] == 0.5
+        assert spaces.configure(spec, {"optimizer": "adam"}).model["dropout"] == 0.0
+
+    def test_a_condition_may_name_what_comes_later_in_the_file(self) -> None:
+        spec = space({"l2": {"choices": [0.1, 0.2], "when": {"batch_size": 64}}}, {"batch_size": [32, 64]})
+        assert [h.name for h in hyperparameters_of(spec)] == ["batch_size", "l2"]
+
+    def test_nothing_fixed_is_a_hyperparameter(self) -> None:
+        assert hyperparameters_of(space()) == ()
+        assert spaces.size(space()) == 1
+        assert spaces.sample(space(), 0, 2) == [{}, {}]
+
+
+class TestEpochs:
+    @pytest.mark.parametrize(
+        ("algorithm", "epochs", "shortest", "longest", "hyperparameter"),
+        [
+            ("hyperband", {"min": 3, "max": 27}, 3, 27, False),
+            ("freeze-thaw", {"min": 3, "max": 27}, 3, 27, False),
+            ("hyperband", 27, 1, 27, False),
+            ("random", {"min": 3, "max": 27}, 3, 27, True),
+            ("bayesian", [5, 9], 5, 9, True),
+            ("grid", 5, 5, 5, False),
+        ],
+    )
+    def test_limits_and_whether_it_is_searched(
+        self, algorithm: str, epochs: Any, shortest: int, longest: int, hyperparameter: bool
+    ) -> None:
+        spec = space(training={"epochs": epochs}, search={"algorithm": algorithm})
+        assert (spec.min_epochs, spec.max_epochs) == (shortest, longest)
+        assert ("epochs" in conditions(spec)) == hyperparameter
+        values = spaces.extremes(spec)[0]
+        assert spaces.configure(spec, values).training.epochs == (shortest if hyperparameter else longest)
+
+
+class TestObjective:
+    @pytest.mark.parametrize(
+        ("training", "objective", "expected"),
+        [
+            ({}, None, ("val_accuracy", "max")),
+            ({"loss": "mse"}, None, ("val_loss", "min")),
+            ({}, "val_loss", ("val_loss", "min")),
+            ({"metrics": ["mae"]}, "val_mae", ("val_mae", "min")),
+            ({"loss": "mse", "metrics": ["r2_score"]}, "val_r2_score", ("val_r2_score", "max")),
+            ({}, {"name": "val_accuracy", "direction": "min"}, ("val_accuracy", "min")),
+        ],
+    )
+    def test_direction_follows_the_name(
+        self, training: dict[str, Any], objective: Any, expected: tuple[str, str]
+    ) -> None:
+        spec = space(training=training, search={"objective": objective} if objective else {})
+        assert spec.objective == spaces.Objective(*expected)  # type: ignore[arg-type]
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        ("model", "training"),
+        [
+            ({"layers": [0, 1, 3], "units": [8, 16]}, {}),
+            ({"layers": {"min": 1, "max": 4}, "units": {"shared": [8, 16, 32]}}, {"optimizer": ["adam", "sgd"]}),
+            (
+                {"layers": [0, 2], "units": [8, 9], "dropout": [0, 0.1]},
+                {"optimizer": ["adam", "sgd"], "momentum": [0.1, 0.2]},
+            ),
+            (
+                {"layers": [1, 2], "units": [8, 9, 10]},
+                {
+                    "optimizer": ["adam", "sgd"],
+                    "momentum": {"choices": [0.0, 0.5, 0.9], "when": {"units_1": [8, 10]}},
+                    "nesterov": [True, False],
+                },
+            ),
+        ],
+    )
+    def test_counts_what_enumeration_finds(self, model: dict[str, Any], training: dict[str, Any]) -> None:
+        spec = space(model, training)
+        everything = enumerated(hyperparameters_of(spec))
+        assert spaces.size(spec) == len(everything)
+        order = [h.name for h in hyperparameters_of(spec)]
+        drawn = {tuple((n, v[n]) for n in order if n in v) for v in spaces.sample(spec, 0, 60 * len(everything))}
+        assert drawn == everything
+
+    def test_a_continuous_range_has_no_count(self) -> None:
+        rate = {"min": 1e-4, "max": 1e-2, "log": True}
+        assert spaces.size(space(training={"learning_rate": rate})) is None
+        assert spaces.size(space(training={"learning_rate": {**rate, "step": 10}})) == 3
+
+    def test_large_spaces_are_counted_at_once(self) -> None:
+        spec = space({"layers": {"min": 1, "max": 50}, "units": {"min": 1, "max": 1000}})
+        assert spaces.size(spec) == sum(1000**depth for depth in range(1, 51))
+
+
+class TestSampleAndExtremes:
+    def test_the_seed_decides(self) -> None:
+        spec = spaces.load("digits")
+        assert spaces.sample(spec, 0, 20) == spaces.sample(spec, 0, 20)
+        assert spaces.sample(spec, 0, 20) != spaces.sample(spec, 1, 20)
+
+    def test_extremes_of_a_convolutional_space(self) -> None:
+        smallest, largest = spaces.extremes(spaces.load("flowers-cnn"))
+        assert smallest["blocks"] == 3
+        assert smallest["global_pooling"] == "average"
+        assert "filters_4" not in smallest
+        assert largest["blocks"] == 5
+        assert largest["filters_4"] == 64
+        assert largest["global_pooling"] == "flatten"
+
+    @pytest.mark.parametrize("name", spaces.names())
+    def test_extremes_are_configurations(self, name: str) -> None:
+        spec = spaces.load(name)
+        for values in spaces.extremes(spec):
+            assert spaces.configure(spec, values).values == values
+
+
+class TestConfigure:
+    def test_every_setting_is_there_fixed_ones_included(self) -> None:
+        spec = space({"layers": [1, 2], "units": [8, 16], "dropout": 0.25}, {"learning_rate": [0.1, 0.2]})
+        made = spaces.configure(spec, {"layers": 2, "units_0": 16, "units_1": 8, "learning_rate": 0.1})
+        assert made.family == "mlp"
+        assert made.model == {
+            "layers": 2,
+            "units": (16, 8),
+            "dropout": 0.25,
+            "activation": "relu",
+            "batch_normalization": False,
+            "l2": 0.0,
+            "output": "probabilities",
+        }
+        assert made.training == spaces.TrainingSettings(
+            "adam", 0.1, 0.0, False, 0.0, 0.0, 32, 3, "auto", ("accuracy",), None, ()
+        )
+
+    @pytest.mark.parametrize(
+        ("optimizer", "rate", "decay"), [("adam", 1e-3, 0.0), ("adamw", 1e-3, 0.004), ("sgd", 1e-2, 0.0)]
+    )
+    def test_defaults_are_those_of_keras_for_the_optimizer(self, optimizer: str, rate: float, decay: float) -> None:
+        made = spaces.configure(space(training={"optimizer": ["adam", "adamw", "sgd"]}), {"optimizer": optimizer})
+        assert (made.training.learning_rate, made.training.weight_decay) == (rate, decay)
+
+    def test_inactive_and_foreign_values_are_passed_over(self) -> None:
+        spec = space({"layers": [1, 2], "units": [8, 16]})
+        values = {"layers": 1, "units_0": 8, "units_1": 16, "tuner/epochs": 3}
+        assert spaces.configure(spec, values).values == {"layers": 1, "units_0": 8}
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ({"layers": 2, "units_0": 8}, "no value for units_1"),
+            ({"layers": 1, "units_0": 9}, "units_0 = 9, which is not in the space"),
+            ({"layers": 1.5, "units_0": 8}, "layers = 1.5"),
+        ],
+    )
+    def test_what_is_no_configuration_is_refused(self, values: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            spaces.configure(space({"layers": [1, 2], "units": [8, 16]}), values)
+
+    def test_early_stopping_and_targets(self) -> None:
+        training = {
+            "early_stopping": {"monitor": "val_accuracy", "patience": 2, "min_delta": 0.01},
+            "stop_when": {"loss": {"below": 0.4}, "val_accuracy": {"above": 0.9}},
+        }
+        made = spaces.configure(space(training=training), {}).training
+        assert made.early_stopping == spaces.EarlyStopping("val_accuracy", 2, 0.01, "max")
+        assert made.stop_when == (spaces.Target("loss", 0.4, None), spaces.Target("val_accuracy", None, 0.9))
+        below, above = made.stop_when
+        assert below.reached({"loss": 0.39})
+        assert not below.reached({"loss": 0.4})
+        assert not below.reached({"val_loss": 0.1})
+        assert above.reached({"val_accuracy": 0.91})
+        assert not above.reached({"val_accuracy": float("nan")})
+
+    @pytest.mark.parametrize("name", spaces.names())
+    def test_settings_survive_json(self, name: str) -> None:
+        spec = spaces.load(name)
+        all_settings = [spaces.configure(spec, values) for values in spaces.sample(spec, 0, 20)]
+        all_settings += [spaces.configure_baseline(spec, baseline) for baseline in spec.baselines]
+        for made in all_settings:
+            assert spaces.Settings.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+class TestBaselines:
+    def resolve(self, spec: spaces.SearchSpec, **baseline: Any) -> spaces.Settings:
+        return spaces.configure_baseline(spec, Baseline.model_validate({"name": "b", **baseline}))
+
+    def test_own_values_then_fixed_ones_then_defaults(self) -> None:
+        spec = space(
+            {"layers": [1, 2], "units": [8, 16], "activation": "tanh"},
+            {"optimizer": ["adam", "sgd"], "batch_size": [64, 128], "early_stopping": {"patience": 3}},
+        )
+        made = self.resolve(spec, values={"layers": 3, "units": 100, "units_2": 50, "optimizer": "sgd"})
+        assert made.model["units"] == (100, 100, 50)
+        assert made.model["activation"] == "tanh"
+        assert (made.training.optimizer, made.training.learning_rate, made.training.batch_size) == ("sgd", 0.01, 32)
+        assert made.training.epochs == 3
+        assert made.training.early_stopping == spaces.EarlyStopping("val_loss", 3, 0.0, "min")
+        assert made.values == {
+            "layers": 3, "units_0": 100, "units_1": 100, "units_2": 50, "optimizer": "sgd", "batch_size": 32,
+        }  # fmt: skip
+
+    def test_its_own_protocol(self) -> None:
+        spec = space(training={"early_stopping": {"patience": 3}, "batch_size": 64})
+        made = self.resolve(spec, epochs=60, batch_size=8, early_stopping=None)
+        assert (made.training.epochs, made.training.batch_size, made.training.early_stopping) == (60, 8, None)
+        own = self.resolve(spec, early_stopping={"monitor": "loss", "patience": 1})
+        assert own.training.early_stopping == spaces.EarlyStopping("loss", 1, 0.0, "min")
+
+    def test_a_shared_width_is_shown_under_its_name(self) -> None:
+        spec = space({"layers": [1, 2], "units": {"shared": [8, 16]}})
+        assert self.resolve(spec, values={"layers": 2, "units": 9}).values == {"layers": 2, "units": 9}
+        both = self.resolve(spec, values={"layers": 2, "units_0": 9, "units_1": 7})
+        assert both.model["units"] == (9, 7)
+
+    def test_no_hidden_layer_at_all(self) -> None:
+        made = self.resolve(space({"layers": [1, 2], "units": [8, 16], "dropout": [0.1, 0.2]}), values={"layers": 0})
+        assert made.model["units"] == ()
+        assert made.values == {"layers": 0}
+
+    def test_what_does_not_fit_is_refused(self) -> None:
+        with pytest.raises(spaces.SpaceError, match=r"baselines\.b\.values\.width: unknown hyperparameter 'width'"):
+            self.resolve(space(), values={"width": 3})
+
+    def test_the_article_with_decay_and_early_stopping(self) -> None:
+        spec = spaces.load("fashion-mnist-mlp")
+        made = spaces.configure_baseline(spec, spec.baselines[2])
+        assert made.model["units"] == (500, 250, 100)
+        assert made.model["dropout"] == 0.0
+        assert made.training == spaces.TrainingSettings(
+            "sgd", 0.01, 0.9, True, 0.0, 1e-6, 32, 60, "auto", ("accuracy",),
+            spaces.EarlyStopping("val_loss", 3, 0.0, "min"), (),
+        )  # fmt: skip
+        assert spec.data.validation.first == 5000  # type: ignore[union-attr]
+
+
+names = st.sampled_from(spaces.names())
+
+
+@settings(max_examples=100, deadline=None)
+@given(names, st.integers(0, 2**32 - 1))
+def test_every_sample_is_legal_and_holds_the_active_hyperparameters_only(name: str, seed: int) -> None:
+    spec = spaces.load(name)
+    (values,) = spaces.sample(spec, seed, 1)
+    for hyperparameter in hyperparameters_of(spec):
+        assert (hyperparameter.name in values) == holds(hyperparameter.conditions, values)
+        if hyperparameter.name in values:
+            assert hyperparameter.dimension.nearest(values[hyperparameter.name]) == values[hyperparameter.name]
+    made = spaces.configure(spec, values)
+    assert made.values == values
+    if spec.family == "mlp":
+        assert len(made.model["units"]) == made.model["layers"]
+        assert ("momentum" in values) == (made.training.optimizer == "sgd")
+    else:
+        assert len(made.model["filters"]) == made.model["blocks"]
+
+
+def test_random_state_of_the_caller_is_left_alone() -> None:
+    random.seed(3)
+    expected = random.random()
+    random.seed(3)
+    spaces.sample(spaces.load("digits"), 0, 3)
+    assert random.random() == expected

@@ -1,0 +1,316 @@
+"""Loading: shipped spaces, mappings, overrides, paths, references, and writing back."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+import spaces
+from spaces.data_section import Source
+from spaces.dimensions import Choice, Fixed, Range
+
+MINIMAL: dict[str, Any] = {
+    "name": "small",
+    "data": {"source": "digits"},
+    "model": {"family": "mlp", "layers": 1, "units": [8, 16]},
+    "training": {"epochs": 3},
+}
+
+
+def test_all_shipped_spaces_are_legal_and_named_as_their_files() -> None:
+    assert spaces.names() == ("digits", "fashion-mnist-cnn", "fashion-mnist-mlp", "flowers-cnn", "images-64-cnn")
+    for name in spaces.names():
+        assert spaces.load(name).name == name
+        assert spaces.library_file(name).is_file()
+
+
+def test_an_unknown_shipped_name_is_refused() -> None:
+    with pytest.raises(spaces.SpaceError, match=r"nothing.*shipped: digits"):
+        spaces.library_file("nothing")
+
+
+@pytest.mark.parametrize("name", spaces.names())
+def test_what_is_dumped_loads_as_the_same(name: str, tmp_path: Path) -> None:
+    spec = spaces.load(name)
+    file = tmp_path / "space.yaml"
+    file.write_text(spaces.dump(spec))
+    again = spaces.load(file)
+    assert again == spec
+    assert spaces.dump(again) == spaces.dump(spec)
+
+
+def test_a_dump_holds_every_form_of_setting(tmp_path: Path) -> None:
+    spec = spaces.load(
+        {
+            "name": "all",
+            "data": {"source": {"csv": "a.csv", "target": "no"}, "validation": {"first": 7}, "test": 0.25},
+            "model": {
+                "family": "mlp",
+                "layers": [0, 1, 2],
+                "units": {"shared": {"min": 8, "max": 64, "step": 2, "log": True}},
+                "dropout": {"choices": [0.1, 0.2], "when": {"optimizer": ["sgd", "adamw"]}},
+                "batch_normalization": [True, False],
+                "l2": {"value": 1e-5, "when": {"layers": 2}},
+            },
+            "training": {
+                "optimizer": ["sgd", "adamw", "adam"],
+                "learning_rate": {"min": 1e-5, "max": 1e-1, "log": True},
+                "epochs": {"min": 2, "max": 9},
+                "loss": "mse",
+                "stop_when": {"loss": {"below": 0.4}, "val_mae": {"above": 0.1, "below": 0.01}},
+            },
+            "search": {"algorithm": "random", "objective": {"name": "val_mae", "direction": "min"}},
+            "limits": {"disk": "20GB", "seconds_per_epoch": 1.5},
+            "baselines": [{"name": "b", "values": {"layers": 0}, "early_stopping": None, "epochs": 2}],
+        }
+    )
+    file = tmp_path / "space.yaml"
+    file.write_text(spaces.dump(spec))
+    again = spaces.load(file)
+    assert again == spec
+    assert again.baselines[0].early_stopping is None
+    assert again.limits.disk == 20 * 10**9
+    assert again.data.target == "no"
+    assert again.objective == spaces.Objective("val_mae", "min")
+
+
+def test_numbers_and_words_follow_yaml_1_2(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(
+        "name: no\ndata: {source: digits}\nmodel: {family: mlp, layers: 0x2, units: 1_000}\n"
+        "training: {epochs: 1_0, learning_rate: 1e-4}\nconstraints: {parameters: 2_000_000}\n"
+    )
+    spec = spaces.load(file)
+    assert spec.name == "no"
+    assert spec.training.learning_rate == Fixed(1e-4)
+    assert spec.max_epochs == 10
+    assert spec.model.layers == Fixed(2)  # type: ignore[union-attr]
+    assert spec.constraints.parameters == 2_000_000
+
+
+def test_a_spec_is_returned_as_it_is_or_with_overrides() -> None:
+    spec = spaces.load(MINIMAL)
+    assert spaces.load(spec) is spec
+    changed = spaces.load(spec, ["training.epochs={min: 2, max: 5}", "search.seed=7"])
+    assert (changed.min_epochs, changed.max_epochs, changed.search.seed) == (2, 5, 7)
+    assert changed.model == spec.model
+
+
+def test_direct_construction_checks_as_loading_does() -> None:
+    assert spaces.SearchSpec(**MINIMAL) == spaces.load(MINIMAL)
+    with pytest.raises(spaces.SpaceError) as caught:
+        spaces.SearchSpec(**{**MINIMAL, "training": {"epochs": 0}, "modell": 1})
+    assert [problem.key for problem in caught.value.problems] == ["modell", "training.epochs"]
+    assert caught.value.problems[0].file is None
+
+
+def test_keys_of_a_mapping_are_words() -> None:
+    with pytest.raises(spaces.SpaceError, match="allowed: words as keys"):
+        spaces.load({**MINIMAL, 3: "x"})
+    with pytest.raises(spaces.SpaceError, match="model: found the key 3; allowed: words as keys"):
+        spaces.load({**MINIMAL, "model": {3: "x"}})
+
+
+def test_a_mapping_is_not_changed_by_loading() -> None:
+    data = {**MINIMAL, "data": {"source": {"npz": "a.npz"}}}
+    spaces.load(data, ["training.epochs=4"])
+    assert data["data"] == {"source": {"npz": "a.npz"}}
+    assert data["training"] == {"epochs": 3}
+
+
+class TestOverrides:
+    def test_values_are_yaml_and_later_ones_win(self) -> None:
+        spec = spaces.load("digits", ["model.units=[16, 32]", "model.layers=1", "model.layers=2", "name=tiny"])
+        assert spec.model.units.dimension == Choice((16, 32))  # type: ignore[union-attr]
+        assert spec.model.layers == Fixed(2)  # type: ignore[union-attr]
+        assert spec.name == "tiny"
+
+    def test_a_scalar_on_the_way_gives_place_to_a_mapping(self, tmp_path: Path) -> None:
+        spec = spaces.load("flowers-cnn", [f"data.source.folder={tmp_path}", "training.epochs=2"])
+        assert isinstance(spec.data.source, Source)
+        assert spec.data.source.location == str(tmp_path)
+        assert spec.max_epochs == 2
+
+    def test_missing_mappings_are_made_and_null_takes_a_rule_away(self) -> None:
+        spec = spaces.load("digits", ["limits.memory=2GB", "training.early_stopping=null"])
+        assert spec.limits.memory == 2 * 10**9
+        assert spec.training.early_stopping is None
+
+    def test_an_item_of_a_list_is_named_by_its_position(self) -> None:
+        spec = spaces.load("digits", ["baselines.0.values.units=32"])
+        assert spec.baselines[0].values["units"] == 32
+
+    @pytest.mark.parametrize(
+        ("override", "expected"),
+        [
+            ("training.epochs", "--set training.epochs: is not of the form key=value"),
+            ("=3", "--set =3: is not of the form key=value"),
+            ("training..epochs=3", "--set training..epochs=3: is not of the form key=value"),
+            ("training.epochs=0", "--set training.epochs: found 0; allowed: a whole number of at least 1"),
+            ("training.epoch=3", "--set training.epoch: unknown key 'epoch'; allowed: optimizer"),
+            ("model.units.min=[", "--set model.units.min: is not valid YAML"),
+            ("baselines.3.name=x", "--set baselines.3.name: found '3' as the position in a list; allowed: 0 to 0"),
+            ("data.source.folder.x=1", "--set data.source.folder.x: data.source.folder: found a mapping"),
+            ("name=!!python/name:os.system", "--set name: found the tag !!python/name:os.system"),
+        ],
+    )
+    def test_a_mistake_names_the_override(self, override: str, expected: str) -> None:
+        with pytest.raises(spaces.SpaceError) as caught:
+            spaces.load("digits", [override])
+        assert expected in str(caught.value)
+
+    def test_a_mistake_inside_an_overridden_mapping_names_the_override(self) -> None:
+        with pytest.raises(spaces.SpaceError) as caught:
+            spaces.load("digits", ["training.learning_rate={min: 1e-4, max: big}"])
+        assert str(caught.value).startswith("--set training.learning_rate: training.learning_rate.max: found 'big'")
+
+    def test_all_wrong_overrides_are_named_beside_the_mistakes_of_the_file(self) -> None:
+        with pytest.raises(spaces.SpaceError) as caught:
+            spaces.load("digits", ["training", "name=[", "model.layers=0.5"])
+        assert [problem.file for problem in caught.value.problems] == [
+            "--set training", "--set name", "--set model.layers",
+        ]  # fmt: skip
+
+    def test_mistakes_of_file_and_override_are_told_apart(self, tmp_path: Path) -> None:
+        file = tmp_path / "space.yaml"
+        file.write_text("name: x\ndata: {source: digits}\nmodel: {family: mlp, layers: 0}\ntraining: {epochs: x}\n")
+        with pytest.raises(spaces.SpaceError) as caught:
+            spaces.load(file, ["data.seed=-1"])
+        assert [(p.file, p.line) for p in caught.value.problems] == [("--set data.seed", None), (str(file), 4)]
+
+
+class TestPaths:
+    def space_in(self, folder: Path, source: str) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "space.yaml"
+        text = f"name: x\ndata: {{source: {source}}}\nmodel: {{family: mlp, layers: 0}}\ntraining: {{epochs: 1}}\n"
+        file.write_text(text)
+        return file
+
+    def test_beside_the_file_first_then_the_current_directory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = self.space_in(tmp_path / "spaces", "{npz: rows.npz}")
+        (tmp_path / "work").mkdir()
+        monkeypatch.chdir(tmp_path / "work")
+        location = tmp_path / "spaces" / "rows.npz"
+        assert spaces.load(file).data.source.location == str(location)  # type: ignore[union-attr]
+        (tmp_path / "work" / "rows.npz").touch()
+        assert spaces.load(file).data.source.location == str(tmp_path / "work" / "rows.npz")  # type: ignore[union-attr]
+        location.touch()
+        assert spaces.load(file).data.source.location == str(location)  # type: ignore[union-attr]
+        with_override = spaces.load(file, ["data.source.npz=rows.npz"])
+        assert with_override.data.source.location == str(tmp_path / "work" / "rows.npz")  # type: ignore[union-attr]
+
+    def test_a_python_source_is_found_but_not_imported(self, tmp_path: Path) -> None:
+        file = self.space_in(tmp_path, "{python: 'rows:load'}")
+        (tmp_path / "rows.py").write_text("raise SystemExit('imported')\n")
+        spec = spaces.load(file)
+        reference = f"{tmp_path / 'rows.py'}:load"
+        assert spec.data.source.location == reference  # type: ignore[union-attr]
+        assert spaces.imports(spec) == [(reference, str(tmp_path / "rows.py"))]
+        assert "rows" not in sys.modules
+
+    def test_installed_modules_are_found_without_importing_them(self, tmp_path: Path) -> None:
+        spec = spaces.load(self.space_in(tmp_path, "{python: 'wsgiref.simple_server:make_server'}"))
+        ((reference, file),) = spaces.imports(spec)
+        assert reference == "wsgiref.simple_server:make_server"
+        assert file.endswith("wsgiref/simple_server.py")
+        assert "wsgiref" not in sys.modules
+        missing = spaces.load(self.space_in(tmp_path, "{python: 'no_such_module:f'}"))
+        assert spaces.imports(missing) == [("no_such_module:f", "")]
+
+    def test_a_space_without_references_runs_nobody_elses_code(self) -> None:
+        assert spaces.imports(spaces.load("digits")) == []
+
+
+@pytest.fixture(scope="module")
+def validator() -> Any:
+    schema = spaces.json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_references_made_in_python_are_checked_and_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.py").touch()
+    spec = spaces.SearchSpec(**{**MINIMAL, "data": {"source": {"python": "rows:load"}}})
+    assert spec.data.source.location == f"{tmp_path / 'rows.py'}:load"  # type: ignore[union-attr]
+    by_file = spaces.load({**MINIMAL, "data": {"source": {"python": "missing/rows.py:load"}}})
+    assert by_file.data.source.location == f"{tmp_path / 'missing/rows.py'}:load"  # type: ignore[union-attr]
+    with pytest.raises(spaces.SpaceError, match=r"data\.source\.python: found 'rows'"):
+        spaces.SearchSpec(**{**MINIMAL, "data": {"source": {"python": "rows"}}})
+
+
+class TestSchema:
+    @pytest.mark.parametrize("name", spaces.names())
+    def test_shipped_files_and_their_dumps_fit(self, name: str, validator: Any) -> None:
+        yaml = YAML(typ="safe", pure=True)
+        validator.validate(yaml.load(spaces.library_file(name)))
+        validator.validate(yaml.load(spaces.dump(spaces.load(name))))
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("data", {"source": "digit"}),
+            ("data", {"source": "digits", "validaton": 3}),
+            ("data", {"source": "digits", "validation": 1.5}),
+            ("model", {"family": "mlp", "layers": 1.5}),
+            ("model", {"family": "mlp", "layers": {"min": 1}}),
+            ("model", {"family": "cnn", "blocks": 1}),
+            ("training", {"epochs": 0}),
+            ("training", {"epochs": 1, "optimizer": "sdg"}),
+            ("training", {"epochs": 1, "stop_when": {"loss": {"under": 3}}}),
+            ("final", {"seeds": 0}),
+            ("unknown", 1),
+        ],
+    )
+    def test_what_loading_refuses_does_not_fit(self, key: str, value: Any, validator: Any) -> None:
+        assert validator.is_valid(MINIMAL)
+        assert not validator.is_valid({**MINIMAL, key: value})
+
+    def test_every_key_is_described(self) -> None:
+        schema = spaces.json_schema()
+        sections = [schema, *(found for found in schema["$defs"].values() if "properties" in found)]
+        for section in sections:
+            assert section["additionalProperties"] is False
+            for name, key in section["properties"].items():
+                assert "description" in key or "$ref" in key, name
+
+
+def test_importing_is_quick_and_light() -> None:
+    code = (
+        "import sys, spaces; spaces.load('digits'); "
+        "heavy = {'tensorflow', 'keras', 'keras_tuner', 'pandas', 'numpy', 'sklearn'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_spec_can_be_sent_to_another_process() -> None:
+    spec = spaces.load("flowers-cnn")
+    assert spec.space.hyperparameters
+    again = pickle.loads(pickle.dumps(spec))
+    assert again == spec
+    assert spaces.sample(again, 0, 5) == spaces.sample(spec, 0, 5)
+    error = pickle.loads(pickle.dumps(spaces.SpaceError([spaces.Problem("f", 1, 2, "k", "m")])))
+    assert str(error) == "f:1: k: m"
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'modle'"):
+        spaces.modle  # noqa: B018
+
+
+def test_ranges_keep_their_form() -> None:
+    spec = spaces.load("digits")
+    assert spec.model.layers == Range(1, 3, integer=True)  # type: ignore[union-attr]
+    assert spec.training.learning_rate == Range(5e-4, 5e-2, integer=False, log=True)

@@ -1,0 +1,306 @@
+"""Models of the families: sizes of the articles' models, order of layers, preprocessing, losses, optimizers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spaces
+from spaces.data.types import DataInfo
+
+keras = pytest.importorskip("keras")
+
+FASHION = DataInfo("image", (28, 28), "uint8", "classification", "integer", 10, scale=1 / 255)
+FLOWERS = DataInfo(
+    "image", (180, 180, 3), "uint8", "classification", "integer", 5, scale=1 / 255, image_size=(180, 180)
+)
+CIFAR = DataInfo("image", (32, 32, 3), "uint8", "classification", "integer", 10, scale=1 / 255, image_size=(64, 64))
+TABLE = DataInfo("tabular", (3,), "float32", "classification", "integer", 2, mean=(1.0, 2.0, 3.0), std=(1.0, 2.0, 0.5))
+
+
+def settings(model: dict[str, Any] | None = None, training: dict[str, Any] | None = None) -> spaces.Settings:
+    made = spaces.load(
+        {
+            "name": "x",
+            "data": {"source": "digits"},
+            "model": model or {"family": "mlp", "layers": 1, "units": 4},
+            "training": {"epochs": 1, **(training or {})},
+        }
+    )
+    return spaces.configure(made, {})
+
+
+def kinds(model: Any) -> list[str]:
+    return [type(layer).__name__ for layer in model.layers]
+
+
+@pytest.mark.parametrize(
+    ("name", "baseline", "info", "parameters"),
+    [
+        ("fashion-mnist-cnn", "conv-64-64", FASHION, 243_786),
+        ("fashion-mnist-mlp", "dense-128", FASHION, 101_770),
+        ("fashion-mnist-mlp", "dense-512", FASHION, 407_050),
+        ("fashion-mnist-mlp", "dense-500-250-100", FASHION, 543_860),
+        ("flowers-cnn", "conv-16-32-64", FLOWERS, 3_989_285),
+        ("images-64-cnn", "conv-32-64", CIFAR, 1_626_442),
+    ],
+)
+def test_the_articles_models_have_exactly_their_parameters(
+    name: str, baseline: str, info: DataInfo, parameters: int
+) -> None:
+    spec = spaces.load(name)
+    (found,) = [one for one in spec.baselines if one.name == baseline]
+    assert spaces.build_model(spaces.configure_baseline(spec, found), info).count_params() == parameters
+
+
+def test_layers_of_the_flowers_article_are_in_its_order() -> None:
+    spec = spaces.load("flowers-cnn")
+    model = spaces.build_model(spaces.configure_baseline(spec, spec.baselines[0]), FLOWERS)
+    assert kinds(model) == [
+        "RandomFlip", "RandomRotation", "RandomZoom", "Rescaling",
+        "Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D",
+        "Dropout", "Flatten", "Dense", "Dense",
+    ]  # fmt: skip
+    assert [layer.filters for layer in model.layers if "Conv" in type(layer).__name__] == [16, 32, 64]
+    assert model.get_layer("convolution_0_0").padding == "same"
+    assert model.get_layer("features_dropout").rate == 0.2
+    assert model.get_layer("random_flip").mode == "horizontal"
+    assert model.get_layer("random_rotation").factor == (-0.1, 0.1)
+    assert model.layers[-1].activation.__name__ == "linear"
+    assert model.loss.from_logits
+    assert model.layers[-1].units == 5
+
+
+def test_a_smaller_image_is_resized_after_augmentation_and_before_rescaling() -> None:
+    spec = spaces.load("images-64-cnn", ["model.augmentation.flip=both"])
+    model = spaces.build_model(spaces.configure_baseline(spec, spec.baselines[0]), CIFAR)
+    assert kinds(model)[:4] == ["RandomFlip", "Resizing", "Rescaling", "Conv2D"]
+    assert model.input_shape == (None, 32, 32, 3)
+    assert model.get_layer("convolution_0_0").output.shape == (None, 62, 62, 32)
+
+
+CNN = {"family": "cnn", "blocks": 2, "filters": 4, "dense_layers": 1, "dense_units": 8}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "Reshape Rescaling Conv2D MaxPooling2D Conv2D MaxPooling2D Flatten Dense Dense"),
+        ({"pooling": "none"}, "Reshape Rescaling Conv2D Conv2D Flatten Dense Dense"),
+        (
+            {"pooling": "average"},
+            "Reshape Rescaling Conv2D AveragePooling2D Conv2D AveragePooling2D Flatten Dense Dense",
+        ),
+        ({"blocks": 1, "convolutions": 2}, "Reshape Rescaling Conv2D Conv2D MaxPooling2D Flatten Dense Dense"),
+        (
+            {"blocks": 1, "batch_normalization": True},
+            "Reshape Rescaling Conv2D BatchNormalization Activation MaxPooling2D Flatten "
+            "Dense BatchNormalization Activation Dense",
+        ),
+        (
+            {"blocks": 1, "global_pooling": "average"},
+            "Reshape Rescaling Conv2D MaxPooling2D GlobalAveragePooling2D Dense Dense",
+        ),
+        ({"blocks": 1, "dropout": 0.5}, "Reshape Rescaling Conv2D MaxPooling2D Flatten Dense Dropout Dense"),
+        (
+            {"dropout": 0.5, "dropout_position": "pooling"},
+            "Reshape Rescaling Conv2D MaxPooling2D Dropout Conv2D MaxPooling2D Dropout Flatten Dense Dense",
+        ),
+        (
+            {"blocks": 1, "dropout": 0.5, "dropout_position": "features"},
+            "Reshape Rescaling Conv2D MaxPooling2D Dropout Flatten Dense Dense",
+        ),
+    ],
+)
+def test_layers_of_convolutional_networks(changes: dict[str, Any], expected: str) -> None:
+    assert kinds(spaces.build_model(settings({**CNN, **changes}), FASHION)) == expected.split()
+
+
+def test_layers_of_dense_networks() -> None:
+    model = {"family": "mlp", "layers": 2, "units": 4, "dropout": 0.5, "batch_normalization": True, "l2": 0.1}
+    built = spaces.build_model(settings(model), FASHION)
+    block = ["Dense", "BatchNormalization", "Activation", "Dropout"]
+    assert kinds(built) == ["Rescaling", "Flatten", *block, *block, "Dense"]
+    assert built.get_layer("dense_0").kernel_regularizer.l2 == pytest.approx(0.1)
+    assert built.get_layer("output").kernel_regularizer is None
+    bare = spaces.build_model(settings({"family": "mlp", "layers": 0}), FASHION)
+    assert kinds(bare) == ["Rescaling", "Flatten", "Dense"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"blocks": 5}, "shrunk to 1×1 pixels in block 4, too small for the 3×3 kernel"),
+        ({"blocks": 6, "padding": "same"}, "shrunk to 1×1 pixels in block 5, too small for 2×2 pooling"),
+        ({"blocks": 1, "kernel_size": 29}, "shrunk to 28×28 pixels in block 1, too small for the 29×29 kernel"),
+    ],
+)
+def test_a_vanishing_feature_map_is_an_error_of_the_configuration(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        spaces.build_model(settings({**CNN, **changes}), FASHION)
+
+
+def test_a_table_is_nothing_for_convolutions() -> None:
+    with pytest.raises(ValueError, match="family cnn needs images"):
+        spaces.build_model(settings(CNN), TABLE)
+
+
+def test_columns_are_standardized_inside_the_model() -> None:
+    model = spaces.build_model(settings({"family": "mlp", "layers": 0}), TABLE, seed=0)
+    rows = np.array([[1.0, 4.0, 2.5], [0.0, 2.0, 3.0]], "float32")
+    inner = keras.Model(model.inputs, model.get_layer("standardization").output)
+    expected = (rows - np.array(TABLE.mean)) / np.array(TABLE.std)
+    np.testing.assert_allclose(inner.predict(rows, verbose=0), expected, rtol=1e-6)
+
+
+def test_the_seed_decides_the_weights() -> None:
+    first, second, other = (spaces.build_model(settings(), FASHION, seed=seed) for seed in (1, 1, 2))
+    for one, two in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
+
+
+def rows_and_labels(info: DataInfo) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, *info.input_shape)).astype("float32")
+    if info.labels == "integer":
+        return x, rng.integers(0, info.outputs, 64).astype("int32")
+    if info.labels == "one-hot":
+        return x, np.eye(info.outputs, dtype="float32")[rng.integers(0, info.outputs, 64)]
+    return x, rng.normal(size=(64,) if info.outputs == 1 else (64, info.outputs)).astype("float32")
+
+
+def table(labels: str, outputs: int) -> DataInfo:
+    task = "regression" if labels == "number" else "classification"
+    return DataInfo("tabular", (3,), "float32", task, labels, outputs)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("output", ["probabilities", "logits"])
+@pytest.mark.parametrize(
+    ("info", "training", "loss", "units"),
+    [
+        (table("integer", 3), {"metrics": ["accuracy", "top_5_accuracy"]}, "SparseCategoricalCrossentropy", 3),
+        (table("one-hot", 3), {}, "CategoricalCrossentropy", 3),
+        (table("integer", 2), {}, "SparseCategoricalCrossentropy", 2),
+        (
+            table("integer", 2),
+            {"loss": "binary_crossentropy", "metrics": ["accuracy", "auc", "precision", "recall"]},
+            "BinaryCrossentropy",
+            1,
+        ),
+    ],
+)
+def test_losses_and_metrics_of_classification(
+    info: DataInfo, training: dict[str, Any], loss: str, units: int, output: str
+) -> None:
+    made = settings({"family": "mlp", "layers": 0, "output": output}, training)
+    model = spaces.build_model(made, info, seed=0)
+    assert type(model.loss).__name__ == loss
+    assert model.output_shape == (None, units)
+    x, y = rows_and_labels(info)
+    history = model.fit(x, y, validation_data=(x, y), verbose=0).history
+    names = {"loss", *made.training.metrics}
+    assert set(history) == names | {f"val_{name}" for name in names}
+    answers = model.predict(x, verbose=0)
+    threshold = 0.0 if output == "logits" else 0.5
+    predicted = answers[:, 0] > threshold if units == 1 else answers.argmax(axis=1)
+    truth = y.argmax(axis=1) if y.ndim == 2 else y
+    assert history["val_accuracy"][0] == pytest.approx((predicted == truth).mean(), abs=1e-6)
+    if output == "probabilities":
+        assert ((answers >= 0) & (answers <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "keras_loss"),
+    [
+        ("auto", 1, "MeanSquaredError"),
+        ("mse", 2, "MeanSquaredError"),
+        ("mae", 1, "MeanAbsoluteError"),
+        ("huber", 1, "Huber"),
+        ("log_cosh", 1, "LogCosh"),
+    ],
+)
+def test_losses_and_metrics_of_regression(loss: str, outputs: int, keras_loss: str) -> None:
+    info = table("number", outputs)
+    made = settings({"family": "mlp", "layers": 0}, {"loss": loss, "metrics": ["mae", "mse", "rmse", "r2_score"]})
+    model = spaces.build_model(made, info, seed=0)
+    assert type(model.loss).__name__ == keras_loss
+    x, y = rows_and_labels(info)
+    history = model.fit(x, y, verbose=0).history
+    assert set(history) == {"loss", "mae", "mse", "rmse", "r2_score"}
+    answers = model.predict(x, verbose=0)
+    expected = np.abs(answers - y.reshape(answers.shape)).mean()
+    assert model.evaluate(x, y, verbose=0, return_dict=True)["mae"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("info", "training", "message"),
+    [
+        (table("number", 1), {}, "metric accuracy is not defined for regression"),
+        (table("integer", 3), {"loss": "mse"}, "loss mse does not fit the integer labels"),
+        (table("one-hot", 3), {"loss": "sparse_categorical_crossentropy"}, "does not fit the one-hot labels"),
+        (table("integer", 3), {"loss": "binary_crossentropy"}, "needs labels 0 and 1"),
+        (table("integer", 2), {"metrics": ["auc"]}, "metric auc needs two classes and loss: binary_crossentropy"),
+    ],
+)
+def test_what_does_not_fit_the_labels_is_refused(info: DataInfo, training: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        spaces.build_model(settings(training=training), info)
+
+
+@pytest.mark.parametrize(
+    ("training", "name", "expected"),
+    [
+        ({}, "Adam", {"learning_rate": 1e-3, "weight_decay": None}),
+        ({"optimizer": "adam", "weight_decay": 0.01}, "Adam", {"weight_decay": 0.01}),
+        ({"optimizer": "adamw"}, "AdamW", {"learning_rate": 1e-3, "weight_decay": 0.004}),
+        ({"optimizer": "adamw", "weight_decay": 0}, "AdamW", {"weight_decay": 0.0}),
+        ({"optimizer": "rmsprop", "learning_rate": 0.1}, "RMSprop", {"learning_rate": 0.1}),
+        ({"optimizer": "sgd"}, "SGD", {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False}),
+        ({"optimizer": "sgd", "momentum": 0.5, "nesterov": True}, "SGD", {"momentum": 0.5, "nesterov": True}),
+    ],
+)
+def test_optimizers(training: dict[str, Any], name: str, expected: dict[str, Any]) -> None:
+    model = spaces.build_model(settings(training=training), TABLE)
+    assert type(model.optimizer).__name__ == name
+    config = model.optimizer.get_config()
+    assert {key: config[key] for key in expected} == pytest.approx(expected)
+    assert model.jit_compile is False
+
+
+def test_the_rate_decays_with_every_update() -> None:
+    made = settings(training={"optimizer": "sgd", "learning_rate": 0.1, "learning_rate_decay": 0.5, "batch_size": 1})
+    model = spaces.build_model(made, TABLE)
+    rates = [float(model.optimizer.learning_rate)]
+    x, y = rows_and_labels(TABLE)
+    for _ in range(3):
+        model.train_on_batch(x, y)
+        rates.append(float(model.optimizer.learning_rate))
+    assert rates == pytest.approx([0.1 / (1 + 0.5 * t) for t in range(4)])
+
+
+def vanishes(made: spaces.Settings, info: DataInfo) -> bool:
+    if made.family == "mlp":
+        return False
+    # All of these spaces keep the size in convolutions and halve it in pooling.
+    side = (info.image_size or info.input_shape)[0]
+    return bool(side < 2 ** made.model["blocks"])
+
+
+@pytest.mark.parametrize("name", spaces.names())
+def test_every_configuration_can_be_built_or_says_why_not(name: str) -> None:
+    spec = spaces.load(name)
+    small = {"digits": DataInfo("image", (8, 8), "float32", "classification", "integer", 10, scale=1 / 16)}
+    info = small.get(name, CIFAR if name.startswith("images") else FASHION)
+    for values in [*spaces.sample(spec, 5, 6), *spaces.extremes(spec)]:
+        made = spaces.configure(spec, values)
+        if vanishes(made, info):
+            with pytest.raises(ValueError, match="the image has shrunk to"):
+                spaces.build_model(made, info)
+            continue
+        built = spaces.build_model(made, info)
+        widths = made.model["units"] if spec.family == "mlp" else made.model["dense_units"]
+        dense = [layer.units for layer in built.layers if type(layer).__name__ == "Dense"]
+        assert dense == [*widths, info.outputs]

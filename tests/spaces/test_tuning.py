@@ -1,0 +1,132 @@
+"""Spaces in Keras Tuner's own hands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import spaces
+from spaces.configurations import hyperparameters_of
+from spaces.space import holds
+
+keras_tuner = pytest.importorskip("keras_tuner")
+
+SPACE: dict[str, Any] = {
+    "name": "x",
+    "data": {"source": "digits"},
+    "model": {
+        "family": "mlp",
+        "layers": {"min": 1, "max": 3},
+        "units": {"min": 8, "max": 32, "step": 8},
+        "dropout": {"min": 0.0, "max": 0.5, "step": 0.1},
+        "batch_normalization": [True, False],
+    },
+    "training": {
+        "optimizer": ["adam", "sgd"],
+        "learning_rate": {"min": 1e-4, "max": 1e-1, "log": True},
+        "momentum": {"min": 0.8, "max": 0.99, "when": {"layers": [2, 3]}},
+        "batch_size": {"min": 16, "max": 128, "step": 2, "log": True},
+        "epochs": {"min": 1, "max": 3},
+    },
+}
+
+
+def test_scopes_are_those_of_keras_tuner() -> None:
+    hp = spaces.hyperparameters(spaces.load(SPACE))
+    hp.values.update({"layers": 2, "optimizer": "adam"})
+    assert hp.is_active("units_1")
+    assert not hp.is_active("units_2")
+    assert not hp.is_active("momentum")
+    hp.values["optimizer"] = "sgd"
+    assert hp.is_active("momentum")
+    hp.values["layers"] = 1
+    assert not hp.is_active("momentum")
+    assert not hp.is_active("units_1")
+
+
+def test_every_name_is_one_hyperparameter_and_no_fixed_value_is_one() -> None:
+    names = [one.name for one in spaces.hyperparameters(spaces.load(SPACE)).space]
+    assert names == [
+        "layers", "units_0", "units_1", "units_2", "dropout", "batch_normalization",
+        "optimizer", "learning_rate", "momentum", "batch_size",
+    ]  # fmt: skip
+
+
+def test_types_and_values() -> None:
+    found = {one.name: one for one in spaces.hyperparameters(spaces.load(SPACE)).space}
+    assert {name: type(one).__name__ for name, one in found.items()} == {
+        "layers": "Int", "units_0": "Int", "units_1": "Int", "units_2": "Int", "dropout": "Choice",
+        "batch_normalization": "Boolean", "optimizer": "Choice", "learning_rate": "Float", "momentum": "Float",
+        "batch_size": "Choice",
+    }  # fmt: skip
+    assert list(found["units_0"].values) == [8, 16, 24, 32]
+    assert list(found["dropout"].values) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert list(found["batch_size"].values) == [16, 32, 64, 128]
+    assert found["batch_size"].ordered
+    assert found["dropout"].ordered
+    assert not found["optimizer"].ordered
+    assert found["learning_rate"].sampling == "log"
+
+
+@pytest.mark.parametrize("source", [SPACE, *spaces.names()])
+def test_its_random_oracle_draws_configurations_of_the_space(source: Any) -> None:
+    spec = spaces.load(source)
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        keras_tuner.Objective("val_accuracy", "max"),
+        max_trials=50,
+        seed=1,
+        hyperparameters=spaces.hyperparameters(spec),
+    )
+    for _ in range(50):
+        values = oracle._random_values()
+        made = spaces.configure(spec, values)
+        assert made.values == values
+        for one in hyperparameters_of(spec):
+            assert (one.name in values) == holds(one.conditions, values)
+
+
+def test_a_stock_hyperband_searches_the_shipped_space(tmp_path: Path) -> None:
+    spec = spaces.load("digits", ["data.limit=300"])
+    data = spaces.load_data(spec)
+    tuner = keras_tuner.Hyperband(
+        spaces.hypermodel(spec),
+        objective="val_accuracy",
+        max_epochs=2,
+        factor=2,
+        seed=0,
+        directory=tmp_path,
+        project_name="stock",
+        overwrite=True,
+    )
+    tuner.search(data.train.x, data.train.y, validation_data=(data.validation.x, data.validation.y), verbose=0)
+    trials = list(tuner.oracle.trials.values())
+    assert len(trials) >= 4
+    assert {trial.status for trial in trials} == {"COMPLETED"}
+    for trial in trials:
+        values = {k: v for k, v in trial.hyperparameters.values.items() if not k.startswith("tuner/")}
+        assert spaces.configure(spec, values).values == values
+    best = tuner.get_best_models(1)[0]
+    assert best.evaluate(data.validation.x, data.validation.y, verbose=0)[1] > 0.3
+
+
+def test_batch_size_length_and_early_stopping_reach_a_stock_training() -> None:
+    spec = spaces.load(
+        SPACE,
+        [
+            "search.algorithm=random",
+            "training.epochs=9",
+            "training.batch_size=[600, 1200]",
+            "training.stop_when={loss: {below: 100}}",
+        ],
+    )
+    data = spaces.load_data(spec)
+    hypermodel = spaces.hypermodel(spec, data.info)
+    hp = spaces.hyperparameters(spec)
+    hp.values["batch_size"] = 1200
+    model = hypermodel.build(hp)
+    history = hypermodel.fit(hp, model, data.train.x, data.train.y, verbose=0)
+    assert history.params["epochs"] == 9
+    assert history.params["steps"] == -(-len(data.train) // 1200)
+    assert len(history.epoch) == 1
