@@ -1,0 +1,96 @@
+"""The search algorithms, as `keras_tuner.Oracle` objects.
+
+Importing this package imports neither TensorFlow nor Keras Tuner; making an oracle does.
+"""
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+from .plan import PlannedTrials, planned_trials
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+    from ._base import BaseOracle
+
+__all__ = ["NAMES", "PlannedTrials", "oracle", "planned_trials"]
+
+NAMES = ("hyperband", "bayesian", "random", "grid", "freeze-thaw")
+"""The algorithms that `oracle` makes."""
+
+
+def oracle(
+    name: str,
+    *,
+    hyperparameters: "keras_tuner.HyperParameters",
+    objective: "str | keras_tuner.Objective",
+    min_epochs: int = 1,
+    max_epochs: int,
+    max_trials: int | None = None,
+    seed: int = 0,
+) -> "BaseOracle":
+    """Makes an oracle.
+
+    Args:
+        name: one of `NAMES`.
+        hyperparameters: the space.
+        objective: name of the metric to improve, its direction inferred as in Keras Tuner, or a
+            `keras_tuner.Objective`.
+        min_epochs: shortest training, at least 1. Hyperband and freeze-thaw set the epochs of each trial
+            (`tuner/initial_epoch`, `tuner/epochs`); the other algorithms leave them to the caller.
+        max_epochs: longest training, at least `min_epochs`.
+        max_trials: number of trials after which the search stops; None: no limit, except that Hyperband then runs
+            one whole iteration, and that a finite space ends every search.
+        seed: at least 0. Equal seeds and results give equal proposals.
+
+    Raises:
+        ValueError: an unknown name, a number out of its range or not whole, an unknown metric.
+        TypeError: `hyperparameters` is not a `keras_tuner.HyperParameters`.
+    """
+    if name not in NAMES:
+        raise ValueError(f"unknown search algorithm {name!r}; known are {', '.join(NAMES)}")
+    min_epochs = _whole("min_epochs", min_epochs, least=1)
+    max_epochs = _whole("max_epochs", max_epochs, least=1)
+    if min_epochs > max_epochs:
+        raise ValueError(f"min_epochs must be at most max_epochs, which is {max_epochs}; received {min_epochs}")
+    seed = _whole("seed", seed, least=0)
+    if max_trials is not None:
+        max_trials = _whole("max_trials", max_trials, least=1)
+
+    import keras_tuner
+
+    from ._base import BaseOracle
+    from .bayesian import BayesianOracle
+    from .grid_search import GridOracle
+    from .hyperband import HyperbandOracle
+    from .random_search import RandomOracle
+
+    if not isinstance(hyperparameters, keras_tuner.HyperParameters):
+        received = type(hyperparameters).__name__
+        raise TypeError(f"hyperparameters must be a keras_tuner.HyperParameters; received {received}")
+    arguments: dict[str, Any] = {
+        "hyperparameters": hyperparameters,
+        "objective": objective,
+        "max_trials": max_trials,
+        "seed": seed,
+    }
+    epochs = {"min_epochs": min_epochs, "max_epochs": max_epochs}
+    if name == "hyperband":
+        return HyperbandOracle(**epochs, **arguments)
+    if name == "freeze-thaw":
+        from .freeze_thaw import FreezeThawOracle
+
+        return FreezeThawOracle(**epochs, **arguments)
+    simple: dict[str, type[BaseOracle]] = {"bayesian": BayesianOracle, "random": RandomOracle, "grid": GridOracle}
+    made: BaseOracle = simple[name](**arguments)
+    return made
+
+
+def _whole(argument: str, value: Any, *, least: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < least:
+        raise ValueError(f"{argument} must be a whole number of at least {least}; received {value!r}")
+    return number

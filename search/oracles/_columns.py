@@ -1,0 +1,233 @@
+"""One hyperparameter as numbers: how it is drawn, ordered, compared and read back.
+
+A column holds a configuration's value as one float, its *code*: an index into the values where they can be counted,
+else the position on the hyperparameter's own scale, 0 to 1. Codes are what the oracles compute with; values are what
+a trial receives.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from keras_tuner.engine import hyperparameters as kt_hyperparameters
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+GRID_POINTS = 10
+"""Points of a grid over a range that has no step: from its minimum to its maximum, even on its own scale."""
+
+
+class Column(Protocol):
+    """What the oracles need of a hyperparameter.
+
+    Attributes:
+        count: number of values, or None for a continuous range.
+        width: number of features that describe the value to a model; 0 for a value that never changes.
+    """
+
+    count: int | None
+    width: int
+
+    def draw(self, uniform: Floats) -> Floats:
+        """Codes for uniform numbers in [0, 1), after the hyperparameter's own distribution."""
+
+    def value(self, code: float) -> Any:
+        """The value that a trial receives for a code."""
+
+    def code(self, value: Any) -> float:
+        """The code of a value, the nearest one for a value outside the range; NaN for an unknown category."""
+
+    def features(self, codes: Floats) -> Floats:
+        """Features of shape (n, width), each 0 to 1, for codes of shape (n,) without NaN."""
+
+    def near(self, codes: Floats, uniform: Floats, normal: Floats) -> Floats:
+        """Codes a step away: `normal` is the step where values are ordered, `uniform` draws a new category."""
+
+    def grid(self) -> list[Any]:
+        """The values that a grid search visits, ascending, or in the order given."""
+
+
+class Category:
+    """Values without an order: every pair is equally far apart."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.values = tuple(values)
+        self.count: int | None = len(self.values)
+        self.width = len(self.values) if len(self.values) > 1 else 0
+
+    def draw(self, uniform: Floats) -> Floats:
+        return np.floor(uniform * len(self.values))
+
+    def value(self, code: float) -> Any:
+        return self.values[int(code)]
+
+    def code(self, value: Any) -> float:
+        return float(self.values.index(value)) if value in self.values else math.nan
+
+    def features(self, codes: Floats) -> Floats:
+        one_hot = codes[:, None] == np.arange(self.width)
+        # Scaled so that two different categories are one unit apart, as the two ends of a range are.
+        return np.where(one_hot, math.sqrt(0.5), 0.0)
+
+    def near(self, codes: Floats, uniform: Floats, normal: Floats) -> Floats:
+        return self.draw(uniform)
+
+    def grid(self) -> list[Any]:
+        return list(self.values)
+
+
+class Ordered:
+    """Countable values in ascending order, each with a position on the hyperparameter's scale."""
+
+    def __init__(self, values: Sequence[Any], positions: Floats, edges: Floats | None = None, coarse: bool = False):
+        """Args:
+        values: the values, ascending, at least 2.
+        positions: their positions, 0 to 1, ascending.
+        edges: upper ends of the values' shares of [0, 1) in a random draw; None: equal shares.
+        coarse: a grid visits `GRID_POINTS` of the values only.
+        """
+        self.values = values
+        self.positions = positions
+        self.count: int | None = len(values)
+        self.width = 1
+        self._edges = np.arange(1, len(values) + 1) / len(values) if edges is None else edges
+        self._coarse = coarse
+
+    def draw(self, uniform: Floats) -> Floats:
+        codes = np.searchsorted(self._edges, uniform, side="right")
+        return np.minimum(codes, len(self.values) - 1).astype(np.float64)
+
+    def value(self, code: float) -> Any:
+        return self.values[int(code)]
+
+    def code(self, value: Any) -> float:
+        above = int(np.searchsorted(np.asarray(self.values), value))
+        near = [index for index in (above - 1, above) if 0 <= index < len(self.values)]
+        return float(min(near, key=lambda index: abs(self.values[index] - value)))
+
+    def features(self, codes: Floats) -> Floats:
+        return self.positions[codes.astype(np.intp)][:, None]
+
+    def near(self, codes: Floats, uniform: Floats, normal: Floats) -> Floats:
+        target = _reflect(self.positions[codes.astype(np.intp)] + normal)
+        above = np.clip(np.searchsorted(self.positions, target), 1, len(self.values) - 1)
+        nearer_below = target - self.positions[above - 1] < self.positions[above] - target
+        return (above - nearer_below).astype(np.float64)
+
+    def grid(self) -> list[Any]:
+        if not self._coarse or len(self.values) <= GRID_POINTS:
+            return list(self.values)
+        nearest = np.abs(self.positions[:, None] - np.linspace(0, 1, GRID_POINTS)).argmin(axis=0)
+        return [self.values[int(index)] for index in np.unique(nearest)]
+
+
+class Continuous:
+    """A range of real numbers; the code is the position on its scale."""
+
+    def __init__(self, low: float, high: float, scale: str) -> None:
+        self.low, self.high, self.scale = low, high, scale
+        self.count: int | None = None
+        self.width = 1
+
+    def draw(self, uniform: Floats) -> Floats:
+        return uniform
+
+    def value(self, code: float) -> Any:
+        # The ends exactly: rounding must not carry a value out of its range.
+        if code <= 0:
+            return self.low
+        if code >= 1:
+            return self.high
+        return float(min(max(_at(code, self.low, self.high, self.scale), self.low), self.high))
+
+    def code(self, value: Any) -> float:
+        inside = min(max(float(value), self.low), self.high)
+        return float(_positions(np.array([inside]), self.low, self.high, self.scale)[0])
+
+    def features(self, codes: Floats) -> Floats:
+        return codes[:, None]
+
+    def near(self, codes: Floats, uniform: Floats, normal: Floats) -> Floats:
+        return _reflect(codes + normal)
+
+    def grid(self) -> list[Any]:
+        return [self.value(code) for code in np.linspace(0, 1, GRID_POINTS)]
+
+
+def column(hyperparameter: kt_hyperparameters.HyperParameter) -> Column:
+    """The column of a Keras Tuner hyperparameter.
+
+    Numbers in a `Choice` are ordered unless it says otherwise. A range with a step ends at the last step that its
+    maximum allows, rounding errors apart: 0 to 0.5 by 0.1 has six values.
+    """
+    hp = hyperparameter
+    if isinstance(hp, kt_hyperparameters.Fixed):
+        return Category([hp.value])
+    if isinstance(hp, kt_hyperparameters.Boolean):
+        return Category([False, True])
+    if isinstance(hp, kt_hyperparameters.Choice):
+        values = list(dict.fromkeys(hp.values))
+        if not hp.ordered or len(values) < 2:
+            return Category(values)
+        return Ordered(sorted(values), np.linspace(0, 1, len(values)))
+    if hp.min_value == hp.max_value:
+        return Category([hp.min_value])
+    if hp.step is None and isinstance(hp, kt_hyperparameters.Float):
+        return Continuous(hp.min_value, hp.max_value, hp.sampling)
+    return _stepped(hp)
+
+
+def _stepped(hp: Any) -> Column:
+    low, high, scale = hp.min_value, hp.max_value, hp.sampling
+    whole = isinstance(hp, kt_hyperparameters.Int)
+    edges = None
+    values: Sequence[Any]
+    if hp.step is None:
+        values = range(low, high + 1)
+        # Every whole number has the share of the scale up to the next one.
+        upper = np.arange(low + 1, high + 2, dtype=np.float64)
+        edges = _positions(upper, low, high + 1, scale)
+    elif scale == "linear":
+        steps = math.floor((high - low) / hp.step + 1e-9)
+        values = range(low, high + 1, hp.step) if whole else [_tidy(low + i * hp.step) for i in range(steps + 1)]
+    else:
+        steps = math.floor(math.log(high / low, hp.step) + 1e-9)
+        powers = [low * hp.step**i for i in range(steps + 1)]
+        if scale == "reverse_log":
+            powers = sorted(high + low - power for power in powers)
+        values = [int(power) if whole else _tidy(power) for power in powers]
+    if len(values) == 1:
+        return Category(values)
+    ends = float(values[0]), float(values[-1])
+    positions = _positions(np.asarray(values, dtype=np.float64), *ends, scale)
+    return Ordered(values, positions, edges, coarse=hp.step is None)
+
+
+def _tidy(number: float) -> float:
+    """The number without the rounding errors of its steps: 0.3, not 0.30000000000000004."""
+    return float(f"{number:.12g}")
+
+
+def _at(position: float, low: float, high: float, scale: str) -> float:
+    if scale == "log":
+        return low * math.pow(high / low, position)
+    if scale == "reverse_log":
+        return high + low - low * math.pow(high / low, 1 - position)
+    return low + position * (high - low)
+
+
+def _positions(values: Floats, low: float, high: float, scale: str) -> Floats:
+    if scale == "log":
+        return np.log(values / low) / math.log(high / low)
+    if scale == "reverse_log":
+        return 1 - np.log((high + low - values) / low) / math.log(high / low)
+    return (values - low) / (high - low)
+
+
+def _reflect(positions: Floats) -> Floats:
+    """Positions folded back into [0, 1] at its ends."""
+    folded = np.abs(positions) % 2
+    return np.where(folded > 1, 2 - folded, folded)

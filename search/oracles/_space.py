@@ -1,0 +1,171 @@
+"""A search space as a matrix: sampling, encoding and enumerating configurations with conditional hyperparameters.
+
+A configuration is a row of codes (see `_columns`), one per hyperparameter of the space, NaN where the hyperparameter
+is inactive. The hyperparameters keep Keras Tuner's order, in which a condition's parent always comes first.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras_tuner import HyperParameters
+
+from ._columns import Floats, column
+
+Values = dict[str, Any]
+
+
+class Space:
+    """The columns of a `keras_tuner.HyperParameters`, and whole configurations over them."""
+
+    def __init__(self, hyperparameters: HyperParameters) -> None:
+        self.hyperparameters = list(hyperparameters.space)
+        self.columns = [column(hp) for hp in self.hyperparameters]
+        self.groups = np.repeat(np.arange(len(self.columns)), [c.width for c in self.columns])
+        """Column of each feature, shape (features,)."""
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    # --- values and codes -------------------------------------------------------------------------------------
+
+    def values(self, codes: Floats) -> Values:
+        """The active values of one row of codes."""
+        return {
+            hp.name: c.value(code)
+            for hp, c, code in zip(self.hyperparameters, self.columns, codes, strict=True)
+            if not np.isnan(code)
+        }
+
+    def codes(self, values: Mapping[str, Any]) -> Floats:
+        """The row of codes, shape (columns,), nearest to `values`.
+
+        A hyperparameter that is missing, inactive or of an unknown category gets NaN; values that are no
+        hyperparameters of the space are ignored.
+        """
+        row = np.full(len(self), np.nan)
+        for index, (hp, c) in enumerate(zip(self.hyperparameters, self.columns, strict=True)):
+            if hp.name in values and all(condition.is_active(values) for condition in hp.conditions):
+                row[index] = c.code(values[hp.name])
+        return row
+
+    def features(self, codes: Floats) -> Floats:
+        """Features of shape (n, features), each 0 to 1, of codes of shape (n, columns).
+
+        An inactive hyperparameter sits at the centre of its range, or on no category: two configurations without it
+        do not differ by it.
+        """
+        blocks = [np.empty((len(codes), 0))]
+        for c, column_codes in zip(self.columns, codes.T, strict=True):
+            active = ~np.isnan(column_codes)
+            block = np.full((len(codes), c.width), 0.5 if c.width == 1 else 0.0)
+            if c.width and active.any():
+                block[active] = c.features(column_codes[active])
+            blocks.append(block)
+        return np.hstack(blocks)
+
+    # --- random configurations --------------------------------------------------------------------------------
+
+    def draw(self, uniform: Floats) -> Floats:
+        """Configurations of shape (n, columns) for uniform numbers in [0, 1) of the same shape.
+
+        Every hyperparameter is drawn from its own distribution within its scope, so that a branch with many
+        conditional hyperparameters is not drawn more often than one with few.
+        """
+        return self.prune(np.column_stack([c.draw(u) for c, u in zip(self.columns, uniform.T, strict=True)]))
+
+    def near(self, codes: Floats, rng: np.random.Generator, scale: float) -> Floats:
+        """Neighbours, shape (n, columns), of configurations of the same shape.
+
+        About two hyperparameters of each row change: an ordered one by a normal step with a standard deviation of
+        `scale` (1 is its whole range), a category to a random one. What becomes active is drawn at random.
+        """
+        shape = codes.shape
+        uniform, normal = rng.random(shape), rng.normal(scale=scale, size=shape)
+        movable = np.array([c.width > 0 for c in self.columns])
+        changes = rng.random(shape) < 2 / max(2, movable.sum())
+        rows = np.arange(len(codes))
+        if movable.any():
+            changes[rows, rng.choice(np.flatnonzero(movable), size=len(codes))] = True
+        result = np.empty(shape)
+        for index, c in enumerate(self.columns):
+            old = codes[:, index]
+            known = ~np.isnan(old)
+            new = c.draw(uniform[:, index])
+            moved = c.near(old[known], uniform[known, index], normal[known, index])
+            new[known] = np.where(changes[known, index], moved, old[known])
+            result[:, index] = new
+        return self.prune(result)
+
+    def prune(self, codes: Floats) -> Floats:
+        """The configurations with NaN wherever a hyperparameter is inactive; `codes` has a code everywhere."""
+        codes = codes.copy()
+        for index, hp in enumerate(self.hyperparameters):
+            for condition in hp.conditions:
+                met = np.zeros(len(codes), dtype=bool)
+                for parent, other in enumerate(self.hyperparameters[:index]):
+                    if other.name == condition.name:
+                        allowed = [self.columns[parent].code(v) for v in condition.values]
+                        exact = [
+                            code
+                            for code, v in zip(allowed, condition.values, strict=True)
+                            if not np.isnan(code) and self.columns[parent].value(code) == v
+                        ]
+                        met |= np.isin(codes[:, parent], exact)
+                codes[~met, index] = np.nan
+        return codes
+
+    # --- all configurations -----------------------------------------------------------------------------------
+
+    def enumerate(self, choices: Callable[[int], Sequence[Any]]) -> Iterator[Values]:
+        """All configurations depth first, each once; `choices(index)` gives a hyperparameter's values, in order.
+
+        `choices` is asked anew whenever the hyperparameter is reached and active.
+        """
+        yield from self._enumerate(0, {}, choices)
+
+    def _enumerate(self, index: int, values: Values, choices: Callable[[int], Sequence[Any]]) -> Iterator[Values]:
+        if index == len(self):
+            yield dict(values)
+            return
+        hp = self.hyperparameters[index]
+        if not all(condition.is_active(values) for condition in hp.conditions):
+            yield from self._enumerate(index + 1, values, choices)
+            return
+        for value in choices(index):
+            values[hp.name] = value
+            yield from self._enumerate(index + 1, values, choices)
+        del values[hp.name]
+
+    def size(self, *, grid: bool = False) -> int | None:
+        """The number of configurations, or of those that a grid search visits; None where it is not finite."""
+        parents = {condition.name for hp in self.hyperparameters for condition in hp.conditions}
+        memo: dict[tuple[int, tuple[tuple[str, Any], ...]], int | None] = {}
+
+        def count(index: int, known: tuple[tuple[str, Any], ...]) -> int | None:
+            if index == len(self):
+                return 1
+            if (index, known) not in memo:
+                memo[index, known] = branches(index, known)
+            return memo[index, known]
+
+        def branches(index: int, known: tuple[tuple[str, Any], ...]) -> int | None:
+            hp, c = self.hyperparameters[index], self.columns[index]
+            if not all(condition.is_active(dict(known)) for condition in hp.conditions):
+                return count(index + 1, known)
+            if c.count is None and not grid:
+                return None
+            if hp.name not in parents:
+                after = count(index + 1, known)
+                number = len(c.grid()) if grid else c.count
+                return None if after is None or number is None else number * after
+            values = c.grid() if grid else [c.value(code) for code in range(c.count or 0)]
+            total = 0
+            for value in values:
+                after = count(index + 1, (*known, (hp.name, value)))
+                if after is None:
+                    return None
+                total += after
+            return total
+
+        return count(0, ())

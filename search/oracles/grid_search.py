@@ -1,0 +1,51 @@
+"""Grid search."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from keras_tuner.engine.trial import TrialStatus
+
+from ._base import BaseOracle
+from ._space import Values
+
+
+class GridOracle(BaseOracle):
+    """Visits every configuration exactly once, the last hyperparameters changing fastest.
+
+    A range with a step, linear or logarithmic, and a linear range of whole numbers give all their values. A range of
+    real numbers without a step gives `GRID_POINTS` (10) values from its minimum to its maximum, even on its own scale;
+    a logarithmic range of whole numbers without a step as many, rounded.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._visited = 0
+        self._remaining: Iterator[Values] | None = None
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        if self._remaining is None:
+            self._remaining = islice(self._configurations(), self._visited, None)
+        for values in self._remaining:
+            self._visited += 1
+            if not self._duplicate(values):
+                return {"status": TrialStatus.RUNNING, "values": values}
+        return {"status": TrialStatus.STOPPED}
+
+    def _configurations(self) -> Iterator[Values]:
+        grids = [column.grid() for column in self.space.columns]
+        return self.space.enumerate(grids.__getitem__)
+
+    def update_space(self, hyperparameters: Any) -> None:
+        before = len(self.hyperparameters.space)
+        super().update_space(hyperparameters)
+        if len(self.hyperparameters.space) != before:
+            # Another grid now: what was visited is known by its values.
+            self._visited, self._remaining = 0, None
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "visited": self._visited}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self._visited, self._remaining = state["visited"], None

@@ -1,0 +1,103 @@
+"""What a search will train if nothing fails: the schedules of the oracles, without Keras Tuner.
+
+Hyperband's schedule follows Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",
+JMLR 18 (2018), Algorithm 1, with the rungs spaced so that the shortest training is exactly `min_epochs`.
+"""
+
+import math
+from dataclasses import dataclass
+
+FACTOR = 3
+"""Hyperband keeps one configuration in `FACTOR` from rung to rung."""
+
+
+@dataclass(frozen=True)
+class PlannedTrials:
+    """A group of equal trainings.
+
+    Attributes:
+        count: number of trials, at least 1; None where only the budget or the user ends the search.
+        epochs_from: epochs the configuration has behind it when the trial begins.
+        epochs_to: epochs it has behind it at most when the trial ends.
+    """
+
+    count: int | None
+    epochs_from: int
+    epochs_to: int
+
+
+def rung_epochs(min_epochs: int, max_epochs: int) -> list[int]:
+    """Cumulative epochs of the rungs, ascending, from exactly `min_epochs` to exactly `max_epochs`.
+
+    The rungs are a geometric series whose ratio is as near to `FACTOR` as a whole number of rungs allows:
+    3 to 27 gives [3, 9, 27], 1 to 52 gives [1, 3, 7, 19, 52].
+    """
+    if min_epochs == max_epochs:
+        return [max_epochs]
+    steps = max(1, round(math.log(max_epochs / min_epochs, FACTOR)))
+    ratio = (max_epochs / min_epochs) ** (1 / steps)
+    return sorted({round(min_epochs * ratio**step) for step in range(steps + 1)})
+
+
+def first_size(bracket: int, rungs: int) -> int:
+    """Configurations in the first rung of a bracket of a Hyperband schedule with `rungs` rungs.
+
+    `bracket` says how often the bracket halves: from `rungs - 1`, which starts at the shortest training, down to 0,
+    random search at full length.
+    """
+    return -(-rungs * int(FACTOR**bracket) // (bracket + 1))
+
+
+def next_size(size: int) -> int:
+    """Configurations that go on from a rung of `size` configurations."""
+    return -(-size // FACTOR)
+
+
+def planned_trials(
+    name: str,
+    *,
+    min_epochs: int,
+    max_epochs: int,
+    max_trials: int | None,
+    configurations: int | None,
+) -> list[PlannedTrials]:
+    """What the search trains if nothing fails and no configuration stops early.
+
+    Args:
+        name: one of `search.oracles.NAMES`.
+        min_epochs: shortest training, at least 1; only Hyperband and freeze-thaw read it.
+        max_epochs: longest training, at least `min_epochs`.
+        max_trials: largest number of trials, or None.
+        configurations: size of the space (for grid: of the grid), or None when it is not finite.
+
+    Returns:
+        Groups in the order of training. Hyperband: one group per rung of each bracket. Freeze-thaw decides as it
+        goes: one group that says only how many trials and how long each configuration may become.
+    """
+    if name == "hyperband":
+        return _hyperband(rung_epochs(min_epochs, max_epochs), max_trials, configurations)
+    if name == "freeze-thaw":
+        return [PlannedTrials(max_trials, 0, max_epochs)]
+    limits = [limit for limit in (max_trials, configurations) if limit is not None]
+    return [PlannedTrials(min(limits, default=None), 0, max_epochs)]
+
+
+def _hyperband(epochs: list[int], max_trials: int | None, configurations: int | None) -> list[PlannedTrials]:
+    groups: list[PlannedTrials] = []
+    trials_left = math.inf if max_trials is None else max_trials
+    new_left = math.inf if configurations is None else configurations
+    while trials_left > 0 and new_left > 0:
+        for bracket in reversed(range(len(epochs))):
+            size = int(min(first_size(bracket, len(epochs)), new_left))
+            new_left -= size
+            epochs_from = 0
+            for epochs_to in epochs[len(epochs) - 1 - bracket :]:
+                count = int(min(size, trials_left))
+                trials_left -= count
+                if count:
+                    groups.append(PlannedTrials(count, epochs_from, epochs_to))
+                epochs_from = epochs_to
+                size = next_size(size)
+        if max_trials is None:
+            break
+    return groups

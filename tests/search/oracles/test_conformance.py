@@ -1,0 +1,265 @@
+"""What every oracle must do, whatever its algorithm."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.oracles import NAMES, oracle
+
+ROOT = Path(__file__).parents[3]
+
+RESUME = """
+import json, sys
+import keras_tuner
+from keras_tuner.engine.trial import Trial
+sys.path.insert(0, sys.argv[1])
+from conftest import drive
+from search.oracles import oracle
+following = {}
+for name, saved in json.load(sys.stdin).items():
+    space = keras_tuner.HyperParameters.from_config(saved["space"])
+    resumed = oracle(name, hyperparameters=space, **saved["arguments"])
+    for state in saved["trials"]:
+        trial = Trial.from_state(state)
+        resumed.trials[trial.trial_id] = trial
+    resumed.set_state(saved["state"])
+    following[name] = drive(resumed, 6)
+print(json.dumps(following))
+"""
+
+
+def arguments(**changes):
+    return {"objective": "val_accuracy", "min_epochs": 3, "max_epochs": 27, "max_trials": 60, "seed": 0, **changes}
+
+
+def make(name, space, **changes):
+    return oracle(name, hyperparameters=space, **arguments(**changes))
+
+
+def saved(name, searched):
+    return {
+        "space": searched.hyperparameters.get_config(),
+        "arguments": arguments(),
+        "trials": [trial.get_state() for trial in searched.trials.values()],
+        "state": searched.get_state(),
+    }
+
+
+def configuration(values):
+    return tuple(sorted((k, v) for k, v in values.items() if not k.startswith("tuner/")))
+
+
+@pytest.fixture(scope="module")
+def resumed(loop):
+    """What each oracle proposed after 14 trials, and what its copy in a fresh process did."""
+    here, states = {}, {}
+    for name in NAMES:
+        searched = make(name, loop.space())
+        loop.drive(searched, 14)
+        states[name] = saved(name, searched)
+        here[name] = None
+    text = json.dumps(states)
+    for name in NAMES:
+        # The states were taken before these proposals: they must not change with them.
+        searched = make(name, loop.space())
+        loop.drive(searched, 14)
+        here[name] = loop.drive(searched, 6)
+    child = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RESUME, str(Path(__file__).parent)],
+        input=text,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "17"},
+        check=True,
+        timeout=120,
+    )
+    return here, json.loads(child.stdout)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fresh_process_goes_on_with_the_same_proposals(name, resumed):
+    here, there = resumed
+    assert len(here[name]) == 6
+    assert there[name] == here[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_with_a_running_trial_is_restored(name, loop):
+    searched = make(name, loop.space())
+    loop.drive(searched, 10)
+    running = loop.ask(searched, "one")
+    copied = saved(name, searched)
+    following = loop.ask(searched, "two").hyperparameters.values
+
+    from keras_tuner.engine.trial import Trial
+
+    again = make(name, loop.space())
+    for state in json.loads(json.dumps(copied["trials"])):
+        trial = Trial.from_state(state)
+        again.trials[trial.trial_id] = trial
+    again.set_state(json.loads(json.dumps(copied["state"])))
+    assert loop.ask(again, "one").trial_id == running.trial_id
+    assert loop.ask(again, "two").hyperparameters.values == following
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "grid"])
+def test_the_seed_decides(name, loop):
+    first, second, other = (loop.drive(make(name, loop.space(), seed=s), 12) for s in (0, 0, 1))
+    assert first == second
+    assert first != other
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_configuration_is_proposed_twice(name, loop):
+    fresh = [v for v in loop.drive(make(name, loop.space()), 60) if not v.get("tuner/initial_epoch")]
+    assert len(fresh) > 10
+    assert len({configuration(v) for v in fresh}) == len(fresh)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_active_values_are_proposed(name, loop):
+    for values in loop.drive(make(name, loop.space()), 30):
+        assert ("momentum" in values) == (values["optimizer"] == "sgd")
+        assert ("units_2" in values) == (values["layers"] == 3)
+        assert values["activation"] == "relu"
+        assert not isinstance(values["learning_rate"], int) and 1e-4 <= values["learning_rate"] <= 1e-1
+        assert {"tuner/epochs", "tuner/initial_epoch"} <= values.keys() or name not in ("hyperband", "freeze-thaw")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_finite_space_is_used_up_and_the_search_stops(name, loop):
+    searched = make(name, loop.small_space(), max_trials=1000)
+    proposals = loop.drive(searched, 1000, scorer=loop.flat)
+    assert len({configuration(v) for v in proposals}) == 11
+    assert loop.ask(searched).status == "STOPPED"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_max_trials_stops_the_search(name, loop):
+    searched = make(name, loop.space(), max_trials=7)
+    assert len(loop.drive(searched, 100)) == 7
+    assert loop.ask(searched).status == "STOPPED"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_space_without_choices_is_tried_once(name):
+    import keras_tuner
+
+    hp = keras_tuner.HyperParameters()
+    hp.Fixed("units", 3)
+    searched = make(name, hp, max_epochs=3)
+    trial = searched.create_trial("worker")
+    assert trial.hyperparameters.values["units"] == 3
+    searched.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+    trial.status = "COMPLETED"
+    searched.end_trial(trial)
+    assert searched.create_trial("worker").status == "STOPPED"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_failures_never_raise_and_are_not_built_upon(name, loop, capfd):
+    searched = make(name, loop.space(), max_trials=30)
+    failed = set()
+
+    def scorer(values, epochs):
+        if len(searched.trials) % 3:
+            failed.add(configuration(values))
+            return None
+        return loop.score(values, epochs)
+
+    proposals = loop.drive(searched, 30, scorer)
+    assert len(proposals) == 30
+    assert {t.status for t in searched.trials.values()} == {"COMPLETED", "FAILED"}
+    promoted = [v for v in proposals if v.get("tuner/initial_epoch")]
+    for index, values in enumerate(proposals):
+        if values in promoted:
+            origin = searched.trials[values["tuner/trial_id"]]
+            assert origin.status == "COMPLETED", index
+    assert len(loop.drive(make(name, loop.space(), max_trials=20), 20, lambda v, e: None)) == 20
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trial_without_a_finite_score_has_failed(name, loop):
+    searched = make(name, loop.space())
+    loop.drive(searched, 9)
+    trial = loop.ask(searched)
+    searched.update_trial(trial.trial_id, {"val_accuracy": math.nan})
+    trial.status = "COMPLETED"
+    searched.end_trial(trial)
+    silent = loop.ask(searched)
+    silent.status = "COMPLETED"
+    searched.end_trial(silent)
+    assert [searched.trials[t.trial_id].status for t in (trial, silent)] == ["FAILED", "FAILED"]
+    json.dumps([t.get_state() for t in searched.trials.values()], allow_nan=True)
+    assert len(loop.drive(searched, 5)) == 5
+
+
+def test_the_best_finite_value_of_a_curve_is_its_score(loop):
+    searched = make("random", loop.space())
+    trial = loop.ask(searched)
+    for epoch, value in enumerate([0.4, 0.7, math.nan, 0.6]):
+        searched.update_trial(trial.trial_id, {"val_accuracy": value}, step=epoch)
+    trial.status = "COMPLETED"
+    searched.end_trial(trial)
+    assert (trial.score, trial.best_step) == (0.7, 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_best_trials_are_completed_ones(name, loop):
+    searched = make(name, loop.space())
+    loop.drive(searched, 3)
+    loop.ask(searched)
+    best = searched.get_best_trials(10)
+    assert len(best) == 3
+    assert [t.score for t in best] == sorted((t.score for t in best), reverse=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_loss_is_minimised(name, loop):
+    import keras_tuner
+
+    objective = keras_tuner.Objective("val_accuracy", direction="min")
+    searched = make(name, loop.space(), objective=objective, max_trials=40)
+    loop.drive(searched, 40, lambda v, e: -loop.score(v, e))
+    mirrored = make(name, loop.space(), max_trials=40)
+    loop.drive(mirrored, 40)
+    assert searched.get_best_trials()[0].score == -mirrored.get_best_trials()[0].score
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_written_to_disk(name, loop, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loop.drive(make(name, loop.space()), 10)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_several_workers_get_different_configurations(name, loop):
+    searched = make(name, loop.space())
+    loop.drive(searched, 12)
+    trials = [loop.ask(searched, f"worker-{n}") for n in range(4)]
+    assert len({configuration(t.hyperparameters.values) for t in trials}) == 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_works_in_a_stock_tuner(name, loop, tmp_path):
+    import keras_tuner
+
+    class Simulated(keras_tuner.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            return loop.score(trial.hyperparameters.values, 3)
+
+    searched = make(name, loop.space(), max_trials=5)
+    tuner = Simulated(oracle=searched, hypermodel=lambda hp: None, directory=tmp_path, project_name="night")
+    tuner.search(verbose=0)
+    assert len(searched.trials) == 5
+    assert (tmp_path / "night" / "oracle.json").is_file()
+    again = make(name, loop.space(), max_trials=5)
+    Simulated(oracle=again, hypermodel=lambda hp: None, directory=tmp_path, project_name="night")
+    assert again.trials.keys() == searched.trials.keys()

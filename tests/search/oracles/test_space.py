@@ -1,0 +1,142 @@
+"""Hyperparameters as numbers."""
+
+import math
+from collections import Counter
+
+import keras_tuner
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.oracles._columns import Category, Continuous, Ordered, column
+from search.oracles._space import Space
+
+
+def one(define):
+    hp = keras_tuner.HyperParameters()
+    define(hp)
+    return column(hp.space[0])
+
+
+RANGES = {
+    "whole": (lambda hp: hp.Int("x", 3, 7), [3, 4, 5, 6, 7]),
+    "whole, step": (lambda hp: hp.Int("x", 32, 100, step=32), [32, 64, 96]),
+    "whole, log step": (lambda hp: hp.Int("x", 2, 40, step=2, sampling="log"), [2, 4, 8, 16, 32]),
+    "step": (lambda hp: hp.Float("x", 0.0, 0.5, step=0.1), [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+    "log step": (lambda hp: hp.Float("x", 1e-4, 1e-1, step=10, sampling="log"), [1e-4, 1e-3, 1e-2, 1e-1]),
+    "reverse log step": (lambda hp: hp.Int("x", 1, 9, step=2, sampling="reverse_log"), [2, 6, 8, 9]),
+    "numbers": (lambda hp: hp.Choice("x", [64, 16, 32]), [16, 32, 64]),
+    "one value": (lambda hp: hp.Int("x", 5, 5), [5]),
+    "boolean": (lambda hp: hp.Boolean("x"), [False, True]),
+    "names": (lambda hp: hp.Choice("x", ["b", "a"]), ["b", "a"]),
+    "fixed": (lambda hp: hp.Fixed("x", 0.25), [0.25]),
+}
+
+
+@pytest.mark.parametrize("kind", RANGES)
+def test_countable_values(kind):
+    define, values = RANGES[kind]
+    c = one(define)
+    assert c.grid() == values
+    assert c.count == len(values)
+    assert [c.value(code) for code in range(len(values))] == values
+    assert [c.value(c.code(v)) for v in values] == values
+    drawn = Counter(c.value(code) for code in c.draw(np.linspace(0, 1, 1000, endpoint=False)))
+    assert set(drawn) == set(values)
+    assert [type(c.value(0)), max(drawn.values()) - min(drawn.values()) <= 2] == [type(values[0]), True]
+
+
+def test_grid_over_a_range_without_a_step():
+    c = one(lambda hp: hp.Float("x", 1e-4, 1e-1, sampling="log"))
+    assert c.count is None
+    assert c.grid() == pytest.approx([10 ** (-4 + 3 * i / 9) for i in range(10)])
+    assert (c.grid()[0], c.grid()[-1]) == (1e-4, 1e-1)
+    whole = one(lambda hp: hp.Int("x", 1, 1000, sampling="log"))
+    assert whole.count == 1000
+    assert len(whole.grid()) == 10
+    assert (whole.grid()[0], whole.grid()[-1]) == (1, 1000)
+
+
+def test_whole_numbers_on_a_log_scale_are_drawn_on_that_scale():
+    c = one(lambda hp: hp.Int("x", 1, 1000, sampling="log"))
+    drawn = np.array([c.value(code) for code in c.draw(np.linspace(0, 1, 10000, endpoint=False))])
+    assert np.mean(drawn < 32) == pytest.approx(0.5, abs=0.01)
+
+
+@given(st.floats(0, 1), st.sampled_from(["linear", "log", "reverse_log"]))
+def test_a_range_of_real_numbers_round_trips(position, scale):
+    c = Continuous(1e-4, 0.3, scale)
+    value = c.value(position)
+    assert 1e-4 <= value <= 0.3
+    assert c.code(value) == pytest.approx(position, abs=1e-6)
+
+
+@given(st.integers(0, 2**32), st.floats(0.001, 3))
+def test_neighbours_stay_in_the_space(seed, scale):
+    rng = np.random.default_rng(seed)
+    columns = [
+        Continuous(0.0, 1.0, "linear"),
+        Ordered(range(4), np.linspace(0, 1, 4)),
+        Category(["a", "b", "c"]),
+    ]
+    for c in columns:
+        codes = c.near(c.draw(rng.random(20)), rng.random(20), rng.normal(scale=scale, size=20))
+        features = c.features(codes)
+        assert features.shape == (20, c.width)
+        assert features.min() >= 0 and features.max() <= 1
+
+
+def test_values_out_of_the_range_have_the_nearest_code():
+    c = one(lambda hp: hp.Int("x", 32, 512, step=32))
+    assert [c.value(c.code(v)) for v in (1, 40, 600)] == [32, 32, 512]
+    assert math.isnan(one(lambda hp: hp.Choice("x", ["a", "b"])).code("c"))
+
+
+def test_configurations_round_trip(loop):
+    space = Space(loop.space())
+    rng = np.random.default_rng(0)
+    for codes in space.draw(rng.random((50, len(space)))):
+        np.testing.assert_allclose(space.codes(space.values(codes)), codes, atol=1e-9)
+
+
+def test_inactive_hyperparameters_make_no_difference(loop):
+    space = Space(loop.space())
+    base = {"layers": 1, "units_0": 64, "optimizer": "adam", "learning_rate": 0.01, "dropout": 0.1}
+    stray = {**base, "units_2": 512, "momentum": 0.99, "unknown": 3}
+    first, second = (space.features(space.codes(v)[None, :]) for v in (base, stray))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_neighbours_are_complete_configurations(loop):
+    space = Space(loop.space())
+    rng = np.random.default_rng(1)
+    codes = space.draw(rng.random((200, len(space))))
+    changed = 0
+    for before, after in zip(codes, space.near(codes, rng, 0.2), strict=True):
+        values = space.values(after)
+        assert ("momentum" in values) == (values["optimizer"] == "sgd")
+        assert [f"units_{i}" in values for i in range(3)] == [i < values["layers"] for i in range(3)]
+        changed += values != space.values(before)
+    assert changed > 150
+
+
+def test_a_branch_is_not_drawn_more_often_for_its_many_configurations():
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("kind", ["large", "small"])
+    with hp.conditional_scope("kind", ["large"]):
+        hp.Int("a", 1, 100)
+    space = Space(hp)
+    drawn = space.draw(np.random.default_rng(0).random((4000, 2)))
+    # 4,000 draws at one half: a deviation of 0.032 is 4 sigma
+    assert np.mean(drawn[:, 0]) == pytest.approx(0.5, abs=0.032)
+
+
+def test_size(loop):
+    assert Space(loop.small_space()).size() == 11
+    assert Space(loop.space()).size() is None
+    # (16 + 16**2 + 16**3) layers, (2 + 10) optimizers with momentum, 10 rates, 6 dropouts
+    assert Space(loop.space()).size(grid=True) == 4368 * 12 * 10 * 6
+    space = Space(loop.small_space())
+    grids = [c.grid() for c in space.columns]
+    assert len(list(space.enumerate(grids.__getitem__))) == 11
