@@ -1,0 +1,26 @@
+"""The running side: the search loop, the oracles, how trials are trained, and the store they leave behind.
+
+Importing the package imports neither TensorFlow nor Keras Tuner.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from search.errors import CheckpointError, DiskError, RunError, SearchFailed
+from search.oracles import oracle
+from search.rundir import Run, open_run
+
+if TYPE_CHECKING:
+    from search.api import resume, run
+
+__all__ = ["CheckpointError", "DiskError", "Run", "RunError", "SearchFailed", "open_run", "oracle", "resume", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    # The loop pulls in much that reading commands do without.
+    if name in ("run", "resume"):
+        from search import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'search' has no attribute {name!r}")

@@ -1,0 +1,93 @@
+"""`search.run` and `search.resume`: the same path for the command line and for Python."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import spaces
+from search.durations import seconds
+from search.observer import Observer
+from search.rundir import Run, open_run
+from search.session import Options, Session
+from spaces import SearchSpec
+
+
+def run(
+    space: SearchSpec | str | Path,
+    *,
+    run_dir: str | Path | None = None,
+    budget: str | float | None = None,
+    until: float | None = None,
+    workers: int | None = None,
+    observers: Sequence[Observer] = (),
+    command: Sequence[str] = (),
+    name: str | None = None,
+) -> Run:
+    """Searches a space, retrains the best and measures the winner.
+
+    Args:
+        space: A `SearchSpec`, a shipped space's name, or the path of a space file.
+        run_dir: The run directory; by default a new one below `runs/`. One that holds a run of the same space is
+            resumed.
+        budget: Time for everything, in seconds or as text such as `30m` or `8h`; None: no limit.
+        until: Unix time by which everything has to be there; the earlier of it and `budget` holds.
+        workers: Worker processes; 0 trains in this process; None, the default, takes what pays off.
+        observers: Are told what happens.
+        command: The command line, for the record.
+        name: How the space was named by the user, for the record; by default as `space` says.
+
+    Returns:
+        The run; its store's `exit` is `done` or `interrupted`.
+
+    Raises:
+        SpaceError: The space file is not valid.
+        DataError: The data cannot be used.
+        RunError: The run directory cannot be used.
+        SearchFailed: No configuration gave a score.
+        ValueError: The budget cannot be read.
+    """
+    spec = spaces.load(space)
+    directory = Path(run_dir) if run_dir is not None else _new_directory(spec, Path("runs"))
+    if name is None:
+        name = space.name if isinstance(space, SearchSpec) else str(space)
+    return Session(directory, spec, Options(_deadline(budget, until), workers, command, name), observers).go()
+
+
+def resume(
+    run: Run | str | Path,
+    *,
+    max_trials: int | None = None,
+    budget: str | float | None = None,
+    until: float | None = None,
+    workers: int | None = None,
+    observers: Sequence[Observer] = (),
+    command: Sequence[str] = (),
+) -> Run:
+    """Goes on with an interrupted run. A run that is done is left as it is.
+
+    Args:
+        run: The run. It goes on with its own frozen space.
+        max_trials: A new limit on the trials of the whole search.
+
+    The other arguments, the result and the errors are those of `run`.
+    """
+    found = open_run(run)
+    overrides = () if max_trials is None else (f"search.max_trials={max_trials}",)
+    spec = spaces.load(found.spec, overrides)
+    return Session(found.directory, spec, Options(_deadline(budget, until), workers, command), observers).go()
+
+
+def _deadline(budget: str | float | None, until: float | None) -> float | None:
+    ends = [end for end in (until, None if budget is None else time.time() + seconds(budget)) if end is not None]
+    return min(ends, default=None)
+
+
+def _new_directory(spec: SearchSpec, root: Path) -> Path:
+    """A fresh run directory's path, named after the space and the local time; nothing is made."""
+    stem = f"{spec.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    path, number = root / stem, 2
+    while path.exists():
+        path, number = root / f"{stem}-{number}", number + 1
+    return path

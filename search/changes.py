@@ -1,0 +1,55 @@
+"""What differs between the space a run began with and the one it is to go on with, and whether it may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spaces import SearchSpec
+from spaces.plain import to_plain
+
+# Keys that say how much is searched and what happens afterwards, never what a finished trial means.
+_COMPATIBLE = ("name", "search.max_trials", "limits", "keep_checkpoints", "final", "export")
+_MISSING = "nothing"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key that differs.
+
+    Attributes:
+        key: Dotted key of the space file.
+        before: Its value when the run began, None if it was missing.
+        after: Its value now, None if it is missing.
+        compatible: Whether the finished trials still mean the same.
+    """
+
+    key: str
+    before: Any
+    after: Any
+    compatible: bool
+
+    def __str__(self) -> str:
+        before, after = (_MISSING if value is None else value for value in (self.before, self.after))
+        return f"{self.key}: {before} -> {after}"
+
+
+def between(before: SearchSpec, after: SearchSpec) -> list[Change]:
+    """The differences between two spaces, by key, in the order of the keys."""
+    old, new = _flat(to_plain(before)), _flat(to_plain(after))
+    changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return [Change(key, old.get(key), new.get(key), _compatible(key)) for key in sorted(changed)]
+
+
+def _compatible(key: str) -> bool:
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in _COMPATIBLE)
+
+
+def _flat(plain: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(plain, Mapping) or not plain:
+        return {prefix: plain}
+    found: dict[str, Any] = {}
+    for key, value in plain.items():
+        found |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return found

@@ -1,0 +1,114 @@
+"""Chooses and makes the executor of a run: the asking process, or workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import spaces
+from search import environment, shared_data
+from search.clock import Clock
+from search.executors import Executor, InlineExecutor, sizing
+from search.executors.pool import WorkerPool
+from search.oracles import planned_trials
+from search.training.trainer import Trainer
+from search.trial import Trial
+from spaces import Dataset, SearchSpec
+
+# Loading TensorFlow in the workers costs some seconds of all cores; shorter searches are faster without them.
+_WORTH_SECONDS = 60.0
+
+
+class Crew:
+    """Makes executors for one run.
+
+    Args:
+        run: The run directory.
+        spec: The space file.
+        data: The data set.
+        threads: Threads of one operation.
+        clock: Tells trainers the time.
+        on_event: Told in words what happens to workers.
+    """
+
+    def __init__(
+        self, run: Path, spec: SearchSpec, data: Dataset, threads: int, clock: Clock, on_event: Callable[[str], None]
+    ) -> None:
+        self._run = run
+        self._spec = spec
+        self._data = data
+        self._threads = threads
+        self._clock = clock
+        self._on_event = on_event
+
+    def inline(self) -> Executor:
+        """Trains in this process."""
+        return InlineExecutor(lambda: Trainer(self._run, self._data, self._clock))
+
+    def workers(self, count: int) -> Executor:
+        """Trains in `count` worker processes; 0: in this process."""
+        if count == 0:
+            return self.inline()
+        gpus = environment.gpu_count()
+        return WorkerPool(
+            sizing.setups(self._run, shared_data.write(self._run, self._data), self._threads, count),
+            sizing.environments(gpus, count),
+            sizing.memory_limit(count, self._spec.limits.memory),
+            self._on_event,
+        )
+
+    @property
+    def must_isolate(self) -> bool:
+        """Whether training in this process is too risky: a user's function may do anything, and a hanging trial can
+        only be ended together with its process."""
+        limits = self._spec.limits
+        limited = limits.seconds_per_trial is not None or limits.seconds_per_epoch is not None
+        return limited or self._spec.family.startswith("python:")
+
+    def automatic(self, past: list[Trial]) -> int:
+        """How many workers pay off for what is left of the search, judged by the trials so far."""
+        gpus = environment.gpu_count()
+        count = sizing.automatic(gpus)
+        least = 1 if self.must_isolate else 0
+        if count == 1:
+            return least
+        expected = _seconds_left(self._spec, past)
+        return count if expected is None or expected > _WORTH_SECONDS else least
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a search will train if nothing fails and no training ends early; None where only time ends it."""
+
+    trials: int | None
+    epochs: int | None
+
+
+def planned(spec: SearchSpec) -> Planned:
+    """Trials and epochs of the oracle's schedule, baselines not counted."""
+    groups = planned_trials(
+        spec.search.algorithm,
+        min_epochs=spec.min_epochs,
+        max_epochs=spec.max_epochs,
+        max_trials=spec.search.max_trials,
+        configurations=spaces.size(spec),
+    )
+    if any(group.count is None for group in groups):
+        return Planned(None, None)
+    return Planned(
+        sum(group.count or 0 for group in groups),
+        sum((group.count or 0) * (group.epochs_to - group.epochs_from) for group in groups),
+    )
+
+
+def _seconds_left(spec: SearchSpec, past: list[Trial]) -> float | None:
+    """Expected time of the rest of the search in one process; None if nobody can tell."""
+    outcomes = [trial.outcome for trial in past if trial.outcome is not None and trial.outcome.epochs]
+    plan = planned(spec)
+    if not outcomes or plan.trials is None or plan.epochs is None:
+        return None
+    epochs = sum(len(outcome.epochs) for outcome in outcomes)
+    per_epoch = sum(epoch.train_seconds for outcome in outcomes for epoch in outcome.epochs) / epochs
+    overhead = sum(o.seconds - sum(e.train_seconds for e in o.epochs) for o in outcomes) / len(outcomes)
+    return max(0, plan.trials - len(outcomes)) * overhead + max(0, plan.epochs - epochs) * per_epoch

@@ -1,0 +1,9 @@
+"""Who trains the jobs: the asking process, or worker processes.
+
+Importing the package does not import TensorFlow.
+"""
+
+from search.executors.base import Executor, OnEpoch
+from search.executors.inline import InlineExecutor
+
+__all__ = ["Executor", "InlineExecutor", "OnEpoch"]

@@ -1,0 +1,263 @@
+"""Worker processes that train jobs side by side.
+
+A worker that dies costs its job one retry; a job that kills two workers has failed. A worker whose memory has grown
+past a limit is replaced between jobs. All this happens inside `wait`: the pool has no threads of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe, wait
+
+from search.errors import CheckpointError, DiskError
+from search.executors.base import OnEpoch
+from search.executors.protocol import Done, EpochDone, Raised, Ready, Setup, StopTraining, Train, Trouble
+from search.trial import Failure, FailureReason, Outcome, Stop, TrialJob
+
+# How long after a job's own time limit a worker that still has not answered is taken to hang.
+_GRACE = 5.0
+_ATTEMPTS = 2
+_TICK = 0.2
+
+
+@dataclass
+class _Task:
+    """A job on its way through the pool."""
+
+    job: TrialJob
+    on_epoch: OnEpoch
+    future: Future[Outcome]
+    attempts: int = 0
+    started: float = 0.0
+    last_sign: float = 0.0
+
+
+@dataclass
+class _Worker:
+    """A worker process as the pool sees it; `task` is what it trains, None while it starts or is free."""
+
+    index: int
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    ready: bool = False
+    task: _Task | None = None
+    stop_sent: bool = False
+
+
+class WorkerPool:
+    """Trains jobs in worker processes.
+
+    Args:
+        setups: What each worker is told, one for each slot.
+        environments: Environment variables of each worker, besides those of this process.
+        memory_limit: Resident bytes after which a worker is replaced before its next job.
+        on_event: Told in words when a worker died or was replaced.
+    """
+
+    def __init__(
+        self,
+        setups: list[Setup],
+        environments: list[dict[str, str]],
+        memory_limit: int,
+        on_event: Callable[[str], None],
+    ) -> None:
+        self._setups = setups
+        self._environments = environments
+        self._memory_limit = memory_limit
+        self._on_event = on_event
+        self._workers: dict[int, _Worker] = {}
+        self._queue: deque[_Task] = deque()
+        self._stop: Stop | None = None
+
+    @property
+    def slots(self) -> int:
+        """Number of workers."""
+        return len(self._setups)
+
+    @property
+    def processes(self) -> list[int]:
+        """Process ids of the workers that are alive."""
+        return [worker.process.pid for worker in self._workers.values()]
+
+    def submit(self, job: TrialJob, on_epoch: OnEpoch) -> Future[Outcome]:
+        """Accepts a job; it goes to the first free worker."""
+        task = _Task(job, on_epoch, Future())
+        self._queue.append(task)
+        self._start_missing()
+        self._hand_out()
+        return task.future
+
+    def wait(self, pending: Collection[Future[Outcome]], timeout: float | None = None) -> set[Future[Outcome]]:
+        """Serves the workers until one of `pending` is done, at most `timeout` seconds."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            done = {future for future in pending if future.done()}
+            left = _TICK if end is None else min(_TICK, end - time.monotonic())
+            if done or left <= 0:
+                return done
+            self._start_missing()
+            self._hand_out()
+            self._pass_on_stop()
+            by_connection = {worker.connection: worker for worker in self._workers.values()}
+            for connection in wait(list(by_connection), left):
+                self._receive(by_connection[connection])  # type: ignore[index]
+            self._end_hanging()
+
+    def stop(self, why: Stop) -> None:
+        """Ends all jobs after their epoch; workers are told by the next `wait`."""
+        self._stop = why
+
+    def shutdown(self) -> None:
+        """Ends all workers at once."""
+        for worker in self._workers.values():
+            worker.connection.close()
+            worker.process.kill()
+        for worker in self._workers.values():
+            worker.process.wait()
+        self._workers.clear()
+        self._queue.clear()
+
+    def _start_missing(self) -> None:
+        wanted = min(self.slots, len(self._queue) + sum(w.task is not None for w in self._workers.values()))
+        for index in range(self.slots):
+            if len(self._workers) >= wanted:
+                return
+            if index not in self._workers:
+                self._workers[index] = self._start(index)
+
+    def _start(self, index: int) -> _Worker:
+        ours, theirs = Pipe()
+        descriptor = theirs.fileno()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "search.executors.worker", str(descriptor)],
+            pass_fds=[descriptor],
+            stdin=subprocess.DEVNULL,
+            # Its own session: a Ctrl-C in the terminal reaches the search alone.
+            start_new_session=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(path for path in self._setups[index].path if path),
+                **self._environments[index],
+            },
+        )
+        theirs.close()
+        ours.send(self._setups[index])
+        return _Worker(index, process, ours)
+
+    def _hand_out(self) -> None:
+        for worker in self._workers.values():
+            if self._queue and worker.ready and worker.task is None:
+                task = self._queue.popleft()
+                task.attempts += 1
+                task.started = task.last_sign = time.monotonic()
+                worker.task, worker.stop_sent = task, False
+                try:
+                    worker.connection.send(Train(task.job))
+                except OSError:
+                    # It died while it was idle; `wait` finds its end of the connection closed.
+                    continue
+
+    def _pass_on_stop(self) -> None:
+        if self._stop is None:
+            return
+        for task in list(self._queue):
+            # It has not begun: there is nothing of it to save.
+            task.future.set_result(Outcome(stopped=self._stop))
+        self._queue.clear()
+        for worker in self._workers.values():
+            if worker.task is not None and not worker.stop_sent:
+                worker.stop_sent = True
+                _try_send(worker.connection, StopTraining(self._stop))
+
+    def _receive(self, worker: _Worker) -> None:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            self._bury(worker, None)
+            return
+        if isinstance(message, Ready):
+            worker.ready = True
+        elif isinstance(message, EpochDone) and worker.task is not None:
+            worker.task.last_sign = time.monotonic()
+            worker.task.on_epoch(worker.task.job.trial_id, message.epoch)
+        elif isinstance(message, Done | Raised):
+            self._answered(worker, message)
+
+    def _answered(self, worker: _Worker, message: Done | Raised) -> None:
+        task, worker.task = worker.task, None
+        if task is None:
+            return
+        if isinstance(message, Done):
+            if message.resident > self._memory_limit:
+                self._on_event(f"worker {worker.index} held {message.resident / 2**20:.0f} MiB and is replaced")
+                self._remove(worker)
+            task.future.set_result(message.outcome)
+        elif message.trouble is Trouble.CHECKPOINT:
+            task.future.set_exception(CheckpointError(message.message))
+        elif message.trouble is Trouble.DISK:
+            task.future.set_exception(DiskError(message.message))
+        else:
+            task.future.set_exception(RuntimeError(message.message))
+
+    def _end_hanging(self) -> None:
+        now = time.monotonic()
+        for worker in list(self._workers.values()):
+            task = worker.task
+            if task is None:
+                continue
+            job = task.job
+            for limit, since in ((job.seconds_per_trial, task.started), (job.seconds_per_epoch, task.last_sign)):
+                if limit is not None and now - since > limit + _GRACE:
+                    message = f"no answer {now - since:.0f} s after the limit of {limit:g} s had begun"
+                    self._bury(worker, Failure(FailureReason.HUNG, message))
+                    break
+
+    def _bury(self, worker: _Worker, failure: Failure | None) -> None:
+        """Removes a worker that died (`failure` is None) or hangs, and decides about its job."""
+        task = worker.task
+        code = self._remove(worker)
+        if task is None:
+            if not worker.ready:
+                # A worker that cannot even start will not start the second time either.
+                raise RuntimeError(f"a worker process ended while it started ({_ending(code)})")
+            return
+        if failure is None and task.attempts < _ATTEMPTS:
+            self._on_event(f"the worker of trial {task.job.trial_id} died ({_ending(code)}); it is tried once more")
+            self._queue.appendleft(task)
+            return
+        if failure is None:
+            failure = Failure(FailureReason.CRASHED, f"its process ended twice ({_ending(code)})")
+        seconds = time.monotonic() - task.started
+        task.future.set_result(Outcome(seconds=seconds, failure=failure))
+
+    def _remove(self, worker: _Worker) -> int:
+        del self._workers[worker.index]
+        worker.connection.close()
+        worker.process.kill()
+        return worker.process.wait()
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"{name}, as the kernel sends when memory runs out" if name == "SIGKILL" else name
+
+
+def _try_send(connection: Connection, message: object) -> None:
+    try:
+        connection.send(message)
+    except OSError:
+        # The worker is dead; the pool learns of it when it reads.
+        return

@@ -1,0 +1,86 @@
+"""What a pool and its workers say to each other: pickled messages over a socket pair.
+
+Both ends are this program's own processes; nothing from outside ever comes this way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from search.trial import Epoch, Outcome, Stop, TrialJob
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is told when it starts.
+
+    Attributes:
+        run: The run directory.
+        data: Folder of the memory-mapped data.
+        threads: Threads of one operation.
+        cores: Processor cores that it may use; empty: all.
+        path: Python's module search path.
+    """
+
+    run: Path
+    data: Path
+    threads: int
+    cores: tuple[int, ...]
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Pool to worker: train this."""
+
+    job: TrialJob
+
+
+@dataclass(frozen=True)
+class StopTraining:
+    """Pool to worker: end the training after its epoch."""
+
+    why: Stop
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Worker to pool: TensorFlow is loaded, send a job."""
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """Worker to pool: an epoch of the job is finished."""
+
+    epoch: Epoch
+
+
+@dataclass(frozen=True)
+class Done:
+    """Worker to pool: the job's outcome.
+
+    Attributes:
+        outcome: The outcome.
+        resident: The worker's resident memory in bytes.
+    """
+
+    outcome: Outcome
+    resident: int
+
+
+class Trouble(StrEnum):
+    """Which error a worker met that is no fault of the configuration."""
+
+    CHECKPOINT = "checkpoint"
+    DISK = "disk"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class Raised:
+    """Worker to pool: training ended with an error that is no fault of the configuration."""
+
+    trouble: Trouble
+    message: str

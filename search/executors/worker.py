@@ -1,0 +1,95 @@
+"""A worker process: loads TensorFlow once, then trains one job after the other until its pool is gone.
+
+Started by the pool as `python -m search.executors.worker FD`, where FD is its end of a socket pair. It is a fresh
+interpreter: nothing of the asking process is inherited, and no `__main__` of a user's script runs again.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from search.errors import CheckpointError, DiskError
+from search.executors.protocol import Done, EpochDone, Raised, Ready, Setup, StopTraining, Train, Trouble
+from search.trial import Stop, TrialJob
+
+
+class _Inbox:
+    """Reads the pool's messages beside the training, so that a stop is seen and a vanished pool ends the process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.jobs: queue.SimpleQueue[TrialJob] = queue.SimpleQueue()
+        self.stop: Stop | None = None
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                message = self._connection.recv()
+            except (EOFError, OSError):
+                # The pool is gone, however it ended. What this process was training is trained again later.
+                os._exit(0)
+            if isinstance(message, Train):
+                self.stop = None
+                self.jobs.put(message.job)
+            elif isinstance(message, StopTraining):
+                self.stop = message.why
+
+
+def main(descriptor: int) -> None:
+    """Serves jobs until the pool closes the connection."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A Ctrl-C is the pool's to handle; it asks for an orderly end, or closes the connection.
+        signal.signal(number, signal.SIG_IGN)
+    connection = Connection(descriptor)
+    setup: Setup = connection.recv()
+    sys.path[:] = setup.path
+    if setup.cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, setup.cores)
+    inbox = _Inbox(connection)
+    trainer = _trainer(setup)
+    connection.send(Ready())
+    while True:
+        job = inbox.jobs.get()
+        connection.send(_answer(trainer, job, inbox, connection))
+
+
+def _trainer(setup: Setup) -> Any:
+    from search import shared_data
+    from search.clock import SystemClock
+    from search.training import threads
+    from search.training.trainer import Trainer
+
+    threads.configure(setup.threads)
+    return Trainer(setup.run, shared_data.read(setup.data), SystemClock())
+
+
+def _answer(trainer: Any, job: TrialJob, inbox: _Inbox, connection: Connection) -> Done | Raised:
+    try:
+        outcome = trainer.train(job, lambda: inbox.stop, lambda epoch: connection.send(EpochDone(epoch)))
+        return Done(outcome, resident_bytes())
+    except CheckpointError as error:
+        return Raised(Trouble.CHECKPOINT, str(error))
+    except DiskError as error:
+        return Raised(Trouble.DISK, str(error))
+    except Exception as error:
+        return Raised(Trouble.INTERNAL, f"{type(error).__name__}: {error}")
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

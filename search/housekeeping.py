@@ -1,0 +1,87 @@
+"""Which checkpoints are still needed, and the deletion of all others.
+
+The store forgets a checkpoint before its file is deleted: a crash in between leaves a file that nobody misses, never
+a record of a file that is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from search import layout
+from search.configuration import configurations, ranked
+from search.store import RunStore
+from search.trial import Outcome, Trial, TrialKind, TrialState
+
+
+def spare(trials: list[Trial], direction: str, keep_best: int, continuable: Collection[str]) -> dict[str, Outcome]:
+    """The outcomes of those trials that hold checkpoints nobody needs, without these checkpoints.
+
+    Needed are: the last state of an unfinished trial and what it goes on from, states that the oracle may continue,
+    the best weights of the best configurations, and everything of baselines, candidates and the winner.
+
+    Args:
+        trials: All trials of the store.
+        direction: `min` or `max`, of the objective.
+        keep_best: How many of the best configurations keep their best weights.
+        continuable: Ids of the ended trials that the oracle may go on from.
+
+    Returns:
+        Trial id to its outcome as it should be recorded.
+    """
+    best = [c for c in ranked(configurations(trials), direction) if c.score is not None][:keep_best]
+    wanted = {c.best.file for c in best if c.best is not None}
+    running = {t.id for t in trials if t.state is TrialState.RUNNING}
+    in_use = running | {t.parent for t in trials if t.id in running and t.parent} | set(continuable)
+    found: dict[str, Outcome] = {}
+    for trial in trials:
+        outcome = trial.outcome
+        if outcome is None or trial.kind is not TrialKind.SEARCH or trial.id in in_use:
+            continue
+        kept = replace(
+            outcome,
+            state=None,
+            best=outcome.best if outcome.best is not None and outcome.best.file in wanted else None,
+        )
+        if kept != outcome:
+            found[trial.id] = kept
+    return found
+
+
+def tidy(
+    run: Path, store: RunStore, trials: list[Trial], direction: str, keep_best: int, continuable: Collection[str]
+) -> dict[str, Outcome]:
+    """Forgets and deletes the checkpoints that nobody needs. Arguments and result as for `spare`."""
+    outcomes = spare(trials, direction, keep_best, continuable)
+    if not outcomes:
+        return outcomes
+    store.update_checkpoints(outcomes)
+    left = {file for trial in trials for file in _files(outcomes.get(trial.id, trial.outcome))}
+    for trial in trials:
+        if trial.id in outcomes:
+            for file in set(_files(trial.outcome)) - left:
+                _delete(run / file)
+    return outcomes
+
+
+def sweep(run: Path, store: RunStore) -> None:
+    """Deletes files in the checkpoint folders that no record mentions, such as those of a trial that was killed."""
+    recorded = {file for trial in store.trials() for file in _files(trial.outcome)}
+    for path in (run / layout.TRIALS).glob("*/*"):
+        if path.relative_to(run).as_posix() not in recorded:
+            _delete(path)
+
+
+def _files(outcome: Outcome | None) -> Iterable[str]:
+    if outcome is None:
+        return []
+    return [c.file for c in (outcome.state, outcome.best, outcome.last) if c is not None]
+
+
+def _delete(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()

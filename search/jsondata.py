@@ -1,0 +1,76 @@
+"""Records to JSON text and back.
+
+JSON knows no NaN or infinity; Python's `json` writes them as bare words that other readers refuse. Here they
+become the strings of `_SPECIAL`, inside a one-key mapping that no record uses.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from search.trial import Checkpoint, Epoch, Failure, FailureReason, Outcome, Stop
+
+_SPECIAL = "$float"
+
+
+def dumps(data: Any) -> str:
+    """Compact JSON text of plain data (mappings, sequences, scalars, numpy scalars), keys in their order."""
+    return json.dumps(_plain(data), separators=(",", ":"), allow_nan=False)
+
+
+def loads(text: str) -> Any:
+    """The inverse of `dumps`; tuples come back as lists."""
+    return json.loads(text, object_hook=_revive)
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """Plain data of an outcome without its epochs, which the store keeps in a table of their own."""
+    return {
+        "score": outcome.score,
+        "best_epoch": outcome.best_epoch,
+        "stopped": outcome.stopped,
+        "parameters": outcome.parameters,
+        "seconds": outcome.seconds,
+        "build_seconds": outcome.build_seconds,
+        "failure": outcome.failure and vars(outcome.failure),
+        "state": outcome.state and vars(outcome.state),
+        "best": outcome.best and vars(outcome.best),
+        "last": outcome.last and vars(outcome.last),
+    }
+
+
+def outcome_from_json(data: Mapping[str, Any], epochs: tuple[Epoch, ...]) -> Outcome:
+    """The inverse of `outcome_to_json`."""
+    failure = data["failure"]
+    return Outcome(
+        epochs=epochs,
+        score=data["score"],
+        best_epoch=data["best_epoch"],
+        stopped=Stop(data["stopped"]) if data["stopped"] else None,
+        parameters=data["parameters"],
+        seconds=data["seconds"],
+        build_seconds=data["build_seconds"],
+        failure=Failure(FailureReason(failure["reason"]), failure["message"], failure["detail"]) if failure else None,
+        **{key: Checkpoint(**data[key]) if data[key] else None for key in ("state", "best", "last")},
+    )
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {str(key): _plain(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple, set, frozenset)):
+        return [_plain(value) for value in data]
+    if hasattr(data, "item") and getattr(data, "shape", None) == ():
+        data = data.item()
+    if isinstance(data, float) and not math.isfinite(data):
+        return {_SPECIAL: repr(data)}
+    return data
+
+
+def _revive(data: dict[str, Any]) -> Any:
+    if len(data) == 1 and isinstance(data.get(_SPECIAL), str):
+        return float(data[_SPECIAL])
+    return data

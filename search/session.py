@@ -1,0 +1,269 @@
+"""One sitting of a run: from the space file, or from where the last sitting stopped, to the measured winner."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import spaces
+from search import disk, environment, housekeeping, layout, proposer, shared_data, timeplan
+from search.changes import between
+from search.clock import Clock, SystemClock
+from search.configuration import configurations, ranked
+from search.crew import Crew, planned
+from search.errors import RunError
+from search.executors import Executor
+from search.facts import facts
+from search.final import FinalPhase
+from search.lock import RunLock
+from search.logfile import LogFile
+from search.observer import Observer, Observers
+from search.rundir import Run
+from search.runner import Runner
+from search.signals import stop_on_signals
+from search.sources import First, SearchSource
+from search.store import RunStore
+from search.tensorboard import TensorBoardWriter
+from search.training import threads
+from search.trial import Trial, TrialKind
+from spaces import Dataset, SearchSpec
+
+_VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one sitting is told besides the space file.
+
+    Attributes:
+        until: Unix time by which everything has to be there, or None.
+        workers: Worker processes; 0: train in this process; None: whatever pays off.
+        command: The command line that started it, for the record.
+        space: How the space file was named, for the record.
+    """
+
+    until: float | None = None
+    workers: int | None = None
+    command: Sequence[str] = ()
+    space: str = ""
+
+
+class Session:
+    """Works on one run directory until the run is finished, interrupted or out of time.
+
+    Args:
+        directory: The run directory.
+        spec: The space file.
+        options: What this sitting is told.
+        observers: Are told what happens, besides the log file and TensorBoard.
+        clock: Tells the time.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        spec: SearchSpec,
+        options: Options,
+        observers: Sequence[Observer] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self._directory = directory
+        self._spec = spec
+        self._options = options
+        self._clock = clock or SystemClock()
+        self._given = tuple(observers)
+        self._started = self._clock.now()
+        self._threads = threads.for_family(spec.family)
+        self._after = timeplan.seconds_after(None, 0.0)
+        self._runner: Runner | None = None
+        self._stopping = False
+        self._slots = 1
+
+    def go(self) -> Run:
+        """Searches, retrains, evaluates.
+
+        Raises:
+            RunError: The directory cannot be used, or holds a run that cannot go on with this space.
+            DataError: The data cannot be loaded, or are not those that the run began with.
+            SearchFailed: No usable configuration; everything known is in the store.
+            DiskError: Something could not be written; everything committed is kept.
+        """
+        # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
+        threads.configure(self._threads)
+        data = spaces.load_data(self._spec)
+        if self._options.until is not None:
+            # How long it took to get here tells how fast the machine is today.
+            now = self._clock.now()
+            self._after = timeplan.seconds_after(self._options.until - self._started, now - self._started)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{self._directory}: cannot be made ({error.strerror})") from error
+        with RunLock(self._directory):
+            if not layout.is_run(self._directory):
+                self._create(data)
+            with RunStore(self._directory) as store:
+                self._work(store, data)
+        return Run(self._directory)
+
+    def _create(self, data: Dataset) -> None:
+        spec, options = self._spec, self._options
+        disk.require(self._directory, data.train.x.nbytes + data.validation.x.nbytes)
+        self._write_space()
+        RunStore.create(
+            self._directory,
+            facts(
+                spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
+            ),
+        ).close()
+
+    def _write_space(self) -> None:
+        try:
+            (self._directory / layout.SPACE).write_text(spaces.dump(self._spec), encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"{self._directory}: cannot be written ({error.strerror})") from error
+
+    def _compare(self, store: RunStore, data: Dataset, observer: Observer) -> None:
+        """Tells what has changed since the run began; refuses what would mix scores that mean different things."""
+        recorded = store.meta("data")["fingerprint"]
+        if recorded != data.fingerprint:
+            raise spaces.DataError(
+                f"{data.origin}: not the data that this run began with (fingerprint {data.fingerprint[:12]}, "
+                f"recorded {recorded[:12]}); scores on different data cannot be ranked together"
+            )
+        versions, recorded_versions = environment.versions(), store.meta("versions", {})
+        for name in _VERSIONS_THAT_MATTER:
+            if versions.get(name) != recorded_versions.get(name):
+                was, now = recorded_versions.get(name), versions.get(name)
+                observer.message("warning", f"{name} was {was} when the run began and is {now}: numbers may differ")
+        changes = between(Run(self._directory).spec, self._spec)
+        for change in changes:
+            observer.message("info", f"changed since the run began: {change}")
+        refused = [str(change) for change in changes if not change.compatible]
+        if refused:
+            raise RunError(
+                f"{self._directory}: holds a run of a different space; {'; '.join(refused)}. "
+                f"Use `resume {self._directory}` to go on as it was, or another --run-dir for the new space"
+            )
+        if changes:
+            self._write_space()
+            if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
+                store.put_meta(phase="search")
+
+    def _work(self, store: RunStore, data: Dataset) -> None:
+        clock, spec = self._clock, self._spec
+        observer = Observers(
+            [LogFile(self._directory, clock), TensorBoardWriter(self._directory, spec.objective.name), *self._given]
+        )
+
+        def on_event(text: str) -> None:
+            store.add_event(clock.now(), "warning", text)
+            observer.message("warning", text)
+
+        reason = "failed"
+        try:
+            self._compare(store, data, observer)
+            if store.meta("phase") == "done":
+                reason = "done"
+                return
+            housekeeping.sweep(self._directory, store)
+            store.put_meta(until=self._options.until, exit=None, finished=None)
+            with stop_on_signals(self._stop):
+                crew = Crew(self._directory, spec, data, self._threads, clock, on_event)
+                reason = self._phases(store, data, crew, observer)
+        except KeyboardInterrupt:
+            reason = "interrupted"
+            raise
+        finally:
+            sitting = {
+                "started": self._started,
+                "ended": clock.now(),
+                "command": list(self._options.command),
+                "reason": reason,
+            }
+            with contextlib.suppress(Exception):
+                store.put_meta(sessions=[*store.meta("sessions", []), sitting], exit=reason)
+            observer.close()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        if self._runner is not None:
+            self._runner.stop()
+
+    def _phases(self, store: RunStore, data: Dataset, crew: Crew, observer: Observer) -> str:
+        source = self._search_source(store, observer) if store.meta("phase") == "search" else None
+        workers = self._choose_workers(crew, source, store, observer)
+        self._slots = max(1, workers)
+        with self._crewed(crew.workers(workers), store, observer) as runner:
+            if source is not None:
+                runner.run(source, proposer.unfinished(source.trials))
+                if self._stopping:
+                    return "interrupted"
+                store.put_meta(phase="final", search_ended=source.ended)
+            until = self._options.until
+            FinalPhase(
+                self._directory,
+                self._spec,
+                data,
+                store,
+                runner,
+                self._clock,
+                observer,
+                self._slots,
+                None if until is None else until - self._after,
+            ).go()
+        if self._stopping:
+            return "interrupted"
+        store.put_meta(phase="done", finished=self._clock.now())
+        shared_data.remove(self._directory)
+        return "done"
+
+    def _choose_workers(self, crew: Crew, source: SearchSource | None, store: RunStore, observer: Observer) -> int:
+        if self._options.workers is not None:
+            return self._options.workers
+        if source is not None and not source.trials and not crew.must_isolate:
+            # One trial in this process tells whether the rest is worth starting workers for.
+            with self._crewed(crew.inline(), store, observer) as runner:
+                runner.run(First(source, 1), [])
+        workers = crew.automatic(store.trials())
+        observer.message("info", f"training in {workers} worker processes" if workers else "training in this process")
+        return workers
+
+    @contextlib.contextmanager
+    def _crewed(self, executor: Executor, store: RunStore, observer: Observer) -> Iterator[Runner]:
+        """A runner that a signal reaches, over an executor that is shut down at the end."""
+        self._runner = Runner(executor, store, self._clock, observer)
+        try:
+            if self._stopping:
+                self._runner.stop()
+            yield self._runner
+        finally:
+            self._runner = None
+            executor.shutdown()
+
+    def _search_source(self, store: RunStore, observer: Observer) -> SearchSource:
+        asked = proposer.for_spec(self._spec)
+        asked.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
+        source = SearchSource(self._spec, asked, store, self._clock, lambda: self._search_end(source.trials))
+        trials = planned(self._spec).trials
+        expected = None if trials is None else trials + len(self._spec.baselines)
+        store.put_meta(planned={"trials": expected})
+        observer.phase("search", expected)
+        return source
+
+    def _search_end(self, past: list[Trial]) -> float | None:
+        until = self._options.until
+        if until is None:
+            return None
+        final = self._spec.final
+        best = [c for c in ranked(configurations(past), self._spec.objective.direction) if c.score is not None]
+        return timeplan.search_end(
+            started=self._started,
+            end=until,
+            after=self._after,
+            full=timeplan.FinalPlan(final.candidates, final.seeds, True),
+            ranked=best,
+            slots=self._slots,
+        )

@@ -1,0 +1,45 @@
+"""Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_NOTICE = b"\nstopping after the current epoch; once more to stop at once\n"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Calls `stop` on the first signal; the second raises `KeyboardInterrupt`.
+
+    Signals can only be caught in the main thread; elsewhere nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def handle(number: int, frame: Any) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, _leave)
+        # A handler may interrupt anything, so it writes without Python's buffers and their locks.
+        with contextlib.suppress(OSError):
+            os.write(2, _NOTICE)
+        stop()
+
+    for number in _SIGNALS:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt

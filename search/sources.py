@@ -1,0 +1,297 @@
+"""What each phase of a run trains: the baselines and the oracle's proposals, the candidates, the winner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import spaces
+from search import housekeeping
+from search.clock import Clock
+from search.configuration import Configuration
+from search.errors import SearchFailed
+from search.proposer import Proposal, Proposer
+from search.runner import Commit
+from search.seeds import configuration_seed, derive
+from search.store import RunStore
+from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
+from spaces import SearchSpec, Settings
+
+# So many configurations, all failed in the same way and none succeeded: the cause is not in the configurations.
+_SAME_FAILURES = 10
+# Algorithms that continue what they have trained before.
+_CONTINUING = ("hyperband", "freeze-thaw")
+
+
+class _Source:
+    """What the sources share: how a trial of this run becomes a job."""
+
+    def __init__(self, spec: SearchSpec, clock: Clock, until: Callable[[], float | None]) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._until = until
+
+    def state(self) -> Mapping[str, Any] | None:
+        return None
+
+    def done(self, trial: Trial, outcome: Outcome) -> Commit:
+        return Commit()
+
+    def check(self) -> None:
+        pass
+
+    def job(self, trial: Trial) -> TrialJob:
+        limits, objective = self._spec.limits, self._spec.objective
+        return TrialJob(
+            trial_id=trial.id,
+            settings=trial.settings,
+            seed=trial.seed,
+            objective=objective.name,
+            direction=objective.direction,
+            epochs_from=trial.epochs_from,
+            epochs_to=trial.epochs_to,
+            keep=self._keep(trial),
+            data="train",
+            max_parameters=self._spec.constraints.parameters if trial.kind is TrialKind.SEARCH else None,
+            until=self._until(),
+            seconds_per_trial=limits.seconds_per_trial,
+            seconds_per_epoch=limits.seconds_per_epoch,
+        )
+
+    def _keep(self, trial: Trial) -> tuple[str, ...]:
+        return ("best",)
+
+
+class SearchSource(_Source):
+    """The baselines of the space file, then whatever the oracle proposes.
+
+    Args:
+        spec: The space file.
+        proposer: Asks the oracle; already restored to the store's last commit.
+        store: Tells what has been asked for before.
+        clock: Tells the time for the records.
+        until: Unix time at which the search has to end, or None; asked again for every trial.
+    """
+
+    def __init__(
+        self, spec: SearchSpec, proposer: Proposer, store: RunStore, clock: Clock, until: Callable[[], float | None]
+    ) -> None:
+        super().__init__(spec, clock, until)
+        self._proposer = proposer
+        self._store = store
+        past = store.trials(TrialKind.SEARCH, TrialKind.BASELINE)
+        # The store's trials, kept here so that a decision does not have to read them all again.
+        self._trials = {trial.id: trial for trial in past}
+        self._searched = sum(trial.kind is TrialKind.SEARCH for trial in past)
+        self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self._trials]
+        self._failures = [_failure_key(trial) for trial in past if trial.state is not TrialState.RUNNING]
+        self.ended = ""
+
+    def next(self) -> Trial | None:
+        if self._out_of_time():
+            self.ended = "deadline"
+            return None
+        if self._baselines:
+            return self._begun(baseline_trial(self._spec, self._baselines.pop(0), self._clock.now()))
+        limit = self._spec.search.max_trials
+        if limit is not None and self._searched >= limit:
+            self.ended = "max_trials"
+            return None
+        proposal = self._proposer.ask()
+        if not isinstance(proposal, Proposal):
+            self.ended = "exhausted"
+            return None
+        self._searched += 1
+        return self._begun(self._trial(proposal))
+
+    def state(self) -> Mapping[str, Any]:
+        return self._proposer.state()
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Baselines and search trials as they are in the store, in order."""
+        return list(self._trials.values())
+
+    def done(self, trial: Trial, outcome: Outcome) -> Commit:
+        state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
+        self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
+        self._failures.append((outcome.failure.reason, outcome.failure.message) if outcome.failure else None)
+        if trial.kind is not TrialKind.SEARCH:
+            return Commit()
+        self._proposer.tell(trial.id, outcome)
+        return Commit(self._proposer.record(trial.id), self._proposer.state())
+
+    def check(self) -> None:
+        """Deletes spare checkpoints; raises `SearchFailed` if everything so far failed in the same way."""
+        tidied = housekeeping.tidy(
+            self._store.directory,
+            self._store,
+            self.trials,
+            self._spec.objective.direction,
+            self._spec.keep_checkpoints.best,
+            self._proposer.continuable(),
+        )
+        for trial_id, outcome in tidied.items():
+            self._trials[trial_id] = replace(self._trials[trial_id], outcome=outcome)
+        if len(self._failures) == _SAME_FAILURES and None not in self._failures and len(set(self._failures)) == 1:
+            reason, message = self._failures[0]  # type: ignore[misc]
+            raise SearchFailed(
+                f"the first {_SAME_FAILURES} configurations all failed in the same way ({reason}): {message}"
+            )
+
+    def _begun(self, trial: Trial) -> Trial:
+        self._trials[trial.id] = trial
+        return trial
+
+    def _trial(self, proposal: Proposal) -> Trial:
+        settings = spaces.configure(self._spec, proposal.values)
+        parent = self._trials[proposal.parent] if proposal.parent is not None else None
+        return Trial(
+            id=proposal.trial_id,
+            configuration=parent.configuration if parent is not None else proposal.trial_id,
+            kind=TrialKind.SEARCH,
+            name="",
+            values=proposal.values,
+            settings=settings.to_json(),
+            seed=configuration_seed(self._spec.search.seed, proposal.values),
+            epochs_from=parent.epochs_to if parent is not None else 0,
+            epochs_to=proposal.epochs_to if proposal.epochs_to is not None else settings.training.epochs,
+            parent=proposal.parent,
+            state=TrialState.RUNNING,
+            outcome=None,
+            started=self._clock.now(),
+            finished=None,
+            oracle=self._proposer.record(proposal.trial_id),
+            note=proposal.note,
+        )
+
+    def _keep(self, trial: Trial) -> tuple[str, ...]:
+        if trial.kind is TrialKind.BASELINE:
+            return "best", "last"
+        continues = self._spec.search.algorithm in _CONTINUING and trial.epochs_to < self._spec.max_epochs
+        return ("best", "state") if continues else ("best",)
+
+    def _out_of_time(self) -> bool:
+        until = self._until()
+        return until is not None and self._clock.now() >= until
+
+
+class First:
+    """The first few trials of another source."""
+
+    def __init__(self, source: SearchSource, count: int) -> None:
+        self._source = source
+        self._left = count
+        self.state, self.job, self.done, self.check = source.state, source.job, source.done, source.check
+
+    def next(self) -> Trial | None:
+        if self._left == 0:
+            return None
+        self._left -= 1
+        return self._source.next()
+
+
+class ListSource(_Source):
+    """A fixed list of trials; those that the store has already are left out.
+
+    Args:
+        trials: What to train, in order.
+        data: Which rows train, see `TrialJob.data`.
+        keep: Which checkpoints are kept, see `TrialJob.keep`.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        store: RunStore,
+        clock: Clock,
+        until: Callable[[], float | None],
+        trials: Iterable[Trial],
+        data: str = "train",
+        keep: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(spec, clock, until)
+        self._trials = [trial for trial in trials if store.trial(trial.id) is None]
+        self._data = data
+        self._kept = keep
+
+    def next(self) -> Trial | None:
+        return self._trials.pop(0) if self._trials else None
+
+    def job(self, trial: Trial) -> TrialJob:
+        return replace(super().job(trial), data=self._data)
+
+    def _keep(self, trial: Trial) -> tuple[str, ...]:
+        return self._kept
+
+
+def baseline_id(name: str) -> str:
+    """Trial id of the baseline with this name."""
+    return f"baseline-{name}"
+
+
+def baseline_trial(spec: SearchSpec, baseline: spaces.Baseline, now: float) -> Trial:
+    """The trial of a baseline, under its own protocol."""
+    settings = spaces.configure_baseline(spec, baseline)
+    return Trial(
+        id=baseline_id(baseline.name),
+        configuration=baseline_id(baseline.name),
+        kind=TrialKind.BASELINE,
+        name=baseline.name,
+        values=settings.values,
+        settings=settings.to_json(),
+        seed=configuration_seed(spec.search.seed, settings.values),
+        epochs_from=0,
+        epochs_to=settings.training.epochs,
+        parent=None,
+        state=TrialState.RUNNING,
+        outcome=None,
+        started=now,
+        finished=None,
+    )
+
+
+def candidate_trial(spec: SearchSpec, configuration: Configuration, index: int, now: float) -> Trial:
+    """A configuration once more, from scratch and at full length, with its `index`-th fresh seed (from 1)."""
+    return _again(
+        spec, configuration, TrialKind.CANDIDATE, f"candidate-{configuration.id}-{index}", (index,), None, now
+    )
+
+
+def winner_trial(spec: SearchSpec, configuration: Configuration, epochs: int | None, now: float) -> Trial:
+    """The chosen configuration, trained for `epochs`, or by its own settings (None)."""
+    return _again(spec, configuration, TrialKind.WINNER, f"winner-{configuration.id}", (), epochs, now)
+
+
+def _again(
+    spec: SearchSpec,
+    configuration: Configuration,
+    kind: TrialKind,
+    trial_id: str,
+    stream: tuple[int, ...],
+    epochs: int | None,
+    now: float,
+) -> Trial:
+    settings = Settings.from_json(configuration.settings)
+    return Trial(
+        id=trial_id,
+        configuration=configuration.id,
+        kind=kind,
+        name=configuration.name if configuration.baseline else "",
+        values=configuration.values,
+        settings=configuration.settings,
+        seed=derive(spec.search.seed, str(kind), dict(configuration.values), *stream),
+        epochs_from=0,
+        epochs_to=epochs if epochs is not None else settings.training.epochs,
+        parent=None,
+        state=TrialState.RUNNING,
+        outcome=None,
+        started=now,
+        finished=None,
+    )
+
+
+def _failure_key(trial: Trial) -> tuple[str, str] | None:
+    failure = trial.outcome.failure if trial.outcome else None
+    return (failure.reason, failure.message) if failure else None

@@ -1,0 +1,1 @@
+"""How one trial is trained. Importing the package does not import TensorFlow."""

@@ -1,0 +1,169 @@
+"""The training engine: whole stretches of steps inside one compiled function.
+
+`Model.fit` returns to Python for every batch and rebuilds its input pipeline for every call, which for small networks
+costs several times the arithmetic. Here the rows stay in memory as tensors, an epoch is a permutation of row numbers,
+and a `tf.function` runs many steps, gathering each batch by index. Keras's own `train_step` does each step, so losses,
+metrics, optimizers and user-made models behave as they do in `fit`.
+
+Imported only where something is trained: the module needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from search.seeds import derive
+from spaces import Split
+
+# A call into the compiled function should return often enough for a stop request or a time limit to be noticed.
+_SECONDS_PER_CALL = 0.5
+_MAX_VALIDATION_BATCH = 1024
+_VALIDATION_VALUES = 4_000_000
+
+
+class Rows:
+    """The rows of one part of the data, as tensors that every training in this process shares.
+
+    Args:
+        split: The rows; `x` of shape (n, ...), `y` of shape (n,) or (n, k).
+    """
+
+    def __init__(self, split: Split) -> None:
+        # On a GPU machine the data stay in host memory too: a batch is copied when it is used, and a data set larger
+        # than the card still trains.
+        with tf.device("/CPU:0"):
+            self.x = tf.convert_to_tensor(split.x)
+            self.y = tf.convert_to_tensor(split.y)
+        self.count = len(split)
+
+    def gather(self, index: Any) -> tuple[Any, Any]:
+        """The batch with these row numbers."""
+        with tf.device("/CPU:0"):
+            return tf.gather(self.x, index), tf.gather(self.y, index)
+
+
+class Engine:
+    """A compiled Keras model with the functions that train and evaluate it.
+
+    Args:
+        model: A compiled model.
+        seed: Seed of shuffling and of the random layers; every epoch has its own streams, derived from it and the
+            epoch's number, so that going on from a checkpoint needs no random state.
+        batch_size: Rows per training step.
+    """
+
+    def __init__(self, model: Any, seed: int, batch_size: int) -> None:
+        self.model = model
+        self._seed = seed
+        self._batch_size = batch_size
+        self._steps_per_call = 1
+        self._train: Any = None
+        self._test: Any = None
+        self._train_rows: Rows | None = None
+        self._test_rows: Rows | None = None
+        self._seed_states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
+
+    def prepare(self, rows: Rows) -> None:
+        """Makes the optimizer's and the metrics' variables, as the first step of `fit` would."""
+        self.model.optimizer.build(self.model.trainable_variables)
+        x, y = rows.gather(tf.range(1))
+        self.model.compute_metrics(x, y, self.model(x, training=False), sample_weight=None)
+        self.model.reset_metrics()
+
+    def train_epoch(self, rows: Rows, epoch: int, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Trains one epoch.
+
+        Args:
+            rows: The training rows.
+            epoch: Its number, counted from 1 over the configuration's whole training.
+            checkpoint: Called between stretches of steps; it may raise to break off the epoch.
+
+        Returns:
+            The training loss and metrics, averaged over the epoch.
+        """
+        if self._train is None or self._train_rows is not rows:
+            self._train, self._train_rows = self._compile(rows, self.model.train_step), rows
+        order = np.random.default_rng([self._seed, epoch]).permutation(rows.count).astype(np.int32)
+        self._seed_random_layers(epoch)
+        self.model.reset_metrics()
+        self._run(self._train, order, self._batch_size, checkpoint)
+        return self._metrics()
+
+    def evaluate(self, rows: Rows, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Loss and metrics over all rows, without training. Arguments as in `train_epoch`."""
+        if self._test is None or self._test_rows is not rows:
+            self._test, self._test_rows = self._compile(rows, self.model.test_step), rows
+        self.model.reset_metrics()
+        order = np.arange(rows.count, dtype=np.int32)
+        self._run(self._test, order, validation_batch(rows), checkpoint)
+        return self._metrics()
+
+    def predict(self, rows: Rows) -> np.ndarray:
+        """What the model answers to all rows, shape (n, outputs)."""
+        batch = validation_batch(rows)
+        answer = tf.function(lambda x: self.model(x, training=False), jit_compile=False, reduce_retracing=True)
+        starts = range(0, rows.count, batch)
+        return np.concatenate([answer(rows.x[start : start + batch]).numpy() for start in starts])
+
+    def state(self) -> dict[str, list[np.ndarray]]:
+        """Weights and optimizer variables, for a checkpoint."""
+        optimizer = [np.asarray(variable) for variable in self.model.optimizer.variables]
+        return {"weights": self.model.get_weights(), "optimizer": optimizer}
+
+    def restore(self, state: dict[str, list[np.ndarray]]) -> None:
+        """Brings back what `state` gave. `prepare` must have been called.
+
+        Raises:
+            ValueError: The arrays do not fit this model.
+        """
+        variables = self.model.optimizer.variables
+        if len(variables) != len(state["optimizer"]):
+            raise ValueError(f"the optimizer has {len(variables)} variables, not {len(state['optimizer'])}")
+        self.model.set_weights(state["weights"])
+        for variable, value in zip(variables, state["optimizer"], strict=True):
+            variable.assign(value)
+
+    def _compile(self, rows: Rows, step_function: Callable[[Any], Any]) -> Any:
+        # XLA stays off: on a CPU it costs seconds of compilation and makes small convolutions slower.
+        @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
+        def run(order: Any, batch: Any, start: Any, stop: Any) -> None:
+            for step in tf.range(start, stop):
+                step_function(rows.gather(order[step * batch : (step + 1) * batch]))
+
+        return run
+
+    def _run(self, function: Any, order: np.ndarray, batch_size: int, checkpoint: Callable[[], None]) -> None:
+        steps = -(-len(order) // batch_size)
+        with tf.device("/CPU:0"):
+            order_tensor, batch = tf.constant(order), tf.constant(batch_size)
+        done = 0
+        while done < steps:
+            stop = min(steps, done + self._steps_per_call)
+            started = time.perf_counter()
+            function(order_tensor, batch, tf.constant(done), tf.constant(stop))
+            self._adapt(stop - done, time.perf_counter() - started)
+            done = stop
+            checkpoint()
+
+    def _adapt(self, steps: int, seconds: float) -> None:
+        """Chooses the length of the next stretch; it changes when we look up, never what is computed."""
+        wanted = int(steps * _SECONDS_PER_CALL / max(seconds, 1e-6))
+        self._steps_per_call = max(1, min(wanted, 16 * self._steps_per_call))
+
+    def _seed_random_layers(self, epoch: int) -> None:
+        for index, state in enumerate(self._seed_states):
+            state.assign(np.array([derive(self._seed, "layer", index, epoch), 0], dtype=np.uint32))
+
+    def _metrics(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+
+
+def validation_batch(rows: Rows) -> int:
+    """Rows per step where nothing is learnt: as many as memory comfortably allows, at most 1,024."""
+    values_per_row = max(1, int(np.prod(rows.x.shape[1:])))
+    return max(32, min(_MAX_VALIDATION_BATCH, _VALIDATION_VALUES // values_per_row))

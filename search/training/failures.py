@@ -1,0 +1,42 @@
+"""Turns whatever building or training raised into a `Failure` that says why."""
+
+from __future__ import annotations
+
+import traceback
+
+from search.trial import Failure, FailureReason
+from spaces import DataError
+
+
+class TrialFailed(Exception):
+    """The trial cannot give a score; `failure` says why."""
+
+    def __init__(self, reason: FailureReason, message: str) -> None:
+        super().__init__(message)
+        self.failure = Failure(reason, message)
+
+
+class InvalidArchitecture(TrialFailed):
+    """The model cannot be built from these values."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureReason.INVALID, message)
+
+
+def classify(error: BaseException) -> Failure:
+    """The failure that an exception stands for; its traceback goes to `detail`."""
+    detail = "".join(traceback.format_exception(error))
+    if isinstance(error, TrialFailed):
+        return Failure(error.failure.reason, error.failure.message, detail)
+    # By name, so that sorting a failure does not import TensorFlow.
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if isinstance(error, MemoryError) or "ResourceExhaustedError" in names:
+        return Failure(FailureReason.OUT_OF_MEMORY, _first_line(error) or "not enough memory", detail)
+    if isinstance(error, DataError):
+        return Failure(FailureReason.DATA, _first_line(error), detail)
+    return Failure(FailureReason.ERROR, f"{type(error).__name__}: {_first_line(error)}", detail)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:500] if lines else ""

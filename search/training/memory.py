@@ -1,0 +1,30 @@
+"""Whether a model fits into memory, found out before anything is allocated.
+
+The kernel grants allocations it cannot keep and kills the process later, so asking first is the only way in which an
+oversized model costs one failed configuration rather than the worker that tried it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# Weights, their gradients, and two slots of an optimizer such as Adam.
+_COPIES = 4
+_BYTES = 4
+_MEMINFO = Path("/proc/meminfo")
+
+
+def needed(parameters: int) -> int:
+    """Bytes that training takes for parameters alone, activations not counted."""
+    return parameters * _BYTES * _COPIES
+
+
+def available() -> int | None:
+    """Bytes that can still be allocated on this machine, None where the system does not say."""
+    try:
+        for line in _MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return None
+    return None

@@ -1,0 +1,68 @@
+"""When a training ends before its last epoch: early stopping and targets.
+
+Pure functions of the learning curve. Nothing else has to be remembered, so a training that goes on in another
+process, or is looked at years later, comes to the same decision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from search.trial import Epoch, Stop
+from spaces import EarlyStopping, Target, TrainingSettings
+
+
+def ended(settings: TrainingSettings, curve: Sequence[Epoch]) -> Stop | None:
+    """What ends the training after the last epoch of `curve`, or None if it goes on.
+
+    Args:
+        settings: The configuration's training part.
+        curve: All its epochs from the first on.
+    """
+    if not curve:
+        return None
+    if any(_reached(target, curve[-1]) for target in settings.stop_when):
+        return Stop.TARGET
+    if settings.early_stopping is not None and _without_improvement(settings.early_stopping, curve):
+        return Stop.EARLY_STOPPING
+    if len(curve) >= settings.epochs:
+        return Stop.LENGTH
+    return None
+
+
+def best_epoch(curve: Sequence[Epoch], metric: str, direction: str) -> tuple[int, float] | None:
+    """Number and value of the epoch with the best `metric`; the first of equals.
+
+    Returns:
+        None if no epoch has a finite value.
+    """
+    sign = 1.0 if direction == "min" else -1.0
+    found = [(sign * e.metrics[metric], e.number) for e in curve if math.isfinite(e.metrics.get(metric, math.nan))]
+    if not found:
+        return None
+    value, number = min(found)
+    return number, sign * value
+
+
+def _reached(target: Target, epoch: Epoch) -> bool:
+    value = epoch.metrics.get(target.metric)
+    if value is None:
+        return False
+    return (target.below is not None and value < target.below) or (target.above is not None and value > target.above)
+
+
+def _without_improvement(rule: EarlyStopping, curve: Sequence[Epoch]) -> bool:
+    """Keras's rule: an epoch improves if it beats the best by more than `min_delta`; `patience` epochs may not."""
+    best, waited = math.inf, 0
+    sign = 1.0 if rule.mode == "min" else -1.0
+    for epoch in curve:
+        value = epoch.metrics.get(rule.monitor)
+        if value is None:
+            return False
+        if sign * value < best - abs(rule.min_delta):
+            best, waited = sign * value, 0
+        else:
+            waited += 1
+    # Keras never stops after the very first epoch, whatever the patience.
+    return waited >= max(rule.patience, 1) and len(curve) > 1

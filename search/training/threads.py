@@ -1,0 +1,44 @@
+"""How many threads one operation is spread over, and where TensorFlow may run.
+
+A sum that is spread over threads is added up in an order that depends on their number, so the number is part of what
+a trial's outcome depends on. It follows from the family and the machine alone, never from the number of workers; a
+worker that has only a share of the cores runs the same threads on fewer cores.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from search import environment
+from spaces.backend import load_tensorflow
+
+# Wider pools do not help networks of the size that a night's search trains.
+_MAX_THREADS = 8
+
+
+def for_family(family: str) -> int:
+    """Threads of one operation: one for dense networks, whose products are too small to share, else all cores."""
+    return 1 if family == "mlp" else min(environment.cores(), _MAX_THREADS)
+
+
+def configure(threads: int) -> None:
+    """Sets up TensorFlow for training in this process. Call it before TensorFlow runs its first operation.
+
+    Where TensorFlow is already running with other settings they stay, with a warning.
+
+    Args:
+        threads: Threads of one operation, at least 1.
+    """
+    load_tensorflow()
+    import tensorflow as tf
+
+    try:
+        if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError:
+        warnings.warn(
+            "TensorFlow was running before the search began; its thread settings stay as they are", stacklevel=2
+        )

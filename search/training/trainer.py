@@ -1,0 +1,262 @@
+"""Trains one job from its first to its last epoch and returns the outcome; a failure is returned, never raised."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import spaces
+from search import checkpoint as checkpoints
+from search import layout
+from search.clock import Clock
+from search.errors import CheckpointError, DiskError
+from search.training import memory, stopping
+from search.training.failures import TrialFailed, classify
+from search.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
+from spaces import Dataset, Settings, Split
+
+if TYPE_CHECKING:
+    from search.training.engine import Engine, Rows
+
+OnEpoch = Callable[[Epoch], None]
+ShouldStop = Callable[[], Stop | None]
+
+
+class Trainer:
+    """Trains jobs on one data set, in this process.
+
+    Args:
+        run: The run directory; checkpoints are written below it.
+        data: The data set. Its arrays are turned into tensors once, when first needed.
+        clock: Tells when a job's time is up.
+    """
+
+    def __init__(self, run: Path, data: Dataset, clock: Clock) -> None:
+        self._run = run
+        self._data = data
+        self._clock = clock
+        self._rows: dict[str, Rows] = {}
+
+    def train(
+        self, job: TrialJob, should_stop: ShouldStop = lambda: None, on_epoch: OnEpoch = lambda _: None
+    ) -> Outcome:
+        """Trains a job.
+
+        Args:
+            job: What to train.
+            should_stop: Asked after every epoch; its answer, if any, ends the training there.
+            on_epoch: Called after every epoch, before anything of it is written.
+
+        Returns:
+            The outcome; a configuration that cannot be trained gives one with `failure`.
+
+        Raises:
+            CheckpointError: The checkpoint to go on from is missing or damaged.
+            DiskError: A checkpoint cannot be written, for example on a full disk.
+        """
+        from keras.utils import clear_session
+
+        training = _Training(self._run, job, Settings.from_json(job.settings), self._clock)
+        try:
+            training.go(self._train_rows(job), self._validation_rows(job), self._data.info, should_stop, on_epoch)
+        except (CheckpointError, DiskError):
+            raise
+        except Exception as error:
+            return training.failed(error)
+        finally:
+            clear_session(free_memory=False)
+            gc.collect(1)
+        return training.outcome()
+
+    def _train_rows(self, job: TrialJob) -> Rows:
+        return self._part(job.data)
+
+    def _validation_rows(self, job: TrialJob) -> Rows | None:
+        return self._part("validation") if job.data == "train" else None
+
+    def _part(self, name: str) -> Rows:
+        from search.training.engine import Rows
+
+        if name not in self._rows:
+            self._rows[name] = Rows(_split(self._data, name))
+        return self._rows[name]
+
+
+class _TimeUp(Exception):
+    """The job's time was up in the middle of an epoch, which is dropped."""
+
+
+class _Training:
+    """One job on its way: the curve so far, the best weights, the clock."""
+
+    def __init__(self, run: Path, job: TrialJob, settings: Settings, clock: Clock) -> None:
+        self._run = run
+        self._clock = clock
+        self._job = job
+        self._settings = settings
+        self._started = time.perf_counter()
+        self._build_seconds = 0.0
+        self._parameters: int | None = None
+        self._curve = list(job.history)
+        self._stopped: Stop | None = None
+        self._best_weights: list[np.ndarray] | None = None
+        self._files: dict[str, Checkpoint] = {}
+
+    def go(
+        self,
+        train: Rows,
+        validation: Rows | None,
+        info: spaces.DataInfo,
+        should_stop: ShouldStop,
+        on_epoch: OnEpoch,
+    ) -> None:
+        self._stopped = self._ended()
+        if self._stopped is not None and self._job.resume is not None:
+            # An early-stopped configuration that was promoted: its curve has ended, nothing is left to train.
+            self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
+            return
+        engine = self._engine(train, info)
+        while self._stopped is None:
+            try:
+                epoch = self._epoch(engine, train, validation)
+            except _TimeUp:
+                self._stopped = Stop.DEADLINE
+                break
+            self._curve.append(epoch)
+            if self._improved():
+                self._best_weights = engine.model.get_weights()
+            on_epoch(epoch)
+            self._stopped = self._ended() or should_stop() or self._out_of_time(epoch)
+        self._save(engine)
+
+    def outcome(self) -> Outcome:
+        best = self._best()
+        return Outcome(
+            epochs=self._new_epochs(),
+            score=best[1] if best else None,
+            best_epoch=best[0] if best else len(self._curve),
+            stopped=self._stopped,
+            parameters=self._parameters,
+            seconds=time.perf_counter() - self._started,
+            build_seconds=self._build_seconds,
+            state=self._files.get("state"),
+            best=self._files.get("best"),
+            last=self._files.get("last"),
+        )
+
+    def failed(self, error: Exception) -> Outcome:
+        return Outcome(
+            epochs=self._new_epochs(),
+            parameters=self._parameters,
+            seconds=time.perf_counter() - self._started,
+            build_seconds=self._build_seconds,
+            failure=classify(error),
+        )
+
+    def _engine(self, rows: Rows, info: spaces.DataInfo) -> Engine:
+        from search.training.engine import Engine
+
+        self._parameters = spaces.count_parameters(self._settings, info)
+        self._check_size(self._parameters)
+        model = spaces.build_model(self._settings, info, seed=self._job.seed)
+        engine = Engine(model, self._job.seed, self._settings.training.batch_size)
+        engine.prepare(rows)
+        if self._job.resume is not None:
+            engine.restore(checkpoints.read(self._run, self._job.resume))
+        self._build_seconds = time.perf_counter() - self._started
+        return engine
+
+    def _check_size(self, parameters: int) -> None:
+        limit = self._job.max_parameters
+        if limit is not None and parameters > limit:
+            raise TrialFailed(FailureReason.OVERSIZED, f"{parameters:,} parameters, more than the limit of {limit:,}")
+        needed, available = memory.needed(parameters), memory.available()
+        if available is not None and needed > available:
+            sizes = f"{needed / 2**30:.1f} GiB to train; {available / 2**30:.1f} GiB are free"
+            raise TrialFailed(FailureReason.OUT_OF_MEMORY, f"{parameters:,} parameters take {sizes}")
+
+    def _epoch(self, engine: Engine, train: Rows, validation: Rows | None) -> Epoch:
+        number = len(self._curve) + 1
+        started = time.perf_counter()
+        metrics = engine.train_epoch(train, number, self._check_time(started))
+        trained = time.perf_counter()
+        _require_finite(metrics, number)
+        if validation is not None:
+            measured = engine.evaluate(validation, self._check_time(started))
+            metrics |= {f"val_{name}": value for name, value in measured.items()}
+            _require_finite(metrics, number)
+        return Epoch(number, metrics, time.perf_counter() - started, trained - started)
+
+    def _check_time(self, epoch_started: float) -> Callable[[], None]:
+        def check() -> None:
+            if self._job.until is not None and self._clock.now() > self._job.until:
+                raise _TimeUp
+            now = time.perf_counter()
+            for limit, since, what in (
+                (self._job.seconds_per_epoch, epoch_started, "an epoch"),
+                (self._job.seconds_per_trial, self._started, "the trial"),
+            ):
+                if limit is not None and now - since > limit:
+                    raise TrialFailed(FailureReason.HUNG, f"{what} took more than the limit of {limit:g} s")
+
+        return check
+
+    def _ended(self) -> Stop | None:
+        if len(self._curve) >= self._job.epochs_to:
+            return stopping.ended(self._settings.training, self._curve) or Stop.LENGTH
+        return stopping.ended(self._settings.training, self._curve)
+
+    def _out_of_time(self, last: Epoch) -> Stop | None:
+        until = self._job.until
+        return Stop.DEADLINE if until is not None and self._clock.now() + last.seconds > until else None
+
+    def _best(self) -> tuple[int, float] | None:
+        return stopping.best_epoch(self._curve, self._job.objective, self._job.direction)
+
+    def _improved(self) -> bool:
+        best = self._best()
+        return best is not None and best[0] == self._curve[-1].number
+
+    def _new_epochs(self) -> tuple[Epoch, ...]:
+        return tuple(self._curve[len(self._job.history) :])
+
+    def _save(self, engine: Engine) -> None:
+        folder, last = layout.trial_folder(self._job.trial_id), len(self._curve)
+        interrupted = self._stopped is Stop.INTERRUPTED
+        if "state" in self._job.keep or interrupted:
+            self._files["state"] = checkpoints.write(self._run, f"{folder}/state.npz", engine.state(), last)
+        if "best" in self._job.keep or interrupted:
+            self._save_best(folder)
+        # Where early stopping ended the training, its last epochs only proved that there was nothing better.
+        if "last" in self._job.keep and self._stopped not in (Stop.INTERRUPTED, Stop.EARLY_STOPPING):
+            weights = {"weights": engine.model.get_weights()}
+            self._files["last"] = checkpoints.write(self._run, f"{folder}/last.npz", weights, last)
+
+    def _save_best(self, folder: str) -> None:
+        best = self._best()
+        if self._best_weights is None:
+            if self._job.best is not None:
+                self._files["best"] = self._job.best
+        elif best is not None:
+            weights = {"weights": self._best_weights}
+            self._files["best"] = checkpoints.write(self._run, f"{folder}/best.npz", weights, best[0])
+
+
+def _split(data: Dataset, name: str) -> Split:
+    if name == "train":
+        return data.train
+    if name == "validation":
+        return data.validation
+    return Split(np.concatenate([data.train.x, data.validation.x]), np.concatenate([data.train.y, data.validation.y]))
+
+
+def _require_finite(metrics: dict[str, Any], epoch: int) -> None:
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise TrialFailed(FailureReason.NAN, f"{name} became {value} in epoch {epoch}")
