@@ -1,0 +1,65 @@
+"""The reading side: ranked tables, comparison report, export, prediction.
+
+Importing this package imports neither pandas nor matplotlib nor TensorFlow; each name is loaded when it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+# Not loaded later as the others: importing any of its modules would put the package under the function's name.
+from results.report import report
+
+if TYPE_CHECKING:
+    from results.advice import advise
+    from results.comparison import compare
+    from results.curves import epochs
+    from results.errors import ResultError
+    from results.exporting import export
+    from results.frame import table
+    from results.ledger import time_spent
+    from results.models import best_model
+    from results.next_night import next_space
+    from results.predicting import predict
+    from results.progress import status
+    from results.ranking import rows
+
+_HOME = {
+    "ResultError": "errors",
+    "advise": "advice",
+    "best_model": "models",
+    "compare": "comparison",
+    "epochs": "curves",
+    "export": "exporting",
+    "next_space": "next_night",
+    "predict": "predicting",
+    "rows": "ranking",
+    "status": "progress",
+    "table": "frame",
+    "time_spent": "ledger",
+}
+
+__all__ = [
+    "ResultError",
+    "advise",
+    "best_model",
+    "compare",
+    "epochs",
+    "export",
+    "next_space",
+    "predict",
+    "report",
+    "rows",
+    "status",
+    "table",
+    "time_spent",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'results' has no attribute {name!r}")
+    value = getattr(import_module(f"results.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,156 @@
+"""Changes to a dimension of a space: wider, narrower, without a value. Pure; conditions (`when`) are kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
+from spaces.kinds import Kind
+
+End = Literal["low", "high"]
+
+_DIGITS = 3
+
+
+def position(dimension: Range, value: float) -> float:
+    """Where a value lies in a range, 0 at `min` to 1 at `max`, by logarithm where the range is logarithmic."""
+    if dimension.log:
+        return math.log(value / dimension.min) / math.log(dimension.max / dimension.min)
+    return (value - dimension.min) / (dimension.max - dimension.min)
+
+
+def ordered(dimension: Dimension) -> tuple[float, ...] | None:
+    """The values of a choice of numbers or of a range with steps, smallest first; None for anything else."""
+    values = dimension.values if isinstance(dimension, Choice | Range) else None
+    if values is None or any(isinstance(value, bool | str) for value in values):
+        return None
+    return tuple(sorted(float(value) if isinstance(value, float) else int(value) for value in values))
+
+
+def widened(dimension: Dimension, kind: Kind, end: End) -> Dimension | None:
+    """The dimension reaching half its width further at one end, or a choice with one more number.
+
+    Returns None where the kind of setting allows no value beyond, or the dimension has no order.
+    """
+    if isinstance(dimension, Range):
+        return _wider_range(dimension, kind, end)
+    values = ordered(dimension)
+    if not isinstance(dimension, Choice) or values is None:
+        return None
+    edge, next_to = (values[0], values[1]) if end == "low" else (values[-1], values[-2])
+    # 32, 64, 128 goes on by the ratio; a choice with zero or a sign by the difference.
+    beyond = edge * edge / next_to if edge > 0 and next_to > 0 else 2 * edge - next_to
+    value = _allowed(kind, _rounded(beyond, kind.type == "integer"))
+    if value is None or not (value < edge if end == "low" else value > edge):
+        return None
+    return replace(dimension, choices=(value, *dimension.choices) if end == "low" else (*dimension.choices, value))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a dimension that can be left out: one of its choices, or the third at one end of a range.
+
+    Attributes:
+        of: The dimension.
+        choice: The choice, if `of` is one.
+        end: The end, if `of` is a range.
+    """
+
+    of: Choice | Range
+    choice: Value | None = None
+    end: End | None = None
+
+    @property
+    def label(self) -> str:
+        """The piece in words."""
+        return str(self.choice) if self.end is None else f"the {'lowest' if self.end == 'low' else 'highest'} third"
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value belongs to it."""
+        if isinstance(self.of, Choice):
+            return bool(value == self.choice)
+        where = position(self.of, value)
+        return where <= 1 / 3 if self.end == "low" else where >= 2 / 3
+
+    def cut_from(self, dimension: Dimension) -> Dimension | None:
+        """`dimension`, which is `of` or what another cut has left of it, without the piece.
+
+        Returns None where nothing would be left, or nothing left out.
+        """
+        if isinstance(dimension, Choice):
+            return _one_or_more(tuple(c for c in dimension.choices if not self.holds(c)), dimension)
+        if not isinstance(dimension, Range) or not isinstance(self.of, Range):
+            return None
+        values = dimension.values
+        if values is not None:
+            return _one_or_more(tuple(v for v in values if not self.holds(v)), dimension)
+        share = 1 / 3 if self.end == "low" else 2 / 3
+        low, high = self.of.min, self.of.max
+        cut = float(_rounded(low * (high / low) ** share if self.of.log else low + share * (high - low), whole=False))
+        return replace(dimension, min=cut) if self.end == "low" else replace(dimension, max=cut)
+
+
+def _one_or_more(left: tuple[Value, ...], dimension: Choice | Range) -> Dimension | None:
+    if not left or left == dimension.values:
+        return None
+    if len(left) == 1:
+        return Fixed(left[0], dimension.when)
+    if isinstance(dimension, Choice):
+        return replace(dimension, choices=left)
+    ends = [value for value in (left[0], left[-1]) if isinstance(value, int | float)]
+    return replace(dimension, min=ends[0], max=ends[-1])
+
+
+def _wider_range(dimension: Range, kind: Kind, end: End) -> Range | None:
+    down = end == "low"
+    edge = dimension.min if down else dimension.max
+    if dimension.log and dimension.step is not None:
+        steps = max(1, round(math.log(dimension.max / dimension.min, dimension.step) / 2))
+        beyond = edge * dimension.step ** (-steps if down else steps)
+    elif dimension.log:
+        factor = math.sqrt(dimension.max / dimension.min)
+        beyond = edge / factor if down else edge * factor
+    else:
+        step = dimension.step or (1 if dimension.integer else 0)
+        half = (dimension.max - dimension.min) / 2
+        width = max(step, round(half / step) * step) if step else half
+        beyond = edge - width if down else edge + width
+    limit = _allowed(kind, _rounded(beyond, dimension.integer))
+    if limit is None:
+        limit = _towards(dimension, kind, end)
+    if limit is None or (dimension.log and limit <= 0) or not (limit < edge if down else limit > edge):
+        return None
+    return replace(dimension, min=limit) if down else replace(dimension, max=limit)
+
+
+def _towards(dimension: Range, kind: Kind, end: End) -> float | None:
+    """As far as the kind of setting allows: to its bound, or half-way where the bound itself is excluded."""
+    if end == "low":
+        bound, excluded, edge = (kind.ge, False, dimension.min) if kind.gt is None else (kind.gt, True, dimension.min)
+    else:
+        bound, excluded, edge = (kind.le, False, dimension.max) if kind.lt is None else (kind.lt, True, dimension.max)
+    if bound is None:
+        return None
+    if dimension.step is not None and not dimension.log:
+        # Steps are counted from `min`, so a new end has to lie on them to leave the old values where they are.
+        steps = math.floor(abs(bound - edge) / dimension.step + 1e-9)
+        steps -= excluded and math.isclose(steps * dimension.step, abs(bound - edge))
+        return _rounded(edge + (-steps if end == "low" else steps) * dimension.step, dimension.integer)
+    return _allowed(kind, _rounded((edge + bound) / 2 if excluded else bound, dimension.integer))
+
+
+def _allowed(kind: Kind, value: float) -> float | None:
+    within = (
+        (kind.ge is None or value >= kind.ge)
+        and (kind.gt is None or value > kind.gt)
+        and (kind.le is None or value <= kind.le)
+        and (kind.lt is None or value < kind.lt)
+    )
+    return value if within else None
+
+
+def _rounded(value: float, whole: bool) -> int | float:
+    """Whole, or to three significant digits: a space file is read by people."""
+    return round(value) if whole else float(f"{value:.{_DIGITS}g}")

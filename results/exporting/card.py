@@ -1,0 +1,189 @@
+"""`model_card.md`: what the exported model is, how it came about, how good it is, and how to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from results.formats import markdown_escape
+from results.text import score
+
+
+def model_card(described: Mapping[str, Any]) -> str:
+    """Markdown text.
+
+    Args:
+        described: The content of `metadata.json`.
+    """
+    sections = [
+        _title(described),
+        _section("Data", _data(described)),
+        _section("Architecture", _architecture(described)),
+        _section("How it was chosen", _chosen(described)),
+        _section("Scores", _scores(described)),
+        _section("Limits", _limits(described)),
+        _section("Files", _files(described)),
+        _section("Loading it", _loading(described)),
+    ]
+    return "\n".join(sections)
+
+
+def _title(described: Mapping[str, Any]) -> str:
+    run, data, output = described["run"], described["data"], described["output"]
+    kind = "predicts values"
+    if output["kind"] != "values":
+        kind = f"tells {len(output['classes']) or 'several'} classes apart"
+    return (
+        f"# {_text(run['name'])}: {_text(run['baseline'] or run['configuration'])}\n\n"
+        f"A Keras model that {kind}, trained on {_text(data['name'])} by Nightshift.\n"
+    )
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(lines) + "\n"
+
+
+def _data(described: Mapping[str, Any]) -> list[str]:
+    data, output = described["data"], described["output"]
+    rows = data["rows"] or {}
+    counts = ", ".join(f"{count:,} {part}" for part, count in rows.items() if count)
+    lines = [
+        f"- {_text(data['name'])}; rows: {counts or 'not recorded'}.",
+        f"- Fingerprint: `{_text(data['fingerprint'])}`.",
+    ]
+    if output["classes"]:
+        lines.append(f"- Classes, in the order of the outputs: {', '.join(map(_text, output['classes']))}.")
+    return lines + [f"- {_text(note)}" for note in described["preprocessing"]]
+
+
+def _architecture(described: Mapping[str, Any]) -> list[str]:
+    model = described["model"]
+    returned = {"probabilities": "class probabilities", "logits": "logits (before the softmax)", "values": "values"}
+    lines = [
+        f"Family {_text(model['family'])}, {model['parameters']:,} parameters; returns "
+        f"{returned[described['output']['kind']]}.",
+        "",
+    ]
+    if model["hyperparameters"]:
+        lines += ["| hyperparameter | value |", "|---|---|"]
+        lines += [f"| {_text(name)} | {_text(value)} |" for name, value in model["hyperparameters"].items()]
+    return lines
+
+
+def _chosen(described: Mapping[str, Any]) -> list[str]:
+    run, model, metrics = described["run"], described["model"], described["metrics"]
+    objective = _text(metrics["objective"]["name"])
+    how = f"{_text(run['algorithm'])}, seed {_text(run['seed'])}"
+    search = f"a search of {run['trials']:,} trials ({how}) for {objective}"
+    seeds = metrics["retrained"] and metrics["retrained"]["seeds"]
+    again = f", after being trained again with {seeds} fresh seeds" if seeds else ""
+    after = f"its weights are those after epoch {model['epochs']}"
+    said = {
+        "winner": f"The winner of {search}{again}; then trained once more, and {after}.",
+        "best so far": f"The best so far of {search} that has no winner yet; {after}.",
+        "baseline": f"A baseline named in the space file, trained under its own protocol beside {search}; {after}.",
+        "configuration": f"Picked by hand from {search}; {after}.",
+        "candidate": f"One fresh seed of a configuration found by {search}; {after}.",
+    }
+    return [said[run["role"]]]
+
+
+def _scores(described: Mapping[str, Any]) -> list[str]:
+    metrics, role = described["metrics"], described["run"]["role"]
+    objective = _text(metrics["objective"]["name"])
+    lines = []
+    if metrics["search"] is not None:
+        told = f"- In the search: {objective} {score(metrics['search']['score'])} on the validation rows."
+        if role in ("winner", "best so far"):
+            told += " That made it the best of many noisy scores: expect less on new data."
+        lines.append(told)
+    if (again := metrics["retrained"]) is not None:
+        spread = f" ± {again['spread']:.4f} (standard deviation)" if again["spread"] is not None else ""
+        plural = "s" if again["seeds"] != 1 else ""
+        seeds = f"{again['seeds']} fresh seed{plural}"
+        lines.append(f"- Trained again: {objective} {score(again['mean'])}{spread} over {seeds}.")
+    if (final := metrics["final"]) is not None:
+        measured = {name: value for name, value in final["metrics"].items() if value is not None}
+        values = ", ".join(f"{_text(name)} {score(value)}" for name, value in measured.items())
+        if final["part"] == "test":
+            rows = f"{final['rows']:,} rows that nothing was chosen by"
+            lines.append(f"- On the test part, {rows}, measured once: {values}.")
+        else:
+            lines.append(
+                f"- On the {_text(final['part'])} rows ({final['rows']:,}), which also chose it: {values}. "
+                "There is no test part, so the score on new data is unknown."
+            )
+    else:
+        lines.append("- These weights have not been measured on the test part.")
+    return lines
+
+
+def _limits(described: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "- The scores hold for rows like those of the data above; nothing is known about others.",
+        "- It carries no optimizer and no loss: compile it before training on.",
+    ]
+    if described["output"]["kind"] != "values":
+        lines.append(
+            "- The confidence is the model's own and not calibrated; every input gets one of its classes, "
+            "whatever it shows."
+        )
+    return lines
+
+
+def _files(described: Mapping[str, Any]) -> list[str]:
+    lines = ["| file | bytes | largest difference to the model in memory | SHA-256 |", "|---|---:|---:|---|"]
+    for file in described["files"]:
+        check = file["verification"]
+        lines.append(f"| {file['file']} | {file['bytes']:,} | {check['difference']:.2g} | `{file['sha256']}` |")
+    failed = [
+        f"- {failure['format']} failed and is not here: {_text(failure['reason'])}" for failure in described["failed"]
+    ]
+    checked = described["verification"]
+    return [
+        f"Each file was loaded again in a fresh process and predicted {checked['rows']} {_text(checked['source'])}.",
+        "",
+        *lines,
+        *(["", *failed] if failed else []),
+    ]
+
+
+def _loading(described: Mapping[str, Any]) -> list[str]:
+    shape = ", ".join(map(str, described["input"]["input_shape"]))
+    lines = [
+        f"`rows` is a NumPy array of shape (n, {shape}), raw values as {described['input']['dtype']}.",
+        f"With Nightshift installed, `run-search predict {described['files'][0]['file']} FILE...` reads images and "
+        "tables by itself.",
+    ]
+    for file in described["files"]:
+        lines += ["", "```python", *_CODE[file["format"]], "```"]
+    return lines
+
+
+_CODE: dict[str, list[str]] = {
+    "keras": ["import keras", 'keras.saving.load_model("model.keras").predict(rows)'],
+    "h5": ["import keras", 'keras.saving.load_model("model.h5").predict(rows)'],
+    "savedmodel": [
+        "import tensorflow as tf",
+        'tf.saved_model.load("savedmodel").serve(tf.cast(rows, tf.float32)).numpy()',
+    ],
+    "onnx": [
+        "import onnxruntime",
+        'session = onnxruntime.InferenceSession("model.onnx")',
+        'session.run(None, {session.get_inputs()[0].name: rows.astype("float32")})[0]',
+    ],
+    "tflite": [
+        "from ai_edge_litert.interpreter import Interpreter  # or tf.lite.Interpreter",
+        'interpreter = Interpreter("model.tflite")',
+        "given, taken = interpreter.get_input_details()[0], interpreter.get_output_details()[0]",
+        'interpreter.resize_tensor_input(given["index"], rows.shape)',
+        "interpreter.allocate_tensors()",
+        'interpreter.set_tensor(given["index"], rows.astype("float32"))',
+        "interpreter.invoke()",
+        'interpreter.get_tensor(taken["index"])',
+    ],
+}
+
+
+def _text(value: Any) -> str:
+    return markdown_escape(str(value))

@@ -1,0 +1,205 @@
+"""`results.export`: writes a model of a run in several formats, checks every file, and describes them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from results.errors import ResultError
+from results.exporting import metadata
+from results.exporting.card import model_card
+from results.exporting.digest import sha256, size_of
+from results.exporting.folder import CARD, earlier_files, publish, workspace
+from results.exporting.formats import FORMATS, Format, parse_formats
+from results.exporting.verify import Task, Verdict, verify
+from results.models import data_info, find_model, rebuild
+from search import layout
+from search.rundir import Run, open_run
+from search.store import RunReader
+from spaces import DataInfo
+
+if TYPE_CHECKING:
+    import keras
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_ROWS = 64
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """One requested format.
+
+    Attributes:
+        format: Its name.
+        path: The file or folder; None if it failed.
+        bytes: Its size, 0 if it failed.
+        sha256: Its digest, see `results.exporting.digest.sha256`; empty if it failed.
+        difference: Largest difference to the predictions of the model in memory, as a multiple of
+            max(1, |prediction|); None if it gave none.
+        failure: Why it failed, or None.
+    """
+
+    format: str
+    path: Path | None
+    bytes: int
+    sha256: str
+    difference: float | None
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What `export` did.
+
+    Attributes:
+        directory: The export folder.
+        trial: Id of the exported trial.
+        role: What it is in the run: `winner`, `best so far`, `configuration`, `baseline` or `candidate`.
+        rows: Number of rows that every file predicted.
+        files: One entry for each requested format, in their order.
+    """
+
+    directory: Path
+    trial: str
+    role: str
+    rows: int
+    files: tuple[ExportedFile, ...]
+
+    @property
+    def verified(self) -> bool:
+        """Whether every requested format was written and predicts as the model in memory."""
+        return all(file.failure is None for file in self.files)
+
+
+def export(
+    run: Run | str | Path,
+    trial: str | None = None,
+    formats: Sequence[str] | None = None,
+    output: str | Path | None = None,
+) -> ExportResult:
+    """Exports a model of a run: model files, `metadata.json` and `model_card.md`.
+
+    Every file is written beside its place, loaded again in a fresh process, and must give the predictions of the
+    model in memory on up to 64 rows; only then it gets its name. A format that fails does not stop the others. If
+    all fail, the folder stays as it was. Files of the same model in other formats stay; those of another are removed.
+
+    Args:
+        run: A run or its directory; the search may still be running.
+        trial: Id of a configuration or trial, or a baseline's name. Default: the winner, or before there is one the
+            best configuration so far that keeps a checkpoint.
+        formats: Of `keras`, `h5`, `savedmodel`, `onnx`, `tflite`. Default: those of the space file.
+        output: The export folder; made if missing. Default: `export` in the run directory.
+
+    Raises:
+        ResultError: There is no such model, its checkpoint is damaged, a format is unknown, or the folder cannot be
+            written.
+        RunError: There is no such run.
+    """
+    opened = open_run(run)
+    wanted = parse_formats(opened.spec.export.formats if formats is None else formats)
+    directory = Path(output) if output is not None else opened.directory / layout.EXPORT
+    with opened.read() as reader:
+        info, chosen = data_info(reader), find_model(reader, trial)
+        rows, source = _rows(reader, info)
+        model = rebuild(opened.directory, info, chosen)
+        expected = _predictions(model, rows)
+        described = metadata.describe(reader, chosen, info, model, expected.shape[1])
+    try:
+        with workspace(directory) as folder:
+            files = _make(model, wanted, rows, expected, folder, directory)
+            made = [file for file in files if file.path is not None]
+            if made:
+                described |= {
+                    "exported": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                    "verification": {"rows": len(rows), "source": source},
+                    "files": [*map(_entry, made), *earlier_files(directory, described, [f.name for f in wanted])],
+                    "failed": [{"format": file.format, "reason": file.failure} for file in files if file.failure],
+                }
+                plain = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+                texts = {CARD: model_card(described), metadata.FILE: plain}
+                publish(folder, directory, [entry["file"] for entry in described["files"]], texts)
+    except OSError as error:
+        raise ResultError(f"{error.filename or directory}: cannot be written ({error.strerror or error})") from error
+    return ExportResult(directory, chosen.trial.id, chosen.role, len(rows), tuple(files))
+
+
+def _make(
+    model: keras.Model, wanted: Sequence[Format], rows: Array, expected: Array, folder: Path, directory: Path
+) -> list[ExportedFile]:
+    """Writes and checks the files in the working folder; their paths are those they will have."""
+    from results.exporting.inference import inference_model
+    from results.exporting.writing import write_model
+
+    fixed = inference_model(model, rows.shape[1:])
+    failures: dict[str, str] = {}
+    for format in wanted:
+        try:
+            write_model(fixed, format, folder / format.file)
+        except ResultError as error:
+            failures[format.name] = str(error)
+    tasks = [Task(f.name, str(folder / f.file), f.tolerance) for f in wanted if f.name not in failures]
+    verdicts = verify(tasks, rows, expected, folder)
+    verdicts |= {name: Verdict(None, failure) for name, failure in failures.items()}
+    return [_file(format, verdicts[format.name], folder, directory) for format in wanted]
+
+
+def _file(format: Format, verdict: Verdict, folder: Path, directory: Path) -> ExportedFile:
+    if verdict.failure is not None:
+        failure = verdict.failure.replace(f"{folder}/", "")
+        return ExportedFile(format.name, None, 0, "", verdict.difference, failure)
+    made = folder / format.file
+    path = directory / format.file
+    return ExportedFile(format.name, path, size_of(made), sha256(made), verdict.difference, None)
+
+
+def _entry(file: ExportedFile) -> dict[str, Any]:
+    return {
+        "format": file.format,
+        "file": FORMATS[file.format].file,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "verification": {"difference": file.difference},
+    }
+
+
+def _predictions(model: keras.Model, rows: Array) -> Array:
+    import tensorflow as tf
+
+    # TensorFloat-32 on recent GPUs rounds to about 1e-3, which is more than a file may differ by.
+    exact = tf.config.experimental
+    before = exact.tensor_float_32_execution_enabled()
+    exact.enable_tensor_float_32_execution(False)
+    try:
+        found: Array = np.asarray(model.predict_on_batch(rows), dtype=np.float32)
+    finally:
+        exact.enable_tensor_float_32_execution(before)
+    return found.reshape(len(rows), -1)
+
+
+def _rows(reader: RunReader, info: DataInfo) -> tuple[Array, str]:
+    """Rows to compare predictions on, and what they are: real ones where the run has kept some."""
+    file = reader.directory / layout.TEST_ROWS
+    if file.is_file():
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                rows = stored["x"][:_ROWS]
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise ResultError(f"{file}: damaged ({error})") from error
+        if rows.shape[1:] != info.input_shape or not len(rows):
+            raise ResultError(f"{file}: holds rows of shape {rows.shape[1:]}, the model takes {info.input_shape}")
+        part = "test" if (reader.meta("data").get("rows") or {}).get("test") else "validation"
+        return rows, f"rows of the {part} part"
+    generator = np.random.default_rng(0)
+    if info.kind == "image":
+        rows = generator.uniform(0, info.white or 1.0, (_ROWS, *info.input_shape))
+    else:
+        mean, std = np.asarray(info.mean or 0.0), np.asarray(info.std or 1.0)
+        rows = mean + std * generator.standard_normal((_ROWS, *info.input_shape))
+    return rows.astype(info.dtype), "random rows, as the search has kept none yet"

@@ -1,0 +1,113 @@
+"""The export folder: files get their names only when all of them are ready, and always belong to one model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from results.exporting import metadata
+from results.exporting.digest import sha256
+from results.exporting.formats import FORMATS
+
+CARD = "model_card.md"
+
+_PREFIX = ".making-"
+
+
+@contextmanager
+def workspace(directory: Path) -> Iterator[Path]:
+    """A folder to work in, inside the export folder so that files can be renamed into place; deleted at the end.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for left_over in directory.glob(f"{_PREFIX}*"):
+        if not _alive(left_over.name.removeprefix(_PREFIX)):
+            shutil.rmtree(left_over, ignore_errors=True)
+    folder = directory / f"{_PREFIX}{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not any(directory.iterdir()):
+            directory.rmdir()
+
+
+def earlier_files(directory: Path, described: Mapping[str, Any], redone: Collection[str]) -> list[dict[str, Any]]:
+    """Entries of files in the export folder that hold the same weights and are not being replaced.
+
+    Args:
+        directory: The export folder.
+        described: The metadata of the model that is exported now.
+        redone: Names of the formats that were asked for now.
+    """
+    try:
+        before = json.loads((directory / metadata.FILE).read_text(encoding="utf-8"))
+        same = all(before[part] == described[part] for part in ("format_version", "run", "model", "input"))
+        entries = before["files"] if same else []
+        return [
+            {key: entry[key] for key in ("format", "file", "bytes", "sha256", "verification")}
+            for entry in entries
+            if entry["format"] not in redone
+            and entry["file"] == FORMATS[entry["format"]].file
+            and (directory / entry["file"]).exists()
+            and sha256(directory / entry["file"]) == entry["sha256"]
+        ]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def publish(folder: Path, directory: Path, kept: Collection[str], texts: Mapping[str, str]) -> None:
+    """Moves checked files to their names.
+
+    The description goes first and comes back last: whenever this is interrupted, a description stands beside exactly
+    the files that it describes, or there is none.
+
+    Args:
+        folder: The working folder.
+        directory: The export folder.
+        kept: Names of all model files it shall hold: those in the working folder and earlier ones.
+        texts: Name to content of the describing files, the most important one last.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    for name in texts:
+        (directory / name).unlink(missing_ok=True)
+    for known in FORMATS.values():
+        made, place = folder / known.file, directory / known.file
+        new = known.file in kept and made.exists()
+        if new or known.file not in kept:
+            _remove(place)
+        if new:
+            made.rename(place)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).rename(directory / name)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _alive(process: str) -> bool:
+    if not process.isdigit() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

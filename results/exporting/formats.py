@@ -1,0 +1,53 @@
+"""The file formats a model can be exported to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from results.errors import ResultError
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        name: As in the space file's `export.formats`.
+        file: Name of the file, or folder, in the export folder.
+        tolerance: Largest difference between its predictions and those of the model in memory, as a multiple of
+            max(1, |prediction|).
+        packages: Modules that writing and checking it needs beyond the project's own dependencies.
+    """
+
+    name: str
+    file: str
+    tolerance: float = 1e-4
+    packages: tuple[str, ...] = ()
+
+
+FORMATS = {
+    known.name: known
+    for known in (
+        Format("keras", "model.keras"),
+        Format("h5", "model.h5"),
+        Format("savedmodel", "savedmodel"),
+        Format("onnx", "model.onnx", packages=("onnx", "tf2onnx", "onnxruntime")),
+        # LiteRT's kernels accumulate in another order than TensorFlow's.
+        Format("tflite", "model.tflite", tolerance=1e-3),
+    )
+}
+
+
+def parse_formats(names: Sequence[str]) -> list[Format]:
+    """The formats of these names, each once; spaces around a name do not matter.
+
+    Raises:
+        ResultError: A name is unknown, or there is none.
+    """
+    names = [name.strip() for name in names]
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        found = f"unknown export format {unknown[0]!r}" if unknown else "no export format given"
+        raise ResultError(f"{found}; known are {', '.join(FORMATS)}")
+    return [FORMATS[name] for name in dict.fromkeys(names)]

@@ -1,0 +1,186 @@
+"""`metadata.json`: what an exported model is, takes and returns, so that it can be used without its run."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from results.errors import ResultError
+from results.finalists import finalists
+from results.models import TrainedModel
+from search.configuration import configurations
+from search.store import RunReader
+from search.trial import Trial, TrialKind
+from spaces import DataInfo
+
+if TYPE_CHECKING:
+    import keras
+
+FILE = "metadata.json"
+VERSION = 1
+
+OutputKind = Literal["probabilities", "logits", "values"]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What `metadata.json` says about using the model.
+
+    Attributes:
+        info: The rows it takes and the classes it knows.
+        output: What it returns: probabilities of the classes, logits (a softmax, or for a single output a sigmoid,
+            makes them probabilities), or the values of a regression.
+        units: Values per prediction. A single one in classification is about the second of two classes.
+    """
+
+    info: DataInfo
+    output: OutputKind
+    units: int
+
+
+def read_model_info(file: Path) -> ModelInfo:
+    """The part of a metadata file that prediction needs.
+
+    Raises:
+        ResultError: It cannot be read, or is not a metadata file of this version.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["format_version"] != VERSION:
+            raise ResultError(f"{file}: has format version {content['format_version']!r}, this program reads {VERSION}")
+        info = DataInfo.from_json(content["input"])
+        output, units = content["output"]["kind"], content["output"]["units"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ResultError(f"{file}: not a readable metadata file ({type(error).__name__}: {error})") from error
+    if problem := _problem(info, output, units):
+        raise ResultError(f"{file}: {problem}")
+    return ModelInfo(info, output, units)
+
+
+def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int) -> dict[str, Any]:
+    """Everything of `metadata.json` but the files.
+
+    Args:
+        reader: The run.
+        chosen: What is exported.
+        info: The run's data.
+        model: It in memory, compiled.
+        units: Values per prediction.
+    """
+    trial, objective = chosen.trial, reader.meta("objective")
+    data = reader.meta("data")
+    described: dict[str, Any] = {
+        "format_version": VERSION,
+        "run": {
+            "name": reader.meta("name"),
+            "folder": reader.directory.resolve().name,
+            "trial": trial.id,
+            "configuration": trial.configuration,
+            "baseline": trial.name or None,
+            "role": chosen.role,
+            "algorithm": reader.meta("algorithm"),
+            "seed": reader.meta("seed"),
+            "trials": len(reader.trials(TrialKind.SEARCH)),
+        },
+        "model": {
+            "family": trial.settings["family"],
+            "parameters": int(model.count_params()),
+            "hyperparameters": dict(trial.values),
+            "settings": dict(trial.settings),
+            "seed": trial.seed,
+            "epochs": chosen.checkpoint.epoch,
+            "weights": chosen.checkpoint.digest,
+        },
+        "input": info.to_json(),
+        "output": {
+            "kind": _output_kind(trial.settings, info, model),
+            "units": units,
+            "classes": list(info.class_names),
+        },
+        "preprocessing": _preprocessing(info),
+        "data": {key: data.get(key) for key in ("name", "fingerprint", "rows")},
+        "metrics": _metrics(reader, chosen.trial, objective),
+        "versions": reader.meta("versions"),
+    }
+    finite: dict[str, Any] = _finite(described)
+    return finite
+
+
+def _output_kind(settings: Mapping[str, Any], info: DataInfo, model: keras.Model) -> OutputKind:
+    if info.task == "regression":
+        return "values"
+    # A model from the user's own function says it in its loss only.
+    logits = settings["model"].get("output") == "logits" or getattr(model.loss, "from_logits", False)
+    return "logits" if logits else "probabilities"
+
+
+def _preprocessing(info: DataInfo) -> list[str]:
+    """In words, what is done to an input before the first trained layer, and where."""
+    shape = "×".join(map(str, info.input_shape))
+    notes = [f"Input: raw rows of shape {shape} ({info.dtype}); the model itself prepares them."]
+    if info.scale is not None:
+        notes.append(f"Values are multiplied by {info.scale:.6g}.")
+    if info.mean is not None:
+        notes.append("Values are standardized with the mean and standard deviation of the training rows.")
+    if info.image_size is not None and tuple(info.image_size) != tuple(info.input_shape[:2]):
+        notes.append(f"Images are resized to {info.image_size[0]}×{info.image_size[1]}.")
+    if info.kind == "image":
+        notes.append(f"Image files are brought to {info.input_shape[0]}×{info.input_shape[1]} pixels before the model.")
+        if info.white is not None:
+            notes.append(f"Black is 0 and white is {info.white:g} in a raw row; colours are never inverted.")
+    return notes
+
+
+def _metrics(reader: RunReader, trial: Trial, objective: Mapping[str, str]) -> dict[str, Any]:
+    trials = reader.trials()
+    searched = next((c for c in configurations(trials) if c.id == trial.configuration), None)
+    fresh = next((f for f in finalists(trials, objective["direction"]) if f.configuration == trial.configuration), None)
+    evaluation = next((e for e in reader.evaluations() if e.trial == trial.id), None)
+    return {
+        "objective": dict(objective),
+        "search": None if searched is None or searched.score is None else {"score": searched.score},
+        "retrained": fresh and {"mean": fresh.mean, "spread": fresh.spread, "seeds": fresh.seeds},
+        "final": evaluation
+        and {
+            "part": evaluation.part,
+            "rows": evaluation.rows,
+            "metrics": dict(evaluation.metrics),
+        },
+    }
+
+
+def _problem(info: DataInfo, output: Any, units: Any) -> str | None:
+    """What is wrong with values that came out of somebody's file."""
+    if info.kind not in ("image", "tabular") or info.task not in ("classification", "regression"):
+        return f"unknown kind {info.kind!r} or task {info.task!r}"
+    if output not in ("probabilities", "logits", "values"):
+        return f"unknown kind of output {output!r}"
+    if not info.input_shape or not all(isinstance(size, int) and 0 < size < 2**31 for size in info.input_shape):
+        return f"impossible input shape {info.input_shape!r}"
+    if info.dtype not in ("uint8", "float32"):
+        return f"unknown type of rows {info.dtype!r}"
+    if info.white is not None and not (isinstance(info.white, int | float) and info.white > 0):
+        return f"impossible value of white {info.white!r}"
+    names = info.class_names
+    if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+        return "the class names are not a list of texts"
+    if not isinstance(units, int) or units < 1:
+        return f"impossible number of outputs {units!r}"
+    if output != "values" and len(names) not in (0, max(units, 2)):
+        return f"{len(names)} class names for {units} outputs"
+    return None
+
+
+def _finite(value: Any) -> Any:
+    """The data with None for NaN and infinity, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,89 @@
+"""Writing a Keras model in each export format."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+
+from results.errors import ResultError
+from results.exporting.formats import Format
+
+_NOISY = ("absl", "tensorflow", "tf2onnx")
+
+
+def write_model(model: keras.Model, format: Format, path: Path) -> None:
+    """Writes one file, or the folder of a SavedModel.
+
+    Args:
+        model: What `inference_model` gave.
+        format: What to write.
+        path: Where; its folder exists, it does not.
+
+    Raises:
+        ResultError: The format's packages are missing, or the model cannot be expressed in it; the message says why.
+    """
+    missing = [name for name in format.packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ResultError(
+            f"{format.name} needs {', '.join(missing)}, which is not installed; "
+            f'pip install "keras-nightshift[{format.name}]" brings it'
+        )
+    try:
+        with _quiet():
+            _WRITERS[format.name](model, path)
+    except Exception as error:  # the converters raise whatever their engines do
+        reason = " ".join(str(error).split())[:300]
+        raise ResultError(f"cannot be written as {format.name}: {type(error).__name__}: {reason}") from error
+
+
+def _save(model: keras.Model, path: Path) -> None:
+    model.save(path)
+
+
+def _saved_model(model: keras.Model, path: Path) -> None:
+    model.export(path, format="tf_saved_model", verbose=False)
+
+
+def _onnx(model: keras.Model, path: Path) -> None:
+    # The converter takes no model that has never seen a row.
+    model(keras.ops.zeros((1, *model.input_shape[1:])), training=False)
+    model.export(path, format="onnx", verbose=False)
+
+
+def _tflite(model: keras.Model, path: Path) -> None:
+    import tensorflow as tf
+
+    # Only LiteRT's own operations: what else Keras allows needs TensorFlow on the device.
+    builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+    model.export(path, format="litert", verbose=False, target_spec=builtins)
+
+
+_WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {
+    "keras": _save,
+    "h5": _save,
+    "savedmodel": _saved_model,
+    "onnx": _onnx,
+    "tflite": _tflite,
+}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps advice that is not for our users (a legacy format, a converter's progress) from the terminal."""
+    loggers = [logging.getLogger(name) for name in _NOISY]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

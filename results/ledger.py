@@ -1,0 +1,125 @@
+"""Where the time of a run went: every second of training in one account, the rest as waiting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from results.progress import is_active
+from results.ranking import Source
+from results.walltime import busy, covered, elapsed
+from search.rundir import open_run
+from search.trial import FailureReason, Scalar, Trial, TrialKind, TrialState
+
+
+class Account(StrEnum):
+    """What time was spent on."""
+
+    SEARCH = "search"
+    """Trials of configurations that went all the way."""
+    PRUNED = "pruned"
+    """Trials of configurations that the oracle did not promote to the longest training."""
+    FAILED = "failed"
+    TOO_LONG = "too long"
+    """Trials that were ended at a time limit."""
+    DUPLICATE = "duplicate"
+    """Trials of values that an earlier configuration had already."""
+    BASELINES = "baselines"
+    RETRAINING = "retraining"
+    WINNER = "winner"
+    EVALUATION = "evaluation"
+    START = "start-up and building"
+    """Of all trials: the time before their first training step; the accounts above hold the rest."""
+    WAITING = "waiting and other"
+    """Wall time in which no trial ran and nothing was evaluated: loading data, export, report, pauses."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger.
+
+    Attributes:
+        account: What the time was spent on.
+        seconds: Work time; with parallel workers the accounts add up to more than the wall time.
+        share: Of all seconds of the ledger, 0 to 1.
+        trials: Number of trials in it; 0 where it is not about trials.
+    """
+
+    account: Account
+    seconds: float
+    share: float
+    trials: int
+
+
+def time_spent(run: Source, now: float | None = None) -> list[Entry]:
+    """The ledger of a run, one entry for each account, in their order; those without time have 0 seconds.
+
+    Args:
+        run: A run or its directory.
+        now: Unix time up to which a run that goes on is reckoned; None: the clock.
+
+    Raises:
+        RunError: There is no run, or it is damaged.
+    """
+    opened = open_run(run)
+    with opened.read() as reader:
+        trials = reader.trials()
+        active = is_active(opened, reader)
+        seconds = dict.fromkeys(Account, 0.0)
+        counts = dict.fromkeys(Account, 0)
+        accounts = _accounts(trials)
+        for trial in trials:
+            if trial.outcome is None:
+                continue
+            start = min(trial.outcome.build_seconds, trial.outcome.seconds)
+            seconds[accounts[trial.id]] += trial.outcome.seconds - start
+            counts[accounts[trial.id]] += 1
+            seconds[Account.START] += start
+        seconds[Account.EVALUATION] = sum(evaluation.seconds for evaluation in reader.evaluations())
+        wall = elapsed(reader, trials, time.time() if now is None else now, active)
+        seconds[Account.WAITING] = wall - covered(busy(trials, reader.evaluations()))
+    total = sum(seconds.values())
+    return [Entry(a, seconds[a], seconds[a] / total if total > 0 else 0.0, counts[a]) for a in Account]
+
+
+def _accounts(trials: Sequence[Trial]) -> dict[str, Account]:
+    searched = [trial for trial in trials if trial.kind is TrialKind.SEARCH]
+    longest = max((trial.epochs_to for trial in searched), default=0)
+    # Without a single promotion nobody was left behind: lengths differ because the space says so.
+    promoting = any(trial.parent is not None for trial in searched)
+    reached: dict[str, int] = {}
+    values: dict[str, frozenset[tuple[str, Scalar]]] = {}
+    unfinished: set[str] = set()
+    for trial in searched:
+        reached[trial.configuration] = max(reached.get(trial.configuration, 0), trial.epochs_to)
+        values.setdefault(trial.configuration, frozenset(trial.values.items()))
+        if trial.state is TrialState.RUNNING:
+            unfinished.add(trial.configuration)
+    duplicates = _later_duplicates(values)
+    found: dict[str, Account] = {}
+    for trial in trials:
+        failure = trial.outcome.failure if trial.outcome else None
+        if trial.kind is not TrialKind.SEARCH:
+            found[trial.id] = {
+                TrialKind.BASELINE: Account.BASELINES,
+                TrialKind.CANDIDATE: Account.RETRAINING,
+                TrialKind.WINNER: Account.WINNER,
+            }[trial.kind]
+        elif failure is not None:
+            found[trial.id] = Account.TOO_LONG if failure.reason is FailureReason.HUNG else Account.FAILED
+        elif trial.configuration in duplicates:
+            found[trial.id] = Account.DUPLICATE
+        elif promoting and reached[trial.configuration] < longest and trial.configuration not in unfinished:
+            found[trial.id] = Account.PRUNED
+        else:
+            found[trial.id] = Account.SEARCH
+    return found
+
+
+def _later_duplicates(values: Mapping[str, frozenset[tuple[str, Scalar]]]) -> set[str]:
+    first: dict[frozenset[tuple[str, Scalar]], str] = {}
+    for configuration, chosen in values.items():
+        first.setdefault(chosen, configuration)
+    return {configuration for configuration, chosen in values.items() if first[chosen] != configuration}

@@ -1,0 +1,192 @@
+"""The trained models of a run: which checkpoint stands for a row of the table, and the Keras model made from it."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from results.errors import ResultError
+from search import checkpoint as checkpoints
+from search.configuration import Configuration, configurations, ranked
+from search.errors import CheckpointError
+from search.rundir import Run, open_run
+from search.store import RunReader
+from search.trial import Checkpoint, Trial, TrialKind
+from spaces import DataInfo, Settings
+from spaces.backend import load_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+Role = Literal["winner", "best so far", "configuration", "baseline", "candidate"]
+
+_ROLES: dict[TrialKind, Role] = {
+    TrialKind.WINNER: "winner",
+    TrialKind.BASELINE: "baseline",
+    TrialKind.CANDIDATE: "candidate",
+    TrialKind.SEARCH: "configuration",
+}
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that can be rebuilt from the run.
+
+    Attributes:
+        trial: The trial that trained it last.
+        checkpoint: Its weights.
+        role: What it is in the run: the retrained winner, the best configuration of a search that has no winner yet,
+            or a configuration, baseline or candidate that was asked for by its id.
+    """
+
+    trial: Trial
+    checkpoint: Checkpoint
+    role: Role
+
+
+def best_model(run: Run | str | Path) -> keras.Model:
+    """The model of a run, with its trained weights, compiled as it was trained.
+
+    Args:
+        run: A run or its directory.
+
+    Returns:
+        The winner's model. Before there is a winner: that of the best configuration so far that keeps a checkpoint.
+
+    Raises:
+        ResultError: No model is there yet, its checkpoint is damaged, or it cannot be built again.
+        RunError: There is no such run.
+    """
+    return model_of(run, None)
+
+
+def model_of(run: Run | str | Path, trial: str | None) -> keras.Model:
+    """As `best_model`, for one row of the table.
+
+    Args:
+        run: A run or its directory.
+        trial: Id of a configuration or trial, or a baseline's name; None: as in `best_model`.
+
+    Raises:
+        ResultError: There is no such row, it keeps no checkpoint, its checkpoint is damaged, or its model cannot be
+            built again.
+        RunError: There is no such run.
+    """
+    opened = open_run(run)
+    with opened.read() as reader:
+        return rebuild(opened.directory, data_info(reader), find_model(reader, trial))
+
+
+def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
+    """The checkpoint behind a row of the table.
+
+    Raises:
+        ResultError: There is no such row, or it keeps no checkpoint.
+    """
+    if trial is None:
+        return _winner(reader) or _best_so_far(reader)
+    trials = reader.trials()
+    by_id = {known.id: known for known in trials}
+    wanted = trial if trial in by_id else f"baseline-{trial}"
+    if wanted not in by_id:
+        names = [*by_id, *(known.name for known in trials if known.name)]
+        near = difflib.get_close_matches(trial, names, n=1, cutoff=0.4)
+        raise ResultError(f"the run has no trial {trial!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    found = by_id[wanted]
+    if found.kind is TrialKind.SEARCH and found.id == found.configuration:
+        # The first trial's id names the whole configuration, with all epochs of its promotions.
+        model = _of_configuration(next(c for c in configurations(trials) if c.id == found.id))
+    else:
+        model = _of_trial(found)
+    if model is None:
+        raise ResultError(
+            f"{trial!r} keeps no checkpoint: it failed, has not finished its first epoch, or its checkpoint was "
+            "deleted because it could no longer win"
+        )
+    return model
+
+
+def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model:
+    """Builds the model and sets its weights.
+
+    Args:
+        directory: The run directory.
+        info: The run's data.
+        model: What `find_model` gave.
+
+    Raises:
+        ResultError: The checkpoint is missing or damaged, or the architecture cannot be built again or has other
+            weights now (a `python` family whose function has changed).
+    """
+    load_tensorflow()
+    from spaces import build_model
+
+    try:
+        weights = checkpoints.read(directory, model.checkpoint)["weights"]
+    except CheckpointError as error:
+        raise ResultError(
+            f"the checkpoint of {model.trial.id!r} is damaged or missing ({error}); "
+            "choose another trial, or train this one again with `reproduce`"
+        ) from error
+    try:
+        built = build_model(Settings.from_json(model.trial.settings), info)
+        if not built.built:  # a model class of the user's own makes its weights when it sees a row
+            built(np.zeros((1, *info.input_shape), np.float32))
+        built.set_weights(weights)
+    except Exception as error:  # a `python` family runs the user's code, which may raise anything
+        raise ResultError(f"the model of {model.trial.id!r} cannot be built again: {error}") from error
+    return built
+
+
+def data_info(reader: RunReader) -> DataInfo:
+    """What the run recorded about its data.
+
+    Raises:
+        ResultError: The record is missing or not of this version.
+    """
+    data = reader.meta("data")
+    if not isinstance(data, dict) or "info" not in data:
+        raise ResultError(f"{reader.directory}: the run has not recorded its data yet; it has trained nothing")
+    try:
+        return DataInfo.from_json(data["info"])
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ResultError(
+            f"{reader.directory}: its record of the data was written by another version ({error})"
+        ) from error
+
+
+def _winner(reader: RunReader) -> TrainedModel | None:
+    trial = reader.trial(reader.meta("winner") or "")
+    return None if trial is None else _of_trial(trial)
+
+
+def _best_so_far(reader: RunReader) -> TrainedModel:
+    found = configurations(reader.trials())
+    for configuration in ranked(found, reader.meta("objective")["direction"]):
+        model = _of_configuration(configuration)
+        if configuration.score is not None and model is not None:
+            return TrainedModel(model.trial, model.checkpoint, "best so far")
+    raise ResultError(f"{reader.directory}: no configuration has finished an epoch yet, so there is no model")
+
+
+def _of_configuration(configuration: Configuration) -> TrainedModel | None:
+    if configuration.baseline:
+        return _of_trial(configuration.trials[-1])
+    if configuration.best is None:
+        return None
+    scored = [trial for trial in configuration.trials if trial.outcome and trial.outcome.score is not None]
+    return TrainedModel(scored[-1], configuration.best, "configuration")
+
+
+def _of_trial(trial: Trial) -> TrainedModel | None:
+    if trial.outcome is None:
+        return None
+    final = trial.kind in (TrialKind.WINNER, TrialKind.BASELINE)
+    # The winner was trained for a known number of epochs and a baseline ends as its protocol says: their last
+    # weights count. In the search the best epoch is what was scored.
+    kept = (trial.outcome.last if final else None) or trial.outcome.best
+    return None if kept is None else TrainedModel(trial, kept, _ROLES[trial.kind])

@@ -1,0 +1,80 @@
+"""A picture of predictions: every image with its class and confidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from results.errors import ResultError
+from results.predicting.inputs import Array
+from results.predicting.predictions import Prediction
+from results.text import visible
+
+MOST = 100
+"""Pictures on one page; more would be too small to see."""
+
+_COLUMNS = 5
+_CELL = 2.2
+_TITLE = 0.42
+_LONGEST = 26
+
+
+def draw_grid(predictions: Sequence[Prediction], path: str | Path) -> int:
+    """Draws the first `MOST` predictions as a grid, each picture under its class and confidence.
+
+    Args:
+        predictions: Of a model that takes images.
+        path: A `.png`, `.pdf` or `.svg` file; replaced if it exists.
+
+    Returns:
+        The number of pictures drawn.
+
+    Raises:
+        ResultError: The rows are no images, or the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = list(predictions)[:MOST]
+    if not shown or any(prediction.input.ndim not in (2, 3) for prediction in shown):
+        raise ResultError("a grid shows images; these rows are none")
+    columns = min(_COLUMNS, len(shown))
+    lines = math.ceil(len(shown) / columns)
+    height = lines * (_CELL + _TITLE)
+    figure = Figure(figsize=(columns * _CELL, height))
+    FigureCanvasAgg(figure)
+    # Placed by hand: matplotlib's own layout takes seconds for a hundred pictures.
+    room = {"left": 0.01, "right": 0.99, "bottom": 0.05 / height, "top": 1 - _TITLE / height}
+    between = {"wspace": 0.05, "hspace": _TITLE / _CELL}
+    axes = np.atleast_1d(figure.subplots(lines, columns, gridspec_kw={**room, **between})).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, prediction in zip(axes, shown, strict=False):
+        pixels = _pixels(prediction.input, prediction.white)
+        axis.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, vmin=0, vmax=1, interpolation="nearest")
+        # Names come from strangers, and matplotlib reads dollar signs as formulas.
+        axis.set_title(_title(prediction), fontsize=9, parse_math=False)
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path}: cannot be written ({error})") from error
+    return len(shown)
+
+
+def _title(prediction: Prediction) -> str:
+    if prediction.label is None:
+        return ", ".join(f"{value:.4g}" for value in prediction.values)
+    label = visible(prediction.label)
+    label = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
+    return f"{label}\n{prediction.confidence or 0:.1%}"
+
+
+def _pixels(row: Array, white: float | None) -> Array:
+    """Gray (h, w) or coloured (h, w, 3), 0 to 1; values of unknown range are stretched from lowest to highest."""
+    pixels = row if row.ndim == 2 or row.shape[2] == 3 else row[:, :, 0]
+    low, high = (0.0, white) if white is not None else (float(pixels.min()), float(pixels.max()))
+    stretched: Array = (pixels - low) / (high - low) if high > low else np.zeros(pixels.shape)
+    return stretched

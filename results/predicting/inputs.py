@@ -1,0 +1,98 @@
+"""The rows in a user's files, as the model takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from results.errors import ResultError
+from spaces import DataError, DataInfo
+from spaces.backend import load_tensorflow
+from spaces.data.inputs import read_image, read_rows
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+TABLES = (".csv", ".npy")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one file.
+
+    Attributes:
+        file: As it was given.
+        numbered: Whether the file may hold several rows, so that a prediction needs a row number.
+        values: Shape (n, *input_shape), n at least 1.
+    """
+
+    file: str
+    numbered: bool
+    values: Array
+
+
+def read_files(files: Iterable[str | Path], info: DataInfo) -> list[Rows]:
+    """Reads images, `.npy` arrays and `.csv` tables.
+
+    Args:
+        files: The files.
+        info: What the model takes.
+
+    Raises:
+        ResultError: A file is missing, of an unknown type, damaged, or does not fit the model.
+    """
+    found = [_read(Path(file), info) for file in files]
+    if not found:
+        raise ResultError("no file to predict was given")
+    return found
+
+
+def _read(path: Path, info: DataInfo) -> Rows:
+    suffix = path.suffix.lower()
+    if suffix not in (*IMAGES, *TABLES):
+        raise ResultError(f"{path}: unknown type of file; expected {', '.join((*IMAGES, *TABLES))}")
+    if not path.is_file():
+        raise ResultError(f"{path}: no such file")
+    try:
+        if suffix in IMAGES:
+            return Rows(str(path), False, _image(path, info)[np.newaxis])
+        return Rows(str(path), True, _checked_range(read_rows(path, info), info, path))
+    except DataError as error:
+        raise ResultError(str(error)) from error
+
+
+def _image(path: Path, info: DataInfo) -> Array:
+    """An image file in the range of the raw rows.
+
+    Pixels of a file go from 0 to 255, raw rows from 0 to `info.white`. Where white is far below 255, people save
+    rows both stretched to 0..255 and as they are; a file without a pixel above white must be the second kind, for as
+    the first it would be all but black.
+    """
+    load_tensorflow()
+    if info.kind == "image" and info.white is not None and info.white < 255:
+        as_saved = read_image(path, replace(info, white=None))
+        if as_saved.max() <= info.white:
+            return as_saved
+    return read_image(path, info)
+
+
+def _checked_range(values: Array, info: DataInfo, path: Path) -> Array:
+    """Refuses arrays of pixels that were scaled by other rules than the training rows; their predictions mean nothing.
+
+    Raises:
+        ResultError: A value lies outside black to white, or fractions up to 1 are given where white is above 1.
+    """
+    if info.white is None:
+        return values
+    low, high = float(values.min()), float(values.max())
+    scaled = info.white > 1 and high <= 1 and bool(np.any(values != np.floor(values)))
+    if low < 0 or high > info.white or scaled:
+        raise ResultError(
+            f"{path}: values go from {low:g} to {high:g}; the model takes raw pixels from 0 to {info.white:g}, "
+            "as they were before any scaling"
+        )
+    return values

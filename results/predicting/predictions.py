@@ -1,0 +1,150 @@
+"""`results.predict`: class and confidence, or the value, for images and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from results.errors import ResultError
+from results.exporting.loading import LoadedModel, load
+from results.exporting.metadata import OutputKind
+from results.predicting.inputs import Array, Rows, read_files
+from results.predicting.model import check_fits, find_model_file, model_info
+from spaces import DataInfo
+from spaces.backend import load_tensorflow
+
+_SUM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says about one row.
+
+    Attributes:
+        file: The file, as it was given.
+        row: Number of the row in it, counted from 0; None for an image.
+        label: Name of the most probable class, or its number where the names are unknown; None in regression.
+        confidence: Probability of that class, 0 to 1; None in regression.
+        probabilities: Class to probability, in the order of the model's outputs; empty in regression.
+        values: The predicted values in regression; empty in classification.
+        input: The raw row, shape `input_shape`.
+        white: Value of a white pixel in `input`; None for tables, and for images of unknown range.
+    """
+
+    file: str
+    row: int | None
+    label: str | None
+    confidence: float | None
+    probabilities: dict[str, float]
+    values: tuple[float, ...]
+    input: Array = field(repr=False, compare=False)
+    white: float | None = field(default=None, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: `file`, `row`, and either `label`, `confidence`, `probabilities`, or `values`."""
+        place = {"file": self.file, "row": self.row}
+        if self.label is None:
+            return {**place, "values": list(self.values)}
+        return {**place, "label": self.label, "confidence": self.confidence, "probabilities": self.probabilities}
+
+
+def predict(model: str | Path, files: Iterable[str | Path]) -> list[Prediction]:
+    """Predicts with an exported model alone; the run it came from is not needed.
+
+    The `metadata.json` beside the model gives the class names and the range of the pixels. Without it, classes are
+    numbers, pixels are taken to go from 0 to 255, and answers that are no probabilities are given as values.
+
+    Args:
+        model: A `.keras`, `.h5`, `.onnx` or `.tflite` file, the folder of a SavedModel, an export folder, or a run
+            directory. Nothing that the model carries is run as code.
+        files: Images of any size and colour (brought to the model's as in training), `.npy` arrays (one row or a
+            batch) and `.csv` tables.
+
+    Returns:
+        One prediction for each row, in the order of the files.
+
+    Raises:
+        ResultError: There is no such model or file, or they do not fit; the message names the file.
+    """
+    place = find_model_file(Path(model))
+    known = model_info(place)
+    if known is not None:
+        # Bad files are refused before the model is loaded, which may take seconds.
+        rows = read_files(files, known.info)
+        loaded = _load(place)
+        check_fits(loaded, known, place)
+        info, output = known.info, known.output
+    else:
+        loaded = _load(place)
+        info, output = _guess(loaded, place), None
+        rows = read_files(files, info)
+    return [prediction for part in rows for prediction in _predict(loaded, part, info, output)]
+
+
+def _load(place: Path) -> LoadedModel:
+    if place.suffix != ".onnx":
+        load_tensorflow()
+    return load(place)
+
+
+def _predict(model: LoadedModel, rows: Rows, info: DataInfo, output: OutputKind | None) -> list[Prediction]:
+    answers = model.predict(rows.values)
+    output = output or _told_by(answers)
+    numbers: list[int | None] = list(range(len(answers))) if rows.numbered else [None]
+    if output == "values":
+        return [
+            Prediction(rows.file, number, None, None, {}, tuple(map(float, answer)), value, info.white)
+            for number, answer, value in zip(numbers, answers, rows.values, strict=True)
+        ]
+    probabilities = _probabilities(answers, output)
+    names = info.class_names or tuple(str(i) for i in range(probabilities.shape[1]))
+    found = []
+    for number, row, value in zip(numbers, probabilities, rows.values, strict=True):
+        best = int(np.argmax(row))
+        by_name = dict(zip(names, map(float, row), strict=True))
+        found.append(Prediction(rows.file, number, names[best], float(row[best]), by_name, (), value, info.white))
+    return found
+
+
+def _probabilities(answers: Array, output: OutputKind) -> Array:
+    """Probabilities of all classes, shape (n, classes); a single output is the probability of the second of two."""
+    answers = answers.astype(np.float64)
+    if not np.isfinite(answers).all():
+        raise ResultError("the model predicts NaN or infinity; it is of no use")
+    if answers.shape[1] == 1:
+        second = 1.0 / (1.0 + np.exp(-answers)) if output == "logits" else answers
+        return np.concatenate([1.0 - second, second], axis=1)
+    if output == "logits":
+        exponents = np.exp(answers - answers.max(axis=1, keepdims=True))
+        return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
+    return answers
+
+
+def _told_by(answers: Array) -> OutputKind:
+    """What answers are, as far as they tell: rows that sum to 1 are probabilities."""
+    several = answers.shape[1] > 1 and bool((answers >= 0).all())
+    return "probabilities" if several and np.allclose(answers.sum(axis=1), 1.0, atol=_SUM_TOLERANCE) else "values"
+
+
+def _guess(model: LoadedModel, place: Path) -> DataInfo:
+    """What can be told of a model without its metadata file: the shapes.
+
+    Raises:
+        ResultError: The model leaves its shapes open.
+    """
+    shape = model.row_shape
+    if model.outputs is None or not shape or any(size is None for size in shape):
+        raise ResultError(f"{place}: leaves its input shape open and has no metadata.json beside it")
+    return DataInfo(
+        kind="image" if len(shape) in (2, 3) else "tabular",
+        input_shape=tuple(int(size or 0) for size in shape),
+        dtype="float32",
+        task="classification",
+        labels="integer",
+        outputs=model.outputs,
+        resized=True,
+    )

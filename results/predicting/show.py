@@ -1,0 +1,56 @@
+"""Predictions for people, on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from results.text import number, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from results.predicting.predictions import Prediction
+
+_SHOWN = 3
+_LEAST = 0.005
+
+
+def show(predictions: Sequence[Prediction], console: Console) -> None:
+    """Prints one line per prediction: file and row, class, confidence, and the next most probable classes.
+
+    Args:
+        predictions: Of one model.
+        console: Where to.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    grid.add_column("file", overflow="fold")
+    if numbered := any(prediction.row is not None for prediction in predictions):
+        grid.add_column("row", justify="right")
+    if regression := any(prediction.label is None for prediction in predictions):
+        grid.add_column("value", justify="right")
+    else:
+        grid.add_column("class", overflow="fold")
+        grid.add_column("confidence", justify="right")
+        grid.add_column("else", overflow="fold")
+    for prediction in predictions:
+        cells = [Text(visible(prediction.file))]
+        if numbered:
+            cells.append(Text("" if prediction.row is None else str(prediction.row)))
+        if regression:
+            cells.append(Text(", ".join(map(number, prediction.values))))
+        else:
+            cells.append(Text(visible(prediction.label or ""), style="bold"))
+            cells.append(Text(f"{prediction.confidence or 0:.1%}"))
+            cells.append(Text(visible(others(prediction)), style="dim"))
+        grid.add_row(*cells)
+    console.print(grid)
+
+
+def others(prediction: Prediction) -> str:
+    """The most probable classes after the first, with their probabilities."""
+    rest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[1:_SHOWN]
+    return ", ".join(f"{name} {probability:.1%}" for name, probability in rest if probability >= _LEAST)

@@ -1,0 +1,173 @@
+"""How far a run is, running or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from results.measured import objective_metric
+from results.ranking import Source, finite
+from results.walltime import elapsed
+from search import layout
+from search.configuration import Configuration, configurations, ranked
+from search.rundir import Run, open_run
+from search.store import Event, RunReader
+from search.trial import Trial, TrialKind, TrialState
+
+_WARNINGS = 5
+
+
+def status(run: Source, now: float | None = None) -> dict[str, Any]:
+    """The state of a run as plain JSON data; None stands for what is not known (yet).
+
+    Keys: `run`, `name`, `algorithm`, `phase` (search, final, done), `exit` (why the last sitting ended; None while
+    one goes on or if it was cut off), `active` (a process is working on it), `last_sign` (seconds since something
+    was written), `elapsed` (seconds of work, pauses left out), `time_left` (seconds to the promised end);
+    `objective`, `direction`; `trials` (of the search and the baselines: `done`, `failed`, `running`, `planned`,
+    `left`), `configurations` (searched), `epochs` (in all); `best` and `baseline` (the best of the searched ones
+    and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
+    is better), `since_improved` (seconds since `best` last got better); `working_on` (unfinished trials: `trial`,
+    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `test`), `warnings` (the last five:
+    `at`, `level`, `message`).
+
+    Args:
+        run: A run or its directory.
+        now: Unix time to reckon from; None: the clock.
+
+    Raises:
+        RunError: There is no run, or it is damaged.
+    """
+    opened = open_run(run)
+    moment = time.time() if now is None else now
+    with opened.read() as reader:
+        trials = reader.trials()
+        objective = reader.meta("objective")
+        direction = objective["direction"]
+        active = is_active(opened, reader)
+        searched = [trial for trial in trials if trial.kind is TrialKind.SEARCH]
+        counted = [*searched, *(trial for trial in trials if trial.kind is TrialKind.BASELINE)]
+        found = configurations(trials)
+        best = _best([c for c in found if not c.baseline], direction)
+        baseline = _best([c for c in found if c.baseline], direction)
+        return {
+            "run": str(opened.directory),
+            "name": reader.meta("name"),
+            "algorithm": reader.meta("algorithm"),
+            "phase": reader.meta("phase"),
+            "exit": reader.meta("exit"),
+            "active": active,
+            "last_sign": _last_sign(opened, moment),
+            "elapsed": elapsed(reader, trials, moment, active),
+            "time_left": max(0.0, reader.meta("until") - moment) if active and reader.meta("until") else None,
+            "objective": objective["name"],
+            "direction": direction,
+            "trials": _counts(counted, reader.meta("planned", {})),
+            "configurations": sum(not c.baseline for c in found),
+            "epochs": sum(len(trial.outcome.epochs) for trial in trials if trial.outcome),
+            "best": best and _described(best),
+            "baseline": baseline and _described(baseline),
+            "lead": _lead(best, baseline, direction),
+            "since_improved": _since_improved(searched, direction, reader.meta("finished") or moment),
+            "working_on": [_working(trial, moment) for trial in trials if trial.state is TrialState.RUNNING],
+            "winner": _winner(reader, trials, objective["name"]),
+            "warnings": [vars(event) for event in _warnings(reader.events())],
+        }
+
+
+def is_active(run: Run, reader: RunReader) -> bool:
+    """Whether a process is working on the run: its last sitting has no end, and whoever locked the run is there.
+
+    A process on another machine is believed to be there.
+    """
+    if reader.meta("exit") is not None:
+        return False
+    try:
+        holder = json.loads((run.directory / layout.LOCK).read_text(encoding="utf-8"))
+        if holder["host"] != socket.gethostname():
+            return True
+        os.kill(holder["pid"], 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
+def _best(found: Sequence[Configuration], direction: str) -> Configuration | None:
+    order = ranked(found, direction)
+    return order[0] if order and order[0].score is not None else None
+
+
+def _described(configuration: Configuration) -> dict[str, Any]:
+    return {
+        "name": configuration.name,
+        "score": finite(configuration.score),
+        "best_epoch": configuration.best_epoch,
+        "parameters": configuration.parameters,
+    }
+
+
+def _lead(best: Configuration | None, baseline: Configuration | None, direction: str) -> float | None:
+    if best is None or baseline is None or best.score is None or baseline.score is None:
+        return None
+    return best.score - baseline.score if direction == "max" else baseline.score - best.score
+
+
+def _counts(trials: Sequence[Trial], planned: dict[str, Any]) -> dict[str, int | None]:
+    count = {state: sum(trial.state is state for trial in trials) for state in TrialState}
+    done = count[TrialState.COMPLETED] + count[TrialState.FAILED]
+    expected = planned.get("trials")
+    return {
+        "done": done,
+        "failed": count[TrialState.FAILED],
+        "running": count[TrialState.RUNNING],
+        "planned": expected,
+        "left": None if expected is None else max(0, expected - done),
+    }
+
+
+def _since_improved(searched: Sequence[Trial], direction: str, now: float) -> float | None:
+    sign = 1.0 if direction == "max" else -1.0
+    best: float | None = None
+    at: float | None = None
+    for trial in sorted((t for t in searched if t.finished is not None), key=lambda t: t.finished or 0.0):
+        value = finite(trial.outcome.score) if trial.outcome else None
+        if isinstance(value, int | float) and (best is None or sign * value > best):
+            best, at = sign * value, trial.finished
+    return None if at is None else max(0.0, now - at)
+
+
+def _working(trial: Trial, now: float) -> dict[str, Any]:
+    return {
+        "trial": trial.id,
+        "name": trial.name or trial.configuration,
+        "kind": str(trial.kind),
+        "epochs_from": trial.epochs_from,
+        "epochs_to": trial.epochs_to,
+        "seconds": max(0.0, now - trial.started),
+    }
+
+
+def _last_sign(run: Run, now: float) -> float:
+    # With write-ahead logging, commits change the file beside the store long before the store itself.
+    files = [run.directory / layout.STORE, run.directory / f"{layout.STORE}-wal"]
+    return max(0.0, now - max(file.stat().st_mtime for file in files if file.exists()))
+
+
+def _winner(reader: RunReader, trials: Sequence[Trial], objective: str) -> dict[str, Any] | None:
+    winner = next((trial for trial in trials if trial.id == reader.meta("winner")), None)
+    if winner is None:
+        return None
+    measured = [e for e in reader.evaluations() if e.trial == winner.id and e.part == "test"]
+    return {
+        "name": winner.name or winner.configuration,
+        "test": finite(measured[0].metrics.get(objective_metric(objective))) if measured else None,
+    }
+
+
+def _warnings(events: Sequence[Event]) -> list[Event]:
+    return [event for event in events if event.level != "info"][-_WARNINGS:]

@@ -1,0 +1,78 @@
+"""The state of a run on a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from results.text import duration, number, plural, score, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def show_status(state: dict[str, Any], console: Console) -> None:
+    """Prints what `status` gave, one fact a line."""
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in _lines(state):
+        grid.add_row(label, Text(text))
+    console.print(grid)
+    for event in state["warnings"]:
+        at = time.strftime("%H:%M:%S", time.localtime(event["at"]))
+        style = "red" if event["level"] == "error" else "yellow"
+        console.print(Text(f"{at} {event['level']}: {visible(event['message'])}", style=style))
+
+
+def _lines(state: dict[str, Any]) -> list[tuple[str, str]]:
+    trials = state["trials"]
+    planned = f" of {trials['planned']:,}" if trials["planned"] is not None else ""
+    failed = f", {trials['failed']:,} failed" if trials["failed"] else ""
+    phase = visible(str(state["phase"]))
+    if state["active"]:
+        phase += f", last wrote {duration(state['last_sign'])} ago"
+    elif state["exit"] is None:
+        phase += f", cut off {duration(state['last_sign'])} ago: resume it"
+    elif state["exit"] != state["phase"]:
+        phase += f", {visible(str(state['exit']))}"
+    size = f"{plural(state['configurations'], 'configuration')}, {plural(state['epochs'], 'epoch')}"
+    lines = [
+        ("run", visible(state["run"])),
+        ("search", f"{visible(str(state['name']))}, {visible(str(state['algorithm']))}"),
+        ("phase", phase),
+        ("trials", f"{trials['done']:,}{planned} done{failed}; {size}"),
+        ("elapsed", duration(state["elapsed"])),
+    ]
+    if state["time_left"] is not None:
+        lines.append(("time left", duration(state["time_left"])))
+    lines.append((visible(state["objective"]), _standing(state)))
+    if state["since_improved"] is not None and state["phase"] == "search":
+        lines.append(("improved", f"{duration(state['since_improved'])} ago"))
+    for work in state["working_on"]:
+        span = f"epochs {work['epochs_from'] + 1} to {work['epochs_to']}, for {duration(work['seconds'])}"
+        lines.append(("working on", f"{visible(work['name'])} ({work['kind']}): {span}"))
+    if state["winner"]:
+        test = state["winner"]["test"]
+        measured = f", test {score(test)}" if test is not None else ""
+        lines.append(("winner", f"{visible(state['winner']['name'])}{measured}"))
+    return lines
+
+
+def _standing(state: dict[str, Any]) -> str:
+    best, baseline = state["best"], state["baseline"]
+    if best is None and baseline is None:
+        return "nothing finished yet"
+    parts = []
+    if best:
+        size = f", {number(best['parameters'])} parameters" if best["parameters"] is not None else ""
+        parts.append(f"best {score(best['score'])} ({visible(best['name'])}, epoch {best['best_epoch']}{size})")
+    if baseline:
+        parts.append(f"best baseline {score(baseline['score'])} ({visible(baseline['name'])})")
+    if state["lead"] is not None:
+        word = "ahead by" if state["lead"] >= 0 else "behind by"
+        parts.append(f"{word} {score(abs(state['lead']))}")
+    return "; ".join(parts)

@@ -1,0 +1,87 @@
+"""The report's sections in their order."""
+
+from __future__ import annotations
+
+from results.report.answers import read_answers
+from results.report.document import Document, Mood, Section, Text
+from results.report.facts import Facts
+from results.report.sections.advice import advice
+from results.report.sections.classes import classes
+from results.report.sections.curves import curves, fitting
+from results.report.sections.failures import failures
+from results.report.sections.finalists import real
+from results.report.sections.headline import headline
+from results.report.sections.history import active_clock, history
+from results.report.sections.hyperparameters import hyperparameters
+from results.report.sections.ranking import ranked_table
+from results.report.sections.reproduce import reproduce
+from results.report.sections.residuals import residuals
+from results.report.sections.rungs import rungs
+from results.report.sections.time import time_spent
+from results.report.sections.tradeoff import tradeoff
+from results.report.words import duration, moment, plural
+from search.rundir import Run
+from search.trial import TrialKind
+
+
+def compose(facts: Facts, run: Run) -> Document:
+    """The whole report of a run."""
+    sections = [
+        real(facts), history(facts), ranked_table(facts, run), curves(facts), *hyperparameters(facts), tradeoff(facts),
+        rungs(facts), _final(facts), fitting(facts), failures(facts), time_spent(facts, run), advice(facts, run),
+        reproduce(facts),
+    ]  # fmt: skip
+    return Document(
+        title=str(facts.meta["name"] or facts.directory.name),
+        status=_status(facts),
+        finished=facts.finished,
+        summary=_summary(facts),
+        headline=headline(facts),
+        sections=[section for section in sections if section is not None],
+        notices=_notices(facts),
+    )
+
+
+def _final(facts: Facts) -> Section | None:
+    evaluation = facts.evaluations.get(facts.winner.id) if facts.winner is not None else None
+    answers = read_answers(facts, evaluation)
+    if evaluation is None or answers is None:
+        return None
+    return (classes if facts.classification else residuals)(facts, evaluation, answers)
+
+
+def _status(facts: Facts) -> str:
+    if not facts.finished:
+        return "not finished"
+    return {"done": "finished"}.get(str(facts.meta["exit"]), str(facts.meta["exit"] or "finished"))
+
+
+def _summary(facts: Facts) -> list[str]:
+    meta = facts.meta
+    data = meta["data"] or {}
+    found = [str(meta["algorithm"] or ""), f"data: {data['name']}" if data.get("name") else ""]
+    if meta["started"]:
+        ran = duration(active_clock(facts)(meta["finished"] or facts.now))
+        found += [f"started {moment(meta['started'])}", f"ran {ran}"]
+    return [part for part in found if part]
+
+
+def _notices(facts: Facts) -> list[Text]:
+    found = []
+    if not facts.finished:
+        done = sum(t.finished is not None for t in facts.trials if t.kind is TrialKind.SEARCH)
+        planned = (facts.meta["planned"] or {}).get("trials")
+        of = f" of about {planned}" if planned else ""
+        stage = "retraining the finalists" if facts.meta["phase"] == "final" else f"{done}{of} trials done"
+        found.append(
+            Text(
+                f"This run is not finished ({stage}). Everything below is as of {moment(facts.now)}.",
+                Mood.NOTE,
+            )
+        )
+    elif facts.meta["exit"] not in ("done", None):
+        found.append(Text(f"This run ended early: {facts.meta['exit']}.", Mood.NOTE))
+    warnings = [event.message for event in facts.events if event.level in ("warning", "error")]
+    if warnings:
+        found.append(Text(f"{plural(len(warnings), 'warning')}, the last one: {warnings[-1]}", Mood.NOTE))
+    return found

@@ -1,0 +1,147 @@
+"""Search history: the best score so far against time and against epochs spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+from results.report.chart import Axis, Chart, Dots, Line, Mark, Panel, Symbol, Tone, View
+from results.report.document import Item, Section, Text
+from results.report.facts import Facts
+from results.report.sections.common import focus, hover, outside
+from results.report.sections.thinning import drawn_words, thinned
+from results.report.words import duration, number, plural
+from search.trial import Trial, TrialKind, TrialState
+
+_MOST_BASELINES = 6
+
+
+def history(facts: Facts) -> Section:
+    """The section; a sentence alone where nothing has finished yet."""
+    ended = sorted(
+        (t for t in facts.trials if t.kind is TrialKind.SEARCH and t.finished is not None),
+        key=lambda trial: trial.finished or 0.0,
+    )
+    scored = any(trial.outcome and trial.outcome.score is not None for trial in ended)
+    items: list[Item] = [Text("No trial of the search has finished yet.")]
+    if ended:
+        items = [_chart(facts, ended) if scored else Text(_caption(facts, ended, _spent(ended), None, ()))]
+    return Section("history", "Search history", items, "History")
+
+
+def _chart(facts: Facts, ended: Sequence[Trial]) -> Chart:
+    clock = active_clock(facts)
+    longest = max(clock(trial.finished or 0.0) for trial in ended)
+    unit, seconds = ("hours", 3600.0) if longest > 5400 else ("minutes", 60.0) if longest > 90 else ("seconds", 1.0)
+    spent = _spent(ended)
+    times = [clock(trial.finished or 0.0) / seconds for trial in ended]
+    scores = [t.outcome.score for t in ended if t.outcome and t.outcome.score is not None]
+    span = focus([*scores, *(b.score for b in facts.baselines if b.score is not None)], facts.maximize)
+    views = (
+        View((_panel(facts, ended, times, f"search time ({unit})", span),), "by time", height=400),
+        View((_panel(facts, ended, spent, "epochs trained", span),), "by epochs", height=400),
+    )
+    caption = _caption(facts, ended, spent, span, scores)
+    caption += drawn_words(len(thinned(facts.searched)), len(facts.searched))
+    return Chart("history", caption, views)
+
+
+def _spent(ended: Sequence[Trial]) -> list[int]:
+    return list(accumulate(len(t.outcome.epochs) if t.outcome else 0 for t in ended))
+
+
+def _panel(
+    facts: Facts, ended: Sequence[Trial], at: Sequence[float], title: str, span: tuple[float, float] | None
+) -> Panel:
+    final = {trial.configuration: i for i, trial in enumerate(ended)}
+    dots = [(at[final[c.id]], c) for c in thinned(facts.searched) if c.id in final]
+    failed = [(at[final[c.id]], c) for c in facts.configurations if c.failure and not c.baseline and c.id in final]
+    scores = [c.score for _, c in dots if c.score is not None]
+    low, high = span or (min(scores, default=0.0), max(scores, default=1.0))
+    marks: list[Mark] = [
+        Dots([x for x, _ in dots], [c.score or 0.0 for _, c in dots], Tone.SOFT, "configuration",
+             [hover(facts, c) for _, c in dots])
+    ]  # fmt: skip
+    for i, baseline in enumerate([b for b in facts.baselines if b.score is not None][:_MOST_BASELINES]):
+        marks.append(
+            Line(
+                [0.0, max(at)],
+                [baseline.score or 0.0] * 2,
+                Tone.BASELINE,
+                baseline.name,
+                dash=i,
+                hover="baseline",
+            )
+        )
+    if failed:
+        bottom = low if facts.maximize else high
+        marks.append(
+            Dots([x for x, _ in failed], [bottom] * len(failed), Tone.BAD, "failed",
+                 [f"{c.name}\nfailed: {c.failure.reason if c.failure else ''}" for _, c in failed], Symbol.CROSS, 8)
+        )  # fmt: skip
+    xs, ys = _best_so_far(facts, ended, at)
+    if xs:
+        marks.append(Line(xs, ys, Tone.ACCENT, "best so far", step=True, width=2.5))
+    return Panel(marks, Axis(title, span=(0.0, 1.03 * max(at) or 1.0)), Axis(facts.objective, span=span))
+
+
+def _best_so_far(facts: Facts, ended: Sequence[Trial], at: Sequence[float]) -> tuple[list[float], list[float]]:
+    xs: list[float] = []
+    ys: list[float] = []
+    for x, trial in zip(at, ended, strict=True):
+        score = trial.outcome.score if trial.outcome else None
+        if score is not None and (not ys or facts.better(score, ys[-1])):
+            xs.append(x)
+            ys.append(score)
+    if xs:
+        xs.append(at[-1])
+        ys.append(ys[-1])
+    return xs, ys
+
+
+def _caption(
+    facts: Facts,
+    ended: Sequence[Trial],
+    spent: Sequence[int],
+    span: tuple[float, float] | None,
+    scores: Sequence[float],
+) -> str:
+    failed = sum(trial.state is TrialState.FAILED for trial in ended)
+    clock = active_clock(facts)
+    took = (
+        f"{plural(len(ended), 'trial')} and {plural(spent[-1], 'epoch')} in {duration(clock(ended[-1].finished or 0))}"
+    )
+    _, ys = _best_so_far(facts, ended, spent)
+    if not ys:
+        return f"{took}: none gave a score."
+    improved = next(i for i, t in enumerate(ended) if t.outcome and t.outcome.score == ys[-1])
+    text = f"{took}: the best {facts.objective}, {number(ys[-1])}, was reached by trial {improved + 1}"
+    after = len(ended) - improved - 1
+    text += f", and the {plural(after, 'trial')} after it did not improve on it" if after else ", the last one"
+    if failed:
+        text += f"; {plural(failed, 'trial')} failed"
+    left_out = outside(scores, span)
+    if left_out:
+        text += f". {plural(left_out, 'worse score lies', 'worse scores lie')} outside the picture"
+    return text + "."
+
+
+def active_clock(facts: Facts) -> Callable[[float], float]:
+    """A clock that stands still between sessions: unix time to seconds of running since the start."""
+    sessions = facts.meta["sessions"] or [{"started": facts.meta["started"] or facts.now, "ended": None}]
+    spans: list[tuple[float, float]] = []
+    for i, session in enumerate(sessions):
+        following = sessions[i + 1]["started"] if i + 1 < len(sessions) else float("inf")
+        end = session.get("ended")
+        if end is None and following != float("inf"):
+            # A session that was killed wrote no end: its last finished trial is the last sign of life.
+            end = max(
+                (t.finished for t in facts.trials if t.finished and t.finished <= following),
+                default=following,
+            )
+        spans.append((session["started"], min(end or float("inf"), following)))
+
+    def seconds(time: float) -> float:
+        return sum(max(0.0, min(time, end) - start) for start, end in spans)
+
+    return seconds

@@ -1,0 +1,115 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+DASH = "–"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A score: `0.8934`, `12.35`, `1.2e-05`; a dash for None."""
+    if value is None:
+        return DASH
+    if not math.isfinite(value):
+        return "not finite"
+    if value != 0 and (abs(value) < 10 ** (1 - digits) or abs(value) >= 1e6):
+        return f"{value:.3g}"
+    before = len(str(int(abs(value))))
+    return f"{value:.{max(0, digits + 1 - before)}f}"
+
+
+def alike(value: float | None, score: float | None) -> str:
+    """A difference or a spread with as many decimals as the score it belongs to."""
+    if value is None or score is None:
+        return number(value)
+    decimals = len(number(score).partition(".")[2])
+    text = f"{value:.{decimals}f}"
+    return text if "e" not in number(score) and float(text) != 0 else number(value)
+
+
+def signed(value: float, score: float | None) -> str:
+    """A difference with its sign, as `alike` writes it: `+0.0123`, `−0.0040`, `±0`."""
+    text = alike(abs(value), score)
+    if value == 0:
+        return "±0"
+    return f"{'+' if value > 0 else '−'}{text}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with its thousands apart: `543,860`."""
+    return DASH if value is None else f"{value:,}"
+
+
+def plural(value: int, one: str, many: str = "") -> str:
+    """`1 trial`, `3 trials`."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1: `12 %`, `0.4 %`."""
+    value = 100 * share
+    return f"{value:.1f} %" if 0 < value < 1 else f"{value:.0f} %"
+
+
+def compact(value: float) -> str:
+    """A mark on a logarithmic axis: `0.001`, `500`, `20k`, `3M`."""
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def duration(seconds: float | None) -> str:
+    """`0.8 ms`, `4.2 s`, `38 s`, `12 min`, `1 h 05 min`."""
+    if seconds is None:
+        return DASH
+    if seconds < 0.0995:
+        return f"{1000 * seconds:.2g} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(length: int) -> str:
+    """Bytes: `812 B`, `1.3 MB`."""
+    value = float(length)
+    for unit in ("B", "kB", "MB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def moment(time: float | None) -> str:
+    """A unix time in the reader's time zone, with the zone: `2026-03-01 22:15 UTC`."""
+    return DASH if time is None else datetime.fromtimestamp(time).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+
+
+def scalar(value: Any) -> str:
+    """A hyperparameter's value: floats without rounding noise, the others as YAML writes them."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def listed(names: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    found = list(names)
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+
+
+def shortened(text: str, length: int) -> str:
+    """The text on one line, cut with an ellipsis at `length` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"

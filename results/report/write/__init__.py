@@ -1,0 +1,1 @@
+"""Writing: a report document as Markdown or as one HTML page."""

@@ -1,0 +1,199 @@
+"""Intervals and tests for small numbers of seeds and for paired predictions, in plain arithmetic.
+
+`scipy.stats` would need longer to import than the ranked table takes to be shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range that holds the true value with the stated confidence; `low <= high`."""
+
+    low: float
+    high: float
+
+
+def wilson(right: int, rows: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval of a proportion, such as an accuracy.
+
+    Unlike the textbook interval it stays inside 0..1 and holds its confidence near both ends.
+    Source: Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.
+
+    Args:
+        right: Successes, 0 to `rows`.
+        rows: Number of rows, at least 1.
+        confidence: Above 0, below 1.
+
+    Raises:
+        ValueError: `rows` is not positive or `right` is outside 0..`rows`.
+    """
+    if rows < 1 or not 0 <= right <= rows:
+        raise ValueError(f"right must be 0 to rows and rows at least 1, got {right} of {rows}")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = right / rows
+    scale = 1 + z * z / rows
+    centre = (share + z * z / (2 * rows)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    # At the ends the exact bounds are 0 and 1; rounding would miss them by an ulp.
+    low = 0.0 if right == 0 else max(0.0, centre - half)
+    high = 1.0 if right == rows else min(1.0, centre + half)
+    return Interval(low, high)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided p-value of McNemar's exact test: are two models right equally often on the same rows?
+
+    Only rows on which exactly one of them is right tell anything; under equality each falls to either side like
+    a fair coin. Source: McNemar (1947), Psychometrika 12; exact form in Dietterich (1998), Neural Computation 10.
+
+    Args:
+        only_first: Rows that only the first model has right, at least 0.
+        only_second: Rows that only the second model has right, at least 0.
+
+    Raises:
+        ValueError: A count is negative.
+    """
+    if only_first < 0 or only_second < 0:
+        raise ValueError(f"counts must not be negative, got {only_first} and {only_second}")
+    rows = only_first + only_second
+    term = tail = 1
+    for i in range(min(only_first, only_second)):
+        term = term * (rows - i) // (i + 1)
+        tail += term
+    return min(1.0, 2 * tail / (1 << rows))
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean.
+
+    Raises:
+        ValueError: There is no value.
+    """
+    if not values:
+        raise ValueError("the mean of no values")
+    return math.fsum(values) / len(values)
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Sample standard deviation (n - 1 in the denominator); None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    centre = mean(values)
+    return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """Student's t interval of the mean of few values, such as scores over seeds; None for fewer than two.
+
+    The values are taken as independent and near normal.
+    """
+    deviation = spread(values)
+    if deviation is None:
+        return None
+    half = t_quantile((1 + confidence) / 2, len(values) - 1) * deviation / math.sqrt(len(values))
+    return Interval(mean(values) - half, mean(values) + half)
+
+
+def t_probability(t: float, freedom: int) -> float:
+    """P(T <= t) of Student's distribution with a whole number of degrees of freedom.
+
+    Source: the finite series of Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
+
+    Raises:
+        ValueError: `freedom` is below 1.
+    """
+    if freedom < 1:
+        raise ValueError(f"freedom must be at least 1, got {freedom}")
+    angle = math.atan2(abs(t), math.sqrt(freedom))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    odd = freedom % 2 == 1
+    term = cosine if odd else 1.0
+    total = 0.0
+    for i in range(2, freedom + 1, 2):
+        total += term
+        term *= cosine**2 * (i / (i + 1) if odd else (i - 1) / i)
+    inside = 2 / math.pi * (angle + sine * total) if odd else sine * total
+    return 0.5 + math.copysign(inside / 2, t)
+
+
+def t_quantile(probability: float, freedom: int) -> float:
+    """The inverse of `t_probability`, to a relative precision of about 1e-12.
+
+    Args:
+        probability: Above 0, below 1.
+        freedom: Degrees of freedom, at least 1.
+
+    Raises:
+        ValueError: `probability` or `freedom` is outside its range.
+    """
+    if not 0 < probability < 1:
+        raise ValueError(f"probability must be above 0 and below 1, got {probability}")
+    if probability < 0.5:
+        return -t_quantile(1 - probability, freedom)
+    low, high = 0.0, 1.0
+    while t_probability(high, freedom) < probability:
+        low, high = high, 2 * high
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        if not low < middle < high:
+            break
+        low, high = (middle, high) if t_probability(middle, freedom) < probability else (low, middle)
+    return (low + high) / 2
+
+
+def chi_square_tail(x: float, freedom: int) -> float:
+    """P(X >= x) of the chi-square distribution with a whole number of degrees of freedom.
+
+    Source: Abramowitz and Stegun, 26.4.4 and 26.4.5, as a recurrence over the degrees of freedom.
+
+    Raises:
+        ValueError: `freedom` is below 1 or `x` is negative.
+    """
+    if freedom < 1 or x < 0:
+        raise ValueError(f"freedom must be at least 1 and x at least 0, got {freedom} and {x}")
+    half = x / 2
+    tail = math.erfc(math.sqrt(half)) if freedom % 2 else math.exp(-half)
+    for k in range(2 - freedom % 2, freedom, 2):
+        tail += math.exp(k / 2 * math.log(half) - half - math.lgamma(k / 2 + 1)) if half > 0 else 0.0
+    return min(1.0, tail)
+
+
+def kruskal_wallis(groups: Sequence[Sequence[float]]) -> float:
+    """p-value of the Kruskal-Wallis rank test: do all groups come from one distribution?
+
+    Uses average ranks for ties, with the correction for them, and the chi-square approximation. Source: Kruskal
+    and Wallis (1952), Use of ranks in one-criterion variance analysis, JASA 47.
+
+    Raises:
+        ValueError: There are fewer than two groups, or one is empty.
+    """
+    if len(groups) < 2 or not all(groups):
+        raise ValueError("at least two groups with values are needed")
+    values = sorted(value for group in groups for value in group)
+    n = len(values)
+    rank: dict[float, float] = {}
+    ties = 0
+    start = 0
+    while start < n:
+        end = start
+        while end < n and values[end] == values[start]:
+            end += 1
+        rank[values[start]] = (start + 1 + end) / 2
+        ties += (end - start) ** 3 - (end - start)
+        start = end
+    correction = 1 - ties / (n**3 - n)
+    if correction <= 0:
+        return 1.0
+    h = 12 / (n * (n + 1)) * sum(sum(rank[v] for v in g) ** 2 / len(g) for g in groups) - 3 * (n + 1)
+    return chi_square_tail(max(0.0, h / correction), len(groups) - 1)
+
+
+def chance_of_none(n: int, marked: int, drawn: int) -> float:
+    """Probability that `drawn` of `n` items, without putting back, hold none of the `marked` ones."""
+    return math.comb(n - marked, drawn) / math.comb(n, drawn)

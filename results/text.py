@@ -1,0 +1,61 @@
+"""How values are written for people, and how text from strangers is made harmless."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SCORES = ("score", "retrained", "test")
+DURATIONS = {"seconds": 1, "hours": 3600}
+"""Columns of time spans, with their unit in seconds."""
+
+
+def visible(text: str) -> str:
+    """The text on one line without characters that steer a terminal; such characters become `\\ufffd`."""
+    return "".join(c if c.isprintable() else " " if c in "\n\r\t" else "\ufffd" for c in text)
+
+
+def duration(seconds: float) -> str:
+    """A time span with its two largest units, such as `2h 05m`, `3m 20s`, `4.1s` or `0.04s`."""
+    if seconds < 1:
+        return f"{seconds:.2f}s"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+def number(value: float) -> str:
+    """A number with four significant digits and no trailing zeros; whole numbers in full, in groups of three."""
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
+        return f"{int(value):,}"
+    return f"{value:.4g}"
+
+
+def score(value: float) -> str:
+    """A score with four decimals, or four significant digits where that shows less (small losses, large ones)."""
+    return f"{value:.4f}" if 0.01 <= abs(value) < 100 or value == 0 else f"{value:.4g}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def cell(column: str, value: Any) -> str:
+    """A table cell for people: rounded, with units, empty where there is no value."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return visible(value)
+    if column == "spread":
+        return f"{value:.4f}" if value >= 0.001 else f"{value:.2g}"
+    if column in SCORES:
+        return score(value)
+    unit = DURATIONS.get(column)
+    return number(value) if unit is None else duration(value * unit)

@@ -1,0 +1,55 @@
+"""Wall time of a run over all its sittings, and how much of it something was being done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from search.store import Evaluation, RunReader
+from search.trial import Trial
+
+Span = tuple[float, float]
+
+
+def busy(trials: Iterable[Trial], evaluations: Iterable[Evaluation]) -> list[Span]:
+    """The times (Unix) at which a trial ran or a model was evaluated; they overlap where workers do."""
+    spans = [(evaluation.at - evaluation.seconds, evaluation.at) for evaluation in evaluations]
+    for trial in trials:
+        if trial.outcome is not None:
+            # An interrupted trial has no end, and one that was resumed spans the pause as well.
+            end = trial.finished if trial.finished is not None else trial.started + trial.outcome.seconds
+            spans.append((max(trial.started, end - trial.outcome.seconds), end))
+    return spans
+
+
+def covered(spans: Iterable[Span]) -> float:
+    """Seconds that lie in at least one of the spans."""
+    total, reach = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reach))
+        reach = max(reach, end)
+    return total
+
+
+def elapsed(reader: RunReader, trials: Sequence[Trial], now: float, active: bool) -> float:
+    """Seconds that the run was being worked on, pauses between sittings left out.
+
+    A sitting is recorded when it ends. One that still goes on counts up to `now`, and one that was cut off as far
+    as its trials show.
+
+    Args:
+        reader: The run.
+        trials: All its trials.
+        now: Unix time.
+        active: Whether a process is working on the run.
+    """
+    recorded = reader.meta("sessions", [])
+    sittings = [(sitting["started"], sitting["ended"]) for sitting in recorded if sitting["ended"] is not None]
+    work = busy(trials, reader.evaluations())
+    open_end = now if active else max((end for _, end in work), default=float("-inf"))
+    unrecorded: list[Span] = []
+    if reader.meta("exit") is None:
+        last = max((end for _, end in sittings), default=None)
+        begun = [trial.started for trial in trials if last is not None and trial.started > last]
+        start = reader.meta("started") if last is None else min(begun, default=open_end)
+        unrecorded = [(start, max(start, open_end))]
+    return covered([*sittings, *work, *unrecorded])

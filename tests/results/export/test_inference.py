@@ -1,0 +1,126 @@
+"""The exported model is fixed to inference, whatever layers it has and however it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import results
+import spaces
+from search.trial import TrialKind
+
+AUGMENTED = """\
+name: augmented
+data: {source: digits, validation: 0.2, test: 0.2, image_size: 12}
+model:
+  family: cnn
+  blocks: 1
+  filters: 4
+  dropout: 0.3
+  dropout_position: features
+  batch_normalization: true
+  augmentation: {flip: both, rotation: 0.2, zoom: 0.2}
+  output: logits
+training: {epochs: 1, batch_size: [32]}
+search: {algorithm: random}
+"""
+
+
+@pytest.fixture(scope="module")
+def rows() -> Any:
+    return np.random.default_rng(3).integers(0, 256, (20, 16, 16, 3)).astype(np.float32)
+
+
+def layers() -> list[Any]:
+    import keras
+
+    made = keras.layers
+    return [
+        keras.Sequential([made.RandomFlip("horizontal"), made.RandomRotation(0.3)]),
+        made.Resizing(12, 12),
+        made.Rescaling(1 / 255),
+        made.Conv2D(4, 3),
+        made.BatchNormalization(),
+        made.Flatten(),
+        made.Dropout(0.5),
+        made.Dense(3, activation="softmax"),
+    ]
+
+
+def sequential() -> Any:
+    import keras
+
+    return keras.Sequential([keras.Input((16, 16, 3)), *layers()])
+
+
+def functional() -> Any:
+    import keras
+
+    inputs = keras.Input((16, 16, 3))
+    outputs = inputs
+    for layer in layers():
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def subclassed() -> Any:
+    import keras
+
+    class Custom(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = keras.Sequential(layers())
+
+        def call(self, inputs: Any, training: bool | None = None) -> Any:
+            return self.inner(inputs, training=training)
+
+    return Custom()
+
+
+@pytest.mark.parametrize("build", [sequential, functional, subclassed])
+def test_a_direct_call_gives_what_predict_gives(build: Callable[[], Any], rows: Any) -> None:
+    from results.exporting.inference import inference_model
+
+    model = build()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    expected = model.predict(rows, verbose=0)
+    fixed = inference_model(model, (16, 16, 3))
+    np.testing.assert_allclose(np.asarray(fixed(rows)), expected, atol=1e-6)
+    # Who wants to train on can: dropout and augmentation act when asked to.
+    assert np.abs(np.asarray(fixed(rows, training=True)) - expected).max() > 0.01
+    assert not fixed.compiled
+    assert model.compiled
+    assert fixed.count_params() == model.count_params()
+    if build is not subclassed:
+        assert [layer.name for layer in fixed.layers[1:]] == [layer.name for layer in layers_of(model)]
+
+
+def layers_of(model: Any) -> list[Any]:
+    return [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
+
+
+def test_augmentation_resizing_and_logits_survive_every_format(write_run: Any, tmp_path: Any) -> None:
+    pytest.importorskip("tf2onnx")
+    space = tmp_path / "augmented.yaml"
+    space.write_text(AUGMENTED, encoding="utf-8")
+    spec = spaces.load(space)
+    data = spaces.load_data(spec)
+    settings = spaces.configure(spec, {"batch_size": 32})
+    model = spaces.build_model(settings, data.info, seed=4)
+    run = write_run(AUGMENTED, data)
+    run.trial("0000", TrialKind.SEARCH, settings, 0.5, best=run.weights("0000", model.get_weights()))
+    run.rows(data.test.x, data.test.y)
+    result = results.export(run.directory, formats=["keras", "h5", "savedmodel", "onnx", "tflite"])
+    assert [file.failure for file in result.files] == [None] * 5
+    assert result.role == "best so far"
+
+    np.save(tmp_path / "rows.npy", data.test.x[:5])
+    logits = model.predict(data.test.x[:5], verbose=0)
+    exponents = np.exp(logits)
+    expected = exponents / exponents.sum(axis=1, keepdims=True)
+    for name in ("model.keras", "model.tflite"):
+        found = results.predict(result.directory / name, [tmp_path / "rows.npy"])
+        np.testing.assert_allclose([list(p.probabilities.values()) for p in found], expected, atol=1e-3)

@@ -1,0 +1,124 @@
+"""Which checkpoint stands for which row of the table, and the model made from it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import results
+from results import ResultError
+from results.models import find_model, model_of
+from search.errors import RunError
+from search.store import RunReader, RunStore
+
+
+@pytest.fixture
+def run(digits: Any, tmp_path: Path) -> Path:
+    """A copy of the run that a test may change."""
+    return Path(shutil.copytree(digits.directory, tmp_path / "run"))
+
+
+def found(run: Path, trial: str | None = None) -> tuple[str, str, str]:
+    with RunReader(run) as reader:
+        model = find_model(reader, trial)
+    return model.trial.id, model.checkpoint.file, model.role
+
+
+def test_the_best_model_is_the_winner_with_its_weights(digits: Any) -> None:
+    model = results.best_model(digits.directory)
+    assert digits.data.test is not None
+    np.testing.assert_allclose(model.predict(digits.data.test.x, verbose=0), digits.expected, atol=1e-6)
+    assert model.compiled
+
+
+def test_before_there_is_a_winner_the_best_with_a_checkpoint_counts(run: Path) -> None:
+    with RunStore(run) as store:
+        store.put_meta(winner=None)
+        assert store.trial("0001") is not None
+    assert found(run) == ("0000", "trials/0000/best.npz", "best so far")
+
+
+@pytest.mark.parametrize(
+    ("trial", "expected"),
+    [
+        ("0000", ("0000", "trials/0000/best.npz", "configuration")),
+        ("winner-0000", ("winner-0000", "trials/winner-0000/best.npz", "winner")),
+        ("baseline-plain", ("baseline-plain", "trials/baseline-plain/best.npz", "baseline")),
+        ("plain", ("baseline-plain", "trials/baseline-plain/best.npz", "baseline")),
+    ],
+)
+def test_rows_are_found_by_id_or_name(run: Path, trial: str, expected: tuple[str, str, str]) -> None:
+    assert found(run, trial) == expected
+
+
+def test_a_baseline_by_its_last_weights_where_they_differ_from_the_best(run: Path) -> None:
+    with RunStore(run) as store:
+        trial = store.trial("baseline-plain")
+        winner = store.trial("winner-0000")
+        assert trial is not None
+        assert trial.outcome is not None
+        assert winner is not None
+        assert winner.outcome is not None
+        store.update_checkpoints({"baseline-plain": replace(trial.outcome, last=winner.outcome.last)})
+    assert found(run, "plain") == ("baseline-plain", "trials/winner-0000/best.npz", "baseline")
+
+
+@pytest.mark.parametrize(
+    ("trial", "message"),
+    [
+        ("0002", "the run has no trial '0002'; did you mean '000"),
+        ("plane", "did you mean 'plain'"),
+        ("0001", "'0001' keeps no checkpoint"),
+        ("candidate-0000-1", "'candidate-0000-1' keeps no checkpoint"),
+    ],
+)
+def test_rows_without_a_model_are_refused(run: Path, trial: str, message: str) -> None:
+    with pytest.raises(ResultError, match=message):
+        model_of(run, trial)
+
+
+def test_a_run_that_has_trained_nothing_has_no_model(run: Path) -> None:
+    with RunStore(run) as store:
+        store.put_meta(winner=None)
+        for trial in store.trials():
+            assert trial.outcome is not None
+            store.update_checkpoints({trial.id: replace(trial.outcome, best=None, last=None)})
+    with pytest.raises(ResultError, match="no configuration has finished an epoch yet"):
+        results.best_model(run)
+
+
+def test_a_run_without_data_has_no_model(run: Path) -> None:
+    with RunStore(run) as store:
+        store.put_meta(data=None)
+    with pytest.raises(ResultError, match="has not recorded its data yet"):
+        results.best_model(run)
+
+
+@pytest.mark.parametrize("damage", ["torn", "missing"])
+def test_a_damaged_checkpoint_is_named(run: Path, damage: str) -> None:
+    file = run / "trials/winner-0000/best.npz"
+    if damage == "torn":
+        file.write_bytes(file.read_bytes()[:-100])
+    else:
+        file.unlink()
+    with pytest.raises(ResultError, match=r"checkpoint of 'winner-0000' is damaged or missing .*winner-0000/best\.npz"):
+        results.best_model(run)
+
+
+def test_weights_of_another_architecture_are_refused(run: Path) -> None:
+    with RunStore(run) as store:
+        info = store.meta("data")
+        info["info"]["input_shape"] = [9, 9]
+        store.put_meta(data=info)
+    with pytest.raises(ResultError, match="the model of 'winner-0000' cannot be built again"):
+        results.best_model(run)
+
+
+def test_no_run_is_a_run_error(tmp_path: Path) -> None:
+    with pytest.raises(RunError):
+        results.best_model(tmp_path)

@@ -1,0 +1,300 @@
+"""Predicting with an exported model alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+import results
+from results import ResultError
+from results.predicting.grid import draw_grid
+from results.predicting.predictions import Prediction, _probabilities
+from results.predicting.show import show
+
+
+@pytest.fixture(scope="session")
+def model(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported folder, somewhere else than it was made."""
+    return Path(shutil.copytree(exported.directory, tmp_path_factory.mktemp("elsewhere") / "model"))
+
+
+def certain(digits: Any, count: int) -> list[int]:
+    """Test rows that the model classifies rightly, with confidence."""
+    right = digits.expected.argmax(axis=1) == digits.data.test.y
+    return [int(i) for i in np.flatnonzero(right & (digits.expected.max(axis=1) > 0.95))[:count]]
+
+
+def saved(image: np.ndarray[Any, Any], path: Path, **options: Any) -> Path:
+    Image.fromarray(image.astype(np.uint8)).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5", "savedmodel", "model.onnx", "model.tflite"])
+def test_every_format_predicts_the_same(model: Path, digits: Any, name: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", digits.data.test.x)
+    found = results.predict(model / name, [tmp_path / "rows.npy"])
+    assert [prediction.row for prediction in found] == list(range(len(digits.data.test)))
+    probabilities = np.array([list(prediction.probabilities.values()) for prediction in found])
+    np.testing.assert_allclose(probabilities, digits.expected, atol=1e-3)
+    assert found[0].label == str(digits.expected[0].argmax())
+    assert found[0].confidence == pytest.approx(digits.expected[0].max(), abs=1e-3)
+
+
+def test_pictures_of_digits_however_they_were_saved(model: Path, digits: Any, tmp_path: Path) -> None:
+    files, labels = [], []
+    for index in certain(digits, 4):
+        row = digits.data.test.x[index]
+        stretched = np.rint(row / 16 * 255)
+        colours = np.repeat(stretched[:, :, None], 3, axis=2)
+        large = np.kron(stretched, np.ones((16, 16)))
+        files += [
+            saved(stretched, tmp_path / f"{index}-stretched.png"),
+            saved(row, tmp_path / f"{index}-raw.png"),
+            saved(colours, tmp_path / f"{index}-colours.PNG"),
+            saved(large, tmp_path / f"{index}-large.bmp"),
+            saved(large, tmp_path / f"{index}-large.jpg", quality=95),
+        ]
+        labels += [str(digits.data.test.y[index])] * 5
+    found = results.predict(model, files)
+    assert [prediction.label for prediction in found] == labels
+    assert [prediction.file for prediction in found] == [str(file) for file in files]
+    assert {prediction.row for prediction in found} == {None}
+    # Stretched and raw are the same row.
+    for stretched, raw in zip(found[::5], found[1::5], strict=True):
+        np.testing.assert_array_equal(stretched.input, raw.input)
+        assert stretched.confidence is not None
+        assert stretched.confidence > 0.9
+
+
+def test_rows_of_a_table_and_a_single_row(model: Path, digits: Any, tmp_path: Path) -> None:
+    x = digits.data.test.x[:3]
+    lines = [",".join(map(str, row.ravel())) for row in x]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    np.save(tmp_path / "one.npy", x[0])
+    found = results.predict(model / "model.onnx", [tmp_path / "rows.csv", tmp_path / "one.npy"])
+    assert [prediction.row for prediction in found] == [0, 1, 2, 0]
+    assert [prediction.label for prediction in found[:3]] == [str(p.argmax()) for p in digits.expected[:3]]
+    assert found[3].probabilities == pytest.approx(found[0].probabilities)
+
+
+def test_a_run_means_its_export(digits: Any, model: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(digits.directory, tmp_path / "run"))
+    np.save(tmp_path / "row.npy", digits.data.test.x[0])
+    with pytest.raises(ResultError, match="this run has no exported model yet; make one with `run-search export"):
+        results.predict(run, [tmp_path / "row.npy"])
+    shutil.copytree(model, run / "export")
+    assert len(results.predict(run, [tmp_path / "row.npy"])) == 1
+
+
+def test_without_metadata_classes_are_numbers(model: Path, digits: Any, tmp_path: Path) -> None:
+    shutil.copy(model / "model.onnx", tmp_path / "lonely.onnx")
+    np.save(tmp_path / "row.npy", digits.data.test.x[0])
+    (found,) = results.predict(tmp_path / "lonely.onnx", [tmp_path / "row.npy"])
+    assert found.label == str(digits.expected[0].argmax())
+    assert list(found.probabilities) == [str(i) for i in range(10)]
+
+
+def write(path: Path, content: bytes = b"") -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_bad_files_are_named(model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "shape.npy", np.zeros((3, 9, 9)))
+    np.save(tmp_path / "text.npy", np.array(["a"]))
+    np.save(tmp_path / "scaled.npy", np.full((8, 8), 0.5))
+    np.save(tmp_path / "bright.npy", np.full((8, 8), 255))
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    bad = {
+        "missing.png": "missing.png: no such file",
+        "notes.docx": "notes.docx: unknown type of file; expected .bmp, .gif",
+        "shape.npy": r"shape.npy: has shape \(3, 9, 9\), the model takes rows of shape \(8, 8\)",
+        "text.npy": "text.npy: .*numbers are expected",
+        "objects.npy": "objects.npy: .*objects",
+        "bright.npy": "bright.npy: values go from 255 to 255; the model takes raw pixels from 0 to 16",
+        "torn.png": "torn.png: is not a readable image",
+        "empty.csv": "empty.csv",
+        "scaled.npy": "scaled.npy",
+    }
+    write(tmp_path / "notes.docx")
+    write(tmp_path / "torn.png", b"\x89PNG\r\n\x1a\n\0\0")
+    write(tmp_path / "empty.csv")
+    for name, message in bad.items():
+        with pytest.raises(ResultError, match=message):
+            results.predict(model, [tmp_path / name])
+    with pytest.raises(ResultError, match="no file to predict"):
+        results.predict(model, [])
+
+
+def test_bad_models_are_named(model: Path, tmp_path: Path, digits: Any) -> None:
+    np.save(tmp_path / "row.npy", digits.data.test.x[0])
+    write(tmp_path / "model.pkl")
+    write(tmp_path / "torn.keras", b"PK")
+    write(tmp_path / "torn.onnx", b"torn")
+    (tmp_path / "empty").mkdir()
+    bad = {
+        "missing.keras": "missing.keras: no such file or folder",
+        "model.pkl": r"model.pkl: not an exported model; expected .keras, .h5, .onnx, .tflite or the folder of",
+        "torn.keras": "torn.keras: cannot be loaded",
+        "torn.onnx": "torn.onnx: cannot be loaded",
+        "empty": "empty: no exported model here; expected model.keras",
+    }
+    for name, message in bad.items():
+        with pytest.raises(ResultError, match=message):
+            results.predict(tmp_path / name, [tmp_path / "row.npy"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(format_version=9), "has format version 9, this program reads 1"),
+        (lambda d: d["input"].update(input_shape=[4, 4]), "they do not belong together"),
+        (lambda d: d["input"].update(input_shape=[10**12, "x"]), "impossible input shape"),
+        (lambda d: d["input"].update(class_names=["a"]), "1 class names for 10 outputs"),
+        (lambda d: d["input"].update(class_names=[1] * 10), "class names are not a list of texts"),
+        (lambda d: d["input"].update(white="bright"), "impossible value of white"),
+        (lambda d: d["input"].update(surprise=1), "not a readable metadata file"),
+        (lambda d: d["output"].update(kind="magic"), "unknown kind of output"),
+        (lambda d: d.pop("output"), "not a readable metadata file"),
+    ],
+)
+def test_metadata_from_elsewhere_is_checked(
+    model: Path, tmp_path: Path, digits: Any, change: Any, message: str
+) -> None:
+    shutil.copy(model / "model.onnx", tmp_path)
+    described = json.loads((model / "metadata.json").read_text())
+    change(described)
+    (tmp_path / "metadata.json").write_text(json.dumps(described))
+    shape = (4, 4) if described.get("input", {}).get("input_shape") == [4, 4] else (8, 8)
+    np.save(tmp_path / "row.npy", np.zeros(shape))
+    with pytest.raises(ResultError, match=message):
+        results.predict(tmp_path / "model.onnx", [tmp_path / "row.npy"])
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_code_in_a_keras_file_is_not_run(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    monkeypatch.chdir(tmp_path)
+    lambda_layer = keras.layers.Lambda(lambda x: [x, open("executed", "w")][0])  # noqa: SIM115
+    file = tmp_path / f"evil.{suffix}"
+    keras.Sequential([keras.Input((2,)), lambda_layer, keras.layers.Dense(2)]).save(file)
+    (tmp_path / "executed").unlink()
+    np.save(tmp_path / "row.npy", np.zeros(2))
+    with pytest.raises(ResultError, match="Lambda layer, which is code; code in a model is never run"):
+        results.predict(file, [tmp_path / "row.npy"])
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("operation", ["write", "read", "python"])
+def test_a_saved_model_that_does_more_than_compute_is_refused(tmp_path: Path, operation: str) -> None:
+    import tensorflow as tf
+
+    target = str(tmp_path / "touched")
+
+    def inner(x: Any) -> Any:
+        if operation == "write":
+            tf.io.write_file(target, "x")
+        elif operation == "read":
+            x = x + tf.cast(tf.strings.length(tf.io.read_file(target)), tf.float32)
+        else:
+            x = tf.ensure_shape(tf.py_function(lambda y: y, [x], tf.float32), (None, 2))
+        return x
+
+    class Evil(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32)])  # type: ignore[untyped-decorator]
+        def __call__(self, x: Any) -> Any:
+            # Hidden in a branch that is its own function.
+            return tf.cond(tf.reduce_sum(x) > -1.0, lambda: inner(x), lambda: x)
+
+    evil = Evil()
+    tf.saved_model.save(evil, str(tmp_path / "evil"), signatures={"serving_default": evil.__call__})
+    np.save(tmp_path / "row.npy", np.zeros(2))
+    with pytest.raises(ResultError, match=r"refused: it uses the operation (WriteFile|ReadFile|EagerPyFunc)"):
+        results.predict(tmp_path / "evil", [tmp_path / "row.npy"])
+    assert not Path(target).exists()
+
+
+def test_a_lite_model_with_foreign_operations_is_refused(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Foreign(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec((1, 2), tf.float32)])  # type: ignore[untyped-decorator]
+        def __call__(self, x: Any) -> Any:
+            return tf.raw_ops.Tan(x=x)
+
+    foreign = Foreign()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([foreign.__call__.get_concrete_function()], foreign)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.SELECT_TF_OPS]
+    file = write(tmp_path / "foreign.tflite", converter.convert())
+    np.save(tmp_path / "row.npy", np.zeros(2))
+    with pytest.raises(ResultError, match="refused: it uses the operation FlexTan"):
+        results.predict(file, [tmp_path / "row.npy"])
+
+
+def test_outputs_become_probabilities() -> None:
+    one = np.array([[0.0], [2.0]])
+    np.testing.assert_allclose(_probabilities(one + 0.25, "probabilities")[0], [0.75, 0.25])
+    np.testing.assert_allclose(_probabilities(one, "logits"), [[0.5, 0.5], [0.119203, 0.880797]], atol=1e-6)
+    several = _probabilities(np.array([[1000.0, 1000.0, 0.0]]), "logits")
+    np.testing.assert_allclose(several, [[0.5, 0.5, 0.0]])
+    with pytest.raises(ResultError, match="NaN"):
+        _probabilities(np.array([[np.nan, 0.0]]), "logits")
+
+
+def prediction(label: str | None = "[red]cat[/red]\n$x_1$", value: float = 0.5) -> Prediction:
+    if label is None:
+        return Prediction("rows.csv", 3, None, None, {}, (12.5,), np.zeros(2))
+    probabilities = {label: 0.9, "dog": 0.08, "eel": 0.02}
+    return Prediction("a[b].png", None, label, 0.9, probabilities, (), np.full((4, 4), value))
+
+
+def test_json_holds_what_is_known() -> None:
+    assert prediction("cat").to_json() == {
+        "file": "a[b].png",
+        "row": None,
+        "label": "cat",
+        "confidence": 0.9,
+        "probabilities": {"cat": 0.9, "dog": 0.08, "eel": 0.02},
+    }
+    assert prediction(None).to_json() == {"file": "rows.csv", "row": 3, "values": [12.5]}
+
+
+def test_the_terminal_shows_names_as_they_are() -> None:
+    stream = io.StringIO()
+    show([prediction()], Console(file=stream, width=100))
+    text = stream.getvalue()
+    assert "a[b].png" in text
+    assert "[red]cat[/red] $x_1$" in text
+    assert "90.0%" in text
+    assert "dog 8.0%, eel 2.0%" in text
+    stream = io.StringIO()
+    show([prediction(None)], Console(file=stream, width=100))
+    assert "12.5" in stream.getvalue()
+
+
+def test_a_grid_is_drawn(tmp_path: Path) -> None:
+    shown = [prediction(value=i / 12) for i in range(12)]
+    assert draw_grid(shown, tmp_path / "grid.png") == 12
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.width > 1000
+        gray = np.asarray(picture.convert("L"))
+    assert gray.std() > 10
+    dark = [Prediction("a.png", None, "a", 1.0, {"a": 1.0}, (), np.full((4, 4), 8, np.uint8), 16.0)]
+    draw_grid(dark, tmp_path / "dark.png")
+    with Image.open(tmp_path / "dark.png") as picture:
+        middle = picture.convert("L").getpixel((picture.width // 2, picture.height * 3 // 5))
+    assert middle == pytest.approx(128, abs=2)
+    assert draw_grid(shown[:1] * 300, tmp_path / "grid.png") == 100
+    with pytest.raises(ResultError, match="these rows are none"):
+        draw_grid([prediction(None)], tmp_path / "grid.png")
+    with pytest.raises(ResultError, match="cannot be written"):
+        draw_grid(shown, tmp_path / "no" / "grid.png")

@@ -1,0 +1,88 @@
+"""The importance of hyperparameters, on functions with a known answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from results.report.columns import Column
+from results.report.comparable import Comparable
+from results.report.sections.importance import Importance, importances
+
+pytest.importorskip("optuna", reason="the importance needs optuna")
+
+Score = Callable[[Mapping[str, Any], np.random.Generator], float]
+
+
+def judge(score: Score, rows: int = 120, seed: int = 0, maximize: bool = True) -> dict[str, Importance]:
+    rng = np.random.default_rng(seed)
+    values = [
+        {
+            "strong": float(rng.uniform()),
+            "weak": float(rng.uniform()),
+            "nothing": float(rng.uniform()),
+            "choice": str(rng.choice(["a", "b", "c"])),
+        }
+        for _ in range(rows)
+    ]
+    for one in values:
+        if one["choice"] == "a":
+            one["only_a"] = float(rng.uniform())
+    scores = [score(one, rng) for one in values]
+    order = sorted(range(rows), key=lambda i: scores[i], reverse=maximize)
+    pairs: Any = tuple((SimpleNamespace(id=str(i)), scores[i]) for i in order)
+    columns = []
+    for name in ("strong", "weak", "nothing", "choice", "only_a"):
+        found = {str(i): one[name] for i, one in enumerate(values) if name in one}
+        categories = ("a", "b", "c") if name == "choice" else ()
+        columns.append(Column(name, found, False, 0.0, 0.0 if categories else 1.0, categories, False))
+    return {one.name: one for one in importances(columns, Comparable(9, 9, pairs), maximize)}
+
+
+def test_order_of_a_known_function() -> None:
+    found = judge(lambda v, rng: -10 * (v["strong"] - 0.7) ** 2 - (v["weak"] - 0.4) ** 2 + rng.normal(0, 0.02))
+    assert next(iter(found)) == "strong"
+    assert found["strong"].share > 0.5
+    assert found["strong"].real
+    assert not found["nothing"].real
+    assert sum(one.share for one in found.values()) == pytest.approx(1)
+    for one in found.values():
+        assert 0 <= one.low <= one.share <= one.high <= 1
+
+
+def test_direction() -> None:
+    found = judge(lambda v, rng: 10 * (v["strong"] - 0.7) ** 2 + rng.normal(0, 0.02), maximize=False)
+    assert next(iter(found)) == "strong"
+    assert found["strong"].real
+
+
+def test_a_few_disasters_do_not_decide() -> None:
+    """A loss that explodes for some values of one hyperparameter says little about what good ones share."""
+    found = judge(lambda v, rng: 1e6 * (v["weak"] > 0.97) + (v["strong"] - 0.5) ** 2, maximize=False)
+    assert next(iter(found)) == "strong"
+
+
+def test_choices_and_conditional_ones() -> None:
+    assert next(iter(judge(lambda v, rng: (v["choice"] == "b") + rng.normal(0, 0.1)))) == "choice"
+    found = judge(lambda v, rng: v.get("only_a", rng.uniform()) + rng.normal(0, 0.05), rows=240)
+    assert found["only_a"].real
+    assert not found["nothing"].real
+
+
+def test_noise_is_seldom_called_real() -> None:
+    """20 runs of pure noise with 5 hyperparameters each; at 5 % a run, more than 4 have probability below 0.3 %."""
+    false = sum(any(one.real for one in judge(lambda v, rng: rng.normal(), 60, seed).values()) for seed in range(20))
+    assert false <= 4
+
+
+def test_same_answer_twice() -> None:
+    first, second = (judge(lambda v, rng: v["strong"] + rng.normal(0, 0.3), 60) for _ in range(2))
+    assert first == second
+
+
+def test_too_few_rows() -> None:
+    assert judge(lambda v, rng: v["strong"], rows=15) == {}

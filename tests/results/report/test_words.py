@@ -1,0 +1,58 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from results.report import words
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.89341, "0.8934"), (0.0, "0.0000"), (1.0, "1.0000"), (12.345678, "12.346"), (0.00012345, "0.000123"),
+        (2_345_678.0, "2.35e+06"), (-0.5, "-0.5000"), (None, "–"), (float("nan"), "not finite"),
+    ],
+)  # fmt: skip
+def test_number(value: float | None, expected: str) -> None:
+    assert words.number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "score", "expected"),
+    [
+        (0.0123, 0.9, "+0.0123"), (-0.0008, 0.9, "−0.0008"), (0.0, 0.9, "±0"), (0.00001, 0.9, "+1e-05"),
+        (0.0000021, 0.00012, "+0.000002"), (1.5, 12.3, "+1.500"),
+    ],
+)  # fmt: skip
+def test_signed_has_the_decimals_of_its_score(value: float, score: float, expected: str) -> None:
+    assert words.signed(value, score) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.00012, "0.12 ms"), (0.05, "50 ms"), (0.5, "0.5 s"), (9.96, "10 s"), (99.4, "99 s"), (100, "2 min"),
+        (3599, "1 h 00 min"), (29_100, "8 h 05 min"), (None, "–"),
+    ],
+)  # fmt: skip
+def test_duration(seconds: float | None, expected: str) -> None:
+    assert words.duration(seconds) == expected
+
+
+@pytest.mark.parametrize(("length", "expected"), [(812, "812 B"), (1_340_000, "1.3 MB"), (543_000, "543 kB")])
+def test_size(length: int, expected: str) -> None:
+    assert words.size(length) == expected
+
+
+def test_small_words() -> None:
+    assert words.listed(["a"]) == "a"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
+    assert words.plural(1, "trial") == "1 trial"
+    assert words.plural(2000, "trial") == "2,000 trials"
+    assert words.percent(0.004) == "0.4 %"
+    assert words.percent(0.126) == "13 %"
+    assert words.shortened("one\ntwo three", 8) == "one two…"
+    assert words.compact(20_000) == "20k"
+    assert words.scalar(True) == "true"
+    assert words.scalar(0.30000000000000004) == "0.3"

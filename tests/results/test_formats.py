@@ -1,0 +1,151 @@
+"""Tables for other programs and on terminals."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from results.errors import ResultError
+from results.formats import csv_text, json_text, markdown_text, write
+from results.ranking import ranking
+from results.tables import Table
+from results.terminal import show
+
+MakeRun = Callable[..., Path]
+
+HOSTILE = Table(
+    ("name", "x"),
+    (
+        {"name": "=cmd|' /C calc'!A0", "x": -1.5},
+        {"name": "a|b\n<script>[x](y)`", "x": None},
+        {"name": "\x1b[2J[red]bold", "x": True},
+    ),
+)
+
+
+def printed(table: Table, width: int = 80) -> str:
+    stream = io.StringIO()
+    show(table, Console(file=stream, width=width, color_system=None))
+    return stream.getvalue()
+
+
+def test_csv_keeps_full_precision_and_defuses_formulas(make_run: MakeRun) -> None:
+    table = ranking(make_run())
+    rows = list(csv.DictReader(io.StringIO(csv_text(table))))
+    assert [float(row["score"]) for row in rows] == [row["score"] for row in table.rows]
+    assert rows[3]["retrained"] == ""
+    found = list(csv.reader(io.StringIO(csv_text(HOSTILE))))
+    assert found[1] == ["'=cmd|' /C calc'!A0", "-1.5"]
+    assert found[2:] == [["a|b\n<script>[x](y)`", ""], ["\x1b[2J[red]bold", "true"]]
+    for start in "+-@\t\r":
+        text = csv_text(Table(("n",), ({"n": f"{start}1"},)))
+        assert next(csv.reader(io.StringIO(text.split("\r\n", 1)[1], newline=""))) == [f"'{start}1"]
+
+
+def test_json_is_a_list_of_objects_without_nan(make_run: MakeRun) -> None:
+    table = ranking(make_run(failures=["nan"]))
+    found = json.loads(json_text(table), parse_constant=lambda word: pytest.fail(word))
+    assert found == [dict(row) for row in table.rows]
+    assert found[-1]["score"] is None
+
+
+def test_markdown_escapes_what_would_be_markup() -> None:
+    lines = markdown_text(HOSTILE).splitlines()
+    assert lines[:2] == ["| name | x |", "| --- | ---: |"]
+    assert lines[3] == r"| a\|b &lt;script&gt;\[x\](y)\` |  |"
+    assert len(lines) == 5
+
+
+def test_parquet_round_trip(make_run: MakeRun, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = ranking(make_run(values=lambda i, rng: {"mixed": "x" if i % 2 else i, "number": 0.5 if i % 2 else 1}))
+    write(table, Console(file=io.StringIO()), output=tmp_path / "t.parquet")
+    found = parquet.read_table(tmp_path / "t.parquet").to_pylist()
+    assert [row["score"] for row in found] == [row["score"] for row in table.rows]
+    assert {type(row["mixed"]) for row in found} <= {str, type(None)}
+    assert {type(row["number"]) for row in found} <= {float, type(None)}
+
+
+def test_format_follows_the_suffix_and_the_option(make_run: MakeRun, tmp_path: Path) -> None:
+    table = ranking(make_run()).select(top=2)
+    console = Console(file=io.StringIO())
+    for name, start in (("t.csv", "rank,name"), ("t.json", "["), ("t.md", "| rank |"), ("t.txt", "rank  name")):
+        write(table, console, output=tmp_path / name)
+        assert any(line.startswith(start) for line in (tmp_path / name).read_text(encoding="utf-8").splitlines())
+    write(table, console, format="json", output=tmp_path / "data")
+    assert len(json.loads((tmp_path / "data").read_text(encoding="utf-8"))) == 2
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"t.csv", "t.json", "t.md", "t.txt", "data"}
+    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def test_data_on_the_console_is_not_wrapped_or_marked_up() -> None:
+    stream = io.StringIO()
+    write(HOSTILE, Console(file=stream, width=10), format="csv")
+    assert stream.getvalue() == csv_text(HOSTILE)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "xml"}, "--format: 'xml' is none of rich, csv"),
+        ({"format": "parquet"}, "parquet is binary: give a file"),
+        ({"output": Path("t.xls")}, "t.xls: no format has this suffix"),
+        ({"output": Path("/nowhere/at/all/t.csv")}, "/nowhere/at/all/t.csv: cannot be written"),
+    ],
+)
+def test_mistaken_destinations(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ResultError, match=message):
+        write(HOSTILE, Console(file=io.StringIO()), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("width", [40, 80, 140, 240])
+def test_terminal_lines_fit(make_run: MakeRun, width: int) -> None:
+    table = ranking(make_run(failures=["out of memory"], baselines=("article-mlp-500-250-100",)))
+    text = printed(table, width)
+    assert all(len(line) <= width for line in text.splitlines())
+    if width >= 80:
+        assert "* article-mlp-500-250-100" in text
+        assert "out of memory" in text
+    # Only a message, the last to find room, is ever cut.
+    assert ("\u2026" in text) is (width == 240)
+    assert ("no room for" in text) is (width < 240)
+
+
+def test_terminal_names_what_it_leaves_out(make_run: MakeRun) -> None:
+    table = ranking(make_run())
+    text = " ".join(printed(table, 80).split())
+    left_out = text.split("no room for ")[1].split(":")[0].split(", ")
+    header = text.split(" 1 ")[0]
+    assert "momentum" in left_out
+    assert not set(left_out) & set(header.split())
+
+
+def test_terminal_says_who_won_and_who_is_tied(make_run: MakeRun) -> None:
+    text = printed(ranking(make_run()))
+    assert "winner: 0002" in text
+    assert "tied with #1" in text
+
+
+def test_picked_columns_are_all_shown(make_run: MakeRun) -> None:
+    table = ranking(make_run(configurations=3))
+    text = printed(table.select(columns=["name", "units_0", "verdict", "kind", "status"]), 60)
+    assert text.split()[:5] == ["name", "units_0", "verdict", "kind", "status"]
+    assert "completed" in text
+    assert "no room" not in text
+
+
+def test_terminal_shows_strangers_text_as_it_is() -> None:
+    text = printed(HOSTILE, 100)
+    assert "\x1b" not in text
+    assert "[red]bold" in text
+    assert "a|b <script>" in text
+
+
+def test_empty_table() -> None:
+    assert printed(Table(("a",), ())) == "no rows\n"
+    assert json_text(Table(("a",), ())) == "[]\n"
+    assert csv_text(Table(("a",), ())) == "a\r\n"

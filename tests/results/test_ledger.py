@@ -1,0 +1,83 @@
+"""Where the time went."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import results
+from results.ledger import Account
+from search.store import RunReader, RunStore
+from search.trial import Epoch, Outcome, Stop, Trial, TrialKind, TrialState
+
+MakeRun = Callable[..., Path]
+STARTED = 1_780_000_000.0
+
+
+def spent(run: Path) -> dict[Account, float]:
+    return {entry.account: entry.seconds for entry in results.time_spent(run, now=STARTED + 1000)}
+
+
+def test_every_second_of_every_trial_is_in_one_account(make_run: MakeRun) -> None:
+    run = make_run(failures=["nan", "hung"])
+    entries = results.time_spent(run)
+    with RunReader(run) as reader:
+        trials = reader.trials()
+        work = sum(t.outcome.seconds for t in trials if t.outcome) + 2.0
+    accounts = {entry.account: entry for entry in entries}
+    waiting = accounts[Account.WAITING].seconds
+    assert sum(entry.seconds for entry in entries) - waiting == pytest.approx(work)
+    assert waiting == pytest.approx(0, abs=1e-3)
+    assert sum(entry.share for entry in entries) == pytest.approx(1)
+    assert sum(entry.trials for entry in entries) == len(trials)
+    assert [entry.account for entry in entries] == list(Account)
+
+
+def test_accounts(make_run: MakeRun) -> None:
+    found = spent(make_run(failures=["nan", "hung", "hung"]))
+    # One of nine goes all the way: nine epochs of half a second; of each trial 0.1 s are not building.
+    assert found[Account.SEARCH] == pytest.approx(9 * 0.5 + 3 * 0.1)
+    # Two end at three epochs, six at one.
+    assert found[Account.PRUNED] == pytest.approx((2 * 3 + 6) * 0.5 + (2 * 2 + 6) * 0.1)
+    assert found[Account.FAILED] == pytest.approx(2.0)
+    assert found[Account.TOO_LONG] == pytest.approx(4.0)
+    assert found[Account.BASELINES] == pytest.approx(2.6)
+    assert found[Account.RETRAINING] == pytest.approx(6 * 4.6)
+    assert found[Account.WINNER] == pytest.approx(4.6)
+    assert found[Account.EVALUATION] == pytest.approx(2.0)
+    assert found[Account.START] == pytest.approx(0.7 * (13 + 1 + 6 + 1))
+    assert found[Account.DUPLICATE] == 0
+
+
+def test_nothing_is_pruned_without_promotions(make_run: MakeRun) -> None:
+    found = spent(make_run(promotions=False))
+    assert found[Account.PRUNED] == 0
+    assert found[Account.SEARCH] == pytest.approx(9 * 4.6)
+
+
+def test_equal_values_are_duplicates_whatever_their_order(make_run: MakeRun) -> None:
+    values = [{"layers": 1, "rate": 0.1}, {"rate": 0.1, "layers": 1}, {"layers": 2, "rate": 0.1}]
+    found = spent(make_run(promotions=False, configurations=3, values=lambda i, rng: values[i]))
+    assert found[Account.DUPLICATE] == pytest.approx(4.6)
+
+
+def test_waiting_is_wall_time_in_which_nothing_ran(make_run: MakeRun) -> None:
+    run = make_run(running=True, configurations=0, baselines=())
+    with RunStore(run) as store:
+        # Two trials side by side for ten seconds, in a session of a minute.
+        for name in ("0001", "0002"):
+            store.begin(
+                Trial(name, name, TrialKind.SEARCH, "", {"n": name}, {}, 0, 0, 1, None, TrialState.RUNNING, None,
+                      STARTED + 5, None)
+            )  # fmt: skip
+            outcome = Outcome((Epoch(1, {}, 9.0, 8.0),), 0.5, 1, Stop.LENGTH, 10, 10.0)
+            store.finish(name, outcome, STARTED + 15)
+    entries = {entry.account: entry for entry in results.time_spent(run, now=STARTED + 60)}
+    assert entries[Account.SEARCH].seconds == pytest.approx(20)
+    assert entries[Account.WAITING].seconds == pytest.approx(50)
+    assert entries[Account.SEARCH].share == pytest.approx(20 / 70)
+
+
+def test_empty_run(make_run: MakeRun) -> None:
+    run = make_run(running=True, configurations=0, baselines=())
+    assert all(entry.seconds == 0 for entry in results.time_spent(run, now=STARTED))

@@ -1,0 +1,142 @@
+"""The state of a run, finished or not."""
+
+import dataclasses
+import io
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import results
+from results.progress_view import show_status
+from search import layout
+from search.errors import RunError
+from search.store import RunStore
+from search.trial import Outcome
+
+MakeRun = Callable[..., Path]
+STARTED = 1_780_000_000.0
+
+
+def printed(state: dict[str, object]) -> str:
+    stream = io.StringIO()
+    show_status(state, Console(file=stream, width=100, color_system=None))
+    return stream.getvalue()
+
+
+def test_running(make_run: MakeRun) -> None:
+    run = make_run(running=True, meta={"until": STARTED + 1000}, failures=["nan"])
+    state = results.status(run, now=STARTED + 100)
+    assert state["active"]
+    assert state["phase"] == "search"
+    assert state["elapsed"] == 100
+    assert state["time_left"] == 900
+    trials = state["trials"]
+    # The baseline, nine, three and one trial over the rungs, and the failure.
+    assert trials == {"done": 15, "failed": 1, "running": 1, "planned": 30, "left": 15}
+    assert state["configurations"] == 11
+    best = results.rows(run)[0]
+    assert (state["best"]["name"], state["best"]["score"]) == (best["name"], best["score"])
+    assert state["baseline"]["name"] == "linear"
+    assert state["lead"] == pytest.approx(state["best"]["score"] - state["baseline"]["score"])
+    assert [work["trial"] for work in state["working_on"]] == ["9000"]
+    assert 0 < state["since_improved"] < 100
+    assert state["winner"] is None
+    json.dumps(state, allow_nan=False)
+    text = " ".join(printed(state).split())
+    for part in ("15 of 30 done, 1 failed", "time left", "15m 00s", "ahead by", "working on", "epochs 1 to 9"):
+        assert part in text
+
+
+def test_since_improved_counts_from_the_best_trial(make_run: MakeRun) -> None:
+    run = make_run(running=True)
+    early = results.status(run, now=STARTED + 50)["since_improved"]
+    assert results.status(run, now=STARTED + 80)["since_improved"] == pytest.approx(early + 30)
+
+
+def test_finished(make_run: MakeRun) -> None:
+    run = make_run()
+    state = results.status(run, now=STARTED + 1e6)
+    assert not state["active"]
+    assert (state["phase"], state["exit"]) == ("done", "done")
+    assert state["elapsed"] < 1000
+    assert state["winner"]["name"] == results.rows(run)[0]["name"]
+    assert state["winner"]["test"] > 0.9
+    assert "winner" in printed(state)
+
+
+def test_minimised_objective_leads_when_lower(make_run: MakeRun) -> None:
+    state = results.status(make_run(task="regression"))
+    assert state["best"]["score"] < state["baseline"]["score"]
+    assert state["lead"] > 0
+
+
+def sitting(start: float, end: float) -> dict[str, object]:
+    return {"started": STARTED + start, "ended": STARTED + end, "command": [], "reason": "interrupted"}
+
+
+def test_a_run_that_goes_on_after_a_pause(make_run: MakeRun) -> None:
+    run = make_run(running=True, configurations=0, baselines=(), meta={"sessions": [sitting(-1000, -900)]})
+    with RunStore(run) as store:
+        early = dataclasses.replace(store.trials()[0], id="0000", configuration="0000", started=STARTED - 990)
+        store.begin(early)
+        store.finish(early.id, Outcome(seconds=10.0), STARTED - 980)
+    # The trial that is running began at the start of the second sitting.
+    assert results.status(run, now=STARTED + 10)["elapsed"] == 110
+
+
+def test_interrupted(make_run: MakeRun) -> None:
+    facts = {"sessions": [sitting(0, 60)], "exit": "interrupted", "until": STARTED + 5000}
+    state = results.status(make_run(running=True, meta=facts), now=STARTED + 2000)
+    assert not state["active"]
+    assert state["elapsed"] == 60
+    assert state["time_left"] is None
+    assert "search, interrupted" in printed(state)
+
+
+def test_cut_off(make_run: MakeRun) -> None:
+    run = make_run(running=True)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (run / layout.LOCK).write_text(json.dumps({"host": socket.gethostname(), "pid": gone.pid}), encoding="utf-8")
+    state = results.status(run, now=STARTED + 2000)
+    assert not state["active"]
+    # As far as its trials show, not up to now.
+    assert 0 < state["elapsed"] < 100
+    assert "cut off" in printed(state)
+    (run / layout.LOCK).write_text(json.dumps({"host": "elsewhere", "pid": gone.pid}), encoding="utf-8")
+    assert results.status(run)["active"]
+    for text in ("", "[]", "{}"):
+        (run / layout.LOCK).write_text(text, encoding="utf-8")
+        assert not results.status(run)["active"]
+
+
+def test_last_warnings_only(make_run: MakeRun) -> None:
+    run = make_run(running=True)
+    with RunStore(run) as store:
+        store.add_event(STARTED, "info", "hello")
+        for i in range(7):
+            store.add_event(STARTED + i, "warning", f"[red]trouble {i}[/red]\x1b[2J")
+    state = results.status(run)
+    assert [event["message"][:14] for event in state["warnings"]] == [f"[red]trouble {i}" for i in range(2, 7)]
+    text = printed(state)
+    assert "[red]trouble 6[/red]" in text
+    assert "\x1b" not in text
+
+
+def test_nothing_yet(make_run: MakeRun) -> None:
+    run = make_run(running=True, configurations=0, baselines=(), meta={"planned": {}})
+    state = results.status(run, now=STARTED)
+    assert (state["best"], state["baseline"], state["lead"], state["since_improved"]) == (None,) * 4
+    assert state["trials"]["left"] is None
+    assert "nothing finished yet" in printed(state)
+
+
+def test_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError):
+        results.status(tmp_path)

@@ -1,0 +1,91 @@
+"""Intervals and tests against published examples and scipy."""
+
+import math
+import random
+
+import pytest
+
+from results import statistics as st
+
+
+def test_wilson_worked_examples() -> None:
+    # Newcombe (1998), Statistics in Medicine 17, table I, method 3.
+    for right, rows, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611),
+                                   (1, 29, 0.0061, 0.1718)):  # fmt: skip
+        found = st.wilson(right, rows)
+        assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+    assert st.wilson(29, 29).high == 1.0
+    assert st.wilson(190, 200, 0.99).low < st.wilson(190, 200, 0.95).low
+
+
+@pytest.mark.parametrize(("right", "rows"), [(1, 0), (-1, 5), (6, 5)])
+def test_wilson_refuses_what_is_no_proportion(right: int, rows: int) -> None:
+    with pytest.raises(ValueError, match="right must be"):
+        st.wilson(right, rows)
+
+
+def test_mcnemar_is_the_exact_binomial_test() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    assert st.mcnemar(0, 0) == 1.0
+    assert st.mcnemar(0, 6) == pytest.approx(2 / 64)
+    assert st.mcnemar(5, 5) == 1.0
+    for first, second in ((1, 9), (25, 40), (300, 371), (7, 0)):
+        assert st.mcnemar(first, second) == pytest.approx(stats.binomtest(first, first + second).pvalue, rel=1e-9)
+        assert st.mcnemar(first, second) == st.mcnemar(second, first)
+    assert st.mcnemar(4000, 6000) < 1e-80
+    with pytest.raises(ValueError, match="negative"):
+        st.mcnemar(-1, 3)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 10, 31, 200])
+def test_student_distribution(freedom: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for t in (-40.0, -2.5, -0.1, 0.0, 0.7, 1.96, 3.3, 12.0):
+        assert st.t_probability(t, freedom) == pytest.approx(stats.t.cdf(t, freedom), abs=1e-12)
+    for p in (0.001, 0.05, 0.4, 0.5, 0.9, 0.975, 0.9995):
+        assert st.t_quantile(p, freedom) == pytest.approx(stats.t.ppf(p, freedom), rel=1e-9, abs=1e-9)
+
+
+def test_student_refuses_what_is_outside() -> None:
+    with pytest.raises(ValueError, match="freedom"):
+        st.t_probability(1.0, 0)
+    with pytest.raises(ValueError, match="probability"):
+        st.t_quantile(1.0, 3)
+
+
+def test_mean_interval() -> None:
+    assert st.mean_interval([0.9]) is None
+    assert st.spread([0.9]) is None
+    found = st.mean_interval([2.0, 4.0, 6.0])
+    # Mean 4, deviation 2, t(0.975, 2) = 4.302653.
+    assert found is not None
+    assert found.low == pytest.approx(4 - 4.302653 * 2 / math.sqrt(3), abs=1e-5)
+    assert found.high == pytest.approx(4 + 4.302653 * 2 / math.sqrt(3), abs=1e-5)
+    with pytest.raises(ValueError, match="no values"):
+        st.mean([])
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10])
+def test_chi_square_tail(freedom: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for x in (0.0, 0.3, 1.0, 3.84, 12.0, 60.0):
+        assert st.chi_square_tail(x, freedom) == pytest.approx(stats.chi2.sf(x, freedom), rel=1e-9, abs=1e-15)
+    with pytest.raises(ValueError, match="freedom"):
+        st.chi_square_tail(-1.0, freedom)
+
+
+def test_kruskal_wallis() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng = random.Random(0)
+    for shift in (0.0, 0.5, 3.0):
+        groups = [[round(rng.gauss(shift * i, 1), 1) for _ in range(8 + i)] for i in range(3)]
+        assert st.kruskal_wallis(groups) == pytest.approx(stats.kruskal(*groups).pvalue, rel=1e-9)
+    assert st.kruskal_wallis([[1.0, 1.0], [1.0]]) == 1.0
+    with pytest.raises(ValueError, match="two groups"):
+        st.kruskal_wallis([[1.0], []])
+
+
+def test_chance_of_none_is_hypergeometric() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    assert st.chance_of_none(40, 10, 9) == pytest.approx(stats.hypergeom.pmf(0, 40, 9, 10))
+    assert st.chance_of_none(5, 5, 1) == 0.0

@@ -1,0 +1,42 @@
+"""Values as people read them."""
+
+import pytest
+
+from results.text import cell, duration, number, plural, score, visible
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.04s"), (9.94, "9.9s"), (59.4, "59s"), (59.6, "1m 00s"), (3599.7, "1h 00m"), (29_700, "8h 15m")],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (2.0, "2"), (1234567, "1,234,567"), (0.1 + 0.2, "0.3"), (1e-4, "0.0001"), (3.14159e-7, "3.142e-07"),
+     (1e300, "1e+300"), (-0.5, "-0.5")],
+)  # fmt: skip
+def test_number(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.91234, "0.9123"), (0.0, "0.0000"), (0.00012345, "0.0001234"), (12345.6, "1.235e+04")]
+)
+def test_score(value: float, text: str) -> None:
+    assert score(value) == text
+
+
+def test_cells() -> None:
+    assert [cell("x", value) for value in (None, True, False, "a\nb", 0.5)] == ["", "yes", "no", "a b", "0.5"]
+    assert [cell("seconds", 90), cell("hours", 1.5), cell("spread", 0.00312)] == ["1m 30s", "1h 30m", "0.0031"]
+
+
+def test_control_characters_are_replaced() -> None:
+    assert visible("a\x1b[2J\x07\u202eb\tc") == "a\ufffd[2J\ufffd\ufffdb c"
+
+
+def test_plural() -> None:
+    assert [plural(1, "epoch"), plural(1200, "epoch")] == ["1 epoch", "1,200 epochs"]
