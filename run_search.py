@@ -1,0 +1,401 @@
+"""The command line: parses, calls the three packages, maps errors to exit codes. It holds no logic of its own.
+
+Packages are imported inside the commands, so that each answers as fast as what it needs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="run-search",
+    help="Overnight architecture search for Keras: write a space file, search, read a ranked table in the morning.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+SpaceArgument = Annotated[str, typer.Argument(help="A shipped space's name or the path of a space file.")]
+RunArgument = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
+RunsArgument = Annotated[list[Path], typer.Argument(help="One or more run directories.", metavar="RUN...")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the space file; repeatable.")
+]
+Budget = Annotated[str | None, typer.Option(metavar="DURATION", help="Time for everything, such as 90s, 30m or 8h.")]
+Until = Annotated[str | None, typer.Option(metavar="HH:MM", help="Local time by which everything has to be there.")]
+MaxTrials = Annotated[int | None, typer.Option(min=1, help="Trials of the whole search, over all resumes.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; with an unexpected error, its traceback.")]
+Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="rich for people, json for programs.")]
+
+
+@app.command()
+def run(
+    space: SpaceArgument = "digits",
+    run_dir: Annotated[Path | None, typer.Option(help="Run directory; by default a new one below runs/.")] = None,
+    set_: Set = None,
+    max_trials: MaxTrials = None,
+    budget: Budget = None,
+    until: Until = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 trains in this process.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the whole search.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the resolved space and train nothing.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search a space, retrain the best, export it and write the report."""
+    with _errors(verbose):
+        import spaces
+
+        overrides = [*(set_ or [])]
+        overrides += [f"search.max_trials={max_trials}"] if max_trials is not None else []
+        overrides += [f"search.seed={seed}"] if seed is not None else []
+        spec = spaces.load(space, overrides)
+        for reference, file in spaces.imports(spec):
+            _say(f"this space runs Python code: {reference} from {file}", quiet=False)
+        if dry_run:
+            print(spaces.dump(spec), end="")
+            return
+        ends = _ends(budget, until)
+        import search
+
+        with _view(spec, ends, quiet) as observers:
+            finished = search.run(
+                spec, run_dir=run_dir, until=ends, workers=workers, observers=observers, command=sys.argv, name=space
+            )
+        _conclude(finished, quiet)
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    max_trials: MaxTrials = None,
+    budget: Budget = None,
+    until: Until = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 trains in this process.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Go on with an interrupted run."""
+    with _errors(verbose):
+        import search
+
+        spec = search.open_run(run).spec
+        ends = _ends(budget, until)
+        with _view(spec, ends, quiet) as observers:
+            finished = search.resume(
+                run, max_trials=max_trials, until=ends, workers=workers, observers=observers, command=sys.argv
+            )
+        _conclude(finished, quiet)
+
+
+@app.command()
+def check(space: SpaceArgument, set_: Set = None, format: Format = "rich", verbose: Verbose = False) -> None:
+    """Rehearse a search: validate, load the data, build and count models."""
+    with _errors(verbose):
+        _one_of(format, "rich", "json")
+        import spaces
+
+        spec = spaces.load(space, set_ or [])
+        from search.rehearsal import rehearse
+        from search.rehearsal_view import show
+
+        found = rehearse(spec)
+        if format == "json":
+            print(json.dumps(found.to_json(), indent=2))
+        else:
+            show(found, _out())
+        if found.fails:
+            raise typer.Exit(FAILED)
+
+
+@app.command()
+def status(run: RunArgument, format: Format = "rich", verbose: Verbose = False) -> None:
+    """Show the progress of a run, whether it is running or not."""
+    with _errors(verbose):
+        _one_of(format, "rich", "json")
+        import results
+        from results.progress_view import show_status
+
+        found = results.status(run)
+        if format == "json":
+            print(json.dumps(found, indent=2))
+        else:
+            show_status(found, _out())
+
+
+@app.command()
+def table(
+    runs: RunsArgument,
+    top: Annotated[int | None, typer.Option(min=1, help="Only the best so many.")] = None,
+    sort: Annotated[str | None, typer.Option(help="Column to sort by; -column for descending order.")] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Only rows for which it holds: 'layers >= 2 and score > 0.9'")
+    ] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns to show, separated by commas.")] = None,
+    epochs: Annotated[bool, typer.Option("--epochs", help="One row per epoch, not per configuration.")] = False,
+    format: Annotated[str | None, typer.Option(help="rich, csv, json, markdown or parquet.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Show the ranked table of one or more runs."""
+    with _errors(verbose):
+        from results.curves import epochs as epoch_table
+        from results.formats import write
+        from results.ranking import ranking
+
+        found = epoch_table(runs) if epochs else ranking(runs)
+        chosen = found.select(where=where, sort=sort, top=top, columns=columns.split(",") if columns else None)
+        write(chosen, _out(), format, output)
+
+
+@app.command()
+def report(run: RunArgument, quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """Write the comparison report of a run (again)."""
+    with _errors(verbose):
+        from results.report import report as write_report
+
+        print(write_report(run))
+
+
+@app.command()
+def compare(runs: RunsArgument, format: Format = "rich", verbose: Verbose = False) -> None:
+    """Show several runs side by side."""
+    with _errors(verbose):
+        import results
+        from results.comparison import show_comparison
+        from results.formats import write
+
+        found = results.compare(runs)
+        if format == "rich":
+            show_comparison(found, _out())
+        else:
+            write(found, _out(), format)
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    trial: Annotated[str | None, typer.Option(help="A configuration of the table instead of the winner.")] = None,
+    formats: Annotated[str | None, typer.Option(help="keras, h5, savedmodel, onnx, tflite; by commas.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder to write instead of the run's export/.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Export the best model of a run and verify each file in a fresh process."""
+    with _errors(verbose):
+        if not _export(run, trial, formats, output, quiet):
+            raise typer.Exit(FAILED)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="An exported model, its folder, or a run directory.")],
+    files: Annotated[list[Path], typer.Argument(help="Images, .npy arrays or .csv rows.", metavar="FILE...")],
+    format: Format = "rich",
+    grid: Annotated[Path | None, typer.Option(help="Draw pictures, class and confidence into this PNG.")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Class and confidence of images or rows, from an exported model alone."""
+    with _errors(verbose):
+        _one_of(format, "rich", "json")
+        import results
+        from results.predicting.show import show
+
+        found = results.predict(model, files)
+        if format == "json":
+            print(json.dumps([prediction.to_json() for prediction in found], indent=2))
+        else:
+            show(found, _out())
+        if grid is not None:
+            from results.predicting.grid import draw_grid
+
+            draw_grid(found, grid)
+
+
+@app.command()
+def reproduce(
+    run: RunArgument,
+    configuration: Annotated[str, typer.Argument(help="Id or name of a configuration in the table.", metavar="ID")],
+    format: Format = "rich",
+    verbose: Verbose = False,
+) -> None:
+    """Train one configuration of a run again and show both scores."""
+    with _errors(verbose):
+        _one_of(format, "rich", "json")
+        from search.reproduce import reproduce as again
+        from search.reproduce import summary
+
+        found = again(run, configuration)
+        if format == "json":
+            print(json.dumps(summary(found), indent=2))
+        else:
+            for key, value in summary(found).items():
+                print(f"{key}: {value}")
+        if found.outcome.failure is not None:
+            raise typer.Exit(FAILED)
+
+
+@app.command("spaces")
+def spaces_(
+    name: Annotated[str | None, typer.Argument(help="A shipped space.")] = None, verbose: Verbose = False
+) -> None:
+    """List the shipped spaces, or show one."""
+    with _errors(verbose):
+        import spaces
+
+        if name is not None:
+            print(spaces.library_file(name).read_text(encoding="utf-8"), end="")
+            return
+        for shipped in spaces.names():
+            print(shipped)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of space files."""
+    import spaces
+
+    print(json.dumps(spaces.json_schema(), indent=2))
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    # Modules that a space file names may lie in the current directory.
+    app()
+
+
+@contextmanager
+def _errors(verbose: bool) -> Iterator[None]:
+    """Turns the packages' errors into a sentence on standard error and an exit code."""
+    from results import ResultError
+    from search import CheckpointError, DiskError, RunError, SearchFailed
+    from spaces import DataError, SpaceError
+
+    try:
+        yield
+    except (SpaceError, DataError, RunError, ResultError, _UsageError) as error:
+        _fail(str(error), USAGE)
+    except (SearchFailed, DiskError, CheckpointError) as error:
+        _fail(str(error), FAILED)
+    except KeyboardInterrupt:
+        _fail("interrupted; what was committed is safe", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(DONE) from None
+    except Exception as error:
+        if isinstance(error, typer.Exit | typer.Abort) or verbose:
+            raise
+        _fail(f"unexpected {type(error).__name__}: {error} (run with -v for the traceback)", FAILED)
+
+
+class _UsageError(Exception):
+    """An option that cannot be meant."""
+
+
+def _fail(message: str, code: int) -> None:
+    _err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    raise typer.Exit(code) from None
+
+
+def _conclude(finished: Any, quiet: bool) -> None:
+    """What follows a search: export, report, table; or how to go on if it was interrupted."""
+    from results.formats import write
+    from results.ranking import ranking
+    from results.report import report as write_report
+
+    with finished.read() as reader:
+        reason = reader.meta("exit")
+    if reason == "interrupted":
+        _say(f"stopped and saved; go on with: run_search.py resume {finished.directory}", quiet)
+        raise typer.Exit(INTERRUPTED)
+    verified = _export(finished.directory, None, None, None, quiet)
+    page = write_report(finished)
+    if not quiet:
+        write(ranking(finished).select(top=10), _out())
+        _say(f"report: {page}", quiet)
+    if not verified:
+        raise typer.Exit(FAILED)
+
+
+def _export(run: Path, trial: str | None, formats: str | None, output: Path | None, quiet: bool) -> bool:
+    import results
+
+    done = results.export(run, trial=trial, formats=formats.split(",") if formats else None, output=output)
+    for file in done.files:
+        if file.failure is not None:
+            _say(f"{file.format}: FAILED: {file.failure}", quiet=False)
+        else:
+            _say(f"{file.path}: verified on {done.rows} rows", quiet)
+    return bool(done.verified)
+
+
+@contextmanager
+def _view(spec: Any, until: float | None, quiet: bool) -> Iterator[list[Any]]:
+    if quiet:
+        yield []
+        return
+    from search.live import make_view
+
+    view = make_view(_err(), spec.objective.name, spec.objective.direction, until)
+    try:
+        yield [view]
+    finally:
+        view.close()
+
+
+def _ends(budget: str | None, until: str | None) -> float | None:
+    """Unix time by which everything has to be there."""
+    from search.durations import seconds
+
+    now, ends = datetime.now().astimezone(), []
+    try:
+        if budget is not None:
+            ends.append(now.timestamp() + seconds(budget))
+    except ValueError as error:
+        raise _UsageError(f"--budget {budget}: {error}") from None
+    if until is not None:
+        try:
+            hour = datetime.strptime(until, "%H:%M")
+        except ValueError:
+            raise _UsageError(f"--until {until}: not a time of day; write for example 07:00") from None
+        moment = now.replace(hour=hour.hour, minute=hour.minute, second=0, microsecond=0)
+        ends.append((moment if moment > now else moment + timedelta(days=1)).timestamp())
+    return min(ends, default=None)
+
+
+def _one_of(given: str, *allowed: str) -> None:
+    if given not in allowed:
+        raise _UsageError(f"--format {given}: must be one of {', '.join(allowed)}")
+
+
+def _say(message: str, quiet: bool) -> None:
+    if not quiet:
+        _err().print(escape(message), soft_wrap=True, highlight=False)
+
+
+def _out() -> Console:
+    return Console(highlight=False)
+
+
+def _err() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

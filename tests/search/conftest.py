@@ -1,0 +1,24 @@
+"""What the tests of the running side share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.store import RunStore
+
+
+@pytest.fixture(scope="session")
+def tensorflow():
+    """TensorFlow with one thread, as a search of dense networks sets it up; loaded once for all tests."""
+    from search.training import threads
+
+    threads.configure(1)
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    """An empty run store."""
+    with RunStore.create(tmp_path / "run", {"phase": "search"}) as made:
+        yield made

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from search.live import LiveView, PlainLines, Tally, duration, finished_line, make_view
+from search.logfile import LogFile
+from search.trial import FailureReason, Stop, TrialKind
+from tests.search.records import epoch, failed, outcome, trial
+from tests.search.simulation import SimulatedClock
+
+
+def console(**options):
+    return Console(file=io.StringIO(), width=200, record=True, **options)
+
+
+def lines(direction="max", objective="val_accuracy"):
+    shown = console()
+    return shown, PlainLines(shown, Tally(objective, direction, None))
+
+
+def test_every_event_is_a_line():
+    shown, view = lines()
+    view.phase("search", 3)
+    view.finished(trial("0", values={"layers": 2, "rate": 0.00123456}), outcome([0.5, 0.75]))
+    view.finished(trial("1"), failed(FailureReason.NAN, "loss became nan in epoch 1"))
+    view.finished(trial("b", TrialKind.BASELINE, name="article"), outcome([0.7], stopped=Stop.EARLY_STOPPING))
+    view.interrupted(trial("2"), outcome([0.1]))
+    view.message("warning", "trials/0/state.npz: torn [bold]markup[/bold]")
+    assert shown.export_text().splitlines() == [
+        "search, 3 trials expected",
+        "[1/3] 0: val_accuracy 0.7500, 2 epochs, 2.0 s  layers=2 rate=0.001235  best so far",
+        "[2/3] 1: failed, nan: loss became nan in epoch 1",
+        "[3/3] article: val_accuracy 0.7000, 1 epochs (early stopping), 1.0 s  layers=2 learning_rate=0.001",
+        "2 interrupted; its epochs are saved",
+        "warning: trials/0/state.npz: torn [bold]markup[/bold]",
+    ]
+
+
+def test_nobody_knows_how_many_trials():
+    shown, view = lines()
+    view.phase("search", None)
+    view.finished(trial("0"), outcome([0.5]))
+    assert shown.export_text().startswith("search\n[1] 0: ")
+
+
+def test_a_promotion_shows_all_the_epochs_of_its_configuration():
+    line = finished_line(trial("4", epochs_from=3, epochs_to=5), outcome([0.5, 0.6], first=4), "val_accuracy")
+    assert "5 epochs" in line
+
+
+def test_final_trainings_go_by_their_ids():
+    baseline = trial("candidate-baseline-a-1", TrialKind.CANDIDATE, name="a")
+    assert finished_line(baseline, outcome([0.5]), "val_accuracy").startswith("candidate-baseline-a-1: ")
+    winner = finished_line(trial("winner-0", TrialKind.WINNER), replace(outcome([]), epochs=(epoch(1),)), "x")
+    assert winner.startswith("winner-0: 1 epochs"), "without validation there is no score"
+
+
+def test_long_values_are_cut():
+    line = finished_line(trial("0", values={f"units_{i}": 512 for i in range(20)}), outcome([0.5]), "val_accuracy")
+    assert line.endswith("…")
+    assert len(line) < 140
+
+
+@pytest.mark.parametrize(("direction", "flags"), [("max", [True, False, True]), ("min", [True, True, False])])
+def test_the_best_so_far_follows_the_direction(direction, flags):
+    tally = Tally("val_accuracy", direction, None)
+    tally.begin("search", 3)
+    assert [tally.finished(trial(str(i)), outcome([s])) for i, s in enumerate([0.5, 0.4, 0.6])] == flags
+
+
+def test_only_search_and_baselines_can_be_best():
+    tally = Tally("val_accuracy", "max", None)
+    tally.begin("search", None)
+    tally.finished(trial("b", TrialKind.BASELINE, name="article"), outcome([0.5]))
+    tally.finished(trial("0"), outcome([0.6]))
+    tally.finished(trial("candidate-0-1", TrialKind.CANDIDATE), outcome([0.9]))
+    tally.finished(trial("1"), failed())
+    assert (tally.best, tally.best_name, tally.best_baseline) == (0.6, "0", 0.5)
+    assert (tally.done, tally.failed) == (4, 1)
+
+
+def test_time_left_is_the_mean_of_the_trials_so_far_and_never_more_than_the_budget():
+    clock = SimulatedClock(1000.0)
+    tally = Tally("val_accuracy", "max", None, clock)
+    tally.begin("search", 10)
+    assert tally.seconds_left() is None
+    tally.finished(trial("0"), outcome([0.5], seconds=4.0))
+    tally.finished(trial("1"), outcome([0.5], seconds=6.0))
+    assert tally.seconds_left() == 8 * 5.0
+    limited = Tally("val_accuracy", "max", 1030.0, clock)
+    limited.begin("search", None)
+    assert limited.seconds_left() == 30.0
+    limited.begin("search", 10)
+    limited.finished(trial("0"), outcome([0.5], seconds=60.0))
+    assert limited.seconds_left() == 30.0
+    clock.pass_time(100.0)
+    assert limited.seconds_left() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (59.9, "59.9 s"), (65.4, "1 min 05 s"), (3599, "59 min 59 s"), (7620, "2 h 07 min")],
+)
+def test_durations_for_people(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_a_terminal_gets_the_live_view_a_pipe_plain_lines():
+    assert isinstance(make_view(console(force_terminal=True), "val_accuracy", "max"), LiveView)
+    assert isinstance(make_view(console(force_terminal=False), "val_accuracy", "max"), PlainLines)
+
+
+def test_the_live_view_shows_what_is_running_and_what_is_best():
+    shown = console(force_terminal=True, force_interactive=False)
+    view = LiveView(shown, Tally("val_accuracy", "max", None))
+    view.phase("search [1]", 5)
+    view.started(trial("0"))
+    view.epoch(trial("0"), epoch(2))
+    view.finished(trial("b", TrialKind.BASELINE, name="article"), outcome([0.7]))
+    view.finished(trial("1"), failed())
+    view.started(trial("gone"))
+    view.interrupted(trial("gone"), outcome([]))
+    shown.export_text()
+    shown.print(view._view())
+    text = shown.export_text()
+    view.close()
+    assert "search [1]" in text
+    assert "2/5" in text
+    assert "epoch 2/3" in text
+    assert "best val_accuracy 0.7000 by article   best baseline 0.7000   1 failed" in text
+    assert "gone" not in text
+    assert "1: failed, nan" in text
+
+
+def test_the_log_file_has_everything_with_its_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    log = LogFile(tmp_path, SimulatedClock(0.0))
+    log.phase("search", 4)
+    log.started(trial("0", note="the most promising", values={"layers": 2}))
+    log.epoch(trial("0"), epoch(1, val_accuracy=0.25))
+    log.finished(trial("0"), outcome([0.25]))
+    log.finished(trial("1"), failed())
+    log.interrupted(trial("2"), outcome([0.1, 0.2]))
+    log.message("warning", "a worker died")
+    assert len((tmp_path / "log.txt").read_text().splitlines()) == 9, "each line is written at once"
+    log.close()
+    LogFile(tmp_path, SimulatedClock(0.0)).phase("retraining", None)
+    texts = [line[20:] for line in (tmp_path / "log.txt").read_text().splitlines()]
+    assert texts == [
+        "phase search, 4 expected",
+        "0 starts, epochs 0 to 3, seed 7: layers=2",
+        "0 was chosen because: the most promising",
+        "0 epoch 1 in 1.00 s: loss=1 val_accuracy=0.25",
+        "0 done in 1.00 s (length), score 0.25",
+        "1 failed (nan): loss became nan in epoch 1",
+        "    Traceback ...",
+        "2 interrupted after 2 epochs of this trial",
+        "warning: a worker died",
+        "phase retraining",
+    ]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from search import layout
+from search.errors import RunError
+from search.lock import RunLock
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from search.lock import RunLock
+with RunLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock of the directory."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_a_second_process_is_refused_and_told_who_was_first(tmp_path, holder):
+    message = rf"already in use by process {holder.pid} on {socket.gethostname()}"
+    with pytest.raises(RunError, match=message), RunLock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("ending", ["kill", "orderly"])
+def test_the_lock_is_free_once_its_holder_is_gone_however_that_was(tmp_path, holder, ending):
+    holder.kill() if ending == "kill" else holder.stdin.close()
+    holder.wait()
+    assert (tmp_path / layout.LOCK).exists(), "the file is left behind and locks nothing"
+    with RunLock(tmp_path), pytest.raises(RunError, match=f"process {os.getpid()} "), RunLock(tmp_path):
+        pass
+
+
+def test_being_refused_takes_nothing_from_the_holder(tmp_path, holder):
+    for _ in range(3):
+        with pytest.raises(RunError), RunLock(tmp_path):
+            pass
+
+
+def test_it_can_be_taken_again_and_again(tmp_path):
+    for _ in range(3):
+        with RunLock(tmp_path):
+            pass
+    with pytest.raises(ValueError, match="inside"), RunLock(tmp_path):
+        raise ValueError("inside")
+    with RunLock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[]", '{"pid": 1}'])
+def test_a_lock_file_that_says_nothing_is_no_obstacle(tmp_path, text):
+    (tmp_path / layout.LOCK).write_text(text)
+    with RunLock(tmp_path):
+        assert str(os.getpid()) in (tmp_path / layout.LOCK).read_text()
+        (tmp_path / layout.LOCK).write_text(text)
+        with pytest.raises(RunError, match="already in use by another process"), RunLock(tmp_path):
+            pass
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / layout.LOCK).mkdir()
+    with pytest.raises(RunError, match=f"{tmp_path}: cannot be written"), RunLock(tmp_path):
+        pass

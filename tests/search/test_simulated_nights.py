@@ -1,0 +1,441 @@
+"""Whole searches in simulated time: the real loop, the real oracles and the real store, with faults of all kinds."""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import spaces
+from search.errors import SearchFailed
+from search.observer import Observer
+from search.sources import First, SearchSource
+from search.store import RunStore
+from search.trial import Failure, FailureReason, Stop, TrialKind, TrialState
+from tests.search.simulation import Killed, Night, SimulatedClock, World, all_ended, proposer, space
+
+pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
+
+ALGORITHMS = ("hyperband", "bayesian", "random", "grid")
+FAULTY = World(failing=0.15, nan=0.15)
+
+
+class BreakingStore(RunStore):
+    """Kills its process at a transaction: just before it is on disk, or just after."""
+
+    kill_in = 0
+    after = False
+
+    @contextmanager
+    def _transaction(self):
+        with super()._transaction() as execute:
+            yield execute
+            self._count(after=False)
+        self._count(after=True)
+
+    def _count(self, after):
+        if after is not self.after:
+            return
+        self.kill_in -= 1
+        if self.kill_in == 0:
+            raise Killed
+
+
+def broken_store(kill_in, after):
+    def make(run: Path) -> RunStore:
+        store = BreakingStore(run)
+        store.kill_in, store.after = kill_in, after
+        return store
+
+    return make
+
+
+def undisturbed(folder, algorithm, world=FAULTY, **options):
+    night = Night(folder / f"whole-{algorithm}", space(algorithm, **options), world)
+    night.go()
+    return night
+
+
+def killed_at_random(night, rng, longest=20):
+    """Sittings, each killed at a random moment, until one is not; returns how many were."""
+    kills = 0
+    while True:
+        moment, after = rng.randint(1, longest), rng.random() < 0.5
+        left = [moment]
+
+        def in_training(what, runner, left=left):
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+
+        try:
+            if rng.random() < 0.5:
+                night.go(make_store=broken_store(moment, after))
+            else:
+                night.go(in_training)
+            return kills
+        except Killed:
+            kills += 1
+            assert kills < 500, "no progress"
+
+
+def unnamed(night):
+    """The table without ids, whose width follows the planned number of trials."""
+    return [row[2:] for row in night.table()]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kills_at_random_moments_change_nothing_in_the_table(tmp_path, algorithm, seed):
+    trials = 18 if algorithm == "bayesian" else 40
+    whole = undisturbed(tmp_path, algorithm, max_trials=trials, seed=seed)
+    night = Night(tmp_path / "killed", whole.spec, FAULTY)
+    kills = killed_at_random(night, random.Random(seed))
+    assert kills >= 2
+    assert night.table() == whole.table()
+    assert [t.id for t in night.trials()] == [t.id for t in whole.trials()]
+    assert all_ended(night.trials())
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_kill_costs_no_more_than_the_trial_that_was_running(tmp_path, algorithm):
+    whole = undisturbed(tmp_path, algorithm, max_trials=20)
+    night = Night(tmp_path / "killed", whole.spec, FAULTY)
+    kills = killed_at_random(night, random.Random(5))
+    assert kills >= 2
+    assert night.epochs_trained <= whole.epochs_trained + kills * whole.spec.max_epochs
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_interruptions_lose_no_epoch_at_all(tmp_path, algorithm):
+    """A stop on request saves the running trial, which goes on from there: nothing is trained twice."""
+    whole = undisturbed(tmp_path, algorithm, max_trials=20)
+    night = Night(tmp_path / "stopped", whole.spec, FAULTY)
+    rng, sittings = random.Random(2), 0
+    while not night.ended:
+        left = [rng.randint(1, 8)]
+
+        def stop_soon(what, runner, left=left):
+            left[0] -= 1
+            if left[0] == 0:
+                runner.stop()
+
+        night.go(stop_soon)
+        sittings += 1
+    assert sittings > 5
+    assert night.table() == whole.table()
+    assert night.epochs_trained == whole.epochs_trained
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("slots", [2, 5])
+def test_several_slots_end_with_as_many_trials_each_told_once(tmp_path, algorithm, slots):
+    night = Night(tmp_path / "run", space(algorithm, max_trials=30), FAULTY, slots=slots)
+    night.go()
+    trials = night.trials()
+    assert night.most_at_once == slots
+    assert sum(t.kind is TrialKind.SEARCH for t in trials) == 30
+    assert all_ended(trials)
+    assert len({t.id for t in trials}) == len(trials)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_kills_with_several_slots_leave_a_whole_search(tmp_path, algorithm):
+    night = Night(tmp_path / "run", space(algorithm, max_trials=25), FAULTY, slots=3)
+    assert killed_at_random(night, random.Random(4), longest=20) >= 2
+    trials = night.trials()
+    assert sum(t.kind is TrialKind.SEARCH for t in trials) == 25
+    assert all_ended(trials)
+    for trial in trials:
+        if trial.state is TrialState.COMPLETED:
+            assert [e.number for e in trial.outcome.epochs] == list(range(trial.epochs_from + 1, trial.epochs_to + 1))
+
+
+def test_the_outcome_of_a_configuration_does_not_depend_on_the_slots(tmp_path):
+    tables = []
+    for slots in (1, 4):
+        night = Night(tmp_path / str(slots), space("random", max_trials=40), FAULTY, slots=slots)
+        night.go()
+        tables.append({repr(row[2]): row[2:] for row in night.table()})
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_same_search_gives_the_same_table_another_seed_another(tmp_path, algorithm):
+    first, second = (undisturbed(tmp_path / name, algorithm, max_trials=20) for name in ("a", "b"))
+    assert first.table() == second.table()
+    if algorithm != "grid":
+        other = undisturbed(tmp_path / "c", algorithm, max_trials=20, seed=4)
+        assert [row[2] for row in other.table()] != [row[2] for row in first.table()]
+
+
+def test_max_trials_counts_the_whole_search_and_can_be_raised_later(tmp_path):
+    night = Night(tmp_path / "run", space("random", max_trials=7))
+    night.go()
+    night.go()
+    assert (len(night.trials(TrialKind.SEARCH)), night.ended) == (7, "max_trials")
+    night.spec = space("random", max_trials=12)
+    night.go()
+    assert len(night.trials(TrialKind.SEARCH)) == 12
+    whole = undisturbed(tmp_path, "random", World(), max_trials=12)
+    assert unnamed(night) == unnamed(whole), "seven and five more are twelve"
+
+
+@pytest.mark.parametrize("algorithm", ["hyperband", "bayesian", "grid"])
+def test_raising_max_trials_later_is_as_good_as_at_once(tmp_path, algorithm):
+    night = Night(tmp_path / "run", space(algorithm, max_trials=9))
+    night.go()
+    night.spec = space(algorithm, max_trials=20)
+    night.go()
+    assert unnamed(night) == unnamed(undisturbed(tmp_path, algorithm, World(), max_trials=20))
+
+
+def test_a_small_space_is_used_up(tmp_path):
+    spec = spaces.load(space("grid", max_trials=None), ("model.layers=1", "training.epochs=2", "model.dropout=0"))
+    night = Night(tmp_path / "run", spec)
+    night.go()
+    assert night.ended == "exhausted"
+    assert len(night.trials(TrialKind.SEARCH)) == spaces.size(spec)
+
+
+def test_hyperband_without_a_limit_runs_its_plan(tmp_path):
+    from search.oracles import planned_trials
+
+    spec = space("hyperband", max_trials=None)
+    night = Night(tmp_path / "run", spec)
+    night.go()
+    planned = planned_trials("hyperband", min_epochs=1, max_epochs=9, max_trials=None, configurations=spaces.size(spec))
+    found: dict[tuple[int, int], int] = {}
+    for trial in night.trials(TrialKind.SEARCH):
+        found[trial.epochs_from, trial.epochs_to] = found.get((trial.epochs_from, trial.epochs_to), 0) + 1
+    expected: dict[tuple[int, int], int] = {}
+    for group in planned:
+        key = group.epochs_from, group.epochs_to
+        expected[key] = expected.get(key, 0) + group.count
+    assert found == expected
+
+
+def test_a_promotion_goes_on_with_the_same_seed_and_values(tmp_path):
+    night = Night(tmp_path / "run", space("hyperband", max_trials=30))
+    night.go()
+    by_id = {t.id: t for t in night.trials()}
+    promoted = [t for t in by_id.values() if t.parent]
+    assert promoted
+    for trial in promoted:
+        parent = by_id[trial.parent]
+        assert (trial.seed, dict(trial.values), trial.configuration) == (
+            parent.seed, dict(parent.values), parent.configuration,
+        )  # fmt: skip
+        assert trial.epochs_from == parent.epochs_to
+    seeds = {t.configuration: t.seed for t in by_id.values()}
+    assert len(set(seeds.values())) == len(seeds)
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_checkpoint_that_is_gone_costs_a_training_from_the_start_and_a_warning(tmp_path, damage):
+    whole = undisturbed(tmp_path, "hyperband", max_trials=30)
+    messages = []
+
+    class Listener(Observer):
+        def message(self, level, text):
+            messages.append((level, text))
+
+    night = Night(tmp_path / "run", whole.spec, FAULTY, observer=Listener())
+    states = []
+
+    def damage_each_state(what, runner):
+        for file in [f for f in night.disk.files if f.endswith("state.npz") and f not in states]:
+            states.append(file)
+            if damage == "missing":
+                del night.disk.files[file]
+            else:
+                night.disk.files[file] += 1
+
+    night.go(damage_each_state)
+    promotions = sum(t.parent is not None for t in night.trials())
+    assert promotions > 0
+    assert night.table() == whole.table()
+    assert len(messages) == promotions
+    assert all(level == "warning" and "training it again from the start" in text for level, text in messages)
+    with RunStore(night.run) as store:
+        assert [e.message for e in store.events()] == [text for _, text in messages]
+
+
+def test_a_checkpoint_lost_while_the_search_was_stopped(tmp_path):
+    whole = undisturbed(tmp_path, "hyperband", max_trials=30)
+    night = Night(tmp_path / "run", whole.spec, FAULTY)
+    left = [60]
+
+    def stop_soon(what, runner):
+        left[0] -= 1
+        if left[0] == 0:
+            runner.stop()
+
+    night.go(stop_soon)
+    night.disk.files.clear()
+    night.go()
+    assert night.table() == whole.table()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_same_failure_ten_times_ends_the_search_with_everything_saved(tmp_path, algorithm):
+    broken = World(always=Failure(FailureReason.DATA, "labels out of range"))
+    night = Night(tmp_path / "run", space(algorithm), broken)
+    with pytest.raises(SearchFailed, match=r"first 10 configurations .*\(data\): labels out of range"):
+        night.go()
+    trials = night.trials()
+    assert len(trials) == 10
+    assert all(t.state is TrialState.FAILED for t in trials)
+    assert {t.outcome.failure.message for t in trials} == {"labels out of range"}
+
+
+def test_ten_failures_for_different_reasons_end_nothing(tmp_path):
+    night = Night(tmp_path / "run", space("random", max_trials=30), World(failing=1.0))
+    night.go()
+    assert len(night.trials(TrialKind.SEARCH)) == 30
+    assert len({t.outcome.failure.reason for t in night.trials()}) > 3
+
+
+def test_one_success_shows_that_the_cause_is_in_the_configurations(tmp_path):
+    """30 failures with one message, but the baseline trained: the search goes on."""
+    failure = Failure(FailureReason.NAN, "loss became nan in epoch 1")
+
+    class BaselineOnly(World):
+        def failure(self, values):
+            return None if values.get("layers") == 0 else failure
+
+    night = Night(tmp_path / "run", space("random", max_trials=30), BaselineOnly())
+    night.go()
+    assert sum(t.state is TrialState.FAILED for t in night.trials()) == 30
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_failed_for_good_is_not_tried_again(tmp_path, algorithm):
+    night = Night(tmp_path / "run", space(algorithm, max_trials=40), World(nan=0.5, failing=0.2))
+    killed_at_random(night, random.Random(3))
+    failed = [repr(sorted(t.values.items())) for t in night.trials() if t.state is TrialState.FAILED]
+    assert len(failed) > 5
+    assert len(set(failed)) == len(failed)
+
+
+def test_hyperbands_upper_rungs_are_filled_although_many_fail(tmp_path):
+    night = Night(tmp_path / "run", space("hyperband", max_trials=None), World(nan=0.3))
+    night.go()
+    healthy = Night(tmp_path / "healthy", night.spec)
+    healthy.go()
+
+    def full_length(of):
+        return sum(t.epochs_to == 9 and t.state is TrialState.COMPLETED for t in of.trials(TrialKind.SEARCH))
+
+    assert full_length(night) == full_length(healthy) > 0
+
+
+def test_at_the_deadline_running_trials_end_and_no_more_begin(tmp_path):
+    clock = SimulatedClock()
+    begun = clock.now()
+    night = Night(tmp_path / "run", space("random", max_trials=None), World(seconds=2.0), slots=3, clock=clock)
+    night.until = begun + 60
+    night.go()
+    assert night.ended == "deadline"
+    assert begun + 50 < clock.now() <= night.until
+    trials = night.trials()
+    assert all(t.finished <= night.until for t in trials)
+    assert any(t.outcome.stopped is Stop.DEADLINE for t in trials)
+    assert all(t.outcome.epochs for t in trials)
+    assert all_ended(trials)
+
+
+def test_a_trial_cut_by_the_deadline_counts_with_the_epochs_it_has(tmp_path):
+    night = Night(tmp_path / "run", space("random", max_trials=None))
+    night.until = night.clock.now() + 30
+    night.go()
+    cut = [t for t in night.trials() if t.outcome.stopped is Stop.DEADLINE]
+    assert cut
+    assert all(t.state is TrialState.COMPLETED and t.outcome.score is not None for t in cut)
+
+
+def test_no_time_at_all_begins_nothing(tmp_path):
+    night = Night(tmp_path / "run", space("random"))
+    night.until = night.clock.now()
+    night.go()
+    assert (night.trials(), night.ended) == ([], "deadline")
+
+
+def test_a_stop_ends_every_running_trial_and_keeps_its_epochs(tmp_path):
+    night = Night(tmp_path / "run", space("random", max_trials=20), slots=4)
+    left = [9]
+
+    def stop_soon(what, runner):
+        left[0] -= 1
+        if left[0] == 0:
+            runner.stop()
+
+    night.go(stop_soon)
+    waiting = [t for t in night.trials() if t.state is TrialState.RUNNING]
+    assert waiting
+    for trial in waiting:
+        assert trial.outcome.stopped is Stop.INTERRUPTED
+        assert trial.outcome.state.epoch == len(trial.outcome.epochs) >= 1
+    before = {t.id: len(t.outcome.epochs) for t in waiting}
+    trained = night.epochs_trained
+    night.go()
+    assert all_ended(night.trials())
+    assert night.epochs_trained - trained == sum(len(t.outcome.epochs) for t in night.trials()) - trained
+    assert before
+
+
+def test_unfinished_trials_come_first_after_a_kill(tmp_path):
+    night = Night(tmp_path / "run", space("random", max_trials=10), slots=3)
+    with pytest.raises(Killed):
+        night.go(make_store=broken_store(8, True))
+    waiting = [t.id for t in night.trials() if t.state is TrialState.RUNNING]
+    assert len(waiting) > 1
+    started = []
+
+    class Listener(Observer):
+        def started(self, trial):
+            started.append(trial.id)
+
+    night.observer = Listener()
+    night.go()
+    assert started[: len(waiting)] == waiting
+
+
+def test_observers_are_told_in_order_and_after_the_commit(tmp_path):
+    night = Night(tmp_path / "run", space("random", max_trials=5), FAULTY)
+    events = []
+
+    class Listener(Observer):
+        def started(self, trial):
+            assert trial.id in {t.id for t in night.trials()}
+            events.append(("started", trial.id))
+
+        def epoch(self, trial, epoch):
+            events.append((epoch.number, trial.id))
+
+        def finished(self, trial, outcome):
+            (stored,) = [t for t in night.trials() if t.id == trial.id]
+            assert (stored.state, stored.outcome) == (trial.state, outcome)
+            events.append(("finished", trial.id))
+
+    night.observer = Listener()
+    night.go()
+    expected = []
+    for trial in night.trials():
+        expected += [("started", trial.id), *((e.number, trial.id) for e in trial.outcome.epochs)]
+        expected.append(("finished", trial.id))
+    assert events == expected
+
+
+def test_the_first_few_trials_of_a_search(tmp_path):
+    spec = space("random", max_trials=10)
+    with RunStore.create(tmp_path / "run", {}) as store:
+        source = SearchSource(spec, proposer(spec), store, SimulatedClock(), lambda: None)
+        first = First(source, 2)
+        taken = [first.next() for _ in range(4)]
+        assert [t and t.id for t in taken[2:]] == [None, None]
+        assert taken[0].kind is TrialKind.BASELINE
+        assert taken[1].kind is TrialKind.SEARCH
+        assert source.next().kind is TrialKind.SEARCH

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import math
+import warnings
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from search.training.stopping import best_epoch, ended
+from search.trial import Epoch, Stop
+from spaces import EarlyStopping, Settings, Target
+from tests.search.records import curve, epoch, settings
+
+
+def rules(early_stopping=None, stop_when=(), epochs=1000):
+    made = Settings.from_json(settings(epochs=epochs)).training
+    return made.__class__(**{**vars(made), "early_stopping": early_stopping, "stop_when": tuple(stop_when)})
+
+
+def stops_at(training, values, metric="val_loss"):
+    """Number of the epoch after which the training ends, or None."""
+    whole = curve(metric, values)
+    return next((n for n in range(1, len(whole) + 1) if ended(training, whole[:n])), None)
+
+
+def keras_stops_at(rule, values):
+    """The same for Keras's own callback."""
+    import keras
+
+    callback = keras.callbacks.EarlyStopping(rule.monitor, rule.min_delta, rule.patience, mode=rule.mode)
+    model = SimpleNamespace(stop_training=False)
+    callback.set_model(model)
+    callback.on_train_begin()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number, value in enumerate(values):
+            callback.on_epoch_end(number, {} if value is None else {rule.monitor: value})
+            if model.stop_training:
+                return number + 1
+    return None
+
+
+CASES = [
+    ([1.0, 0.9, 0.9, 0.9, 0.9], 2, 0.0, "min", 4),
+    ([1.0, 1.1, 0.9, 1.0, 1.0], 2, 0.0, "min", 5),
+    ([1.0, 0.9, 0.8, 0.7], 0, 0.0, "min", None),
+    ([1.0, 1.0], 0, 0.0, "min", 2),
+    ([1.0, 0.95, 0.9, 0.85], 1, 0.1, "min", 2),
+    ([0.5, 0.6, 0.6, 0.55], 2, 0.0, "max", 4),
+    ([0.5, 0.4, 0.6, 0.7], 2, 0.0, "max", None),
+    ([math.nan, 0.5, 0.6, 0.6], 2, 0.0, "min", 4),
+    ([0.5, math.nan, math.nan], 2, 0.0, "min", 3),
+    ([1.0], 0, 0.0, "min", None),
+]
+
+
+@pytest.mark.parametrize(("values", "patience", "min_delta", "mode", "expected"), CASES)
+def test_early_stopping_ends_where_it_should(values, patience, min_delta, mode, expected):
+    training = rules(EarlyStopping("val_loss", patience, min_delta, mode))
+    assert stops_at(training, values) == expected
+    whole = curve("val_loss", values)
+    if expected:
+        assert ended(training, whole[:expected]) is Stop.EARLY_STOPPING
+
+
+@pytest.mark.usefixtures("tensorflow")
+@examples(deadline=None, max_examples=200, derandomize=True)
+@given(
+    values=st.lists(st.integers(0, 8).map(lambda n: n / 8), min_size=1, max_size=12),
+    patience=st.integers(0, 4),
+    min_delta=st.sampled_from([0.0, 0.0625, 0.125, 0.25]),
+    mode=st.sampled_from(["min", "max"]),
+)
+def test_early_stopping_ends_where_kerass_callback_ends(values, patience, min_delta, mode):
+    # Eighths are exact in single precision, in which Keras compares.
+    rule = EarlyStopping("val_loss", patience, min_delta, mode)
+    assert stops_at(rules(rule), values) == keras_stops_at(rule, values)
+
+
+def test_early_stopping_needs_only_the_curve_so_it_remembers_over_a_continuation():
+    training = rules(EarlyStopping("val_loss", 3, 0.0, "min"))
+    whole = curve("val_loss", [0.5, 0.6, 0.6, 0.6])
+    assert ended(training, whole[:3]) is None
+    assert ended(training, whole) is Stop.EARLY_STOPPING
+    assert ended(training, whole[1:]) is None, "without its first epoch the curve says something else"
+
+
+def test_a_monitor_that_is_not_measured_never_ends_a_training():
+    training = rules(EarlyStopping("val_loss", 1, 0.0, "min"))
+    assert stops_at(training, [1.0] * 5, metric="other") is None
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "expected"),
+    [
+        (Target("loss", below=0.4, above=None), [0.5, 0.4, 0.39], 3),
+        (Target("loss", below=None, above=0.9), [0.5, 0.9, 0.91], 3),
+        (Target("loss", below=0.4, above=None), [math.nan, 0.5], None),
+        (Target("missing", below=0.4, above=None), [0.1, 0.1], None),
+    ],
+)
+def test_targets(target, values, expected):
+    training = rules(stop_when=[target])
+    assert stops_at(training, values, metric="loss") == expected
+    if expected:
+        assert ended(training, curve("loss", values)) is Stop.TARGET
+
+
+def test_a_target_of_an_earlier_epoch_does_not_end_a_later_one():
+    training = rules(stop_when=[Target("loss", below=0.4, above=None)])
+    assert ended(training, curve("loss", [0.3, 0.5])) is None
+
+
+def test_a_target_says_more_than_the_length():
+    assert ended(rules(epochs=2), curve("loss", [0.5, 0.3])) is Stop.LENGTH
+    training = rules(stop_when=[Target("loss", below=0.4, above=None)], epochs=2)
+    assert ended(training, curve("loss", [0.5, 0.3])) is Stop.TARGET
+
+
+def test_an_empty_curve_ends_nothing():
+    assert ended(rules(EarlyStopping("val_loss", 0, 0.0, "min"), epochs=1), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "direction", "expected"),
+    [
+        ([0.5, 0.7, 0.7, 0.6], "max", (2, 0.7)),
+        ([0.5, 0.3, 0.3], "min", (2, 0.3)),
+        ([math.nan, 0.2, math.inf], "max", (2, 0.2)),
+        ([-math.inf, math.nan], "max", None),
+        ([], "max", None),
+    ],
+)
+def test_best_epoch_is_the_first_of_equals_and_finite(values, direction, expected):
+    assert best_epoch(curve("val_accuracy", values), "val_accuracy", direction) == expected
+
+
+def test_best_epoch_of_a_metric_that_some_epochs_lack():
+    epochs = (Epoch(1, {"loss": 1.0}, 1.0, 1.0), epoch(2, val_accuracy=0.4))
+    assert best_epoch(epochs, "val_accuracy", "max") == (2, 0.4)
