@@ -20,6 +20,8 @@ from rich.markup import escape
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+_WATCH_SECONDS = 2.0
+
 app = typer.Typer(
     name="run-search",
     help="Overnight architecture search for Keras: write a space file, search, read a ranked table in the morning.",
@@ -38,6 +40,10 @@ Set = Annotated[
 Budget = Annotated[str | None, typer.Option(metavar="DURATION", help="Time for everything, such as 90s, 30m or 8h.")]
 Until = Annotated[str | None, typer.Option(metavar="HH:MM", help="Local time by which everything has to be there.")]
 MaxTrials = Annotated[int | None, typer.Option(min=1, help="Trials of the whole search, over all resumes.")]
+Workers = Annotated[str, typer.Option(metavar="N|auto", help="Worker processes; 0 trains in this process.")]
+OnFinish = Annotated[
+    str | None, typer.Option(metavar="CMD", help="Shell command to call at the end; facts are in NIGHTSHIFT_*.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; with an unexpected error, its traceback.")]
 Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="rich for people, json for programs.")]
@@ -51,8 +57,13 @@ def run(
     max_trials: MaxTrials = None,
     budget: Budget = None,
     until: Until = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 trains in this process.")] = None,
+    workers: Workers = "auto",
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the whole search.")] = None,
+    fork: Annotated[
+        Path | None, typer.Option(metavar="NEW_RUN_DIR", help="Begin a new run with what --run-dir has found out.")
+    ] = None,
+    on_finish: OnFinish = None,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Begin without building the models first.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the resolved space and train nothing.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -73,11 +84,19 @@ def run(
         ends = _ends(budget, until)
         import search
 
-        with _view(spec, ends, quiet) as observers:
+        with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
             finished = search.run(
-                spec, run_dir=run_dir, until=ends, workers=workers, observers=observers, command=sys.argv, name=space
+                spec,
+                run_dir=run_dir,
+                until=ends,
+                workers=_workers(workers),
+                fork=fork,
+                check=not no_check,
+                observers=observers,
+                command=sys.argv,
+                name=space,
             )
-        _conclude(finished, quiet)
+        _conclude(finished, quiet, on_finish)
 
 
 @app.command()
@@ -86,7 +105,8 @@ def resume(
     max_trials: MaxTrials = None,
     budget: Budget = None,
     until: Until = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Worker processes; 0 trains in this process.")] = None,
+    workers: Workers = "auto",
+    on_finish: OnFinish = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -96,21 +116,30 @@ def resume(
 
         spec = search.open_run(run).spec
         ends = _ends(budget, until)
-        with _view(spec, ends, quiet) as observers:
+        with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
             finished = search.resume(
-                run, max_trials=max_trials, until=ends, workers=workers, observers=observers, command=sys.argv
+                run, max_trials=max_trials, until=ends, workers=_workers(workers), observers=observers, command=sys.argv
             )
-        _conclude(finished, quiet)
+        _conclude(finished, quiet, on_finish)
 
 
 @app.command()
-def check(space: SpaceArgument, set_: Set = None, format: Format = "rich", verbose: Verbose = False) -> None:
-    """Rehearse a search: validate, load the data, build and count models."""
+def check(
+    space: SpaceArgument,
+    set_: Set = None,
+    budget: Budget = None,
+    until: Until = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the tiny pass through everything.")] = False,
+    format: Format = "rich",
+    verbose: Verbose = False,
+) -> None:
+    """Rehearse a night: load the data, build, count and time models, then one tiny pass through everything."""
     with _errors(verbose):
         _one_of(format, "rich", "json")
         import spaces
 
         spec = spaces.load(space, set_ or [])
+        ends = _ends(budget, until)
         from search.rehearsal import rehearse
         from search.rehearsal_view import show
 
@@ -118,24 +147,41 @@ def check(space: SpaceArgument, set_: Set = None, format: Format = "rich", verbo
         if format == "json":
             print(json.dumps(found.to_json(), indent=2))
         else:
-            show(found, _out())
+            show(found, _out(), None if ends is None else ends - datetime.now().timestamp())
         if found.fails:
             raise typer.Exit(FAILED)
+        if not quick:
+            _pass_through(spec)
+            _say("a tiny pass through search, retraining, export, prediction and report went well", quiet=False)
 
 
 @app.command()
-def status(run: RunArgument, format: Format = "rich", verbose: Verbose = False) -> None:
+def status(
+    run: RunArgument,
+    format: Format = "rich",
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every few seconds until Ctrl-C.")] = False,
+    verbose: Verbose = False,
+) -> None:
     """Show the progress of a run, whether it is running or not."""
     with _errors(verbose):
         _one_of(format, "rich", "json")
+        import time
+
         import results
         from results.progress_view import show_status
 
-        found = results.status(run)
-        if format == "json":
-            print(json.dumps(found, indent=2))
-        else:
-            show_status(found, _out())
+        while True:
+            found = results.status(run)
+            console = _out()
+            if watch and console.is_terminal:
+                console.clear()
+            if format == "json":
+                print(json.dumps(found, indent=None if watch else 2), flush=True)
+            else:
+                show_status(found, console)
+            if not (watch and found["active"]):
+                return
+            time.sleep(_WATCH_SECONDS)
 
 
 @app.command()
@@ -282,7 +328,7 @@ def main() -> None:
 @contextmanager
 def _errors(verbose: bool) -> Iterator[None]:
     """Turns the packages' errors into a sentence on standard error and an exit code."""
-    from results import ResultError
+    from results.errors import ResultError
     from search import CheckpointError, DiskError, RunError, SearchFailed
     from spaces import DataError, SpaceError
 
@@ -313,7 +359,34 @@ def _fail(message: str, code: int) -> None:
     raise typer.Exit(code) from None
 
 
-def _conclude(finished: Any, quiet: bool) -> None:
+def _pass_through(spec: Any) -> None:
+    """Does everything that a night does, on a sliver of the data, in a folder that is thrown away."""
+    import tempfile
+
+    import numpy as np
+
+    import results
+    import search
+    from results.report import report as write_report
+    from search import layout
+    from search.rehearsal import sliver
+
+    with tempfile.TemporaryDirectory() as scratch:
+        tiny = search.run(sliver(spec), run_dir=Path(scratch) / "run", workers=0, check=False)
+        with tiny.read() as reader:
+            if reader.meta("exit") != "done":
+                raise KeyboardInterrupt
+        exported = results.export(tiny)
+        write_report(tiny)
+        with np.load(tiny.directory / layout.TEST_ROWS) as rows:
+            np.save(Path(scratch) / "row.npy", rows["x"][:1])
+        results.predict(tiny.directory, [Path(scratch) / "row.npy"])
+        failures = [f"{file.format}: {file.failure}" for file in exported.files if file.failure is not None]
+    if failures:
+        _fail(f"the night would fail: {'; '.join(failures)}", FAILED)
+
+
+def _conclude(finished: Any, quiet: bool, on_finish: str | None) -> None:
     """What follows a search: export, report, table; or how to go on if it was interrupted."""
     from results.formats import write
     from results.ranking import ranking
@@ -323,14 +396,36 @@ def _conclude(finished: Any, quiet: bool) -> None:
         reason = reader.meta("exit")
     if reason == "interrupted":
         _say(f"stopped and saved; go on with: run_search.py resume {finished.directory}", quiet)
+        _notify(finished, reason, None, on_finish)
         raise typer.Exit(INTERRUPTED)
     verified = _export(finished.directory, None, None, None, quiet)
     page = write_report(finished)
+    _notify(finished, reason if verified else "failed", page, on_finish)
     if not quiet:
         write(ranking(finished).select(top=10), _out())
         _say(f"report: {page}", quiet)
     if not verified:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _failure_told(command: str | None) -> Iterator[None]:
+    """Calls the user's command for a search that failed too."""
+    from search import SearchFailed
+
+    try:
+        yield
+    except SearchFailed as error:
+        if error.directory is not None:
+            _notify(error.directory, "failed", None, command)
+        raise
+
+
+def _notify(finished: Any, reason: str, page: Path | None, command: str | None) -> None:
+    if command is not None:
+        from results.notify import call, facts
+
+        call(command, facts(finished, reason, page))
 
 
 def _export(run: Path, trial: str | None, formats: str | None, output: Path | None, quiet: bool) -> bool:
@@ -377,6 +472,14 @@ def _ends(budget: str | None, until: str | None) -> float | None:
         moment = now.replace(hour=hour.hour, minute=hour.minute, second=0, microsecond=0)
         ends.append((moment if moment > now else moment + timedelta(days=1)).timestamp())
     return min(ends, default=None)
+
+
+def _workers(given: str) -> int | None:
+    if given == "auto":
+        return None
+    if not given.isdecimal():
+        raise _UsageError(f"--workers {given}: must be a whole number from 0 on, or auto")
+    return int(given)
 
 
 def _one_of(given: str, *allowed: str) -> None:

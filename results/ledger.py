@@ -65,7 +65,8 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
     """
     opened = open_run(run)
     with opened.read() as reader:
-        trials = reader.trials()
+        # What was taken over from another run cost time there, not here.
+        trials = [trial for trial in reader.trials() if trial.kind is not TrialKind.EVIDENCE]
         active = is_active(opened, reader)
         seconds = dict.fromkeys(Account, 0.0)
         counts = dict.fromkeys(Account, 0)

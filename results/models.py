@@ -29,6 +29,7 @@ _ROLES: dict[TrialKind, Role] = {
     TrialKind.BASELINE: "baseline",
     TrialKind.CANDIDATE: "candidate",
     TrialKind.SEARCH: "configuration",
+    TrialKind.EVIDENCE: "configuration",
 }
 
 
@@ -97,7 +98,7 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
         near = difflib.get_close_matches(trial, names, n=1, cutoff=0.4)
         raise ResultError(f"the run has no trial {trial!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     found = by_id[wanted]
-    if found.kind is TrialKind.SEARCH and found.id == found.configuration:
+    if found.kind in (TrialKind.SEARCH, TrialKind.EVIDENCE) and found.id == found.configuration:
         # The first trial's id names the whole configuration, with all epochs of its promotions.
         model = _of_configuration(next(c for c in configurations(trials) if c.id == found.id))
     else:

@@ -17,7 +17,7 @@ from results.measured import test_scores
 from results.tables import Row, Table, Value
 from search.configuration import Configuration, configurations, ranked
 from search.rundir import Run, open_run
-from search.trial import TrialKind, TrialState
+from search.trial import TrialState
 
 Source = Run | str | Path
 
@@ -184,7 +184,7 @@ def _row(entry: _Entry, rank: int | None) -> Row:
         "parameters": configuration.parameters,
         "seconds": finite(configuration.seconds),
         "status": str(configuration.state),
-        "kind": str(TrialKind.BASELINE if configuration.baseline else TrialKind.SEARCH),
+        "kind": str(configuration.trials[0].kind),
         "stopped": None if running or configuration.stopped is None else str(configuration.stopped),
         "retrained": finalist.mean if finalist else None,
         "spread": finalist.spread if finalist else None,

@@ -138,7 +138,8 @@ def _notes(table: Table, names: Sequence[str], shown: Sequence[str]) -> list[str
         notes.append("* baseline")
     if "retrained" in shown and "score" in shown:
         notes.append("score chose; retrained (mean over fresh seeds) and test were measured afterwards")
-    for verdict, words in ((WINNER, "winner"), (TIED, "tied with #1"), (SMALLEST, "tied with #1 and the smallest")):
+    told = {WINNER: "winner", TIED: "tied with the winner", SMALLEST: "tied with the winner and the smallest"}
+    for verdict, words in told.items():
         equal = [cell("name", row["name"]) for row in table.rows if row.get("verdict") == verdict and "name" in row]
         if equal and not table.picked:
             notes.append(f"{words}: {', '.join(equal)}")

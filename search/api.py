@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import spaces
+from search.crew import planned
 from search.durations import seconds
+from search.errors import RunError
 from search.observer import Observer
 from search.rundir import Run, open_run
 from search.session import Options, Session
@@ -21,6 +23,8 @@ def run(
     budget: str | float | None = None,
     until: float | None = None,
     workers: int | None = None,
+    fork: str | Path | None = None,
+    check: bool = True,
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
     name: str | None = None,
@@ -34,6 +38,9 @@ def run(
         budget: Time for everything, in seconds or as text such as `30m` or `8h`; None: no limit.
         until: Unix time by which everything has to be there; the earlier of it and `budget` holds.
         workers: Worker processes; 0 trains in this process; None, the default, takes what pays off.
+        fork: A new run directory: the run in `run_dir` stays as it is, and its finished trials are taken over as
+            evidence by a new run of this space.
+        check: Whether to build the smallest, the largest, some sampled models and the baselines first.
         observers: Are told what happens.
         command: The command line, for the record.
         name: How the space was named by the user, for the record; by default as `space` says.
@@ -50,9 +57,17 @@ def run(
     """
     spec = spaces.load(space)
     directory = Path(run_dir) if run_dir is not None else _new_directory(spec, Path("runs"))
+    origin = None
+    if fork is not None:
+        origin, directory = open_run(directory), Path(fork)
+    deadline = _deadline(budget, until)
+    if deadline is None and planned(spec).trials is None:
+        raise RunError(
+            f"algorithm {spec.search.algorithm} goes on for ever in this space: give search.max_trials or a budget"
+        )
     if name is None:
         name = space.name if isinstance(space, SearchSpec) else str(space)
-    return Session(directory, spec, Options(_deadline(budget, until), workers, command, name), observers).go()
+    return Session(directory, spec, Options(deadline, workers, origin, check, command, name), observers).go()
 
 
 def resume(
@@ -76,7 +91,7 @@ def resume(
     found = open_run(run)
     overrides = () if max_trials is None else (f"search.max_trials={max_trials}",)
     spec = spaces.load(found.spec, overrides)
-    return Session(found.directory, spec, Options(_deadline(budget, until), workers, command), observers).go()
+    return Session(found.directory, spec, Options(_deadline(budget, until), workers, command=command), observers).go()
 
 
 def _deadline(budget: str | float | None, until: float | None) -> float | None:

@@ -25,7 +25,7 @@ class Configuration:
         seed: The seed of all its trials.
         trials: Its trials, oldest first.
         epochs: Its learning curve over all trials.
-        score: Best objective so far, None before the first epoch and for failed ones.
+        score: Best objective so far, also of a configuration that failed later on; None before the first epoch.
         best_epoch: The epoch (counted from 1) of `score`.
         parameters: Parameters of the model, if known.
         seconds: Wall time spent on it.
@@ -54,10 +54,10 @@ class Configuration:
 
 
 def configurations(trials: Iterable[Trial]) -> list[Configuration]:
-    """Folds search and baseline trials into configurations, in the order of their first trials."""
+    """Folds search, baseline and evidence trials into configurations, in the order of their first trials."""
     grouped: dict[str, list[Trial]] = {}
     for trial in trials:
-        if trial.kind in (TrialKind.SEARCH, TrialKind.BASELINE):
+        if trial.kind in (TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
             grouped.setdefault(trial.configuration, []).append(trial)
     return [_configuration(name, tuple(group)) for name, group in grouped.items()]
 

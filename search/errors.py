@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class RunError(Exception):
     """The run directory cannot be used as asked; the message says why and what to do. Nothing was changed."""
@@ -16,4 +18,10 @@ class DiskError(Exception):
 
 
 class SearchFailed(Exception):
-    """The search ended without a usable configuration; all that is known is in the store."""
+    """The search ended without a usable configuration; all that is known is in the store.
+
+    Attributes:
+        directory: The run directory, or None if there is none yet.
+    """
+
+    directory: Path | None = None

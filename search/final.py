@@ -61,7 +61,7 @@ class FinalPhase:
         Raises:
             SearchFailed: No configuration has a score.
         """
-        found = configurations(self._store.trials(TrialKind.SEARCH, TrialKind.BASELINE))
+        found = configurations(self._store.trials())
         best = [c for c in ranked(found, self._spec.objective.direction) if c.score is not None]
         if not best:
             raise SearchFailed("no configuration gave a score; the table names the reason of each failure")

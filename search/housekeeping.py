@@ -39,7 +39,8 @@ def spare(trials: list[Trial], direction: str, keep_best: int, continuable: Coll
     found: dict[str, Outcome] = {}
     for trial in trials:
         outcome = trial.outcome
-        if outcome is None or trial.kind is not TrialKind.SEARCH or trial.id in in_use:
+        spared = trial.kind in (TrialKind.SEARCH, TrialKind.EVIDENCE)
+        if outcome is None or not spared or trial.id in in_use:
             continue
         kept = replace(
             outcome,

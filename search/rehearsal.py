@@ -1,22 +1,28 @@
-"""`check`: what a search would do, found out before the night: data loaded, models built and counted."""
+"""`check`: what a search would do, found out before the night: data loaded, models built, counted and timed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import spaces
+from search.crew import Planned, planned
+from search.errors import SearchFailed
+from search.executors import sizing
 from search.oracles import PlannedTrials, planned_trials
-from search.training import memory
+from search.timing import Speed, measure
+from search.training import memory, threads
 from search.training.failures import classify
 from spaces import Dataset, SearchSpec, Settings
-from spaces.backend import load_tensorflow
 
 _SAMPLES = 5
+_SLIVER_ROWS = 300
 _BYTES = 4
 # Weights and the optimizer's slots in a checkpoint to continue from, and the best weights beside it.
 _CHECKPOINT_COPIES = 4
+# Two workers on two cores do not train quite twice as much as one process.
+_WORKER_YIELD = 0.85
 
 
 @dataclass(frozen=True)
@@ -27,13 +33,22 @@ class CheckedModel:
         name: `smallest`, `largest`, `sample 1`, ..., or `baseline <name>`.
         values: Its hyperparameter values.
         parameters: Of the model, trainable or not; None if it cannot be built.
+        epochs: Its longest training.
+        speed: How fast it trains here; None if it would not be trained.
         problem: Why it would not be trained, or None.
     """
 
     name: str
     values: Mapping[str, Any]
     parameters: int | None
+    epochs: int
+    speed: Speed | None
     problem: str | None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the space file names it."""
+        return self.name.startswith("baseline ")
 
 
 @dataclass(frozen=True)
@@ -45,11 +60,13 @@ class Rehearsal:
         data: The data set's name, origin and rows.
         models: The models that were built.
         configurations: Size of the space; None where a continuous range makes it infinite.
-        planned: Trainings of the search, if nothing fails.
-        trials: Their number; None if only time ends the search.
-        epochs: Their epochs together, without early stopping; None as `trials`.
-        memory_bytes: For the parameters of the largest model, with gradients and optimizer.
-        disk_bytes: For the checkpoints that are kept and one that is being continued.
+        groups: Trainings of the search, if nothing fails.
+        planned: Their trials and epochs; None where only time ends the search.
+        workers: Workers that a long search would use here.
+        seconds: Expected time of search and retraining with these workers, early stopping not counted; None where
+            only time ends the search.
+        memory_bytes: For the parameters of the largest model, with gradients and optimizer, in each worker.
+        disk_bytes: For the checkpoints that are kept and those that are being continued.
         imports: References to Python code that the space file runs, with the file of each.
     """
 
@@ -57,30 +74,35 @@ class Rehearsal:
     data: Mapping[str, Any]
     models: tuple[CheckedModel, ...]
     configurations: int | None
-    planned: tuple[PlannedTrials, ...]
-    trials: int | None
-    epochs: int | None
+    groups: tuple[PlannedTrials, ...]
+    planned: Planned
+    workers: int
+    seconds: float | None
     memory_bytes: int
     disk_bytes: int
-    imports: tuple[tuple[str, str], ...] = field(default=())
+    imports: tuple[tuple[str, str], ...]
 
     @property
     def fails(self) -> bool:
-        """Whether the search would fail: a baseline, the smallest model or all the samples cannot be trained."""
-        samples = [model for model in self.models if not model.name.startswith("baseline ") and model.name != "largest"]
-        required = [m for m in self.models if m.name.startswith("baseline ")]
-        return any(m.problem for m in required) or all(m.problem for m in samples)
+        """Whether the search would fail: a baseline, or everything else, cannot be trained."""
+        searched = [model for model in self.models if not model.is_baseline]
+        return any(m.problem for m in self.models if m.is_baseline) or all(m.problem for m in searched)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for programs."""
         return {
             "space": self.space,
             "data": dict(self.data),
-            "models": [{**vars(model), "values": dict(model.values)} for model in self.models],
+            "models": [
+                {**vars(model), "values": dict(model.values), "speed": model.speed and vars(model.speed)}
+                for model in self.models
+            ],
             "configurations": self.configurations,
-            "planned": [vars(group) for group in self.planned],
-            "trials": self.trials,
-            "epochs": self.epochs,
+            "planned": [vars(group) for group in self.groups],
+            "trials": self.planned.trials,
+            "epochs": self.planned.epochs,
+            "workers": self.workers,
+            "seconds": self.seconds,
             "memory_bytes": self.memory_bytes,
             "disk_bytes": self.disk_bytes,
             "imports": [{"reference": reference, "file": file} for reference, file in self.imports],
@@ -91,20 +113,16 @@ class Rehearsal:
 def rehearse(spec: SearchSpec) -> Rehearsal:
     """Loads the data and builds the smallest, the largest, some sampled configurations and every baseline.
 
+    Those that would be trained are timed for a few steps.
+
     Raises:
         DataError: The data cannot be used.
     """
-    load_tensorflow()
+    threads.configure(threads.for_family(spec.family))
     data = spaces.load_data(spec)
-    smallest, largest = spaces.extremes(spec)
-    wanted = [("smallest", smallest), ("largest", largest)]
-    wanted += [(f"sample {i}", values) for i, values in enumerate(spaces.sample(spec, spec.search.seed, _SAMPLES), 1)]
-    models = [_checked(spec, data, name, values, spaces.configure(spec, values)) for name, values in wanted]
-    for baseline in spec.baselines:
-        settings = spaces.configure_baseline(spec, baseline)
-        models.append(_checked(spec, data, f"baseline {baseline.name}", settings.values, settings))
+    models = _models(spec, data, timed=True)
     configurations = spaces.size(spec)
-    planned = planned_trials(
+    groups = planned_trials(
         spec.search.algorithm,
         min_epochs=spec.min_epochs,
         max_epochs=spec.max_epochs,
@@ -112,19 +130,64 @@ def rehearse(spec: SearchSpec) -> Rehearsal:
         configurations=configurations,
     )
     biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
-    bounded = all(group.count is not None for group in planned)
+    workers = sizing.automatic(gpus=0)
     return Rehearsal(
         space=spec.name,
         data={"name": data.name, "origin": data.origin, "rows": _rows(data)},
         models=tuple(models),
         configurations=configurations,
-        planned=tuple(planned),
-        trials=sum(group.count or 0 for group in planned) if bounded else None,
-        epochs=sum((g.count or 0) * (g.epochs_to - g.epochs_from) for g in planned) if bounded else None,
+        groups=tuple(groups),
+        planned=planned(spec),
+        workers=workers,
+        seconds=_expected_seconds(spec, models, planned(spec), workers),
         memory_bytes=memory.needed(biggest),
-        disk_bytes=biggest * _BYTES * (_CHECKPOINT_COPIES + spec.keep_checkpoints.best),
+        disk_bytes=biggest * _BYTES * (_CHECKPOINT_COPIES * max((g.count or 0 for g in groups), default=0)),
         imports=tuple(spaces.imports(spec)),
     )
+
+
+def first_look(spec: SearchSpec, data: Dataset) -> list[CheckedModel]:
+    """The short form that every search begins with: models are built and counted, nothing is trained.
+
+    Args:
+        spec: The space file.
+        data: The data set.
+
+    Returns:
+        The models that would not be trained.
+
+    Raises:
+        SearchFailed: None of the space's own models can be trained.
+    """
+    models = _models(spec, data, timed=False)
+    searched = [model for model in models if not model.is_baseline]
+    if all(model.problem for model in searched):
+        raise SearchFailed(f"no model of this space can be trained; the smallest: {searched[0].problem}")
+    return [model for model in models if model.problem]
+
+
+def sliver(spec: SearchSpec) -> SearchSpec:
+    """The space cut down to a few seconds: few rows, one epoch, two trials, no baselines."""
+    return spaces.load(
+        spec,
+        (
+            f"data.limit={_SLIVER_ROWS}",
+            "training.epochs=1",
+            "search.max_trials=2",
+            "final.candidates=1",
+            "final.seeds=1",
+            "baselines=[]",
+        ),
+    )
+
+
+def _models(spec: SearchSpec, data: Dataset, *, timed: bool) -> list[CheckedModel]:
+    smallest, largest = spaces.extremes(spec)
+    wanted = [("smallest", smallest), ("largest", largest)]
+    wanted += [(f"sample {i}", values) for i, values in enumerate(spaces.sample(spec, spec.search.seed, _SAMPLES), 1)]
+    named = [(name, spaces.configure(spec, values)) for name, values in wanted]
+    named += [(f"baseline {b.name}", spaces.configure_baseline(spec, b)) for b in spec.baselines]
+    return [_checked(spec, data, name, settings, timed=timed) for name, settings in named]
 
 
 def _rows(data: Dataset) -> dict[str, int]:
@@ -135,12 +198,35 @@ def _rows(data: Dataset) -> dict[str, int]:
     }
 
 
-def _checked(spec: SearchSpec, data: Dataset, name: str, values: Mapping[str, Any], settings: Settings) -> CheckedModel:
+def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, timed: bool) -> CheckedModel:
+    values, epochs = dict(settings.values), settings.training.epochs
+    parameters: int | None = None
     try:
         parameters = spaces.count_parameters(settings, data.info)
+        limit = spec.constraints.parameters
+        if limit is not None and parameters > limit and not name.startswith("baseline "):
+            return CheckedModel(
+                name, values, parameters, epochs, None, f"over the limit of {limit} parameters: never trained"
+            )
+        available = memory.available()
+        if available is not None and memory.needed(parameters) > available:
+            return CheckedModel(name, values, parameters, epochs, None, "does not fit into memory: never trained")
+        return CheckedModel(name, values, parameters, epochs, measure(settings, data) if timed else None, None)
     except Exception as error:
-        return CheckedModel(name, dict(values), None, classify(error).message)
-    limit = spec.constraints.parameters
-    oversized = limit is not None and parameters > limit and not name.startswith("baseline ")
-    problem = f"over the limit of {limit} parameters: never trained" if oversized else None
-    return CheckedModel(name, dict(values), parameters, problem)
+        return CheckedModel(name, values, parameters, epochs, None, classify(error).message)
+
+
+def _expected_seconds(spec: SearchSpec, models: list[CheckedModel], plan: Planned, workers: int) -> float | None:
+    samples = [m.speed for m in models if m.speed is not None and m.name.startswith("sample ")]
+    samples = samples or [m.speed for m in models if m.speed is not None and not m.is_baseline]
+    if plan.trials is None or plan.epochs is None or not samples:
+        return None
+    build = sum(speed.build_seconds for speed in samples) / len(samples)
+    epoch = sum(speed.epoch_seconds for speed in samples) / len(samples)
+    baselines = sum(
+        m.speed.build_seconds + m.epochs * m.speed.epoch_seconds for m in models if m.is_baseline and m.speed
+    )
+    retrainings = spec.final.candidates * spec.final.seeds * (build + spec.max_epochs * epoch)
+    together = plan.trials * build + plan.epochs * epoch + baselines + retrainings
+    yielded = workers if workers == 1 else workers * _WORKER_YIELD
+    return together / yielded + build + spec.max_epochs * epoch

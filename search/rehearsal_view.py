@@ -6,45 +6,78 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search.rehearsal import Rehearsal
+from search.live import duration
+from search.rehearsal import CheckedModel, Rehearsal
 
 
-def show(found: Rehearsal, console: Console) -> None:
-    """Prints what a rehearsal found out."""
-    rows = found.data["rows"]
-    console.print(Text(f"space           {found.space}"), soft_wrap=True)
-    console.print(Text(f"data            {found.data['name']} ({found.data['origin']})"), soft_wrap=True)
-    console.print(
-        Text(f"rows            train {rows['train']}, validation {rows['validation']}, test {rows['test']}"),
-        soft_wrap=True,
-    )
-    for reference, file in found.imports:
-        console.print(Text(f"runs code       {reference} from {file}", style="yellow"), soft_wrap=True)
+def show(found: Rehearsal, console: Console, budget: float | None = None) -> None:
+    """Prints what a rehearsal found out.
+
+    Args:
+        found: The rehearsal.
+        console: Where to print.
+        budget: Seconds that the run will have, or None.
+    """
+    rows = ", ".join(f"{part} {count}" for part, count in found.data["rows"].items())
     count = "endless (a continuous range)" if found.configurations is None else str(found.configurations)
-    console.print(Text(f"configurations  {count}"), soft_wrap=True)
-    console.print(Text(f"search          {_planned(found)}"), soft_wrap=True)
-    memory = f"{_size(found.memory_bytes)} for the parameters of the largest model, in training"
-    console.print(Text(f"memory          {memory}"), soft_wrap=True)
-    console.print(Text(f"disk            {_size(found.disk_bytes)} for checkpoints at most"), soft_wrap=True)
-    table = Table("model", "parameters", "values", box=None, pad_edge=False, header_style="bold")
-    table.columns[1].justify = "right"
+    lines = [
+        ("space", found.space),
+        ("data", f"{found.data['name']} ({found.data['origin']})"),
+        ("rows", rows),
+        *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
+        ("configurations", count),
+        ("search", _planned(found)),
+        ("length", _length(found, budget)),
+        ("memory", f"{_size(found.memory_bytes)} for the parameters of the largest model, in each worker"),
+        ("disk", f"{_size(found.disk_bytes)} for checkpoints at most"),
+    ]
+    for label, text in lines:
+        console.print(Text.assemble((f"{label:<16}", "bold"), text), soft_wrap=True)
+    table = Table("model", "parameters", "s/epoch", "values", box=None, pad_edge=False, header_style="bold")
+    table.columns[1].justify = table.columns[2].justify = "right"
     for model in found.models:
-        values = " ".join(f"{key}={value}" for key, value in model.values.items())
-        parameters = "" if model.parameters is None else str(model.parameters)
-        detail = Text(values) if model.problem is None else Text(f"{model.problem}", style="red")
-        table.add_row(Text(model.name), parameters, detail)
+        table.add_row(Text(model.name), _parameters(model), _speed(model), _detail(model))
     console.print()
     console.print(table)
 
 
 def _planned(found: Rehearsal) -> str:
-    if found.trials is None:
+    if found.planned.trials is None:
         return "until time is up"
     groups: dict[int, int] = {}
-    for group in found.planned:
+    for group in found.groups:
         groups[group.epochs_to] = groups.get(group.epochs_to, 0) + (group.count or 0)
     lengths = ", ".join(f"{count} to epoch {epochs}" for epochs, count in sorted(groups.items()))
-    return f"{found.trials} trials, {found.epochs} epochs without early stopping ({lengths})"
+    return f"{found.planned.trials} trials, {found.planned.epochs} epochs without early stopping ({lengths})"
+
+
+def _length(found: Rehearsal, budget: float | None) -> str:
+    workers = f"{found.workers} worker{'s' if found.workers > 1 else ''}"
+    if found.seconds is None:
+        text = "until time is up"
+    else:
+        text = f"about {duration(found.seconds)} with {workers}, less with early stopping"
+    if budget is not None:
+        text += f"; the budget is {duration(budget)}"
+    return text
+
+
+def _parameters(model: CheckedModel) -> str:
+    return "" if model.parameters is None else str(model.parameters)
+
+
+def _speed(model: CheckedModel) -> str:
+    return "" if model.speed is None else f"{model.speed.epoch_seconds:.2f}"
+
+
+def _detail(model: CheckedModel) -> Text:
+    if model.problem is not None:
+        return Text(model.problem, style="red")
+    return Text(" ".join(f"{key}={_value(value)}" for key, value in model.values.items()))
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _size(count: int) -> str:

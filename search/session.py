@@ -13,13 +13,15 @@ from search.changes import between
 from search.clock import Clock, SystemClock
 from search.configuration import configurations, ranked
 from search.crew import Crew, planned
-from search.errors import RunError
+from search.errors import RunError, SearchFailed
 from search.executors import Executor
 from search.facts import facts
 from search.final import FinalPhase
+from search.fork import take_over
 from search.lock import RunLock
 from search.logfile import LogFile
 from search.observer import Observer, Observers
+from search.rehearsal import first_look
 from search.rundir import Run
 from search.runner import Runner
 from search.signals import stop_on_signals
@@ -40,12 +42,16 @@ class Options:
     Attributes:
         until: Unix time by which everything has to be there, or None.
         workers: Worker processes; 0: train in this process; None: whatever pays off.
+        fork: Run whose finished trials a new run begins with, or None.
+        check: Whether a new run begins with building some models, which finds mistakes before the night.
         command: The command line that started it, for the record.
         space: How the space file was named, for the record.
     """
 
     until: float | None = None
     workers: int | None = None
+    fork: Run | None = None
+    check: bool = True
     command: Sequence[str] = ()
     space: str = ""
 
@@ -145,12 +151,18 @@ class Session:
         if refused:
             raise RunError(
                 f"{self._directory}: holds a run of a different space; {'; '.join(refused)}. "
-                f"Use `resume {self._directory}` to go on as it was, or another --run-dir for the new space"
+                f"`resume {self._directory}` goes on as it was; `--fork NEW_RUN_DIR` begins a run of the new space "
+                "with what this one has found out"
             )
         if changes:
             self._write_space()
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
                 store.put_meta(phase="search")
+
+    def _take_over(self, store: RunStore, observer: Observer) -> None:
+        if self._options.fork is not None and not store.trials():
+            count = take_over(self._options.fork, store)
+            observer.message("info", f"{count} finished trials taken over from {self._options.fork.directory}")
 
     def _work(self, store: RunStore, data: Dataset) -> None:
         clock, spec = self._clock, self._spec
@@ -168,6 +180,10 @@ class Session:
             if store.meta("phase") == "done":
                 reason = "done"
                 return
+            if self._options.check and not store.trials():
+                for model in first_look(spec, data):
+                    observer.message("warning", f"{model.name}: {model.problem}")
+            self._take_over(store, observer)
             housekeeping.sweep(self._directory, store)
             store.put_meta(until=self._options.until, exit=None, finished=None)
             with stop_on_signals(self._stop):
@@ -175,6 +191,9 @@ class Session:
                 reason = self._phases(store, data, crew, observer)
         except KeyboardInterrupt:
             reason = "interrupted"
+            raise
+        except SearchFailed as error:
+            error.directory = self._directory
             raise
         finally:
             sitting = {

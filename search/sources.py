@@ -80,7 +80,7 @@ class SearchSource(_Source):
         super().__init__(spec, clock, until)
         self._proposer = proposer
         self._store = store
-        past = store.trials(TrialKind.SEARCH, TrialKind.BASELINE)
+        past = store.trials(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE)
         # The store's trials, kept here so that a decision does not have to read them all again.
         self._trials = {trial.id: trial for trial in past}
         self._searched = sum(trial.kind is TrialKind.SEARCH for trial in past)

@@ -21,6 +21,8 @@ class TrialKind(StrEnum):
     """Proposed by the oracle."""
     BASELINE = "baseline"
     """Named in the space file, trained under its own protocol."""
+    EVIDENCE = "evidence"
+    """Taken over from the run that this one was forked from."""
     CANDIDATE = "candidate"
     """One of the best configurations, trained again with a fresh seed to see whether its score holds."""
     WINNER = "winner"

@@ -27,6 +27,11 @@ class Problem:
     message: str
     path: tuple[str | int, ...] = ()
 
+    def __post_init__(self) -> None:
+        # Words of a stranger's file shall not steer the terminal they are printed on.
+        object.__setattr__(self, "key", _printable(self.key))
+        object.__setattr__(self, "message", _printable(self.message))
+
     def __str__(self) -> str:
         place = [] if self.file is None else [self.file if self.line is None else f"{self.file}:{self.line}"]
         if self.key and self.file != f"--set {self.key}":
@@ -51,6 +56,10 @@ class SpaceError(ValueError):
 
 class DataError(ValueError):
     """The data of a space are missing or unusable. The message names the file."""
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def problem(path: Sequence[str | int], message: str) -> Problem:

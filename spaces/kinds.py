@@ -46,10 +46,10 @@ class Kind:
             return "true or false"
         if self.type == "word":
             return listed(self.words)
-        parts = ["a whole number" if self.type == "integer" else "a number"]
+        number = "a whole number" if self.type == "integer" else "a number"
         limits = (("of at least", self.ge), ("above", self.gt), ("at most", self.le), ("below", self.lt))
         bounds = [f"{text} {shown(limit)}" for text, limit in limits if limit is not None]
-        return f"{parts[0]} {' and '.join(bounds)}".strip()
+        return f"{number} {' and '.join(bounds)}".strip()
 
     def scalar(self, value: Any) -> Value:
         """The value, in its canonical type.

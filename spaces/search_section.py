@@ -8,10 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from spaces.metrics import Direction
-from spaces.section import Refusals, Section, refuse, shown
-
-ALGORITHMS = ("hyperband", "bayesian", "random", "grid", "freeze-thaw")
-FORMATS = ("keras", "h5", "savedmodel", "onnx", "tflite")
+from spaces.section import Section, refuse, shown
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -65,28 +62,6 @@ class SearchSection(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
         default=0, description="Seed of the search and of every training."
     )
-    factor: Annotated[int, Field(ge=2)] | None = Field(
-        default=None, description="Hyperband's factor between one training length and the next; default 3."
-    )
-    iterations: Count | None = Field(
-        default=None, description="How often Hyperband goes through all its brackets; default 1."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_of_hyperband(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("algorithm", "hyperband") != "hyperband":
-            return data
-        return {"factor": 3, "iterations": 1, **data}
-
-    @model_validator(mode="after")
-    def _keys_fit_the_algorithm(self) -> Self:
-        refusals = Refusals()
-        for key in ("factor", "iterations"):
-            if self.algorithm != "hyperband" and getattr(self, key) is not None:
-                refusals.add(f"has no effect: it belongs to hyperband, not to {self.algorithm}", key)
-        refusals.raise_if_any()
-        return self
 
 
 class Constraints(Section):
@@ -114,7 +89,9 @@ class Final(Section):
     """Retraining of the best configurations."""
 
     candidates: Count = Field(default=3, description="Configurations that are trained again.")
-    seeds: Count = Field(default=2, description="New seeds for each of them; the mean decides.")
+    seeds: Annotated[int, Field(ge=0)] = Field(
+        default=2, description="New seeds for each of them; the mean decides. 0: the search's own scores decide."
+    )
     train_on_validation: bool = Field(
         default=True, description="Train the winner on training and validation rows together."
     )

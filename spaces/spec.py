@@ -120,23 +120,14 @@ def _validated(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _section(key: str, raw: Any, problems: list[Problem]) -> Any:
-    model = _model_class(raw, problems) if key == "model" else _class_of(key)
-    if model is None:
+    section: Any = _model_class(raw, problems) if key == "model" else SearchSpec.model_fields[key].annotation
+    if section is None:
         return None
     try:
-        return TypeAdapter(model).validate_python(raw, strict=None)
+        return TypeAdapter(section).validate_python(raw)
     except ValidationError as error:
-        problems += problems_of(error, (key,), _item(model))
+        problems += problems_of(error, (key,), Baseline if key == "baselines" else section)
         return None
-
-
-def _class_of(key: str) -> Any:
-    field = SearchSpec.model_fields[key]
-    return tuple[Baseline, ...] if key == "baselines" else field.annotation
-
-
-def _item(model: Any) -> Any:
-    return Baseline if model == tuple[Baseline, ...] else model
 
 
 def _model_class(raw: Any, problems: list[Problem]) -> Any:

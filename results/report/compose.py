@@ -73,12 +73,11 @@ def _notices(facts: Facts) -> list[Text]:
         planned = (facts.meta["planned"] or {}).get("trials")
         of = f" of about {planned}" if planned else ""
         stage = "retraining the finalists" if facts.meta["phase"] == "final" else f"{done}{of} trials done"
-        found.append(
-            Text(
-                f"This run is not finished ({stage}). Everything below is as of {moment(facts.now)}.",
-                Mood.NOTE,
-            )
-        )
+        text = f"This run is not finished ({stage}). Everything below is as of {moment(facts.now)}"
+        ends = [trial.finished for trial in facts.trials if trial.finished is not None]
+        if ends:
+            text += f"; the last trial ended {duration(max(0.0, facts.now - max(ends)))} before that"
+        found.append(Text(f"{text}.", Mood.NOTE))
     elif facts.meta["exit"] not in ("done", None):
         found.append(Text(f"This run ended early: {facts.meta['exit']}.", Mood.NOTE))
     warnings = [event.message for event in facts.events if event.level in ("warning", "error")]

@@ -28,7 +28,8 @@ class BayesianOracle(BaseOracle):
     Model: a Gaussian process with a Matérn 5/2 kernel over the active hyperparameters (see `_gp`, `_space`): categories
     one-hot, numbers on their own scale, countable values where they really lie. Scores far below the median are
     drawn in, so that a few collapsed trainings do not hide the differences at the top. Running trials count with
-    the score that the model expects of them; failed ones with a score below the lowest, which keeps the search away from them.
+    the score that the model expects of them; failed ones with a score below the lowest, which keeps the search away
+    from them.
 
     Acquisition: logarithm of the expected improvement over the best score (Jones et al., "Efficient Global
     Optimization of Expensive Black-Box Functions", 1998; its logarithm after Ament et al., "Unexpected Improvements

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spaces.kinds import Kind
 
 ACTIVATIONS = (
@@ -12,9 +14,8 @@ ACTIVATIONS = (
 DEPTH = Kind("integer", ge=0, le=100)
 COUNT = Kind("integer", ge=1, le=100)
 WIDTH = Kind("integer", ge=1, le=1_000_000)
-WIDTH_PER_LAYER = Kind("integer", ge=1, le=1_000_000, per_layer=True)
+WIDTH_PER_LAYER = replace(WIDTH, per_layer=True)
 FRACTION = Kind("number", ge=0, lt=1)
 PENALTY = Kind("number", ge=0)
 FLAG = Kind("boolean")
 ACTIVATION = Kind("word", words=ACTIVATIONS)
-OUTPUTS = ("probabilities", "logits")

@@ -127,7 +127,7 @@ def test_terminal_names_what_it_leaves_out(make_run: MakeRun) -> None:
 def test_terminal_says_who_won_and_who_is_tied(make_run: MakeRun) -> None:
     text = printed(ranking(make_run()))
     assert "winner: 0002" in text
-    assert "tied with #1" in text
+    assert "tied with the winner: 0006" in text
 
 
 def test_picked_columns_are_all_shown(make_run: MakeRun) -> None:

@@ -155,7 +155,7 @@ class SimulatedExecutor:
     def submit(self, job: TrialJob, on_epoch: Callable[[str, Epoch], None]) -> Future[Outcome]:
         future: Future[Outcome] = Future()
         running = _Running(job, on_epoch, future, list(job.history), self._clock.now())
-        self._push(running, 0.0)
+        self._push(running, self._world.epoch_seconds(job.settings["values"]))
         self.most_at_once = max(self.most_at_once, len(self._queue))
         assert len(self._queue) <= self.slots, "more jobs than slots"
         return future

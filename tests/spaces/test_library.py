@@ -268,7 +268,7 @@ class TestSchema:
             ("training", {"epochs": 0}),
             ("training", {"epochs": 1, "optimizer": "sdg"}),
             ("training", {"epochs": 1, "stop_when": {"loss": {"under": 3}}}),
-            ("final", {"seeds": 0}),
+            ("final", {"candidates": 0}),
             ("unknown", 1),
         ],
     )

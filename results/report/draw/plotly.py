@@ -195,7 +195,7 @@ def _axis(axis: Axis, values: Sequence[float | str]) -> dict[str, Any]:
         labels = [_label(label) for label in axis.categories]
         return found | {"type": "category", "categoryorder": "array", "categoryarray": labels}
     if axis.log:
-        found |= {"type": "log", "dtick": "D2" if _decades(numbers) < 2.2 else 1}
+        found["type"] = "log"
         found["tickformat"] = "~s" if numbers and min(numbers) >= 1 else "~g"
     else:
         found["type"] = "linear"
@@ -210,11 +210,6 @@ def _axis(axis: Axis, values: Sequence[float | str]) -> dict[str, Any]:
             "tickformat": ",d",
         }
     return found
-
-
-def _decades(numbers: Sequence[float]) -> float:
-    positive = [value for value in numbers if value > 0]
-    return math.log10(max(positive) / min(positive)) if positive else 0.0
 
 
 def _shared_span(view: View) -> tuple[float, float] | None:

@@ -33,12 +33,13 @@ def hover(facts: Facts, configuration: Configuration) -> str:
     )
 
 
-def focus(values: Sequence[float], maximize: bool) -> tuple[float, float] | None:
+def focus(values: Sequence[float], maximize: bool, always: Sequence[float] = ()) -> tuple[float, float] | None:
     """The span of scores worth showing when a long tail of bad ones would flatten the good ones.
 
     Args:
         values: Scores, at least one.
         maximize: Whether more is better.
+        always: Scores that are shown however far away they are.
 
     Returns:
         Lower and upper end, or None where all of them fit.
@@ -52,8 +53,8 @@ def focus(values: Sequence[float], maximize: bool) -> tuple[float, float] | None
         return None
     edge = typical - sign * 2 * reach
     margin = 0.15 * reach
-    low, high = sorted((float(edge), float(best + sign * margin)))
-    return low, high
+    ends = [float(edge), float(best + sign * margin), *(value - sign * margin for value in always)]
+    return min(ends), max(ends)
 
 
 def outside(values: Sequence[float], span: tuple[float, float] | None) -> int:

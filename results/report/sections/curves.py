@@ -93,7 +93,9 @@ def _caption(facts: Facts, top: list[Configuration], baselines: list[Configurati
         parts.append(f"{'the baseline' if len(each) == 1 else 'the baselines'} {listed(each)}")
     text = "; ".join(parts) + "."
     rising = [c for c in top if c.best_epoch == c.epochs[-1].number and len(c.epochs) > 1]
-    if rising:
+    if rising and len(top) == 1:
+        text += " It was at its best in its last epoch."
+    elif rising:
         text += f" {len(rising)} of the {len(top)} were at their best in their last epoch."
     return text[0].upper() + text[1:]
 

@@ -18,12 +18,8 @@ def failures(facts: Facts) -> Section:
     failed = [t for t in facts.trials if t.state is TrialState.FAILED and t.outcome and t.outcome.failure]
     if not failed:
         ended = sum(t.finished is not None for t in facts.trials)
-        return Section(
-            "failures",
-            "Failures",
-            [Text(f"None of the {plural(ended, 'finished trial')} failed.")],
-            "Failures",
-        )
+        told = f"No failures in {plural(ended, 'finished trial')}." if ended else "No trial has finished yet."
+        return Section("failures", "Failures", [Text(told)], "Failures")
     by_reason: dict[str, list[Trial]] = defaultdict(list)
     for trial in failed:
         by_reason[trial.outcome.failure.reason].append(trial)  # type: ignore[union-attr]

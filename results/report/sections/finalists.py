@@ -7,6 +7,10 @@ from results.report.chart import Axis, Chart, Dots, Line, Mark, Panel, Symbol, T
 from results.report.document import Item, Section, Table, Text
 from results.report.facts import Facts
 from results.report.words import DASH, alike, count, listed, number, plural, signed
+from results.statistics import Interval
+
+_FAR = 4.0
+"""Baselines further away than this many times the span of the finalists are left out of their picture."""
 
 
 def real(facts: Facts) -> Section | None:
@@ -19,28 +23,31 @@ def real(facts: Facts) -> Section | None:
         Chart(
             "finalists",
             _caption(facts, found),
-            (View((_panel(facts, found),), height=90 + 38 * _lines(facts)),),
+            (View((_panel(facts, found),), height=90 + 38 * (len(found) + len(_others(facts)[0]))),),
         ),
         _table(facts, found),
     ]
     return Section("real", "Is the winner real?", items, "Real?")
 
 
-def _lines(facts: Facts) -> int:
-    return len(facts.finalists) + len(_others(facts))
-
-
-def _others(facts: Facts) -> list[tuple[str, float]]:
-    """Baselines that were not trained again, with the score of their one training."""
+def _others(facts: Facts) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+    """Baselines with one training only: those that fit beside the finalists, and those that would squeeze them."""
     again = {finalist.configuration for finalist in facts.finalists}
-    return [(b.name, b.score) for b in facts.baselines if b.score is not None and b.id not in again]
+    others = [(b.name, b.score) for b in facts.baselines if b.score is not None and b.id not in again]
+    scores = [
+        score for finalist in facts.finalists for score in (*finalist.scores, finalist.search_score or finalist.mean)
+    ]
+    low, high = min(scores), max(scores)
+    reach = _FAR * ((high - low) or abs(high) or 1.0)
+    near = [(name, score) for name, score in others if low - reach <= score <= high + reach]
+    return near, [pair for pair in others if pair not in near]
 
 
 def _panel(facts: Facts, found: tuple[Finalist, ...]) -> Panel:
     names = [finalist.name for finalist in found]
     seeds = [(score, f.name, k) for f in found for k, score in enumerate(f.scores)]
     searched = [(f.search_score, f.name) for f in found if f.search_score is not None]
-    others = _others(facts)
+    others, _ = _others(facts)
     marks: list[Mark] = [
         *(Line([min(f.scores), max(f.scores)], [f.name] * 2, Tone.SOFT) for f in found if f.seeds > 1),
         Dots([s for s, _, _ in seeds], [n for _, n, _ in seeds], Tone.SOFT, "each fresh seed",
@@ -77,15 +84,23 @@ def _verdict(facts: Facts, found: tuple[Finalist, ...]) -> str:
 
 def _caption(facts: Facts, found: tuple[Finalist, ...]) -> str:
     direction = "max" if facts.maximize else "min"
-    known = [(f, f.optimism(direction)) for f in found]
-    gaps = [gap for _, gap in known if gap is not None]
+    gaps = [gap for gap in (finalist.optimism(direction) for finalist in found) if gap is not None]
     text = f"{plural(len(found), 'configuration')} trained again with {plural(found[0].seeds, 'fresh seed')} each"
-    if not gaps:
-        return text + "."
-    mean = sum(gaps) / len(gaps)
-    if mean > 0:
-        return f"{text}: on average the search made them look {alike(mean, found[0].mean)} better than they are."
-    return f"{text}: on average they did {alike(-mean, found[0].mean)} better than during the search."
+    if gaps:
+        mean = sum(gaps) / len(gaps)
+        size = alike(abs(mean), found[0].mean)
+        told = f"the search made them look {size} better than they are" if mean > 0 else f"they did {size} better"
+        text += f": on average {told}" + ("" if mean > 0 else " than during the search")
+    far = [f"{name} ({number(score)})" for name, score in _others(facts)[1]]
+    return text + (f"; {listed(far)} would lie far outside the picture." if far else ".")
+
+
+def _within(facts: Facts, finalist: Finalist) -> Interval | None:
+    """The interval, cut where an accuracy ends."""
+    interval = finalist.interval
+    if interval is None or "accuracy" not in facts.metric:
+        return interval
+    return Interval(max(0.0, interval.low), min(1.0, interval.high))
 
 
 def _table(facts: Facts, found: tuple[Finalist, ...]) -> Table:
@@ -93,7 +108,7 @@ def _table(facts: Facts, found: tuple[Finalist, ...]) -> Table:
     rows = []
     for finalist in found:
         gap = finalist.optimism(direction)
-        interval = finalist.interval
+        interval = _within(facts, finalist)
         rows.append((
             finalist.name, number(finalist.search_score), number(finalist.mean), alike(finalist.spread, finalist.mean),
             f"{number(interval.low)} to {number(interval.high)}" if interval else DASH, str(finalist.seeds),

@@ -36,7 +36,7 @@ def _chart(facts: Facts, ended: Sequence[Trial]) -> Chart:
     spent = _spent(ended)
     times = [clock(trial.finished or 0.0) / seconds for trial in ended]
     scores = [t.outcome.score for t in ended if t.outcome and t.outcome.score is not None]
-    span = focus([*scores, *(b.score for b in facts.baselines if b.score is not None)], facts.maximize)
+    span = focus(scores, facts.maximize, [b.score for b in facts.baselines[:_MOST_BASELINES] if b.score is not None])
     views = (
         View((_panel(facts, ended, times, f"search time ({unit})", span),), "by time", height=400),
         View((_panel(facts, ended, spent, "epochs trained", span),), "by epochs", height=400),

@@ -86,8 +86,8 @@ def _parallel_caption(facts: Facts, found: list[Column], drawn: int) -> str:
     lines = f"{plural(every, 'configuration')} as lines"
     if drawn < every:
         lines = f"{drawn:,} of {every:,} configurations as lines, the best ones all"
-    first = "the best one" if _stressed(drawn) == 1 else f"the best {_stressed(drawn)}"
-    return f"{lines}, {first} in the accent colour; {best.name}, at the top, has {values}."
+    first = "the best" if _stressed(drawn) == 1 else f"the best {_stressed(drawn)}"
+    return f"{lines}, {first} in the accent colour; the best of all, {best.name}, has {values}."
 
 
 def _slices(facts: Facts, found: list[Column], equal: Comparable | None) -> Chart:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from results.report.chart import Axis, Bars, Chart, Panel, Tone, View
@@ -10,6 +10,8 @@ from results.report.document import Section
 from results.report.facts import Facts
 from results.report.words import listed, plural
 from search.trial import Trial, TrialKind, TrialState
+
+_ON, _ENDED, _FAILED, _RUNNING = "went on or reached the end", "ended here", "failed", "running"
 
 
 def rungs(facts: Facts) -> Section | None:
@@ -23,47 +25,37 @@ def rungs(facts: Facts) -> Section | None:
         brackets[first.get(trial.configuration, trial.epochs_to)].append(trial)
     continued = {t.parent for t in trials if t.parent}
     order = sorted(brackets)
-    panels = tuple(_panel(brackets[start], continued, start, len(order)) for start in order)
-    view = View(panels, columns=min(2, len(panels)), height=90 + 42 * max(len(_lengths(brackets[s])) for s in order))
-    return Section("rungs", "Rungs", [Chart("rungs", _caption(brackets, continued), (view,))], "Rungs")
-
-
-def _lengths(trials: Sequence[Trial]) -> list[int]:
-    return sorted({t.epochs_to for t in trials})
-
-
-def _panel(trials: Sequence[Trial], continued: set[str], start: int, brackets: int) -> Panel:
-    lengths = _lengths(trials)
-    labels = [plural(length, "epoch") for length in lengths]
-    rung = {length: [t for t in trials if t.epochs_to == length] for length in lengths}
-
-    def tally(length: int, kind: str) -> int:
-        return sum(_fate(t, continued, length == lengths[-1]) == kind for t in rung[length])
-
-    bars = [
-        Bars(labels, [tally(length, kind) for length in lengths], tone, kind)
-        for kind, tone in (
-            ("went on", Tone.ACCENT), ("ended here", Tone.SOFT), ("failed", Tone.BAD), ("running", Tone.FAINT),
-        )
-    ]  # fmt: skip
-    shown = [bar for bar in bars if any(bar.values)]
-    return Panel(
-        shown,
-        Axis("configurations", whole=True),
-        Axis(),
-        f"started with {plural(start, 'epoch')}" if brackets > 1 else "",
+    lengths = sorted({t.epochs_to for t in trials})
+    # All brackets show all lengths, so that equal lengths stand side by side.
+    panels = tuple(
+        _panel(brackets[start], continued, lengths, f"started with {plural(start, 'epoch')}" if len(order) > 1 else "")
+        for start in order
     )
+    view = View(panels, columns=min(2, len(panels)), height=90 + 40 * len(lengths))
+    return Section("rungs", "Rungs", [Chart("rungs", _caption(brackets), (view,))], "Rungs")
+
+
+def _panel(trials: Sequence[Trial], continued: set[str], lengths: Sequence[int], title: str) -> Panel:
+    def bars(fate: str, tone: Tone) -> Bars:
+        tally = Counter(t.epochs_to for t in trials if _fate(t, continued, t.epochs_to == lengths[-1]) == fate)
+        reached = sorted(tally)
+        return Bars([plural(length, "epoch") for length in reached], [tally[length] for length in reached], tone, fate)
+
+    kinds = [(_ON, Tone.ACCENT), (_ENDED, Tone.SOFT), (_FAILED, Tone.BAD), (_RUNNING, Tone.FAINT)]
+    shown = [one for one in (bars(*kind) for kind in kinds) if one.values]
+    labels = tuple(plural(length, "epoch") for length in lengths)
+    return Panel(shown, Axis("configurations", whole=True), Axis(categories=labels), title)
 
 
 def _fate(trial: Trial, continued: set[str], last: bool) -> str:
     if trial.state is TrialState.FAILED:
-        return "failed"
+        return _FAILED
     if trial.state is TrialState.RUNNING:
-        return "running"
-    return "went on" if trial.id in continued or last else "ended here"
+        return _RUNNING
+    return _ON if trial.id in continued or last else _ENDED
 
 
-def _caption(brackets: dict[int, list[Trial]], continued: set[str]) -> str:
+def _caption(brackets: dict[int, list[Trial]]) -> str:
     every = [t for trials in brackets.values() for t in trials]
     started = sum(t.parent is None for t in every)
     longest = max(t.epochs_to for t in every)

@@ -67,9 +67,9 @@ def _activities(facts: Facts, entries: list[Entry]) -> dict[str, float]:
 def _caption(facts: Facts, entries: list[Entry]) -> str:
     wall = active_clock(facts)(facts.meta["finished"] or facts.now)
     first = max(entries, key=lambda entry: entry.seconds)
-    text = f"The run took {duration(wall)}; {percent(first.share)} of all work went into {first.account}"
+    text = f"The run took {duration(wall)}; the largest part, {percent(first.share)}, is {first.account}"
     lost = sum(entry.seconds for entry in entries if entry.account in _LOST)
     share = sum(entry.share for entry in entries if entry.account in _LOST)
     if lost:
-        return f"{text}, and {duration(lost)} ({percent(share)}) into failed, too long or duplicate trials."
-    return text + ", and nothing was lost on failed, too long or duplicate trials."
+        return f"{text}; {duration(lost)} ({percent(share)}) went into failed, too long or duplicate trials."
+    return text + "; nothing was lost on failed, too long or duplicate trials."

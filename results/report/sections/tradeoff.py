@@ -20,7 +20,7 @@ def tradeoff(facts: Facts) -> Section | None:
     on_front = {c.id for c in front}
     inner = [c for c in known if c.id not in on_front and not c.baseline]
     drawn = thinned(inner)
-    span = focus([c.score or 0.0 for c in known], facts.maximize)
+    span = focus([c.score or 0.0 for c in known], facts.maximize, [c.score or 0.0 for c in known if c.baseline])
     marks: list[Dots | Line] = [
         _dots(facts, drawn, Tone.SOFT, "configuration"),
         _dots(facts, [c for c in known if c.baseline], Tone.BASELINE, "baseline", Symbol.DIAMOND, 10),

@@ -63,7 +63,7 @@ def _chart(chart: Chart, charts: Charts) -> str:
         switch = f'<div class="switch" role="group">{buttons}</div>'
     return (
         f'<figure class="chart" data-chart="{escape(chart.key)}"><figcaption>{escape(chart.caption)}</figcaption>'
-        f'{switch}<div class="legend"></div><div class="panels"></div></figure>'
+        f'{switch}<div class="legend"></div><div class="views"></div></figure>'
     )
 
 

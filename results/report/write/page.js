@@ -26,17 +26,20 @@
     return value;
   };
   const tones = ["page", "surface", "line", "grid", "muted", "ink", "accent", "soft", "faint", "baseline", "good", "bad"];
-  const palette = () => Object.fromEntries(tones.map((name) => [name, colour(name)]));
+  let printing = false;
+  // The styles for paper apply only after the charts have been drawn for it.
+  const palette = () => printing ? data.light : Object.fromEntries(tones.map((name) => [name, colour(name)]));
 
   // ---- charts --------------------------------------------------------------------------------------------------
-  const layoutOf = (figure, colours) => {
+  const layoutOf = (figure, colours, width) => {
     const axis = (own) => ({
       automargin: true, gridcolor: colours.grid, linecolor: colours.line, zeroline: false, ticks: "", fixedrange: !fine,
       tickfont: { size: 12, color: colours.muted }, ...own,
+      ...(own.type === "log" ? { nticks: Math.max(2, Math.floor(width / 75)) } : {}),
       title: { ...own.title, font: { size: 12.5, color: colours.muted }, standoff: 8 },
     });
     return {
-      ...figure.layout,
+      ...figure.layout, ...(printing ? { width } : { autosize: true }),
       xaxis: axis(figure.layout.xaxis), yaxis: axis(figure.layout.yaxis),
       margin: { l: 8, r: 18, t: 8, b: 8, pad: 2 }, showlegend: false, dragmode: fine ? "zoom" : false,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
@@ -50,45 +53,47 @@
   };
   const charts = [];
 
+  // Every view keeps its own plots: taking plots away while Plotly still settles their margins is an error.
   class Chart {
     constructor(figure) {
       this.views = data.charts[figure.dataset.chart];
-      this.panels = figure.querySelector(".panels");
       this.legend = figure.querySelector(".legend");
       this.hidden = new Set();
       this.view = 0;
+      this.boxes = this.views.map((view, i) => this.box(view, i, figure.querySelector(".views")));
       for (const button of figure.querySelectorAll(".switch button")) {
         button.addEventListener("click", () => {
           for (const other of button.parentElement.children) other.setAttribute("aria-pressed", String(other === button));
           this.view = Number(button.dataset.view);
-          this.drawn = false;
           this.draw();
         });
       }
     }
+    box(view, i, parent) {
+      const box = element("div", { class: view.columns > 2 ? "panels small" : "panels" });
+      box.style.gridTemplateColumns = `repeat(${view.columns}, minmax(0, 1fr))`;
+      if (view.width) box.style.maxWidth = `${view.width}px`;
+      box.hidden = i !== this.view;
+      for (const panel of view.panels) {
+        const one = element("div", { class: "panel" });
+        if (panel.title) one.append(element("h4", {}, panel.title));
+        one.append(element("div", { class: "plot" }));
+        box.append(one);
+      }
+      parent.append(box);
+      return box;
+    }
     draw() {
       const view = this.views[this.view];
       const colours = palette();
-      if (!this.drawn) {
-        for (const plot of this.panels.querySelectorAll(".plot")) Plotly.purge(plot);
-        this.panels.classList.toggle("small", view.columns > 2);
-        this.panels.style.maxWidth = view.width ? `${view.width}px` : "";
-        this.panels.style.gridTemplateColumns = `repeat(${view.columns}, minmax(0, 1fr))`;
-        this.panels.replaceChildren(...view.panels.map((panel) => {
-          const box = element("div", { class: "panel" });
-          if (panel.title) box.append(element("h4", {}, panel.title));
-          box.append(element("div", { class: "plot" }));
-          return box;
-        }));
-        this.drawn = true;
-      }
-      this.panels.querySelectorAll(".plot").forEach((plot, i) => {
+      this.boxes.forEach((box, i) => { box.hidden = i !== this.view; });
+      this.boxes[this.view].querySelectorAll(".plot").forEach((plot, i) => {
         const panel = view.panels[i];
         const traces = painted(panel.data, colours).map((trace, k) => ({
           ...trace, visible: !this.hidden.has(panel.names[k]),
           ...(trace.type === "bar" ? { outsidetextfont: { color: colours.ink }, textfont: { size: 12.5 } } : {}),
         }));
-        Plotly.react(plot, traces, painted(layoutOf(panel, colours), colours), config);
+        Plotly.react(plot, traces, painted(layoutOf(panel, colours, plot.clientWidth), colours), config);
       });
       this.legend.replaceChildren(...view.legend.map((entry) => this.entry(entry, colours)));
     }
@@ -241,7 +246,8 @@
     }
     place() {
       const count = this.lines.axes.length;
-      this.width = Math.max(this.canvas.parentElement.clientWidth, 92 * count + 40);
+      const room = this.canvas.parentElement.clientWidth;
+      this.width = printing ? room : Math.max(room, 92 * count + 40);
       this.height = 400;
       this.box = { left: 14, right: 112, top: 34, bottom: 20 };
       const ratio = window.devicePixelRatio || 1;
@@ -382,8 +388,13 @@
     redraw();
   });
   dark.addEventListener("change", redraw);
-  addEventListener("beforeprint", redraw);
-  addEventListener("afterprint", redraw);
+  const paper = (now) => () => {
+    printing = now;
+    root.classList.toggle("paper", now);
+    redraw();
+  };
+  addEventListener("beforeprint", paper(true));
+  addEventListener("afterprint", paper(false));
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth === width) return;

@@ -52,7 +52,7 @@ def to_page(document: Document) -> str:
             "<footer>Written by Nightshift from what the run recorded. This page needs no network.</footer>",
             '<noscript><p class="notice">The charts need JavaScript; report.md beside this page has them as '
             "pictures.</p></noscript>",
-            _data("page-data", charts.collected),
+            _data("page-data", {**charts.collected, "light": LIGHT}),
             *(f"<script>{script}</script>" for script in scripts),
             "</body>",
             "</html>",

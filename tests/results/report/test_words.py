@@ -22,7 +22,7 @@ def test_number(value: float | None, expected: str) -> None:
     ("value", "score", "expected"),
     [
         (0.0123, 0.9, "+0.0123"), (-0.0008, 0.9, "−0.0008"), (0.0, 0.9, "±0"), (0.00001, 0.9, "+1e-05"),
-        (0.0000021, 0.00012, "+0.000002"), (1.5, 12.3, "+1.500"),
+        (0.0000021, 0.00012, "+2.1e-06"), (1.5, 12.3, "+1.500"),
     ],
 )  # fmt: skip
 def test_signed_has_the_decimals_of_its_score(value: float, score: float, expected: str) -> None:

@@ -1,0 +1,54 @@
+"""The command that a user wants to be called when a run has ended, and what it is told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from results.progress import status
+from search.rundir import Run
+
+_PREFIX = "NIGHTSHIFT_"
+
+
+def facts(run: Run | str | Path, reason: str, report: Path | None) -> dict[str, str]:
+    """What the command finds in its environment.
+
+    `NIGHTSHIFT_HEADLINE` (one sentence), `NIGHTSHIFT_SCORE`, `NIGHTSHIFT_DIFFERENCE` (to the best baseline; above 0
+    is better), `NIGHTSHIFT_REPORT` (its path), `NIGHTSHIFT_RUN` (the run directory), `NIGHTSHIFT_EXIT` (done,
+    interrupted or failed). What is not known is empty.
+
+    Args:
+        run: The run.
+        reason: How it ended.
+        report: Path of the report, or None.
+    """
+    state = status(run)
+    best, lead = state["best"], state["lead"]
+    return {
+        f"{_PREFIX}HEADLINE": _headline(state, reason),
+        f"{_PREFIX}SCORE": "" if best is None else repr(best["score"]),
+        f"{_PREFIX}DIFFERENCE": "" if lead is None else repr(lead),
+        f"{_PREFIX}REPORT": "" if report is None else str(report.resolve()),
+        f"{_PREFIX}RUN": str(Path(state["run"]).resolve()),
+        f"{_PREFIX}EXIT": reason,
+    }
+
+
+def call(command: str, environment: dict[str, str]) -> int:
+    """Runs the user's command in a shell, with these variables besides those of this process; its exit status."""
+    return subprocess.run(command, shell=True, env={**os.environ, **environment}, check=False).returncode
+
+
+def _headline(state: dict[str, Any], reason: str) -> str:
+    best, lead, winner = state["best"], state["lead"], state["winner"]
+    if best is None:
+        return f"{state['name']} {reason}: no configuration has a score"
+    text = f"{state['name']} {reason}: best {state['objective']} {best['score']:.4f}"
+    if lead is not None:
+        text += f", {lead:+.4f} to the best baseline"
+    if winner and winner["test"] is not None:
+        text += f", test {winner['test']:.4f}"
+    return text
