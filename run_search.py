@@ -389,6 +389,8 @@ def _pass_through(spec: Any) -> None:
 def _conclude(finished: Any, quiet: bool, on_finish: str | None) -> None:
     """What follows a search: export, report, table; or how to go on if it was interrupted."""
     from results.formats import write
+    from results.notify import headline
+    from results.progress import status
     from results.ranking import ranking
     from results.report import report as write_report
 
@@ -403,6 +405,7 @@ def _conclude(finished: Any, quiet: bool, on_finish: str | None) -> None:
     _notify(finished, reason if verified else "failed", page, on_finish)
     if not quiet:
         write(ranking(finished).select(top=10), _out())
+        _say(headline(status(finished), reason), quiet)
         _say(f"report: {page}", quiet)
     if not verified:
         raise typer.Exit(FAILED)

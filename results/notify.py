@@ -28,7 +28,7 @@ def facts(run: Run | str | Path, reason: str, report: Path | None) -> dict[str, 
     state = status(run)
     best, lead = state["best"], state["lead"]
     return {
-        f"{_PREFIX}HEADLINE": _headline(state, reason),
+        f"{_PREFIX}HEADLINE": headline(state, reason),
         f"{_PREFIX}SCORE": "" if best is None else repr(best["score"]),
         f"{_PREFIX}DIFFERENCE": "" if lead is None else repr(lead),
         f"{_PREFIX}REPORT": "" if report is None else str(report.resolve()),
@@ -42,11 +42,18 @@ def call(command: str, environment: dict[str, str]) -> int:
     return subprocess.run(command, shell=True, env={**os.environ, **environment}, check=False).returncode
 
 
-def _headline(state: dict[str, Any], reason: str) -> str:
-    best, lead, winner = state["best"], state["lead"], state["winner"]
+def headline(state: dict[str, Any], reason: str) -> str:
+    """The outcome of a run in one sentence.
+
+    Args:
+        state: What `results.status` gave.
+        reason: How the run ended.
+    """
+    lead, winner = state["lead"], state["winner"]
+    best = state["best"] or state["baseline"]
     if best is None:
         return f"{state['name']} {reason}: no configuration has a score"
-    text = f"{state['name']} {reason}: best {state['objective']} {best['score']:.4f}"
+    text = f"{state['name']} {reason}: best {state['objective']} {best['score']:.4f} ({best['name']})"
     if lead is not None:
         text += f", {lead:+.4f} to the best baseline"
     if winner and winner["test"] is not None:

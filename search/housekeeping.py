@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from search import layout
+from search import disk, layout
 from search.configuration import configurations, ranked
+from search.errors import DiskError
 from search.store import RunStore
 from search.trial import Outcome, Trial, TrialKind, TrialState
 
@@ -65,6 +66,25 @@ def tidy(
         if trial.id in outcomes:
             for file in set(_files(trial.outcome)) - left:
                 _delete(run / file)
+    return outcomes
+
+
+def keep_within(
+    limit: int, run: Path, store: RunStore, trials: list[Trial], direction: str, continuable: Collection[str]
+) -> dict[str, Outcome]:
+    """Makes room when the run directory has grown past `limit` bytes: only the best configuration keeps its weights.
+
+    The other arguments and the result are those of `tidy`.
+
+    Raises:
+        DiskError: It is still too large.
+    """
+    if disk.used(run) <= limit:
+        return {}
+    outcomes = tidy(run, store, trials, direction, 1, continuable)
+    size = disk.used(run)
+    if size > limit:
+        raise DiskError(f"{run}: takes {size / 2**20:.0f} MiB, more than limits.disk of {limit / 2**20:.0f} MiB")
     return outcomes
 
 

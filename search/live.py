@@ -141,7 +141,8 @@ class LiveView(Observer):
         self._running.pop(trial.id, None)
         best = self._tally.finished(trial, outcome)
         style = "red" if outcome.failure else "bold green" if best else ""
-        self._last.append(Text(finished_line(trial, outcome, self._tally.objective), style=style))
+        line = finished_line(trial, outcome, self._tally.objective)
+        self._last.append(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
         self._progress.update(self._task, completed=self._tally.done)
 
     def interrupted(self, trial: Trial, outcome: Outcome) -> None:

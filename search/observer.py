@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from search.trial import Epoch, Outcome, Trial
 
@@ -36,35 +36,40 @@ class Observer:
 
 
 class Observers(Observer):
-    """Passes everything on, in order."""
+    """Passes everything on, in order.
+
+    An observer that raises is told nothing more: a full disk under the log file, or a mistake in somebody's view, must
+    not end the night. The others are told of it.
+    """
 
     def __init__(self, observers: Iterable[Observer]) -> None:
-        self._observers = tuple(observers)
+        self._observers = list(observers)
 
     def phase(self, name: str, expected_trials: int | None) -> None:
-        for observer in self._observers:
-            observer.phase(name, expected_trials)
+        self._tell(lambda observer: observer.phase(name, expected_trials))
 
     def started(self, trial: Trial) -> None:
-        for observer in self._observers:
-            observer.started(trial)
+        self._tell(lambda observer: observer.started(trial))
 
     def epoch(self, trial: Trial, epoch: Epoch) -> None:
-        for observer in self._observers:
-            observer.epoch(trial, epoch)
+        self._tell(lambda observer: observer.epoch(trial, epoch))
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
-        for observer in self._observers:
-            observer.finished(trial, outcome)
+        self._tell(lambda observer: observer.finished(trial, outcome))
 
     def interrupted(self, trial: Trial, outcome: Outcome) -> None:
-        for observer in self._observers:
-            observer.interrupted(trial, outcome)
+        self._tell(lambda observer: observer.interrupted(trial, outcome))
 
     def message(self, level: str, text: str) -> None:
-        for observer in self._observers:
-            observer.message(level, text)
+        self._tell(lambda observer: observer.message(level, text))
 
     def close(self) -> None:
-        for observer in self._observers:
-            observer.close()
+        self._tell(lambda observer: observer.close())
+
+    def _tell(self, what: Callable[[Observer], None]) -> None:
+        for observer in list(self._observers):
+            try:
+                what(observer)
+            except Exception as error:
+                self._observers.remove(observer)
+                self.message("warning", f"{type(observer).__name__} stops: {type(error).__name__}: {error}")

@@ -141,12 +141,12 @@ def rehearse(spec: SearchSpec) -> Rehearsal:
         workers=workers,
         seconds=_expected_seconds(spec, models, planned(spec), workers),
         memory_bytes=memory.needed(biggest),
-        disk_bytes=biggest * _BYTES * (_CHECKPOINT_COPIES * max((g.count or 0 for g in groups), default=0)),
+        disk_bytes=_disk_bytes(spec, models),
         imports=tuple(spaces.imports(spec)),
     )
 
 
-def first_look(spec: SearchSpec, data: Dataset) -> list[CheckedModel]:
+def first_look(spec: SearchSpec, data: Dataset) -> tuple[list[CheckedModel], int]:
     """The short form that every search begins with: models are built and counted, nothing is trained.
 
     Args:
@@ -154,7 +154,7 @@ def first_look(spec: SearchSpec, data: Dataset) -> list[CheckedModel]:
         data: The data set.
 
     Returns:
-        The models that would not be trained.
+        The models that would not be trained, and the bytes that checkpoints are expected to take.
 
     Raises:
         SearchFailed: None of the space's own models can be trained.
@@ -163,7 +163,7 @@ def first_look(spec: SearchSpec, data: Dataset) -> list[CheckedModel]:
     searched = [model for model in models if not model.is_baseline]
     if all(model.problem for model in searched):
         raise SearchFailed(f"no model of this space can be trained; the smallest: {searched[0].problem}")
-    return [model for model in models if model.problem]
+    return [model for model in models if model.problem], _disk_bytes(spec, models)
 
 
 def sliver(spec: SearchSpec) -> SearchSpec:
@@ -188,6 +188,21 @@ def _models(spec: SearchSpec, data: Dataset, *, timed: bool) -> list[CheckedMode
     named = [(name, spaces.configure(spec, values)) for name, values in wanted]
     named += [(f"baseline {b.name}", spaces.configure_baseline(spec, b)) for b in spec.baselines]
     return [_checked(spec, data, name, settings, timed=timed) for name, settings in named]
+
+
+def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
+    """Checkpoints of the largest rung that waits for promotion, of the best, and of the baselines."""
+    sizes = [m.parameters * _BYTES for m in models if m.parameters is not None and not m.problem]
+    groups = planned_trials(
+        spec.search.algorithm,
+        min_epochs=spec.min_epochs,
+        max_epochs=spec.max_epochs,
+        max_trials=spec.search.max_trials,
+        configurations=spaces.size(spec),
+    )
+    waiting = max((g.count or 0 for g in groups if g.epochs_to < spec.max_epochs), default=0)
+    mean = sum(sizes) / max(1, len(sizes))
+    return int(mean * (_CHECKPOINT_COPIES * waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines)))
 
 
 def _rows(data: Dataset) -> dict[str, int]:

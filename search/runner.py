@@ -135,13 +135,16 @@ class Runner:
 
     def _settle(self, source: Source, trial: Trial, job: TrialJob, future: Future[Outcome]) -> None:
         try:
-            outcome = self._joined(trial, future.result())
+            result = future.result()
         except CheckpointError as error:
             self._warn(f"{trial.id}: {error}; training it again from the start")
             self._submit(trial, replace(job, epochs_from=0, history=(), resume=None, best=None))
             return
+        outcome = self._joined(trial, result)
         if outcome.stopped is Stop.INTERRUPTED:
-            self._store.interrupt(trial.id, outcome)
+            # One that was stopped before its first epoch leaves what an earlier attempt has saved as it is.
+            if result.epochs:
+                self._store.interrupt(trial.id, outcome)
             self._observer.interrupted(trial, outcome)
             return
         commit = source.done(trial, outcome)

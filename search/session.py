@@ -21,7 +21,7 @@ from search.fork import take_over
 from search.lock import RunLock
 from search.logfile import LogFile
 from search.observer import Observer, Observers
-from search.rehearsal import first_look
+from search.rehearsal import CheckedModel, first_look
 from search.rundir import Run
 from search.runner import Runner
 from search.signals import stop_on_signals
@@ -86,6 +86,7 @@ class Session:
         self._runner: Runner | None = None
         self._stopping = False
         self._slots = 1
+        self._doubts: list[CheckedModel] = []
 
     def go(self) -> Run:
         """Searches, retrains, evaluates.
@@ -116,7 +117,11 @@ class Session:
 
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options
-        disk.require(self._directory, data.train.x.nbytes + data.validation.x.nbytes)
+        needed = data.train.x.nbytes + data.validation.x.nbytes
+        if options.check:
+            self._doubts, checkpoints = first_look(spec, data)
+            needed += checkpoints
+        disk.require(self._directory, needed)
         self._write_space()
         RunStore.create(
             self._directory,
@@ -180,9 +185,8 @@ class Session:
             if store.meta("phase") == "done":
                 reason = "done"
                 return
-            if self._options.check and not store.trials():
-                for model in first_look(spec, data):
-                    observer.message("warning", f"{model.name}: {model.problem}")
+            for model in self._doubts:
+                observer.message("warning", f"{model.name}: {model.problem}")
             self._take_over(store, observer)
             housekeeping.sweep(self._directory, store)
             store.put_meta(until=self._options.until, exit=None, finished=None)

@@ -124,21 +124,27 @@ class SearchSource(_Source):
 
     def check(self) -> None:
         """Deletes spare checkpoints; raises `SearchFailed` if everything so far failed in the same way."""
-        tidied = housekeeping.tidy(
-            self._store.directory,
-            self._store,
-            self.trials,
-            self._spec.objective.direction,
-            self._spec.keep_checkpoints.best,
-            self._proposer.continuable(),
-        )
-        for trial_id, outcome in tidied.items():
-            self._trials[trial_id] = replace(self._trials[trial_id], outcome=outcome)
+        self._make_room()
         if len(self._failures) == _SAME_FAILURES and None not in self._failures and len(set(self._failures)) == 1:
             reason, message = self._failures[0]  # type: ignore[misc]
             raise SearchFailed(
                 f"the first {_SAME_FAILURES} configurations all failed in the same way ({reason}): {message}"
             )
+
+    def _make_room(self) -> None:
+        run, direction, continuable = (
+            self._store.directory,
+            self._spec.objective.direction,
+            self._proposer.continuable(),
+        )
+        best, limit = self._spec.keep_checkpoints.best, self._spec.limits.disk
+        self._trimmed(housekeeping.tidy(run, self._store, self.trials, direction, best, continuable))
+        if limit is not None:
+            self._trimmed(housekeeping.keep_within(limit, run, self._store, self.trials, direction, continuable))
+
+    def _trimmed(self, outcomes: Mapping[str, Outcome]) -> None:
+        for trial_id, outcome in outcomes.items():
+            self._trials[trial_id] = replace(self._trials[trial_id], outcome=outcome)
 
     def _begun(self, trial: Trial) -> Trial:
         self._trials[trial.id] = trial

@@ -11,7 +11,7 @@ from results.report.sections.curves import curves, fitting
 from results.report.sections.failures import failures
 from results.report.sections.finalists import real
 from results.report.sections.headline import headline
-from results.report.sections.history import active_clock, history
+from results.report.sections.history import history
 from results.report.sections.hyperparameters import hyperparameters
 from results.report.sections.ranking import ranked_table
 from results.report.sections.reproduce import reproduce
@@ -51,9 +51,9 @@ def _final(facts: Facts) -> Section | None:
 
 
 def _status(facts: Facts) -> str:
-    if not facts.finished:
-        return "not finished"
-    return {"done": "finished"}.get(str(facts.meta["exit"]), str(facts.meta["exit"] or "finished"))
+    if facts.finished:
+        return "finished"
+    return "running" if facts.active else str(facts.meta["exit"] or "cut off")
 
 
 def _summary(facts: Facts) -> list[str]:
@@ -61,7 +61,7 @@ def _summary(facts: Facts) -> list[str]:
     data = meta["data"] or {}
     found = [str(meta["algorithm"] or ""), f"data: {data['name']}" if data.get("name") else ""]
     if meta["started"]:
-        ran = duration(active_clock(facts)(meta["finished"] or facts.now))
+        ran = duration(facts.clock.total)
         found += [f"started {moment(meta['started'])}", f"ran {ran}"]
     return [part for part in found if part]
 
@@ -69,18 +69,20 @@ def _summary(facts: Facts) -> list[str]:
 def _notices(facts: Facts) -> list[Text]:
     found = []
     if not facts.finished:
-        done = sum(t.finished is not None for t in facts.trials if t.kind is TrialKind.SEARCH)
-        planned = (facts.meta["planned"] or {}).get("trials")
-        of = f" of about {planned}" if planned else ""
-        stage = "retraining the finalists" if facts.meta["phase"] == "final" else f"{done}{of} trials done"
-        text = f"This run is not finished ({stage}). Everything below is as of {moment(facts.now)}"
-        ends = [trial.finished for trial in facts.trials if trial.finished is not None]
-        if ends:
-            text += f"; the last trial ended {duration(max(0.0, facts.now - max(ends)))} before that"
-        found.append(Text(f"{text}.", Mood.NOTE))
-    elif facts.meta["exit"] not in ("done", None):
-        found.append(Text(f"This run ended early: {facts.meta['exit']}.", Mood.NOTE))
+        found.append(Text(_unfinished(facts), Mood.NOTE))
     warnings = [event.message for event in facts.events if event.level in ("warning", "error")]
     if warnings:
         found.append(Text(f"{plural(len(warnings), 'warning')}, the last one: {warnings[-1]}", Mood.NOTE))
     return found
+
+
+def _unfinished(facts: Facts) -> str:
+    done = sum(t.finished is not None for t in facts.trials if t.kind is TrialKind.SEARCH)
+    planned = (facts.meta["planned"] or {}).get("trials")
+    stage = f"{done} of about {planned} trials done" if planned else f"{plural(done, 'trial')} done"
+    if facts.meta["phase"] == "final":
+        stage = "the search is over, the finalists are being trained again"
+    text = f"This run is not finished ({stage})."
+    if facts.active:
+        return f"{text} Everything below is as of {moment(facts.now)}."
+    return f"{text} Nobody is working on it; `run-search resume {facts.directory}` goes on where it stopped."

@@ -10,7 +10,9 @@ from typing import Any
 
 import spaces
 from results.finalists import Finalist, finalists, winning_configuration
+from results.progress import is_active
 from results.ranking import hyperparameter_order
+from results.report.clock import WorkClock, work_clock
 from search import layout
 from search.configuration import Configuration, configurations, ranked
 from search.rundir import Run
@@ -36,6 +38,8 @@ class Facts:
         spec: The space, or None where it cannot be read any more.
         exported: What `export/metadata.json` says, or empty.
         now: Unix time of reading.
+        active: Whether a process is working on the run.
+        clock: Unix time to seconds of work.
     """
 
     directory: Path
@@ -51,6 +55,8 @@ class Facts:
     spec: spaces.SearchSpec | None
     exported: Mapping[str, Any]
     now: float
+    active: bool
+    clock: WorkClock
 
     @property
     def metric(self) -> str:
@@ -140,6 +146,7 @@ def read_facts(run: Run, now: float) -> Facts:
         trials = tuple(reader.trials())
         evaluations = {evaluation.trial: evaluation for evaluation in reader.evaluations()}
         events = tuple(reader.events())
+        active = is_active(run, reader)
     objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
     return Facts(
         directory=run.directory,
@@ -155,6 +162,8 @@ def read_facts(run: Run, now: float) -> Facts:
         spec=_spec(run),
         exported=_exported(run.directory),
         now=now,
+        active=active,
+        clock=work_clock(meta, trials, evaluations.values(), now, active),
     )
 
 

@@ -25,6 +25,8 @@ from search.trial import Failure, FailureReason, Outcome, Stop, TrialJob
 # How long after a job's own time limit a worker that still has not answered is taken to hang.
 _GRACE = 5.0
 _ATTEMPTS = 2
+# So many workers in a row that end while they start: the next one would too.
+_STARTS = 3
 _TICK = 0.2
 
 
@@ -76,6 +78,7 @@ class WorkerPool:
         self._workers: dict[int, _Worker] = {}
         self._queue: deque[_Task] = deque()
         self._stop: Stop | None = None
+        self._failed_starts = 0
 
     @property
     def slots(self) -> int:
@@ -185,6 +188,7 @@ class WorkerPool:
             return
         if isinstance(message, Ready):
             worker.ready = True
+            self._failed_starts = 0
         elif isinstance(message, EpochDone) and worker.task is not None:
             worker.task.last_sign = time.monotonic()
             worker.task.on_epoch(worker.task.job.trial_id, message.epoch)
@@ -226,8 +230,7 @@ class WorkerPool:
         code = self._remove(worker)
         if task is None:
             if not worker.ready:
-                # A worker that cannot even start will not start the second time either.
-                raise RuntimeError(f"a worker process ended while it started ({_ending(code)})")
+                self._count_failed_start(code)
             return
         if failure is None and task.attempts < _ATTEMPTS:
             self._on_event(f"the worker of trial {task.job.trial_id} died ({_ending(code)}); it is tried once more")
@@ -237,6 +240,12 @@ class WorkerPool:
             failure = Failure(FailureReason.CRASHED, f"its process ended twice ({_ending(code)})")
         seconds = time.monotonic() - task.started
         task.future.set_result(Outcome(seconds=seconds, failure=failure))
+
+    def _count_failed_start(self, code: int) -> None:
+        self._failed_starts += 1
+        if self._failed_starts == _STARTS:
+            raise RuntimeError(f"{_STARTS} worker processes in a row ended while they started ({_ending(code)})")
+        self._on_event(f"a worker died while it started ({_ending(code)}); another one is started")
 
     def _remove(self, worker: _Worker) -> int:
         del self._workers[worker.index]

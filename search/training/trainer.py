@@ -17,7 +17,7 @@ from search import layout
 from search.clock import Clock
 from search.errors import CheckpointError, DiskError
 from search.training import memory, stopping
-from search.training.failures import TrialFailed, classify
+from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from search.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
 from spaces import Dataset, Settings, Split
 
@@ -162,7 +162,7 @@ class _Training:
     def _engine(self, rows: Rows, info: spaces.DataInfo) -> Engine:
         from search.training.engine import Engine
 
-        self._parameters = spaces.count_parameters(self._settings, info)
+        self._parameters = self._count_parameters(info)
         self._check_size(self._parameters)
         model = spaces.build_model(self._settings, info, seed=self._job.seed)
         engine = Engine(model, self._job.seed, self._settings.training.batch_size)
@@ -171,6 +171,15 @@ class _Training:
             engine.restore(checkpoints.read(self._run, self._job.resume))
         self._build_seconds = time.perf_counter() - self._started
         return engine
+
+    def _count_parameters(self, info: spaces.DataInfo) -> int:
+        try:
+            return spaces.count_parameters(self._settings, info)
+        except ValueError as error:
+            # The families refuse with it what cannot be built; an error of a user's function stays what it is.
+            if self._settings.family.startswith("python:"):
+                raise
+            raise InvalidArchitecture(str(error)) from error
 
     def _check_size(self, parameters: int) -> None:
         limit = self._job.max_parameters

@@ -57,7 +57,8 @@ def _figure(panel: Panel, height: int, span: tuple[float, float] | None) -> Figu
         layout["xaxis"] |= _bar_span(panel)
         order = [_label(label) for label in panel.labels]
         layout["yaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": order}
-        layout["yaxis"] |= {"autorange": "reversed", "showgrid": False, "ticksuffix": " "}
+        # All labels from the top down; by itself Plotly leaves out those without a bar.
+        layout["yaxis"] |= {"range": [len(order) - 0.5, -0.5], "autorange": False, "showgrid": False, "ticksuffix": " "}
     elif panel.y.categories:
         layout["yaxis"]["autorange"] = "reversed"
     names = ["" if isinstance(mark, Cells) else mark.name for mark in panel.marks]
@@ -195,7 +196,7 @@ def _axis(axis: Axis, values: Sequence[float | str]) -> dict[str, Any]:
         labels = [_label(label) for label in axis.categories]
         return found | {"type": "category", "categoryorder": "array", "categoryarray": labels}
     if axis.log:
-        found["type"] = "log"
+        found |= {"type": "log", "tickmode": "array", "tickvals": _log_marks(numbers)}
         found["tickformat"] = "~s" if numbers and min(numbers) >= 1 else "~g"
     else:
         found["type"] = "linear"
@@ -210,6 +211,16 @@ def _axis(axis: Axis, values: Sequence[float | str]) -> dict[str, Any]:
             "tickformat": ",d",
         }
     return found
+
+
+def _log_marks(numbers: Sequence[float]) -> list[float]:
+    """1, 2 and 5 times the powers of ten around the numbers; Plotly's own marks differ in size and stand uneven."""
+    positive = [value for value in numbers if value > 0]
+    if not positive:
+        return []
+    low, high = min(positive) * 0.8, max(positive) * 1.25
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [mark for power in powers for mark in (10.0**power, 2 * 10.0**power, 5 * 10.0**power) if low <= mark <= high]
 
 
 def _shared_span(view: View) -> tuple[float, float] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 from results.report.chart import Axis, Chart, Dots, Line, Mark, Panel, Symbol, Tone, View
@@ -30,7 +30,7 @@ def history(facts: Facts) -> Section:
 
 
 def _chart(facts: Facts, ended: Sequence[Trial]) -> Chart:
-    clock = active_clock(facts)
+    clock = facts.clock.seconds
     longest = max(clock(trial.finished or 0.0) for trial in ended)
     unit, seconds = ("hours", 3600.0) if longest > 5400 else ("minutes", 60.0) if longest > 90 else ("seconds", 1.0)
     spent = _spent(ended)
@@ -107,7 +107,7 @@ def _caption(
     scores: Sequence[float],
 ) -> str:
     failed = sum(trial.state is TrialState.FAILED for trial in ended)
-    clock = active_clock(facts)
+    clock = facts.clock.seconds
     took = (
         f"{plural(len(ended), 'trial')} and {plural(spent[-1], 'epoch')} in {duration(clock(ended[-1].finished or 0))}"
     )
@@ -124,24 +124,3 @@ def _caption(
     if left_out:
         text += f". {plural(left_out, 'worse score lies', 'worse scores lie')} outside the picture"
     return text + "."
-
-
-def active_clock(facts: Facts) -> Callable[[float], float]:
-    """A clock that stands still between sessions: unix time to seconds of running since the start."""
-    sessions = facts.meta["sessions"] or [{"started": facts.meta["started"] or facts.now, "ended": None}]
-    spans: list[tuple[float, float]] = []
-    for i, session in enumerate(sessions):
-        following = sessions[i + 1]["started"] if i + 1 < len(sessions) else float("inf")
-        end = session.get("ended")
-        if end is None and following != float("inf"):
-            # A session that was killed wrote no end: its last finished trial is the last sign of life.
-            end = max(
-                (t.finished for t in facts.trials if t.finished and t.finished <= following),
-                default=following,
-            )
-        spans.append((session["started"], min(end or float("inf"), following)))
-
-    def seconds(time: float) -> float:
-        return sum(max(0.0, min(time, end) - start) for start, end in spans)
-
-    return seconds

@@ -7,7 +7,6 @@ from typing import Any
 
 from results.report.document import Code, Item, Pairs, Section, Text
 from results.report.facts import Facts
-from results.report.sections.history import active_clock
 from results.report.words import DASH, count, duration, listed, moment, size
 
 
@@ -18,7 +17,7 @@ def reproduce(facts: Facts) -> Section:
         Text("This command runs the same search again; with the same versions it gives the same table."),
         Code(shlex.join(str(word) for word in meta["command"] or [])),
     ]
-    later = [s for s in (meta["sessions"] or [])[1:] if s.get("command")]
+    later = [s for s in meta["sessions"] or [] if s.get("command") and s["command"] != meta["command"]]
     if later:
         items.append(
             Text(
@@ -62,7 +61,7 @@ def _pairs(facts: Facts) -> list[tuple[str, str]]:
         ),
         ("started", moment(meta["started"])),
         ("finished", moment(end) if end else "not yet"),
-        ("running time", duration(active_clock(facts)(end or facts.now)) if meta["started"] else DASH),
+        ("running time", duration(facts.clock.total) if meta["started"] else DASH),
         ("sessions", str(len(meta["sessions"] or [])) if len(meta["sessions"] or []) > 1 else ""),
     ]
 

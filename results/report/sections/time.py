@@ -9,7 +9,6 @@ from results.ledger import time_spent as ledger
 from results.report.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.report.document import Section
 from results.report.facts import Facts
-from results.report.sections.history import active_clock
 from results.report.words import duration, percent
 from search.rundir import Run
 
@@ -65,7 +64,7 @@ def _activities(facts: Facts, entries: list[Entry]) -> dict[str, float]:
 
 
 def _caption(facts: Facts, entries: list[Entry]) -> str:
-    wall = active_clock(facts)(facts.meta["finished"] or facts.now)
+    wall = facts.clock.total
     first = max(entries, key=lambda entry: entry.seconds)
     text = f"The run took {duration(wall)}; the largest part, {percent(first.share)}, is {first.account}"
     lost = sum(entry.seconds for entry in entries if entry.account in _LOST)

@@ -31,11 +31,18 @@
   const palette = () => printing ? data.light : Object.fromEntries(tones.map((name) => [name, colour(name)]));
 
   // ---- charts --------------------------------------------------------------------------------------------------
+  // Marks of a logarithmic axis: as many as there is room for, powers of ten before 2 and 5.
+  const sparse = (marks, most) => {
+    if (marks.length <= most) return marks;
+    const powers = marks.filter((mark) => Math.abs(Math.log10(mark) - Math.round(Math.log10(mark))) < 1e-9);
+    const found = powers.length > 1 ? powers : [marks[0], marks[marks.length - 1]];
+    return found.filter((_, i) => i % Math.ceil(found.length / most) === 0);
+  };
   const layoutOf = (figure, colours, width) => {
     const axis = (own) => ({
       automargin: true, gridcolor: colours.grid, linecolor: colours.line, zeroline: false, ticks: "", fixedrange: !fine,
       tickfont: { size: 12, color: colours.muted }, ...own,
-      ...(own.type === "log" ? { nticks: Math.max(2, Math.floor(width / 75)) } : {}),
+      ...(own.tickvals ? { tickvals: sparse(own.tickvals, Math.max(2, Math.floor(width / 62))) } : {}),
       title: { ...own.title, font: { size: 12.5, color: colours.muted }, standoff: 8 },
     });
     return {
@@ -312,7 +319,10 @@
         pen.font = `600 12.5px ${family}`;
         pen.fillStyle = colours.ink;
         const last = k === this.lines.axes.length - 1;
-        const room = (last ? this.box.right : this.gap) - 10;
+        const room = (last ? this.box.right : this.gap) - 6;
+        for (let size = 12.5; size > 9.5 && pen.measureText(axis.name).width > room; size -= 0.5) {
+          pen.font = `600 ${size}px ${family}`;
+        }
         pen.fillText(fitted(pen, axis.name, room), this.x(k) - 4, 16);
         pen.font = `11.5px ${family}`;
         for (const [at, text] of axis.ticks) {

@@ -90,6 +90,8 @@ def test_only_failures(make_run: MakeRun) -> None:
 def test_running(make_run: MakeRun) -> None:
     text = read(make_run(running=True))
     assert "This run is not finished (13 of about 30 trials done)." in text
+    assert text.startswith("# digits\n\nrunning ·")
+    assert "Everything below is as of" in text
     assert "best val\\_accuracy so far" in text or "best val_accuracy so far" in text
 
 
@@ -99,8 +101,17 @@ def test_nothing_yet(make_run: MakeRun) -> None:
 
 
 def test_interrupted_before_the_final_stage(make_run: MakeRun) -> None:
-    run = make_run(candidates=0, winner=False, evaluate=False, meta={"exit": "interrupted"})
-    assert "0.9" in read(run)
+    text = read(make_run(running=True, meta={"exit": "interrupted"}))
+    assert text.startswith("# digits\n\ninterrupted ·")
+    assert "Nobody is working on it; \\`run-search resume" in text
+
+
+def test_cut_off(make_run: MakeRun) -> None:
+    run = make_run(running=True)
+    (run / layout.LOCK).unlink(missing_ok=True)
+    text = read(run)
+    assert text.startswith("# digits\n\ncut off ·")
+    assert "Nobody is working on it" in text
 
 
 def test_without_test_part(make_run: MakeRun) -> None:

@@ -1,0 +1,26 @@
+"""The run's own time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from results.report.clock import WorkClock, work_clock
+
+
+def test_pauses_do_not_count() -> None:
+    clock = WorkClock([(100.0, 110.0), (105.0, 120.0), (200.0, 210.0)])
+    assert [clock.seconds(t) for t in (50, 100, 115, 120, 150, 200, 205, 999)] == [0, 0, 15, 20, 20, 20, 25, 30]
+    assert clock.total == 30
+
+
+def test_nothing() -> None:
+    clock = WorkClock([])
+    assert clock.seconds(5) == clock.total == 0
+
+
+def test_running_and_cut_off_sittings() -> None:
+    meta: dict[str, Any] = {"sessions": [], "started": 100.0, "exit": None}
+    assert work_clock(meta, [], [], now=160.0, active=True).total == 60
+    assert work_clock(meta, [], [], now=160.0, active=False).total == 0
+    meta = {"sessions": [{"started": 100.0, "ended": 130.0}], "started": 100.0, "exit": "interrupted"}
+    assert work_clock(meta, [], [], now=999.0, active=False).total == 30

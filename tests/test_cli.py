@@ -1,0 +1,386 @@
+"""The command line as a user meets it: exit codes, what goes where, and what is never imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import run_search
+import spaces
+from tests.results.conftest import make_run  # noqa: F401  (a fixture)
+from tests.search import small
+
+ROOT = Path(__file__).parent.parent
+PROGRAM = [sys.executable, str(ROOT / "run_search.py")]
+
+
+def call(*arguments, **environment):
+    """The command in this process; `stdout` and `stderr` apart."""
+    return CliRunner(env={"COLUMNS": "200", **environment}).invoke(run_search.app, [str(a) for a in arguments])
+
+
+def process(*arguments, **options):
+    """The command in a process of its own."""
+    return subprocess.run(
+        [*PROGRAM, *(str(a) for a in arguments)], capture_output=True, text=True, check=False, timeout=200, **options
+    )
+
+
+def one_error(result, code, *parts):
+    """An exit code, and one sentence on standard error that has all these parts."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+    for part in parts:
+        assert part in result.stderr
+
+
+@pytest.fixture
+def run(make_run):  # noqa: F811
+    """A finished run, made without training."""
+    return make_run()
+
+
+@pytest.fixture
+def space_file(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(json.dumps(small.SPACE), encoding="utf-8")
+    return path
+
+
+# --- reading commands ---------------------------------------------------------------------------------------------
+
+
+def test_help_lists_every_command_of_the_contract():
+    shown = call("--help")
+    assert shown.exit_code == 0
+    for command in ("run", "check", "resume", "status", "table", "report", "compare", "export", "predict",
+                    "reproduce", "spaces", "schema"):  # fmt: skip
+        assert f"│ {command} " in shown.stdout
+
+
+def test_spaces_lists_the_shipped_ones_and_shows_one():
+    shown = call("spaces")
+    assert shown.exit_code == 0
+    assert shown.stdout.split() == list(spaces.names())
+    assert call("spaces", "digits").stdout == spaces.library_file("digits").read_text()
+    one_error(call("spaces", "digit"), 2, "digit", "did you mean 'digits'")
+
+
+def test_schema_is_json():
+    shown = call("schema")
+    assert shown.exit_code == 0
+    assert {"name", "data", "model", "training"} <= json.loads(shown.stdout)["properties"].keys()
+
+
+def test_table_in_every_text_format(run, tmp_path):
+    rows = json.loads(call("table", run, "--format", "json").stdout)
+    assert len(rows) > 5
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+    csv = call("table", run, "--format", "csv").stdout.splitlines()
+    assert len(csv) == len(rows) + 1
+    assert csv[0].split(",")[:3] == ["rank", "name", "score"]
+    markdown = call("table", run, "--format", "markdown").stdout
+    assert markdown.startswith("|")
+    assert "linear" in call("table", run).stdout
+    target = tmp_path / "table.csv"
+    written = call("table", run, "--output", target)
+    assert (written.exit_code, written.stdout) == (0, "")
+    assert target.read_text().splitlines() == csv
+
+
+def test_table_selects(run):
+    def names(*options):
+        return [row["name"] for row in json.loads(call("table", run, "--format", "json", *options).stdout)]
+
+    everything = names()
+    assert names("--top", 2) == everything[:2]
+    assert names("--where", "layers >= 2 and score > 0") != []
+    assert set(names("--where", "kind == 'baseline'")) == {"linear"}
+    assert names("--sort", "-rank") == everything[::-1]
+    columns = json.loads(call("table", run, "--format", "json", "--columns", "score,name").stdout)
+    assert list(columns[0]) == ["score", "name"]
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--where", "__import__('os')"), ("--where",)),
+        (("--where", "no_such > 1"), ("no_such",)),
+        (("--sort", "no_such"), ("no_such",)),
+        (("--columns", "no_such"), ("no_such",)),
+        (("--format", "xml"), ("xml",)),
+    ],
+)
+def test_table_refuses_what_it_does_not_know(run, options, parts):
+    one_error(call("table", run, *options), 2, *parts)
+
+
+def test_status(run):
+    shown = json.loads(call("status", run, "--format", "json").stdout)
+    assert (shown["name"], shown["phase"]) == ("digits", "done")
+    assert call("status", run).exit_code == 0
+    one_error(call("status", run, "--format", "csv"), 2, "--format csv: must be one of rich, json")
+
+
+def test_compare(run, make_run):  # noqa: F811
+    shown = call("compare", run, make_run("second", seed=5))
+    assert shown.exit_code == 0
+    assert shown.stdout
+
+
+@pytest.mark.parametrize("command", ["status", "table", "report", "resume", "compare", "export"])
+def test_a_directory_without_a_run(tmp_path, command):
+    one_error(call(command, tmp_path / "nothing"), 2, "no run here", str(tmp_path / "nothing"))
+    (tmp_path / "file").write_text("")
+    one_error(call(command, tmp_path / "file"), 2, "no run here")
+
+
+@pytest.mark.parametrize("command", ["status", "table", "report"])
+def test_a_damaged_run(run, command):
+    (run / "run.sqlite").write_bytes(b"no database" * 100)
+    one_error(call(command, run), 2, "run.sqlite", "damaged")
+
+
+# --- space files --------------------------------------------------------------------------------------------------
+
+
+def test_dry_run_prints_the_resolved_space_and_makes_nothing(tmp_path, monkeypatch, space_file):
+    monkeypatch.chdir(tmp_path)
+    shown = call("run", space_file, "--dry-run", "--set", "search.max_trials=9", "--seed", 5)
+    assert shown.exit_code == 0
+    assert shown.stderr == ""
+    assert list(tmp_path.iterdir()) == [space_file]
+    (tmp_path / "again.yaml").write_text(shown.stdout)
+    again = spaces.load(tmp_path / "again.yaml")
+    assert (again.search.max_trials, again.search.seed) == (9, 5)
+    assert call("run", tmp_path / "again.yaml", "--dry-run").stdout == shown.stdout
+
+
+def test_options_win_over_the_file_and_over_set():
+    shown = call("run", "--dry-run", "--set", "search.max_trials=3", "--max-trials", 4).stdout
+    assert spaces.load(_parsed(shown)).search.max_trials == 4
+
+
+def _parsed(text):
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe").load(text)
+
+
+def test_a_scalar_gives_place_to_a_mapping(tmp_path):
+    shown = call("run", "digits", "--dry-run", "--set", f"data.source.folder={tmp_path}")
+    assert shown.exit_code == 0
+    assert _parsed(shown.stdout)["data"]["source"] == {"folder": str(tmp_path)}
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_an_unknown_space_names_the_nearest(command):
+    one_error(call(command, "fashion-mnist-mpl"), 2, "fashion-mnist-mpl", "did you mean 'fashion-mnist-mlp'")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_every_mistake_of_a_space_file_is_shown_at_once_with_its_line(tmp_path, command):
+    path = tmp_path / "broken.yaml"
+    path.write_text(
+        "name: broken\ndata: {source: digits}\nmodel: {family: mlp, layer: 2}\n"
+        "training: {epochs: 0, learning_rate: fast}\n"
+    )
+    result = call(command, path)
+    one_error(result, 2, f"{path}:3", "layers", f"{path}:4", "learning_rate", "epochs")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--set", "search.max_trials"), ("--set", "search.max_trials")),
+        (("--set", "search.max_trails=3"), ("max_trails", "max_trials")),
+        (("--budget", "soon"), ("--budget soon", "8h")),
+        (("--budget", "0"), ("--budget 0",)),
+        (("--until", "25:00"), ("--until 25:00", "07:00")),
+        (("--workers", "many"), ("--workers many",)),
+    ],
+)
+def test_options_that_cannot_be_meant(tmp_path, monkeypatch, options, parts):
+    monkeypatch.chdir(tmp_path)
+    one_error(call("run", *options), 2, *parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [("run", "--no-such-option"), ("no-such-command",), ("run", "--max-trials", "0"),
+                                       ("run", "--max-trials", "x"), ("table",), ("run", "--seed", "-1")])  # fmt: skip
+def test_wrong_usage(arguments):
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_missing_data(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    one_error(call(command, "digits", "--set", f"data.source.npz={tmp_path}/no.npz"), 2, f"{tmp_path}/no.npz")
+    assert list(tmp_path.iterdir()) == [], "no run directory is left by a run that never began"
+
+
+@pytest.fixture(scope="session")
+def tensorflow():
+    from search.training import threads
+
+    threads.configure(1)
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_a_run_directory_that_cannot_be_made(tmp_path, space_file):
+    (tmp_path / "file").write_text("in the way")
+    one_error(call("run", space_file, "--run-dir", tmp_path / "file" / "run"), 2, str(tmp_path / "file" / "run"))
+    one_error(call("run", space_file, "--run-dir", tmp_path / "file"), 2, str(tmp_path / "file"))
+
+
+def test_an_unexpected_error_is_one_sentence_and_a_traceback_only_on_request(monkeypatch):
+    def broken():
+        raise ZeroDivisionError("unlucky")
+
+    monkeypatch.setattr(spaces, "names", broken)
+    one_error(call("spaces"), 1, "ZeroDivisionError: unlucky", "-v")
+    assert isinstance(call("spaces", "-v").exception, ZeroDivisionError)
+
+
+def test_markup_in_a_name_is_shown_as_it_is(tmp_path):
+    one_error(call("status", tmp_path / "[red]x[/red]"), 2, "[red]x[/red]")
+
+
+# --- streams, colours, imports ------------------------------------------------------------------------------------
+
+_LOADED = """
+import sys
+sys.argv = sys.argv[1:]
+sys.path.insert(0, "{root}")
+import run_search
+try:
+    run_search.main()
+except SystemExit as ended:
+    code = ended.code
+print("code", code, *sys.modules, file=sys.stderr)
+"""
+HEAVY = {"tensorflow", "keras", "keras_tuner", "pandas", "sklearn", "matplotlib", "plotly", "scipy"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["spaces"], ["spaces", "digits"], ["table", "RUN"], ["table", "RUN", "--format", "csv"],
+     ["table", "RUN", "--format", "json"], ["status", "RUN"], ["run", "digits", "--dry-run"], ["schema"]],
+)  # fmt: skip
+def test_reading_commands_load_nothing_heavy(run, arguments):
+    arguments = [str(run) if a == "RUN" else a for a in arguments]
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED.format(root=ROOT), "run-search", *arguments],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = done.stderr.splitlines()[-1].split()
+    assert loaded[:2] == ["code", "0"]
+    assert "run_search" in loaded
+    assert HEAVY & set(loaded) == set()
+    assert done.stdout
+
+
+def test_a_pipe_and_no_color_get_plain_text(run):
+    for environment in ({}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}):
+        shown = process("table", run, env={**os.environ, "COLUMNS": "200", **environment})
+        assert shown.returncode == 0
+        assert "\x1b[3" not in shown.stdout
+        assert shown.stderr == ""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(run):
+    shown = subprocess.run(
+        f"'{sys.executable}' '{ROOT}/run_search.py' schema | head -c 10",
+        shell=True, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "Traceback" not in shown.stderr
+    assert "BrokenPipe" not in shown.stderr
+
+
+# --- a real search ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A whole small search by the command line: its run directory and what it said."""
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")
+    done = process("run", "tiny.yaml", "--run-dir", "run", "--workers", "0", "--max-trials", "2", cwd=folder)
+    return folder / "run", done
+
+
+def test_a_search_leaves_everything_and_says_what_it_did(searched):
+    run, done = searched
+    assert done.returncode == 0, done.stderr
+    for name in ("space.yaml", "run.sqlite", "log.txt", "report/report.md", "report/index.html", "export"):
+        assert (run / name).exists(), name
+    assert "Traceback" not in done.stderr
+    assert "WARNING:tensorflow" not in done.stderr
+    assert "linear" in done.stdout, "the table is data"
+    assert "search, 3 trials expected" in done.stderr, "progress is not"
+    assert "search, 3" not in done.stdout
+    rows = json.loads(call("table", run, "--format", "json").stdout)
+    assert len(rows) == 3
+
+
+def test_a_finished_run_is_left_as_it_is(searched):
+    run, _ = searched
+    before = json.loads(call("table", run, "--format", "json").stdout)
+    again = process("resume", "run", "-q", cwd=run.parent)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert json.loads(call("table", run, "--format", "json").stdout) == before
+
+
+def test_another_space_in_the_same_directory_is_refused(searched):
+    run, _ = searched
+    other = process("run", "tiny.yaml", "--run-dir", "run", "--seed", "99", cwd=run.parent)
+    assert other.returncode == 2
+    assert "search.seed" in other.stderr
+    assert "--fork" in other.stderr
+
+
+def test_reproduce_reaches_the_recorded_score(searched):
+    run, _ = searched
+    (row, *_) = json.loads(call("table", run, "--format", "json").stdout)
+    done = process("reproduce", run, row["name"], "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["difference"], found["same_data"]) == (0.0, True)
+    one_error(call("reproduce", run, "no-such"), 2, "no configuration 'no-such'")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
+    """Enough epochs to be in the middle of a training for sure when the signal comes."""
+    (tmp_path / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")
+    command = [*PROGRAM, "run", "tiny.yaml", "--run-dir", "run", "--workers", "0", "--no-check",
+               "--set", "training.epochs=100000", "--set", "search.algorithm=random"]  # fmt: skip
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run/log.txt"
+    while not (log.exists() and " epoch 2 " in log.read_text()):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    running.send_signal(number)
+    stdout, stderr = running.communicate(timeout=60)
+    assert (running.returncode, stdout) == (130, "")
+    assert "stopping after the current epoch" in stderr
+    assert "resume run" in stderr
+    assert "Traceback" not in stderr
+    shown = json.loads(call("status", tmp_path / "run", "--format", "json").stdout)
+    assert (shown["exit"], shown["active"]) == ("interrupted", False)
+    assert shown["epochs"] >= 2

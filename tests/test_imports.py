@@ -1,0 +1,138 @@
+"""Which package may import which, read from the source: data and imports flow one way."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("spaces", "search", "results")
+READ_BY_RESULTS = {"trial", "configuration", "store", "rundir", "layout", "checkpoint", "errors", "jsondata"}
+HEAVY = ("tensorflow", "keras", "keras_tuner", "pandas", "sklearn", "matplotlib", "plotly", "scipy", "tensorboard")
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path, *, at_import: bool = False) -> set[str]:
+    """Dotted names of modules that a file imports: anywhere, or only when the file itself is imported."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    nodes = list(_executed(tree)) if at_import else list(ast.walk(tree))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module or "") if part)
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _executed(node: ast.AST):
+    """The statements that run on import: not those in functions, not those for type checkers."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        yield child
+        yield from _executed(child)
+
+
+def offenders(package: str, allowed: tuple[str, ...]) -> list[str]:
+    """Imports of the project's own packages that are not allowed."""
+    own = (*PACKAGES, "run_search", "tests", "benchmarks")
+    return [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources(package)
+        for name in sorted(imported(path))
+        if name.split(".")[0] in own and name.split(".")[0] not in allowed
+    ]
+
+
+def test_there_is_something_to_read():
+    for package in PACKAGES:
+        assert len(sources(package)) > 10
+    assert "search.store.RunStore" in imported(ROOT / "search/runner.py")
+
+
+def test_spaces_imports_nothing_of_the_project():
+    assert offenders("spaces", ("spaces",)) == []
+
+
+def test_search_imports_only_spaces():
+    assert offenders("search", ("search", "spaces")) == []
+
+
+def test_results_imports_only_spaces_and_search():
+    assert offenders("results", ("results", "search", "spaces")) == []
+
+
+def test_results_knows_of_search_only_its_records_and_its_store():
+    wrong = []
+    for path in sources("results"):
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "search" and (len(parts) < 2 or parts[1] not in READ_BY_RESULTS):
+                wrong.append(f"{path.relative_to(ROOT)}: {name}")
+    assert wrong == []
+
+
+def _modules_loaded_by(package: str) -> set[str]:
+    program = f"import sys, {package}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_imports_nothing_heavy(package):
+    loaded = _modules_loaded_by(package)
+    assert package in loaded
+    assert sorted(name for name in HEAVY if name in loaded) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_that_a_package_loads_has_a_heavy_import_at_its_top(package):
+    """The same by reading: it names the file, and does not depend on what else happens to be imported."""
+    wrong = []
+    for module in sorted(_modules_loaded_by(package)):
+        if module.split(".")[0] not in PACKAGES:
+            continue
+        path = ROOT / Path(*module.split("."))
+        path = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+        for name in imported(path, at_import=True):
+            if name.split(".")[0] in HEAVY:
+                wrong.append(f"{path.relative_to(ROOT)}: {name}")
+    assert wrong == []
+
+
+def test_nothing_is_imported_in_a_circle_between_modules_of_search():
+    graph = {}
+    names = {".".join(p.relative_to(ROOT).with_suffix("").parts) for p in sources("search")}
+    for path in sources("search"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        graph[module] = set()
+        for name in imported(path, at_import=True):
+            for candidate in (name, name.rpartition(".")[0]):
+                if candidate in names and candidate != module:
+                    graph[module].add(candidate)
+                    break
+
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join((*trail[trail.index(module) :], module))
+        if module not in done:
+            for other in sorted(graph[module]):
+                visit(other, (*trail, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
