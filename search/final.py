@@ -66,7 +66,7 @@ class FinalPhase:
         if not best:
             raise SearchFailed("no configuration gave a score; the table names the reason of each failure")
         plan = self._plan(best)
-        self._retrain(best[: plan.candidates], plan.seeds)
+        self._retrain(plan.retrained(best), plan.seeds)
         if self._stopped():
             return
         chosen = self._chosen(best)
@@ -81,12 +81,12 @@ class FinalPhase:
 
     def _plan(self, best: list[Configuration]) -> timeplan.FinalPlan:
         final = self._spec.final
-        full = timeplan.FinalPlan(min(final.candidates, len(best)), final.seeds, True)
+        full = timeplan.FinalPlan(min(final.candidates, len(best)), final.seeds, True, baselines=True)
         left = None if self._until is None else self._until - self._clock.now()
         plan = timeplan.choose(full, best, self._slots, left)
         if plan != full:
             what = (
-                f"{plan.candidates} candidates with {plan.seeds} seeds"
+                f"{plan.candidates} candidates with {plan.seeds} seeds, without the baselines"
                 if plan.seeds
                 else "the best of the search, trained once more"
                 if plan.train_winner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import spaces
 from search.clock import SystemClock
 from search.configuration import Configuration, configurations
 from search.errors import RunError
+from search.final import retrained_scores
 from search.rundir import Run, open_run
 from search.training import threads
 from search.training.trainer import Trainer
@@ -25,11 +27,13 @@ class Reproduction:
         configuration: The record.
         outcome: The training of now.
         same_data: Whether the data are those of the run.
+        noise: Standard deviation of the configuration's score over fresh seeds; None where the run has fewer than two.
     """
 
     configuration: Configuration
     outcome: Outcome
     same_data: bool
+    noise: float | None
 
     @property
     def difference(self) -> float | None:
@@ -53,6 +57,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
     found = open_run(run)
     with found.read() as reader:
         known = configurations(reader.trials(TrialKind.SEARCH, TrialKind.BASELINE))
+        scores = retrained_scores(reader.trials(TrialKind.CANDIDATE))
         objective, data_facts = reader.meta("objective"), reader.meta("data")
         recorded_threads = reader.meta("threads")
     configuration = next((c for c in known if name in (c.id, c.name)), None)
@@ -75,7 +80,9 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
                 keep=(),
             )
         )
-    return Reproduction(configuration, outcome, data.fingerprint == data_facts["fingerprint"])
+    fresh = scores.get(configuration.id, [])
+    noise = statistics.stdev(fresh) if len(fresh) > 1 else None
+    return Reproduction(configuration, outcome, data.fingerprint == data_facts["fingerprint"], noise)
 
 
 def summary(found: Reproduction) -> dict[str, Any]:
@@ -86,6 +93,7 @@ def summary(found: Reproduction) -> dict[str, Any]:
         "recorded_score": found.configuration.score,
         "score": found.outcome.score,
         "difference": found.difference,
+        "noise_over_seeds": found.noise,
         "same_data": found.same_data,
         "failure": found.outcome.failure.message if found.outcome.failure else None,
     }

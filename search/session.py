@@ -286,7 +286,7 @@ class Session:
             started=self._started,
             end=until,
             after=self._after,
-            full=timeplan.FinalPlan(final.candidates, final.seeds, True),
+            full=timeplan.FinalPlan(final.candidates, final.seeds, True, baselines=True),
             ranked=best,
             slots=self._slots,
         )

@@ -47,11 +47,21 @@ class FinalPlan:
         candidates: Configurations that are trained again.
         seeds: Fresh seeds for each of them.
         train_winner: Whether the winner is trained once more; otherwise its checkpoint of the search is taken.
+        baselines: Whether the baselines are trained again too, so that they stand beside the candidates fairly.
     """
 
     candidates: int
     seeds: int
     train_winner: bool
+    baselines: bool = False
+
+    def retrained(self, ranked: Sequence[Configuration]) -> list[Configuration]:
+        """The configurations that are trained again, best first.
+
+        Args:
+            ranked: Configurations with scores, best first.
+        """
+        return [c for place, c in enumerate(ranked) if place < self.candidates or (self.baselines and c.baseline)]
 
 
 def training_seconds(configuration: Configuration, epochs: int | None = None) -> float:
@@ -87,16 +97,18 @@ def final_seconds(plan: FinalPlan, ranked: Sequence[Configuration], slots: int) 
         ranked: Configurations with scores, best first.
         slots: Trainings that run at the same time.
     """
-    chosen = ranked[: plan.candidates]
-    if not chosen:
+    costs = [training_seconds(configuration) for configuration in plan.retrained(ranked)]
+    if not costs:
         return 0.0
-    rounds = [training_seconds(configuration) for configuration in chosen for _ in range(plan.seeds)]
+    rounds = [cost for cost in costs for _ in range(plan.seeds)]
     together = max(sum(rounds) / slots, max(rounds, default=0.0))
-    return together + (max(training_seconds(configuration) for configuration in chosen) if plan.train_winner else 0.0)
+    return together + (max(costs) if plan.train_winner else 0.0)
 
 
 def choose(full: FinalPlan, ranked: Sequence[Configuration], slots: int, seconds: float | None) -> FinalPlan:
-    """The most thorough plan that fits: first fewer candidates, then one seed, then the search's own checkpoint.
+    """The most thorough plan that fits.
+
+    First the baselines are not trained again, then fewer candidates, then one seed, then the search's own checkpoint.
 
     Args:
         full: What the space file asks for.
@@ -107,7 +119,8 @@ def choose(full: FinalPlan, ranked: Sequence[Configuration], slots: int, seconds
     if seconds is None:
         return full
     least = min(2, full.candidates)
-    plans = [FinalPlan(count, full.seeds, True) for count in range(full.candidates, least - 1, -1)]
+    plans = [full]
+    plans += [FinalPlan(count, full.seeds, True) for count in range(full.candidates, least - 1, -1)]
     plans += [FinalPlan(count, 1, True) for count in range(least, 0, -1) if full.seeds >= 1]
     plans += [FinalPlan(1, 0, True)]
     for plan in plans:

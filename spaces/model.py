@@ -41,7 +41,12 @@ def build_model(settings: Settings, info: DataInfo, seed: int | None = None) -> 
     else:
         model = architecture(settings, info)
         output = settings.model["output"]
-    training = settings.training
+    compile_model(model, settings.training, info, output)
+    return model
+
+
+def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo, output: str) -> None:
+    """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`."""
     model.compile(
         optimizer=make_optimizer(training),
         loss=make_loss(training.loss, info, output),
@@ -49,24 +54,26 @@ def build_model(settings: Settings, info: DataInfo, seed: int | None = None) -> 
         # XLA makes small networks slower on a CPU and costs seconds of compilation.
         jit_compile=False,
     )
-    return model
 
 
 def architecture(settings: Settings, info: DataInfo) -> keras.Model:
     """The model of one configuration of our own families, not compiled. Raises what `build_model` raises."""
+    return keras.Sequential(
+        [keras.Input(info.input_shape, name="rows"), *layer_stack(settings, info)], name=settings.family
+    )
+
+
+def layer_stack(settings: Settings, info: DataInfo) -> list[keras.layers.Layer]:
+    """The layers of `architecture` after its input, in order, not built."""
     family = FAMILIES[settings.family]
     hidden = family.hidden_layers(settings.model, info)
     first = family.augmentation_layers(settings.model)
     units, activation = output_units(settings.training.loss, info, settings.model["output"])
-    return keras.Sequential(
-        [
-            keras.Input(info.input_shape, name="rows"),
-            *preprocessing_layers(info, first, channels=settings.family == "cnn"),
-            *hidden,
-            keras.layers.Dense(units, activation=activation, name="output"),
-        ],
-        name=settings.family,
-    )
+    return [
+        *preprocessing_layers(info, first, channels=settings.family == "cnn"),
+        *hidden,
+        keras.layers.Dense(units, activation=activation, name="output"),
+    ]
 
 
 def preprocessing_layers(

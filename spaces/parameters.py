@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
 from spaces.data.types import DataInfo
 from spaces.settings import Settings
+
+if TYPE_CHECKING:
+    import keras
 
 
 def count_parameters(settings: Settings, info: DataInfo) -> int:
     """Parameters of the configuration's model, trainable or not.
 
-    A model of our own families is built in a scope in which Keras knows the shapes of variables and never fills them,
-    so that a network of a terabyte is counted as quickly as a small one. A user's function may do anything while it
-    builds; it is simply called.
+    The layers of our own families are made and never built, so that a network of a terabyte is counted as quickly as
+    a small one. A user's function may do anything while it builds; it is simply called.
 
     Args:
         settings: The configuration.
@@ -20,12 +26,28 @@ def count_parameters(settings: Settings, info: DataInfo) -> int:
     Raises:
         ValueError: The architecture cannot be built, for example because pooling shrinks the picture below one pixel.
     """
-    import keras
-
     from spaces.families import FAMILIES
-    from spaces.model import architecture, build_model
+    from spaces.model import build_model, layer_stack
 
     if settings.family not in FAMILIES:
         return int(build_model(settings, info).count_params())
-    with keras.StatelessScope(initialize_variables=False):
-        return int(architecture(settings, info).count_params())
+    count, shape = 0, (None, *info.input_shape)
+    # Dropout has no parameters, but each of its layers makes a variable for its random state.
+    plain = replace(settings, model={**settings.model, "dropout": 0.0})
+    for layer in layer_stack(plain, info):
+        count += _parameters(layer, shape[-1])
+        shape = layer.compute_output_shape(shape)
+    return count
+
+
+def _parameters(layer: keras.layers.Layer, inputs: int) -> int:
+    """Parameters of a layer whose input's last axis has this length."""
+    from keras import layers
+
+    if isinstance(layer, layers.Dense):
+        return (inputs + 1) * int(layer.units)
+    if isinstance(layer, layers.Conv2D):
+        return (prod(layer.kernel_size) * inputs + 1) * int(layer.filters)
+    if isinstance(layer, layers.BatchNormalization):
+        return 4 * inputs
+    return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from search.rundir import Run, open_run
 if TYPE_CHECKING:
     from results.report.facts import Facts
 
-__all__ = ["report"]
+__all__ = ["compare_report", "report"]
 
 
 def report(run: Run | str | Path, *, png: bool = True) -> Path:
@@ -48,12 +48,42 @@ def report(run: Run | str | Path, *, png: bool = True) -> Path:
     document = compose(facts, opened)
     drawn = pictures(document) if png else {}
     files = {name: content for named in drawn.values() for name, content in named.items()}
-    files |= _next_space(facts, opened)
     files["report.md"] = to_markdown(document, {key: tuple(named) for key, named in drawn.items()}).encode()
     files["index.html"] = to_page(document).encode()
     folder = opened.directory / layout.REPORT
     _write(folder, files)
+    # Last, so that whatever may be wrong with the hint for the next night, this night's report is there.
+    _write(folder, _next_space(facts, opened))
     return folder / "index.html"
+
+
+def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path:
+    """Writes one page that holds several runs against each other: their searches, their winners, what they cost.
+
+    Args:
+        runs: Two runs or more, or their directories; their spaces and objectives may differ.
+        output: The HTML file to write; its folder is made if it is missing.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        RunError: One of them is no run, or it is damaged.
+        ResultError: Fewer than two runs are given, or the file cannot be written.
+    """
+    from results.ranking import as_runs, run_labels
+    from results.report.comparing import compare_document
+    from results.report.facts import read_facts
+    from results.report.write.page import to_page
+
+    if len(runs) < 2:
+        raise ResultError("a comparison needs at least two runs")
+    opened = as_runs(runs)
+    now = time.time()
+    labelled = dict(zip(run_labels(opened), (read_facts(run, now) for run in opened), strict=True))
+    target = Path(output)
+    _write(target.parent, {target.name: to_page(compare_document(labelled, opened)).encode()})
+    return target
 
 
 def _next_space(facts: Facts, run: Run) -> dict[str, bytes]:
@@ -72,7 +102,7 @@ def _next_space(facts: Facts, run: Run) -> dict[str, bytes]:
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Each file so that a reader finds the old one or the new one, never half of one."""
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             temporary = folder / f".{name}.{os.getpid()}"
             try:

@@ -122,6 +122,21 @@ class Facts:
         """How much better `value` is than `other`; negative where it is worse."""
         return value - other if self.maximize else other - value
 
+    @property
+    def measured(self) -> str:
+        """The metric that says what final models reached.
+
+        The accuracy of classes, whatever ranked the configurations: it has an interval and a test. Else the
+        objective's own.
+        """
+        if self.classification and any("accuracy" in e.metrics for e in self.evaluations.values()):
+            return "accuracy"
+        return self.metric
+
+    def measured_gain(self, value: float, other: float) -> float:
+        """How much better one value of the metric `measured` is than another."""
+        return value - other if self.measured == "accuracy" else self.gain(value, other)
+
     def final(self, configuration: Configuration) -> Evaluation | None:
         """The evaluation of a baseline, or of the winner for the winner's configuration."""
         if self.winner is not None and configuration.id == self.winner.configuration:

@@ -109,6 +109,21 @@ def listed(names: Iterable[str]) -> str:
     return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
 
 
+def distinct(names: Iterable[str], length: int) -> list[str]:
+    """A label of at most `length` characters for each name, no two alike: the middle goes before the ends."""
+    labels: list[str] = []
+    for name in names:
+        label = " ".join(name.split())
+        if len(label) > length:
+            head = (length - 1) // 2
+            label = f"{label[:head].rstrip()}…{label[head + 1 - length :].lstrip()}"
+        if label in labels:
+            suffix = f" ({len(labels)})"
+            label = label[: length - len(suffix)] + suffix
+        labels.append(label)
+    return labels
+
+
 def shortened(text: str, length: int) -> str:
     """The text on one line, cut with an ellipsis at `length` characters."""
     line = " ".join(text.split())

@@ -21,7 +21,7 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many jobs it trains at the same time."""
+        """How many jobs it wants to have at hand: those it trains at the same time, and any that shall wait."""
         ...
 
     def submit(self, job: TrialJob, on_epoch: OnEpoch) -> Future[Outcome]:

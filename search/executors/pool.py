@@ -82,8 +82,11 @@ class WorkerPool:
 
     @property
     def slots(self) -> int:
-        """Number of workers."""
-        return len(self._setups)
+        """One for each worker, and one that waits where there are several.
+
+        The oracle thinks about the waiting one while the others train, so that no worker has to wait for an answer.
+        """
+        return len(self._setups) + (len(self._setups) > 1)
 
     @property
     def processes(self) -> list[int]:
@@ -129,8 +132,8 @@ class WorkerPool:
         self._queue.clear()
 
     def _start_missing(self) -> None:
-        wanted = min(self.slots, len(self._queue) + sum(w.task is not None for w in self._workers.values()))
-        for index in range(self.slots):
+        wanted = min(len(self._setups), len(self._queue) + sum(w.task is not None for w in self._workers.values()))
+        for index in range(len(self._setups)):
             if len(self._workers) >= wanted:
                 return
             if index not in self._workers:

@@ -14,6 +14,7 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from ._columns import Floats
 from ._space import Space, Values
 
 TUNER_PREFIX = "tuner/"
@@ -83,6 +84,11 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             return [c.value(code) for code in codes]
 
         return next((values for values in self.space.enumerate(choices) if not self._duplicate(values)), None)
+
+    def if_new(self, codes: Floats) -> Values | None:
+        """The configuration with these codes, or None if it was proposed before."""
+        values = self.space.values(codes)
+        return None if self._duplicate(values) else values
 
     def better(self, trial: Trial) -> float:
         """The trial's score such that more is better."""

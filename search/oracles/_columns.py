@@ -46,6 +46,9 @@ class Column(Protocol):
     def near(self, codes: Floats, uniform: Floats, normal: Floats) -> Floats:
         """Codes a step away: `normal` is the step where values are ordered, `uniform` draws a new category."""
 
+    def end(self, uniform: Floats) -> Floats:
+        """Codes of the lowest value for numbers below 0.5, else the highest; of any category."""
+
     def grid(self) -> list[Any]:
         """The values that a grid search visits, ascending, or in the order given."""
 
@@ -73,6 +76,9 @@ class Category:
         return np.where(one_hot, math.sqrt(0.5), 0.0)
 
     def near(self, codes: Floats, uniform: Floats, normal: Floats) -> Floats:
+        return self.draw(uniform)
+
+    def end(self, uniform: Floats) -> Floats:
         return self.draw(uniform)
 
     def grid(self) -> list[Any]:
@@ -112,10 +118,13 @@ class Ordered:
         return self.positions[codes.astype(np.intp)][:, None]
 
     def near(self, codes: Floats, uniform: Floats, normal: Floats) -> Floats:
-        target = _reflect(self.positions[codes.astype(np.intp)] + normal)
+        target = np.clip(self.positions[codes.astype(np.intp)] + normal, 0.0, 1.0)
         above = np.clip(np.searchsorted(self.positions, target), 1, len(self.values) - 1)
         nearer_below = target - self.positions[above - 1] < self.positions[above] - target
         return (above - nearer_below).astype(np.float64)
+
+    def end(self, uniform: Floats) -> Floats:
+        return np.where(uniform < 0.5, 0.0, len(self.values) - 1.0)
 
     def grid(self) -> list[Any]:
         if not self._coarse or len(self.values) <= GRID_POINTS:
@@ -151,7 +160,10 @@ class Continuous:
         return codes[:, None]
 
     def near(self, codes: Floats, uniform: Floats, normal: Floats) -> Floats:
-        return _reflect(codes + normal)
+        return np.clip(codes + normal, 0.0, 1.0)
+
+    def end(self, uniform: Floats) -> Floats:
+        return np.where(uniform < 0.5, 0.0, 1.0)
 
     def grid(self) -> list[Any]:
         return [self.value(code) for code in np.linspace(0, 1, GRID_POINTS)]
@@ -226,8 +238,3 @@ def _positions(values: Floats, low: float, high: float, scale: str) -> Floats:
         return 1 - np.log((high + low - values) / low) / math.log(high / low)
     return (values - low) / (high - low)
 
-
-def _reflect(positions: Floats) -> Floats:
-    """Positions folded back into [0, 1] at its ends."""
-    folded = np.abs(positions) % 2
-    return np.where(folded > 1, 2 - folded, folded)

@@ -1,9 +1,17 @@
-"""A Gaussian process over a search space's features.
+"""Gaussian processes over a search space's features, and over learning curves.
 
-Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), Algorithm 2.1 and section 5.4.1, with a
-Matérn 5/2 kernel that has one length scale per hyperparameter. The kernel's parameters maximise the posterior
-density; the prior of the length scales grows with the square root of the dimensions, as in Hvarfner et al., "Vanilla
-Bayesian Optimization Performs Great in High Dimensions", ICML 2024.
+Regression after Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), Algorithm 2.1 and section
+5.4.1. The kernel is a sum of one or two parts, each a Matérn 5/2 kernel with one length scale per hyperparameter:
+
+- what a configuration is worth at every training length, and
+- for learning curves, what depends on the length too: multiplied by a Matérn 5/2 kernel over the number of halvings
+  that separate the length from the longest one. That the correlation of two lengths depends on their ratio follows
+  the shape of learning curves (Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization", 2014, use a kernel over
+  epochs that decays exponentially; with few observations per curve a stationary one over their logarithm does).
+
+The parameters maximise the posterior density. The prior keeps the length scales long, as in Hvarfner et al., "Vanilla
+Bayesian Optimization Performs Great in High Dimensions" (ICML 2024): without it a few dozen observations fit a rough
+function, and the search circles around the best of them.
 """
 
 import math
@@ -16,109 +24,180 @@ from scipy.optimize import minimize
 from ._columns import Floats, Ints
 
 _ROOT5 = math.sqrt(5)
-_JITTER = 1e-8
-_LENGTH_SPREAD = 1.2
-_NOISE_PRIOR = (math.log(1e-3), 1.5)
-_SIGNAL_PRIOR = (0.0, 0.7)
-_BOUNDS_LENGTH = (math.log(0.02), math.log(50.0))
+_JITTER = 1e-7
+
+# Centre, spread and bounds of the logarithms of: length scales in units of a range, the length scale in halvings, the
+# variances of the two parts, the variance of the noise; targets have variance 1.
+_LENGTH = (math.log(2.5), 0.3, math.log(0.15), math.log(30.0))
+_HALVINGS = (math.log(2.0), 0.7, math.log(0.3), math.log(20.0))
+_WORTH = (math.log(0.7), 0.7, -5.0, 3.0)
+_COURSE = (math.log(0.3), 0.7, -7.0, 3.0)
+_NOISE = (math.log(1e-4), 1.5, math.log(1e-6), math.log(0.3))
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """Matérn 5/2 with one length scale per hyperparameter, plus independent noise.
+class Points:
+    """Where a model is observed or asked.
 
     Attributes:
-        lengths: length scale of each hyperparameter, shape (groups,), in units of the features.
-        signal: variance of the function.
-        noise: variance of the noise.
+        features: configurations, shape (n, f), each feature 0 to 1.
+        halvings: base 2 logarithm of longest over actual training length, shape (n,); 0 at full length.
     """
 
-    lengths: Floats
-    signal: float
-    noise: float
+    features: Floats
+    halvings: Floats
 
     @staticmethod
-    def from_logs(logs: Floats) -> "Kernel":
-        return Kernel(np.exp(logs[:-2]), float(np.exp(logs[-2])), float(np.exp(logs[-1])))
+    def full_length(features: Floats) -> "Points":
+        return Points(features, np.zeros(len(features)))
 
-    def cross(self, a: Floats, b: Floats, groups: Ints) -> Floats:
-        """Covariances of the function, shape (n, m), between features of shapes (n, f) and (m, f)."""
-        scale = 1 / self.lengths[groups]
-        root = _ROOT5 * np.sqrt(_squared_distances(a * scale, b * scale))
-        covariances: Floats = self.signal * (1 + root + root**2 / 3) * np.exp(-root)
-        return covariances
+    def __len__(self) -> int:
+        return len(self.halvings)
+
+    def __getitem__(self, chosen: Ints) -> "Points":
+        return Points(self.features[chosen], self.halvings[chosen])
+
+    def with_more(self, others: "Points") -> "Points":
+        return Points(
+            np.vstack([self.features, others.features]), np.concatenate([self.halvings, others.halvings])
+        )
+
+
+class Kernel:
+    """The sum of the parts, and independent noise, for given parameters."""
+
+    def __init__(self, logs: Floats, groups: Ints) -> None:
+        """Args:
+        logs: logarithms of the parameters: per part its length scales, then its variance; the second part's
+            length scale in halvings after its variance; the noise last.
+        groups: hyperparameter of each feature, shape (f,), numbered from 0 without gaps.
+        """
+        self.logs, self.groups = logs, groups
+        count = int(groups.max()) + 1
+        values = np.exp(logs)
+        self.noise = float(values[-1])
+        self.lengths = [values[:count]]
+        self.variances = [float(values[count])]
+        self.halvings = math.inf
+        if len(logs) > count + 2:
+            self.lengths.append(values[count + 1 : 2 * count + 1])
+            self.variances.append(float(values[2 * count + 1]))
+            self.halvings = float(values[2 * count + 2])
+
+    @property
+    def variance(self) -> float:
+        """Variance of the function at any point."""
+        return sum(self.variances)
+
+    def between(self, a: Points, b: Points) -> Floats:
+        """Covariances of the function, shape (n, m)."""
+        total = np.zeros((len(a), len(b)))
+        for part, (lengths, variance) in enumerate(zip(self.lengths, self.variances, strict=True)):
+            scale = 1 / lengths[self.groups]
+            shape = _matern(_ROOT5 * np.sqrt(_squared_distances(a.features * scale, b.features * scale)))
+            if part:
+                shape *= _matern(self._root_halvings(a, b))
+            total += variance * shape
+        return total
+
+    def _root_halvings(self, a: Points, b: Points) -> Floats:
+        return np.abs(a.halvings[:, None] - b.halvings[None, :]) * (_ROOT5 / self.halvings)
+
+    def likelihood(self, points: Points, targets: Floats) -> tuple[float, Floats]:
+        """Negative logarithm of the marginal likelihood, up to a constant, and its gradient along `logs`."""
+        shapes = []
+        covariance = np.zeros((len(points), len(points)))
+        for part, (lengths, variance) in enumerate(zip(self.lengths, self.variances, strict=True)):
+            scaled = points.features / lengths[self.groups]
+            root = _ROOT5 * np.sqrt(_squared_distances(scaled, scaled))
+            decay = variance * np.exp(-root)
+            # d matern / d log length = 5/3 (1 + root) exp(-root) times the squared scaled distance along it
+            value, slope = (1 + root + root**2 / 3) * decay, 5 / 3 * (1 + root) * decay
+            along = None
+            if part:
+                root = self._root_halvings(points, points)
+                fading = _matern(root)
+                along = value * (root**2 / 3 * (1 + root) * np.exp(-root))
+                value, slope = value * fading, slope * fading
+            covariance += value
+            shapes.append((scaled, value, slope, along))
+        covariance[np.diag_indices_from(covariance)] += self.noise + _JITTER
+        try:
+            factor = cholesky(covariance, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            return 1e25, np.zeros_like(self.logs)
+        weights = _solve(factor, targets)
+        inverse, _ = lapack.dpotri(factor, lower=1)
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        pull = inverse - np.outer(weights, weights)
+        gradient: list[float] = []
+        for scaled, value, slope, along in shapes:
+            pulled = pull * slope
+            per_feature = pulled.sum(axis=1) @ scaled**2 - np.einsum("if,if->f", scaled, pulled @ scaled)
+            gradient.extend(np.bincount(self.groups, weights=per_feature))
+            gradient.append(0.5 * float(np.vdot(pull, value)))
+            if along is not None:
+                gradient.append(0.5 * float(np.vdot(pull, along)))
+        gradient.append(0.5 * self.noise * float(np.trace(pull)))
+        return 0.5 * float(targets @ weights) + float(np.log(np.diag(factor)).sum()), np.array(gradient)
+
+
+def fit_kernel(points: Points, targets: Floats, groups: Ints, *, curves: bool, iterations: int = 25) -> Kernel:
+    """The kernel of highest posterior density.
+
+    Args:
+        points: n observed points.
+        targets: shape (n,), about mean 0 and variance 1.
+        groups: hyperparameter of each feature, shape (f,), numbered from 0 without gaps.
+        curves: whether training lengths differ.
+        iterations: of the optimizer, at most.
+    """
+    count = int(groups.max()) + 1
+    priors = [_LENGTH] * count + [_WORTH]
+    if curves:
+        priors += [_LENGTH] * count + [_COURSE, _HALVINGS]
+    centre, spread, low, high = np.array([*priors, _NOISE]).T
+
+    def objective(logs: Floats) -> tuple[float, Floats]:
+        value, gradient = Kernel(logs, groups).likelihood(points, targets)
+        deviation = (logs - centre) / spread
+        return value + 0.5 * float(deviation @ deviation), gradient + deviation / spread
+
+    bounds = list(zip(low, high, strict=True))
+    best = minimize(objective, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
+    return Kernel(best.x, groups)
 
 
 class GaussianProcess:
     """The posterior for given observations and kernel."""
 
-    def __init__(self, features: Floats, targets: Floats, groups: Ints, kernel: Kernel) -> None:
-        """Args:
-        features: shape (n, f), each 0 to 1.
-        targets: shape (n,), about mean 0 and variance 1.
-        groups: hyperparameter of each feature, shape (f,), numbered from 0.
-        kernel: its parameters.
-        """
-        self._features, self._groups, self.kernel = features, groups, kernel
-        covariance = kernel.cross(features, features, groups)
+    def __init__(self, points: Points, targets: Floats, kernel: Kernel) -> None:
+        self._points, self._targets, self._kernel = points, targets, kernel
+        covariance = kernel.between(points, points)
         covariance[np.diag_indices_from(covariance)] += kernel.noise + _JITTER
         self._factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
         self._weights = _solve(self._factor, targets)
 
-    def predict(self, features: Floats) -> tuple[Floats, Floats]:
+    def predict(self, points: Points) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the function without noise, each of shape (m,)."""
-        cross = self.kernel.cross(self._features, features, self._groups)
+        cross = self._kernel.between(self._points, points)
         mean = self._weights @ cross
         half = solve_triangular(self._factor, cross, lower=True, overwrite_b=True, check_finite=False)
-        variance = self.kernel.signal - np.einsum("ij,ij->j", half, half)
+        variance = self._kernel.variance - np.einsum("ij,ij->j", half, half)
         return mean, np.sqrt(np.maximum(variance, 1e-12))
 
-
-def fit_kernel(features: Floats, targets: Floats, groups: Ints, iterations: int = 30) -> Kernel:
-    """The kernel of highest posterior density; arguments as those of `GaussianProcess`."""
-    count = int(groups.max()) + 1
-    prior_length = math.log(0.5) + 0.5 * math.log(count)
-    centre = np.array([prior_length] * count + [_SIGNAL_PRIOR[0], _NOISE_PRIOR[0]])
-    spread = np.array([_LENGTH_SPREAD] * count + [_SIGNAL_PRIOR[1], _NOISE_PRIOR[1]])
-    bounds = [_BOUNDS_LENGTH] * count + [(-4.0, 4.0), (math.log(1e-6), 0.0)]
-
-    def objective(logs: Floats) -> tuple[float, Floats]:
-        value, gradient = _negative_log_likelihood(logs, features, targets, groups, count)
-        deviation = (logs - centre) / spread
-        return value + 0.5 * float(deviation @ deviation), gradient + deviation / spread
-
-    start = np.clip(centre, [b[0] for b in bounds], [b[1] for b in bounds])
-    best = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
-    return Kernel.from_logs(best.x)
+    def expecting(self, points: Points) -> "GaussianProcess":
+        """The posterior as if the means at `points` had been observed: what is being trained counts already."""
+        if not len(points):
+            return self
+        mean, _ = self.predict(points)
+        targets = np.concatenate([self._targets, mean])
+        return GaussianProcess(self._points.with_more(points), targets, self._kernel)
 
 
-def _negative_log_likelihood(
-    logs: Floats, features: Floats, targets: Floats, groups: Ints, count: int
-) -> tuple[float, Floats]:
-    kernel = Kernel.from_logs(logs)
-    scaled = features / kernel.lengths[groups]
-    root = _ROOT5 * np.sqrt(_squared_distances(scaled, scaled))
-    decay = np.exp(-root)
-    function = kernel.signal * (1 + root + root**2 / 3) * decay
-    covariance = function.copy()
-    covariance[np.diag_indices_from(covariance)] += kernel.noise + _JITTER
-    try:
-        factor = cholesky(covariance, lower=True, check_finite=False)
-    except np.linalg.LinAlgError:
-        return 1e25, np.zeros_like(logs)
-    weights = _solve(factor, targets)
-    inverse, _ = lapack.dpotri(factor, lower=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    value = 0.5 * float(targets @ weights) + float(np.log(np.diag(factor)).sum())
-    pull = inverse - np.outer(weights, weights)
-    # d kernel / d log length = signal * 5/3 * (1 + root) * decay * squared scaled distance in that direction
-    slope = pull * (kernel.signal * 5 / 3 * (1 + root) * decay)
-    per_feature = 2 * (slope.sum(axis=1) @ scaled**2) - 2 * np.einsum("if,if->f", scaled, slope @ scaled)
-    gradient = np.empty_like(logs)
-    gradient[:count] = 0.5 * np.bincount(groups, weights=per_feature, minlength=count)
-    gradient[-2] = 0.5 * float((pull * function).sum())
-    gradient[-1] = 0.5 * kernel.noise * float(np.trace(pull))
-    return value, gradient
+def _matern(root: Floats) -> Floats:
+    shape: Floats = (1 + root + root**2 / 3) * np.exp(-root)
+    return shape
 
 
 def _solve(factor: Floats, right: Floats) -> Floats:

@@ -10,9 +10,14 @@ from typing import Any
 import numpy as np
 from keras_tuner import HyperParameters
 
-from ._columns import Floats, column
+from ._columns import Floats, Ints, column
 
 Values = dict[str, Any]
+
+_ALL_CHANGE = 0.3
+"""Share of neighbours in which every hyperparameter changes."""
+_JUMPS = 0.25
+"""Share of the changes that lead to an end of the range."""
 
 
 class Space:
@@ -21,8 +26,11 @@ class Space:
     def __init__(self, hyperparameters: HyperParameters) -> None:
         self.hyperparameters = list(hyperparameters.space)
         self.columns = [column(hp) for hp in self.hyperparameters]
-        self.groups = np.repeat(np.arange(len(self.columns)), [c.width for c in self.columns])
-        """Column of each feature, shape (features,)."""
+        widths = [c.width for c in self.columns if c.width]
+        self.width = sum(widths)
+        """Number of features of a configuration; 0 if there is only one configuration."""
+        self.feature_groups: Ints = np.repeat(np.arange(len(widths)), widths)
+        """Number of the hyperparameter that each feature describes, shape (width,), fixed ones not counted."""
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -74,16 +82,26 @@ class Space:
         """
         return self.prune(np.column_stack([c.draw(u) for c, u in zip(self.columns, uniform.T, strict=True)]))
 
+    def draw_ends(self, uniform: Floats, rng: np.random.Generator) -> Floats:
+        """As `draw`, with each hyperparameter at an end of its range in half of the configurations."""
+        at_end, ends = rng.random(uniform.shape) < 0.5, rng.random(uniform.shape)
+        columns = [
+            np.where(at_end[:, i], c.end(ends[:, i]), c.draw(uniform[:, i])) for i, c in enumerate(self.columns)
+        ]
+        return self.prune(np.column_stack(columns))
+
     def near(self, codes: Floats, rng: np.random.Generator, scale: float) -> Floats:
         """Neighbours, shape (n, columns), of configurations of the same shape.
 
-        About two hyperparameters of each row change: an ordered one by a normal step with a standard deviation of
-        `scale` (1 is its whole range), a category to a random one. What becomes active is drawn at random.
+        In most rows about two hyperparameters change, in some all: an ordered one by a normal step with a standard
+        deviation of `scale` (1 is its whole range) or to an end of its range, a category to a random one. What
+        becomes active is drawn at random.
         """
         shape = codes.shape
         uniform, normal = rng.random(shape), rng.normal(scale=scale, size=shape)
         movable = np.array([c.width > 0 for c in self.columns])
-        changes = rng.random(shape) < 2 / max(2, movable.sum())
+        share = np.where(rng.random((shape[0], 1)) < _ALL_CHANGE, 1.0, 2 / max(2, movable.sum()))
+        changes, jumps = rng.random(shape) < share, rng.random(shape) < _JUMPS
         rows = np.arange(len(codes))
         if movable.any():
             changes[rows, rng.choice(np.flatnonzero(movable), size=len(codes))] = True
@@ -92,7 +110,8 @@ class Space:
             old = codes[:, index]
             known = ~np.isnan(old)
             new = c.draw(uniform[:, index])
-            moved = c.near(old[known], uniform[known, index], normal[known, index])
+            step = c.near(old[known], uniform[known, index], normal[known, index])
+            moved = np.where(jumps[known, index], c.end(uniform[known, index]), step)
             new[known] = np.where(changes[known, index], moved, old[known])
             result[:, index] = new
         return self.prune(result)

@@ -41,11 +41,6 @@ class Rows:
             self.y = tf.convert_to_tensor(split.y)
         self.count = len(split)
 
-    def gather(self, index: Any) -> tuple[Any, Any]:
-        """The batch with these row numbers."""
-        with tf.device("/CPU:0"):
-            return tf.gather(self.x, index), tf.gather(self.y, index)
-
 
 class Engine:
     """A compiled Keras model with the functions that train and evaluate it.
@@ -59,19 +54,21 @@ class Engine:
 
     def __init__(self, model: Any, seed: int, batch_size: int) -> None:
         self.model = model
+        self._train: Any = None
+        self._test: Any = None
+        self._seed_states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
+        self.begin(seed, batch_size)
+
+    def begin(self, seed: int, batch_size: int) -> None:
+        """Sets what a training of the model, whose variables the caller has set, is to use; as for the constructor."""
         self._seed = seed
         self._batch_size = batch_size
         self._steps_per_call = 1
-        self._train: Any = None
-        self._test: Any = None
-        self._train_rows: Rows | None = None
-        self._test_rows: Rows | None = None
-        self._seed_states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
 
     def prepare(self, rows: Rows) -> None:
         """Makes the optimizer's and the metrics' variables, as the first step of `fit` would."""
         self.model.optimizer.build(self.model.trainable_variables)
-        x, y = rows.gather(tf.range(1))
+        x, y = rows.x[:1], rows.y[:1]
         self.model.compute_metrics(x, y, self.model(x, training=False), sample_weight=None)
         self.model.reset_metrics()
 
@@ -86,21 +83,21 @@ class Engine:
         Returns:
             The training loss and metrics, averaged over the epoch.
         """
-        if self._train is None or self._train_rows is not rows:
-            self._train, self._train_rows = self._compile(rows, self.model.train_step), rows
+        if self._train is None:
+            self._train = _compiled(self.model.train_step, rows)
         order = np.random.default_rng([self._seed, epoch]).permutation(rows.count).astype(np.int32)
         self._seed_random_layers(epoch)
         self.model.reset_metrics()
-        self._run(self._train, order, self._batch_size, checkpoint)
+        self._run(self._train, rows, order, self._batch_size, checkpoint)
         return self._metrics()
 
     def evaluate(self, rows: Rows, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Loss and metrics over all rows, without training. Arguments as in `train_epoch`."""
-        if self._test is None or self._test_rows is not rows:
-            self._test, self._test_rows = self._compile(rows, self.model.test_step), rows
+        if self._test is None:
+            self._test = _compiled(self.model.test_step, rows)
         self.model.reset_metrics()
         order = np.arange(rows.count, dtype=np.int32)
-        self._run(self._test, order, validation_batch(rows), checkpoint)
+        self._run(self._test, rows, order, validation_batch(rows), checkpoint)
         return self._metrics()
 
     def predict(self, rows: Rows) -> np.ndarray:
@@ -124,20 +121,14 @@ class Engine:
         variables = self.model.optimizer.variables
         if len(variables) != len(state["optimizer"]):
             raise ValueError(f"the optimizer has {len(variables)} variables, not {len(state['optimizer'])}")
-        self.model.set_weights(state["weights"])
+        for variable, value in zip(self.model.weights, state["weights"], strict=True):
+            variable.value.assign(value)
         for variable, value in zip(variables, state["optimizer"], strict=True):
-            variable.assign(value)
+            variable.value.assign(value)
 
-    def _compile(self, rows: Rows, step_function: Callable[[Any], Any]) -> Any:
-        # XLA stays off: on a CPU it costs seconds of compilation and makes small convolutions slower.
-        @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
-        def run(order: Any, batch: Any, start: Any, stop: Any) -> None:
-            for step in tf.range(start, stop):
-                step_function(rows.gather(order[step * batch : (step + 1) * batch]))
-
-        return run
-
-    def _run(self, function: Any, order: np.ndarray, batch_size: int, checkpoint: Callable[[], None]) -> None:
+    def _run(
+        self, function: Any, rows: Rows, order: np.ndarray, batch_size: int, checkpoint: Callable[[], None]
+    ) -> None:
         steps = -(-len(order) // batch_size)
         with tf.device("/CPU:0"):
             order_tensor, batch = tf.constant(order), tf.constant(batch_size)
@@ -145,7 +136,7 @@ class Engine:
         while done < steps:
             stop = min(steps, done + self._steps_per_call)
             started = time.perf_counter()
-            function(order_tensor, batch, tf.constant(done), tf.constant(stop))
+            function(rows.x, rows.y, order_tensor, batch, tf.constant(done), tf.constant(stop))
             self._adapt(stop - done, time.perf_counter() - started)
             done = stop
             checkpoint()
@@ -161,6 +152,29 @@ class Engine:
 
     def _metrics(self) -> dict[str, float]:
         return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+
+
+def _compiled(step_function: Callable[[Any], Any], rows: Rows) -> Any:
+    """A function that makes the steps `start` to `stop`, gathering their rows; it serves all parts of a data set."""
+    number = tf.TensorSpec((), tf.int32)
+    data = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in (rows.x, rows.y)]
+
+    # XLA stays off: on a CPU it costs seconds of compilation and makes small convolutions slower. So does AutoGraph:
+    # it would translate Keras's source code, which has nothing to translate.
+    @tf.function(  # type: ignore[untyped-decorator]
+        jit_compile=False, autograph=False, input_signature=[*data, tf.TensorSpec([None], tf.int32), *[number] * 3]
+    )
+    def run(x: Any, y: Any, order: Any, batch: Any, start: Any, stop: Any) -> None:
+        def make_step(step: Any) -> Any:
+            index = order[step * batch : (step + 1) * batch]
+            with tf.device("/CPU:0"):
+                rows = tf.gather(x, index), tf.gather(y, index)
+            step_function(rows)
+            return step + 1
+
+        tf.while_loop(lambda step: step < stop, make_step, [start], parallel_iterations=1)
+
+    return run
 
 
 def validation_batch(rows: Rows) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 from collections.abc import Callable
@@ -11,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import spaces
 from search import checkpoint as checkpoints
 from search import layout
 from search.clock import Clock
 from search.errors import CheckpointError, DiskError
 from search.training import memory, stopping
-from search.training.failures import InvalidArchitecture, TrialFailed, classify
+from search.training.failures import TrialFailed, classify
 from search.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
 from spaces import Dataset, Settings, Split
 
 if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
+    from search.training.networks import Networks
 
 OnEpoch = Callable[[Epoch], None]
 ShouldStop = Callable[[], Stop | None]
@@ -42,6 +41,7 @@ class Trainer:
         self._data = data
         self._clock = clock
         self._rows: dict[str, Rows] = {}
+        self._networks: Networks | None = None
 
     def train(
         self, job: TrialJob, should_stop: ShouldStop = lambda: None, on_epoch: OnEpoch = lambda _: None
@@ -60,19 +60,27 @@ class Trainer:
             CheckpointError: The checkpoint to go on from is missing or damaged.
             DiskError: A checkpoint cannot be written, for example on a full disk.
         """
-        from keras.utils import clear_session
-
+        networks = self._kept_networks()
         training = _Training(self._run, job, Settings.from_json(job.settings), self._clock)
         try:
-            training.go(self._train_rows(job), self._validation_rows(job), self._data.info, should_stop, on_epoch)
+            training.go(self._train_rows(job), self._validation_rows(job), networks, should_stop, on_epoch)
         except (CheckpointError, DiskError):
             raise
         except Exception as error:
+            if not isinstance(error, TrialFailed):
+                # Whatever happened, it may have to do with what is kept, for example with its memory.
+                networks.forget()
             return training.failed(error)
         finally:
-            clear_session(free_memory=False)
-            gc.collect(1)
+            networks.tidy()
         return training.outcome()
+
+    def _kept_networks(self) -> Networks:
+        from search.training.networks import Networks
+
+        if self._networks is None:
+            self._networks = Networks(self._data.info)
+        return self._networks
 
     def _train_rows(self, job: TrialJob) -> Rows:
         return self._part(job.data)
@@ -112,7 +120,7 @@ class _Training:
         self,
         train: Rows,
         validation: Rows | None,
-        info: spaces.DataInfo,
+        networks: Networks,
         should_stop: ShouldStop,
         on_epoch: OnEpoch,
     ) -> None:
@@ -121,7 +129,7 @@ class _Training:
             # An early-stopped configuration that was promoted: its curve has ended, nothing is left to train.
             self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
             return
-        engine = self._engine(train, info)
+        engine = self._engine(train, networks)
         while self._stopped is None:
             try:
                 epoch = self._epoch(engine, train, validation)
@@ -159,27 +167,14 @@ class _Training:
             failure=classify(error),
         )
 
-    def _engine(self, rows: Rows, info: spaces.DataInfo) -> Engine:
-        from search.training.engine import Engine
-
-        self._parameters = self._count_parameters(info)
+    def _engine(self, rows: Rows, networks: Networks) -> Engine:
+        self._parameters = networks.parameters(self._settings)
         self._check_size(self._parameters)
-        model = spaces.build_model(self._settings, info, seed=self._job.seed)
-        engine = Engine(model, self._job.seed, self._settings.training.batch_size)
-        engine.prepare(rows)
+        engine = networks.engine(self._settings, self._job.seed, rows, self._parameters)
         if self._job.resume is not None:
             engine.restore(checkpoints.read(self._run, self._job.resume))
         self._build_seconds = time.perf_counter() - self._started
         return engine
-
-    def _count_parameters(self, info: spaces.DataInfo) -> int:
-        try:
-            return spaces.count_parameters(self._settings, info)
-        except ValueError as error:
-            # The families refuse with it what cannot be built; an error of a user's function stays what it is.
-            if self._settings.family.startswith("python:"):
-                raise
-            raise InvalidArchitecture(str(error)) from error
 
     def _check_size(self, parameters: int) -> None:
         limit = self._job.max_parameters

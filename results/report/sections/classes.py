@@ -12,7 +12,7 @@ from results.report.chart import Axis, Cells, Chart, Panel, View
 from results.report.document import Item, Picture, Pictures, Section, Table, Text
 from results.report.facts import Facts
 from results.report.pixels import to_pixels
-from results.report.words import count, number, percent, plural, shortened
+from results.report.words import count, distinct, number, percent, plural
 from search.store import Evaluation
 
 _MOST_TEXTS = 20
@@ -45,9 +45,7 @@ def _confusion(names: list[str], answers: Answers, evaluation: Evaluation) -> Ch
     labels = range(len(names))
     matrix = confusion_matrix(answers.labels, answers.classes, labels=list(labels))
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
-    short = [shortened(name, 18) for name in names]
-    # Names that are equal once they are shortened would fall onto one row.
-    short = [name if short.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(short)]
+    short = distinct(names, 18)
     texts = [[str(n) if n and len(names) <= _MOST_TEXTS else "" for n in row] for row in matrix]
     hover = [
         [

@@ -6,7 +6,7 @@ from results.finalists import Finalist
 from results.report.chart import Axis, Chart, Dots, Line, Mark, Panel, Symbol, Tone, View
 from results.report.document import Item, Section, Table, Text
 from results.report.facts import Facts
-from results.report.words import DASH, alike, count, listed, number, plural, signed
+from results.report.words import DASH, alike, count, distinct, listed, number, plural, signed
 from results.statistics import Interval
 
 _FAR = 4.0
@@ -44,25 +44,26 @@ def _others(facts: Facts) -> tuple[list[tuple[str, float]], list[tuple[str, floa
 
 
 def _panel(facts: Facts, found: tuple[Finalist, ...]) -> Panel:
-    names = [finalist.name for finalist in found]
-    seeds = [(score, f.name, k) for f in found for k, score in enumerate(f.scores)]
-    searched = [(f.search_score, f.name) for f in found if f.search_score is not None]
     others, _ = _others(facts)
+    labels = distinct([*(finalist.name for finalist in found), *(name for name, _ in others)], 30)
+    rows = list(zip(labels, found, strict=False))
+    seeds = [(label, f, k, score) for label, f in rows for k, score in enumerate(f.scores)]
+    searched = [(label, f.name, f.search_score) for label, f in rows if f.search_score is not None]
     marks: list[Mark] = [
-        *(Line([min(f.scores), max(f.scores)], [f.name] * 2, Tone.SOFT) for f in found if f.seeds > 1),
-        Dots([s for s, _, _ in seeds], [n for _, n, _ in seeds], Tone.SOFT, "each fresh seed",
-             [f"{n}, seed {k + 1}\n{number(s)}" for s, n, k in seeds], size=7),
-        Dots([s for s, _ in searched], [n for _, n in searched], Tone.INK, "score of the search",
-             [f"{n}, during the search\n{number(s)}" for s, n in searched], Symbol.RING, 9),
-        Dots([f.mean for f in found], names, Tone.ACCENT, "mean over seeds",
+        *(Line([min(f.scores), max(f.scores)], [label] * 2, Tone.SOFT) for label, f in rows if f.seeds > 1),
+        Dots([score for *_, score in seeds], [label for label, *_ in seeds], Tone.SOFT, "each fresh seed",
+             [f"{f.name}, seed {k + 1}\n{number(score)}" for _, f, k, score in seeds], size=7),
+        Dots([score for *_, score in searched], [label for label, *_ in searched], Tone.INK, "score of the search",
+             [f"{name}, during the search\n{number(score)}" for _, name, score in searched], Symbol.RING, 9),
+        Dots([f.mean for f in found], labels[: len(found)], Tone.ACCENT, "mean over seeds",
              [f"{f.name}, mean of {plural(f.seeds, 'seed')}\n{number(f.mean)}" for f in found], Symbol.DIAMOND, 11),
     ]  # fmt: skip
     if others:
         marks.append(
-            Dots([s for _, s in others], [n for n, _ in others], Tone.BASELINE, "baseline, one training",
-                 [f"{n}\n{number(s)}" for n, s in others], Symbol.DIAMOND, 9)
+            Dots([score for _, score in others], labels[len(found) :], Tone.BASELINE, "baseline, one training",
+                 [f"{name}\n{number(score)}" for name, score in others], Symbol.DIAMOND, 9)
         )  # fmt: skip
-    return Panel(marks, Axis(facts.objective), Axis(categories=(*names, *(n for n, _ in others))))
+    return Panel(marks, Axis(facts.objective), Axis(categories=tuple(labels)))
 
 
 def _verdict(facts: Facts, found: tuple[Finalist, ...]) -> str:

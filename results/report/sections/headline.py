@@ -24,7 +24,7 @@ def headline(facts: Facts) -> Headline:
         told = "This report will have more to say once a configuration has finished."
         return Headline("result", "Nothing has finished yet", "", told)
     evaluation = facts.final(leader) if facts.winner is not None else None
-    score = evaluation.metrics.get(facts.metric) if evaluation is not None else None
+    score = evaluation.metrics.get(facts.measured) if evaluation is not None else None
     if evaluation is None or score is None:
         return Headline(
             f"best {facts.objective}" + ("" if facts.finished else " so far"),
@@ -36,7 +36,7 @@ def headline(facts: Facts) -> Headline:
             links(facts),
         )
     return Headline(
-        f"{evaluation.part} {facts.metric}",
+        f"{evaluation.part} {facts.measured}",
         number(score),
         _interval(facts, evaluation),
         _sentence(facts, leader, evaluation),
@@ -50,7 +50,7 @@ def _interval(facts: Facts, evaluation: Evaluation) -> str:
     answers = read_answers(facts, evaluation)
     if answers is None:
         return ""
-    if facts.classification and facts.metric == "accuracy":
+    if facts.measured == "accuracy":
         found = wilson(int(answers.right.sum()), len(answers.labels))
         return f"95 % interval {number(found.low)} to {number(found.high)}"
     losses = row_losses(facts, answers)

@@ -18,22 +18,19 @@ _MOST_BASELINES = 6
 
 def history(facts: Facts) -> Section:
     """The section; a sentence alone where nothing has finished yet."""
-    ended = sorted(
-        (t for t in facts.trials if t.kind is TrialKind.SEARCH and t.finished is not None),
-        key=lambda trial: trial.finished or 0.0,
-    )
+    ended = ended_trials(facts)
     scored = any(trial.outcome and trial.outcome.score is not None for trial in ended)
     items: list[Item] = [Text("No trial of the search has finished yet.")]
     if ended:
-        items = [_chart(facts, ended) if scored else Text(_caption(facts, ended, _spent(ended), None, ()))]
+        items = [_chart(facts, ended) if scored else Text(_caption(facts, ended, epochs_spent(ended), None, ()))]
     return Section("history", "Search history", items, "History")
 
 
 def _chart(facts: Facts, ended: Sequence[Trial]) -> Chart:
     clock = facts.clock.seconds
     longest = max(clock(trial.finished or 0.0) for trial in ended)
-    unit, seconds = ("hours", 3600.0) if longest > 5400 else ("minutes", 60.0) if longest > 90 else ("seconds", 1.0)
-    spent = _spent(ended)
+    unit, seconds = time_unit(longest)
+    spent = epochs_spent(ended)
     times = [clock(trial.finished or 0.0) / seconds for trial in ended]
     scores = [t.outcome.score for t in ended if t.outcome and t.outcome.score is not None]
     span = focus(scores, facts.maximize, [b.score for b in facts.baselines[:_MOST_BASELINES] if b.score is not None])
@@ -46,7 +43,19 @@ def _chart(facts: Facts, ended: Sequence[Trial]) -> Chart:
     return Chart("history", caption, views)
 
 
-def _spent(ended: Sequence[Trial]) -> list[int]:
+def ended_trials(facts: Facts) -> list[Trial]:
+    """The trials of the search that have ended, in the order of their ends."""
+    found = (t for t in facts.trials if t.kind is TrialKind.SEARCH and t.finished is not None)
+    return sorted(found, key=lambda trial: trial.finished or 0.0)
+
+
+def time_unit(longest: float) -> tuple[str, float]:
+    """The unit for an axis that ends at so many seconds, and its length in seconds."""
+    return ("hours", 3600.0) if longest > 5400 else ("minutes", 60.0) if longest > 90 else ("seconds", 1.0)
+
+
+def epochs_spent(ended: Sequence[Trial]) -> list[int]:
+    """Epochs of the search up to the end of each trial."""
     return list(accumulate(len(t.outcome.epochs) if t.outcome else 0 for t in ended))
 
 
@@ -79,13 +88,20 @@ def _panel(
             Dots([x for x, _ in failed], [bottom] * len(failed), Tone.BAD, "failed",
                  [f"{c.name}\nfailed: {c.failure.reason if c.failure else ''}" for _, c in failed], Symbol.CROSS, 8)
         )  # fmt: skip
-    xs, ys = _best_so_far(facts, ended, at)
+    xs, ys = best_so_far(facts, ended, at)
     if xs:
         marks.append(Line(xs, ys, Tone.ACCENT, "best so far", step=True, width=2.5))
     return Panel(marks, Axis(title, span=(0.0, 1.03 * max(at) or 1.0)), Axis(facts.objective, span=span))
 
 
-def _best_so_far(facts: Facts, ended: Sequence[Trial], at: Sequence[float]) -> tuple[list[float], list[float]]:
+def best_so_far(facts: Facts, ended: Sequence[Trial], at: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Where the best score improved and what it was then, with the last trial as the end.
+
+    Args:
+        facts: The run.
+        ended: Trials in the order of their ends.
+        at: Position of each on the horizontal axis.
+    """
     xs: list[float] = []
     ys: list[float] = []
     for x, trial in zip(at, ended, strict=True):
@@ -111,7 +127,7 @@ def _caption(
     took = (
         f"{plural(len(ended), 'trial')} and {plural(spent[-1], 'epoch')} in {duration(clock(ended[-1].finished or 0))}"
     )
-    _, ys = _best_so_far(facts, ended, spent)
+    _, ys = best_so_far(facts, ended, spent)
     if not ys:
         return f"{took}: none gave a score."
     improved = next(i for i, t in enumerate(ended) if t.outcome and t.outcome.score == ys[-1])

@@ -9,6 +9,7 @@ from results.ledger import time_spent as ledger
 from results.report.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.report.document import Section
 from results.report.facts import Facts
+from results.report.sections.history import time_unit
 from results.report.words import duration, percent
 from search.rundir import Run
 
@@ -35,7 +36,7 @@ def time_spent(facts: Facts, run: Run) -> Section | None:
 
 def _view(spent: Mapping[str, float], name: str, lost: set[str]) -> View:
     total, largest = sum(spent.values()), max(spent.values())
-    unit, seconds = ("hours", 3600.0) if largest > 5400 else ("minutes", 60.0) if largest > 90 else ("seconds", 1.0)
+    unit, seconds = time_unit(largest)
     bars = []
     for inside, tone in ((False, Tone.SOFT), (True, Tone.BAD)):
         shown = {label: value for label, value in spent.items() if (label in lost) is inside}

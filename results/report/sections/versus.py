@@ -48,12 +48,12 @@ def _during_search(facts: Facts, leader: Configuration, baseline: Configuration)
 
 def _measured(facts: Facts, evaluation: Evaluation, answers: Answers | None, baseline: Configuration) -> Versus:
     other = facts.final(baseline)
-    mine = evaluation.metrics.get(facts.metric)
-    theirs = other.metrics.get(facts.metric) if other is not None else None
+    mine = evaluation.metrics.get(facts.measured)
+    theirs = other.metrics.get(facts.measured) if other is not None else None
     if mine is None or theirs is None:
         return Versus(baseline.name, _UNMEASURED, "", _why(baseline), Mood.NOTE)
     verdict, mood = _verdict(facts, answers, read_answers(facts, other))
-    return Versus(baseline.name, number(theirs), signed(facts.gain(mine, theirs), mine), verdict, mood)
+    return Versus(baseline.name, number(theirs), signed(facts.measured_gain(mine, theirs), mine), verdict, mood)
 
 
 def _why(baseline: Configuration) -> str:

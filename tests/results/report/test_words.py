@@ -56,3 +56,11 @@ def test_small_words() -> None:
     assert words.compact(20_000) == "20k"
     assert words.scalar(True) == "true"
     assert words.scalar(0.30000000000000004) == "0.3"
+
+
+def test_distinct() -> None:
+    long = [f"a rather long name number {i} of the article" for i in range(3)]
+    labels = words.distinct([*long, "same", "same", "x" * 50, "x" * 49 + "y"], 20)
+    assert len(set(labels)) == 7
+    assert all(len(label) <= 20 for label in labels)
+    assert labels[3:5] == ["same", "same (4)"]

@@ -1,0 +1,288 @@
+"""Freeze-thaw Bayesian search."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from ._acquisition import log_improvement, maximise, quasi_random
+from ._base import BaseOracle
+from ._columns import Floats
+from ._cost import EpochSeconds
+from ._curves import Curve, Stage, reports_every_epoch
+from ._gp import GaussianProcess, Kernel, Points, fit_kernel
+from ._space import Values
+from .bayesian import fit_sample
+
+SECONDS_METRIC = "seconds_per_epoch"
+"""Name under which the loop may report, among the metrics of an epoch, the seconds that it took."""
+
+INITIAL_POINTS = 10
+"""Quasi-random configurations, at the shortest training, before the model decides."""
+
+_FIRST_SHARE = 16
+_GROWTH = 20
+_STEP = 1.5
+_FAINT = 4
+_THINNING = 1.9
+_WIDER = 1.5
+_FIT_POINTS = 160
+_MOST_OBSERVATIONS = 1000
+_KEPT_PAUSED = 40
+
+
+class FreezeThawOracle(BaseOracle):
+    """Keeps many configurations at different stages of training and goes on where the final score promises most.
+
+    At each step it either continues a paused configuration or starts a new one. The values of a trial say what to
+    train, as Hyperband's do: `tuner/epochs`, `tuner/initial_epoch`, and `tuner/trial_id` for a continued one.
+
+    Model: a Gaussian process over configuration and training length (see `_gp`). It sees the best score so far at a
+    few lengths of each curve, so that the value at full length is the score of the table, whether a configuration is
+    still learning or already overfits. Scores further below the median configuration than the best is above it are
+    drawn in. A curve that has ended early counts as known to its end; a running trial as if it had reached the score
+    that the model expects; a failed configuration as poor.
+
+    Acquisition: expected improvement of the score at full length, with the deviation widened by half because the
+    kernel's parameters are themselves estimates. A new configuration must improve on the best score *expected* of any
+    configuration at hand, a paused one only on the best *observed*: what is promising is finished before its
+    neighbours are tried. Where the loop reports seconds, the improvement counts per expected second.
+
+    Lengths: new configurations get 1/16 of the longest training at first, and later 1/20 of all epochs spent so far:
+    short trainings tell good from bad regions, but not the good configurations from the best. Observations much
+    shorter than that leave the model, in which they would bind the ranking at full length to that of the first
+    epochs. A continued configuration gets half as many epochs again.
+
+    Sources: the idea is of Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (arXiv:1406.3896, 2014);
+    choosing between continuing and starting by expected improvement at a later length as in Wistuba, Kadra and
+    Grabocka, "Supervising the Multi-Fidelity Race of Hyperparameter Configurations" (NeurIPS 2022). The growing first
+    length and the two different thresholds are this project's; `docs/decisions/freeze-thaw.md` has the figures.
+    """
+
+    def __init__(self, *, min_epochs: int = 1, max_epochs: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._longest = max_epochs
+        self._first = max(min_epochs, round(max_epochs / _FIRST_SHARE))
+        self._evidence: list[dict[str, Any]] = []
+        self._retired: set[str] = set()
+        self._kernel: dict[str, Any] | None = None
+        self._reason = ""
+        # Of ended trials, which change no more: scores by step, and seconds of an epoch.
+        self._reports: dict[str, tuple[dict[int, float], float | None]] = {}
+
+    def add_evidence(
+        self, values: Mapping[str, Any], curve: Sequence[float], seconds_per_epoch: float | None = None
+    ) -> None:
+        """Tells the model what a configuration scored elsewhere: a baseline, or a trial of an earlier run.
+
+        Args:
+            values: its hyperparameter values. Those that this space does not have are ignored, numbers outside their
+                range count as its end; a configuration that lacks some counts as one where these are inactive.
+            curve: the objective after each epoch, from the first on; NaN where unknown.
+            seconds_per_epoch: what an epoch took, on a machine as fast as this one; None if unknown.
+        """
+        scores = {epoch: float(score) for epoch, score in enumerate(curve, start=1) if math.isfinite(score)}
+        if scores:
+            self._evidence.append({"values": dict(values), "scores": scores, "seconds": seconds_per_epoch})
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """The next trial; its `message` says why it was chosen."""
+        self._reason = ""
+        trial = super().create_trial(tuner_id)
+        if self._reason:
+            trial.message = self._reason
+        return trial
+
+    def continuable(self) -> set[str]:
+        return {curve.trial_id for curve in self._curves().values() if curve.stage is Stage.PAUSED}
+
+    # --- the decision -----------------------------------------------------------------------------------------
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        curves = self._curves()
+        known = [*curves.values(), *self._known_elsewhere()]
+        length = self._new_length()
+        standing = [c for c in known if c.stage is not Stage.FAILED]
+        if len(standing) < INITIAL_POINTS or sum(bool(c.scores) for c in standing) < 2:
+            values = None
+            if self.space.width:
+                values = self.if_new(quasi_random(self.space, len(self.trials), self.seed))
+            values = values or self.new_random()
+            if values is not None:
+                return self._start(values, length, "start: one of the first, spread over the space")
+        if self.space.width and sum(bool(c.scores) for c in standing) >= 2:
+            decided = self._decide(known, length)
+            if decided is not None:
+                return decided
+        values = self.new_random()
+        if values is not None:
+            return self._start(values, length, "at random")
+        paused = [c for c in curves.values() if c.stage is Stage.PAUSED]
+        if paused:
+            return self._continue(max(paused, key=_latest), "continuation: no new configuration is left")
+        return {"status": TrialStatus.IDLE if self.ongoing_trials else TrialStatus.STOPPED}
+
+    def _decide(self, known: Sequence[Curve], length: int) -> dict[str, Any] | None:
+        view = _View(known, self.space, self._longest, self._first, length / _FAINT)
+        kernel = self._fitted(view)
+        running = [c for c in known if c.stage is Stage.RUNNING]
+        halvings = np.log2(self._longest / np.array([c.epochs for c in running], dtype=np.float64))
+        pending = Points(view.features(running), halvings)
+        model = GaussianProcess(view.points, view.targets, kernel).expecting(pending)
+        timed = [c for c in known if c.seconds]
+        times = np.array([c.seconds for c in timed], dtype=np.float64)
+        cost = EpochSeconds(view.features(timed), times, self.space.feature_groups)
+
+        own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
+        reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
+        expected, spread = model.predict(Points.full_length(view.features(reference)))
+        observed = max(view.target(_latest(c)) for c in reference if c.scores)
+        hoped = max(observed, float(expected.max()))
+
+        def promise(features: Floats, threshold: float) -> Floats:
+            mean, deviation = model.predict(Points.full_length(features))
+            return log_improvement(mean, _WIDER * deviation, threshold) - cost.log_seconds(features)
+
+        order = np.argsort(-expected, kind="stable")
+        parents = np.array([reference[index].codes for index in order[:10]])
+        found = maximise(lambda codes: promise(self.space.features(codes), hoped), self.space, parents, self.rng())
+        new = next(((values, codes, p) for codes, p in found if (values := self.if_new(codes)) is not None), None)
+        paused = [c for c in own if c.stage is Stage.PAUSED]
+        self._retire(paused, dict(zip((c.trial_id for c in reference), expected + 2 * spread, strict=True)))
+        best = None
+        if paused:
+            promises = promise(view.features(paused), observed)
+            best = int(promises.argmax())
+            if new is None or promises[best] > new[2]:
+                return self._continue(paused[best], self._why("continuation", paused[best].codes, model, view))
+        if new is None:
+            return None
+        return self._start(new[0], length, self._why("exploration", new[1], model, view))
+
+    def _why(self, kind: str, codes: Floats, model: GaussianProcess, view: "_View") -> str:
+        mean, deviation = model.predict(Points.full_length(self.space.features(codes[None, :])))
+        sign = 1 if self.objective.direction == "max" else -1
+        score, spread = sign * view.score(float(mean[0])), float(deviation[0]) * view.unit
+        return f"{kind}: expected {score:.4g} ± {spread:.2g} after {self._longest} epochs"
+
+    def _start(self, values: Values, length: int, reason: str) -> dict[str, Any]:
+        self._reason = reason
+        steps = {"tuner/epochs": length, "tuner/initial_epoch": 0}
+        return {"status": TrialStatus.RUNNING, "values": {**values, **steps}}
+
+    def _continue(self, curve: Curve, reason: str) -> dict[str, Any]:
+        self._reason = reason
+        target = max(next_length(curve.epochs, self._first, self._longest), self._new_length())
+        steps = {"tuner/epochs": target, "tuner/initial_epoch": curve.epochs, "tuner/trial_id": curve.trial_id}
+        values = self.trials[curve.trial_id].hyperparameters.values
+        return {"status": TrialStatus.RUNNING, "values": {**values, **steps}}
+
+    def _new_length(self) -> int:
+        """Epochs of a new configuration's first trial."""
+        spent = 0
+        for trial in self.trials.values():
+            values = trial.hyperparameters.values
+            spent += values["tuner/epochs"] - values["tuner/initial_epoch"]
+        return min(self._longest, max(self._first, round(spent / _GROWTH)))
+
+    def _retire(self, paused: Sequence[Curve], outlook: Mapping[str, float]) -> None:
+        """Gives up the least promising paused configurations: their checkpoints need not be kept."""
+        ranked = sorted(paused, key=lambda c: outlook[c.trial_id], reverse=True)
+        self._retired.update(c.trial_id for c in ranked[_KEPT_PAUSED:])
+
+    # --- what is known ----------------------------------------------------------------------------------------
+
+    def _curves(self) -> dict[str, Curve]:
+        """The search's configurations in the order of their first trials."""
+        reports = [(trial, *self._report(trial)) for trial in self.trials.values()]
+        by_epoch = reports_every_epoch(scores for _, scores, _ in reports)
+        curves: dict[str, Curve] = {}
+        for trial, scores, seconds in reports:
+            key = self._id_to_hash[trial.trial_id]
+            if key not in curves:
+                curves[key] = Curve(self._codes_of(key, trial))
+            curves[key].add(trial, scores, seconds, by_epoch)
+            if curves[key].epochs >= self._longest or trial.trial_id in self._retired:
+                if curves[key].stage is Stage.PAUSED:
+                    curves[key].stage = Stage.ENDED
+        return curves
+
+    def _codes_of(self, key: str, trial: Trial) -> Floats:
+        return self.space.codes(trial.hyperparameters.values)
+
+    def _known_elsewhere(self) -> list[Curve]:
+        return [
+            Curve(
+                codes=self.space.codes(one["values"]),
+                stage=Stage.KNOWN,
+                epochs=max(one["scores"]),
+                scores={epoch: self._sign * score for epoch, score in one["scores"].items()},
+                seconds=one["seconds"],
+            )
+            for one in self._evidence
+        ]
+
+    def _report(self, trial: Trial) -> tuple[dict[int, float], float | None]:
+        if trial.trial_id in self._reports:
+            return self._reports[trial.trial_id]
+        metrics, name = trial.metrics, self.objective.name
+        history = metrics.get_history(name) if metrics.exists(name) else []
+        scores = {int(o.step): self._sign * float(o.mean()) for o in history if math.isfinite(o.mean())}
+        times = metrics.get_history(SECONDS_METRIC) if metrics.exists(SECONDS_METRIC) else []
+        seconds = float(np.median([o.mean() for o in times])) if times else None
+        if trial.status != TrialStatus.RUNNING:
+            self._reports[trial.trial_id] = (scores, seconds)
+        return scores, seconds
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.objective.direction == "max" else -1
+
+    def _fitted(self, view: "_View") -> Kernel:
+        """The kernel, fitted anew whenever a tenth of the trials is new."""
+        groups = self.space.feature_groups
+        curves = bool(np.ptp(view.points.halvings) > 0)
+        kept = self._kernel
+        if kept and kept["curves"] == curves and kept["hyperparameters"] == int(groups.max()) + 1:
+            if len(self.trials) < max(1.1 * kept["trials"], kept["trials"] + 3):
+                return Kernel(np.array(kept["logs"]), groups)
+        chosen = fit_sample(view.targets, _FIT_POINTS, self.rng())
+        kernel = fit_kernel(view.points[chosen], view.targets[chosen], groups, curves=curves)
+        self._kernel = {
+            "logs": kernel.logs.tolist(),
+            "curves": curves,
+            "hyperparameters": int(groups.max()) + 1,
+            "trials": len(self.trials),
+        }
+        return kernel
+
+    def get_state(self) -> dict[str, Any]:
+        state = super().get_state()
+        return {
+            **state,
+            "evidence": [{**one, "scores": list(one["scores"].items())} for one in self._evidence],
+            "retired": sorted(self._retired),
+            "kernel": self._kernel,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self._evidence = [{**one, "scores": dict(one["scores"])} for one in state["evidence"]]
+        self._retired = set(state["retired"])
+        self._kernel = state["kernel"]
+        self._reports = {}
+
+
+def next_length(epochs: int, first: int, longest: int) -> int:
+    """The next length of training after `epochs`, on a ladder of steps of one half from `first` to `longest`."""
+    rung = first
+    while rung <= epochs and rung < longest:
+        rung = max(rung + 1, round(rung * _STEP))
+    # No last step that is hardly worth an interruption.
+    return longest if rung * math.sqrt(_STEP) > longest else rung
+
+
+def _latest(curve: Curve) -> float:
+    return max(curve.scores.values(), default=-math.inf)

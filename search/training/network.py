@@ -1,0 +1,147 @@
+"""A compiled network that is trained again and again: fresh weights and other numbers, the same compiled functions.
+
+Imported only where something is trained: the module needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from search.training import graphs
+from search.training.adjustable import AdjustableDense, AdjustableDropout, AdjustableNumber
+from search.training.engine import Engine, Rows
+from spaces import DataInfo, Settings
+from spaces.model import compile_model, layer_stack
+
+
+class Network:
+    """A network of one of our own families, with its engine.
+
+    Args:
+        settings: A configuration; all others of the same `graphs.signature` can follow.
+        info: The rows it is for.
+        rows: Some of them.
+    """
+
+    def __init__(self, settings: Settings, info: DataInfo, rows: Rows) -> None:
+        self._info = info
+        free = graphs.widths_are_free(settings)
+        layers = [_adjustable(layer, free) for layer in layer_stack(settings, info)]
+        model = keras.Sequential([keras.Input(info.input_shape, name="rows"), *layers], name=settings.family)
+        compile_model(model, settings.training, info, settings.model["output"])
+        self._dropouts = [layer for layer in layers if isinstance(layer, AdjustableDropout)]
+        self._numbers = _adjustable_numbers(model, settings)
+        if free:
+            _free_weights(model)
+        self.engine = Engine(model, 0, settings.training.batch_size)
+        self.engine.prepare(rows)
+        self._slots = _slots(model)
+        if free:
+            for variable in model.optimizer.variables:
+                _free(variable, [None] * len(variable.shape))
+
+    def begin(self, settings: Settings, seed: int) -> Engine:
+        """The engine, in the state of a newly built model of these settings.
+
+        Args:
+            settings: A configuration of this network's signature.
+            seed: As in `spaces.build_model`, whose weights it gets, and of shuffling and the random layers.
+        """
+        self._set_weights(settings, seed)
+        self._set_optimizer(settings)
+        for dropout in self._dropouts:
+            dropout.adjust(settings.model["dropout"])
+        for name, number in self._numbers:
+            number.assign(_value(settings, name))
+        self.engine.begin(seed, settings.training.batch_size)
+        return self.engine
+
+    def _set_weights(self, settings: Settings, seed: int) -> None:
+        """Draws as `spaces.build_model` does: layers take their seeds in the order in which they are made."""
+        # Keras draws seeds from here. Its own `set_random_seed` makes TensorFlow forget its executable functions.
+        random.seed(seed)
+        fresh = {layer.name: layer for layer in layer_stack(settings, self._info)}
+        free = graphs.widths_are_free(settings)
+        inputs = None
+        for layer in self.engine.model.layers:
+            for variable in layer.weights:
+                shape = tuple(variable.shape)
+                if free:
+                    units = fresh[layer.name].units
+                    shape = (inputs or shape[0], units) if variable.name == "kernel" else (units,)
+                    inputs = units if variable.name == "bias" else inputs
+                draw = getattr(fresh[layer.name], f"{variable.name}_initializer")
+                variable.value.assign(draw(shape, dtype=variable.dtype))
+
+    def _set_optimizer(self, settings: Settings) -> None:
+        optimizer = self.engine.model.optimizer
+        for variable in optimizer.variables:
+            slot_of = self._slots.get(variable.path)
+            variable.value.assign(tf.zeros_like(variable.value if slot_of is None else slot_of.value))
+        if not settings.training.learning_rate_decay:
+            optimizer.learning_rate = settings.training.learning_rate
+
+
+def _adjustable(layer: Any, free: bool) -> Any:
+    if isinstance(layer, keras.layers.Dropout):
+        return AdjustableDropout.from_config(layer.get_config())
+    if free and isinstance(layer, keras.layers.Dense) and layer.name != "output":
+        return AdjustableDense.from_config(layer.get_config())
+    return layer
+
+
+def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]:
+    """Replaces numbers of the settings, which Keras would compile as constants, by variables; their names and these."""
+    made: list[tuple[str, Any]] = []
+
+    def number(name: str) -> Any:
+        made.append((name, AdjustableNumber() if name == "momentum" else tf.Variable(0.0, trainable=False)))
+        return made[-1][1]
+
+    optimizer, training = model.optimizer, settings.training
+    if training.momentum:
+        optimizer.momentum = number("momentum")
+    if training.weight_decay:
+        optimizer.weight_decay = number("weight_decay")
+    if training.learning_rate_decay:
+        # The public attribute `learning_rate` is the current rate; the schedule itself has no public name.
+        schedule = optimizer._learning_rate
+        schedule.initial_learning_rate, schedule.decay_rate = number("learning_rate"), number("learning_rate_decay")
+    for layer in model.layers:
+        penalty = getattr(layer, "kernel_regularizer", None)
+        if penalty is not None:
+            penalty.l2 = number("l2")
+    return made
+
+
+def _value(settings: Settings, name: str) -> float:
+    return float(settings.model["l2"] if name == "l2" else getattr(settings.training, name))
+
+
+def _free_weights(model: Any) -> None:
+    """Lets the hidden layers' weights take values of any width; before the optimizer is built upon them."""
+    *hidden, kernel, _ = model.trainable_variables
+    for variable in hidden:
+        _free(variable, [None] * len(variable.shape))
+    # The outputs keep their number: Keras looks at it when it compiles the loss.
+    _free(kernel, [None, kernel.shape[1]])
+
+
+def _free(variable: Any, shape: list[int | None]) -> None:
+    # Keras has no public way to make a variable of open shape.
+    variable._value = tf.Variable(variable.value, shape=tf.TensorShape(shape), trainable=variable.trainable)
+
+
+def _slots(model: Any) -> dict[str, Any]:
+    """Path of each of the optimizer's variables that belongs to a weight, and that weight."""
+    weights = {weight.path.replace("/", "_"): weight for weight in model.trainable_variables}
+    return {
+        variable.path: weight
+        for variable in model.optimizer.variables
+        for name, weight in weights.items()
+        if variable.name.startswith(f"{name}_")
+    }

@@ -1,0 +1,229 @@
+"""What single sections say, on runs whose answer is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from results.report.chart import Bars, Dots, Line
+from results.report.columns import columns, marks_between
+from results.report.compose import compose
+from results.report.document import Document, Mood, RankedTable
+from results.report.facts import Facts, read_facts
+from results.report.sections.common import focus
+from results.report.sections.rungs import rungs
+from results.report.sections.thinning import thinned
+from results.report.sections.tradeoff import pareto_front
+from search import layout
+from search.rundir import open_run
+from search.store import RunReader
+
+MakeRun = Callable[..., Path]
+
+
+def facts_of(run: Path) -> Facts:
+    return read_facts(open_run(run), time.time())
+
+
+def document_of(run: Path) -> Document:
+    return compose(facts_of(run), open_run(run))
+
+
+def chart_of(document: Document, key: str) -> Any:
+    return next(item for s in document.sections for item in s.items if getattr(item, "key", "") == key)
+
+
+def answer(run: Path, trial: str, right: np.ndarray, classes: int = 10) -> None:
+    """Replaces a final model's predictions: right where it says so, else one class further."""
+    file = run / layout.evaluation_file(trial)
+    with np.load(file) as stored:
+        labels, examples, index = stored["labels"], stored["examples"], stored["examples_index"]
+    shown = np.where(right, labels, (labels + 1) % classes)
+    predictions = np.full((len(labels), classes), 0.01, np.float32)
+    predictions[np.arange(len(labels)), shown] = 0.91
+    np.savez(file, predictions=predictions, labels=labels, examples=examples, examples_index=index)
+
+
+def winner_of(run: Path) -> str:
+    with RunReader(run) as reader:
+        return str(reader.meta("winner"))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "behind", "mood", "words"),
+    [
+        (12, 2, Mood.GOOD, "real: alone right on 12 rows against 2, McNemar p = 0.013"),
+        (8, 5, Mood.NOTE, "may be chance: alone right on 8 rows against 5, McNemar p = 0.58"),
+        (1, 11, Mood.BAD, "really worse: alone right on 1 rows against 11, McNemar p = 0.0063"),
+    ],
+)
+def test_versus_a_baseline(make_run: MakeRun, ahead: int, behind: int, mood: Mood, words: str) -> None:
+    """The p-values are twice the tail of a binomial with 1/2: 2*106/2**14, 2*2380/2**13, 2*13/2**12."""
+    run = make_run()
+    mine, theirs = np.ones(200, bool), np.ones(200, bool)
+    theirs[:ahead] = False
+    mine[ahead : ahead + behind] = False
+    answer(run, winner_of(run), mine)
+    answer(run, "baseline-linear", theirs)
+    found = document_of(run).headline.versus[0]
+    assert (found.mood, found.verdict) == (mood, words)
+
+
+def test_other_rows_are_not_compared(make_run: MakeRun) -> None:
+    run = make_run()
+    file = run / layout.evaluation_file("baseline-linear")
+    with np.load(file) as stored:
+        changed = {**stored, "labels": (stored["labels"] + 1) % 10}
+    np.savez(file, **changed)
+    assert document_of(run).headline.versus[0].verdict == "was measured on other rows"
+
+
+def test_accuracy_is_shown_when_the_loss_has_ranked(make_run: MakeRun) -> None:
+    run = make_run(meta={"objective": {"name": "val_loss", "direction": "min"}})
+    headline = document_of(run).headline
+    assert headline.label == "test accuracy"
+    assert headline.interval
+    assert headline.versus[0].difference.startswith("+")
+
+
+def test_confusion_caption(make_run: MakeRun) -> None:
+    run = make_run()
+    right = np.ones(200, bool)
+    with np.load(run / layout.evaluation_file(winner_of(run))) as stored:
+        threes = np.flatnonzero(stored["labels"] == 3)
+    right[threes[:4]] = False
+    answer(run, winner_of(run), right)
+    caption = chart_of(document_of(run), "confusion").caption
+    assert caption == (
+        "196 of 200 test rows are classified correctly; the most frequent mistake takes 3 for 4 (4 times)."
+    )
+
+
+def test_class_names_of_one_word_twice(make_run: MakeRun) -> None:
+    cells = chart_of(document_of(make_run(class_names=("same",) * 10)), "confusion").views[0].panels[0].marks[0]
+    assert len(set(cells.rows)) == 10
+
+
+def test_one_output_is_the_probability_of_the_second_class(make_run: MakeRun) -> None:
+    run = make_run(class_names=("no", "yes"))
+    file = run / layout.evaluation_file(winner_of(run))
+    labels = np.arange(200) % 2
+    chance = np.where(np.arange(200) < 150, 0.2 + 0.6 * labels, 0.8 - 0.6 * labels).astype(np.float32)
+    with np.load(file) as stored:
+        np.savez(file, **{**stored, "labels": labels, "predictions": chance[:, None]})
+    caption = chart_of(document_of(run), "confusion").caption
+    assert caption.startswith("150 of 200 test rows are classified correctly")
+
+
+def test_a_baseline_that_wins(make_run: MakeRun) -> None:
+    run = make_run(score=lambda values: 0.5, candidates=0)
+    with RunReader(run) as reader:
+        trial = next(t for t in reader.trials() if t.id == winner_of(run))
+    document = document_of(run)
+    assert trial.configuration in document.headline.sentence
+    facts = facts_of(run)
+    won = replace(facts, winner=replace(trial, configuration="baseline-linear"))
+    found = compose(won, open_run(run))
+    assert "The winner is the baseline linear" in found.headline.sentence
+    assert found.headline.versus == []
+
+
+def test_ranked_table_agrees_with_the_table(make_run: MakeRun) -> None:
+    from results.ranking import ranking
+
+    run = make_run(failures=("nan",))
+    item = next(i for s in document_of(run).sections for i in s.items if isinstance(i, RankedTable))
+    names = [row.cells[list(item.columns).index("name")] for row in item.rows]
+    assert names == [row["name"] for row in ranking(run).rows]
+    kinds = {row.cells[1]: row.kind for row in item.rows}
+    assert kinds["linear"] == "baseline"
+    assert list(kinds.values()).count("winner") == 1
+    assert "failed" in kinds.values()
+
+
+def test_history_is_the_running_best(make_run: MakeRun) -> None:
+    run = make_run(configurations=27, failures=("nan",))
+    facts = facts_of(run)
+    for view in chart_of(document_of(run), "history").views:
+        line = next(m for m in view.panels[0].marks if isinstance(m, Line) and m.name == "best so far")
+        assert list(line.y) == sorted(line.y)
+        assert line.y[-1] == max(c.score or 0 for c in facts.searched)
+        failed = next(m for m in view.panels[0].marks if isinstance(m, Dots) and m.name == "failed")
+        assert len(failed.x) == 1
+
+
+def test_rungs_count_every_configuration(make_run: MakeRun) -> None:
+    run = make_run(configurations=27, failures=("nan", "nan"))
+    section = rungs(facts_of(run))
+    assert section is not None
+    chart: Any = section.items[0]
+    bars = [m for m in chart.views[0].panels[0].marks if isinstance(m, Bars)]
+    first = {b.name: dict(zip(b.labels, b.values, strict=True)).get("1 epoch", 0) for b in bars}
+    assert first == {"went on or reached the end": 9, "ended here": 18, "failed": 2}
+    # 29 start, 27 with one epoch; 9 train 2 more, 3 of them 6 more: 63 epochs instead of 29 * 9.
+    assert "29 configurations started with 1 epoch and 3 reached all 9: 76 % fewer" in chart.caption
+
+
+def test_pareto_front(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(configurations=40))
+    front = pareto_front(facts, list(facts.scored))
+    for one in facts.scored:
+        beaten = [
+            f for f in front if (f.parameters or 0) <= (one.parameters or 0) and (f.score or 0) >= (one.score or 0)
+        ]
+        assert beaten, one.name
+    sizes = [f.parameters or 0 for f in front]
+    assert sizes == sorted(set(sizes))
+
+
+def test_columns_know_the_space(make_run: MakeRun) -> None:
+    found = {column.name: column for column in columns(facts_of(make_run(configurations=30)))}
+    assert list(found)[:4] == ["layers", "units_0", "units_1", "units_2"]
+    rate = found["learning_rate"]
+    assert (rate.log, rate.low, rate.high) == (True, 1e-4, 1e-1)
+    assert rate.position(1e-4) == 0
+    assert rate.position(10**-2.5) == pytest.approx(0.5)
+    assert rate.position(5.0) == 1
+    assert found["optimizer"].categories == ("adam", "sgd")
+    assert found["layers"].whole
+    assert [text for _, text in found["layers"].ticks()] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "options", "expected"),
+    [
+        (0.0, 0.5, {}, [0, 0.2, 0.4, 0.5]),
+        (16.0, 128.0, {}, [16, 50, 100, 128]),
+        (1.0, 3.0, {"whole": True}, [1, 2, 3]),
+        (5e-4, 0.1, {"log": True}, [5e-4, 1e-3, 1e-2, 0.1]),
+    ],
+)
+def test_marks_between(low: float, high: float, options: dict[str, bool], expected: list[float]) -> None:
+    assert marks_between(low, high, **options) == pytest.approx(expected)
+
+
+def test_focus_leaves_out_a_long_tail_only() -> None:
+    assert focus([0.9, 0.91, 0.92, 0.89], True) is None
+    span = focus([0.9, 0.91, 0.92, 0.89, 0.1], True)
+    assert span is not None
+    assert 0.1 < span[0] < 0.89
+    assert span[1] > 0.92
+    span = focus([0.5, 0.4, 0.45, 90.0], False, always=[1.0])
+    assert span is not None
+    assert span[0] < 0.4
+    assert 1.0 < span[1] < 90
+
+
+def test_thinning_keeps_the_best_and_its_number() -> None:
+    many: Any = list(range(1000))
+    few = thinned(many, 100)
+    assert len(few) == len(set(few)) == 100
+    assert few[:50] == many[:50]
+    assert few[-1] > 980
+    assert thinned(many, 2000) == many

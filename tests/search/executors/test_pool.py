@@ -1,0 +1,248 @@
+"""The pool of worker processes: real processes, a trainer that does what the trial's id says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from search.errors import CheckpointError, DiskError
+from search.executors import pool as pools
+from search.trial import FailureReason, Stop, TrialJob
+
+SOON = 30.0
+
+
+def job(trial_id, **changes):
+    made = {
+        "settings": {},
+        "seed": 7,
+        "objective": "val_accuracy",
+        "direction": "max",
+        "epochs_from": 0,
+        "epochs_to": 3,
+    }
+    return TrialJob(**{"trial_id": trial_id, **made, **changes})
+
+
+def nothing(*_):
+    pass
+
+
+def finish(pool, *futures):
+    """Waits for all of them."""
+    left, end = set(futures), time.monotonic() + SOON
+    while left:
+        left -= pool.wait(left, 1.0)
+        assert time.monotonic() < end, "the pool does not answer"
+    return [future.exception() or future.result() for future in futures]
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            return stream.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_jobs_are_trained_and_their_epochs_told_in_order(make_pool):
+    pool, told = make_pool(), []
+    done = finish(pool, *(pool.submit(job(name), lambda t, e: told.append((t, e.number))) for name in ("a", "b")))
+    assert [len(outcome.epochs) for outcome in done] == [3, 3]
+    assert told == [(name, number) for name in ("a", "b") for number in (1, 2, 3)]
+    assert len({epoch.metrics["pid"] for outcome in done for epoch in outcome.epochs}) == 1, "one worker, kept"
+
+
+def test_workers_train_side_by_side(make_pool):
+    pool = make_pool(2)
+    done = finish(pool, *(pool.submit(job(f"slow {i}", epochs_to=8), nothing) for i in range(4)))
+    assert len({outcome.epochs[0].metrics["pid"] for outcome in done}) == 2
+
+
+def test_where_there_are_several_workers_one_more_trial_may_wait(make_pool):
+    assert [make_pool(count).slots for count in (1, 2, 3)] == [1, 3, 4]
+
+
+def test_no_more_workers_are_started_than_there_are_jobs(make_pool, tmp_path):
+    pool = make_pool(4)
+    finish(pool, pool.submit(job("a"), nothing))
+    assert len(pool.processes) == 1
+
+
+@pytest.mark.parametrize(("name", "error"), [("checkpoint", CheckpointError), ("disk", DiskError)])
+def test_what_is_no_fault_of_the_configuration_is_raised(make_pool, name, error):
+    pool = make_pool()
+    (found,) = finish(pool, pool.submit(job(name), nothing))
+    assert type(found) is error
+    assert "trials/0/state.npz" in str(found)
+    assert finish(pool, pool.submit(job("a"), nothing))[0].score == 0.5
+
+
+def test_a_fault_of_the_program_is_raised_with_its_name(make_pool):
+    pool = make_pool()
+    (found,) = finish(pool, pool.submit(job("raises"), nothing))
+    assert "ZeroDivisionError: unlucky" in str(found)
+
+
+def test_a_worker_that_dies_costs_its_trial_one_retry(make_pool):
+    pool = make_pool()
+    once, after = finish(pool, pool.submit(job("exits once"), nothing), pool.submit(job("a"), nothing))
+    assert (once.failure, len(once.epochs)) == (None, 3)
+    assert after.failure is None
+    assert pool.events == ["the worker of trial exits once died (exit code 3); it is tried once more"]
+
+
+@pytest.mark.parametrize(("name", "ending"), [("exits", "exit code 3"), ("killed", "SIGKILL")])
+def test_a_trial_that_ends_its_worker_twice_has_failed(make_pool, name, ending):
+    pool = make_pool(2)
+    bad, *good = finish(pool, *(pool.submit(job(n), nothing) for n in (name, "a", "b", "c")))
+    assert bad.failure.reason is FailureReason.CRASHED
+    assert "ended twice" in bad.failure.message
+    assert ending in bad.failure.message
+    assert all(outcome.failure is None for outcome in good)
+    assert len(pool.events) == 1
+
+
+def test_a_worker_killed_from_outside_while_it_trains(make_pool):
+    pool, told = make_pool(), []
+
+    def kill(_, epoch):
+        told.append(epoch.number)
+        if told == [1, 2]:
+            os.kill(pool.processes[0], signal.SIGKILL)
+
+    (outcome,) = finish(pool, pool.submit(job("slow", epochs_to=6), kill))
+    assert [epoch.number for epoch in outcome.epochs] == [1, 2, 3, 4, 5, 6]
+    assert told == [1, 2, 1, 2, 3, 4, 5, 6]
+
+
+def test_an_idle_worker_that_is_killed_is_replaced(make_pool):
+    pool = make_pool()
+    finish(pool, pool.submit(job("a"), nothing))
+    os.kill(pool.processes[0], signal.SIGKILL)
+    assert finish(pool, pool.submit(job("b"), nothing))[0].failure is None
+
+
+def test_a_worker_that_dies_while_it_starts_is_replaced(make_pool, tmp_path):
+    (tmp_path / "die at start").touch()
+    pool = make_pool()
+    assert finish(pool, pool.submit(job("a"), nothing))[0].failure is None
+    assert pool.events == ["a worker died while it started (exit code 5); another one is started"]
+
+
+def test_workers_that_never_start_end_the_search_with_the_reason(make_pool, tmp_path):
+    (tmp_path / "die at every start").touch()
+    pool = make_pool()
+    with pytest.raises(RuntimeError, match=r"3 worker processes in a row ended .*exit code 5"):
+        finish(pool, pool.submit(job("a"), nothing))
+
+
+@pytest.mark.parametrize("limit", ["seconds_per_trial", "seconds_per_epoch"])
+def test_a_trial_that_hangs_is_ended_and_the_others_go_on(make_pool, monkeypatch, limit):
+    monkeypatch.setattr(pools, "_GRACE", 0.3)
+    pool = make_pool()
+    hanging, good = finish(
+        pool, pool.submit(job("hangs", **{limit: 0.2}), nothing), pool.submit(job("a", **{limit: 10.0}), nothing)
+    )
+    assert hanging.failure.reason is FailureReason.HUNG
+    assert "limit of 0.2 s" in hanging.failure.message
+    assert good.failure is None
+
+
+def test_a_slow_trial_that_keeps_within_its_epochs_does_not_hang(make_pool, monkeypatch):
+    monkeypatch.setattr(pools, "_GRACE", 0.2)
+    pool = make_pool()
+    (outcome,) = finish(pool, pool.submit(job("slow", epochs_to=20, seconds_per_epoch=0.3), nothing))
+    assert outcome.failure is None
+    assert len(outcome.epochs) == 20
+
+
+def test_a_worker_that_has_grown_is_replaced_between_trials(make_pool):
+    pool = make_pool(memory_limit=250 << 20)
+    grown, after = finish(pool, pool.submit(job("grows"), nothing), pool.submit(job("a"), nothing))
+    assert (grown.failure, after.failure) == (None, None)
+    assert grown.epochs[0].metrics["pid"] != after.epochs[0].metrics["pid"]
+    assert len(pool.events) == 1
+    assert "MiB and is replaced" in pool.events[0]
+
+
+def test_a_stop_ends_running_trials_after_their_epoch_and_waiting_ones_at_once(make_pool):
+    pool = make_pool()
+
+    def stop(_, epoch):
+        if epoch.number == 3:
+            pool.stop(Stop.INTERRUPTED)
+
+    running, waiting = finish(pool, pool.submit(job("slow", epochs_to=1000), stop), pool.submit(job("a"), nothing))
+    assert (running.stopped, waiting.stopped) == (Stop.INTERRUPTED, Stop.INTERRUPTED)
+    assert 3 <= len(running.epochs) < 1000
+    assert waiting.epochs == ()
+
+
+def test_waiting_has_an_end(make_pool):
+    pool = make_pool()
+    future = pool.submit(job("hangs"), nothing)
+    started = time.monotonic()
+    assert pool.wait({future}, 0.3) == set()
+    assert time.monotonic() - started < 5
+
+
+def test_a_shutdown_leaves_no_process(make_pool):
+    pool = make_pool(2)
+    futures = [pool.submit(job("hangs"), nothing) for _ in range(2)]
+    pool.wait(set(futures), 1.0)
+    workers = pool.processes
+    assert len(workers) == 2
+    pool.shutdown()
+    assert not any(alive(pid) for pid in workers)
+
+
+def test_an_interrupt_of_the_terminal_reaches_the_search_alone(make_pool):
+    pool = make_pool()
+
+    def interrupt(_, epoch):
+        if epoch.number == 1:
+            os.kill(pool.processes[0], signal.SIGINT)
+            os.kill(pool.processes[0], signal.SIGTERM)
+            assert os.getpgid(pool.processes[0]) != os.getpgid(0)
+
+    (outcome,) = finish(pool, pool.submit(job("slow", epochs_to=5), interrupt))
+    assert (outcome.failure, len(outcome.epochs)) == (None, 5)
+    assert pool.events == []
+
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from search.executors.pool import WorkerPool
+from search.executors.protocol import Setup
+from search.trial import TrialJob
+here = Path(sys.argv[1])
+pool = WorkerPool([Setup(here, here, 1, (), tuple(sys.path))] * 2, [{}, {}], 1 << 40, print)
+futures = {pool.submit(TrialJob("hangs", {}, 7, "x", "max", 0, 3), print) for _ in range(2)}
+while len((here / "starts").read_text().split() if (here / "starts").exists() else []) < 2:
+    pool.wait(futures, 0.1)
+print(*pool.processes, flush=True)
+time.sleep(1000)
+"""
+
+
+def test_workers_end_by_themselves_when_the_search_is_killed(make_pool, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.getcwd()])}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    workers = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(workers) == 2
+    assert all(alive(pid) for pid in workers)
+    parent.kill()
+    parent.communicate()
+    end = time.monotonic() + SOON
+    while any(alive(pid) for pid in workers):
+        assert time.monotonic() < end, "orphans are left"
+        time.sleep(0.05)

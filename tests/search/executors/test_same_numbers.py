@@ -1,0 +1,116 @@
+"""The outcome of a job depends on the job alone, wherever it is trained: the executors' common contract."""
+
+from __future__ import annotations
+
+import pytest
+
+import spaces
+from search import checkpoint as checkpoints
+from search import shared_data
+from search.clock import SystemClock
+from search.errors import CheckpointError
+from search.executors import InlineExecutor, sizing
+from search.executors.pool import WorkerPool
+from search.training.trainer import Trainer
+from search.trial import Checkpoint, FailureReason, Stop
+from tests.search import small
+
+KINDS = ("inline", "1 worker", "2 workers")
+
+
+@pytest.fixture(scope="module")
+def digits(tensorflow):
+    return spaces.load_data(small.spec())
+
+
+@pytest.fixture(scope="module")
+def make_executor(tmp_path_factory, digits):
+    """`make_executor(kind)`: an executor of that kind and its run directory; each is made once."""
+    made = {}
+
+    def make(kind):
+        if kind not in made:
+            run = tmp_path_factory.mktemp("run")
+            if kind == "inline":
+                made[kind] = InlineExecutor(lambda: Trainer(run, digits, SystemClock())), run
+            else:
+                count = int(kind[0])
+                setups = sizing.setups(run, shared_data.write(run, digits), 1, count)
+                made[kind] = WorkerPool(setups, [{}] * count, 1 << 40, pytest.fail), run
+        return made[kind]
+
+    yield make
+    for executor, _ in made.values():
+        executor.shutdown()
+
+
+def finish(executor, jobs):
+    told = []
+    futures = [executor.submit(job, lambda trial, epoch: told.append((trial, epoch.number))) for job in jobs]
+    left = set(futures)
+    while left:
+        left -= executor.wait(left, 1.0)
+    return [future.exception() or future.result() for future in futures], told
+
+
+def jobs():
+    return [small.job(f"{name} {seed}", name, epochs_to=2, seed=seed) for name in small.VALUES for seed in (1, 2)]
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_the_same_jobs_give_the_same_numbers_and_the_same_checkpoints(make_executor, kind):
+    (inline, here), (pool, there) = make_executor("inline"), make_executor(kind)
+    expected, _ = finish(inline, jobs())
+    found, _ = finish(pool, jobs())
+    for one, other in zip(expected, found, strict=True):
+        assert one.failure is None
+        assert small.curve(one) == small.curve(other)
+        assert (one.score, one.best_epoch, one.parameters) == (other.score, other.best_epoch, other.parameters)
+        for name in ("state", "best", "last"):
+            small.assert_same_arrays(
+                checkpoints.read(here, getattr(one, name)), checkpoints.read(there, getattr(other, name))
+            )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_epoch_is_told_before_the_trial_is_done(make_executor, kind):
+    executor, _ = make_executor(kind)
+    _, told = finish(executor, [small.job("told", epochs_to=3)])
+    assert told == [("told", 1), ("told", 2), ("told", 3)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_failure_is_an_outcome_a_damaged_checkpoint_is_raised(make_executor, kind):
+    executor, _ = make_executor(kind)
+    missing = Checkpoint("trials/none/state.npz", 1, "00", 1)
+    failed, damaged, good = finish(
+        executor,
+        [
+            small.job("failed", max_parameters=1),
+            small.job("damaged", epochs_from=1, resume=missing),
+            small.job("good", epochs_to=1),
+        ],
+    )[0]
+    assert failed.failure.reason is FailureReason.OVERSIZED
+    assert isinstance(damaged, CheckpointError)
+    assert good.failure is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stop_ends_a_training_after_its_epoch(make_executor, kind):
+    """The last use of these executors: a stop holds for every later job too."""
+    executor, _ = make_executor(kind)
+
+    def stop(trial, epoch):
+        if epoch.number == 2:
+            executor.stop(Stop.INTERRUPTED)
+
+    job = small.job("long", settings=small.settings(
+        small.VALUES["adam with dropout"], training={"epochs": 10_000}, search={"algorithm": "random"}
+    ), epochs_to=10_000)  # fmt: skip
+    future = executor.submit(job, stop)
+    while not executor.wait({future}, 1.0):
+        pass
+    assert future.result().stopped is Stop.INTERRUPTED
+    assert 2 <= len(future.result().epochs) < 10_000
+    assert future.result().state.epoch == len(future.result().epochs)
