@@ -28,6 +28,8 @@ RECORDED = ("rank", "name", "score", "best_epoch", "epochs", "parameters", "seco
 MEASURED = ("retrained", "spread", "seeds", "test", "verdict")
 """Measured afterwards: mean and standard deviation over fresh seeds, and the test part."""
 FAILURE = ("failure", "message")
+REASON = ("why",)
+"""Why the oracle trained the configuration, and went on with it the last time."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def ranking(runs: Source | Sequence[Source]) -> Table:
     `status` (completed, running, failed), `kind` (search, baseline), `stopped`; then what was measured afterwards:
     `retrained` (mean objective over fresh seeds), `spread` (their standard deviation), `seeds` (their number),
     `test` (the objective's metric on the test part), `verdict` (winner, or tied with #1); `failure` and `message`;
+    `why` (the oracle's reason for its last trial);
     then the hyperparameters in the order of the space, None where inactive. A hyperparameter named like one of the
     columns gets the prefix `hp_`. For several runs a column `run` comes first, and they are ranked together.
 
@@ -156,7 +159,7 @@ def _table(entries: Sequence[_Entry], several: bool) -> Table:
     # The searched configurations speak for the order: a baseline may name settings that the space fixes.
     by_kind = sorted(entries, key=lambda entry: entry.configuration.baseline)
     names = hyperparameter_order(entry.configuration.values for entry in by_kind)
-    fixed = (*(("run",) if several else ()), *RECORDED, *MEASURED, *FAILURE)
+    fixed = (*(("run",) if several else ()), *RECORDED, *MEASURED, *FAILURE, *REASON)
     columns = column_names(names, fixed, "hp_")
     found = []
     rank = 0
@@ -193,4 +196,5 @@ def _row(entry: _Entry, rank: int | None) -> Row:
         "verdict": entry.verdict,
         "failure": str(failure.reason) if failure else None,
         "message": failure.message if failure else None,
+        "why": configuration.trials[-1].note or None,
     }

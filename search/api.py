@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import spaces
-from search.crew import planned
 from search.durations import seconds
 from search.errors import RunError
 from search.observer import Observer
 from search.rundir import Run, open_run
+from search.schedule import planned
 from search.session import Options, Session
 from spaces import SearchSpec
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import spaces
 from search import environment, shared_data
 from search.clock import Clock
 from search.executors import Executor, InlineExecutor, sizing
 from search.executors.pool import WorkerPool
-from search.oracles import planned_trials
+from search.schedule import planned
 from search.training.trainer import Trainer
 from search.trial import Trial
 from spaces import Dataset, SearchSpec
@@ -75,31 +73,6 @@ class Crew:
             return least
         expected = _seconds_left(self._spec, past)
         return count if expected is None or expected > _WORTH_SECONDS else least
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What a search will train if nothing fails and no training ends early; None where only time ends it."""
-
-    trials: int | None
-    epochs: int | None
-
-
-def planned(spec: SearchSpec) -> Planned:
-    """Trials and epochs of the oracle's schedule, baselines not counted."""
-    groups = planned_trials(
-        spec.search.algorithm,
-        min_epochs=spec.min_epochs,
-        max_epochs=spec.max_epochs,
-        max_trials=spec.search.max_trials,
-        configurations=spaces.size(spec),
-    )
-    if any(group.count is None for group in groups):
-        return Planned(None, None)
-    return Planned(
-        sum(group.count or 0 for group in groups),
-        sum((group.count or 0) * (group.epochs_to - group.epochs_from) for group in groups),
-    )
 
 
 def _seconds_left(spec: SearchSpec, past: list[Trial]) -> float | None:

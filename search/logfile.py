@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -52,8 +53,11 @@ class LogFile(Observer):
         self._line(f"{level}: {text}")
 
     def close(self) -> None:
-        self._stream.close()
+        with contextlib.suppress(OSError):
+            self._stream.close()
 
     def _line(self, text: str) -> None:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._clock.now()))
-        self._stream.write(f"{stamp} {text}\n")
+        # On a full disk the search stops for what cannot be committed; a lost line is no reason to lose a trial.
+        with contextlib.suppress(OSError):
+            self._stream.write(f"{stamp} {text}\n")

@@ -6,13 +6,15 @@ The only module of the loop that knows how Keras Tuner names things.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import math
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import spaces
 from search.oracles import oracle as make_oracle
-from search.trial import Outcome, Scalar, Trial, TrialKind, TrialState
+from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 
 if TYPE_CHECKING:
     from search.oracles._base import BaseOracle
@@ -21,6 +23,8 @@ _EPOCHS = "tuner/epochs"
 _INITIAL_EPOCH = "tuner/initial_epoch"
 _PARENT = "tuner/trial_id"
 _RESERVED = "tuner/"
+# The name under which a cost-aware oracle looks for the seconds of an epoch among its metrics.
+SECONDS_METRIC = "seconds_per_epoch"
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,13 @@ class Proposer:
 
     Args:
         oracle: One of `search.oracles`.
+        timed: Whether to report what epochs cost. With a time budget that is worth its price: the choices then depend
+            on how fast the machine happens to be, and a search is not repeated exactly.
     """
 
-    def __init__(self, oracle: BaseOracle) -> None:
+    def __init__(self, oracle: BaseOracle, timed: bool = False) -> None:
         self._oracle = oracle
+        self._timed = timed
 
     def ask(self) -> Proposal | Idle | Exhausted:
         """The next trial that the oracle wants."""
@@ -80,13 +87,28 @@ class Proposer:
             note=(getattr(trial, "message", None) or ""),
         )
 
+    def learn(self, values: Mapping[str, Scalar], epochs: Sequence[Epoch]) -> None:
+        """Tells an oracle that can use it what a configuration scored that it did not ask for.
+
+        Args:
+            values: The configuration's hyperparameter values.
+            epochs: Its learning curve from the first epoch on.
+        """
+        add_evidence = getattr(self._oracle, "add_evidence", None)
+        if add_evidence is None or not epochs:
+            return
+        name = self._oracle.objective.name
+        seconds = statistics.median(epoch.seconds for epoch in epochs) if self._timed else None
+        add_evidence(values, [epoch.metrics.get(name, math.nan) for epoch in epochs], seconds)
+
     def tell(self, trial_id: str, outcome: Outcome) -> None:
         """Reports the end of a trial, epoch by epoch."""
         trial = self._oracle.trials[trial_id]
         objective = self._oracle.objective.name
         if outcome.failure is None and outcome.score is not None:
             for epoch in outcome.epochs:
-                self._oracle.update_trial(trial_id, dict(epoch.metrics), step=epoch.number)
+                seconds = {SECONDS_METRIC: epoch.seconds} if self._timed else {}
+                self._oracle.update_trial(trial_id, {**epoch.metrics, **seconds}, step=epoch.number)
             if all(epoch.number != outcome.best_epoch for epoch in outcome.epochs):
                 # The configuration's best epoch belongs to an earlier trial of it; its score still holds.
                 self._oracle.update_trial(trial_id, {objective: outcome.score}, step=outcome.best_epoch)
@@ -123,8 +145,8 @@ class Proposer:
             self._oracle.set_state(dict(state))
 
 
-def for_spec(spec: spaces.SearchSpec) -> Proposer:
-    """The proposer of a space file: its algorithm over its hyperparameters."""
+def for_spec(spec: spaces.SearchSpec, timed: bool) -> Proposer:
+    """The proposer of a space file: its algorithm over its hyperparameters; `timed` as for `Proposer`."""
     import keras_tuner
 
     objective = keras_tuner.Objective(spec.objective.name, spec.objective.direction)
@@ -137,7 +159,8 @@ def for_spec(spec: spaces.SearchSpec) -> Proposer:
             max_epochs=spec.max_epochs,
             max_trials=spec.search.max_trials,
             seed=spec.search.seed,
-        )
+        ),
+        timed,
     )
 
 

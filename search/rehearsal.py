@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import spaces
-from search.crew import Planned, planned
+from search import schedule
 from search.errors import SearchFailed
 from search.executors import sizing
-from search.oracles import PlannedTrials, planned_trials
+from search.oracles import PlannedTrials
+from search.schedule import Planned
 from search.timing import Speed, measure
 from search.training import memory, threads
 from search.training.failures import classify
@@ -121,25 +122,17 @@ def rehearse(spec: SearchSpec) -> Rehearsal:
     threads.configure(threads.for_family(spec.family))
     data = spaces.load_data(spec)
     models = _models(spec, data, timed=True)
-    configurations = spaces.size(spec)
-    groups = planned_trials(
-        spec.search.algorithm,
-        min_epochs=spec.min_epochs,
-        max_epochs=spec.max_epochs,
-        max_trials=spec.search.max_trials,
-        configurations=configurations,
-    )
     biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
     workers = sizing.automatic(gpus=0)
     return Rehearsal(
         space=spec.name,
         data={"name": data.name, "origin": data.origin, "rows": _rows(data)},
         models=tuple(models),
-        configurations=configurations,
-        groups=tuple(groups),
-        planned=planned(spec),
+        configurations=spaces.size(spec),
+        groups=tuple(schedule.groups(spec)),
+        planned=schedule.planned(spec),
         workers=workers,
-        seconds=_expected_seconds(spec, models, planned(spec), workers),
+        seconds=_expected_seconds(spec, models, schedule.planned(spec), workers),
         memory_bytes=memory.needed(biggest),
         disk_bytes=_disk_bytes(spec, models),
         imports=tuple(spaces.imports(spec)),
@@ -193,14 +186,7 @@ def _models(spec: SearchSpec, data: Dataset, *, timed: bool) -> list[CheckedMode
 def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
     """Checkpoints of the largest rung that waits for promotion, of the best, and of the baselines."""
     sizes = [m.parameters * _BYTES for m in models if m.parameters is not None and not m.problem]
-    groups = planned_trials(
-        spec.search.algorithm,
-        min_epochs=spec.min_epochs,
-        max_epochs=spec.max_epochs,
-        max_trials=spec.search.max_trials,
-        configurations=spaces.size(spec),
-    )
-    waiting = max((g.count or 0 for g in groups if g.epochs_to < spec.max_epochs), default=0)
+    waiting = max((g.count or 0 for g in schedule.groups(spec) if g.epochs_to < spec.max_epochs), default=0)
     mean = sum(sizes) / max(1, len(sizes))
     return int(mean * (_CHECKPOINT_COPIES * waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines)))
 

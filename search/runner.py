@@ -97,22 +97,22 @@ class Runner:
             unfinished: Trials of the store that an earlier attempt left `running`; they come first.
 
         Raises:
-            DiskError: A checkpoint could not be written. The other running trials were stopped and committed.
+            DiskError: Something could not be written. The other running trials were stopped and committed.
             SearchFailed: The source gave up.
         """
         queue = list(unfinished)
         broken: DiskError | None = None
         while True:
-            if broken is None:
-                self._fill(source, queue)
-            if not self._pending:
-                break
-            for future in self._executor.wait(set(self._pending), _TICK):
-                try:
+            try:
+                if broken is None:
+                    self._fill(source, queue)
+                if not self._pending:
+                    break
+                for future in self._executor.wait(set(self._pending), _TICK):
                     self._settle(source, *self._pending.pop(future), future)
-                except DiskError as error:
-                    broken = error
-                    self._executor.stop(Stop.INTERRUPTED)
+            except DiskError as error:
+                broken = error
+                self._executor.stop(Stop.INTERRUPTED)
         if broken is not None:
             raise broken
 

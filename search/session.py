@@ -12,7 +12,7 @@ from search import disk, environment, housekeeping, layout, proposer, shared_dat
 from search.changes import between
 from search.clock import Clock, SystemClock
 from search.configuration import configurations, ranked
-from search.crew import Crew, planned
+from search.crew import Crew
 from search.errors import RunError, SearchFailed
 from search.executors import Executor
 from search.facts import facts
@@ -22,8 +22,9 @@ from search.lock import RunLock
 from search.logfile import LogFile
 from search.observer import Observer, Observers
 from search.rehearsal import CheckedModel, first_look
-from search.rundir import Run
+from search.rundir import Run, open_run
 from search.runner import Runner
+from search.schedule import planned
 from search.signals import stop_on_signals
 from search.sources import First, SearchSource
 from search.store import RunStore
@@ -267,14 +268,25 @@ class Session:
             executor.shutdown()
 
     def _search_source(self, store: RunStore, observer: Observer) -> SearchSource:
-        asked = proposer.for_spec(self._spec)
+        asked = proposer.for_spec(self._spec, timed=self._options.until is not None)
         asked.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
+        if store.oracle_state() is None:
+            self._teach(asked, store)
         source = SearchSource(self._spec, asked, store, self._clock, lambda: self._search_end(source.trials))
         trials = planned(self._spec).trials
         expected = None if trials is None else trials + len(self._spec.baselines)
         store.put_meta(planned={"trials": expected})
         observer.phase("search", expected)
         return source
+
+    def _teach(self, asked: proposer.Proposer, store: RunStore) -> None:
+        """Tells the oracle at the very start what is known from other runs."""
+        known = configurations(store.trials(TrialKind.EVIDENCE))
+        for directory in self._spec.search.warm_start:
+            with open_run(directory).read() as reader:
+                known += configurations(reader.trials())
+        for configuration in known:
+            asked.learn(configuration.values, configuration.epochs)
 
     def _search_end(self, past: list[Trial]) -> float | None:
         until = self._options.until

@@ -118,7 +118,8 @@ class SearchSource(_Source):
         self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
         self._failures.append((outcome.failure.reason, outcome.failure.message) if outcome.failure else None)
         if trial.kind is not TrialKind.SEARCH:
-            return Commit()
+            self._proposer.learn(trial.values, outcome.epochs)
+            return Commit(state=self._proposer.state())
         self._proposer.tell(trial.id, outcome)
         return Commit(self._proposer.record(trial.id), self._proposer.state())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ class TensorBoardWriter(Observer):
         self._objective = objective
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
+        import tensorflow as tf
+
+        # Curves that cannot be drawn are no reason to end a search; a full disk is noticed by what has to be committed.
+        with contextlib.suppress(tf.errors.OpError):
+            self._write(trial, outcome)
+
+    def _write(self, trial: Trial, outcome: Outcome) -> None:
         import tensorflow as tf
 
         name = trial.configuration if trial.kind in (TrialKind.SEARCH, TrialKind.BASELINE) else trial.id

@@ -63,6 +63,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec, overri
         raise SpaceError([*document.problems, found_problem])
     apply_overrides(document, overrides)
     _pin_paths(document, folder)
+    _pin_runs(document, folder)
     problems = list(document.problems)
     try:
         spec = SearchSpec(**document.data)
@@ -124,6 +125,17 @@ def _pin_paths(document: Document, folder: Path | None) -> None:
                 mapping[kind] = references.resolve(value, folders)
             elif kind in PATH_SOURCES:
                 mapping[kind] = _absolute(value, folders)
+
+
+def _pin_runs(document: Document, folder: Path | None) -> None:
+    """Makes the run directories that the search begins with absolute, in place."""
+    search = document.data.get("search")
+    runs = search.get("warm_start") if isinstance(search, dict) else None
+    if not isinstance(search, dict) or not isinstance(runs, list):
+        return
+    overridden = (document.position(("search", "warm_start")).file or "").startswith("--set")
+    folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+    search["warm_start"] = [_absolute(run, folders) if isinstance(run, str) and run else run for run in runs]
 
 
 def _absolute(path: str, folders: tuple[Path, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spaces.data.types import DataInfo
 from spaces.settings import Settings
@@ -31,7 +31,8 @@ def count_parameters(settings: Settings, info: DataInfo) -> int:
 
     if settings.family not in FAMILIES:
         return int(build_model(settings, info).count_params())
-    count, shape = 0, (None, *info.input_shape)
+    count = 0
+    shape: tuple[Any, ...] = (None, *info.input_shape)
     # Dropout has no parameters, but each of its layers makes a variable for its random state.
     plain = replace(settings, model={**settings.model, "dropout": 0.0})
     for layer in layer_stack(plain, info):
@@ -47,7 +48,7 @@ def _parameters(layer: keras.layers.Layer, inputs: int) -> int:
     if isinstance(layer, layers.Dense):
         return (inputs + 1) * int(layer.units)
     if isinstance(layer, layers.Conv2D):
-        return (prod(layer.kernel_size) * inputs + 1) * int(layer.filters)
+        return (int(prod(layer.kernel_size)) * inputs + 1) * int(layer.filters)
     if isinstance(layer, layers.BatchNormalization):
         return 4 * inputs
     return 0

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
+from spaces.data_section import AbsolutePath
 from spaces.metrics import Direction
 from spaces.section import Section, refuse, shown
 
@@ -62,6 +63,15 @@ class SearchSection(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
         default=0, description="Seed of the search and of every training."
     )
+    warm_start: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = Field(
+        default=(), description="Run directories whose curves freeze-thaw begins with."
+    )
+
+    @model_validator(mode="after")
+    def _warm_start_fits_the_algorithm(self) -> Self:
+        if self.warm_start and self.algorithm != "freeze-thaw":
+            raise refuse(f"warm_start has no effect: it belongs to freeze-thaw, not to {self.algorithm}")
+        return self
 
 
 class Constraints(Section):

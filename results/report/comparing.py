@@ -10,10 +10,9 @@ from results.report.chart import Axis, Chart, Line, Panel, Tone, View
 from results.report.document import Code, Document, Headline, Item, Pairs, Section, Table, Text
 from results.report.facts import Facts
 from results.report.sections.history import best_so_far, ended_trials, epochs_spent, time_unit
-from results.report.words import DASH, count, duration, listed, number, plural, scalar
+from results.report.words import DASH, alike, count, duration, listed, number, plural, scalar
 from search.rundir import Run
 
-_SCORES = ("score", "retrained", "spread", "test")
 _NAMES = {
     "score": "best of the search", "retrained": "winner retrained, mean", "spread": "spread over seeds",
     "test": "winner on the test rows", "parameters": "parameters of the winner", "hours": "time",
@@ -87,7 +86,8 @@ def _history(runs: Mapping[str, Facts]) -> list[Item]:
                 dash = None if i < len(_TONES) else i // len(_TONES) - 1
                 marks.append(Line(xs, ys, _TONES[i % len(_TONES)], label, dash=dash, step=True, width=2.2))
         title = f"search time ({unit})" if by_time else "epochs trained"
-        return Panel(marks, Axis(title), Axis(objective))
+        end = max((float(line.x[-1]) for line in marks), default=1.0)
+        return Panel(marks, Axis(title, span=(0.0, 1.03 * end or 1.0)), Axis(objective))
 
     views = tuple(
         View(
@@ -116,18 +116,21 @@ def _facts_table(rows: Sequence[Mapping[str, Any]]) -> Table:
              "retrained", "spread", "test", "parameters")  # fmt: skip
     lines = []
     for name in names:
-        cells = [_cell(name, row[name]) for row in rows]
+        cells = [_cell(row, name) for row in rows]
         if any(cell != DASH for cell in cells):
             lines.append((_NAMES.get(name, name), *cells))
     return Table(("", *(str(row["run"]) for row in rows)), lines, (False, *(True for _ in rows)))
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    value = row[name]
     if value is None:
         return DASH
     if name == "hours":
         return duration(3600 * value)
-    if name in _SCORES:
+    if name == "spread":
+        return alike(value, row["retrained"])
+    if name in ("score", "retrained", "test"):
         return number(value)
     return count(value) if isinstance(value, int) else scalar(value)
 
@@ -135,7 +138,7 @@ def _cell(name: str, value: Any) -> str:
 def _winners(runs: Mapping[str, Facts], rows: Sequence[Mapping[str, Any]], common: Sequence[str]) -> Table:
     """The winners' hyperparameters, those that all of them have first."""
     values = [facts.leader.values if facts.leader else {} for facts in runs.values()]
-    names = [name for name in dict.fromkeys(n for v in values for n in v)]
+    names = list(dict.fromkeys(n for v in values for n in v))
     names.sort(key=lambda name: name not in common)
     lines = [(name, *(scalar(v[name]) if name in v else DASH for v in values)) for name in names]
     head = ("", *(f"{row['run']}: {row['winner'] or DASH}" for row in rows))

@@ -82,4 +82,5 @@ def quasi_random(space: Space, index: int, seed: int) -> Floats:
     """The `index`-th configuration (codes) of a scrambled Sobol sequence, counted from 0."""
     points = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng(seed))
     uniform = points.random(1 << index.bit_length())[index]
-    return space.draw(uniform[None, :])[0]
+    codes: Floats = space.draw(uniform[None, :])[0]
+    return codes

@@ -237,4 +237,3 @@ def _positions(values: Floats, low: float, high: float, scale: str) -> Floats:
     if scale == "reverse_log":
         return 1 - np.log((high + low - values) / low) / math.log(high / low)
     return (values - low) / (high - low)
-

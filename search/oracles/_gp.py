@@ -58,9 +58,7 @@ class Points:
         return Points(self.features[chosen], self.halvings[chosen])
 
     def with_more(self, others: "Points") -> "Points":
-        return Points(
-            np.vstack([self.features, others.features]), np.concatenate([self.halvings, others.halvings])
-        )
+        return Points(np.vstack([self.features, others.features]), np.concatenate([self.halvings, others.halvings]))
 
 
 class Kernel:

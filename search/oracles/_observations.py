@@ -66,9 +66,9 @@ class Observations:
         codes = np.array([curve.codes for curve in curves]).reshape(len(curves), len(self._space))
         return self._space.features(codes)
 
-    def target(self, score: Floats | float) -> Floats:
+    def target(self, scores: Floats) -> Floats:
         """Scores on the scale of the targets, those below the floor drawn in."""
-        scaled: Floats = (np.maximum(score, self._floor) - self._centre) / self.unit
+        scaled: Floats = (np.maximum(scores, self._floor) - self._centre) / self.unit
         return scaled
 
     def score(self, target: float) -> float:

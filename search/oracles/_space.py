@@ -85,9 +85,7 @@ class Space:
     def draw_ends(self, uniform: Floats, rng: np.random.Generator) -> Floats:
         """As `draw`, with each hyperparameter at an end of its range in half of the configurations."""
         at_end, ends = rng.random(uniform.shape) < 0.5, rng.random(uniform.shape)
-        columns = [
-            np.where(at_end[:, i], c.end(ends[:, i]), c.draw(uniform[:, i])) for i, c in enumerate(self.columns)
-        ]
+        columns = [np.where(at_end[:, i], c.end(ends[:, i]), c.draw(uniform[:, i])) for i, c in enumerate(self.columns)]
         return self.prune(np.column_stack(columns))
 
     def near(self, codes: Floats, rng: np.random.Generator, scale: float) -> Floats:

@@ -13,6 +13,7 @@ from ._columns import Floats
 from ._cost import EpochSeconds
 from ._curves import Curve, Stage, reports_every_epoch
 from ._gp import GaussianProcess, Kernel, Points, fit_kernel
+from ._observations import Observations
 from ._space import Values
 from .bayesian import fit_sample
 
@@ -24,9 +25,9 @@ INITIAL_POINTS = 10
 
 _FIRST_SHARE = 16
 _GROWTH = 20
+_FINISHING = 0.25
 _STEP = 1.5
 _FAINT = 4
-_THINNING = 1.9
 _WIDER = 1.5
 _FIT_POINTS = 160
 _MOST_OBSERVATIONS = 1000
@@ -47,8 +48,9 @@ class FreezeThawOracle(BaseOracle):
 
     Acquisition: expected improvement of the score at full length, with the deviation widened by half because the
     kernel's parameters are themselves estimates. A new configuration must improve on the best score *expected* of any
-    configuration at hand, a paused one only on the best *observed*: what is promising is finished before its
-    neighbours are tried. Where the loop reports seconds, the improvement counts per expected second.
+    configuration at hand, a paused one only on the best *observed*: what is promising goes on before its neighbours
+    are tried. A quarter of all epochs is kept for the configuration of the highest expected score: whenever it has
+    saved enough, that one is trained to its end at once, so that the best is not only known but there. Where the loop reports seconds, the improvement counts per expected second.
 
     Lengths: new configurations get 1/16 of the longest training at first, and later 1/20 of all epochs spent so far:
     short trainings tell good from bad regions, but not the good configurations from the best. Observations much
@@ -121,11 +123,19 @@ class FreezeThawOracle(BaseOracle):
             return self._start(values, length, "at random")
         paused = [c for c in curves.values() if c.stage is Stage.PAUSED]
         if paused:
-            return self._continue(max(paused, key=_latest), "continuation: no new configuration is left")
+            best = max(paused, key=_latest)
+            return self._continue(best, self._longest, "continuation: no new configuration is left")
         return {"status": TrialStatus.IDLE if self.ongoing_trials else TrialStatus.STOPPED}
 
     def _decide(self, known: Sequence[Curve], length: int) -> dict[str, Any] | None:
-        view = _View(known, self.space, self._longest, self._first, length / _FAINT)
+        view = Observations(
+            known,
+            self.space,
+            longest=self._longest,
+            first=self._first,
+            shortest=length / _FAINT,
+            most=_MOST_OBSERVATIONS,
+        )
         kernel = self._fitted(view)
         running = [c for c in known if c.stage is Stage.RUNNING]
         halvings = np.log2(self._longest / np.array([c.epochs for c in running], dtype=np.float64))
@@ -138,7 +148,7 @@ class FreezeThawOracle(BaseOracle):
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
         reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
         expected, spread = model.predict(Points.full_length(view.features(reference)))
-        observed = max(view.target(_latest(c)) for c in reference if c.scores)
+        observed = float(view.target(np.array([_latest(c) for c in reference])).max())
         hoped = max(observed, float(expected.max()))
 
         def promise(features: Floats, threshold: float) -> Floats:
@@ -146,22 +156,26 @@ class FreezeThawOracle(BaseOracle):
             return log_improvement(mean, _WIDER * deviation, threshold) - cost.log_seconds(features)
 
         order = np.argsort(-expected, kind="stable")
+        self._retire(reference, expected + 2 * spread)
+        favourite = reference[int(order[0])]
+        if favourite.stage is Stage.PAUSED and self._can_finish(favourite):
+            why = self._why("finishing the favourite", favourite.codes, model, view)
+            return self._continue(favourite, self._longest, why)
         parents = np.array([reference[index].codes for index in order[:10]])
         found = maximise(lambda codes: promise(self.space.features(codes), hoped), self.space, parents, self.rng())
         new = next(((values, codes, p) for codes, p in found if (values := self.if_new(codes)) is not None), None)
         paused = [c for c in own if c.stage is Stage.PAUSED]
-        self._retire(paused, dict(zip((c.trial_id for c in reference), expected + 2 * spread, strict=True)))
-        best = None
         if paused:
             promises = promise(view.features(paused), observed)
             best = int(promises.argmax())
             if new is None or promises[best] > new[2]:
-                return self._continue(paused[best], self._why("continuation", paused[best].codes, model, view))
+                target = max(next_length(paused[best].epochs, self._first, self._longest), length)
+                return self._continue(paused[best], target, self._why("continuation", paused[best].codes, model, view))
         if new is None:
             return None
         return self._start(new[0], length, self._why("exploration", new[1], model, view))
 
-    def _why(self, kind: str, codes: Floats, model: GaussianProcess, view: "_View") -> str:
+    def _why(self, kind: str, codes: Floats, model: GaussianProcess, view: Observations) -> str:
         mean, deviation = model.predict(Points.full_length(self.space.features(codes[None, :])))
         sign = 1 if self.objective.direction == "max" else -1
         score, spread = sign * view.score(float(mean[0])), float(deviation[0]) * view.unit
@@ -172,25 +186,31 @@ class FreezeThawOracle(BaseOracle):
         steps = {"tuner/epochs": length, "tuner/initial_epoch": 0}
         return {"status": TrialStatus.RUNNING, "values": {**values, **steps}}
 
-    def _continue(self, curve: Curve, reason: str) -> dict[str, Any]:
+    def _continue(self, curve: Curve, target: int, reason: str) -> dict[str, Any]:
         self._reason = reason
-        target = max(next_length(curve.epochs, self._first, self._longest), self._new_length())
         steps = {"tuner/epochs": target, "tuner/initial_epoch": curve.epochs, "tuner/trial_id": curve.trial_id}
         values = self.trials[curve.trial_id].hyperparameters.values
         return {"status": TrialStatus.RUNNING, "values": {**values, **steps}}
 
     def _new_length(self) -> int:
         """Epochs of a new configuration's first trial."""
-        spent = 0
-        for trial in self.trials.values():
-            values = trial.hyperparameters.values
-            spent += values["tuner/epochs"] - values["tuner/initial_epoch"]
-        return min(self._longest, max(self._first, round(spent / _GROWTH)))
+        return min(self._longest, max(self._first, round(self._spent_epochs() / _GROWTH)))
 
-    def _retire(self, paused: Sequence[Curve], outlook: Mapping[str, float]) -> None:
-        """Gives up the least promising paused configurations: their checkpoints need not be kept."""
-        ranked = sorted(paused, key=lambda c: outlook[c.trial_id], reverse=True)
-        self._retired.update(c.trial_id for c in ranked[_KEPT_PAUSED:])
+    def _spent_epochs(self) -> int:
+        asked = (trial.hyperparameters.values for trial in self.trials.values())
+        return sum(values["tuner/epochs"] - values["tuner/initial_epoch"] for values in asked)
+
+    def _can_finish(self, curve: Curve) -> bool:
+        """Whether the share of the epochs that is kept for finishing pays for the rest of the curve."""
+        asked = (trial.hyperparameters.values for trial in self.trials.values())
+        continued = [v for v in asked if v["tuner/epochs"] == self._longest and v["tuner/initial_epoch"]]
+        finishing = sum(self._longest - values["tuner/initial_epoch"] for values in continued)
+        return finishing + self._longest - curve.epochs <= _FINISHING * self._spent_epochs()
+
+    def _retire(self, curves: Sequence[Curve], outlook: Floats) -> None:
+        """Gives up the paused configurations of poor outlook: their checkpoints need not be kept."""
+        paused = [index for index in np.argsort(-outlook, kind="stable") if curves[index].stage is Stage.PAUSED]
+        self._retired.update(curves[index].trial_id for index in paused[_KEPT_PAUSED:])
 
     # --- what is known ----------------------------------------------------------------------------------------
 
@@ -202,15 +222,13 @@ class FreezeThawOracle(BaseOracle):
         for trial, scores, seconds in reports:
             key = self._id_to_hash[trial.trial_id]
             if key not in curves:
-                curves[key] = Curve(self._codes_of(key, trial))
-            curves[key].add(trial, scores, seconds, by_epoch)
-            if curves[key].epochs >= self._longest or trial.trial_id in self._retired:
-                if curves[key].stage is Stage.PAUSED:
-                    curves[key].stage = Stage.ENDED
+                curves[key] = Curve(self.space.codes(trial.hyperparameters.values))
+            curve = curves[key]
+            curve.add(trial, scores, seconds, by_epoch)
+            over = curve.epochs >= self._longest or trial.trial_id in self._retired
+            if curve.stage is Stage.PAUSED and over:
+                curve.stage = Stage.ENDED
         return curves
-
-    def _codes_of(self, key: str, trial: Trial) -> Floats:
-        return self.space.codes(trial.hyperparameters.values)
 
     def _known_elsewhere(self) -> list[Curve]:
         return [
@@ -240,20 +258,21 @@ class FreezeThawOracle(BaseOracle):
     def _sign(self) -> int:
         return 1 if self.objective.direction == "max" else -1
 
-    def _fitted(self, view: "_View") -> Kernel:
+    def _fitted(self, view: Observations) -> Kernel:
         """The kernel, fitted anew whenever a tenth of the trials is new."""
         groups = self.space.feature_groups
         curves = bool(np.ptp(view.points.halvings) > 0)
-        kept = self._kernel
-        if kept and kept["curves"] == curves and kept["hyperparameters"] == int(groups.max()) + 1:
-            if len(self.trials) < max(1.1 * kept["trials"], kept["trials"] + 3):
-                return Kernel(np.array(kept["logs"]), groups)
+        hyperparameters = int(groups.max()) + 1
+        kept = self._kernel or {}
+        fitting = (kept.get("curves"), kept.get("hyperparameters")) == (curves, hyperparameters)
+        if fitting and len(self.trials) < max(1.1 * kept["trials"], kept["trials"] + 3):
+            return Kernel(np.array(kept["logs"]), groups)
         chosen = fit_sample(view.targets, _FIT_POINTS, self.rng())
         kernel = fit_kernel(view.points[chosen], view.targets[chosen], groups, curves=curves)
         self._kernel = {
             "logs": kernel.logs.tolist(),
             "curves": curves,
-            "hyperparameters": int(groups.max()) + 1,
+            "hyperparameters": hyperparameters,
             "trials": len(self.trials),
         }
         return kernel

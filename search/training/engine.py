@@ -136,7 +136,7 @@ class Engine:
         while done < steps:
             stop = min(steps, done + self._steps_per_call)
             started = time.perf_counter()
-            function(rows.x, rows.y, order_tensor, batch, tf.constant(done), tf.constant(stop))
+            function(order_tensor, batch, tf.constant(done), tf.constant(stop), rows.x, rows.y)
             self._adapt(stop - done, time.perf_counter() - started)
             done = stop
             checkpoint()
@@ -162,9 +162,9 @@ def _compiled(step_function: Callable[[Any], Any], rows: Rows) -> Any:
     # XLA stays off: on a CPU it costs seconds of compilation and makes small convolutions slower. So does AutoGraph:
     # it would translate Keras's source code, which has nothing to translate.
     @tf.function(  # type: ignore[untyped-decorator]
-        jit_compile=False, autograph=False, input_signature=[*data, tf.TensorSpec([None], tf.int32), *[number] * 3]
+        jit_compile=False, autograph=False, input_signature=[tf.TensorSpec([None], tf.int32), *[number] * 3, *data]
     )
-    def run(x: Any, y: Any, order: Any, batch: Any, start: Any, stop: Any) -> None:
+    def run(order: Any, batch: Any, start: Any, stop: Any, x: Any, y: Any) -> None:
         def make_step(step: Any) -> Any:
             index = order[step * batch : (step + 1) * batch]
             with tf.device("/CPU:0"):

@@ -15,7 +15,7 @@ from search import layout
 from search.clock import Clock
 from search.errors import CheckpointError, DiskError
 from search.training import memory, stopping
-from search.training.failures import TrialFailed, classify
+from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from search.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
 from spaces import Dataset, Settings, Split
 
@@ -168,13 +168,22 @@ class _Training:
         )
 
     def _engine(self, rows: Rows, networks: Networks) -> Engine:
-        self._parameters = networks.parameters(self._settings)
+        self._parameters = self._count_parameters(networks)
         self._check_size(self._parameters)
         engine = networks.engine(self._settings, self._job.seed, rows, self._parameters)
         if self._job.resume is not None:
             engine.restore(checkpoints.read(self._run, self._job.resume))
         self._build_seconds = time.perf_counter() - self._started
         return engine
+
+    def _count_parameters(self, networks: Networks) -> int:
+        try:
+            return networks.parameters(self._settings)
+        except ValueError as error:
+            # The families refuse with it what cannot be built; an error of a user's function stays what it is.
+            if self._settings.family.startswith("python:"):
+                raise
+            raise InvalidArchitecture(str(error)) from error
 
     def _check_size(self, parameters: int) -> None:
         limit = self._job.max_parameters

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -162,3 +163,13 @@ def test_the_log_file_has_everything_with_its_time(tmp_path, monkeypatch):
         "warning: a worker died",
         "phase retraining",
     ]
+
+
+def test_a_log_that_cannot_be_written_harms_nobody(tmp_path):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    log = LogFile(tmp_path, SimulatedClock())
+    log.epoch(trial("0"), epoch(1))
+    log.message("warning", "the disk is full")
+    log.close()

@@ -9,12 +9,23 @@ from pathlib import Path
 import pytest
 
 import spaces
-from search.errors import SearchFailed
+from search.errors import DiskError, SearchFailed
 from search.observer import Observer
+from search.runner import Runner
 from search.sources import First, SearchSource
 from search.store import RunStore
-from search.trial import Failure, FailureReason, Stop, TrialKind, TrialState
-from tests.search.simulation import Disk, Killed, Night, SimulatedClock, World, all_ended, proposer, space
+from search.trial import Failure, FailureReason, Outcome, Stop, TrialKind, TrialState
+from tests.search.simulation import (
+    Disk,
+    Killed,
+    Night,
+    SimulatedClock,
+    SimulatedExecutor,
+    World,
+    all_ended,
+    proposer,
+    space,
+)
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
 
@@ -452,3 +463,66 @@ def test_the_first_few_trials_of_a_search(tmp_path):
         assert taken[0].kind is TrialKind.BASELINE
         assert taken[1].kind is TrialKind.SEARCH
         assert source.next().kind is TrialKind.SEARCH
+
+
+class FullStore(RunStore):
+    """A store whose disk is full from its n-th transaction on."""
+
+    writes_left = 0
+
+    @contextmanager
+    def _transaction(self):
+        if self.writes_left == 0:
+            raise DiskError("run.sqlite: cannot be written (database or disk is full)")
+        self.writes_left -= 1
+        with super()._transaction() as execute:
+            yield execute
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("writes", range(1, 12))
+def test_a_full_disk_ends_the_search_with_what_is_committed_and_it_goes_on_later(tmp_path, slots, writes):
+    def make(run):
+        store = FullStore(run)
+        store.writes_left = writes
+        return store
+
+    whole = undisturbed(tmp_path, "hyperband", max_trials=8)
+    night = Night(tmp_path / "run", whole.spec, FAULTY, slots=slots)
+    with pytest.raises(DiskError, match="disk is full"):
+        night.go(make_store=make)
+    night.go()
+    assert all_ended(night.trials())
+    if slots == 1:
+        assert night.table() == whole.table()
+
+
+def test_a_trial_stopped_before_it_began_keeps_what_was_saved_before(tmp_path):
+    """Workers may be stopped while they start: the trial they were to go on with loses nothing."""
+    whole = undisturbed(tmp_path, "random", World(), max_trials=6)
+    night = Night(tmp_path / "run", whole.spec)
+    left = [6]  # four epochs and the end of the baseline, one epoch of the first trial
+
+    def stop_soon(what, runner):
+        left[0] -= 1
+        if left[0] == 0:
+            runner.stop()
+
+    night.go(stop_soon)
+    (waiting,) = [t for t in night.trials() if t.state is TrialState.RUNNING]
+    assert waiting.outcome.epochs
+
+    class Starting(SimulatedExecutor):
+        def wait(self, pending, timeout=None):
+            for future in pending:
+                future.set_result(Outcome(stopped=Stop.INTERRUPTED))
+            return set(pending)
+
+    with RunStore(night.run) as store:
+        source = SearchSource(night.spec, proposer(night.spec), store, night.clock, lambda: None)
+        runner = Runner(Starting(night.world, night.clock, night.disk), store, night.clock, Observer())
+        runner.run(First(source, 0), [waiting])
+    assert [t for t in night.trials() if t.id == waiting.id] == [waiting]
+    night.go()
+    assert night.table() == whole.table()
+    assert night.epochs_trained == whole.epochs_trained

@@ -127,7 +127,7 @@ def test_only_active_values_are_proposed(name, loop):
         assert ("momentum" in values) == (values["optimizer"] == "sgd")
         assert ("units_2" in values) == (values["layers"] == 3)
         assert values["activation"] == "relu"
-        assert not isinstance(values["learning_rate"], int) and 1e-4 <= values["learning_rate"] <= 1e-1
+        assert 1e-4 <= values["learning_rate"] <= 1e-1
         assert {"tuner/epochs", "tuner/initial_epoch"} <= values.keys() or name not in ("hyperband", "freeze-thaw")
 
 

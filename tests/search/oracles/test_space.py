@@ -84,7 +84,8 @@ def test_neighbours_stay_in_the_space(seed, scale):
         codes = c.near(c.draw(rng.random(20)), rng.random(20), rng.normal(scale=scale, size=20))
         features = c.features(codes)
         assert features.shape == (20, c.width)
-        assert features.min() >= 0 and features.max() <= 1
+        assert features.min() >= 0
+        assert features.max() <= 1
 
 
 def test_values_out_of_the_range_have_the_nearest_code():

@@ -1,0 +1,185 @@
+"""How many trials a machine trains: a plain Keras Tuner script, a bare loop, this project, and the floor.
+
+    python benchmarks/throughput.py [--spaces digits-3 digits-30 fashion-mnist-mlp fashion-mnist-cnn]
+                                    [--trials N] [--rows N] [--rounds 1] [--workers 2] [--no-startup] [--json FILE]
+
+All contenders train the same configurations with the same seeds on the same rows, each in a fresh process, in turn.
+Counted is the time from the start of the first trial to the end of the last one; what comes before is shown as the
+start. Memory is that of all processes of a contender together, at its peak: resident (libraries that processes share
+are counted in each) and proportional (they are shared out). The floor is the time of the training steps alone, in
+functions that are compiled already; overhead is what a process spends on a trial beyond it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from throughput_contenders import CONTENDERS, Work
+from throughput_startup import startup
+
+WORK = {
+    "digits-3": Work("digits", 24, 3, 0, (), 2, 1),
+    "digits-30": Work("digits", 12, 30, 0, (), 2, 1),
+    "fashion-mnist-mlp": Work("fashion-mnist-mlp", 6, 3, 20_000, (32, 64), 2, 1),
+    "fashion-mnist-cnn": Work("fashion-mnist-cnn", 4, 1, 4_000, (), 2, 1),
+}
+_SAMPLING_SECONDS = 0.25
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--spaces", nargs="+", choices=list(WORK), default=list(WORK))
+    parser.add_argument("--trials", type=int, help="configurations of each space")
+    parser.add_argument("--rows", type=int, help="training rows at most, 0 for all")
+    parser.add_argument("--rounds", type=int, default=1, help="repetitions; medians are shown")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--no-startup", action="store_true", help="leave out the time from command to first step")
+    parser.add_argument("--json", type=Path, help="write everything measured to this file")
+    options = parser.parse_args()
+    measured: dict[str, Any] = {}
+    for name in options.spaces:
+        given = {"trials": options.trials, "rows": options.rows, "workers": options.workers}
+        work = replace(WORK[name], **{key: value for key, value in given.items() if value is not None})
+        rounds: dict[str, list[dict[str, Any]]] = {contender: [] for contender in CONTENDERS}
+        for _ in range(options.rounds):
+            for contender in CONTENDERS:
+                rounds[contender].append(_measure(contender, work))
+        measured[name] = {"work": asdict(work), "contenders": _summary(rounds, work)}
+        _print(name, work, measured[name]["contenders"])
+    if not options.no_startup:
+        measured["startup"] = startup(options.rounds)
+    if options.json is not None:
+        options.json.write_text(json.dumps(measured, indent=2))
+
+
+def _measure(contender: str, work: Work) -> dict[str, Any]:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(asdict(work), file)
+        file.flush()
+        launched = time.time()
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("throughput_contenders.py")), contender, file.name],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )  # fmt: skip
+        memory = _Memory(process.pid)
+        out, errors = process.communicate()
+        resident, proportional = memory.end()
+    if process.returncode:
+        sys.exit(f"{contender}: exit code {process.returncode}\n{errors}")
+    found = json.loads(out.strip().splitlines()[-1])
+    load = os.getloadavg()[0]
+    return {**found, "start": found["first"] - launched, "resident": resident, "proportional": proportional, "load": load}
+
+
+class _Memory:
+    """Samples the memory of a process and all its descendants until `end`."""
+
+    def __init__(self, pid: int) -> None:
+        self._peak = [0, 0]
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._sample, args=(pid,))
+        self._thread.start()
+
+    def end(self) -> tuple[int, int]:
+        """Peak resident and proportional bytes."""
+        self._done.set()
+        self._thread.join()
+        return self._peak[0], self._peak[1]
+
+    def _sample(self, pid: int) -> None:
+        while not self._done.wait(_SAMPLING_SECONDS):
+            found = [_memory(each) for each in _family(pid)]
+            for index in (0, 1):
+                self._peak[index] = max(self._peak[index], sum(sizes[index] for sizes in found))
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(each for child in children for each in _family(int(child)))]
+
+
+def _memory(pid: int) -> tuple[int, int]:
+    sizes = {"Rss:": 0, "Pss:": 0}
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            name, *rest = line.split()
+            if name in sizes:
+                sizes[name] = int(rest[0]) * 1024
+    except OSError:
+        pass
+    return sizes["Rss:"], sizes["Pss:"]
+
+
+def _summary(rounds: dict[str, list[dict[str, Any]]], work: Work) -> dict[str, dict[str, Any]]:
+    floor = [statistics.median(column) for column in zip(*(each["seconds"] for each in rounds["floor"]), strict=True)]
+    rows: dict[str, dict[str, Any]] = {}
+    for contender, found in rounds.items():
+        wall = statistics.median((each["last"] - each["first"]) / each["trials"] for each in found)
+        processes = work.workers if contender == "all workers" else 1
+        rows[contender] = {
+            "seconds_per_trial": wall,
+            "overhead_per_trial": wall * processes - statistics.mean(floor),
+            "epochs_per_minute": 60 * work.epochs / wall,
+            "start_seconds": statistics.median(each["start"] for each in found),
+            "resident_mb": statistics.median(each["resident"] for each in found) / 2**20,
+            "proportional_mb": statistics.median(each["proportional"] for each in found) / 2**20,
+            "load": statistics.median(each["load"] for each in found),
+        }
+    plain = rows["keras tuner"]
+    for row in rows.values():
+        row["ratio"] = plain["seconds_per_trial"] / row["seconds_per_trial"]
+        row["memory_ratio"] = row["resident_mb"] / plain["resident_mb"]
+    overheads: dict[bool, list[float]] = {True: [], False: []}
+    for each in rounds["1 worker"]:
+        for seconds, least, new in zip(each["seconds"], floor, each["new"], strict=True):
+            overheads[new].append(seconds - least)
+    rows["1 worker"]["overhead_new_graph"] = statistics.median(overheads[True])
+    rows["1 worker"]["overhead_reused_graph"] = statistics.median(overheads[False]) if overheads[False] else None
+    rows["1 worker"]["new_graphs"] = len(overheads[True]) // len(rounds["1 worker"])
+    rows["1 worker"]["same_scores_as_all_workers"] = all(
+        one["scores"] == every["scores"] for one in rounds["1 worker"] for every in rounds["all workers"]
+    )
+    return rows
+
+
+def _print(name: str, work: Work, rows: dict[str, dict[str, Any]]) -> None:
+    size = f"{work.rows:,} rows" if work.rows else "all rows"
+    print(f"\n{name}: {work.trials} trials of {work.epochs} epochs, {size}, all workers: {work.workers}")
+    titles = ("s/trial", "ratio", "overhead s", "epochs/min", "start s", "resident MB", "proport. MB", "load")
+    print(f"{'contender':<14}" + "".join(f"{title:>13}" for title in titles))
+    for contender, row in rows.items():
+        print(
+            f"{contender:<14}{row['seconds_per_trial']:>13.3f}{row['ratio']:>13.1f}{row['overhead_per_trial']:>13.3f}"
+            f"{row['epochs_per_minute']:>13.0f}{row['start_seconds']:>13.1f}{row['resident_mb']:>13.0f}"
+            f"{row['proportional_mb']:>13.0f}{row['load']:>13.1f}"
+        )
+    one = rows["1 worker"]
+    reused = one["overhead_reused_graph"]
+    print(
+        f"overhead of a trial with 1 worker: new graph {one['overhead_new_graph']:.3f} s ({one['new_graphs']} of "
+        f"{work.trials} trials), reused graph {'none' if reused is None else f'{reused:.3f} s'}; "
+        f"same scores with all workers: {'yes' if one['same_scores_as_all_workers'] else 'NO'}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Several runs on one page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results.errors import ResultError
+from results.report import compare_report
+from search.errors import RunError
+from search.store import RunReader
+
+MakeRun = Callable[..., Path]
+
+
+def charts(text: str) -> Any:
+    found = re.search(r'id="page-data">(.*?)</script>', text, re.S)
+    assert found is not None
+    return json.loads(found[1])["charts"]
+
+
+def test_two_runs(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("first", configurations=20), make_run("second", configurations=30, seed=2)]
+    page = compare_report(runs, tmp_path / "new" / "comparison.html")
+    text = page.read_text(encoding="utf-8")
+    assert page == tmp_path / "new" / "comparison.html"
+    tests = {}
+    for run in runs:
+        with RunReader(run) as reader:
+            winner = reader.meta("winner")
+            tests[run.name] = next(e.metrics["accuracy"] for e in reader.evaluations() if e.trial == winner)
+    best = max(tests, key=lambda name: tests[name])
+    assert f'<p class="number">{tests[best]:.4f}</p>' in text
+    assert f"{best} is best by this number" in text
+    views = charts(text)["history"]
+    assert [view["name"] for view in views] == ["by time", "by epochs"]
+    for view in views:
+        assert view["panels"][0]["names"] == ["first", "second"]
+
+
+def test_different_objectives_have_no_order(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("classes"), make_run("numbers", task="regression")]
+    text = compare_report(runs, tmp_path / "c.html").read_text(encoding="utf-8")
+    assert "Different objectives" in text
+    assert "val_accuracy and val_loss" in text
+    assert len(charts(text)["history"][0]["panels"]) == 2
+
+
+def test_runs_without_scores(make_run: MakeRun, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"configurations": 0, "baselines": (), "running": True}
+    text = compare_report([make_run("a", **options), make_run("b", **options)], tmp_path / "c.html").read_text()
+    assert "No run has a score yet." in text
+    assert "not all finished" in text
+
+
+def test_names_are_only_text(make_run: MakeRun, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    runs = [make_run("a", meta={"name": evil, "algorithm": evil, "command": [evil]}), make_run("b")]
+    assert "<img src=x" not in compare_report(runs, tmp_path / "c.html").read_text(encoding="utf-8")
+
+
+def test_mistakes_of_the_user(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    with pytest.raises(ResultError, match="at least two runs"):
+        compare_report([run], tmp_path / "c.html")
+    with pytest.raises(RunError):
+        compare_report([run, tmp_path], tmp_path / "c.html")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResultError, match="cannot be written"):
+        compare_report([run, run], tmp_path / "file" / "c.html")

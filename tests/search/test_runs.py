@@ -1,0 +1,214 @@
+"""Whole real searches through `search.run`, in this process or in fresh ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import search
+import spaces
+from search import layout
+from search.observer import Observer
+from search.store import RunReader, RunStore
+from search.trial import FailureReason, TrialKind, TrialState
+from tests.search import small
+from tests.search.simulation import table
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+FEW = {"algorithm": "random", "objective": "val_accuracy", "seed": 3, "max_trials": 3}
+
+
+def trials(run):
+    with RunReader(run) as reader:
+        return reader.trials()
+
+
+class Listener(Observer):
+    def __init__(self):
+        self.messages, self.phases, self.started_trials = [], [], []
+
+    def message(self, level, text):
+        self.messages.append((level, text))
+
+    def phase(self, name, expected_trials):
+        self.phases.append(name)
+
+    def started(self, trial):
+        self.started_trials.append(trial.id)
+
+
+_SEARCH = """
+import json, os, sys
+sys.path.insert(0, os.getcwd())
+import search
+from tests.search import small
+search.run(small.spec(search=json.loads(sys.argv[2])), run_dir=sys.argv[1], workers=0, check=False)
+"""
+
+
+def in_a_fresh_process(folder, **changes):
+    """The table and the winner of a search in a process of its own."""
+    subprocess.run(
+        [sys.executable, "-c", _SEARCH, str(folder), json.dumps({**FEW, **changes})],
+        cwd=Path(__file__).parent.parent.parent, check=True, capture_output=True,
+    )  # fmt: skip
+    return table(trials(folder))
+
+
+def test_the_same_search_in_fresh_processes_gives_the_same_table_another_seed_another(tmp_path):
+    first = in_a_fresh_process(tmp_path / "first")
+    assert in_a_fresh_process(tmp_path / "second") == first
+    other = in_a_fresh_process(tmp_path / "other", seed=4)
+    assert {repr(row[2]) for row in other} != {repr(row[2]) for row in first}
+    baseline = {row[1]: row for row in first}["linear"], {row[1]: row for row in other}["linear"]
+    assert baseline[0][3] != baseline[1][3], "its seed"
+    assert baseline[0][6] != baseline[1][6], "and so its curve"
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory, tensorflow):
+    """A finished search, and what an observer was told."""
+    folder = tmp_path_factory.mktemp("searched") / "run"
+    listener = Listener()
+    final = {"candidates": 2, "seeds": 2}
+    search.run(small.spec(search=FEW, final=final), run_dir=folder, workers=0, check=False, observers=[listener])
+    return folder, listener
+
+
+def test_a_search_trains_the_baselines_the_search_the_candidates_and_the_winner(searched):
+    run, listener = searched
+    kinds = [t.kind for t in trials(run)]
+    assert kinds == ([TrialKind.BASELINE] + 3 * [TrialKind.SEARCH] + 4 * [TrialKind.CANDIDATE] + [TrialKind.WINNER])
+    assert listener.phases == ["search", "retraining", "final training", "evaluation"]
+    assert listener.started_trials == [t.id for t in trials(run)]
+
+
+def test_each_training_has_a_seed_of_its_own(searched):
+    run, _ = searched
+    seeds = [t.seed for t in trials(run)]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_the_candidate_with_the_best_mean_over_fresh_seeds_wins(searched):
+    run, _ = searched
+    scores: dict[str, list[float]] = {}
+    for trial in trials(run):
+        if trial.kind is TrialKind.CANDIDATE:
+            scores.setdefault(trial.configuration, []).append(trial.outcome.score)
+    assert [len(found) for found in scores.values()] == [2, 2]
+    best = max(scores, key=lambda name: sum(scores[name]))
+    with RunReader(run) as reader:
+        winner = reader.trial(reader.meta("winner"))
+        assert winner.configuration == best
+        assert {e.trial for e in reader.evaluations()} == {winner.id, "baseline-linear"}
+        assert all(e.part == "test" for e in reader.evaluations())
+    assert winner.kind is TrialKind.WINNER
+
+
+def test_the_winner_was_trained_on_training_and_validation_rows(searched):
+    run, _ = searched
+    with RunReader(run) as reader:
+        winner = reader.trial(reader.meta("winner"))
+    assert not any(name.startswith("val_") for epoch in winner.outcome.epochs for name in epoch.metrics)
+    assert winner.outcome.score is None
+    assert winner.outcome.last is not None
+
+
+def test_the_run_directory_has_what_the_design_says(searched):
+    run, _ = searched
+    for name in (layout.SPACE, layout.STORE, layout.LOG, layout.TENSORBOARD, layout.TEST_ROWS):
+        assert (run / name).exists(), name
+    assert spaces.load(run / layout.SPACE) == small.spec(search=FEW, final={"candidates": 2, "seeds": 2})
+    with RunReader(run) as reader:
+        assert reader.meta("versions")["keras"]
+        assert reader.meta("data")["rows"]["train"] == 300
+        (sitting,) = reader.meta("sessions")
+        assert (sitting["reason"], reader.meta("exit"), reader.meta("phase")) == ("done", "done", "done")
+
+
+def test_going_on_with_a_finished_run_changes_nothing(searched):
+    run, _ = searched
+    before = trials(run)
+    listener = Listener()
+    search.resume(run, workers=0, observers=[listener])
+    assert trials(run) == before
+    assert listener.started_trials == []
+
+
+def test_more_trials_later(tmp_path, searched):
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(searched[0], run)
+    listener = Listener()
+    search.resume(run, max_trials=4, workers=0, observers=[listener])
+    searched_trials = [t for t in trials(run) if t.kind is TrialKind.SEARCH]
+    assert len(searched_trials) == 4
+    assert searched_trials[:3] == [t for t in trials(searched[0]) if t.kind is TrialKind.SEARCH]
+    assert ("info", "changed since the run began: search.max_trials: 3 -> 4") in listener.messages
+    assert spaces.load(run / layout.SPACE).search.max_trials == 4
+
+
+def test_a_different_space_is_refused_and_nothing_changes(searched):
+    run, _ = searched
+    before = trials(run), (run / layout.SPACE).read_text()
+    other = small.spec(search=FEW, model={"layers": {"min": 1, "max": 3}})
+    with pytest.raises(search.RunError, match=r"model\.layers.*--fork"):
+        search.run(other, run_dir=run, workers=0)
+    assert (trials(run), (run / layout.SPACE).read_text()) == before
+
+
+def test_other_data_are_refused(tmp_path, searched):
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(searched[0], run)
+    with RunStore(run) as store:
+        store.put_meta(data={**store.meta("data"), "fingerprint": "0" * 64})
+    with pytest.raises(spaces.DataError, match="not the data that this run began with"):
+        search.resume(run, workers=0)
+
+
+def test_a_search_in_which_nothing_works_says_why_and_saves_it(tmp_path):
+    with pytest.raises(search.SearchFailed, match="first 10 configurations all failed"):
+        search.run(
+            small.spec(search={**FEW, "max_trials": 20}, baselines=[], constraints={"parameters": 10},
+                       model={"layers": 1, "units": 8, "dropout": 0.0}),
+            run_dir=tmp_path / "run", workers=0, check=False,
+        )  # fmt: skip
+    found = trials(tmp_path / "run")
+    assert len(found) == 10
+    assert {t.outcome.failure.reason for t in found} == {FailureReason.OVERSIZED}
+    with RunReader(tmp_path / "run") as reader:
+        assert reader.meta("exit") == "failed"
+
+
+def test_some_failures_are_part_of_the_table(tmp_path):
+    run = tmp_path / "run"
+    spec = small.spec(
+        search={**FEW, "max_trials": 6}, training={"learning_rate": [0.01, 1e30], "optimizer": "sgd", "momentum": 0.9}
+    )
+    search.run(spec, run_dir=run, workers=0, check=False)
+    found = [t for t in trials(run) if t.kind is TrialKind.SEARCH]
+    failed = [t for t in found if t.state is TrialState.FAILED]
+    assert 0 < len(failed) < len(found)
+    assert {t.values["learning_rate"] for t in failed} == {1e30}
+    assert {t.outcome.failure.reason for t in failed} == {FailureReason.NAN}
+
+
+def test_a_budget_is_kept(tmp_path):
+    """Far too many trials for the time: the search ends early enough for what comes after it."""
+    import time
+
+    started = time.time()
+    spec = small.spec(search={**FEW, "max_trials": None}, final={"candidates": 3, "seeds": 2})
+    run = search.run(spec, run_dir=tmp_path / "run", workers=0, check=False, budget=30.0)
+    assert time.time() - started < 30.0
+    with run.read() as reader:
+        assert (reader.meta("exit"), reader.meta("search_ended")) == ("done", "deadline")
+        assert reader.meta("winner")
