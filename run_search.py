@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,7 +69,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Search a space, retrain the best, export it and write the report."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         import spaces
 
         overrides = [*(set_ or [])]
@@ -111,7 +111,7 @@ def resume(
     verbose: Verbose = False,
 ) -> None:
     """Go on with an interrupted run."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         import search
 
         spec = search.open_run(run).spec
@@ -131,10 +131,11 @@ def check(
     until: Until = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the tiny pass through everything.")] = False,
     format: Format = "rich",
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Rehearse a night: load the data, build, count and time models, then one tiny pass through everything."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import spaces
 
@@ -152,7 +153,7 @@ def check(
             raise typer.Exit(FAILED)
         if not quick:
             _pass_through(spec)
-            _say("a tiny pass through search, retraining, export, prediction and report went well", quiet=False)
+            _say("a tiny pass through search, retraining, export, prediction and report went well", quiet)
 
 
 @app.command()
@@ -160,10 +161,11 @@ def status(
     run: RunArgument,
     format: Format = "rich",
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every few seconds until Ctrl-C.")] = False,
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Show the progress of a run, whether it is running or not."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import time
 
@@ -196,32 +198,33 @@ def table(
     epochs: Annotated[bool, typer.Option("--epochs", help="One row per epoch, not per configuration.")] = False,
     format: Annotated[str | None, typer.Option(help="rich, csv, json, markdown or parquet.")] = None,
     output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Show the ranked table of one or more runs."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         from results.curves import epochs as epoch_table
         from results.formats import write
         from results.ranking import ranking
 
         found = epoch_table(runs) if epochs else ranking(runs)
         chosen = found.select(where=where, sort=sort, top=top, columns=columns.split(",") if columns else None)
-        write(chosen, _out(), format, output)
+        write(chosen, _out(), format, output, notes=not quiet)
 
 
 @app.command()
 def report(run: RunArgument, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Write the comparison report of a run (again)."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         from results.report import report as write_report
 
         print(write_report(run))
 
 
 @app.command()
-def compare(runs: RunsArgument, format: Format = "rich", verbose: Verbose = False) -> None:
+def compare(runs: RunsArgument, format: Format = "rich", quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Show several runs side by side."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         import results
         from results.comparison import show_comparison
         from results.formats import write
@@ -243,7 +246,7 @@ def export(
     verbose: Verbose = False,
 ) -> None:
     """Export the best model of a run and verify each file in a fresh process."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         if not _export(run, trial, formats, output, quiet):
             raise typer.Exit(FAILED)
 
@@ -254,10 +257,11 @@ def predict(
     files: Annotated[list[Path], typer.Argument(help="Images, .npy arrays or .csv rows.", metavar="FILE...")],
     format: Format = "rich",
     grid: Annotated[Path | None, typer.Option(help="Draw pictures, class and confidence into this PNG.")] = None,
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Class and confidence of images or rows, from an exported model alone."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import results
         from results.predicting.show import show
@@ -278,10 +282,11 @@ def reproduce(
     run: RunArgument,
     configuration: Annotated[str, typer.Argument(help="Id or name of a configuration in the table.", metavar="ID")],
     format: Format = "rich",
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Train one configuration of a run again and show both scores."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         from search.reproduce import reproduce as again
         from search.reproduce import summary
@@ -298,10 +303,12 @@ def reproduce(
 
 @app.command("spaces")
 def spaces_(
-    name: Annotated[str | None, typer.Argument(help="A shipped space.")] = None, verbose: Verbose = False
+    name: Annotated[str | None, typer.Argument(help="A shipped space.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """List the shipped spaces, or show one."""
-    with _errors(verbose):
+    with _errors(verbose, quiet):
         import spaces
 
         if name is not None:
@@ -312,11 +319,12 @@ def spaces_(
 
 
 @app.command()
-def schema() -> None:
+def schema(quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Print the JSON Schema of space files."""
-    import spaces
+    with _errors(verbose, quiet):
+        import spaces
 
-    print(json.dumps(spaces.json_schema(), indent=2))
+        print(json.dumps(spaces.json_schema(), indent=2))
 
 
 def main() -> None:
@@ -326,14 +334,19 @@ def main() -> None:
 
 
 @contextmanager
-def _errors(verbose: bool) -> Iterator[None]:
-    """Turns the packages' errors into a sentence on standard error and an exit code."""
+def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
+    """Turns the packages' errors into a sentence on standard error and an exit code; `quiet` drops warnings."""
+    import warnings
+
     from results.errors import ResultError
     from search import CheckpointError, DiskError, RunError, SearchFailed
     from spaces import DataError, SpaceError
 
     try:
-        yield
+        with warnings.catch_warnings():
+            if quiet:
+                warnings.simplefilter("ignore")
+            yield
     except (SpaceError, DataError, RunError, ResultError, _UsageError) as error:
         _fail(str(error), USAGE)
     except (SearchFailed, DiskError, CheckpointError) as error:
@@ -459,22 +472,12 @@ def _view(spec: Any, until: float | None, quiet: bool) -> Iterator[list[Any]]:
 
 def _ends(budget: str | None, until: str | None) -> float | None:
     """Unix time by which everything has to be there."""
-    from search.durations import seconds
+    from search.durations import deadline
 
-    now, ends = datetime.now().astimezone(), []
     try:
-        if budget is not None:
-            ends.append(now.timestamp() + seconds(budget))
+        return deadline(budget, until, datetime.now().astimezone())
     except ValueError as error:
-        raise _UsageError(f"--budget {budget}: {error}") from None
-    if until is not None:
-        try:
-            hour = datetime.strptime(until, "%H:%M")
-        except ValueError:
-            raise _UsageError(f"--until {until}: not a time of day; write for example 07:00") from None
-        moment = now.replace(hour=hour.hour, minute=hour.minute, second=0, microsecond=0)
-        ends.append((moment if moment > now else moment + timedelta(days=1)).timestamp())
-    return min(ends, default=None)
+        raise _UsageError(str(error)) from None
 
 
 def _workers(given: str) -> int | None:

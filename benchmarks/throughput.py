@@ -7,7 +7,8 @@ All contenders train the same configurations with the same seeds on the same row
 Counted is the time from the start of the first trial to the end of the last one; what comes before is shown as the
 start. Memory is that of all processes of a contender together, at its peak: resident (libraries that processes share
 are counted in each) and proportional (they are shared out). The floor is the time of the training steps alone, in
-functions that are compiled already; overhead is what a process spends on a trial beyond it.
+functions that are compiled already; overhead is what a process spends on a trial beyond it. On a machine that has
+other work to do, processor time says more than the clock.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import numpy as np
 from throughput_contenders import CONTENDERS, Work
 from throughput_startup import startup
 
@@ -76,21 +78,28 @@ def _measure(contender: str, work: Work) -> dict[str, Any]:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )  # fmt: skip
-        memory = _Memory(process.pid)
+        monitor = _Monitor(process.pid)
         out, errors = process.communicate()
-        resident, proportional = memory.end()
+        resident, proportional = monitor.end()
     if process.returncode:
         sys.exit(f"{contender}: exit code {process.returncode}\n{errors}")
     found = json.loads(out.strip().splitlines()[-1])
     load = os.getloadavg()[0]
-    return {**found, "start": found["first"] - launched, "resident": resident, "proportional": proportional, "load": load}
+    return {
+        **found,
+        "start": found["first"] - launched,
+        "resident": resident,
+        "proportional": proportional,
+        "load": load,
+    }
 
 
-class _Memory:
-    """Samples the memory of a process and all its descendants until `end`."""
+class _Monitor:
+    """Samples memory and processor time of a process and all its descendants until `end`."""
 
     def __init__(self, pid: int) -> None:
         self._peak = [0, 0]
+        self._cpu: list[tuple[float, float]] = []
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample, args=(pid,))
         self._thread.start()
@@ -101,9 +110,16 @@ class _Memory:
         self._thread.join()
         return self._peak[0], self._peak[1]
 
+    def cpu_seconds(self, first: float, last: float) -> float:
+        """Processor time used between two Unix times; processes that ended in between are left out."""
+        times, used = zip(*self._cpu, strict=True)
+        return float(np.interp(last, times, used) - np.interp(first, times, used))
+
     def _sample(self, pid: int) -> None:
         while not self._done.wait(_SAMPLING_SECONDS):
-            found = [_memory(each) for each in _family(pid)]
+            family = _family(pid)
+            self._cpu.append((time.time(), sum(_cpu_seconds(each) for each in family)))
+            found = [_memory(each) for each in family]
             for index in (0, 1):
                 self._peak[index] = max(self._peak[index], sum(sizes[index] for sizes in found))
 
@@ -114,6 +130,14 @@ def _family(pid: int) -> list[int]:
     except OSError:
         return [pid]
     return [pid, *(each for child in children for each in _family(int(child)))]
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pid: int) -> tuple[int, int]:
@@ -137,6 +161,7 @@ def _summary(rounds: dict[str, list[dict[str, Any]]], work: Work) -> dict[str, d
         rows[contender] = {
             "seconds_per_trial": wall,
             "overhead_per_trial": wall * processes - statistics.mean(floor),
+            "cpu_seconds_per_trial": statistics.median(each["cpu"] / each["trials"] for each in found),
             "epochs_per_minute": 60 * work.epochs / wall,
             "start_seconds": statistics.median(each["start"] for each in found),
             "resident_mb": statistics.median(each["resident"] for each in found) / 2**20,
@@ -146,6 +171,7 @@ def _summary(rounds: dict[str, list[dict[str, Any]]], work: Work) -> dict[str, d
     plain = rows["keras tuner"]
     for row in rows.values():
         row["ratio"] = plain["seconds_per_trial"] / row["seconds_per_trial"]
+        row["cpu_ratio"] = plain["cpu_seconds_per_trial"] / row["cpu_seconds_per_trial"]
         row["memory_ratio"] = row["resident_mb"] / plain["resident_mb"]
     overheads: dict[bool, list[float]] = {True: [], False: []}
     for each in rounds["1 worker"]:
@@ -163,11 +189,23 @@ def _summary(rounds: dict[str, list[dict[str, Any]]], work: Work) -> dict[str, d
 def _print(name: str, work: Work, rows: dict[str, dict[str, Any]]) -> None:
     size = f"{work.rows:,} rows" if work.rows else "all rows"
     print(f"\n{name}: {work.trials} trials of {work.epochs} epochs, {size}, all workers: {work.workers}")
-    titles = ("s/trial", "ratio", "overhead s", "epochs/min", "start s", "resident MB", "proport. MB", "load")
+    titles = (
+        "s/trial",
+        "ratio",
+        "cpu s/trial",
+        "cpu ratio",
+        "overhead s",
+        "epochs/min",
+        "start s",
+        "resident MB",
+        "proport. MB",
+        "load",
+    )
     print(f"{'contender':<14}" + "".join(f"{title:>13}" for title in titles))
     for contender, row in rows.items():
         print(
-            f"{contender:<14}{row['seconds_per_trial']:>13.3f}{row['ratio']:>13.1f}{row['overhead_per_trial']:>13.3f}"
+            f"{contender:<14}{row['seconds_per_trial']:>13.3f}{row['ratio']:>13.1f}"
+            f"{row['cpu_seconds_per_trial']:>13.3f}{row['cpu_ratio']:>13.1f}{row['overhead_per_trial']:>13.3f}"
             f"{row['epochs_per_minute']:>13.0f}{row['start_seconds']:>13.1f}{row['resident_mb']:>13.0f}"
             f"{row['proportional_mb']:>13.0f}{row['load']:>13.1f}"
         )

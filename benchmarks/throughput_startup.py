@@ -8,13 +8,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import search
-from search.trial import TrialState
+import search  # noqa: E402
 
 # As a user would write it, for the digits data.
 _LEAST = """
@@ -68,8 +66,8 @@ def _command() -> float:
 def _first_step(run: Path) -> float | None:
     """Unix time of the first training step, None while no trial is finished."""
     try:
-        trials: list[Any] = search.open_run(run).trials()
+        with search.open_run(run).read() as reader:
+            trials = reader.trials()
     except search.RunError:
         return None
-    done = [trial for trial in trials if trial.state is TrialState.COMPLETED]
-    return min((trial.started + trial.outcome.build_seconds for trial in done), default=None)
+    return min((trial.started + trial.outcome.build_seconds for trial in trials if trial.outcome), default=None)

@@ -23,13 +23,16 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".markdown": "ma
 _FILE_WIDTH = 200
 
 
-def write(table: Table, console: Console, format: str | None = None, output: Path | None = None) -> None:
+def write(
+    table: Table, console: Console, format: str | None = None, output: Path | None = None, *, notes: bool = True
+) -> None:
     """Writes a table to the console, or to a file.
 
     Args:
         table: What to write.
         console: Where it goes without `output`; formats other than `rich` are written there as they are.
         format: One of `FORMATS`; None takes that of the suffix of `output`, without one `rich`.
+        notes: Whether lines of explanation follow the table on a terminal.
         output: File to write, replaced as a whole.
 
     Raises:
@@ -43,7 +46,7 @@ def write(table: Table, console: Console, format: str | None = None, output: Pat
         if chosen == "rich":
             from results.terminal import show
 
-            show(table, console)
+            show(table, console, notes=notes)
         else:
             console.file.write(_TEXT[chosen](table))
         return

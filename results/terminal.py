@@ -22,7 +22,7 @@ _WIDEST = 40
 _GAP = 2
 
 
-def show(table: Table, console: Console) -> None:
+def show(table: Table, console: Console, *, notes: bool = True) -> None:
     """Prints the table, the best row emphasised, baselines marked, failures with their reason.
 
     Columns that are empty throughout are left out, and hyperparameters with an index become one column (`units`
@@ -57,7 +57,7 @@ def show(table: Table, console: Console) -> None:
     for i, row in enumerate(shown.rows):
         grid.add_row(*(Text(texts[name][i]) for name in fitting), style=_style(row, decided))
     console.print(grid)
-    for line in _notes(shown, names, fitting):
+    for line in _notes(shown, names, fitting) if notes else ():
         console.print(Text(line), style="dim")
 
 

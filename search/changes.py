@@ -47,7 +47,7 @@ def _compatible(key: str) -> bool:
 
 
 def _flat(plain: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(plain, Mapping) or not plain:
+    if not isinstance(plain, Mapping):
         return {prefix: plain}
     found: dict[str, Any] = {}
     for key, value in plain.items():

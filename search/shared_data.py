@@ -71,9 +71,10 @@ def remove(run: Path) -> None:
 
 
 def _part(folder: Path, name: str) -> Split:
+    # Copied on writing, which nobody does: TensorFlow takes over only memory that may be written to.
     return Split(
-        np.load(folder / f"{name}_x.npy", mmap_mode="r", allow_pickle=False),
-        np.load(folder / f"{name}_y.npy", mmap_mode="r", allow_pickle=False),
+        np.load(folder / f"{name}_x.npy", mmap_mode="c", allow_pickle=False),
+        np.load(folder / f"{name}_y.npy", mmap_mode="c", allow_pickle=False),
     )
 
 

@@ -66,7 +66,9 @@ def _trainer(setup: Setup) -> Any:
     from search.clock import SystemClock
     from search.training import threads
     from search.training.trainer import Trainer
+    from spaces.backend import load_tensorflow
 
+    load_tensorflow(for_training_only=True)
     threads.configure(setup.threads)
     return Trainer(setup.run, shared_data.read(setup.data), SystemClock())
 

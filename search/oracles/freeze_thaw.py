@@ -16,6 +16,7 @@ from ._gp import GaussianProcess, Kernel, Points, fit_kernel
 from ._observations import Observations
 from ._space import Values
 from .bayesian import fit_sample
+from .plan import first_length, new_length
 
 SECONDS_METRIC = "seconds_per_epoch"
 """Name under which the loop may report, among the metrics of an epoch, the seconds that it took."""
@@ -23,8 +24,6 @@ SECONDS_METRIC = "seconds_per_epoch"
 INITIAL_POINTS = 10
 """Quasi-random configurations, at the shortest training, before the model decides."""
 
-_FIRST_SHARE = 16
-_GROWTH = 20
 _FINISHING = 0.25
 _STEP = 1.5
 _FAINT = 4
@@ -49,8 +48,9 @@ class FreezeThawOracle(BaseOracle):
     Acquisition: expected improvement of the score at full length, with the deviation widened by half because the
     kernel's parameters are themselves estimates. A new configuration must improve on the best score *expected* of any
     configuration at hand, a paused one only on the best *observed*: what is promising goes on before its neighbours
-    are tried. A quarter of all epochs is kept for the configuration of the highest expected score: whenever it has
-    saved enough, that one is trained to its end at once, so that the best is not only known but there. Where the loop reports seconds, the improvement counts per expected second.
+    are tried. A quarter of all epochs is kept for the configuration of the highest expected score: whenever enough
+    are saved, that one is trained to its end at once, so that the best is not only known but there. Where the loop
+    reports seconds, the improvement counts per expected second.
 
     Lengths: new configurations get 1/16 of the longest training at first, and later 1/20 of all epochs spent so far:
     short trainings tell good from bad regions, but not the good configurations from the best. Observations much
@@ -66,7 +66,7 @@ class FreezeThawOracle(BaseOracle):
     def __init__(self, *, min_epochs: int = 1, max_epochs: int, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._longest = max_epochs
-        self._first = max(min_epochs, round(max_epochs / _FIRST_SHARE))
+        self._first = first_length(min_epochs, max_epochs)
         self._evidence: list[dict[str, Any]] = []
         self._retired: set[str] = set()
         self._kernel: dict[str, Any] | None = None
@@ -105,7 +105,7 @@ class FreezeThawOracle(BaseOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         curves = self._curves()
         known = [*curves.values(), *self._known_elsewhere()]
-        length = self._new_length()
+        length = new_length(self._spent_epochs(), self._first, self._longest)
         standing = [c for c in known if c.stage is not Stage.FAILED]
         if len(standing) < INITIAL_POINTS or sum(bool(c.scores) for c in standing) < 2:
             values = None
@@ -192,10 +192,6 @@ class FreezeThawOracle(BaseOracle):
         values = self.trials[curve.trial_id].hyperparameters.values
         return {"status": TrialStatus.RUNNING, "values": {**values, **steps}}
 
-    def _new_length(self) -> int:
-        """Epochs of a new configuration's first trial."""
-        return min(self._longest, max(self._first, round(self._spent_epochs() / _GROWTH)))
-
     def _spent_epochs(self) -> int:
         asked = (trial.hyperparameters.values for trial in self.trials.values())
         return sum(values["tuner/epochs"] - values["tuner/initial_epoch"] for values in asked)
@@ -205,7 +201,7 @@ class FreezeThawOracle(BaseOracle):
         asked = (trial.hyperparameters.values for trial in self.trials.values())
         continued = [v for v in asked if v["tuner/epochs"] == self._longest and v["tuner/initial_epoch"]]
         finishing = sum(self._longest - values["tuner/initial_epoch"] for values in continued)
-        return finishing + self._longest - curve.epochs <= _FINISHING * self._spent_epochs()
+        return bool(finishing + self._longest - curve.epochs <= _FINISHING * self._spent_epochs())
 
     def _retire(self, curves: Sequence[Curve], outlook: Floats) -> None:
         """Gives up the paused configurations of poor outlook: their checkpoints need not be kept."""

@@ -53,6 +53,16 @@ def next_size(size: int) -> int:
     return -(-size // FACTOR)
 
 
+def first_length(min_epochs: int, max_epochs: int) -> int:
+    """Epochs of freeze-thaw's first trainings: a sixteenth of the longest, at least `min_epochs`."""
+    return max(min_epochs, round(max_epochs / 16))
+
+
+def new_length(spent: int, first: int, longest: int) -> int:
+    """Epochs that freeze-thaw gives a new configuration once `spent` epochs were trained: a twentieth of them."""
+    return min(longest, max(first, round(spent / 20)))
+
+
 def planned_trials(
     name: str,
     *,
@@ -65,21 +75,36 @@ def planned_trials(
 
     Args:
         name: one of `search.oracles.NAMES`.
-        min_epochs: shortest training, at least 1; only Hyperband and freeze-thaw read it.
+        min_epochs: shortest training, at least 1; read for Hyperband and freeze-thaw only.
         max_epochs: longest training, at least `min_epochs`.
         max_trials: largest number of trials, or None.
         configurations: size of the space (for grid: of the grid), or None when it is not finite.
 
     Returns:
         Groups in the order of training. Hyperband: one group per rung of each bracket. Freeze-thaw decides as it
-        goes: one group that says only how many trials and how long each configuration may become.
+        goes; its groups say how many trials there are and about how many epochs they take, as if all were new
+        configurations.
     """
     if name == "hyperband":
         return _hyperband(rung_epochs(min_epochs, max_epochs), max_trials, configurations)
     if name == "freeze-thaw":
-        return [PlannedTrials(max_trials, 0, max_epochs)]
+        return _freeze_thaw(first_length(min_epochs, max_epochs), max_epochs, max_trials)
     limits = [limit for limit in (max_trials, configurations) if limit is not None]
     return [PlannedTrials(min(limits, default=None), 0, max_epochs)]
+
+
+def _freeze_thaw(first: int, longest: int, max_trials: int | None) -> list[PlannedTrials]:
+    if max_trials is None:
+        return [PlannedTrials(None, 0, longest)]
+    groups: list[PlannedTrials] = []
+    spent = 0
+    for _ in range(max_trials):
+        length = new_length(spent, first, longest)
+        spent += length
+        same = bool(groups) and groups[-1].epochs_to == length
+        count = (groups.pop().count or 0) + 1 if same else 1
+        groups.append(PlannedTrials(count, 0, length))
+    return groups
 
 
 def _hyperband(epochs: list[int], max_trials: int | None, configurations: int | None) -> list[PlannedTrials]:

@@ -51,19 +51,22 @@ search.run(small.spec(search=json.loads(sys.argv[2])), run_dir=sys.argv[1], work
 """
 
 
-def in_a_fresh_process(folder, **changes):
-    """The table and the winner of a search in a process of its own."""
-    subprocess.run(
-        [sys.executable, "-c", _SEARCH, str(folder), json.dumps({**FEW, **changes})],
-        cwd=Path(__file__).parent.parent.parent, check=True, capture_output=True,
+def start(folder):
+    """A search in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _SEARCH, str(folder), json.dumps(FEW)],
+        cwd=Path(__file__).parent.parent.parent, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    return table(trials(folder))
 
 
 def test_the_same_search_in_fresh_processes_gives_the_same_table_another_seed_another(tmp_path):
-    first = in_a_fresh_process(tmp_path / "first")
-    assert in_a_fresh_process(tmp_path / "second") == first
-    other = in_a_fresh_process(tmp_path / "other", seed=4)
+    folders = [tmp_path / "first", tmp_path / "second"]
+    assert [process.wait() for process in [start(folder) for folder in folders]] == [0, 0]
+    first, second = (table(trials(folder)) for folder in folders)
+    assert first == second
+    assert len(first) == 4
+    search.run(small.spec(search={**FEW, "seed": 4}), run_dir=tmp_path / "other", workers=0, check=False)
+    other = table(trials(tmp_path / "other"))
     assert {repr(row[2]) for row in other} != {repr(row[2]) for row in first}
     baseline = {row[1]: row for row in first}["linear"], {row[1]: row for row in other}["linear"]
     assert baseline[0][3] != baseline[1][3], "its seed"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from results.finalists import Finalist
-from results.report.chart import Axis, Chart, Dots, Line, Mark, Panel, Symbol, Tone, View
+from results.report.chart import Axis, Chart, Dots, Line, Panel, Symbol, Tone, View
 from results.report.document import Item, Section, Table, Text
 from results.report.facts import Facts
 from results.report.words import DASH, alike, count, distinct, listed, number, plural, signed
@@ -18,52 +20,71 @@ def real(facts: Facts) -> Section | None:
     found = facts.finalists
     if not found:
         return None
+    shown = _shown(facts)
+    height = 90 + 38 * (len(shown.found) + len(shown.once))
     items: list[Item] = [
         Text(_verdict(facts, found)),
-        Chart(
-            "finalists",
-            _caption(facts, found),
-            (View((_panel(facts, found),), height=90 + 38 * (len(found) + len(_others(facts)[0]))),),
-        ),
+        Chart("finalists", _caption(facts, found, shown), (View((_panel(facts, shown),), height=height),)),
         _table(facts, found),
     ]
     return Section("real", "Is the winner real?", items, "Real?")
 
 
-def _others(facts: Facts) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-    """Baselines with one training only: those that fit beside the finalists, and those that would squeeze them."""
+@dataclass(frozen=True)
+class _Shown:
+    """What the picture holds.
+
+    Attributes:
+        found: Configurations of the search and baselines that were trained again.
+        once: Baselines with one training only: name and score.
+        far: Baselines that would squeeze the others into a corner: name and score.
+    """
+
+    found: list[Finalist]
+    once: list[tuple[str, float]]
+    far: list[tuple[str, float]]
+
+
+def _shown(facts: Facts) -> _Shown:
+    baselines = {b.id for b in facts.baselines}
     again = {finalist.configuration for finalist in facts.finalists}
-    others = [(b.name, b.score) for b in facts.baselines if b.score is not None and b.id not in again]
-    scores = [
-        score for finalist in facts.finalists for score in (*finalist.scores, finalist.search_score or finalist.mean)
-    ]
+    searched = [f for f in facts.finalists if f.configuration not in baselines] or list(facts.finalists)
+    scores = [score for f in searched for score in (*f.scores, f.mean if f.search_score is None else f.search_score)]
     low, high = min(scores), max(scores)
     reach = _FAR * ((high - low) or abs(high) or 1.0)
-    near = [(name, score) for name, score in others if low - reach <= score <= high + reach]
-    return near, [pair for pair in others if pair not in near]
+
+    def near(score: float) -> bool:
+        return low - reach <= score <= high + reach
+
+    once = [(b.name, b.score) for b in facts.baselines if b.score is not None and b.id not in again]
+    far = [(f.name, f.mean) for f in facts.finalists if not near(f.mean)] + [one for one in once if not near(one[1])]
+    return _Shown([f for f in facts.finalists if near(f.mean)], [one for one in once if near(one[1])], far)
 
 
-def _panel(facts: Facts, found: tuple[Finalist, ...]) -> Panel:
-    others, _ = _others(facts)
-    labels = distinct([*(finalist.name for finalist in found), *(name for name, _ in others)], 30)
-    rows = list(zip(labels, found, strict=False))
+def _panel(facts: Facts, shown: _Shown) -> Panel:
+    labels = distinct([*(f.name for f in shown.found), *(name for name, _ in shown.once)], 30)
+    rows = list(zip(labels, shown.found, strict=False))
     seeds = [(label, f, k, score) for label, f in rows for k, score in enumerate(f.scores)]
-    searched = [(label, f.name, f.search_score) for label, f in rows if f.search_score is not None]
-    marks: list[Mark] = [
+    before = [(label, f.name, f.search_score) for label, f in rows if f.search_score is not None]
+    baselines = {b.id for b in facts.baselines}
+
+    def means(baseline: bool, tone: Tone, name: str) -> Dots:
+        part = [(label, f) for label, f in rows if (f.configuration in baselines) is baseline]
+        told = [f"{f.name}, mean of {plural(f.seeds, 'seed')}\n{number(f.mean)}" for _, f in part]
+        return Dots([f.mean for _, f in part], [label for label, _ in part], tone, name, told, Symbol.DIAMOND, 11)
+
+    marks: list[Line | Dots] = [
         *(Line([min(f.scores), max(f.scores)], [label] * 2, Tone.SOFT) for label, f in rows if f.seeds > 1),
         Dots([score for *_, score in seeds], [label for label, *_ in seeds], Tone.SOFT, "each fresh seed",
              [f"{f.name}, seed {k + 1}\n{number(score)}" for _, f, k, score in seeds], size=7),
-        Dots([score for *_, score in searched], [label for label, *_ in searched], Tone.INK, "score of the search",
-             [f"{name}, during the search\n{number(score)}" for _, name, score in searched], Symbol.RING, 9),
-        Dots([f.mean for f in found], labels[: len(found)], Tone.ACCENT, "mean over seeds",
-             [f"{f.name}, mean of {plural(f.seeds, 'seed')}\n{number(f.mean)}" for f in found], Symbol.DIAMOND, 11),
+        Dots([score for *_, score in before], [label for label, *_ in before], Tone.INK, "first training",
+             [f"{name}, during the search\n{number(score)}" for _, name, score in before], Symbol.RING, 9),
+        means(False, Tone.ACCENT, "mean over seeds"),
+        means(True, Tone.BASELINE, "baseline, mean over seeds"),
+        Dots([score for _, score in shown.once], labels[len(rows) :], Tone.BASELINE, "baseline, one training",
+             [f"{name}\n{number(score)}" for name, score in shown.once], Symbol.RING, 9),
     ]  # fmt: skip
-    if others:
-        marks.append(
-            Dots([score for _, score in others], labels[len(found) :], Tone.BASELINE, "baseline, one training",
-                 [f"{name}\n{number(score)}" for name, score in others], Symbol.DIAMOND, 9)
-        )  # fmt: skip
-    return Panel(marks, Axis(facts.objective), Axis(categories=tuple(labels)))
+    return Panel([m for m in marks if len(m.x)], Axis(facts.objective), Axis(categories=tuple(labels)))
 
 
 def _verdict(facts: Facts, found: tuple[Finalist, ...]) -> str:
@@ -83,16 +104,21 @@ def _verdict(facts: Facts, found: tuple[Finalist, ...]) -> str:
     return text + f"; the smallest of them is {smallest.name} with {count(smallest.parameters)} parameters."
 
 
-def _caption(facts: Facts, found: tuple[Finalist, ...]) -> str:
-    direction = "max" if facts.maximize else "min"
-    gaps = [gap for gap in (finalist.optimism(direction) for finalist in found) if gap is not None]
-    text = f"{plural(len(found), 'configuration')} trained again with {plural(found[0].seeds, 'fresh seed')} each"
+def _caption(facts: Facts, found: tuple[Finalist, ...], shown: _Shown) -> str:
+    baselines = {b.id for b in facts.baselines}
+    # Only the search picked the best of many scores; baselines were not chosen for theirs.
+    chosen = [finalist for finalist in found if finalist.configuration not in baselines]
+    known = [finalist.optimism("max" if facts.maximize else "min") for finalist in chosen]
+    gaps = [gap for gap in known if gap is not None]
+    text = f"{plural(len(chosen), 'configuration')}"
+    text += f" and {plural(len(found) - len(chosen), 'baseline')}" if len(chosen) < len(found) else ""
+    text += f" trained again with {plural(found[0].seeds, 'fresh seed')} each"
     if gaps:
         mean = sum(gaps) / len(gaps)
         size = alike(abs(mean), found[0].mean)
-        told = f"the search made them look {size} better than they are" if mean > 0 else f"they did {size} better"
-        text += f": on average {told}" + ("" if mean > 0 else " than during the search")
-    far = [f"{name} ({number(score)})" for name, score in _others(facts)[1]]
+        told = f"the search made the configurations look {size} better than they are"
+        text += f": on average {told}" if mean > 0 else f": on average the configurations did {size} better than before"
+    far = [f"{name} ({number(score)})" for name, score in shown.far]
     return text + (f"; {listed(far)} would lie far outside the picture." if far else ".")
 
 

@@ -13,9 +13,14 @@ from results.report.words import DASH, count, duration, listed, moment, size
 def reproduce(facts: Facts) -> Section:
     """The section."""
     meta = facts.meta
+    command = [str(word) for word in meta["command"] or []]
+    elsewhere = ", given another --run-dir" if any(word.startswith("--run-dir") for word in command) else ""
     items: list[Item] = [
-        Text("This command runs the same search again; with the same versions it gives the same table."),
-        Code(shlex.join(str(word) for word in meta["command"] or [])),
+        Text(
+            f"This command runs the same search again{elsewhere}; with the same versions, one worker and no deadline "
+            "it gives the same table."
+        ),
+        Code(shlex.join(command)),
     ]
     later = [s for s in meta["sessions"] or [] if s.get("command") and s["command"] != meta["command"]]
     if later:

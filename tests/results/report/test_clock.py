@@ -8,7 +8,7 @@ from results.report.clock import WorkClock, work_clock
 
 
 def test_pauses_do_not_count() -> None:
-    clock = WorkClock([(100.0, 110.0), (105.0, 120.0), (200.0, 210.0)])
+    clock = WorkClock([(100.0, 110.0), (105.0, 120.0), (106.0, 107.0), (200.0, 210.0)])
     assert [clock.seconds(t) for t in (50, 100, 115, 120, 150, 200, 205, 999)] == [0, 0, 15, 20, 20, 20, 25, 30]
     assert clock.total == 30
 

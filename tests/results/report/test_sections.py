@@ -14,9 +14,11 @@ import pytest
 from results.report.chart import Bars, Dots, Line
 from results.report.columns import columns, marks_between
 from results.report.compose import compose
-from results.report.document import Document, Mood, RankedTable
+from results.report.document import Document, Mood, RankedTable, Table
 from results.report.facts import Facts, read_facts
 from results.report.sections.common import focus
+from results.report.sections.curves import fitting
+from results.report.sections.finalists import real
 from results.report.sections.rungs import rungs
 from results.report.sections.thinning import thinned
 from results.report.sections.tradeoff import pareto_front
@@ -166,8 +168,77 @@ def test_rungs_count_every_configuration(make_run: MakeRun) -> None:
     bars = [m for m in chart.views[0].panels[0].marks if isinstance(m, Bars)]
     first = {b.name: dict(zip(b.labels, b.values, strict=True)).get("1 epoch", 0) for b in bars}
     assert first == {"went on or reached the end": 9, "ended here": 18, "failed": 2}
+    last = {b.name: dict(zip(b.labels, b.values, strict=True)).get("9 epochs", 0) for b in bars}
+    assert last == {"went on or reached the end": 3, "ended here": 0, "failed": 0}
     # 29 start, 27 with one epoch; 9 train 2 more, 3 of them 6 more: 63 epochs instead of 29 * 9.
     assert "29 configurations started with 1 epoch and 3 reached all 9: 76 % fewer" in chart.caption
+
+
+def test_failures_are_grouped(make_run: MakeRun) -> None:
+    document = document_of(make_run(failures=("nan", "nan", "error")))
+    section = next(s for s in document.sections if s.key == "failures")
+    chart, table = (item for item in section.items)
+    assert isinstance(table, Table)
+    bars: Any = chart.views[0].panels[0].marks[0]  # type: ignore[union-attr]
+    assert dict(zip(bars.labels, bars.values, strict=True)) == {"nan": 2, "error": 1}
+    assert [(row[0], row[1]) for row in table.rows] == [("nan", "2"), ("error", "1")]
+
+
+def test_finalists(make_run: MakeRun) -> None:
+    run = make_run(configurations=27, seeds=3)
+    facts = facts_of(run)
+    chart = chart_of(document_of(run), "finalists")
+    panel = chart.views[0].panels[0]
+    means = next(m for m in panel.marks if m.name == "mean over seeds")
+    assert dict(zip(means.y, means.x, strict=True)) == {f.name: f.mean for f in facts.finalists if f.name != "linear"}
+    # The synthetic baseline reaches 0.8, the finalists 0.97 within a hundredth.
+    assert "linear" not in panel.y.categories
+    assert "linear (0." in chart.caption
+    assert "would lie far outside the picture" in chart.caption
+    gaps = [f.optimism("max") or 0.0 for f in facts.finalists if f.name != "linear"]
+    assert f"{abs(sum(gaps) / len(gaps)):.4f}" in chart.caption
+
+
+def test_who_is_tied(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(configurations=27, seeds=3))
+    first, second, third = (f for f in facts.finalists if f.name != "linear")
+
+    def verdict(*tied: bool | None) -> str:
+        found = (first, replace(second, tied=tied[0]), replace(third, tied=tied[1], parameters=5))
+        section = real(replace(facts, finalists=found))
+        assert section is not None
+        return section.items[0].text  # type: ignore[union-attr]
+
+    assert verdict(False, False) == (
+        f"{first.name} is ahead of all other finalists by more than the spread over seeds explains."
+    )
+    assert verdict(True, False).startswith(f"{second.name} cannot be told from {first.name}")
+    assert verdict(True, True).startswith(f"{second.name} and {third.name} cannot be told from {first.name}")
+    assert verdict(False, True).endswith(f"the smallest of them is {third.name} with 5 parameters.")
+    assert "with one seed each nobody can say" in verdict(None, None)
+
+
+def test_fitting_says_what_the_curve_says(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(configurations=27))
+    leader = facts.leader
+    assert leader is not None
+    best = next(e for e in leader.epochs if e.number == leader.best_epoch)
+    section = fitting(facts)
+    assert section is not None
+    caption = section.items[0].caption  # type: ignore[union-attr]
+    assert f"accuracy {best.metrics['accuracy']:.4f} on training rows" in caption
+    assert f"{best.metrics['val_accuracy']:.4f} on validation rows" in caption
+    last = leader.epochs[-1].number
+    assert ("longer training may help" in caption) is (best.number == last)
+
+
+def test_time_adds_up(make_run: MakeRun) -> None:
+    run = make_run(failures=("nan",))
+    facts = facts_of(run)
+    for view in chart_of(document_of(run), "time").views:
+        bars = [m for m in view.panels[0].marks if isinstance(m, Bars)]
+        unit = 60.0 if view.panels[0].x.title == "minutes" else 1.0
+        assert sum(sum(b.values) for b in bars) * unit == pytest.approx(facts.clock.total, rel=0.02)
 
 
 def test_pareto_front(make_run: MakeRun) -> None:

@@ -192,11 +192,10 @@ def test_evidence_without_any_score_is_ignored(loop):
     assert train(loop, searched, 12)[0].message.startswith("start")
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_it_beats_hyperband_for_the_same_epochs(loop, seed):
-    budget = 10 * LONGEST
+def test_it_beats_hyperband_for_the_same_epochs(loop):
+    budget = 6 * LONGEST
 
-    def best_after(name):
+    def best_after(name, seed):
         searched = oracle(
             name,
             hyperparameters=loop.space(),
@@ -217,7 +216,10 @@ def test_it_beats_hyperband_for_the_same_epochs(loop, seed):
             searched.end_trial(trial)
         return best
 
-    assert best_after("freeze-thaw") > best_after("hyperband")
+    ours, theirs = (np.mean([best_after(name, seed) for seed in range(4)]) for name in ("freeze-thaw", "hyperband"))
+    # the optimum is 0.8926
+    assert ours > 0.891
+    assert ours > theirs
 
 
 def test_a_noisy_objective_is_no_trouble(loop):

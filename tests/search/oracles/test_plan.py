@@ -12,6 +12,13 @@ def test_the_smaller_limit_counts(name, limit, size, count):
     assert plan == [PlannedTrials(count, 0, 9)]
 
 
-def test_freeze_thaw_has_no_schedule():
-    plan = planned_trials("freeze-thaw", min_epochs=1, max_epochs=9, max_trials=50, configurations=4)
-    assert plan == [PlannedTrials(50, 0, 9)]
+def test_freeze_thaw_is_planned_by_what_new_configurations_get():
+    plan = planned_trials("freeze-thaw", min_epochs=1, max_epochs=52, max_trials=100, configurations=None)
+    assert sum(group.count for group in plan) == 100
+    lengths = [group.epochs_to for group in plan]
+    assert lengths == sorted(set(lengths))
+    assert (lengths[0], lengths[-1]) == (3, 52)
+    # about 40 full trainings, as the searches in benchmarks/oracles.py take
+    assert sum(group.count * group.epochs_to for group in plan) == pytest.approx(40 * 52, rel=0.1)
+    unlimited = planned_trials("freeze-thaw", min_epochs=1, max_epochs=9, max_trials=None, configurations=4)
+    assert unlimited == [PlannedTrials(None, 0, 9)]

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from search.changes import between
+from tests.search import small
+
+
+def test_equal_spaces_differ_in_nothing():
+    assert between(small.spec(), small.spec()) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "text", "compatible"),
+    [
+        ({"search": {"max_trials": 60}}, "search.max_trials: 6 -> 60", True),
+        ({"final": {"candidates": 2}}, "final.candidates: 1 -> 2", True),
+        ({"export": {"formats": ["keras", "h5"]}}, "export.formats: ['keras'] -> ['keras', 'h5']", True),
+        ({"limits": {"seconds_per_trial": 60}}, "limits.seconds_per_trial", True),
+        ({"keep_checkpoints": {"best": 3}}, "keep_checkpoints.best", True),
+        ({"name": "other"}, "name: tiny -> other", True),
+        ({"search": {"seed": 4}}, "search.seed: 3 -> 4", False),
+        ({"search": {"objective": "val_loss"}}, "search.objective: val_accuracy -> val_loss", False),
+        ({"training": {"batch_size": 32}}, "training.batch_size: 64 -> 32", False),
+        ({"model": {"layers": {"min": 1, "max": 3}}}, "model.layers.max: 2 -> 3", False),
+        ({"data": {"validation": 0.3}}, "data.validation: 0.2 -> 0.3", False),
+        ({"constraints": {"parameters": 100}}, "constraints.parameters", False),
+    ],
+)
+def test_what_may_change_in_a_run_and_what_may_not(changed, text, compatible):
+    """What a finished trial means must not change: its data, its space, how it was trained and scored."""
+    (found,) = between(small.spec(), small.spec(**changed))
+    assert str(found).startswith(text)
+    assert found.compatible is compatible
+
+
+def test_every_change_is_named():
+    found = between(small.spec(), small.spec(search={"seed": 4, "max_trials": 7}, training={"batch_size": 8}))
+    assert [c.key for c in found] == ["search.max_trials", "search.seed", "training.batch_size"]

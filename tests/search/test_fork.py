@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from search.configuration import configurations, ranked
+from search.errors import RunError
+from search.fork import take_over
+from search.rundir import Run
+from search.store import RunStore
+from search.trial import Checkpoint, TrialKind, TrialState
+from tests.search.records import failed, outcome, trial
+
+FACTS = {"data": {"fingerprint": "abc"}, "objective": {"name": "val_accuracy", "direction": "max"}}
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A run with a promoted configuration, a failed one, an unfinished one and a baseline."""
+    with RunStore.create(tmp_path / "old", FACTS) as store:
+        store.begin(trial("0"))
+        (tmp_path / "old/trials/0").mkdir(parents=True)
+        (tmp_path / "old/trials/0/best.npz").write_bytes(b"weights")
+        best = Checkpoint("trials/0/best.npz", 7, "00", 1)
+        store.finish("0", outcome([0.5], best=best, state=best), 1.0)
+        store.begin(trial("1", configuration="0", parent="0", epochs_from=1))
+        store.finish("1", outcome([0.7], first=2), 2.0)
+        store.begin(trial("2"))
+        store.finish("2", failed(), 3.0)
+        store.begin(trial("3"))
+        store.begin(trial("b", TrialKind.BASELINE, name="article"))
+        store.finish("b", outcome([0.6]), 4.0)
+    return Run(tmp_path / "old")
+
+
+def test_finished_trials_are_evidence_with_their_curves_and_best_weights(tmp_path, old):
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        assert take_over(old, store) == 2
+        trials = store.trials()
+        assert [(t.id, t.kind, t.state) for t in trials] == [
+            ("old-0", TrialKind.EVIDENCE, TrialState.COMPLETED), ("old-1", TrialKind.EVIDENCE, TrialState.COMPLETED),
+        ]  # fmt: skip
+        (found,) = ranked(configurations(trials), "max")
+        assert (found.id, found.score, [e.number for e in found.epochs]) == ("old-0", 0.7, [1, 2])
+        copied = trials[0].outcome.best
+        assert (tmp_path / "new" / copied.file).read_bytes() == b"weights"
+        assert trials[0].outcome.state is None
+
+
+def test_the_old_run_stays_as_it_is(tmp_path, old):
+    with old.read() as reader:
+        before = reader.trials()
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        take_over(old, store)
+    with old.read() as reader:
+        assert reader.trials() == before
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"), [("data", {"fingerprint": "xyz"}), ("objective", {"name": "val_loss", "direction": "min"})]
+)
+def test_scores_that_cannot_be_compared_are_refused(tmp_path, old, fact, value):
+    with RunStore.create(tmp_path / "new", {**FACTS, fact: value}) as store:
+        with pytest.raises(RunError, match=f"has another {fact}"):
+            take_over(old, store)
+        assert store.trials() == []

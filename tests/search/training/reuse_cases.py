@@ -1,0 +1,130 @@
+"""Trains configurations one after the other on shared compiled functions, and each again on a model of its own.
+
+Run as a program by `test_reuse.py`, because op determinism, once on, stays on in a process. Prints a JSON list, one
+object for each configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import spaces
+from search.training import graphs
+from spaces import Settings
+from spaces.backend import load_tensorflow
+from tests.search import small
+
+CNN = {
+    "name": "tiny-cnn",
+    "data": {"source": "digits", "validation": 0.2, "test": 0.2, "limit": 200},
+    "model": {
+        "family": "cnn", "blocks": 1, "filters": {"shared": [2, 3]}, "dense_layers": 1, "dense_units": 8,
+        "dropout": [0.0, 0.2, 0.4], "batch_normalization": True, "augmentation": {"flip": "horizontal"},
+    },
+    "training": {
+        "optimizer": "adam", "learning_rate": {"min": 1e-3, "max": 1e-1}, "batch_size": 64,
+        "epochs": 3,
+    },
+    "search": {"algorithm": "random", "objective": "val_accuracy", "seed": 3, "max_trials": 6},
+}  # fmt: skip
+
+
+def cases() -> list[tuple[str, Settings]]:
+    """Name and settings; a later one often has the signature of an earlier one, with other numbers and widths."""
+    return [
+        ("adam", _mlp((16, 8), dropout=0.2)),
+        ("adam, wider, other rate", _mlp((24, 32), dropout=0.4, learning_rate=0.003, batch_size=32)),
+        ("adam, no dropout", _mlp((8, 16), dropout=0.0)),
+        ("no dropout first", _mlp((8,), dropout=0.0)),
+        ("dropout after it", _mlp((16,), dropout=0.2)),
+        ("momentum", _mlp((16, 8), optimizer="sgd", momentum=0.9)),
+        ("other momentum", _mlp((8, 24), optimizer="sgd", momentum=0.5, learning_rate=0.05)),
+        ("no momentum", _mlp((16, 8), optimizer="sgd", momentum=0.0)),
+        ("nesterov", _mlp((16, 8), optimizer="sgd", momentum=0.9, nesterov=True)),
+        ("decay", _mlp((16, 8), learning_rate_decay=0.01)),
+        ("other decay", _mlp((32, 8), learning_rate_decay=0.1, learning_rate=0.05)),
+        ("adamw", _mlp((16,), optimizer="adamw", weight_decay=0.01)),
+        ("adamw, other weight decay", _mlp((24,), optimizer="adamw", weight_decay=0.1)),
+        ("rmsprop with penalty", _mlp((16,), optimizer="rmsprop", l2=0.01)),
+        ("rmsprop with other penalty", _mlp((8,), optimizer="rmsprop", l2=0.1)),
+        ("batch normalization", _mlp((16,), batch_normalization=True)),
+        ("no hidden layer", _mlp(())),
+        ("cnn", _cnn(dropout=0.2, learning_rate=0.01)),
+        ("cnn, other numbers", _cnn(dropout=0.4, learning_rate=0.03)),
+        ("cnn, no dropout", _cnn(dropout=0.0, learning_rate=0.03)),
+    ]
+
+
+def _mlp(units: tuple[int, ...], **changes: Any) -> Settings:
+    made = Settings.from_json(small.settings({**small.VALUES["adam with dropout"], "dropout": 0.2}))
+    model = {name: changes.pop(name) for name in ("dropout", "l2", "batch_normalization") if name in changes}
+    return replace(
+        made,
+        model={**made.model, "layers": len(units), "units": units, **model},
+        training=replace(made.training, **changes),
+    )
+
+
+def _cnn(**values: Any) -> Settings:
+    return spaces.configure(spaces.load(CNN), {"filters": 3, **values})
+
+
+def main() -> None:
+    load_tensorflow(for_training_only=True)
+    left_out = not {"matplotlib", "sklearn"} & set(sys.modules)
+    import tensorflow as tf
+
+    from search.training import threads
+    from search.training.engine import Engine, Rows
+    from search.training.networks import Networks
+
+    threads.configure(1)
+    tf.config.experimental.enable_op_determinism()
+    data = spaces.load_data(small.spec())
+    train, validation = Rows(data.train), Rows(data.validation)
+
+    def trained(engine: Any) -> tuple[Any, list[np.ndarray], list[np.ndarray]]:
+        first = engine.model.get_weights()
+        curve = [(engine.train_epoch(train, epoch), engine.evaluate(validation)) for epoch in (1, 2)]
+        state = engine.state()
+        return curve, first, state["weights"] + state["optimizer"]
+
+    networks, models, found = Networks(data.info), set(), []
+    for seed, (name, settings) in enumerate(cases()):
+        parameters = spaces.count_parameters(settings, data.info)
+        engine = networks.engine(settings, seed, train, parameters)
+        new = id(engine) not in models
+        models.add(id(engine))
+        curve, first, last = trained(engine)
+        alone = Engine(spaces.build_model(settings, data.info, seed), seed, settings.training.batch_size)
+        alone.prepare(train)
+        expected_curve, expected_first, expected_last = trained(alone)
+        found.append(
+            {
+                "name": name,
+                "new": new,
+                "shared": graphs.signature(settings) is not None,
+                "curve": curve == expected_curve,
+                "first": _equal(first, expected_first),
+                "last": _equal(last, expected_last),
+                "learnt": not _equal(first, last[: len(first)]),
+                "parameters": parameters == alone.model.count_params(),
+            }
+        )
+    print(json.dumps({"left_out": left_out, "cases": found}))
+
+
+def _equal(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    return len(some) == len(others) and all(
+        a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+        for a, b in zip(some, others, strict=True)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Configurations that share compiled functions are trained as if each had been compiled for itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from search.training import graphs
+from search.trial import FailureReason
+from tests.search import small
+from tests.search.training import reuse_cases
+
+ROOT = Path(__file__).parents[3]
+CASES = dict(reuse_cases.cases())
+# Those that find their compiled functions, or those of a network with dropout, from an earlier case.
+REUSED = {
+    "adam, wider, other rate", "adam, no dropout", "other momentum", "other decay", "adamw, other weight decay",
+    "rmsprop with other penalty", "cnn, other numbers",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """What `reuse_cases` found in a process with op determinism."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.search.training.reuse_cases"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_every_bit_is_that_of_a_model_of_its_own(trained, name):
+    found = next(case for case in trained["cases"] if case["name"] == name)
+    assert found["first"], "fresh weights"
+    assert found["curve"], "metrics of two epochs"
+    assert found["last"], "weights and optimizer after two epochs"
+    assert found["learnt"]
+    assert found["parameters"], "counted without building"
+
+
+def test_the_compiled_functions_were_indeed_shared(trained):
+    assert {case["name"] for case in trained["cases"] if not case["new"]} == REUSED
+
+
+def test_a_worker_leaves_out_what_no_training_uses(trained):
+    assert trained["left_out"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"learning_rate": 0.5}, {"batch_size": 7}, {"epochs": 99}, {"momentum": 0.1}, {"learning_rate_decay": 1}]
+)
+def test_numbers_that_are_read_while_running_are_no_part_of_the_signature(change):
+    settings = CASES["other decay"]
+    settings = replace(settings, training=replace(settings.training, optimizer="sgd", momentum=0.9))
+    assert graphs.signature(replace(settings, training=replace(settings.training, **change))) == graphs.signature(
+        settings
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"momentum": 0.0}, {"nesterov": True}, {"weight_decay": 0.1}, {"learning_rate_decay": 0.1},
+        {"optimizer": "adam"}, {"metrics": ()}, {"loss": "mse"},
+    ],
+)  # fmt: skip
+def test_what_changes_operations_or_variables_is_part_of_the_signature(change):
+    settings = CASES["momentum"]
+    assert graphs.signature(replace(settings, training=replace(settings.training, **change))) != graphs.signature(
+        settings
+    )
+
+
+def test_widths_are_part_of_the_signature_only_where_they_are_compiled():
+    def with_model(name, **changes):
+        return graphs.signature(replace(CASES[name], model={**CASES[name].model, **changes}))
+
+    assert with_model("adam", units=(8, 8)) == with_model("adam", units=(16, 24))
+    assert with_model("adam", units=(8,), layers=1) != with_model("adam")
+    assert with_model("adam", activation="tanh") != with_model("adam")
+    assert with_model("batch normalization", units=(8,)) != with_model("batch normalization", units=(24,))
+    assert with_model("cnn", filters=(2,)) != with_model("cnn", filters=(3,))
+
+
+def test_nothing_is_known_of_a_users_own_model():
+    assert graphs.signature(replace(CASES["adam"], family="python:mine:build")) is None
+
+
+def test_the_networks_used_last_are_kept_up_to_a_number_and_to_a_size(digits, monkeypatch):
+    from search.training import networks
+    from search.training.engine import Rows
+
+    rows, kept = Rows(digits.train), networks.Networks(digits.info)
+
+    def engine(name, parameters=1000):
+        return kept.engine(CASES[name], 0, rows, parameters)
+
+    monkeypatch.setattr(networks, "_MOST_NETWORKS", 2)
+    first, second = engine("no dropout first"), engine("momentum")
+    assert engine("no dropout first") is first
+    engine("adam")
+    assert engine("no dropout first") is first, "used after the other"
+    assert engine("momentum") is not second
+    monkeypatch.setattr(networks, "_MOST_PARAMETERS", 5000)
+    large = engine("no dropout first", parameters=4500)
+    assert large is first
+    assert engine("no dropout first", parameters=4500) is large, "its own size counts once"
+    engine("momentum")
+    assert engine("no dropout first") is not large
+
+
+def test_a_failed_training_leaves_nothing_in_the_next_one(tmp_path, digits):
+    from search.clock import SystemClock
+    from search.training.trainer import Trainer
+
+    used, unused = (Trainer(tmp_path / name, digits, SystemClock()) for name in ("used", "unused"))
+    job = small.job()
+    training = {**job.settings["training"], "learning_rate": 1e30}
+    failed = used.train(replace(job, settings={**job.settings, "training": training}))
+    assert failed.failure is not None
+    assert failed.failure.reason is FailureReason.NAN
+    after, alone = used.train(job), unused.train(job)
+    assert [epoch.metrics for epoch in after.epochs] == [epoch.metrics for epoch in alone.epochs]
+    assert after.best is not None
+    assert alone.best is not None
+    assert after.best.digest == alone.best.digest
+
+
+def test_training_on_other_rows_uses_the_same_functions(tmp_path, digits):
+    """Retraining on training and validation rows comes after the search, in the same process."""
+    from search.clock import SystemClock
+    from search.training.trainer import Trainer
+
+    used, unused = (Trainer(tmp_path / name, digits, SystemClock()) for name in ("used", "unused"))
+    used.train(small.job())
+    job = replace(small.job("1"), data="train+validation", objective="accuracy", keep=("last",))
+    found, expected = used.train(job), unused.train(job)
+    assert found.failure is None
+    assert [epoch.metrics for epoch in found.epochs] == [epoch.metrics for epoch in expected.epochs]
