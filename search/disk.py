@@ -9,7 +9,7 @@ from pathlib import Path
 from search.errors import DiskError
 
 # Report, exports, logs and the store of an ordinary run.
-_BASE_BYTES = 60_000_000
+_BASE_BYTES = 16_000_000
 
 
 def require(directory: Path, expected: int) -> None:

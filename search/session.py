@@ -118,11 +118,9 @@ class Session:
 
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options
-        needed = data.train.x.nbytes + data.validation.x.nbytes
         if options.check:
             self._doubts, checkpoints = first_look(spec, data)
-            needed += checkpoints
-        disk.require(self._directory, needed)
+            disk.require(self._directory, checkpoints + data.train.x.nbytes + data.validation.x.nbytes)
         self._write_space()
         RunStore.create(
             self._directory,
