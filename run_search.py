@@ -251,6 +251,21 @@ def export(
             raise typer.Exit(FAILED)
 
 
+@app.command("export-study")
+def export_study(
+    run: RunArgument,
+    storage: Annotated[str, typer.Option(help="Where Optuna keeps studies, such as sqlite:///file.db.")],
+    name: Annotated[str | None, typer.Option(help="Name of the study; default: that of the run directory.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a run as an Optuna study, for Optuna's plots and optuna-dashboard."""
+    with _errors(verbose, quiet):
+        from results.studies import export_study as write_study
+
+        print(write_study(run, storage, name))
+
+
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="An exported model, its folder, or a run directory.")],

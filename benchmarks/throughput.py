@@ -90,6 +90,7 @@ def _measure(contender: str, work: Work) -> dict[str, Any]:
         "start": found["first"] - launched,
         "resident": resident,
         "proportional": proportional,
+        "cpu": monitor.cpu_seconds(found["first"], found["last"]),
         "load": load,
     }
 
