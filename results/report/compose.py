@@ -28,7 +28,7 @@ def compose(facts: Facts, run: Run) -> Document:
     """The whole report of a run."""
     sections = [
         real(facts), history(facts), ranked_table(facts, run), curves(facts), *hyperparameters(facts), tradeoff(facts),
-        rungs(facts), _final(facts), fitting(facts), failures(facts), time_spent(facts, run), advice(facts, run),
+        rungs(facts), _final(facts), fitting(facts), failures(facts), time_spent(facts, run), advice(facts),
         reproduce(facts),
     ]  # fmt: skip
     return Document(

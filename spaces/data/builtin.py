@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,7 +108,8 @@ def _from_keras(name: str, class_names: tuple[str, ...] | None) -> RawData:
     module = getattr(keras.datasets, name.replace("-", "_"))
     where = f"keras.datasets.{module.__name__.rpartition('.')[2]}"
     try:
-        (x_train, y_train), (x_test, y_test) = module.load_data()
+        with redirect_stdout(sys.stderr):  # Keras prints its progress where our data goes.
+            (x_train, y_train), (x_test, y_test) = module.load_data()
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise DataError(f"{where}: not on this machine, and the download failed ({error})") from error
     train = Part(x_train, np.ravel(y_train), f"{where} (training part)")
@@ -122,7 +125,8 @@ def _flowers_folder() -> Path:
     import keras
 
     try:
-        extracted = keras.utils.get_file("flower_photos", origin=_FLOWERS_ADDRESS, extract=True)
+        with redirect_stdout(sys.stderr):
+            extracted = keras.utils.get_file("flower_photos", origin=_FLOWERS_ADDRESS, extract=True)
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise DataError(f"flowers: not in {cache}, and the download failed ({error})") from error
     found = sorted(Path(extracted).glob("**/daisy"))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from results.advice import advise
+from results.advice import advise_on
 from results.report.document import Section, Table, Text
 from results.report.facts import Facts
 from results.report.words import scalar
-from search.rundir import Run
 
 NEXT = "next.yaml"
 
 
-def advice(facts: Facts, run: Run) -> Section | None:
+def advice(facts: Facts) -> Section | None:
     """The section, or None where there is nothing to say."""
-    found = advise(run) if facts.spec is not None else []
+    if facts.spec is None:
+        return None
+    direction = "max" if facts.maximize else "min"
+    found = advise_on(facts.spec, facts.configurations, facts.objective, direction)
     if not found:
         return None
     rows = [(one.setting, one.message, _change(one.change)) for one in found]

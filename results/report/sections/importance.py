@@ -19,8 +19,8 @@ from results.report.columns import Column
 from results.report.comparable import FEWEST, Comparable
 from results.report.words import listed, percent, plural
 
-_RESAMPLES = 30
-_MOST_ROWS = 250
+_RESAMPLES = 25
+_MOST_ROWS = 200
 _TARGET = 0.25
 """The share of configurations that count as the best; a smaller one needs more configurations than a night has."""
 
