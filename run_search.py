@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -213,16 +214,27 @@ def table(
 
 
 @app.command()
-def report(run: RunArgument, quiet: Quiet = False, verbose: Verbose = False) -> None:
+def report(
+    run: RunArgument,
+    png: Annotated[bool, typer.Option("--png/--no-png", help="Draw every chart as a PNG file too.")] = True,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
     """Write the comparison report of a run (again)."""
     with _errors(verbose, quiet):
-        from results.report import report as write_report
+        from results.reporting import report as write_report
 
-        print(write_report(run))
+        print(write_report(run, png=png))
 
 
 @app.command()
-def compare(runs: RunsArgument, format: Format = "rich", quiet: Quiet = False, verbose: Verbose = False) -> None:
+def compare(
+    runs: RunsArgument,
+    format: Format = "rich",
+    html: Annotated[Path | None, typer.Option(help="Write a page that compares the runs into this file.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
     """Show several runs side by side."""
     with _errors(verbose, quiet):
         import results
@@ -230,6 +242,8 @@ def compare(runs: RunsArgument, format: Format = "rich", quiet: Quiet = False, v
         from results.formats import write
 
         found = results.compare(runs)
+        if html is not None:
+            results.compare_report(runs, html)
         if format == "rich":
             show_comparison(found, _out())
         else:
@@ -344,7 +358,8 @@ def schema(quiet: Quiet = False, verbose: Verbose = False) -> None:
 
 def main() -> None:
     """Entry point of the console command."""
-    # Modules that a space file names may lie in the current directory.
+    # Outside of a search, whose own handler saves first, SIGTERM ends a command as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()
 
 
@@ -395,7 +410,7 @@ def _pass_through(spec: Any) -> None:
 
     import results
     import search
-    from results.report import report as write_report
+    from results.reporting import report as write_report
     from search import layout
     from search.rehearsal import sliver
 
@@ -420,7 +435,7 @@ def _conclude(finished: Any, quiet: bool, on_finish: str | None) -> None:
     from results.notify import headline
     from results.progress import status
     from results.ranking import ranking
-    from results.report import report as write_report
+    from results.reporting import report as write_report
 
     with finished.read() as reader:
         reason = reader.meta("exit")

@@ -108,7 +108,7 @@ def optuna_study(sampler: str, pruner: str | None = None) -> Callable[[lcbench.T
             epochs, pruned = lcbench.EPOCHS, False
             if pruner:
                 for epochs in range(1, lcbench.EPOCHS + 1):
-                    trial.report(curve[:epochs].max(), epochs)
+                    trial.report(float(curve[epochs - 1]), epochs)
                     if epochs < lcbench.EPOCHS and trial.should_prune():
                         pruned = True
                         break

@@ -84,14 +84,13 @@ def _measure(contender: str, work: Work) -> dict[str, Any]:
     if process.returncode:
         sys.exit(f"{contender}: exit code {process.returncode}\n{errors}")
     found = json.loads(out.strip().splitlines()[-1])
-    load = os.getloadavg()[0]
     return {
         **found,
         "start": found["first"] - launched,
         "resident": resident,
         "proportional": proportional,
         "cpu": monitor.cpu_seconds(found["first"], found["last"]),
-        "load": load,
+        "load": os.getloadavg()[0],
     }
 
 
@@ -112,14 +111,18 @@ class _Monitor:
         return self._peak[0], self._peak[1]
 
     def cpu_seconds(self, first: float, last: float) -> float:
-        """Processor time used between two Unix times; processes that ended in between are left out."""
+        """Processor time used between two Unix times."""
         times, used = zip(*self._cpu, strict=True)
         return float(np.interp(last, times, used) - np.interp(first, times, used))
 
     def _sample(self, pid: int) -> None:
+        used: dict[int, float] = {}
         while not self._done.wait(_SAMPLING_SECONDS):
             family = _family(pid)
-            self._cpu.append((time.time(), sum(_cpu_seconds(each) for each in family)))
+            for each in family:
+                # A process that has ended keeps what it used.
+                used[each] = max(used.get(each, 0.0), _cpu_seconds(each))
+            self._cpu.append((time.time(), sum(used.values())))
             found = [_memory(each) for each in family]
             for index in (0, 1):
                 self._peak[index] = max(self._peak[index], sum(sizes[index] for sizes in found))

@@ -8,9 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Not loaded later as the others: importing any of its modules would put the package under the function's name.
-from results.report import report
-
 if TYPE_CHECKING:
     from results.advice import advise
     from results.comparison import compare
@@ -24,16 +21,19 @@ if TYPE_CHECKING:
     from results.predicting import predict
     from results.progress import status
     from results.ranking import rows
+    from results.reporting import compare_report, report
 
 _HOME = {
     "ResultError": "errors",
     "advise": "advice",
     "best_model": "models",
     "compare": "comparison",
+    "compare_report": "reporting",
     "epochs": "curves",
     "export": "exporting",
     "next_space": "next_night",
     "predict": "predicting",
+    "report": "reporting",
     "rows": "ranking",
     "status": "progress",
     "table": "frame",
@@ -45,6 +45,7 @@ __all__ = [
     "advise",
     "best_model",
     "compare",
+    "compare_report",
     "epochs",
     "export",
     "next_space",

@@ -93,6 +93,8 @@ def _changed(data: dict[str, Any], setting: str, change: Any) -> dict[str, Any]:
     holder = data
     for part in way:
         holder = holder[part]
+    if last not in holder:
+        return data  # An earlier change took it away: momentum goes with sgd.
     old = holder[last]
     holder[last] = {"shared": change} if isinstance(old, Mapping) and "shared" in old else change
     return data

@@ -1,6 +1,6 @@
 """Configurations with their learning curves, put together from an oracle's trials."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -77,8 +77,3 @@ class Curve:
             self.scores[target] = max(scores.values())
             self.epochs = target
         self.stage = Stage.ENDED if self.stopped else Stage.PAUSED
-
-
-def reports_every_epoch(trials: Iterable[Mapping[int, float]]) -> bool:
-    """Whether any trial has scores of several steps: then steps are epochs, and a missing one was not trained."""
-    return any(len(scores) > 1 for scores in trials)

@@ -11,15 +11,15 @@ from ._acquisition import log_improvement, maximise, quasi_random
 from ._base import BaseOracle
 from ._columns import Floats
 from ._cost import EpochSeconds
-from ._curves import Curve, Stage, reports_every_epoch
+from ._curves import Curve, Stage
 from ._gp import GaussianProcess, Kernel, Points, fit_kernel
+from ._history import SECONDS_METRIC, History
 from ._observations import Observations
 from ._space import Values
 from .bayesian import fit_sample
 from .plan import first_length, new_length
 
-SECONDS_METRIC = "seconds_per_epoch"
-"""Name under which the loop may report, among the metrics of an epoch, the seconds that it took."""
+__all__ = ["INITIAL_POINTS", "SECONDS_METRIC", "FreezeThawOracle", "next_length"]
 
 INITIAL_POINTS = 10
 """Quasi-random configurations, at the shortest training, before the model decides."""
@@ -67,12 +67,10 @@ class FreezeThawOracle(BaseOracle):
         super().__init__(**arguments)
         self._longest = max_epochs
         self._first = first_length(min_epochs, max_epochs)
-        self._evidence: list[dict[str, Any]] = []
+        self._history = History(self.objective.name, self._sign)
         self._retired: set[str] = set()
         self._kernel: dict[str, Any] | None = None
         self._reason = ""
-        # Of ended trials, which change no more: scores by step, and seconds of an epoch.
-        self._reports: dict[str, tuple[dict[int, float], float | None]] = {}
 
     def add_evidence(
         self, values: Mapping[str, Any], curve: Sequence[float], seconds_per_epoch: float | None = None
@@ -82,12 +80,11 @@ class FreezeThawOracle(BaseOracle):
         Args:
             values: its hyperparameter values. Those that this space does not have are ignored, numbers outside their
                 range count as its end; a configuration that lacks some counts as one where these are inactive.
-            curve: the objective after each epoch, from the first on; NaN where unknown.
+            curve: the objective after each epoch, from the first on; NaN where unknown. Epochs beyond the longest
+                training of this search are left out.
             seconds_per_epoch: what an epoch took, on a machine as fast as this one; None if unknown.
         """
-        scores = {epoch: float(score) for epoch, score in enumerate(curve, start=1) if math.isfinite(score)}
-        if scores:
-            self._evidence.append({"values": dict(values), "scores": scores, "seconds": seconds_per_epoch})
+        self._history.add_evidence(values, curve[: self._longest], seconds_per_epoch)
 
     def create_trial(self, tuner_id: str) -> Trial:
         """The next trial; its `message` says why it was chosen."""
@@ -98,13 +95,13 @@ class FreezeThawOracle(BaseOracle):
         return trial
 
     def continuable(self) -> set[str]:
-        return {curve.trial_id for curve in self._curves().values() if curve.stage is Stage.PAUSED}
+        return {curve.trial_id for curve in self._curves() if curve.stage is Stage.PAUSED}
 
     # --- the decision -----------------------------------------------------------------------------------------
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         curves = self._curves()
-        known = [*curves.values(), *self._known_elsewhere()]
+        known = [*curves, *self._history.evidence(self.space)]
         length = new_length(self._spent_epochs(), self._first, self._longest)
         standing = [c for c in known if c.stage is not Stage.FAILED]
         if len(standing) < INITIAL_POINTS or sum(bool(c.scores) for c in standing) < 2:
@@ -120,8 +117,8 @@ class FreezeThawOracle(BaseOracle):
                 return decided
         values = self.new_random()
         if values is not None:
-            return self._start(values, length, "at random")
-        paused = [c for c in curves.values() if c.stage is Stage.PAUSED]
+            return self._start(values, length, "at random: nothing to model yet")
+        paused = [c for c in curves if c.stage is Stage.PAUSED]
         if paused:
             best = max(paused, key=_latest)
             return self._continue(best, self._longest, "continuation: no new configuration is left")
@@ -177,8 +174,7 @@ class FreezeThawOracle(BaseOracle):
 
     def _why(self, kind: str, codes: Floats, model: GaussianProcess, view: Observations) -> str:
         mean, deviation = model.predict(Points.full_length(self.space.features(codes[None, :])))
-        sign = 1 if self.objective.direction == "max" else -1
-        score, spread = sign * view.score(float(mean[0])), float(deviation[0]) * view.unit
+        score, spread = self._sign * view.score(float(mean[0])), float(deviation[0]) * view.unit
         return f"{kind}: expected {score:.4g} ± {spread:.2g} after {self._longest} epochs"
 
     def _start(self, values: Values, length: int, reason: str) -> dict[str, Any]:
@@ -191,6 +187,11 @@ class FreezeThawOracle(BaseOracle):
         steps = {"tuner/epochs": target, "tuner/initial_epoch": curve.epochs, "tuner/trial_id": curve.trial_id}
         values = self.trials[curve.trial_id].hyperparameters.values
         return {"status": TrialStatus.RUNNING, "values": {**values, **steps}}
+
+    @property
+    def _sign(self) -> int:
+        """What makes more of a score better."""
+        return 1 if self.objective.direction == "max" else -1
 
     def _spent_epochs(self) -> int:
         asked = (trial.hyperparameters.values for trial in self.trials.values())
@@ -210,49 +211,15 @@ class FreezeThawOracle(BaseOracle):
 
     # --- what is known ----------------------------------------------------------------------------------------
 
-    def _curves(self) -> dict[str, Curve]:
-        """The search's configurations in the order of their first trials."""
-        reports = [(trial, *self._report(trial)) for trial in self.trials.values()]
-        by_epoch = reports_every_epoch(scores for _, scores, _ in reports)
-        curves: dict[str, Curve] = {}
-        for trial, scores, seconds in reports:
-            key = self._id_to_hash[trial.trial_id]
-            if key not in curves:
-                curves[key] = Curve(self.space.codes(trial.hyperparameters.values))
-            curve = curves[key]
-            curve.add(trial, scores, seconds, by_epoch)
-            over = curve.epochs >= self._longest or trial.trial_id in self._retired
+    def _curves(self) -> list[Curve]:
+        """The search's own configurations in the order of their first trials."""
+        trials = [(self._id_to_hash[trial.trial_id], trial) for trial in self.trials.values()]
+        curves = self._history.curves(trials, self.space)
+        for curve in curves:
+            over = curve.epochs >= self._longest or curve.trial_id in self._retired
             if curve.stage is Stage.PAUSED and over:
                 curve.stage = Stage.ENDED
         return curves
-
-    def _known_elsewhere(self) -> list[Curve]:
-        return [
-            Curve(
-                codes=self.space.codes(one["values"]),
-                stage=Stage.KNOWN,
-                epochs=max(one["scores"]),
-                scores={epoch: self._sign * score for epoch, score in one["scores"].items()},
-                seconds=one["seconds"],
-            )
-            for one in self._evidence
-        ]
-
-    def _report(self, trial: Trial) -> tuple[dict[int, float], float | None]:
-        if trial.trial_id in self._reports:
-            return self._reports[trial.trial_id]
-        metrics, name = trial.metrics, self.objective.name
-        history = metrics.get_history(name) if metrics.exists(name) else []
-        scores = {int(o.step): self._sign * float(o.mean()) for o in history if math.isfinite(o.mean())}
-        times = metrics.get_history(SECONDS_METRIC) if metrics.exists(SECONDS_METRIC) else []
-        seconds = float(np.median([o.mean() for o in times])) if times else None
-        if trial.status != TrialStatus.RUNNING:
-            self._reports[trial.trial_id] = (scores, seconds)
-        return scores, seconds
-
-    @property
-    def _sign(self) -> int:
-        return 1 if self.objective.direction == "max" else -1
 
     def _fitted(self, view: Observations) -> Kernel:
         """The kernel, fitted anew whenever a tenth of the trials is new."""
@@ -277,17 +244,16 @@ class FreezeThawOracle(BaseOracle):
         state = super().get_state()
         return {
             **state,
-            "evidence": [{**one, "scores": list(one["scores"].items())} for one in self._evidence],
+            "evidence": self._history.get_state(),
             "retired": sorted(self._retired),
             "kernel": self._kernel,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
-        self._evidence = [{**one, "scores": dict(one["scores"])} for one in state["evidence"]]
+        self._history.set_state(state["evidence"])
         self._retired = set(state["retired"])
         self._kernel = state["kernel"]
-        self._reports = {}
 
 
 def next_length(epochs: int, first: int, longest: int) -> int:

@@ -113,6 +113,7 @@ class _Training:
         self._parameters: int | None = None
         self._curve = list(job.history)
         self._stopped: Stop | None = None
+        self._between_epochs = True
         self._best_weights: list[np.ndarray] | None = None
         self._files: dict[str, Checkpoint] = {}
 
@@ -134,7 +135,7 @@ class _Training:
             try:
                 epoch = self._epoch(engine, train, validation)
             except _TimeUp:
-                self._stopped = Stop.DEADLINE
+                self._stopped, self._between_epochs = Stop.DEADLINE, False
                 break
             self._curve.append(epoch)
             if self._improved():
@@ -242,7 +243,8 @@ class _Training:
     def _save(self, engine: Engine) -> None:
         folder, last = layout.trial_folder(self._job.trial_id), len(self._curve)
         interrupted = self._stopped is Stop.INTERRUPTED
-        if "state" in self._job.keep or interrupted:
+        # In the middle of an epoch there is no state that an exact continuation could begin with.
+        if ("state" in self._job.keep or interrupted) and self._between_epochs:
             self._files["state"] = checkpoints.write(self._run, f"{folder}/state.npz", engine.state(), last)
         if "best" in self._job.keep or interrupted:
             self._save_best(folder)

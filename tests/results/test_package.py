@@ -31,7 +31,7 @@ def test_names_are_functions_whatever_was_imported_before() -> None:
     done = run(
         f"import importlib, results\n"
         f"for module in {modules!r}: importlib.import_module(module)\n"
-        "import results.report.facts\n"
+        "import results.reporting.facts\n"
         "wrong = [name for name in results.__all__ if not callable(getattr(results, name))]\n"
         "raise SystemExit(f'not callable: {wrong}' if wrong else 0)"
     )

@@ -10,7 +10,7 @@ import pytest
 import results
 from results.errors import ResultError
 from results.measured import test_scores as scores_on_test
-from results.ranking import FAILURE, MEASURED, RECORDED, column_names, finite, hyperparameter_order, ranking
+from results.ranking import FAILURE, MEASURED, REASON, RECORDED, column_names, finite, hyperparameter_order, ranking
 from search.errors import RunError
 from search.store import Evaluation, RunStore
 from search.trial import Trial, TrialKind, TrialState
@@ -220,6 +220,6 @@ def test_dataframe(make_run: MakeRun) -> None:
     assert everything["rank"].dtype == pd.Int64Dtype()
     assert everything["retrained"].dtype == "float64"
     assert everything["score"].isna().sum() == 1
-    assert list(everything.columns) == [*RECORDED, *MEASURED, *FAILURE, *ranking(run).hyperparameters]
+    assert list(everything.columns) == [*RECORDED, *MEASURED, *FAILURE, *REASON, *ranking(run).hyperparameters]
     assert len(results.table(run, epochs=True)) == len(results.epochs(run).rows)
     assert list(results.table(run, where="score > 2").columns) == list(everything.columns)

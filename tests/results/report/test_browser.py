@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from results.report import report
+from results.reporting import report
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="the browser tests need selenium")
 
@@ -260,7 +260,7 @@ def test_brushing_an_axis_filters_the_table(page: Page, full: Path) -> None:
 
 
 def test_dark_theme_and_its_switch(page: Page, full: Path) -> None:
-    from results.report.theme import DARK, LIGHT
+    from results.reporting.theme import DARK, LIGHT
 
     def colours() -> tuple[str, str]:
         found = page.run(

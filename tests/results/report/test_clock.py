@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from results.report.clock import WorkClock, work_clock
+from results.reporting.clock import WorkClock, work_clock
 
 
 def test_pauses_do_not_count() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from results.errors import ResultError
-from results.report import compare_report
+from results.reporting import compare_report
 from search.errors import RunError
 from search.store import RunReader
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from results.report.columns import Column
-from results.report.comparable import Comparable
-from results.report.sections.importance import Importance, importances
+from results.reporting.columns import Column
+from results.reporting.comparable import Comparable
+from results.reporting.sections.importance import Importance, importances
 
 pytest.importorskip("optuna", reason="the importance needs optuna")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from results.report import report
-from results.report.write.markdown import escape
+from results.reporting import report
+from results.reporting.write.markdown import escape
 from search import layout
 from search.errors import RunError
 from search.store import RunReader

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from results.report import report
-from results.report.draw.plotly import plotly_text
-from results.report.pixels import shrunk, to_pixels, to_png
+from results.reporting import report
+from results.reporting.draw.plotly import plotly_text
+from results.reporting.pixels import shrunk, to_pixels, to_png
 
 MakeRun = Callable[..., Path]
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"

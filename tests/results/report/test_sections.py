@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from results.report.chart import Bars, Dots, Line
-from results.report.columns import columns, marks_between
-from results.report.compose import compose
-from results.report.document import Document, Mood, RankedTable, Table
-from results.report.facts import Facts, read_facts
-from results.report.sections.common import focus
-from results.report.sections.curves import fitting
-from results.report.sections.finalists import real
-from results.report.sections.rungs import rungs
-from results.report.sections.thinning import thinned
-from results.report.sections.tradeoff import pareto_front
+from results.reporting.chart import Bars, Dots, Line
+from results.reporting.columns import columns, marks_between
+from results.reporting.compose import compose
+from results.reporting.document import Document, Mood, RankedTable, Table
+from results.reporting.facts import Facts, read_facts
+from results.reporting.sections.common import focus
+from results.reporting.sections.curves import fitting
+from results.reporting.sections.finalists import real
+from results.reporting.sections.rungs import rungs
+from results.reporting.sections.thinning import thinned
+from results.reporting.sections.tradeoff import pareto_front
 from search import layout
 from search.rundir import open_run
 from search.store import RunReader

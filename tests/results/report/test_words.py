@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from results.report import words
+from results.reporting import words
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from search.executors.protocol import Setup
 _PATCH = """
 import os, sys
 if "search.executors.worker" in sys.orig_argv:
-    import search.shared_data, search.training.threads, search.training.trainer
+    import search.shared_data, search.training.threads, search.training.trainer, spaces.backend
     from search_stand_in import Trainer
     search.shared_data.read = lambda folder: None
+    spaces.backend.load_tensorflow = lambda **_: None
     search.training.threads.configure = lambda threads: None
     search.training.trainer.Trainer = Trainer
 """

@@ -78,9 +78,7 @@ def bayesian(space, **changes):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_it_beats_random_search(loop, seed):
     searched = bayesian(loop.space(), seed=seed)
-    chance = oracle(
-        "random", hyperparameters=loop.space(), objective="val_accuracy", max_epochs=27, seed=seed
-    )
+    chance = oracle("random", hyperparameters=loop.space(), objective="val_accuracy", max_epochs=27, seed=seed)
     loop.drive(searched, 30)
     loop.drive(chance, 30)
     assert searched.get_best_trials()[0].score >= chance.get_best_trials()[0].score

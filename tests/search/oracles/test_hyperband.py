@@ -114,9 +114,7 @@ def test_workers_train_the_same_schedule(loop, workers):
 def test_a_failed_promotion_in_the_last_rung_is_replaced(loop):
     last = iter([None])
     searched = hyperband(loop.space())
-    proposals = loop.drive(
-        searched, 1000, lambda v, e: next(last, 0.9) if v["tuner/round"] == 2 else loop.score(v, e)
-    )
+    proposals = loop.drive(searched, 1000, lambda v, e: next(last, 0.9) if v["tuner/round"] == 2 else loop.score(v, e))
     tops = [v for v in proposals if v["tuner/round"] == 2]
     assert len(tops) == 2
     assert tops[0]["tuner/trial_id"] != tops[1]["tuner/trial_id"]

@@ -1,0 +1,114 @@
+"""The comparison report of a run: `index.html`, the same as `report.md`, its charts as PNG files, and `next.yaml`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results.errors import ResultError
+from search import layout
+from search.rundir import Run, open_run
+
+if TYPE_CHECKING:
+    from results.reporting.facts import Facts
+
+__all__ = ["compare_report", "report"]
+
+
+def report(run: Run | str | Path, *, png: bool = True) -> Path:
+    """Writes the report of a run, finished or not, into its folder `report`.
+
+    It only reads what the run recorded: no model is loaded or evaluated, so that a second report costs the test
+    part nothing. The files of an earlier report are replaced.
+
+    Args:
+        run: The run or its directory.
+        png: Whether the charts are drawn as PNG files too, which `report.md` then shows. They take longer than all
+            the rest.
+
+    Returns:
+        Path of `index.html`, a page that needs no other file and no network.
+
+    Raises:
+        RunError: There is no run, or it is damaged.
+        ResultError: The report cannot be written.
+    """
+    # Imported here: `results` offers this function to commands that must answer at once.
+    from results.reporting.compose import compose
+    from results.reporting.facts import read_facts
+    from results.reporting.files import pictures
+    from results.reporting.write.markdown import to_markdown
+    from results.reporting.write.page import to_page
+
+    opened = open_run(run)
+    facts = read_facts(opened, time.time())
+    document = compose(facts, opened)
+    drawn = pictures(document) if png else {}
+    files = {name: content for named in drawn.values() for name, content in named.items()}
+    files["report.md"] = to_markdown(document, {key: tuple(named) for key, named in drawn.items()}).encode()
+    files["index.html"] = to_page(document).encode()
+    folder = opened.directory / layout.REPORT
+    _write(folder, files)
+    # Last, so that whatever may be wrong with the hint for the next night, this night's report is there.
+    _write(folder, _next_space(facts, opened))
+    return folder / "index.html"
+
+
+def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path:
+    """Writes one page that holds several runs against each other: their searches, their winners, what they cost.
+
+    Args:
+        runs: Two runs or more, or their directories; their spaces and objectives may differ.
+        output: The HTML file to write; its folder is made if it is missing.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        RunError: One of them is no run, or it is damaged.
+        ResultError: Fewer than two runs are given, or the file cannot be written.
+    """
+    from results.ranking import as_runs, run_labels
+    from results.reporting.comparing import compare_document
+    from results.reporting.facts import read_facts
+    from results.reporting.write.page import to_page
+
+    if len(runs) < 2:
+        raise ResultError("a comparison needs at least two runs")
+    opened = as_runs(runs)
+    now = time.time()
+    labelled = dict(zip(run_labels(opened), (read_facts(run, now) for run in opened), strict=True))
+    target = Path(output)
+    _write(target.parent, {target.name: to_page(compare_document(labelled, opened)).encode()})
+    return target
+
+
+def _next_space(facts: Facts, run: Run) -> dict[str, bytes]:
+    import spaces
+    from results.next_night import next_space
+    from results.reporting.sections.advice import NEXT
+
+    if facts.spec is None or not facts.searched:
+        return {}
+    try:
+        return {NEXT: next_space(run).encode()}
+    except spaces.SpaceError:
+        return {}  # A hint for the next night is no reason to go without this night's report.
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Each file so that a reader finds the old one or the new one, never half of one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            temporary = folder / f".{name}.{os.getpid()}"
+            try:
+                temporary.write_bytes(content)
+                os.replace(temporary, folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise ResultError(f"{folder}: the report cannot be written ({error})") from error

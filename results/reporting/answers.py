@@ -1,0 +1,87 @@
+"""What a final model answered on the rows that were kept back, as the run recorded it."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.reporting.facts import Facts
+from search.store import Evaluation
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions beside their labels.
+
+    Attributes:
+        predictions: float (rows, outputs): probabilities, or values.
+        labels: int (rows,) for classes, else float (rows, outputs).
+        index: int (k,): rows of the examples.
+        examples: Raw inputs (k, *input_shape).
+    """
+
+    predictions: NDArray[np.float64]
+    labels: NDArray[Any]
+    index: NDArray[np.int64]
+    examples: NDArray[Any]
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """int (rows,): the predicted class; one output is the probability of class 1."""
+        if self.predictions.shape[1] == 1:
+            return np.asarray(self.predictions[:, 0] > 0.5, dtype=np.int64)
+        return np.asarray(self.predictions.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """float (rows,): the probability of the predicted class, 0 to 1."""
+        if self.predictions.shape[1] == 1:
+            return np.maximum(self.predictions[:, 0], 1 - self.predictions[:, 0])
+        return np.asarray(self.predictions.max(axis=1))
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """bool (rows,): whether the predicted class is the label."""
+        return np.asarray(self.classes == self.labels, dtype=np.bool_)
+
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """float (rows, outputs): prediction minus label, of a regression."""
+        return np.asarray(self.predictions - self.labels)
+
+
+def read_answers(facts: Facts, evaluation: Evaluation | None) -> Answers | None:
+    """The answers of an evaluation, or None where there are none that can be read."""
+    if evaluation is None:
+        return None
+    path = facts.directory / evaluation.file
+    if not path.resolve().is_relative_to(facts.directory.resolve()):
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return _answers({name: stored[name] for name in stored.files}, facts.classification)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _answers(stored: dict[str, NDArray[Any]], classification: bool) -> Answers | None:
+    labels = stored["labels"]
+    rows = len(labels)
+    if not rows:
+        return None
+    predictions = stored["predictions"].astype(np.float64).reshape(rows, -1)
+    if not classification:
+        labels = labels.astype(np.float64).reshape(predictions.shape)
+    elif labels.ndim == 2 and labels.shape[1] > 1:  # one-hot
+        labels = labels.argmax(axis=1)
+    else:
+        labels = labels.reshape(rows).astype(np.int64)
+    index = stored.get("examples_index", np.zeros(0, np.int64)).astype(np.int64)
+    examples = stored.get("examples", np.zeros(0))
+    if len(index) != len(examples) or not ((index >= 0) & (index < rows)).all():
+        index, examples = index[:0], examples[:0]
+    return Answers(predictions, labels, index, examples)

@@ -1,0 +1,153 @@
+"""Several runs on one page: best score against time and epochs, winners side by side, what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from results.comparison import compare
+from results.reporting.chart import Axis, Chart, Line, Panel, Tone, View
+from results.reporting.document import Code, Document, Headline, Item, Pairs, Section, Table, Text
+from results.reporting.facts import Facts
+from results.reporting.sections.history import best_so_far, ended_trials, epochs_spent, time_unit
+from results.reporting.words import DASH, alike, count, duration, listed, number, plural, scalar
+from search.rundir import Run
+
+_NAMES = {
+    "score": "best of the search", "retrained": "winner retrained, mean", "spread": "spread over seeds",
+    "test": "winner on the test rows", "parameters": "parameters of the winner", "hours": "time",
+}  # fmt: skip
+_TONES = (Tone.ACCENT, Tone.BASELINE, Tone.INK, Tone.SOFT)
+
+
+def compare_document(runs: Mapping[str, Facts], opened: Sequence[Run]) -> Document:
+    """The page of several runs.
+
+    Args:
+        runs: Label of each run to what it recorded, at least two.
+        opened: The same runs in the same order.
+    """
+    table = compare(opened)
+    rows: list[dict[str, Any]] = [dict(row) for row in table.rows]
+    finished = all(facts.finished for facts in runs.values())
+    sections = [
+        Section("history", "Best score so far", _history(runs), "History"),
+        Section("runs", "The runs", [_facts_table(rows)], "Runs"),
+        Section("winners", "The winners", [_winners(runs, rows, table.hyperparameters)], "Winners"),
+        Section(
+            "commands", "How they were made", [item for pair in runs.items() for item in _command(*pair)], "Commands"
+        ),
+    ]
+    return Document(
+        title=f"Comparison of {plural(len(runs), 'run')}",
+        status="all finished" if finished else "not all finished",
+        finished=finished,
+        summary=sorted({str(row["space"]) for row in rows}),
+        headline=_headline(rows),
+        sections=sections,
+    )
+
+
+def _headline(rows: Sequence[Mapping[str, Any]]) -> Headline:
+    if len({(row["objective"], row["direction"]) for row in rows}) > 1:
+        names = listed(sorted({f"{row['objective']}" for row in rows}))
+        return Headline("result", "Different objectives", "", f"These runs optimise {names}: no order among them.")
+    # What was measured on rows kept back says more than the score that chose.
+    column = next((c for c in ("test", "retrained", "score") if all(row[c] is not None for row in rows)), None)
+    if column is None:
+        return Headline("result", "No common score", "", "Not every run has a score yet.")
+    ordered = sorted(rows, key=lambda row: row[column], reverse=rows[0]["direction"] == "max")
+    first, second = ordered[0], ordered[1]
+    sentence = (
+        f"{first['run']} is best by this number, with {count(first['configurations'])} configurations in "
+        f"{duration(3600 * first['hours'])}; next is {second['run']} with {number(second[column])} in "
+        f"{duration(3600 * second['hours'])}."
+    )
+    facts = [(str(row["run"]), number(row[column])) for row in ordered]
+    return Headline(f"best {_NAMES[column]}", number(first[column]), "", sentence, facts=facts)
+
+
+def _history(runs: Mapping[str, Facts]) -> list[Item]:
+    objectives = list(dict.fromkeys(facts.objective for facts in runs.values()))
+    with_score = {label: facts for label, facts in runs.items() if facts.searched and ended_trials(facts)}
+    if not with_score:
+        return [Text("No run has a score yet.")]
+    unit, seconds = time_unit(
+        max(f.clock.seconds(t.finished or 0.0) for f in with_score.values() for t in ended_trials(f))
+    )
+
+    def panel(objective: str, by_time: bool) -> Panel:
+        marks = []
+        for i, (label, facts) in enumerate(with_score.items()):
+            ended = ended_trials(facts)
+            at = [facts.clock.seconds(t.finished or 0.0) / seconds for t in ended] if by_time else epochs_spent(ended)
+            xs, ys = best_so_far(facts, ended, at)
+            if facts.objective == objective and xs:
+                dash = None if i < len(_TONES) else i // len(_TONES) - 1
+                marks.append(Line(xs, ys, _TONES[i % len(_TONES)], label, dash=dash, step=True, width=2.2))
+        title = f"search time ({unit})" if by_time else "epochs trained"
+        end = max((float(line.x[-1]) for line in marks), default=1.0)
+        return Panel(marks, Axis(title, span=(0.0, 1.03 * end or 1.0)), Axis(objective))
+
+    views = tuple(
+        View(
+            tuple(p for p in (panel(o, by_time) for o in objectives) if p.marks),
+            name,
+            columns=min(2, len(objectives)),
+            height=400,
+        )
+        for name, by_time in (("by time", True), ("by epochs", False))
+    )
+    return [Chart("history", _caption(with_score), views)]
+
+
+def _caption(runs: Mapping[str, Facts]) -> str:
+    told = []
+    for label, facts in runs.items():
+        ended = ended_trials(facts)
+        best = facts.searched[0].score
+        at = next(t.finished for t in ended if t.outcome is not None and t.outcome.score == best)
+        told.append(f"{label} reached {number(best)} after {duration(facts.clock.seconds(at or 0.0))}")
+    return f"{listed(told)}."
+
+
+def _facts_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    names = ("space", "algorithm", "objective", "trials", "configurations", "failed", "epochs", "hours", "score",
+             "retrained", "spread", "test", "parameters")  # fmt: skip
+    lines = []
+    for name in names:
+        cells = [_cell(row, name) for row in rows]
+        if any(cell != DASH for cell in cells):
+            lines.append((_NAMES.get(name, name), *cells))
+    return Table(("", *(str(row["run"]) for row in rows)), lines, (False, *(True for _ in rows)))
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    value = row[name]
+    if value is None:
+        return DASH
+    if name == "hours":
+        return duration(3600 * value)
+    if name == "spread":
+        return alike(value, row["retrained"])
+    if name in ("score", "retrained", "test"):
+        return number(value)
+    return count(value) if isinstance(value, int) else scalar(value)
+
+
+def _winners(runs: Mapping[str, Facts], rows: Sequence[Mapping[str, Any]], common: Sequence[str]) -> Table:
+    """The winners' hyperparameters, those that all of them have first."""
+    values = [facts.leader.values if facts.leader else {} for facts in runs.values()]
+    names = list(dict.fromkeys(n for v in values for n in v))
+    names.sort(key=lambda name: name not in common)
+    lines = [(name, *(scalar(v[name]) if name in v else DASH for v in values)) for name in names]
+    head = ("", *(f"{row['run']}: {row['winner'] or DASH}" for row in rows))
+    return Table(head, lines, (False, *(True for _ in rows)), frozenset(range(sum(n in common for n in names))))
+
+
+def _command(label: str, facts: Facts) -> list[Item]:
+    import shlex
+
+    versions = ", ".join(f"{name.replace('_', '-')} {v}" for name, v in (facts.meta["versions"] or {}).items())
+    pairs = [("seed", str(facts.meta["seed"])), ("versions", versions)]
+    return [Text(label), Code(shlex.join(str(word) for word in facts.meta["command"] or [])), Pairs(pairs)]

@@ -1,0 +1,88 @@
+"""The report's sections in their order."""
+
+from __future__ import annotations
+
+from results.reporting.answers import read_answers
+from results.reporting.document import Document, Mood, Section, Text
+from results.reporting.facts import Facts
+from results.reporting.sections.advice import advice
+from results.reporting.sections.classes import classes
+from results.reporting.sections.curves import curves, fitting
+from results.reporting.sections.failures import failures
+from results.reporting.sections.finalists import real
+from results.reporting.sections.headline import headline
+from results.reporting.sections.history import history
+from results.reporting.sections.hyperparameters import hyperparameters
+from results.reporting.sections.ranking import ranked_table
+from results.reporting.sections.reproduce import reproduce
+from results.reporting.sections.residuals import residuals
+from results.reporting.sections.rungs import rungs
+from results.reporting.sections.time import time_spent
+from results.reporting.sections.tradeoff import tradeoff
+from results.reporting.words import duration, moment, plural
+from search.rundir import Run
+from search.trial import TrialKind
+
+
+def compose(facts: Facts, run: Run) -> Document:
+    """The whole report of a run."""
+    sections = [
+        real(facts), history(facts), ranked_table(facts, run), curves(facts), *hyperparameters(facts), tradeoff(facts),
+        rungs(facts), _final(facts), fitting(facts), failures(facts), time_spent(facts, run), advice(facts),
+        reproduce(facts),
+    ]  # fmt: skip
+    return Document(
+        title=str(facts.meta["name"] or facts.directory.name),
+        status=_status(facts),
+        finished=facts.finished,
+        summary=_summary(facts),
+        headline=headline(facts),
+        sections=[section for section in sections if section is not None],
+        notices=_notices(facts),
+    )
+
+
+def _final(facts: Facts) -> Section | None:
+    evaluation = facts.evaluations.get(facts.winner.id) if facts.winner is not None else None
+    answers = read_answers(facts, evaluation)
+    if evaluation is None or answers is None:
+        return None
+    return (classes if facts.classification else residuals)(facts, evaluation, answers)
+
+
+def _status(facts: Facts) -> str:
+    if facts.finished:
+        return "finished"
+    return "running" if facts.active else str(facts.meta["exit"] or "cut off")
+
+
+def _summary(facts: Facts) -> list[str]:
+    meta = facts.meta
+    data = meta["data"] or {}
+    found = [str(meta["algorithm"] or ""), f"data: {data['name']}" if data.get("name") else ""]
+    if meta["started"]:
+        ran = duration(facts.clock.total)
+        found += [f"started {moment(meta['started'])}", f"ran {ran}"]
+    return [part for part in found if part]
+
+
+def _notices(facts: Facts) -> list[Text]:
+    found = []
+    if not facts.finished:
+        found.append(Text(_unfinished(facts), Mood.NOTE))
+    warnings = [event.message for event in facts.events if event.level in ("warning", "error")]
+    if warnings:
+        found.append(Text(f"{plural(len(warnings), 'warning')}, the last one: {warnings[-1]}", Mood.NOTE))
+    return found
+
+
+def _unfinished(facts: Facts) -> str:
+    done = sum(t.finished is not None for t in facts.trials if t.kind is TrialKind.SEARCH)
+    planned = (facts.meta["planned"] or {}).get("trials")
+    stage = f"{done} of about {planned} trials done" if planned else f"{plural(done, 'trial')} done"
+    if facts.meta["phase"] == "final":
+        stage = "the search is over, the finalists are being trained again"
+    text = f"This run is not finished ({stage})."
+    if facts.active:
+        return f"{text} Everything below is as of {moment(facts.now)}."
+    return f"{text} Nobody is working on it; `run-search resume {facts.directory}` goes on where it stopped."

@@ -1,0 +1,138 @@
+"""The final model on rows that were kept back, for classes: confusion, per-class scores, pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.reporting.answers import Answers
+from results.reporting.chart import Axis, Cells, Chart, Panel, View
+from results.reporting.document import Item, Picture, Pictures, Section, Table, Text
+from results.reporting.facts import Facts
+from results.reporting.pixels import to_pixels
+from results.reporting.words import count, distinct, number, percent, plural
+from search.store import Evaluation
+
+_MOST_TEXTS = 20
+"""Classes up to which the cells of the confusion matrix carry their numbers."""
+_MOST_CLASSES = 60
+_PICTURES = 25
+
+
+def classes(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section:
+    """The section."""
+    names = _names(facts, answers)
+    items: list[Item] = [
+        _confusion(names, answers, evaluation),
+        *_per_class(names, answers),
+        *_pictures(facts, names, answers),
+    ]
+    where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
+    return Section("test", f"The final model on {where}", items, "Test")
+
+
+def _names(facts: Facts, answers: Answers) -> list[str]:
+    outputs = max(2, answers.predictions.shape[1], int(answers.labels.max()) + 1)
+    names = list(facts.class_names[:outputs])
+    return names + [str(i) for i in range(len(names), outputs)]
+
+
+def _confusion(names: list[str], answers: Answers, evaluation: Evaluation) -> Chart:
+    from sklearn.metrics import confusion_matrix
+
+    labels = range(len(names))
+    matrix = confusion_matrix(answers.labels, answers.classes, labels=list(labels))
+    shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
+    short = distinct(names, 18)
+    texts = [[str(n) if n and len(names) <= _MOST_TEXTS else "" for n in row] for row in matrix]
+    hover = [
+        [
+            f"{names[i]} {'recognised' if i == j else f'taken for {names[j]}'}\n"
+            f"{count(int(matrix[i, j]))} rows, {percent(shares[i, j])} of the class"
+            for j in labels
+        ]
+        for i in labels
+    ]
+    cells = Cells(short, short, shares.tolist(), texts, hover)
+    panel = Panel([cells], Axis("predicted", categories=tuple(short)), Axis("actual", categories=tuple(short)))
+    height = min(760, max(300, 130 + 30 * len(names)))
+    return Chart(
+        "confusion",
+        _confusion_caption(names, matrix, evaluation),
+        (View((panel,), height=height, width=max(420, round(1.25 * height))),),
+    )
+
+
+def _confusion_caption(names: list[str], matrix: NDArray[Any], evaluation: Evaluation) -> str:
+    right, rows = int(np.trace(matrix)), int(matrix.sum())
+    text = f"{count(right)} of {count(rows)} {evaluation.part} rows are classified correctly"
+    wrong = matrix - np.diag(np.diag(matrix))
+    if not wrong.any():
+        return text + ": every one of them."
+    i, j = (int(k) for k in np.unravel_index(wrong.argmax(), wrong.shape))
+    return f"{text}; the most frequent mistake takes {names[i]} for {names[j]} ({plural(int(wrong[i, j]), 'time')})."
+
+
+def _per_class(names: list[str], answers: Answers) -> list[Item]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    precision, recall, f1, support = precision_recall_fscore_support(
+        answers.labels, answers.classes, labels=list(range(len(names))), zero_division=0.0
+    )
+    present = [i for i in range(len(names)) if support[i]]
+    worst, best = (pick(present, key=lambda i: f1[i]) for pick in (min, max))
+    shown = list(range(len(names)))
+    text = (
+        f"{names[best]} is recognised best (F1 {number(f1[best])}) and {names[worst]} worst (F1 {number(f1[worst])})."
+    )
+    if best == worst:
+        text = f"Only {names[best]} occurs among these rows (F1 {number(f1[best])})."
+    if len(shown) > _MOST_CLASSES:
+        shown = sorted(present, key=lambda i: f1[i])[:_MOST_CLASSES]
+        text += f" The {_MOST_CLASSES} classes with the lowest F1 are shown."
+    rows: list[tuple[str, ...]] = [
+        (names[i], number(precision[i]), number(recall[i]), number(f1[i]), count(int(support[i]))) for i in shown
+    ]
+    rows.append(
+        (
+            "mean of the classes",
+            *(number(float(v[present].mean())) for v in (precision, recall, f1)),
+            count(int(support.sum())),
+        )
+    )
+    numeric = (False, True, True, True, True)
+    return [
+        Text(text),
+        Table(("class", "precision", "recall", "F1", "rows"), rows, numeric, frozenset({len(rows) - 1})),
+    ]
+
+
+def _pictures(facts: Facts, names: list[str], answers: Answers) -> list[Item]:
+    if facts.info.get("kind") != "image" or not len(answers.index):
+        return []
+    pixels = to_pixels(answers.examples, facts.info)
+    if pixels is None:
+        return []
+
+    def picture(k: int) -> Picture:
+        row = int(answers.index[k])
+        guess, label = int(answers.classes[row]), int(answers.labels[row])
+        words = f"{names[guess]} · {percent(float(answers.confidence[row]))}"
+        return Picture(pixels[k], words, names[label], guess == label)
+
+    # The examples begin with the random rows; the most confident mistakes follow.
+    random = list(range(min(_PICTURES, len(pixels))))
+    wrong = [k for k in range(len(pixels)) if not answers.right[answers.index[k]]]
+    mistakes = sorted(wrong, key=lambda k: -answers.confidence[answers.index[k]])[:_PICTURES]
+    right = sum(bool(answers.right[answers.index[k]]) for k in random)
+    found: list[Item] = []
+    if mistakes:
+        top = float(answers.confidence[answers.index[mistakes[0]]])
+        caption = f"The {plural(len(mistakes), 'mistake')} made with most confidence, up to {percent(top)}"
+        caption += "; the label is in brackets."
+        found.append(Pictures("mistakes", "Most confident mistakes", caption, [picture(k) for k in mistakes]))
+    caption = f"{len(random)} rows drawn at random: {right} right in green, {len(random) - right} wrong in red."
+    found.append(Pictures("examples", "Random predictions", caption, [picture(k) for k in random]))
+    return found

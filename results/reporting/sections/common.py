@@ -1,0 +1,62 @@
+"""What several sections share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from results.reporting.facts import Facts
+from results.reporting.words import number, scalar
+from search.configuration import Configuration
+
+
+def title(facts: Facts, configuration: Configuration) -> str:
+    """A configuration's name as the report says it."""
+    if configuration.baseline:
+        return configuration.name
+    winner = facts.winner is not None and facts.winner.configuration == configuration.id
+    return f"{configuration.name} (winner)" if winner else configuration.name
+
+
+def hover(facts: Facts, configuration: Configuration) -> str:
+    """What a dot of a configuration says, line by line."""
+    values = [f"{name} = {scalar(value)}" for name, value in configuration.values.items()]
+    last = configuration.epochs[-1].number if configuration.epochs else 0
+    return "\n".join(
+        [
+            title(facts, configuration),
+            f"{facts.objective} {number(configuration.score)}",
+            f"{last} epochs",
+            *values,
+        ]
+    )
+
+
+def focus(values: Sequence[float], maximize: bool, always: Sequence[float] = ()) -> tuple[float, float] | None:
+    """The span of scores worth showing when a long tail of bad ones would flatten the good ones.
+
+    Args:
+        values: Scores, at least one.
+        maximize: Whether more is better.
+        always: Scores that are shown however far away they are.
+
+    Returns:
+        Lower and upper end, or None where all of them fit.
+    """
+    scores = np.asarray(values, dtype=np.float64)
+    sign = 1.0 if maximize else -1.0
+    best, typical, worst = sign * np.max(sign * scores), np.median(scores), sign * np.min(sign * scores)
+    reach = abs(best - typical)
+    # The worst is left out only where it would take the better half less than a sixth of the height.
+    if reach == 0 or abs(best - worst) < 6 * reach:
+        return None
+    edge = typical - sign * 2 * reach
+    margin = 0.15 * reach
+    ends = [float(edge), float(best + sign * margin), *(value - sign * margin for value in always)]
+    return min(ends), max(ends)
+
+
+def outside(values: Sequence[float], span: tuple[float, float] | None) -> int:
+    """How many of the values a span leaves out."""
+    return 0 if span is None else sum(not span[0] <= value <= span[1] for value in values)

@@ -1,0 +1,90 @@
+"""The first screen: the winner and what it reached."""
+
+from __future__ import annotations
+
+from results.reporting.answers import read_answers
+from results.reporting.document import Headline
+from results.reporting.facts import Facts
+from results.reporting.sections.exported import links
+from results.reporting.sections.versus import row_losses, versus
+from results.reporting.words import count, duration, number, plural
+from results.statistics import mean_interval, wilson
+from search.configuration import Configuration
+from search.store import Evaluation
+
+
+def headline(facts: Facts) -> Headline:
+    """The winner's score on rows kept back, else the best score of the search, else why there is none."""
+    leader = facts.leader
+    if leader is None:
+        failed = sum(c.failure is not None for c in facts.configurations)
+        if failed:
+            told = f"{plural(failed, 'configuration')} failed and none gave a score; the reasons are below."
+            return Headline("result", "No usable configuration", "", told)
+        told = "This report will have more to say once a configuration has finished."
+        return Headline("result", "Nothing has finished yet", "", told)
+    evaluation = facts.final(leader) if facts.winner is not None else None
+    score = evaluation.metrics.get(facts.measured) if evaluation is not None else None
+    if evaluation is None or score is None:
+        return Headline(
+            f"best {facts.objective}" + ("" if facts.finished else " so far"),
+            number(leader.score),
+            "",
+            _sentence_of_search(leader),
+            versus(facts, leader, None),
+            _facts(facts, leader, None),
+            links(facts),
+        )
+    return Headline(
+        f"{evaluation.part} {facts.measured}",
+        number(score),
+        _interval(facts, evaluation),
+        _sentence(facts, leader, evaluation),
+        versus(facts, leader, evaluation),
+        _facts(facts, leader, evaluation),
+        links(facts),
+    )
+
+
+def _interval(facts: Facts, evaluation: Evaluation) -> str:
+    answers = read_answers(facts, evaluation)
+    if answers is None:
+        return ""
+    if facts.measured == "accuracy":
+        found = wilson(int(answers.right.sum()), len(answers.labels))
+        return f"95 % interval {number(found.low)} to {number(found.high)}"
+    losses = row_losses(facts, answers)
+    interval = mean_interval(losses) if losses else None
+    return f"95 % interval {number(interval.low)} to {number(interval.high)}" if interval else ""
+
+
+def _sentence_of_search(leader: Configuration) -> str:
+    epochs = leader.epochs[-1].number if leader.epochs else 0
+    who = "The baseline" if leader.baseline else "Configuration"
+    return (
+        f"{who} {leader.name} leads after {plural(epochs, 'epoch')}. No final model has been evaluated, "
+        "so this is the score that ranks it, not one on rows kept back."
+    )
+
+
+def _sentence(facts: Facts, leader: Configuration, evaluation: Evaluation) -> str:
+    who = "the baseline" if leader.baseline else "configuration"
+    text = f"The winner is {who} {leader.name}, with a {facts.objective} of {number(leader.score)} in the search"
+    finalist = next((f for f in facts.finalists if f.configuration == leader.id), None)
+    if finalist is not None:
+        text += f" and a mean of {number(finalist.mean)} over {plural(finalist.seeds, 'fresh seed')}"
+    text += f". Its final model was measured once on {count(evaluation.rows)} {evaluation.part} rows"
+    return text + (" that nothing before had seen." if evaluation.part == "test" else ".")
+
+
+def _facts(facts: Facts, leader: Configuration, evaluation: Evaluation | None) -> list[tuple[str, str]]:
+    found = [("parameters", count(leader.parameters))]
+    final = facts.winner.outcome if facts.winner else None
+    if final is not None and final.epochs:
+        epochs = plural(final.epochs[-1].number, "epoch")
+        found.append(("final training", f"{epochs}, {duration(final.seconds)}"))
+    if evaluation is not None and evaluation.rows:
+        found.append(("time per prediction", duration(evaluation.seconds / evaluation.rows)))
+    found.append(("configurations tried", count(sum(not c.baseline for c in facts.configurations))))
+    found.append(("epochs trained", count(sum(len(t.outcome.epochs) for t in facts.trials if t.outcome))))
+    return found

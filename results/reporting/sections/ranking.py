@@ -1,0 +1,67 @@
+"""The ranked table: one row for each configuration."""
+
+from __future__ import annotations
+
+from results.finalists import WINNER
+from results.ranking import Row, Table, ranking
+from results.reporting.document import Item, RankedRow, RankedTable, Section
+from results.reporting.facts import Facts
+from results.reporting.words import number, plural
+from search.rundir import Run
+from search.trial import Stop
+
+_ALWAYS = ("rank", "name", "score")
+_IF_MEASURED = ("retrained", "spread", "test", "verdict")
+_SCORES = frozenset({"score", "retrained", "spread", "test"})
+_LAST = ("best_epoch", "seconds", "status")
+
+
+def ranked_table(facts: Facts, run: Run) -> Section | None:
+    """The section, or None before the first configuration."""
+    table = ranking(run)
+    if not table.rows:
+        return None
+    measured = [c for c in _IF_MEASURED if any(row[c] is not None for row in table.rows)]
+    used = [h for h in table.hyperparameters if any(row[h] is not None for row in table.rows)]
+    columns = [*_ALWAYS, *measured, "parameters", "epochs", *used, *_LAST]
+    rows = [RankedRow([_cell(row, column) for column in columns], _kind(facts, row)) for row in table.rows]
+    items: list[Item] = [RankedTable(columns, rows, _caption(facts, table, measured), _SCORES)]
+    return Section("ranking", "Ranked table", items, "Table")
+
+
+def _cell(row: Row, column: str) -> str | float | int | bool | None:
+    value = row[column]
+    if column == "status" and row["failure"]:
+        return f"failed: {row['failure']}"
+    if column == "status" and row["stopped"] and row["stopped"] != Stop.LENGTH:
+        return str(row["stopped"])
+    if column == "seconds" and isinstance(value, float):
+        return round(value, 1)
+    return value
+
+
+def _kind(facts: Facts, row: Row) -> str:
+    # Names are ids here except for the baselines, which are marked as such.
+    if facts.winner is not None and facts.leader is not None and row["name"] == facts.leader.name:
+        return "winner"
+    if row["kind"] == "baseline":
+        return "baseline"
+    if row["failure"]:
+        return "failed"
+    return "tied" if row["verdict"] and row["verdict"] != WINNER else ""
+
+
+def _caption(facts: Facts, table: Table, measured: list[str]) -> str:
+    baselines = len(facts.baselines)
+    text = plural(len(table.rows) - baselines, "configuration")
+    if baselines:
+        text += f" and {plural(baselines, 'baseline')}"
+    text += f", ranked by score, the best {facts.objective} during the search"
+    if facts.scored:
+        text += f" ({number(facts.scored[0].score)} to {number(facts.scored[-1].score)})"
+    told = [words for column, words in (
+        ("retrained", "retrained, the mean over fresh seeds,"), ("test", "test, the score on rows kept back,"),
+    ) if column in measured]  # fmt: skip
+    if told:
+        text += f"; {' and '.join(told)} {'were' if len(told) > 1 else 'was'} measured afterwards"
+    return text + "."
