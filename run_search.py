@@ -85,6 +85,7 @@ def run(
         ends = _ends(budget, until)
         import search
 
+        _load_tensorflow()
         with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
             finished = search.run(
                 spec,
@@ -117,6 +118,7 @@ def resume(
 
         spec = search.open_run(run).spec
         ends = _ends(budget, until)
+        _load_tensorflow()
         with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
             finished = search.resume(
                 run, max_trials=max_trials, until=ends, workers=_workers(workers), observers=observers, command=sys.argv
@@ -508,6 +510,13 @@ def _ends(budget: str | None, until: str | None) -> float | None:
         return deadline(budget, until, datetime.now().astimezone())
     except ValueError as error:
         raise _UsageError(str(error)) from None
+
+
+def _load_tensorflow() -> None:
+    """Loads it without what only other users of Keras need: this process is ours alone."""
+    from spaces.backend import load_tensorflow
+
+    load_tensorflow(for_training_only=True)
 
 
 def _workers(given: str) -> int | None:
