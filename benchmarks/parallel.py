@@ -2,8 +2,8 @@
 
     python benchmarks/parallel.py [--spaces digits fashion-mnist-mlp] [--trials 12] [--epochs 3] [--repeats 3]
 
-Both contenders train the same list of configurations (random search, one length for all). Counted is the time from the
-start of the first to the end of the last trial of the search, so the start of the workers is left out; it is shown beside.
+Both contenders train the same list of configurations (random search, one length for all). Counted is the time from
+the start of the first to the end of the last trial of the search; the start of the workers is shown beside.
 """
 
 from __future__ import annotations
