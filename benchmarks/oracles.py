@@ -179,9 +179,11 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds a task")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--cache", type=Path, default=Path("benchmarks/.cache/lcbench"), help="where scales are kept")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/oracles.json"))
+    parser.add_argument("--cache", type=Path, default=Path("build/lcbench"), help="where the tasks' scales are kept")
+    parser.add_argument("--json", type=Path, default=Path("build/oracles.json"))
     options = parser.parse_args()
+    if not (options.surrogate / "model.onnx").is_file():
+        parser.error(f"no LCBench surrogate (model.onnx) in {options.surrogate}; give --surrogate or set LCBENCH")
 
     results: dict[str, list[list[float]]] = {}
     with ProcessPoolExecutor(options.processes) as pool:
@@ -198,6 +200,7 @@ def main() -> None:
             results[method] = [job.result() for job in jobs]
             print(f"{method}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
             record = {"tasks": options.tasks, "seeds": options.seeds, "budgets": BUDGETS, "regret": results}
+            options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(json.dumps(record))
     print(table(results))
 
