@@ -60,7 +60,7 @@ class FreezeThawOracle(BaseOracle):
     Sources: the idea is of Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (arXiv:1406.3896, 2014);
     choosing between continuing and starting by expected improvement at a later length as in Wistuba, Kadra and
     Grabocka, "Supervising the Multi-Fidelity Race of Hyperparameter Configurations" (NeurIPS 2022). The growing first
-    length and the two different thresholds are this project's; `docs/decisions/freeze-thaw.md` has the figures.
+    length and the two different thresholds are this project's; `docs/decisions/0006-freeze-thaw.md` has figures.
     """
 
     def __init__(self, *, min_epochs: int = 1, max_epochs: int, **arguments: Any) -> None:
