@@ -1,0 +1,154 @@
+"""Seconds until a validation accuracy is first reached on Fashion-MNIST: real training, several searches, alternating.
+
+    python benchmarks/real_search.py [--seconds 300] [--seeds 3] [--workers 0] [--json real_search.json]
+
+Compared are this project's freeze-thaw, Hyperband and Bayesian searches of the shipped space fashion-mnist-mlp,
+without its baselines and its limit on trials, and a plain Keras Tuner Hyperband script over the same space. Each search
+runs in a fresh process for the same time; the clock starts with its first training. Reported is the median over the
+seeds; a level that more than half of the searches did not reach is shown as a dash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+_SPACE = "fashion-mnist-mlp"
+_LEVELS = (0.890, 0.895, 0.900)
+_METHODS = ("freeze-thaw", "hyperband", "bayesian", "Keras Tuner Hyperband")
+
+
+def main() -> None:
+    """Runs all searches in turn and prints a table; with --child one of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--child", nargs=2, metavar=("METHOD", "SEED"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        method, seed = options.child[0], int(options.child[1])
+        search = _keras_tuner if method == "Keras Tuner Hyperband" else _ours
+        print(json.dumps(search(method, seed, options.seconds, options.workers)))
+        return
+    found: dict[str, list[list[tuple[float, float]]]] = {method: [] for method in _METHODS}
+    for seed in range(options.seeds):
+        for method in _METHODS:
+            found[method].append(_in_fresh_process(method, seed, options))
+    rows = [{"method": method, **_row(curves)} for method, curves in found.items()]
+    print(f"{'method':<24}" + "".join(f"{level:>9.3f}" for level in _LEVELS) + f"{'best':>9}")
+    for row in rows:
+        times = "".join(f"{_shown(row[str(level)]):>9}" for level in _LEVELS)
+        print(f"{row['method']:<24}{times}{row['best']:>9.4f}")
+    if options.json is not None:
+        options.json.write_text(json.dumps({"seconds": options.seconds, "rows": rows, "curves": found}))
+
+
+def _in_fresh_process(method: str, seed: int, options: argparse.Namespace) -> list[tuple[float, float]]:
+    command = [sys.executable, __file__, "--child", method, str(seed)]
+    command += ["--seconds", str(options.seconds), "--workers", str(options.workers)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    curve: list[tuple[float, float]] = [(at, score) for at, score in json.loads(done.stdout.splitlines()[-1])]
+    return curve
+
+
+def _ours(method: str, seed: int, seconds: float, workers: int) -> list[tuple[float, float]]:
+    """Seconds since the first training began, and validation accuracy, of each epoch."""
+    import search
+    import spaces
+    from search.observer import Observer
+
+    curve: list[tuple[float, float]] = []
+    begun: list[float] = []
+
+    class Watch(Observer):
+        def started(self, trial: Any) -> None:
+            begun.append(time.time())
+
+        def epoch(self, trial: Any, epoch: Any) -> None:
+            curve.append((time.time() - begun[0], epoch.metrics["val_accuracy"]))
+            if time.time() - begun[0] > seconds:
+                # As Ctrl-C does: the search ends after this epoch.
+                os.kill(os.getpid(), signal.SIGINT)
+
+    changes = [f"search.algorithm={method}", f"search.seed={seed}", "baselines=[]", "search.max_trials=100000"]
+    spec = spaces.load(_SPACE, changes)
+    with tempfile.TemporaryDirectory() as folder:
+        search.run(spec, run_dir=Path(folder) / "run", workers=workers, observers=[Watch()])
+    return [point for point in curve if point[0] <= seconds]
+
+
+def _keras_tuner(method: str, seed: int, seconds: float, workers: int) -> list[tuple[float, float]]:
+    """The same of a script as Keras Tuner's documentation shows it."""
+    import keras
+    import keras_tuner
+
+    import spaces
+
+    spec = spaces.load(_SPACE, ["baselines=[]"])
+    data = spaces.load_data(spec)
+    curve: list[tuple[float, float]] = []
+    begun: list[float] = []
+
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: Any = None) -> None:
+            if not begun:
+                begun.append(time.time())
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            at = time.time() - begun[0]
+            if at > seconds:
+                raise keras_tuner.errors.FatalError("time is up")
+            curve.append((at, logs["val_accuracy"]))
+
+    with tempfile.TemporaryDirectory() as folder:
+        tuner = keras_tuner.Hyperband(
+            spaces.hypermodel(spec, data.info),
+            objective="val_accuracy",
+            max_epochs=spec.max_epochs,
+            hyperband_iterations=100,
+            seed=seed + 1,
+            directory=folder,
+            project_name="plain",
+        )
+        with contextlib.suppress(keras_tuner.errors.FatalError):
+            tuner.search(
+                data.train.x,
+                data.train.y,
+                validation_data=(data.validation.x, data.validation.y),
+                callbacks=[Watch(), keras.callbacks.EarlyStopping("val_loss", patience=3)],
+                verbose=0,
+            )
+    return curve
+
+
+def _row(curves: list[list[tuple[float, float]]]) -> dict[str, float]:
+    reached = {
+        str(level): statistics.median(
+            min((at for at, score in curve if score >= level), default=math.inf) for curve in curves
+        )
+        for level in _LEVELS
+    }
+    return {**reached, "best": statistics.median(max(score for _, score in curve) for curve in curves)}
+
+
+def _shown(seconds: float) -> str:
+    return "-" if math.isinf(seconds) else f"{seconds:.0f} s"
+
+
+if __name__ == "__main__":
+    main()
