@@ -84,7 +84,7 @@ def keep_within(
     outcomes = tidy(run, store, trials, direction, 1, continuable)
     size = disk.used(run)
     if size > limit:
-        raise DiskError(f"{run}: takes {size / 2**20:.0f} MiB, more than limits.disk of {limit / 2**20:.0f} MiB")
+        raise DiskError(f"{run}: takes {size / 1e6:.1f} MB, more than limits.disk of {limit / 1e6:.1f} MB")
     return outcomes
 
 

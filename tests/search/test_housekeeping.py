@@ -128,5 +128,5 @@ def test_over_the_limit_only_the_very_best_keeps_its_weights(run):
     assert len(files(run)) == 6
     assert keep_within(3 << 20).keys() == {"0", "1", "2"}
     assert files(run) == ["trials/1/best.npz"]
-    with pytest.raises(DiskError, match=r"more than limits\.disk of 1 MiB"):
+    with pytest.raises(DiskError, match=r"more than limits\.disk of 1\.0 MB"):
         keep_within(1 << 20)
