@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
 from pathlib import Path
 
 from search import evaluation, timeplan
@@ -11,7 +10,7 @@ from search.clock import Clock
 from search.configuration import Configuration, configurations, ranked
 from search.errors import SearchFailed
 from search.observer import Observer
-from search.runner import Runner
+from search.runner import Runner, unfinished
 from search.sources import ListSource, candidate_trial, winner_trial
 from search.store import RunStore
 from search.trial import Trial, TrialKind, TrialState
@@ -129,13 +128,9 @@ class FinalPhase:
         return max(1, round(statistics.fmean(lengths)))
 
     def _train(self, phase: str, kind: TrialKind, trials: list[Trial], data: str, keep: tuple[str, ...]) -> None:
-        unfinished = [t for t in self._store.trials(kind) if t.state is TrialState.RUNNING]
-        source = ListSource(self._spec, self._store, self._clock, self._get_until(), trials, data, keep)
+        source = ListSource(self._spec, self._store, self._clock, lambda: self._until, trials, data, keep)
         self._observer.phase(phase, len(trials))
-        self._runner.run(source, unfinished)
-
-    def _get_until(self) -> Callable[[], float | None]:
-        return lambda: self._until
+        self._runner.run(source, unfinished(self._store.trials(kind)))
 
     def _record_winner(self, chosen: Configuration, winner: Trial | None) -> None:
         if winner is None and chosen.best is None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import spaces
+from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
-from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
+from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind
 
 if TYPE_CHECKING:
     from search.oracles._base import BaseOracle
@@ -23,8 +24,6 @@ _EPOCHS = "tuner/epochs"
 _INITIAL_EPOCH = "tuner/initial_epoch"
 _PARENT = "tuner/trial_id"
 _RESERVED = "tuner/"
-# The name under which a cost-aware oracle looks for the seconds of an epoch among its metrics.
-SECONDS_METRIC = "seconds_per_epoch"
 
 
 @dataclass(frozen=True)
@@ -162,8 +161,3 @@ def for_spec(spec: spaces.SearchSpec, timed: bool) -> Proposer:
         ),
         timed,
     )
-
-
-def unfinished(trials: list[Trial]) -> list[Trial]:
-    """Trials that were asked for and have no end yet, oldest first."""
-    return [trial for trial in trials if trial.state is TrialState.RUNNING]

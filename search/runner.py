@@ -193,3 +193,8 @@ class Runner:
     def _warn(self, text: str) -> None:
         self._store.add_event(self._clock.now(), "warning", text)
         self._observer.message("warning", text)
+
+
+def unfinished(trials: list[Trial]) -> list[Trial]:
+    """Trials that were asked for and have no end yet, oldest first."""
+    return [trial for trial in trials if trial.state is TrialState.RUNNING]

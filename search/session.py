@@ -23,7 +23,7 @@ from search.logfile import LogFile
 from search.observer import Observer, Observers
 from search.rehearsal import CheckedModel, first_look
 from search.rundir import Run, open_run
-from search.runner import Runner
+from search.runner import Runner, unfinished
 from search.schedule import planned
 from search.signals import stop_on_signals
 from search.sources import First, SearchSource
@@ -220,7 +220,7 @@ class Session:
         self._slots = max(1, workers)
         with self._crewed(crew.workers(workers), store, observer) as runner:
             if source is not None:
-                runner.run(source, proposer.unfinished(source.trials))
+                runner.run(source, unfinished(source.trials))
                 if self._stopping:
                     return "interrupted"
                 store.put_meta(phase="final", search_ended=source.ended)

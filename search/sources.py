@@ -17,11 +17,10 @@ from search.seeds import configuration_seed, derive
 from search.store import RunStore
 from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
 from spaces import SearchSpec, Settings
+from spaces.resolve import MULTI_FIDELITY
 
 # So many configurations, all failed in the same way and none succeeded: the cause is not in the configurations.
 _SAME_FAILURES = 10
-# Algorithms that continue what they have trained before.
-_CONTINUING = ("hyperband", "freeze-thaw")
 
 
 class _Source:
@@ -176,7 +175,7 @@ class SearchSource(_Source):
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         if trial.kind is TrialKind.BASELINE:
             return "best", "last"
-        continues = self._spec.search.algorithm in _CONTINUING and trial.epochs_to < self._spec.max_epochs
+        continues = self._spec.search.algorithm in MULTI_FIDELITY and trial.epochs_to < self._spec.max_epochs
         return ("best", "state") if continues else ("best",)
 
     def _out_of_time(self) -> bool:

@@ -23,6 +23,11 @@ def as_probabilities(answers: Array, settings: Settings, info: DataInfo) -> Arra
     """
     if info.task != "classification" or settings.model.get("output") != "logits":
         return answers
+    return from_logits(answers)
+
+
+def from_logits(answers: Array) -> Array:
+    """Probabilities of shape (n, outputs) from logits of that shape; the sigmoid of a single output."""
     if answers.shape[1] == 1:
         return np.asarray(1.0 / (1.0 + np.exp(-answers)))
     exponents = np.exp(answers - answers.max(axis=1, keepdims=True))

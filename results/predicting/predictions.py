@@ -16,6 +16,7 @@ from results.predicting.inputs import Array, Rows, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
 from spaces.backend import load_tensorflow
+from spaces.outputs import from_logits
 
 _SUM_TOLERANCE = 1e-3
 
@@ -115,13 +116,10 @@ def _probabilities(answers: Array, output: OutputKind) -> Array:
     answers = answers.astype(np.float64)
     if not np.isfinite(answers).all():
         raise ResultError("the model predicts NaN or infinity; it is of no use")
-    if answers.shape[1] == 1:
-        second = 1.0 / (1.0 + np.exp(-answers)) if output == "logits" else answers
-        return np.concatenate([1.0 - second, second], axis=1)
-    if output == "logits":
-        exponents = np.exp(answers - answers.max(axis=1, keepdims=True))
-        return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
-    return answers
+    probabilities = from_logits(answers) if output == "logits" else answers
+    if probabilities.shape[1] == 1:
+        return np.concatenate([1.0 - probabilities, probabilities], axis=1)
+    return probabilities
 
 
 def _told_by(answers: Array) -> OutputKind:

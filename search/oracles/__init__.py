@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from ._base import BaseOracle
 
-__all__ = ["NAMES", "PlannedTrials", "oracle", "planned_trials"]
+__all__ = ["NAMES", "SECONDS_METRIC", "PlannedTrials", "oracle", "planned_trials"]
 
 NAMES = ("hyperband", "bayesian", "random", "grid", "freeze-thaw")
 """The algorithms that `oracle` makes."""
+
+SECONDS_METRIC = "seconds_per_epoch"
+"""Name under which the loop may report, among the metrics of an epoch, the seconds that it took."""
 
 
 def oracle(

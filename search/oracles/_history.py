@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from . import SECONDS_METRIC
 from ._curves import Curve, Stage
 from ._space import Space
-
-SECONDS_METRIC = "seconds_per_epoch"
-"""Name under which the loop may report, among the metrics of an epoch, the seconds that it took."""
 
 
 class History:

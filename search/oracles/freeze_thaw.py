@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from . import SECONDS_METRIC
 from ._acquisition import log_improvement, maximise, quasi_random
 from ._base import BaseOracle
 from ._columns import Floats
 from ._cost import EpochSeconds
 from ._curves import Curve, Stage
 from ._gp import GaussianProcess, Kernel, Points, fit_kernel
-from ._history import SECONDS_METRIC, History
+from ._history import History
 from ._observations import Observations
 from ._space import Values
 from .bayesian import fit_sample

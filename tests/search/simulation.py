@@ -20,8 +20,8 @@ from search.configuration import configurations, ranked
 from search.errors import CheckpointError, RunError
 from search.observer import Observer
 from search.oracles import oracle as make_oracle
-from search.proposer import Proposer, unfinished
-from search.runner import Runner
+from search.proposer import Proposer
+from search.runner import Runner, unfinished
 from search.seeds import derive
 from search.sources import SearchSource
 from search.store import RunReader, RunStore
