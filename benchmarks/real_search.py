@@ -74,6 +74,7 @@ def _ours(method: str, seed: int, seconds: float, workers: int) -> list[tuple[fl
 
     curve: list[tuple[float, float]] = []
     begun: list[float] = []
+    stopped: list[float] = []
 
     class Watch(Observer):
         def started(self, trial: Any) -> None:
@@ -81,8 +82,9 @@ def _ours(method: str, seed: int, seconds: float, workers: int) -> list[tuple[fl
 
         def epoch(self, trial: Any, epoch: Any) -> None:
             curve.append((time.time() - begun[0], epoch.metrics["val_accuracy"]))
-            if time.time() - begun[0] > seconds:
-                # As Ctrl-C does: the search ends after this epoch.
+            if time.time() - begun[0] > seconds and not stopped:
+                stopped.append(time.time())
+                # As one Ctrl-C does: the search ends after the epochs that are being trained.
                 os.kill(os.getpid(), signal.SIGINT)
 
     changes = [f"search.algorithm={method}", f"search.seed={seed}", "baselines=[]", "search.max_trials=100000"]

@@ -34,7 +34,7 @@ class Work:
         epochs: Each one is trained for so many.
         rows: Training rows at most; validation has a fifth of it at most. 0: all.
         batches: Batch sizes, in turn; empty: as sampled.
-        workers: Worker processes of the contender `workers`.
+        workers: Worker processes of the contender `all workers`; None: as measured.
         seed: Of the sample; a configuration's own seed is its number.
     """
 
@@ -43,7 +43,7 @@ class Work:
     epochs: int
     rows: int
     batches: tuple[int, ...]
-    workers: int
+    workers: int | None
     seed: int
 
     def settings(self) -> list[Settings]:
@@ -128,7 +128,7 @@ def all_workers(work: Work) -> dict[str, Any]:
     return _project(work, work.workers)
 
 
-def _project(work: Work, workers: int) -> dict[str, Any]:
+def _project(work: Work, workers: int | None) -> dict[str, Any]:
     from search.clock import SystemClock
     from search.crew import Crew
     from search.observer import Observer
@@ -136,6 +136,7 @@ def _project(work: Work, workers: int) -> dict[str, Any]:
     from search.store import RunStore
     from search.training import graphs, threads
     from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
+    from search.workforce import Workforce
 
     settings = work.settings()
     spec = spaces.load(work.space)
@@ -186,7 +187,11 @@ def _project(work: Work, workers: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
-        executor = Crew(run, spec, data, count, SystemClock(), print).workers(workers)
+        crew = Crew(run, spec, data, count, SystemClock(), print)
+        if workers is None:
+            executor, chosen, _ = crew.measured()
+        else:
+            executor, chosen = crew.workers(workers), Workforce(workers, count)
         try:
             Runner(executor, RunStore.create(run, {}), SystemClock(), Watch()).run(Listed(), [])
             last = time.time()
@@ -201,7 +206,8 @@ def _project(work: Work, workers: int) -> dict[str, Any]:
     seconds = [outcomes[name].seconds for name in sorted(outcomes)]
     scores = [outcomes[name].score for name in sorted(outcomes)]
     return {
-        "first": min(begun), "last": last, "trials": len(settings), "seconds": seconds, "new": new, "scores": scores
+        "first": min(begun), "last": last, "trials": len(settings), "seconds": seconds, "new": new, "scores": scores,
+        "workers": chosen.workers, "what": str(chosen),
     }  # fmt: skip
 
 

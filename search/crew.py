@@ -1,21 +1,23 @@
-"""Chooses and makes the executor of a run: the asking process, or workers."""
+"""Makes the executor of a run: the asking process, or workers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from search import environment, shared_data
+from search import environment, shared_data, workforce
 from search.clock import Clock
 from search.executors import Executor, InlineExecutor, sizing
 from search.executors.pool import WorkerPool
 from search.schedule import planned
 from search.training.trainer import Trainer
 from search.trial import Trial
-from spaces import Dataset, SearchSpec
+from search.workforce import Workforce
+from spaces import Dataset, SearchSpec, Settings
 
 # Loading TensorFlow in the workers costs some seconds of all cores; shorter searches are faster without them.
 _WORTH_SECONDS = 60.0
+_MEASURED_SECONDS = 1.5
 
 
 class Crew:
@@ -40,21 +42,11 @@ class Crew:
         self._clock = clock
         self._on_event = on_event
 
-    def inline(self) -> Executor:
-        """Trains in this process."""
-        return InlineExecutor(lambda: Trainer(self._run, self._data, self._clock))
-
     def workers(self, count: int) -> Executor:
         """Trains in `count` worker processes; 0: in this process."""
         if count == 0:
-            return self.inline()
-        gpus = environment.gpu_count()
-        return WorkerPool(
-            sizing.setups(self._run, shared_data.write(self._run, self._data), self._threads, count),
-            sizing.environments(gpus, count),
-            sizing.memory_limit(count, self._spec.limits.memory),
-            self._on_event,
-        )
+            return InlineExecutor(lambda: Trainer(self._run, self._data, self._clock))
+        return self._pool(Workforce(count, self._threads))
 
     @property
     def must_isolate(self) -> bool:
@@ -64,15 +56,57 @@ class Crew:
         limited = limits.seconds_per_trial is not None or limits.seconds_per_epoch is not None
         return limited or self._spec.family.startswith("python:")
 
-    def automatic(self, past: list[Trial]) -> int:
+    def unmeasured(self, past: list[Trial]) -> int:
         """How many workers pay off for what is left of the search, judged by the trials so far."""
-        gpus = environment.gpu_count()
-        count = sizing.automatic(gpus)
+        count = sizing.automatic(environment.gpu_count())
         least = 1 if self.must_isolate else 0
-        if count == 1:
+        if count == 1 or (not past and workforce.is_short(self._spec, self._data)):
             return least
         expected = _seconds_left(self._spec, past)
         return count if expected is None or expected > _WORTH_SECONDS else least
+
+    def measured(self) -> tuple[Executor, Workforce, str]:
+        """Lets few workers with many threads and many workers with one thread train the same configuration in turn.
+
+        Returns:
+            The faster ones as an executor, what they are, and the reason in words.
+        """
+        gpus = environment.gpu_count()
+        most = sizing.automatic(gpus)
+        choices = workforce.candidates(environment.cores(), most)
+        settings = workforce.representative(self._spec, self._data)
+        if gpus or len(choices) == 1 or settings is None:
+            only = Workforce(most, self._threads)
+            return self._pool(only), only, f"training in {only}"
+        few, many = choices
+        # One after the other, so that no more workers are in memory than will train.
+        few_pool, few_pace = self._paced(few, settings)
+        few_pool.shutdown()
+        many_pool, many_pace = self._paced(many, settings)
+        # Of equals the larger number: while one of them builds a model, the others train.
+        if many_pace >= few_pace:
+            reason = f"training in {many}: {many_pace:,.0f} rows a second, against {few_pace:,.0f} with {few}"
+            return many_pool, many, reason
+        many_pool.shutdown()
+        reason = f"training in {few}: {few_pace:,.0f} rows a second, against {many_pace:,.0f} with {many}"
+        return self._pool(few), few, reason
+
+    def _paced(self, choice: Workforce, settings: Settings) -> tuple[WorkerPool, float]:
+        """Workers, and how many rows a second they train together."""
+        pool = self._pool(choice)
+        try:
+            return pool, pool.pace(settings.to_json(), _MEASURED_SECONDS)
+        except BaseException:
+            pool.shutdown()
+            raise
+
+    def _pool(self, choice: Workforce) -> WorkerPool:
+        return WorkerPool(
+            sizing.setups(self._run, shared_data.write(self._run, self._data), choice.threads, choice.workers),
+            sizing.environments(environment.gpu_count(), choice.workers),
+            sizing.memory_limit(choice.workers, self._spec.limits.memory),
+            self._on_event,
+        )
 
 
 def _seconds_left(spec: SearchSpec, past: list[Trial]) -> float | None:

@@ -26,14 +26,17 @@ from search.rundir import Run, open_run
 from search.runner import Runner, unfinished
 from search.schedule import planned
 from search.signals import stop_on_signals
-from search.sources import First, SearchSource
+from search.sources import SearchSource
 from search.store import RunStore
 from search.tensorboard import TensorBoardWriter
 from search.training import threads
 from search.trial import Trial, TrialKind
+from search.workforce import Workforce
 from spaces import Dataset, SearchSpec
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
+# With less time than this, finding out how to train fast would take too much of it.
+_TIME_TO_MEASURE = 120.0
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,20 @@ class Session:
         self._clock = clock or SystemClock()
         self._given = tuple(observers)
         self._started = self._clock.now()
-        self._threads = threads.for_family(spec.family)
+        self._threads = self._recorded_threads() or threads.for_family(spec.family)
         self._after = timeplan.seconds_after(None, 0.0)
         self._runner: Runner | None = None
         self._stopping = False
         self._slots = 1
         self._doubts: list[CheckedModel] = []
+
+    def _recorded_threads(self) -> int | None:
+        """What a run began with it keeps, whatever machine it goes on with."""
+        if not layout.is_run(self._directory):
+            return None
+        with open_run(self._directory).read() as reader:
+            threads: int | None = reader.meta("threads")
+        return threads
 
     def go(self) -> Run:
         """Searches, retrains, evaluates.
@@ -216,9 +227,7 @@ class Session:
 
     def _phases(self, store: RunStore, data: Dataset, crew: Crew, observer: Observer) -> str:
         source = self._search_source(store, observer) if store.meta("phase") == "search" else None
-        workers = self._choose_workers(crew, source, store, observer)
-        self._slots = max(1, workers)
-        with self._crewed(crew.workers(workers), store, observer) as runner:
+        with self._crewed(self._executor(crew, source, store, observer), store, observer) as runner:
             if source is not None:
                 runner.run(source, unfinished(source.trials))
                 if self._stopping:
@@ -242,16 +251,27 @@ class Session:
         shared_data.remove(self._directory)
         return "done"
 
-    def _choose_workers(self, crew: Crew, source: SearchSource | None, store: RunStore, observer: Observer) -> int:
-        if self._options.workers is not None:
-            return self._options.workers
-        if source is not None and not source.trials and not crew.must_isolate:
-            # One trial in this process tells whether the rest is worth starting workers for.
-            with self._crewed(crew.inline(), store, observer) as runner:
-                runner.run(First(source, 1), [])
-        workers = crew.automatic(store.trials())
-        observer.message("info", f"training in {workers} worker processes" if workers else "training in this process")
-        return workers
+    def _executor(self, crew: Crew, source: SearchSource | None, store: RunStore, observer: Observer) -> Executor:
+        workers, past = self._options.workers, store.trials()
+        if workers is None:
+            workers = crew.unmeasured(past)
+            if workers > 1 and source is not None and not past and self._has_time_to_measure():
+                observer.message("info", "measuring whether few or many workers train this space faster")
+                executor, chosen, why = crew.measured()
+                # Every trial of this run is trained so, also after a resume.
+                store.put_meta(threads=chosen.threads, workers=chosen.workers)
+                observer.message("info", why)
+                self._slots = chosen.workers
+                return executor
+            if workers > 1:
+                workers = store.meta("workers") or workers
+            observer.message("info", f"training in {Workforce(workers, self._threads)}")
+        self._slots = max(1, workers)
+        return crew.workers(workers)
+
+    def _has_time_to_measure(self) -> bool:
+        until = self._options.until
+        return until is None or until - self._clock.now() > _TIME_TO_MEASURE
 
     @contextlib.contextmanager
     def _crewed(self, executor: Executor, store: RunStore, observer: Observer) -> Iterator[Runner]:

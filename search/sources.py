@@ -183,21 +183,6 @@ class SearchSource(_Source):
         return until is not None and self._clock.now() >= until
 
 
-class First:
-    """The first few trials of another source."""
-
-    def __init__(self, source: SearchSource, count: int) -> None:
-        self._source = source
-        self._left = count
-        self.state, self.job, self.done, self.check = source.state, source.job, source.done, source.check
-
-    def next(self) -> Trial | None:
-        if self._left == 0:
-            return None
-        self._left -= 1
-        return self._source.next()
-
-
 class ListSource(_Source):
     """A fixed list of trials; those that the store has already are left out.
 

@@ -12,14 +12,26 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
+from typing import Any
 
 from search.errors import CheckpointError, DiskError
 from search.executors.base import OnEpoch
-from search.executors.protocol import Done, EpochDone, Raised, Ready, Setup, StopTraining, Train, Trouble
+from search.executors.protocol import (
+    Done,
+    EpochDone,
+    Measure,
+    Measured,
+    Raised,
+    Ready,
+    Setup,
+    StopTraining,
+    Train,
+    Trouble,
+)
 from search.trial import Failure, FailureReason, Outcome, Stop, TrialJob
 
 # How long after a job's own time limit a worker that still has not answered is taken to hang.
@@ -50,6 +62,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     ready: bool = False
+    pace: float | None = None
     task: _Task | None = None
     stop_sent: bool = False
 
@@ -93,11 +106,40 @@ class WorkerPool:
         """Process ids of the workers that are alive."""
         return [worker.process.pid for worker in self._workers.values()]
 
+    def pace(self, settings: Mapping[str, Any], seconds: float) -> float:
+        """Training rows per second of all workers together when each of them trains this configuration.
+
+        Args:
+            settings: As in `TrialJob.settings`.
+            seconds: Each worker trains for so long, building and compiling not counted.
+
+        Raises:
+            RuntimeError: Several workers in a row ended while they started.
+        """
+        self._serve_until(lambda worker: worker.ready)
+        for worker in self._workers.values():
+            worker.pace = None
+            _try_send(worker.connection, Measure(settings, seconds))
+        # A worker that died of it has been replaced by one that was never asked.
+        asked = set(self.processes)
+        self._serve_until(lambda worker: worker.pace is not None or worker.process.pid not in asked)
+        return sum(worker.pace or 0.0 for worker in self._workers.values())
+
+    def _serve_until(self, condition: Callable[[_Worker], bool]) -> None:
+        """Serves the workers, none of which has a job, until all of them are there and fulfil a condition."""
+        while True:
+            self._start_missing(len(self._setups))
+            if all(condition(worker) for worker in self._workers.values()):
+                return
+            by_connection = {worker.connection: worker for worker in self._workers.values()}
+            for connection in wait(list(by_connection), _TICK):
+                self._receive(by_connection[connection])  # type: ignore[index]
+
     def submit(self, job: TrialJob, on_epoch: OnEpoch) -> Future[Outcome]:
         """Accepts a job; it goes to the first free worker."""
         task = _Task(job, on_epoch, Future())
         self._queue.append(task)
-        self._start_missing()
+        self._start_missing(self._wanted())
         self._hand_out()
         return task.future
 
@@ -109,7 +151,7 @@ class WorkerPool:
             left = _TICK if end is None else min(_TICK, end - time.monotonic())
             if done or left <= 0:
                 return done
-            self._start_missing()
+            self._start_missing(self._wanted())
             self._hand_out()
             self._pass_on_stop()
             by_connection = {worker.connection: worker for worker in self._workers.values()}
@@ -131,8 +173,11 @@ class WorkerPool:
         self._workers.clear()
         self._queue.clear()
 
-    def _start_missing(self) -> None:
-        wanted = min(len(self._setups), len(self._queue) + sum(w.task is not None for w in self._workers.values()))
+    def _wanted(self) -> int:
+        """As many workers as there are jobs, at most one for each slot."""
+        return min(len(self._setups), len(self._queue) + sum(w.task is not None for w in self._workers.values()))
+
+    def _start_missing(self, wanted: int) -> None:
         for index in range(len(self._setups)):
             if len(self._workers) >= wanted:
                 return
@@ -192,6 +237,8 @@ class WorkerPool:
         if isinstance(message, Ready):
             worker.ready = True
             self._failed_starts = 0
+        elif isinstance(message, Measured):
+            worker.pace = message.pace
         elif isinstance(message, EpochDone) and worker.task is not None:
             worker.task.last_sign = time.monotonic()
             worker.task.on_epoch(worker.task.job.trial_id, message.epoch)

@@ -5,9 +5,11 @@ Both ends are this program's own processes; nothing from outside ever comes this
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from search.trial import Epoch, Outcome, Stop, TrialJob
 
@@ -20,14 +22,12 @@ class Setup:
         run: The run directory.
         data: Folder of the memory-mapped data.
         threads: Threads of one operation.
-        cores: Processor cores that it may use; empty: all.
         path: Python's module search path.
     """
 
     run: Path
     data: Path
     threads: int
-    cores: tuple[int, ...]
     path: tuple[str, ...]
 
 
@@ -46,8 +46,28 @@ class StopTraining:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """Pool to worker: find out how fast this configuration trains.
+
+    Attributes:
+        settings: As in `TrialJob.settings`.
+        seconds: For so long, building and compiling not counted.
+    """
+
+    settings: Mapping[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Ready:
     """Worker to pool: TensorFlow is loaded, send a job."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Worker to pool: training rows per second; 0 if the configuration cannot be trained."""
+
+    pace: float
 
 
 @dataclass(frozen=True)

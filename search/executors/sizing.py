@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from itertools import pairwise
 from pathlib import Path
 
+from search import environment
 from search.executors.protocol import Setup
 
 _MAX_AUTO = 8
@@ -21,7 +21,7 @@ def automatic(gpus: int) -> int:
     if gpus:
         return gpus
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(len(_cores()), _MAX_AUTO, int(_MEMORY_SHARE * memory / _WORKER_BYTES)))
+    return max(1, min(environment.cores(), _MAX_AUTO, int(_MEMORY_SHARE * memory / _WORKER_BYTES)))
 
 
 def memory_limit(workers: int, limit: int | None) -> int:
@@ -32,25 +32,14 @@ def memory_limit(workers: int, limit: int | None) -> int:
 
 
 def setups(run: Path, data: Path, threads: int, workers: int) -> list[Setup]:
-    """What each of `workers` workers is told; each gets an equal share of the cores."""
-    return [
-        Setup(run.resolve(), data.resolve(), threads, share, tuple(path or os.getcwd() for path in sys.path))
-        for share in shares(_cores(), workers)
-    ]
+    """What each of `workers` workers is told.
+
+    None is bound to cores of its own: when one has nothing to do, the threads of the others take its place.
+    """
+    path = tuple(path or os.getcwd() for path in sys.path)
+    return [Setup(run.resolve(), data.resolve(), threads, path)] * workers
 
 
 def environments(gpus: int, workers: int) -> list[dict[str, str]]:
     """Environment of each worker: one GPU each, where there are any."""
     return [{"CUDA_VISIBLE_DEVICES": str(index % gpus)} if gpus else {} for index in range(workers)]
-
-
-def shares(cores: list[int], workers: int) -> list[tuple[int, ...]]:
-    """Cores for each worker: disjoint as long as there are enough, else each core for several workers."""
-    if workers >= len(cores):
-        return [(cores[index % len(cores)],) for index in range(workers)]
-    bounds = [len(cores) * index // workers for index in range(workers + 1)]
-    return [tuple(cores[start:stop]) for start, stop in pairwise(bounds)]
-
-
-def _cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))

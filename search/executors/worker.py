@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import CheckpointError, DiskError
-from search.executors.protocol import Done, EpochDone, Raised, Ready, Setup, StopTraining, Train, Trouble
+from search.executors.protocol import (
+    Done,
+    EpochDone,
+    Measure,
+    Measured,
+    Raised,
+    Ready,
+    Setup,
+    StopTraining,
+    Train,
+    Trouble,
+)
 from search.trial import Stop, TrialJob
 
 
@@ -25,7 +36,7 @@ class _Inbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.jobs: queue.SimpleQueue[TrialJob] = queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[TrialJob | Measure] = queue.SimpleQueue()
         self.stop: Stop | None = None
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -39,6 +50,8 @@ class _Inbox:
             if isinstance(message, Train):
                 self.stop = None
                 self.jobs.put(message.job)
+            elif isinstance(message, Measure):
+                self.jobs.put(message)
             elif isinstance(message, StopTraining):
                 self.stop = message.why
 
@@ -51,14 +64,15 @@ def main(descriptor: int) -> None:
     connection = Connection(descriptor)
     setup: Setup = connection.recv()
     sys.path[:] = setup.path
-    if setup.cores and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, setup.cores)
     inbox = _Inbox(connection)
     trainer = _trainer(setup)
     connection.send(Ready())
     while True:
         job = inbox.jobs.get()
-        connection.send(_answer(trainer, job, inbox, connection))
+        if isinstance(job, Measure):
+            connection.send(Measured(trainer.pace(job.settings, job.seconds)))
+        else:
+            connection.send(_answer(trainer, job, inbox, connection))
 
 
 def _trainer(setup: Setup) -> Any:

@@ -24,6 +24,7 @@ from spaces import Split
 _SECONDS_PER_CALL = 0.5
 _MAX_VALIDATION_BATCH = 1024
 _VALIDATION_VALUES = 4_000_000
+_MEASURED_STEPS = 256
 # TensorFlow's kernels expect the beginning of an array at a multiple of so many bytes.
 _ALIGNMENT = 64
 
@@ -101,6 +102,21 @@ class Engine:
         order = np.arange(rows.count, dtype=np.int32)
         self._run(self._test, rows, order, validation_batch(rows), checkpoint)
         return self._metrics()
+
+    def pace(self, rows: Rows, seconds: float) -> float:
+        """Training rows per second over about `seconds`, compiling not counted. The weights are spoilt by it."""
+        if self._train is None:
+            self._train = _compiled(self.model.train_step, rows)
+        order = np.random.default_rng(0).permutation(rows.count).astype(np.int32)[: _MEASURED_STEPS * self._batch_size]
+        # The first steps compile, and look for the fastest form of each operation.
+        self._run(self._train, rows, order[: 2 * self._batch_size], self._batch_size, lambda: None)
+        started = time.perf_counter()
+        trained = 0
+        while (spent := time.perf_counter() - started) < seconds or not trained:
+            steps = order[: max(1, min(_MEASURED_STEPS, self._steps_per_call)) * self._batch_size]
+            self._run(self._train, rows, steps, self._batch_size, lambda: None)
+            trained += len(steps)
+        return trained / spent
 
     def predict(self, rows: Rows) -> np.ndarray:
         """What the model answers to all rows, shape (n, outputs)."""

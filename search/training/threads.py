@@ -1,8 +1,9 @@
 """How many threads one operation is spread over, and where TensorFlow may run.
 
 A sum that is spread over threads is added up in an order that depends on their number, so the number is part of what
-a trial's outcome depends on. It follows from the family and the machine alone, never from the number of workers; a
-worker that has only a share of the cores runs the same threads on fewer cores.
+a trial's outcome depends on. A run keeps one number from its first trial to its last. Where the user says how many
+workers train, it follows from the family and the machine alone, so that any number of workers gives the same outcomes;
+where the run chooses the workers itself, it is measured (see `search.workforce`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import warnings
 from search import environment
 from spaces.backend import load_tensorflow
 
-# Wider pools do not help networks of the size that a night's search trains.
-_MAX_THREADS = 8
+MOST = 8
+"""Threads of one operation at most: wider pools do not help networks of the size that a night's search trains."""
 
 
 def for_family(family: str) -> int:
     """Threads of one operation: one for dense networks, whose products are too small to share, else all cores."""
-    return 1 if family == "mlp" else min(environment.cores(), _MAX_THREADS)
+    return 1 if family == "mlp" else min(environment.cores(), MOST)
 
 
 def configure(threads: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,25 @@ class Trainer:
         finally:
             networks.tidy()
         return training.outcome()
+
+    def pace(self, settings: Mapping[str, Any], seconds: float) -> float:
+        """Training rows per second of a configuration; 0 if it cannot be trained.
+
+        Args:
+            settings: As in `TrialJob.settings`.
+            seconds: Trains for so long, building and compiling not counted.
+        """
+        networks = self._kept_networks()
+        try:
+            chosen = Settings.from_json(settings)
+            engine = networks.engine(chosen, 0, self._part("train"), networks.parameters(chosen))
+            return engine.pace(self._part("train"), seconds)
+        except Exception:
+            # Whatever is wrong with it, the trial that trains it will say so.
+            networks.forget()
+            return 0.0
+        finally:
+            networks.tidy()
 
     def _kept_networks(self) -> Networks:
         from search.training.networks import Networks

@@ -12,7 +12,7 @@ import spaces
 from search.errors import DiskError, SearchFailed
 from search.observer import Observer
 from search.runner import Runner
-from search.sources import First, SearchSource
+from search.sources import SearchSource
 from search.store import RunStore
 from search.trial import Failure, FailureReason, Outcome, Stop, TrialKind, TrialState
 from tests.search.simulation import (
@@ -453,18 +453,6 @@ def test_observers_are_told_in_order_and_after_the_commit(tmp_path):
     assert events == expected
 
 
-def test_the_first_few_trials_of_a_search(tmp_path):
-    spec = space("random", max_trials=10)
-    with RunStore.create(tmp_path / "run", {}) as store:
-        source = SearchSource(spec, proposer(spec), store, SimulatedClock(), lambda: None)
-        first = First(source, 2)
-        taken = [first.next() for _ in range(4)]
-        assert [t and t.id for t in taken[2:]] == [None, None]
-        assert taken[0].kind is TrialKind.BASELINE
-        assert taken[1].kind is TrialKind.SEARCH
-        assert source.next().kind is TrialKind.SEARCH
-
-
 class FullStore(RunStore):
     """A store whose disk is full from its n-th transaction on."""
 
@@ -521,7 +509,8 @@ def test_a_trial_stopped_before_it_began_keeps_what_was_saved_before(tmp_path):
     with RunStore(night.run) as store:
         source = SearchSource(night.spec, proposer(night.spec), store, night.clock, lambda: None)
         runner = Runner(Starting(night.world, night.clock, night.disk), store, night.clock, Observer())
-        runner.run(First(source, 0), [waiting])
+        source.next = lambda: None
+        runner.run(source, [waiting])
     assert [t for t in night.trials() if t.id == waiting.id] == [waiting]
     night.go()
     assert night.table() == whole.table()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -44,6 +43,11 @@ class Trainer:
             (run / "die at start").exists() and first_time(run, "died at start")):
             os._exit(5)
 
+    def pace(self, settings, seconds):
+        if "kills" in settings and first_time(self.run, "killed"):
+            os._exit(3)
+        return settings["pace"]
+
     def train(self, job, should_stop, on_epoch):
         name = job.trial_id
         if name == "raises":
@@ -85,7 +89,7 @@ def make_pool(tmp_path):
 
     def make(count=1, memory_limit=1 << 40):
         path = (str(tmp_path), root, *sys.path)
-        setups = [Setup(tmp_path, tmp_path, 1, tuple(os.sched_getaffinity(0)), path) for _ in range(count)]
+        setups = [Setup(tmp_path, tmp_path, 1, path) for _ in range(count)]
         events: list[str] = []
         pool = WorkerPool(setups, [{"WORKER": str(i)} for i in range(count)], memory_limit, events.append)
         pool.events = events

@@ -223,7 +223,7 @@ from search.executors.pool import WorkerPool
 from search.executors.protocol import Setup
 from search.trial import TrialJob
 here = Path(sys.argv[1])
-pool = WorkerPool([Setup(here, here, 1, (), tuple(sys.path))] * 2, [{}, {}], 1 << 40, print)
+pool = WorkerPool([Setup(here, here, 1, tuple(sys.path))] * 2, [{}, {}], 1 << 40, print)
 futures = {pool.submit(TrialJob("hangs", {}, 7, "x", "max", 0, 3), print) for _ in range(2)}
 while len((here / "starts").read_text().split() if (here / "starts").exists() else []) < 2:
     pool.wait(futures, 0.1)
@@ -249,3 +249,15 @@ def test_workers_end_by_themselves_when_the_search_is_killed(make_pool, tmp_path
     for pid in orphans:
         os.kill(pid, signal.SIGKILL)
     assert orphans == []
+
+
+def test_all_workers_measure_their_pace_and_are_counted_together(make_pool):
+    pool = make_pool(2)
+    assert pool.pace({"pace": 250.0}, 0.1) == 500
+    assert len(pool.processes) == 2
+
+
+def test_a_worker_that_dies_of_measuring_counts_nothing_and_is_replaced(make_pool):
+    pool = make_pool(2)
+    assert pool.pace({"pace": 7.0, "kills": True}, 0.1) == 7
+    assert pool.pace({"pace": 10.0}, 0.1) == 20

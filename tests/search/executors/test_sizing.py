@@ -9,31 +9,6 @@ import pytest
 from search.executors import sizing
 
 
-@pytest.mark.parametrize(
-    ("cores", "workers", "expected"),
-    [
-        ([0, 1, 2, 3], 2, [(0, 1), (2, 3)]),
-        ([0, 1, 2, 3, 4], 2, [(0, 1), (2, 3, 4)]),
-        ([0, 1, 2, 3, 4], 3, [(0,), (1, 2), (3, 4)]),
-        ([2, 5], 2, [(2,), (5,)]),
-        ([2, 5], 3, [(2,), (5,), (2,)]),
-        ([7], 2, [(7,), (7,)]),
-        ([0, 1, 2], 1, [(0, 1, 2)]),
-    ],
-)
-def test_shares(cores, workers, expected):
-    assert sizing.shares(cores, workers) == expected
-
-
-def test_shares_are_disjoint_complete_and_fair_where_there_are_enough_cores():
-    for count in range(1, 20):
-        for workers in range(1, count + 1):
-            shares = sizing.shares(list(range(count)), workers)
-            assert sorted(core for share in shares for core in share) == list(range(count))
-            sizes = [len(share) for share in shares]
-            assert max(sizes) - min(sizes) <= 1
-
-
 def test_each_worker_gets_one_gpu():
     assert sizing.environments(2, 3) == [
         {"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}, {"CUDA_VISIBLE_DEVICES": "0"},
