@@ -282,6 +282,27 @@ def export_study(
         print(write_study(run, storage, name))
 
 
+@app.command("log-mlflow")
+def log_mlflow(
+    run: RunArgument,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="Where MLflow keeps runs; default: MLFLOW_TRACKING_URI, or MLflow's own default.")
+    ] = None,
+    experiment: Annotated[str | None, typer.Option(help="Name of the experiment; default: the space's name.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Log a run to MLflow: curves and scores of all configurations, report and models. Again: bring it up to date."""
+    with _errors(verbose, quiet):
+        from results.mlflow_log import log_mlflow as log
+
+        done = log(run, tracking_uri=tracking_uri, experiment=experiment)
+        print(done.run_id)
+        _say(str(done), quiet)
+        if done.how_to_look is not None:
+            _say(f"to look at it: {done.how_to_look}", quiet)
+
+
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="An exported model, its folder, or a run directory.")],
@@ -434,6 +455,7 @@ def _pass_through(spec: Any) -> None:
 def _conclude(finished: Any, quiet: bool, on_finish: str | None) -> None:
     """What follows a search: export, report, table; or how to go on if it was interrupted."""
     from results.formats import write
+    from results.ledger import Account, booked
     from results.notify import headline
     from results.progress import status
     from results.ranking import ranking
@@ -445,8 +467,10 @@ def _conclude(finished: Any, quiet: bool, on_finish: str | None) -> None:
         _say(f"stopped and saved; go on with: run_search.py resume {finished.directory}", quiet)
         _notify(finished, reason, None, on_finish)
         raise typer.Exit(INTERRUPTED)
-    verified = _export(finished.directory, None, None, None, quiet)
-    page = write_report(finished)
+    with booked(finished, Account.EXPORT):
+        verified = _export(finished.directory, None, None, None, quiet)
+    with booked(finished, Account.REPORT):
+        page = write_report(finished)
     _notify(finished, reason if verified else "failed", page, on_finish)
     if not quiet:
         write(ranking(finished).select(top=10), _out())

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from results.exporting import export
     from results.frame import table
     from results.ledger import time_spent
+    from results.mlflow_log import log_mlflow
     from results.models import best_model
     from results.next_night import next_space
     from results.predicting import predict
     from results.progress import status
     from results.ranking import rows
     from results.reporting import compare_report, report
+    from results.studies import export_study
 
 _HOME = {
     "ResultError": "errors",
@@ -31,6 +33,8 @@ _HOME = {
     "compare_report": "reporting",
     "epochs": "curves",
     "export": "exporting",
+    "export_study": "studies",
+    "log_mlflow": "mlflow_log",
     "next_space": "next_night",
     "predict": "predicting",
     "report": "reporting",
@@ -48,6 +52,8 @@ __all__ = [
     "compare_report",
     "epochs",
     "export",
+    "export_study",
+    "log_mlflow",
     "next_space",
     "predict",
     "report",

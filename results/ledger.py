@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from results.progress import is_active
 from results.ranking import Source
 from results.walltime import busy, covered, elapsed
+from search.errors import DiskError, RunError
 from search.rundir import open_run
+from search.store import RunStore, Work
 from search.trial import FailureReason, Scalar, Trial, TrialKind, TrialState
 
 
@@ -30,10 +35,13 @@ class Account(StrEnum):
     RETRAINING = "retraining"
     WINNER = "winner"
     EVALUATION = "evaluation"
+    EXPORT = "export"
+    REPORT = "report"
+    """Writing the report at the end of a search; the page itself was written before this was known."""
     START = "start-up and building"
     """Of all trials: the time before their first training step; the accounts above hold the rest."""
     WAITING = "waiting and other"
-    """Wall time in which no trial ran and nothing was evaluated: loading data, export, report, pauses."""
+    """Wall time in which nothing of the above was done: loading data, pauses between trials."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +87,37 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
             counts[accounts[trial.id]] += 1
             seconds[Account.START] += start
         seconds[Account.EVALUATION] = sum(evaluation.seconds for evaluation in reader.evaluations())
+        work = reader.work()
+        for done in work:
+            seconds[Account(done.what)] += done.ended - done.started
         wall = elapsed(reader, trials, time.time() if now is None else now, active)
-        seconds[Account.WAITING] = wall - covered(busy(trials, reader.evaluations()))
+        seconds[Account.WAITING] = wall - covered(busy(trials, reader.evaluations(), work))
     total = sum(seconds.values())
     return [Entry(a, seconds[a], seconds[a] / total if total > 0 else 0.0, counts[a]) for a in Account]
+
+
+@contextmanager
+def booked(run: Source, account: Literal[Account.EXPORT, Account.REPORT]) -> Iterator[None]:
+    """Records that the run was worked on, from the beginning of the block to its end, however it ends.
+
+    Only what belongs to the run is to be booked: the export and the report at the end of a search, not those that
+    somebody asks for a week later.
+
+    Args:
+        run: A run or its directory.
+        account: What the time is spent on.
+
+    Raises:
+        RunError: There is no run, or it is damaged.
+    """
+    directory = open_run(run).directory
+    started = time.time()
+    try:
+        yield
+    finally:
+        # A line that is missing in the ledger is no reason to go without the export or the report.
+        with contextlib.suppress(DiskError, RunError), RunStore(directory) as store:
+            store.add_work(Work(account, started, time.time()))
 
 
 def _accounts(trials: Sequence[Trial]) -> dict[str, Account]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +11,7 @@ from results.ranking import Source, finite
 from results.walltime import elapsed
 from search import layout
 from search.configuration import Configuration, configurations, ranked
+from search.lock import holder
 from search.rundir import Run, open_run
 from search.store import Event, RunReader
 from search.trial import Trial, TrialKind, TrialState
@@ -79,22 +77,11 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
 
 
 def is_active(run: Run, reader: RunReader) -> bool:
-    """Whether a process is working on the run: its last sitting has no end, and whoever locked the run is there.
-
-    A process on another machine is believed to be there.
-    """
+    """Whether a process is working on the run: its last sitting has no end, and whoever locked the run is there."""
     if reader.meta("exit") is not None:
         return False
-    try:
-        holder = json.loads((run.directory / layout.LOCK).read_text(encoding="utf-8"))
-        if holder["host"] != socket.gethostname():
-            return True
-        os.kill(holder["pid"], 0)
-    except PermissionError:
-        return True
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return True
+    locked_by = holder(run.directory)
+    return locked_by is not None and locked_by.alive()
 
 
 def _best(found: Sequence[Configuration], direction: str) -> Configuration | None:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from search.store import Evaluation, RunReader
+from search.store import Evaluation, RunReader, Work
 from search.trial import Trial
 
 Span = tuple[float, float]
 
 
-def busy(trials: Iterable[Trial], evaluations: Iterable[Evaluation]) -> list[Span]:
-    """The times (Unix) at which a trial ran or a model was evaluated; they overlap where workers do."""
+def busy(trials: Iterable[Trial], evaluations: Iterable[Evaluation], work: Iterable[Work] = ()) -> list[Span]:
+    """The times (Unix) at which a trial ran, a model was evaluated or other work was done; workers' overlap."""
     spans = [(evaluation.at - evaluation.seconds, evaluation.at) for evaluation in evaluations]
-    for trial in trials:
-        if trial.outcome is not None:
-            # An interrupted trial has no end, and one that was resumed spans the pause as well.
-            end = trial.finished if trial.finished is not None else trial.started + trial.outcome.seconds
-            spans.append((max(trial.started, end - trial.outcome.seconds), end))
+    spans += [(done.started, done.ended) for done in work]
+    spans += [span for trial in trials if (span := trial_span(trial)) is not None]
     return spans
+
+
+def trial_span(trial: Trial) -> Span | None:
+    """When a trial ran (Unix times); None while nothing of it is recorded."""
+    if trial.outcome is None:
+        return None
+    # An interrupted trial has no end, and one that was resumed spans the pause as well.
+    end = trial.finished if trial.finished is not None else trial.started + trial.outcome.seconds
+    return max(trial.started, end - trial.outcome.seconds), end
 
 
 def covered(spans: Iterable[Span]) -> float:
@@ -44,7 +50,7 @@ def elapsed(reader: RunReader, trials: Sequence[Trial], now: float, active: bool
     """
     recorded = reader.meta("sessions", [])
     sittings = [(sitting["started"], sitting["ended"]) for sitting in recorded if sitting["ended"] is not None]
-    work = busy(trials, reader.evaluations())
+    work = busy(trials, reader.evaluations(), reader.work())
     open_end = now if active else max((end for _, end in work), default=float("-inf"))
     unrecorded: list[Span] = []
     if reader.meta("exit") is None:

@@ -10,12 +10,52 @@ import fcntl
 import json
 import os
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from search import layout
 from search.errors import RunError
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that a lock file names.
+
+    Attributes:
+        host: Name of its machine.
+        pid: Its process id there.
+    """
+
+    host: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+    def alive(self) -> bool:
+        """Whether it is there; a process on another machine is believed to be."""
+        if self.host != socket.gethostname():
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except PermissionError:
+            return True
+        except (OSError, OverflowError):
+            return False
+        return True
+
+
+def holder(directory: Path) -> Holder | None:
+    """Who locked a run directory last, going or gone; None where the lock file is missing or names nobody."""
+    try:
+        held = json.loads((directory / layout.LOCK).read_text(encoding="utf-8"))
+        host, pid = held["host"], held["pid"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # Below 1 a process id stands for groups of processes, which are always there.
+    return Holder(host, pid) if isinstance(host, str) and type(pid) is int and pid > 0 else None
 
 
 class RunLock:
@@ -40,11 +80,11 @@ class RunLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = self._holder()
             os.close(descriptor)
-            raise RunError(f"{self._path.parent}: already in use by {holder}; it must end first") from error
+            first = holder(self._path.parent) or "another process"
+            raise RunError(f"{self._path.parent}: already in use by {first}; it must end first") from error
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode())
+        os.write(descriptor, json.dumps(vars(Holder(socket.gethostname(), os.getpid()))).encode())
         self._descriptor = descriptor
         return self
 
@@ -54,10 +94,3 @@ class RunLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-    def _holder(self) -> str:
-        try:
-            held = json.loads(self._path.read_text())
-            return f"process {held['pid']} on {held['host']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            return "another process"

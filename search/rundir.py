@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import spaces
 from search import layout
 from search.store import RunReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_READING_SIDE = "results"
+"""The package that reads runs, looked up by this name when it is asked for: nothing here is built on it."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,19 @@ class Run:
     def spec(self) -> spaces.SearchSpec:
         """The space file of the run, as it was frozen when the run began."""
         return spaces.load(self.directory / layout.SPACE)
+
+    def table(
+        self,
+        *,
+        where: str | None = None,
+        sort: str | None = None,
+        top: int | None = None,
+        columns: Sequence[str] | None = None,
+        epochs: bool = False,
+    ) -> pd.DataFrame:
+        """The ranked table, best first: what `results.table` gives for this run, with the same arguments and errors."""
+        table = import_module(_READING_SIDE).table
+        return table(self, where=where, sort=sort, top=top, columns=columns, epochs=epochs)
 
 
 def open_run(run: Run | str | Path) -> Run:

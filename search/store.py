@@ -67,6 +67,21 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Work:
+    """Time that was spent on a run besides its trials and evaluations.
+
+    Attributes:
+        what: What was done, for example `export`.
+        started: Unix time.
+        ended: Unix time.
+    """
+
+    what: str
+    started: float
+    ended: float
+
+
+@dataclass(frozen=True)
 class Event:
     """A warning or a milestone of the run, in words; `level` is `info`, `warning` or `error`."""
 
@@ -140,6 +155,10 @@ class RunReader:
         """The final models' evaluations, oldest first."""
         rows = self._all('SELECT trial, part, metrics, "rows", seconds, file, at FROM evaluation ORDER BY at')
         return [Evaluation(row[0], row[1], jsondata.loads(row[2]), *row[3:]) for row in rows]
+
+    def work(self) -> list[Work]:
+        """What was done besides trials and evaluations, oldest first; older versions recorded nothing of it."""
+        return [Work(**one) for one in self.meta("work", [])]
 
     def events(self) -> list[Event]:
         """Warnings and milestones, oldest first."""
@@ -286,6 +305,12 @@ class RunStore(RunReader):
                 )  # fmt: skip
         except sqlite3.IntegrityError as error:
             raise RunError(f"trial {evaluation.trial} has been evaluated before ({error})") from error
+
+    def add_work(self, work: Work) -> None:
+        """Records time that was spent besides trials and evaluations."""
+        with self._transaction() as execute:
+            done = [*self.meta("work", []), vars(work)]
+            execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", ("work", jsondata.dumps(done)))
 
     def add_event(self, at: float, level: str, message: str) -> None:
         """Records a warning or a milestone."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import results
 import run_search
 import spaces
 from tests.results.conftest import make_run  # noqa: F401  (a fixture)
@@ -138,7 +139,7 @@ def test_compare(run, make_run):  # noqa: F811
     assert shown.stdout
 
 
-@pytest.mark.parametrize("command", ["status", "table", "report", "resume", "compare", "export"])
+@pytest.mark.parametrize("command", ["status", "table", "report", "resume", "compare", "export", "log-mlflow"])
 def test_a_directory_without_a_run(tmp_path, command):
     one_error(call(command, tmp_path / "nothing"), 2, "no run here", str(tmp_path / "nothing"))
     (tmp_path / "file").write_text("")
@@ -149,6 +150,18 @@ def test_a_directory_without_a_run(tmp_path, command):
 def test_a_damaged_run(run, command):
     (run / "run.sqlite").write_bytes(b"no database" * 100)
     one_error(call(command, run), 2, "run.sqlite", "damaged")
+
+
+def test_log_mlflow_prints_the_run_that_it_made(run, tmp_path, monkeypatch):
+    pytest.importorskip("mlflow", reason="mlflow is not installed")
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/tracking.db"
+    done = call("log-mlflow", run, "--tracking-uri", uri, "--experiment", "nights", MLFLOW_DISABLE_TELEMETRY="true")
+    assert done.exit_code == 0, done.stderr
+    assert f"{uri}, experiment nights: " in done.stderr
+    assert f"mlflow ui --backend-store-uri {uri}" in done.stderr
+    again = call("log-mlflow", run, "--tracking-uri", uri, "--experiment", "nights", "-q")
+    assert (again.stdout, again.stderr) == (done.stdout, "")
 
 
 # --- space files --------------------------------------------------------------------------------------------------
@@ -336,6 +349,8 @@ def test_a_search_leaves_everything_and_says_what_it_did(searched):
     assert "search, 3" not in done.stdout
     rows = json.loads(call("table", run, "--format", "json").stdout)
     assert len(rows) == 3
+    spent = {str(entry.account): entry.seconds for entry in results.time_spent(run)}
+    assert min(spent["export"], spent["report"]) > 0
 
 
 def test_a_finished_run_is_left_as_it_is(searched):

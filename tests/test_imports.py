@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("spaces", "search", "results")
-READ_BY_RESULTS = {"trial", "configuration", "store", "rundir", "layout", "checkpoint", "errors", "jsondata"}
+READ_BY_RESULTS = {"trial", "configuration", "store", "rundir", "layout", "checkpoint", "errors", "jsondata", "lock"}
 HEAVY = ("tensorflow", "keras", "keras_tuner", "pandas", "sklearn", "matplotlib", "plotly", "scipy", "tensorboard")
 
 
@@ -83,6 +83,21 @@ def test_results_knows_of_search_only_its_records_and_its_store():
             if parts[0] == "search" and (len(parts) < 2 or parts[1] not in READ_BY_RESULTS):
                 wrong.append(f"{path.relative_to(ROOT)}: {name}")
     assert wrong == []
+
+
+def _looked_up_by_name(package: str) -> list[str]:
+    """Calls of `import_module`: imports that the statements above do not show."""
+    return [
+        str(path.relative_to(ROOT))
+        for path in sources(package)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__"))
+    ]
+
+
+def test_search_looks_up_by_name_only_what_a_run_hands_its_table_to():
+    """`Run.table` is for those who hold a run: it needs the reading side when it is called, and never before."""
+    assert _looked_up_by_name("search") == ["search/rundir.py"]
 
 
 def _modules_loaded_by(package: str) -> set[str]:

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from results.walltime import Span, busy
-from search.store import Evaluation
+from search.store import Evaluation, Work
 from search.trial import Trial
 
 
@@ -44,7 +44,12 @@ class WorkClock:
 
 
 def work_clock(
-    meta: Mapping[str, Any], trials: Sequence[Trial], evaluations: Iterable[Evaluation], now: float, active: bool
+    meta: Mapping[str, Any],
+    trials: Sequence[Trial],
+    evaluations: Iterable[Evaluation],
+    now: float,
+    active: bool,
+    other: Iterable[Work] = (),
 ) -> WorkClock:
     """The clock of a run.
 
@@ -57,9 +62,10 @@ def work_clock(
         evaluations: All its evaluations.
         now: Unix time.
         active: Whether a process is working on the run.
+        other: What was done besides trials and evaluations.
     """
     sittings = [(s["started"], s["ended"]) for s in meta["sessions"] or [] if s.get("ended") is not None]
-    work = busy(trials, evaluations)
+    work = busy(trials, evaluations, other)
     spans = [*sittings, *work]
     if meta["exit"] is None:
         last = max((end for _, end in sittings), default=None)

@@ -161,6 +161,7 @@ def read_facts(run: Run, now: float) -> Facts:
         trials = tuple(reader.trials())
         evaluations = {evaluation.trial: evaluation for evaluation in reader.evaluations()}
         events = tuple(reader.events())
+        work = reader.work()
         active = is_active(run, reader)
     objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
     return Facts(
@@ -178,7 +179,7 @@ def read_facts(run: Run, now: float) -> Facts:
         exported=_exported(run.directory),
         now=now,
         active=active,
-        clock=work_clock(meta, trials, evaluations.values(), now, active),
+        clock=work_clock(meta, trials, evaluations.values(), now, active, work),
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import results
-from results.ledger import Account
+from results.ledger import Account, booked
+from search.errors import DiskError
 from search.store import RunReader, RunStore
 from search.trial import Epoch, Outcome, Stop, Trial, TrialKind, TrialState
 
@@ -76,6 +77,42 @@ def test_waiting_is_wall_time_in_which_nothing_ran(make_run: MakeRun) -> None:
     assert entries[Account.SEARCH].seconds == pytest.approx(20)
     assert entries[Account.WAITING].seconds == pytest.approx(50)
     assert entries[Account.SEARCH].share == pytest.approx(20 / 70)
+
+
+def test_export_and_report_have_accounts_of_their_own(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run()
+    before = results.time_spent(run)
+    elapsed = results.status(run)["elapsed"]
+    times = iter([STARTED + 5000, STARTED + 5030, STARTED + 5030, STARTED + 5040, STARTED + 9000, STARTED + 9001])
+    monkeypatch.setattr("results.ledger.time.time", lambda: next(times))
+    with booked(run, Account.EXPORT):
+        pass
+    with pytest.raises(ZeroDivisionError), booked(run, Account.REPORT):
+        raise ZeroDivisionError
+    with booked(run, Account.EXPORT):
+        pass
+    after = {entry.account: entry for entry in results.time_spent(run, now=STARTED + 9999)}
+    assert after[Account.EXPORT].seconds == pytest.approx(31)
+    assert after[Account.REPORT].seconds == pytest.approx(10)
+    for entry in before:
+        if entry.account not in (Account.EXPORT, Account.REPORT):
+            assert after[entry.account].seconds == pytest.approx(entry.seconds, abs=1e-3)
+    assert sum(entry.share for entry in after.values()) == pytest.approx(1)
+    monkeypatch.undo()
+    assert results.status(run)["elapsed"] == pytest.approx(elapsed + 41)
+
+
+def test_a_ledger_that_cannot_be_written_stops_nothing(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run()
+    done = []
+
+    def full(self: RunStore, work: object) -> None:
+        raise DiskError("full")
+
+    monkeypatch.setattr(RunStore, "add_work", full)
+    with booked(run, Account.EXPORT):
+        done.append(1)
+    assert done == [1]
 
 
 def test_empty_run(make_run: MakeRun) -> None:

@@ -1,12 +1,15 @@
 """The package `results` as its users import it."""
 
+import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import results
+from search.rundir import Run
 
 ROOT = Path(results.__file__).parents[1]
 
@@ -36,6 +39,27 @@ def test_names_are_functions_whatever_was_imported_before() -> None:
         "raise SystemExit(f'not callable: {wrong}' if wrong else 0)"
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_gives_its_table_to_those_who_import_search_alone(make_run: Callable[..., Path]) -> None:
+    directory = make_run()
+    done = run(
+        "import sys, search\n"
+        f"found = search.open_run({str(directory)!r})\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] == 'results']\n"
+        "options = dict(where='layers >= 1', sort='-score', top=3, columns=['name', 'score'])\n"
+        "table = found.table(**options)\n"
+        "import results\n"
+        "same = results.table(found, **options)\n"
+        "assert table.equals(same) and len(table) == 3, (table, same)\n"
+        "assert found.table(epochs=True).equals(results.table(found, epochs=True))"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_table_of_a_run_takes_the_arguments_of_the_function() -> None:
+    of_run, of_results = (inspect.signature(one).parameters for one in (Run.table, results.table))
+    assert [str(one) for one in of_run.values()][1:] == [str(one) for one in of_results.values()][1:]
 
 
 def test_unknown_names() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from search import layout
 from search.errors import RunError
-from search.lock import RunLock
+from search.lock import Holder, RunLock, holder
 
 _HOLDER = """
 import sys
@@ -22,7 +22,7 @@ with RunLock(Path(sys.argv[1])):
 
 
 @pytest.fixture
-def holder(tmp_path):
+def other(tmp_path):
     """Another process that holds the lock of the directory."""
     process = subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -35,22 +35,23 @@ def holder(tmp_path):
     process.stdout.close()
 
 
-def test_a_second_process_is_refused_and_told_who_was_first(tmp_path, holder):
-    message = rf"already in use by process {holder.pid} on {socket.gethostname()}"
+def test_a_second_process_is_refused_and_told_who_was_first(tmp_path, other):
+    message = rf"already in use by process {other.pid} on {socket.gethostname()}"
     with pytest.raises(RunError, match=message), RunLock(tmp_path):
         pass
 
 
 @pytest.mark.parametrize("ending", ["kill", "orderly"])
-def test_the_lock_is_free_once_its_holder_is_gone_however_that_was(tmp_path, holder, ending):
-    holder.kill() if ending == "kill" else holder.stdin.close()
-    holder.wait()
+def test_the_lock_is_free_once_its_holder_is_gone_however_that_was(tmp_path, other, ending):
+    other.kill() if ending == "kill" else other.stdin.close()
+    other.wait()
     assert (tmp_path / layout.LOCK).exists(), "the file is left behind and locks nothing"
     with RunLock(tmp_path), pytest.raises(RunError, match=f"process {os.getpid()} "), RunLock(tmp_path):
         pass
 
 
-def test_being_refused_takes_nothing_from_the_holder(tmp_path, holder):
+@pytest.mark.usefixtures("other")
+def test_being_refused_takes_nothing_from_the_holder(tmp_path):
     for _ in range(3):
         with pytest.raises(RunError), RunLock(tmp_path):
             pass
@@ -66,9 +67,37 @@ def test_it_can_be_taken_again_and_again(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("text", ["", "not json", "[]", '{"pid": 1}'])
+def test_who_holds_it(tmp_path, other):
+    found = holder(tmp_path)
+    assert found == Holder(socket.gethostname(), other.pid)
+    assert found.alive()
+    other.kill()
+    other.wait()
+    assert holder(tmp_path) == found, "the file still names it"
+    assert not found.alive()
+    assert Holder("elsewhere", other.pid).alive(), "nobody here can tell"
+    assert not Holder(socket.gethostname(), 2**70).alive()
+
+
+def test_nobody_holds_a_directory_without_a_lock_file(tmp_path):
+    assert holder(tmp_path) is None
+
+
+NOBODY = [
+    "",
+    "not json",
+    "[]",
+    '{"pid": 1}',
+    '{"host": "here", "pid": 0}',
+    '{"host": "here", "pid": "1"}',
+    '{"host": 1, "pid": 1}',
+]
+
+
+@pytest.mark.parametrize("text", NOBODY)
 def test_a_lock_file_that_says_nothing_is_no_obstacle(tmp_path, text):
     (tmp_path / layout.LOCK).write_text(text)
+    assert holder(tmp_path) is None
     with RunLock(tmp_path):
         assert str(os.getpid()) in (tmp_path / layout.LOCK).read_text()
         (tmp_path / layout.LOCK).write_text(text)

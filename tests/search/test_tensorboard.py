@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from search.tensorboard import TensorBoardWriter
-from tests.search.records import outcome, trial
+from search.trial import TrialKind
+from tests.search.records import failed, outcome, trial
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -29,6 +30,58 @@ def test_a_configuration_has_one_curve_over_all_its_trials(tmp_path):
     assert found["accuracy/validation"] == [(1, 0.25), (2, 0.5), (3, 0.75)]
     assert found["loss/train"][0] == (1, 1.0)
     assert sorted(p.name for p in (tmp_path / "tensorboard").iterdir()) == ["0"]
+
+
+def hparams_tab(folder):
+    """What the HParams plugin's own backend shows of a folder: names of hyperparameters, of metrics, and the rows."""
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins.base_plugin import TBContext
+    from tensorboard.plugins.hparams import api_pb2, backend_context, get_experiment, list_session_groups
+
+    events = EventMultiplexer().AddRunsFromDirectory(str(folder))
+    events.Reload()
+    backend = backend_context.Context(TBContext(data_provider=MultiplexerDataProvider(events, str(folder))))
+    experiment = get_experiment.Handler(RequestContext(), backend, "", api_pb2.GetExperimentRequest()).run()
+    asked = api_pb2.ListSessionGroupsRequest(start_index=0, slice_size=100, allowed_statuses=api_pb2.Status.values())
+    rows = list_session_groups.Handler(RequestContext(), backend, "", asked).run().session_groups
+    return (
+        {found.name for found in experiment.hparam_infos},
+        {found.name.tag for found in experiment.metric_infos},
+        {
+            row.name: (
+                {name: getattr(value, value.WhichOneof("kind")) for name, value in row.hparams.items()},
+                {value.name.tag: (value.training_step, value.value) for value in row.metric_values},
+            )
+            for row in rows
+        },
+    )
+
+
+def test_the_hparams_tab_has_a_row_for_each_configuration(tmp_path):
+    deep = {"layers": 2, "units_1": 16, "optimizer": "sgd", "momentum": 0.5}
+    writer = TensorBoardWriter(tmp_path, "val_accuracy")
+    writer.finished(trial("0", values=deep), outcome([0.25, 0.5]))
+    writer.finished(trial("1", values={"layers": 1, "optimizer": "adam"}), outcome([0.25]))
+    writer.finished(trial("2", values={"layers": 1, "optimizer": "adam"}), failed())
+    article = trial("baseline-article", TrialKind.BASELINE, name="article", values={"layers": 0, "nesterov": True})
+    writer.finished(article, outcome([0.125]))
+    promoted = trial("3", configuration="0", epochs_from=2, parent="0", values=deep)
+    writer.finished(promoted, outcome([0.75, 0.625], first=3))
+    hyperparameters, metrics, rows = hparams_tab(tmp_path / "tensorboard")
+    assert hyperparameters == {"layers", "units_1", "optimizer", "momentum", "nesterov"}
+    assert {"best/val_accuracy", "accuracy/validation", "loss/train"} <= metrics
+    assert {name: values for name, (values, _) in rows.items()} == {
+        "0": deep,
+        "1": {"layers": 1, "optimizer": "adam"},
+        "2": {"layers": 1, "optimizer": "adam"},
+        "baseline-article": {"layers": 0, "nesterov": True},
+    }
+    scores = {name: shown.get("best/val_accuracy") for name, (_, shown) in rows.items()}
+    assert scores == {"0": (3, 0.75), "1": (1, 0.25), "2": None, "baseline-article": (1, 0.125)}
+    assert rows["0"][1]["accuracy/validation"] == (4, 0.625)
 
 
 def test_curves_that_cannot_be_written_end_nothing(tmp_path):

@@ -14,6 +14,7 @@ from results.reporting.words import duration, percent
 from search.rundir import Run
 
 _LOST = (Account.FAILED, Account.TOO_LONG, Account.DUPLICATE)
+_NOT_TRAINING = (Account.EVALUATION, Account.EXPORT, Account.REPORT, Account.WAITING)
 
 
 def time_spent(facts: Facts, run: Run) -> Section | None:
@@ -58,8 +59,7 @@ def _activities(facts: Facts, entries: list[Entry]) -> dict[str, float]:
         "checkpoints and other work of trials": max(
             0.0, sum(outcome.seconds for outcome in outcomes) - training - validation - start
         ),
-        "evaluation": sum(entry.seconds for entry in entries if entry.account is Account.EVALUATION),
-        "waiting and other": sum(entry.seconds for entry in entries if entry.account is Account.WAITING),
+        **{str(entry.account): entry.seconds for entry in entries if entry.account in _NOT_TRAINING},
     }
     return {name: seconds for name, seconds in found.items() if seconds > 0}
 
@@ -71,5 +71,9 @@ def _caption(facts: Facts, entries: list[Entry]) -> str:
     lost = sum(entry.seconds for entry in entries if entry.account in _LOST)
     share = sum(entry.share for entry in entries if entry.account in _LOST)
     if lost:
-        return f"{text}; {duration(lost)} ({percent(share)}) went into failed, too long or duplicate trials."
-    return text + "; nothing was lost on failed, too long or duplicate trials."
+        text += f"; {duration(lost)} ({percent(share)}) went into failed, too long or duplicate trials."
+    else:
+        text += "; nothing was lost on failed, too long or duplicate trials."
+    if not any(entry.account is Account.REPORT for entry in entries):
+        text += " The time that writing this report takes is not in it."
+    return text

@@ -1,0 +1,120 @@
+"""A run in the terms of experiment trackers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from results.ranking import rows
+from results.tracked import safe_names, tracked
+from search import layout
+from search.rundir import open_run
+from search.store import RunStore
+
+MakeRun = Callable[..., Path]
+STARTED = 1_780_000_000.0
+
+
+def test_every_row_of_the_table_is_there_with_its_scores(make_run: MakeRun) -> None:
+    run = make_run(failures=["nan"])
+    search, configurations = tracked(open_run(run))
+    table = {row["name"]: row for row in rows(run)}
+    assert {one.name for one in configurations} == set(table)
+    for one in configurations:
+        row = table[one.name]
+        assert one.scores.get("score") == row["score"]
+        assert one.scores.get("retrained") == row["retrained"]
+        assert one.scores.get("test") == row["test"]
+        assert one.scores["epochs"] == row["epochs"] == len({point.step for point in one.curves})
+        assert one.tags.get("verdict") == row["verdict"]
+        assert one.status == ("FAILED" if row["failure"] else "FINISHED")
+        assert all(str(row[name]) == value for name, value in one.parameters.items())
+    winner = next(row for row in table.values() if row["verdict"] == "winner")
+    assert (search.status, search.name, search.tags["winner"]) == ("FINISHED", run.name, winner["name"])
+    assert search.scores["test"] == winner["test"]
+
+
+def test_epochs_of_a_promoted_configuration_lie_within_their_trials(make_run: MakeRun) -> None:
+    run = make_run()
+    _, configurations = tracked(open_run(run))
+    promoted = max(configurations, key=lambda one: len(one.curves))
+    curve = [point for point in promoted.curves if point.metric == "val_accuracy"]
+    assert [point.step for point in curve] == list(range(1, 10))
+    with open_run(run).read() as reader:
+        trials = [trial for trial in reader.trials() if trial.id == promoted.id or trial.configuration == promoted.id]
+    searched = [trial for trial in trials if trial.kind == "search"]
+    assert len(searched) == 3
+    for trial in searched:
+        inside = [p.at for p in curve if trial.epochs_from < p.step <= trial.epochs_to]
+        # Building takes 0.7 s, each epoch 0.5 s, what follows 0.1 s.
+        expected = [trial.started + 0.7 + 0.5 * (i + 1) for i in range(len(inside))]
+        assert inside == pytest.approx(expected, abs=1e-3)
+        assert trial.finished is not None
+        assert max(inside) <= trial.finished
+
+
+def test_states_of_a_search_that_is_not_done(make_run: MakeRun) -> None:
+    run = make_run(running=True)
+    search, configurations = tracked(open_run(run))
+    assert (search.status, configurations[-1].status) == ("RUNNING", "RUNNING")
+    assert "winner" not in search.tags
+    assert search.scores["score"] == max(one.scores.get("score", 0.0) for one in configurations)
+    (run / layout.LOCK).unlink()
+    search, configurations = tracked(open_run(run))
+    assert (search.status, search.tags["state"], configurations[-1].status) == ("KILLED", "cut off", "KILLED")
+    with RunStore(run) as store:
+        store.put_meta(exit="interrupted")
+    assert tracked(open_run(run))[0].tags["state"] == "interrupted"
+    with RunStore(run) as store:
+        store.put_meta(exit="failed")
+    assert tracked(open_run(run))[0].status == "FAILED"
+
+
+def test_nothing_yet(make_run: MakeRun) -> None:
+    run = make_run(configurations=0, baselines=(), winner=False)
+    search, configurations = tracked(open_run(run))
+    assert (configurations, dict(search.scores), search.started) == ([], {}, STARTED)
+
+
+def test_metrics_with_awkward_names_and_values(make_run: MakeRun) -> None:
+    run = make_run(configurations=1, promotions=False, baselines=(), winner=False, candidates=0, epochs=2)
+    with RunStore(run) as store:
+        (trial,) = store.trials()
+        assert trial.outcome is not None
+        awkward = {"score": math.nan, "top-5 (%)": 0.5, "top-5 [%]": 0.25, "../x": math.inf}
+        epochs = tuple(dataclasses.replace(epoch, metrics=awkward) for epoch in trial.outcome.epochs)
+        store.finish(trial.id, dataclasses.replace(trial.outcome, epochs=epochs), STARTED + 10)
+    _, (one,) = tracked(open_run(run))
+    first = {point.metric: point.value for point in one.curves if point.step == 1}
+    assert math.isnan(first.pop("epoch_score"))
+    assert first == {"top-5 ___": 0.5, "top-5 ____2": 0.25, "_._x": math.inf}
+    assert all(math.isfinite(value) for value in one.scores.values())
+
+
+def test_safe_names() -> None:
+    assert safe_names(["val_loss", "a/b", "a:b", "größe", ".", "..", ""]) == [
+        "val_loss", "a_b", "a_b_2", "größe", "_", "_.", "__2",
+    ]  # fmt: skip
+    long = safe_names(["x" * 300, "x" * 301])
+    assert [len(name) for name in long] == [250, 250]
+    assert long[1].endswith("_2")
+
+
+def test_the_id_is_that_of_the_run_wherever_its_directory_is(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    there = tracked(open_run(run))[0].id
+    moved = run.rename(tmp_path / "elsewhere")
+    assert tracked(open_run(moved))[0].id == there
+    other = make_run("other", meta={"started": STARTED + 1e-6})
+    assert tracked(open_run(other))[0].id != there
+
+
+def test_the_digest_changes_with_the_content(make_run: MakeRun) -> None:
+    search, configurations = tracked(open_run(make_run()))
+    assert len({one.digest for one in [search, *configurations]}) == len(configurations) + 1
+    assert dataclasses.replace(search, tags={**search.tags, "state": "x"}).digest != search.digest
+    assert dataclasses.replace(search).digest == search.digest
