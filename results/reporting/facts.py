@@ -156,7 +156,8 @@ def read_facts(run: Run, now: float) -> Facts:
     """
     with run.read() as reader:
         keys = ("name", "space", "command", "objective", "algorithm", "seed", "versions", "hardware", "git", "data",
-                "started", "finished", "phase", "exit", "winner", "planned", "sessions")  # fmt: skip
+                "started", "finished", "phase", "exit", "winner", "planned", "sessions", "threads",
+                "workers")  # fmt: skip
         meta = {key: reader.meta(key) for key in keys}
         trials = tuple(reader.trials())
         evaluations = {evaluation.trial: evaluation for evaluation in reader.evaluations()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from results.finalists import WINNER
-from results.ranking import Row, Table, ranking
+from results.ranking import REASON, Row, Table, ranking
 from results.reporting.document import Item, RankedRow, RankedTable, Section
 from results.reporting.facts import Facts
 from results.reporting.words import number, plural
@@ -23,9 +23,10 @@ def ranked_table(facts: Facts, run: Run) -> Section | None:
         return None
     measured = [c for c in _IF_MEASURED if any(row[c] is not None for row in table.rows)]
     used = [h for h in table.hyperparameters if any(row[h] is not None for row in table.rows)]
-    columns = [*_ALWAYS, *measured, "parameters", "epochs", *used, *_LAST]
+    reasons = [c for c in REASON if any(row[c] is not None for row in table.rows)]
+    columns = [*_ALWAYS, *measured, "parameters", "epochs", *used, *_LAST, *reasons]
     rows = [RankedRow([_cell(row, column) for column in columns], _kind(facts, row)) for row in table.rows]
-    items: list[Item] = [RankedTable(columns, rows, _caption(facts, table, measured), _SCORES)]
+    items: list[Item] = [RankedTable(columns, rows, _caption(facts, table, [*measured, *reasons]), _SCORES)]
     return Section("ranking", "Ranked table", items, "Table")
 
 
@@ -51,7 +52,7 @@ def _kind(facts: Facts, row: Row) -> str:
     return "tied" if row["verdict"] and row["verdict"] != WINNER else ""
 
 
-def _caption(facts: Facts, table: Table, measured: list[str]) -> str:
+def _caption(facts: Facts, table: Table, shown: list[str]) -> str:
     baselines = len(facts.baselines)
     text = plural(len(table.rows) - baselines, "configuration")
     if baselines:
@@ -61,7 +62,9 @@ def _caption(facts: Facts, table: Table, measured: list[str]) -> str:
         text += f" ({number(facts.scored[0].score)} to {number(facts.scored[-1].score)})"
     told = [words for column, words in (
         ("retrained", "retrained, the mean over fresh seeds,"), ("test", "test, the score on rows kept back,"),
-    ) if column in measured]  # fmt: skip
+    ) if column in shown]  # fmt: skip
     if told:
         text += f"; {' and '.join(told)} {'were' if len(told) > 1 else 'was'} measured afterwards"
+    if REASON[0] in shown:
+        text += f"; {REASON[0]} is the oracle's reason for its last step with the configuration"
     return text + "."

@@ -7,7 +7,7 @@ from typing import Any
 
 from results.reporting.document import Code, Item, Pairs, Section, Text
 from results.reporting.facts import Facts
-from results.reporting.words import DASH, count, duration, listed, moment, size
+from results.reporting.words import DASH, count, duration, listed, moment, plural, size
 
 
 def reproduce(facts: Facts) -> Section:
@@ -17,8 +17,8 @@ def reproduce(facts: Facts) -> Section:
     elsewhere = ", given another --run-dir" if any(word.startswith("--run-dir") for word in command) else ""
     items: list[Item] = [
         Text(
-            f"This command runs the same search again{elsewhere}; with the same versions, one worker and no deadline "
-            "it gives the same table."
+            f"This command runs the same search again{elsewhere}; with the same versions, the same number of threads, "
+            "one worker and no deadline it gives the same table."
         ),
         Code(shlex.join(command)),
     ]
@@ -60,6 +60,7 @@ def _pairs(facts: Facts) -> list[tuple[str, str]]:
             ", ".join(f"{name.replace('_', '-')} {v}" for name, v in (meta["versions"] or {}).items()),
         ),
         ("hardware", _hardware(hardware)),
+        ("training", _training(meta)),
         (
             "git commit",
             f"{git['commit']}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else "",
@@ -69,6 +70,15 @@ def _pairs(facts: Facts) -> list[tuple[str, str]]:
         ("running time", duration(facts.clock.total) if meta["started"] else DASH),
         ("sessions", str(len(meta["sessions"] or [])) if len(meta["sessions"] or []) > 1 else ""),
     ]
+
+
+def _training(meta: dict[str, Any]) -> str:
+    workers, threads = meta["workers"], meta["threads"]
+    parts = [
+        f"{plural(workers, 'worker process', 'worker processes')}, found to be fastest" if workers else "",
+        f"{plural(threads, 'thread')} for one operation" if threads else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _hardware(hardware: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -147,6 +148,20 @@ def test_ranked_table_agrees_with_the_table(make_run: MakeRun) -> None:
     assert kinds["linear"] == "baseline"
     assert list(kinds.values()).count("winner") == 1
     assert "failed" in kinds.values()
+
+
+def test_the_table_says_why_where_the_oracle_gave_a_reason(make_run: MakeRun) -> None:
+    def table(run: Path) -> RankedTable:
+        return next(i for s in document_of(run).sections for i in s.items if isinstance(i, RankedTable))
+
+    run = make_run()
+    assert "why" not in table(run).columns
+    with sqlite3.connect(run / "run.sqlite") as store:
+        store.execute("UPDATE trial SET note = 'continuation: expected 0.9' WHERE kind = 'search'")
+    told = table(run)
+    assert told.columns[-1] == "why"
+    assert {row.cells[-1] for row in told.rows if row.kind != "baseline"} == {"continuation: expected 0.9"}
+    assert "why is the oracle's reason" in told.caption
 
 
 def test_history_is_the_running_best(make_run: MakeRun) -> None:
