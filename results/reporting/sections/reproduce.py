@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from results.reporting.document import Code, Item, Pairs, Section, Text
@@ -72,7 +73,7 @@ def _pairs(facts: Facts) -> list[tuple[str, str]]:
     ]
 
 
-def _training(meta: dict[str, Any]) -> str:
+def _training(meta: Mapping[str, Any]) -> str:
     workers, threads = meta["workers"], meta["threads"]
     parts = [
         f"{plural(workers, 'worker process', 'worker processes')}, found to be fastest" if workers else "",

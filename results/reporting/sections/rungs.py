@@ -1,4 +1,4 @@
-"""Hyperband's rungs as a funnel: how many configurations reached which length."""
+"""Trainings in several pieces as a funnel: how many configurations reached which length."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def rungs(facts: Facts) -> Section | None:
     for trial in trials:
         brackets[first.get(trial.configuration, trial.epochs_to)].append(trial)
     continued = {t.parent for t in trials if t.parent}
-    order = sorted(brackets)
     lengths = sorted({t.epochs_to for t in trials})
-    # All brackets show all lengths, so that equal lengths stand side by side.
-    panels = tuple(
-        _panel(brackets[start], continued, lengths, f"started with {plural(start, 'epoch')}" if len(order) > 1 else "")
-        for start in order
-    )
+    # Only Hyperband compares configurations among those that started with the same length.
+    funnels = [("", trials)]
+    if facts.meta["algorithm"] == "hyperband" and len(brackets) > 1:
+        funnels = [(f"started with {plural(start, 'epoch')}", brackets[start]) for start in sorted(brackets)]
+    # All of them show all lengths, so that equal lengths stand side by side.
+    panels = tuple(_panel(started, continued, lengths, title) for title, started in funnels)
     view = View(panels, columns=min(2, len(panels)), height=90 + 40 * len(lengths))
     return Section("rungs", "Rungs", [Chart("rungs", _caption(brackets), (view,))], "Rungs")
 

@@ -26,6 +26,7 @@ from results.reporting.sections.tradeoff import pareto_front
 from search import layout
 from search.rundir import open_run
 from search.store import RunReader
+from search.trial import TrialKind
 
 MakeRun = Callable[..., Path]
 
@@ -148,6 +149,21 @@ def test_ranked_table_agrees_with_the_table(make_run: MakeRun) -> None:
     assert kinds["linear"] == "baseline"
     assert list(kinds.values()).count("winner") == 1
     assert "failed" in kinds.values()
+
+
+def test_only_hyperbands_rungs_are_drawn_by_their_start(make_run: MakeRun) -> None:
+    run = make_run(configurations=27)
+    facts = facts_of(run)
+    late = [replace(t, id=f"late-{t.id}", configuration=f"late-{t.id}", epochs_to=t.epochs_to + 1)
+            for t in facts.trials if t.kind is TrialKind.SEARCH and t.parent is None]  # fmt: skip
+    both = replace(facts, trials=(*facts.trials, *late))
+    drawn = {
+        algorithm: rungs(replace(both, meta={**both.meta, "algorithm": algorithm})).items[0].views[0].panels
+        for algorithm in ("hyperband", "freeze-thaw")
+    }
+    assert len(drawn["hyperband"]) == 2
+    (panel,) = drawn["freeze-thaw"]
+    assert sum(sum(bars.values) for bars in panel.marks) == sum(t.kind is TrialKind.SEARCH for t in both.trials)
 
 
 def test_the_table_says_why_where_the_oracle_gave_a_reason(make_run: MakeRun) -> None:
