@@ -150,7 +150,8 @@ def _row(curves: list[list[tuple[float, float]]]) -> dict[str, float]:
 
 
 def _first(curve: list[tuple[float, float]], level: float) -> float:
-    return min((at for at, score in curve if score >= level), default=math.inf)
+    # Scores are shares of 5,000 rows in single precision: 0.9 comes as 0.89999998.
+    return min((at for at, score in curve if score >= level - 1e-6), default=math.inf)
 
 
 def _shown(seconds: float) -> str:

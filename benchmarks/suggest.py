@@ -5,17 +5,20 @@
 Each oracle gets results over seven hyperparameters (those of LCBench, with a score that is a formula), then its next
 suggestions are timed one by one. For the Bayesian oracle the count is that of trials, for freeze-thaw that of observed
 rungs (3, 6, 12, 25, 47 epochs of random configurations, given as evidence). One thread. Prints a table of median and
-largest time, with Keras Tuner's Bayesian oracle after 100 trials beside them; then how good the suggestions are: the
-best score of the formula after 40 trials, for both Bayesian oracles and for chance, over several seeds.
+largest time, with Keras Tuner's Bayesian oracle after 100 trials beside them; then how good the suggestions are: on
+each test function (functions.py) how far below its maximum the best of 40 trials is, for both Bayesian oracles and for
+chance, over several seeds. Keras Tuner's oracle takes most of the time: `--peer-seeds 6` gives it more searches.
 """
 
+import argparse
+import math
 import os
 import statistics
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +28,12 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 import lcbench  # noqa: E402
 import numpy as np  # noqa: E402
+from functions import FUNCTIONS, Function  # noqa: E402
 
 SIZES = {"bayesian": (100, 1000), "freeze-thaw": (200, 2000)}
 SUGGESTIONS = 20
 PEER_SUGGESTIONS = 3
 QUALITY_TRIALS = 40
-QUALITY_SEEDS = 3
 RUNGS = (3, 6, 12, 25, 47)
 
 
@@ -83,28 +86,57 @@ def filled(name: str, size: int) -> Any:
     return oracle
 
 
-def peer(seed: int, folder: str) -> Any:
-    """Keras Tuner's own Bayesian oracle; it writes its state below `folder`."""
+def peer(space: Any, seed: int, folder: str) -> Any:
+    """Keras Tuner's own Bayesian oracle; it writes its state into a new folder in `folder`."""
     import keras_tuner
 
+    # Keras Tuner replaces a seed of 0 by a random one.
     oracle = keras_tuner.oracles.BayesianOptimizationOracle(
-        objective="val_accuracy", max_trials=100_000, hyperparameters=lcbench.hyperparameters(), seed=seed + 1
+        objective="val_accuracy", max_trials=100_000, hyperparameters=space, seed=seed + 1
     )
     oracle.verbose = 0
-    oracle._set_project_dir(folder, f"seed-{seed}")
+    oracle._set_project_dir(tempfile.mkdtemp(dir=folder), "oracle")
     return oracle
 
 
-def best_after(oracle: Any, trials: int) -> float:
-    """Best score at full length of what the oracle proposes in so many trials."""
+def shortfall(oracle: Any, function: Function, trials: int) -> float:
+    """How far the best of so many proposals stays below the function's maximum."""
+    best = -math.inf
     for _ in range(trials):
-        step(oracle)
-    return max(trial.score for trial in oracle.trials.values() if trial.score is not None)
+        trial = oracle.create_trial("worker")
+        score = function.score(trial.hyperparameters.values)
+        best = max(best, score)
+        oracle.update_trial(trial.trial_id, {"val_accuracy": score})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    return function.maximum - best
+
+
+def compare(function: Function, seeds: int, peer_seeds: int, folder: str) -> Iterable[tuple[str, list[float]]]:
+    """Oracles and their shortfalls, one per seed."""
+    import search
+
+    def ours(name: str) -> Callable[[int], Any]:
+        arguments = {"objective": "val_accuracy", "max_epochs": lcbench.EPOCHS}
+        return lambda seed: search.oracle(name, hyperparameters=function.space(), seed=seed, **arguments)
+
+    contenders: list[tuple[str, Callable[[int], Any], int]] = [
+        ("bayesian", ours("bayesian"), seeds),
+        ("Keras Tuner Bayesian", lambda seed: peer(function.space(), seed, folder), peer_seeds),
+        ("random", ours("random"), seeds),
+    ]
+    for name, make, count in contenders:
+        yield name, [shortfall(make(seed), function, QUALITY_TRIALS) for seed in range(count)]
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10, help="searches of a function by our oracles")
+    parser.add_argument("--peer-seeds", type=int, default=2, help="searches of a function by Keras Tuner's oracle")
+    options = parser.parse_args()
+    if min(options.seeds, options.peer_seeds) < 1:
+        parser.error("--seeds and --peer-seeds must be at least 1")
     warnings.filterwarnings("ignore")
-    import search
 
     print("| oracle | observed | median, ms | largest, ms |\n|---|---:|---:|---:|")
     for name, sizes in SIZES.items():
@@ -113,21 +145,17 @@ def main() -> None:
             times = [1000 * step(oracle) for _ in range(SUGGESTIONS)]
             print(f"| {name} | {size:,} | {statistics.median(times):.0f} | {max(times):.0f} |", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        oracle = peer(0, folder)
+        oracle = peer(lcbench.hyperparameters(), 0, folder)
         oracle.trials.update(filled("bayesian", 100).trials)
         times = [1000 * step(oracle) for _ in range(PEER_SUGGESTIONS)]
         print(f"| Keras Tuner Bayesian | 100 | {statistics.median(times):.0f} | {max(times):.0f} |", flush=True)
 
-        arguments = {"hyperparameters": lcbench.hyperparameters(), "objective": "val_accuracy", "max_epochs": 52}
-        makers: dict[str, Callable[[int], Any]] = {
-            "bayesian": lambda seed: search.oracle("bayesian", seed=seed, **arguments),
-            "Keras Tuner Bayesian": lambda seed: peer(seed + 1, folder),
-            "random": lambda seed: search.oracle("random", seed=seed, **arguments),
-        }
-        print(f"\n| oracle | best of {QUALITY_TRIALS} trials, by seed | mean |\n|---|---|---:|")
-        for name, make in makers.items():
-            found = [best_after(make(seed), QUALITY_TRIALS) for seed in range(QUALITY_SEEDS)]
-            print(f"| {name} | {' '.join(f'{b:.4f}' for b in found)} | {statistics.fmean(found):.4f} |", flush=True)
+        print(f"\n| function | oracle | mean shortfall of {QUALITY_TRIALS} trials | median | by seed |")
+        print("|---|---|---:|---:|---|")
+        for name, function in FUNCTIONS.items():
+            for contender, found in compare(function, options.seeds, options.peer_seeds, folder):
+                row = f"{statistics.fmean(found):.3f} | {statistics.median(found):.3f}"
+                print(f"| {name} | {contender} | {row} | {' '.join(f'{gap:.3f}' for gap in found)} |", flush=True)
 
 
 if __name__ == "__main__":

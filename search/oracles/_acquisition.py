@@ -1,8 +1,9 @@
 """Where a model promises most: expected improvement, and the search for its maximum."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.special import ndtr
 from scipy.stats import qmc
 
@@ -16,6 +17,9 @@ _SCALES = (0.2, 0.05)
 _CHAINS = 8
 _ROUNDS = 6
 _STEPS = 12
+_CLIMBS = 40
+_GRID = 1024
+_TAIL = -6.0
 
 
 def log_improvement(mean: Floats, deviation: Floats, best: float | Floats) -> Floats:
@@ -26,11 +30,23 @@ def log_improvement(mean: Floats, deviation: Floats, best: float | Floats) -> Fl
     Improvement for Bayesian Optimization", NeurIPS 2023).
     """
     z = (mean - best) / deviation
-    direct = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) + z * ndtr(z)
     # Far below the best the two terms cancel; there the improvement is about the density over z squared.
     tail = -0.5 * z**2 - 0.5 * np.log(2 * np.pi) - 2 * np.log(np.maximum(-z, 1.0))
-    logs: Floats = np.where(z > -6, np.log(np.maximum(direct, 1e-300)), tail)
+    logs: Floats = np.where(z > _TAIL, np.log(_standard_improvement(z)), tail)
     return logs + np.log(deviation)
+
+
+def log_improvement_slopes(mean: Floats, deviation: Floats, best: float | Floats) -> tuple[Floats, Floats]:
+    """Derivatives of `log_improvement` along the mean and along the deviation."""
+    z = (mean - best) / deviation
+    slope = np.where(z > _TAIL, ndtr(z) / _standard_improvement(z), -z - 2 / np.minimum(z, _TAIL))
+    return slope / deviation, (1 - z * slope) / deviation
+
+
+def _standard_improvement(z: Floats) -> Floats:
+    """Expected improvement over 0 of values with mean z and deviation 1; accurate above `_TAIL`."""
+    direct: Floats = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) + z * ndtr(z)
+    return np.maximum(direct, 1e-300)
 
 
 def maximise(
@@ -65,6 +81,46 @@ def maximise(
     candidates, values = np.vstack([candidates, heads]), np.concatenate([values, head_values])
     for index in np.argsort(-values, kind="stable"):
         yield candidates[index], float(values[index])
+
+
+def refine(
+    found: Iterable[tuple[Floats, float]],
+    acquisition: Callable[[Floats], Floats],
+    with_slopes: Callable[[Floats], tuple[Floats, Floats]],
+    space: Space,
+) -> list[tuple[Floats, float]]:
+    """Configurations and their acquisition, the most promising first: those found, and some of them moved uphill.
+
+    The best that are apart from each other climb along all features that have small steps, together in one L-BFGS-B:
+    the sum of their acquisitions has no terms between them. On the way countable values are real numbers; each then
+    takes its nearest value, and what has lost by that stays behind the configuration that it came from. Positions end
+    on a fine grid: the last digits of a climb depend on the number of threads, the proposals must not.
+
+    Args:
+        found: codes of shape (columns,) and their acquisition, as `maximise` yields them.
+        acquisition: as for `maximise`.
+        with_slopes: maps features of shape (n, features) to the acquisition, shape (n,), and its gradient, shape (n,
+            features).
+        space: the space.
+    """
+    found = list(found)
+    candidates, values = np.array([codes for codes, _ in found]), np.array([value for _, value in found])
+    starts = candidates[_apart(space, candidates, values)]
+    features, free = space.features(starts), space.fine(starts)
+    if not free.any():
+        return found
+
+    def objective(position: Floats) -> tuple[float, Floats]:
+        moved = features.copy()
+        moved[free] = position
+        heights, slopes = with_slopes(moved)
+        return -float(heights.sum()), -slopes[free]
+
+    bounds, options = [(0.0, 1.0)] * int(free.sum()), {"maxiter": _CLIMBS}
+    top = minimize(objective, features[free], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    features[free] = np.round(top.x * _GRID) / _GRID
+    ends = space.placed(starts, features, free)
+    return sorted([*found, *zip(ends, acquisition(ends).tolist(), strict=True)], key=lambda pair: -pair[1])
 
 
 def _apart(space: Space, candidates: Floats, values: Floats) -> list[int]:

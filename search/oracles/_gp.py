@@ -11,7 +11,7 @@ Regression after Rasmussen and Williams, "Gaussian Processes for Machine Learnin
 
 The parameters maximise the posterior density. The prior keeps the length scales long, as in Hvarfner et al., "Vanilla
 Bayesian Optimization Performs Great in High Dimensions" (ICML 2024): without it a few dozen observations fit a rough
-function, and the search circles around the best of them.
+function, and the search circles around the best of them. How firmly it does is for the caller to say (see `Prior`).
 """
 
 import math
@@ -25,14 +25,51 @@ from ._columns import Floats, Ints
 
 _ROOT5 = math.sqrt(5)
 _JITTER = 1e-7
+_LEAST_VARIANCE = 1e-12
+_LONGEST = 30.0
 
-# Centre, spread and bounds of the logarithms of: length scales in units of a range, the length scale in halvings, the
-# variances of the two parts, the variance of the noise; targets have variance 1.
-_LENGTH = (math.log(2.5), 0.3, math.log(0.15), math.log(30.0))
+# Centre, spread and bounds of the logarithms of: the length scale in halvings, the variances of the two parts; targets
+# have variance 1. Those of the length scales in units of a range, and of the noise, are in `Prior`.
 _HALVINGS = (math.log(2.0), 0.7, math.log(0.3), math.log(20.0))
 _WORTH = (math.log(0.7), 0.7, -5.0, 3.0)
 _COURSE = (math.log(0.3), 0.7, -7.0, 3.0)
-_NOISE = (math.log(1e-4), 1.5, math.log(1e-6), math.log(0.3))
+_NOISE_SPREAD, _MOST_NOISE = 1.5, 0.3
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is believed of length scales and noise before any observation; targets have variance 1.
+
+    Attributes:
+        length: the most probable length scale, in units of a hyperparameter's range.
+        shortest: the shortest length scale.
+        level_spread: standard deviation of the logarithm of the level that all length scales have in common: how much
+            rougher or smoother than expected the function is as a whole. 0: the level is `length`.
+        spread: of a length scale's logarithm about the level: the standard deviation, or the half width of a Cauchy
+            distribution.
+        heavy_tailed: whether that is a Cauchy distribution, not a normal one: few observations do not move a length
+            scale either, but a hyperparameter whose observations insist may have one far from the others.
+        noise: the most probable variance of the noise.
+        least_noise: the least variance of the noise.
+    """
+
+    length: float
+    shortest: float
+    level_spread: float
+    spread: float
+    heavy_tailed: bool
+    noise: float
+    least_noise: float
+
+
+FIRM = Prior(length=2.5, shortest=0.15, level_spread=0.0, spread=0.3, heavy_tailed=False, noise=1e-4, least_noise=1e-6)
+"""For the trend: what is rough counts as noise."""
+
+YIELDING = Prior(
+    length=2.5, shortest=0.03, level_spread=0.7, spread=0.3, heavy_tailed=True, noise=1e-5, least_noise=1e-8
+)
+"""For the detail: as rough as the observations say. A heavy tail for the few length scales that matter follows Eriksson
+and Jankowiak, "High-Dimensional Bayesian Optimization with Sparse Axis-Aligned Subspaces" (UAI 2021)."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +135,28 @@ class Kernel:
             total += variance * shape
         return total
 
+    def gradient(self, a: Points, b: Points, weights: Floats) -> Floats:
+        """Gradients of weighted sums of covariances along the features of `b`.
+
+        Args:
+            a: n points.
+            b: m points.
+            weights: shape (n, m), or (n, 1) for the same ones at every point of `b`.
+
+        Returns:
+            For each point of `b` the gradient of the sum over `a` of weight times covariance, shape (m, f).
+        """
+        total = np.zeros(b.features.shape)
+        for part, (lengths, variance) in enumerate(zip(self.lengths, self.variances, strict=True)):
+            scale = 1 / lengths[self.groups]
+            root = _ROOT5 * np.sqrt(_squared_distances(a.features * scale, b.features * scale))
+            # d matern / d feature = -5/3 (1 + root) exp(-root) times the difference over the squared length scale
+            pull = weights * (-5 / 3 * variance * (1 + root) * np.exp(-root))
+            if part:
+                pull *= _matern(self._root_halvings(a, b))
+            total += (pull.sum(axis=0)[:, None] * b.features - pull.T @ a.features) * scale**2
+        return total
+
     def _root_halvings(self, a: Points, b: Points) -> Floats:
         return np.abs(a.halvings[:, None] - b.halvings[None, :]) * (_ROOT5 / self.halvings)
 
@@ -140,7 +199,9 @@ class Kernel:
         return 0.5 * float(targets @ weights) + float(np.log(np.diag(factor)).sum()), np.array(gradient)
 
 
-def fit_kernel(points: Points, targets: Floats, groups: Ints, *, curves: bool, iterations: int = 25) -> Kernel:
+def fit_kernel(
+    points: Points, targets: Floats, groups: Ints, *, curves: bool, prior: Prior, iterations: int = 25
+) -> Kernel:
     """The kernel of highest posterior density.
 
     Args:
@@ -148,22 +209,42 @@ def fit_kernel(points: Points, targets: Floats, groups: Ints, *, curves: bool, i
         targets: shape (n,), about mean 0 and variance 1.
         groups: hyperparameter of each feature, shape (f,), numbered from 0 without gaps.
         curves: whether training lengths differ.
+        prior: of length scales and noise.
         iterations: of the optimizer, at most.
     """
     count = int(groups.max()) + 1
-    priors = [_LENGTH] * count + [_WORTH]
+    length = (math.log(prior.length), prior.spread, math.log(prior.shortest), math.log(_LONGEST))
+    noise = (math.log(prior.noise), _NOISE_SPREAD, math.log(prior.least_noise), math.log(_MOST_NOISE))
+    priors = [length] * count + [_WORTH]
+    scales = [True] * count + [False]
     if curves:
-        priors += [_LENGTH] * count + [_COURSE, _HALVINGS]
-    centre, spread, low, high = np.array([*priors, _NOISE]).T
+        priors += [length] * count + [_COURSE, _HALVINGS]
+        scales += [True] * count + [False, False]
+    centre, spread, low, high = np.array([*priors, noise]).T
+    common = np.array([*scales, False])
+    tails = common & prior.heavy_tailed
+    # The logarithm of the common level over `prior.length` follows the parameters, where it is free.
+    start, bounds = centre, list(zip(low, high, strict=True))
+    if prior.level_spread:
+        start = np.append(centre, 0.0)
+        bounds.append((length[2] - length[0], length[3] - length[0]))
 
-    def objective(logs: Floats) -> tuple[float, Floats]:
+    def objective(position: Floats) -> tuple[float, Floats]:
+        logs, level = position[: len(centre)], position[len(centre) :]
         value, gradient = Kernel(logs, groups).likelihood(points, targets)
-        deviation = (logs - centre) / spread
-        return value + 0.5 * float(deviation @ deviation), gradient + deviation / spread
+        deviation = (logs - centre - common * level.sum()) / spread
+        normal, cauchy = deviation[~tails], deviation[tails]
+        unlikely = 0.5 * float(normal @ normal) + float(np.log1p(cauchy**2).sum())
+        slope = np.where(tails, 2 * deviation / (1 + deviation**2), deviation) / spread
+        gradient += slope
+        if prior.level_spread:
+            unusual = level / prior.level_spread
+            unlikely += 0.5 * float(unusual @ unusual)
+            gradient = np.append(gradient, unusual / prior.level_spread - slope[common].sum())
+        return value + unlikely, gradient
 
-    bounds = list(zip(low, high, strict=True))
-    best = minimize(objective, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
-    return Kernel(best.x, groups)
+    best = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
+    return Kernel(best.x[: len(centre)], groups)
 
 
 class GaussianProcess:
@@ -182,7 +263,16 @@ class GaussianProcess:
         mean = self._weights @ cross
         half = solve_triangular(self._factor, cross, lower=True, overwrite_b=True, check_finite=False)
         variance = self._kernel.variance - np.einsum("ij,ij->j", half, half)
-        return mean, np.sqrt(np.maximum(variance, 1e-12))
+        return mean, np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+
+    def slopes(self, points: Points) -> tuple[Floats, Floats]:
+        """Gradients of mean and standard deviation along the features, each of shape (m, f)."""
+        cross = self._kernel.between(self._points, points)
+        solved = _solve(self._factor, cross)
+        variance = self._kernel.variance - np.einsum("ij,ij->j", cross, solved)
+        deviation = np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+        mean_slope = self._kernel.gradient(self._points, points, self._weights[:, None])
+        return mean_slope, -self._kernel.gradient(self._points, points, solved) / deviation[:, None]
 
     def expecting(self, points: Points) -> "GaussianProcess":
         """The posterior as if the means at `points` had been observed: what is being trained counts already."""

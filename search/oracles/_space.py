@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from keras_tuner import HyperParameters
+from numpy.typing import NDArray
 
 from ._columns import Floats, Ints, column
 
@@ -18,6 +19,8 @@ _ALL_CHANGE = 0.3
 """Share of neighbours in which every hyperparameter changes."""
 _JUMPS = 0.25
 """Share of the changes that lead to an end of the range."""
+_FEW = 10
+"""Number of values up to which the next one is no small step away."""
 
 
 class Space:
@@ -31,6 +34,7 @@ class Space:
         """Number of features of a configuration; 0 if there is only one configuration."""
         self.feature_groups: Ints = np.repeat(np.arange(len(widths)), widths)
         """Number of the hyperparameter that each feature describes, shape (width,), fixed ones not counted."""
+        self._parents = {condition.name for hp in self.hyperparameters for condition in hp.conditions}
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -114,6 +118,40 @@ class Space:
             result[:, index] = new
         return self.prune(result)
 
+    def fine(self, codes: Floats) -> NDArray[np.bool_]:
+        """Along which features configurations can move in small steps.
+
+        Args:
+            codes: configurations, shape (n, columns).
+
+        Returns:
+            Shape (n, features): those of active real numbers and of active ordered values, if these are many. A
+            hyperparameter on which others depend is none of them.
+        """
+        fine = [
+            c.width == 1 and (c.count is None or c.count > _FEW) and hp.name not in self._parents
+            for hp, c in zip(self.hyperparameters, self.columns, strict=True)
+        ]
+        return np.repeat(~np.isnan(codes) & np.array(fine, dtype=bool), [c.width for c in self.columns], axis=1)
+
+    def placed(self, codes: Floats, features: Floats, chosen: NDArray[np.bool_]) -> Floats:
+        """The configurations with some hyperparameters at the values nearest to given features.
+
+        Args:
+            codes: shape (n, columns).
+            features: shape (n, features).
+            chosen: which features count, shape (n, features): some of those that `fine` tells.
+        """
+        result = codes.copy()
+        first = np.cumsum([0, *(c.width for c in self.columns)])
+        for index, c in enumerate(self.columns):
+            if c.width == 1:
+                rows = chosen[:, first[index]]
+                # From the lower end the step is the position.
+                zeros = np.zeros(int(rows.sum()))
+                result[rows, index] = c.near(zeros, zeros, features[rows, first[index]])
+        return result
+
     def prune(self, codes: Floats) -> Floats:
         """The configurations with NaN wherever a hyperparameter is inactive; `codes` has a code everywhere."""
         codes = codes.copy()
@@ -156,7 +194,6 @@ class Space:
 
     def size(self, *, grid: bool = False) -> int | None:
         """The number of configurations, or of those that a grid search visits; None where it is not finite."""
-        parents = {condition.name for hp in self.hyperparameters for condition in hp.conditions}
         memo: dict[tuple[int, tuple[tuple[str, Any], ...]], int | None] = {}
 
         def count(index: int, known: tuple[tuple[str, Any], ...]) -> int | None:
@@ -172,7 +209,7 @@ class Space:
                 return count(index + 1, known)
             if c.count is None and not grid:
                 return None
-            if hp.name not in parents:
+            if hp.name not in self._parents:
                 after = count(index + 1, known)
                 number = len(c.grid()) if grid else c.count
                 return None if after is None or number is None else number * after

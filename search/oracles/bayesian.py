@@ -6,29 +6,32 @@ from typing import Any
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from ._acquisition import log_improvement, maximise, quasi_random
+from ._acquisition import log_improvement, log_improvement_slopes, maximise, quasi_random, refine
 from ._base import BaseOracle
 from ._columns import Floats, Ints
-from ._gp import GaussianProcess, Points, fit_kernel
+from ._gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
 from ._space import Values
 
 INITIAL_POINTS = 8
 """Quasi-random configurations before the model decides."""
 
 _FIT_POINTS = 200
+_KERNEL_GRID = 256
 
 
 class BayesianOracle(BaseOracle):
     """Trains each configuration once, where a model of the score expects the largest improvement.
 
     Model: a Gaussian process with a Matérn 5/2 kernel over the active hyperparameters (see `_gp`, `_space`):
-    categories one-hot, numbers on their own scale, countable values where they really lie. Scores far below the
-    median are drawn in, so that a few collapsed trainings do not hide the differences at the top. Running trials
-    count with the score that the model expects of them; failed ones with a score below the lowest, which keeps the
-    search away from them.
+    categories one-hot, numbers on their own scale, countable values where they really lie. Every other suggestion is
+    of a model that takes what is rough for noise and follows the trend, the one between of a model that believes it
+    (`FIRM` and `YIELDING`; `docs/decisions/0008-bayesian-prior.md` has figures). Scores far below the median are
+    drawn in, so that a few collapsed trainings do not hide the differences at the top. Running trials count with the
+    score that the model expects of them; failed ones with a score below the lowest, which keeps the search away from
+    them.
 
-    Acquisition: expected improvement over the best score (see `_acquisition`). The first configurations are a
-    scrambled Sobol sequence.
+    Acquisition: expected improvement over the best score, searched at random and then climbed by its gradient (see
+    `_acquisition`). The first configurations are a scrambled Sobol sequence.
     """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
@@ -58,8 +61,17 @@ class BayesianOracle(BaseOracle):
         def acquisition(candidates: Floats) -> Floats:
             return log_improvement(*model.predict(Points.full_length(self.space.features(candidates))), best)
 
+        def with_slopes(features: Floats) -> tuple[Floats, Floats]:
+            points = Points.full_length(features)
+            mean, deviation = model.predict(points)
+            mean_slopes, deviation_slopes = model.slopes(points)
+            along_mean, along_deviation = log_improvement_slopes(mean, deviation, best)
+            slopes = along_mean[:, None] * mean_slopes + along_deviation[:, None] * deviation_slopes
+            return log_improvement(mean, deviation, best), slopes
+
         found = maximise(acquisition, self.space, best_first, self.rng())
-        return next((values for candidate, _ in found if (values := self.if_new(candidate)) is not None), None)
+        candidates = refine(found, acquisition, with_slopes, self.space)
+        return next((values for candidate, _ in candidates if (values := self.if_new(candidate)) is not None), None)
 
     def _codes(self, trials: Sequence[Trial]) -> Floats:
         rows = [self.space.codes(t.hyperparameters.values) for t in trials]
@@ -67,7 +79,11 @@ class BayesianOracle(BaseOracle):
 
     def _fitted(self, points: Points, targets: Floats) -> GaussianProcess:
         chosen = fit_sample(targets, _FIT_POINTS, self.rng())
-        kernel = fit_kernel(points[chosen], targets[chosen], self.space.feature_groups, curves=False)
+        groups = self.space.feature_groups
+        prior = FIRM if len(self.trials) % 2 else YIELDING
+        fitted = fit_kernel(points[chosen], targets[chosen], groups, curves=False, prior=prior)
+        # The last digits of a fit depend on the number of threads, the proposals must not.
+        kernel = Kernel(np.round(fitted.logs * _KERNEL_GRID) / _KERNEL_GRID, groups)
         return GaussianProcess(points, targets, kernel)
 
 

@@ -13,7 +13,7 @@ from ._base import BaseOracle
 from ._columns import Floats
 from ._cost import EpochSeconds
 from ._curves import Curve, Stage
-from ._gp import GaussianProcess, Kernel, Points, fit_kernel
+from ._gp import FIRM, GaussianProcess, Kernel, Points, fit_kernel
 from ._history import History
 from ._observations import Observations
 from ._space import Values
@@ -26,6 +26,7 @@ INITIAL_POINTS = 10
 """Quasi-random configurations, at the shortest training, before the model decides."""
 
 _FINISHING = 0.25
+_FIRST_FINISH = 2.0
 _STEP = 1.5
 _FAINT = 4
 _WIDER = 1.5
@@ -50,8 +51,10 @@ class FreezeThawOracle(BaseOracle):
     kernel's parameters are themselves estimates. A new configuration must improve on the best score *expected* of any
     configuration at hand, a paused one only on the best *observed*: what is promising goes on before its neighbours
     are tried. A quarter of all epochs is kept for the configuration of the highest expected score: whenever enough
-    are saved, that one is trained to its end at once, so that the best is not only known but there. Where the loop
-    reports seconds, the improvement counts per expected second.
+    are saved, that one is trained to its end at once, so that the best is not only known but there. The first time
+    comes early, after two full trainings' epochs; after that the rest of a curve is taken to be as long as earlier
+    ones turned out, which early stopping may have ended. Where the loop reports seconds, the improvement counts per
+    expected second.
 
     Lengths: new configurations get 1/16 of the longest training at first, and later 1/20 of all epochs spent so far:
     short trainings tell good from bad regions, but not the good configurations from the best. Observations much
@@ -103,7 +106,7 @@ class FreezeThawOracle(BaseOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         curves = self._curves()
         known = [*curves, *self._history.evidence(self.space)]
-        length = new_length(self._spent_epochs(), self._first, self._longest)
+        length = new_length(_spent_epochs(curves), self._first, self._longest)
         standing = [c for c in known if c.stage is not Stage.FAILED]
         if len(standing) < INITIAL_POINTS or sum(bool(c.scores) for c in standing) < 2:
             values = None
@@ -156,7 +159,7 @@ class FreezeThawOracle(BaseOracle):
         order = np.argsort(-expected, kind="stable")
         self._retire(reference, expected + 2 * spread)
         favourite = reference[int(order[0])]
-        if favourite.stage is Stage.PAUSED and self._can_finish(favourite):
+        if favourite.stage is Stage.PAUSED and self._can_finish(favourite, own):
             why = self._why("finishing the favourite", favourite.codes, model, view)
             return self._continue(favourite, self._longest, why)
         parents = np.array([reference[index].codes for index in order[:10]])
@@ -194,16 +197,23 @@ class FreezeThawOracle(BaseOracle):
         """What makes more of a score better."""
         return 1 if self.objective.direction == "max" else -1
 
-    def _spent_epochs(self) -> int:
-        asked = (trial.hyperparameters.values for trial in self.trials.values())
-        return sum(values["tuner/epochs"] - values["tuner/initial_epoch"] for values in asked)
-
-    def _can_finish(self, curve: Curve) -> bool:
+    def _can_finish(self, curve: Curve, own: Sequence[Curve]) -> bool:
         """Whether the share of the epochs that is kept for finishing pays for the rest of the curve."""
-        asked = (trial.hyperparameters.values for trial in self.trials.values())
-        continued = [v for v in asked if v["tuner/epochs"] == self._longest and v["tuner/initial_epoch"]]
-        finishing = sum(self._longest - values["tuner/initial_epoch"] for values in continued)
-        return bool(finishing + self._longest - curve.epochs <= _FINISHING * self._spent_epochs())
+        finished = [c for c in own if self._from(c) and self._asked(c) == self._longest]
+        spent = _spent_epochs(own)
+        if not finished:
+            return spent >= _FIRST_FINISH * self._longest
+        # Where trainings stop early, so will this one, most likely.
+        ends = [c.epochs for c in finished if c.stage is Stage.ENDED]
+        rest = max(1.0, float(np.mean(ends or [self._longest])) - curve.epochs)
+        return sum(c.epochs - self._from(c) for c in finished) + rest <= _FINISHING * spent
+
+    def _from(self, curve: Curve) -> int:
+        """Epochs that a configuration had before its last trial."""
+        return int(self.trials[curve.trial_id].hyperparameters.values["tuner/initial_epoch"])
+
+    def _asked(self, curve: Curve) -> int:
+        return int(self.trials[curve.trial_id].hyperparameters.values["tuner/epochs"])
 
     def _retire(self, curves: Sequence[Curve], outlook: Floats) -> None:
         """Gives up the paused configurations of poor outlook: their checkpoints need not be kept."""
@@ -232,7 +242,7 @@ class FreezeThawOracle(BaseOracle):
         if fitting and len(self.trials) < max(1.1 * kept["trials"], kept["trials"] + 3):
             return Kernel(np.array(kept["logs"]), groups)
         chosen = fit_sample(view.targets, _FIT_POINTS, self.rng())
-        kernel = fit_kernel(view.points[chosen], view.targets[chosen], groups, curves=curves)
+        kernel = fit_kernel(view.points[chosen], view.targets[chosen], groups, curves=curves, prior=FIRM)
         self._kernel = {
             "logs": kernel.logs.tolist(),
             "curves": curves,
@@ -255,6 +265,10 @@ class FreezeThawOracle(BaseOracle):
         self._history.set_state(state["evidence"])
         self._retired = set(state["retired"])
         self._kernel = state["kernel"]
+
+
+def _spent_epochs(curves: Sequence[Curve]) -> int:
+    return sum(curve.epochs for curve in curves)
 
 
 def next_length(epochs: int, first: int, longest: int) -> int:

@@ -111,6 +111,35 @@ def test_a_curve_that_ended_early_is_not_continued(loop):
     assert not stopped & searched.continuable()
 
 
+def finishing(searched):
+    """The trials that were asked to train to the end what others had begun."""
+    asked = [t for t in searched.trials.values() if t.hyperparameters.values["tuner/initial_epoch"]]
+    return [t for t in asked if t.hyperparameters.values["tuner/epochs"] == LONGEST]
+
+
+def test_one_configuration_is_finished_after_two_full_trainings(loop):
+    searched = freeze_thaw(loop.space(), min_epochs=1)
+    spent = 0
+    while not finishing(searched):
+        (trial,) = train(loop, searched, 1)
+        values = trial.hyperparameters.values
+        spent += values["tuner/epochs"] - values["tuner/initial_epoch"]
+    rest = LONGEST - values["tuner/initial_epoch"]
+    assert 2 * LONGEST <= spent - rest < 3 * LONGEST
+
+
+def test_where_trainings_stop_early_the_favourites_are_finished_as_often_as_that_costs(loop):
+    end = LONGEST // 4
+    searched = freeze_thaw(loop.space(), min_epochs=1)
+    train(loop, searched, 120, last=lambda values: end)
+    trained = {
+        t.trial_id: min(end, t.hyperparameters.values["tuner/epochs"]) - t.hyperparameters.values["tuner/initial_epoch"]
+        for t in searched.trials.values()
+    }
+    share = sum(trained[t.trial_id] for t in finishing(searched)) / sum(trained.values())
+    assert 0.03 < share < 0.3
+
+
 def test_a_running_configuration_is_not_given_out_again(loop):
     searched = freeze_thaw(loop.space())
     train(loop, searched, 25)
@@ -140,7 +169,8 @@ def test_every_trial_says_why(loop):
         assert ("tuner/trial_id" in trial.hyperparameters.values) == (kind != "exploration")
         expected, spread = trial.message.split("expected ")[1].split(" after 27 epochs")[0].split(" ± ")
         actual = loop.score(trial.hyperparameters.values, LONGEST)
-        assert abs(float(expected) - actual) < max(4 * float(spread), 0.02)
+        # What is chosen is what the model thinks too well of, more often than not.
+        assert abs(float(expected) - actual) < max(6 * float(spread), 0.02)
 
 
 def test_seconds_are_learned():

@@ -141,3 +141,25 @@ def test_size(loop):
     space = Space(loop.small_space())
     grids = [c.grid() for c in space.columns]
     assert len(list(space.enumerate(grids.__getitem__))) == 11
+
+
+def test_small_steps_are_those_of_active_numbers_with_many_values():
+    hp = keras_tuner.HyperParameters()
+    hp.Int("parent", 1, 20)
+    with hp.conditional_scope("parent", list(range(1, 11))):
+        hp.Float("child", 0.0, 1.0)
+    hp.Choice("kind", ["plain", "wide"])
+    hp.Int("few", 1, 10)
+    hp.Int("many", 1, 21)
+    hp.Fixed("fixed", 1)
+    space = Space(hp)
+    common = {"kind": "wide", "few": 3, "many": 5, "fixed": 1}
+    codes = np.array([space.codes({**common, "parent": 2, "child": 0.5}), space.codes({**common, "parent": 12})])
+    # one feature each, two for the kind, none for what is fixed
+    np.testing.assert_array_equal(space.fine(codes)[:, [0, 2, 3, 4]], False)
+    np.testing.assert_array_equal(space.fine(codes)[:, [1, 5]], [[True, True], [False, True]])
+    moved = space.placed(codes, np.full((2, 6), 0.42), space.fine(codes))
+    assert space.values(moved[0]) == {**common, "parent": 2, "child": 0.42, "many": 9}
+    assert space.values(moved[1]) == {**common, "parent": 12, "many": 9}
+    at_end = space.placed(codes, np.ones((2, 6)), space.fine(codes))
+    assert space.values(at_end[0]) == {**common, "parent": 2, "child": 1.0, "many": 21}
