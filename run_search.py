@@ -116,8 +116,8 @@ def resume(
     with _errors(verbose, quiet):
         import search
 
-        spec = search.open_run(run).spec
-        ends = _ends(budget, until)
+        found = search.open_run(run)
+        spec, ends = found.spec, _ends(budget, until) or found.promised
         _load_tensorflow()
         with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
             finished = search.resume(
@@ -147,7 +147,7 @@ def check(
         from search.rehearsal import rehearse
         from search.rehearsal_view import show
 
-        found = rehearse(spec)
+        found = rehearse(spec, timed=ends is not None)
         if format == "json":
             print(json.dumps(found.to_json(), indent=2))
         else:

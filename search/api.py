@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import spaces
+from search import layout
 from search.durations import seconds
 from search.errors import RunError
 from search.observer import Observer
@@ -35,7 +36,8 @@ def run(
         space: A `SearchSpec`, a shipped space's name, or the path of a space file.
         run_dir: The run directory; by default a new one below `runs/`. One that holds a run of the same space is
             resumed.
-        budget: Time for everything, in seconds or as text such as `30m` or `8h`; None: no limit.
+        budget: Time for everything, in seconds or as text such as `30m` or `8h`; None: no limit, or for a run that
+            goes on the time it was last given, if that is not over.
         until: Unix time by which everything has to be there; the earlier of it and `budget` holds.
         workers: Worker processes; 0 trains in this process; None, the default, takes what pays off.
         fork: A new run directory: the run in `run_dir` stays as it is, and its finished trials are taken over as
@@ -61,10 +63,9 @@ def run(
     if fork is not None:
         origin, directory = open_run(directory), Path(fork)
     deadline = _deadline(budget, until)
-    if deadline is None and planned(spec).trials is None:
-        raise RunError(
-            f"algorithm {spec.search.algorithm} goes on for ever in this space: give search.max_trials or a budget"
-        )
+    if deadline is None and layout.is_run(directory):
+        deadline = open_run(directory).promised
+    _require_an_end(spec, deadline)
     if name is None:
         name = space.name if isinstance(space, SearchSpec) else str(space)
     return Session(directory, spec, Options(deadline, workers, origin, check, command, name), observers).go()
@@ -89,9 +90,22 @@ def resume(
     The other arguments, the result and the errors are those of `run`.
     """
     found = open_run(run)
+    deadline = _deadline(budget, until) or found.promised
     overrides = () if max_trials is None else (f"search.max_trials={max_trials}",)
     spec = spaces.load(found.spec, overrides)
-    return Session(found.directory, spec, Options(_deadline(budget, until), workers, command=command), observers).go()
+    with found.read() as reader:
+        searching = reader.meta("phase") == "search"
+    if searching:
+        _require_an_end(spec, deadline)
+    return Session(found.directory, spec, Options(deadline, workers, command=command), observers).go()
+
+
+def _require_an_end(spec: SearchSpec, deadline: float | None) -> None:
+    if deadline is None and planned(spec).trials is None:
+        raise RunError(
+            f"algorithm {spec.search.algorithm} goes on for ever in this space: give a number of trials or a time "
+            "(search.max_trials, --max-trials, --budget, --until)"
+        )
 
 
 def _deadline(budget: str | float | None, until: float | None) -> float | None:

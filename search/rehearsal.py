@@ -111,10 +111,10 @@ class Rehearsal:
         }
 
 
-def rehearse(spec: SearchSpec) -> Rehearsal:
+def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     """Loads the data and builds the smallest, the largest, some sampled configurations and every baseline.
 
-    Those that would be trained are timed for a few steps.
+    Those that would be trained are timed for a few steps. `timed` says whether the run has to be done by some hour.
 
     Raises:
         DataError: The data cannot be used.
@@ -124,15 +124,16 @@ def rehearse(spec: SearchSpec) -> Rehearsal:
     models = _models(spec, data, timed=True)
     biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
     workers = sizing.automatic(gpus=0)
+    plan = schedule.planned(spec, timed=timed)
     return Rehearsal(
         space=spec.name,
         data={"name": data.name, "origin": data.origin, "rows": _rows(data)},
         models=tuple(models),
         configurations=spaces.size(spec),
-        groups=tuple(schedule.groups(spec)),
-        planned=schedule.planned(spec),
+        groups=tuple(schedule.groups(spec, timed=timed)),
+        planned=plan,
         workers=workers,
-        seconds=_expected_seconds(spec, models, schedule.planned(spec), workers),
+        seconds=_expected_seconds(spec, models, plan, workers),
         memory_bytes=memory.needed(biggest),
         disk_bytes=_disk_bytes(spec, models),
         imports=tuple(spaces.imports(spec)),

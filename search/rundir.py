@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -37,6 +38,13 @@ class Run:
     def spec(self) -> spaces.SearchSpec:
         """The space file of the run, as it was frozen when the run began."""
         return spaces.load(self.directory / layout.SPACE)
+
+    @property
+    def promised(self) -> float | None:
+        """The Unix time by which the run was last said to be done, if that is still to come."""
+        with self.read() as reader:
+            until: float | None = reader.meta("until")
+        return until if until is not None and until > time.time() else None
 
     def table(
         self,

@@ -17,8 +17,16 @@ class Planned:
     epochs: int | None
 
 
-def groups(spec: SearchSpec) -> list[PlannedTrials]:
-    """The oracle's schedule, in groups of equal trainings."""
+def groups(spec: SearchSpec, *, timed: bool = False) -> list[PlannedTrials]:
+    """The oracle's schedule, in groups of equal trainings.
+
+    Args:
+        spec: The space file.
+        timed: Whether the run has to be done by some hour. Freeze-thaw goes on until then, if no number of trials
+            is given.
+    """
+    if timed and spec.search.algorithm == "freeze-thaw" and spec.search.max_trials is None:
+        return [PlannedTrials(None, 0, spec.max_epochs)]
     return planned_trials(
         spec.search.algorithm,
         min_epochs=spec.min_epochs,
@@ -28,12 +36,19 @@ def groups(spec: SearchSpec) -> list[PlannedTrials]:
     )
 
 
-def planned(spec: SearchSpec) -> Planned:
-    """Trials and epochs of the oracle's schedule."""
-    found = groups(spec)
+def planned(spec: SearchSpec, *, timed: bool = False) -> Planned:
+    """Trials and epochs of the oracle's schedule; arguments as for `groups`."""
+    found = groups(spec, timed=timed)
     if any(group.count is None for group in found):
         return Planned(None, None)
     return Planned(
         sum(group.count or 0 for group in found),
         sum((group.count or 0) * (group.epochs_to - group.epochs_from) for group in found),
     )
+
+
+def trial_limit(spec: SearchSpec, *, timed: bool) -> int | None:
+    """Number of trials after which a search is ended; None where its oracle, or time, ends it."""
+    if spec.search.max_trials is None and spec.search.algorithm == "freeze-thaw":
+        return planned(spec, timed=timed).trials
+    return spec.search.max_trials

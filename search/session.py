@@ -24,7 +24,7 @@ from search.observer import Observer, Observers
 from search.rehearsal import CheckedModel, first_look
 from search.rundir import Run, open_run
 from search.runner import Runner, unfinished
-from search.schedule import planned
+from search.schedule import planned, trial_limit
 from search.signals import stop_on_signals
 from search.sources import SearchSource
 from search.store import RunStore
@@ -286,12 +286,13 @@ class Session:
             executor.shutdown()
 
     def _search_source(self, store: RunStore, observer: Observer) -> SearchSource:
-        asked = proposer.for_spec(self._spec, timed=self._options.until is not None)
+        timed = self._options.until is not None
+        asked = proposer.for_spec(self._spec, timed)
         asked.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
         if store.oracle_state() is None:
             self._teach(asked, store)
-        source = SearchSource(self._spec, asked, store, self._clock, lambda: self._search_end(source.trials))
-        trials = planned(self._spec).trials
+        trials, most = planned(self._spec, timed=timed).trials, trial_limit(self._spec, timed=timed)
+        source = SearchSource(self._spec, asked, store, self._clock, lambda: self._search_end(source.trials), most)
         expected = None if trials is None else trials + len(self._spec.baselines)
         store.put_meta(planned={"trials": expected})
         observer.phase("search", expected)

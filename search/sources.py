@@ -71,12 +71,20 @@ class SearchSource(_Source):
         store: Tells what has been asked for before.
         clock: Tells the time for the records.
         until: Unix time at which the search has to end, or None; asked again for every trial.
+        most: Number of trials after which the search ends, baselines not counted; None: the oracle ends it, or time.
     """
 
     def __init__(
-        self, spec: SearchSpec, proposer: Proposer, store: RunStore, clock: Clock, until: Callable[[], float | None]
+        self,
+        spec: SearchSpec,
+        proposer: Proposer,
+        store: RunStore,
+        clock: Clock,
+        until: Callable[[], float | None],
+        most: int | None,
     ) -> None:
         super().__init__(spec, clock, until)
+        self._most = most
         self._proposer = proposer
         self._store = store
         past = store.trials(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE)
@@ -93,8 +101,7 @@ class SearchSource(_Source):
             return None
         if self._baselines:
             return self._begun(baseline_trial(self._spec, self._baselines.pop(0), self._clock.now()))
-        limit = self._spec.search.max_trials
-        if limit is not None and self._searched >= limit:
+        if self._most is not None and self._searched >= self._most:
             self.ended = "max_trials"
             return None
         proposal = self._proposer.ask()

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 FACTOR = 3
 """Hyperband keeps one configuration in `FACTOR` from rung to rung."""
 
+FREEZE_THAW_TRAININGS = 10
+"""So many full trainings' epochs freeze-thaw plans for where no number of trials is given."""
+
 
 @dataclass(frozen=True)
 class PlannedTrials:
@@ -77,7 +80,7 @@ def planned_trials(
         name: one of `search.oracles.NAMES`.
         min_epochs: shortest training, at least 1; read for Hyperband and freeze-thaw only.
         max_epochs: longest training, at least `min_epochs`.
-        max_trials: largest number of trials, or None.
+        max_trials: largest number of trials, or None for as many as the algorithm itself plans.
         configurations: size of the space (for grid: of the grid), or None when it is not finite.
 
     Returns:
@@ -94,13 +97,11 @@ def planned_trials(
 
 
 def _freeze_thaw(first: int, longest: int, max_trials: int | None) -> list[PlannedTrials]:
-    if max_trials is None:
-        return [PlannedTrials(None, 0, longest)]
     groups: list[PlannedTrials] = []
-    spent = 0
-    for _ in range(max_trials):
+    trials = spent = 0
+    while spent < FREEZE_THAW_TRAININGS * longest if max_trials is None else trials < max_trials:
         length = new_length(spent, first, longest)
-        spent += length
+        trials, spent = trials + 1, spent + length
         same = bool(groups) and groups[-1].epochs_to == length
         count = (groups.pop().count or 0) + 1 if same else 1
         groups.append(PlannedTrials(count, 0, length))

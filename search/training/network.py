@@ -14,6 +14,7 @@ import tensorflow as tf
 from search.training import graphs
 from search.training.adjustable import AdjustableDense, AdjustableDropout, AdjustableNumber
 from search.training.engine import Engine, Rows
+from search.training.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
 from spaces.model import compile_model, layer_stack
 
@@ -30,7 +31,7 @@ class Network:
     def __init__(self, settings: Settings, info: DataInfo, rows: Rows) -> None:
         self._info = info
         free = graphs.widths_are_free(settings)
-        layers = [_adjustable(layer, free) for layer in layer_stack(settings, info)]
+        layers = [_stand_in(layer, free) for layer in layer_stack(settings, info)]
         model = keras.Sequential([keras.Input(info.input_shape, name="rows"), *layers], name=settings.family)
         compile_model(model, settings.training, info, settings.model["output"])
         self._dropouts = [layer for layer in layers if isinstance(layer, AdjustableDropout)]
@@ -86,11 +87,14 @@ class Network:
             optimizer.learning_rate = settings.training.learning_rate
 
 
-def _adjustable(layer: Any, free: bool) -> Any:
+def _stand_in(layer: Any, free: bool) -> Any:
+    """The layer that trains in place of one of Keras's."""
     if isinstance(layer, keras.layers.Dropout):
         return AdjustableDropout.from_config(layer.get_config())
     if free and isinstance(layer, keras.layers.Dense) and layer.name != "output":
         return AdjustableDense.from_config(layer.get_config())
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return FusedBatchNormalization.from_config(layer.get_config())
     return layer
 
 

@@ -22,6 +22,7 @@ from search.observer import Observer
 from search.oracles import oracle as make_oracle
 from search.proposer import Proposer
 from search.runner import Runner, unfinished
+from search.schedule import trial_limit
 from search.seeds import derive
 from search.sources import SearchSource
 from search.store import RunReader, RunStore
@@ -316,7 +317,7 @@ class Night:
         with make_store(self.run) as store:
             asker = proposer(self.spec)
             asker.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
-            source = SearchSource(self.spec, asker, store, self.clock, lambda: self.until)
+            source = SearchSource(self.spec, asker, store, self.clock, lambda: self.until, self._most())
             runner: Runner
             executor = SimulatedExecutor(self.world, self.clock, self.disk, self.slots, lambda what: hook(what, runner))
             runner = Runner(executor, store, self.clock, self.observer)
@@ -326,6 +327,9 @@ class Night:
                 self.ended = source.ended
                 self.epochs_trained += executor.epochs_trained
                 self.most_at_once = max(self.most_at_once, executor.most_at_once)
+
+    def _most(self) -> int | None:
+        return trial_limit(self.spec, timed=self.until is not None)
 
     def trials(self, *kinds: TrialKind) -> list[Trial]:
         with RunReader(self.run) as reader:

@@ -204,14 +204,46 @@ def test_some_failures_are_part_of_the_table(tmp_path):
     assert {t.outcome.failure.reason for t in failed} == {FailureReason.NAN}
 
 
-def test_a_budget_is_kept(tmp_path):
+class PowerCut(BaseException):
+    pass
+
+
+class Cut(Observer):
+    """Ends the process, as it were, in the first trial of the search."""
+
+    def started(self, trial):
+        if trial.kind is TrialKind.SEARCH:
+            raise PowerCut
+
+
+def test_a_budget_is_kept_also_by_a_resume_after_a_power_cut(tmp_path):
     """Far too many trials for the time: the search ends early enough for what comes after it."""
     import time
 
     started = time.time()
     spec = small.spec(search={**FEW, "max_trials": None}, final={"candidates": 3, "seeds": 2})
-    run = search.run(spec, run_dir=tmp_path / "run", workers=0, check=False, budget=30.0)
-    assert time.time() - started < 30.0
+    with pytest.raises(PowerCut):
+        search.run(spec, run_dir=tmp_path / "run", workers=0, check=False, budget=30.0, observers=[Cut()])
+    run = search.open_run(tmp_path / "run")
+    assert started < run.promised < started + 31.0
+    search.resume(run, workers=0)
+    assert time.time() < run.promised
     with run.read() as reader:
         assert (reader.meta("exit"), reader.meta("search_ended")) == ("done", "deadline")
         assert reader.meta("winner")
+
+
+def test_a_search_that_never_ends_needs_a_time_also_once_the_promised_one_is_over(tmp_path, searched):
+    import shutil
+    import time
+
+    spec = small.spec(search={**FEW, "max_trials": None}, final={"candidates": 2, "seeds": 2})
+    with pytest.raises(search.RunError, match=r"goes on for ever.*--budget"):
+        search.run(spec, run_dir=tmp_path / "new", workers=0)
+    run = tmp_path / "run"
+    shutil.copytree(searched[0], run)
+    (run / layout.SPACE).write_text(spaces.dump(spec))
+    with RunStore(run) as store:
+        store.put_meta(phase="search", until=time.time() - 1)
+    with pytest.raises(search.RunError, match=r"goes on for ever.*--budget"):
+        search.resume(run, workers=0)

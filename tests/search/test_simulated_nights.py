@@ -29,7 +29,7 @@ from tests.search.simulation import (
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
 
-ALGORITHMS = ("hyperband", "bayesian", "random", "grid")
+ALGORITHMS = ("freeze-thaw", "hyperband", "bayesian", "random", "grid")
 FAULTY = World(failing=0.15, nan=0.15)
 
 
@@ -65,7 +65,7 @@ def broken_store(kill_in, after):
 
 def few(algorithm, trials):
     """So many trials, fewer where each proposal fits a Gaussian process."""
-    return min(trials, 14) if algorithm == "bayesian" else trials
+    return min(trials, {"bayesian": 14, "freeze-thaw": 24}.get(algorithm, trials))
 
 
 def undisturbed(folder, algorithm, world=FAULTY, **options):
@@ -507,7 +507,7 @@ def test_a_trial_stopped_before_it_began_keeps_what_was_saved_before(tmp_path):
             return set(pending)
 
     with RunStore(night.run) as store:
-        source = SearchSource(night.spec, proposer(night.spec), store, night.clock, lambda: None)
+        source = SearchSource(night.spec, proposer(night.spec), store, night.clock, lambda: None, most=None)
         runner = Runner(Starting(night.world, night.clock, night.disk), store, night.clock, Observer())
         source.next = lambda: None
         runner.run(source, [waiting])

@@ -20,5 +20,12 @@ def test_freeze_thaw_is_planned_by_what_new_configurations_get():
     assert (lengths[0], lengths[-1]) == (3, 52)
     # about 40 full trainings, as the searches in benchmarks/oracles.py take
     assert sum(group.count * group.epochs_to for group in plan) == pytest.approx(40 * 52, rel=0.1)
-    unlimited = planned_trials("freeze-thaw", min_epochs=1, max_epochs=9, max_trials=None, configurations=4)
-    assert unlimited == [PlannedTrials(None, 0, 9)]
+
+
+@pytest.mark.parametrize(("shortest", "longest"), [(1, 9), (3, 27), (5, 5), (1, 1)])
+def test_left_to_itself_freeze_thaw_plans_for_ten_full_trainings(shortest, longest):
+    limits = {"min_epochs": shortest, "max_epochs": longest, "configurations": None}
+    plan = planned_trials("freeze-thaw", max_trials=None, **limits)
+    epochs = sum(group.count * group.epochs_to for group in plan)
+    assert 10 * longest <= epochs < 11 * longest
+    assert planned_trials("freeze-thaw", max_trials=sum(group.count for group in plan), **limits) == plan

@@ -21,7 +21,7 @@ CASES = dict(reuse_cases.cases())
 # Those that find their compiled functions, or those of a network with dropout, from an earlier case.
 REUSED = {
     "adam, wider, other rate", "adam, no dropout", "other momentum", "other decay", "adamw, other weight decay",
-    "rmsprop with other penalty", "cnn, other numbers",
+    "rmsprop with other penalty", "cnn, other numbers", "cnn, normalized, other numbers",
 }  # fmt: skip
 
 
@@ -43,6 +43,7 @@ def test_every_bit_is_that_of_a_model_of_its_own(trained, name):
     assert found["first"], "fresh weights"
     assert found["curve"], "metrics of two epochs"
     assert found["last"], "weights and optimizer after two epochs"
+    assert found["like_keras"], "up to rounding"
     assert found["learnt"]
     assert found["parameters"], "counted without building"
 
