@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -16,7 +15,7 @@ from results.walltime import busy, covered, elapsed
 from search.errors import DiskError, RunError
 from search.rundir import open_run
 from search.store import RunStore, Work
-from search.trial import FailureReason, Scalar, Trial, TrialKind, TrialState
+from search.trial import FailureReason, Scalar, Stop, Trial, TrialKind, TrialState
 
 
 class Account(StrEnum):
@@ -25,7 +24,7 @@ class Account(StrEnum):
     SEARCH = "search"
     """Trials of configurations that went all the way."""
     PRUNED = "pruned"
-    """Trials of configurations that the oracle did not promote to the longest training."""
+    """Trials of configurations that the oracle gave up before the longest training, and before they ended early."""
     FAILED = "failed"
     TOO_LONG = "too long"
     """Trials that were ended at a time limit."""
@@ -96,7 +95,7 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
     return [Entry(a, seconds[a], seconds[a] / total if total > 0 else 0.0, counts[a]) for a in Account]
 
 
-@contextmanager
+@contextlib.contextmanager
 def booked(run: Source, account: Literal[Account.EXPORT, Account.REPORT]) -> Iterator[None]:
     """Records that the run was worked on, from the beginning of the block to its end, however it ends.
 
@@ -127,12 +126,13 @@ def _accounts(trials: Sequence[Trial]) -> dict[str, Account]:
     promoting = any(trial.parent is not None for trial in searched)
     reached: dict[str, int] = {}
     values: dict[str, frozenset[tuple[str, Scalar]]] = {}
-    unfinished: set[str] = set()
+    kept: set[str] = set()
     for trial in searched:
         reached[trial.configuration] = max(reached.get(trial.configuration, 0), trial.epochs_to)
         values.setdefault(trial.configuration, frozenset(trial.values.items()))
-        if trial.state is TrialState.RUNNING:
-            unfinished.add(trial.configuration)
+        ended = trial.outcome is not None and trial.outcome.stopped in (Stop.EARLY_STOPPING, Stop.TARGET)
+        if ended or trial.state is TrialState.RUNNING:
+            kept.add(trial.configuration)
     duplicates = _later_duplicates(values)
     found: dict[str, Account] = {}
     for trial in trials:
@@ -147,7 +147,7 @@ def _accounts(trials: Sequence[Trial]) -> dict[str, Account]:
             found[trial.id] = Account.TOO_LONG if failure.reason is FailureReason.HUNG else Account.FAILED
         elif trial.configuration in duplicates:
             found[trial.id] = Account.DUPLICATE
-        elif promoting and reached[trial.configuration] < longest and trial.configuration not in unfinished:
+        elif promoting and reached[trial.configuration] < longest and trial.configuration not in kept:
             found[trial.id] = Account.PRUNED
         else:
             found[trial.id] = Account.SEARCH

@@ -36,15 +36,7 @@ class Holder:
 
     def alive(self) -> bool:
         """Whether it is there; a process on another machine is believed to be."""
-        if self.host != socket.gethostname():
-            return True
-        try:
-            os.kill(self.pid, 0)
-        except PermissionError:
-            return True
-        except (OSError, OverflowError):
-            return False
-        return True
+        return self.host != socket.gethostname() or is_alive(self.pid)
 
 
 def holder(directory: Path) -> Holder | None:
@@ -56,6 +48,18 @@ def holder(directory: Path) -> Holder | None:
         return None
     # Below 1 a process id stands for groups of processes, which are always there.
     return Holder(host, pid) if isinstance(host, str) and type(pid) is int and pid > 0 else None
+
+
+def is_alive(pid: int) -> bool:
+    """Whether this machine has a process with this id, which is above 0."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        # It is somebody else's.
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 class RunLock:

@@ -5,14 +5,18 @@ Pure functions of what has been measured so far. All times are in seconds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.configuration import Configuration
+from search.trial import Stop
 from spaces import Settings
 
 # Training times are guessed from earlier epochs on a machine that does other things too.
 _CAUTION = 1.25
+# A training that has ended early ends earlier or later from another seed.
+_OTHER_SEED = 1.25
 # Before anything is measured, so much of the whole budget is kept for what comes after the search.
 _UNMEASURED_SHARE = 0.35
 # However long retraining would take, the search itself gets at least this share of the time for both.
@@ -77,16 +81,18 @@ def training_seconds(configuration: Configuration, epochs: int | None = None) ->
     overhead = max(
         (trial.outcome.build_seconds for trial in configuration.trials if trial.outcome is not None), default=0.0
     )
-    if epochs is None:
-        settings = Settings.from_json(configuration.settings)
-        epochs = settings.training.epochs
-        rule = settings.training.early_stopping
-        if rule is not None and configuration.best_epoch is not None:
-            seen = len(configuration.epochs)
-            likely = configuration.best_epoch + rule.patience + 1
-            # A best epoch at the very end of the curve says nothing about where it would have stopped.
-            epochs = epochs if likely > seen else min(epochs, 2 * likely)
-    return _CAUTION * (overhead + epochs * per_epoch)
+    return _CAUTION * (overhead + (_likely_epochs(configuration) if epochs is None else epochs) * per_epoch)
+
+
+def _likely_epochs(configuration: Configuration) -> int:
+    training, seen = Settings.from_json(configuration.settings).training, len(configuration.epochs)
+    if configuration.stopped in (Stop.EARLY_STOPPING, Stop.TARGET):
+        return min(training.epochs, math.ceil(_OTHER_SEED * seen))
+    if training.early_stopping is None or configuration.best_epoch is None:
+        return training.epochs
+    likely = configuration.best_epoch + training.early_stopping.patience + 1
+    # A best epoch at the very end of the curve says nothing about where it would have stopped.
+    return training.epochs if likely > seen else min(training.epochs, 2 * likely)
 
 
 def final_seconds(plan: FinalPlan, ranked: Sequence[Configuration], slots: int) -> float:

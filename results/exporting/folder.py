@@ -13,6 +13,7 @@ from typing import Any
 from results.exporting import metadata
 from results.exporting.digest import sha256
 from results.exporting.formats import FORMATS
+from search.lock import is_alive
 
 CARD = "model_card.md"
 
@@ -28,7 +29,7 @@ def workspace(directory: Path) -> Iterator[Path]:
     """
     directory.mkdir(parents=True, exist_ok=True)
     for left_over in directory.glob(f"{_PREFIX}*"):
-        if not _alive(left_over.name.removeprefix(_PREFIX)):
+        if not _in_use(left_over):
             shutil.rmtree(left_over, ignore_errors=True)
     folder = directory / f"{_PREFIX}{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -101,13 +102,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _alive(process: str) -> bool:
-    if not process.isdigit() or int(process) == os.getpid():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _in_use(folder: Path) -> bool:
+    """Whether a working folder is that of another process which is still there."""
+    owner = folder.name.removeprefix(_PREFIX)
+    return owner.isdecimal() and int(owner) not in (0, os.getpid()) and is_alive(int(owner))

@@ -19,19 +19,8 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
 from search.errors import CheckpointError, DiskError
+from search.executors import protocol
 from search.executors.base import OnEpoch
-from search.executors.protocol import (
-    Done,
-    EpochDone,
-    Measure,
-    Measured,
-    Raised,
-    Ready,
-    Setup,
-    StopTraining,
-    Train,
-    Trouble,
-)
 from search.trial import Failure, FailureReason, Outcome, Stop, TrialJob
 
 # How long after a job's own time limit a worker that still has not answered is taken to hang.
@@ -79,7 +68,7 @@ class WorkerPool:
 
     def __init__(
         self,
-        setups: list[Setup],
+        setups: list[protocol.Setup],
         environments: list[dict[str, str]],
         memory_limit: int,
         on_event: Callable[[str], None],
@@ -119,7 +108,7 @@ class WorkerPool:
         self._serve_until(lambda worker: worker.ready)
         for worker in self._workers.values():
             worker.pace = None
-            _try_send(worker.connection, Measure(settings, seconds))
+            _try_send(worker.connection, protocol.Measure(settings, seconds))
         # A worker that died of it has been replaced by one that was never asked.
         asked = set(self.processes)
         self._serve_until(lambda worker: worker.pace is not None or worker.process.pid not in asked)
@@ -210,11 +199,7 @@ class WorkerPool:
                 task.attempts += 1
                 task.started = task.last_sign = time.monotonic()
                 worker.task, worker.stop_sent = task, False
-                try:
-                    worker.connection.send(Train(task.job))
-                except OSError:
-                    # It died while it was idle; `wait` finds its end of the connection closed.
-                    continue
+                _try_send(worker.connection, protocol.Train(task.job))
 
     def _pass_on_stop(self) -> None:
         if self._stop is None:
@@ -226,7 +211,7 @@ class WorkerPool:
         for worker in self._workers.values():
             if worker.task is not None and not worker.stop_sent:
                 worker.stop_sent = True
-                _try_send(worker.connection, StopTraining(self._stop))
+                _try_send(worker.connection, protocol.StopTraining(self._stop))
 
     def _receive(self, worker: _Worker) -> None:
         try:
@@ -234,29 +219,29 @@ class WorkerPool:
         except (EOFError, OSError):
             self._bury(worker, None)
             return
-        if isinstance(message, Ready):
+        if isinstance(message, protocol.Ready):
             worker.ready = True
             self._failed_starts = 0
-        elif isinstance(message, Measured):
+        elif isinstance(message, protocol.Measured):
             worker.pace = message.pace
-        elif isinstance(message, EpochDone) and worker.task is not None:
+        elif isinstance(message, protocol.EpochDone) and worker.task is not None:
             worker.task.last_sign = time.monotonic()
             worker.task.on_epoch(worker.task.job.trial_id, message.epoch)
-        elif isinstance(message, Done | Raised):
+        elif isinstance(message, protocol.Done | protocol.Raised):
             self._answered(worker, message)
 
-    def _answered(self, worker: _Worker, message: Done | Raised) -> None:
+    def _answered(self, worker: _Worker, message: protocol.Done | protocol.Raised) -> None:
         task, worker.task = worker.task, None
         if task is None:
             return
-        if isinstance(message, Done):
+        if isinstance(message, protocol.Done):
             if message.resident > self._memory_limit:
                 self._on_event(f"worker {worker.index} held {message.resident / 2**20:.0f} MiB and is replaced")
                 self._remove(worker)
             task.future.set_result(message.outcome)
-        elif message.trouble is Trouble.CHECKPOINT:
+        elif message.trouble is protocol.Trouble.CHECKPOINT:
             task.future.set_exception(CheckpointError(message.message))
-        elif message.trouble is Trouble.DISK:
+        elif message.trouble is protocol.Trouble.DISK:
             task.future.set_exception(DiskError(message.message))
         else:
             task.future.set_exception(RuntimeError(message.message))

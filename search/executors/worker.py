@@ -16,18 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import CheckpointError, DiskError
-from search.executors.protocol import (
-    Done,
-    EpochDone,
-    Measure,
-    Measured,
-    Raised,
-    Ready,
-    Setup,
-    StopTraining,
-    Train,
-    Trouble,
-)
+from search.executors import protocol
 from search.trial import Stop, TrialJob
 
 
@@ -36,7 +25,7 @@ class _Inbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.jobs: queue.SimpleQueue[TrialJob | Measure] = queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[TrialJob | protocol.Measure] = queue.SimpleQueue()
         self.stop: Stop | None = None
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -47,12 +36,12 @@ class _Inbox:
             except (EOFError, OSError):
                 # The pool is gone, however it ended. What this process was training is trained again later.
                 os._exit(0)
-            if isinstance(message, Train):
+            if isinstance(message, protocol.Train):
                 self.stop = None
                 self.jobs.put(message.job)
-            elif isinstance(message, Measure):
+            elif isinstance(message, protocol.Measure):
                 self.jobs.put(message)
-            elif isinstance(message, StopTraining):
+            elif isinstance(message, protocol.StopTraining):
                 self.stop = message.why
 
 
@@ -62,20 +51,20 @@ def main(descriptor: int) -> None:
         # A Ctrl-C is the pool's to handle; it asks for an orderly end, or closes the connection.
         signal.signal(number, signal.SIG_IGN)
     connection = Connection(descriptor)
-    setup: Setup = connection.recv()
+    setup: protocol.Setup = connection.recv()
     sys.path[:] = setup.path
     inbox = _Inbox(connection)
     trainer = _trainer(setup)
-    connection.send(Ready())
+    connection.send(protocol.Ready())
     while True:
         job = inbox.jobs.get()
-        if isinstance(job, Measure):
-            connection.send(Measured(trainer.pace(job.settings, job.seconds)))
+        if isinstance(job, protocol.Measure):
+            connection.send(protocol.Measured(trainer.pace(job.settings, job.seconds)))
         else:
             connection.send(_answer(trainer, job, inbox, connection))
 
 
-def _trainer(setup: Setup) -> Any:
+def _trainer(setup: protocol.Setup) -> Any:
     from search import shared_data
     from search.clock import SystemClock
     from search.training import threads
@@ -87,16 +76,16 @@ def _trainer(setup: Setup) -> Any:
     return Trainer(setup.run, shared_data.read(setup.data), SystemClock())
 
 
-def _answer(trainer: Any, job: TrialJob, inbox: _Inbox, connection: Connection) -> Done | Raised:
+def _answer(trainer: Any, job: TrialJob, inbox: _Inbox, connection: Connection) -> protocol.Done | protocol.Raised:
     try:
-        outcome = trainer.train(job, lambda: inbox.stop, lambda epoch: connection.send(EpochDone(epoch)))
-        return Done(outcome, resident_bytes())
+        outcome = trainer.train(job, lambda: inbox.stop, lambda epoch: connection.send(protocol.EpochDone(epoch)))
+        return protocol.Done(outcome, resident_bytes())
     except CheckpointError as error:
-        return Raised(Trouble.CHECKPOINT, str(error))
+        return protocol.Raised(protocol.Trouble.CHECKPOINT, str(error))
     except DiskError as error:
-        return Raised(Trouble.DISK, str(error))
+        return protocol.Raised(protocol.Trouble.DISK, str(error))
     except Exception as error:
-        return Raised(Trouble.INTERNAL, f"{type(error).__name__}: {error}")
+        return protocol.Raised(protocol.Trouble.INTERNAL, f"{type(error).__name__}: {error}")
 
 
 def resident_bytes() -> int:

@@ -199,21 +199,20 @@ class FreezeThawOracle(BaseOracle):
 
     def _can_finish(self, curve: Curve, own: Sequence[Curve]) -> bool:
         """Whether the share of the epochs that is kept for finishing pays for the rest of the curve."""
-        finished = [c for c in own if self._from(c) and self._asked(c) == self._longest]
+        stretches = [(c, *self._last_stretch(c)) for c in own]
+        finished = [(c, start) for c, start, end in stretches if start and end == self._longest]
         spent = _spent_epochs(own)
         if not finished:
             return spent >= _FIRST_FINISH * self._longest
         # Where trainings stop early, so will this one, most likely.
-        ends = [c.epochs for c in finished if c.stage is Stage.ENDED]
+        ends = [c.epochs for c, _ in finished if c.stage is Stage.ENDED]
         rest = max(1.0, float(np.mean(ends or [self._longest])) - curve.epochs)
-        return sum(c.epochs - self._from(c) for c in finished) + rest <= _FINISHING * spent
+        return sum(c.epochs - start for c, start in finished) + rest <= _FINISHING * spent
 
-    def _from(self, curve: Curve) -> int:
-        """Epochs that a configuration had before its last trial."""
-        return int(self.trials[curve.trial_id].hyperparameters.values["tuner/initial_epoch"])
-
-    def _asked(self, curve: Curve) -> int:
-        return int(self.trials[curve.trial_id].hyperparameters.values["tuner/epochs"])
+    def _last_stretch(self, curve: Curve) -> tuple[int, int]:
+        """The epochs from which and to which a configuration's last trial was to train."""
+        values = self.trials[curve.trial_id].hyperparameters.values
+        return int(values["tuner/initial_epoch"]), int(values["tuner/epochs"])
 
     def _retire(self, curves: Sequence[Curve], outlook: Floats) -> None:
         """Gives up the paused configurations of poor outlook: their checkpoints need not be kept."""

@@ -1,5 +1,6 @@
 """Where the time went."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,23 @@ def test_nothing_is_pruned_without_promotions(make_run: MakeRun) -> None:
     found = spent(make_run(promotions=False))
     assert found[Account.PRUNED] == 0
     assert found[Account.SEARCH] == pytest.approx(9 * 4.6)
+
+
+@pytest.mark.parametrize("stop", [Stop.EARLY_STOPPING, Stop.TARGET])
+def test_what_ended_by_itself_was_not_pruned(make_run: MakeRun, stop: Stop) -> None:
+    run = make_run()
+    before = spent(run)
+    with RunReader(run) as reader:
+        trials = {trial.id: trial for trial in reader.trials()}
+    promoted = {trial.parent for trial in trials.values()}
+    short = next(t for t in trials.values() if t.kind is TrialKind.SEARCH and t.epochs_to == 1 and t.id not in promoted)
+    assert short.outcome is not None
+    with RunStore(run) as store:
+        store.finish(short.id, dataclasses.replace(short.outcome, stopped=stop), short.finished or 0.0)
+    found = spent(run)
+    moved = pytest.approx(short.outcome.seconds - short.outcome.build_seconds)
+    assert found[Account.SEARCH] - before[Account.SEARCH] == moved
+    assert before[Account.PRUNED] - found[Account.PRUNED] == moved
 
 
 def test_equal_values_are_duplicates_whatever_their_order(make_run: MakeRun) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from search import timeplan
 from search.configuration import configurations
 from search.timeplan import FinalPlan
+from search.trial import Stop
 from tests.search.records import completed, settings
 
 FULL = FinalPlan(3, 2, True)
@@ -30,6 +33,16 @@ def test_early_stopping_makes_it_shorter_where_it_was_seen_to_end():
     assert timeplan.training_seconds(stopped) == pytest.approx(1.25 * (0.5 + 16))
     growing = configuration("a", epochs=8, best=8, early_stopping=rule)
     assert timeplan.training_seconds(growing) == pytest.approx(1.25 * (0.5 + 27))
+
+
+@pytest.mark.parametrize("stop", [Stop.EARLY_STOPPING, Stop.TARGET])
+def test_what_has_ended_early_is_expected_to_end_there_again_or_a_little_later(stop):
+    """Also where the best score came later than the metric that early stopping looked at said."""
+    rule = {"monitor": "val_loss", "patience": 3, "min_delta": 0.0, "mode": "min"}
+    ended = replace(configuration("a", epochs=8, best=8, early_stopping=rule), stopped=stop)
+    assert timeplan.training_seconds(ended) == pytest.approx(1.25 * (0.5 + 10))
+    late = replace(configuration("a", epochs=25, best=25, early_stopping=rule), stopped=stop)
+    assert timeplan.training_seconds(late) == pytest.approx(1.25 * (0.5 + 27))
 
 
 def test_a_configuration_without_epochs_takes_no_time():
