@@ -40,9 +40,9 @@ def score(value: float) -> str:
     return f"{value:.4f}" if 0.01 <= abs(value) < 100 or value == 0 else f"{value:.4g}"
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 epoch`, `2 epochs`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 epoch`, `2 epochs`; `many` where it is not made by an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def cell(column: str, value: Any) -> str:

@@ -10,7 +10,8 @@ from results.reporting.chart import Axis, Chart, Line, Panel, Tone, View
 from results.reporting.document import Code, Document, Headline, Item, Pairs, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.history import best_so_far, ended_trials, epochs_spent, time_unit
-from results.reporting.words import DASH, alike, count, duration, listed, number, plural, scalar
+from results.reporting.words import DASH, alike, count, duration, listed, number, scalar
+from results.text import plural
 from search.rundir import Run
 
 _NAMES = {

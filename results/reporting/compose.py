@@ -19,7 +19,8 @@ from results.reporting.sections.residuals import residuals
 from results.reporting.sections.rungs import rungs
 from results.reporting.sections.time import time_spent
 from results.reporting.sections.tradeoff import tradeoff
-from results.reporting.words import duration, moment, plural
+from results.reporting.words import duration, moment
+from results.text import plural
 from search.rundir import Run
 from search.trial import TrialKind
 

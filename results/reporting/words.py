@@ -44,11 +44,6 @@ def count(value: int | None) -> str:
     return DASH if value is None else f"{value:,}"
 
 
-def plural(value: int, one: str, many: str = "") -> str:
-    """`1 trial`, `3 trials`."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
-
-
 def percent(share: float) -> str:
     """A share of 0 to 1: `12 %`, `0.4 %`."""
     value = 100 * share

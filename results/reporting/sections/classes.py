@@ -12,7 +12,8 @@ from results.reporting.chart import Axis, Cells, Chart, Panel, View
 from results.reporting.document import Item, Picture, Pictures, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.pixels import to_pixels
-from results.reporting.words import count, distinct, number, percent, plural
+from results.reporting.words import count, distinct, number, percent
+from results.text import plural
 from search.store import Evaluation
 
 _MOST_TEXTS = 20
@@ -119,7 +120,9 @@ def _pictures(facts: Facts, names: list[str], answers: Answers) -> list[Item]:
     def picture(k: int) -> Picture:
         row = int(answers.index[k])
         guess, label = int(answers.classes[row]), int(answers.labels[row])
-        words = f"{names[guess]} · {percent(float(answers.confidence[row]))}"
+        # No line ends before the sign.
+        confidence = percent(float(answers.confidence[row])).replace(" ", "\N{NO-BREAK SPACE}")
+        words = f"{names[guess]} · {confidence}"
         return Picture(pixels[k], words, names[label], guess == label)
 
     # The examples begin with the random rows; the most confident mistakes follow.

@@ -10,7 +10,8 @@ from results.reporting.chart import Axis, Chart, Dots, Line, Mark, Panel, Symbol
 from results.reporting.document import Item, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.common import title
-from results.reporting.words import listed, number, plural, signed
+from results.reporting.words import listed, number, signed
+from results.text import plural
 from search.configuration import Configuration
 
 _TOP = 10

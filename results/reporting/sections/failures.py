@@ -7,7 +7,8 @@ from collections import defaultdict
 from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.reporting.document import Item, Section, Table, Text
 from results.reporting.facts import Facts
-from results.reporting.words import duration, listed, percent, plural, shortened
+from results.reporting.words import duration, listed, percent, shortened
+from results.text import plural
 from search.trial import Trial, TrialState
 
 _MOST_ROWS = 20

@@ -8,8 +8,9 @@ from results.finalists import Finalist
 from results.reporting.chart import Axis, Chart, Dots, Line, Panel, Symbol, Tone, View
 from results.reporting.document import Item, Section, Table, Text
 from results.reporting.facts import Facts
-from results.reporting.words import DASH, alike, count, distinct, listed, number, plural, signed
+from results.reporting.words import DASH, alike, count, distinct, listed, number, signed
 from results.statistics import Interval
+from results.text import plural
 
 _FAR = 4.0
 """Baselines further away than this many times the span of the finalists are left out of their picture."""

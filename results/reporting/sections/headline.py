@@ -7,8 +7,9 @@ from results.reporting.document import Headline
 from results.reporting.facts import Facts
 from results.reporting.sections.exported import links
 from results.reporting.sections.versus import row_losses, versus
-from results.reporting.words import count, duration, number, plural
+from results.reporting.words import count, duration, number
 from results.statistics import mean_interval, wilson
+from results.text import plural
 from search.configuration import Configuration
 from search.store import Evaluation
 

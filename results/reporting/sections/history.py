@@ -10,7 +10,8 @@ from results.reporting.document import Item, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside
 from results.reporting.sections.thinning import drawn_words, thinned
-from results.reporting.words import duration, number, plural
+from results.reporting.words import duration, number
+from results.text import plural
 from search.trial import Trial, TrialKind, TrialState
 
 _MOST_BASELINES = 6

@@ -12,7 +12,8 @@ from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside
 from results.reporting.sections.importance import importance_chart, importances
 from results.reporting.sections.thinning import thinned
-from results.reporting.words import listed, number, plural, scalar
+from results.reporting.words import listed, number, scalar
+from results.text import plural
 from search.configuration import Configuration
 
 _MOST_LINES = 3000
@@ -50,7 +51,7 @@ def _parallel(facts: Facts, found: list[Column]) -> ParallelLines:
     axes = []
     for column in found:
         inactive = len(column.values) < len(facts.searched)
-        axes.append(ParallelAxis(column.name, (*column.ticks(), *(((-0.12, "–"),) if inactive else ()))))
+        axes.append(ParallelAxis(column.name, (*column.ticks(), *(((-0.12, "unused"),) if inactive else ()))))
 
     def position(score: float) -> float:
         return 0.5 if high <= low else min(max((score - low) / (high - low), 0.0), 1.0)

@@ -19,7 +19,8 @@ import numpy as np
 from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.reporting.columns import Column
 from results.reporting.comparable import FEWEST, Comparable
-from results.reporting.words import listed, percent, plural
+from results.reporting.words import listed, percent
+from results.text import plural
 
 _RESAMPLES = 25
 _MOST_ROWS = 200

@@ -6,7 +6,8 @@ from results.finalists import WINNER
 from results.ranking import REASON, Row, Table, ranking
 from results.reporting.document import Item, RankedRow, RankedTable, Section
 from results.reporting.facts import Facts
-from results.reporting.words import number, plural
+from results.reporting.words import number
+from results.text import plural
 from search.rundir import Run
 from search.trial import Stop
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from results.reporting.document import Code, Item, Pairs, Section, Text
 from results.reporting.facts import Facts
-from results.reporting.words import DASH, count, duration, listed, moment, plural, size
+from results.reporting.words import DASH, count, duration, listed, moment, size
+from results.text import plural
 
 
 def reproduce(facts: Facts) -> Section:

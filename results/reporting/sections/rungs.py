@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.reporting.document import Section
 from results.reporting.facts import Facts
-from results.reporting.words import listed, plural
-from search.trial import Trial, TrialKind, TrialState
+from results.reporting.words import listed
+from results.text import plural
+from search.trial import Stop, Trial, TrialKind, TrialState
 
+_MOST_BARS = 8
 _ON, _ENDED, _FAILED, _RUNNING = "went on or reached the end", "ended here", "failed", "running"
 
 
@@ -24,48 +27,82 @@ def rungs(facts: Facts) -> Section | None:
     for trial in trials:
         brackets[first.get(trial.configuration, trial.epochs_to)].append(trial)
     continued = {t.parent for t in trials if t.parent}
-    lengths = sorted({t.epochs_to for t in trials})
+    labels = _labels(sorted({t.epochs_to for t in trials}))
     # Only Hyperband compares configurations among those that started with the same length.
     funnels = [("", trials)]
     if facts.meta["algorithm"] == "hyperband" and len(brackets) > 1:
         funnels = [(f"started with {plural(start, 'epoch')}", brackets[start]) for start in sorted(brackets)]
     # All of them show all lengths, so that equal lengths stand side by side.
-    panels = tuple(_panel(started, continued, lengths, title) for title, started in funnels)
-    view = View(panels, columns=min(2, len(panels)), height=90 + 40 * len(lengths))
+    panels = tuple(_panel(started, continued, labels, title) for title, started in funnels)
+    view = View(panels, columns=min(2, len(panels)), height=90 + 40 * len(set(labels.values())))
     return Section("rungs", "Rungs", [Chart("rungs", _caption(brackets), (view,))], "Rungs")
 
 
-def _panel(trials: Sequence[Trial], continued: set[str], lengths: Sequence[int], title: str) -> Panel:
+def _labels(lengths: Sequence[int]) -> dict[int, str]:
+    """What each length is called: neighbouring ones by a common name, where there are too many for one bar each."""
+    if len(lengths) <= _MOST_BARS:
+        return {length: plural(length, "epoch") for length in lengths}
+    *shorter, longest = lengths
+    step = math.log(longest / shorter[0]) / (_MOST_BARS - 1)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for length in shorter:
+        groups[int(math.log(length / shorter[0]) / step)].append(length)
+    groups[_MOST_BARS] = [longest]
+    return {length: _spread(group, "epoch") for group in groups.values() for length in group}
+
+
+def _spread(lengths: Sequence[int], noun: str) -> str:
+    return plural(lengths[0], noun) if len(lengths) == 1 else f"{lengths[0]} to {plural(lengths[-1], noun)}"
+
+
+def _panel(trials: Sequence[Trial], continued: set[str], labels: Mapping[int, str], title: str) -> Panel:
+    longest = max(labels)
+
     def bars(fate: str, tone: Tone) -> Bars:
-        tally = Counter(t.epochs_to for t in trials if _fate(t, continued, t.epochs_to == lengths[-1]) == fate)
-        reached = sorted(tally)
-        return Bars([plural(length, "epoch") for length in reached], [tally[length] for length in reached], tone, fate)
+        tally = Counter(labels[t.epochs_to] for t in trials if _fate(t, continued, longest) == fate)
+        return Bars(list(tally), list(tally.values()), tone, fate)
 
     kinds = [(_ON, Tone.ACCENT), (_ENDED, Tone.SOFT), (_FAILED, Tone.BAD), (_RUNNING, Tone.FAINT)]
     shown = [one for one in (bars(*kind) for kind in kinds) if one.values]
-    labels = tuple(plural(length, "epoch") for length in lengths)
-    return Panel(shown, Axis("configurations", whole=True), Axis(categories=labels), title)
+    categories = tuple(dict.fromkeys(labels.values()))
+    return Panel(shown, Axis("configurations", whole=True), Axis(categories=categories), title)
 
 
-def _fate(trial: Trial, continued: set[str], last: bool) -> str:
+def _fate(trial: Trial, continued: set[str], longest: int) -> str:
     if trial.state is TrialState.FAILED:
         return _FAILED
     if trial.state is TrialState.RUNNING:
         return _RUNNING
-    return _ON if trial.id in continued or last else _ENDED
+    return _ON if trial.id in continued or _is_whole(trial, longest) else _ENDED
 
 
-def _caption(brackets: dict[int, list[Trial]]) -> str:
+def _is_whole(trial: Trial, longest: int) -> bool:
+    """Whether the trial took its configuration to the end: the longest training, or what ends a training early."""
+    ended = trial.outcome is not None and trial.outcome.stopped in (Stop.EARLY_STOPPING, Stop.TARGET)
+    return trial.state is TrialState.COMPLETED and (ended or trial.epochs_to == longest)
+
+
+def _caption(brackets: Mapping[int, Sequence[Trial]]) -> str:
     every = [t for trials in brackets.values() for t in trials]
     started = sum(t.parent is None for t in every)
     longest = max(t.epochs_to for t in every)
-    full = sum(t.epochs_to == longest and t.state is TrialState.COMPLETED for t in every)
     epochs = sum(len(t.outcome.epochs) for t in every if t.outcome)
     if not epochs:
         return f"{plural(started, 'configuration')} started."
+    trained: dict[str, int] = defaultdict(int)
+    for trial in every:
+        trained[trial.configuration] += len(trial.outcome.epochs) if trial.outcome else 0
+    whole = {t.configuration for t in every if _is_whole(t, longest)}
+    early = sum(trained[configuration] < longest for configuration in whole)
+    end = f"reached all {longest}" if not early else f"went to their end, {early} of them by stopping early"
     saved = 1 - epochs / (started * longest)
-    starts = listed(str(start) for start in sorted(brackets)) + (" epoch" if set(brackets) == {1} else " epochs")
     return (
-        f"{plural(started, 'configuration')} started with {starts} and {full} reached all {longest}: "
-        f"{100 * saved:.0f} % fewer epochs than training every one of them to the end."
+        f"{plural(started, 'configuration')} started with {_starts(sorted(brackets))} and {len(whole)} {end}: "
+        f"{100 * saved:.0f} % fewer epochs than {longest} for every one of them."
     )
+
+
+def _starts(lengths: Sequence[int]) -> str:
+    if len(lengths) > _MOST_BARS:
+        return _spread(lengths, "epoch")
+    return listed(str(length) for length in lengths) + (" epoch" if list(lengths) == [1] else " epochs")

@@ -7,7 +7,8 @@ from results.reporting.document import Section
 from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside
 from results.reporting.sections.thinning import drawn_words, thinned
-from results.reporting.words import count, number, plural
+from results.reporting.words import count, number
+from results.text import plural
 from search.configuration import Configuration
 
 

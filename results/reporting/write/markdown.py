@@ -19,7 +19,8 @@ from results.reporting.document import (
     Table,
     Text,
 )
-from results.reporting.words import number, plural, scalar
+from results.reporting.words import number, scalar
+from results.text import plural
 
 _MOST_ROWS = 20
 _SPECIAL = re.compile(r"([\\`*\[\]|~$])|(?<![0-9A-Za-z])(_)|(_)(?![0-9A-Za-z])|^(>|[#+-](?=[\s#-]))")

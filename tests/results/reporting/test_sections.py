@@ -26,7 +26,7 @@ from results.reporting.sections.tradeoff import pareto_front
 from search import layout
 from search.rundir import open_run
 from search.store import RunReader
-from search.trial import TrialKind
+from search.trial import Stop, TrialKind
 
 MakeRun = Callable[..., Path]
 
@@ -203,6 +203,28 @@ def test_rungs_count_every_configuration(make_run: MakeRun) -> None:
     assert last == {"went on or reached the end": 3, "ended here": 0, "failed": 0}
     # 29 start, 27 with one epoch; 9 train 2 more, 3 of them 6 more: 63 epochs instead of 29 * 9.
     assert "29 configurations started with 1 epoch and 3 reached all 9: 76 % fewer" in chart.caption
+
+
+def test_many_lengths_share_bars_and_an_early_end_is_an_end(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(configurations=27))
+    template = next(t for t in facts.trials if t.kind is TrialKind.SEARCH and t.parent is None)
+    lengths = range(3, 28)
+    fresh = [replace(template, id=f"new-{n}", configuration=f"new-{n}", epochs_to=n) for n in lengths]
+    assert template.outcome is not None
+    fresh[2] = replace(fresh[2], outcome=replace(template.outcome, stopped=Stop.EARLY_STOPPING))
+    fresh.append(replace(fresh[0], id="later", parent="new-3", epochs_from=3, epochs_to=9))
+    section = rungs(replace(facts, trials=tuple(fresh), meta={**facts.meta, "algorithm": "freeze-thaw"}))
+    assert section is not None
+    chart: Any = section.items[0]
+    (panel,) = chart.views[0].panels
+    assert panel.y.categories[:2] == ("3 to 4 epochs", "5 epochs")
+    assert panel.y.categories[-1] == "27 epochs"
+    assert len(panel.y.categories) <= 8
+    counted = {bars.name: dict(zip(bars.labels, bars.values, strict=True)) for bars in panel.marks}
+    assert sum(sum(bars.values()) for bars in counted.values()) == len(fresh)
+    # One of length 3 went on, one of 5 stopped early, one had all 27.
+    assert counted["went on or reached the end"] == {"3 to 4 epochs": 1, "5 epochs": 1, "27 epochs": 1}
+    assert "25 configurations started with 3 to 27 epochs and 2 went to their end" in chart.caption
 
 
 def test_failures_are_grouped(make_run: MakeRun) -> None:
