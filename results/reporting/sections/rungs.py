@@ -14,6 +14,7 @@ from results.text import plural
 from search.trial import Stop, Trial, TrialKind, TrialState
 
 _MOST_BARS = 8
+_EARLY = (Stop.EARLY_STOPPING, Stop.TARGET)
 _ON, _ENDED, _FAILED, _RUNNING = "went on or reached the end", "ended here", "failed", "running"
 
 
@@ -78,8 +79,10 @@ def _fate(trial: Trial, continued: set[str], longest: int) -> str:
 
 def _is_whole(trial: Trial, longest: int) -> bool:
     """Whether the trial took its configuration to the end: the longest training, or what ends a training early."""
-    ended = trial.outcome is not None and trial.outcome.stopped in (Stop.EARLY_STOPPING, Stop.TARGET)
-    return trial.state is TrialState.COMPLETED and (ended or trial.epochs_to == longest)
+    if trial.state is not TrialState.COMPLETED or trial.outcome is None:
+        return False
+    stopped = trial.outcome.stopped
+    return stopped in _EARLY or (stopped is Stop.LENGTH and trial.epochs_to == longest)
 
 
 def _caption(brackets: Mapping[int, Sequence[Trial]]) -> str:
@@ -89,12 +92,11 @@ def _caption(brackets: Mapping[int, Sequence[Trial]]) -> str:
     epochs = sum(len(t.outcome.epochs) for t in every if t.outcome)
     if not epochs:
         return f"{plural(started, 'configuration')} started."
-    trained: dict[str, int] = defaultdict(int)
-    for trial in every:
-        trained[trial.configuration] += len(trial.outcome.epochs) if trial.outcome else 0
     whole = {t.configuration for t in every if _is_whole(t, longest)}
-    early = sum(trained[configuration] < longest for configuration in whole)
-    end = f"reached all {longest}" if not early else f"went to their end, {early} of them by stopping early"
+    early = len({t.configuration for t in every if t.outcome and t.outcome.stopped in _EARLY})
+    end = f"reached all {longest}"
+    if early:
+        end = "went to the end, " + ("" if early == len(whole) else f"{early} of them ") + "by stopping early"
     saved = 1 - epochs / (started * longest)
     return (
         f"{plural(started, 'configuration')} started with {_starts(sorted(brackets))} and {len(whole)} {end}: "
