@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _FIRST = ("run", "rank", "name", "configuration", "epoch", "score", "status", "retrained", "test", "epochs")
-_LAST = ("spread", "parameters", "seconds", "best_epoch", "stopped", "seeds", "message")
+_LAST = ("why", "spread", "parameters", "seconds", "best_epoch", "stopped", "seeds", "message")
 _TOLD = ("kind", "failure", "verdict")
 """Said without a column of their own: a mark on baselines, the reason as the status, a line below the table."""
 _WIDEST = 40
@@ -51,7 +51,7 @@ def show(table: Table, console: Console, *, notes: bool = True) -> None:
         left = any(isinstance(row[name], str) for row in shown.rows)
         grid.add_column(
             Text(headers[name]), justify="left" if left else "right", no_wrap=not table.picked,
-            overflow="fold" if table.picked else "ellipsis",
+            overflow="fold" if table.picked else "ellipsis", max_width=None if table.picked else widths[name],
         )  # fmt: skip
     decided = any(row.get("verdict") == WINNER for row in table.rows)
     for i, row in enumerate(shown.rows):

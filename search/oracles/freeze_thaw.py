@@ -91,7 +91,7 @@ class FreezeThawOracle(BaseOracle):
         self._history.add_evidence(values, curve[: self._longest], seconds_per_epoch)
 
     def create_trial(self, tuner_id: str) -> Trial:
-        """The next trial; its `message` says why it was chosen."""
+        """The next trial; its `message` says why it was chosen: how, and the score expected of it at full length."""
         self._reason = ""
         trial = super().create_trial(tuner_id)
         if self._reason:
@@ -114,7 +114,7 @@ class FreezeThawOracle(BaseOracle):
                 values = self.if_new(quasi_random(self.space, len(self.trials), self.seed))
             values = values or self.new_random()
             if values is not None:
-                return self._start(values, length, "start: one of the first, spread over the space")
+                return self._start(values, length, "start: spread over the space")
         if self.space.width and sum(bool(c.scores) for c in standing) >= 2:
             decided = self._decide(known, length)
             if decided is not None:
@@ -160,7 +160,7 @@ class FreezeThawOracle(BaseOracle):
         self._retire(reference, expected + 2 * spread)
         favourite = reference[int(order[0])]
         if favourite.stage is Stage.PAUSED and self._can_finish(favourite, own):
-            why = self._why("finishing the favourite", favourite.codes, model, view)
+            why = self._why("finishing", favourite.codes, model, view)
             return self._continue(favourite, self._longest, why)
         parents = np.array([reference[index].codes for index in order[:10]])
         found = maximise(lambda codes: promise(self.space.features(codes), hoped), self.space, parents, self.rng())
@@ -179,7 +179,7 @@ class FreezeThawOracle(BaseOracle):
     def _why(self, kind: str, codes: Floats, model: GaussianProcess, view: Observations) -> str:
         mean, deviation = model.predict(Points.full_length(self.space.features(codes[None, :])))
         score, spread = self._sign * view.score(float(mean[0])), float(deviation[0]) * view.unit
-        return f"{kind}: expected {score:.4g} ± {spread:.2g} after {self._longest} epochs"
+        return f"{kind}: expected {score:.4g} ± {spread:.2g}"
 
     def _start(self, values: Values, length: int, reason: str) -> dict[str, Any]:
         self._reason = reason

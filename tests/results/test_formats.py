@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,19 @@ def test_terminal_lines_fit(make_run: MakeRun, width: int) -> None:
     # Only a message, the last to find room, is ever cut.
     assert ("\u2026" in text) is (width == 240)
     assert ("no room for" in text) is (width < 240)
+
+
+@pytest.mark.parametrize("width", [80, 118, 160, 200])
+def test_long_reasons_squeeze_no_other_column(make_run: MakeRun, width: int) -> None:
+    run = make_run()
+    with sqlite3.connect(run / "run.sqlite") as store:
+        reason = "because of what takes far more than forty letters to say"
+        store.execute("UPDATE trial SET note = id || ? WHERE kind = 'search'", (f" {reason}",))
+    header, *rows = printed(ranking(run), width).splitlines()
+    assert "retrained" in header or "retrained" in rows[0]
+    shortened = {word for word in " ".join([header, *rows]).split() if word.endswith("\u2026")}
+    assert len(shortened) <= 1, "only the reason is ever cut"
+    assert all(len(line) <= width for line in [header, *rows])
 
 
 def test_terminal_names_what_it_leaves_out(make_run: MakeRun) -> None:

@@ -68,4 +68,5 @@ def _caption(facts: Facts, table: Table, shown: list[str]) -> str:
         text += f"; {' and '.join(told)} {'were' if len(told) > 1 else 'was'} measured afterwards"
     if REASON[0] in shown:
         text += f"; {REASON[0]} is the oracle's reason for its last step with the configuration"
+        text += ", and the score it expected at full length"
     return text + "."
