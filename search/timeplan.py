@@ -19,6 +19,8 @@ _CAUTION = 1.25
 _OTHER_SEED = 1.25
 # Before anything is measured, so much of the whole budget is kept for what comes after the search.
 _UNMEASURED_SHARE = 0.35
+# The search's last trials end a little late; without this the full plan would then always be too long by a second.
+_HANDOVER = 1.05
 # However long retraining would take, the search itself gets at least this share of the time for both.
 _SEARCH_SHARE = 0.5
 
@@ -151,4 +153,4 @@ def search_end(
     usable = max(0.0, end - after - started)
     if not ranked:
         return started + usable * (1 - _UNMEASURED_SHARE)
-    return started + usable - min(final_seconds(full, ranked, slots), usable * (1 - _SEARCH_SHARE))
+    return started + usable - min(_HANDOVER * final_seconds(full, ranked, slots), usable * (1 - _SEARCH_SHARE))
