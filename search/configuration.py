@@ -54,12 +54,15 @@ class Configuration:
 
 
 def configurations(trials: Iterable[Trial]) -> list[Configuration]:
-    """Folds search, baseline and evidence trials into configurations, in the order of their first trials."""
+    """Folds search, baseline and evidence trials into configurations, in the order of their first trials.
+
+    Without those that the oracle proposed when the time was nearly up, and that had no epoch before it was.
+    """
     grouped: dict[str, list[Trial]] = {}
     for trial in trials:
         if trial.kind in (TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
             grouped.setdefault(trial.configuration, []).append(trial)
-    return [_configuration(name, tuple(group)) for name, group in grouped.items()]
+    return [_configuration(name, tuple(group)) for name, group in grouped.items() if not _came_too_late(group)]
 
 
 def ranked(found: Iterable[Configuration], direction: str) -> list[Configuration]:
@@ -77,6 +80,16 @@ def ranked(found: Iterable[Configuration], direction: str) -> list[Configuration
         return score is None, sign * (score or 0.0), parameters if parameters is not None else float("inf")
 
     return sorted(found, key=key)
+
+
+def _came_too_late(trials: list[Trial]) -> bool:
+    return all(
+        trial.kind is TrialKind.SEARCH
+        and trial.outcome is not None
+        and trial.outcome.stopped is Stop.DEADLINE
+        and not trial.outcome.epochs
+        for trial in trials
+    )
 
 
 def _configuration(name: str, trials: tuple[Trial, ...]) -> Configuration:

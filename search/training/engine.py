@@ -10,6 +10,7 @@ Imported only where something is trained: the module needs TensorFlow.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ from spaces import Split
 # A call into the compiled function should return often enough for a stop request or a time limit to be noticed.
 _SECONDS_PER_CALL = 0.5
 _MAX_VALIDATION_BATCH = 1024
+# Of the widest layer. More of them are not faster, and take memory that is not given back.
 _VALIDATION_VALUES = 4_000_000
 _MEASURED_STEPS = 256
 # TensorFlow's kernels expect the beginning of an array at a multiple of so many bytes.
@@ -100,7 +102,7 @@ class Engine:
             self._test = _compiled(self.model.test_step, rows)
         self.model.reset_metrics()
         order = np.arange(rows.count, dtype=np.int32)
-        self._run(self._test, rows, order, validation_batch(rows), checkpoint)
+        self._run(self._test, rows, order, self._large_batch(rows), checkpoint)
         return self._metrics()
 
     def pace(self, rows: Rows, seconds: float) -> float:
@@ -120,7 +122,7 @@ class Engine:
 
     def predict(self, rows: Rows) -> np.ndarray:
         """What the model answers to all rows, shape (n, outputs)."""
-        batch = validation_batch(rows)
+        batch = self._large_batch(rows)
         answer = tf.function(lambda x: self.model(x, training=False), jit_compile=False, reduce_retracing=True)
         starts = range(0, rows.count, batch)
         return np.concatenate([answer(rows.x[start : start + batch]).numpy() for start in starts])
@@ -159,6 +161,11 @@ class Engine:
             done = stop
             checkpoint()
 
+    def _large_batch(self, rows: Rows) -> int:
+        """Rows per step where nothing is learnt: as many as memory comfortably allows, at most 1,024."""
+        values = max(1, int(np.prod(rows.x.shape[1:])), *map(_values, self.model.layers))
+        return max(32, min(_MAX_VALIDATION_BATCH, _VALIDATION_VALUES // values))
+
     def _adapt(self, steps: int, seconds: float) -> None:
         """Chooses the length of the next stretch; it changes when we look up, never what is computed."""
         wanted = int(steps * _SECONDS_PER_CALL / max(seconds, 1e-6))
@@ -183,6 +190,13 @@ def _tensor(array: np.ndarray) -> Any:
     return tf.convert_to_tensor(array)
 
 
+def _values(layer: Any) -> int:
+    """Numbers that a layer gives for a row; 0 where nobody knows before it runs."""
+    shape = getattr(getattr(layer, "output", None), "shape", ())
+    known: list[int] = [size for size in shape[1:] if size is not None]
+    return math.prod(known) if known else 0
+
+
 def _compiled(step_function: Callable[[Any], Any], rows: Rows) -> Any:
     """A function that makes the steps `start` to `stop`, gathering their rows; it serves all parts of a data set."""
     number = tf.TensorSpec((), tf.int32)
@@ -204,9 +218,3 @@ def _compiled(step_function: Callable[[Any], Any], rows: Rows) -> Any:
         tf.while_loop(lambda step: step < stop, make_step, [start], parallel_iterations=1)
 
     return run
-
-
-def validation_batch(rows: Rows) -> int:
-    """Rows per step where nothing is learnt: as many as memory comfortably allows, at most 1,024."""
-    values_per_row = max(1, int(np.prod(rows.x.shape[1:])))
-    return max(32, min(_MAX_VALIDATION_BATCH, _VALIDATION_VALUES // values_per_row))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -86,3 +87,15 @@ def test_a_score_of_zero_is_a_score():
     found = folded(trial("none", state=TrialState.FAILED, outcome=failed()), completed("zero", [0.0]))
     assert [c.id for c in ranked(found, "max")] == ["zero", "none"]
     assert [c.id for c in ranked(found, "min")] == ["zero", "none"]
+
+
+def test_what_the_oracle_proposed_too_late_to_train_is_no_configuration():
+    late = [trial("1", state=TrialState.COMPLETED, outcome=outcome([], stopped=Stop.DEADLINE))]
+    later = trial("2", configuration="0", parent="0", epochs_from=1, state=TrialState.COMPLETED)
+    later = dataclasses.replace(later, outcome=outcome([], stopped=Stop.DEADLINE))
+    found = configurations([completed("0", [0.2]), *late, later, trial("3")])
+    assert [c.id for c in found] == ["0", "3"]
+    assert (found[0].score, found[1].state) == (0.2, TrialState.RUNNING)
+    failure = trial("4", state=TrialState.FAILED, outcome=failed(FailureReason.NAN))
+    baseline = dataclasses.replace(late[0], kind=TrialKind.BASELINE, name="linear")
+    assert len(configurations([failure, baseline])) == 2

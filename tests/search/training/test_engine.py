@@ -46,6 +46,27 @@ def test_evaluation_is_that_of_keras(digits):
     assert found == pytest.approx(expected, abs=1e-5)
 
 
+def test_wide_layers_are_evaluated_in_smaller_steps(digits):
+    import keras
+
+    from search.training.engine import Engine, Rows
+
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    def steps(*layers):
+        model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
+        model.compile(loss="mse")
+        return Engine(model, 0, 16)._large_batch(Rows(digits.validation))
+
+    narrow, wide = (keras.layers.Conv2D(filters, 1) for filters in (8, 512))
+    assert steps(narrow) == 1024
+    assert steps(narrow, wide) == 4_000_000 // (64 * 512)
+    assert steps(keras.layers.UpSampling2D(64), keras.layers.Conv2D(4, 1)) == 32
+    assert Engine(Own(), 0, 16)._large_batch(Rows(digits.validation)) == 1024
+
+
 def test_evaluation_uses_no_dropout_and_changes_no_weight(digits):
     network = model(digits, dropout=0.4)
     engine, rows = Engine(network, 0, 64), Rows(digits.validation)
