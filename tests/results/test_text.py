@@ -40,3 +40,4 @@ def test_control_characters_are_replaced() -> None:
 
 def test_plural() -> None:
     assert [plural(1, "epoch"), plural(1200, "epoch")] == ["1 epoch", "1,200 epochs"]
+    assert [plural(1, "ending", "ending so"), plural(2, "other", "others still")] == ["1 ending", "2 others still"]

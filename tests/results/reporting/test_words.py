@@ -48,8 +48,6 @@ def test_size(length: int, expected: str) -> None:
 def test_small_words() -> None:
     assert words.listed(["a"]) == "a"
     assert words.listed(["a", "b", "c"]) == "a, b and c"
-    assert words.plural(1, "trial") == "1 trial"
-    assert words.plural(2000, "trial") == "2,000 trials"
     assert words.percent(0.004) == "0.4 %"
     assert words.percent(0.126) == "13 %"
     assert words.shortened("one\ntwo three", 8) == "one two…"
