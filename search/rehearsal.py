@@ -58,6 +58,7 @@ class Rehearsal:
 
     Attributes:
         space: Name of the space.
+        algorithm: How it is searched.
         data: The data set's name, origin and rows.
         models: The models that were built.
         configurations: Size of the space; None where a continuous range makes it infinite.
@@ -72,6 +73,7 @@ class Rehearsal:
     """
 
     space: str
+    algorithm: str
     data: Mapping[str, Any]
     models: tuple[CheckedModel, ...]
     configurations: int | None
@@ -93,6 +95,7 @@ class Rehearsal:
         """Plain data for programs."""
         return {
             "space": self.space,
+            "algorithm": self.algorithm,
             "data": dict(self.data),
             "models": [
                 {**vars(model), "values": dict(model.values), "speed": model.speed and vars(model.speed)}
@@ -127,6 +130,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     plan = schedule.planned(spec, timed=timed)
     return Rehearsal(
         space=spec.name,
+        algorithm=spec.search.algorithm,
         data={"name": data.name, "origin": data.origin, "rows": _rows(data)},
         models=tuple(models),
         configurations=spaces.size(spec),
@@ -185,11 +189,11 @@ def _models(spec: SearchSpec, data: Dataset, *, timed: bool) -> list[CheckedMode
 
 
 def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
-    """Checkpoints of the largest rung that waits for promotion, of the best, and of the baselines."""
+    """Checkpoints of the configurations that wait to be trained further, of the best, and of the baselines."""
     sizes = [m.parameters * _BYTES for m in models if m.parameters is not None and not m.problem]
-    waiting = max((g.count or 0 for g in schedule.groups(spec) if g.epochs_to < spec.max_epochs), default=0)
     mean = sum(sizes) / max(1, len(sizes))
-    return int(mean * (_CHECKPOINT_COPIES * waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines)))
+    waiting = _CHECKPOINT_COPIES * schedule.most_waiting(spec)
+    return int(mean * (waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines)))
 
 
 def _rows(data: Dataset) -> dict[str, int]:

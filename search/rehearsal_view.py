@@ -26,7 +26,7 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("rows", rows),
         *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
         ("configurations", count),
-        ("search", _planned(found)),
+        ("search", f"{found.algorithm}, {_planned(found)}"),
         ("length", _length(found, budget)),
         ("memory", f"{_size(found.memory_bytes)} for the parameters of the largest model, in each worker"),
         ("disk", f"{_size(found.disk_bytes)} for checkpoints at most"),
@@ -44,6 +44,9 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
 def _planned(found: Rehearsal) -> str:
     if found.planned.trials is None:
         return "until time is up"
+    if found.algorithm == "freeze-thaw":
+        # It decides on the way; the groups say how long it is about.
+        return f"{found.planned.trials} trials, about {found.planned.epochs} epochs without early stopping"
     groups: dict[int, int] = {}
     for group in found.groups:
         groups[group.epochs_to] = groups.get(group.epochs_to, 0) + (group.count or 0)

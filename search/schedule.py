@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import spaces
-from search.oracles import PlannedTrials, planned_trials
+from search.oracles import MOST_PAUSED, PlannedTrials, planned_trials
 from spaces import SearchSpec
 
 
@@ -45,6 +45,12 @@ def planned(spec: SearchSpec, *, timed: bool = False) -> Planned:
         sum(group.count or 0 for group in found),
         sum((group.count or 0) * (group.epochs_to - group.epochs_from) for group in found),
     )
+
+
+def most_waiting(spec: SearchSpec) -> int:
+    """Configurations, at most, that wait at the same time to be trained further."""
+    counts = [group.count or 0 for group in groups(spec) if group.epochs_to < spec.max_epochs]
+    return min(MOST_PAUSED, sum(counts)) if spec.search.algorithm == "freeze-thaw" else max(counts, default=0)
 
 
 def trial_limit(spec: SearchSpec, *, timed: bool) -> int | None:

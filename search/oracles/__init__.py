@@ -6,14 +6,14 @@ Importing this package imports neither TensorFlow nor Keras Tuner; making an ora
 import operator
 from typing import TYPE_CHECKING, Any
 
-from .plan import PlannedTrials, planned_trials
+from .plan import MOST_PAUSED, PlannedTrials, planned_trials
 
 if TYPE_CHECKING:
     import keras_tuner
 
     from ._base import BaseOracle
 
-__all__ = ["NAMES", "SECONDS_METRIC", "PlannedTrials", "oracle", "planned_trials"]
+__all__ = ["MOST_PAUSED", "NAMES", "SECONDS_METRIC", "PlannedTrials", "oracle", "planned_trials"]
 
 NAMES = ("hyperband", "bayesian", "random", "grid", "freeze-thaw")
 """The algorithms that `oracle` makes."""

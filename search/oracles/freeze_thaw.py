@@ -18,7 +18,7 @@ from ._history import History
 from ._observations import Observations
 from ._space import Values
 from .bayesian import fit_sample
-from .plan import first_length, new_length
+from .plan import MOST_PAUSED, first_length, new_length
 
 __all__ = ["INITIAL_POINTS", "SECONDS_METRIC", "FreezeThawOracle", "next_length"]
 
@@ -32,7 +32,6 @@ _FAINT = 4
 _WIDER = 1.5
 _FIT_POINTS = 160
 _MOST_OBSERVATIONS = 1000
-_KEPT_PAUSED = 40
 
 
 class FreezeThawOracle(BaseOracle):
@@ -217,7 +216,7 @@ class FreezeThawOracle(BaseOracle):
     def _retire(self, curves: Sequence[Curve], outlook: Floats) -> None:
         """Gives up the paused configurations of poor outlook: their checkpoints need not be kept."""
         paused = [index for index in np.argsort(-outlook, kind="stable") if curves[index].stage is Stage.PAUSED]
-        self._retired.update(curves[index].trial_id for index in paused[_KEPT_PAUSED:])
+        self._retired.update(curves[index].trial_id for index in paused[MOST_PAUSED:])
 
     # --- what is known ----------------------------------------------------------------------------------------
 

@@ -13,6 +13,9 @@ FACTOR = 3
 FREEZE_THAW_TRAININGS = 10
 """So many full trainings' epochs freeze-thaw plans for where no number of trials is given."""
 
+MOST_PAUSED = 40
+"""Configurations that freeze-thaw keeps for going on with, at most."""
+
 
 @dataclass(frozen=True)
 class PlannedTrials:

@@ -1,0 +1,31 @@
+"""What a search will train, and how much of it waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from search import schedule
+from tests.search.simulation import space
+
+
+def test_only_a_time_lets_freeze_thaw_go_on_for_ever():
+    spec = space("freeze-thaw", max_trials=None)
+    assert schedule.planned(spec).epochs == pytest.approx(10 * spec.max_epochs, rel=0.1)
+    assert schedule.trial_limit(spec, timed=False) == schedule.planned(spec).trials
+    assert schedule.planned(spec, timed=True) == schedule.Planned(None, None)
+    assert schedule.trial_limit(spec, timed=True) is None
+    assert schedule.trial_limit(space("freeze-thaw", max_trials=7), timed=True) == 7
+
+
+def test_other_algorithms_plan_the_same_with_and_without_a_time():
+    for algorithm in ("hyperband", "random", "grid", "bayesian"):
+        spec = space(algorithm, max_trials=None)
+        assert schedule.planned(spec) == schedule.planned(spec, timed=True)
+        assert schedule.trial_limit(spec, timed=False) is None
+
+
+def test_as_many_wait_as_a_rung_has_or_as_are_kept():
+    assert schedule.most_waiting(space("hyperband", max_trials=None)) == 9
+    assert schedule.most_waiting(space("freeze-thaw", max_trials=12)) == 12
+    assert schedule.most_waiting(space("freeze-thaw", max_trials=1000)) == 40
+    assert schedule.most_waiting(space("random", max_trials=12)) == 0
