@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from results.text import plural
 from search.configuration import Configuration
-from search.trial import Stop
+from search.trial import ENDED_EARLY
 from spaces.dimensions import Value
 
 MIN_SAMPLES = 20
@@ -61,14 +61,15 @@ def collect(found: Sequence[Configuration], objective: str, direction: str) -> E
     curves = [(c, curve) for c in found if (curve := _best_so_far(c, objective, sign))]
     if len(curves) < MIN_SAMPLES:
         return None
-    ended = (Stop.EARLY_STOPPING, Stop.TARGET)
     longest = max(len(curve) for _, curve in curves)
-    reached = sorted((longest if c.stopped in ended else len(curve) for c, curve in curves), reverse=True)
+    reached = sorted((longest if c.stopped in ENDED_EARLY else len(curve) for c, curve in curves), reverse=True)
     epochs = reached[MIN_SAMPLES - 1]
     if 3 * epochs < longest:
         return None
     samples = [
-        (c, curve[min(epochs, len(curve)) - 1]) for c, curve in curves if len(curve) >= epochs or c.stopped in ended
+        (c, curve[min(epochs, len(curve)) - 1])
+        for c, curve in curves
+        if len(curve) >= epochs or c.stopped in ENDED_EARLY
     ]
     return Evidence(epochs, tuple(sorted(samples, key=lambda sample: -sample[1])))
 

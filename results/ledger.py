@@ -15,7 +15,7 @@ from results.walltime import busy, covered, elapsed
 from search.errors import DiskError, RunError
 from search.rundir import open_run
 from search.store import RunStore, Work
-from search.trial import FailureReason, Scalar, Stop, Trial, TrialKind, TrialState
+from search.trial import ENDED_EARLY, FailureReason, Scalar, Trial, TrialKind, TrialState
 
 
 class Account(StrEnum):
@@ -130,7 +130,7 @@ def _accounts(trials: Sequence[Trial]) -> dict[str, Account]:
     for trial in searched:
         reached[trial.configuration] = max(reached.get(trial.configuration, 0), trial.epochs_to)
         values.setdefault(trial.configuration, frozenset(trial.values.items()))
-        ended = trial.outcome is not None and trial.outcome.stopped in (Stop.EARLY_STOPPING, Stop.TARGET)
+        ended = trial.outcome is not None and trial.outcome.stopped in ENDED_EARLY
         if ended or trial.state is TrialState.RUNNING:
             kept.add(trial.configuration)
     duplicates = _later_duplicates(values)

@@ -62,9 +62,7 @@ def run(
     origin = None
     if fork is not None:
         origin, directory = open_run(directory), Path(fork)
-    deadline = _deadline(budget, until)
-    if deadline is None and layout.is_run(directory):
-        deadline = open_run(directory).promised
+    deadline = _deadline(directory, budget, until)
     _require_an_end(spec, deadline)
     if name is None:
         name = space.name if isinstance(space, SearchSpec) else str(space)
@@ -90,7 +88,7 @@ def resume(
     The other arguments, the result and the errors are those of `run`.
     """
     found = open_run(run)
-    deadline = _deadline(budget, until) or found.promised
+    deadline = _deadline(found.directory, budget, until)
     overrides = () if max_trials is None else (f"search.max_trials={max_trials}",)
     spec = spaces.load(found.spec, overrides)
     with found.read() as reader:
@@ -108,9 +106,12 @@ def _require_an_end(spec: SearchSpec, deadline: float | None) -> None:
         )
 
 
-def _deadline(budget: str | float | None, until: float | None) -> float | None:
+def _deadline(directory: Path, budget: str | float | None, until: float | None) -> float | None:
+    """The earlier of the given times; without any, the one that was promised for the run in the directory."""
     ends = [end for end in (until, None if budget is None else time.time() + seconds(budget)) if end is not None]
-    return min(ends, default=None)
+    if ends:
+        return min(ends)
+    return open_run(directory).promised if layout.is_run(directory) else None
 
 
 def _new_directory(spec: SearchSpec, root: Path) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.configuration import Configuration
-from search.trial import Stop
+from search.trial import ENDED_EARLY
 from spaces import Settings
 
 # Training times are guessed from earlier epochs on a machine that does other things too.
@@ -88,7 +88,7 @@ def training_seconds(configuration: Configuration, epochs: int | None = None) ->
 
 def _likely_epochs(configuration: Configuration) -> int:
     training, seen = Settings.from_json(configuration.settings).training, len(configuration.epochs)
-    if configuration.stopped in (Stop.EARLY_STOPPING, Stop.TARGET):
+    if configuration.stopped in ENDED_EARLY:
         return min(training.epochs, math.ceil(_OTHER_SEED * seen))
     if training.early_stopping is None or configuration.best_epoch is None:
         return training.epochs

@@ -71,6 +71,10 @@ class Stop(StrEnum):
     """The run's time was up; it counts with the epochs it has."""
 
 
+ENDED_EARLY = frozenset({Stop.EARLY_STOPPING, Stop.TARGET})
+"""What ends a training by itself: it would have no more epochs if it were asked for more."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """A failed attempt.

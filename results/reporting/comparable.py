@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from results.reporting.facts import Facts
 from search.configuration import Configuration
-from search.trial import Stop
+from search.trial import ENDED_EARLY
 
 FEWEST = 20
 """Configurations below which nothing is said about hyperparameters."""
@@ -38,11 +38,12 @@ def comparable(facts: Facts) -> Comparable | None:
     if len(curves) < enough:
         return None
     longest = max(len(curve) for _, curve in curves)
-    ended = (Stop.EARLY_STOPPING, Stop.TARGET)
-    lengths = sorted((longest if c.stopped in ended else len(curve) for c, curve in curves), reverse=True)
+    lengths = sorted((longest if c.stopped in ENDED_EARLY else len(curve) for c, curve in curves), reverse=True)
     epochs = lengths[enough - 1]
     scores = [
-        (c, curve[min(epochs, len(curve)) - 1]) for c, curve in curves if len(curve) >= epochs or c.stopped in ended
+        (c, curve[min(epochs, len(curve)) - 1])
+        for c, curve in curves
+        if len(curve) >= epochs or c.stopped in ENDED_EARLY
     ]
     scores.sort(key=lambda pair: pair[1], reverse=facts.maximize)
     return Comparable(epochs, longest, tuple(scores))

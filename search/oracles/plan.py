@@ -102,7 +102,9 @@ def planned_trials(
 def _freeze_thaw(first: int, longest: int, max_trials: int | None) -> list[PlannedTrials]:
     groups: list[PlannedTrials] = []
     trials = spent = 0
-    while spent < FREEZE_THAW_TRAININGS * longest if max_trials is None else trials < max_trials:
+    most_trials = math.inf if max_trials is None else max_trials
+    most_epochs = FREEZE_THAW_TRAININGS * longest if max_trials is None else math.inf
+    while trials < most_trials and spent < most_epochs:
         length = new_length(spent, first, longest)
         trials, spent = trials + 1, spent + length
         same = bool(groups) and groups[-1].epochs_to == length

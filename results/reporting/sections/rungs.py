@@ -11,10 +11,9 @@ from results.reporting.document import Section
 from results.reporting.facts import Facts
 from results.reporting.words import listed
 from results.text import plural
-from search.trial import Stop, Trial, TrialKind, TrialState
+from search.trial import ENDED_EARLY, Stop, Trial, TrialKind, TrialState
 
 _MOST_BARS = 8
-_EARLY = (Stop.EARLY_STOPPING, Stop.TARGET)
 _ON, _ENDED, _FAILED, _RUNNING = "went on or reached the end", "ended here", "failed", "running"
 
 
@@ -49,11 +48,11 @@ def _labels(lengths: Sequence[int]) -> dict[int, str]:
     for length in shorter:
         groups[int(math.log(length / shorter[0]) / step)].append(length)
     groups[_MOST_BARS] = [longest]
-    return {length: _spread(group, "epoch") for group in groups.values() for length in group}
+    return {length: _spread(group) for group in groups.values() for length in group}
 
 
-def _spread(lengths: Sequence[int], noun: str) -> str:
-    return plural(lengths[0], noun) if len(lengths) == 1 else f"{lengths[0]} to {plural(lengths[-1], noun)}"
+def _spread(lengths: Sequence[int]) -> str:
+    return plural(lengths[0], "epoch") if len(lengths) == 1 else f"{lengths[0]} to {plural(lengths[-1], 'epoch')}"
 
 
 def _panel(trials: Sequence[Trial], continued: set[str], labels: Mapping[int, str], title: str) -> Panel:
@@ -82,7 +81,7 @@ def _is_whole(trial: Trial, longest: int) -> bool:
     if trial.state is not TrialState.COMPLETED or trial.outcome is None:
         return False
     stopped = trial.outcome.stopped
-    return stopped in _EARLY or (stopped is Stop.LENGTH and trial.epochs_to == longest)
+    return stopped in ENDED_EARLY or (stopped is Stop.LENGTH and trial.epochs_to == longest)
 
 
 def _caption(brackets: Mapping[int, Sequence[Trial]]) -> str:
@@ -93,7 +92,7 @@ def _caption(brackets: Mapping[int, Sequence[Trial]]) -> str:
     if not epochs:
         return f"{plural(started, 'configuration')} started."
     whole = {t.configuration for t in every if _is_whole(t, longest)}
-    early = len({t.configuration for t in every if t.outcome and t.outcome.stopped in _EARLY})
+    early = len({t.configuration for t in every if t.outcome and t.outcome.stopped in ENDED_EARLY})
     end = f"reached all {longest}"
     if early:
         end = "went to the end, " + ("" if early == len(whole) else f"{early} of them ") + "by stopping early"
@@ -106,5 +105,5 @@ def _caption(brackets: Mapping[int, Sequence[Trial]]) -> str:
 
 def _starts(lengths: Sequence[int]) -> str:
     if len(lengths) > _MOST_BARS:
-        return _spread(lengths, "epoch")
+        return _spread(lengths)
     return listed(str(length) for length in lengths) + (" epoch" if list(lengths) == [1] else " epochs")
