@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ from search.oracles import oracle as make_oracle
 from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind
 
 if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+    from keras_tuner.engine.trial import Trial as OracleTrial
+
     from search.oracles._base import BaseOracle
 
 _EPOCHS = "tuner/epochs"
@@ -71,12 +74,15 @@ class Proposer:
     def ask(self) -> Proposal | Idle | Exhausted:
         """The next trial that the oracle wants."""
         # Keras Tuner hands a tuner that asks twice the same trial, so each trial asks under its own name.
-        trial = self._oracle.create_trial(f"slot-{len(self._oracle.trials)}")
+        name = f"slot-{len(self._oracle.trials)}"
+        trial = self._oracle.create_trial(name)
+        self._oracle.tuner_ids.discard(name)
         if trial.status == "IDLE":
             return Idle()
         if trial.status != "RUNNING":
             return Exhausted()
         values = trial.hyperparameters.values
+        trial.hyperparameters = self._with_values(values)
         return Proposal(
             trial_id=trial.trial_id,
             values={key: value for key, value in values.items() if not key.startswith(_RESERVED)},
@@ -101,13 +107,13 @@ class Proposer:
         add_evidence(values, [epoch.metrics.get(name, math.nan) for epoch in epochs], seconds)
 
     def tell(self, trial_id: str, outcome: Outcome) -> None:
-        """Reports the end of a trial, epoch by epoch."""
+        """Reports the end of a trial, the objective epoch by epoch."""
         trial = self._oracle.trials[trial_id]
         objective = self._oracle.objective.name
         if outcome.failure is None and outcome.score is not None:
             for epoch in outcome.epochs:
                 seconds = {SECONDS_METRIC: epoch.seconds} if self._timed else {}
-                self._oracle.update_trial(trial_id, {**epoch.metrics, **seconds}, step=epoch.number)
+                self._oracle.update_trial(trial_id, {objective: epoch.metrics[objective], **seconds}, step=epoch.number)
             if all(epoch.number != outcome.best_epoch for epoch in outcome.epochs):
                 # The configuration's best epoch belongs to an earlier trial of it; its score still holds.
                 self._oracle.update_trial(trial_id, {objective: outcome.score}, step=outcome.best_epoch)
@@ -117,31 +123,57 @@ class Proposer:
         self._oracle.end_trial(finished)
 
     def record(self, trial_id: str) -> dict[str, Any]:
-        """Keras Tuner's own record of a trial."""
-        return dict(self._oracle.trials[trial_id].get_state())
+        """What the oracle knows of a trial besides its values: Keras Tuner's own record without the whole space."""
+        trial = self._oracle.trials[trial_id]
+        return {
+            "values": {key: v for key, v in trial.hyperparameters.values.items() if key.startswith(_RESERVED)},
+            "metrics": trial.metrics.get_config(),
+            "score": trial.score,
+            "best_step": trial.best_step,
+            "status": trial.status,
+            "message": trial.message,
+        }
 
     def continuable(self) -> set[str]:
         """Ids of the ended trials that the oracle may still want to continue."""
         return set(self._oracle.continuable())
 
     def state(self) -> dict[str, Any]:
-        """The oracle's state without its trials."""
-        return dict(self._oracle.get_state())
+        """What the oracle knows besides its trials; see `BaseOracle.memory`."""
+        return self._oracle.memory()
 
-    def restore(self, trials: list[Trial], state: Mapping[str, Any] | None) -> None:
+    def restore(self, trials: Iterable[Trial], state: Mapping[str, Any] | None) -> None:
         """Brings the oracle to where it was when `state` was taken.
 
         Args:
             trials: The search trials of the store, in their order.
-            state: What `state` gave at the last commit; None for a search that has not begun.
+            state: What `state` gave at the last commit; None for a search that has not begun. Earlier versions gave
+                all of `get_state`.
         """
-        from keras_tuner.engine.trial import Trial as OracleTrial
-
         for trial in trials:
             if trial.kind is TrialKind.SEARCH and trial.oracle is not None:
-                self._oracle.trials[trial.id] = OracleTrial.from_state(dict(trial.oracle))
-        if state is not None:
+                self._oracle.trials[trial.id] = self._recorded(trial, trial.oracle)
+        if state is not None and "tried_so_far" in state:
             self._oracle.set_state(dict(state))
+        elif state is not None:
+            self._oracle.recall(state)
+
+    def _recorded(self, trial: Trial, record: Mapping[str, Any]) -> OracleTrial:
+        from keras_tuner.engine.trial import Trial as OracleTrial
+
+        steering = record["hyperparameters"] if "hyperparameters" in record else record
+        restored = OracleTrial(
+            self._with_values({**trial.values, **steering["values"]}), trial.id, record["status"], record["message"]
+        )
+        restored.metrics = restored.metrics.from_config(record["metrics"])
+        restored.score, restored.best_step = record["score"], record["best_step"]
+        return restored
+
+    def _with_values(self, values: dict[str, Any]) -> HyperParameters:
+        """Hyperparameters that share the oracle's space: a copy of it for each trial is most of what one would take."""
+        shared = copy.copy(self._oracle.hyperparameters)
+        shared.values = values
+        return shared
 
 
 def for_spec(spec: spaces.SearchSpec, timed: bool) -> Proposer:

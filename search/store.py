@@ -18,9 +18,14 @@ from search import jsondata, layout
 from search.errors import DiskError, RunError
 from search.trial import Epoch, Outcome, Trial, TrialKind, TrialState
 
-_VERSION = 1
+_VERSION = 2
+_READABLE = (1, 2)
+"""Version 1 wrote the oracle's whole state each time. A store of it is brought up to date when it is written again."""
 
-_SCHEMA = """
+_LOG = "log"
+_LOG_TABLE = "CREATE TABLE oracle_log (position INTEGER PRIMARY KEY, entry TEXT NOT NULL);"
+
+_SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE trial (
     position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, configuration TEXT NOT NULL, kind TEXT NOT NULL,
@@ -31,6 +36,7 @@ CREATE TABLE epoch (
     trial TEXT NOT NULL REFERENCES trial(id), number INTEGER NOT NULL, metrics TEXT NOT NULL,
     seconds REAL NOT NULL, train_seconds REAL NOT NULL, PRIMARY KEY (trial, number)) WITHOUT ROWID;
 CREATE TABLE oracle (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);
+{_LOG_TABLE}
 CREATE TABLE evaluation (
     trial TEXT PRIMARY KEY REFERENCES trial(id), part TEXT NOT NULL, metrics TEXT NOT NULL,
     "rows" INTEGER NOT NULL, seconds REAL NOT NULL, file TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
@@ -104,13 +110,13 @@ class RunReader:
         self.directory = Path(directory)
         self._connection = self._connect()
         try:
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            self._version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise RunError(f"{self.directory / layout.STORE}: not a run store, or damaged ({error})") from error
-        if version != _VERSION:
+        if self._version not in _READABLE:
             raise RunError(
-                f"{self.directory / layout.STORE}: written by another version (store version {version}, "
-                f"this program reads {_VERSION})"
+                f"{self.directory / layout.STORE}: written by another version (store version {self._version}, "
+                f"this program reads {' and '.join(str(version) for version in _READABLE)})"
             )
 
     def _connect(self) -> sqlite3.Connection:
@@ -147,9 +153,13 @@ class RunReader:
         return None if row is None else _trial(row, self._epochs(trial_id).get(trial_id, ()))
 
     def oracle_state(self) -> dict[str, Any] | None:
-        """What the oracle's `get_state` gave at the last commit, or None."""
+        """What the oracle's `memory` gave at the last commit (its `get_state` in a store of version 1), or None."""
         row = self._one("SELECT state FROM oracle")
-        return None if row is None else jsondata.loads(row[0])
+        if row is None:
+            return None
+        state: dict[str, Any] = jsondata.loads(row[0])
+        entries = self._all("SELECT entry FROM oracle_log ORDER BY position") if self._version > 1 else []
+        return {**state, _LOG: [jsondata.loads(entry) for (entry,) in entries]} if entries else state
 
     def evaluations(self) -> list[Evaluation]:
         """The final models' evaluations, oldest first."""
@@ -189,7 +199,18 @@ class RunStore(RunReader):
     """The only writer of a run's state. Every method is one transaction, on disk when it returns.
 
     Every method that writes raises `DiskError` if it cannot, for example on a full disk; nothing of it is then there.
+
+    Where a method takes the oracle's state, the list under `log` in it only grows, and what is stored of it already is
+    not written again.
     """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        if self._version < _VERSION:
+            with self._transaction() as execute:
+                execute(_LOG_TABLE)
+                execute(f"PRAGMA user_version = {_VERSION}")
+            self._version = _VERSION
 
     @classmethod
     def create(cls, directory: Path, meta: Mapping[str, Any]) -> RunStore:
@@ -355,8 +376,13 @@ def _dump(data: Mapping[str, Any] | None) -> str | None:
 
 
 def _put_oracle(execute: Any, state: Mapping[str, Any] | None) -> None:
-    if state is not None:
-        execute("INSERT OR REPLACE INTO oracle VALUES (1, ?)", (jsondata.dumps(state),))
+    if state is None:
+        return
+    small = {key: value for key, value in state.items() if key != _LOG}
+    execute("INSERT OR REPLACE INTO oracle VALUES (1, ?)", (jsondata.dumps(small),))
+    (known,) = execute("SELECT coalesce(max(position) + 1, 0) FROM oracle_log").fetchone()
+    for position, entry in enumerate(state.get(_LOG, ())[known:], known):
+        execute("INSERT INTO oracle_log VALUES (?, ?)", (position, jsondata.dumps(entry)))
 
 
 def _put_outcome(execute: Any, trial_id: str, outcome: Outcome) -> None:
