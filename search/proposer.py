@@ -161,7 +161,7 @@ class Proposer:
     def _recorded(self, trial: Trial, record: Mapping[str, Any]) -> OracleTrial:
         from keras_tuner.engine.trial import Trial as OracleTrial
 
-        steering = record["hyperparameters"] if "hyperparameters" in record else record
+        steering = record.get("hyperparameters", record)
         restored = OracleTrial(
             self._with_values({**trial.values, **steering["values"]}), trial.id, record["status"], record["message"]
         )

@@ -11,7 +11,7 @@ import spaces
 from search import disk, environment, housekeeping, layout, proposer, shared_data, timeplan
 from search.changes import between
 from search.clock import Clock, SystemClock
-from search.configuration import configurations, ranked
+from search.configuration import Configuration, configurations
 from search.crew import Crew
 from search.errors import RunError, SearchFailed
 from search.executors import Executor
@@ -23,14 +23,14 @@ from search.logfile import LogFile
 from search.observer import Observer, Observers
 from search.rehearsal import CheckedModel, first_look
 from search.rundir import Run, open_run
-from search.runner import Runner, unfinished
+from search.runner import Runner
 from search.schedule import planned, trial_limit
 from search.signals import stop_on_signals
 from search.sources import SearchSource
 from search.store import RunStore
 from search.tensorboard import TensorBoardWriter
 from search.training import threads
-from search.trial import Trial, TrialKind
+from search.trial import TrialKind
 from search.workforce import Workforce
 from spaces import Dataset, SearchSpec
 
@@ -229,7 +229,7 @@ class Session:
         source = self._search_source(store, observer) if store.meta("phase") == "search" else None
         with self._crewed(self._executor(crew, source, store, observer), store, observer) as runner:
             if source is not None:
-                runner.run(source, unfinished(source.trials))
+                runner.run(source, source.unfinished)
                 if self._stopping:
                     return "interrupted"
                 store.put_meta(phase="final", search_ended=source.ended)
@@ -288,11 +288,11 @@ class Session:
     def _search_source(self, store: RunStore, observer: Observer) -> SearchSource:
         timed = self._options.until is not None
         asked = proposer.for_spec(self._spec, timed)
-        asked.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
+        asked.restore(store.each_trial(TrialKind.SEARCH), store.oracle_state())
         if store.oracle_state() is None:
             self._teach(asked, store)
         trials, most = planned(self._spec, timed=timed).trials, trial_limit(self._spec, timed=timed)
-        source = SearchSource(self._spec, asked, store, self._clock, lambda: self._search_end(source.trials), most)
+        source = SearchSource(self._spec, asked, store, self._clock, lambda: self._search_end(source.leading()), most)
         expected = None if trials is None else trials + len(self._spec.baselines)
         store.put_meta(planned={"trials": expected})
         observer.phase("search", expected)
@@ -307,12 +307,11 @@ class Session:
         for configuration in known:
             asked.learn(configuration.values, configuration.epochs)
 
-    def _search_end(self, past: list[Trial]) -> float | None:
+    def _search_end(self, best: list[Configuration]) -> float | None:
         until = self._options.until
         if until is None:
             return None
         final = self._spec.final
-        best = [c for c in ranked(configurations(past), self._spec.objective.direction) if c.score is not None]
         return timeplan.search_end(
             started=self._started,
             end=until,

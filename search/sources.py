@@ -14,6 +14,7 @@ from search.errors import SearchFailed
 from search.proposer import Proposal, Proposer
 from search.runner import Commit
 from search.seeds import configuration_seed, derive
+from search.standing import Standing
 from search.store import RunStore
 from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
 from spaces import SearchSpec, Settings
@@ -87,12 +88,18 @@ class SearchSource(_Source):
         self._most = most
         self._proposer = proposer
         self._store = store
-        past = store.trials(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE)
-        # The store's trials, kept here so that a decision does not have to read them all again.
-        self._trials = {trial.id: trial for trial in past}
-        self._searched = sum(trial.kind is TrialKind.SEARCH for trial in past)
-        self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self._trials]
-        self._failures = [_failure_key(trial) for trial in past if trial.state is not TrialState.RUNNING]
+        keep, limit = spec.keep_checkpoints.best, spec.limits.disk
+        self._standing = Standing(spec.objective.direction, max(keep, spec.final.candidates, 1), store.trial)
+        self._disk = None if limit is None else housekeeping.DiskUse(store.directory, limit)
+        self._searched = 0
+        # Of the ended trials, as many as it takes to see that none has succeeded.
+        self._failures: list[tuple[str, str] | None] = []
+        for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
+            self._standing.take(trial)
+            self._searched += trial.kind is TrialKind.SEARCH
+            if trial.state is not TrialState.RUNNING:
+                self._note_failure(trial.outcome)
+        self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self._standing]
         self.ended = ""
 
     def next(self) -> Trial | None:
@@ -115,14 +122,20 @@ class SearchSource(_Source):
         return self._proposer.state()
 
     @property
-    def trials(self) -> list[Trial]:
-        """Baselines and search trials as they are in the store, in order."""
-        return list(self._trials.values())
+    def unfinished(self) -> list[Trial]:
+        """Trials that were asked for and have no end yet, oldest first."""
+        return self._standing.running
+
+    def leading(self) -> list[Configuration]:
+        """The configurations that retraining is about: as many of the best as it takes, and the other baselines."""
+        return self._standing.leading(max(1, self._spec.final.candidates))
 
     def done(self, trial: Trial, outcome: Outcome) -> Commit:
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
-        self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
-        self._failures.append((outcome.failure.reason, outcome.failure.message) if outcome.failure else None)
+        self._standing.take(replace(trial, state=state, outcome=outcome, oracle=None))
+        self._note_failure(outcome)
+        if self._disk is not None:
+            self._disk.add(outcome)
         if trial.kind is not TrialKind.SEARCH:
             self._proposer.learn(trial.values, outcome.epochs)
             return Commit(state=self._proposer.state())
@@ -144,22 +157,32 @@ class SearchSource(_Source):
             self._spec.objective.direction,
             self._proposer.continuable(),
         )
-        best, limit = self._spec.keep_checkpoints.best, self._spec.limits.disk
-        self._trimmed(housekeeping.tidy(run, self._store, self.trials, direction, best, continuable))
-        if limit is not None:
-            self._trimmed(housekeeping.keep_within(limit, run, self._store, self.trials, direction, continuable))
+        best = self._spec.keep_checkpoints.best
+        holding = self._standing.holding(best)
+        self._trimmed(housekeeping.tidy(run, self._store, holding, direction, best, continuable))
+        if self._disk is not None and self._disk.due:
+            holding = self._standing.holding(1)
+            self._trimmed(housekeeping.keep_within(self._disk.limit, run, self._store, holding, direction, continuable))
+            self._disk.measure()
 
     def _trimmed(self, outcomes: Mapping[str, Outcome]) -> None:
         for trial_id, outcome in outcomes.items():
-            self._trials[trial_id] = replace(self._trials[trial_id], outcome=outcome)
+            trial = self._standing.trial(trial_id)
+            if trial is not None:
+                self._standing.take(replace(trial, outcome=outcome))
+
+    def _note_failure(self, outcome: Outcome | None) -> None:
+        failure = outcome.failure if outcome else None
+        if len(self._failures) <= _SAME_FAILURES:
+            self._failures.append((failure.reason, failure.message) if failure else None)
 
     def _begun(self, trial: Trial) -> Trial:
-        self._trials[trial.id] = trial
+        self._standing.take(replace(trial, oracle=None))
         return trial
 
     def _trial(self, proposal: Proposal) -> Trial:
         settings = spaces.configure(self._spec, proposal.values)
-        parent = self._trials[proposal.parent] if proposal.parent is not None else None
+        parent = self._standing.trial(proposal.parent) if proposal.parent is not None else None
         return Trial(
             id=proposal.trial_id,
             configuration=parent.configuration if parent is not None else proposal.trial_id,
@@ -288,8 +311,3 @@ def _again(
         started=now,
         finished=None,
     )
-
-
-def _failure_key(trial: Trial) -> tuple[str, str] | None:
-    failure = trial.outcome.failure if trial.outcome else None
-    return (failure.reason, failure.message) if failure else None

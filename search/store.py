@@ -147,6 +147,14 @@ class RunReader:
         rows = self._all(f"SELECT {_COLUMNS} FROM trial {where} ORDER BY position", kinds)
         return [_trial(row, epochs.get(row[0], ())) for row in rows]
 
+    def each_trial(self, *kinds: TrialKind) -> Iterator[Trial]:
+        """As `trials`, but one after the other: those of a long night are too many to be held at the same time."""
+        where = f"WHERE kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        for (trial_id,) in self._all(f"SELECT id FROM trial {where} ORDER BY position", kinds):
+            found = self.trial(trial_id)
+            if found is not None:
+                yield found
+
     def trial(self, trial_id: str) -> Trial | None:
         """The trial with this id, or None."""
         row = self._one(f"SELECT {_COLUMNS} FROM trial WHERE id = ?", (trial_id,))
