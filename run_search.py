@@ -210,7 +210,7 @@ def table(
         from results.formats import write
         from results.ranking import ranking
 
-        found = epoch_table(runs) if epochs else ranking(runs)
+        found = epoch_table(runs) if epochs else ranking(runs, None if where or sort else top)
         chosen = found.select(where=where, sort=sort, top=top, columns=columns.split(",") if columns else None)
         write(chosen, _out(), format, output, notes=not quiet)
 
@@ -473,7 +473,7 @@ def _conclude(finished: Any, quiet: bool, on_finish: str | None) -> None:
         page = write_report(finished)
     _notify(finished, reason if verified else "failed", page, on_finish)
     if not quiet:
-        write(ranking(finished).select(top=10), _out())
+        write(ranking(finished, top=10), _out())
         _say(headline(status(finished), reason), quiet)
         _say(f"report: {page}", quiet)
     if not verified:

@@ -16,7 +16,8 @@ from typing import Any, Self
 
 from search import jsondata, layout
 from search.errors import DiskError, RunError
-from search.trial import Epoch, Outcome, Trial, TrialKind, TrialState
+from search.marks import Mark, are_whole, mark
+from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 
 _VERSION = 2
 _READABLE = (1, 2)
@@ -47,6 +48,16 @@ _COLUMNS = (
     'id, configuration, kind, name, "values", settings, seed, epochs_from, epochs_to, parent, state, outcome, '
     "started, finished, oracle, note"
 )
+
+
+LONG = 2_000
+"""Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
+
+_MARKS = """
+SELECT id, configuration, kind, state, started, finished, json_extract(outcome, '$.score'),
+    json_extract(outcome, '$.parameters'), json_extract(outcome, '$.seconds'),
+    json_extract(outcome, '$.stopped') IS 'deadline' AND NOT EXISTS (SELECT 1 FROM epoch WHERE trial = trial.id)
+FROM trial ORDER BY position"""
 
 
 @dataclass(frozen=True)
@@ -159,6 +170,27 @@ class RunReader:
         """The trial with this id, or None."""
         row = self._one(f"SELECT {_COLUMNS} FROM trial WHERE id = ?", (trial_id,))
         return None if row is None else _trial(row, self._epochs(trial_id).get(trial_id, ()))
+
+    def marks(self) -> list[Mark]:
+        """All trials in brief, in the order in which they were asked for."""
+        if self._one("SELECT count(*) FROM trial")[0] >= LONG:
+            found = [Mark._make(row) for row in self._all(_MARKS)]
+            if are_whole(found):
+                return found
+        return [mark(trial) for trial in self.trials()]
+
+    def epoch_count(self) -> int:
+        """Number of epochs of all trials."""
+        count: int = self._one("SELECT count(*) FROM epoch")[0]
+        return count
+
+    def first_values(self) -> Iterator[tuple[str, dict[str, Scalar]]]:
+        """Configuration id to the values of its first trial, for all configurations."""
+        try:
+            for name, values in self._all('SELECT id, "values" FROM trial WHERE id = configuration'):
+                yield name, jsondata.loads(values)
+        except ValueError as error:
+            raise RunError(f"{self.directory / layout.STORE}: damaged ({error})") from error
 
     def oracle_state(self) -> dict[str, Any] | None:
         """What the oracle's `memory` gave at the last commit (its `get_state` in a store of version 1), or None."""

@@ -11,7 +11,18 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("spaces", "search", "results")
-READ_BY_RESULTS = {"trial", "configuration", "store", "rundir", "layout", "checkpoint", "errors", "jsondata", "lock"}
+READ_BY_RESULTS = {
+    "trial",
+    "configuration",
+    "store",
+    "marks",
+    "rundir",
+    "layout",
+    "checkpoint",
+    "errors",
+    "jsondata",
+    "lock",
+}
 HEAVY = ("tensorflow", "keras", "keras_tuner", "pandas", "sklearn", "matplotlib", "plotly", "scipy", "tensorboard")
 
 
