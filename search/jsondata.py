@@ -23,7 +23,7 @@ def dumps(data: Any) -> str:
 
 def loads(text: str) -> Any:
     """The inverse of `dumps`; tuples come back as lists."""
-    return json.loads(text, object_hook=_revive)
+    return json.loads(text, object_hook=_revive if _SPECIAL in text else None)
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
