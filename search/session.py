@@ -181,9 +181,8 @@ class Session:
 
     def _work(self, store: RunStore, data: Dataset) -> None:
         clock, spec = self._clock, self._spec
-        observer = Observers(
-            [LogFile(self._directory, clock), TensorBoardWriter(self._directory, spec.objective.name), *self._given]
-        )
+        curves = TensorBoardWriter(self._directory, spec.objective.name, lambda text: observer.message("info", text))
+        observer = Observers([LogFile(self._directory, clock), curves, *self._given])
 
         def on_event(text: str) -> None:
             store.add_event(clock.now(), "warning", text)
