@@ -80,8 +80,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         run = (options.folder or Path(temporary)) / "run"
         found = _night(run, _space(options.algorithm, options.trials), max(1, min(1000, options.trials // 2)))
-        found |= {"resume": _restored(run)}
-        found |= {name: _seconds(run, command) for name, command in _COMMANDS.items()}
+        found |= {"resume, s": _restored(run)}
+        found |= {f"{name}, s": _seconds(run, command) for name, command in _COMMANDS.items()}
+        found |= {"ten million additions, s": _additions()}
     width = max(map(len, found))
     for name, value in found.items():
         print(f"{name:<{width}}  {value:>12,.2f}" if isinstance(value, float) else f"{name:<{width}}  {value:>12,}")
@@ -143,22 +144,31 @@ def _night(run: Path, spec: spaces.SearchSpec, every: int) -> dict[str, Any]:
 
 def _restored(run: Path) -> float:
     """Seconds until a resumed search knows again what it knew."""
-    began = time.perf_counter()
+    began = time.process_time()
     spec = spaces.load(run / layout.SPACE)
     with RunStore(run) as store:
         asked = for_spec(spec, timed=False)
         asked.restore(store.each_trial(TrialKind.SEARCH), store.oracle_state())
         SearchSource(spec, asked, store, SimulatedClock(), lambda: None, None)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def _seconds(run: Path, command: tuple[str, ...]) -> float:
-    began = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, str(ROOT / "run_search.py"), command[0], str(run), *command[1:]],
         check=True, stdout=subprocess.DEVNULL, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
     )  # fmt: skip
-    return time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _additions() -> float:
+    """Seconds for ten million additions, which tell how busy the machine is: about 0.5 s on an idle one."""
+    began, total = time.process_time(), 0
+    for number in range(10_000_000):
+        total += number
+    return time.process_time() - began
 
 
 if __name__ == "__main__":

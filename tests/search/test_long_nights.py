@@ -78,7 +78,7 @@ def worked(folder, algorithm, trials, monkeypatch):
     return work
 
 
-@pytest.mark.parametrize(("algorithm", "trials"), [("random", 800), ("grid", 400), ("hyperband", 400)])
+@pytest.mark.parametrize(("algorithm", "trials"), [("random", 400), ("grid", 240), ("hyperband", 240)])
 def test_a_late_trial_writes_reads_and_folds_no_more_than_an_early_one(tmp_path, algorithm, trials, monkeypatch):
     work = worked(tmp_path, algorithm, trials, monkeypatch)
     early, late = slice(trials // 8, trials // 4), slice(-trials // 8, None)
