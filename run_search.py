@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +23,8 @@ from rich.markup import escape
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _WATCH_SECONDS = 2.0
+# A budget counts from here: what the command itself takes to load belongs to it.
+_BEGAN = time.monotonic()
 
 app = typer.Typer(
     name="run-search",
@@ -79,11 +82,11 @@ def run(
         spec = spaces.load(space, overrides)
         for reference, file in spaces.imports(spec):
             _say(f"this space runs Python code: {reference} from {file}", quiet=False)
-        time = _budget(budget, until)
+        allowed = _budget(budget, until)
         if dry_run:
             print(spaces.dump(spec), end="")
-            if time.promised is not None:
-                ends = datetime.fromtimestamp(round(time.promised)).astimezone()
+            if allowed.promised is not None:
+                ends = datetime.fromtimestamp(round(allowed.promised)).astimezone()
                 print(f"# ends by {ends.isoformat()}")
             return
         import search
@@ -91,15 +94,15 @@ def run(
 
         _load_tensorflow()
         directory = fork or run_dir or new_directory(spec)
-        time = going_on(directory, time)
+        allowed = going_on(directory, allowed)
         count = _workers(workers)
 
         def train() -> Any:
-            with _view(spec, time, quiet) as observers:
+            with _view(spec, allowed, quiet) as observers:
                 return search.run(
                     spec,
                     run_dir=run_dir if fork is not None else directory,
-                    budget=time,
+                    budget=allowed,
                     workers=count,
                     fork=fork,
                     check=not no_check,
@@ -108,7 +111,7 @@ def run(
                     name=space,
                 )
 
-        _night(train, directory, time, on_finish, quiet)
+        _night(train, directory, allowed, on_finish, quiet)
 
 
 @app.command()
@@ -128,17 +131,17 @@ def resume(
         from search.api import going_on
 
         found = search.open_run(run)
-        spec, time = found.spec, going_on(run, _budget(budget, until))
+        spec, allowed = found.spec, going_on(run, _budget(budget, until))
         _load_tensorflow()
         count = _workers(workers)
 
         def train() -> Any:
-            with _view(spec, time, quiet) as observers:
+            with _view(spec, allowed, quiet) as observers:
                 return search.resume(
-                    run, max_trials=max_trials, budget=time, workers=count, observers=observers, command=sys.argv
+                    run, max_trials=max_trials, budget=allowed, workers=count, observers=observers, command=sys.argv
                 )
 
-        _night(train, run, time, on_finish, quiet)
+        _night(train, run, allowed, on_finish, quiet)
 
 
 @app.command()
@@ -158,15 +161,15 @@ def check(
         import spaces
 
         spec = spaces.load(space, set_ or [])
-        time = _budget(budget, until)
+        allowed = _budget(budget, until)
         from search.rehearsal import rehearse
         from search.rehearsal_view import show
 
-        found = rehearse(spec, timed=time.limited)
+        found = rehearse(spec, timed=allowed.limited)
         if format == "json":
             print(json.dumps(found.to_json(), indent=2))
         else:
-            show(found, _out(), time.left)
+            show(found, _out(), allowed.left)
         if found.fails:
             raise typer.Exit(FAILED)
         if not quick:
@@ -185,8 +188,6 @@ def status(
     """Show the progress of a run, whether it is running or not."""
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
-        import time
-
         import results
         from results.progress_view import show_status
 
@@ -467,7 +468,7 @@ def _pass_through(spec: Any) -> None:
         _fail(f"the night would fail: {'; '.join(failures)}", FAILED)
 
 
-def _night(train: Callable[[], Any], directory: Path, time: Any, on_finish: str | None, quiet: bool) -> None:
+def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: str | None, quiet: bool) -> None:
     """A night, and in the morning the table; its exit code."""
     from results.formats import write
     from results.morning import night
@@ -479,7 +480,7 @@ def _night(train: Callable[[], Any], directory: Path, time: Any, on_finish: str 
             write(ranking(directory).select(top=10), _out())
 
     try:
-        ended = night(train, directory, time, on_finish=on_finish, say=lambda text: _say(text, quiet))
+        ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))
     except (SearchFailed, DiskError):
         from search import layout
 
@@ -512,13 +513,13 @@ def _export(run: Path, trial: str | None, formats: str | None, output: Path | No
 
 
 @contextmanager
-def _view(spec: Any, time: Any, quiet: bool) -> Iterator[list[Any]]:
+def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
     if quiet:
         yield []
         return
     from search.live import make_view
 
-    view = make_view(_err(), spec.objective.name, spec.objective.direction, time.promised)
+    view = make_view(_err(), spec.objective.name, spec.objective.direction, allowed.promised)
     try:
         yield [view]
     finally:
@@ -530,7 +531,7 @@ def _budget(budget: str | None, until: str | None) -> Any:
     from search import Budget
 
     try:
-        return Budget.given(budget, until)
+        return Budget.given(budget, until, began=_BEGAN)
     except ValueError as error:
         raise _UsageError(str(error)) from None
 

@@ -18,8 +18,8 @@ from search.rundir import Run
 from search.store import RunStore
 from spaces import DataError, SpaceError
 
-# What a report without pictures takes on an idle machine; the export leaves so much of the time to it.
-_REPORT_SECONDS = 4.0
+# What a report without pictures and the end of the process take on an idle machine.
+_REPORT_SECONDS = 5.0
 
 Say = Callable[[str], None]
 Left = Callable[[], float]
@@ -106,7 +106,7 @@ class _Steps:
 
     def export(self) -> None:
         with self._step("export", Account.EXPORT):
-            done = self._export(self._directory, left=lambda: self._left() - _REPORT_SECONDS)
+            done = self._export(self._directory, left=self._left, reserve=_REPORT_SECONDS)
             for file in done.files:
                 if file.failure is not None:
                     self._problem(f"{file.format}: FAILED: {file.failure}")
@@ -158,10 +158,10 @@ def _finish(
     return Morning(run, reason, told["NIGHTSHIFT_HEADLINE"], page, tuple(problems))
 
 
-def _export(directory: Path, left: Left) -> Any:
+def _export(directory: Path, left: Left, reserve: float) -> Any:
     import results
 
-    return results.export(directory, left=left)
+    return results.export(directory, left=left, reserve=reserve)
 
 
 def _report(directory: Path, left: Left) -> Path:

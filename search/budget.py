@@ -62,7 +62,11 @@ class Budget:
 
     @classmethod
     def given(
-        cls, budget: str | float | None = None, until: str | float | None = None, clock: Clock | None = None
+        cls,
+        budget: str | float | None = None,
+        until: str | float | None = None,
+        clock: Clock | None = None,
+        began: float | None = None,
     ) -> Budget:
         """From what a user says; the earlier end holds if both are given.
 
@@ -70,6 +74,7 @@ class Budget:
             budget: A length of time, see `durations.seconds`. Setting the machine's clock does not change it.
             until: A local time of day such as `07:00`, the next time that the local clock shows it, or Unix time.
             clock: Tells the time.
+            began: The moment on the clock that nobody sets from which a length of time counts; None: now.
 
         Raises:
             ValueError: One of them cannot be read; the message names its option.
@@ -79,7 +84,8 @@ class Budget:
             return cls(None, clock)
         if isinstance(until, str):
             until = durations.next_time(until, datetime.fromtimestamp(clock.now()))
-        monotonic = None if budget is None else clock.monotonic() + durations.length(budget)
+        began = clock.monotonic() if began is None else began
+        monotonic = None if budget is None else began + durations.length(budget)
         return cls(Deadline(monotonic, until), clock)
 
     @property

@@ -141,11 +141,11 @@ class WholeNight:
             Evaluation(model.trial.id, "test", {"accuracy": 0.5}, 100, self.world.evaluation, "none.npz", clock.now())
         )
 
-    def _export(self, directory: Path, left: Callable[[], float]) -> Exported:
+    def _export(self, directory: Path, left: Callable[[], float], reserve: float) -> Exported:
         self._reached("export")
         done = 0
         for seconds in self.world.formats:
-            if done and left() < seconds * self.world.later:
+            if done and left() < (seconds + reserve) * self.world.later:
                 break
             self.clock.pass_time(seconds * self.world.later)
             done += 1

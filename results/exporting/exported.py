@@ -87,6 +87,7 @@ def export(
     formats: Sequence[str] | None = None,
     output: str | Path | None = None,
     left: Left = forever,
+    reserve: float = 0.0,
 ) -> ExportResult:
     """Exports a model of a run: model files, `metadata.json` and `model_card.md`.
 
@@ -102,6 +103,7 @@ def export(
         output: The export folder; made if missing. Default: `export` in the run directory.
         left: Tells how many seconds are left. The first format is always made, the others in their order while there
             is time for them.
+        reserve: Seconds to leave of that for something else, as it would take them on an idle machine.
 
     Raises:
         ResultError: There is no such model, its checkpoint is damaged, a format is unknown, or the folder cannot be
@@ -109,7 +111,7 @@ def export(
         DiskError: The disk is full.
         RunError: There is no such run.
     """
-    pressure = Pressure(left)
+    pressure = Pressure(left, reserve)
     opened = open_run(run)
     wanted = parse_formats(opened.spec.export.formats if formats is None else formats)
     directory = Path(output) if output is not None else opened.directory / layout.EXPORT

@@ -27,15 +27,17 @@ class Pressure:
 
     Args:
         left: Tells how many seconds are left.
+        reserve: Seconds that something else will need then, on an idle machine.
     """
 
-    def __init__(self, left: Left) -> None:
+    def __init__(self, left: Left, reserve: float = 0.0) -> None:
         self._left = left
+        self._reserve = reserve
         self._began, self._worked = time.monotonic(), time.process_time()
 
     def allows(self, formats: Sequence[Format]) -> bool:
         """Whether the last of these formats can still be written and all of them be checked."""
-        needed = formats[-1].seconds + _START + _CHECK * len(formats)
+        needed = formats[-1].seconds + _START + _CHECK * len(formats) + self._reserve
         return self._slowness() * needed <= self._left()
 
     def _slowness(self) -> float:

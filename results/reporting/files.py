@@ -10,15 +10,18 @@ from results.reporting.document import Document, Pictures
 from results.reporting.draw.png import draw_parallel, draw_pictures, draw_view
 
 
-def pictures(document: Document, left: Callable[[], float] | None = None) -> Iterator[tuple[str, Mapping[str, bytes]]]:
+def pictures(
+    document: Document, left: Callable[[], float] | None = None, first: float = 0.0
+) -> Iterator[tuple[str, Mapping[str, bytes]]]:
     """Draws each chart and grid of pictures: its key, and its PNG files by name.
 
     Args:
         document: The report.
         left: Tells how many seconds are left: no picture is begun that would take longer than the longest so far.
             None: no limit.
+        first: Seconds that the first one may take.
     """
-    longest = 0.0
+    longest = first
     for section in document.sections:
         for item in section.items:
             if not isinstance(item, Chart | ParallelLines | Pictures):
