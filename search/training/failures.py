@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from search.trial import Failure, FailureReason
-from spaces import DataError
+from spaces import CodeError, DataError
 
 
 class TrialFailed(Exception):
@@ -28,12 +28,16 @@ def classify(error: BaseException) -> Failure:
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, TrialFailed):
         return Failure(error.failure.reason, error.failure.message, detail)
+    # A user's function may run out of memory as any training does.
+    cause = error.__cause__ if isinstance(error, CodeError) and error.__cause__ else error
     # By name, so that sorting a failure does not import TensorFlow.
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if isinstance(error, MemoryError) or "ResourceExhaustedError" in names:
-        return Failure(FailureReason.OUT_OF_MEMORY, _first_line(error) or "not enough memory", detail)
+    names = {cls.__name__ for cls in type(cause).__mro__}
+    if isinstance(cause, MemoryError) or "ResourceExhaustedError" in names:
+        return Failure(FailureReason.OUT_OF_MEMORY, _first_line(cause) or "not enough memory", detail)
     if isinstance(error, DataError):
         return Failure(FailureReason.DATA, _first_line(error), detail)
+    if isinstance(error, CodeError):
+        return Failure(FailureReason.ERROR, str(error), detail)
     return Failure(FailureReason.ERROR, f"{type(error).__name__}: {_first_line(error)}", detail)
 
 
