@@ -232,6 +232,9 @@ class Session:
                 runner.run(source, unfinished(source.trials))
                 if self._stopping:
                     return "interrupted"
+                if source.given_up is not None:
+                    store.add_event(self._clock.now(), "warning", source.given_up)
+                    observer.message("warning", f"the search ends early: {source.given_up}")
                 store.put_meta(phase="final", search_ended=source.ended)
             until = self._options.until
             FinalPhase(

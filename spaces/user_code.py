@@ -1,4 +1,4 @@
-"""Running the user's own code: what it prints stays out of our output, and what it raises is told with file and line."""
+"""Running the user's own code: what it prints stays out of our output, what it raises is told with file and line."""
 
 from __future__ import annotations
 

@@ -70,8 +70,8 @@ def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
     needed, _ = output_units(loss, info, "probabilities")
     if shape[-1] is not None and shape[-1] < needed:
         raise CodeError(
-            f"{where}: the model is not compiled and has {shape[-1]} output(s); {loss_name(loss, info)} needs {needed}: "
-            "compile it there, or set training.loss"
+            f"{where}: the model is not compiled, and {loss_name(loss, info)} needs {needed} outputs where it has "
+            f"{shape[-1]}: compile it there, or set training.loss"
         )
 
 

@@ -157,6 +157,8 @@ class _Training:
                 self._stopped, self._between_epochs = Stop.DEADLINE, False
                 break
             self._curve.append(epoch)
+            if validation is not None:
+                self._require_reported(epoch)
             if self._improved():
                 self._best_weights = engine.model.get_weights()
             on_epoch(epoch)
@@ -225,6 +227,11 @@ class _Training:
             metrics |= {f"val_{name}": value for name, value in measured.items()}
             _require_finite(metrics, number)
         return Epoch(number, metrics, time.perf_counter() - started, trained - started)
+
+    def _require_reported(self, epoch: Epoch) -> None:
+        missing = stopping.unreported(self._job.objective, self._settings.training, list(epoch.metrics))
+        if missing is not None:
+            raise TrialFailed(FailureReason.ERROR, missing)
 
     def _check_time(self, epoch_started: float) -> Callable[[], None]:
         def check() -> None:
