@@ -66,7 +66,9 @@ def run(
     _require_an_end(spec, deadline)
     if name is None:
         name = space.name if isinstance(space, SearchSpec) else str(space)
-    return Session(directory, spec, Options(deadline, workers, origin, check, command, name), observers).go()
+    return Session(
+        directory, spec, Options(deadline, _workers(spec, workers), origin, check, command, name), observers
+    ).go()
 
 
 def resume(
@@ -95,7 +97,19 @@ def resume(
         searching = reader.meta("phase") == "search"
     if searching:
         _require_an_end(spec, deadline)
-    return Session(found.directory, spec, Options(deadline, workers, command=command), observers).go()
+    return Session(found.directory, spec, Options(deadline, _workers(spec, workers), command=command), observers).go()
+
+
+def _workers(spec: SearchSpec, workers: int | None) -> int | None:
+    """What was asked for; this process alone where only it has the model's function."""
+    if not spec.family.startswith("python:__main__:"):
+        return workers
+    if workers:
+        raise RunError(
+            f"{spec.family.removeprefix('python:')} is defined in a notebook or script, where worker processes cannot "
+            "see it: use workers=0, or put it into a module of its own"
+        )
+    return 0
 
 
 def _require_an_end(spec: SearchSpec, deadline: float | None) -> None:

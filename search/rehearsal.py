@@ -229,7 +229,7 @@ def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, 
         missing = unreported(spec.objective.name, settings.training, speed.reported)
         return CheckedModel(name, values, parameters, epochs, speed, missing)
     except Exception as error:
-        return CheckedModel(name, values, parameters, epochs, None, classify(error).message)
+        return CheckedModel(name, values, parameters, epochs, None, classify(error, settings.family).message)
 
 
 def _expected_seconds(spec: SearchSpec, models: list[CheckedModel], plan: Planned, workers: int) -> float | None:

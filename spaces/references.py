@@ -16,7 +16,7 @@ from pydantic import AfterValidator
 from spaces import naming
 from spaces.errors import CodeError
 from spaces.section import refuse, shown
-from spaces.user_code import running
+from spaces.user_code import place, running
 
 _REFERENCE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
 _FILE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
@@ -109,6 +109,12 @@ def call(reference: str, function: Callable[..., Any], *arguments: Any, what: st
     """
     with running(reference, file_of(reference), what, function):
         return function(*arguments)
+
+
+def line_of(reference: str, error: BaseException) -> str | None:
+    """Function and line of the user's nearest to an error, see `spaces.user_code.place`; None if there is none."""
+    where = place(reference, file_of(reference), error)
+    return None if where == reference else where
 
 
 def names_given(reference: str) -> Mapping[str, int]:

@@ -6,6 +6,7 @@ import traceback
 
 from search.trial import Failure, FailureReason
 from spaces import CodeError, DataError
+from spaces.references import line_of
 
 
 class TrialFailed(Exception):
@@ -23,8 +24,13 @@ class InvalidArchitecture(TrialFailed):
         super().__init__(FailureReason.INVALID, message)
 
 
-def classify(error: BaseException) -> Failure:
-    """The failure that an exception stands for; its traceback goes to `detail`."""
+def classify(error: BaseException, family: str = "") -> Failure:
+    """The failure that an exception stands for; its traceback goes to `detail`.
+
+    Args:
+        error: What building or training raised.
+        family: `Settings.family`: an error that came through code of the user's is told with its line.
+    """
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, TrialFailed):
         return Failure(error.failure.reason, error.failure.message, detail)
@@ -38,7 +44,9 @@ def classify(error: BaseException) -> Failure:
         return Failure(FailureReason.DATA, _first_line(error), detail)
     if isinstance(error, CodeError):
         return Failure(FailureReason.ERROR, str(error), detail)
-    return Failure(FailureReason.ERROR, f"{type(error).__name__}: {_first_line(error)}", detail)
+    where = line_of(family.removeprefix("python:"), error) if family.startswith("python:") else None
+    message = f"{type(error).__name__}: {_first_line(error)}"
+    return Failure(FailureReason.ERROR, message if where is None else f"{where}: {message}", detail)
 
 
 def _first_line(error: BaseException) -> str:

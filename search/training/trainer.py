@@ -66,7 +66,8 @@ class Trainer:
             training.go(self._train_rows(job), self._validation_rows(job), networks, should_stop, on_epoch)
         except (CheckpointError, DiskError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A layer of the user's may want to end the process.
             if not isinstance(error, TrialFailed):
                 # Whatever happened, it may have to do with what is kept, for example with its memory.
                 networks.forget()
@@ -180,13 +181,13 @@ class _Training:
             last=self._files.get("last"),
         )
 
-    def failed(self, error: Exception) -> Outcome:
+    def failed(self, error: BaseException) -> Outcome:
         return Outcome(
             epochs=self._new_epochs(),
             parameters=self._parameters,
             seconds=time.perf_counter() - self._started,
             build_seconds=self._build_seconds,
-            failure=classify(error),
+            failure=classify(error, self._settings.family),
         )
 
     def _engine(self, rows: Rows, networks: Networks) -> Engine:
