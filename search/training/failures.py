@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 from search.trial import Failure, FailureReason
 from spaces import CodeError, DataError
@@ -29,8 +30,10 @@ def classify(error: BaseException, family: str = "") -> Failure:
 
     Args:
         error: What building or training raised.
-        family: `Settings.family`: an error that came through code of the user's is told with its line.
+        family: `Settings.family`: an error that came through code of the user's is told with its line. A table has no
+            room for the whole path of the file; the record of the space has it.
     """
+    reference = family.removeprefix("python:") if family.startswith("python:") else ""
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, TrialFailed):
         return Failure(error.failure.reason, error.failure.message, detail)
@@ -43,10 +46,12 @@ def classify(error: BaseException, family: str = "") -> Failure:
     if isinstance(error, DataError):
         return Failure(FailureReason.DATA, _first_line(error), detail)
     if isinstance(error, CodeError):
-        return Failure(FailureReason.ERROR, str(error), detail)
-    where = line_of(family.removeprefix("python:"), error) if family.startswith("python:") else None
-    message = f"{type(error).__name__}: {_first_line(error)}"
-    return Failure(FailureReason.ERROR, message if where is None else f"{where}: {message}", detail)
+        message = str(error)
+    else:
+        where = line_of(reference, error) if reference else None
+        message = f"{type(error).__name__}: {_first_line(error)}"
+        message = message if where is None else f"{where}: {message}"
+    return Failure(FailureReason.ERROR, message.replace(reference, Path(reference).name), detail)
 
 
 def _first_line(error: BaseException) -> str:

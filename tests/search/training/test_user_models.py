@@ -150,4 +150,4 @@ def test_the_final_training_has_no_validation_to_report(tensorflow, tmp_path):
 def test_an_error_while_training_names_the_line_too(tensorflow, tmp_path):
     outcome = train(tmp_path, *world(tmp_path, "column", "broken"))
     assert outcome.failure.reason is FailureReason.ERROR
-    assert f"{tmp_path / 'mine.py'}:broken, line 51: KeyError: 'nothing here'" in outcome.failure.message
+    assert outcome.failure.message == "mine.py:broken, line 51: KeyError: 'nothing here'"
