@@ -14,8 +14,6 @@ from spaces.errors import DataError
 _FOR_REGRESSION = "; for regression set training.loss, such as loss: mse"
 _MANY_CLASSES = 100
 _ROWS_PER_CLASS = 5
-# As Keras hands them to a loss or metric.
-_DTYPES = {"f": "float32", "b": "bool"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class EncodedLabels:
         class_names: one per class; () in regression.
         ys: one array per part of the raw data, in the order of `RawData.parts`.
         column: whether those of the training part came in shape (n, 1).
-        dtype: "float32" or "bool" where classes came as such, and are whole numbers here; None otherwise.
+        dtype: type in which Keras hands numbers such as those that came to a loss or metric; None: as in `ys`.
     """
 
     task: Task
@@ -73,7 +71,7 @@ def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
     else:
         for part, y in zip(raw.parts, ys, strict=True):
             _check_whole(y, part.where)
-        encoded = replace(_classes(raw, ys), dtype=_DTYPES.get(ys[0].dtype.kind))
+        encoded = replace(_classes(raw, ys), dtype=_dtype(ys[0]))
     _check_loss(encoded, loss, raw.train.where)
     return replace(encoded, column=_is_column(raw.train.y))
 
@@ -99,6 +97,12 @@ def _plain(part: Part) -> Array:
 
 def _is_column(y: Array) -> bool:
     return y.ndim == 2 and y.shape[1] == 1
+
+
+def _dtype(y: Array) -> str | None:
+    if y.dtype.kind == "f":
+        return "float32"
+    return y.dtype.name if y.dtype.kind in "biu" else None
 
 
 def _numbers(ys: Sequence[Array]) -> EncodedLabels:

@@ -43,7 +43,7 @@ class DataInfo:
         categories: for each text column of `columns` its sorted values, each one an input column of 0 or 1.
         column_labels: whether the labels came as one column, shape (n, 1); everywhere else they are (n,). A user's
             model that was compiled by its function gets them as they came.
-        label_dtype: "float32" or "bool" where integer labels came as such; None otherwise.
+        label_dtype: type of integer labels as they came, such as "int64", "float32" or "bool"; None: they are int32.
     """
 
     kind: Kind

@@ -49,8 +49,8 @@ def test_other_labels_become_sorted_classes(labels: Any, names: tuple[str, ...],
 @pytest.mark.parametrize(
     ("labels", "column", "dtype"),
     [
-        ([0, 1, 0], False, None),
-        ([[0], [1], [0]], True, None),
+        ([0, 1, 0], False, "int64"),
+        (np.array([[0], [1], [0]], np.uint8), True, "uint8"),
         ([[0.0], [1.0], [0.0]], True, "float32"),
         ([True, False], False, "bool"),
         ([["a"], ["b"]], True, None),
