@@ -61,9 +61,8 @@ def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
         try:
             model(np.zeros((1, *info.input_shape), info.dtype), training=False)
         except Exception as error:
-            raise CodeError(f"{where}: the model takes no rows of shape {info.input_shape}: {described(error)}") from (
-                error
-            )
+            message = f"{where}: the model takes no rows of shape {info.input_shape}: {described(error)}"
+            raise CodeError(message) from error
     shape = getattr(model, "output_shape", None)
     if model.compiled or not isinstance(shape, tuple):
         return
@@ -87,7 +86,6 @@ def _called(reference: str, hp: Any) -> Any:
     return model
 
 
-@lru_cache(maxsize=8)
 def _builder(reference: str) -> Callable[..., Any]:
     """The function, or the `build` of a `keras_tuner.HyperModel`, named by itself or by its class."""
     import keras_tuner
