@@ -408,15 +408,15 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
     import warnings
 
     from results.errors import ResultError
-    from search import CheckpointError, DiskError, RunError, SearchFailed
-    from spaces import DataError, SpaceError
+    from search import CheckpointError, DiskError, NotReported, RunError, SearchFailed
+    from spaces import CodeError, DataError, SpaceError
 
     try:
         with warnings.catch_warnings():
             if quiet:
                 warnings.simplefilter("ignore")
             yield
-    except (SpaceError, DataError, RunError, ResultError, _UsageError) as error:
+    except (SpaceError, CodeError, DataError, NotReported, RunError, ResultError, _UsageError) as error:
         _fail(str(error), USAGE)
     except (SearchFailed, DiskError, CheckpointError) as error:
         _fail(str(error), FAILED)

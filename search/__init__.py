@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from search.errors import CheckpointError, DiskError, RunError, SearchFailed
+from search.errors import CheckpointError, DiskError, NotReported, RunError, SearchFailed
 from search.oracles import oracle
 from search.rundir import Run, open_run
 
@@ -19,6 +19,7 @@ __all__ = [
     "Budget",
     "CheckpointError",
     "DiskError",
+    "NotReported",
     "Run",
     "RunError",
     "SearchFailed",

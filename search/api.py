@@ -67,7 +67,9 @@ def run(
     _require_an_end(spec, allowed)
     if name is None:
         name = space.name if isinstance(space, SearchSpec) else str(space)
-    return Session(directory, spec, Options(allowed, workers, origin, check, command, name), observers).go()
+    return Session(
+        directory, spec, Options(allowed, _workers(spec, workers), origin, check, command, name), observers
+    ).go()
 
 
 def resume(
@@ -96,7 +98,19 @@ def resume(
         searching = reader.meta("phase") == "search"
     if searching:
         _require_an_end(spec, allowed)
-    return Session(found.directory, spec, Options(allowed, workers, command=command), observers).go()
+    return Session(found.directory, spec, Options(allowed, _workers(spec, workers), command=command), observers).go()
+
+
+def _workers(spec: SearchSpec, workers: int | None) -> int | None:
+    """What was asked for; this process alone where only it has the model's function."""
+    if not spec.family.startswith("python:__main__:"):
+        return workers
+    if workers:
+        raise RunError(
+            f"{spec.family.removeprefix('python:')} is defined in a notebook or script, where worker processes cannot "
+            "see it: use workers=0, or put it into a module of its own"
+        )
+    return 0
 
 
 def _require_an_end(spec: SearchSpec, budget: Budget) -> None:

@@ -25,3 +25,7 @@ class SearchFailed(Exception):
     """
 
     directory: Path | None = None
+
+
+class NotReported(SearchFailed):
+    """The space file names a value, such as the objective, that the trainings do not report."""

@@ -57,15 +57,14 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     """
     if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
         return
-    from search.training.engine import Engine, Rows
+    from search.training.engine import Rows, fresh
 
     settings = Settings.from_json(model.trial.settings)
-    network = spaces.build_model(settings, data.info, seed=0)
     rows = Rows(data.test)
-    engine = Engine(network, 0, settings.training.batch_size)
+    engine = fresh(settings, data.info, seed=0)
     # A user's model may have no variables before it has seen a row.
     engine.prepare(rows)
-    network.set_weights(checkpoints.read(run, model.weights)["weights"])
+    engine.model.set_weights(checkpoints.read(run, model.weights)["weights"])
     metrics = engine.evaluate(rows)
     started = time.perf_counter()
     predictions = spaces.as_probabilities(engine.predict(rows), settings, data.info)

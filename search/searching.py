@@ -58,6 +58,9 @@ class Searching:
         runner.run(source, left)
         if not runner.stopping:
             self._store.put_meta(search_ended=source.ended)
+        if source.given_up is not None and source.ended == "failures":
+            self._store.add_event(self._budget.clock.now(), "warning", source.given_up)
+            self._observer.message("warning", f"the search ends early: {source.given_up}")
         return bool(left) or len(source.trials) > before
 
     def finish(self, runner: Runner, end: SearchEnd) -> None:

@@ -14,19 +14,19 @@ from search import housekeeping
 from search.budget import Deadline
 from search.clock import Clock
 from search.configuration import Configuration
-from search.errors import SearchFailed
+from search.errors import NotReported, SearchFailed
+from search.giving_up import reason_to_stop
 from search.proposer import Proposal, Proposer
 from search.runner import Commit
 from search.seeds import configuration_seed, derive
 from search.store import RunStore
-from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
+from search.training.stopping import unreported
+from search.trial import Failure, Outcome, Trial, TrialJob, TrialKind, TrialState
 from spaces import SearchSpec, Settings
 from spaces.resolve import MULTI_FIDELITY
 
 # So many trainings say how long the next one will take until it has an epoch.
 _RECENT = 25
-# So many configurations, all failed in the same way and none succeeded: the cause is not in the configurations.
-_SAME_FAILURES = 10
 
 
 class Source:
@@ -103,13 +103,18 @@ class SearchSource(Source):
         self._trials = {trial.id: trial for trial in past}
         self._searched = sum(trial.kind is TrialKind.SEARCH for trial in past)
         self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self._trials]
-        self._failures = [_failure_key(trial) for trial in past if trial.state is not TrialState.RUNNING]
         # What the last trials that began from scratch took for their first epoch, building included.
         self._first_epochs: deque[float] = deque(maxlen=_RECENT)
         for trial in past:
             self._learn_length(trial, trial.outcome)
+        self._failures: list[Failure] = []
+        self._scored = False
+        for trial in sorted(past, key=lambda trial: trial.finished or math.inf):
+            self._count(trial.outcome if trial.state is not TrialState.RUNNING else None)
+        self._unreported: str | None = None
         self._closed = False
         self.ended = ""
+        self.given_up: str | None = None
 
     def close(self) -> None:
         """Proposes no further trial."""
@@ -120,6 +125,9 @@ class SearchSource(Source):
             return None
         if self._left() <= self._first_epoch():
             self.ended = "deadline"
+            return None
+        if self.given_up is not None:
+            self.ended = "failures"
             return None
         if self._baselines:
             return self._begun(baseline_trial(self._spec, self._baselines.pop(0), self._clock.now()))
@@ -145,7 +153,10 @@ class SearchSource(Source):
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
         self._learn_length(trial, outcome)
-        self._failures.append((outcome.failure.reason, outcome.failure.message) if outcome.failure else None)
+        self._count(outcome)
+        if outcome.failure is not None and outcome.epochs and not self._scored:
+            training = Settings.from_json(trial.settings).training
+            self._unreported = unreported(self._spec.objective.name, training, list(outcome.epochs[0].metrics))
         if trial.kind is not TrialKind.SEARCH:
             self._proposer.learn(trial.values, outcome.epochs)
             return Commit(state=self._proposer.state())
@@ -153,13 +164,28 @@ class SearchSource(Source):
         return Commit(self._proposer.record(trial.id), self._proposer.state())
 
     def check(self) -> None:
-        """Deletes spare checkpoints; raises `SearchFailed` if everything so far failed in the same way."""
+        """Deletes spare checkpoints, and looks whether failures say that it is of no use to go on.
+
+        Raises:
+            NotReported: The first training had no such value as the space file names.
+            SearchFailed: Nothing has a score, and more trials would have none either. Where something has, `next`
+                gives no more trials and `given_up` says why, so that the best of them is still made a model.
+        """
         self._make_room()
-        if len(self._failures) == _SAME_FAILURES and None not in self._failures and len(set(self._failures)) == 1:
-            reason, message = self._failures[0]  # type: ignore[misc]
-            raise SearchFailed(
-                f"the first {_SAME_FAILURES} configurations all failed in the same way ({reason}): {message}"
-            )
+        if self._unreported is not None:
+            raise NotReported(self._unreported)
+        self.given_up = reason_to_stop(self._failures, self._scored)
+        if self.given_up is not None and not self._scored:
+            raise SearchFailed(self.given_up)
+
+    def _count(self, outcome: Outcome | None) -> None:
+        if outcome is None:
+            return
+        if outcome.failure is not None:
+            self._failures.append(outcome.failure)
+        elif outcome.score is not None:
+            self._scored = True
+            self._failures.clear()
 
     def _make_room(self) -> None:
         run, direction, continuable = (
@@ -325,8 +351,3 @@ def _again(
         started=now,
         finished=None,
     )
-
-
-def _failure_key(trial: Trial) -> tuple[str, str] | None:
-    failure = trial.outcome.failure if trial.outcome else None
-    return (failure.reason, failure.message) if failure else None

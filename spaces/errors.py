@@ -29,8 +29,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         # Words of a stranger's file shall not steer the terminal they are printed on.
-        object.__setattr__(self, "key", _printable(self.key))
-        object.__setattr__(self, "message", _printable(self.message))
+        object.__setattr__(self, "key", printable(self.key))
+        object.__setattr__(self, "message", printable(self.message))
 
     def __str__(self) -> str:
         place = [] if self.file is None else [self.file if self.line is None else f"{self.file}:{self.line}"]
@@ -58,7 +58,12 @@ class DataError(ValueError):
     """The data of a space are missing or unusable. The message names the file."""
 
 
-def _printable(text: str) -> str:
+class CodeError(ValueError):
+    """A function of the user's cannot be used. The message names it, and where there is one the line."""
+
+
+def printable(text: str) -> str:
+    """The text with every character escaped that would steer a terminal instead of being shown."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

@@ -399,3 +399,76 @@ def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     shown = json.loads(call("status", tmp_path / "run", "--format", "json").stdout)
     assert (shown["exit"], shown["active"]) == ("interrupted", False)
     assert shown["epochs"] >= 2
+
+
+# --- a user's own code --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_model(tmp_path):
+    """Writes a module of the user's and a space file for its `build`; returns the file."""
+
+    def written(body, **search):
+        (tmp_path / "model.py").write_text(body, encoding="utf-8")
+        space = {
+            "name": "own",
+            "data": {"source": "digits", "limit": 200},
+            "model": {"family": {"python": "model:build"}},
+            "training": {"epochs": 1},
+            "search": {"algorithm": "random", "max_trials": 2, **search},
+        }
+        (tmp_path / "own.yaml").write_text(json.dumps(space), encoding="utf-8")
+        return tmp_path / "own.yaml"
+
+    return written
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("def build(hp):\n    hp.Int('units', 8, 32)\n    return Sequential([])\n", "line 3: NameError: name 'Sequ"),
+        ("def build(hp):\n    return hp.Int('units', 8, 32)\n", "line 1: returned int; it has to return a keras.Model"),
+        ("import keras\ndef build(hp)\n    return 1\n", "line 2: importing it raised SyntaxError: expected ':'"),
+        ("def build(hp):\n    raise SystemExit(0)\n", "line 2: SystemExit: 0"),
+    ],
+)
+def test_a_mistake_in_a_users_function_is_told_with_its_line(own_model, tmp_path, body, told):
+    space = own_model(body)
+    one_error(call("check", space), 2, f"model.py:build, {told}")
+    begun = call("run", space, "--run-dir", tmp_path / "run")
+    assert begun.exit_code == 2
+    assert f"model.py:build, {told}" in begun.stderr
+
+
+FIXED = """
+import keras
+
+def build(hp):
+    print("building")
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+
+
+def test_an_objective_that_nothing_reports_ends_check_and_run(own_model, tmp_path):
+    space = own_model(FIXED, objective={"name": "val_typo", "direction": "max"})
+    told = "objective val_typo is not reported; reported are loss, accuracy, val_loss, val_accuracy"
+    for command in (["check", space], ["run", space, "--run-dir", tmp_path / "run", "--workers", "0", "--no-check"]):
+        found = call(*command)
+        assert found.exit_code == 2
+        assert f"error: {told}" in found.stderr
+    rows = json.loads(call("table", tmp_path / "run", "--format", "json").stdout)
+    assert [(row["status"], row["epochs"], row["message"]) for row in rows] == [("failed", 1, told)]
+    assert f"error (1): {told}" in call("table", tmp_path / "run").stdout
+
+
+def test_a_function_that_chooses_and_prints_nothing_of_ours_is_trained_once(own_model, tmp_path):
+    space = own_model(FIXED)
+    checked = call("check", space, "--quick", "--format", "json")
+    assert json.loads(checked.stdout)["configurations"] == 1
+    assert "building" in checked.stderr
+    done = call("run", space, "--run-dir", tmp_path / "run", "--workers", "0", "--set", "final.seeds=0",
+                "--set", "export.formats=[keras]")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(call("table", tmp_path / "run", "--format", "json").stdout)) == 1

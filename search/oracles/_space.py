@@ -84,13 +84,19 @@ class Space:
         Every hyperparameter is drawn from its own distribution within its scope, so that a branch with many
         conditional hyperparameters is not drawn more often than one with few.
         """
-        return self.prune(np.column_stack([c.draw(u) for c, u in zip(self.columns, uniform.T, strict=True)]))
+        # A space with nothing to choose has no columns; its one configuration is a row without codes.
+        drawn = np.empty_like(uniform)
+        for index, c in enumerate(self.columns):
+            drawn[:, index] = c.draw(uniform[:, index])
+        return self.prune(drawn)
 
     def draw_ends(self, uniform: Floats, rng: np.random.Generator) -> Floats:
         """As `draw`, with each hyperparameter at an end of its range in half of the configurations."""
         at_end, ends = rng.random(uniform.shape) < 0.5, rng.random(uniform.shape)
-        columns = [np.where(at_end[:, i], c.end(ends[:, i]), c.draw(uniform[:, i])) for i, c in enumerate(self.columns)]
-        return self.prune(np.column_stack(columns))
+        drawn = np.empty_like(uniform)
+        for i, c in enumerate(self.columns):
+            drawn[:, i] = np.where(at_end[:, i], c.end(ends[:, i]), c.draw(uniform[:, i]))
+        return self.prune(drawn)
 
     def near(self, codes: Floats, rng: np.random.Generator, scale: float) -> Floats:
         """Neighbours, shape (n, columns), of configurations of the same shape.

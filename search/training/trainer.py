@@ -66,7 +66,8 @@ class Trainer:
             training.go(self._train_rows(job), self._validation_rows(job), networks, should_stop, on_epoch)
         except (CheckpointError, DiskError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A layer of the user's may want to end the process.
             if not isinstance(error, TrialFailed):
                 # Whatever happened, it may have to do with what is kept, for example with its memory.
                 networks.forget()
@@ -160,6 +161,8 @@ class _Training:
                 self._stopped, self._between_epochs = Stop.DEADLINE, False
                 break
             self._curve.append(epoch)
+            if validation is not None:
+                self._require_reported(epoch)
             if self._improved():
                 self._best_weights = engine.model.get_weights()
             on_epoch(epoch)
@@ -181,13 +184,13 @@ class _Training:
             last=self._files.get("last"),
         )
 
-    def failed(self, error: Exception) -> Outcome:
+    def failed(self, error: BaseException) -> Outcome:
         return Outcome(
             epochs=self._new_epochs(),
             parameters=self._parameters,
             seconds=time.perf_counter() - self._started,
             build_seconds=self._build_seconds,
-            failure=classify(error),
+            failure=classify(error, self._settings.family),
         )
 
     def _engine(self, rows: Rows, networks: Networks) -> Engine:
@@ -228,6 +231,11 @@ class _Training:
             metrics |= {f"val_{name}": value for name, value in measured.items()}
             _require_finite(metrics, number)
         return Epoch(number, metrics, time.perf_counter() - started, trained - started)
+
+    def _require_reported(self, epoch: Epoch) -> None:
+        missing = stopping.unreported(self._job.objective, self._settings.training, list(epoch.metrics))
+        if missing is not None:
+            raise TrialFailed(FailureReason.ERROR, missing)
 
     def _check_time(self, epoch_started: float) -> Callable[[], None]:
         def check() -> None:

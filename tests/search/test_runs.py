@@ -11,7 +11,7 @@ import pytest
 
 import search
 import spaces
-from search import layout
+from search import api, layout
 from search.observer import Observer
 from search.store import RunReader, RunStore
 from search.trial import FailureReason, TrialKind, TrialState
@@ -247,3 +247,12 @@ def test_a_search_that_never_ends_needs_a_time_also_once_the_promised_one_is_ove
         store.put_meta(phase="search", until=time.time() - 1)
     with pytest.raises(search.RunError, match=r"goes on for ever.*--budget"):
         search.resume(run, workers=0)
+
+
+def test_what_a_notebook_defines_is_trained_in_its_own_process():
+    spec = spaces.SearchSpec(**{**small.SPACE, "model": {"family": {"python": "__main__:build"}}, "baselines": []})
+    assert api._workers(spec, None) == 0
+    assert api._workers(spec, 0) == 0
+    assert api._workers(small.spec(), None) is None
+    with pytest.raises(search.RunError, match="__main__:build is defined in a notebook or script"):
+        search.run(spec, workers=2, budget="1h")
