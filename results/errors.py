@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from spaces.printable import printable
+
 
 class ResultError(Exception):
-    """What was asked for cannot be shown or written; the message is one clear sentence for the user."""
+    """What was asked for cannot be shown or written; the message is one clear sentence, one line, for the user."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class OptionError(ResultError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spaces.printable import printable
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -29,12 +31,13 @@ class Problem:
 
     def __post_init__(self) -> None:
         # Words of a stranger's file shall not steer the terminal they are printed on.
-        object.__setattr__(self, "key", _printable(self.key))
-        object.__setattr__(self, "message", _printable(self.message))
+        object.__setattr__(self, "key", printable(self.key))
+        object.__setattr__(self, "message", printable(self.message))
 
     def __str__(self) -> str:
-        place = [] if self.file is None else [self.file if self.line is None else f"{self.file}:{self.line}"]
-        if self.key and self.file != f"--set {self.key}":
+        file = None if self.file is None else printable(self.file)
+        place = [] if file is None else [file if self.line is None else f"{file}:{self.line}"]
+        if self.key and file != f"--set {self.key}":
             place.append(self.key)
         return ": ".join([*place, self.message])
 
@@ -55,11 +58,10 @@ class SpaceError(ValueError):
 
 
 class DataError(ValueError):
-    """The data of a space are missing or unusable. The message names the file."""
+    """The data of a space are missing or unusable. The message, one line, names the file."""
 
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 def problem(path: Sequence[str | int], message: str) -> Problem:
