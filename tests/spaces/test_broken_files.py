@@ -181,7 +181,7 @@ def test_mistakes_of_convolutional_spaces(old: str, new: str, expected: list[str
 
 
 YAML_CASES = [
-    ("", "found nothing; allowed: a mapping with name, data, model and training"),
+    ("", "1: found nothing; allowed: a mapping with name, data, model and training"),
     ("- a\n- b\n", "1: found a list; allowed: a mapping with name, data, model and training"),
     ("digits\n", "1: found 'digits'; allowed: a mapping with name, data, model and training"),
     ("name: [1, 2\n", "2: is not valid YAML: while parsing a flow sequence expected ',' or ']', but got '<stream end>'"),
