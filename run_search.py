@@ -144,12 +144,13 @@ def check(
 
         spec = spaces.load(space, set_ or [])
         ends = _ends(budget, until)
+        from results.plainjson import json_text
         from search.rehearsal import rehearse
         from search.rehearsal_view import show
 
         found = rehearse(spec, timed=ends is not None)
         if format == "json":
-            print(json.dumps(found.to_json(), indent=2))
+            print(json_text(found.to_json()))
         else:
             show(found, _out(), None if ends is None else ends - datetime.now().timestamp())
         if found.fails:
@@ -316,11 +317,12 @@ def predict(
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import results
+        from results.plainjson import json_text
         from results.predicting.show import show
 
         found = results.predict(model, files)
         if format == "json":
-            print(json.dumps([prediction.to_json() for prediction in found], indent=2))
+            print(json_text([prediction.to_json() for prediction in found]))
         else:
             show(found, _out())
         if grid is not None:
@@ -421,7 +423,7 @@ class _UsageError(Exception):
 
 
 def _fail(message: str, code: int) -> None:
-    _err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    _err().print(f"[bold red]error:[/] {escape(_harmless(message))}", soft_wrap=True)
     raise typer.Exit(code) from None
 
 
@@ -558,7 +560,14 @@ def _one_of(given: str, *allowed: str) -> None:
 
 def _say(message: str, quiet: bool) -> None:
     if not quiet:
-        _err().print(escape(message), soft_wrap=True, highlight=False)
+        _err().print(escape(_harmless(message)), soft_wrap=True, highlight=False)
+
+
+def _harmless(message: str) -> str:
+    """The message, its lines kept, without what would steer the terminal."""
+    from spaces.printable import printable
+
+    return "\n".join(map(printable, message.split("\n")))
 
 
 def _out() -> Console:

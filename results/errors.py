@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from spaces.printable import printable
-
 
 class ResultError(Exception):
     """What was asked for cannot be shown or written; the message is one clear sentence, one line, for the user."""
 
     def __init__(self, message: str) -> None:
+        # Here, for the process that checks exported files starts without the package.
+        from spaces.printable import printable
+
         super().__init__(printable(message))
 
 
