@@ -64,7 +64,7 @@ def read_model_info(file: Path) -> ModelInfo:
         files = [entry["file"] for entry in content.get("files", ())]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ResultError(f"{file}: not a readable metadata file ({type(error).__name__}: {error})") from error
-    if strange := [name for name in files if name not in {known.file for known in FORMATS.values()}]:
+    if strange := [name for name in files if name not in [known.file for known in FORMATS.values()]]:
         raise ResultError(f"{file}: names {shown(strange[0])}, which is no file of an export")
     if problem := info_problem(info) or _problem(info, output, units):
         raise ResultError(f"{file}: {problem}")
