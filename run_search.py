@@ -144,13 +144,12 @@ def check(
 
         spec = spaces.load(space, set_ or [])
         ends = _ends(budget, until)
-        from results.plainjson import json_text
         from search.rehearsal import rehearse
         from search.rehearsal_view import show
 
         found = rehearse(spec, timed=ends is not None)
         if format == "json":
-            print(json_text(found.to_json()))
+            print(json.dumps(found.to_json(), indent=2))
         else:
             show(found, _out(), None if ends is None else ends - datetime.now().timestamp())
         if found.fails:
@@ -317,12 +316,11 @@ def predict(
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import results
-        from results.plainjson import json_text
         from results.predicting.show import show
 
         found = results.predict(model, files)
         if format == "json":
-            print(json_text([prediction.to_json() for prediction in found]))
+            print(json.dumps([prediction.to_json() for prediction in found], indent=2))
         else:
             show(found, _out())
         if grid is not None:

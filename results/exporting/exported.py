@@ -22,7 +22,8 @@ from results.models import data_info, find_model, rebuild
 from search import layout
 from search.rundir import Run, open_run
 from search.store import RunReader
-from spaces import DataInfo
+from spaces import DataError, DataInfo
+from spaces.data.npz import load_npz
 
 if TYPE_CHECKING:
     import keras
@@ -186,11 +187,10 @@ def _predictions(model: keras.Model, rows: Array) -> Array:
 def _rows(reader: RunReader, info: DataInfo) -> tuple[Array, str]:
     """Rows to compare predictions on, and what they are: real ones where the run has kept some."""
     file = reader.directory / layout.TEST_ROWS
-    if file.is_file():
+    if file.exists():
         try:
-            with np.load(file, allow_pickle=False) as stored:
-                rows = stored["x"][:_ROWS]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            rows = load_npz(file).train.x[:_ROWS]
+        except DataError as error:
             raise ResultError(f"{file}: damaged ({error})") from error
         if rows.shape[1:] != info.input_shape or not len(rows):
             raise ResultError(f"{file}: holds rows of shape {rows.shape[1:]}, the model takes {info.input_shape}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,6 @@ from results.exporting.formats import FORMATS
 from results.exporting.info import info_problem, is_whole
 from results.finalists import finalists
 from results.models import TrainedModel
-from results.plainjson import finite
 from search.configuration import configurations
 from search.store import RunReader
 from search.trial import Trial, TrialKind
@@ -192,3 +192,14 @@ def _problem(info: DataInfo, output: Any, units: Any) -> str | None:
     if output != "values" and len(info.class_names) not in (0, max(units, 2)):
         return f"{len(info.class_names)} class names for {units} outputs"
     return None
+
+
+def finite(value: Any) -> Any:
+    """The data with None for NaN and infinity, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

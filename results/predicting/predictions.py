@@ -11,8 +11,7 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.loading import LoadedModel, load
-from results.exporting.metadata import OutputKind
-from results.plainjson import finite
+from results.exporting.metadata import OutputKind, finite
 from results.predicting.inputs import Array, Rows, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
