@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from results.errors import ResultError
-from search.training.memory import available
-from spaces.data.memory import memory_limit
+from spaces.data.memory import free_memory, memory_limit
 
 FREE = 64 * 2**20
 """Bytes that any file may unpack to."""
@@ -50,7 +49,7 @@ def check_fits(size: int, where: Path, what: str) -> None:
 
 def memory_allowed() -> int:
     """Bytes that a model may take: half of the machine's memory, or what is free if that is less."""
-    free = available()
+    free = free_memory()
     return memory_limit() if free is None else min(memory_limit(), free)
 
 

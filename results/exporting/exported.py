@@ -22,8 +22,7 @@ from results.models import data_info, find_model, rebuild
 from search import layout
 from search.rundir import Run, open_run
 from search.store import RunReader
-from spaces import DataError, DataInfo
-from spaces.data.npz import load_npz
+from spaces import DataInfo
 
 if TYPE_CHECKING:
     import keras
@@ -187,10 +186,11 @@ def _predictions(model: keras.Model, rows: Array) -> Array:
 def _rows(reader: RunReader, info: DataInfo) -> tuple[Array, str]:
     """Rows to compare predictions on, and what they are: real ones where the run has kept some."""
     file = reader.directory / layout.TEST_ROWS
-    if file.exists():
+    if file.is_file():
         try:
-            rows = load_npz(file).train.x[:_ROWS]
-        except DataError as error:
+            with np.load(file, allow_pickle=False) as stored:
+                rows = stored["x"][:_ROWS]
+        except (OSError, ValueError, KeyError, EOFError) as error:
             raise ResultError(f"{file}: damaged ({error})") from error
         if rows.shape[1:] != info.input_shape or not len(rows):
             raise ResultError(f"{file}: holds rows of shape {rows.shape[1:]}, the model takes {info.input_shape}")
