@@ -9,7 +9,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,8 @@ from rich.markup import escape
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _WATCH_SECONDS = 2.0
+# A budget counts from here: what the command itself takes to load belongs to it.
+_BEGAN = time.monotonic()
 
 app = typer.Typer(
     name="run-search",
@@ -79,26 +82,36 @@ def run(
         spec = spaces.load(space, overrides)
         for reference, file in spaces.imports(spec):
             _say(f"this space runs Python code: {reference} from {file}", quiet=False)
+        allowed = _budget(budget, until)
         if dry_run:
             print(spaces.dump(spec), end="")
+            if allowed.promised is not None:
+                ends = datetime.fromtimestamp(round(allowed.promised)).astimezone()
+                print(f"# ends by {ends.isoformat()}")
             return
-        ends = _ends(budget, until)
         import search
+        from search.api import going_on, new_directory
 
         _load_tensorflow()
-        with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
-            finished = search.run(
-                spec,
-                run_dir=run_dir,
-                until=ends,
-                workers=_workers(workers),
-                fork=fork,
-                check=not no_check,
-                observers=observers,
-                command=sys.argv,
-                name=space,
-            )
-        _conclude(finished, quiet, on_finish)
+        directory = fork or run_dir or new_directory(spec)
+        allowed = going_on(directory, allowed)
+        count = _workers(workers)
+
+        def train() -> Any:
+            with _view(spec, allowed, quiet) as observers:
+                return search.run(
+                    spec,
+                    run_dir=run_dir if fork is not None else directory,
+                    budget=allowed,
+                    workers=count,
+                    fork=fork,
+                    check=not no_check,
+                    observers=observers,
+                    command=sys.argv,
+                    name=space,
+                )
+
+        _night(train, directory, allowed, on_finish, quiet)
 
 
 @app.command()
@@ -115,15 +128,20 @@ def resume(
     """Go on with an interrupted run."""
     with _errors(verbose, quiet):
         import search
+        from search.api import going_on
 
         found = search.open_run(run)
-        spec, ends = found.spec, _ends(budget, until) or found.promised
+        spec, allowed = found.spec, going_on(run, _budget(budget, until))
         _load_tensorflow()
-        with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
-            finished = search.resume(
-                run, max_trials=max_trials, until=ends, workers=_workers(workers), observers=observers, command=sys.argv
-            )
-        _conclude(finished, quiet, on_finish)
+        count = _workers(workers)
+
+        def train() -> Any:
+            with _view(spec, allowed, quiet) as observers:
+                return search.resume(
+                    run, max_trials=max_trials, budget=allowed, workers=count, observers=observers, command=sys.argv
+                )
+
+        _night(train, run, allowed, on_finish, quiet)
 
 
 @app.command()
@@ -143,15 +161,15 @@ def check(
         import spaces
 
         spec = spaces.load(space, set_ or [])
-        ends = _ends(budget, until)
+        allowed = _budget(budget, until)
         from search.rehearsal import rehearse
         from search.rehearsal_view import show
 
-        found = rehearse(spec, timed=ends is not None)
+        found = rehearse(spec, timed=allowed.limited)
         if format == "json":
             print(json.dumps(found.to_json(), indent=2))
         else:
-            show(found, _out(), None if ends is None else ends - datetime.now().timestamp())
+            show(found, _out(), allowed.left)
         if found.fails:
             raise typer.Exit(FAILED)
         if not quick:
@@ -170,8 +188,6 @@ def status(
     """Show the progress of a run, whether it is running or not."""
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
-        import time
-
         import results
         from results.progress_view import show_status
 
@@ -452,52 +468,36 @@ def _pass_through(spec: Any) -> None:
         _fail(f"the night would fail: {'; '.join(failures)}", FAILED)
 
 
-def _conclude(finished: Any, quiet: bool, on_finish: str | None) -> None:
-    """What follows a search: export, report, table; or how to go on if it was interrupted."""
+def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: str | None, quiet: bool) -> None:
+    """A night, and in the morning the table; its exit code."""
     from results.formats import write
-    from results.ledger import Account, booked
-    from results.notify import headline
-    from results.progress import status
+    from results.morning import night
     from results.ranking import ranking
-    from results.reporting import report as write_report
+    from search import DiskError, SearchFailed
 
-    with finished.read() as reader:
-        reason = reader.meta("exit")
-    if reason == "interrupted":
-        _say(f"stopped and saved; go on with: run_search.py resume {finished.directory}", quiet)
-        _notify(finished, reason, None, on_finish)
-        raise typer.Exit(INTERRUPTED)
-    with booked(finished, Account.EXPORT):
-        verified = _export(finished.directory, None, None, None, quiet)
-    with booked(finished, Account.REPORT):
-        page = write_report(finished)
-    _notify(finished, reason if verified else "failed", page, on_finish)
-    if not quiet:
-        write(ranking(finished).select(top=10), _out())
-        _say(headline(status(finished), reason), quiet)
-        _say(f"report: {page}", quiet)
-    if not verified:
-        raise typer.Exit(FAILED)
-
-
-@contextmanager
-def _failure_told(command: str | None) -> Iterator[None]:
-    """Calls the user's command for a search that failed too."""
-    from search import SearchFailed
+    def table() -> None:
+        if not quiet:
+            write(ranking(directory).select(top=10), _out())
 
     try:
-        yield
-    except SearchFailed as error:
-        if error.directory is not None:
-            _notify(error.directory, "failed", None, command)
+        ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))
+    except (SearchFailed, DiskError):
+        from search import layout
+
+        if layout.is_run(directory):
+            table()
         raise
-
-
-def _notify(finished: Any, reason: str, page: Path | None, command: str | None) -> None:
-    if command is not None:
-        from results.notify import call, facts
-
-        call(command, facts(finished, reason, page))
+    if ended.reason == "interrupted":
+        _say(f"stopped and saved; go on with: run_search.py resume {directory}", quiet)
+        raise typer.Exit(INTERRUPTED)
+    table()
+    _say(ended.headline, quiet)
+    if ended.page is not None:
+        _say(f"report: {ended.page}", quiet)
+    if ended.problems:
+        for problem in ended.problems if quiet else ():
+            _say(problem, quiet=False)
+        raise typer.Exit(FAILED)
 
 
 def _export(run: Path, trial: str | None, formats: str | None, output: Path | None, quiet: bool) -> bool:
@@ -513,25 +513,25 @@ def _export(run: Path, trial: str | None, formats: str | None, output: Path | No
 
 
 @contextmanager
-def _view(spec: Any, until: float | None, quiet: bool) -> Iterator[list[Any]]:
+def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
     if quiet:
         yield []
         return
     from search.live import make_view
 
-    view = make_view(_err(), spec.objective.name, spec.objective.direction, until)
+    view = make_view(_err(), spec.objective.name, spec.objective.direction, allowed.promised)
     try:
         yield [view]
     finally:
         view.close()
 
 
-def _ends(budget: str | None, until: str | None) -> float | None:
-    """Unix time by which everything has to be there."""
-    from search.durations import deadline
+def _budget(budget: str | None, until: str | None) -> Any:
+    """The time until everything has to be there; it begins now."""
+    from search import Budget
 
     try:
-        return deadline(budget, until, datetime.now().astimezone())
+        return Budget.given(budget, until, began=_BEGAN)
     except ValueError as error:
         raise _UsageError(str(error)) from None
 

@@ -13,8 +13,20 @@ from search.rundir import Run, open_run
 
 if TYPE_CHECKING:
     from search.api import resume, run
+    from search.budget import Budget
 
-__all__ = ["CheckpointError", "DiskError", "Run", "RunError", "SearchFailed", "open_run", "oracle", "resume", "run"]
+__all__ = [
+    "Budget",
+    "CheckpointError",
+    "DiskError",
+    "Run",
+    "RunError",
+    "SearchFailed",
+    "open_run",
+    "oracle",
+    "resume",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +35,8 @@ def __getattr__(name: str) -> Any:
         from search import api
 
         return getattr(api, name)
+    if name == "Budget":
+        from search.budget import Budget
+
+        return Budget
     raise AttributeError(f"module 'search' has no attribute {name!r}")

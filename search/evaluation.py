@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ class FinalModel:
 
     trial: Trial
     weights: Checkpoint
+
+
+Evaluate = Callable[[Path, Dataset, FinalModel, RunStore, Clock, int], None]
+"""Measures a final model and records what it found; arguments as for `evaluate`."""
 
 
 def save_rows(run: Path, data: Dataset) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from search import evaluation, timeplan
-from search.clock import Clock
-from search.configuration import Configuration, configurations, ranked
-from search.errors import SearchFailed
+from search import evaluation, housekeeping, timeplan
+from search.budget import Deadline
+from search.configuration import Configuration
+from search.errors import CheckpointError, DiskError, SearchFailed
+from search.evaluation import Evaluate, FinalModel
+from search.horizon import Horizon
 from search.observer import Observer
+from search.retraining import RetrainingSource, best_length, fresh_scores, retrained
 from search.runner import Runner, unfinished
-from search.sources import ListSource, candidate_trial, winner_trial
+from search.searching import Searching
+from search.sources import ListSource, winner_trial
 from search.store import RunStore
 from search.trial import Trial, TrialKind, TrialState
 from spaces import Dataset, SearchSpec
@@ -20,16 +24,20 @@ from spaces import Dataset, SearchSpec
 class FinalPhase:
     """Finds and makes the winner. Everything that the store has already is not done again.
 
+    Where a search was ended by time and there turns out to be more of it than retraining needs, the search goes on,
+    and what it finds is retrained too; a rest that is too short for that goes into more seeds, and after the final
+    training into further trials.
+
     Args:
         run: The run directory.
         spec: The space file.
         data: The data set.
         store: The run store.
         runner: Trains.
-        clock: Tells the time.
+        searching: The search, to go on with.
+        horizon: Tells how much time is left.
         observer: Is told what happens.
-        slots: Trainings at the same time.
-        until: Unix time by which the final model has to be there, or None.
+        evaluate: Measures the final models.
     """
 
     def __init__(
@@ -39,20 +47,20 @@ class FinalPhase:
         data: Dataset,
         store: RunStore,
         runner: Runner,
-        clock: Clock,
+        searching: Searching,
+        horizon: Horizon,
         observer: Observer,
-        slots: int,
-        until: float | None,
+        evaluate: Evaluate,
     ) -> None:
         self._run = run
         self._spec = spec
         self._data = data
         self._store = store
         self._runner = runner
-        self._clock = clock
+        self._searching = searching
+        self._horizon = horizon
         self._observer = observer
-        self._slots = slots
-        self._until = until
+        self._evaluate_model = evaluate
 
     def go(self) -> None:
         """Retrains, chooses, trains the winner and evaluates; returns early if the runner was asked to stop.
@@ -60,82 +68,158 @@ class FinalPhase:
         Raises:
             SearchFailed: No configuration has a score.
         """
-        found = configurations(self._store.trials())
-        best = [c for c in ranked(found, self._spec.objective.direction) if c.score is not None]
+        for step in (self._retrain, self._make_winner, self._search_on, self._evaluate):
+            step()
+            if self._runner.stopping:
+                return
+
+    # Retraining
+
+    def _retrain(self) -> None:
+        while self._store.meta("winner") is None:
+            self._train_candidates(spare=False)
+            if self._runner.stopping or not self._timed_out or not self._search_again():
+                break
+        if self._timed_out and not self._runner.stopping and self._store.meta("winner") is None:
+            self._train_candidates(spare=True)
+
+    @property
+    def _timed_out(self) -> bool:
+        """Whether it was time that ended the search, in a sitting that has an end."""
+        return self._horizon.budget.limited and self._store.meta("search_ended") == "deadline"
+
+    def _train_candidates(self, spare: bool) -> None:
+        source = RetrainingSource(self._spec, self._store, self._horizon, self._observer, self._best(), spare)
+        left = unfinished(self._store.trials(TrialKind.CANDIDATE))
+        if not spare:
+            self._observer.phase("retraining", source.missing + len(left))
+        self._runner.run(source, left)
+
+    def _search_again(self) -> bool:
+        """Goes on with the search if there is time for it; whether it has found out anything."""
+        pace = self._pace()
+        if not self._horizon.worth_searching_again(self._best(), pace):
+            return False
+        self._observer.message("info", "retraining was faster than expected: the search goes on")
+        self._store.put_meta(phase="search")
+        done = self._retrained_so_far()
+        went_on = self._searching.go(self._runner, lambda best: self._horizon.search_end(best, done, pace))
+        if not self._runner.stopping:
+            self._store.put_meta(phase="final")
+        return went_on
+
+    def _retrained_so_far(self) -> timeplan.Done:
+        return retrained(self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER))
+
+    def _pace(self) -> timeplan.Pace:
+        again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
+        return timeplan.pace(again, {c.id: c for c in self._best()})
+
+    def _best(self) -> list[Configuration]:
+        best = self._searching.scored
         if not best:
             raise SearchFailed("no configuration gave a score; the table names the reason of each failure")
-        plan = self._plan(best)
-        self._retrain(plan.retrained(best), plan.seeds)
-        if self._stopped():
+        return best
+
+    # The winner
+
+    def _make_winner(self) -> None:
+        if self._store.meta("winner") is not None:
             return
+        best = self._best()
         chosen = self._chosen(best)
-        winner = self._train_winner(chosen) if plan.train_winner else None
-        if self._stopped():
+        winner = self._train_winner(chosen)
+        if self._runner.stopping:
             return
-        self._record_winner(chosen, winner)
-        self._evaluate()
-
-    def _stopped(self) -> bool:
-        return self._runner.stopping
-
-    def _plan(self, best: list[Configuration]) -> timeplan.FinalPlan:
-        final = self._spec.final
-        full = timeplan.FinalPlan(min(final.candidates, len(best)), final.seeds, True, baselines=True)
-        left = None if self._until is None else self._until - self._clock.now()
-        plan = timeplan.choose(full, best, self._slots, left)
-        if plan != full:
-            what = (
-                f"{plan.candidates} candidates with {plan.seeds} seeds, without the baselines"
-                if plan.seeds
-                else "the best of the search, trained once more"
-                if plan.train_winner
-                else "the best of the search as it is"
-            )
-            self._observer.message("warning", f"time is short: retraining is reduced to {what}")
-        return plan
-
-    def _retrain(self, candidates: list[Configuration], seeds: int) -> None:
-        now = self._clock.now()
-        trials = [candidate_trial(self._spec, c, k, now) for c in candidates for k in range(1, seeds + 1)]
-        self._train("retraining", TrialKind.CANDIDATE, trials, data="train", keep=())
+        self._store.put_meta(winner=winner.id if winner is not None else self._stand_in(chosen, best).id)
+        if winner is not None:
+            # They were kept in case that the final training would not get to its end.
+            housekeeping.forget(self._run, self._store, self._store.trials(TrialKind.CANDIDATE))
 
     def _chosen(self, best: list[Configuration]) -> Configuration:
         """The candidate with the best mean over its fresh seeds; without retraining, the best of the search."""
-        scores = retrained_scores(self._store.trials(TrialKind.CANDIDATE))
-        retrained = [c for c in best if scores.get(c.id)]
-        if not retrained:
+        scores = fresh_scores(self._store.trials(TrialKind.CANDIDATE))
+        measured = [c for c in best if scores.get(c.id)]
+        if not measured:
             return best[0]
         sign = 1.0 if self._spec.objective.direction == "min" else -1.0
-        return min(retrained, key=lambda c: sign * statistics.fmean(scores[c.id]))
+        return min(measured, key=lambda c: sign * statistics.fmean(scores[c.id]))
 
     def _train_winner(self, chosen: Configuration) -> Trial | None:
+        """The whole final training of the chosen configuration; None if it failed, or there was no time for it."""
         with_validation = self._spec.final.train_on_validation
-        epochs = self._best_length(chosen) if with_validation else None
-        trial = winner_trial(self._spec, chosen, epochs, self._clock.now())
+        epochs = best_length(self._store.trials(TrialKind.CANDIDATE), chosen) if with_validation else None
+        earlier = self._winners(chosen)
+        trial = next((t for t in earlier if t.state is TrialState.RUNNING or _whole(t)), None)
+        if trial is None:
+            if not self._has_time_for(chosen, epochs):
+                return None
+            trial = winner_trial(self._spec, chosen, epochs, self._horizon.budget.clock.now(), len(earlier) + 1)
         data, keep = ("train+validation", ("last",)) if with_validation else ("train", ("best",))
-        self._train("final training", TrialKind.WINNER, [trial], data, keep)
+        source = ListSource(
+            self._spec, self._store, self._horizon.budget.clock, self._training_end, [trial], data, keep
+        )
+        self._observer.phase("final training", 1)
+        self._runner.run(source, unfinished(self._store.trials(TrialKind.WINNER)))
         done = self._store.trial(trial.id)
-        return done if done is not None and done.state is TrialState.COMPLETED else None
+        return done if done is not None and _whole(done) else None
 
-    def _best_length(self, chosen: Configuration) -> int:
-        """The number of epochs after which the retrained models, or else the search's, were best: their mean."""
-        trials = self._store.trials(TrialKind.CANDIDATE)
-        lengths = [
-            trial.outcome.best_epoch
-            for trial in trials
-            if trial.configuration == chosen.id and trial.outcome and trial.outcome.best_epoch
-        ] or [chosen.best_epoch or 1]
-        return max(1, round(statistics.fmean(lengths)))
+    def _has_time_for(self, chosen: Configuration, epochs: int | None) -> bool:
+        left = self._horizon.retraining_left(self._best(), self._pace())
+        expected = self._pace().factor * timeplan.training_seconds(chosen, epochs)
+        if left is None or expected <= left:
+            return True
+        self._observer.message(
+            "warning",
+            f"no time for the final training: it takes about {expected:.0f} s, and {max(0.0, left):.0f} s are left",
+        )
+        return False
 
-    def _train(self, phase: str, kind: TrialKind, trials: list[Trial], data: str, keep: tuple[str, ...]) -> None:
-        source = ListSource(self._spec, self._store, self._clock, lambda: self._until, trials, data, keep)
-        self._observer.phase(phase, len(trials))
-        self._runner.run(source, unfinished(self._store.trials(kind)))
+    def _winners(self, chosen: Configuration) -> list[Trial]:
+        return [t for t in self._store.trials(TrialKind.WINNER) if t.configuration == chosen.id]
 
-    def _record_winner(self, chosen: Configuration, winner: Trial | None) -> None:
-        if winner is None and chosen.best is None:
+    def _stand_in(self, chosen: Configuration, best: list[Configuration]) -> Trial:
+        """The trial with the best checkpoint there is, in place of a final training that failed or was cut short."""
+        cut = [t for t in self._winners(chosen) if t.outcome is not None and t.outcome.epochs]
+        found = self._best_seed(chosen) or _with_checkpoint(chosen)
+        found = found or next((t for c in best if (t := _with_checkpoint(c)) is not None), None)
+        found = found or next((t for t in cut if t.outcome is not None and (t.outcome.last or t.outcome.best)), None)
+        if found is None:
             raise SearchFailed(f"the final training of {chosen.name} failed and no checkpoint of it is left")
-        self._store.put_meta(winner=winner.id if winner else chosen.trials[-1].id)
+        if self._winners(chosen):
+            self._warn(f"the final training of {chosen.name} did not get to its end: {found.id} stands in for it")
+        return found
+
+    def _best_seed(self, chosen: Configuration) -> Trial | None:
+        """The best whole training of the chosen configuration from a fresh seed."""
+        sign = 1.0 if self._spec.objective.direction == "min" else -1.0
+        scored = [
+            (sign * trial.outcome.score, trial.id, trial)
+            for trial in self._store.trials(TrialKind.CANDIDATE)
+            if trial.configuration == chosen.id
+            and trial.outcome is not None
+            and trial.outcome.whole
+            and trial.outcome.score is not None
+            and trial.outcome.best is not None
+        ]
+        return min(scored)[2] if scored else None
+
+    def _training_end(self) -> Deadline | None:
+        return self._horizon.budget.training_end
+
+    # What follows
+
+    def _search_on(self) -> None:
+        """Uses what is left of the time; trials that were begun and not ended get their end."""
+        if self._timed_out and self._winner_is_whole():
+            self._searching.go(self._runner, lambda _: self._training_end())
+        elif unfinished(self._store.trials(TrialKind.SEARCH, TrialKind.BASELINE)):
+            self._searching.finish(self._runner, lambda _: self._training_end())
+
+    def _winner_is_whole(self) -> bool:
+        """Its checkpoint is its own then; that of a search trial might have to give way to those of better ones."""
+        winner = self._store.trial(self._store.meta("winner"))
+        return winner is not None and winner.kind is TrialKind.WINNER
 
     def _evaluate(self) -> None:
         evaluation.save_rows(self._run, self._data)
@@ -145,19 +229,36 @@ class FinalPhase:
         models = final_models(self._store)
         self._observer.phase("evaluation", len(models))
         for model in models:
-            evaluation.evaluate(self._run, self._data, model, self._store, self._clock, self._spec.search.seed)
+            self._measure(model)
+
+    def _measure(self, model: FinalModel) -> None:
+        clock, seed = self._horizon.budget.clock, self._spec.search.seed
+        try:
+            self._evaluate_model(self._run, self._data, model, self._store, clock, seed)
+        except (DiskError, CheckpointError):
+            raise
+        except Exception as error:
+            # Whatever is wrong with one model, the others, the export and the report are there in the morning.
+            self._warn(f"{model.trial.id} could not be measured on the test part ({type(error).__name__}: {error})")
+
+    def _warn(self, text: str) -> None:
+        self._store.add_event(self._horizon.budget.clock.now(), "warning", text)
+        self._observer.message("warning", text)
 
 
-def retrained_scores(trials: list[Trial]) -> dict[str, list[float]]:
-    """Scores of the candidates' fresh trainings by configuration id; failed ones are left out."""
-    scores: dict[str, list[float]] = {}
-    for trial in trials:
-        if trial.kind is TrialKind.CANDIDATE and trial.outcome is not None and trial.outcome.score is not None:
-            scores.setdefault(trial.configuration, []).append(trial.outcome.score)
-    return scores
+def _whole(trial: Trial) -> bool:
+    return trial.outcome is not None and trial.outcome.whole
 
 
-def final_models(store: RunStore) -> list[evaluation.FinalModel]:
+def _with_checkpoint(configuration: Configuration) -> Trial | None:
+    """The trial of a configuration that holds its best weights."""
+    if configuration.best is None:
+        return None
+    holders = [t for t in configuration.trials if t.outcome is not None and t.outcome.best == configuration.best]
+    return holders[-1] if holders else None
+
+
+def final_models(store: RunStore) -> list[FinalModel]:
     """The winner and every baseline that finished, with the weights that their protocols leave them with."""
     winner = store.meta("winner")
     models = []
@@ -166,5 +267,5 @@ def final_models(store: RunStore) -> list[evaluation.FinalModel]:
             continue
         weights = trial.outcome.last or trial.outcome.best
         if weights is not None:
-            models.append(evaluation.FinalModel(trial, weights))
+            models.append(FinalModel(trial, weights))
     return models

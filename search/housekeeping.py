@@ -88,6 +88,15 @@ def keep_within(
     return outcomes
 
 
+def forget(run: Path, store: RunStore, trials: Iterable[Trial]) -> None:
+    """Forgets and deletes all checkpoints of these trials."""
+    with_files = {t.id: t.outcome for t in trials if t.outcome is not None and set(_files(t.outcome))}
+    store.update_checkpoints({i: replace(o, state=None, best=None, last=None) for i, o in with_files.items()})
+    for outcome in with_files.values():
+        for file in _files(outcome):
+            _delete(run / file)
+
+
 def sweep(run: Path, store: RunStore) -> None:
     """Deletes files in the checkpoint folders that no record mentions, such as those of a trial that was killed."""
     recorded = {file for trial in store.trials() for file in _files(trial.outcome)}

@@ -193,7 +193,10 @@ def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
     sizes = [m.parameters * _BYTES for m in models if m.parameters is not None and not m.problem]
     mean = sum(sizes) / max(1, len(sizes))
     waiting = _CHECKPOINT_COPIES * schedule.most_waiting(spec)
-    return int(mean * (waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines)))
+    return int(
+        mean
+        * (waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines) + spec.final.candidates * spec.final.seeds)
+    )
 
 
 def _rows(data: Dataset) -> dict[str, int]:

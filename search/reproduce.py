@@ -12,7 +12,7 @@ import spaces
 from search.clock import SystemClock
 from search.configuration import Configuration, configurations
 from search.errors import RunError
-from search.final import retrained_scores
+from search.retraining import fresh_scores
 from search.rundir import Run, open_run
 from search.training import threads
 from search.training.trainer import Trainer
@@ -57,7 +57,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
     found = open_run(run)
     with found.read() as reader:
         known = configurations(reader.trials(TrialKind.SEARCH, TrialKind.BASELINE))
-        scores = retrained_scores(reader.trials(TrialKind.CANDIDATE))
+        scores = fresh_scores(reader.trials(TrialKind.CANDIDATE))
         objective, data_facts = reader.meta("objective"), reader.meta("data")
         recorded_threads = reader.meta("threads")
     configuration = next((c for c in known if name in (c.id, c.name)), None)

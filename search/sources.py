@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import spaces
 from search import housekeeping
+from search.budget import Deadline
 from search.clock import Clock
 from search.configuration import Configuration
 from search.errors import SearchFailed
@@ -19,17 +23,19 @@ from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
 from spaces import SearchSpec, Settings
 from spaces.resolve import MULTI_FIDELITY
 
+# So many trainings say how long the next one will take until it has an epoch.
+_RECENT = 25
 # So many configurations, all failed in the same way and none succeeded: the cause is not in the configurations.
 _SAME_FAILURES = 10
 
 
-class _Source:
+class Source:
     """What the sources share: how a trial of this run becomes a job."""
 
-    def __init__(self, spec: SearchSpec, clock: Clock, until: Callable[[], float | None]) -> None:
+    def __init__(self, spec: SearchSpec, clock: Clock, deadline: Callable[[], Deadline | None]) -> None:
         self._spec = spec
         self._clock = clock
-        self._until = until
+        self._deadline = deadline
 
     def state(self) -> Mapping[str, Any] | None:
         return None
@@ -53,7 +59,7 @@ class _Source:
             keep=self._keep(trial),
             data="train",
             max_parameters=self._spec.constraints.parameters if trial.kind is TrialKind.SEARCH else None,
-            until=self._until(),
+            deadline=self._deadline(),
             seconds_per_trial=limits.seconds_per_trial,
             seconds_per_epoch=limits.seconds_per_epoch,
         )
@@ -61,8 +67,13 @@ class _Source:
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         return ("best",)
 
+    def _left(self) -> float:
+        """Seconds until the deadline."""
+        deadline = self._deadline()
+        return math.inf if deadline is None else deadline.left(self._clock)
 
-class SearchSource(_Source):
+
+class SearchSource(Source):
     """The baselines of the space file, then whatever the oracle proposes.
 
     Args:
@@ -70,7 +81,7 @@ class SearchSource(_Source):
         proposer: Asks the oracle; already restored to the store's last commit.
         store: Tells what has been asked for before.
         clock: Tells the time for the records.
-        until: Unix time at which the search has to end, or None; asked again for every trial.
+        deadline: When the search has to end, or None; asked again for every trial.
         most: Number of trials after which the search ends, baselines not counted; None: the oracle ends it, or time.
     """
 
@@ -80,10 +91,10 @@ class SearchSource(_Source):
         proposer: Proposer,
         store: RunStore,
         clock: Clock,
-        until: Callable[[], float | None],
+        deadline: Callable[[], Deadline | None],
         most: int | None,
     ) -> None:
-        super().__init__(spec, clock, until)
+        super().__init__(spec, clock, deadline)
         self._most = most
         self._proposer = proposer
         self._store = store
@@ -93,10 +104,21 @@ class SearchSource(_Source):
         self._searched = sum(trial.kind is TrialKind.SEARCH for trial in past)
         self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self._trials]
         self._failures = [_failure_key(trial) for trial in past if trial.state is not TrialState.RUNNING]
+        # What the last trials that began from scratch took for their first epoch, building included.
+        self._first_epochs: deque[float] = deque(maxlen=_RECENT)
+        for trial in past:
+            self._learn_length(trial, trial.outcome)
+        self._closed = False
         self.ended = ""
 
+    def close(self) -> None:
+        """Proposes no further trial."""
+        self._closed = True
+
     def next(self) -> Trial | None:
-        if self._out_of_time():
+        if self._closed:
+            return None
+        if self._left() <= self._first_epoch():
             self.ended = "deadline"
             return None
         if self._baselines:
@@ -122,6 +144,7 @@ class SearchSource(_Source):
     def done(self, trial: Trial, outcome: Outcome) -> Commit:
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
+        self._learn_length(trial, outcome)
         self._failures.append((outcome.failure.reason, outcome.failure.message) if outcome.failure else None)
         if trial.kind is not TrialKind.SEARCH:
             self._proposer.learn(trial.values, outcome.epochs)
@@ -185,15 +208,26 @@ class SearchSource(_Source):
         continues = self._spec.search.algorithm in MULTI_FIDELITY and trial.epochs_to < self._spec.max_epochs
         return ("best", "state") if continues else ("best",)
 
-    def _out_of_time(self) -> bool:
-        until = self._until()
-        return until is not None and self._clock.now() >= until
+    def _learn_length(self, trial: Trial, outcome: Outcome | None) -> None:
+        if outcome is not None and outcome.epochs and trial.epochs_from == 0:
+            self._first_epochs.append(outcome.build_seconds + outcome.epochs[0].seconds)
+
+    def _first_epoch(self) -> float:
+        """Expected time until a new configuration has an epoch; 0 while nothing is known.
+
+        What is continued tells the trainer itself how long its epochs are.
+        """
+        return statistics.median(self._first_epochs) if self._first_epochs else 0.0
 
 
-class ListSource(_Source):
+class ListSource(Source):
     """A fixed list of trials; those that the store has already are left out.
 
     Args:
+        spec: The space file.
+        store: Tells which of them it has.
+        clock: Tells the time.
+        deadline: When they have to be over, or None.
         trials: What to train, in order.
         data: Which rows train, see `TrialJob.data`.
         keep: Which checkpoints are kept, see `TrialJob.keep`.
@@ -204,12 +238,12 @@ class ListSource(_Source):
         spec: SearchSpec,
         store: RunStore,
         clock: Clock,
-        until: Callable[[], float | None],
+        deadline: Callable[[], Deadline | None],
         trials: Iterable[Trial],
         data: str = "train",
         keep: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(spec, clock, until)
+        super().__init__(spec, clock, deadline)
         self._trials = [trial for trial in trials if store.trial(trial.id) is None]
         self._data = data
         self._kept = keep
@@ -257,9 +291,12 @@ def candidate_trial(spec: SearchSpec, configuration: Configuration, index: int, 
     )
 
 
-def winner_trial(spec: SearchSpec, configuration: Configuration, epochs: int | None, now: float) -> Trial:
-    """The chosen configuration, trained for `epochs`, or by its own settings (None)."""
-    return _again(spec, configuration, TrialKind.WINNER, f"winner-{configuration.id}", (), epochs, now)
+def winner_trial(
+    spec: SearchSpec, configuration: Configuration, epochs: int | None, now: float, attempt: int = 1
+) -> Trial:
+    """The chosen configuration, trained for `epochs`, or by its own settings (None); `attempt` counts from 1."""
+    again = "" if attempt == 1 else f"-{attempt}"
+    return _again(spec, configuration, TrialKind.WINNER, f"winner-{configuration.id}{again}", (), epochs, now)
 
 
 def _again(

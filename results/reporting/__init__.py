@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.errors import ResultError
+from results.errors import ResultError, not_written
 from search import layout
 from search.rundir import Run, open_run
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["compare_report", "report"]
 
 
-def report(run: Run | str | Path, *, png: bool = True) -> Path:
+def report(run: Run | str | Path, *, png: bool = True, left: Callable[[], float] | None = None) -> Path:
     """Writes the report of a run, finished or not, into its folder `report`.
 
     It only reads what the run recorded: no model is loaded or evaluated, so that a second report costs the test
@@ -27,7 +27,8 @@ def report(run: Run | str | Path, *, png: bool = True) -> Path:
     Args:
         run: The run or its directory.
         png: Whether the charts are drawn as PNG files too, which `report.md` then shows. They take longer than all
-            the rest.
+            the rest, and are drawn when it is there.
+        left: Tells how many seconds are left; pictures that there is no time for are left out. None: no limit.
 
     Returns:
         Path of `index.html`, a page that needs no other file and no network.
@@ -35,6 +36,7 @@ def report(run: Run | str | Path, *, png: bool = True) -> Path:
     Raises:
         RunError: There is no run, or it is damaged.
         ResultError: The report cannot be written.
+        DiskError: The disk is full.
     """
     # Imported here: `results` offers this function to commands that must answer at once.
     from results.reporting.compose import compose
@@ -43,17 +45,21 @@ def report(run: Run | str | Path, *, png: bool = True) -> Path:
     from results.reporting.write.markdown import to_markdown
     from results.reporting.write.page import to_page
 
+    began = time.monotonic()
     opened = open_run(run)
     facts = read_facts(opened, time.time())
     document = compose(facts, opened)
-    drawn = pictures(document) if png else {}
-    files = {name: content for named in drawn.values() for name, content in named.items()}
-    files["report.md"] = to_markdown(document, {key: tuple(named) for key, named in drawn.items()}).encode()
-    files["index.html"] = to_page(document).encode()
     folder = opened.directory / layout.REPORT
-    _write(folder, files)
-    # Last, so that whatever may be wrong with the hint for the next night, this night's report is there.
+    _write(folder, {"index.html": to_page(document).encode(), "report.md": to_markdown(document, {}).encode()})
+    # Whatever may be wrong with the hint for the next night or with a picture, this night's report is there.
     _write(folder, _next_space(facts, opened))
+    if png:
+        drawn: dict[str, tuple[str, ...]] = {}
+        # The first picture loads a library, as the page did.
+        for key, files in pictures(document, left, first=time.monotonic() - began):
+            _write(folder, files)
+            drawn[key] = tuple(files)
+        _write(folder, {"report.md": to_markdown(document, drawn).encode()})
     return folder / "index.html"
 
 
@@ -111,4 +117,4 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             finally:
                 temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise ResultError(f"{folder}: the report cannot be written ({error})") from error
+        raise not_written(folder, error) from error

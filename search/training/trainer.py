@@ -144,9 +144,12 @@ class _Training:
         should_stop: ShouldStop,
         on_epoch: OnEpoch,
     ) -> None:
-        self._stopped = self._ended()
-        if self._stopped is not None and self._job.resume is not None:
-            # An early-stopped configuration that was promoted: its curve has ended, nothing is left to train.
+        self._stopped = self._ended() or self._too_late()
+        if self._stopped is Stop.DEADLINE or (self._stopped is not None and self._job.resume is not None):
+            # No time is left, or an early-stopped configuration was promoted: its curve has ended. What there was
+            # before stays what there is.
+            if self._job.resume is None:
+                return
             self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
             return
         engine = self._engine(train, networks)
@@ -228,7 +231,7 @@ class _Training:
 
     def _check_time(self, epoch_started: float) -> Callable[[], None]:
         def check() -> None:
-            if self._job.until is not None and self._clock.now() > self._job.until:
+            if self._left() < 0:
                 raise _TimeUp
             now = time.perf_counter()
             for limit, since, what in (
@@ -246,8 +249,16 @@ class _Training:
         return stopping.ended(self._settings.training, self._curve)
 
     def _out_of_time(self, last: Epoch) -> Stop | None:
-        until = self._job.until
-        return Stop.DEADLINE if until is not None and self._clock.now() + last.seconds > until else None
+        return Stop.DEADLINE if self._left() < last.seconds else None
+
+    def _too_late(self) -> Stop | None:
+        expected = self._curve[-1].seconds if self._curve else 0.0
+        return Stop.DEADLINE if self._left() <= expected else None
+
+    def _left(self) -> float:
+        """Seconds until the job's deadline."""
+        deadline = self._job.deadline
+        return math.inf if deadline is None else deadline.left(self._clock)
 
     def _best(self) -> tuple[int, float] | None:
         return stopping.best_epoch(self._curve, self._job.objective, self._job.direction)
@@ -267,10 +278,16 @@ class _Training:
             self._files["state"] = checkpoints.write(self._run, f"{folder}/state.npz", engine.state(), last)
         if "best" in self._job.keep or interrupted:
             self._save_best(folder)
-        # Where early stopping ended the training, its last epochs only proved that there was nothing better.
-        if "last" in self._job.keep and self._stopped not in (Stop.INTERRUPTED, Stop.EARLY_STOPPING):
+        if "last" in self._job.keep and self._last_counts():
             weights = {"weights": engine.model.get_weights()}
             self._files["last"] = checkpoints.write(self._run, f"{folder}/last.npz", weights, last)
+
+    def _last_counts(self) -> bool:
+        """Whether the weights are those of the last epoch, and stand for the training."""
+        if not self._between_epochs or self._stopped is Stop.INTERRUPTED:
+            return False
+        # Where early stopping ended it, the last epochs only proved that there was nothing better, if it is known.
+        return self._stopped is not Stop.EARLY_STOPPING or "best" not in self._files
 
     def _save_best(self, folder: str) -> None:
         best = self._best()
