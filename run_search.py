@@ -437,7 +437,7 @@ class _UsageError(Exception):
 
 
 def _fail(message: str, code: int) -> None:
-    _err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    _err().print(f"[bold red]error:[/] {escape(_harmless(message))}", soft_wrap=True)
     raise typer.Exit(code) from None
 
 
@@ -558,7 +558,14 @@ def _one_of(given: str, *allowed: str) -> None:
 
 def _say(message: str, quiet: bool) -> None:
     if not quiet:
-        _err().print(escape(message), soft_wrap=True, highlight=False)
+        _err().print(escape(_harmless(message)), soft_wrap=True, highlight=False)
+
+
+def _harmless(message: str) -> str:
+    """The message, its lines kept, without what would steer the terminal."""
+    from spaces.printable import printable
+
+    return "\n".join(map(printable, message.split("\n")))
 
 
 def _out() -> Console:

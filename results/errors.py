@@ -8,7 +8,13 @@ from search.errors import DiskError
 
 
 class ResultError(Exception):
-    """What was asked for cannot be shown or written; the message is one clear sentence for the user."""
+    """What was asked for cannot be shown or written; the message is one clear sentence, one line, for the user."""
+
+    def __init__(self, message: str) -> None:
+        # Here, for the process that checks exported files starts without the package.
+        from spaces.printable import printable
+
+        super().__init__(printable(message))
 
 
 class OptionError(ResultError):

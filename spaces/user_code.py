@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from spaces.errors import CodeError, printable
+from spaces.errors import CodeError
+from spaces.printable import printable
 
 _OURS = tuple(Path(__file__).parents[1] / package for package in ("spaces", "search", "results"))
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})

@@ -270,6 +270,16 @@ def test_an_unexpected_error_is_one_sentence_and_a_traceback_only_on_request(mon
     assert isinstance(call("spaces", "-v").exception, ZeroDivisionError)
 
 
+def test_names_of_strangers_cannot_steer_the_terminal(tmp_path):
+    evil = tmp_path / "\x1b[2J\u202e.yaml"
+    evil.write_text("name: [1")
+    for arguments in (("run", evil, "--dry-run"), ("check", evil), ("table", evil), ("predict", evil, evil)):
+        result = call(*arguments)
+        assert result.exit_code == 2
+        assert "\\x1b[2J\\u202e" in result.stderr
+        assert result.stderr.replace("\n", "").isprintable()
+
+
 def test_markup_in_a_name_is_shown_as_it_is(tmp_path):
     one_error(call("status", tmp_path / "[red]x[/red]"), 2, "[red]x[/red]")
 

@@ -10,6 +10,7 @@ import numpy as np
 from spaces.data.source import Part, RawData
 from spaces.data.types import Array, Labels, Task
 from spaces.errors import DataError
+from spaces.printable import printable
 
 _FOR_REGRESSION = "; for regression set training.loss, such as loss: mse"
 _MANY_CLASSES = 100
@@ -173,7 +174,7 @@ def _check_whole(y: Array, where: str) -> None:
 
 
 def _text(value: np.generic) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return printable(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
 
 
 def _shown(row: Array) -> str:
