@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
@@ -22,6 +21,7 @@ from search.errors import CheckpointError, DiskError
 from search.executors import protocol
 from search.executors.base import OnEpoch
 from search.trial import Failure, FailureReason, Outcome, Stop, TrialJob
+from spaces import launch
 
 # How long after a job's own time limit a worker that still has not answered is taken to hang.
 _GRACE = 5.0
@@ -88,7 +88,12 @@ class WorkerPool:
 
         The oracle thinks about the waiting one while the others train, so that no worker has to wait for an answer.
         """
-        return len(self._setups) + (len(self._setups) > 1)
+        return self.workers + (self.workers > 1)
+
+    @property
+    def workers(self) -> int:
+        """One for each setup."""
+        return len(self._setups)
 
     @property
     def processes(self) -> list[int]:
@@ -177,16 +182,12 @@ class WorkerPool:
         ours, theirs = Pipe()
         descriptor = theirs.fileno()
         process = subprocess.Popen(
-            [sys.executable, "-m", "search.executors.worker", str(descriptor)],
+            launch.command("search.executors.worker", str(descriptor)),
             pass_fds=[descriptor],
             stdin=subprocess.DEVNULL,
             # Its own session: a Ctrl-C in the terminal reaches the search alone.
             start_new_session=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(path for path in self._setups[index].path if path),
-                **self._environments[index],
-            },
+            env={**os.environ, **self._environments[index]},
         )
         theirs.close()
         ours.send(self._setups[index])

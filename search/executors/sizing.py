@@ -8,6 +8,7 @@ from pathlib import Path
 
 from search import environment
 from search.executors.protocol import Setup
+from spaces import launch
 
 _MAX_AUTO = 8
 # A worker with TensorFlow loaded and a small network.
@@ -36,7 +37,7 @@ def setups(run: Path, data: Path, threads: int, workers: int) -> list[Setup]:
 
     None is bound to cores of its own: when one has nothing to do, the threads of the others take its place.
     """
-    path = tuple(path or os.getcwd() for path in sys.path)
+    path = launch.module_path(sys.path, getattr(sys.modules["__main__"], "__file__", None), os.getcwd())
     return [Setup(run.resolve(), data.resolve(), threads, path)] * workers
 
 

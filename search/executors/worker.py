@@ -1,7 +1,7 @@
 """A worker process: loads TensorFlow once, then trains one job after the other until its pool is gone.
 
-Started by the pool as `python -m search.executors.worker FD`, where FD is its end of a socket pair. It is a fresh
-interpreter: nothing of the asking process is inherited, and no `__main__` of a user's script runs again.
+Started by the pool with FD, its end of a socket pair, as argument. It is a fresh interpreter (see `spaces.launch`):
+nothing of the asking process is inherited, and no `__main__` of a user's script runs again.
 """
 
 from __future__ import annotations

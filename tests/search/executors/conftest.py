@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -88,10 +89,10 @@ def make_pool(tmp_path):
     pools = []
 
     def make(count=1, memory_limit=1 << 40):
-        path = (str(tmp_path), root, *sys.path)
-        setups = [Setup(tmp_path, tmp_path, 1, path) for _ in range(count)]
+        setups = [Setup(tmp_path, tmp_path, 1, (str(tmp_path), root, *sys.path)) for _ in range(count)]
+        environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), root])}
         events: list[str] = []
-        pool = WorkerPool(setups, [{"WORKER": str(i)} for i in range(count)], memory_limit, events.append)
+        pool = WorkerPool(setups, [environment] * count, memory_limit, events.append)
         pool.events = events
         pools.append(pool)
         return pool

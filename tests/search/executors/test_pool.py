@@ -261,3 +261,14 @@ def test_a_worker_that_dies_of_measuring_counts_nothing_and_is_replaced(make_poo
     pool = make_pool(2)
     assert pool.pace({"pace": 7.0, "kills": True}, 0.1) == 7
     assert pool.pace({"pace": 10.0}, 0.1) == 20
+
+
+def test_files_of_the_user_that_are_named_like_ours_or_pythons_stand_in_nobodys_way(make_pool, tmp_path, monkeypatch):
+    folder = tmp_path / "user"
+    folder.mkdir()
+    for name in ("search", "results", "spaces", "queue", "random", "numpy", "signal", "pathlib"):
+        (folder / f"{name}.py").write_text(f"raise RuntimeError('{name}.py of the user')\n")
+    monkeypatch.chdir(folder)
+    pool = make_pool()
+    assert finish(pool, pool.submit(job("a"), nothing))[0].score == 0.5
+    assert pool.events == []
