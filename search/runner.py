@@ -34,11 +34,39 @@ class Commit:
     state: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What is written when the oracle learns of a trial only after its end was committed.
+
+    Attributes:
+        trial_id: The trial.
+        commit: What the oracle's learning changed.
+        told: Trials that the oracle knows of now.
+    """
+
+    trial_id: str
+    commit: Commit
+    told: int
+
+
 class Source(Protocol):
     """Where trials come from."""
 
-    def next(self) -> Trial | None:
-        """The next trial to train, not yet in the store; None if there is none now, or none any more."""
+    @property
+    def waiting(self) -> bool:
+        """Whether `next` gives nothing only because an earlier trial has to end and be told first."""
+        ...
+
+    def next(self, slots: int) -> Trial | None:
+        """The next trial to train, not yet in the store; None if there is none now, or none any more.
+
+        Args:
+            slots: Trials that the executor wants to have at hand.
+        """
+        ...
+
+    def tell(self) -> Lesson | None:
+        """Called after `next` gave nothing: tells the oracle of one trial that has ended, if it is its turn."""
         ...
 
     def state(self) -> Mapping[str, Any] | None:
@@ -78,6 +106,7 @@ class Runner:
         self._observer = observer
         self._stopping = False
         self._pending: dict[Future[Outcome], tuple[Trial, TrialJob]] = {}
+        self._idle_seconds = 0.0
 
     @property
     def stopping(self) -> bool:
@@ -102,13 +131,14 @@ class Runner:
         """
         queue = list(unfinished)
         broken: DiskError | None = None
+        self._idle_seconds = self._store.meta("idle_seconds", 0.0)
         while True:
             try:
                 if broken is None:
                     self._fill(source, queue)
                 if not self._pending:
                     break
-                for future in self._executor.wait(set(self._pending), _TICK):
+                for future in self._wait(source.waiting):
                     self._settle(source, *self._pending.pop(future), future)
             except DiskError as error:
                 broken = error
@@ -116,17 +146,41 @@ class Runner:
         if broken is not None:
             raise broken
 
+    def _wait(self, held_back: bool) -> set[Future[Outcome]]:
+        """Waits for outcomes; what free workers wait too, because their next trial is held back, is counted."""
+        free = max(0, self._executor.workers - len(self._pending)) if held_back else 0
+        since = self._clock.now()
+        done = self._executor.wait(set(self._pending), _TICK)
+        self._idle_seconds += free * max(0.0, self._clock.now() - since)
+        return done
+
     def _fill(self, source: Source, queue: list[Trial]) -> None:
-        while len(self._pending) < self._executor.slots and not self._stopping:
-            if queue:
-                trial = queue.pop(0)
-            else:
-                found = source.next()
-                if found is None:
-                    return
-                trial = found
-                self._store.begin(trial, source.state())
-            self._submit(trial, self._with_past(source.job(trial), trial))
+        """Gives every slot a job. What there is to tell is told by turns with asking, never two at once."""
+        while not self._stopping:
+            trial = self._next(source, queue) if len(self._pending) < self._executor.slots else None
+            if trial is not None:
+                self._submit(trial, self._with_past(source.job(trial), trial))
+            elif not self._teach(source):
+                return
+
+    def _next(self, source: Source, queue: list[Trial]) -> Trial | None:
+        if queue:
+            return queue.pop(0)
+        found = source.next(self._executor.slots)
+        if found is not None:
+            self._store.begin(found, source.state())
+        return found
+
+    def _teach(self, source: Source) -> bool:
+        lesson = source.tell()
+        if lesson is None:
+            return False
+        commit = lesson.commit
+        self._store.tell(
+            lesson.trial_id, commit.oracle, commit.state, told=lesson.told, idle_seconds=self._idle_seconds
+        )
+        source.check()
+        return True
 
     def _submit(self, trial: Trial, job: TrialJob) -> None:
         self._observer.started(trial)

@@ -253,6 +253,10 @@ class Session:
 
     def _executor(self, crew: Crew, source: SearchSource | None, store: RunStore, observer: Observer) -> Executor:
         workers, past = self._options.workers, store.trials()
+        fixed = self._spec.search.order == "fixed"
+        recorded: int | None = store.meta("workers") if fixed else None
+        if workers is None:
+            workers = recorded
         if workers is None:
             workers = crew.unmeasured(past)
             if workers > 1 and source is not None and not past and self._has_time_to_measure():
@@ -266,6 +270,14 @@ class Session:
             if workers > 1:
                 workers = store.meta("workers") or workers
             observer.message("info", f"training in {Workforce(workers, self._threads)}")
+        if recorded is not None and max(1, recorded) != max(1, workers):
+            observer.message(
+                "warning",
+                f"order: fixed gives the same table for the same number of workers: this run began with {recorded}, "
+                f"and goes on with {workers}",
+            )
+        if fixed and recorded is None:
+            store.put_meta(workers=workers)
         self._slots = max(1, workers)
         return crew.workers(workers)
 
@@ -287,7 +299,8 @@ class Session:
 
     def _search_source(self, store: RunStore, observer: Observer) -> SearchSource:
         timed = self._options.until is not None
-        asked = proposer.for_spec(self._spec, timed)
+        # What an epoch takes differs from run to run: in fixed order no choice may depend on it.
+        asked = proposer.for_spec(self._spec, timed and self._spec.search.order == "free")
         asked.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
         if store.oracle_state() is None:
             self._teach(asked, store)

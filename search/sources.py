@@ -12,7 +12,7 @@ from search.clock import Clock
 from search.configuration import Configuration
 from search.errors import SearchFailed
 from search.proposer import Proposal, Proposer
-from search.runner import Commit
+from search.runner import Commit, Lesson
 from search.seeds import configuration_seed, derive
 from search.store import RunStore
 from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
@@ -31,7 +31,14 @@ class _Source:
         self._clock = clock
         self._until = until
 
+    @property
+    def waiting(self) -> bool:
+        return False
+
     def state(self) -> Mapping[str, Any] | None:
+        return None
+
+    def tell(self) -> Lesson | None:
         return None
 
     def done(self, trial: Trial, outcome: Outcome) -> Commit:
@@ -65,6 +72,10 @@ class _Source:
 class SearchSource(_Source):
     """The baselines of the space file, then whatever the oracle proposes.
 
+    By `search.order: free` the oracle learns of a trial when it ends. By `fixed` the trials stand in a line in the
+    order in which they were asked for; with n slots the k-th is asked for when exactly the first k - n have been told,
+    whatever else has ended by then. What ends out of turn is committed at once and told in its turn.
+
     Args:
         spec: The space file.
         proposer: Asks the oracle; already restored to the store's last commit.
@@ -93,11 +104,23 @@ class SearchSource(_Source):
         self._searched = sum(trial.kind is TrialKind.SEARCH for trial in past)
         self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self._trials]
         self._failures = [_failure_key(trial) for trial in past if trial.state is not TrialState.RUNNING]
+        self._fixed = spec.search.order == "fixed"
+        self._line = [trial.id for trial in past if trial.kind is not TrialKind.EVIDENCE]
+        self._told: int = store.meta("told", 0)
+        self._waiting = False
         self.ended = ""
 
-    def next(self) -> Trial | None:
+    @property
+    def waiting(self) -> bool:
+        return self._waiting
+
+    def next(self, slots: int) -> Trial | None:
+        self._waiting, self.ended = False, ""
         if self._out_of_time():
             self.ended = "deadline"
+            return None
+        if self._fixed and len(self._line) - self._told >= slots:
+            self._waiting = True
             return None
         if self._baselines:
             return self._begun(baseline_trial(self._spec, self._baselines.pop(0), self._clock.now()))
@@ -111,6 +134,17 @@ class SearchSource(_Source):
         self._searched += 1
         return self._begun(self._trial(proposal))
 
+    def tell(self) -> Lesson | None:
+        # What would be told after the last question would be missing before the next one, if there comes to be one.
+        over = self.ended in ("deadline", "max_trials")
+        if not self._fixed or over or self._told == len(self._line):
+            return None
+        trial = self._trials[self._line[self._told]]
+        if trial.state is TrialState.RUNNING or trial.outcome is None:
+            return None
+        self._told += 1
+        return Lesson(trial.id, self._learnt(trial, trial.outcome), self._told)
+
     def state(self) -> Mapping[str, Any]:
         return self._proposer.state()
 
@@ -123,6 +157,9 @@ class SearchSource(_Source):
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
         self._failures.append((outcome.failure.reason, outcome.failure.message) if outcome.failure else None)
+        return Commit() if self._fixed else self._learnt(trial, outcome)
+
+    def _learnt(self, trial: Trial, outcome: Outcome) -> Commit:
         if trial.kind is not TrialKind.SEARCH:
             self._proposer.learn(trial.values, outcome.epochs)
             return Commit(state=self._proposer.state())
@@ -142,12 +179,16 @@ class SearchSource(_Source):
         run, direction, continuable = (
             self._store.directory,
             self._spec.objective.direction,
-            self._proposer.continuable(),
+            self._proposer.continuable() | self._untold(),
         )
         best, limit = self._spec.keep_checkpoints.best, self._spec.limits.disk
         self._trimmed(housekeeping.tidy(run, self._store, self.trials, direction, best, continuable))
         if limit is not None:
             self._trimmed(housekeeping.keep_within(limit, run, self._store, self.trials, direction, continuable))
+
+    def _untold(self) -> set[str]:
+        """Trials, ended or not, of which the oracle may yet want more once it knows of them."""
+        return set(self._line[self._told :]) if self._fixed else set()
 
     def _trimmed(self, outcomes: Mapping[str, Outcome]) -> None:
         for trial_id, outcome in outcomes.items():
@@ -155,6 +196,7 @@ class SearchSource(_Source):
 
     def _begun(self, trial: Trial) -> Trial:
         self._trials[trial.id] = trial
+        self._line.append(trial.id)
         return trial
 
     def _trial(self, proposal: Proposal) -> Trial:
@@ -214,7 +256,7 @@ class ListSource(_Source):
         self._data = data
         self._kept = keep
 
-    def next(self) -> Trial | None:
+    def next(self, slots: int) -> Trial | None:
         return self._trials.pop(0) if self._trials else None
 
     def job(self, trial: Trial) -> TrialJob:

@@ -66,6 +66,12 @@ class SearchSection(Section):
     warm_start: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = Field(
         default=(), description="Run directories whose curves freeze-thaw begins with."
     )
+    order: Literal["free", "fixed"] = Field(
+        default="free",
+        description="free: no worker waits, so that what the algorithm knows when it chooses depends on which trial "
+        "happens to end first. fixed: it learns of the trials in the order in which it chose them, so that the same "
+        "search with the same number of workers gives the same table; a worker may have to wait for a slow trial.",
+    )
 
     @model_validator(mode="after")
     def _warm_start_fits_the_algorithm(self) -> Self:

@@ -142,7 +142,7 @@ class SimulatedExecutor:
         slots: int = 1,
         hook: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.slots = slots
+        self.slots = self.workers = slots
         self._world = world
         self._clock = clock
         self._disk = disk

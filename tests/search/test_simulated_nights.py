@@ -509,7 +509,7 @@ def test_a_trial_stopped_before_it_began_keeps_what_was_saved_before(tmp_path):
     with RunStore(night.run) as store:
         source = SearchSource(night.spec, proposer(night.spec), store, night.clock, lambda: None, most=None)
         runner = Runner(Starting(night.world, night.clock, night.disk), store, night.clock, Observer())
-        source.next = lambda: None
+        source.next = lambda slots: None
         runner.run(source, [waiting])
     assert [t for t in night.trials() if t.id == waiting.id] == [waiting]
     night.go()

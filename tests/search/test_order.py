@@ -1,0 +1,135 @@
+"""`search.order: fixed`: the same table for the same number of slots, whatever ends first and whatever happens."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+
+import spaces
+from search.store import RunReader
+from search.trial import TrialState
+from tests.search.simulation import Night, World, all_ended, share, space
+from tests.search.test_simulated_nights import ALGORITHMS, few, killed_at_random
+
+pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
+
+LEARNING = ("freeze-thaw", "hyperband", "bayesian")
+
+
+@dataclass
+class Uneven(World):
+    """Some trials take a hundred times as long as others; which ones, `pace` decides."""
+
+    pace: int = 0
+
+    def epoch_seconds(self, values):
+        return 100.0 ** share("speed", self.pace, dict(values))
+
+
+def night(folder, algorithm, order="fixed", slots=3, trials=30, pace=0, **options):
+    spec = spaces.load(space(algorithm, max_trials=few(algorithm, trials)), (f"search.order={order}",))
+    world = Uneven(failing=0.1, nan=0.1, pace=pace)
+    return Night(folder / f"{algorithm}-{order}-{slots}-{pace}", spec, world, slots=slots, **options)
+
+
+def gone(*arguments, **options):
+    made = night(*arguments, **options)
+    made.go()
+    assert all_ended(made.trials())
+    return made
+
+
+def asked(found):
+    return [(trial.id, dict(trial.values), trial.epochs_from, trial.epochs_to) for trial in found.trials()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, tensorflow):
+    """`undisturbed(algorithm)`: a search in fixed order to which nothing happened; each is made once."""
+    made = {}
+
+    def make(algorithm):
+        if algorithm not in made:
+            made[algorithm] = gone(tmp_path_factory.mktemp("whole"), algorithm)
+        return made[algorithm]
+
+    return make
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_in_fixed_order_the_speed_of_the_trials_changes_nothing(tmp_path, undisturbed, algorithm):
+    first, other = undisturbed(algorithm), gone(tmp_path, algorithm, pace=2)
+    assert first.table() == other.table()
+    assert asked(first) == asked(other)
+    assert first.most_at_once == 3
+
+
+@pytest.mark.parametrize("algorithm", LEARNING)
+def test_in_free_order_it_does(tmp_path, algorithm):
+    first, other = (gone(tmp_path, algorithm, "free", pace=pace) for pace in (1, 2))
+    assert first.table() != other.table()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_one_trial_at_a_time_makes_both_orders_the_same(tmp_path, algorithm):
+    fixed, free = (gone(tmp_path, algorithm, order, slots=1) for order in ("fixed", "free"))
+    assert fixed.table() == free.table()
+    with RunReader(fixed.run) as reader:
+        assert reader.meta("idle_seconds") == 0
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_kills_at_random_moments_change_nothing_in_fixed_order(tmp_path, undisturbed, algorithm):
+    whole, killed = undisturbed(algorithm), night(tmp_path, algorithm, pace=1)
+    assert killed_at_random(killed, random.Random(1)) >= 2
+    assert killed.table() == whole.table()
+    assert asked(killed) == asked(whole)
+
+
+@pytest.mark.parametrize("algorithm", LEARNING)
+def test_interruptions_change_nothing_in_fixed_order_and_lose_no_epoch(tmp_path, undisturbed, algorithm):
+    whole, stopped = undisturbed(algorithm), night(tmp_path, algorithm, pace=1)
+    rng, sittings = random.Random(2), 0
+    while not stopped.ended or not all_ended(stopped.trials()):
+        left = [rng.randint(1, 12)]
+
+        def stop_soon(what, runner, left=left):
+            left[0] -= 1
+            if left[0] == 0:
+                runner.stop()
+
+        stopped.go(stop_soon)
+        sittings += 1
+    assert sittings > 3
+    assert stopped.table() == whole.table()
+    assert stopped.epochs_trained == whole.epochs_trained
+
+
+@pytest.mark.parametrize("algorithm", ["hyperband", "bayesian"])
+def test_raising_max_trials_later_is_as_good_as_at_once_in_fixed_order(tmp_path, undisturbed, algorithm):
+    short, whole = gone(tmp_path, algorithm, trials=9, pace=1), undisturbed(algorithm)
+    short.spec = whole.spec
+    short.go()
+    assert [row[2:] for row in short.table()] == [row[2:] for row in whole.table()]
+
+
+def test_what_ended_out_of_turn_is_in_the_store_before_the_oracle_knows(tmp_path):
+    found = night(tmp_path, "hyperband")
+    ahead = []
+
+    def look(what, runner):
+        with RunReader(found.run) as reader:
+            ended = sum(trial.state is not TrialState.RUNNING for trial in reader.trials())
+            ahead.append(ended - reader.meta("told", 0))
+
+    found.go(look)
+    assert min(ahead) == 0
+    assert max(ahead) > 0
+    with RunReader(found.run) as reader:
+        assert reader.meta("idle_seconds") > 0
+
+
+def test_another_number_of_slots_may_give_another_table(tmp_path, undisturbed):
+    assert gone(tmp_path, "bayesian", slots=2).table() != undisturbed("bayesian").table()
