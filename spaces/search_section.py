@@ -89,8 +89,14 @@ class Constraints(Section):
 class Limits(Section):
     """What a trial or the run may use."""
 
-    seconds_per_trial: Seconds | None = Field(default=None, description="Longest training of one trial.")
-    seconds_per_epoch: Seconds | None = Field(default=None, description="Longest epoch.")
+    seconds_per_trial: Seconds | None = Field(
+        default=None, description="Longest time for one trial, building the model included."
+    )
+    seconds_per_epoch: Seconds | None = Field(
+        default=None,
+        description="Longest epoch. Building the model does not count: a model that hangs while it is built is ended "
+        "by seconds_per_trial only.",
+    )
     disk: Bytes = Field(default=None, description="Largest run directory, e.g. 20GB.", json_schema_extra=_BYTES_SCHEMA)
     memory: Bytes = Field(default=None, description="Largest memory of a worker.", json_schema_extra=_BYTES_SCHEMA)
 

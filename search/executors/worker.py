@@ -78,7 +78,12 @@ def _trainer(setup: protocol.Setup) -> Any:
 
 def _answer(trainer: Any, job: TrialJob, inbox: _Inbox, connection: Connection) -> protocol.Done | protocol.Raised:
     try:
-        outcome = trainer.train(job, lambda: inbox.stop, lambda epoch: connection.send(protocol.EpochDone(epoch)))
+        outcome = trainer.train(
+            job,
+            lambda: inbox.stop,
+            lambda epoch: connection.send(protocol.EpochDone(epoch)),
+            lambda: connection.send(protocol.EpochBegins()) if job.seconds_per_epoch is not None else None,
+        )
         return protocol.Done(outcome, resident_bytes())
     except CheckpointError as error:
         return protocol.Raised(protocol.Trouble.CHECKPOINT, str(error))

@@ -154,6 +154,22 @@ def test_a_trial_that_hangs_is_ended_and_the_others_go_on(make_pool, monkeypatch
     assert good.failure is None
 
 
+def test_an_epochs_limit_counts_neither_building_nor_saving(make_pool, monkeypatch):
+    monkeypatch.setattr(pools, "_GRACE", 0.2)
+    pool = make_pool()
+    (outcome,) = finish(pool, pool.submit(job("builds slowly, saves slowly", seconds_per_epoch=0.6), nothing))
+    assert (outcome.failure, len(outcome.epochs)) == (None, 3)
+
+
+def test_a_hang_while_building_is_ended_by_the_limit_of_the_trial(make_pool, monkeypatch):
+    monkeypatch.setattr(pools, "_GRACE", 0.3)
+    pool = make_pool()
+    both = {"seconds_per_trial": 0.4, "seconds_per_epoch": 0.1}
+    (outcome,) = finish(pool, pool.submit(job("hangs while it is built", **both), nothing))
+    assert outcome.failure.reason is FailureReason.HUNG
+    assert "limit of 0.4 s" in outcome.failure.message
+
+
 def test_a_slow_trial_that_keeps_within_its_epochs_does_not_hang(make_pool, monkeypatch):
     monkeypatch.setattr(pools, "_GRACE", 0.2)
     pool = make_pool()
