@@ -201,7 +201,7 @@ class Session:
             housekeeping.sweep(self._directory, store)
             store.put_meta(until=self._options.until, exit=None, finished=None)
             with stop_on_signals(self._stop):
-                crew = Crew(self._directory, spec, data, self._threads, clock, on_event)
+                crew = Crew(self._directory, spec, data, self._threads, clock, on_event, self._options.until)
                 reason = self._phases(store, data, crew, observer)
         except KeyboardInterrupt:
             reason = "interrupted"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from search import environment
@@ -41,6 +42,11 @@ def setups(run: Path, data: Path, threads: int, workers: int) -> list[Setup]:
     return [Setup(run.resolve(), data.resolve(), threads, path)] * workers
 
 
-def environments(gpus: int, workers: int) -> list[dict[str, str]]:
-    """Environment of each worker: one GPU each, where there are any."""
-    return [{"CUDA_VISIBLE_DEVICES": str(index % gpus)} if gpus else {} for index in range(workers)]
+def environments(gpus: Sequence[str], workers: int) -> list[dict[str, str]]:
+    """Environment of each worker: one GPU each, where there are any; more workers than GPUs share them in turn.
+
+    Args:
+        gpus: Their names as CUDA_VISIBLE_DEVICES takes them.
+        workers: How many workers.
+    """
+    return [{"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {} for index in range(workers)]
