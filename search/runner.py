@@ -5,7 +5,7 @@ It never looks at what the trials are for: searching, retraining and the final t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -19,6 +19,8 @@ from search.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialJob, Tria
 
 # How long a wait for outcomes may last before the loop looks up, in seconds.
 _TICK = 0.5
+
+_Data = Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Runner:
         self._stopping = False
         self._pending: dict[Future[Outcome], tuple[Trial, TrialJob]] = {}
         self._idle_seconds = 0.0
+        self._unwritable = False
 
     @property
     def stopping(self) -> bool:
@@ -168,19 +171,33 @@ class Runner:
             return queue.pop(0)
         found = source.next(self._executor.slots)
         if found is not None:
-            self._store.begin(found, source.state())
+            self._commit(
+                lambda oracle, state: self._store.begin(replace(found, oracle=oracle), state),
+                Commit(found.oracle, source.state()),
+            )
         return found
 
     def _teach(self, source: Source) -> bool:
         lesson = source.tell()
         if lesson is None:
             return False
-        commit = lesson.commit
-        self._store.tell(
-            lesson.trial_id, commit.oracle, commit.state, told=lesson.told, idle_seconds=self._idle_seconds
-        )
+        facts = {"told": lesson.told, "idle_seconds": self._idle_seconds}
+        self._commit(lambda oracle, state: self._store.tell(lesson.trial_id, oracle, state, **facts), lesson.commit)
         source.check()
         return True
+
+    def _commit(self, write: Callable[[_Data, _Data], None], what: Commit) -> None:
+        """Writes with what the oracle keeps, or without it where that is no plain data: the trial counts."""
+        try:
+            write(what.oracle, what.state)
+        except (TypeError, ValueError, RecursionError) as error:
+            write(None, None)
+            if not self._unwritable:
+                self._unwritable = True
+                self._warn(
+                    f"what the search algorithm keeps cannot be written ({type(error).__name__}: {error}): after an "
+                    "interruption it will know less"
+                )
 
     def _submit(self, trial: Trial, job: TrialJob) -> None:
         self._observer.started(trial)
@@ -203,7 +220,7 @@ class Runner:
             return
         commit = source.done(trial, outcome)
         now = self._clock.now()
-        self._store.finish(trial.id, outcome, now, commit.oracle, commit.state)
+        self._commit(lambda oracle, state: self._store.finish(trial.id, outcome, now, oracle, state), commit)
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self._observer.finished(replace(trial, state=state, outcome=outcome, finished=now), outcome)
         source.check()

@@ -186,8 +186,7 @@ class Session:
         )
 
         def on_event(text: str) -> None:
-            store.add_event(clock.now(), "warning", text)
-            observer.message("warning", text)
+            self._warn(store, observer, text)
 
         reason = "failed"
         try:
@@ -219,6 +218,10 @@ class Session:
             with contextlib.suppress(Exception):
                 store.put_meta(sessions=[*store.meta("sessions", []), sitting], exit=reason)
             observer.close()
+
+    def _warn(self, store: RunStore, observer: Observer, text: str) -> None:
+        store.add_event(self._clock.now(), "warning", text)
+        observer.message("warning", text)
 
     def _stop(self) -> None:
         self._stopping = True
@@ -300,7 +303,8 @@ class Session:
     def _search_source(self, store: RunStore, observer: Observer) -> SearchSource:
         timed = self._options.until is not None
         # What an epoch takes differs from run to run: in fixed order no choice may depend on it.
-        asked = proposer.for_spec(self._spec, timed and self._spec.search.order == "free")
+        timed_choices = timed and self._spec.search.order == "free"
+        asked = proposer.for_spec(self._spec, timed_choices, lambda text: self._warn(store, observer, text))
         asked.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
         if store.oracle_state() is None:
             self._teach(asked, store)

@@ -13,6 +13,7 @@ from search.configuration import Configuration
 from search.errors import SearchFailed
 from search.proposer import Proposal, Proposer
 from search.runner import Commit, Lesson
+from search.schedule import planned
 from search.seeds import configuration_seed, derive
 from search.store import RunStore
 from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
@@ -124,15 +125,33 @@ class SearchSource(_Source):
             return None
         if self._baselines:
             return self._begun(baseline_trial(self._spec, self._baselines.pop(0), self._clock.now()))
-        if self._most is not None and self._searched >= self._most:
+        most = self._limit()
+        if most is not None and self._searched >= most:
             self.ended = "max_trials"
             return None
-        proposal = self._proposer.ask()
-        if not isinstance(proposal, Proposal):
+        trial = self._proposed()
+        if trial is None:
             self.ended = "exhausted"
             return None
         self._searched += 1
-        return self._begun(self._trial(proposal))
+        return self._begun(trial)
+
+    def _limit(self) -> int | None:
+        # An oracle that ends by itself no longer does so when it fails at every question.
+        if self._most is None and self._proposer.failed:
+            return planned(self._spec, timed=self._until() is not None).trials
+        return self._most
+
+    def _proposed(self) -> Trial | None:
+        proposal = self._proposer.ask()
+        if not isinstance(proposal, Proposal):
+            return None
+        try:
+            return self._trial(proposal)
+        except Exception as error:
+            # An oracle may want what is no configuration of the space, or go on from what never was.
+            substitute = self._proposer.instead(proposal, error)
+            return self._trial(substitute) if isinstance(substitute, Proposal) else None
 
     def tell(self) -> Lesson | None:
         # What would be told after the last question would be missing before the next one, if there comes to be one.
@@ -145,7 +164,7 @@ class SearchSource(_Source):
         self._told += 1
         return Lesson(trial.id, self._learnt(trial, trial.outcome), self._told)
 
-    def state(self) -> Mapping[str, Any]:
+    def state(self) -> Mapping[str, Any] | None:
         return self._proposer.state()
 
     @property
