@@ -70,7 +70,8 @@ class SearchSection(Section):
         default="free",
         description="free: no worker waits, so that what the algorithm knows when it chooses depends on which trial "
         "happens to end first. fixed: it learns of the trials in the order in which it chose them, so that the same "
-        "search with the same number of workers gives the same table; a worker may have to wait for a slow trial.",
+        "search with the same number of workers gives the same table, up to the first trial that a time limit cuts; "
+        "a worker may have to wait for a slow trial.",
     )
 
     @model_validator(mode="after")

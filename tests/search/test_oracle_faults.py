@@ -196,3 +196,28 @@ def test_one_that_cannot_say_what_it_goes_on_with_loses_no_configuration(tmp_pat
     found = night(tmp_path, "hyperband")
     found.go()
     assert found.table() == undisturbed.table()
+
+
+def test_a_stock_oracle_that_wants_a_folder_costs_its_proposals(tensorflow):
+    import keras_tuner
+
+    from search.proposer import Proposer
+    from tests.search.records import outcome
+
+    warnings = []
+    hyperparameters = keras_tuner.HyperParameters()
+    hyperparameters.Int("units", 1, 3)
+    stock = keras_tuner.oracles.RandomSearchOracle(
+        objective="val_accuracy", max_trials=9, hyperparameters=hyperparameters, seed=1
+    )
+    asker = Proposer(stock, on_warning=warnings.append)
+    asked = [asker.ask() for _ in range(3)]
+    assert sorted(proposal.values["units"] for proposal in asked) == [1, 2, 3]
+    assert [proposal.trial_id for proposal in asked] == ["0", "1", "2"]
+    for proposal in asked:
+        asker.tell(proposal.trial_id, outcome([0.5]))
+    assert asker.state() is not None
+    assert asker.continuable() == set()
+    assert type(asker.ask()).__name__ == "Exhausted"
+    assert all("failed when it was" in text for text in warnings)
+    assert not stock.ongoing_trials

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 import spaces
 from search.store import RunReader
-from search.trial import TrialState
+from search.trial import Stop, TrialState
 from tests.search.simulation import Night, World, all_ended, share, space
 from tests.search.test_simulated_nights import ALGORITHMS, few, killed_at_random
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
 
 LEARNING = ("freeze-thaw", "hyperband", "bayesian")
+ROOT = Path(__file__).parents[2]
+
+SEARCH = """
+import json, sys, tempfile
+from pathlib import Path
+from tests.search.test_order import ALGORITHMS, LEARNING, gone
+with tempfile.TemporaryDirectory() as folder:
+    searches = [*((name, "fixed") for name in ALGORITHMS), *((name, "free") for name in LEARNING)]
+    made = {f"{name} {order}": gone(Path(folder), name, order, pace=int(sys.argv[1])) for name, order in searches}
+    tables = {name: night.table() for name, night in made.items()}
+print(json.dumps(tables))
+"""
 
 
 @dataclass
@@ -28,7 +45,7 @@ class Uneven(World):
         return 100.0 ** share("speed", self.pace, dict(values))
 
 
-def night(folder, algorithm, order="fixed", slots=3, trials=30, pace=0, **options):
+def night(folder, algorithm, order="fixed", slots=3, trials=18, pace=0, **options):
     spec = spaces.load(space(algorithm, max_trials=few(algorithm, trials)), (f"search.order={order}",))
     world = Uneven(failing=0.1, nan=0.1, pace=pace)
     return Night(folder / f"{algorithm}-{order}-{slots}-{pace}", spec, world, slots=slots, **options)
@@ -58,18 +75,30 @@ def undisturbed(tmp_path_factory, tensorflow):
     return make
 
 
+@pytest.fixture(scope="module")
+def elsewhere():
+    """What two fresh processes found, whose trials have other speeds."""
+    found = []
+    for pace in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", SEARCH, pace], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONHASHSEED": pace}, check=True, timeout=280,
+        )  # fmt: skip
+        found.append(json.loads(done.stdout))
+    return found
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_in_fixed_order_the_speed_of_the_trials_changes_nothing(tmp_path, undisturbed, algorithm):
-    first, other = undisturbed(algorithm), gone(tmp_path, algorithm, pace=2)
-    assert first.table() == other.table()
-    assert asked(first) == asked(other)
-    assert first.most_at_once == 3
+def test_in_fixed_order_the_speed_of_the_trials_changes_nothing(elsewhere, undisturbed, algorithm):
+    first, other = (found[f"{algorithm} fixed"] for found in elsewhere)
+    assert first == other
+    assert first == json.loads(json.dumps(undisturbed(algorithm).table()))
 
 
 @pytest.mark.parametrize("algorithm", LEARNING)
-def test_in_free_order_it_does(tmp_path, algorithm):
-    first, other = (gone(tmp_path, algorithm, "free", pace=pace) for pace in (1, 2))
-    assert first.table() != other.table()
+def test_in_free_order_it_does(elsewhere, algorithm):
+    first, other = (found[f"{algorithm} free"] for found in elsewhere)
+    assert first != other
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -133,3 +162,19 @@ def test_what_ended_out_of_turn_is_in_the_store_before_the_oracle_knows(tmp_path
 
 def test_another_number_of_slots_may_give_another_table(tmp_path, undisturbed):
     assert gone(tmp_path, "bayesian", slots=2).table() != undisturbed("bayesian").table()
+
+
+@pytest.mark.parametrize("algorithm", ["hyperband", "random"])
+def test_with_a_time_the_tables_agree_up_to_the_first_trial_that_was_cut(tmp_path, algorithm):
+    found = []
+    for pace in (1, 2):
+        made = night(tmp_path, algorithm, trials=1000, pace=pace)
+        made.until = made.clock.now() + 400
+        made.go()
+        assert made.ended == "deadline"
+        trials = made.trials()
+        cut = next(index for index, trial in enumerate(trials) if trial.outcome.stopped is Stop.DEADLINE)
+        found.append([(trial.id, dict(trial.values), trial.outcome.score) for trial in trials[:cut]])
+    both = min(map(len, found))
+    assert both > 5
+    assert found[0][:both] == found[1][:both]
