@@ -51,6 +51,7 @@ def rewind(oracle: Any, state: Mapping[str, Any] | None) -> None:
         # One that does not take it back is asked again as it is.
         with contextlib.suppress(Exception):
             oracle.set_state(dict(state))
+            complete(oracle)
 
 
 def end(oracle: Any, trial_id: str) -> None:

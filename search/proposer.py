@@ -165,7 +165,8 @@ class Proposer:
 
     def _fault(self, when: str, error: Exception, consequence: str) -> str:
         """Warns of an error, once for each kind; returns it in words."""
-        words = f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MESSAGE_LENGTH]
+        message = "".join(c for c in " ".join(str(error).split()) if c.isprintable())
+        words = f"{type(error).__name__}: {message}"[:_MESSAGE_LENGTH]
         if (when, type(error).__name__) not in self._said:
             self._said.add((when, type(error).__name__))
             self._on_warning(f"the search algorithm failed when it was {when} ({words}): {consequence}")

@@ -110,12 +110,12 @@ def test_without_a_number_of_trials_a_random_search_is_as_long_as_the_plan(tmp_p
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize(("method", "after"), [("update_trial", True), ("score_trial", False), ("end_trial", True)])
 def test_one_that_raises_when_told_goes_on(tmp_path, make_faults, algorithm, method, after):
-    make_faults(algorithm).raising(method, ValueError("not\na number"), every=5, after=after)
+    make_faults(algorithm).raising(method, ValueError("not\n\x1b[31ma number"), every=5, after=after)
     found = night(tmp_path, algorithm)
     found.go()
     whole(found)
     assert found.warnings == [
-        "the search algorithm failed when it was told of a trial (ValueError: not a number): it goes on without it"
+        "the search algorithm failed when it was told of a trial (ValueError: not [31ma number): it goes on without it"
     ]
 
 
