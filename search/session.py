@@ -257,7 +257,7 @@ class Session:
     def _executor(self, crew: Crew, source: SearchSource | None, store: RunStore, observer: Observer) -> Executor:
         workers, past = self._options.workers, store.trials()
         fixed = self._spec.search.order == "fixed"
-        recorded: int | None = store.meta("workers") if fixed else None
+        recorded: int | None = store.meta("fixed_workers") if fixed else None
         if workers is None:
             workers = recorded
         if workers is None:
@@ -267,20 +267,22 @@ class Session:
                 executor, chosen, why = crew.measured()
                 # Every trial of this run is trained so, also after a resume.
                 store.put_meta(threads=chosen.threads, workers=chosen.workers)
+                if fixed:
+                    store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
                 self._slots = chosen.workers
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
             observer.message("info", f"training in {Workforce(workers, self._threads)}")
-        if recorded is not None and max(1, recorded) != max(1, workers):
+        if source is not None and recorded is not None and max(1, recorded) != max(1, workers):
             observer.message(
                 "warning",
                 f"order: fixed gives the same table for the same number of workers: this run began with {recorded}, "
                 f"and goes on with {workers}",
             )
         if fixed and recorded is None:
-            store.put_meta(workers=workers)
+            store.put_meta(fixed_workers=workers)
         self._slots = max(1, workers)
         return crew.workers(workers)
 

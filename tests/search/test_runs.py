@@ -261,7 +261,7 @@ def test_in_fixed_order_a_run_keeps_its_number_of_workers(tmp_path, monkeypatch)
     search.resume(tmp_path / "run", max_trials=3, workers=3, observers=[listener])
     assert asked == [2, 2, 3]
     warnings = [text for level, text in listener.messages if level == "warning"]
-    assert any("this run began with 2, and goes on with 3" in text for text in warnings)
+    assert any("this run began with 2, and goes on with 3" in text for text in warnings), warnings
 
 
 def test_stored_runs_without_an_order_go_on_in_free_order(tmp_path):
