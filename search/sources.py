@@ -11,6 +11,7 @@ from search import housekeeping
 from search.clock import Clock
 from search.configuration import Configuration
 from search.errors import SearchFailed
+from search.line import Line
 from search.proposer import Proposal, Proposer
 from search.runner import Commit, Lesson
 from search.schedule import planned
@@ -105,9 +106,8 @@ class SearchSource(_Source):
         self._searched = sum(trial.kind is TrialKind.SEARCH for trial in past)
         self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self._trials]
         self._failures = [_failure_key(trial) for trial in past if trial.state is not TrialState.RUNNING]
-        self._fixed = spec.search.order == "fixed"
-        self._line = [trial.id for trial in past if trial.kind is not TrialKind.EVIDENCE]
-        self._told: int = store.meta("told", 0)
+        asked = (trial.id for trial in past if trial.kind is not TrialKind.EVIDENCE)
+        self._line = Line(asked, store.meta("told", 0)) if spec.search.order == "fixed" else None
         self._waiting = False
         self.ended = ""
 
@@ -120,7 +120,7 @@ class SearchSource(_Source):
         if self._out_of_time():
             self.ended = "deadline"
             return None
-        if self._fixed and len(self._line) - self._told >= slots:
+        if self._line is not None and self._line.is_full(slots):
             self._waiting = True
             return None
         if self._baselines:
@@ -155,14 +155,12 @@ class SearchSource(_Source):
 
     def tell(self) -> Lesson | None:
         # What would be told after the last question would be missing before the next one, if there comes to be one.
-        over = self.ended in ("deadline", "max_trials")
-        if not self._fixed or over or self._told == len(self._line):
+        if self._line is None or self._line.first is None or self.ended in ("deadline", "max_trials"):
             return None
-        trial = self._trials[self._line[self._told]]
+        trial = self._trials[self._line.first]
         if trial.state is TrialState.RUNNING or trial.outcome is None:
             return None
-        self._told += 1
-        return Lesson(trial.id, self._learnt(trial, trial.outcome), self._told)
+        return Lesson(trial.id, self._learnt(trial, trial.outcome), self._line.leave())
 
     def state(self) -> Mapping[str, Any] | None:
         return self._proposer.state()
@@ -176,7 +174,7 @@ class SearchSource(_Source):
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
         self._failures.append((outcome.failure.reason, outcome.failure.message) if outcome.failure else None)
-        return Commit() if self._fixed else self._learnt(trial, outcome)
+        return self._learnt(trial, outcome) if self._line is None else Commit()
 
     def _learnt(self, trial: Trial, outcome: Outcome) -> Commit:
         if trial.kind is not TrialKind.SEARCH:
@@ -195,19 +193,14 @@ class SearchSource(_Source):
             )
 
     def _make_room(self) -> None:
-        run, direction, continuable = (
-            self._store.directory,
-            self._spec.objective.direction,
-            self._proposer.continuable() | self._untold(),
-        )
+        run, direction = self._store.directory, self._spec.objective.direction
+        # Of a trial of which the oracle does not know it may yet want more.
+        untold = self._line.untold if self._line is not None else set()
+        continuable = self._proposer.continuable() | untold
         best, limit = self._spec.keep_checkpoints.best, self._spec.limits.disk
         self._trimmed(housekeeping.tidy(run, self._store, self.trials, direction, best, continuable))
         if limit is not None:
             self._trimmed(housekeeping.keep_within(limit, run, self._store, self.trials, direction, continuable))
-
-    def _untold(self) -> set[str]:
-        """Trials, ended or not, of which the oracle may yet want more once it knows of them."""
-        return set(self._line[self._told :]) if self._fixed else set()
 
     def _trimmed(self, outcomes: Mapping[str, Outcome]) -> None:
         for trial_id, outcome in outcomes.items():
@@ -215,7 +208,8 @@ class SearchSource(_Source):
 
     def _begun(self, trial: Trial) -> Trial:
         self._trials[trial.id] = trial
-        self._line.append(trial.id)
+        if self._line is not None:
+            self._line.join(trial.id)
         return trial
 
     def _trial(self, proposal: Proposal) -> Trial:
