@@ -5,10 +5,15 @@ Packages are imported inside the commands, so that each answers as fast as what 
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import sys
+
+if __name__ == "__main__" and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
+    # Python puts the folder of a script first. A `random.py` that a user keeps there must not stand for Python's own.
+    sys.path.append(sys.path.pop(0))
+
+import json
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -40,6 +40,8 @@ class Account(StrEnum):
     """Writing the report at the end of a search; the page itself was written before this was known."""
     START = "start-up and building"
     """Of all trials: the time before their first training step; the accounts above hold the rest."""
+    ORDER = "waiting for the fixed order"
+    """Of workers, under `search.order: fixed`: free, but the next choice had to wait for a trial that still ran."""
     WAITING = "waiting and other"
     """Wall time in which nothing of the above was done: loading data, pauses between trials."""
 
@@ -90,6 +92,7 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
         work = reader.work()
         for done in work:
             seconds[Account(done.what)] += done.ended - done.started
+        seconds[Account.ORDER] = reader.meta("idle_seconds", 0.0)
         wall = elapsed(reader, trials, time.time() if now is None else now, active)
         seconds[Account.WAITING] = wall - covered(busy(trials, reader.evaluations(), work))
     total = sum(seconds.values())

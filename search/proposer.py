@@ -1,6 +1,7 @@
 """Between the loop and a `keras_tuner.Oracle`: asking for configurations, telling outcomes, state.
 
-The only module of the loop that knows how Keras Tuner names things.
+With `bookkeeping` the only module of the loop that knows how Keras Tuner names things. What an oracle raises never
+leaves it: a warning says so, and where the oracle was to propose something, a random configuration takes its place.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 import copy
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import spaces
+from search import bookkeeping, jsondata
 from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
 from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind
+from spaces.resolve import MULTI_FIDELITY
 
 if TYPE_CHECKING:
     from search.oracles._base import BaseOracle
@@ -24,6 +27,7 @@ _EPOCHS = "tuner/epochs"
 _INITIAL_EPOCH = "tuner/initial_epoch"
 _PARENT = "tuner/trial_id"
 _RESERVED = "tuner/"
+_MESSAGE_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -62,29 +66,111 @@ class Proposer:
         oracle: One of `search.oracles`.
         timed: Whether to report what epochs cost. With a time budget that is worth its price: the choices then depend
             on how fast the machine happens to be, and a search is not repeated exactly.
+        longest: Epochs of a random configuration that takes the place of a proposal; None where the configuration
+            itself says it.
+        on_warning: Told in words what the oracle raised, once for each kind.
     """
 
-    def __init__(self, oracle: BaseOracle, timed: bool = False) -> None:
+    def __init__(
+        self,
+        oracle: BaseOracle,
+        timed: bool = False,
+        longest: int | None = None,
+        on_warning: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._oracle = oracle
         self._timed = timed
+        self._longest = longest
+        self._on_warning = on_warning
+        # An oracle replaces its own when it takes up a state.
+        self._hyperparameters = oracle.hyperparameters
+        self._slot = ""
+        self._state: Mapping[str, Any] | None = None
+        self._ids: set[str] = set()
+        self._tried: set[int] = set()
+        self._said: set[tuple[str, str]] = set()
+        self._lost = False
+        self.failed = False
+        """Whether the oracle has failed to propose something."""
 
     def ask(self) -> Proposal | Idle | Exhausted:
-        """The next trial that the oracle wants."""
+        """The next trial that the oracle wants, or a random one where it fails."""
         # Keras Tuner hands a tuner that asks twice the same trial, so each trial asks under its own name.
-        trial = self._oracle.create_trial(f"slot-{len(self._oracle.trials)}")
+        self._slot = f"slot-{len(self._oracle.trials)}"
+        if self._lost:
+            return self._at_random("what it knew is lost")
+        try:
+            return self._asked()
+        except Exception as error:
+            bookkeeping.drop(self._oracle, self._slot, self._ids)
+            bookkeeping.rewind(self._oracle, self._state)
+            return self._at_random(self._fault("asked for a trial", error, "a random configuration takes its place"))
+
+    def instead(self, refused: Proposal, error: Exception) -> Proposal | Idle | Exhausted:
+        """A random trial in place of one that is no trial of this space.
+
+        Args:
+            refused: What `ask` gave last.
+            error: What is wrong with it.
+        """
+        self._ids.discard(refused.trial_id)
+        bookkeeping.drop(self._oracle, self._slot, self._ids)
+        return self._at_random(
+            self._fault("asked for a trial that can be trained", error, "a random configuration takes its place")
+        )
+
+    def _asked(self) -> Proposal | Idle | Exhausted:
+        trial = self._oracle.create_trial(self._slot)
         if trial.status == "IDLE":
             return Idle()
         if trial.status != "RUNNING":
             return Exhausted()
+        if trial.trial_id in self._ids:
+            raise ValueError(f"trial {trial.trial_id} was proposed before")
         values = trial.hyperparameters.values
+        chosen = {key: value for key, value in values.items() if not key.startswith(_RESERVED)}
+        # What cannot be recorded cannot be trained.
+        jsondata.dumps(values)
+        self._ids.add(trial.trial_id)
+        self._tried.add(_key(chosen))
         return Proposal(
             trial_id=trial.trial_id,
-            values={key: value for key, value in values.items() if not key.startswith(_RESERVED)},
+            values=chosen,
             epochs_from=values.get(_INITIAL_EPOCH, 0),
             epochs_to=values.get(_EPOCHS),
             parent=values.get(_PARENT),
             note=(getattr(trial, "message", None) or ""),
         )
+
+    def _at_random(self, reason: str) -> Proposal | Exhausted:
+        """A random configuration that was never tried; the oracle learns of it as if it were its own."""
+        import numpy as np
+
+        from search.oracles._space import Space
+
+        self.failed = True
+        rng = np.random.default_rng([self._oracle.seed, len(self._ids)])
+        values = Space(self._hyperparameters).unused(rng, lambda values: _key(values) in self._tried)
+        if values is None:
+            return Exhausted()
+        number, width = len(self._ids), len(str(self._oracle.max_trials))
+        while (trial_id := f"{number:0{width}d}") in self._ids:
+            number += 1
+        self._ids.add(trial_id)
+        self._tried.add(_key(values))
+        if not self._lost:
+            steps = {} if self._longest is None else {_EPOCHS: self._longest, _INITIAL_EPOCH: 0}
+            bookkeeping.add(self._oracle, self._slot, trial_id, {**values, **steps})
+        return Proposal(trial_id, values, 0, self._longest, None, f"at random: the search algorithm failed ({reason})")
+
+    def _fault(self, when: str, error: Exception, consequence: str) -> str:
+        """Warns of an error, once for each kind; returns it in words."""
+        message = "".join(c for c in " ".join(str(error).split()) if c.isprintable())
+        words = f"{type(error).__name__}: {message}"[:_MESSAGE_LENGTH]
+        if (when, type(error).__name__) not in self._said:
+            self._said.add((when, type(error).__name__))
+            self._on_warning(f"the search algorithm failed when it was {when} ({words}): {consequence}")
+        return words
 
     def learn(self, values: Mapping[str, Scalar], epochs: Sequence[Epoch]) -> None:
         """Tells an oracle that can use it what a configuration scored that it did not ask for.
@@ -98,10 +184,22 @@ class Proposer:
             return
         name = self._oracle.objective.name
         seconds = statistics.median(epoch.seconds for epoch in epochs) if self._timed else None
-        add_evidence(values, [epoch.metrics.get(name, math.nan) for epoch in epochs], seconds)
+        try:
+            add_evidence(values, [epoch.metrics.get(name, math.nan) for epoch in epochs], seconds)
+        except Exception as error:
+            self._fault("told of another training", error, "it goes on without it")
 
     def tell(self, trial_id: str, outcome: Outcome) -> None:
         """Reports the end of a trial, epoch by epoch."""
+        if self._lost:
+            return
+        try:
+            self._tell(trial_id, outcome)
+        except Exception as error:
+            self._fault("told of a trial", error, "it goes on without it")
+            bookkeeping.end(self._oracle, trial_id)
+
+    def _tell(self, trial_id: str, outcome: Outcome) -> None:
         trial = self._oracle.trials[trial_id]
         objective = self._oracle.objective.name
         if outcome.failure is None and outcome.score is not None:
@@ -116,17 +214,29 @@ class Proposer:
         finished.message = outcome.failure.message if outcome.failure else trial.message
         self._oracle.end_trial(finished)
 
-    def record(self, trial_id: str) -> dict[str, Any]:
-        """Keras Tuner's own record of a trial."""
-        return dict(self._oracle.trials[trial_id].get_state())
+    def record(self, trial_id: str) -> dict[str, Any] | None:
+        """Keras Tuner's own record of a trial; None where it has none."""
+        trial = self._oracle.trials.get(trial_id)
+        return None if trial is None else dict(trial.get_state())
 
     def continuable(self) -> set[str]:
         """Ids of the ended trials that the oracle may still want to continue."""
-        return set(self._oracle.continuable())
+        try:
+            return set(self._oracle.continuable())
+        except Exception as error:
+            self._fault("asked what it may go on with", error, "what it goes on with is trained from the start")
+            return set()
 
-    def state(self) -> dict[str, Any]:
-        """The oracle's state without its trials."""
-        return dict(self._oracle.get_state())
+    def state(self) -> Mapping[str, Any] | None:
+        """The oracle's state without its trials; None where it cannot tell."""
+        if self._lost:
+            return None
+        try:
+            self._state = dict(self._oracle.get_state())
+            return self._state
+        except Exception as error:
+            self._fault("asked for its state", error, "after an interruption it will know less")
+            return None
 
     def restore(self, trials: list[Trial], state: Mapping[str, Any] | None) -> None:
         """Brings the oracle to where it was when `state` was taken.
@@ -137,15 +247,30 @@ class Proposer:
         """
         from keras_tuner.engine.trial import Trial as OracleTrial
 
-        for trial in trials:
-            if trial.kind is TrialKind.SEARCH and trial.oracle is not None:
-                self._oracle.trials[trial.id] = OracleTrial.from_state(dict(trial.oracle))
-        if state is not None:
-            self._oracle.set_state(dict(state))
+        searched = [trial for trial in trials if trial.kind is TrialKind.SEARCH]
+        self._ids = {trial.id for trial in searched}
+        self._tried = {_key(trial.values) for trial in searched}
+        try:
+            for trial in searched:
+                if trial.oracle is not None:
+                    self._oracle.trials[trial.id] = OracleTrial.from_state(dict(trial.oracle))
+            if state is not None:
+                self._oracle.set_state(dict(state))
+            bookkeeping.complete(self._oracle)
+        except Exception as error:
+            self._lost = True
+            self._fault("given its state back", error, "random configurations from here on")
 
 
-def for_spec(spec: spaces.SearchSpec, timed: bool) -> Proposer:
-    """The proposer of a space file: its algorithm over its hyperparameters; `timed` as for `Proposer`."""
+def _key(values: Mapping[str, Scalar]) -> int:
+    """Tells configurations apart, in little memory."""
+    return hash(frozenset(values.items()))
+
+
+def for_spec(
+    spec: spaces.SearchSpec, timed: bool = False, on_warning: Callable[[str], None] = lambda _: None
+) -> Proposer:
+    """The proposer of a space file: its algorithm over its hyperparameters; other arguments as for `Proposer`."""
     import keras_tuner
 
     objective = keras_tuner.Objective(spec.objective.name, spec.objective.direction)
@@ -160,4 +285,6 @@ def for_spec(spec: spaces.SearchSpec, timed: bool) -> Proposer:
             seed=spec.search.seed,
         ),
         timed,
+        spec.max_epochs if spec.search.algorithm in MULTI_FIDELITY else None,
+        on_warning,
     )

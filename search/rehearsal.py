@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import spaces
-from search import schedule
+from search import environment, schedule
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.oracles import PlannedTrials
@@ -132,7 +132,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     if missing and None not in missing:
         raise NotReported(missing[0])
     biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
-    workers = sizing.automatic(gpus=0)
+    workers = sizing.automatic(len(environment.gpus()))
     plan = schedule.planned(spec, timed=timed)
     return Rehearsal(
         space=spec.name,

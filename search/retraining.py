@@ -63,7 +63,7 @@ class RetrainingSource(Source):
         plan, done = self._choose(), self._done()
         return sum(done.missing(c, plan.seeds) for c in plan.retrained(self._ranked))
 
-    def next(self) -> Trial | None:
+    def next(self, slots: int) -> Trial | None:
         plan = self._choose()
         if plan != self._plan and plan != self._full and not self._spare:
             self._observer.message("warning", f"time is short: retraining is reduced to {plan}")

@@ -59,8 +59,7 @@ class Searching:
         if not runner.stopping:
             self._store.put_meta(search_ended=source.ended)
         if source.given_up is not None and source.ended == "failures":
-            self._store.add_event(self._budget.clock.now(), "warning", source.given_up)
-            self._observer.message("warning", f"the search ends early: {source.given_up}")
+            self._warn(f"the search ends early: {source.given_up}")
         return bool(left) or len(source.trials) > before
 
     def finish(self, runner: Runner, end: SearchEnd) -> None:
@@ -77,7 +76,8 @@ class Searching:
 
     def _open(self) -> SearchSource:
         timed, spec, store = self._budget.limited, self._spec, self._store
-        asked = proposer.for_spec(spec, timed)
+        # What an epoch takes differs from run to run: in fixed order no choice may depend on it.
+        asked = proposer.for_spec(spec, timed and spec.search.order == "free", self._warn)
         asked.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
         if store.oracle_state() is None:
             self._teach(asked)
@@ -89,6 +89,10 @@ class Searching:
         """Trials of the whole search, baselines included; None where only time ends it."""
         trials = planned(self._spec, timed=self._budget.limited).trials
         return None if trials is None else trials + len(self._spec.baselines)
+
+    def _warn(self, text: str) -> None:
+        self._store.add_event(self._budget.clock.now(), "warning", text)
+        self._observer.message("warning", text)
 
     def _teach(self, asked: proposer.Proposer) -> None:
         """Tells the oracle at the very start what is known from other runs."""

@@ -12,7 +12,6 @@ import spaces
 from search import disk, environment, evaluation, housekeeping, layout, shared_data
 from search.budget import Budget
 from search.changes import between
-from search.clock import Clock
 from search.crew import Crew
 from search.errors import RunError, SearchFailed
 from search.evaluation import Evaluate
@@ -52,7 +51,7 @@ class Workshop(Protocol):
     def measured(self) -> tuple[Executor, Workforce, str]: ...
 
 
-MakeCrew = Callable[[Path, SearchSpec, Dataset, int, Clock, Callable[[str], None]], Workshop]
+MakeCrew = Callable[[Path, SearchSpec, Dataset, int, Budget, Callable[[str], None]], Workshop]
 
 
 @dataclass(frozen=True)
@@ -202,8 +201,7 @@ class Session:
         )
 
         def on_event(text: str) -> None:
-            store.add_event(clock.now(), "warning", text)
-            observer.message("warning", text)
+            self._warn(store, observer, text)
 
         reason = "failed"
         try:
@@ -222,7 +220,7 @@ class Session:
                 # Said at once: whoever waits for the promised hour can still do something about it.
                 on_event(horizon.doubt)
             with stop_on_signals(self._stop):
-                crew = self._make_crew(self._directory, spec, data, self._threads, clock, on_event)
+                crew = self._make_crew(self._directory, spec, data, self._threads, self._budget, on_event)
                 reason = self._phases(store, data, crew, horizon, observer)
         except KeyboardInterrupt:
             reason = "interrupted"
@@ -240,6 +238,10 @@ class Session:
             with contextlib.suppress(Exception):
                 store.put_meta(sessions=[*store.meta("sessions", []), sitting], exit=reason)
             observer.close()
+
+    def _warn(self, store: RunStore, observer: Observer, text: str) -> None:
+        store.add_event(self._clock.now(), "warning", text)
+        observer.message("warning", text)
 
     def _stop(self) -> None:
         self._stopping = True
@@ -267,6 +269,10 @@ class Session:
 
     def _executor(self, crew: Workshop, store: RunStore, horizon: Horizon, observer: Observer) -> Executor:
         workers, past, searching = self._options.workers, store.trials(), store.meta("phase") == "search"
+        fixed = self._spec.search.order == "fixed"
+        recorded: int | None = store.meta("fixed_workers") if fixed else None
+        if workers is None:
+            workers = recorded
         if workers is None:
             workers = crew.unmeasured(past)
             if workers > 1 and searching and not past and self._has_time_to_measure():
@@ -274,12 +280,22 @@ class Session:
                 executor, chosen, why = crew.measured()
                 # Every trial of this run is trained so, also after a resume.
                 store.put_meta(threads=chosen.threads, workers=chosen.workers)
+                if fixed:
+                    store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
                 horizon.slots = chosen.workers
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
             observer.message("info", f"training in {Workforce(workers, self._threads)}")
+        if searching and recorded is not None and max(1, recorded) != max(1, workers):
+            observer.message(
+                "warning",
+                f"order: fixed gives the same table for the same number of workers: this run began with {recorded}, "
+                f"and goes on with {workers}",
+            )
+        if fixed and recorded is None:
+            store.put_meta(fixed_workers=workers)
         horizon.slots = max(1, workers)
         return crew.workers(workers)
 

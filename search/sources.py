@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -16,8 +15,10 @@ from search.clock import Clock
 from search.configuration import Configuration
 from search.errors import NotReported, SearchFailed
 from search.giving_up import reason_to_stop
+from search.line import Line
 from search.proposer import Proposal, Proposer
-from search.runner import Commit
+from search.runner import Commit, Lesson
+from search.schedule import planned
 from search.seeds import configuration_seed, derive
 from search.store import RunStore
 from search.training.stopping import unreported
@@ -37,7 +38,14 @@ class Source:
         self._clock = clock
         self._deadline = deadline
 
+    @property
+    def waiting(self) -> bool:
+        return False
+
     def state(self) -> Mapping[str, Any] | None:
+        return None
+
+    def tell(self) -> Lesson | None:
         return None
 
     def done(self, trial: Trial, outcome: Outcome) -> Commit:
@@ -76,6 +84,10 @@ class Source:
 class SearchSource(Source):
     """The baselines of the space file, then whatever the oracle proposes.
 
+    By `search.order: free` the oracle learns of a trial when it ends. By `fixed` the trials stand in a line in the
+    order in which they were asked for; with n slots the k-th is asked for when exactly the first k - n have been told,
+    whatever else has ended by then. What ends out of turn is committed at once and told in its turn.
+
     Args:
         spec: The space file.
         proposer: Asks the oracle; already restored to the store's last commit.
@@ -112,6 +124,9 @@ class SearchSource(Source):
         for trial in sorted(past, key=lambda trial: trial.finished or math.inf):
             self._count(trial.outcome if trial.state is not TrialState.RUNNING else None)
         self._unreported: str | None = None
+        asked = (trial.id for trial in past if trial.kind is not TrialKind.EVIDENCE)
+        self._line = Line(asked, store.meta("told", 0)) if spec.search.order == "fixed" else None
+        self._waiting = False
         self._closed = False
         self.ended = ""
         self.given_up: str | None = None
@@ -120,28 +135,64 @@ class SearchSource(Source):
         """Proposes no further trial."""
         self._closed = True
 
-    def next(self) -> Trial | None:
+    @property
+    def waiting(self) -> bool:
+        return self._waiting
+
+    def next(self, slots: int) -> Trial | None:
+        self._waiting = False
         if self._closed:
             return None
+        self.ended = ""
         if self._left() <= self._first_epoch():
             self.ended = "deadline"
             return None
         if self.given_up is not None:
             self.ended = "failures"
             return None
+        if self._line is not None and self._line.is_full(slots):
+            self._waiting = True
+            return None
         if self._baselines:
             return self._begun(baseline_trial(self._spec, self._baselines.pop(0), self._clock.now()))
-        if self._most is not None and self._searched >= self._most:
+        most = self._limit()
+        if most is not None and self._searched >= most:
             self.ended = "max_trials"
             return None
-        proposal = self._proposer.ask()
-        if not isinstance(proposal, Proposal):
+        trial = self._proposed()
+        if trial is None:
             self.ended = "exhausted"
             return None
         self._searched += 1
-        return self._begun(self._trial(proposal))
+        return self._begun(trial)
 
-    def state(self) -> Mapping[str, Any]:
+    def _limit(self) -> int | None:
+        # An oracle that ends by itself no longer does so when it fails at every question.
+        if self._most is None and self._proposer.failed:
+            return planned(self._spec, timed=self._deadline() is not None).trials
+        return self._most
+
+    def _proposed(self) -> Trial | None:
+        proposal = self._proposer.ask()
+        if not isinstance(proposal, Proposal):
+            return None
+        try:
+            return self._trial(proposal)
+        except Exception as error:
+            # An oracle may want what is no configuration of the space, or go on from what never was.
+            substitute = self._proposer.instead(proposal, error)
+            return self._trial(substitute) if isinstance(substitute, Proposal) else None
+
+    def tell(self) -> Lesson | None:
+        # What would be told after the last question would be missing before the next one, if there comes to be one.
+        if self._line is None or self._line.first is None or self.ended in ("deadline", "max_trials", "failures"):
+            return None
+        trial = self._trials[self._line.first]
+        if trial.state is TrialState.RUNNING or trial.outcome is None:
+            return None
+        return Lesson(trial.id, self._learnt(trial, trial.outcome), self._line.leave())
+
+    def state(self) -> Mapping[str, Any] | None:
         return self._proposer.state()
 
     @property
@@ -157,6 +208,9 @@ class SearchSource(Source):
         if outcome.failure is not None and outcome.epochs and not self._scored:
             training = Settings.from_json(trial.settings).training
             self._unreported = unreported(self._spec.objective.name, training, list(outcome.epochs[0].metrics))
+        return self._learnt(trial, outcome) if self._line is None else Commit()
+
+    def _learnt(self, trial: Trial, outcome: Outcome) -> Commit:
         if trial.kind is not TrialKind.SEARCH:
             self._proposer.learn(trial.values, outcome.epochs)
             return Commit(state=self._proposer.state())
@@ -188,11 +242,10 @@ class SearchSource(Source):
             self._failures.clear()
 
     def _make_room(self) -> None:
-        run, direction, continuable = (
-            self._store.directory,
-            self._spec.objective.direction,
-            self._proposer.continuable(),
-        )
+        run, direction = self._store.directory, self._spec.objective.direction
+        # Of a trial of which the oracle does not know it may yet want more.
+        untold = self._line.untold if self._line is not None else set()
+        continuable = self._proposer.continuable() | untold
         best, limit = self._spec.keep_checkpoints.best, self._spec.limits.disk
         self._trimmed(housekeeping.tidy(run, self._store, self.trials, direction, best, continuable))
         if limit is not None:
@@ -204,6 +257,8 @@ class SearchSource(Source):
 
     def _begun(self, trial: Trial) -> Trial:
         self._trials[trial.id] = trial
+        if self._line is not None:
+            self._line.join(trial.id)
         return trial
 
     def _trial(self, proposal: Proposal) -> Trial:
@@ -239,11 +294,11 @@ class SearchSource(Source):
             self._first_epochs.append(outcome.build_seconds + outcome.epochs[0].seconds)
 
     def _first_epoch(self) -> float:
-        """Expected time until a new configuration has an epoch; 0 while nothing is known.
+        """Time until a new configuration has an epoch, as the slowest of the last ones; 0 while nothing is known.
 
         What is continued tells the trainer itself how long its epochs are.
         """
-        return statistics.median(self._first_epochs) if self._first_epochs else 0.0
+        return max(self._first_epochs, default=0.0)
 
 
 class ListSource(Source):
@@ -274,7 +329,7 @@ class ListSource(Source):
         self._data = data
         self._kept = keep
 
-    def next(self) -> Trial | None:
+    def next(self, slots: int) -> Trial | None:
         return self._trials.pop(0) if self._trials else None
 
     def job(self, trial: Trial) -> TrialJob:

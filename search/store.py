@@ -240,8 +240,7 @@ class RunStore(RunReader):
     def put_meta(self, **facts: Any) -> None:
         """Records facts of the run, replacing those of the same name."""
         with self._transaction() as execute:
-            for key, value in facts.items():
-                execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, jsondata.dumps(value)))
+            _put_meta(execute, facts)
 
     def begin(self, trial: Trial, oracle_state: Mapping[str, Any] | None = None) -> None:
         """Records a trial that is about to run, and the state of the oracle that proposed it."""
@@ -278,6 +277,15 @@ class RunStore(RunReader):
                 (state, finished, _dump(oracle), trial_id),
             )
             _put_oracle(execute, oracle_state)
+
+    def tell(
+        self, trial_id: str, oracle: Mapping[str, Any] | None, oracle_state: Mapping[str, Any] | None, **facts: Any
+    ) -> None:
+        """Records that the oracle has learnt of a trial whose end is recorded already, and `facts` as `put_meta`."""
+        with self._transaction() as execute:
+            execute("UPDATE trial SET oracle = COALESCE(?, oracle) WHERE id = ?", (_dump(oracle), trial_id))
+            _put_oracle(execute, oracle_state)
+            _put_meta(execute, facts)
 
     def update_checkpoints(self, outcomes: Mapping[str, Outcome]) -> None:
         """Records, by trial id, which checkpoint files are left. Call it before the files are deleted."""
@@ -352,6 +360,11 @@ def _open_for_reading(path: Path) -> sqlite3.Connection:
 
 def _dump(data: Mapping[str, Any] | None) -> str | None:
     return None if data is None else jsondata.dumps(data)
+
+
+def _put_meta(execute: Any, facts: Mapping[str, Any]) -> None:
+    for key, value in facts.items():
+        execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, jsondata.dumps(value)))
 
 
 def _put_oracle(execute: Any, state: Mapping[str, Any] | None) -> None:

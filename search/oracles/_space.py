@@ -19,6 +19,8 @@ _ALL_CHANGE = 0.3
 """Share of neighbours in which every hyperparameter changes."""
 _JUMPS = 0.25
 """Share of the changes that lead to an end of the range."""
+_COLLISIONS = 50
+"""Known configurations drawn in a row after which a new one is looked for systematically."""
 _FEW = 10
 """Number of values up to which the next one is no small step away."""
 
@@ -89,6 +91,20 @@ class Space:
         for index, c in enumerate(self.columns):
             drawn[:, index] = c.draw(uniform[:, index])
         return self.prune(drawn)
+
+    def unused(self, rng: np.random.Generator, used: Callable[[Values], bool]) -> Values | None:
+        """A random configuration that is not `used`, or None if there is none left."""
+        for codes in self.draw(rng.random((_COLLISIONS, len(self)))):
+            values = self.values(codes)
+            if not used(values):
+                return values
+
+        def choices(index: int) -> list[Any]:
+            c = self.columns[index]
+            codes = rng.permutation(c.count) if c.count is not None else c.draw(rng.random(1))
+            return [c.value(code) for code in codes]
+
+        return next((values for values in self.enumerate(choices) if not used(values)), None)
 
     def draw_ends(self, uniform: Floats, rng: np.random.Generator) -> Floats:
         """As `draw`, with each hyperparameter at an end of its range in half of the configurations."""

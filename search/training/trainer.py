@@ -44,7 +44,11 @@ class Trainer:
         self._networks: Networks | None = None
 
     def train(
-        self, job: TrialJob, should_stop: ShouldStop = lambda: None, on_epoch: OnEpoch = lambda _: None
+        self,
+        job: TrialJob,
+        should_stop: ShouldStop = lambda: None,
+        on_epoch: OnEpoch = lambda _: None,
+        on_begin: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """Trains a job.
 
@@ -52,6 +56,7 @@ class Trainer:
             job: What to train.
             should_stop: Asked after every epoch; its answer, if any, ends the training there.
             on_epoch: Called after every epoch, before anything of it is written.
+            on_begin: Called before every epoch, when its time begins to count.
 
         Returns:
             The outcome; a configuration that cannot be trained gives one with `failure`.
@@ -63,7 +68,7 @@ class Trainer:
         networks = self._kept_networks()
         training = _Training(self._run, job, Settings.from_json(job.settings), self._clock)
         try:
-            training.go(self._train_rows(job), self._validation_rows(job), networks, should_stop, on_epoch)
+            training.go(self._train_rows(job), self._validation_rows(job), networks, should_stop, on_epoch, on_begin)
         except (CheckpointError, DiskError):
             raise
         except (Exception, SystemExit) as error:
@@ -144,6 +149,7 @@ class _Training:
         networks: Networks,
         should_stop: ShouldStop,
         on_epoch: OnEpoch,
+        on_begin: Callable[[], None],
     ) -> None:
         self._stopped = self._ended() or self._too_late()
         if self._stopped is Stop.DEADLINE or (self._stopped is not None and self._job.resume is not None):
@@ -155,6 +161,7 @@ class _Training:
             return
         engine = self._engine(train, networks)
         while self._stopped is None:
+            on_begin()
             try:
                 epoch = self._epoch(engine, train, validation)
             except _TimeUp:

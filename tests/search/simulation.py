@@ -20,8 +20,7 @@ from search.budget import Deadline
 from search.configuration import configurations, ranked
 from search.errors import CheckpointError, RunError
 from search.observer import Observer
-from search.oracles import oracle as make_oracle
-from search.proposer import Proposer
+from search.proposer import Proposer, for_spec
 from search.runner import Runner, unfinished
 from search.schedule import trial_limit
 from search.seeds import derive
@@ -156,7 +155,7 @@ class SimulatedExecutor:
         slots: int = 1,
         hook: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.slots = slots
+        self.slots = self.workers = slots
         self._world = world
         self._clock = clock
         self._disk = disk
@@ -291,21 +290,9 @@ def space(algorithm: str, *, max_trials: int | None = 40, seed: int = 3, epochs:
     })  # fmt: skip
 
 
-def proposer(spec: spaces.SearchSpec) -> Proposer:
+def proposer(spec: spaces.SearchSpec, on_warning: Callable[[str], None] = lambda _: None) -> Proposer:
     """The real proposer over the real oracle."""
-    import keras_tuner
-
-    return Proposer(
-        make_oracle(
-            spec.search.algorithm,
-            hyperparameters=spaces.hyperparameters(spec),
-            objective=keras_tuner.Objective(spec.objective.name, spec.objective.direction),
-            min_epochs=spec.min_epochs,
-            max_epochs=spec.max_epochs,
-            max_trials=spec.search.max_trials,
-            seed=spec.search.seed,
-        )
-    )
+    return for_spec(spec, on_warning=on_warning)
 
 
 @dataclass
@@ -331,6 +318,7 @@ class Night:
     epochs_trained: int = 0
     most_at_once: int = 0
     ended: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     def go(
         self,
@@ -344,7 +332,7 @@ class Night:
         with contextlib.suppress(RunError):
             RunStore.create(self.run, {}).close()
         with make_store(self.run) as store:
-            asker = proposer(self.spec)
+            asker = proposer(self.spec, self.warnings.append)
             asker.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
             source = SearchSource(self.spec, asker, store, self.clock, self._deadline, self._most())
             runner: Runner

@@ -12,6 +12,7 @@ import pytest
 import search
 import spaces
 from search import api, layout
+from search.crew import Crew
 from search.observer import Observer
 from search.store import RunReader, RunStore
 from search.trial import FailureReason, TrialKind, TrialState
@@ -256,3 +257,28 @@ def test_what_a_notebook_defines_is_trained_in_its_own_process():
     assert api._workers(small.spec(), None) is None
     with pytest.raises(search.RunError, match="__main__:build is defined in a notebook or script"):
         search.run(spec, workers=2, budget="1h")
+
+
+def test_in_fixed_order_a_run_keeps_its_number_of_workers(tmp_path, monkeypatch):
+    asked, real = [], Crew.workers
+    monkeypatch.setattr(Crew, "workers", lambda crew, count: asked.append(count) or real(crew, 0))
+    monkeypatch.setattr(Crew, "unmeasured", lambda *_: pytest.fail("the number is known"))
+    spec = small.spec(search={**FEW, "max_trials": 1, "order": "fixed"}, baselines=[])
+    search.run(spec, run_dir=tmp_path / "run", workers=2, check=False)
+    search.resume(tmp_path / "run", max_trials=2)
+    listener = Listener()
+    search.resume(tmp_path / "run", max_trials=3, workers=3, observers=[listener])
+    assert asked == [2, 2, 3]
+    warnings = [text for level, text in listener.messages if level == "warning"]
+    assert any("this run began with 2, and goes on with 3" in text for text in warnings), warnings
+
+
+def test_stored_runs_without_an_order_go_on_in_free_order(tmp_path):
+    run = search.run(small.spec(search={**FEW, "max_trials": 1}), run_dir=tmp_path / "run", workers=0, check=False)
+    frozen = run.directory / layout.SPACE
+    text = frozen.read_text()
+    assert ", order: free}" in text
+    frozen.write_text(text.replace(", order: free}", "}"))
+    search.resume(run.directory, max_trials=2, workers=0)
+    assert sum(trial.kind is TrialKind.SEARCH for trial in trials(run.directory)) == 2
+    assert search.open_run(run.directory).spec.search.order == "free"

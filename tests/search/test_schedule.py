@@ -28,6 +28,7 @@ def test_as_many_wait_as_a_rung_has_or_as_are_kept():
     assert schedule.most_waiting(space("hyperband", max_trials=None)) == 9
     assert schedule.most_waiting(space("freeze-thaw", max_trials=12)) == 12
     assert schedule.most_waiting(space("freeze-thaw", max_trials=1000)) == 40
+    assert schedule.most_waiting(space("freeze-thaw", max_trials=None)) == 40
     assert schedule.most_waiting(space("random", max_trials=12)) == 0
 
 
