@@ -41,7 +41,7 @@ class Crew:
         threads: int,
         clock: Clock,
         on_event: Callable[[str], None],
-        until: float | None,
+        until: float | None = None,
     ) -> None:
         self._run = run
         self._spec = spec
