@@ -150,7 +150,9 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
         def __init__(self) -> None:
             self.number = 0
 
-        def next(self) -> Trial | None:
+        waiting = False
+
+        def next(self, slots: int) -> Trial | None:
             number, self.number = self.number, self.number + 1
             if number >= len(settings):
                 return None
@@ -160,6 +162,9 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
                 name, name, TrialKind.SEARCH, "", each.values, each.to_json(), number, 0, work.epochs, None,
                 TrialState.RUNNING, None, time.time(), None,
             )  # fmt: skip
+
+        def tell(self) -> None:
+            return None
 
         def state(self) -> None:
             return None
