@@ -77,8 +77,7 @@ def run(
         overrides += [f"search.max_trials={max_trials}"] if max_trials is not None else []
         overrides += [f"search.seed={seed}"] if seed is not None else []
         spec = spaces.load(space, overrides)
-        for reference, file in spaces.imports(spec):
-            _say(f"this space runs Python code: {reference} from {file}", quiet=False)
+        _announce(spec)
         if dry_run:
             print(spaces.dump(spec), end="")
             return
@@ -118,6 +117,7 @@ def resume(
 
         found = search.open_run(run)
         spec, ends = found.spec, _ends(budget, until) or found.promised
+        _announce(spec)
         _load_tensorflow()
         with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
             finished = search.resume(
@@ -143,13 +143,15 @@ def check(
         import spaces
 
         spec = spaces.load(space, set_ or [])
+        _announce(spec)
         ends = _ends(budget, until)
+        from results.formats import plain_json
         from search.rehearsal import rehearse
         from search.rehearsal_view import show
 
         found = rehearse(spec, timed=ends is not None)
         if format == "json":
-            print(json.dumps(found.to_json(), indent=2))
+            print(plain_json(found.to_json()))
         else:
             show(found, _out(), None if ends is None else ends - datetime.now().timestamp())
         if found.fails:
@@ -173,6 +175,7 @@ def status(
         import time
 
         import results
+        from results.formats import plain_json
         from results.progress_view import show_status
 
         while True:
@@ -181,7 +184,7 @@ def status(
             if watch and console.is_terminal:
                 console.clear()
             if format == "json":
-                print(json.dumps(found, indent=None if watch else 2), flush=True)
+                print(plain_json(found, indent=None if watch else 2), flush=True)
             else:
                 show_status(found, console)
             if not (watch and found["active"]):
@@ -263,6 +266,9 @@ def export(
 ) -> None:
     """Export the best model of a run and verify each file in a fresh process."""
     with _errors(verbose, quiet):
+        from search import open_run
+
+        _announce(open_run(run).spec)
         if not _export(run, trial, formats, output, quiet):
             raise typer.Exit(FAILED)
 
@@ -316,11 +322,12 @@ def predict(
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import results
+        from results.formats import plain_json
         from results.predicting.show import show
 
         found = results.predict(model, files)
         if format == "json":
-            print(json.dumps([prediction.to_json() for prediction in found], indent=2))
+            print(plain_json([prediction.to_json() for prediction in found]))
         else:
             show(found, _out())
         if grid is not None:
@@ -340,12 +347,15 @@ def reproduce(
     """Train one configuration of a run again and show both scores."""
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
+        from results.formats import plain_json
+        from search import open_run
         from search.reproduce import reproduce as again
         from search.reproduce import summary
 
+        _announce(open_run(run).spec)
         found = again(run, configuration)
         if format == "json":
-            print(json.dumps(summary(found), indent=2))
+            print(plain_json(summary(found)))
         else:
             for key, value in summary(found).items():
                 print(f"{key}: {value}")
@@ -392,11 +402,22 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
     import warnings
 
     from results.errors import ResultError
-    from search import CheckpointError, DiskError, RunError, SearchFailed
+    from search import CheckpointError, DamageWarning, DiskError, RunError, SearchFailed
     from spaces import DataError, SpaceError
+
+    told: set[str] = set()
+
+    def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, DamageWarning):
+            show(message, category, *where, **more)
+        elif str(message) not in told:
+            told.add(str(message))
+            _say(f"warning: {message}", quiet)
 
     try:
         with warnings.catch_warnings():
+            show, warnings.showwarning = warnings.showwarning, tell
+            warnings.simplefilter("always", DamageWarning)
             if quiet:
                 warnings.simplefilter("ignore")
             yield
@@ -421,7 +442,9 @@ class _UsageError(Exception):
 
 
 def _fail(message: str, code: int) -> None:
-    _err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    from search.door import harmless
+
+    _err().print(f"[bold red]error:[/] {escape(harmless(message))}", soft_wrap=True)
     raise typer.Exit(code) from None
 
 
@@ -556,9 +579,19 @@ def _one_of(given: str, *allowed: str) -> None:
         raise _UsageError(f"--format {given}: must be one of {', '.join(allowed)}")
 
 
+def _announce(spec: Any) -> None:
+    """Tells, before anything of it is imported, whose code will run."""
+    import spaces
+
+    for reference, file in spaces.imports(spec):
+        _say(f"this space runs Python code: {reference} from {file}", quiet=False)
+
+
 def _say(message: str, quiet: bool) -> None:
+    from search.door import harmless
+
     if not quiet:
-        _err().print(escape(message), soft_wrap=True, highlight=False)
+        _err().print(escape(harmless(message)), soft_wrap=True, highlight=False)
 
 
 def _out() -> Console:

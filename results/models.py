@@ -11,6 +11,7 @@ import numpy as np
 
 from results.errors import ResultError
 from search import checkpoint as checkpoints
+from search.agreement import require_agreement
 from search.configuration import Configuration, configurations, ranked
 from search.errors import CheckpointError
 from search.rundir import Run, open_run
@@ -122,7 +123,9 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
     Raises:
         ResultError: The checkpoint is missing or damaged, or the architecture cannot be built again or has other
             weights now (a `python` family whose function has changed).
+        RunError: The space file of the run does not give the settings that were recorded.
     """
+    require_agreement(Run(directory), [model.trial])
     load_tensorflow()
     from spaces import build_model
 

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from search.errors import CheckpointError, DiskError, RunError, SearchFailed
+from search.errors import CheckpointError, DamageWarning, DiskError, RunError, SearchFailed
 from search.oracles import oracle
 from search.rundir import Run, open_run
 
 if TYPE_CHECKING:
     from search.api import resume, run
 
-__all__ = ["CheckpointError", "DiskError", "Run", "RunError", "SearchFailed", "open_run", "oracle", "resume", "run"]
+__all__ = [
+    "CheckpointError",
+    "DamageWarning",
+    "DiskError",
+    "Run",
+    "RunError",
+    "SearchFailed",
+    "open_run",
+    "oracle",
+    "resume",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

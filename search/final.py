@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
+from search import checkpoint as checkpoints
 from search import evaluation, timeplan
 from search.clock import Clock
 from search.configuration import Configuration, configurations, ranked
@@ -13,8 +15,11 @@ from search.observer import Observer
 from search.runner import Runner, unfinished
 from search.sources import ListSource, candidate_trial, winner_trial
 from search.store import RunStore
-from search.trial import Trial, TrialKind, TrialState
+from search.trial import Checkpoint, Trial, TrialKind, TrialState
 from spaces import Dataset, SearchSpec
+
+# So many final trainings may fail before a model of the search is taken.
+_MOST_ATTEMPTS = 3
 
 
 class FinalPhase:
@@ -68,11 +73,12 @@ class FinalPhase:
         self._retrain(plan.retrained(best), plan.seeds)
         if self._stopped():
             return
-        chosen = self._chosen(best)
-        winner = self._train_winner(chosen) if plan.train_winner else None
+        winner = self._winner(best, plan.train_winner)
         if self._stopped():
             return
-        self._record_winner(chosen, winner)
+        if winner is None:
+            raise SearchFailed(f"no model of {best[0].name} or of the next best could be made, and none was kept")
+        self._store.put_meta(winner=winner)
         self._evaluate()
 
     def _stopped(self) -> bool:
@@ -108,14 +114,50 @@ class FinalPhase:
         sign = 1.0 if self._spec.objective.direction == "min" else -1.0
         return min(retrained, key=lambda c: sign * statistics.fmean(scores[c.id]))
 
+    def _winner(self, best: list[Configuration], train: bool) -> str | None:
+        """Id of the trial whose model is exported: of the chosen configuration, or of the next best that has one.
+
+        Args:
+            best: Configurations with a score, best first.
+            train: Whether there is time to train the final model; without a model that is kept, one is trained anyway.
+        """
+        chosen = self._chosen(best)
+        order = [chosen, *(c for c in best if c is not chosen)]
+        for i, configuration in enumerate(order):
+            winner = self._train_winner(configuration) if train and i < _MOST_ATTEMPTS else None
+            if winner is not None or self._stopped():
+                return winner.id if winner is not None else None
+            if configuration.best is not None and checkpoints.intact(self._run, configuration.best):
+                return configuration.trials[-1].id
+            self._warn(f"{configuration.name}: no model of it was kept{', or could be made' if train else ''}")
+        winner = None if train else self._train_winner(chosen)
+        return winner.id if winner is not None else None
+
     def _train_winner(self, chosen: Configuration) -> Trial | None:
-        with_validation = self._spec.final.train_on_validation
-        epochs = self._best_length(chosen) if with_validation else None
+        epochs = self._best_length(chosen) if self._spec.final.train_on_validation else None
         trial = winner_trial(self._spec, chosen, epochs, self._clock.now())
-        data, keep = ("train+validation", ("last",)) if with_validation else ("train", ("best",))
-        self._train("final training", TrialKind.WINNER, [trial], data, keep)
+        self._train("final training", TrialKind.WINNER, [trial], *self._protocol(TrialKind.WINNER))
         done = self._store.trial(trial.id)
-        return done if done is not None and done.state is TrialState.COMPLETED else None
+        return self._with_weights(done) if done is not None and done.state is TrialState.COMPLETED else None
+
+    def _protocol(self, kind: TrialKind) -> tuple[str, tuple[str, ...]]:
+        """Which rows a final model is trained on, and which of its checkpoints are kept."""
+        if kind is TrialKind.BASELINE:
+            return "train", ("best", "last")
+        return ("train+validation", ("last",)) if self._spec.final.train_on_validation else ("train", ("best",))
+
+    def _with_weights(self, trial: Trial) -> Trial | None:
+        """The trial of a final model with its weights, trained again if they are lost; None if that fails too."""
+        if self._kept(trial):
+            return trial
+        self._warn(f"{trial.id}: its checkpoint is lost or damaged; training it again")
+        self._train("training again", trial.kind, [], *self._protocol(trial.kind), again=(trial,))
+        renewed = self._store.trial(trial.id)
+        return renewed if renewed is not None and self._kept(renewed) else None
+
+    def _kept(self, trial: Trial) -> bool:
+        weights = final_weights(trial)
+        return weights is not None and checkpoints.intact(self._run, weights)
 
     def _best_length(self, chosen: Configuration) -> int:
         """The number of epochs after which the retrained models, or else the search's, were best: their mean."""
@@ -127,15 +169,22 @@ class FinalPhase:
         ] or [chosen.best_epoch or 1]
         return max(1, round(statistics.fmean(lengths)))
 
-    def _train(self, phase: str, kind: TrialKind, trials: list[Trial], data: str, keep: tuple[str, ...]) -> None:
+    def _train(
+        self,
+        phase: str,
+        kind: TrialKind,
+        trials: list[Trial],
+        data: str,
+        keep: tuple[str, ...],
+        again: Sequence[Trial] = (),
+    ) -> None:
         source = ListSource(self._spec, self._store, self._clock, lambda: self._until, trials, data, keep)
-        self._observer.phase(phase, len(trials))
-        self._runner.run(source, unfinished(self._store.trials(kind)))
+        self._observer.phase(phase, len(trials) + len(again))
+        self._runner.run(source, [*unfinished(self._store.trials(kind)), *again])
 
-    def _record_winner(self, chosen: Configuration, winner: Trial | None) -> None:
-        if winner is None and chosen.best is None:
-            raise SearchFailed(f"the final training of {chosen.name} failed and no checkpoint of it is left")
-        self._store.put_meta(winner=winner.id if winner else chosen.trials[-1].id)
+    def _warn(self, text: str) -> None:
+        self._store.add_event(self._clock.now(), "warning", text)
+        self._observer.message("warning", text)
 
     def _evaluate(self) -> None:
         evaluation.save_rows(self._run, self._data)
@@ -144,7 +193,15 @@ class FinalPhase:
             return
         models = final_models(self._store)
         self._observer.phase("evaluation", len(models))
-        for model in models:
+        for trial in models:
+            found = self._with_weights(trial)
+            if self._stopped():
+                return
+            weights = final_weights(found) if found is not None else None
+            if found is None or weights is None:
+                self._warn(f"{trial.id}: is not measured, since its model is lost")
+                continue
+            model = evaluation.FinalModel(found, weights)
             evaluation.evaluate(self._run, self._data, model, self._store, self._clock, self._spec.search.seed)
 
 
@@ -157,14 +214,19 @@ def retrained_scores(trials: list[Trial]) -> dict[str, list[float]]:
     return scores
 
 
-def final_models(store: RunStore) -> list[evaluation.FinalModel]:
-    """The winner and every baseline that finished, with the weights that their protocols leave them with."""
+def final_models(store: RunStore) -> list[Trial]:
+    """The winner and every baseline that finished, those that have been measured left out."""
     winner = store.meta("winner")
-    models = []
-    for trial in store.trials():
-        if trial.outcome is None or (trial.id != winner and trial.kind is not TrialKind.BASELINE):
-            continue
-        weights = trial.outcome.last or trial.outcome.best
-        if weights is not None:
-            models.append(evaluation.FinalModel(trial, weights))
-    return models
+    measured = {done.trial for done in store.evaluations()}
+    return [
+        trial
+        for trial in store.trials()
+        if (trial.id == winner or trial.kind is TrialKind.BASELINE)
+        and trial.id not in measured
+        and final_weights(trial) is not None
+    ]
+
+
+def final_weights(trial: Trial) -> Checkpoint | None:
+    """The weights that its protocol leaves a final model with."""
+    return None if trial.outcome is None else trial.outcome.last or trial.outcome.best

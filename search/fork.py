@@ -78,4 +78,5 @@ def _copied(origin: Path, outcome: Outcome, target: Path) -> Checkpoint | None:
 
 
 def _evidence_id(trial_id: str) -> str:
-    return trial_id if trial_id.startswith("old-") else f"old-{trial_id}"
+    # Evidence of evidence gets another prefix: its old id may be that of a trial of the run in between.
+    return f"old-{trial_id}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import spaces
+from search.errors import RunError
 from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
 from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind
@@ -134,14 +135,25 @@ class Proposer:
         Args:
             trials: The search trials of the store, in their order.
             state: What `state` gave at the last commit; None for a search that has not begun.
+
+        Raises:
+            RunError: The records are not an oracle's.
         """
         from keras_tuner.engine.trial import Trial as OracleTrial
 
-        for trial in trials:
-            if trial.kind is TrialKind.SEARCH and trial.oracle is not None:
-                self._oracle.trials[trial.id] = OracleTrial.from_state(dict(trial.oracle))
-        if state is not None:
-            self._oracle.set_state(dict(state))
+        try:
+            for trial in trials:
+                if trial.kind is TrialKind.SEARCH and trial.oracle is not None:
+                    if trial.oracle.get("trial_id") != trial.id:
+                        raise ValueError(f"that of trial {trial.id} names another")
+                    self._oracle.trials[trial.id] = OracleTrial.from_state(dict(trial.oracle))
+            if state is not None:
+                self._oracle.set_state(dict(state))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise RunError(
+                f"the store's record of the oracle is damaged ({type(error).__name__}: {error}); "
+                "`run --fork NEW_RUN_DIR` begins a new run with the trials that are there"
+            ) from error
 
 
 def for_spec(spec: spaces.SearchSpec, timed: bool) -> Proposer:

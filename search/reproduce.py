@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import spaces
+from search.agreement import require_agreement
 from search.clock import SystemClock
 from search.configuration import Configuration, configurations
 from search.errors import RunError
@@ -65,6 +66,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
         raise RunError(f"{found.directory}: no configuration {name!r}; `table` shows their ids and names")
     if not configuration.epochs:
         raise RunError(f"{found.directory}: configuration {name!r} was never trained")
+    require_agreement(found, configuration.trials)
     threads.configure(recorded_threads or 1)
     data = spaces.load_data(found.spec)
     with tempfile.TemporaryDirectory() as scratch:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import spaces
-from search import disk, environment, housekeeping, layout, proposer, shared_data, timeplan
+from search import atomic, disk, environment, housekeeping, layout, proposer, shared_data, timeplan
+from search.agreement import require_agreement
 from search.changes import between
 from search.clock import Clock, SystemClock
 from search.configuration import configurations, ranked
@@ -22,12 +23,12 @@ from search.lock import RunLock
 from search.logfile import LogFile
 from search.observer import Observer, Observers
 from search.rehearsal import CheckedModel, first_look
-from search.rundir import Run, open_run
+from search.rundir import Run, open_run, require_inside
 from search.runner import Runner, unfinished
 from search.schedule import planned, trial_limit
 from search.signals import stop_on_signals
 from search.sources import SearchSource
-from search.store import RunStore
+from search.store import RunReader, RunStore
 from search.tensorboard import TensorBoardWriter
 from search.training import threads
 from search.trial import Trial, TrialKind
@@ -111,6 +112,8 @@ class Session:
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
         threads.configure(self._threads)
+        if layout.is_run(self._directory):
+            self._require_ours()
         data = spaces.load_data(self._spec)
         if self._options.until is not None:
             # How long it took to get here tells how fast the machine is today.
@@ -127,22 +130,33 @@ class Session:
                 self._work(store, data)
         return Run(self._directory)
 
+    def _require_ours(self) -> None:
+        """Nothing is written in a run, or built on it, that is damaged or that its space file does not describe."""
+        run = Run(self._directory)
+        require_inside(self._directory)
+        with RunReader(self._directory, snapshot=True, strict=True) as reader:
+            reader.require_sound()
+            trials = reader.trials()
+        require_agreement(run, trials)
+
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options
         if options.check:
             self._doubts, checkpoints = first_look(spec, data)
             disk.require(self._directory, checkpoints + data.train.x.nbytes + data.validation.x.nbytes)
         self._write_space()
+        origin = options.fork
         RunStore.create(
             self._directory,
             facts(
                 spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
             ),
+            None if origin is None else lambda store: take_over(origin, store),
         ).close()
 
     def _write_space(self) -> None:
         try:
-            (self._directory / layout.SPACE).write_text(spaces.dump(self._spec), encoding="utf-8")
+            atomic.write_bytes(self._directory / layout.SPACE, spaces.dump(self._spec).encode())
         except OSError as error:
             raise RunError(f"{self._directory}: cannot be written ({error.strerror})") from error
 
@@ -174,11 +188,6 @@ class Session:
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
                 store.put_meta(phase="search")
 
-    def _take_over(self, store: RunStore, observer: Observer) -> None:
-        if self._options.fork is not None and not store.trials():
-            count = take_over(self._options.fork, store)
-            observer.message("info", f"{count} finished trials taken over from {self._options.fork.directory}")
-
     def _work(self, store: RunStore, data: Dataset) -> None:
         clock, spec = self._clock, self._spec
         observer = Observers(
@@ -197,7 +206,9 @@ class Session:
                 return
             for model in self._doubts:
                 observer.message("warning", f"{model.name}: {model.problem}")
-            self._take_over(store, observer)
+            if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):
+                origin = self._options.fork.directory
+                observer.message("info", f"{len(evidence)} finished trials taken over from {origin}")
             housekeeping.sweep(self._directory, store)
             store.put_meta(until=self._options.until, exit=None, finished=None)
             with stop_on_signals(self._stop):
