@@ -78,9 +78,18 @@ def json_text(table: Table) -> str:
     return json.dumps([dict(row) for row in table.rows], indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def finite_only(data: Any) -> Any:
+    """Plain data in which None stands for numbers that are not finite."""
+    if isinstance(data, Mapping):
+        return {key: finite_only(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite_only(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
 def plain_json(data: Any, indent: int | None = 2) -> str:
     """JSON text of plain data; numbers that are not finite, which JSON does not know, become null."""
-    return json.dumps(_finite(data), indent=indent, allow_nan=False)
+    return json.dumps(finite_only(data), indent=indent, allow_nan=False)
 
 
 def markdown_text(table: Table) -> str:
@@ -150,14 +159,6 @@ def _csv_cell(value: Value) -> str:
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         return "'" + value
     return str(value)
-
-
-def _finite(data: Any) -> Any:
-    if isinstance(data, Mapping):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _typed(values: list[Any]) -> list[Any]:

@@ -224,8 +224,9 @@ def _checkpoint(column: str, given: Any) -> Checkpoint | None:
 def _values(column: str, given: Any) -> dict[str, Scalar]:
     found = mapping(column, given)
     for key, value in found.items():
-        scalar = isinstance(value, bool | int | float | str)
-        if not scalar or (not isinstance(value, str) and _LARGEST_VALUE < abs(value) < math.inf):
+        # Written so that what is not a number is refused too.
+        fits = isinstance(value, str) or (isinstance(value, bool | int | float) and abs(value) <= _LARGEST_VALUE)
+        if not fits:
             raise Damaged(f"{column} has {_shown(key)} = {_shown(value)}, not a hyperparameter's value")
     return found
 
