@@ -230,3 +230,10 @@ def final_models(store: RunStore) -> list[Trial]:
 def final_weights(trial: Trial) -> Checkpoint | None:
     """The weights that its protocol leaves a final model with."""
     return None if trial.outcome is None else trial.outcome.last or trial.outcome.best
+
+
+def winner_is_kept(store: RunStore) -> bool:
+    """Whether the weights of the model that the run ended with are there as they were recorded."""
+    winner = store.trial(store.meta("winner") or "")
+    weights = None if winner is None else final_weights(winner)
+    return weights is not None and checkpoints.intact(store.directory, weights)

@@ -17,7 +17,7 @@ from search.crew import Crew
 from search.errors import RunError, SearchFailed
 from search.executors import Executor
 from search.facts import facts
-from search.final import FinalPhase
+from search.final import FinalPhase, winner_is_kept
 from search.fork import take_over
 from search.lock import RunLock
 from search.logfile import LogFile
@@ -202,8 +202,11 @@ class Session:
         try:
             self._compare(store, data, observer)
             if store.meta("phase") == "done":
-                reason = "done"
-                return
+                if winner_is_kept(store):
+                    reason = "done"
+                    return
+                # The final phase makes the model again, and nothing else that is there.
+                store.put_meta(phase="final")
             for model in self._doubts:
                 observer.message("warning", f"{model.name}: {model.problem}")
             if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):
