@@ -134,7 +134,7 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
     except CheckpointError as error:
         raise ResultError(
             f"the checkpoint of {model.trial.id!r} is damaged or missing ({error}); "
-            "choose another trial, or train this one again with `reproduce`"
+            "choose another trial; `resume` trains a winner or a baseline again whose checkpoint is lost"
         ) from error
     try:
         built = build_model(Settings.from_json(model.trial.settings), info)

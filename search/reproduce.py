@@ -57,7 +57,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
     """
     found = open_run(run)
     with found.read() as reader:
-        known = configurations(reader.trials(TrialKind.SEARCH, TrialKind.BASELINE))
+        known = configurations(reader.trials())
         scores = retrained_scores(reader.trials(TrialKind.CANDIDATE))
         objective, data_facts = reader.meta("objective"), reader.meta("data")
         recorded_threads = reader.meta("threads")

@@ -66,24 +66,34 @@ class Rows:
         found: list[Row] = []
         lost: list[str] = []
         after: Row = ()
-        while True:
+        width = len(keys)
+
+        def select(what: str, limit: int = -1) -> sqlite3.Cursor:
+            return self._select(table, keys, what, where, given, after, limit)
+
+        while len(lost) <= _MOST_LOST:
             try:
-                for row in self._select(table, keys, columns, where, given, after):
-                    after = row[: len(keys)]
-                    found.append(row[len(keys) :])
+                for row in select(columns):
+                    after = row[:width]
+                    found.append(row[width:])
                 break
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode & 0xFF in _IN_USE:
                     raise RunError(f"{self._path}: cannot be read now ({error})") from error
-                lost.append(str(error))
+                problem = str(error)
             try:
-                behind = self._select(table, keys, "0", where, given, after).fetchone()
+                behind = select("0", 1).fetchone()
             except sqlite3.DatabaseError:
                 behind = None
-            if behind is None or len(lost) > _MOST_LOST:
+            if behind is None:
+                lost.append(problem)
                 break
-            after = behind[: len(keys)]
-            lost[-1] = f"{_key(after)}: {lost[-1]}"
+            try:
+                # The error came with the row after the last one that was given, or with the one behind it.
+                found += [row[width:] for row in select(columns, 1).fetchall()]
+            except sqlite3.DatabaseError as error:
+                lost.append(f"{_key(behind[:width])}: {error}")
+            after = behind[:width]
         if lost and not found and table in _NEEDED:
             raise RunError(f"{self._path}: damaged: {table}: {lost[0]}")
         self.damaged(table, lost)
@@ -115,14 +125,14 @@ class Rows:
         warnings.warn(f"{self._path}: damaged, and left out: {table}: {'; '.join(told)}", DamageWarning, stacklevel=2)
 
     def _select(
-        self, table: str, keys: tuple[str, ...], columns: str, where: str, given: Row, after: Row
+        self, table: str, keys: tuple[str, ...], columns: str, where: str, given: Row, after: Row, limit: int
     ) -> sqlite3.Cursor:
         order = ", ".join(keys)
         behind = f"({order}) > ({', '.join('?' * len(keys))})" if after else ""
         condition = " AND ".join(part for part in (where, behind) if part)
         clause = f"WHERE {condition}" if condition else ""
         return self._connection.execute(
-            f"SELECT {order}, {columns} FROM {table} {clause} ORDER BY {order}", (*given, *after)
+            f"SELECT {order}, {columns} FROM {table} {clause} ORDER BY {order} LIMIT {limit}", (*given, *after)
         )
 
 

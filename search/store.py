@@ -215,7 +215,7 @@ class RunReader:
 
     def events(self) -> list[Event]:
         """Warnings and milestones, oldest first."""
-        return self._table.checked("event", self._table.rows("event", ("id",), "at, level, message"), _event)
+        return self._table.checked("event", self._table.rows("event", ("id",), "id, at, level, message"), _event)
 
     def require_sound(self) -> None:
         """Reads everything there is, down to the pages of the file.
@@ -460,7 +460,7 @@ def _evaluation(row: tuple[Any, ...]) -> Evaluation:
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    at, level, message = row
+    _, at, level, message = row
     if level not in LEVELS:
         raise door.Damaged(f"level is {ascii(level)[:60]}, none of {', '.join(LEVELS)}")
     return Event(door.instant("at", at), level, door.text("message", message))
