@@ -77,6 +77,8 @@ class Rows:
                     after = row[:width]
                     found.append(row[width:])
                 break
+            except sqlite3.ProgrammingError:
+                raise
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode & 0xFF in _IN_USE:
                     raise RunError(f"{self._path}: cannot be read now ({error})") from error
