@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.errors import DiskError, RunError
-from search.rundir import Run
+from search.rundir import Run, require_inside
 from search.store import RunStore
 from search.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
 
@@ -30,6 +30,7 @@ def take_over(old: Run, store: RunStore) -> int:
         RunError: The runs differ in their data or in their objective, so that scores cannot be compared.
         DiskError: A checkpoint cannot be copied.
     """
+    require_inside(old.directory)
     with old.read() as reader:
         for fact, name in (("data", "data"), ("objective", "objective")):
             mine, theirs = store.meta(fact), reader.meta(fact)

@@ -78,5 +78,5 @@ def _part(folder: Path, name: str) -> Split:
 def _description(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}

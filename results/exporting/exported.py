@@ -20,7 +20,7 @@ from results.exporting.formats import FORMATS, Format, parse_formats
 from results.exporting.verify import Task, Verdict, verify
 from results.models import data_info, find_model, rebuild
 from search import arrays, layout
-from search.rundir import Run, open_run
+from search.rundir import Run, open_run, require_inside
 from search.store import RunReader
 from spaces import DataInfo
 
@@ -104,6 +104,8 @@ def export(
     """
     opened = open_run(run)
     wanted = parse_formats(opened.spec.export.formats if formats is None else formats)
+    if output is None:
+        require_inside(opened.directory)
     directory = Path(output) if output is not None else opened.directory / layout.EXPORT
     with opened.read() as reader:
         info, chosen = data_info(reader), find_model(reader, trial)

@@ -63,7 +63,7 @@ def earlier_files(directory: Path, described: Mapping[str, Any], redone: Collect
             and (directory / entry["file"]).exists()
             and sha256(directory / entry["file"]) == entry["sha256"]
         ]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
 import shutil
 import sqlite3
 import warnings
@@ -162,3 +163,16 @@ def test_no_wrong_value_in_a_store_ends_in_a_surprise(whole: Path, tmp_path: Pat
             read_everything(whole, thoroughly=number % 10 == 0)
         except Exception as error:
             raise AssertionError(f"mutation {number}: {where}") from error
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_loss_that_is_no_number_is_a_gap_in_the_report(whole: Path, value: str) -> None:
+    connection = sqlite3.connect(whole / layout.STORE)
+    with connection:
+        for trial, number, metrics in connection.execute("SELECT trial, number, metrics FROM epoch").fetchall():
+            changed = json.dumps({**json.loads(metrics), "val_loss": {"$float": value}, "loss": {"$float": value}})
+            connection.execute("UPDATE epoch SET metrics = ? WHERE trial = ? AND number = ?", (changed, trial, number))
+    connection.close()
+    page = results.report(whole, png=False).read_text(encoding="utf-8")
+    for text in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL):
+        json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
