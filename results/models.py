@@ -150,13 +150,11 @@ def data_info(reader: RunReader) -> DataInfo:
     """What the run recorded about its data.
 
     Raises:
-        ResultError: The record is missing or not of this version.
+        RunError: The record is missing or damaged.
+        ResultError: It is not of this version.
     """
-    data = reader.meta("data")
-    if not isinstance(data, dict) or "info" not in data:
-        raise ResultError(f"{reader.directory}: the run has not recorded its data yet; it has trained nothing")
     try:
-        return DataInfo.from_json(data["info"])
+        return DataInfo.from_json(reader.meta("data")["info"])
     except (TypeError, ValueError, AttributeError) as error:
         raise ResultError(
             f"{reader.directory}: its record of the data was written by another version ({error})"
