@@ -142,7 +142,7 @@ def test_no_changed_byte_of_a_store_ends_in_a_surprise(whole: Path) -> None:
     for number in range(FLIPS):
         (whole / layout.STORE).write_bytes(flipped(content, rng))
         try:
-            read_everything(whole, thoroughly=number % 10 == 0)
+            read_everything(whole, thoroughly=number % 25 == 0)
         except Exception as error:
             raise AssertionError(f"mutation {number}") from error
         for left_over in whole.glob(f"{layout.STORE}-*"):
@@ -160,7 +160,7 @@ def test_no_wrong_value_in_a_store_ends_in_a_surprise(whole: Path, tmp_path: Pat
         where = changed_value(connection, rng)
         connection.close()
         try:
-            read_everything(whole, thoroughly=number % 10 == 0)
+            read_everything(whole, thoroughly=number % 25 == 0)
         except Exception as error:
             raise AssertionError(f"mutation {number}: {where}") from error
 
