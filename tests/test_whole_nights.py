@@ -25,6 +25,12 @@ def _no_tensorboard(monkeypatch):
     monkeypatch.setattr("search.session.TensorBoardWriter", lambda *_: Observer())
 
 
+@pytest.fixture(autouse=True)
+def _checkpoints_are_there(monkeypatch):
+    """Those of simulated trainings are no files."""
+    monkeypatch.setattr("search.checkpoint.intact", lambda *_: True)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _digits_once():
     """The data are real, and the same for all nights."""
