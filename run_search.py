@@ -5,11 +5,17 @@ Packages are imported inside the commands, so that each answers as fast as what 
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import sys
-from collections.abc import Iterator
+
+if __name__ == "__main__" and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
+    # Python puts the folder of a script first. A `random.py` that a user keeps there must not stand for Python's own.
+    sys.path.append(sys.path.pop(0))
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +28,8 @@ from rich.markup import escape
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _WATCH_SECONDS = 2.0
+# A budget counts from here: what the command itself takes to load belongs to it.
+_BEGAN = time.monotonic()
 
 app = typer.Typer(
     name="run-search",
@@ -77,28 +85,37 @@ def run(
         overrides += [f"search.max_trials={max_trials}"] if max_trials is not None else []
         overrides += [f"search.seed={seed}"] if seed is not None else []
         spec = spaces.load(space, overrides)
-        for reference, file in spaces.imports(spec):
-            _say(f"this space runs Python code: {reference} from {file}", quiet=False)
+        _announce(spec)
+        allowed = _budget(budget, until)
         if dry_run:
             print(spaces.dump(spec), end="")
+            if allowed.promised is not None:
+                ends = datetime.fromtimestamp(round(allowed.promised)).astimezone()
+                print(f"# ends by {ends.isoformat()}")
             return
-        ends = _ends(budget, until)
         import search
+        from search.api import going_on, new_directory
 
         _load_tensorflow()
-        with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
-            finished = search.run(
-                spec,
-                run_dir=run_dir,
-                until=ends,
-                workers=_workers(workers),
-                fork=fork,
-                check=not no_check,
-                observers=observers,
-                command=sys.argv,
-                name=space,
-            )
-        _conclude(finished, quiet, on_finish)
+        directory = fork or run_dir or new_directory(spec)
+        allowed = going_on(directory, allowed)
+        count = _workers(workers)
+
+        def train() -> Any:
+            with _view(spec, allowed, quiet) as observers:
+                return search.run(
+                    spec,
+                    run_dir=run_dir if fork is not None else directory,
+                    budget=allowed,
+                    workers=count,
+                    fork=fork,
+                    check=not no_check,
+                    observers=observers,
+                    command=sys.argv,
+                    name=space,
+                )
+
+        _night(train, directory, allowed, on_finish, quiet)
 
 
 @app.command()
@@ -115,15 +132,21 @@ def resume(
     """Go on with an interrupted run."""
     with _errors(verbose, quiet):
         import search
+        from search.api import going_on
 
         found = search.open_run(run)
-        spec, ends = found.spec, _ends(budget, until) or found.promised
+        spec, allowed = found.spec, going_on(run, _budget(budget, until))
+        _announce(spec)
         _load_tensorflow()
-        with _failure_told(on_finish), _view(spec, ends, quiet) as observers:
-            finished = search.resume(
-                run, max_trials=max_trials, until=ends, workers=_workers(workers), observers=observers, command=sys.argv
-            )
-        _conclude(finished, quiet, on_finish)
+        count = _workers(workers)
+
+        def train() -> Any:
+            with _view(spec, allowed, quiet) as observers:
+                return search.resume(
+                    run, max_trials=max_trials, budget=allowed, workers=count, observers=observers, command=sys.argv
+                )
+
+        _night(train, run, allowed, on_finish, quiet)
 
 
 @app.command()
@@ -143,15 +166,17 @@ def check(
         import spaces
 
         spec = spaces.load(space, set_ or [])
-        ends = _ends(budget, until)
+        _announce(spec)
+        allowed = _budget(budget, until)
+        from results.formats import plain_json
         from search.rehearsal import rehearse
         from search.rehearsal_view import show
 
-        found = rehearse(spec, timed=ends is not None)
+        found = rehearse(spec, timed=allowed.limited)
         if format == "json":
-            print(json.dumps(found.to_json(), indent=2))
+            print(plain_json(found.to_json()))
         else:
-            show(found, _out(), None if ends is None else ends - datetime.now().timestamp())
+            show(found, _out(), allowed.left)
         if found.fails:
             raise typer.Exit(FAILED)
         if not quick:
@@ -170,9 +195,8 @@ def status(
     """Show the progress of a run, whether it is running or not."""
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
-        import time
-
         import results
+        from results.formats import plain_json
         from results.progress_view import show_status
 
         while True:
@@ -181,7 +205,7 @@ def status(
             if watch and console.is_terminal:
                 console.clear()
             if format == "json":
-                print(json.dumps(found, indent=None if watch else 2), flush=True)
+                print(plain_json(found, indent=None if watch else 2), flush=True)
             else:
                 show_status(found, console)
             if not (watch and found["active"]):
@@ -263,6 +287,9 @@ def export(
 ) -> None:
     """Export the best model of a run and verify each file in a fresh process."""
     with _errors(verbose, quiet):
+        from search import open_run
+
+        _announce(open_run(run).spec)
         if not _export(run, trial, formats, output, quiet):
             raise typer.Exit(FAILED)
 
@@ -316,11 +343,12 @@ def predict(
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import results
+        from results.formats import plain_json
         from results.predicting.show import show
 
         found = results.predict(model, files)
         if format == "json":
-            print(json.dumps([prediction.to_json() for prediction in found], indent=2))
+            print(plain_json([prediction.to_json() for prediction in found]))
         else:
             show(found, _out())
         if grid is not None:
@@ -340,12 +368,15 @@ def reproduce(
     """Train one configuration of a run again and show both scores."""
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
+        from results.formats import plain_json
+        from search import open_run
         from search.reproduce import reproduce as again
         from search.reproduce import summary
 
+        _announce(open_run(run).spec)
         found = again(run, configuration)
         if format == "json":
-            print(json.dumps(summary(found), indent=2))
+            print(plain_json(summary(found)))
         else:
             for key, value in summary(found).items():
                 print(f"{key}: {value}")
@@ -392,15 +423,26 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
     import warnings
 
     from results.errors import ResultError
-    from search import CheckpointError, DiskError, RunError, SearchFailed
-    from spaces import DataError, SpaceError
+    from search import CheckpointError, DamageWarning, DiskError, NotReported, RunError, SearchFailed
+    from spaces import CodeError, DataError, SpaceError
+
+    told: set[str] = set()
+
+    def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, DamageWarning):
+            show(message, category, *where, **more)
+        elif str(message) not in told:
+            told.add(str(message))
+            _say(f"warning: {message}", quiet)
 
     try:
         with warnings.catch_warnings():
+            show, warnings.showwarning = warnings.showwarning, tell
+            warnings.simplefilter("always", DamageWarning)
             if quiet:
                 warnings.simplefilter("ignore")
             yield
-    except (SpaceError, DataError, RunError, ResultError, _UsageError) as error:
+    except (SpaceError, CodeError, DataError, NotReported, RunError, ResultError, _UsageError) as error:
         _fail(str(error), USAGE)
     except (SearchFailed, DiskError, CheckpointError) as error:
         _fail(str(error), FAILED)
@@ -421,7 +463,7 @@ class _UsageError(Exception):
 
 
 def _fail(message: str, code: int) -> None:
-    _err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    _err().print(f"[bold red]error:[/] {escape(_harmless(message))}", soft_wrap=True)
     raise typer.Exit(code) from None
 
 
@@ -452,52 +494,36 @@ def _pass_through(spec: Any) -> None:
         _fail(f"the night would fail: {'; '.join(failures)}", FAILED)
 
 
-def _conclude(finished: Any, quiet: bool, on_finish: str | None) -> None:
-    """What follows a search: export, report, table; or how to go on if it was interrupted."""
+def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: str | None, quiet: bool) -> None:
+    """A night, and in the morning the table; its exit code."""
     from results.formats import write
-    from results.ledger import Account, booked
-    from results.notify import headline
-    from results.progress import status
+    from results.morning import night
     from results.ranking import ranking
-    from results.reporting import report as write_report
+    from search import DiskError, SearchFailed
 
-    with finished.read() as reader:
-        reason = reader.meta("exit")
-    if reason == "interrupted":
-        _say(f"stopped and saved; go on with: run_search.py resume {finished.directory}", quiet)
-        _notify(finished, reason, None, on_finish)
-        raise typer.Exit(INTERRUPTED)
-    with booked(finished, Account.EXPORT):
-        verified = _export(finished.directory, None, None, None, quiet)
-    with booked(finished, Account.REPORT):
-        page = write_report(finished)
-    _notify(finished, reason if verified else "failed", page, on_finish)
-    if not quiet:
-        write(ranking(finished, top=10), _out())
-        _say(headline(status(finished), reason), quiet)
-        _say(f"report: {page}", quiet)
-    if not verified:
-        raise typer.Exit(FAILED)
-
-
-@contextmanager
-def _failure_told(command: str | None) -> Iterator[None]:
-    """Calls the user's command for a search that failed too."""
-    from search import SearchFailed
+    def table() -> None:
+        if not quiet:
+            write(ranking(directory, top=10), _out())
 
     try:
-        yield
-    except SearchFailed as error:
-        if error.directory is not None:
-            _notify(error.directory, "failed", None, command)
+        ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))
+    except (SearchFailed, DiskError):
+        from search import layout
+
+        if layout.is_run(directory):
+            table()
         raise
-
-
-def _notify(finished: Any, reason: str, page: Path | None, command: str | None) -> None:
-    if command is not None:
-        from results.notify import call, facts
-
-        call(command, facts(finished, reason, page))
+    if ended.reason == "interrupted":
+        _say(f"stopped and saved; go on with: run_search.py resume {directory}", quiet)
+        raise typer.Exit(INTERRUPTED)
+    table()
+    _say(ended.headline, quiet)
+    if ended.page is not None:
+        _say(f"report: {ended.page}", quiet)
+    if ended.problems:
+        for problem in ended.problems if quiet else ():
+            _say(problem, quiet=False)
+        raise typer.Exit(FAILED)
 
 
 def _export(run: Path, trial: str | None, formats: str | None, output: Path | None, quiet: bool) -> bool:
@@ -513,25 +539,25 @@ def _export(run: Path, trial: str | None, formats: str | None, output: Path | No
 
 
 @contextmanager
-def _view(spec: Any, until: float | None, quiet: bool) -> Iterator[list[Any]]:
+def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
     if quiet:
         yield []
         return
     from search.live import make_view
 
-    view = make_view(_err(), spec.objective.name, spec.objective.direction, until)
+    view = make_view(_err(), spec.objective.name, spec.objective.direction, allowed.promised)
     try:
         yield [view]
     finally:
         view.close()
 
 
-def _ends(budget: str | None, until: str | None) -> float | None:
-    """Unix time by which everything has to be there."""
-    from search.durations import deadline
+def _budget(budget: str | None, until: str | None) -> Any:
+    """The time until everything has to be there; it begins now."""
+    from search import Budget
 
     try:
-        return deadline(budget, until, datetime.now().astimezone())
+        return Budget.given(budget, until, began=_BEGAN)
     except ValueError as error:
         raise _UsageError(str(error)) from None
 
@@ -556,9 +582,24 @@ def _one_of(given: str, *allowed: str) -> None:
         raise _UsageError(f"--format {given}: must be one of {', '.join(allowed)}")
 
 
+def _announce(spec: Any) -> None:
+    """Tells, before anything of it is imported, whose code will run."""
+    import spaces
+
+    for reference, file in spaces.imports(spec):
+        _say(f"this space runs Python code: {reference} from {file}", quiet=False)
+
+
 def _say(message: str, quiet: bool) -> None:
     if not quiet:
-        _err().print(escape(message), soft_wrap=True, highlight=False)
+        _err().print(escape(_harmless(message)), soft_wrap=True, highlight=False)
+
+
+def _harmless(message: str) -> str:
+    """The message, its lines kept, without what would steer the terminal."""
+    from spaces.printable import printable
+
+    return "\n".join(map(printable, message.split("\n")))
 
 
 def _out() -> Console:

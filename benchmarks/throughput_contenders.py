@@ -129,6 +129,7 @@ def all_workers(work: Work) -> dict[str, Any]:
 
 
 def _project(work: Work, workers: int | None) -> dict[str, Any]:
+    from search.budget import Budget
     from search.clock import SystemClock
     from search.crew import Crew
     from search.observer import Observer
@@ -150,7 +151,9 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
         def __init__(self) -> None:
             self.number = 0
 
-        def next(self) -> Trial | None:
+        waiting = False
+
+        def next(self, slots: int) -> Trial | None:
             number, self.number = self.number, self.number + 1
             if number >= len(settings):
                 return None
@@ -160,6 +163,9 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
                 name, name, TrialKind.SEARCH, "", each.values, each.to_json(), number, 0, work.epochs, None,
                 TrialState.RUNNING, None, time.time(), None,
             )  # fmt: skip
+
+        def tell(self) -> None:
+            return None
 
         def state(self) -> None:
             return None
@@ -187,7 +193,7 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
-        crew = Crew(run, spec, data, count, SystemClock(), print)
+        crew = Crew(run, spec, data, count, Budget(), print)
         if workers is None:
             executor, chosen, _ = crew.measured()
         else:

@@ -64,6 +64,7 @@ class Finalist:
 def finalists(trials: Iterable[Trial], direction: str, winner: str | None = None) -> list[Finalist]:
     """The retrained configurations, the winner first, then best mean first; equal means by fewer parameters.
 
+    A training that was cut short by time says nothing about its configuration and is left out.
     A configuration is tied with the first one if a one-sided t-test cannot tell their means apart at 5 %. All finalists
     share one estimate of the spread over seeds (two seeds each say next to nothing alone), and the level is divided
     by the number of comparisons. Source: comparisons with the best of Hsu (1984), Annals of Statistics 12, with
@@ -77,7 +78,7 @@ def finalists(trials: Iterable[Trial], direction: str, winner: str | None = None
     known = list(trials)
     scores: dict[str, list[float]] = {}
     for trial in known:
-        score = trial.outcome.score if trial.outcome else None
+        score = trial.outcome.score if trial.outcome and trial.outcome.whole else None
         if trial.kind is TrialKind.CANDIDATE and score is not None and math.isfinite(score):
             scores.setdefault(trial.configuration, []).append(score)
     sign = -1.0 if direction == "max" else 1.0

@@ -12,6 +12,7 @@ from typing import Literal
 from results.progress import is_active
 from results.ranking import Source
 from results.walltime import busy, covered, elapsed
+from search.clock import Clock, SystemClock
 from search.errors import DiskError, RunError
 from search.rundir import open_run
 from search.store import RunStore, Work
@@ -39,6 +40,8 @@ class Account(StrEnum):
     """Writing the report at the end of a search; the page itself was written before this was known."""
     START = "start-up and building"
     """Of all trials: the time before their first training step; the accounts above hold the rest."""
+    ORDER = "waiting for the fixed order"
+    """Of workers, under `search.order: fixed`: free, but the next choice had to wait for a trial that still ran."""
     WAITING = "waiting and other"
     """Wall time in which nothing of the above was done: loading data, pauses between trials."""
 
@@ -89,6 +92,7 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
         work = reader.work()
         for done in work:
             seconds[Account(done.what)] += done.ended - done.started
+        seconds[Account.ORDER] = reader.meta("idle_seconds", 0.0)
         wall = elapsed(reader, trials, time.time() if now is None else now, active)
         seconds[Account.WAITING] = wall - covered(busy(trials, reader.evaluations(), work))
     total = sum(seconds.values())
@@ -96,7 +100,7 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
 
 
 @contextlib.contextmanager
-def booked(run: Source, account: Literal[Account.EXPORT, Account.REPORT]) -> Iterator[None]:
+def booked(run: Source, account: Literal[Account.EXPORT, Account.REPORT], clock: Clock | None = None) -> Iterator[None]:
     """Records that the run was worked on, from the beginning of the block to its end, however it ends.
 
     Only what belongs to the run is to be booked: the export and the report at the end of a search, not those that
@@ -105,18 +109,20 @@ def booked(run: Source, account: Literal[Account.EXPORT, Account.REPORT]) -> Ite
     Args:
         run: A run or its directory.
         account: What the time is spent on.
+        clock: Tells the time; None: the machine's.
 
     Raises:
         RunError: There is no run, or it is damaged.
     """
     directory = open_run(run).directory
-    started = time.time()
+    clock = clock or SystemClock()
+    started = clock.now()
     try:
         yield
     finally:
         # A line that is missing in the ledger is no reason to go without the export or the report.
         with contextlib.suppress(DiskError, RunError), RunStore(directory) as store:
-            store.add_work(Work(account, started, time.time()))
+            store.add_work(Work(account, started, clock.now()))
 
 
 def _accounts(trials: Sequence[Trial]) -> dict[str, Account]:

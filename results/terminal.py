@@ -143,7 +143,21 @@ def _notes(table: Table, names: Sequence[str], shown: Sequence[str]) -> list[str
         equal = [cell("name", row["name"]) for row in table.rows if row.get("verdict") == verdict and "name" in row]
         if equal and not table.picked:
             notes.append(f"{words}: {', '.join(equal)}")
+    if not table.picked:
+        notes += _failures(table)
     left_out = [visible(name) for name in names if name not in shown]
     if left_out:
         notes.append(f"no room for {', '.join(left_out)}: see --columns, --format csv, or widen the terminal")
     return notes
+
+
+def _failures(table: Table) -> list[str]:
+    """A line for each reason: the column of messages is narrow, and may have found no room."""
+    messages: dict[str, list[str]] = {}
+    for row in table.rows:
+        if row.get("failure") and row.get("message"):
+            messages.setdefault(cell("failure", row["failure"]), []).append(cell("message", row["message"]))
+    return [
+        f"{reason} ({len(told)}){', for example' if len(set(told)) > 1 else ''}: {told[-1]}"
+        for reason, told in messages.items()
+    ]

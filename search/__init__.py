@@ -7,14 +7,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from search.errors import CheckpointError, DiskError, RunError, SearchFailed
+from search.errors import CheckpointError, DamageWarning, DiskError, NotReported, RunError, SearchFailed
 from search.oracles import oracle
 from search.rundir import Run, open_run
 
 if TYPE_CHECKING:
     from search.api import resume, run
+    from search.budget import Budget
 
-__all__ = ["CheckpointError", "DiskError", "Run", "RunError", "SearchFailed", "open_run", "oracle", "resume", "run"]
+__all__ = [
+    "Budget",
+    "CheckpointError",
+    "DamageWarning",
+    "DiskError",
+    "NotReported",
+    "Run",
+    "RunError",
+    "SearchFailed",
+    "open_run",
+    "oracle",
+    "resume",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +37,8 @@ def __getattr__(name: str) -> Any:
         from search import api
 
         return getattr(api, name)
+    if name == "Budget":
+        from search.budget import Budget
+
+        return Budget
     raise AttributeError(f"module 'search' has no attribute {name!r}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import spaces
 from search import layout
-from search.durations import seconds
+from search.budget import Budget, Deadline
 from search.errors import RunError
 from search.observer import Observer
 from search.rundir import Run, open_run
@@ -21,8 +21,8 @@ def run(
     space: SearchSpec | str | Path,
     *,
     run_dir: str | Path | None = None,
-    budget: str | float | None = None,
-    until: float | None = None,
+    budget: Budget | str | float | None = None,
+    until: str | float | None = None,
     workers: int | None = None,
     fork: str | Path | None = None,
     check: bool = True,
@@ -37,8 +37,9 @@ def run(
         run_dir: The run directory; by default a new one below `runs/`. One that holds a run of the same space is
             resumed.
         budget: Time for everything, in seconds or as text such as `30m` or `8h`; None: no limit, or for a run that
-            goes on the time it was last given, if that is not over.
-        until: Unix time by which everything has to be there; the earlier of it and `budget` holds.
+            goes on the time it was last given, if that is not over. Or a `Budget` that has begun already.
+        until: The local time of day by which everything has to be there, such as `07:00`, or Unix time; the earlier
+            of it and `budget` holds.
         workers: Worker processes; 0 trains in this process; None, the default, takes what pays off.
         fork: A new run directory: the run in `run_dir` stays as it is, and its finished trials are taken over as
             evidence by a new run of this space.
@@ -58,23 +59,25 @@ def run(
         ValueError: The budget cannot be read.
     """
     spec = spaces.load(space)
-    directory = Path(run_dir) if run_dir is not None else _new_directory(spec, Path("runs"))
+    directory = Path(run_dir) if run_dir is not None else new_directory(spec)
     origin = None
     if fork is not None:
         origin, directory = open_run(directory), Path(fork)
-    deadline = _deadline(directory, budget, until)
-    _require_an_end(spec, deadline)
+    allowed = going_on(directory, as_budget(budget, until))
+    _require_an_end(spec, allowed)
     if name is None:
         name = space.name if isinstance(space, SearchSpec) else str(space)
-    return Session(directory, spec, Options(deadline, workers, origin, check, command, name), observers).go()
+    return Session(
+        directory, spec, Options(allowed, _workers(spec, workers), origin, check, command, name), observers
+    ).go()
 
 
 def resume(
     run: Run | str | Path,
     *,
     max_trials: int | None = None,
-    budget: str | float | None = None,
-    until: float | None = None,
+    budget: Budget | str | float | None = None,
+    until: str | float | None = None,
     workers: int | None = None,
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
@@ -88,34 +91,70 @@ def resume(
     The other arguments, the result and the errors are those of `run`.
     """
     found = open_run(run)
-    deadline = _deadline(found.directory, budget, until)
+    allowed = going_on(found.directory, as_budget(budget, until))
     overrides = () if max_trials is None else (f"search.max_trials={max_trials}",)
     spec = spaces.load(found.spec, overrides)
     with found.read() as reader:
         searching = reader.meta("phase") == "search"
     if searching:
-        _require_an_end(spec, deadline)
-    return Session(found.directory, spec, Options(deadline, workers, command=command), observers).go()
+        _require_an_end(spec, allowed)
+    return Session(found.directory, spec, Options(allowed, _workers(spec, workers), command=command), observers).go()
 
 
-def _require_an_end(spec: SearchSpec, deadline: float | None) -> None:
-    if deadline is None and planned(spec).trials is None:
+def _workers(spec: SearchSpec, workers: int | None) -> int | None:
+    """What was asked for; this process alone where only it has the model's function."""
+    if not spec.family.startswith("python:__main__:"):
+        return workers
+    if workers:
+        raise RunError(
+            f"{spec.family.removeprefix('python:')} is defined in a notebook or script, where worker processes cannot "
+            "see it: use workers=0, or put it into a module of its own"
+        )
+    return 0
+
+
+def _require_an_end(spec: SearchSpec, budget: Budget) -> None:
+    if not budget.limited and planned(spec).trials is None:
         raise RunError(
             f"algorithm {spec.search.algorithm} goes on for ever in this space: give a number of trials or a time "
             "(search.max_trials, --max-trials, --budget, --until)"
         )
 
 
-def _deadline(directory: Path, budget: str | float | None, until: float | None) -> float | None:
-    """The earlier of the given times; without any, the one that was promised for the run in the directory."""
-    ends = [end for end in (until, None if budget is None else time.time() + seconds(budget)) if end is not None]
-    if ends:
-        return min(ends)
-    return open_run(directory).promised if layout.is_run(directory) else None
+def as_budget(budget: Budget | str | float | None, until: str | float | None = None) -> Budget:
+    """What `run` and `resume` are told about time, as a budget that begins now, unless it has begun already.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    if not isinstance(budget, Budget):
+        return Budget.given(budget, until)
+    if until is not None:
+        raise ValueError("a budget that has begun already has its own end: give no `until` besides")
+    return budget
 
 
-def _new_directory(spec: SearchSpec, root: Path) -> Path:
-    """A fresh run directory's path, named after the space and the local time; nothing is made."""
+def going_on(directory: Path, budget: Budget) -> Budget:
+    """The budget itself if it has an end, else the time that was promised for the run in the directory, if any.
+
+    What was promised as a length of time is never longer than that, whatever has happened to the clock since.
+    """
+    if budget.limited or not layout.is_run(directory):
+        return budget
+    run = open_run(directory)
+    promised, clock = run.promised, budget.clock
+    if promised is None:
+        return budget
+    with run.read() as reader:
+        length = reader.meta("budget")
+    if length is None:
+        return Budget(Deadline(unix=promised), clock)
+    return Budget(Deadline(monotonic=clock.monotonic() + min(length, promised - clock.now())), clock)
+
+
+def new_directory(spec: SearchSpec) -> Path:
+    """Path of a fresh run directory below `runs/`, named after the space and the local time; nothing is made."""
+    root = Path("runs")
     stem = f"{spec.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     path, number = root / stem, 2
     while path.exists():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from search import environment, shared_data, workforce
-from search.clock import Clock
+from search.budget import Budget
 from search.executors import Executor, InlineExecutor, sizing
 from search.executors.pool import WorkerPool
 from search.schedule import planned
@@ -28,24 +29,30 @@ class Crew:
         spec: The space file.
         data: The data set.
         threads: Threads of one operation.
-        clock: Tells trainers the time.
+        budget: The time of the sitting.
         on_event: Told in words what happens to workers.
     """
 
     def __init__(
-        self, run: Path, spec: SearchSpec, data: Dataset, threads: int, clock: Clock, on_event: Callable[[str], None]
+        self,
+        run: Path,
+        spec: SearchSpec,
+        data: Dataset,
+        threads: int,
+        budget: Budget,
+        on_event: Callable[[str], None],
     ) -> None:
         self._run = run
         self._spec = spec
         self._data = data
         self._threads = threads
-        self._clock = clock
+        self._budget = budget
         self._on_event = on_event
 
     def workers(self, count: int) -> Executor:
         """Trains in `count` worker processes; 0: in this process."""
         if count == 0:
-            return InlineExecutor(lambda: Trainer(self._run, self._data, self._clock))
+            return InlineExecutor(lambda: Trainer(self._run, self._data, self._budget.clock))
         return self._pool(Workforce(count, self._threads))
 
     @property
@@ -56,13 +63,16 @@ class Crew:
         limited = limits.seconds_per_trial is not None or limits.seconds_per_epoch is not None
         return limited or self._spec.family.startswith("python:")
 
-    def unmeasured(self, past: list[Trial]) -> int:
+    def unmeasured(self, past: Iterable[Trial]) -> int:
         """How many workers pay off for what is left of the search, judged by the trials so far."""
-        count = sizing.automatic(environment.gpu_count())
+        past = iter(past)
+        first = list(itertools.islice(past, 1))
+        count = sizing.automatic(len(environment.gpus()))
         least = 1 if self.must_isolate else 0
-        if count == 1 or (not past and workforce.is_short(self._spec, self._data)):
+        left = self._budget.left
+        if count == 1 or (not first and workforce.is_short(self._spec, self._data, timed=left is not None)):
             return least
-        expected = _seconds_left(self._spec, past)
+        expected = seconds_left(self._spec, itertools.chain(first, past), left)
         return count if expected is None or expected > _WORTH_SECONDS else least
 
     def measured(self) -> tuple[Executor, Workforce, str]:
@@ -71,8 +81,8 @@ class Crew:
         Returns:
             The faster ones as an executor, what they are, and the reason in words.
         """
-        gpus = environment.gpu_count()
-        most = sizing.automatic(gpus)
+        gpus = environment.gpus()
+        most = sizing.automatic(len(gpus))
         choices = workforce.candidates(environment.cores(), most)
         settings = workforce.representative(self._spec, self._data)
         if gpus or len(choices) == 1 or settings is None:
@@ -103,19 +113,34 @@ class Crew:
     def _pool(self, choice: Workforce) -> WorkerPool:
         return WorkerPool(
             sizing.setups(self._run, shared_data.write(self._run, self._data), choice.threads, choice.workers),
-            sizing.environments(environment.gpu_count(), choice.workers),
+            sizing.environments(environment.gpus(), choice.workers),
             sizing.memory_limit(choice.workers, self._spec.limits.memory),
             self._on_event,
         )
 
 
-def _seconds_left(spec: SearchSpec, past: list[Trial]) -> float | None:
-    """Expected time of the rest of the search in one process; None if nobody can tell."""
-    outcomes = [trial.outcome for trial in past if trial.outcome is not None and trial.outcome.epochs]
-    plan = planned(spec)
-    if not outcomes or plan.trials is None or plan.epochs is None:
-        return None
-    epochs = sum(len(outcome.epochs) for outcome in outcomes)
-    per_epoch = sum(epoch.train_seconds for outcome in outcomes for epoch in outcome.epochs) / epochs
-    overhead = sum(o.seconds - sum(e.train_seconds for e in o.epochs) for o in outcomes) / len(outcomes)
-    return max(0, plan.trials - len(outcomes)) * overhead + max(0, plan.epochs - epochs) * per_epoch
+def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) -> float | None:
+    """Expected time of the rest of the search in one process.
+
+    Args:
+        spec: The space file.
+        past: The trials so far.
+        left: Seconds until the run has to be done, or None.
+
+    Returns:
+        Seconds, at most `left`; None if nobody can tell.
+    """
+    trials = epochs = 0
+    seconds = training = 0.0
+    for trial in past:
+        if trial.outcome is not None and trial.outcome.epochs:
+            trials += 1
+            epochs += len(trial.outcome.epochs)
+            seconds += trial.outcome.seconds
+            training += sum(epoch.train_seconds for epoch in trial.outcome.epochs)
+    plan = planned(spec, timed=left is not None)
+    if not trials or plan.trials is None or plan.epochs is None:
+        return left
+    overhead = (seconds - training) / trials
+    expected = max(0, plan.trials - trials) * overhead + max(0, plan.epochs - epochs) * training / epochs
+    return expected if left is None else min(expected, left)

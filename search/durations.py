@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+
+
+def length(budget: str | float) -> float:
+    """Seconds of the option `--budget`.
+
+    Raises:
+        ValueError: It is not a duration above zero; the message names the option.
+    """
+    try:
+        return seconds(budget)
+    except ValueError as error:
+        raise ValueError(f"--budget {budget}: {error}") from None
 
 
 def seconds(text: str | float) -> float:
@@ -30,28 +42,60 @@ def seconds(text: str | float) -> float:
     return float(text)
 
 
+def next_time(text: str, now: datetime) -> float:
+    """Unix time of the next moment at which the local clock shows a time of day, also across a clock change.
+
+    A time that the clock leaves out, when it is set forward over it, is over at the moment of the change.
+
+    Args:
+        text: A time of day such as `07:00`.
+        now: The present. With the zone of a place it is that place's clock that counts, else the machine's.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    try:
+        hour = datetime.strptime(text.strip(), "%H:%M").time()
+    except ValueError:
+        raise ValueError(f"--until {text}: not a time of day; write for example 07:00") from None
+    # `astimezone` gives a fixed offset, which knows of no clock change.
+    zone = None if isinstance(now.tzinfo, timezone) else now.tzinfo
+    today = datetime.fromtimestamp(now.timestamp(), zone).date()
+    found = (_shown(datetime.combine(today + timedelta(days=days), hour, zone)) for days in range(3))
+    return min(moment for moments in found for moment in moments if moment > now.timestamp())
+
+
+def _shown(local: datetime) -> list[float]:
+    """When the clock shows a date and time: once, twice where it is set back over it, or when it jumps over it."""
+    moments = sorted({local.replace(fold=fold).timestamp() for fold in (0, 1)})
+    shown = [m for m in moments if _clock(m, local) == local.replace(tzinfo=None)]
+    if shown:
+        return shown
+    before, after = moments
+    while after - before > 1:
+        middle = (before + after) // 2
+        before, after = (middle, after) if _clock(middle, local) < local.replace(tzinfo=None) else (before, middle)
+    return [after]
+
+
+def _clock(moment: float, zoned: datetime) -> datetime:
+    return datetime.fromtimestamp(moment, zoned.tzinfo).replace(tzinfo=None)
+
+
 def deadline(budget: str | None, until: str | None, now: datetime) -> float | None:
     """The moment by which everything has to be there, as Unix time; the earlier one if both are given.
 
     Args:
         budget: A duration, see `seconds`.
-        until: A local time of day such as `07:00`: the next time that the clock shows it.
-        now: The present, with its time zone.
+        until: A time of day, see `next_time`.
+        now: The present.
 
     Raises:
         ValueError: One of them cannot be read; the message names its option.
     """
     ends = []
     if budget is not None:
-        try:
-            ends.append(now.timestamp() + seconds(budget))
-        except ValueError as error:
-            raise ValueError(f"--budget {budget}: {error}") from None
+        ends.append(now.timestamp() + length(budget))
     if until is not None:
-        try:
-            hour = datetime.strptime(until, "%H:%M")
-        except ValueError:
-            raise ValueError(f"--until {until}: not a time of day; write for example 07:00") from None
-        moment = now.replace(hour=hour.hour, minute=hour.minute, second=0, microsecond=0)
-        ends.append((moment if moment > now else moment + timedelta(days=1)).timestamp())
+        ends.append(next_time(until, now))
     return min(ends, default=None)

@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,28 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def gpu_count() -> int:
-    """GPUs that TensorFlow sees."""
+def gpus() -> list[str]:
+    """The GPUs that this process may use, each as CUDA_VISIBLE_DEVICES has to name it to a process of its own."""
     import tensorflow as tf
 
-    return len(tf.config.list_physical_devices("GPU"))
+    seen = [int(device.name.rpartition(":")[2]) for device in tf.config.get_visible_devices("GPU")]
+    return gpu_names(seen, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def gpu_names(seen: Sequence[int], setting: str | None) -> list[str]:
+    """Names of GPUs for other processes that are to keep to what this one was given.
+
+    Args:
+        seen: Numbers of the GPUs as this process counts them, from 0.
+        setting: Its CUDA_VISIBLE_DEVICES: numbers, UUIDs or MIG ids; None if it is not set.
+    """
+    if setting is None:
+        return [str(index) for index in seen]
+    entries = [entry.strip() for entry in setting.split(",")]
+    if seen and all(entry.startswith("MIG-") for entry in entries):
+        # CUDA shows a process only the first of several.
+        return entries
+    return [entries[index] for index in seen if index < len(entries)]
 
 
 def cores() -> int:

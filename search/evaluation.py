@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import spaces
+from search import atomic, layout
 from search import checkpoint as checkpoints
-from search import layout
 from search.clock import Clock
 from search.seeds import derive
 from search.store import Evaluation, RunStore
@@ -28,6 +29,10 @@ class FinalModel:
 
     trial: Trial
     weights: Checkpoint
+
+
+Evaluate = Callable[[Path, Dataset, FinalModel, RunStore, Clock, int], None]
+"""Measures a final model and records what it found; arguments as for `evaluate`."""
 
 
 def save_rows(run: Path, data: Dataset) -> None:
@@ -52,15 +57,14 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     """
     if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
         return
-    from search.training.engine import Engine, Rows
+    from search.training.engine import Rows, fresh
 
     settings = Settings.from_json(model.trial.settings)
-    network = spaces.build_model(settings, data.info, seed=0)
     rows = Rows(data.test)
-    engine = Engine(network, 0, settings.training.batch_size)
+    engine = fresh(settings, data.info, seed=0)
     # A user's model may have no variables before it has seen a row.
     engine.prepare(rows)
-    network.set_weights(checkpoints.read(run, model.weights)["weights"])
+    engine.model.set_weights(checkpoints.read(run, model.weights)["weights"])
     metrics = engine.evaluate(rows)
     started = time.perf_counter()
     predictions = spaces.as_probabilities(engine.predict(rows), settings, data.info)
@@ -105,8 +109,5 @@ def decided(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _write(path: Path, **arrays: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with open(temporary, "wb") as stream:
+    with atomic.replacing(path) as stream:
         np.savez(stream, **arrays)
-    temporary.replace(path)

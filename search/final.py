@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 
-from search import evaluation, timeplan
-from search.clock import Clock
-from search.configuration import Configuration, configurations, ranked
-from search.errors import SearchFailed
+from search import evaluation, housekeeping, timeplan
+from search.configuration import Configuration
+from search.errors import CheckpointError, DiskError, SearchFailed
+from search.evaluation import Evaluate, FinalModel
+from search.horizon import Horizon
 from search.observer import Observer
+from search.retraining import RetrainingSource, retrained
 from search.runner import Runner, unfinished
-from search.sources import ListSource, candidate_trial, winner_trial
+from search.searching import Searching
 from search.store import RunStore
-from search.trial import Trial, TrialKind, TrialState
+from search.trial import TrialKind
+from search.winner import FinalModels, final_models, final_weights
 from spaces import Dataset, SearchSpec
 
 
 class FinalPhase:
     """Finds and makes the winner. Everything that the store has already is not done again.
+
+    Where a search was ended by time and there turns out to be more of it than retraining needs, the search goes on,
+    and what it finds is retrained too; a rest that is too short for that goes into more seeds, and after the final
+    training into further trials.
 
     Args:
         run: The run directory.
@@ -26,10 +32,10 @@ class FinalPhase:
         data: The data set.
         store: The run store.
         runner: Trains.
-        clock: Tells the time.
+        searching: The search, to go on with.
+        horizon: Tells how much time is left.
         observer: Is told what happens.
-        slots: Trainings at the same time.
-        until: Unix time by which the final model has to be there, or None.
+        evaluate: Measures the final models.
     """
 
     def __init__(
@@ -39,20 +45,21 @@ class FinalPhase:
         data: Dataset,
         store: RunStore,
         runner: Runner,
-        clock: Clock,
+        searching: Searching,
+        horizon: Horizon,
         observer: Observer,
-        slots: int,
-        until: float | None,
+        evaluate: Evaluate,
     ) -> None:
         self._run = run
         self._spec = spec
         self._data = data
         self._store = store
         self._runner = runner
-        self._clock = clock
+        self._searching = searching
+        self._horizon = horizon
         self._observer = observer
-        self._slots = slots
-        self._until = until
+        self._evaluate_model = evaluate
+        self._models = FinalModels(spec, store, runner, horizon, observer)
 
     def go(self) -> None:
         """Retrains, chooses, trains the winner and evaluates; returns early if the runner was asked to stop.
@@ -60,82 +67,90 @@ class FinalPhase:
         Raises:
             SearchFailed: No configuration has a score.
         """
-        found = configurations(self._store.trials())
-        best = [c for c in ranked(found, self._spec.objective.direction) if c.score is not None]
+        for step in (self._retrain, self._make_winner, self._search_on, self._evaluate):
+            step()
+            if self._runner.stopping:
+                return
+
+    # Retraining
+
+    def _retrain(self) -> None:
+        while self._store.meta("winner") is None:
+            self._train_candidates(spare=False)
+            if self._runner.stopping or not self._timed_out or not self._search_again():
+                break
+        if self._timed_out and not self._runner.stopping and self._store.meta("winner") is None:
+            self._train_candidates(spare=True)
+
+    @property
+    def _timed_out(self) -> bool:
+        """Whether it was time that ended the search, in a sitting that has an end."""
+        return self._horizon.budget.limited and self._store.meta("search_ended") == "deadline"
+
+    def _train_candidates(self, spare: bool) -> None:
+        source = RetrainingSource(self._spec, self._store, self._horizon, self._observer, self._best(), spare)
+        left = unfinished(self._store.trials(TrialKind.CANDIDATE))
+        if not spare:
+            self._observer.phase("retraining", source.missing + len(left))
+        self._runner.run(source, left)
+
+    def _search_again(self) -> bool:
+        """Goes on with the search if there is time for it; whether it has found out anything."""
+        pace = self._pace()
+        if not self._horizon.worth_searching_again(self._best(), pace):
+            return False
+        self._observer.message("info", "retraining was faster than expected: the search goes on")
+        self._store.put_meta(phase="search")
+        done = self._retrained_so_far()
+        went_on = self._searching.go(self._runner, lambda best: self._horizon.search_end(best, done, pace))
+        if not self._runner.stopping:
+            self._store.put_meta(phase="final")
+        return went_on
+
+    def _retrained_so_far(self) -> timeplan.Done:
+        return retrained(self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER))
+
+    def _pace(self) -> timeplan.Pace:
+        again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
+        return timeplan.pace(again, {c.id: c for c in self._best()})
+
+    def _best(self) -> list[Configuration]:
+        best = self._searching.scored
         if not best:
             raise SearchFailed("no configuration gave a score; the table names the reason of each failure")
-        plan = self._plan(best)
-        self._retrain(plan.retrained(best), plan.seeds)
-        if self._stopped():
+        return best
+
+    # The winner
+
+    def _make_winner(self) -> None:
+        winner = self._store.trial(self._store.meta("winner") or "")
+        if winner is not None:
+            winner = self._models.with_weights(winner)
+        if winner is None and not self._runner.stopping:
+            best = self._best()
+            winner = self._models.winner(best)
+            if winner is None and not self._runner.stopping:
+                raise SearchFailed(f"no model of {best[0].name} or of the next best could be made, and none was kept")
+        if winner is None:
             return
-        chosen = self._chosen(best)
-        winner = self._train_winner(chosen) if plan.train_winner else None
-        if self._stopped():
-            return
-        self._record_winner(chosen, winner)
-        self._evaluate()
+        self._store.put_meta(winner=winner.id)
+        if winner.kind is TrialKind.WINNER:
+            # They were kept in case that the final training would not get to its end.
+            housekeeping.forget(self._run, self._store, self._store.trials(TrialKind.CANDIDATE))
 
-    def _stopped(self) -> bool:
-        return self._runner.stopping
+    # What follows
 
-    def _plan(self, best: list[Configuration]) -> timeplan.FinalPlan:
-        final = self._spec.final
-        full = timeplan.FinalPlan(min(final.candidates, len(best)), final.seeds, True, baselines=True)
-        left = None if self._until is None else self._until - self._clock.now()
-        plan = timeplan.choose(full, best, self._slots, left)
-        if plan != full:
-            what = (
-                f"{plan.candidates} candidates with {plan.seeds} seeds, without the baselines"
-                if plan.seeds
-                else "the best of the search, trained once more"
-                if plan.train_winner
-                else "the best of the search as it is"
-            )
-            self._observer.message("warning", f"time is short: retraining is reduced to {what}")
-        return plan
+    def _search_on(self) -> None:
+        """Uses what is left of the time; trials that were begun and not ended get their end."""
+        if self._timed_out and self._winner_is_whole():
+            self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
+        elif self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
+            self._searching.finish(self._runner, lambda _: self._horizon.budget.training_end)
 
-    def _retrain(self, candidates: list[Configuration], seeds: int) -> None:
-        now = self._clock.now()
-        trials = [candidate_trial(self._spec, c, k, now) for c in candidates for k in range(1, seeds + 1)]
-        self._train("retraining", TrialKind.CANDIDATE, trials, data="train", keep=())
-
-    def _chosen(self, best: list[Configuration]) -> Configuration:
-        """The candidate with the best mean over its fresh seeds; without retraining, the best of the search."""
-        scores = retrained_scores(self._store.trials(TrialKind.CANDIDATE))
-        retrained = [c for c in best if scores.get(c.id)]
-        if not retrained:
-            return best[0]
-        sign = 1.0 if self._spec.objective.direction == "min" else -1.0
-        return min(retrained, key=lambda c: sign * statistics.fmean(scores[c.id]))
-
-    def _train_winner(self, chosen: Configuration) -> Trial | None:
-        with_validation = self._spec.final.train_on_validation
-        epochs = self._best_length(chosen) if with_validation else None
-        trial = winner_trial(self._spec, chosen, epochs, self._clock.now())
-        data, keep = ("train+validation", ("last",)) if with_validation else ("train", ("best",))
-        self._train("final training", TrialKind.WINNER, [trial], data, keep)
-        done = self._store.trial(trial.id)
-        return done if done is not None and done.state is TrialState.COMPLETED else None
-
-    def _best_length(self, chosen: Configuration) -> int:
-        """The number of epochs after which the retrained models, or else the search's, were best: their mean."""
-        trials = self._store.trials(TrialKind.CANDIDATE)
-        lengths = [
-            trial.outcome.best_epoch
-            for trial in trials
-            if trial.configuration == chosen.id and trial.outcome and trial.outcome.best_epoch
-        ] or [chosen.best_epoch or 1]
-        return max(1, round(statistics.fmean(lengths)))
-
-    def _train(self, phase: str, kind: TrialKind, trials: list[Trial], data: str, keep: tuple[str, ...]) -> None:
-        source = ListSource(self._spec, self._store, self._clock, lambda: self._until, trials, data, keep)
-        self._observer.phase(phase, len(trials))
-        self._runner.run(source, unfinished(self._store.trials(kind)))
-
-    def _record_winner(self, chosen: Configuration, winner: Trial | None) -> None:
-        if winner is None and chosen.best is None:
-            raise SearchFailed(f"the final training of {chosen.name} failed and no checkpoint of it is left")
-        self._store.put_meta(winner=winner.id if winner else chosen.trials[-1].id)
+    def _winner_is_whole(self) -> bool:
+        """Its checkpoint is its own then; that of a search trial might have to give way to those of better ones."""
+        winner = self._store.trial(self._store.meta("winner"))
+        return winner is not None and winner.kind is TrialKind.WINNER
 
     def _evaluate(self) -> None:
         evaluation.save_rows(self._run, self._data)
@@ -144,27 +159,24 @@ class FinalPhase:
             return
         models = final_models(self._store)
         self._observer.phase("evaluation", len(models))
-        for model in models:
-            evaluation.evaluate(self._run, self._data, model, self._store, self._clock, self._spec.search.seed)
+        for trial in models:
+            found = self._models.with_weights(trial)
+            if self._runner.stopping:
+                return
+            weights = final_weights(found) if found is not None else None
+            if found is None or weights is None:
+                self._models.warn(f"{trial.id}: is not measured, since its model is lost")
+                continue
+            self._measure(FinalModel(found, weights))
 
-
-def retrained_scores(trials: list[Trial]) -> dict[str, list[float]]:
-    """Scores of the candidates' fresh trainings by configuration id; failed ones are left out."""
-    scores: dict[str, list[float]] = {}
-    for trial in trials:
-        if trial.kind is TrialKind.CANDIDATE and trial.outcome is not None and trial.outcome.score is not None:
-            scores.setdefault(trial.configuration, []).append(trial.outcome.score)
-    return scores
-
-
-def final_models(store: RunStore) -> list[evaluation.FinalModel]:
-    """The winner and every baseline that finished, with the weights that their protocols leave them with."""
-    winner = store.meta("winner")
-    models = []
-    for trial in store.trials():
-        if trial.outcome is None or (trial.id != winner and trial.kind is not TrialKind.BASELINE):
-            continue
-        weights = trial.outcome.last or trial.outcome.best
-        if weights is not None:
-            models.append(evaluation.FinalModel(trial, weights))
-    return models
+    def _measure(self, model: FinalModel) -> None:
+        clock, seed = self._horizon.budget.clock, self._spec.search.seed
+        try:
+            self._evaluate_model(self._run, self._data, model, self._store, clock, seed)
+        except (DiskError, CheckpointError):
+            raise
+        except Exception as error:
+            # Whatever is wrong with one model, the others, the export and the report are there in the morning.
+            self._models.warn(
+                f"{model.trial.id} could not be measured on the test part ({type(error).__name__}: {error})"
+            )

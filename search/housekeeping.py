@@ -7,7 +7,7 @@ a record of a file that is gone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +118,15 @@ class DiskUse:
     def measure(self) -> None:
         """Looks how much is left."""
         self._left = (self.limit - disk.used(self._run)) // 2
+
+
+def forget(run: Path, store: RunStore, trials: Iterable[Trial]) -> None:
+    """Forgets and deletes all checkpoints of these trials."""
+    with_files = {t.id: t.outcome for t in trials if t.outcome is not None and set(_files(t.outcome))}
+    store.update_checkpoints({i: replace(o, state=None, best=None, last=None) for i, o in with_files.items()})
+    for outcome in with_files.values():
+        for file in _files(outcome):
+            _delete(run / file)
 
 
 def sweep(run: Path, store: RunStore) -> None:

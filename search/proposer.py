@@ -1,6 +1,7 @@
 """Between the loop and a `keras_tuner.Oracle`: asking for configurations, telling outcomes, state.
 
-The only module of the loop that knows how Keras Tuner names things.
+With `bookkeeping` the only module of the loop that knows how Keras Tuner names things. What an oracle raises never
+leaves it: a warning says so, and where the oracle was to propose something, a random configuration takes its place.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 import copy
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import spaces
+from search import bookkeeping, jsondata
 from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
 from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind
+from spaces.resolve import MULTI_FIDELITY
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -27,6 +30,7 @@ _EPOCHS = "tuner/epochs"
 _INITIAL_EPOCH = "tuner/initial_epoch"
 _PARENT = "tuner/trial_id"
 _RESERVED = "tuner/"
+_MESSAGE_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -65,32 +69,113 @@ class Proposer:
         oracle: One of `search.oracles`.
         timed: Whether to report what epochs cost. With a time budget that is worth its price: the choices then depend
             on how fast the machine happens to be, and a search is not repeated exactly.
+        longest: Epochs of a random configuration that takes the place of a proposal; None where the configuration
+            itself says it.
+        on_warning: Told in words what the oracle raised, once for each kind.
     """
 
-    def __init__(self, oracle: BaseOracle, timed: bool = False) -> None:
+    def __init__(
+        self,
+        oracle: BaseOracle,
+        timed: bool = False,
+        longest: int | None = None,
+        on_warning: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._oracle = oracle
         self._timed = timed
+        self._longest = longest
+        self._on_warning = on_warning
+        # An oracle replaces its own when it takes up a state.
+        self._hyperparameters = oracle.hyperparameters
+        self._slot = ""
+        self._state: bookkeeping.Snapshot | None = None
+        self._ids: set[str] = set()
+        self._tried: set[int] = set()
+        self._said: set[tuple[str, str]] = set()
+        self._lost = False
+        self.failed = False
+        """Whether the oracle has failed to propose something."""
 
     def ask(self) -> Proposal | Idle | Exhausted:
-        """The next trial that the oracle wants."""
+        """The next trial that the oracle wants, or a random one where it fails."""
         # Keras Tuner hands a tuner that asks twice the same trial, so each trial asks under its own name.
-        name = f"slot-{len(self._oracle.trials)}"
-        trial = self._oracle.create_trial(name)
-        self._oracle.tuner_ids.discard(name)
+        self._slot = f"slot-{len(self._oracle.trials)}"
+        if self._lost:
+            return self._at_random("what it knew is lost")
+        try:
+            return self._asked()
+        except Exception as error:
+            bookkeeping.drop(self._oracle, self._slot, self._ids)
+            bookkeeping.rewind(self._oracle, self._state)
+            return self._at_random(self._fault("asked for a trial", error, "a random configuration takes its place"))
+
+    def instead(self, refused: Proposal, error: Exception) -> Proposal | Idle | Exhausted:
+        """A random trial in place of one that is no trial of this space.
+
+        Args:
+            refused: What `ask` gave last.
+            error: What is wrong with it.
+        """
+        self._ids.discard(refused.trial_id)
+        bookkeeping.drop(self._oracle, self._slot, self._ids)
+        return self._at_random(
+            self._fault("asked for a trial that can be trained", error, "a random configuration takes its place")
+        )
+
+    def _asked(self) -> Proposal | Idle | Exhausted:
+        trial = self._oracle.create_trial(self._slot)
+        self._oracle.tuner_ids.discard(self._slot)
         if trial.status == "IDLE":
             return Idle()
         if trial.status != "RUNNING":
             return Exhausted()
+        if trial.trial_id in self._ids:
+            raise ValueError(f"trial {trial.trial_id} was proposed before")
         values = trial.hyperparameters.values
+        chosen = {key: value for key, value in values.items() if not key.startswith(_RESERVED)}
+        # What cannot be recorded cannot be trained.
+        jsondata.dumps(values)
         trial.hyperparameters = self._with_values(values)
+        self._ids.add(trial.trial_id)
+        self._tried.add(_key(chosen))
         return Proposal(
             trial_id=trial.trial_id,
-            values={key: value for key, value in values.items() if not key.startswith(_RESERVED)},
+            values=chosen,
             epochs_from=values.get(_INITIAL_EPOCH, 0),
             epochs_to=values.get(_EPOCHS),
             parent=values.get(_PARENT),
             note=(getattr(trial, "message", None) or ""),
         )
+
+    def _at_random(self, reason: str) -> Proposal | Exhausted:
+        """A random configuration that was never tried; the oracle learns of it as if it were its own."""
+        import numpy as np
+
+        from search.oracles._space import Space
+
+        self.failed = True
+        rng = np.random.default_rng([self._oracle.seed, len(self._ids)])
+        values = Space(self._hyperparameters).unused(rng, lambda values: _key(values) in self._tried)
+        if values is None:
+            return Exhausted()
+        number, width = len(self._ids), len(str(self._oracle.max_trials))
+        while (trial_id := f"{number:0{width}d}") in self._ids:
+            number += 1
+        self._ids.add(trial_id)
+        self._tried.add(_key(values))
+        if not self._lost:
+            steps = {} if self._longest is None else {_EPOCHS: self._longest, _INITIAL_EPOCH: 0}
+            bookkeeping.add(self._oracle, self._slot, trial_id, {**values, **steps})
+        return Proposal(trial_id, values, 0, self._longest, None, f"at random: the search algorithm failed ({reason})")
+
+    def _fault(self, when: str, error: Exception, consequence: str) -> str:
+        """Warns of an error, once for each kind; returns it in words."""
+        message = "".join(c for c in " ".join(str(error).split()) if c.isprintable())
+        words = f"{type(error).__name__}: {message}"[:_MESSAGE_LENGTH]
+        if (when, type(error).__name__) not in self._said:
+            self._said.add((when, type(error).__name__))
+            self._on_warning(f"the search algorithm failed when it was {when} ({words}): {consequence}")
+        return words
 
     def learn(self, values: Mapping[str, Scalar], epochs: Sequence[Epoch]) -> None:
         """Tells an oracle that can use it what a configuration scored that it did not ask for.
@@ -104,10 +189,22 @@ class Proposer:
             return
         name = self._oracle.objective.name
         seconds = statistics.median(epoch.seconds for epoch in epochs) if self._timed else None
-        add_evidence(values, [epoch.metrics.get(name, math.nan) for epoch in epochs], seconds)
+        try:
+            add_evidence(values, [epoch.metrics.get(name, math.nan) for epoch in epochs], seconds)
+        except Exception as error:
+            self._fault("told of another training", error, "it goes on without it")
 
     def tell(self, trial_id: str, outcome: Outcome) -> None:
         """Reports the end of a trial, the objective epoch by epoch."""
+        if self._lost:
+            return
+        try:
+            self._tell(trial_id, outcome)
+        except Exception as error:
+            self._fault("told of a trial", error, "it goes on without it")
+            bookkeeping.end(self._oracle, trial_id)
+
+    def _tell(self, trial_id: str, outcome: Outcome) -> None:
         trial = self._oracle.trials[trial_id]
         objective = self._oracle.objective.name
         if outcome.failure is None and outcome.score is not None:
@@ -122,9 +219,14 @@ class Proposer:
         finished.message = outcome.failure.message if outcome.failure else trial.message
         self._oracle.end_trial(finished)
 
-    def record(self, trial_id: str) -> dict[str, Any]:
-        """What the oracle knows of a trial besides its values: Keras Tuner's own record without the whole space."""
-        trial = self._oracle.trials[trial_id]
+    def record(self, trial_id: str) -> dict[str, Any] | None:
+        """What the oracle knows of a trial besides its values: Keras Tuner's own record without the whole space.
+
+        None where it has none.
+        """
+        trial = self._oracle.trials.get(trial_id)
+        if trial is None:
+            return None
         return {
             "values": {key: v for key, v in trial.hyperparameters.values.items() if key.startswith(_RESERVED)},
             "metrics": trial.metrics.get_config(),
@@ -136,11 +238,23 @@ class Proposer:
 
     def continuable(self) -> set[str]:
         """Ids of the ended trials that the oracle may still want to continue."""
-        return set(self._oracle.continuable())
+        try:
+            return set(self._oracle.continuable())
+        except Exception as error:
+            self._fault("asked what it may go on with", error, "what it goes on with is trained from the start")
+            return set()
 
-    def state(self) -> dict[str, Any]:
-        """What the oracle knows besides its trials; see `BaseOracle.memory`."""
-        return self._oracle.memory()
+    def state(self) -> Mapping[str, Any] | None:
+        """What the oracle knows besides its trials, see `BaseOracle.memory`; None where it cannot tell."""
+        if self._lost:
+            return None
+        try:
+            state = bookkeeping.memory(self._oracle)
+        except Exception as error:
+            self._fault("asked for its state", error, "after an interruption it will know less")
+            return None
+        self._state = bookkeeping.Snapshot(state)
+        return state
 
     def restore(self, trials: Iterable[Trial], state: Mapping[str, Any] | None) -> None:
         """Brings the oracle to where it was when `state` was taken.
@@ -149,14 +263,29 @@ class Proposer:
             trials: The search trials of the store, in their order.
             state: What `state` gave at the last commit; None for a search that has not begun. Earlier versions gave
                 all of `get_state`.
+
         """
+        problem: Exception | None = None
         for trial in trials:
-            if trial.kind is TrialKind.SEARCH and trial.oracle is not None:
-                self._oracle.trials[trial.id] = self._recorded(trial, trial.oracle)
-        if state is not None and "tried_so_far" in state:
-            self._oracle.set_state(dict(state))
-        elif state is not None:
-            self._oracle.recall(state)
+            if trial.kind is not TrialKind.SEARCH:
+                continue
+            self._ids.add(trial.id)
+            self._tried.add(_key(trial.values))
+            try:
+                if trial.oracle is not None and problem is None:
+                    self._oracle.trials[trial.id] = self._recorded(trial, trial.oracle)
+            except Exception as error:
+                problem = error
+        try:
+            if problem is not None:
+                raise problem
+            if state is None:
+                bookkeeping.complete(self._oracle)
+            else:
+                bookkeeping.recall(self._oracle, state)
+        except Exception as error:
+            self._lost = True
+            self._fault("given its state back", error, "random configurations from here on")
 
     def _recorded(self, trial: Trial, record: Mapping[str, Any]) -> OracleTrial:
         from keras_tuner.engine.trial import Trial as OracleTrial
@@ -176,8 +305,15 @@ class Proposer:
         return shared
 
 
-def for_spec(spec: spaces.SearchSpec, timed: bool) -> Proposer:
-    """The proposer of a space file: its algorithm over its hyperparameters; `timed` as for `Proposer`."""
+def _key(values: Mapping[str, Scalar]) -> int:
+    """Tells configurations apart, in little memory."""
+    return hash(frozenset(values.items()))
+
+
+def for_spec(
+    spec: spaces.SearchSpec, timed: bool = False, on_warning: Callable[[str], None] = lambda _: None
+) -> Proposer:
+    """The proposer of a space file: its algorithm over its hyperparameters; other arguments as for `Proposer`."""
     import keras_tuner
 
     objective = keras_tuner.Objective(spec.objective.name, spec.objective.direction)
@@ -192,4 +328,6 @@ def for_spec(spec: spaces.SearchSpec, timed: bool) -> Proposer:
             seed=spec.search.seed,
         ),
         timed,
+        spec.max_epochs if spec.search.algorithm in MULTI_FIDELITY else None,
+        on_warning,
     )

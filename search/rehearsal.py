@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import spaces
-from search import schedule
-from search.errors import SearchFailed
+from search import environment, schedule
+from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.oracles import PlannedTrials
 from search.schedule import Planned
 from search.timing import Speed, measure
 from search.training import memory, threads
 from search.training.failures import classify
+from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
 
 _SAMPLES = 5
@@ -36,7 +37,7 @@ class CheckedModel:
         parameters: Of the model, trainable or not; None if it cannot be built.
         epochs: Its longest training.
         speed: How fast it trains here; None if it would not be trained.
-        problem: Why it would not be trained, or None.
+        problem: Why it would not be trained, or would give no score, or None.
     """
 
     name: str
@@ -120,13 +121,18 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     Those that would be trained are timed for a few steps. `timed` says whether the run has to be done by some hour.
 
     Raises:
+        CodeError: A function of the user's cannot be used.
         DataError: The data cannot be used.
+        NotReported: No model reports the objective, or another value that the space file names.
     """
     threads.configure(threads.for_family(spec.family))
     data = spaces.load_data(spec)
     models = _models(spec, data, timed=True)
+    missing = [model.problem for model in models if model.speed is not None]
+    if missing and None not in missing:
+        raise NotReported(missing[0])
     biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
-    workers = sizing.automatic(gpus=0)
+    workers = sizing.automatic(len(environment.gpus()))
     plan = schedule.planned(spec, timed=timed)
     return Rehearsal(
         space=spec.name,
@@ -193,7 +199,10 @@ def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
     sizes = [m.parameters * _BYTES for m in models if m.parameters is not None and not m.problem]
     mean = sum(sizes) / max(1, len(sizes))
     waiting = _CHECKPOINT_COPIES * schedule.most_waiting(spec)
-    return int(mean * (waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines)))
+    return int(
+        mean
+        * (waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines) + spec.final.candidates * spec.final.seeds)
+    )
 
 
 def _rows(data: Dataset) -> dict[str, int]:
@@ -217,9 +226,13 @@ def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, 
         available = memory.available()
         if available is not None and memory.needed(parameters) > available:
             return CheckedModel(name, values, parameters, epochs, None, "does not fit into memory: never trained")
-        return CheckedModel(name, values, parameters, epochs, measure(settings, data) if timed else None, None)
+        if not timed:
+            return CheckedModel(name, values, parameters, epochs, None, None)
+        speed = measure(settings, data)
+        missing = unreported(spec.objective.name, settings.training, speed.reported)
+        return CheckedModel(name, values, parameters, epochs, speed, missing)
     except Exception as error:
-        return CheckedModel(name, values, parameters, epochs, None, classify(error).message)
+        return CheckedModel(name, values, parameters, epochs, None, classify(error, settings.family).message)
 
 
 def _expected_seconds(spec: SearchSpec, models: list[CheckedModel], plan: Planned, workers: int) -> float | None:

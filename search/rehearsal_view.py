@@ -8,6 +8,7 @@ from rich.text import Text
 
 from search.live import duration
 from search.rehearsal import CheckedModel, Rehearsal
+from spaces.printable import printable
 
 
 def show(found: Rehearsal, console: Console, budget: float | None = None) -> None:
@@ -32,11 +33,11 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("disk", f"{_size(found.disk_bytes)} for checkpoints at most"),
     ]
     for label, text in lines:
-        console.print(Text.assemble((f"{label:<16}", "bold"), text), soft_wrap=True)
+        console.print(Text.assemble((f"{label:<16}", "bold"), printable(text)), soft_wrap=True)
     table = Table("model", "parameters", "s/epoch", "values", box=None, pad_edge=False, header_style="bold")
     table.columns[1].justify = table.columns[2].justify = "right"
     for model in found.models:
-        table.add_row(Text(model.name), _parameters(model), _speed(model), _detail(model))
+        table.add_row(Text(printable(model.name)), _parameters(model), _speed(model), _detail(model))
     console.print()
     console.print(table)
 
@@ -75,8 +76,8 @@ def _speed(model: CheckedModel) -> str:
 
 def _detail(model: CheckedModel) -> Text:
     if model.problem is not None:
-        return Text(model.problem, style="red")
-    return Text(" ".join(f"{key}={_value(value)}" for key, value in model.values.items()))
+        return Text(printable(model.problem), style="red")
+    return Text(printable(" ".join(f"{key}={_value(value)}" for key, value in model.values.items())))
 
 
 def _value(value: object) -> str:

@@ -5,7 +5,7 @@ It never looks at what the trials are for: searching, retraining and the final t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -19,6 +19,8 @@ from search.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialJob, Tria
 
 # How long a wait for outcomes may last before the loop looks up, in seconds.
 _TICK = 0.5
+
+_Data = Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,39 @@ class Commit:
     state: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What is written when the oracle learns of a trial only after its end was committed.
+
+    Attributes:
+        trial_id: The trial.
+        commit: What the oracle's learning changed.
+        told: Trials that the oracle knows of now.
+    """
+
+    trial_id: str
+    commit: Commit
+    told: int
+
+
 class Source(Protocol):
     """Where trials come from."""
 
-    def next(self) -> Trial | None:
-        """The next trial to train, not yet in the store; None if there is none now, or none any more."""
+    @property
+    def waiting(self) -> bool:
+        """Whether `next` gives nothing only because an earlier trial has to end and be told first."""
+        ...
+
+    def next(self, slots: int) -> Trial | None:
+        """The next trial to train, not yet in the store; None if there is none now, or none any more.
+
+        Args:
+            slots: Trials that the executor wants to have at hand.
+        """
+        ...
+
+    def tell(self) -> Lesson | None:
+        """Called after `next` gave nothing: tells the oracle of one trial that has ended, if it is its turn."""
         ...
 
     def state(self) -> Mapping[str, Any] | None:
@@ -78,6 +108,8 @@ class Runner:
         self._observer = observer
         self._stopping = False
         self._pending: dict[Future[Outcome], tuple[Trial, TrialJob]] = {}
+        self._idle_seconds = 0.0
+        self._unwritable = False
 
     @property
     def stopping(self) -> bool:
@@ -94,7 +126,8 @@ class Runner:
 
         Args:
             source: Gives the trials.
-            unfinished: Trials of the store that an earlier attempt left `running`; they come first.
+            unfinished: Trials of the store that an earlier attempt left `running`; they come first. One that is
+                completed is trained again for its checkpoints alone.
 
         Raises:
             DiskError: Something could not be written. The other running trials were stopped and committed.
@@ -102,13 +135,14 @@ class Runner:
         """
         queue = list(unfinished)
         broken: DiskError | None = None
+        self._idle_seconds = self._store.meta("idle_seconds", 0.0)
         while True:
             try:
                 if broken is None:
                     self._fill(source, queue)
                 if not self._pending:
                     break
-                for future in self._executor.wait(set(self._pending), _TICK):
+                for future in self._wait(source.waiting):
                     self._settle(source, *self._pending.pop(future), future)
             except DiskError as error:
                 broken = error
@@ -116,17 +150,55 @@ class Runner:
         if broken is not None:
             raise broken
 
+    def _wait(self, held_back: bool) -> set[Future[Outcome]]:
+        """Waits for outcomes; what free workers wait too, because their next trial is held back, is counted."""
+        free = max(0, self._executor.workers - len(self._pending)) if held_back else 0
+        since = self._clock.now()
+        done = self._executor.wait(set(self._pending), _TICK)
+        self._idle_seconds += free * max(0.0, self._clock.now() - since)
+        return done
+
     def _fill(self, source: Source, queue: list[Trial]) -> None:
-        while len(self._pending) < self._executor.slots and not self._stopping:
-            if queue:
-                trial = queue.pop(0)
-            else:
-                found = source.next()
-                if found is None:
-                    return
-                trial = found
-                self._store.begin(trial, source.state())
-            self._submit(trial, self._with_past(source.job(trial), trial))
+        """Gives every slot a job. What there is to tell is told by turns with asking, never two at once."""
+        while not self._stopping:
+            trial = self._next(source, queue) if len(self._pending) < self._executor.slots else None
+            if trial is not None:
+                self._submit(trial, self._with_past(source.job(trial), trial))
+            elif not self._teach(source):
+                return
+
+    def _next(self, source: Source, queue: list[Trial]) -> Trial | None:
+        if queue:
+            return queue.pop(0)
+        found = source.next(self._executor.slots)
+        if found is not None:
+            self._commit(
+                lambda oracle, state: self._store.begin(replace(found, oracle=oracle), state),
+                Commit(found.oracle, source.state()),
+            )
+        return found
+
+    def _teach(self, source: Source) -> bool:
+        lesson = source.tell()
+        if lesson is None:
+            return False
+        facts = {"told": lesson.told, "idle_seconds": self._idle_seconds}
+        self._commit(lambda oracle, state: self._store.tell(lesson.trial_id, oracle, state, **facts), lesson.commit)
+        source.check()
+        return True
+
+    def _commit(self, write: Callable[[_Data, _Data], None], what: Commit) -> None:
+        """Writes with what the oracle keeps, or without it where that is no plain data: the trial counts."""
+        try:
+            write(what.oracle, what.state)
+        except (TypeError, ValueError, RecursionError) as error:
+            write(None, None)
+            if not self._unwritable:
+                self._unwritable = True
+                self._warn(
+                    f"what the search algorithm keeps cannot be written ({type(error).__name__}: {error}): after an "
+                    "interruption it will know less"
+                )
 
     def _submit(self, trial: Trial, job: TrialJob) -> None:
         self._observer.started(trial)
@@ -143,16 +215,27 @@ class Runner:
         outcome = self._joined(trial, result)
         if outcome.stopped is Stop.INTERRUPTED:
             # One that was stopped before its first epoch leaves what an earlier attempt has saved as it is.
-            if result.epochs:
+            if result.epochs and trial.state is TrialState.RUNNING:
                 self._store.interrupt(trial.id, outcome)
             self._observer.interrupted(trial, outcome)
             return
+        if trial.state is TrialState.COMPLETED:
+            self._renew(trial, result)
+            return
         commit = source.done(trial, outcome)
         now = self._clock.now()
-        self._store.finish(trial.id, outcome, now, commit.oracle, commit.state)
+        self._commit(lambda oracle, state: self._store.finish(trial.id, outcome, now, oracle, state), commit)
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self._observer.finished(replace(trial, state=state, outcome=outcome, finished=now), outcome)
         source.check()
+
+    def _renew(self, trial: Trial, outcome: Outcome) -> None:
+        """Takes over the checkpoints of a trial that was trained again because its own were lost; its record stands."""
+        assert trial.outcome is not None
+        if outcome.failure is None and outcome.stopped is not Stop.DEADLINE:
+            renewed = replace(trial.outcome, best=outcome.best, last=outcome.last)
+            self._store.update_checkpoints({trial.id: renewed})
+        self._observer.finished(trial, outcome)
 
     def _with_past(self, job: TrialJob, trial: Trial) -> TrialJob:
         """The job with the checkpoint and the learning curve of everything that was trained before it."""

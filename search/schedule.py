@@ -49,8 +49,9 @@ def planned(spec: SearchSpec, *, timed: bool = False) -> Planned:
 
 def most_waiting(spec: SearchSpec) -> int:
     """Configurations, at most, that wait at the same time to be trained further."""
-    counts = [group.count or 0 for group in groups(spec) if group.epochs_to < spec.max_epochs]
-    return min(MOST_PAUSED, sum(counts)) if spec.search.algorithm == "freeze-thaw" else max(counts, default=0)
+    if spec.search.algorithm == "freeze-thaw":
+        return min(MOST_PAUSED, spec.search.max_trials or MOST_PAUSED)
+    return max((group.count or 0 for group in groups(spec) if group.epochs_to < spec.max_epochs), default=0)
 
 
 def trial_limit(spec: SearchSpec, *, timed: bool) -> int | None:

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import spaces
-from search import disk, environment, housekeeping, layout, proposer, shared_data, timeplan
+from search import atomic, disk, environment, evaluation, housekeeping, layout, shared_data
+from search.agreement import require_agreement
+from search.budget import Budget
 from search.changes import between
-from search.clock import Clock, SystemClock
-from search.configuration import Configuration, configurations
 from search.crew import Crew
 from search.errors import RunError, SearchFailed
+from search.evaluation import Evaluate
 from search.executors import Executor
 from search.facts import facts
 from search.final import FinalPhase
 from search.fork import take_over
+from search.horizon import Horizon
 from search.lock import RunLock
 from search.logfile import LogFile
 from search.observer import Observer, Observers
 from search.rehearsal import CheckedModel, first_look
-from search.rundir import Run, open_run
+from search.retraining import retrained
+from search.rundir import Run, open_run, require_inside
 from search.runner import Runner
-from search.schedule import planned, trial_limit
+from search.searching import Searching
 from search.signals import stop_on_signals
-from search.sources import SearchSource
-from search.store import RunStore
+from search.store import RunReader, RunStore
 from search.tensorboard import TensorBoardWriter
 from search.training import threads
-from search.trial import TrialKind
+from search.trial import Trial, TrialKind
+from search.winner import winner_is_kept
 from search.workforce import Workforce
 from spaces import Dataset, SearchSpec
 
@@ -39,12 +43,25 @@ _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 _TIME_TO_MEASURE = 120.0
 
 
+class Workshop(Protocol):
+    """Where a sitting gets its executor from; `Crew` is the real one, and says what each method does."""
+
+    def workers(self, count: int) -> Executor: ...
+
+    def unmeasured(self, past: Iterable[Trial]) -> int: ...
+
+    def measured(self) -> tuple[Executor, Workforce, str]: ...
+
+
+MakeCrew = Callable[[Path, SearchSpec, Dataset, int, Budget, Callable[[str], None]], Workshop]
+
+
 @dataclass(frozen=True)
 class Options:
     """What one sitting is told besides the space file.
 
     Attributes:
-        until: Unix time by which everything has to be there, or None.
+        budget: The time until everything has to be there.
         workers: Worker processes; 0: train in this process; None: whatever pays off.
         fork: Run whose finished trials a new run begins with, or None.
         check: Whether a new run begins with building some models, which finds mistakes before the night.
@@ -52,7 +69,7 @@ class Options:
         space: How the space file was named, for the record.
     """
 
-    until: float | None = None
+    budget: Budget = field(default_factory=Budget)
     workers: int | None = None
     fork: Run | None = None
     check: bool = True
@@ -68,7 +85,8 @@ class Session:
         spec: The space file.
         options: What this sitting is told.
         observers: Are told what happens, besides the log file and TensorBoard.
-        clock: Tells the time.
+        make_crew: Makes what provides the executors.
+        evaluate: Measures the final models.
     """
 
     def __init__(
@@ -77,19 +95,21 @@ class Session:
         spec: SearchSpec,
         options: Options,
         observers: Sequence[Observer] = (),
-        clock: Clock | None = None,
+        make_crew: MakeCrew = Crew,
+        evaluate: Evaluate = evaluation.evaluate,
     ) -> None:
         self._directory = directory
         self._spec = spec
         self._options = options
-        self._clock = clock or SystemClock()
+        self._budget = options.budget
+        self._clock = self._budget.clock
         self._given = tuple(observers)
+        self._make_crew = make_crew
+        self._evaluate = evaluate
         self._started = self._clock.now()
         self._threads = self._recorded_threads() or threads.for_family(spec.family)
-        self._after = timeplan.seconds_after(None, 0.0)
         self._runner: Runner | None = None
         self._stopping = False
-        self._slots = 1
         self._doubts: list[CheckedModel] = []
 
     def _recorded_threads(self) -> int | None:
@@ -111,11 +131,10 @@ class Session:
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
         threads.configure(self._threads)
+        if layout.is_run(self._directory):
+            self._require_ours()
         data = spaces.load_data(self._spec)
-        if self._options.until is not None:
-            # How long it took to get here tells how fast the machine is today.
-            now = self._clock.now()
-            self._after = timeplan.seconds_after(self._options.until - self._started, now - self._started)
+        horizon = Horizon(self._budget, self._spec, data)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -124,8 +143,17 @@ class Session:
             if not layout.is_run(self._directory):
                 self._create(data)
             with RunStore(self._directory) as store:
-                self._work(store, data)
+                self._work(store, data, horizon)
         return Run(self._directory)
+
+    def _require_ours(self) -> None:
+        """Nothing is written in a run, or built on it, that is damaged or that its space file does not describe."""
+        run = Run(self._directory)
+        require_inside(self._directory)
+        with RunReader(self._directory, snapshot=True, strict=True) as reader:
+            reader.require_sound()
+            trials = reader.trials()
+        require_agreement(run, trials)
 
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options
@@ -133,16 +161,18 @@ class Session:
             self._doubts, checkpoints = first_look(spec, data)
             disk.require(self._directory, checkpoints + data.train.x.nbytes + data.validation.x.nbytes)
         self._write_space()
+        origin = options.fork
         RunStore.create(
             self._directory,
             facts(
                 spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
             ),
+            None if origin is None else lambda store: take_over(origin, store),
         ).close()
 
     def _write_space(self) -> None:
         try:
-            (self._directory / layout.SPACE).write_text(spaces.dump(self._spec), encoding="utf-8")
+            atomic.write_bytes(self._directory / layout.SPACE, spaces.dump(self._spec).encode())
         except OSError as error:
             raise RunError(f"{self._directory}: cannot be written ({error.strerror})") from error
 
@@ -172,36 +202,40 @@ class Session:
         if changes:
             self._write_space()
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
-                store.put_meta(phase="search")
+                store.put_meta(phase="search", winner=None)
 
-    def _take_over(self, store: RunStore, observer: Observer) -> None:
-        if self._options.fork is not None and not store.trials():
-            count = take_over(self._options.fork, store)
-            observer.message("info", f"{count} finished trials taken over from {self._options.fork.directory}")
-
-    def _work(self, store: RunStore, data: Dataset) -> None:
+    def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
         clock, spec = self._clock, self._spec
         curves = TensorBoardWriter(self._directory, spec.objective.name, lambda text: observer.message("info", text))
         observer = Observers([LogFile(self._directory, clock), curves, *self._given])
 
         def on_event(text: str) -> None:
-            store.add_event(clock.now(), "warning", text)
-            observer.message("warning", text)
+            self._warn(store, observer, text)
 
         reason = "failed"
         try:
             self._compare(store, data, observer)
             if store.meta("phase") == "done":
-                reason = "done"
-                return
+                if winner_is_kept(store):
+                    reason = "done"
+                    return
+                # The final phase makes the model again, and nothing else that is there.
+                store.put_meta(phase="final")
             for model in self._doubts:
                 observer.message("warning", f"{model.name}: {model.problem}")
-            self._take_over(store, observer)
+            if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):
+                origin = self._options.fork.directory
+                observer.message("info", f"{len(evidence)} finished trials taken over from {origin}")
             housekeeping.sweep(self._directory, store)
-            store.put_meta(until=self._options.until, exit=None, finished=None)
+            if store.meta("until") is not None and not self._budget.limited:
+                observer.message("info", "the time that was promised for this run is over: it goes on without a limit")
+            store.put_meta(until=self._budget.promised, budget=self._budget.length, exit=None, finished=None)
+            if horizon.doubt is not None:
+                # Said at once: whoever waits for the promised hour can still do something about it.
+                on_event(horizon.doubt)
             with stop_on_signals(self._stop):
-                crew = Crew(self._directory, spec, data, self._threads, clock, on_event)
-                reason = self._phases(store, data, crew, observer)
+                crew = self._make_crew(self._directory, spec, data, self._threads, self._budget, on_event)
+                reason = self._phases(store, data, crew, horizon, observer)
         except KeyboardInterrupt:
             reason = "interrupted"
             raise
@@ -219,30 +253,27 @@ class Session:
                 store.put_meta(sessions=[*store.meta("sessions", []), sitting], exit=reason)
             observer.close()
 
+    def _warn(self, store: RunStore, observer: Observer, text: str) -> None:
+        store.add_event(self._clock.now(), "warning", text)
+        observer.message("warning", text)
+
     def _stop(self) -> None:
         self._stopping = True
         if self._runner is not None:
             self._runner.stop()
 
-    def _phases(self, store: RunStore, data: Dataset, crew: Crew, observer: Observer) -> str:
-        source = self._search_source(store, observer) if store.meta("phase") == "search" else None
-        with self._crewed(self._executor(crew, source, store, observer), store, observer) as runner:
-            if source is not None:
-                runner.run(source, source.unfinished)
+    def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
+        searching = Searching(self._spec, store, self._budget, observer)
+        executor = self._executor(crew, store, horizon, observer)
+        with self._crewed(executor, store, observer) as runner:
+            if store.meta("phase") == "search":
+                done = retrained(store.trials(TrialKind.CANDIDATE, TrialKind.WINNER))
+                searching.go(runner, lambda best: horizon.search_end(best, done))
                 if self._stopping:
                     return "interrupted"
-                store.put_meta(phase="final", search_ended=source.ended)
-            until = self._options.until
+                store.put_meta(phase="final")
             FinalPhase(
-                self._directory,
-                self._spec,
-                data,
-                store,
-                runner,
-                self._clock,
-                observer,
-                self._slots,
-                None if until is None else until - self._after,
+                self._directory, self._spec, data, store, runner, searching, horizon, observer, self._evaluate
             ).go()
         if self._stopping:
             return "interrupted"
@@ -250,27 +281,41 @@ class Session:
         shared_data.remove(self._directory)
         return "done"
 
-    def _executor(self, crew: Crew, source: SearchSource | None, store: RunStore, observer: Observer) -> Executor:
-        workers, past = self._options.workers, store.trials()
+    def _executor(self, crew: Workshop, store: RunStore, horizon: Horizon, observer: Observer) -> Executor:
+        workers, searching = self._options.workers, store.meta("phase") == "search"
+        fixed = self._spec.search.order == "fixed"
+        recorded: int | None = store.meta("fixed_workers") if fixed else None
         if workers is None:
-            workers = crew.unmeasured(past)
-            if workers > 1 and source is not None and not past and self._has_time_to_measure():
+            workers = recorded
+        if workers is None:
+            workers = crew.unmeasured(store.each_trial())
+            if workers > 1 and searching and not store.count and self._has_time_to_measure():
                 observer.message("info", "measuring whether few or many workers train this space faster")
                 executor, chosen, why = crew.measured()
                 # Every trial of this run is trained so, also after a resume.
                 store.put_meta(threads=chosen.threads, workers=chosen.workers)
+                if fixed:
+                    store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
-                self._slots = chosen.workers
+                horizon.slots = chosen.workers
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
             observer.message("info", f"training in {Workforce(workers, self._threads)}")
-        self._slots = max(1, workers)
+        if searching and recorded is not None and max(1, recorded) != max(1, workers):
+            observer.message(
+                "warning",
+                f"order: fixed gives the same table for the same number of workers: this run began with {recorded}, "
+                f"and goes on with {workers}",
+            )
+        if fixed and recorded is None:
+            store.put_meta(fixed_workers=workers)
+        horizon.slots = max(1, workers)
         return crew.workers(workers)
 
     def _has_time_to_measure(self) -> bool:
-        until = self._options.until
-        return until is None or until - self._clock.now() > _TIME_TO_MEASURE
+        left = self._budget.left
+        return left is None or left > _TIME_TO_MEASURE
 
     @contextlib.contextmanager
     def _crewed(self, executor: Executor, store: RunStore, observer: Observer) -> Iterator[Runner]:
@@ -283,39 +328,3 @@ class Session:
         finally:
             self._runner = None
             executor.shutdown()
-
-    def _search_source(self, store: RunStore, observer: Observer) -> SearchSource:
-        timed = self._options.until is not None
-        asked = proposer.for_spec(self._spec, timed)
-        asked.restore(store.each_trial(TrialKind.SEARCH), store.oracle_state())
-        if store.oracle_state() is None:
-            self._teach(asked, store)
-        trials, most = planned(self._spec, timed=timed).trials, trial_limit(self._spec, timed=timed)
-        source = SearchSource(self._spec, asked, store, self._clock, lambda: self._search_end(source.leading()), most)
-        expected = None if trials is None else trials + len(self._spec.baselines)
-        store.put_meta(planned={"trials": expected})
-        observer.phase("search", expected)
-        return source
-
-    def _teach(self, asked: proposer.Proposer, store: RunStore) -> None:
-        """Tells the oracle at the very start what is known from other runs."""
-        known = configurations(store.trials(TrialKind.EVIDENCE))
-        for directory in self._spec.search.warm_start:
-            with open_run(directory).read() as reader:
-                known += configurations(reader.trials())
-        for configuration in known:
-            asked.learn(configuration.values, configuration.epochs)
-
-    def _search_end(self, best: list[Configuration]) -> float | None:
-        until = self._options.until
-        if until is None:
-            return None
-        final = self._spec.final
-        return timeplan.search_end(
-            started=self._started,
-            end=until,
-            after=self._after,
-            full=timeplan.FinalPlan(final.candidates, final.seeds, True, baselines=True),
-            ranked=best,
-            slots=self._slots,
-        )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from search import layout
+from search import atomic, layout
 from search.errors import DiskError
 from spaces import DataInfo, Dataset, Split
 
@@ -34,7 +33,8 @@ def write(run: Path, data: Dataset) -> Path:
         "info": data.info.to_json(),
     }
     try:
-        if _description(folder).get("fingerprint") == data.fingerprint:
+        # Another version may have described the same rows in other words.
+        if all(_description(folder).get(key) == description[key] for key in ("fingerprint", "info")):
             return folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -42,9 +42,7 @@ def write(run: Path, data: Dataset) -> Path:
             np.save(folder / f"{name}_x.npy", np.ascontiguousarray(part.x))
             np.save(folder / f"{name}_y.npy", np.ascontiguousarray(part.y))
         # The description comes last: a folder without it is not complete.
-        temporary = folder / f".{_DESCRIPTION}"
-        temporary.write_text(json.dumps(description), encoding="utf-8")
-        os.replace(temporary, folder / _DESCRIPTION)
+        atomic.write_bytes(folder / _DESCRIPTION, json.dumps(description).encode())
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise DiskError(f"{folder}: the data cannot be written ({error.strerror or error})") from error
@@ -81,5 +79,5 @@ def _part(folder: Path, name: str) -> Split:
 def _description(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import spaces
 from search import housekeeping
+from search.budget import Deadline
 from search.clock import Clock
 from search.configuration import Configuration
-from search.errors import SearchFailed
+from search.errors import NotReported, SearchFailed
+from search.giving_up import Failures
+from search.line import Line
 from search.proposer import Proposal, Proposer
-from search.runner import Commit
+from search.runner import Commit, Lesson
+from search.schedule import planned
 from search.seeds import configuration_seed, derive
-from search.standing import Standing
+from search.standing import Standing, most_needed
 from search.store import RunStore
+from search.training.stopping import unreported
 from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
 from spaces import SearchSpec, Settings
 from spaces.resolve import MULTI_FIDELITY
 
-# So many configurations, all failed in the same way and none succeeded: the cause is not in the configurations.
-_SAME_FAILURES = 10
+# So many trainings say how long the next one will take until it has an epoch.
+_RECENT = 25
 
 
-class _Source:
+class Source:
     """What the sources share: how a trial of this run becomes a job."""
 
-    def __init__(self, spec: SearchSpec, clock: Clock, until: Callable[[], float | None]) -> None:
+    def __init__(self, spec: SearchSpec, clock: Clock, deadline: Callable[[], Deadline | None]) -> None:
         self._spec = spec
         self._clock = clock
-        self._until = until
+        self._deadline = deadline
+
+    @property
+    def waiting(self) -> bool:
+        return False
 
     def state(self) -> Mapping[str, Any] | None:
+        return None
+
+    def tell(self) -> Lesson | None:
         return None
 
     def done(self, trial: Trial, outcome: Outcome) -> Commit:
@@ -54,7 +68,7 @@ class _Source:
             keep=self._keep(trial),
             data="train",
             max_parameters=self._spec.constraints.parameters if trial.kind is TrialKind.SEARCH else None,
-            until=self._until(),
+            deadline=self._deadline(),
             seconds_per_trial=limits.seconds_per_trial,
             seconds_per_epoch=limits.seconds_per_epoch,
         )
@@ -62,17 +76,32 @@ class _Source:
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         return ("best",)
 
+    def _left(self) -> float:
+        """Seconds until the deadline."""
+        deadline = self._deadline()
+        return math.inf if deadline is None else deadline.left(self._clock)
 
-class SearchSource(_Source):
+
+class SearchSource(Source):
     """The baselines of the space file, then whatever the oracle proposes.
+
+    By `search.order: free` the oracle learns of a trial when it ends. By `fixed` the trials stand in a line in the
+    order in which they were asked for; with n slots the k-th is asked for when exactly the first k - n have been told,
+    whatever else has ended by then. What ends out of turn is committed at once and told in its turn.
 
     Args:
         spec: The space file.
         proposer: Asks the oracle; already restored to the store's last commit.
         store: Tells what has been asked for before.
         clock: Tells the time for the records.
-        until: Unix time at which the search has to end, or None; asked again for every trial.
+        deadline: When the search has to end, or None; asked again for every trial.
         most: Number of trials after which the search ends, baselines not counted; None: the oracle ends it, or time.
+
+    Attributes:
+        standing: The configurations so far.
+        begun: Trials that were asked for since this was made.
+        ended: Why `next` gives no more trials, in a word; empty while it does.
+        given_up: Why failures say that it is of no use to go on, in words; None: they do not.
     """
 
     def __init__(
@@ -81,61 +110,120 @@ class SearchSource(_Source):
         proposer: Proposer,
         store: RunStore,
         clock: Clock,
-        until: Callable[[], float | None],
+        deadline: Callable[[], Deadline | None],
         most: int | None,
     ) -> None:
-        super().__init__(spec, clock, until)
+        super().__init__(spec, clock, deadline)
         self._most = most
         self._proposer = proposer
         self._store = store
-        keep, limit = spec.keep_checkpoints.best, spec.limits.disk
-        self._standing = Standing(spec.objective.direction, max(keep, spec.final.candidates, 1), store.trial)
+        limit = spec.limits.disk
+        self.standing = Standing(spec.objective.direction, most_needed(spec), store.trial)
         self._disk = None if limit is None else housekeeping.DiskUse(store.directory, limit)
         self._searched = 0
-        # Of the ended trials, as many as it takes to see that none has succeeded.
-        self._failures: list[tuple[str, str] | None] = []
+        self._failures = Failures()
+        # What the last trials that began from scratch took for their first epoch, building included.
+        self._first_epochs: deque[float] = deque(maxlen=_RECENT)
+        self._unreported: str | None = None
+        asked: list[str] = []
         for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
-            self._standing.take(trial)
+            self.standing.take(trial)
             self._searched += trial.kind is TrialKind.SEARCH
-            if trial.state is not TrialState.RUNNING:
-                self._note_failure(trial.outcome)
-        self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self._standing]
+            self._learn_length(trial, trial.outcome)
+            if trial.outcome is not None and trial.state is not TrialState.RUNNING:
+                self._failures.add(trial.outcome, trial.finished)
+            if trial.kind is not TrialKind.EVIDENCE:
+                asked.append(trial.id)
+        self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self.standing]
+        self._line = Line(asked, store.meta("told", 0)) if spec.search.order == "fixed" else None
+        self._waiting = False
+        self._closed = False
+        self.begun = 0
         self.ended = ""
+        self.given_up: str | None = None
 
-    def next(self) -> Trial | None:
-        if self._out_of_time():
+    def close(self) -> None:
+        """Proposes no further trial."""
+        self._closed = True
+
+    @property
+    def waiting(self) -> bool:
+        return self._waiting
+
+    def next(self, slots: int) -> Trial | None:
+        self._waiting = False
+        if self._closed:
+            return None
+        self.ended = ""
+        if self._left() <= self._first_epoch():
             self.ended = "deadline"
+            return None
+        if self.given_up is not None:
+            self.ended = "failures"
+            return None
+        if self._line is not None and self._line.is_full(slots):
+            self._waiting = True
             return None
         if self._baselines:
             return self._begun(baseline_trial(self._spec, self._baselines.pop(0), self._clock.now()))
-        if self._most is not None and self._searched >= self._most:
+        most = self._limit()
+        if most is not None and self._searched >= most:
             self.ended = "max_trials"
             return None
-        proposal = self._proposer.ask()
-        if not isinstance(proposal, Proposal):
+        trial = self._proposed()
+        if trial is None:
             self.ended = "exhausted"
             return None
         self._searched += 1
-        return self._begun(self._trial(proposal))
+        return self._begun(trial)
 
-    def state(self) -> Mapping[str, Any]:
+    def _limit(self) -> int | None:
+        # An oracle that ends by itself no longer does so when it fails at every question.
+        if self._most is None and self._proposer.failed:
+            return planned(self._spec, timed=self._deadline() is not None).trials
+        return self._most
+
+    def _proposed(self) -> Trial | None:
+        proposal = self._proposer.ask()
+        if not isinstance(proposal, Proposal):
+            return None
+        try:
+            return self._trial(proposal)
+        except Exception as error:
+            # An oracle may want what is no configuration of the space, or go on from what never was.
+            substitute = self._proposer.instead(proposal, error)
+            return self._trial(substitute) if isinstance(substitute, Proposal) else None
+
+    def tell(self) -> Lesson | None:
+        # What would be told after the last question would be missing before the next one, if there comes to be one.
+        if self._line is None or self._line.first is None or self.ended in ("deadline", "max_trials", "failures"):
+            return None
+        trial = self.standing.trial(self._line.first)
+        if trial is None or trial.state is TrialState.RUNNING or trial.outcome is None:
+            return None
+        return Lesson(trial.id, self._learnt(trial, trial.outcome), self._line.leave())
+
+    def state(self) -> Mapping[str, Any] | None:
         return self._proposer.state()
 
     @property
     def unfinished(self) -> list[Trial]:
         """Trials that were asked for and have no end yet, oldest first."""
-        return self._standing.running
-
-    def leading(self) -> list[Configuration]:
-        """The configurations that retraining is about: as many of the best as it takes, and the other baselines."""
-        return self._standing.leading(max(1, self._spec.final.candidates))
+        return self.standing.running
 
     def done(self, trial: Trial, outcome: Outcome) -> Commit:
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
-        self._standing.take(replace(trial, state=state, outcome=outcome, oracle=None))
-        self._note_failure(outcome)
+        self.standing.take(replace(trial, state=state, outcome=outcome, oracle=None))
+        self._learn_length(trial, outcome)
+        self._failures.add(outcome)
         if self._disk is not None:
             self._disk.add(outcome)
+        if outcome.failure is not None and outcome.epochs and not self._failures.scored:
+            training = Settings.from_json(trial.settings).training
+            self._unreported = unreported(self._spec.objective.name, training, list(outcome.epochs[0].metrics))
+        return self._learnt(trial, outcome) if self._line is None else Commit()
+
+    def _learnt(self, trial: Trial, outcome: Outcome) -> Commit:
         if trial.kind is not TrialKind.SEARCH:
             self._proposer.learn(trial.values, outcome.epochs)
             return Commit(state=self._proposer.state())
@@ -143,46 +231,49 @@ class SearchSource(_Source):
         return Commit(self._proposer.record(trial.id), self._proposer.state())
 
     def check(self) -> None:
-        """Deletes spare checkpoints; raises `SearchFailed` if everything so far failed in the same way."""
+        """Deletes spare checkpoints, and looks whether failures say that it is of no use to go on.
+
+        Raises:
+            NotReported: The first training had no such value as the space file names.
+            SearchFailed: Nothing has a score, and more trials would have none either. Where something has, `next`
+                gives no more trials and `given_up` says why, so that the best of them is still made a model.
+        """
         self._make_room()
-        if len(self._failures) == _SAME_FAILURES and None not in self._failures and len(set(self._failures)) == 1:
-            reason, message = self._failures[0]  # type: ignore[misc]
-            raise SearchFailed(
-                f"the first {_SAME_FAILURES} configurations all failed in the same way ({reason}): {message}"
-            )
+        if self._unreported is not None:
+            raise NotReported(self._unreported)
+        self.given_up = self._failures.reason_to_stop
+        if self.given_up is not None and not self._failures.scored:
+            raise SearchFailed(self.given_up)
 
     def _make_room(self) -> None:
-        run, direction, continuable = (
-            self._store.directory,
-            self._spec.objective.direction,
-            self._proposer.continuable(),
-        )
+        run, direction = self._store.directory, self._spec.objective.direction
+        # Of a trial of which the oracle does not know it may yet want more.
+        untold = self._line.untold if self._line is not None else set()
+        continuable = self._proposer.continuable() | untold
         best = self._spec.keep_checkpoints.best
-        holding = self._standing.holding(best)
+        holding = self.standing.holding(best)
         self._trimmed(housekeeping.tidy(run, self._store, holding, direction, best, continuable))
         if self._disk is not None and self._disk.due:
-            holding = self._standing.holding(1)
+            holding = self.standing.holding(1)
             self._trimmed(housekeeping.keep_within(self._disk.limit, run, self._store, holding, direction, continuable))
             self._disk.measure()
 
     def _trimmed(self, outcomes: Mapping[str, Outcome]) -> None:
         for trial_id, outcome in outcomes.items():
-            trial = self._standing.trial(trial_id)
+            trial = self.standing.trial(trial_id)
             if trial is not None:
-                self._standing.take(replace(trial, outcome=outcome))
-
-    def _note_failure(self, outcome: Outcome | None) -> None:
-        failure = outcome.failure if outcome else None
-        if len(self._failures) <= _SAME_FAILURES:
-            self._failures.append((failure.reason, failure.message) if failure else None)
+                self.standing.take(replace(trial, outcome=outcome))
 
     def _begun(self, trial: Trial) -> Trial:
-        self._standing.take(replace(trial, oracle=None))
+        self.standing.take(replace(trial, oracle=None))
+        if self._line is not None:
+            self._line.join(trial.id)
+        self.begun += 1
         return trial
 
     def _trial(self, proposal: Proposal) -> Trial:
         settings = spaces.configure(self._spec, proposal.values)
-        parent = self._standing.trial(proposal.parent) if proposal.parent is not None else None
+        parent = self.standing.trial(proposal.parent) if proposal.parent is not None else None
         return Trial(
             id=proposal.trial_id,
             configuration=parent.configuration if parent is not None else proposal.trial_id,
@@ -208,15 +299,26 @@ class SearchSource(_Source):
         continues = self._spec.search.algorithm in MULTI_FIDELITY and trial.epochs_to < self._spec.max_epochs
         return ("best", "state") if continues else ("best",)
 
-    def _out_of_time(self) -> bool:
-        until = self._until()
-        return until is not None and self._clock.now() >= until
+    def _learn_length(self, trial: Trial, outcome: Outcome | None) -> None:
+        if outcome is not None and outcome.epochs and trial.epochs_from == 0:
+            self._first_epochs.append(outcome.build_seconds + outcome.epochs[0].seconds)
+
+    def _first_epoch(self) -> float:
+        """Time until a new configuration has an epoch, as the slowest of the last ones; 0 while nothing is known.
+
+        What is continued tells the trainer itself how long its epochs are.
+        """
+        return max(self._first_epochs, default=0.0)
 
 
-class ListSource(_Source):
+class ListSource(Source):
     """A fixed list of trials; those that the store has already are left out.
 
     Args:
+        spec: The space file.
+        store: Tells which of them it has.
+        clock: Tells the time.
+        deadline: When they have to be over, or None.
         trials: What to train, in order.
         data: Which rows train, see `TrialJob.data`.
         keep: Which checkpoints are kept, see `TrialJob.keep`.
@@ -227,17 +329,17 @@ class ListSource(_Source):
         spec: SearchSpec,
         store: RunStore,
         clock: Clock,
-        until: Callable[[], float | None],
+        deadline: Callable[[], Deadline | None],
         trials: Iterable[Trial],
         data: str = "train",
         keep: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(spec, clock, until)
+        super().__init__(spec, clock, deadline)
         self._trials = [trial for trial in trials if store.trial(trial.id) is None]
         self._data = data
         self._kept = keep
 
-    def next(self) -> Trial | None:
+    def next(self, slots: int) -> Trial | None:
         return self._trials.pop(0) if self._trials else None
 
     def job(self, trial: Trial) -> TrialJob:
@@ -280,9 +382,12 @@ def candidate_trial(spec: SearchSpec, configuration: Configuration, index: int, 
     )
 
 
-def winner_trial(spec: SearchSpec, configuration: Configuration, epochs: int | None, now: float) -> Trial:
-    """The chosen configuration, trained for `epochs`, or by its own settings (None)."""
-    return _again(spec, configuration, TrialKind.WINNER, f"winner-{configuration.id}", (), epochs, now)
+def winner_trial(
+    spec: SearchSpec, configuration: Configuration, epochs: int | None, now: float, attempt: int = 1
+) -> Trial:
+    """The chosen configuration, trained for `epochs`, or by its own settings (None); `attempt` counts from 1."""
+    again = "" if attempt == 1 else f"-{attempt}"
+    return _again(spec, configuration, TrialKind.WINNER, f"winner-{configuration.id}{again}", (), epochs, now)
 
 
 def _again(

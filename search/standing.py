@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from search.configuration import Configuration, configurations, rank_key, ranked
 from search.trial import Trial, TrialState, checkpoints
+from spaces import SearchSpec
+
+# When final trainings fail, so many configurations have their turn.
+_LEAST = 3
 
 _Place = tuple[bool, float, float, int, str]
 
@@ -22,6 +26,11 @@ class _Known:
     order: int
     trials: list[str] = field(default_factory=list)
     place: _Place | None = None
+
+
+def most_needed(spec: SearchSpec) -> int:
+    """How many of the best configurations are looked at: to keep their weights, or to train them again."""
+    return max(spec.keep_checkpoints.best, spec.final.candidates, _LEAST)
 
 
 class Standing:
@@ -78,6 +87,18 @@ class Standing:
         ids = {configuration.id for configuration in first}
         others = [self._configuration(name) for name in self._baselines if name not in ids]
         return first + ranked((c for c in others if c.score is not None), self._direction)
+
+    def ranked(self, most: int, others: Iterable[str]) -> list[Configuration]:
+        """`leading`, and of all others that have a score the named ones and those with checkpoints; best first.
+
+        Args:
+            most: How many of the best, at least; see `best`.
+            others: Ids of configurations.
+        """
+        named = {*others, *self._baselines, *(trial.configuration for trial in self._open.values())}
+        known = (self._known[name].place for name in named if name in self._known)
+        places = {place for place in known if place is not None}
+        return [self._configuration(place[-1]) for place in sorted(places.union(self._places[:most]))]
 
     def holding(self, most: int) -> list[Trial]:
         """What decides which checkpoints are spare: trials that hold some or run, and all of the best configurations.

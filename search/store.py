@@ -8,15 +8,16 @@ Reading needs neither TensorFlow nor pandas.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from search import jsondata, layout
+from search import door, jsondata, layout, recorded, storefile
 from search.errors import DiskError, RunError
 from search.marks import Mark, are_whole, mark
+from search.rows import Rows
 from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 
 _VERSION = 2
@@ -54,10 +55,9 @@ LONG = 2_000
 """Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
 
 _MARKS = """
-SELECT id, configuration, kind, state, started, finished, json_extract(outcome, '$.score'),
-    json_extract(outcome, '$.parameters'), json_extract(outcome, '$.seconds'),
-    json_extract(outcome, '$.stopped') IS 'deadline' AND NOT EXISTS (SELECT 1 FROM epoch WHERE trial = trial.id)
-FROM trial ORDER BY position"""
+id, configuration, kind, state, started, finished, json_extract(outcome, '$.score'),
+json_extract(outcome, '$.parameters'), json_extract(outcome, '$.seconds'),
+json_extract(outcome, '$.stopped') IS 'deadline' AND NOT EXISTS (SELECT 1 FROM epoch WHERE trial = trial.id)"""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,12 @@ class Work:
     ended: float
 
 
+LEVELS = ("info", "warning", "error")
+
+
 @dataclass(frozen=True)
 class Event:
-    """A warning or a milestone of the run, in words; `level` is `info`, `warning` or `error`."""
+    """A warning or a milestone of the run, in words; `level` is one of `LEVELS`."""
 
     at: float
     level: str
@@ -110,133 +113,211 @@ class Event:
 class RunReader:
     """Read access to a run directory's store.
 
+    What is damaged is left out and told in a `DamageWarning`, so that all the rest can be shown.
+
     Args:
         directory: The run directory.
+        snapshot: Whether everything is read as it was when the first question was asked, however much is
+            written meanwhile.
+        strict: Whether anything that is damaged is an error instead: nothing is built on half a record.
 
     Raises:
-        RunError: There is no run, or its store is damaged or from another version.
+        RunError: There is no run, or its store is damaged or from another version. Every question raises it if
+            nothing of what it asks for can be read.
     """
 
-    def __init__(self, directory: Path) -> None:
+    _file = layout.STORE
+
+    def __init__(self, directory: Path, *, snapshot: bool = False, strict: bool = False) -> None:
         self.directory = Path(directory)
+        self._held = 0
+        self._copy: Any = None
+        self._kept: list[Trial] | None = None
         self._connection = self._connect()
+        self._table = Rows(self._connection, self._path, strict)
+        try:
+            self._require_version()
+            storefile.require_tables(self._connection, self._path, _SCHEMA)
+            if snapshot:
+                self._connection.execute("BEGIN")
+        except BaseException:
+            self.close()
+            raise
+        self._frozen = snapshot
+
+    @property
+    def _path(self) -> Path:
+        return self.directory / self._file
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._path.is_file():
+            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
+        connection, self._copy = storefile.open_for_reading(self._path)
+        return connection
+
+    def _require_version(self) -> None:
         try:
             self._version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            raise RunError(f"{self.directory / layout.STORE}: not a run store, or damaged ({error})") from error
+            raise storefile.not_a_store(self._path, error) from error
         if self._version not in _READABLE:
             raise RunError(
-                f"{self.directory / layout.STORE}: written by another version (store version {self._version}, "
+                f"{self._path}: written by another version (store version {self._version}, "
                 f"this program reads {' and '.join(str(version) for version in _READABLE)})"
             )
-
-    def _connect(self) -> sqlite3.Connection:
-        path = self.directory / layout.STORE
-        if not path.is_file():
-            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
-        return _open_for_reading(path)
 
     def close(self) -> None:
         """Closes the file; the object is of no use afterwards."""
         self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
 
     def __enter__(self) -> Self:
+        self._held += 1
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        # One that is handed on while it is open is closed by whoever opened it.
+        self._held -= 1
+        if not self._held:
+            self.close()
 
     def meta(self, key: str, default: Any = None) -> Any:
-        """The fact recorded under `key`, or `default`."""
-        row = self._one("SELECT value FROM meta WHERE key = ?", (key,))
-        return default if row is None else jsondata.loads(row[0])
+        """The fact recorded under `key`, or `default`.
+
+        Raises:
+            RunError: It is missing or damaged, and nothing can be said about a run without it.
+        """
+        rows = self._table.rows("meta", ("key",), "value", "key = ?", (key,))
+        values = self._table.checked("meta", [(key, *row) for row in rows], lambda row: _fact(*row))
+        if not values and key in recorded.ESSENTIAL:
+            raise RunError(f"{self._path}: damaged: meta has no {key} that can be read")
+        return values[0] if values else default
 
     def trials(self, *kinds: TrialKind) -> list[Trial]:
         """The trials of these kinds (of all, if none is named), in the order in which they were asked for."""
-        where = f"WHERE kind IN ({','.join('?' * len(kinds))})" if kinds else ""
-        epochs = self._epochs()
-        rows = self._all(f"SELECT {_COLUMNS} FROM trial {where} ORDER BY position", kinds)
-        return [_trial(row, epochs.get(row[0], ())) for row in rows]
+        if self._kept is None:
+            found = self._read(() if self._frozen else kinds)
+            if not self._frozen:
+                return found
+            self._kept = found
+        return [trial for trial in self._kept if not kinds or trial.kind in kinds]
+
+    def _read(self, kinds: tuple[TrialKind, ...]) -> list[Trial]:
+        where, given = _of_kinds(kinds)
+        with self._table.one_state():
+            epochs = self._epochs(where and f"trial IN (SELECT id FROM trial WHERE {where})", given)
+            rows = self._table.rows("trial", ("position",), _COLUMNS, where, given)
+        found = self._table.checked("trial", rows, lambda row: door.trial(row, epochs.get(row[0], ())))
+        return self._descended(found)
 
     def each_trial(self, *kinds: TrialKind) -> Iterator[Trial]:
         """As `trials`, but one after the other: those of a long night are too many to be held at the same time."""
-        where = f"WHERE kind IN ({','.join('?' * len(kinds))})" if kinds else ""
-        for (trial_id,) in self._all(f"SELECT id FROM trial {where} ORDER BY position", kinds):
+        for (trial_id,) in self._table.rows("trial", ("position",), "id", *_of_kinds(kinds)):
             found = self.trial(trial_id)
             if found is not None:
                 yield found
 
+    def running(self, *kinds: TrialKind) -> list[Trial]:
+        """The trials of these kinds that were asked for and have no end yet, in order; nothing else is read."""
+        where, given = _of_kinds(kinds)
+        where = " AND ".join(part for part in (where, "state = ?") if part)
+        ids = self._table.rows("trial", ("position",), "id", where, (*given, TrialState.RUNNING))
+        return [trial for (trial_id,) in ids if (trial := self.trial(trial_id)) is not None]
+
     def trial(self, trial_id: str) -> Trial | None:
         """The trial with this id, or None."""
-        row = self._one(f"SELECT {_COLUMNS} FROM trial WHERE id = ?", (trial_id,))
-        return None if row is None else _trial(row, self._epochs(trial_id).get(trial_id, ()))
+        with self._table.one_state():
+            epochs = self._epochs("trial = ?", (trial_id,))
+            rows = self._table.rows("trial", ("position",), _COLUMNS, "id = ?", (trial_id,))
+        found = self._table.checked("trial", rows, lambda row: door.trial(row, epochs.get(row[0], ())))
+        return found[0] if found else None
 
     def marks(self) -> list[Mark]:
         """All trials in brief, in the order in which they were asked for."""
-        if self._one("SELECT count(*) FROM trial")[0] >= LONG:
-            found = [Mark._make(row) for row in self._all(_MARKS)]
+        if self.count >= LONG:
+            found = [Mark._make(row) for row in self._table.rows("trial", ("position",), _MARKS)]
             if are_whole(found):
                 return found
         return [mark(trial) for trial in self.trials()]
 
+    @property
+    def count(self) -> int:
+        """Number of trials."""
+        return self._table.count("trial", ("position",))
+
     def epoch_count(self) -> int:
         """Number of epochs of all trials."""
-        count: int = self._one("SELECT count(*) FROM epoch")[0]
-        return count
+        return self._table.count("epoch", ("trial", "number"))
 
     def first_values(self) -> Iterator[tuple[str, dict[str, Scalar]]]:
         """Configuration id to the values of its first trial, for all configurations."""
-        try:
-            for name, values in self._all('SELECT id, "values" FROM trial WHERE id = configuration'):
-                yield name, jsondata.loads(values)
-        except ValueError as error:
-            raise RunError(f"{self.directory / layout.STORE}: damaged ({error})") from error
+        rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
+        yield from self._table.checked("trial", rows, lambda row: (row[0], door.hyperparameters("values", row[1])))
 
     def oracle_state(self) -> dict[str, Any] | None:
         """What the oracle's `memory` gave at the last commit (its `get_state` in a store of version 1), or None."""
-        row = self._one("SELECT state FROM oracle")
-        if row is None:
+        with self._table.one_state():
+            states = self._table.rows("oracle", ("id",), "state")
+            entries = self._table.rows("oracle_log", ("position",), "entry") if self._version > 1 else []
+        found = self._table.checked("oracle", states, lambda row: door.mapping("state", door.parsed("state", row[0])))
+        if not found:
             return None
-        state: dict[str, Any] = jsondata.loads(row[0])
-        entries = self._all("SELECT entry FROM oracle_log ORDER BY position") if self._version > 1 else []
-        return {**state, _LOG: [jsondata.loads(entry) for (entry,) in entries]} if entries else state
+        log = self._table.checked("oracle_log", entries, lambda row: door.parsed("entry", row[0]))
+        return {**found[0], _LOG: log} if log else found[0]
 
     def evaluations(self) -> list[Evaluation]:
         """The final models' evaluations, oldest first."""
-        rows = self._all('SELECT trial, part, metrics, "rows", seconds, file, at FROM evaluation ORDER BY at')
-        return [Evaluation(row[0], row[1], jsondata.loads(row[2]), *row[3:]) for row in rows]
+        rows = self._table.rows("evaluation", ("trial",), 'trial, part, metrics, "rows", seconds, file, at')
+        return sorted(self._table.checked("evaluation", rows, _evaluation), key=lambda evaluation: evaluation.at)
 
     def work(self) -> list[Work]:
         """What was done besides trials and evaluations, oldest first; older versions recorded nothing of it."""
-        return [Work(**one) for one in self.meta("work", [])]
+        return [Work(one["what"], one["started"], one["ended"]) for one in self.meta("work", [])]
 
     def events(self) -> list[Event]:
         """Warnings and milestones, oldest first."""
-        return [Event(*row) for row in self._all("SELECT at, level, message FROM event ORDER BY id")]
+        return self._table.checked("event", self._table.rows("event", ("id",), "id, at, level, message"), _event)
 
-    def _epochs(self, trial_id: str | None = None) -> dict[str, tuple[Epoch, ...]]:
-        where = "WHERE trial = ?" if trial_id is not None else ""
+    def require_sound(self) -> None:
+        """Reads everything there is, down to the pages of the file.
+
+        Raises:
+            RunError: Something is damaged, and this is a strict reader.
+        """
+        problems = self._connection.execute("PRAGMA integrity_check(1)").fetchall()
+        if problems != [("ok",)]:
+            self._table.damaged("file", [str(problem).splitlines()[0] for (problem,) in problems])
+        for (key,) in self._table.rows("meta", ("key",), "key"):
+            self.meta(key)
+        for read in (self.trials, self.oracle_state, self.evaluations, self.work, self.events):
+            read()
+
+    def _epochs(self, where: str, given: tuple[str, ...]) -> dict[str, tuple[Epoch, ...]]:
+        columns = "trial, number, metrics, seconds, train_seconds"
+        rows = self._table.rows("epoch", ("trial", "number"), columns, where, given)
         found: dict[str, list[Epoch]] = {}
-        for trial, number, metrics, seconds, train_seconds in self._all(
-            f"SELECT trial, number, metrics, seconds, train_seconds FROM epoch {where} ORDER BY trial, number",
-            (trial_id,) if trial_id is not None else (),
-        ):
-            found.setdefault(trial, []).append(Epoch(number, jsondata.loads(metrics), seconds, train_seconds))
+        for trial, epoch in self._table.checked("epoch", rows, lambda row: (row[0], door.epoch(row[1:]))):
+            found.setdefault(trial, []).append(epoch)
         return {trial: tuple(epochs) for trial, epochs in found.items()}
 
-    def _all(self, query: str, arguments: Iterable[Any] = ()) -> list[Any]:
-        try:
-            return self._connection.execute(query, tuple(arguments)).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise RunError(f"{self.directory / layout.STORE}: damaged ({error})") from error
-
-    def _one(self, query: str, arguments: Iterable[Any] = ()) -> Any:
-        rows = self._all(query, arguments)
-        return rows[0] if rows else None
+    def _descended(self, trials: list[Trial]) -> list[Trial]:
+        """Those whose parent was asked for before them: nothing ever goes round in circles."""
+        position = {trial.id: i for i, trial in enumerate(trials)}
+        kept = [trial for i, trial in enumerate(trials) if position.get(trial.parent or "", -1) < i]
+        if len(kept) < len(trials):
+            lost = sorted({trial.id for trial in trials} - {trial.id for trial in kept})
+            self._table.damaged("trial", [f"{trial}: parent is a later trial" for trial in lost])
+        return kept
 
 
 class RunStore(RunReader):
     """The only writer of a run's state. Every method is one transaction, on disk when it returns.
+
+    It builds on nothing that is damaged: what it is asked for is read strictly.
+
+    Args:
+        directory: The run directory.
 
     Every method that writes raises `DiskError` if it cannot, for example on a full disk; nothing of it is then there.
 
@@ -245,20 +326,27 @@ class RunStore(RunReader):
     """
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+        super().__init__(directory, strict=True)
         if self._version < _VERSION:
-            with self._transaction() as execute:
-                execute(_LOG_TABLE)
-                execute(f"PRAGMA user_version = {_VERSION}")
+            try:
+                with self._transaction() as execute:
+                    execute(_LOG_TABLE)
+                    execute(f"PRAGMA user_version = {_VERSION}")
+            except BaseException:
+                self.close()
+                raise
             self._version = _VERSION
 
     @classmethod
-    def create(cls, directory: Path, meta: Mapping[str, Any]) -> RunStore:
-        """Makes an empty store.
+    def create(
+        cls, directory: Path, meta: Mapping[str, Any], fill: Callable[[RunStore], object] | None = None
+    ) -> RunStore:
+        """Makes a store without trials.
 
         Args:
             directory: The run directory; it is made if it is missing.
             meta: The facts of the run, JSON data.
+            fill: Writes what the store begins with; before it has ended there is no run.
 
         Raises:
             RunError: The directory already holds a run, or cannot be written.
@@ -268,10 +356,11 @@ class RunStore(RunReader):
         if path.exists():
             raise RunError(f"{directory}: already holds a run")
         # A half-made store must never look like a run: it gets its name when it is complete.
-        making = path.with_suffix(".making")
+        making = directory / _Unnamed._file
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            making.unlink(missing_ok=True)
+            for left_over in directory.glob(f"{making.name}*"):
+                left_over.unlink()
             connection = sqlite3.connect(making, isolation_level=None)
             try:
                 connection.executescript(_SCHEMA)
@@ -281,19 +370,23 @@ class RunStore(RunReader):
                 connection.execute(f"PRAGMA user_version = {_VERSION}")
             finally:
                 connection.close()
+            if fill is not None:
+                with _Unnamed(directory) as unnamed:
+                    fill(unnamed)
             making.rename(path)
         except (OSError, sqlite3.Error) as error:
             raise RunError(f"{directory}: cannot be written ({error})") from error
         return cls(directory)
 
     def _connect(self) -> sqlite3.Connection:
-        path = self.directory / layout.STORE
+        path = self._path
         if not path.is_file():
             raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            storefile.prepare(connection)
         except sqlite3.Error as error:
             raise RunError(f"{path}: cannot be opened for writing ({error})") from error
         return connection
@@ -301,8 +394,7 @@ class RunStore(RunReader):
     def put_meta(self, **facts: Any) -> None:
         """Records facts of the run, replacing those of the same name."""
         with self._transaction() as execute:
-            for key, value in facts.items():
-                execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, jsondata.dumps(value)))
+            _put_meta(execute, facts)
 
     def begin(self, trial: Trial, oracle_state: Mapping[str, Any] | None = None) -> None:
         """Records a trial that is about to run, and the state of the oracle that proposed it."""
@@ -339,6 +431,15 @@ class RunStore(RunReader):
                 (state, finished, _dump(oracle), trial_id),
             )
             _put_oracle(execute, oracle_state)
+
+    def tell(
+        self, trial_id: str, oracle: Mapping[str, Any] | None, oracle_state: Mapping[str, Any] | None, **facts: Any
+    ) -> None:
+        """Records that the oracle has learnt of a trial whose end is recorded already, and `facts` as `put_meta`."""
+        with self._transaction() as execute:
+            execute("UPDATE trial SET oracle = COALESCE(?, oracle) WHERE id = ?", (_dump(oracle), trial_id))
+            _put_oracle(execute, oracle_state)
+            _put_meta(execute, facts)
 
     def update_checkpoints(self, outcomes: Mapping[str, Outcome]) -> None:
         """Records, by trial id, which checkpoint files are left. Call it before the files are deleted."""
@@ -393,26 +494,24 @@ class RunStore(RunReader):
             raise
 
 
-def _open_for_reading(path: Path) -> sqlite3.Connection:
-    uri = path.resolve().as_uri()
-    try:
-        connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=30.0)
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-        return connection
-    except sqlite3.OperationalError:
-        # In a folder that may not be written, a WAL store has no shared-memory file; nobody writes there either.
-        try:
-            connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
-            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            return connection
-        except sqlite3.Error as error:
-            raise RunError(f"{path}: cannot be read ({error})") from error
-    except sqlite3.DatabaseError as error:
-        raise RunError(f"{path}: not a run store, or damaged ({error})") from error
+class _Unnamed(RunStore):
+    """A store that is being made."""
+
+    _file = "run.making"
+
+
+def _of_kinds(kinds: tuple[TrialKind, ...]) -> tuple[str, tuple[str, ...]]:
+    """A condition that only these kinds meet, and its parameters; all do where none is named."""
+    return (f"kind IN ({','.join('?' * len(kinds))})" if kinds else ""), kinds
 
 
 def _dump(data: Mapping[str, Any] | None) -> str | None:
     return None if data is None else jsondata.dumps(data)
+
+
+def _put_meta(execute: Any, facts: Mapping[str, Any]) -> None:
+    for key, value in facts.items():
+        execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, jsondata.dumps(value)))
 
 
 def _put_oracle(execute: Any, state: Mapping[str, Any] | None) -> None:
@@ -435,24 +534,25 @@ def _put_outcome(execute: Any, trial_id: str, outcome: Outcome) -> None:
     execute("UPDATE trial SET outcome = ? WHERE id = ?", (jsondata.dumps(jsondata.outcome_to_json(outcome)), trial_id))
 
 
-def _trial(row: Any, epochs: tuple[Epoch, ...]) -> Trial:
-    (trial_id, configuration, kind, name, values, settings, seed, epochs_from, epochs_to, parent, state, outcome,
-     started, finished, oracle, note) = row  # fmt: skip
-    return Trial(
-        id=trial_id,
-        configuration=configuration,
-        kind=TrialKind(kind),
-        name=name,
-        values=jsondata.loads(values),
-        settings=jsondata.loads(settings),
-        seed=seed,
-        epochs_from=epochs_from,
-        epochs_to=epochs_to,
-        parent=parent,
-        state=TrialState(state),
-        outcome=None if outcome is None else jsondata.outcome_from_json(jsondata.loads(outcome), epochs),
-        started=started,
-        finished=finished,
-        oracle=None if oracle is None else jsondata.loads(oracle),
-        note=note,
+def _fact(key: str, value: Any) -> Any:
+    return recorded.fact(key, door.parsed("value", value))
+
+
+def _evaluation(row: tuple[Any, ...]) -> Evaluation:
+    trial, part, metrics, rows, seconds, file, at = row
+    return Evaluation(
+        door.name("trial", trial),
+        door.text("part", part),
+        door.measures("metrics", door.parsed("metrics", metrics)),
+        door.whole("rows", rows),
+        door.span("seconds", seconds),
+        door.file_below("file", file, layout.EVALUATION, 1),
+        door.instant("at", at),
     )
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    _, at, level, message = row
+    if level not in LEVELS:
+        raise door.Damaged(f"level is {ascii(level)[:60]}, none of {', '.join(LEVELS)}")
+    return Event(door.instant("at", at), level, door.text("message", message))

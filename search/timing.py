@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import dataclass
 
-import spaces
 from spaces import Dataset, Settings, Split
 
 _STEPS = 8
@@ -19,10 +18,12 @@ class Speed:
     Attributes:
         build_seconds: Building, compiling and the first steps.
         epoch_seconds: One epoch of all training rows, validation included.
+        reported: Names of the values that an epoch has.
     """
 
     build_seconds: float
     epoch_seconds: float
+    reported: tuple[str, ...]
 
 
 def measure(settings: Settings, data: Dataset) -> Speed:
@@ -34,16 +35,16 @@ def measure(settings: Settings, data: Dataset) -> Speed:
     """
     from keras.utils import clear_session
 
-    from search.training.engine import Engine, Rows
+    from search.training.engine import Rows, fresh
 
     started = time.perf_counter()
     batch = settings.training.batch_size
     train, validation = _first(data.train, _STEPS * batch), _first(data.validation, _STEPS * batch)
     train_rows, validation_rows = Rows(train), Rows(validation)
-    engine = Engine(spaces.build_model(settings, data.info, seed=0), 0, batch)
+    engine = fresh(settings, data.info, seed=0)
     engine.prepare(train_rows)
-    engine.train_epoch(train_rows, 1)
-    engine.evaluate(validation_rows)
+    reported = engine.train_epoch(train_rows, 1)
+    validated_on = engine.evaluate(validation_rows)
     built = time.perf_counter()
     engine.train_epoch(train_rows, 2)
     trained = time.perf_counter()
@@ -52,7 +53,11 @@ def measure(settings: Settings, data: Dataset) -> Speed:
     clear_session(free_memory=False)
     steps = math.ceil(len(data.train) / batch) / math.ceil(len(train) / batch)
     rest = len(data.validation) / len(validation)
-    return Speed(built - started, (trained - built) * steps + (validated - trained) * rest)
+    return Speed(
+        built - started,
+        (trained - built) * steps + (validated - trained) * rest,
+        (*reported, *(f"val_{name}" for name in validated_on)),
+    )
 
 
 def _first(split: Split, rows: int) -> Split:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from search.budget import Deadline
+
 Scalar = bool | int | float | str
 
 
@@ -144,7 +146,7 @@ class TrialJob:
             epoch, unless early stopping ended the training: then `best` counts).
         data: Which rows train: `train`, or `train+validation` (then there is no validation).
         max_parameters: Limit on the model's parameters, or None.
-        until: Unix time; no epoch is begun that is not expected to end before it. None: no such limit.
+        deadline: No epoch is begun that is not expected to end before it, nor anything after it. None: no such limit.
         seconds_per_trial: Limit on the wall time of the trial, or None.
         seconds_per_epoch: Limit on the wall time of one epoch, or None.
     """
@@ -162,7 +164,7 @@ class TrialJob:
     keep: tuple[str, ...] = ("best",)
     data: str = "train"
     max_parameters: int | None = None
-    until: float | None = None
+    deadline: Deadline | None = None
     seconds_per_trial: float | None = None
     seconds_per_epoch: float | None = None
 
@@ -196,6 +198,11 @@ class Outcome:
     best: Checkpoint | None = None
     last: Checkpoint | None = None
     build_seconds: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is what its settings ask for: neither failed nor cut short by time or on request."""
+        return self.failure is None and (self.stopped is Stop.LENGTH or self.stopped in ENDED_EARLY)
 
 
 @dataclass(frozen=True)

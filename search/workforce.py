@@ -48,9 +48,15 @@ def candidates(cores: int, most_workers: int) -> list[Workforce]:
     return [few] if few == many else [few, many]
 
 
-def is_short(spec: SearchSpec, data: Dataset) -> bool:
-    """Whether the search reads so little data that it is over before workers are up."""
-    epochs = planned(spec).epochs
+def is_short(spec: SearchSpec, data: Dataset, *, timed: bool) -> bool:
+    """Whether the search reads so little data that it is over before workers are up.
+
+    Args:
+        spec: The space file.
+        data: The data set.
+        timed: Whether the run has to be done by some hour.
+    """
+    epochs = planned(spec, timed=timed).epochs
     return epochs is not None and epochs * float(data.train.x.size) < _SHORT_VALUES
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from spaces.baseline import Baseline
 from spaces.configurations import configure, configure_baseline, extremes, sample, size
-from spaces.errors import DataError, Problem, SpaceError
+from spaces.errors import CodeError, DataError, Problem, SpaceError
 from spaces.library import imports, library_file, load, names
 from spaces.plain import dump
 from spaces.schema import json_schema
@@ -35,6 +35,7 @@ _LATER = {
 
 __all__ = [
     "Baseline",
+    "CodeError",
     "DataError",
     "DataInfo",
     "Dataset",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import eq
+from typing import Any, overload
 
 Value = bool | int | float | str
 When = tuple[tuple[str, tuple[Value, ...]], ...]
@@ -69,16 +71,17 @@ class Range:
     when: When = ()
 
     @property
-    def values(self) -> tuple[Value, ...] | None:
-        """All values, smallest first; None for a continuous range."""
-        count = self.size
-        if count is None:
-            return None
-        return tuple(self._at(index) for index in range(count))
+    def values(self) -> Sequence[Value] | None:
+        """All values, smallest first, each made when it is asked for; None for a continuous range."""
+        return None if self.size is None else _Steps(self)
 
     @property
     def size(self) -> int | None:
-        """Number of values; None for a continuous range."""
+        """Number of values; None for a continuous range.
+
+        Raises:
+            OverflowError: the step is so small that they cannot be counted.
+        """
         if self.step is None:
             return int(self.max) - int(self.min) + 1 if self.integer else None
         if self.log:
@@ -98,7 +101,7 @@ class Range:
             return min(max(float(value), float(self.min)), float(self.max))
         ratio = math.log(value / self.min, self.step) if self.log else (value - self.min) / self.step
         index = round(ratio)
-        found = self._at(index)
+        found = self.at(index)
         close = math.isclose(float(found), value, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE * self.step)
         return found if close and 0 <= index < (self.size or 0) else None
 
@@ -106,7 +109,7 @@ class Range:
         """A value, spread evenly over the range or over its logarithm."""
         count = self.size
         if self.step is not None and count is not None:
-            return self._at(rng.randrange(count))
+            return self.at(rng.randrange(count))
         if self.integer:
             if not self.log:
                 return rng.randint(int(self.min), int(self.max))
@@ -118,11 +121,44 @@ class Range:
             return min(max(drawn, float(self.min)), float(self.max))
         return rng.uniform(self.min, self.max)
 
-    def _at(self, index: int) -> int | float:
+    def at(self, index: int) -> int | float:
+        """The value so many steps above `min`."""
         step = 1 if self.step is None else self.step
         value = self.min * step**index if self.log and self.step else self.min + index * step
         # Twelve digits: 0.1 * 3 shall be 0.3 in tables and files.
         return int(value) if self.integer else float(f"{value:.12g}")
+
+
+class _Steps(Sequence[Value]):
+    """The values of a range, of which there may be too many to spell out."""
+
+    def __init__(self, spread: Range) -> None:
+        self._range = spread
+        self._indices = range(spread.size or 0)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Value: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Value, ...]: ...
+    def __getitem__(self, index: int | slice) -> Value | tuple[Value, ...]:
+        found = self._indices[index]
+        return self._range.at(found) if isinstance(found, int) else tuple(self._range.at(i) for i in found)
+
+    def __iter__(self) -> Iterator[Value]:
+        return (self._range.at(index) for index in self._indices)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Steps | tuple) and len(self) == len(other) and all(map(eq, self, other))
+
+    def __hash__(self) -> int:
+        return hash(self._range)
+
+    def __contains__(self, value: object) -> bool:
+        near = self._range.nearest(value)
+        return near is not None and near == value
 
 
 Dimension = Fixed | Choice | Range

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spaces.printable import printable
+
+_MOST_SHOWN = 50
+_LONGEST_KEY = 200
+_LONGEST_MESSAGE = 2000
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -28,13 +34,14 @@ class Problem:
     path: tuple[str | int, ...] = ()
 
     def __post_init__(self) -> None:
-        # Words of a stranger's file shall not steer the terminal they are printed on.
-        object.__setattr__(self, "key", _printable(self.key))
-        object.__setattr__(self, "message", _printable(self.message))
+        # Words of a stranger's file shall neither steer nor flood the terminal they are printed on.
+        object.__setattr__(self, "key", _short(self.key, _LONGEST_KEY))
+        object.__setattr__(self, "message", _short(self.message, _LONGEST_MESSAGE))
 
     def __str__(self) -> str:
-        place = [] if self.file is None else [self.file if self.line is None else f"{self.file}:{self.line}"]
-        if self.key and self.file != f"--set {self.key}":
+        file = None if self.file is None else printable(self.file)
+        place = [] if file is None else [file if self.line is None else f"{file}:{self.line}"]
+        if self.key and file != f"--set {self.key}":
             place.append(self.key)
         return ": ".join([*place, self.message])
 
@@ -43,23 +50,34 @@ class SpaceError(ValueError):
     """A space file, or the mapping that stands for one, is not a legal search space.
 
     Attributes:
-        problems: every mistake that was found, in the order of the file.
+        problems: every mistake that was found, in the order of the file. The text of the error, one line for each,
+            shows the first 50 and counts the others.
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        lines = [str(problem) for problem in self.problems[:_MOST_SHOWN]]
+        if (more := len(self.problems) - _MOST_SHOWN) > 0:
+            lines.append(f"… and {more} more mistake{'s' if more > 1 else ''}")
+        super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[type[SpaceError], tuple[tuple[Problem, ...]]]:
         return type(self), (self.problems,)
 
 
 class DataError(ValueError):
-    """The data of a space are missing or unusable. The message names the file."""
+    """The data of a space are missing or unusable. The message, one line, names the file."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+class CodeError(ValueError):
+    """A function of the user's cannot be used. The message names it, and where there is one the line."""
+
+
+def _short(text: str, longest: int) -> str:
+    return printable(text if len(text) <= longest else text[: longest - 1] + "…")
 
 
 def problem(path: Sequence[str | int], message: str) -> Problem:

@@ -18,6 +18,9 @@ DEFINITION = "x-definition"
 # Above it lie infinity and whole numbers that are no float; NaN compares false.
 _HUGE = 1e300
 
+# A search keeps a list of every value of a range that has a step.
+_MOST_VALUES = {"integer": 1_000_000, "number": 100_000}
+
 _RANGE_KEYS = ("min", "max", "step", "log", "when")
 
 
@@ -138,17 +141,17 @@ class Kind:
         if not raw:
             refusals.add("found an empty list; allowed: at least one value", *path)
             return None
-        values: list[Value] = []
+        values: dict[Value, None] = {}
         for index, item in enumerate(raw):
             value = self._checked(item, (*path, index), refusals)
             if value is not None and value in values:
                 refusals.add(f"{shown(item)} is listed twice", *path, index)
             elif value is not None:
-                values.append(value)
+                values[value] = None
         if not values:
             return None
         # A list of one is no choice, and a fixed value never becomes a hyperparameter.
-        return Choice(tuple(values), when) if len(values) > 1 else Fixed(values[0], when)
+        return Choice(tuple(values), when) if len(values) > 1 else Fixed(next(iter(values)), when)
 
     def _range(self, raw: dict[str, Any], path: tuple[str, ...], when: When, refusals: Refusals) -> Dimension | None:
         if self.type in ("boolean", "word"):
@@ -177,13 +180,27 @@ class Kind:
                 if low == high:
                     return Fixed(low, when)
                 made = Range(low, high, self.type == "integer", step, log, when)
-                if made.size == 1:
-                    refusals.add(f"found {shown(step)}: no second value fits between min and max", *path, "step")
+                self._check_count(made, path, refusals)
                 return made
         return None
 
+    def _check_count(self, made: Range, path: tuple[str, ...], refusals: Refusals) -> None:
+        most = _MOST_VALUES[self.type]
+        try:
+            count = made.size
+        except OverflowError:
+            count = most + 1
+        if count == 1:
+            refusals.add(f"found {shown(made.step)}: no second value fits between min and max", *path, "step")
+        elif count is not None and count > most and made.step is None:
+            refusals.add(f"holds too many whole numbers; allowed: at most {most}", *path)
+        elif count is not None and count > most:
+            instead = "" if made.integer else ", or no step for every number between min and max"
+            message = f"found {shown(made.step)}: makes too many values; allowed: at most {most}{instead}"
+            refusals.add(message, *path, "step")
+
     def _check_step(self, step: Any, log: bool, path: tuple[str, ...], refusals: Refusals) -> None:
-        number = isinstance(step, int | float) and not isinstance(step, bool)
+        number = isinstance(step, int | float) and not isinstance(step, bool) and -_HUGE < step < _HUGE
         whole = self.type == "number" or (number and step == int(step))
         if not number or not whole or step <= (1 if log else 0):
             kind = "a whole number" if self.type == "integer" else "a number"

@@ -29,20 +29,27 @@ def build_model(settings: Settings, info: DataInfo, seed: int | None = None) -> 
     Raises:
         ValueError: the configuration cannot be built for these data; the message says why.
     """
+    return trainable(settings, info, seed)[0]
+
+
+def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tuple[keras.Model, bool]:
+    """As `build_model`; and whether the user's function compiled it, so that it expects labels as they came."""
     if seed is not None:
         keras.utils.set_random_seed(seed)
     if settings.family.startswith(_PYTHON):
-        from spaces.user_model import build
+        from spaces.user_model import build, fit_to
 
-        model = build(settings.family.removeprefix(_PYTHON), settings.model)
+        reference = settings.family.removeprefix(_PYTHON)
+        model = build(reference, settings.model)
+        fit_to(model, reference, settings.training.loss, info)
         if model.compiled:
-            return model
+            return model, True
         output = "probabilities"
     else:
         model = architecture(settings, info)
         output = settings.model["output"]
     compile_model(model, settings.training, info, output)
-    return model
+    return model, False
 
 
 def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo, output: str) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from spaces.errors import Problem, SpaceError
-from spaces.yamlfile import Document, Position, read_text
+from spaces.section import shown
+from spaces.yamlfile import MAX_DEPTH, Document, Position, read_text
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
@@ -30,7 +31,9 @@ def _apply(document: Document, override: str) -> None:
     path = tuple(key.strip().split("."))
     place = f"--set {key.strip()}"
     if not equals or not all(path):
-        raise SpaceError([Problem(f"--set {override}", None, None, "", "is not of the form key=value")])
+        raise SpaceError([Problem(f"--set {override[:100]}", None, None, "", "is not of the form key=value")])
+    if len(path) > MAX_DEPTH:
+        raise SpaceError([Problem(f"--set {key[:100]}", None, None, "", f"has more than {MAX_DEPTH} parts")])
     value = _value(text, place)
     walked: list[str | int] = []
     target: Any = document.data
@@ -61,9 +64,9 @@ def _value(text: str, place: str) -> Any:
 def _step(target: Any, part: str, place: str) -> str | int:
     if not isinstance(target, list):
         return part
-    if part.isdigit() and int(part) < len(target):
+    if part.isdecimal() and len(part) < 10 and int(part) < len(target):
         return int(part)
-    message = f"found '{part}' as the position in a list; allowed: 0 to {len(target) - 1}"
+    message = f"found {shown(part)} as the position in a list; allowed: 0 to {len(target) - 1}"
     raise SpaceError([Problem(place, None, None, "", message)])
 
 

@@ -37,10 +37,17 @@ def _targets(targets: tuple[Target, ...]) -> dict[str, dict[str, float]]:
 
 def dump(spec: SearchSpec) -> str:
     """The whole spec as YAML 1.2, defaults filled in and paths absolute: `load` makes an equal spec of it."""
+    text = _yaml(to_plain(spec), visible=True)
+    # Marks that turn the direction of writing would show another file than the one that is read.
+    return text if text.replace("\n", "").isprintable() else _yaml(to_plain(spec), visible=False)
+
+
+def _yaml(plain: Any, *, visible: bool) -> str:
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
     yaml.sort_base_mapping_type_on_output = False
     yaml.width = 200
+    yaml.allow_unicode = visible
     text = io.StringIO()
-    yaml.dump(to_plain(spec), text)
+    yaml.dump(plain, text)
     return text.getvalue()

@@ -6,14 +6,17 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from spaces import keras_names
+from spaces.errors import CodeError
 from spaces.section import refuse, shown
+from spaces.user_code import place, running
 
 _REFERENCE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
 _FILE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
@@ -81,36 +84,88 @@ def load_function(reference: str) -> Callable[..., Any]:
     """Imports the function that a reference names. This runs the module's code.
 
     Raises:
-        ValueError: there is no such module or function, or it is not callable. Errors of the module's own
-            code come through as they are.
+        CodeError: there is no such module or function, it is not callable, or importing it raised something.
     """
-    module_name, _, function_name = reference.rpartition(":")
-    by_file = _FILE.fullmatch(reference)
-    if by_file:
-        module = _module_from(Path(module_name))
-    else:
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not module_name.startswith(error.name):
-                raise
-            raise ValueError(f"{reference}: there is no module {error.name}") from None
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise ValueError(f"{reference}: {module_name} has no function {function_name}")
-    return function  # type: ignore[no-any-return]
+    found = load_attribute(reference)
+    if not callable(found):
+        raise _missing(reference)
+    return found  # type: ignore[no-any-return]
 
 
-def _module_from(file: Path) -> Any:
-    if not file.is_file():
-        raise ValueError(f"{file} is not a file")
-    # The path is part of the name: two spaces may each have a model.py.
-    name = "nightshift_user_" + re.sub(r"\W", "_", str(file.with_suffix("")))
+def load_attribute(reference: str) -> Any:
+    """As `load_function`, for anything that the module holds under this name."""
+    name = reference.rpartition(":")[2]
+    module = _module(reference)
+    if not hasattr(module, name):
+        raise _missing(reference)
+    return getattr(module, name)
+
+
+def call(reference: str, function: Callable[..., Any], *arguments: Any, what: str = "") -> Any:
+    """What a function of the user's returns; `what` is said before an error of its own.
+
+    Raises:
+        CodeError: with its line, for whatever it raised except `KeyboardInterrupt`.
+    """
+    with running(reference, file_of(reference), what, function):
+        return function(*arguments)
+
+
+def line_of(reference: str, error: BaseException) -> str | None:
+    """Function and line of the user's nearest to an error, see `spaces.user_code.place`; None if there is none."""
+    where = place(reference, file_of(reference), error)
+    return None if where == reference else where
+
+
+def names_given(reference: str) -> Mapping[str, int]:
+    """The names that Keras gave out while the module was imported."""
+    return _NAMES_GIVEN.get(_module_name(reference), {})
+
+
+# By name of the module, which is imported once.
+_NAMES_GIVEN: dict[str, Mapping[str, int]] = {}
+
+
+def _missing(reference: str) -> CodeError:
+    module, _, name = reference.rpartition(":")
+    hint = "; what a notebook or script defined is gone with it" if module == "__main__" else ""
+    return CodeError(f"{reference}: {module} has no function {name}{hint}")
+
+
+def _module(reference: str) -> Any:
+    name = _module_name(reference)
     if name in sys.modules:
         return sys.modules[name]
+    file = file_of(reference)
+    with running(reference, file, "importing it raised "), keras_names.counting_from({}):
+        module = _module_from(Path(file), name) if _FILE.fullmatch(reference) else _installed(reference, name)
+        _NAMES_GIVEN[name] = keras_names.current()
+    return module
+
+
+def _module_name(reference: str) -> str:
+    module = reference.rpartition(":")[0]
+    if not _FILE.fullmatch(reference):
+        return module
+    # The path is part of the name: two spaces may each have a model.py.
+    return "nightshift_user_" + re.sub(r"\W", "_", str(Path(module).with_suffix("")))
+
+
+def _installed(reference: str, name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        raise CodeError(f"{reference}: there is no module {error.name}") from None
+
+
+def _module_from(file: Path, name: str) -> Any:
+    if not file.is_file():
+        raise CodeError(f"{file} is not a file")
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{file} cannot be imported")
+        raise CodeError(f"{file} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

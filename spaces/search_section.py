@@ -66,6 +66,13 @@ class SearchSection(Section):
     warm_start: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = Field(
         default=(), description="Run directories whose curves freeze-thaw begins with."
     )
+    order: Literal["free", "fixed"] = Field(
+        default="free",
+        description="free: no worker waits, so that what the algorithm knows when it chooses depends on which trial "
+        "happens to end first. fixed: it learns of the trials in the order in which it chose them, so that the same "
+        "search with the same number of workers gives the same table, up to the first trial that a time limit cuts; "
+        "a worker may have to wait for a slow trial.",
+    )
 
     @model_validator(mode="after")
     def _warm_start_fits_the_algorithm(self) -> Self:
@@ -83,8 +90,14 @@ class Constraints(Section):
 class Limits(Section):
     """What a trial or the run may use."""
 
-    seconds_per_trial: Seconds | None = Field(default=None, description="Longest training of one trial.")
-    seconds_per_epoch: Seconds | None = Field(default=None, description="Longest epoch.")
+    seconds_per_trial: Seconds | None = Field(
+        default=None, description="Longest time for one trial, building the model included."
+    )
+    seconds_per_epoch: Seconds | None = Field(
+        default=None,
+        description="Longest epoch. Building the model does not count: a model that hangs while it is built is ended "
+        "by seconds_per_trial only.",
+    )
     disk: Bytes = Field(default=None, description="Largest run directory, e.g. 20GB.", json_schema_extra=_BYTES_SCHEMA)
     memory: Bytes = Field(default=None, description="Largest memory of a worker.", json_schema_extra=_BYTES_SCHEMA)
 

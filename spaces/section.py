@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
+
+_MOST_LISTED = 100
+_LONGEST_WORD = 100
 
 KeyPath = tuple[str | int, ...]
 
@@ -54,17 +58,20 @@ def shown(value: Any) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list"
+    if isinstance(value, int) and abs(value) >= 10**300:  # Python refuses to spell out the longest
+        return "a number of more than 300 digits"
     return f"{value:.12g}" if isinstance(value, float) else str(value)[:60]
 
 
 def listed(words: Iterable[Any]) -> str:
-    """`adam, sgd`: allowed values in a message."""
-    return ", ".join(shown(word) if isinstance(word, bool) else str(word) for word in words)
+    """`adam, sgd`: allowed values in a message, of very many the first."""
+    named = [shown(word) if isinstance(word, bool) else str(word) for word in islice(words, _MOST_LISTED + 1)]
+    return ", ".join(named if len(named) <= _MOST_LISTED else [*named[:_MOST_LISTED], "…"])
 
 
 def suggestion(word: Any, known: Sequence[str]) -> str:
     """` (did you mean 'momentum'?)` where a known word is near, otherwise nothing."""
-    near = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(word)[:_LONGEST_WORD], known, n=1, cutoff=0.6)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 

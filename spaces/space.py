@@ -114,7 +114,8 @@ class _Compiler:
                 if setting.dimension is not None:
                     self._report(setting, f"has no effect: it needs {need.text}")
                 return False
-            if isinstance(parent.dimension, Choice | Range) and possible is not None and possible != values:
+            decided = isinstance(parent.dimension, Choice | Range)
+            if decided and values is not None and possible is not None and len(possible) < len(values):
                 _intersect(found, need.setting, possible)
             self._inherit(need.setting, found)
         return all(found.values())
@@ -162,7 +163,11 @@ def _default_only(setting: Setting) -> tuple[Value, ...] | None:
 
 
 def _intersect(found: dict[str, tuple[Value, ...]], name: str, values: tuple[Value, ...]) -> None:
-    found[name] = tuple(value for value in found.get(name, values) if value in values)
+    if name not in found:
+        found[name] = values
+        return
+    both = set(values)
+    found[name] = tuple(value for value in found[name] if value in both)
 
 
 def _allowed(dimension: Choice | Range) -> str:
@@ -194,9 +199,9 @@ def _count(rest: tuple[Hyperparameter, ...], active: dict[str, Value], parents: 
         # Values that decide the same conditions the same way are counted once, times their number.
         tail = rest[index + 1 :]
         groups: dict[tuple[bool, ...], list[Value]] = {}
-        asked = [c for h in tail for c in h.conditions if c.name == hyperparameter.name]
+        asked = [set(c.values) for h in tail for c in h.conditions if c.name == hyperparameter.name]
         for value in dimension.values or ():
-            groups.setdefault(tuple(value in c.values for c in asked), []).append(value)
+            groups.setdefault(tuple(value in values for values in asked), []).append(value)
         branches = 0
         for values in groups.values():
             below = _count(tail, {**active, hyperparameter.name: values[0]}, parents)
@@ -236,8 +241,7 @@ def extreme(hyperparameters: Iterable[Hyperparameter], *, largest: bool) -> dict
         name, dimension = hyperparameter.name, hyperparameter.dimension
         if isinstance(dimension, Range):
             values = dimension.values
-            ends = (dimension.min, dimension.max) if values is None else (values[0], values[-1])
-            active[name] = ends[largest]
+            active[name] = (dimension.min, dimension.max)[largest] if values is None else values[-1 if largest else 0]
             continue
         order = _SIZES.get(name, ())
         ranked = sorted(dimension.choices, key=lambda v: order.index(v) if isinstance(v, str) and v in order else 0)

@@ -81,7 +81,9 @@ class SearchSpec(Section):
 
     @property
     def min_epochs(self) -> int:
-        """Shortest training of a configuration, in epochs."""
+        """Shortest training of a configuration, in epochs; a single trial has the full length: nothing follows it."""
+        if self.search.max_trials == 1 and self.search.algorithm in MULTI_FIDELITY:
+            return self.max_epochs
         decided_by_search = self.search.algorithm in MULTI_FIDELITY and isinstance(self.training.epochs, Fixed)
         return 1 if decided_by_search else epoch_limits(self.training.epochs)[0]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
 
-from spaces.dimensions import Dimension, Fixed, Value
+from spaces.dimensions import Dimension, Fixed, Range, Value
 from spaces.families.setting import Need, Setting, above
 from spaces.kinds import Kind
 from spaces.metrics import LOSSES, METRICS, history_names, task_of
@@ -184,4 +184,6 @@ def epoch_limits(epochs: Dimension) -> tuple[int, int]:
     if isinstance(epochs, Fixed):
         return int(epochs.value), int(epochs.value)
     values = epochs.values or ()
-    return int(min(values)), int(max(values))
+    # A range is in order; a list need not be.
+    ends = (values[0], values[-1]) if isinstance(epochs, Range) else values
+    return int(min(ends)), int(max(ends))

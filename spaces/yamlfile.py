@@ -6,22 +6,37 @@ limits on size, depth and alias expansion keep a hostile file from using up memo
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import Reader, ReaderError
 
 from spaces.errors import Problem, SpaceError, dotted
+from spaces.files import unreadable
+from spaces.section import shown
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
 MAX_VALUES = 20_000
+MAX_DIGITS = 18
+"""Digits of a whole number: stores and arrays keep no longer ones, and Python does not even print the longest."""
+
+_TOO_MUCH = f"its aliases and values unfold to too much; allowed: {MAX_VALUES} values"
+
+# What no file name and no file in UTF-8 can hold; an escape can spell it.
+_UNWRITABLE = re.compile(r"[\0\ud800-\udfff]")
 
 _TAG = "tag:yaml.org,2002:"
 _WORDS = {_TAG + "str", _TAG + "timestamp"}
@@ -59,58 +74,90 @@ class Document:
 
 
 def read_file(path: Path) -> Document:
-    """Reads a YAML file.
+    """Reads a YAML file in UTF-8. Nothing but a plain file is opened: a pipe may stay silent for ever.
 
     Raises:
         SpaceError: the file cannot be read, is not YAML 1.2, or is too large or too deep.
     """
     file = str(path)
+    if (reason := unreadable(path)) is not None:
+        raise SpaceError([Problem(file, None, None, "", reason)])
     try:
-        if not path.is_file():
-            raise SpaceError([Problem(file, None, None, "", "is not a file")])
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         reason = f"cannot be read: {os.strerror(error.errno or 0)}"
         raise SpaceError([Problem(file, None, None, "", reason)]) from None
     try:
-        return read_text(raw.decode("utf-8-sig"), file)
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise SpaceError([Problem(file, line, 1, "", "is not a text file in UTF-8")]) from None
+        hint = (
+            " (but in UTF-16; save it as UTF-8)" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ""
+        )
+        raise SpaceError([Problem(file, line, 1, "", f"is not a text file in UTF-8{hint}")]) from None
+    return read_text(text, file)
 
 
 def read_text(text: str, file: str | None = None) -> Document:
     """Reads YAML text; `file` is what its error messages name. Raises SpaceError as `read_file`."""
-    if len(text.encode()) > MAX_BYTES:
+    if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
         message = f"is too large for a space file; allowed: at most {MAX_BYTES // 1024} KiB"
         raise SpaceError([Problem(file, None, None, "", message)])
-    yaml = YAML(typ="rt", pure=True)
-    try:
-        _check_depth(yaml, text, file)
+    with _refusing(text, file) as yaml:
+        _check_events(yaml, text, file)
+    with _refusing(text, file) as yaml:
         node = yaml.compose(text)
+    reader = _Reader(file)
+    if node is None:
+        return Document(None, {(): Position(file, None if file is None else 1)})
+    return Document(reader.value(node, ()), reader.positions, reader.problems)
+
+
+@contextmanager
+def _refusing(text: str, file: str | None) -> Iterator[YAML]:
+    """A reader of YAML whose errors are SpaceErrors."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Reader = _PlacedReader
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it warns of, such as a name given twice to an anchor, harms nobody
+            yield yaml
+    except SpaceError:
+        raise
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
         reason = " ".join(part for part in (error.context, error.problem) if part)
         raise SpaceError([Problem(file, line, column, "", f"is not valid YAML: {reason}")]) from None
-    except YAMLError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise SpaceError([Problem(file, None, None, "", f"is not valid YAML: {reason}")]) from None
-    reader = _Reader(file)
-    data = None if node is None else reader.value(node, ())
-    return Document(data, reader.positions, reader.problems)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        message = f"is not valid YAML: found the control character {text[error.position]!r}"
+        raise SpaceError([Problem(file, line, None, "", message)]) from None
+    except Exception as error:  # ruamel.yaml lets some of Python's own errors through, as for an impossible escape
+        own = isinstance(error, YAMLError)
+        reason = str(error).strip().partition("\n")[0] if own else f"an escape or a word in it means nothing ({error})"
+        raise SpaceError([Problem(file, yaml.reader.reached + 1, None, "", f"is not valid YAML: {reason}")]) from None
 
 
-def _check_depth(yaml: YAML, text: str, file: str | None) -> None:
-    # The composer recurses, so that deep nesting has to be found before it runs.
-    depth = 0
+class _PlacedReader(Reader):
+    """Remembers the line that it had come to when reading ended."""
+
+    def reset_reader(self) -> None:
+        self.reached = getattr(self, "line", 0)
+        super().reset_reader()
+
+
+def _check_events(yaml: YAML, text: str, file: str | None) -> None:
+    # The composer recurses and keeps everything, so that what is too deep or too much has to be found before it runs.
+    depth = scalars = 0
     for event in yaml.parse(text):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > MAX_DEPTH:
+        scalars += isinstance(event, ScalarEvent)
+        if depth > MAX_DEPTH or scalars > 2 * MAX_VALUES:
             mark = event.start_mark
-            message = f"is nested more than {MAX_DEPTH} levels deep"
-            raise SpaceError([Problem(file, mark.line + 1, mark.column + 1, "", message)])
+            much = f"is nested more than {MAX_DEPTH} levels deep" if depth > MAX_DEPTH else _TOO_MUCH
+            raise SpaceError([Problem(file, mark.line + 1, mark.column + 1, "", much)])
 
 
 class _Reader:
@@ -126,8 +173,7 @@ class _Reader:
         self.count += 1
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
             # Aliases can make a short text stand for endless data.
-            message = f"its aliases and values unfold to too much; allowed: {MAX_VALUES} values"
-            raise SpaceError([Problem(self.file, node.start_mark.line + 1, None, "", message)])
+            raise SpaceError([Problem(self.file, node.start_mark.line + 1, None, "", _TOO_MUCH)])
         self.positions.setdefault(path, self._position(node))
         if isinstance(node, MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, path)
@@ -148,6 +194,9 @@ class _Reader:
                 self.problems.append(Problem(at.file, at.line, at.column, dotted(path), message))
                 continue
             key = str(key_node.value)
+            if _UNWRITABLE.search(key):
+                self._refuse(key_node, path, f"found the key {shown(key)}; allowed: words as keys")
+                continue
             if key in found:
                 first = self.positions[(*path, key)].line
                 self._refuse(key_node, (*path, key), f"is given twice, first in line {first}")
@@ -159,6 +208,8 @@ class _Reader:
     def _scalar(self, node: ScalarNode, path: tuple[str | int, ...]) -> Any:
         text = str(node.value)
         if node.tag in _WORDS:
+            if _UNWRITABLE.search(text):
+                return self._refuse(node, path, f"found {shown(text)}; allowed: text without zero bytes and surrogates")
             return text
         try:
             if node.tag == _TAG + "null":
@@ -166,12 +217,20 @@ class _Reader:
             if node.tag == _TAG + "bool":
                 return {"true": True, "false": False}[text.lower()]
             if node.tag == _TAG + "int":
-                return _integer(text)
+                return self._integer(node, text, path)
             if node.tag == _TAG + "float":
                 return self._float(node, text, path)
         except (ValueError, KeyError):
             return self._refuse(node, path, f"found '{text[:40]}', which cannot be read as {_tag_name(node)[2:]}")
         return self._refuse(node, path, _tag_message(node))
+
+    def _integer(self, node: ScalarNode, text: str, path: tuple[str | int, ...]) -> int | None:
+        # Even in base 8 three times as many digits are more than allowed.
+        number = _integer(text) if len(text) <= 4 * MAX_DIGITS else 10**MAX_DIGITS
+        if abs(number) < 10**MAX_DIGITS:
+            return number
+        self._refuse(node, path, f"found {text[:40]}; allowed: whole numbers of at most {MAX_DIGITS} digits")
+        return None
 
     def _float(self, node: ScalarNode, text: str, path: tuple[str | int, ...]) -> float | None:
         # YAML spells infinity and "not a number" with a dot, which float() refuses.

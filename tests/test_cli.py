@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +18,10 @@ from typer.testing import CliRunner
 import results
 import run_search
 import spaces
-from tests.results.conftest import make_run  # noqa: F401  (a fixture)
+from results.formats import plain_json
+from search import layout
+from search.store import RunStore
+from tests.results.conftest import SPACE, make_run  # noqa: F401  (a fixture)
 from tests.search import small
 
 ROOT = Path(__file__).parent.parent
@@ -270,6 +275,16 @@ def test_an_unexpected_error_is_one_sentence_and_a_traceback_only_on_request(mon
     assert isinstance(call("spaces", "-v").exception, ZeroDivisionError)
 
 
+def test_names_of_strangers_cannot_steer_the_terminal(tmp_path):
+    evil = tmp_path / "\x1b[2J\u202e.yaml"
+    evil.write_text("name: [1")
+    for arguments in (("run", evil, "--dry-run"), ("check", evil), ("table", evil), ("predict", evil, evil)):
+        result = call(*arguments)
+        assert result.exit_code == 2
+        assert "\\x1b[2J\\u202e" in result.stderr
+        assert result.stderr.replace("\n", "").isprintable()
+
+
 def test_markup_in_a_name_is_shown_as_it_is(tmp_path):
     one_error(call("status", tmp_path / "[red]x[/red]"), 2, "[red]x[/red]")
 
@@ -399,3 +414,164 @@ def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     shown = json.loads(call("status", tmp_path / "run", "--format", "json").stdout)
     assert (shown["exit"], shown["active"]) == ("interrupted", False)
     assert shown["epochs"] >= 2
+
+
+# --- a user's own code --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_model(tmp_path):
+    """Writes a module of the user's and a space file for its `build`; returns the file."""
+
+    def written(body, **search):
+        (tmp_path / "model.py").write_text(body, encoding="utf-8")
+        space = {
+            "name": "own",
+            "data": {"source": "digits", "limit": 200},
+            "model": {"family": {"python": "model:build"}},
+            "training": {"epochs": 1},
+            "search": {"algorithm": "random", "max_trials": 2, **search},
+        }
+        (tmp_path / "own.yaml").write_text(json.dumps(space), encoding="utf-8")
+        return tmp_path / "own.yaml"
+
+    return written
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("def build(hp):\n    hp.Int('units', 8, 32)\n    return Sequential([])\n", "line 3: NameError: name 'Sequ"),
+        ("def build(hp):\n    return hp.Int('units', 8, 32)\n", "line 1: returned int; it has to return a keras.Model"),
+        ("import keras\ndef build(hp)\n    return 1\n", "line 2: importing it raised SyntaxError: expected ':'"),
+        ("def build(hp):\n    raise SystemExit(0)\n", "line 2: SystemExit: 0"),
+    ],
+)
+def test_a_mistake_in_a_users_function_is_told_with_its_line(own_model, tmp_path, body, told):
+    space = own_model(body)
+    one_error(call("check", space), 2, f"model.py:build, {told}")
+    begun = call("run", space, "--run-dir", tmp_path / "run")
+    assert begun.exit_code == 2
+    assert f"model.py:build, {told}" in begun.stderr
+
+
+FIXED = """
+import keras
+
+def build(hp):
+    print("building")
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+
+
+def test_an_objective_that_nothing_reports_ends_check_and_run(own_model, tmp_path):
+    space = own_model(FIXED, objective={"name": "val_typo", "direction": "max"})
+    told = "objective val_typo is not reported; reported are loss, accuracy, val_loss, val_accuracy"
+    for command in (["check", space], ["run", space, "--run-dir", tmp_path / "run", "--workers", "0", "--no-check"]):
+        found = call(*command)
+        assert found.exit_code == 2
+        assert f"error: {told}" in found.stderr
+    rows = json.loads(call("table", tmp_path / "run", "--format", "json").stdout)
+    assert [(row["status"], row["epochs"], row["message"]) for row in rows] == [("failed", 1, told)]
+    assert f"error (1): {told}" in call("table", tmp_path / "run").stdout
+
+
+def test_a_function_that_chooses_and_prints_nothing_of_ours_is_trained_once(own_model, tmp_path):
+    space = own_model(FIXED)
+    checked = call("check", space, "--quick", "--format", "json")
+    assert json.loads(checked.stdout)["configurations"] == 1
+    assert "building" in checked.stderr
+    done = call("run", space, "--run-dir", tmp_path / "run", "--workers", "0", "--set", "final.seeds=0",
+                "--set", "export.formats=[keras]")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(call("table", tmp_path / "run", "--format", "json").stdout)) == 1
+
+
+@pytest.fixture
+def spoilt(run):
+    """Runs a statement on the run's store."""
+
+    def spoil(statement, *values):
+        connection = sqlite3.connect(run / layout.STORE)
+        with connection:
+            connection.execute(statement, values)
+        connection.close()
+        return run
+
+    return spoil
+
+
+def test_damage_is_told_once_and_the_rest_is_shown(spoilt):
+    run = spoilt("UPDATE trial SET seed = 'x' WHERE id = '0002'")
+    shown = call("table", run, "--format", "json")
+    assert shown.exit_code == 0
+    assert len(json.loads(shown.stdout)) == 10
+    assert shown.stderr.count("warning: ") == 1
+    assert f"{run / layout.STORE}: damaged, and left out: trial: '0002': seed is 'x'" in shown.stderr
+    assert call("table", run, "-q").stderr == ""
+    for command in ("status", "report", "compare"):
+        arguments = (command, run, "--no-png") if command == "report" else (command, run)
+        assert "seed is 'x'" in call(*arguments).stderr
+
+
+def test_a_store_of_which_nothing_can_be_read_is_refused(spoilt):
+    run = spoilt("UPDATE meta SET value = '{}' WHERE key = 'objective'")
+    for command in ("table", "status", "report", "compare", "export", "resume"):
+        result = call(command, run)
+        assert result.exit_code == 2, command
+        assert "objective" in result.stderr
+        assert "unexpected" not in result.stderr
+
+
+def test_what_steers_a_terminal_is_not_printed(spoilt):
+    evil = "a\x1b[2J\x1b]0;title\x07b"
+    spoilt("INSERT INTO event (at, level, message) VALUES (1, 'warning', ?)", evil)
+    run = spoilt("UPDATE trial SET note = ?", evil)
+    ways = [("status",), ("status", "--format", "json"), ("table",), ("table", "--columns", "why")]
+    for command, *options in [*ways, ("table", "--format", "csv"), ("table", "--format", "markdown")]:
+        result = call(command, run, *options)
+        assert result.exit_code == 0
+        assert "\x1b" not in result.stdout + result.stderr
+        assert "\\u001b" not in result.stdout
+
+
+@pytest.mark.parametrize("command", [("export",), ("reproduce", "linear"), ("resume",)])
+def test_code_that_only_the_store_names_is_never_run(run, tmp_path, command):
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'EXECUTED')!r}, 'w')\ndef build(hp): raise SystemExit\n")
+    with RunStore(run) as store:
+        connection = store._connection
+        for name, text in connection.execute("SELECT id, settings FROM trial").fetchall():
+            settings = {**json.loads(text), "family": f"python:{evil}:build"}
+            connection.execute("UPDATE trial SET settings = ? WHERE id = ?", (json.dumps(settings), name))
+        checkpoint = {"file": "trials/0/best.npz", "bytes": 1, "digest": "00", "epoch": 1}
+        for name, text in connection.execute("SELECT id, outcome FROM trial").fetchall():
+            outcome = {**json.loads(text), "best": checkpoint}
+            connection.execute("UPDATE trial SET outcome = ? WHERE id = ?", (json.dumps(outcome), name))
+    result = call(command[0], run, *command[1:])
+    assert result.exit_code == 2
+    assert "run.sqlite disagrees with space.yaml" in result.stderr
+    assert not (tmp_path / "EXECUTED").exists()
+
+
+@pytest.mark.parametrize("command", [("export",), ("reproduce", "linear"), ("resume",)])
+def test_whose_code_will_run_is_said_before_it_runs(make_run, tmp_path, command):  # noqa: F811
+    (tmp_path / "mine.py").write_text("raise SystemExit(77)\n")
+    space = (
+        SPACE[: SPACE.index("model:")]
+        + f"""model:
+  family: {{python: "{tmp_path / "mine.py"}:build"}}
+training: {{optimizer: adam, learning_rate: 0.1, batch_size: 32, epochs: {{min: 1, max: 9}}}}
+search: {{algorithm: hyperband, max_trials: 30, seed: 7}}
+"""
+    )
+    result = call(command[0], make_run(space=space, baselines=()), *command[1:])
+    assert f"this space runs Python code: {tmp_path / 'mine.py'}:build from {tmp_path / 'mine.py'}" in result.stderr
+    assert result.exit_code == 2
+
+
+def test_json_has_no_number_that_json_does_not_know():
+    text = plain_json({"a": [math.nan, {"b": math.inf}], "c": 0.5})
+    assert json.loads(text, parse_constant=pytest.fail) == {"a": [None, {"b": None}], "c": 0.5}

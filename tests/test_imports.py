@@ -12,17 +12,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("spaces", "search", "results")
 READ_BY_RESULTS = {
-    "trial",
-    "configuration",
-    "store",
-    "marks",
-    "rundir",
-    "layout",
-    "checkpoint",
-    "errors",
-    "jsondata",
-    "lock",
-}
+    "agreement", "arrays", "atomic", "budget", "checkpoint", "clock", "configuration", "door", "errors", "jsondata",
+    "layout", "lock", "marks", "rundir", "store", "trial",
+}  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_tuner", "pandas", "sklearn", "matplotlib", "plotly", "scipy", "tensorboard")
 
 

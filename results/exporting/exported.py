@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from results.errors import ResultError
+from results.errors import ResultError, not_written
 from results.exporting import metadata
 from results.exporting.card import model_card
 from results.exporting.digest import sha256, size_of
 from results.exporting.folder import CARD, earlier_files, publish, workspace
 from results.exporting.formats import FORMATS, Format, parse_formats
+from results.exporting.pressure import Left, Pressure, forever
 from results.exporting.verify import Task, Verdict, verify
 from results.models import data_info, find_model, rebuild
-from search import layout
-from search.rundir import Run, open_run
+from search import arrays, layout
+from search.rundir import Run, open_run, require_inside
 from search.store import RunReader
 from spaces import DataInfo
 
@@ -63,7 +64,8 @@ class ExportResult:
         trial: Id of the exported trial.
         role: What it is in the run: `winner`, `best so far`, `configuration`, `baseline` or `candidate`.
         rows: Number of rows that every file predicted.
-        files: One entry for each requested format, in their order.
+        files: One entry for each requested format that there was time for, in their order.
+        left_out: Names of the formats that there was no time for.
     """
 
     directory: Path
@@ -71,10 +73,11 @@ class ExportResult:
     role: str
     rows: int
     files: tuple[ExportedFile, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def verified(self) -> bool:
-        """Whether every requested format was written and predicts as the model in memory."""
+        """Whether every format that there was time for was written and predicts as the model in memory."""
         return all(file.failure is None for file in self.files)
 
 
@@ -83,6 +86,8 @@ def export(
     trial: str | None = None,
     formats: Sequence[str] | None = None,
     output: str | Path | None = None,
+    left: Left = forever,
+    reserve: float = 0.0,
 ) -> ExportResult:
     """Exports a model of a run: model files, `metadata.json` and `model_card.md`.
 
@@ -96,14 +101,21 @@ def export(
             best configuration so far that keeps a checkpoint.
         formats: Of `keras`, `h5`, `savedmodel`, `onnx`, `tflite`. Default: those of the space file.
         output: The export folder; made if missing. Default: `export` in the run directory.
+        left: Tells how many seconds are left. The first format is always made, the others in their order while there
+            is time for them.
+        reserve: Seconds to leave of that for something else, as it would take them on an idle machine.
 
     Raises:
         ResultError: There is no such model, its checkpoint is damaged, a format is unknown, or the folder cannot be
             written.
+        DiskError: The disk is full.
         RunError: There is no such run.
     """
+    pressure = Pressure(left, reserve)
     opened = open_run(run)
     wanted = parse_formats(opened.spec.export.formats if formats is None else formats)
+    if output is None:
+        require_inside(opened.directory)
     directory = Path(output) if output is not None else opened.directory / layout.EXPORT
     with opened.read() as reader:
         info, chosen = data_info(reader), find_model(reader, trial)
@@ -113,41 +125,58 @@ def export(
         described = metadata.describe(reader, chosen, info, model, expected.shape[1])
     try:
         with workspace(directory) as folder:
-            files = _make(model, wanted, rows, expected, folder, directory)
+            files = _make(model, wanted, rows, expected, folder, directory, pressure)
+            left_out = [format.name for format in wanted[len(files) :]]
             made = [file for file in files if file.path is not None]
             if made:
                 described |= {
                     "exported": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                     "verification": {"rows": len(rows), "source": source},
                     "files": [*map(_entry, made), *earlier_files(directory, described, [f.name for f in wanted])],
-                    "failed": [{"format": file.format, "reason": file.failure} for file in files if file.failure],
+                    "failed": [
+                        *({"format": file.format, "reason": file.failure} for file in files if file.failure),
+                        *({"format": name, "reason": "left out for want of time"} for name in left_out),
+                    ],
                 }
                 plain = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
                 texts = {CARD: model_card(described), metadata.FILE: plain}
                 publish(folder, directory, [entry["file"] for entry in described["files"]], texts)
     except OSError as error:
-        raise ResultError(f"{error.filename or directory}: cannot be written ({error.strerror or error})") from error
-    return ExportResult(directory, chosen.trial.id, chosen.role, len(rows), tuple(files))
+        raise not_written(error.filename or directory, error) from error
+    return ExportResult(directory, chosen.trial.id, chosen.role, len(rows), tuple(files), tuple(left_out))
 
 
 def _make(
-    model: keras.Model, wanted: Sequence[Format], rows: Array, expected: Array, folder: Path, directory: Path
+    model: keras.Model,
+    wanted: Sequence[Format],
+    rows: Array,
+    expected: Array,
+    folder: Path,
+    directory: Path,
+    pressure: Pressure,
 ) -> list[ExportedFile]:
-    """Writes and checks the files in the working folder; their paths are those they will have."""
+    """Writes and checks files in the working folder, as many of the formats, in their order, as there is time for.
+
+    Their paths are those they will have.
+    """
     from results.exporting.inference import inference_model
     from results.exporting.writing import write_model
 
     fixed = inference_model(model, rows.shape[1:])
     failures: dict[str, str] = {}
+    begun: list[Format] = []
     for format in wanted:
+        if begun and not pressure.allows([*begun, format]):
+            break
+        begun.append(format)
         try:
             write_model(fixed, format, folder / format.file)
         except ResultError as error:
             failures[format.name] = str(error)
-    tasks = [Task(f.name, str(folder / f.file), f.tolerance) for f in wanted if f.name not in failures]
+    tasks = [Task(f.name, str(folder / f.file), f.tolerance) for f in begun if f.name not in failures]
     verdicts = verify(tasks, rows, expected, folder)
     verdicts |= {name: Verdict(None, failure) for name, failure in failures.items()}
-    return [_file(format, verdicts[format.name], folder, directory) for format in wanted]
+    return [_file(format, verdicts[format.name], folder, directory) for format in begun]
 
 
 def _file(format: Format, verdict: Verdict, folder: Path, directory: Path) -> ExportedFile:
@@ -188,9 +217,8 @@ def _rows(reader: RunReader, info: DataInfo) -> tuple[Array, str]:
     file = reader.directory / layout.TEST_ROWS
     if file.is_file():
         try:
-            with np.load(file, allow_pickle=False) as stored:
-                rows = stored["x"][:_ROWS]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            rows = arrays.load(file, "x")["x"][:_ROWS]
+        except (OSError, ValueError, IndexError) as error:
             raise ResultError(f"{file}: damaged ({error})") from error
         if rows.shape[1:] != info.input_shape or not len(rows):
             raise ResultError(f"{file}: holds rows of shape {rows.shape[1:]}, the model takes {info.input_shape}")

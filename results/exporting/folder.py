@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
@@ -10,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from results.errors import ResultError
 from results.exporting import metadata
 from results.exporting.digest import sha256
 from results.exporting.formats import FORMATS
+from search import atomic
 from search.lock import is_alive
 
 CARD = "model_card.md"
@@ -51,18 +52,22 @@ def earlier_files(directory: Path, described: Mapping[str, Any], redone: Collect
         redone: Names of the formats that were asked for now.
     """
     try:
-        before = json.loads((directory / metadata.FILE).read_text(encoding="utf-8"))
+        before = metadata.read_json(directory / metadata.FILE)
         same = all(before[part] == described[part] for part in ("format_version", "run", "model", "input"))
         entries = before["files"] if same else []
         return [
-            {key: entry[key] for key in ("format", "file", "bytes", "sha256", "verification")}
+            {
+                **{key: entry[key] for key in ("format", "file", "bytes", "sha256")},
+                "verification": {"difference": float(entry["verification"]["difference"])},
+            }
             for entry in entries
             if entry["format"] not in redone
+            and isinstance(entry["bytes"], int)
             and entry["file"] == FORMATS[entry["format"]].file
             and (directory / entry["file"]).exists()
             and sha256(directory / entry["file"]) == entry["sha256"]
         ]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ResultError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return []
 
 
@@ -91,8 +96,7 @@ def publish(folder: Path, directory: Path, kept: Collection[str], texts: Mapping
         if new:
             made.rename(place)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-        (folder / name).rename(directory / name)
+        atomic.write_bytes(directory / name, text.encode())
 
 
 def _remove(path: Path) -> None:

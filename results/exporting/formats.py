@@ -18,12 +18,14 @@ class Format:
         tolerance: Largest difference between its predictions and those of the model in memory, as a multiple of
             max(1, |prediction|).
         packages: Modules that writing and checking it needs beyond the project's own dependencies.
+        seconds: What writing it takes on an idle machine, about.
     """
 
     name: str
     file: str
     tolerance: float = 1e-4
     packages: tuple[str, ...] = ()
+    seconds: float = 0.5
 
 
 FORMATS = {
@@ -31,10 +33,10 @@ FORMATS = {
     for known in (
         Format("keras", "model.keras"),
         Format("h5", "model.h5"),
-        Format("savedmodel", "savedmodel"),
-        Format("onnx", "model.onnx", packages=("onnx", "tf2onnx", "onnxruntime")),
+        Format("savedmodel", "savedmodel", seconds=2.0),
+        Format("onnx", "model.onnx", packages=("onnx", "tf2onnx", "onnxruntime"), seconds=4.0),
         # LiteRT's kernels accumulate in another order than TensorFlow's.
-        Format("tflite", "model.tflite", tolerance=1e-3),
+        Format("tflite", "model.tflite", tolerance=1e-3, seconds=3.0),
     )
 }
 

@@ -5,6 +5,7 @@ Only NumPy is imported with the module; the engine of a format when a file of it
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,15 +33,21 @@ class LoadedModel:
         outputs: Values per prediction, or None where the file does not say.
         run: Takes rows of shape (n, *row_shape) in any numeric type, n of at least 1 and at most `BATCH`; returns
             float32 of shape (n, outputs).
+        row_bytes: Of the largest thing computed on the way for one row, as far as it is known.
     """
 
     row_shape: tuple[int | None, ...]
     outputs: int | None
     run: Callable[[Array], Array]
+    row_bytes: int = 0
 
     def predict(self, rows: Array) -> Array:
         """Predictions for any number of rows, shape (n, outputs), float32."""
-        parts = [self.run(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH)]
+        from results.exporting.budget import memory_allowed
+
+        # A layer holds what it takes, what it gives, and often a copy.
+        batch = BATCH if not self.row_bytes else max(1, min(BATCH, memory_allowed() // (4 * self.row_bytes)))
+        parts = [self.run(rows[start : start + batch]) for start in range(0, len(rows), batch)]
         return np.concatenate([np.asarray(part, dtype=np.float32).reshape(len(part), -1) for part in parts])
 
 
@@ -48,12 +55,17 @@ def load(path: Path) -> LoadedModel:
     """Loads a `.keras`, `.h5`, `.onnx` or `.tflite` file, or the folder of a SavedModel.
 
     Raises:
-        ResultError: There is no such file, its type is unknown, it is damaged, it needs code that only its maker has
-            (a Lambda or custom layer), or the package that reads it is not installed.
+        ResultError: There is no such file, its type is unknown, it is damaged, it is so much larger unpacked that it
+            must be meant to fill the memory, it refers to files outside of itself, it needs code that only its maker
+            has (a Lambda or custom layer), or the package that reads it is not installed.
     """
     loaders = {".keras": _load_keras, ".h5": _load_keras, ".onnx": _load_onnx, ".tflite": _load_tflite}
-    if not path.exists():
+    from spaces.files import unreadable
+
+    if not os.path.lexists(path):
         raise ResultError(f"{path}: no such file or folder")
+    if not path.is_dir() and (reason := unreadable(path)) is not None:
+        raise ResultError(f"{path}: {reason}")
     loader = _load_saved_model if (path / SAVED_MODEL).is_file() else loaders.get(path.suffix.lower())
     if loader is None or (path.is_dir() and loader is not _load_saved_model):
         known = f"{', '.join(SUFFIXES)} or the folder of a SavedModel"
@@ -70,7 +82,12 @@ def load(path: Path) -> LoadedModel:
 def _load_keras(path: Path) -> LoadedModel:
     import keras
 
+    from results.exporting.archive import check_h5, check_keras
+    from results.exporting.sketch import check_network
+
+    (check_h5 if path.suffix.lower() == ".h5" else check_keras)(path)
     try:
+        row_bytes = check_network(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (TypeError, ValueError) as error:
         text = str(error)
@@ -82,7 +99,7 @@ def _load_keras(path: Path) -> LoadedModel:
     def run(rows: Array) -> Array:
         return np.asarray(model.predict_on_batch(rows))
 
-    return LoadedModel(tuple(model.input_shape[1:]), model.output_shape[-1], run)
+    return LoadedModel(tuple(model.input_shape[1:]), model.output_shape[-1], run, row_bytes)
 
 
 def _load_saved_model(path: Path) -> LoadedModel:
@@ -117,6 +134,9 @@ def _load_onnx(path: Path) -> LoadedModel:
         raise ResultError(
             f'{path}: reading ONNX needs onnxruntime; install it with pip install "keras-nightshift[onnx]"'
         ) from error
+    from results.exporting.onnx_file import check_onnx
+
+    check_onnx(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -135,7 +155,7 @@ def _load_tflite(path: Path) -> LoadedModel:
     from results.exporting.safety import check_tflite
 
     content = path.read_bytes()
-    check_tflite(content, path)
+    row_bytes = check_tflite(content, path)
     interpreter = _interpreter(content)
     _check_single(len(interpreter.get_input_details()), len(interpreter.get_output_details()), path)
     (given,) = interpreter.get_input_details()
@@ -150,7 +170,7 @@ def _load_tflite(path: Path) -> LoadedModel:
         result: Array = interpreter.get_tensor(taken["index"])
         return result
 
-    return LoadedModel(row_shape, int(taken["shape"][-1]), run)
+    return LoadedModel(row_shape, int(taken["shape"][-1]), run, row_bytes)
 
 
 def _interpreter(content: bytes) -> Any:

@@ -10,18 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from results.errors import ResultError
+from results.exporting.formats import FORMATS
+from results.exporting.info import info_problem, is_whole
 from results.finalists import finalists
 from results.models import TrainedModel
 from search.configuration import configurations
 from search.store import RunReader
 from search.trial import Trial, TrialKind
 from spaces import DataInfo
+from spaces.files import unreadable
+from spaces.section import shown
 
 if TYPE_CHECKING:
     import keras
 
 FILE = "metadata.json"
 VERSION = 1
+
+_LONGEST = 16 * 2**20
 
 OutputKind = Literal["probabilities", "logits", "values"]
 
@@ -49,16 +55,40 @@ def read_model_info(file: Path) -> ModelInfo:
         ResultError: It cannot be read, or is not a metadata file of this version.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
         if content["format_version"] != VERSION:
-            raise ResultError(f"{file}: has format version {content['format_version']!r}, this program reads {VERSION}")
+            found = shown(content["format_version"])
+            raise ResultError(f"{file}: has format version {found}, this program reads {VERSION}")
         info = DataInfo.from_json(content["input"])
         output, units = content["output"]["kind"], content["output"]["units"]
+        files = [entry["file"] for entry in content.get("files", ())]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ResultError(f"{file}: not a readable metadata file ({type(error).__name__}: {error})") from error
-    if problem := _problem(info, output, units):
+    if strange := [name for name in files if name not in [known.file for known in FORMATS.values()]]:
+        raise ResultError(f"{file}: names {shown(strange[0])}, which is no file of an export")
+    if problem := info_problem(info) or _problem(info, output, units):
         raise ResultError(f"{file}: {problem}")
     return ModelInfo(info, output, units)
+
+
+def read_json(file: Path) -> Any:
+    """The content of a metadata file, any JSON.
+
+    Raises:
+        ResultError: It is no plain file, or too large for one.
+        OSError: It cannot be read.
+        ValueError: It is not JSON in UTF-8; JSON knows no NaN.
+        RecursionError: It is nested too deeply.
+    """
+    if (reason := unreadable(file)) is not None:
+        raise ResultError(f"{file}: {reason}")
+    if file.stat().st_size > _LONGEST:
+        raise ResultError(f"{file}: not a readable metadata file (it has more than {_LONGEST // 2**20} MiB)")
+    return json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int) -> dict[str, Any]:
@@ -106,8 +136,8 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
         "metrics": _metrics(reader, chosen.trial, objective),
         "versions": reader.meta("versions"),
     }
-    finite: dict[str, Any] = _finite(described)
-    return finite
+    plain: dict[str, Any] = finite(described)
+    return plain
 
 
 def _output_kind(settings: Mapping[str, Any], info: DataInfo, model: keras.Model) -> OutputKind:
@@ -154,33 +184,22 @@ def _metrics(reader: RunReader, trial: Trial, objective: Mapping[str, str]) -> d
 
 
 def _problem(info: DataInfo, output: Any, units: Any) -> str | None:
-    """What is wrong with values that came out of somebody's file."""
-    if info.kind not in ("image", "tabular") or info.task not in ("classification", "regression"):
-        return f"unknown kind {info.kind!r} or task {info.task!r}"
+    """What is wrong with what somebody's file says about the output."""
     if output not in ("probabilities", "logits", "values"):
-        return f"unknown kind of output {output!r}"
-    if not info.input_shape or not all(isinstance(size, int) and 0 < size < 2**31 for size in info.input_shape):
-        return f"impossible input shape {info.input_shape!r}"
-    if info.dtype not in ("uint8", "float32"):
-        return f"unknown type of rows {info.dtype!r}"
-    if info.white is not None and not (isinstance(info.white, int | float) and info.white > 0):
-        return f"impossible value of white {info.white!r}"
-    names = info.class_names
-    if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
-        return "the class names are not a list of texts"
-    if not isinstance(units, int) or units < 1:
-        return f"impossible number of outputs {units!r}"
-    if output != "values" and len(names) not in (0, max(units, 2)):
-        return f"{len(names)} class names for {units} outputs"
+        return f"unknown kind of output {shown(output)}"
+    if not is_whole(units):
+        return f"impossible number of outputs {shown(units)}"
+    if output != "values" and len(info.class_names) not in (0, max(units, 2)):
+        return f"{len(info.class_names)} class names for {units} outputs"
     return None
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The data with None for NaN and infinity, which JSON does not know."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
+        return {str(key): finite(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

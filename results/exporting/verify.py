@@ -1,6 +1,6 @@
 """Checks exported files: each is loaded in a fresh process and must predict what the model in memory predicts.
 
-`verify` starts that process; `python -m results.exporting.verify FOLDER` is it. One process checks all files, and
+`verify` starts that process; this module, run with FOLDER as argument, is it. One process checks all files, and
 writes down which one it is at, so that a file that kills it is known; another process goes on with the rest.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.loading import load
+from spaces import launch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -26,7 +27,6 @@ SECONDS = 300.0
 """Longest time for one process. Loading takes seconds; a file that takes this long hangs."""
 
 _ROWS, _LOG = "rows.npz", "verified.jsonl"
-_PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,11 @@ def _run(tasks: Sequence[Task], folder: Path) -> str:
     (folder / "tasks.json").write_text(json.dumps([asdict(task) for task in tasks]), encoding="utf-8")
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(_PROJECT), os.environ.get("PYTHONPATH")))),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         # A model travels to machines without a GPU, and the memory of this one's may be taken.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
-    command = [sys.executable, "-P", "-m", "results.exporting.verify", str(folder)]
+    command = launch.command("results.exporting.verify", str(folder))
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False

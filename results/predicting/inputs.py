@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from results.errors import ResultError
 from spaces import DataError, DataInfo
 from spaces.backend import load_tensorflow
 from spaces.data.inputs import read_image, read_rows
+from spaces.files import unreadable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,8 +57,10 @@ def _read(path: Path, info: DataInfo) -> Rows:
     suffix = path.suffix.lower()
     if suffix not in (*IMAGES, *TABLES):
         raise ResultError(f"{path}: unknown type of file; expected {', '.join((*IMAGES, *TABLES))}")
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise ResultError(f"{path}: no such file")
+    if (reason := unreadable(path)) is not None:
+        raise ResultError(f"{path}: {reason}")
     try:
         if suffix in IMAGES:
             return Rows(str(path), False, _image(path, info)[np.newaxis])

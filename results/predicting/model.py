@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from results.errors import ResultError
@@ -10,6 +11,7 @@ from results.exporting.formats import FORMATS
 from results.exporting.loading import SAVED_MODEL, LoadedModel
 from results.exporting.metadata import ModelInfo
 from search import layout
+from spaces.files import unreadable
 
 
 def find_model_file(path: Path) -> Path:
@@ -25,7 +27,10 @@ def find_model_file(path: Path) -> Path:
     if path.is_file() or (path / SAVED_MODEL).is_file():
         return path
     if not path.exists():
-        raise ResultError(f"{path}: no such file or folder")
+        reason = unreadable(path) if path.is_symlink() else "no such file or folder"
+        raise ResultError(f"{path}: {reason}")
+    if not path.is_dir():
+        raise ResultError(f"{path}: {unreadable(path)}")
     folder = path / layout.EXPORT if layout.is_run(path) else path
     for known in FORMATS.values():
         if (folder / known.file).exists():
@@ -42,7 +47,7 @@ def model_info(file: Path) -> ModelInfo | None:
         ResultError: It is damaged.
     """
     beside = file.resolve().parent / metadata.FILE
-    return metadata.read_model_info(beside) if beside.is_file() else None
+    return metadata.read_model_info(beside) if os.path.lexists(beside) else None
 
 
 def check_fits(model: LoadedModel, known: ModelInfo, file: Path) -> None:

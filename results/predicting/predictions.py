@@ -11,7 +11,7 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.loading import LoadedModel, load
-from results.exporting.metadata import OutputKind
+from results.exporting.metadata import OutputKind, finite
 from results.predicting.inputs import Array, Rows, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
@@ -46,10 +46,13 @@ class Prediction:
     white: float | None = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data: `file`, `row`, and either `label`, `confidence`, `probabilities`, or `values`."""
+        """Plain data: `file`, `row`, and either `label`, `confidence`, `probabilities`, or `values`.
+
+        JSON knows no NaN and no infinity: such a value is None.
+        """
         place = {"file": self.file, "row": self.row}
         if self.label is None:
-            return {**place, "values": list(self.values)}
+            return {**place, "values": finite(self.values)}
         return {**place, "label": self.label, "confidence": self.confidence, "probabilities": self.probabilities}
 
 

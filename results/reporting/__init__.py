@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.errors import ResultError
-from search import layout
-from search.rundir import Run, open_run
+from results.errors import ResultError, not_written
+from search import atomic, layout
+from search.rundir import Run, open_run, require_inside
 
 if TYPE_CHECKING:
     from results.reporting.facts import Facts
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["compare_report", "report"]
 
 
-def report(run: Run | str | Path, *, png: bool = True) -> Path:
+def report(run: Run | str | Path, *, png: bool = True, left: Callable[[], float] | None = None) -> Path:
     """Writes the report of a run, finished or not, into its folder `report`.
 
     It only reads what the run recorded: no model is loaded or evaluated, so that a second report costs the test
@@ -27,7 +27,8 @@ def report(run: Run | str | Path, *, png: bool = True) -> Path:
     Args:
         run: The run or its directory.
         png: Whether the charts are drawn as PNG files too, which `report.md` then shows. They take longer than all
-            the rest.
+            the rest, and are drawn when it is there.
+        left: Tells how many seconds are left; pictures that there is no time for are left out. None: no limit.
 
     Returns:
         Path of `index.html`, a page that needs no other file and no network.
@@ -35,6 +36,7 @@ def report(run: Run | str | Path, *, png: bool = True) -> Path:
     Raises:
         RunError: There is no run, or it is damaged.
         ResultError: The report cannot be written.
+        DiskError: The disk is full.
     """
     # Imported here: `results` offers this function to commands that must answer at once.
     from results.reporting.compose import compose
@@ -43,18 +45,23 @@ def report(run: Run | str | Path, *, png: bool = True) -> Path:
     from results.reporting.write.markdown import to_markdown
     from results.reporting.write.page import to_page
 
-    opened = open_run(run)
-    facts = read_facts(opened, time.time())
-    document = compose(facts, opened)
-    drawn = pictures(document) if png else {}
-    files = {name: content for named in drawn.values() for name, content in named.items()}
-    files["report.md"] = to_markdown(document, {key: tuple(named) for key, named in drawn.items()}).encode()
-    files["index.html"] = to_page(document).encode()
-    folder = opened.directory / layout.REPORT
-    _write(folder, files)
-    # Last, so that whatever may be wrong with the hint for the next night, this night's report is there.
-    _write(folder, _next_space(facts, opened))
-    return folder / "index.html"
+    began = time.monotonic()
+    with open_run(run).snapshot() as opened:
+        require_inside(opened.directory)
+        facts = read_facts(opened, time.time())
+        document = compose(facts, opened)
+        folder = opened.directory / layout.REPORT
+        _write(folder, {"index.html": to_page(document).encode(), "report.md": to_markdown(document, {}).encode()})
+        # Whatever may be wrong with the hint for the next night or with a picture, this night's report is there.
+        _write(folder, _next_space(facts, opened))
+        if png:
+            drawn: dict[str, tuple[str, ...]] = {}
+            # The first picture loads a library, as the page did.
+            for key, files in pictures(document, left, first=time.monotonic() - began):
+                _write(folder, files)
+                drawn[key] = tuple(files)
+            _write(folder, {"report.md": to_markdown(document, drawn).encode()})
+        return folder / "index.html"
 
 
 def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path:
@@ -78,11 +85,12 @@ def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path
 
     if len(runs) < 2:
         raise ResultError("a comparison needs at least two runs")
-    opened = as_runs(runs)
-    now = time.time()
-    labelled = dict(zip(run_labels(opened), (read_facts(run, now) for run in opened), strict=True))
     target = Path(output)
-    _write(target.parent, {target.name: to_page(compare_document(labelled, opened)).encode()})
+    with ExitStack() as stack:
+        opened = [stack.enter_context(run.snapshot()) for run in as_runs(runs)]
+        now = time.time()
+        labelled = dict(zip(run_labels(opened), (read_facts(run, now) for run in opened), strict=True))
+        _write(target.parent, {target.name: to_page(compare_document(labelled, opened)).encode()})
     return target
 
 
@@ -102,13 +110,7 @@ def _next_space(facts: Facts, run: Run) -> dict[str, bytes]:
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Each file so that a reader finds the old one or the new one, never half of one."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            temporary = folder / f".{name}.{os.getpid()}"
-            try:
-                temporary.write_bytes(content)
-                os.replace(temporary, folder / name)
-            finally:
-                temporary.unlink(missing_ok=True)
+            atomic.write_bytes(folder / name, content)
     except OSError as error:
-        raise ResultError(f"{folder}: the report cannot be written ({error})") from error
+        raise not_written(folder, error) from error

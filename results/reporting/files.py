@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 
 from results.reporting.chart import Chart, ParallelLines
 from results.reporting.document import Document, Pictures
 from results.reporting.draw.png import draw_parallel, draw_pictures, draw_view
 
 
-def pictures(document: Document) -> Mapping[str, Mapping[str, bytes]]:
-    """Key of each chart and grid of pictures to its PNG files, name to content."""
-    found: dict[str, dict[str, bytes]] = {}
+def pictures(
+    document: Document, left: Callable[[], float] | None = None, first: float = 0.0
+) -> Iterator[tuple[str, Mapping[str, bytes]]]:
+    """Draws each chart and grid of pictures: its key, and its PNG files by name.
+
+    Args:
+        document: The report.
+        left: Tells how many seconds are left: no picture is begun that would take longer than the longest so far.
+            None: no limit.
+        first: Seconds that the first one may take.
+    """
+    longest = first
     for section in document.sections:
         for item in section.items:
-            if isinstance(item, Chart):
-                named = {f"{item.key}{_suffix(view.name)}.png": draw_view(view) for view in item.views}
-                found[item.key] = named
-            elif isinstance(item, ParallelLines):
-                found[item.key] = {f"{item.key}.png": draw_parallel(item)}
-            elif isinstance(item, Pictures):
-                found[item.key] = {f"{item.key}.png": draw_pictures(item)}
-    return found
+            if not isinstance(item, Chart | ParallelLines | Pictures):
+                continue
+            if left is not None and left() <= longest:
+                return
+            began = time.monotonic()
+            yield item.key, _drawn(item)
+            longest = max(longest, time.monotonic() - began)
+
+
+def _drawn(item: Chart | ParallelLines | Pictures) -> Mapping[str, bytes]:
+    if isinstance(item, Chart):
+        return {f"{item.key}{_suffix(view.name)}.png": draw_view(view) for view in item.views}
+    if isinstance(item, ParallelLines):
+        return {f"{item.key}.png": draw_parallel(item)}
+    return {f"{item.key}.png": draw_pictures(item)}
 
 
 def _suffix(view: str) -> str:

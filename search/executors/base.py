@@ -21,7 +21,15 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many jobs it wants to have at hand: those it trains at the same time, and any that shall wait."""
+        """How many jobs it wants to have at hand: those it trains at the same time, and any that shall wait.
+
+        It follows from the number of workers alone, and stays the same.
+        """
+        ...
+
+    @property
+    def workers(self) -> int:
+        """How many jobs it trains at the same time."""
         ...
 
     def submit(self, job: TrialJob, on_epoch: OnEpoch) -> Future[Outcome]:

@@ -17,7 +17,7 @@ class InlineExecutor:
         make_trainer: Gives the trainer; called once, when the first job is trained.
     """
 
-    slots = 1
+    slots = workers = 1
 
     def __init__(self, make_trainer: Callable[[], Trainer]) -> None:
         self._make_trainer = make_trainer

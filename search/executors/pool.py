@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
@@ -22,6 +21,7 @@ from search.errors import CheckpointError, DiskError
 from search.executors import protocol
 from search.executors.base import OnEpoch
 from search.trial import Failure, FailureReason, Outcome, Stop, TrialJob
+from spaces import launch
 
 # How long after a job's own time limit a worker that still has not answered is taken to hang.
 _GRACE = 5.0
@@ -33,14 +33,14 @@ _TICK = 0.2
 
 @dataclass
 class _Task:
-    """A job on its way through the pool."""
+    """A job on its way through the pool; `epoch_began` is None while it is built, and between epochs."""
 
     job: TrialJob
     on_epoch: OnEpoch
     future: Future[Outcome]
     attempts: int = 0
     started: float = 0.0
-    last_sign: float = 0.0
+    epoch_began: float | None = None
 
 
 @dataclass
@@ -88,7 +88,12 @@ class WorkerPool:
 
         The oracle thinks about the waiting one while the others train, so that no worker has to wait for an answer.
         """
-        return len(self._setups) + (len(self._setups) > 1)
+        return self.workers + (self.workers > 1)
+
+    @property
+    def workers(self) -> int:
+        """One for each setup."""
+        return len(self._setups)
 
     @property
     def processes(self) -> list[int]:
@@ -177,16 +182,12 @@ class WorkerPool:
         ours, theirs = Pipe()
         descriptor = theirs.fileno()
         process = subprocess.Popen(
-            [sys.executable, "-m", "search.executors.worker", str(descriptor)],
+            launch.command("search.executors.worker", str(descriptor)),
             pass_fds=[descriptor],
             stdin=subprocess.DEVNULL,
             # Its own session: a Ctrl-C in the terminal reaches the search alone.
             start_new_session=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(path for path in self._setups[index].path if path),
-                **self._environments[index],
-            },
+            env={**os.environ, **self._environments[index]},
         )
         theirs.close()
         ours.send(self._setups[index])
@@ -197,7 +198,7 @@ class WorkerPool:
             if self._queue and worker.ready and worker.task is None:
                 task = self._queue.popleft()
                 task.attempts += 1
-                task.started = task.last_sign = time.monotonic()
+                task.started, task.epoch_began = time.monotonic(), None
                 worker.task, worker.stop_sent = task, False
                 _try_send(worker.connection, protocol.Train(task.job))
 
@@ -224,8 +225,10 @@ class WorkerPool:
             self._failed_starts = 0
         elif isinstance(message, protocol.Measured):
             worker.pace = message.pace
+        elif isinstance(message, protocol.EpochBegins) and worker.task is not None:
+            worker.task.epoch_began = time.monotonic()
         elif isinstance(message, protocol.EpochDone) and worker.task is not None:
-            worker.task.last_sign = time.monotonic()
+            worker.task.epoch_began = None
             worker.task.on_epoch(worker.task.job.trial_id, message.epoch)
         elif isinstance(message, protocol.Done | protocol.Raised):
             self._answered(worker, message)
@@ -250,11 +253,12 @@ class WorkerPool:
         now = time.monotonic()
         for worker in list(self._workers.values()):
             task = worker.task
-            if task is None:
+            # While the pool was not looking, a worker may have said something that it has not read yet.
+            if task is None or worker.connection.poll():
                 continue
             job = task.job
-            for limit, since in ((job.seconds_per_trial, task.started), (job.seconds_per_epoch, task.last_sign)):
-                if limit is not None and now - since > limit + _GRACE:
+            for limit, since in ((job.seconds_per_trial, task.started), (job.seconds_per_epoch, task.epoch_began)):
+                if limit is not None and since is not None and now - since > limit + _GRACE:
                     message = f"no answer {now - since:.0f} s after the limit of {limit:g} s had begun"
                     self._bury(worker, Failure(FailureReason.HUNG, message))
                     break

@@ -71,6 +71,14 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class EpochBegins:
+    """Worker to pool: the model is built, or the last epoch done; from now on the next epoch's time counts.
+
+    Sent only for a job with `seconds_per_epoch`.
+    """
+
+
+@dataclass(frozen=True)
 class EpochDone:
     """Worker to pool: an epoch of the job is finished."""
 

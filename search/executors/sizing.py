@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from search import environment
 from search.executors.protocol import Setup
+from spaces import launch
 
 _MAX_AUTO = 8
 # A worker with TensorFlow loaded and a small network.
@@ -36,10 +38,15 @@ def setups(run: Path, data: Path, threads: int, workers: int) -> list[Setup]:
 
     None is bound to cores of its own: when one has nothing to do, the threads of the others take its place.
     """
-    path = tuple(path or os.getcwd() for path in sys.path)
+    path = launch.module_path(sys.path, getattr(sys.modules["__main__"], "__file__", None), os.getcwd())
     return [Setup(run.resolve(), data.resolve(), threads, path)] * workers
 
 
-def environments(gpus: int, workers: int) -> list[dict[str, str]]:
-    """Environment of each worker: one GPU each, where there are any."""
-    return [{"CUDA_VISIBLE_DEVICES": str(index % gpus)} if gpus else {} for index in range(workers)]
+def environments(gpus: Sequence[str], workers: int) -> list[dict[str, str]]:
+    """Environment of each worker: one GPU each, where there are any; more workers than GPUs share them in turn.
+
+    Args:
+        gpus: Their names as CUDA_VISIBLE_DEVICES takes them.
+        workers: How many workers.
+    """
+    return [{"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {} for index in range(workers)]

@@ -1,7 +1,7 @@
 """A worker process: loads TensorFlow once, then trains one job after the other until its pool is gone.
 
-Started by the pool as `python -m search.executors.worker FD`, where FD is its end of a socket pair. It is a fresh
-interpreter: nothing of the asking process is inherited, and no `__main__` of a user's script runs again.
+Started by the pool with FD, its end of a socket pair, as argument. It is a fresh interpreter (see `spaces.launch`):
+nothing of the asking process is inherited, and no `__main__` of a user's script runs again.
 """
 
 from __future__ import annotations
@@ -78,7 +78,12 @@ def _trainer(setup: protocol.Setup) -> Any:
 
 def _answer(trainer: Any, job: TrialJob, inbox: _Inbox, connection: Connection) -> protocol.Done | protocol.Raised:
     try:
-        outcome = trainer.train(job, lambda: inbox.stop, lambda epoch: connection.send(protocol.EpochDone(epoch)))
+        outcome = trainer.train(
+            job,
+            lambda: inbox.stop,
+            lambda epoch: connection.send(protocol.EpochDone(epoch)),
+            lambda: connection.send(protocol.EpochBegins()) if job.seconds_per_epoch is not None else None,
+        )
         return protocol.Done(outcome, resident_bytes())
     except CheckpointError as error:
         return protocol.Raised(protocol.Trouble.CHECKPOINT, str(error))

@@ -21,9 +21,6 @@ from ._space import Space, Values
 TUNER_PREFIX = "tuner/"
 """Names of values that steer the training (`tuner/epochs`) and are no hyperparameters."""
 
-_COLLISIONS = 50
-"""Known configurations drawn in a row after which a new one is looked for systematically."""
-
 
 class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has no types
     """An oracle for this project's loop and for a stock `keras_tuner.Tuner`.
@@ -72,19 +69,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
 
     def new_random(self) -> Values | None:
         """A random configuration that was never proposed, or None if there is none left."""
-        rng = self.rng()
-        for codes in self.space.draw(rng.random((_COLLISIONS, len(self.space)))):
-            values = self.space.values(codes)
-            if not self._duplicate(values):
-                return values
-        columns = self.space.columns
-
-        def choices(index: int) -> list[Any]:
-            c = columns[index]
-            codes = rng.permutation(c.count) if c.count is not None else c.draw(rng.random(1))
-            return [c.value(code) for code in codes]
-
-        return next((values for values in self.space.enumerate(choices) if not self._duplicate(values)), None)
+        return self.space.unused(self.rng(), self._duplicate)
 
     def if_new(self, codes: Floats) -> Values | None:
         """The configuration with these codes, or None if it was proposed before."""
@@ -111,7 +96,10 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         return {}
 
     def recall(self, memory: Mapping[str, Any]) -> None:
-        """Takes up a `memory`; `trials` must already hold the trials, and nothing else is known yet."""
+        """Takes up a `memory`; `trials` must already hold the trials, and all else that is known is forgotten."""
+        for known in (self._tried_so_far, self._id_to_hash, self._run_times, self.ongoing_trials):
+            known.clear()
+        self.start_order, self.end_order = [], []
         for number, (trial_id, trial) in enumerate(self.trials.items()):
             known = self._compute_values_hash(trial.hyperparameters.values)
             self._tried_so_far.add(known)

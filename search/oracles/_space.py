@@ -19,6 +19,8 @@ _ALL_CHANGE = 0.3
 """Share of neighbours in which every hyperparameter changes."""
 _JUMPS = 0.25
 """Share of the changes that lead to an end of the range."""
+_COLLISIONS = 50
+"""Known configurations drawn in a row after which a new one is looked for systematically."""
 _FEW = 10
 """Number of values up to which the next one is no small step away."""
 
@@ -84,13 +86,33 @@ class Space:
         Every hyperparameter is drawn from its own distribution within its scope, so that a branch with many
         conditional hyperparameters is not drawn more often than one with few.
         """
-        return self.prune(np.column_stack([c.draw(u) for c, u in zip(self.columns, uniform.T, strict=True)]))
+        # A space with nothing to choose has no columns; its one configuration is a row without codes.
+        drawn = np.empty_like(uniform)
+        for index, c in enumerate(self.columns):
+            drawn[:, index] = c.draw(uniform[:, index])
+        return self.prune(drawn)
+
+    def unused(self, rng: np.random.Generator, used: Callable[[Values], bool]) -> Values | None:
+        """A random configuration that is not `used`, or None if there is none left."""
+        for codes in self.draw(rng.random((_COLLISIONS, len(self)))):
+            values = self.values(codes)
+            if not used(values):
+                return values
+
+        def choices(index: int) -> list[Any]:
+            c = self.columns[index]
+            codes = rng.permutation(c.count) if c.count is not None else c.draw(rng.random(1))
+            return [c.value(code) for code in codes]
+
+        return next((values for values in self.enumerate(choices) if not used(values)), None)
 
     def draw_ends(self, uniform: Floats, rng: np.random.Generator) -> Floats:
         """As `draw`, with each hyperparameter at an end of its range in half of the configurations."""
         at_end, ends = rng.random(uniform.shape) < 0.5, rng.random(uniform.shape)
-        columns = [np.where(at_end[:, i], c.end(ends[:, i]), c.draw(uniform[:, i])) for i, c in enumerate(self.columns)]
-        return self.prune(np.column_stack(columns))
+        drawn = np.empty_like(uniform)
+        for i, c in enumerate(self.columns):
+            drawn[:, i] = np.where(at_end[:, i], c.end(ends[:, i]), c.draw(uniform[:, i]))
+        return self.prune(drawn)
 
     def near(self, codes: Floats, rng: np.random.Generator, scale: float) -> Floats:
         """Neighbours, shape (n, columns), of configurations of the same shape.

@@ -19,7 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 from search.seeds import derive
-from spaces import Split
+from spaces import DataInfo, Settings, Split
+from spaces.model import trainable
 
 # A call into the compiled function should return often enough for a stop request or a time limit to be noticed.
 _SECONDS_PER_CALL = 0.5
@@ -45,6 +46,23 @@ class Rows:
             self.x = _tensor(split.x)
             self.y = _tensor(split.y)
         self.count = len(split)
+        self._labels_as_given: Any = None
+
+    def labels(self, given: DataInfo | None) -> Any:
+        """The labels; with a description of the data in the shape and type in which they came."""
+        if given is None or not (given.column_labels or given.label_dtype):
+            return self.y
+        if self._labels_as_given is None:
+            with tf.device("/CPU:0"):
+                y = self.y if given.label_dtype is None else tf.cast(self.y, given.label_dtype)
+                self._labels_as_given = y[:, None] if given.column_labels else y
+        return self._labels_as_given
+
+
+def fresh(settings: Settings, info: DataInfo, seed: int) -> Engine:
+    """The engine of a newly built model, as `spaces.build_model` makes it."""
+    model, own = trainable(settings, info, seed)
+    return Engine(model, seed, settings.training.batch_size, info if own else None)
 
 
 class Engine:
@@ -55,10 +73,12 @@ class Engine:
         seed: Seed of shuffling and of the random layers; every epoch has its own streams, derived from it and the
             epoch's number, so that going on from a checkpoint needs no random state.
         batch_size: Rows per training step.
+        given: Description of the data, for a model that expects its labels as they came; None for one of ours.
     """
 
-    def __init__(self, model: Any, seed: int, batch_size: int) -> None:
+    def __init__(self, model: Any, seed: int, batch_size: int, given: DataInfo | None = None) -> None:
         self.model = model
+        self._given = given
         self._train: Any = None
         self._test: Any = None
         self._seed_states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
@@ -73,7 +93,7 @@ class Engine:
     def prepare(self, rows: Rows) -> None:
         """Makes the optimizer's and the metrics' variables, as the first step of `fit` would."""
         self.model.optimizer.build(self.model.trainable_variables)
-        x, y = rows.x[:1], rows.y[:1]
+        x, y = rows.x[:1], rows.labels(self._given)[:1]
         self.model.compute_metrics(x, y, self.model(x, training=False), sample_weight=None)
         self.model.reset_metrics()
 
@@ -89,7 +109,7 @@ class Engine:
             The training loss and metrics, averaged over the epoch.
         """
         if self._train is None:
-            self._train = _compiled(self.model.train_step, rows)
+            self._train = _compiled(self.model.train_step, rows.x, rows.labels(self._given))
         order = np.random.default_rng([self._seed, epoch]).permutation(rows.count).astype(np.int32)
         self._seed_random_layers(epoch)
         self.model.reset_metrics()
@@ -99,7 +119,7 @@ class Engine:
     def evaluate(self, rows: Rows, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Loss and metrics over all rows, without training. Arguments as in `train_epoch`."""
         if self._test is None:
-            self._test = _compiled(self.model.test_step, rows)
+            self._test = _compiled(self.model.test_step, rows.x, rows.labels(self._given))
         self.model.reset_metrics()
         order = np.arange(rows.count, dtype=np.int32)
         self._run(self._test, rows, order, self._large_batch(rows), checkpoint)
@@ -108,7 +128,7 @@ class Engine:
     def pace(self, rows: Rows, seconds: float) -> float:
         """Training rows per second over about `seconds`, compiling not counted. The weights are spoilt by it."""
         if self._train is None:
-            self._train = _compiled(self.model.train_step, rows)
+            self._train = _compiled(self.model.train_step, rows.x, rows.labels(self._given))
         order = np.random.default_rng(0).permutation(rows.count).astype(np.int32)[: _MEASURED_STEPS * self._batch_size]
         # The first steps compile, and look for the fastest form of each operation.
         self._run(self._train, rows, order[: 2 * self._batch_size], self._batch_size, lambda: None)
@@ -150,13 +170,14 @@ class Engine:
         self, function: Any, rows: Rows, order: np.ndarray, batch_size: int, checkpoint: Callable[[], None]
     ) -> None:
         steps = -(-len(order) // batch_size)
+        y = rows.labels(self._given)
         with tf.device("/CPU:0"):
             order_tensor, batch = tf.constant(order), tf.constant(batch_size)
         done = 0
         while done < steps:
             stop = min(steps, done + self._steps_per_call)
             started = time.perf_counter()
-            function(order_tensor, batch, tf.constant(done), tf.constant(stop), rows.x, rows.y)
+            function(order_tensor, batch, tf.constant(done), tf.constant(stop), rows.x, y)
             self._adapt(stop - done, time.perf_counter() - started)
             done = stop
             checkpoint()
@@ -197,10 +218,10 @@ def _values(layer: Any) -> int:
     return math.prod(known) if known else 0
 
 
-def _compiled(step_function: Callable[[Any], Any], rows: Rows) -> Any:
+def _compiled(step_function: Callable[[Any], Any], *parts: Any) -> Any:
     """A function that makes the steps `start` to `stop`, gathering their rows; it serves all parts of a data set."""
     number = tf.TensorSpec((), tf.int32)
-    data = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in (rows.x, rows.y)]
+    data = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in parts]
 
     # XLA stays off: on a CPU it costs seconds of compilation and makes small convolutions slower. So does AutoGraph:
     # it would translate Keras's source code, which has nothing to translate.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 from search.trial import Failure, FailureReason
-from spaces import DataError
+from spaces import CodeError, DataError
+from spaces.references import line_of
 
 
 class TrialFailed(Exception):
@@ -23,18 +25,33 @@ class InvalidArchitecture(TrialFailed):
         super().__init__(FailureReason.INVALID, message)
 
 
-def classify(error: BaseException) -> Failure:
-    """The failure that an exception stands for; its traceback goes to `detail`."""
+def classify(error: BaseException, family: str = "") -> Failure:
+    """The failure that an exception stands for; its traceback goes to `detail`.
+
+    Args:
+        error: What building or training raised.
+        family: `Settings.family`: an error that came through code of the user's is told with its line. A table has no
+            room for the whole path of the file; the record of the space has it.
+    """
+    reference = family.removeprefix("python:") if family.startswith("python:") else ""
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, TrialFailed):
         return Failure(error.failure.reason, error.failure.message, detail)
+    # A user's function may run out of memory as any training does.
+    cause = error.__cause__ if isinstance(error, CodeError) and error.__cause__ else error
     # By name, so that sorting a failure does not import TensorFlow.
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if isinstance(error, MemoryError) or "ResourceExhaustedError" in names:
-        return Failure(FailureReason.OUT_OF_MEMORY, _first_line(error) or "not enough memory", detail)
+    names = {cls.__name__ for cls in type(cause).__mro__}
+    if isinstance(cause, MemoryError) or "ResourceExhaustedError" in names:
+        return Failure(FailureReason.OUT_OF_MEMORY, _first_line(cause) or "not enough memory", detail)
     if isinstance(error, DataError):
         return Failure(FailureReason.DATA, _first_line(error), detail)
-    return Failure(FailureReason.ERROR, f"{type(error).__name__}: {_first_line(error)}", detail)
+    if isinstance(error, CodeError):
+        message = str(error)
+    else:
+        where = line_of(reference, error) if reference else None
+        message = f"{type(error).__name__}: {_first_line(error)}"
+        message = message if where is None else f"{where}: {message}"
+    return Failure(FailureReason.ERROR, message.replace(reference, Path(reference).name), detail)
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spaces.data.memory import free_memory
+
 # Weights, their gradients, and two slots of an optimizer such as Adam.
 _COPIES = 4
 _BYTES = 4
@@ -21,10 +23,4 @@ def needed(parameters: int) -> int:
 
 def available() -> int | None:
     """Bytes that can still be allocated on this machine, None where the system does not say."""
-    try:
-        for line in _MEMINFO.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        return None
-    return None
+    return free_memory(_MEMINFO)

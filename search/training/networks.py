@@ -13,7 +13,7 @@ from keras.utils import clear_session
 
 import spaces
 from search.training import graphs
-from search.training.engine import Engine, Rows
+from search.training.engine import Engine, Rows, fresh
 from search.training.network import Network
 from spaces import DataInfo, Settings
 
@@ -55,7 +55,7 @@ class Networks:
         key = graphs.signature(settings)
         if key is None:
             self._fresh = True
-            engine = Engine(spaces.build_model(settings, self._info, seed), seed, settings.training.batch_size)
+            engine = fresh(settings, self._info, seed)
             engine.prepare(rows)
             return engine
         with_dropout = graphs.signature_with_dropout(settings)

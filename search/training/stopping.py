@@ -45,6 +45,24 @@ def best_epoch(curve: Sequence[Epoch], metric: str, direction: str) -> tuple[int
     return number, sign * value
 
 
+def unreported(objective: str, settings: TrainingSettings, reported: Sequence[str]) -> str | None:
+    """Says which value of the space file no epoch has, and what there is; None if nothing is missing.
+
+    Args:
+        objective: Name of what decides.
+        settings: The configuration's training part.
+        reported: Names of all values that an epoch with validation has.
+    """
+    named = [("objective", objective)]
+    if settings.early_stopping is not None:
+        named.append(("early_stopping.monitor", settings.early_stopping.monitor))
+    named += [("stop_when", target.metric) for target in settings.stop_when]
+    for what, name in named:
+        if name not in reported:
+            return f"{what} {name} is not reported; reported are {', '.join(reported)}"
+    return None
+
+
 def _reached(target: Target, epoch: Epoch) -> bool:
     value = epoch.metrics.get(target.metric)
     if value is None:

@@ -44,7 +44,11 @@ class Trainer:
         self._networks: Networks | None = None
 
     def train(
-        self, job: TrialJob, should_stop: ShouldStop = lambda: None, on_epoch: OnEpoch = lambda _: None
+        self,
+        job: TrialJob,
+        should_stop: ShouldStop = lambda: None,
+        on_epoch: OnEpoch = lambda _: None,
+        on_begin: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """Trains a job.
 
@@ -52,6 +56,7 @@ class Trainer:
             job: What to train.
             should_stop: Asked after every epoch; its answer, if any, ends the training there.
             on_epoch: Called after every epoch, before anything of it is written.
+            on_begin: Called before every epoch, when its time begins to count.
 
         Returns:
             The outcome; a configuration that cannot be trained gives one with `failure`.
@@ -63,10 +68,11 @@ class Trainer:
         networks = self._kept_networks()
         training = _Training(self._run, job, Settings.from_json(job.settings), self._clock)
         try:
-            training.go(self._train_rows(job), self._validation_rows(job), networks, should_stop, on_epoch)
+            training.go(self._train_rows(job), self._validation_rows(job), networks, should_stop, on_epoch, on_begin)
         except (CheckpointError, DiskError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A layer of the user's may want to end the process.
             if not isinstance(error, TrialFailed):
                 # Whatever happened, it may have to do with what is kept, for example with its memory.
                 networks.forget()
@@ -143,20 +149,27 @@ class _Training:
         networks: Networks,
         should_stop: ShouldStop,
         on_epoch: OnEpoch,
+        on_begin: Callable[[], None],
     ) -> None:
-        self._stopped = self._ended()
-        if self._stopped is not None and self._job.resume is not None:
-            # An early-stopped configuration that was promoted: its curve has ended, nothing is left to train.
+        self._stopped = self._ended() or self._too_late()
+        if self._stopped is Stop.DEADLINE or (self._stopped is not None and self._job.resume is not None):
+            # No time is left, or an early-stopped configuration was promoted: its curve has ended. What there was
+            # before stays what there is.
+            if self._job.resume is None:
+                return
             self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
             return
         engine = self._engine(train, networks)
         while self._stopped is None:
+            on_begin()
             try:
                 epoch = self._epoch(engine, train, validation)
             except _TimeUp:
                 self._stopped, self._between_epochs = Stop.DEADLINE, False
                 break
             self._curve.append(epoch)
+            if validation is not None:
+                self._require_reported(epoch)
             if self._improved():
                 self._best_weights = engine.model.get_weights()
             on_epoch(epoch)
@@ -178,13 +191,13 @@ class _Training:
             last=self._files.get("last"),
         )
 
-    def failed(self, error: Exception) -> Outcome:
+    def failed(self, error: BaseException) -> Outcome:
         return Outcome(
             epochs=self._new_epochs(),
             parameters=self._parameters,
             seconds=time.perf_counter() - self._started,
             build_seconds=self._build_seconds,
-            failure=classify(error),
+            failure=classify(error, self._settings.family),
         )
 
     def _engine(self, rows: Rows, networks: Networks) -> Engine:
@@ -226,9 +239,14 @@ class _Training:
             _require_finite(metrics, number)
         return Epoch(number, metrics, time.perf_counter() - started, trained - started)
 
+    def _require_reported(self, epoch: Epoch) -> None:
+        missing = stopping.unreported(self._job.objective, self._settings.training, list(epoch.metrics))
+        if missing is not None:
+            raise TrialFailed(FailureReason.ERROR, missing)
+
     def _check_time(self, epoch_started: float) -> Callable[[], None]:
         def check() -> None:
-            if self._job.until is not None and self._clock.now() > self._job.until:
+            if self._left() < 0:
                 raise _TimeUp
             now = time.perf_counter()
             for limit, since, what in (
@@ -246,8 +264,16 @@ class _Training:
         return stopping.ended(self._settings.training, self._curve)
 
     def _out_of_time(self, last: Epoch) -> Stop | None:
-        until = self._job.until
-        return Stop.DEADLINE if until is not None and self._clock.now() + last.seconds > until else None
+        return Stop.DEADLINE if self._left() < last.seconds else None
+
+    def _too_late(self) -> Stop | None:
+        expected = self._curve[-1].seconds if self._curve else 0.0
+        return Stop.DEADLINE if self._left() <= expected else None
+
+    def _left(self) -> float:
+        """Seconds until the job's deadline."""
+        deadline = self._job.deadline
+        return math.inf if deadline is None else deadline.left(self._clock)
 
     def _best(self) -> tuple[int, float] | None:
         return stopping.best_epoch(self._curve, self._job.objective, self._job.direction)
@@ -267,10 +293,16 @@ class _Training:
             self._files["state"] = checkpoints.write(self._run, f"{folder}/state.npz", engine.state(), last)
         if "best" in self._job.keep or interrupted:
             self._save_best(folder)
-        # Where early stopping ended the training, its last epochs only proved that there was nothing better.
-        if "last" in self._job.keep and self._stopped not in (Stop.INTERRUPTED, Stop.EARLY_STOPPING):
+        if "last" in self._job.keep and self._last_counts():
             weights = {"weights": engine.model.get_weights()}
             self._files["last"] = checkpoints.write(self._run, f"{folder}/last.npz", weights, last)
+
+    def _last_counts(self) -> bool:
+        """Whether the weights are those of the last epoch, and stand for the training."""
+        if not self._between_epochs or self._stopped is Stop.INTERRUPTED:
+            return False
+        # Where early stopping ended it, the last epochs only proved that there was nothing better, if it is known.
+        return self._stopped is not Stop.EARLY_STOPPING or "best" not in self._files
 
     def _save_best(self, folder: str) -> None:
         best = self._best()

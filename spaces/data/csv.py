@@ -18,12 +18,16 @@ from spaces.data.memory import check_size
 from spaces.data.source import Part, RawData
 from spaces.data.types import Array
 from spaces.errors import DataError
+from spaces.files import check_file
+from spaces.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SEPARATORS = ",;\t"
 _LONGEST_LINE = 2**20
+_MOST_COLUMNS = 50_000
+_CELL_BYTES = 16  # of a number, once as it is parsed and once in its column
 _MOST_CATEGORIES = 200
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -69,14 +73,18 @@ def read_table(path: Path, *, header: bool = True, text_columns: Iterable[str] =
     """
     import pandas as pd
 
+    check_file(path)
     try:
         with path.open("rb") as stream:
             first = stream.readline(_LONGEST_LINE)
         if first.startswith(_GZIP_MAGIC):
             raise DataError(f"{path}: is compressed; unpack it first")
         check_size(path.stat().st_size, str(path))
+        _check_lines(path)
         line = first.decode("utf-8-sig")
         separator = max(_SEPARATORS, key=line.count)
+        if line.count(separator) >= _MOST_COLUMNS:
+            raise DataError(f"{path}: has more than {_MOST_COLUMNS:,} columns")
         bare = all(_is_number(cell.strip().strip('"')) for cell in line.split(separator))
         if bare and header:
             raise DataError(f"{path}: the first line holds numbers; it must name the columns")
@@ -103,9 +111,30 @@ def read_table(path: Path, *, header: bool = True, text_columns: Iterable[str] =
         raise DataError(f"{path}: its lines have more cells than the first line has names") from error
     except ValueError as error:  # pandas' errors for empty files and uneven lines are ValueErrors too
         raise DataError(f"{path}: no readable table ({str(error).strip()})") from error
+    if not bare:
+        table.columns = pd.Index([printable(str(name)) for name in table.columns])
     if not len(table):
         raise DataError(f"{path}: holds no rows")
     return table
+
+
+def _check_lines(path: Path) -> None:
+    """Refuses lines and tables that pandas would need far more memory for than the file has bytes."""
+    number, length, separators = 1, 0, 0
+    with path.open("rb") as stream:
+        while block := stream.read(_LONGEST_LINE):
+            separators += sum(block.count(separator) for separator in _SEPARATORS.encode())
+            pieces = block.split(b"\n")
+            for piece in pieces[:-1]:
+                if length + len(piece) > _LONGEST_LINE:
+                    break
+                number, length = number + 1, 0
+            else:
+                piece = pieces[-1]
+            length += len(piece)
+            if length > _LONGEST_LINE:
+                raise DataError(f"{path}: line {number} is longer than {_LONGEST_LINE // 2**20} MiB")
+    check_size((separators + number) * _CELL_BYTES, str(path))
 
 
 def encode_columns(

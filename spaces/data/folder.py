@@ -21,6 +21,7 @@ from spaces.data.memory import check_size
 from spaces.data.source import Part, RawData
 from spaces.data.types import Array
 from spaces.errors import DataError
+from spaces.printable import printable
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -66,7 +67,7 @@ def load_folder(path: Path, seed: int, image_size: tuple[int, int] | None, color
         loaded["train"],
         loaded.get("validation"),
         loaded.get("test"),
-        class_names,
+        tuple(map(printable, class_names)),
         white=255.0,
         shuffled=True,
         resized=True,
@@ -112,7 +113,9 @@ def list_images(folder: Path) -> Listing:
         if not found:
             raise DataError(f"{class_folder}: holds no image (of type {', '.join(EXTENSIONS)})")
         if others:
-            _log.warning("%s: %d files are no images that Keras reads and are left out", class_folder, others)
+            _log.warning(
+                "%s: %d files are no images that Keras reads and are left out", printable(str(class_folder)), others
+            )
         files += found
         labels += [class_folder.name] * len(found)
         class_names.append(class_folder.name)

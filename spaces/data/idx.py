@@ -15,6 +15,7 @@ from spaces.data.memory import check_size
 from spaces.data.source import Part, RawData
 from spaces.data.types import Array
 from spaces.errors import DataError
+from spaces.files import check_file
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -74,7 +75,9 @@ def read_idx(path: Path) -> Array:
     Raises:
         DataError: the file cannot be read, is torn, longer than its header says, or of another format.
     """
+    check_file(path)
     try:
+        check_size(path.stat().st_size, str(path))
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spaces.data.types import Array
 from spaces.errors import DataError
+from spaces.files import unreadable
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras's folder loader reads
+# Pillow would hand some others, such as PostScript, to programs of the machine.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_CHANNELS = 3
+_MOST_PIXELS = 180_000_000
+_FREE = 256 * 2**20  # up to here Pillow, too, finds every image harmless
+_TIMES = 100
 _GRAY_MODES = ("1", "L", "I", "I;16")
 
 
@@ -27,16 +40,33 @@ def read_header(path: str | Path) -> Header:
     """Size and colour of an image file.
 
     Raises:
-        DataError: no image, or one of more than about 180 million pixels.
+        DataError: no file, no image, or one that unpacks to more than 180 million pixels, or to more than 256 MiB and
+            100 times the size of its file.
     """
     from PIL import Image, UnidentifiedImageError
 
+    if (reason := unreadable(path)) is not None:
+        raise DataError(f"{path}: is not a readable image ({reason})")
     try:
-        with Image.open(path) as image:
-            return Header(image.height, image.width, image.mode in _GRAY_MODES)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow's own, lower limit, once for every image
+            with Image.open(path, formats=_FORMATS) as image:
+                header = Header(image.height, image.width, image.mode in _GRAY_MODES)
+                _check_unpacked(image, path)
+                return header
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file can make Pillow raise anything
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
         raise DataError(f"{path}: is not a readable image{reason}") from error
+
+
+def _check_unpacked(image: Image.Image, path: str | Path) -> None:
+    # TensorFlow unpacks all pictures of an animation to show the first.
+    frames = getattr(image, "n_frames", 1) if image.format == "GIF" else 1
+    pixels = frames * image.width * image.height
+    if pixels > _MOST_PIXELS or _CHANNELS * pixels > _FREE + _TIMES * os.stat(path).st_size:
+        raise DataError(f"{path}: unpacks to {pixels:,} pixels, far more than an image of its size has")
 
 
 def decode(path: str | Path, size: tuple[int, int], channels: int, *, smooth: bool) -> Array:
@@ -69,8 +99,8 @@ def _decode_with_pillow(path: str | Path, channels: int) -> Array:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # a damaged file can make Pillow raise anything
         raise DataError(f"{path}: is not a readable image ({error})") from error
     return pixels.reshape(*pixels.shape[:2], channels)

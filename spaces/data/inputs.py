@@ -13,6 +13,7 @@ from spaces.data.images import decode, read_header
 from spaces.data.npz import check_npy, read_npy
 from spaces.data.types import Array, DataInfo
 from spaces.errors import DataError
+from spaces.files import check_file
 
 
 def read_image(path: str | Path, info: DataInfo) -> Array:
@@ -76,6 +77,7 @@ def read_rows(path: str | Path, info: DataInfo) -> Array:
 
 
 def _read_array(path: Path) -> Array:
+    check_file(path)
     try:
         with path.open("rb") as stream:
             check_npy(stream, str(path), path.stat().st_size)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spaces.data.source import Part, RawData
 from spaces.data.types import Array, Labels, Task
 from spaces.errors import DataError
+from spaces.printable import printable
 
 _FOR_REGRESSION = "; for regression set training.loss, such as loss: mse"
 _MANY_CLASSES = 100
@@ -26,6 +27,8 @@ class EncodedLabels:
         outputs: classes, or target columns.
         class_names: one per class; () in regression.
         ys: one array per part of the raw data, in the order of `RawData.parts`.
+        column: whether those of the training part came in shape (n, 1).
+        dtype: type in which Keras hands numbers such as those that came to a loss or metric; None: as in `ys`.
     """
 
     task: Task
@@ -33,6 +36,8 @@ class EncodedLabels:
     outputs: int
     class_names: tuple[str, ...]
     ys: tuple[Array, ...]
+    column: bool = False
+    dtype: str | None = None
 
 
 def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
@@ -59,7 +64,7 @@ def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
     if task == "regression":
         if any(text):
             raise DataError(f"{raw.train.where}: labels are text, regression needs numbers")
-        return _numbers(ys)
+        return replace(_numbers(ys), column=_is_column(raw.train.y))
     if any(text) and not all(text):
         raise DataError(f"{raw.train.where}: labels are text in one part and numbers in another")
     if ys[0].ndim == 2:
@@ -67,9 +72,9 @@ def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
     else:
         for part, y in zip(raw.parts, ys, strict=True):
             _check_whole(y, part.where)
-        encoded = _classes(raw, ys)
+        encoded = replace(_classes(raw, ys), dtype=_dtype(ys[0]))
     _check_loss(encoded, loss, raw.train.where)
-    return encoded
+    return replace(encoded, column=_is_column(raw.train.y))
 
 
 def _plain(part: Part) -> Array:
@@ -77,7 +82,7 @@ def _plain(part: Part) -> Array:
     y = part.y
     if y.dtype.kind not in "biufUS":
         raise DataError(f"{part.where}: labels of type {y.dtype} are not read; numbers or text are expected")
-    if y.ndim == 2 and y.shape[1] == 1:
+    if _is_column(y):
         y = y[:, 0]
     if y.ndim not in (1, 2) or (y.ndim == 2 and y.dtype.kind in "US"):
         raise DataError(
@@ -89,6 +94,16 @@ def _plain(part: Part) -> Array:
         row = int(np.argwhere(~np.isfinite(y))[0, 0])
         raise DataError(f"{part.where}: the label in row {row} is NaN or infinite")
     return y
+
+
+def _is_column(y: Array) -> bool:
+    return y.ndim == 2 and y.shape[1] == 1
+
+
+def _dtype(y: Array) -> str | None:
+    if y.dtype.kind == "f":
+        return "float32"
+    return y.dtype.name if y.dtype.kind in "biu" else None
 
 
 def _numbers(ys: Sequence[Array]) -> EncodedLabels:
@@ -159,7 +174,7 @@ def _check_whole(y: Array, where: str) -> None:
 
 
 def _text(value: np.generic) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return printable(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
 
 
 def _shown(row: Array) -> str:

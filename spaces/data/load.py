@@ -132,4 +132,6 @@ def _describe(data: DataSection, raw: RawData, encoded: EncodedLabels, x: Array)
         white=chosen.white,
         columns=raw.columns,
         categories=raw.categories,
+        column_labels=encoded.column,
+        label_dtype=encoded.dtype,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from spaces.errors import DataError
 
 _SHARE = 0.5
+_MEMINFO = Path("/proc/meminfo")
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _WITHOUT_INFORMATION = 8 * 2**30
 
@@ -22,6 +23,17 @@ def memory_limit() -> int:
     with contextlib.suppress(OSError, ValueError):  # no container, or "max"
         total = min(total, int(_CGROUP_LIMIT.read_text()))
     return int(total * _SHARE)
+
+
+def free_memory(meminfo: Path = _MEMINFO) -> int | None:
+    """Bytes that can still be allocated on this machine, None where the system does not say."""
+    try:
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return None
+    return None
 
 
 def check_size(size: int, where: str) -> None:

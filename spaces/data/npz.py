@@ -15,9 +15,10 @@ from spaces.data.memory import check_size
 from spaces.data.source import Part, RawData
 from spaces.data.types import Array
 from spaces.errors import DataError
+from spaces.files import check_file
 
 # NumPy reads the header as a Python literal and lets some errors of that through.
-_HEADER_ERRORS = (ValueError, TypeError, SyntaxError, RecursionError, tokenize.TokenError)
+_HEADER_ERRORS = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError)
 
 
 def load_npz(path: Path) -> RawData:
@@ -32,7 +33,7 @@ def load_npz(path: Path) -> RawData:
         if missing := [name for name in names if name not in present]:
             raise DataError(
                 f"{path}: array {missing[0]!r} is missing; expected x_train and y_train (with x_test and "
-                f"y_test), or x and y; found {', '.join(sorted(present)) or 'nothing'}"
+                f"y_test), or x and y; found {', '.join(sorted(present)[:20]) or 'nothing'}"
             )
         test_names = [name for name in ("x_test", "y_test") if name in present]
         if len(test_names) == 1:
@@ -45,6 +46,7 @@ def load_npz(path: Path) -> RawData:
 
 
 def _open(path: Path) -> zipfile.ZipFile:
+    check_file(path)
     try:
         return zipfile.ZipFile(path)
     except OSError as error:
@@ -91,6 +93,8 @@ def check_npy(stream: IO[bytes], where: str, size: int) -> None:
         raise DataError(f"{where}: damaged, or no .npy file ({error})") from error
     if dtype.hasobject:
         raise DataError(f"{where}: holds Python objects (dtype object), which are not read; save plain arrays")
+    if any(size < 0 for size in shape) or (0 not in shape and not dtype.itemsize):
+        raise DataError(f"{where}: damaged: impossible shape {shape} of {dtype}")
     expected = dtype.itemsize * math.prod(shape)
     if expected > size:
         raise DataError(f"{where}: damaged: shape {shape} needs {expected} bytes, the file has {size}")

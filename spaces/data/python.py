@@ -8,8 +8,8 @@ import numpy as np
 
 from spaces.data.source import Part, RawData
 from spaces.data.types import Array
-from spaces.errors import DataError
-from spaces.references import load_function
+from spaces.errors import CodeError, DataError
+from spaces.references import call, load_function
 
 
 def load_python(reference: str) -> RawData:
@@ -24,15 +24,9 @@ def load_python(reference: str) -> RawData:
         DataError: the function cannot be imported or called, or returns something else.
     """
     try:
-        function = load_function(reference)
-    except ValueError as error:
+        returned = call(reference, load_function(reference), what="raised ")
+    except CodeError as error:
         raise DataError(str(error)) from error
-    except Exception as error:
-        raise DataError(f"{reference}: importing it raised {type(error).__name__}: {error}") from error
-    try:
-        returned = function()
-    except Exception as error:
-        raise DataError(f"{reference}: raised {type(error).__name__}: {error}") from error
     pairs = _pairs(returned, reference)
     parts = [
         Part(_array(x, "x", reference), _array(y, "y", reference), f"{reference} ({name} part)")

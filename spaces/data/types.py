@@ -41,6 +41,9 @@ class DataInfo:
             the same range; None for tabular rows and for images of no known range.
         columns: names of the input columns in a CSV file, before text columns are spread out; () otherwise.
         categories: for each text column of `columns` its sorted values, each one an input column of 0 or 1.
+        column_labels: whether the labels came as one column, shape (n, 1); everywhere else they are (n,). A user's
+            model that was compiled by its function gets them as they came.
+        label_dtype: type of integer labels as they came, such as "int64", "float32" or "bool"; None: they are int32.
     """
 
     kind: Kind
@@ -58,6 +61,8 @@ class DataInfo:
     white: float | None = None
     columns: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    column_labels: bool = False
+    label_dtype: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `json.dumps`; `from_json` gives an equal object back."""

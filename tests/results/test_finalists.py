@@ -2,15 +2,16 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from results.finalists import SMALLEST, TIED, WINNER, finalists, winning_configuration
-from search.trial import Outcome, Trial, TrialKind, TrialState
+from search.trial import Outcome, Stop, Trial, TrialKind, TrialState
 
 
 def trial(trial_id: str, configuration: str, kind: TrialKind, score: float | None, parameters: int = 100) -> Trial:
-    outcome = Outcome(score=score, best_epoch=1, parameters=parameters)
+    outcome = Outcome(score=score, best_epoch=1, stopped=Stop.LENGTH, parameters=parameters)
     return Trial(trial_id, configuration, kind, "", {}, {}, 0, 0, 1, None, TrialState.COMPLETED, outcome, 0.0, 1.0)
 
 
@@ -26,6 +27,15 @@ def test_close_means_are_tied_and_far_ones_are_not() -> None:
     assert [f.configuration for f in found] == ["0000", "0001", "0002"]
     assert [f.verdict for f in found] == [WINNER, SMALLEST, None]
     assert [f.tied for f in found] == [None, True, False]
+
+
+def test_a_training_that_time_cut_short_counts_in_no_mean_and_no_test() -> None:
+    trials = field([0.95, 0.952], [0.949, 0.951, 0.20])
+    assert trials[-1].outcome is not None
+    trials[-1] = replace(trials[-1], outcome=replace(trials[-1].outcome, stopped=Stop.DEADLINE))
+    found = finalists(trials, "max", winner="0000")
+    assert [f.scores for f in found] == [(0.95, 0.952), (0.949, 0.951)]
+    assert [f.tied for f in found] == [None, True]
 
 
 def test_a_smaller_winner_leaves_nobody_marked_smallest() -> None:

@@ -136,3 +136,11 @@ def test_a_ledger_that_cannot_be_written_stops_nothing(make_run: MakeRun, monkey
 def test_empty_run(make_run: MakeRun) -> None:
     run = make_run(running=True, configurations=0, baselines=())
     assert all(entry.seconds == 0 for entry in results.time_spent(run, now=STARTED))
+
+
+def test_what_workers_waited_for_the_fixed_order_has_an_account(make_run: MakeRun) -> None:
+    run = make_run()
+    assert spent(run)[Account.ORDER] == 0
+    with RunStore(run) as store:
+        store.put_meta(idle_seconds=12.5)
+    assert spent(run)[Account.ORDER] == 12.5

@@ -9,14 +9,6 @@ import pytest
 from search.store import RunStore
 
 
-@pytest.fixture(scope="session")
-def tensorflow():
-    """TensorFlow with one thread, as a search of dense networks sets it up; loaded once for all tests."""
-    from search.training import threads
-
-    threads.configure(1)
-
-
 @pytest.fixture(autouse=True, scope="session")
 def one_thread_for_linear_algebra():
     """The matrices here are small; on a busy machine threads wait for each other longer than they compute."""

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import spaces
+from search.budget import Deadline
 from search.configuration import configurations, ranked
 from search.errors import CheckpointError, RunError
 from search.observer import Observer
-from search.oracles import oracle as make_oracle
-from search.proposer import Proposer
+from search.proposer import Proposer, for_spec
 from search.runner import Runner, unfinished
 from search.schedule import trial_limit
 from search.seeds import derive
@@ -45,11 +45,23 @@ class SimulatedClock:
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self._now = now
+        self._passed = 0.0
 
     def now(self) -> float:
         return self._now
 
+    def monotonic(self) -> float:
+        return self._passed
+
+    def processor(self) -> float:
+        return self._passed
+
     def pass_time(self, seconds: float) -> None:
+        self._now += seconds
+        self._passed += seconds
+
+    def set(self, seconds: float) -> None:
+        """Somebody sets the clock that people read forward, or back if below 0."""
         self._now += seconds
 
 
@@ -121,6 +133,7 @@ class _Running:
     future: Future[Outcome]
     curve: list[Epoch]
     began: float
+    cut: bool = False
 
 
 class SimulatedExecutor:
@@ -142,7 +155,7 @@ class SimulatedExecutor:
         slots: int = 1,
         hook: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.slots = slots
+        self.slots = self.workers = slots
         self._world = world
         self._clock = clock
         self._disk = disk
@@ -156,7 +169,7 @@ class SimulatedExecutor:
     def submit(self, job: TrialJob, on_epoch: Callable[[str, Epoch], None]) -> Future[Outcome]:
         future: Future[Outcome] = Future()
         running = _Running(job, on_epoch, future, list(job.history), self._clock.now())
-        self._push(running, self._world.epoch_seconds(job.settings["values"]))
+        self._push(running, self._seconds(job))
         self.most_at_once = max(self.most_at_once, len(self._queue))
         assert len(self._queue) <= self.slots, "more jobs than slots"
         return future
@@ -177,13 +190,24 @@ class SimulatedExecutor:
     def shutdown(self) -> None:
         self._queue.clear()
 
+    def _seconds(self, job: TrialJob) -> float:
+        """Length of an epoch of the job."""
+        return self._world.epoch_seconds(job.settings["values"])
+
     def _push(self, running: _Running, seconds: float) -> None:
         self._count += 1
+        deadline = running.job.deadline
+        if deadline is not None and deadline.left(self._clock) < seconds:
+            # It will be cut off in the middle of the epoch, which is dropped.
+            running.cut, seconds = True, max(0.0, deadline.left(self._clock))
         heapq.heappush(self._queue, (self._clock.now() + seconds, self._count, running))
 
     def _step(self, running: _Running) -> None:
         job = running.job
         values = job.settings["values"]
+        if running.cut:
+            running.future.set_result(self._outcome(running, Stop.DEADLINE))
+            return
         if len(running.curve) == len(job.history):
             # The first step: what there is to go on from is read now.
             if job.resume is not None:
@@ -197,7 +221,7 @@ class SimulatedExecutor:
         number = len(running.curve) + 1
         accuracy = self._world.accuracy(values, number)
         metrics = {"loss": 1 - accuracy, "val_loss": 1 - accuracy, "accuracy": accuracy, "val_accuracy": accuracy}
-        seconds = self._world.epoch_seconds(values)
+        seconds = self._seconds(job)
         epoch = Epoch(number, metrics, seconds, 0.8 * seconds)
         running.curve.append(epoch)
         self.epochs_trained += 1
@@ -214,24 +238,28 @@ class SimulatedExecutor:
             return Stop.LENGTH
         if self._stop is not None:
             return self._stop
-        if job.until is not None and self._clock.now() + seconds > job.until:
+        if job.deadline is not None and job.deadline.left(self._clock) < seconds:
             return Stop.DEADLINE
         return None
 
     def _outcome(self, running: _Running, stopped: Stop) -> Outcome:
         job, curve = running.job, running.curve
+        if not curve:
+            return Outcome(stopped=stopped, best_epoch=0)
         best = max(curve, key=lambda e: (e.metrics[job.objective], -e.number))
         keeps_state = "state" in job.keep or stopped is Stop.INTERRUPTED
+        scored = job.data == "train"
         folder = f"trials/{job.trial_id}"
         return Outcome(
             epochs=tuple(curve[len(job.history) :]),
-            score=best.metrics[job.objective],
-            best_epoch=best.number,
+            score=best.metrics[job.objective] if scored else None,
+            best_epoch=best.number if scored else len(curve),
             stopped=stopped,
             parameters=100 * job.settings["values"].get("layers", 0) + 10,
             seconds=sum(epoch.seconds for epoch in curve[len(job.history) :]),
             state=self._disk.write(f"{folder}/state.npz", len(curve)) if keeps_state else None,
-            best=self._disk.write(f"{folder}/best.npz", best.number),
+            best=self._disk.write(f"{folder}/best.npz", best.number) if scored else None,
+            last=self._disk.write(f"{folder}/last.npz", len(curve)) if "last" in job.keep else None,
         )
 
 
@@ -262,21 +290,9 @@ def space(algorithm: str, *, max_trials: int | None = 40, seed: int = 3, epochs:
     })  # fmt: skip
 
 
-def proposer(spec: spaces.SearchSpec) -> Proposer:
+def proposer(spec: spaces.SearchSpec, on_warning: Callable[[str], None] = lambda _: None) -> Proposer:
     """The real proposer over the real oracle."""
-    import keras_tuner
-
-    return Proposer(
-        make_oracle(
-            spec.search.algorithm,
-            hyperparameters=spaces.hyperparameters(spec),
-            objective=keras_tuner.Objective(spec.objective.name, spec.objective.direction),
-            min_epochs=spec.min_epochs,
-            max_epochs=spec.max_epochs,
-            max_trials=spec.search.max_trials,
-            seed=spec.search.seed,
-        )
-    )
+    return for_spec(spec, on_warning=on_warning)
 
 
 @dataclass
@@ -288,7 +304,7 @@ class Night:
         spec: The space.
         world: What training gives.
         slots: Trainings at the same time.
-        until: Time at which the search has to be over, or None.
+        until: Unix time at which the search has to be over, or None.
     """
 
     run: Path
@@ -302,6 +318,7 @@ class Night:
     epochs_trained: int = 0
     most_at_once: int = 0
     ended: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     def go(
         self,
@@ -315,9 +332,9 @@ class Night:
         with contextlib.suppress(RunError):
             RunStore.create(self.run, {}).close()
         with make_store(self.run) as store:
-            asker = proposer(self.spec)
+            asker = proposer(self.spec, self.warnings.append)
             asker.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
-            source = SearchSource(self.spec, asker, store, self.clock, lambda: self.until, self._most())
+            source = SearchSource(self.spec, asker, store, self.clock, self._deadline, self._most())
             runner: Runner
             executor = SimulatedExecutor(self.world, self.clock, self.disk, self.slots, lambda what: hook(what, runner))
             runner = Runner(executor, store, self.clock, self.observer)
@@ -327,6 +344,9 @@ class Night:
                 self.ended = source.ended
                 self.epochs_trained += executor.epochs_trained
                 self.most_at_once = max(self.most_at_once, executor.most_at_once)
+
+    def _deadline(self) -> Deadline | None:
+        return None if self.until is None else Deadline(unix=self.until)
 
     def _most(self) -> int | None:
         return trial_limit(self.spec, timed=self.until is not None)

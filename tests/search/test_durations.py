@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import time
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from search.durations import seconds
+from search.durations import deadline, next_time, seconds
 
 
 @pytest.mark.parametrize(
@@ -21,3 +25,59 @@ def test_durations_as_people_write_them(text, expected):
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError, match="not a duration"):
         seconds(text)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NIGHTS = [
+    ("2026-11-26 22:00", "07:00", "2026-11-27 07:00+01:00"),
+    ("2026-11-26 06:59", "07:00", "2026-11-26 07:00+01:00"),
+    ("2026-11-26 07:00", "07:00", "2026-11-27 07:00+01:00"),
+    # Set forward from 02:00 to 03:00 in the night.
+    ("2026-03-28 22:00", "07:00", "2026-03-29 07:00+02:00"),
+    ("2026-03-28 22:00", "01:30", "2026-03-29 01:30+01:00"),
+    ("2026-03-28 22:00", "02:30", "2026-03-29 03:00+02:00"),
+    ("2026-03-29 03:30", "02:30", "2026-03-30 02:30+02:00"),
+    # Set back from 03:00 to 02:00 in the night.
+    ("2026-10-24 22:00", "07:00", "2026-10-25 07:00+01:00"),
+    ("2026-10-24 22:00", "02:30", "2026-10-25 02:30+02:00"),
+    ("2026-10-25 02:30+02:00", "02:30", "2026-10-25 02:30+01:00"),
+    ("2026-10-25 02:30+01:00", "02:30", "2026-10-26 02:30+01:00"),
+]
+
+
+def in_berlin(text):
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(BERLIN) if moment.tzinfo else moment.replace(tzinfo=BERLIN)
+
+
+@pytest.mark.parametrize(("now", "until", "expected"), NIGHTS)
+def test_an_hour_is_the_next_time_that_the_clock_shows_it(now, until, expected):
+    assert next_time(until, in_berlin(now)) == datetime.fromisoformat(expected).timestamp()
+
+
+@pytest.mark.parametrize(("now", "until", "expected"), NIGHTS)
+def test_the_machines_own_zone_counts_where_the_present_has_a_fixed_offset(monkeypatch, now, until, expected):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        # What `datetime.now().astimezone()` gives: the offset of today, which need not be that of tomorrow.
+        present = datetime.fromtimestamp(in_berlin(now).timestamp()).astimezone()
+        assert deadline(None, until, present) == datetime.fromisoformat(expected).timestamp()
+        assert next_time(until, datetime.fromtimestamp(present.timestamp())) == deadline(None, until, present)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_earlier_end_holds():
+    now = datetime.fromisoformat("2026-11-26 22:00+01:00")
+    assert deadline("1h", None, now) == now.timestamp() + 3600
+    assert deadline("1h", "23:30", in_berlin("2026-11-26 22:00")) == now.timestamp() + 3600
+    assert deadline("8h", "23:30", in_berlin("2026-11-26 22:00")) == now.timestamp() + 5400
+    assert deadline(None, None, now) is None
+
+
+@pytest.mark.parametrize("text", ["7", "24:00", "07:60", "7 am", "", "07:00:00", "-1:00"])
+def test_an_hour_that_no_clock_shows_is_refused(text):
+    with pytest.raises(ValueError, match="not a time of day"):
+        next_time(text, datetime.now())

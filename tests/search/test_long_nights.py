@@ -81,7 +81,7 @@ def worked(folder, algorithm, trials, monkeypatch):
 @pytest.mark.parametrize(("algorithm", "trials"), [("random", 400), ("grid", 240), ("hyperband", 240)])
 def test_a_late_trial_writes_reads_and_folds_no_more_than_an_early_one(tmp_path, algorithm, trials, monkeypatch):
     work = worked(tmp_path, algorithm, trials, monkeypatch)
-    early, late = slice(trials // 8, trials // 4), slice(-trials // 8, None)
+    early, late = slice(trials // 4, trials // 2), slice(-trials // 4, None)
     for what in ("bytes", "statements", "folded"):
         assert work.mean(what, late) <= 1.3 * work.mean(what, early), what
     assert work.mean("read", late) <= work.mean("read", early) + 2

@@ -28,4 +28,13 @@ def test_as_many_wait_as_a_rung_has_or_as_are_kept():
     assert schedule.most_waiting(space("hyperband", max_trials=None)) == 9
     assert schedule.most_waiting(space("freeze-thaw", max_trials=12)) == 12
     assert schedule.most_waiting(space("freeze-thaw", max_trials=1000)) == 40
+    assert schedule.most_waiting(space("freeze-thaw", max_trials=None)) == 40
     assert schedule.most_waiting(space("random", max_trials=12)) == 0
+
+
+@pytest.mark.parametrize("algorithm", ["hyperband", "freeze-thaw"])
+def test_the_only_trial_has_the_full_length(algorithm):
+    alone = space(algorithm, max_trials=1)
+    assert [(g.count, g.epochs_from, g.epochs_to) for g in schedule.groups(alone)] == [(1, 0, 9)]
+    two = space(algorithm, max_trials=2)
+    assert schedule.groups(two)[0].epochs_to == 1

@@ -168,10 +168,11 @@ def test_kills_with_several_slots_leave_a_whole_search(tmp_path, algorithm):
             assert [e.number for e in trial.outcome.epochs] == list(range(trial.epochs_from + 1, trial.epochs_to + 1))
 
 
-def test_the_outcome_of_a_configuration_does_not_depend_on_the_slots(tmp_path):
+@pytest.mark.parametrize("algorithm", ["random", "grid"])
+def test_the_outcome_of_a_configuration_does_not_depend_on_the_slots(tmp_path, algorithm):
     tables = []
     for slots in (1, 4):
-        night = Night(tmp_path / str(slots), space("random", max_trials=40), FAULTY, slots=slots)
+        night = Night(tmp_path / str(slots), space(algorithm, max_trials=40), FAULTY, slots=slots)
         night.go()
         tables.append({repr(row[2]): row[2:] for row in night.table()})
     assert tables[0] == tables[1]
@@ -509,7 +510,7 @@ def test_a_trial_stopped_before_it_began_keeps_what_was_saved_before(tmp_path):
     with RunStore(night.run) as store:
         source = SearchSource(night.spec, proposer(night.spec), store, night.clock, lambda: None, most=None)
         runner = Runner(Starting(night.world, night.clock, night.disk), store, night.clock, Observer())
-        source.next = lambda: None
+        source.next = lambda slots: None
         runner.run(source, [waiting])
     assert [t for t in night.trials() if t.id == waiting.id] == [waiting]
     night.go()

@@ -309,3 +309,14 @@ def test_a_record_survives_a_second_round(store):
         other.begin(once)
         other.finish("0", once.outcome, once.finished)
         assert other.trial("0") == once
+
+
+def test_an_oracle_may_learn_later_than_a_trial_ends(tmp_path):
+    with RunStore.create(tmp_path / "run", {}) as store:
+        store.begin(trial("0", oracle={"status": "RUNNING"}), {"n": 1})
+        store.finish("0", outcome([0.5]), 5.0)
+        assert (store.trial("0").oracle, store.oracle_state()) == ({"status": "RUNNING"}, {"n": 1})
+        store.tell("0", {"status": "COMPLETED"}, {"n": 2}, told=1)
+        assert (store.trial("0").oracle, store.oracle_state()) == ({"status": "COMPLETED"}, {"n": 2})
+        assert store.meta("told") == 1
+        assert store.trial("0").outcome == outcome([0.5])

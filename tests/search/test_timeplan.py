@@ -6,8 +6,8 @@ import pytest
 
 from search import timeplan
 from search.configuration import configurations
-from search.timeplan import FinalPlan
-from search.trial import Stop
+from search.timeplan import Done, FinalPlan, Pace
+from search.trial import Stop, TrialKind
 from tests.search.records import completed, settings
 
 FULL = FinalPlan(3, 2, True)
@@ -21,18 +21,19 @@ def configuration(name, epochs=10, seconds=None, best=None, **training):
     return configurations([completed(name, scores, settings=settings(**training))])[0]
 
 
-def test_a_training_takes_its_epochs_and_its_building_with_a_margin():
+def test_a_training_takes_its_epochs_and_its_building():
     short = configuration("a", epochs=10)
-    assert timeplan.training_seconds(short, 4) == pytest.approx(1.25 * (0.5 + 4))
-    assert timeplan.training_seconds(short) == pytest.approx(1.25 * (0.5 + 27))
+    assert timeplan.first_epoch_seconds(short) == pytest.approx(0.5 + 1)
+    assert timeplan.training_seconds(short, 4) == pytest.approx(0.5 + 4)
+    assert timeplan.training_seconds(short) == pytest.approx(0.5 + 27)
 
 
 def test_early_stopping_makes_it_shorter_where_it_was_seen_to_end():
     rule = {"monitor": "val_accuracy", "patience": 2, "min_delta": 0.0, "mode": "max"}
     stopped = configuration("a", epochs=8, best=5, early_stopping=rule)
-    assert timeplan.training_seconds(stopped) == pytest.approx(1.25 * (0.5 + 16))
+    assert timeplan.training_seconds(stopped) == pytest.approx(0.5 + 16)
     growing = configuration("a", epochs=8, best=8, early_stopping=rule)
-    assert timeplan.training_seconds(growing) == pytest.approx(1.25 * (0.5 + 27))
+    assert timeplan.training_seconds(growing) == pytest.approx(0.5 + 27)
 
 
 @pytest.mark.parametrize("stop", [Stop.EARLY_STOPPING, Stop.TARGET])
@@ -40,9 +41,9 @@ def test_what_has_ended_early_is_expected_to_end_there_again_or_a_little_later(s
     """Also where the best score came later than the metric that early stopping looked at said."""
     rule = {"monitor": "val_loss", "patience": 3, "min_delta": 0.0, "mode": "min"}
     ended = replace(configuration("a", epochs=8, best=8, early_stopping=rule), stopped=stop)
-    assert timeplan.training_seconds(ended) == pytest.approx(1.25 * (0.5 + 10))
+    assert timeplan.training_seconds(ended) == pytest.approx(0.5 + 10)
     late = replace(configuration("a", epochs=25, best=25, early_stopping=rule), stopped=stop)
-    assert timeplan.training_seconds(late) == pytest.approx(1.25 * (0.5 + 27))
+    assert timeplan.training_seconds(late) == pytest.approx(0.5 + 27)
 
 
 def test_a_configuration_without_epochs_takes_no_time():
@@ -53,11 +54,38 @@ def test_a_configuration_without_epochs_takes_no_time():
 def test_retraining_is_shared_by_the_slots_but_no_training_is_split():
     best = [configuration(name) for name in "abc"]
     one = timeplan.training_seconds(best[0])
-    assert timeplan.final_seconds(FULL, best, 1) == pytest.approx(7 * one)
-    assert timeplan.final_seconds(FULL, best, 2) == pytest.approx(4 * one)
-    assert timeplan.final_seconds(FULL, best, 100) == pytest.approx(2 * one)
-    assert timeplan.final_seconds(FULL, best[:1], 1) == pytest.approx(3 * one)
+    # Before anything is known of the pace a quarter more for the candidates, and for the winner twice its time.
+    assert timeplan.final_seconds(FULL, best, 1) == pytest.approx((6 * 1.25 + 2) * one)
+    assert timeplan.final_seconds(FULL, best, 2) == pytest.approx((3 * 1.25 + 2) * one)
+    assert timeplan.final_seconds(FULL, best, 100) == pytest.approx((1.25 + 2) * one)
+    assert timeplan.final_seconds(FULL, best[:1], 1) == pytest.approx((2 * 1.25 + 2) * one)
     assert timeplan.final_seconds(FULL, [], 1) == 0
+
+
+def test_what_is_done_already_costs_nothing():
+    best = [configuration(name) for name in "abc"]
+    one = timeplan.training_seconds(best[0])
+    done = Done({"a": 2, "b": 1})
+    assert timeplan.final_seconds(FULL, best, 1, done=done) == pytest.approx((3 * 1.25 + 2) * one)
+    assert timeplan.final_seconds(FULL, best, 1, done=Done({"a": 2, "b": 2, "c": 5}, winner=True)) == 0
+    assert timeplan.choose(FULL, best, 1, (3 * 1.25 + 2) * one + 0.01, done=done) == FULL
+
+
+def test_a_machine_that_turned_out_slower_is_planned_with():
+    best = [configuration(name) for name in "abc"]
+    one = timeplan.training_seconds(best[0])
+    slower = Pace(1.6, epochs=10)
+    assert timeplan.final_seconds(FULL, best, 1, pace=slower) == pytest.approx(1.6 * (6 * 1.1 + 1.25) * one)
+
+
+def test_the_pace_is_that_of_the_trainings_after_the_search():
+    searched = configuration("a", epochs=10)
+    again = completed("a", [0.5] * 4, kind=TrialKind.CANDIDATE)
+    epochs = tuple(replace(epoch, seconds=1.6) for epoch in again.outcome.epochs)
+    slow = replace(again, outcome=replace(again.outcome, epochs=epochs))
+    assert timeplan.pace([slow], {"a": searched}) == Pace(pytest.approx(1.6), 4)
+    assert timeplan.pace([], {"a": searched}) == Pace()
+    assert timeplan.pace([again], {}) == Pace()
 
 
 def test_without_a_limit_everything_is_done():
@@ -67,10 +95,11 @@ def test_without_a_limit_everything_is_done():
 def test_less_time_means_fewer_candidates_then_one_seed_then_no_retraining_then_no_training():
     best = [configuration(name) for name in "abc"]
     one = timeplan.training_seconds(best[0])
-    chosen = [timeplan.choose(FULL, best, 1, trainings * one + 0.01) for trainings in (7, 6, 5, 4, 3, 2, 1, 0.5)]
-    assert chosen == [
+    trainings = (9.5, 9.4, 7.0, 6.9, 4.5, 4.4, 3.25, 3.2, 2.0, 1.9)
+    assert [timeplan.choose(FULL, best, 1, count * one + 0.01) for count in trainings] == [
         FULL, FinalPlan(2, 2, True), FinalPlan(2, 2, True), FinalPlan(2, 1, True), FinalPlan(2, 1, True),
-        FinalPlan(1, 1, True), FinalPlan(1, 0, True), FinalPlan(1, 0, False),
+        FinalPlan(1, 1, True), FinalPlan(1, 1, True), FinalPlan(1, 0, True), FinalPlan(1, 0, True),
+        FinalPlan(1, 0, False),
     ]  # fmt: skip
     assert timeplan.choose(FULL, best, 1, -5.0) == FinalPlan(1, 0, False)
 
@@ -84,28 +113,55 @@ def test_a_plan_never_promises_more_than_there_is_time_for():
         assert plan.seeds <= FULL.seeds
 
 
-def end(ranked, until=1000.0, slots=1):
-    return timeplan.search_end(started=0.0, end=until, after=45.0, full=FULL, ranked=ranked, slots=slots)
+def kept(ranked, usable=955.0, slots=1, **facts):
+    return timeplan.kept_for_final(FULL, ranked, slots, usable, **facts)
 
 
 def test_the_search_leaves_time_for_what_comes_after_it():
     best = [configuration(name) for name in "abc"]
     needed = timeplan.final_seconds(FULL, best, 1)
-    assert end(best) == pytest.approx(955 - 1.05 * needed)
+    assert kept(best) == pytest.approx(1.05 * needed)
     # A search that ends two seconds late, as searches do, still leaves time for all of it.
-    assert timeplan.choose(FULL, best, 1, 955 - (end(best) + 2)) == FULL
-    assert end(best, slots=2) > end(best, slots=1)
+    assert timeplan.choose(FULL, best, 1, kept(best) - 2) == FULL
+    assert kept(best, slots=2) < kept(best, slots=1)
 
 
 def test_before_anything_is_measured_a_share_is_kept():
-    assert end([]) == pytest.approx(955 * 0.65)
+    assert kept([]) == pytest.approx(955 * 0.35)
 
 
 def test_the_search_itself_keeps_half_of_a_short_time():
     best = [configuration(name) for name in "abc"]
-    assert end(best, until=145.0) == pytest.approx(50.0)
+    assert kept(best, usable=100.0) == pytest.approx(50.0)
 
 
-def test_a_budget_shorter_than_what_follows_leaves_no_search():
-    assert end([configuration("a")], until=30.0) == 0.0
-    assert end([], until=30.0) == 0.0
+def test_a_search_that_goes_on_after_retraining_leaves_time_for_a_newcomer():
+    best = [configuration(name) for name in "abc"]
+    one = timeplan.training_seconds(best[0])
+    pace, done = Pace(0.5, 60), Done({"a": 2, "b": 2, "c": 2})
+    assert kept(best, pace=pace, done=done) == pytest.approx(1.05 * 0.5 * (2 * 1.1 + 1.25) * one)
+    # Of two newcomers among the best, both are trained again.
+    new = [configuration(name) for name in "xya"]
+    assert kept(new, pace=pace, done=done) == pytest.approx(1.05 * 0.5 * (4 * 1.1 + 1.25) * one)
+
+
+def test_evaluation_reads_the_test_part_twice_for_each_model():
+    one = configuration("a")
+    validation = one.epochs[0].seconds - one.epochs[0].train_seconds
+    assert timeplan.evaluation_seconds([one, one], 1000, 5000) == pytest.approx(2 * (1 + 2 * 5 * validation))
+    assert timeplan.evaluation_seconds([one], 1000, 0) == 0
+
+
+def test_a_machine_that_waits_for_others_is_slow():
+    assert timeplan.slowness(6.0, 5.9) == pytest.approx(1.017, abs=0.001)
+    assert timeplan.slowness(15.0, 5.0) == 3.0
+    assert timeplan.slowness(500.0, 5.0) == 4.0
+    assert timeplan.slowness(4.0, 6.0) == 1.0, "many threads at work"
+    assert timeplan.slowness(0.0, 0.0) == 1.0
+
+
+def test_a_promise_that_cannot_be_kept_is_known_at_once():
+    assert timeplan.doubt(100.0, 14.0, 1.0) is None
+    assert "they will leave out what there is no time for" in timeplan.doubt(20.0, 14.0, 1.0)
+    assert "cannot be kept" in timeplan.doubt(3.0, 14.0, 1.0)
+    assert "cannot be kept" in timeplan.doubt(15.0, 60.0, 4.0)

@@ -42,12 +42,16 @@ def test_in_words(workers, threads, words):
 def test_whether_a_search_is_short_depends_on_the_values_it_will_read(tensorflow):
     spec = spaces.load("digits")
     data = spaces.load_data(spec)
-    assert workforce.is_short(spec, data)
+    assert workforce.is_short(spec, data, timed=False)
+    assert workforce.is_short(spec, data, timed=True)
+    until_the_time_is_up = spaces.load(spec, ["search.max_trials=null", "search.algorithm=freeze-thaw"])
+    assert workforce.is_short(until_the_time_is_up, data, timed=False)
+    assert not workforce.is_short(until_the_time_is_up, data, timed=True)
     rows = np.zeros((1, 1000), np.uint8)
     large = replace(data, train=Split(np.broadcast_to(rows, (100_000, 1000)), np.zeros(100_000)))
-    assert not workforce.is_short(spec, large)
+    assert not workforce.is_short(spec, large, timed=False)
     only_time_ends_it = spaces.load(spec, ["search.max_trials=null", "search.algorithm=random"])
-    assert not workforce.is_short(only_time_ends_it, data)
+    assert not workforce.is_short(only_time_ends_it, data, timed=False)
 
 
 def test_the_representative_is_the_configuration_of_middle_size(tensorflow):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ CASES = [
     ("final:", "finale:", ["21: finale: unknown key 'finale'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'final'?)"]),
     ("  dropout: 0.1", "  drpout: 0.1", ["9: model.drpout: unknown key 'drpout'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, output (did you mean 'dropout'?)"]),
     ("  dropout: 0.1", "  kernel_size: 3", ["9: model.kernel_size: unknown key 'kernel_size'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, output"]),
-    ("  seed: 1", "  sed: 1", ["17: search.sed: unknown key 'sed'; allowed: algorithm, objective, max_trials, seed, warm_start (did you mean 'seed'?)"]),
+    ("  seed: 1", "  sed: 1", ["17: search.sed: unknown key 'sed'; allowed: algorithm, objective, max_trials, seed, warm_start, order (did you mean 'seed'?)"]),
     ("  seed: 1", "  seed: 1\n  seed: 2", ["18: search.seed: is given twice, first in line 17"]),
     ("name: pictures\n", "", ["1: name: is missing"]),
     ("  epochs: {min: 1, max: 9}\n", "", ["10: training.epochs: is missing"]),
@@ -92,6 +93,9 @@ CASES = [
     ("dropout: 0.1", "dropout:", ["9: model.dropout: found nothing; allowed: a number of at least 0 and below 1"]),
     ("min: 1e-4, max: 1e-1, log", "min: 0, max: 1e-1, log", ["12: training.learning_rate.min: found 0; allowed: a number above 0"]),
     ("log: true", "log: yes", ["12: training.learning_rate.log: found 'yes'; allowed: true or false"]),
+    ("log: true", "step: 1.0e-9", ["12: training.learning_rate.step: found 1e-09: makes too many values; allowed: at most 100000, or no step for every number between min and max"]),
+    ("log: true", "log: true, step: 1.000000001", ["12: training.learning_rate.step: found 1.000000001: makes too many values; allowed: at most 100000, or no step for every number between min and max"]),
+    ("batch_size: 32", "batch_size: {min: 1, max: 1000001}", ["13: training.batch_size: holds too many whole numbers; allowed: at most 1000000"]),
     ("log: true", "log: true, step: 1", ["12: training.learning_rate.step: found 1; allowed: a number above 1, the ratio of neighbours, where log is true"]),
     ("max: 1e-1", "max: .inf", ["12: training.learning_rate.max: found .inf; allowed: finite numbers"]),
     ("batch_size: 32", "batch_size: 0", ["13: training.batch_size: found 0; allowed: a whole number of at least 1"]),
@@ -144,6 +148,10 @@ CASES = [
     ("optimizer: sgd}", "optimizer: adam, momentum: 0.9}", ["20: baselines.0.values.momentum: has no effect: it needs optimizer sgd"]),
     ("optimizer: sgd}", "batch_size: 8}\n    batch_size: 16", ["20: baselines.0.values.batch_size: is given twice, here and as batch_size of the baseline"]),
     ("optimizer: sgd}", "optimizer: [sgd]}", ["20: baselines.0.values.optimizer: found a list; allowed: one value"]),
+    ("  - name: small", "  - name: ../../small", ["19: baselines.0.name: found '../../small'; it names files, and it has a path separator"]),
+    ("  - name: small", "  - name: .small", ["19: baselines.0.name: found '.small'; it names files, and it begins with a dot"]),
+    ("  - name: small", '  - name: "a\\e[2Jb"', [r"19: baselines.0.name: found 'a\x1b[2Jb'; it names files, and it has a character that cannot be printed"]),
+    ("  - name: small", f"  - name: {'x' * 181}", [f"19: baselines.0.name: found '{'x' * 57}...'; it names files, and it is longer than 180 bytes"]),
     ("final:", "  - {name: small, values: {layers: 1, units: 8}}\nfinal:", ["21: baselines.1.name: 'small' is the name of two baselines"]),
     ("baselines:\n  - name: small\n    values: {layers: 1, units: 16, optimizer: sgd}", "baselines: small", ["18: baselines: found 'small'; allowed: a list"]),
     # Several at once, in the order of the file
@@ -181,7 +189,17 @@ def test_mistakes_of_convolutional_spaces(old: str, new: str, expected: list[str
 
 
 YAML_CASES = [
-    ("", "found nothing; allowed: a mapping with name, data, model and training"),
+    ("", "1: found nothing; allowed: a mapping with name, data, model and training"),
+    ("# only\n\n# comments\n", "1: found nothing; allowed: a mapping with name, data, model and training"),
+    ('a: 1\nb: "\\U00110000"\n', "2: is not valid YAML: an escape or a word in it means nothing (chr() arg not in range(0x110000))"),
+    ('a: 1\nb: "\\uD800"\n', "2: b: found '\\ud800'; allowed: text without zero bytes and surrogates"),
+    ('a: 1\n"\\0": 2\n', "2: found the key '\\x00'; allowed: words as keys"),
+    ("a: 1\nb: x\0y\n", "2: is not valid YAML: found the control character '\\x00'"),
+    ("a: 1\nb: \x1b[2J\n", "2: is not valid YAML: found the control character '\\x1b'"),
+    ("a: 0x" + "f" * 4000 + "\n", "1: a: found 0x" + "f" * 38 + "; allowed: whole numbers of at most 18 digits"),
+    ("a: " + "9" * 5000 + "\n", "1: a: found " + "9" * 40 + "; allowed: whole numbers of at most 18 digits"),
+    ("%YAML 1.1\n---\na: 1:30\n", "3: a: found '1:30', which cannot be read as int"),
+    ("- a\n" * 50_000, "40001: its aliases and values unfold to too much; allowed: 20000 values"),
     ("- a\n- b\n", "1: found a list; allowed: a mapping with name, data, model and training"),
     ("digits\n", "1: found 'digits'; allowed: a mapping with name, data, model and training"),
     ("name: [1, 2\n", "2: is not valid YAML: while parsing a flow sequence expected ',' or ']', but got '<stream end>'"),
@@ -227,6 +245,72 @@ def test_aliases_cannot_unfold_without_end(tmp_path: Path) -> None:
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     (found,) = problems("\n".join(lines), tmp_path)
     assert found.endswith("its aliases and values unfold to too much; allowed: 20000 values")
+
+
+def test_of_very_many_mistakes_fifty_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(GOOD + "".join(f"k{i}: 1\n" for i in range(70)))
+    with pytest.raises(spaces.SpaceError) as caught:
+        spaces.load(file)
+    lines = str(caught.value).split("\n")
+    assert len(caught.value.problems) == 70
+    assert len(lines) == 51
+    assert lines[-1] == "… and 20 more mistakes"
+
+
+def test_an_endless_word_is_not_repeated(tmp_path: Path) -> None:
+    (found,) = problems(GOOD + f'? "{"x" * 100_000}"\n: 1\n', tmp_path)
+    assert len(found) < 600
+
+
+OVERRIDES = [
+    ("a=b=c", "--set a: unknown key 'a'; allowed: "),
+    ("name", "--set name: is not of the form key=value"),
+    ('name="\\U00110000"', "--set name: is not valid YAML: an escape or a word in it means nothing"),
+    ("training.epochs=0x" + "f" * 4000, "--set training.epochs: found 0xfff"),
+    ("training.epochs=1e999", "--set training.epochs: found 1e999; allowed: finite numbers"),
+    ("\x1b[2J=1", "--set \\x1b[2J: unknown key '\\x1b[2J'; allowed: "),
+    ("name=\x1b[2J", "--set name: is not valid YAML: found the control character '\\x1b'"),
+    ("baselines.\u00b2=1", "--set baselines.\u00b2: found '\u00b2' as the position in a list; allowed: 0 to 0"),
+    ("baselines." + "9" * 5000 + "=1", "--set baselines.999"),
+    ("a." * 30 + "b=1", "has more than 20 parts"),
+    ("training.learning_rate={min: 0.1, max: 1, step: 1e-9}", "learning_rate.step: found 1e-09: makes too many values"),
+]
+
+
+@pytest.mark.parametrize(("override", "expected"), OVERRIDES)
+def test_a_broken_override_is_named(override: str, expected: str, tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(GOOD)
+    with pytest.raises(spaces.SpaceError) as caught:
+        spaces.load(file, [override])
+    assert expected in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_pipe_is_not_waited_for_and_a_device_not_read_to_its_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path, what in ((tmp_path / "pipe.yaml", "a pipe"), (Path("/dev/zero"), "a device")):
+        with pytest.raises(spaces.SpaceError, match=f"{path}: is not a file but {what}"):
+            spaces.load(path)
+
+
+def test_a_byte_order_mark_is_passed_over_and_utf_16_named(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_bytes(GOOD.encode("utf-8-sig"))
+    assert spaces.load(file).name == "pictures"
+    file.write_bytes(GOOD.encode("utf-16"))
+    with pytest.raises(spaces.SpaceError, match=r":1: is not a text file in UTF-8 \(but in UTF-16; save it as UTF-8\)"):
+        spaces.load(file)
+
+
+def test_the_resolved_space_shows_what_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(CNN.replace("{source: digits}", '{source: {folder: "/tmp/größe\\u202egnp"}}'))
+    text = spaces.dump(spaces.load(file))
+    assert text.replace("\n", "").isprintable()
+    file.write_text(text)
+    assert spaces.load(file).data.source.location == "/tmp/größe\u202egnp"  # type: ignore[union-attr]
 
 
 def test_files_that_are_no_space_files_are_named(tmp_path: Path) -> None:

@@ -126,3 +126,15 @@ def test_integers_of_a_logarithmic_range_reach_both_ends() -> None:
 def test_the_plain_form_is_read_back_as_the_same(dimension: Fixed | Choice | Range) -> None:
     assert INTEGER.parse(plain(dimension)) == dimension
     assert INTEGER.parse(dimension) == dimension
+
+
+def test_a_range_is_not_spelt_out() -> None:
+    huge = Range(0.0, 1.0, False, step=1e-12)
+    values = huge.values
+    assert values is not None
+    assert len(values) == huge.size == 10**12 + 1
+    assert (values[0], values[-1], values[3 * 10**11]) == (0.0, 1.0, 0.3)
+    assert values[:2] == (0.0, 1e-12)
+    assert 0.25 in values
+    assert 0.25 + 1e-13 not in values
+    assert values != (0.0,)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
+import run_search
 import spaces
 
 RICH: dict[str, Any] = {
@@ -84,15 +89,21 @@ def changed_spaces(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=150, deadline=None)
 @given(changed_spaces(), st.integers(0, 2**32 - 1))
 def test_a_space_is_refused_in_sentences_or_can_be_used(data: dict[str, Any], seed: int) -> None:
-    spec, refused = None, None
+    spec, _ = loaded(data)
+    if spec is not None:
+        use(spec, seed)
+
+
+def loaded(source: Any, overrides: Sequence[str] = ()) -> tuple[spaces.SearchSpec | None, Sequence[spaces.Problem]]:
     try:
-        spec = spaces.load(data)
+        return spaces.load(source, overrides), ()
     except spaces.SpaceError as error:
-        refused = error
-    if refused is not None:
-        assert all(problem.message and str(problem).isprintable() for problem in refused.problems)
-        return
-    assert spec is not None
+        problems = error.problems
+    assert all(problem.message and str(problem).isprintable() for problem in problems)
+    return None, problems
+
+
+def use(spec: spaces.SearchSpec, seed: int) -> None:
     assert spaces.load(YAML(typ="safe", pure=True).load(spaces.dump(spec))) == spec
     for drawn in spaces.sample(spec, seed, 3):
         assert spaces.configure(spec, drawn).values == drawn
@@ -102,3 +113,49 @@ def test_a_space_is_refused_in_sentences_or_can_be_used(data: dict[str, Any], se
         spaces.configure_baseline(spec, baseline)
     size = spaces.size(spec)
     assert size is None or size >= 1
+
+
+FILES = [spaces.library_file(name).read_bytes() for name in spaces.names()]
+PIECES = [
+    *(bytes([byte]) for byte in range(256)),
+    b'"\\U00110000"', b'"\\uD800"', b'"\\0"', b'"\\x1b[2J"', b"0x" + b"f" * 4000, b"9" * 400, b"1e999", b".nan", b"~",
+    b"\xef\xbb\xbf", b"\xff\xfe", b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xae", b"\r\n", b"\t", b"# ", b"&a ", b"*a",
+    b"<<: *a", b"!!binary ", b"!x ", b"%YAML 1.1\n---\n", b"%TAG ! tag:x,1:\n---\n", b"---\n", b"...\n", b"- ", b"? ",
+    b": ", b"{", b"[", b"[[[[[[[[[[[[[[[[[[[[[[", b"|", b">99", b"'", b"{min: 0.1, max: 1.0, step: 1.0e-9}",
+    b"{min: 1e-300, max: 1, step: 1e-308}", b"2020-01-01", b"1:30", b"0o17", b"0b1", b"1__0",
+]  # fmt: skip
+
+
+@st.composite
+def damaged_files(draw: st.DrawFn) -> bytes:
+    content = draw(st.sampled_from([*FILES, b"", b"a: &a {b: 1}\n"]))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(content)))
+        end = min(len(content), start + draw(st.integers(0, 12)))
+        put = draw(st.sampled_from(PIECES) | st.binary(max_size=6) | st.just(content[end : end + 40]))
+        content = content[:start] + put + content[end:]
+    return content
+
+
+@settings(max_examples=120, deadline=None)
+@given(damaged_files(), st.integers(0, 2**32 - 1))
+def test_a_damaged_file_is_refused_in_sentences_or_can_be_used(content: bytes, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "space.yaml"
+        file.write_bytes(content)
+        shown = CliRunner().invoke(run_search.app, ["run", str(file), "--dry-run"])
+        spec, problems = loaded(file)
+        assert shown.exit_code == (0 if spec is not None else 2)
+        assert all(problem.line is not None for problem in problems)
+        if spec is not None:
+            use(spec, seed)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=12), st.sampled_from(PIECES) | st.binary(max_size=12))
+def test_an_override_is_refused_in_sentences_or_can_be_used(key: str, value: bytes) -> None:
+    for start in ("", "model.", "training.learning_rate", "baselines.", "baselines=[1]\0baselines."):
+        overrides = f"{start}{key}={value.decode(errors='surrogateescape')}".split("\0")
+        spec, _ = loaded(RICH, overrides)
+        if spec is not None:
+            use(spec, 1)

@@ -16,6 +16,7 @@ INFO = DataInfo("tabular", (3,), "float32", "classification", "integer", 2)
 
 MODEL = """
 import keras
+import keras_tuner
 from widths import WIDTHS
 
 def build(hp):
@@ -41,6 +42,61 @@ def nothing(hp):
 def endless(hp):
     hp.Int(f"name_{len(hp.space)}", 1, 3)
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+
+def some(hp):
+    kind = hp.Choice("kind", ["broken", "good", "wrong"])
+    if kind != "good":
+        return nowhere
+    hp.Int("width", 1, 3)
+    return build(hp)
+
+def always(hp):
+    hp.Choice("kind", ["a", "b"])
+    raise RuntimeError("never works")
+
+def leaves(hp):
+    raise SystemExit(3)
+
+def unbuilt(hp):
+    model = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+class Net(keras.Model):
+    def __init__(self, units):
+        super().__init__()
+        self.out = keras.layers.Dense(units)
+
+    def call(self, x):
+        return self.out(x)
+
+def subclassed(hp):
+    return Net(hp.Int("units", 2, 5))
+
+def deep(hp):
+    return keras.Sequential([keras.layers.Conv2D(2, 3), keras.layers.Dense(2)])
+
+def narrow(hp):
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation="sigmoid")])
+
+METRIC = keras.metrics.AUC()
+
+def measured(hp):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation="sigmoid")])
+    metrics = [METRIC, keras.metrics.AUC(), keras.metrics.AUC(curve="PR"), keras.metrics.AUC(name="mine")]
+    model.compile("adam", "binary_crossentropy", metrics=metrics)
+    model.listed = [metric.name for metric in metrics]
+    return model
+
+class Hyper(keras_tuner.HyperModel):
+    def build(self, hp):
+        return build(hp)
+
+hyper = Hyper()
+
+class Fitting(Hyper):
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, epochs=1)
 
 value = 3
 """
@@ -126,18 +182,20 @@ def test_baselines_take_any_value_of_the_function(folder: Path) -> None:
         ("endless", "still asks for new hyperparameters after 100 calls"),
         ("missing", "has no function missing"),
         ("value", "has no function value"),
-        ("nothing", "returned NoneType; it has to return a keras.Model"),
+        ("nothing", r"model.py:nothing, line 23: returned NoneType; it has to return a keras.Model"),
+        ("always", r"model.py:always, line 39: RuntimeError: never works"),
+        ("leaves", r"model.py:leaves, line 42: SystemExit: 3"),
     ],
 )
 def test_a_function_that_is_none_is_named(folder: Path, function: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(spaces.CodeError, match=message):
         spaces.hyperparameters(load(folder, function))
 
 
 def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
     data: dict[str, Any] = {"name": "x", "data": {"source": "digits"}, "training": {"epochs": 1}}
     spec = spaces.load({**data, "model": {"family": {"python": "no_such_module_here:build"}}})
-    with pytest.raises(ValueError, match="there is no module no_such_module_here"):
+    with pytest.raises(spaces.CodeError, match="there is no module no_such_module_here"):
         spaces.hyperparameters(spec)
 
 
@@ -149,3 +207,63 @@ def test_two_modules_of_the_same_name_are_kept_apart(tmp_path: Path) -> None:
         (folder / "widths.py").write_text("WIDTHS = [4, 8]\n")
         sizes.append(spaces.extremes(load(folder, "build"))[1]["layers"])
     assert sizes == [2, 5]
+
+
+def test_a_mistake_in_some_branches_leaves_the_others(folder: Path) -> None:
+    spec = load(folder, "some")
+    assert [one.name for one in spaces.hyperparameters(spec).space][:2] == ["kind", "width"]
+    good = {"kind": "good", "width": 1, "layers": 1, "units_0": 4}
+    with pytest.raises(spaces.CodeError, match=r"model\.py:some, line 33: NameError: name 'nowhere' is not defined"):
+        spaces.build_model(spaces.configure(spec, {**good, "kind": "wrong"}), INFO)
+
+
+@pytest.mark.parametrize("function", ["unbuilt", "subclassed"])
+def test_a_model_without_an_input_is_built_on_the_shape_of_the_data(folder: Path, function: str) -> None:
+    spec = load(folder, function)
+    made = spaces.configure(spec, {"units": 2} if function == "subclassed" else {})
+    first, second = (spaces.build_model(made, INFO, seed=seed) for seed in (1, 1))
+    assert first.weights[0].shape[0] == 3
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert spaces.count_parameters(made, INFO) == first.count_params()
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("deep", r"model.py:deep, line 60: the model takes no rows of shape \(3,\): ValueError: "),
+        ("narrow", "the model is not compiled, and sparse_categorical_crossentropy needs 2 outputs where it has 1"),
+    ],
+)
+def test_a_model_that_does_not_fit_the_data_is_told(folder: Path, function: str, message: str) -> None:
+    with pytest.raises(spaces.CodeError, match=message):
+        spaces.build_model(spaces.configure(load(folder, function), {}), INFO)
+
+
+def test_an_uncompiled_model_with_one_output_is_compiled_by_the_loss_for_it(folder: Path) -> None:
+    spec = load(folder, "narrow", "{epochs: 1, loss: binary_crossentropy}")
+    assert spaces.build_model(spaces.configure(spec, {}), INFO).compiled
+
+
+def test_metrics_without_names_are_called_the_same_in_every_model(folder: Path) -> None:
+    import keras
+
+    spec = load(folder, "measured")
+    made = spaces.configure(spec, {})
+    names = [spaces.build_model(made, INFO).listed for _ in range(3)]
+    assert names == [["auc", "auc_1", "auc_2", "mine"]] * 3
+    ours = keras.metrics.AUC(), spaces.build_model(made, INFO), keras.metrics.AUC()
+    assert ours[0].name != ours[2].name, "the counts of others go on"
+
+
+@pytest.mark.parametrize("name", ["hyper", "Hyper"])
+def test_a_hypermodel_is_taken_for_its_build(folder: Path, name: str) -> None:
+    plain, taken = load(folder, "build"), load(folder, name)
+    assert spaces.size(taken) == spaces.size(plain)
+    values = {"layers": 1, "units_0": 8, "kind": "plain"}
+    assert spaces.build_model(spaces.configure(taken, values), INFO).layers[0].units == 8
+
+
+def test_a_hypermodel_with_a_training_of_its_own_is_told_that_it_is_not_used(folder: Path) -> None:
+    with pytest.warns(UserWarning, match=r"model.py:Fitting: its fit\(\) is not used"):
+        spaces.size(load(folder, "Fitting"))

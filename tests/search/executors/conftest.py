@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -48,8 +49,12 @@ class Trainer:
             os._exit(3)
         return settings["pace"]
 
-    def train(self, job, should_stop, on_epoch):
+    def train(self, job, should_stop, on_epoch, on_begin):
         name = job.trial_id
+        if name.startswith("builds slowly"):
+            time.sleep(1.5)
+        if name == "hangs while it is built":
+            time.sleep(1000)
         if name == "raises":
             raise ZeroDivisionError("unlucky")
         if name == "checkpoint":
@@ -60,18 +65,21 @@ class Trainer:
             os._exit(3)
         if name == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
-        if name == "hangs":
-            time.sleep(1000)
         if name == "grows":
             self.ballast.append(bytearray(os.urandom(1 << 20)) * 300)
         epochs = []
         for number in range(job.epochs_from + 1, job.epochs_to + 1):
+            on_begin()
+            if name == "hangs":
+                time.sleep(1000)
             if name.startswith("slow"):
                 time.sleep(0.05)
             epochs.append(Epoch(number, {"pid": os.getpid(), "seed": job.seed}, 0.1, 0.1))
             on_epoch(epochs[-1])
             if should_stop():
                 return Outcome(epochs=tuple(epochs), stopped=should_stop())
+        if name.endswith("saves slowly"):
+            time.sleep(1.5)
         return Outcome(epochs=tuple(epochs), stopped=Stop.LENGTH, score=0.5)
 '''
 
@@ -88,10 +96,10 @@ def make_pool(tmp_path):
     pools = []
 
     def make(count=1, memory_limit=1 << 40):
-        path = (str(tmp_path), root, *sys.path)
-        setups = [Setup(tmp_path, tmp_path, 1, path) for _ in range(count)]
+        setups = [Setup(tmp_path, tmp_path, 1, (str(tmp_path), root, *sys.path)) for _ in range(count)]
+        environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), root])}
         events: list[str] = []
-        pool = WorkerPool(setups, [{"WORKER": str(i)} for i in range(count)], memory_limit, events.append)
+        pool = WorkerPool(setups, [environment] * count, memory_limit, events.append)
         pool.events = events
         pools.append(pool)
         return pool

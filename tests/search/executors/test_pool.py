@@ -154,6 +154,22 @@ def test_a_trial_that_hangs_is_ended_and_the_others_go_on(make_pool, monkeypatch
     assert good.failure is None
 
 
+def test_an_epochs_limit_counts_neither_building_nor_saving(make_pool, monkeypatch):
+    monkeypatch.setattr(pools, "_GRACE", 0.2)
+    pool = make_pool()
+    (outcome,) = finish(pool, pool.submit(job("builds slowly, saves slowly", seconds_per_epoch=0.6), nothing))
+    assert (outcome.failure, len(outcome.epochs)) == (None, 3)
+
+
+def test_a_hang_while_building_is_ended_by_the_limit_of_the_trial(make_pool, monkeypatch):
+    monkeypatch.setattr(pools, "_GRACE", 0.3)
+    pool = make_pool()
+    both = {"seconds_per_trial": 0.4, "seconds_per_epoch": 0.1}
+    (outcome,) = finish(pool, pool.submit(job("hangs while it is built", **both), nothing))
+    assert outcome.failure.reason is FailureReason.HUNG
+    assert "limit of 0.4 s" in outcome.failure.message
+
+
 def test_a_slow_trial_that_keeps_within_its_epochs_does_not_hang(make_pool, monkeypatch):
     monkeypatch.setattr(pools, "_GRACE", 0.2)
     pool = make_pool()
@@ -261,3 +277,14 @@ def test_a_worker_that_dies_of_measuring_counts_nothing_and_is_replaced(make_poo
     pool = make_pool(2)
     assert pool.pace({"pace": 7.0, "kills": True}, 0.1) == 7
     assert pool.pace({"pace": 10.0}, 0.1) == 20
+
+
+def test_files_of_the_user_that_are_named_like_ours_or_pythons_stand_in_nobodys_way(make_pool, tmp_path, monkeypatch):
+    folder = tmp_path / "user"
+    folder.mkdir()
+    for name in ("search", "results", "spaces", "queue", "random", "numpy", "signal", "pathlib"):
+        (folder / f"{name}.py").write_text(f"raise RuntimeError('{name}.py of the user')\n")
+    monkeypatch.chdir(folder)
+    pool = make_pool()
+    assert finish(pool, pool.submit(job("a"), nothing))[0].score == 0.5
+    assert pool.events == []

@@ -6,14 +6,43 @@ from pathlib import Path
 
 import pytest
 
+from search import environment
 from search.executors import sizing
 
 
 def test_each_worker_gets_one_gpu():
-    assert sizing.environments(2, 3) == [
-        {"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}, {"CUDA_VISIBLE_DEVICES": "0"},
+    assert sizing.environments(["2", "GPU-8932f937"], 3) == [
+        {"CUDA_VISIBLE_DEVICES": "2"}, {"CUDA_VISIBLE_DEVICES": "GPU-8932f937"}, {"CUDA_VISIBLE_DEVICES": "2"},
     ]  # fmt: skip
-    assert sizing.environments(0, 2) == [{}, {}]
+    assert sizing.environments([], 2) == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("seen", "setting", "names"),
+    [
+        (2, None, ["0", "1"]),
+        (2, "2,3", ["2", "3"]),
+        (2, " 3 , 1 ", ["3", "1"]),
+        (1, "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", ["GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"]),
+        # What follows an entry that CUDA does not know is hidden.
+        (1, "2,-1,3", ["2"]),
+        (2, "0,1,99", ["0", "1"]),
+        # Of several MIG devices a process sees the first, but each worker may have one.
+        (1, "MIG-a4,MIG-b5", ["MIG-a4", "MIG-b5"]),
+        (0, "", []),
+        (0, "-1", []),
+        (0, "NoDevFiles", []),
+        (0, "MIG-a4,MIG-b5", []),
+        (0, None, []),
+    ],
+)
+def test_other_peoples_gpus_stay_theirs(seen, setting, names):
+    assert environment.gpu_names(range(seen), setting) == names
+
+
+def test_gpus_that_tensorflow_was_told_to_leave_alone_are_left_alone():
+    assert environment.gpu_names([1], None) == ["1"]
+    assert environment.gpu_names([1], "4,7") == ["7"]
 
 
 def test_memory_limits():
@@ -30,8 +59,9 @@ def test_as_many_workers_as_gpus_or_cores():
 
 def test_workers_are_told_absolute_paths_and_where_modules_are(monkeypatch):
     monkeypatch.setattr(sys, "path", ["", "/somewhere"])
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
     made = sizing.setups(Path("run"), Path("data"), 1, 2)
     assert len(made) == 2
     assert made[0].run == Path.cwd() / "run"
     assert made[0].data == Path.cwd() / "data"
-    assert made[0].path == (os.getcwd(), "/somewhere")
+    assert made[0].path == ("/somewhere", os.getcwd())

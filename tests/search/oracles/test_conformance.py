@@ -263,3 +263,22 @@ def test_works_in_a_stock_tuner(name, loop, tmp_path):
     again = make(name, loop.space(), max_trials=5)
     Simulated(oracle=again, hypermodel=lambda hp: None, directory=tmp_path, project_name="night")
     assert again.trials.keys() == searched.trials.keys()
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_space_with_nothing_to_choose_has_one_configuration(name, fails, named, loop):
+    import keras_tuner
+
+    space = keras_tuner.HyperParameters()
+    if named:
+        space.Choice("units", [8])
+        space.Fixed("activation", "relu")
+    searched = make(name, space, max_trials=None)
+    proposals = loop.drive(searched, 20, lambda values, epochs: None if fails else 0.5)
+    assert {configuration(values) for values in proposals} == {(("activation", "relu"), ("units", 8)) if named else ()}
+    lengths = [values["tuner/epochs"] for values in proposals if "tuner/epochs" in values]
+    assert lengths == sorted(set(lengths))
+    assert (len(proposals) == 1) or not fails
+    assert loop.ask(searched).status == "STOPPED"

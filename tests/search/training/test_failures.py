@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
 import spaces
+from search.budget import Deadline
 from search.clock import SystemClock
 from search.training import memory
 from search.training.failures import TrialFailed, classify
@@ -89,14 +91,55 @@ def test_an_epoch_over_its_limit_is_hung(trainer):
 
 def test_a_deadline_ends_a_training_with_what_it_has(tmp_path, digits):
     class Slow(SystemClock):
-        """The second epoch would end after the deadline."""
+        """Stands still until the first epoch is over, then shows that the second would end after the deadline."""
 
-        def now(self):
-            return 1000.0
+        def __init__(self):
+            self.passed = 0.0
 
-    outcome = Trainer(tmp_path, digits, Slow()).train(small.job(until=1000.0))
-    assert (outcome.stopped, outcome.failure) == (Stop.DEADLINE, None)
-    assert len(outcome.epochs) <= 1
+        def monotonic(self):
+            return self.passed
+
+    clock = Slow()
+
+    def pass_time(epoch):
+        clock.passed = 999.99999
+
+    job = small.job(deadline=Deadline(monotonic=1000.0), keep=("best", "last"))
+    outcome = Trainer(tmp_path, digits, clock).train(job, on_epoch=pass_time)
+    assert (outcome.stopped, outcome.failure, len(outcome.epochs)) == (Stop.DEADLINE, None, 1)
+    assert outcome.best is not None
+    assert not outcome.whole
+
+
+def test_past_the_deadline_nothing_is_built_trained_or_written(tmp_path, digits):
+    job = small.job(deadline=Deadline(unix=1.0), keep=("best", "last", "state"))
+    outcome = Trainer(tmp_path, digits, SystemClock()).train(job)
+    assert (outcome.stopped, outcome.failure, outcome.epochs, outcome.score) == (Stop.DEADLINE, None, (), None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_time_for_another_epoch_a_continued_training_keeps_what_it_had(tmp_path, digits):
+    trainer = Trainer(tmp_path, digits, SystemClock())
+    first = trainer.train(small.job(epochs_to=2, keep=("best", "state")))
+    job = small.job(
+        epochs_from=2, epochs_to=4, history=tuple(replace(epoch, seconds=3600.0) for epoch in first.epochs),
+        resume=first.state, best=first.best, keep=("best", "state"),
+        deadline=Deadline(monotonic=SystemClock().monotonic() + 1800.0),
+    )  # fmt: skip
+    outcome = trainer.train(job)
+    assert (outcome.stopped, outcome.epochs) == (Stop.DEADLINE, ())
+    assert (outcome.state, outcome.best, outcome.score) == (first.state, first.best, first.score)
+
+
+def test_a_training_without_validation_that_early_stopping_ends_keeps_its_last_weights(tmp_path, digits):
+    """The final training on all rows has no best epoch, so its last one is all there is."""
+    rule = {"epochs": 9, "early_stopping": {"monitor": "loss", "patience": 1, "min_delta": 100.0}}
+    settings = small.settings(small.VALUES["adam with dropout"], training=rule, search={"algorithm": "random"})
+    job = small.job(settings=settings, data="train+validation", keep=("last",), epochs_to=9)
+    outcome = Trainer(tmp_path, digits, SystemClock()).train(job)
+    assert (outcome.stopped, outcome.score) == (Stop.EARLY_STOPPING, None)
+    assert outcome.last is not None
+    assert outcome.whole
 
 
 USER = """

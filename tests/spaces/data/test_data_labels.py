@@ -46,6 +46,29 @@ def test_other_labels_become_sorted_classes(labels: Any, names: tuple[str, ...],
     assert found.ys[0].tolist() == numbers
 
 
+@pytest.mark.parametrize(
+    ("labels", "column", "dtype"),
+    [
+        ([0, 1, 0], False, "int64"),
+        (np.array([[0], [1], [0]], np.uint8), True, "uint8"),
+        ([[0.0], [1.0], [0.0]], True, "float32"),
+        ([True, False], False, "bool"),
+        ([["a"], ["b"]], True, None),
+        (np.eye(2), False, None),
+    ],
+)
+def test_the_form_in_which_labels_came_is_known(labels: Any, column: bool, dtype: str | None) -> None:
+    found = encode(labels)
+    assert (found.column, found.dtype) == (column, dtype)
+    assert found.ys[0].ndim == (2 if found.labels == "one-hot" else 1)
+
+
+def test_targets_of_a_regression_that_came_as_one_column() -> None:
+    found = encode_labels(raw([[1.5], [2.5]]), "regression", "mse")
+    assert (found.column, found.dtype, found.ys[0].shape) == (True, None, (2,))
+    assert not encode_labels(raw([[1.5, 1], [2.5, 2]]), "regression", "mse").column
+
+
 def test_parts_share_one_numbering() -> None:
     found = encode(["a", "c", "b"], ["c", "c"])
     assert found.ys[1].tolist() == [2, 2]

@@ -1,0 +1,84 @@
+"""Whether a description of rows that came out of somebody's file can be true."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from spaces import DataInfo
+from spaces.section import shown
+
+_LARGEST = 2**31
+_MOST_VALUES = 2**28
+"""Values of one row: a gibibyte of float32."""
+
+
+def info_problem(info: DataInfo) -> str | None:
+    """What is wrong with the values in `info`, whose types are not to be trusted; None if it can be used."""
+    checks: tuple[Callable[[DataInfo], str | None], ...] = (_kinds, _shape, _scaling, _names)
+    return next((problem for problem in (check(info) for check in checks) if problem is not None), None)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number that can count something."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST
+
+
+def _kinds(info: DataInfo) -> str | None:
+    if info.kind not in ("image", "tabular") or info.task not in ("classification", "regression"):
+        return f"unknown kind {shown(info.kind)} or task {shown(info.task)}"
+    if info.labels not in ("integer", "one-hot", "number"):
+        return f"unknown kind of labels {shown(info.labels)}"
+    if info.dtype not in ("uint8", "float32"):
+        return f"unknown type of rows {shown(info.dtype)}"
+    return None if isinstance(info.resized, bool) else f"impossible value of resized {shown(info.resized)}"
+
+
+def _shape(info: DataInfo) -> str | None:
+    shape = info.input_shape
+    axes = (2, 3) if info.kind == "image" else (1,)
+    if not isinstance(shape, tuple) or not all(map(is_whole, shape)) or math.prod(shape) > _MOST_VALUES:
+        return f"impossible input shape {_listed(shape)}"
+    if len(shape) not in axes:
+        return f"impossible input shape {_listed(shape)} for {info.kind} rows"
+    if not is_whole(info.outputs):
+        return f"impossible number of outputs {shown(info.outputs)}"
+    size = info.image_size
+    if size is not None and not (isinstance(size, tuple) and len(size) == 2 and all(map(is_whole, size))):
+        return f"impossible image size {_listed(size)}"
+    return None
+
+
+def _scaling(info: DataInfo) -> str | None:
+    for name, value in (("white", info.white), ("scale", info.scale)):
+        if value is not None and not (_is_number(value) and value > 0):
+            return f"impossible value of {name} {shown(value)}"
+    for name, values in (("mean", info.mean), ("std", info.std)):
+        if values is not None and not (isinstance(values, tuple) and all(map(_is_number, values))):
+            return f"impossible values of {name}"
+    return None
+
+
+def _names(info: DataInfo) -> str | None:
+    for what, names in (("class names", info.class_names), ("columns", info.columns)):
+        if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+            return f"the {what} are not a list of texts"
+        if strange := [name for name in names if not name.isprintable()]:
+            return f"the {what} hold control characters: {shown(strange[0])}"
+        if len(set(names)) < len(names):
+            return f"the {what} are not all different"
+    categories: Any = info.categories
+    if not isinstance(categories, Mapping) or not set(categories) <= set(info.columns):
+        return "the categories are not those of columns"
+    if not all(isinstance(value, str) for values in categories.values() for value in values):
+        return "the categories are not lists of texts"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _listed(values: Any) -> str:
+    return f"({', '.join(map(shown, values[:8]))})" if isinstance(values, tuple) else shown(values)

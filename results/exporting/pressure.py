@@ -1,0 +1,45 @@
+"""Whether there is time for one more format, when a promised hour comes nearer."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from results.exporting.formats import Format
+
+Left = Callable[[], float]
+"""Tells how many seconds are left."""
+
+# Starting the process that checks the files, and checking one of them, on an idle machine.
+_START, _CHECK = 4.0, 0.7
+# The machine is taken to be this many times slower than an idle one at most.
+_SLOWEST = 5.0
+
+
+def forever() -> float:
+    """For whoever has not promised anything."""
+    return math.inf
+
+
+class Pressure:
+    """Weighs what formats take against the time that is left, on a machine as busy as it has been since.
+
+    Args:
+        left: Tells how many seconds are left.
+        reserve: Seconds that something else will need then, on an idle machine.
+    """
+
+    def __init__(self, left: Left, reserve: float = 0.0) -> None:
+        self._left = left
+        self._reserve = reserve
+        self._began, self._worked = time.monotonic(), time.process_time()
+
+    def allows(self, formats: Sequence[Format]) -> bool:
+        """Whether the last of these formats can still be written and all of them be checked."""
+        needed = formats[-1].seconds + _START + _CHECK * len(formats) + self._reserve
+        return self._slowness() * needed <= self._left()
+
+    def _slowness(self) -> float:
+        spent, worked = time.monotonic() - self._began, time.process_time() - self._worked
+        return min(max(1.0, spent / worked), _SLOWEST) if worked > 0 else 1.0

@@ -1,0 +1,78 @@
+"""Builds a Keras model of a file without its weights' memory, to see how large it would be.
+
+A configuration of a few bytes can ask for layers of terabytes, and Keras allocates them before it looks at the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.exporting.budget import check_fits, check_unpacked
+
+if TYPE_CHECKING:
+    import keras
+
+_BYTES = 4  # of a float32, in which models compute
+
+
+def check_network(path: Path) -> int:
+    """Checks that a Keras file's layers are no larger than its weights, and fit into memory.
+
+    Args:
+        path: A `.keras` or `.h5` file that `archive` has checked.
+
+    Returns:
+        Bytes of the largest thing that the model computes on the way for one row.
+
+    Raises:
+        ResultError: The layers need far more weights than the file holds, or memory than there is.
+        Exception: Whatever Keras raises for a file that it cannot load.
+    """
+    import keras
+
+    with _unallocated():
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        weights = sum(prod(weight.shape) for weight in model.weights) * _BYTES
+    check_unpacked(weights, path.stat().st_size, path, "its layers")
+    largest = max((size for layer in _layers(model) for size in _outputs(layer)), default=0)
+    check_fits(largest, path, "one row in its layers")
+    return largest
+
+
+@contextmanager
+def _unallocated() -> Iterator[None]:
+    """Inside, variables have shapes and no memory; those made in it must not be used afterwards."""
+    import keras
+
+    # Keras would allocate what waits in this list at the end of any later scope.
+    from keras.src.backend.common import global_state
+
+    waiting = global_state.get_global_attribute("uninitialized_variables")
+    before = list(waiting or ())
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute("uninitialized_variables", before)
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+
+
+def _outputs(layer: keras.layers.Layer) -> Iterator[int]:
+    import keras
+
+    try:
+        outputs: Any = layer.output
+    except (AttributeError, ValueError):  # used several times, or never by itself
+        return
+    for output in keras.tree.flatten(outputs):
+        yield prod(size or 1 for size in output.shape[1:]) * _BYTES

@@ -1,0 +1,170 @@
+"""What a night ends with, however it ends: the model exported, the report written, the user's command called."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results.ledger import Account, booked
+from results.notify import call, facts
+from search import layout
+from search.budget import Budget
+from search.errors import DiskError, RunError
+from search.rundir import Run
+from search.store import RunStore
+from spaces import DataError, SpaceError
+
+# What a report without pictures and the end of the process take on an idle machine.
+_REPORT_SECONDS = 5.0
+
+Say = Callable[[str], None]
+Left = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Morning:
+    """What a night has left.
+
+    Attributes:
+        run: The run.
+        reason: `done`, `interrupted` or `failed`.
+        headline: The outcome in one sentence.
+        page: The report's page, or None if there is none.
+        problems: What went wrong after the search, a sentence each.
+    """
+
+    run: Run
+    reason: str
+    headline: str
+    page: Path | None
+    problems: tuple[str, ...]
+
+
+def night(
+    train: Callable[[], Run],
+    directory: Path,
+    budget: Budget | None = None,
+    *,
+    on_finish: str | None = None,
+    say: Say = lambda _: None,
+    export: Callable[..., Any] | None = None,
+    report: Callable[..., Path] | None = None,
+) -> Morning:
+    """A whole night: the search and everything that follows it.
+
+    Whatever goes wrong once there is a run, the report and the call of the user's command are still tried.
+
+    Args:
+        train: Searches, retrains and evaluates, such as a call of `search.run`.
+        directory: The run directory that it works on.
+        budget: The time for everything; None: no limit.
+        on_finish: A shell command to call at the end, see `results.notify.facts`; None: none.
+        say: Is told, a line each, what was written.
+        export: Stands in for `results.export`.
+        report: Stands in for `results.report`.
+
+    Raises:
+        Exception: What `train` raises, once everything else is done.
+    """
+    budget = budget or Budget()
+    steps = _Steps(directory, budget, say, export or _export, report or _report)
+    try:
+        run = train()
+    except (SpaceError, DataError, RunError):
+        raise
+    except BaseException as error:
+        if layout.is_run(directory):
+            interrupted = isinstance(error, KeyboardInterrupt)
+            page = None if interrupted else steps.report()
+            _finish(directory, budget, "interrupted" if interrupted else "failed", page, steps.problems, on_finish)
+        raise
+    with run.read() as reader:
+        reason = str(reader.meta("exit"))
+    if reason != "done":
+        return _finish(run.directory, budget, reason, None, steps.problems, on_finish)
+    steps.export()
+    page = steps.report()
+    return _finish(run.directory, budget, "failed" if steps.problems else reason, page, steps.problems, on_finish)
+
+
+class _Steps:
+    """Export and report, each of which may go wrong without taking the other with it."""
+
+    def __init__(
+        self, directory: Path, budget: Budget, say: Say, export: Callable[..., Any], report: Callable[..., Path]
+    ) -> None:
+        self._directory = directory
+        self._budget = budget
+        self._say = say
+        self._export = export
+        self._report = report
+        self.problems: list[str] = []
+
+    def export(self) -> None:
+        with self._step("export", Account.EXPORT):
+            done = self._export(self._directory, left=self._left, reserve=_REPORT_SECONDS)
+            for file in done.files:
+                if file.failure is not None:
+                    self._problem(f"{file.format}: FAILED: {file.failure}")
+                else:
+                    self._say(f"{file.path}: verified on {done.rows} rows")
+            if done.left_out:
+                again = ",".join(done.left_out)
+                self._say(
+                    f"left out for want of time: {again}; to make up for it: "
+                    f"run-search export {self._directory} --formats {again}"
+                )
+
+    def report(self) -> Path | None:
+        with self._step("report", Account.REPORT):
+            self._report(self._directory, left=self._left)
+        page = self._directory / layout.REPORT / "index.html"
+        return page if page.is_file() else None
+
+    def _left(self) -> float:
+        left = self._budget.left
+        return math.inf if left is None else left
+
+    @contextlib.contextmanager
+    def _step(self, name: str, account: Any) -> Any:
+        try:
+            with booked(self._directory, account, self._budget.clock):
+                yield
+        except Exception as error:
+            expected = type(error).__module__.split(".")[0] in ("results", "search", "spaces")
+            self._problem(f"{name}: {error}" if expected else f"{name}: unexpected {type(error).__name__}: {error}")
+
+    def _problem(self, text: str) -> None:
+        self.problems.append(text)
+        self._say(text)
+        # A disk that is full has no room for the record either.
+        with contextlib.suppress(DiskError, RunError), RunStore(self._directory) as store:
+            store.add_event(self._budget.clock.now(), "error", text)
+
+
+def _finish(
+    directory: Path, budget: Budget, reason: str, page: Path | None, problems: list[str], on_finish: str | None
+) -> Morning:
+    left = budget.left
+    late = -left if left is not None and left < 0 else 0.0
+    run = Run(directory)
+    told = facts(run, reason, page, late=late)
+    if on_finish is not None:
+        call(on_finish, told)
+    return Morning(run, reason, told["NIGHTSHIFT_HEADLINE"], page, tuple(problems))
+
+
+def _export(directory: Path, left: Left, reserve: float) -> Any:
+    import results
+
+    return results.export(directory, left=left, reserve=reserve)
+
+
+def _report(directory: Path, left: Left) -> Path:
+    import results
+
+    return results.report(directory, left=left)

@@ -1,0 +1,120 @@
+"""What a `keras_tuner.Oracle` notes down about its trials, noted from outside where the oracle itself failed.
+
+Only what the base class keeps is touched, so that it works for any oracle. Needs Keras Tuner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+
+def add(oracle: Any, slot: str, trial_id: str, values: Mapping[str, Any]) -> None:
+    """Makes a trial as if the oracle had proposed it.
+
+    Args:
+        oracle: The oracle.
+        slot: Under which name its trial is asked for.
+        trial_id: Id of the trial, new to the oracle.
+        values: Values with those that steer the training.
+    """
+    from keras_tuner.engine.trial import Trial, TrialStatus
+
+    # The space itself is shared: a copy of it for each trial is most of what one would take.
+    hyperparameters = copy.copy(oracle.hyperparameters)
+    hyperparameters.values = dict(values)
+    trial = Trial(hyperparameters=hyperparameters, trial_id=trial_id, status=TrialStatus.RUNNING)
+    oracle.trials[trial_id] = oracle.ongoing_trials[slot] = trial
+    oracle.start_order.append(trial_id)
+    _record(oracle, trial)
+
+
+def drop(oracle: Any, slot: str, known: Collection[str]) -> None:
+    """Takes back a trial that the oracle made for this slot, if it made one; its values count as tried.
+
+    Args:
+        oracle: The oracle.
+        slot: Under which name its trial was asked for.
+        known: Ids of earlier trials, which stay.
+    """
+    trial = oracle.ongoing_trials.pop(slot, None)
+    if trial is not None and trial.trial_id not in known:
+        oracle.trials.pop(trial.trial_id, None)
+        with contextlib.suppress(ValueError):
+            oracle.start_order.remove(trial.trial_id)
+
+
+def memory(oracle: Any) -> Mapping[str, Any]:
+    """What an oracle knows besides its trials; one that does not tell it apart from the rest gives its whole state."""
+    return dict(oracle.memory() if hasattr(oracle, "memory") else oracle.get_state())
+
+
+def recall(oracle: Any, known: Mapping[str, Any]) -> None:
+    """Takes up a `memory`, or a whole state, as earlier versions of this program stored it."""
+    if "tried_so_far" in known:
+        oracle.set_state(dict(known))
+    else:
+        oracle.recall(known)
+    complete(oracle)
+
+
+class Snapshot:
+    """What an oracle knew besides its trials at some moment.
+
+    Args:
+        known: What `memory` gave then; of the list under `log`, which goes on growing, what is there now.
+    """
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self._known = known
+        self._logged = len(known.get("log", ()))
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What it knew."""
+        if "log" not in self._known:
+            return dict(self._known)
+        return {**self._known, "log": self._known["log"][: self._logged]}
+
+
+def rewind(oracle: Any, before: Snapshot | None) -> None:
+    """Takes back what an oracle changed before it failed, to what it knew before, if that is known."""
+    if before is not None:
+        # One that does not take it back is asked again as it is.
+        with contextlib.suppress(Exception):
+            recall(oracle, before.known)
+
+
+def end(oracle: Any, trial_id: str) -> None:
+    """Ends a trial for the oracle; one without a score that it can use has failed."""
+    trial = oracle.trials.get(trial_id)
+    if trial is None:
+        return
+    for slot in [slot for slot, one in oracle.ongoing_trials.items() if one.trial_id == trial_id]:
+        del oracle.ongoing_trials[slot]
+    if trial_id not in oracle.end_order:
+        oracle.end_order.append(trial_id)
+    if trial.status != "COMPLETED" or trial.score is None or not math.isfinite(trial.score):
+        trial.status, trial.score = "FAILED", None
+
+
+def complete(oracle: Any) -> None:
+    """Notes of the trials what a state that is older than they are lacks."""
+    for slot in [slot for slot, trial in oracle.ongoing_trials.items() if trial.status != "RUNNING"]:
+        del oracle.ongoing_trials[slot]
+    ongoing = {trial.trial_id for trial in oracle.ongoing_trials.values()}
+    for number, (trial_id, trial) in enumerate(oracle.trials.items()):
+        if oracle._id_to_hash[trial_id] is None:
+            oracle.start_order.append(trial_id)
+            _record(oracle, trial)
+        if trial.status == "RUNNING" and trial_id not in ongoing:
+            oracle.ongoing_trials[f"again-{number}"] = trial
+
+
+def _record(oracle: Any, trial: Any) -> None:
+    # How an oracle tells values apart is its own; if that fails, it may propose them again.
+    with contextlib.suppress(Exception):
+        oracle._record_values(trial)

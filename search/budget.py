@@ -1,0 +1,140 @@
+"""The time that a sitting has: from the command that began it to the last page of the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from search import durations
+from search.clock import Clock, SystemClock
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment, named by either or both of the clocks; the one that comes first counts.
+
+    Attributes:
+        monotonic: On the clock that nobody sets, see `Clock.monotonic`; for a length of time that was promised.
+        unix: On the clock that people read; for an hour that was promised.
+    """
+
+    monotonic: float | None = None
+    unix: float | None = None
+
+    def left(self, clock: Clock) -> float:
+        """Seconds until then; below 0 once it is over."""
+        return min(
+            float("inf") if self.monotonic is None else self.monotonic - clock.monotonic(),
+            float("inf") if self.unix is None else self.unix - clock.now(),
+        )
+
+    def earlier(self, seconds: float) -> Deadline:
+        """The moment so many seconds before."""
+        return Deadline(
+            None if self.monotonic is None else self.monotonic - seconds,
+            None if self.unix is None else self.unix - seconds,
+        )
+
+
+class Budget:
+    """How much time there is, how much of it is kept for the end, and what is left.
+
+    Args:
+        end: When everything has to be there; None: no limit.
+        clock: Tells the time.
+
+    Attributes:
+        clock: Tells the time.
+        end: When everything has to be there; None: no limit.
+        started: Unix time at which the sitting began.
+        length: Seconds that were given as a length of time; None where an hour was given, or nothing.
+    """
+
+    def __init__(self, end: Deadline | None = None, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self.end = end
+        self.started = self.clock.now()
+        self._began = self.clock.monotonic()
+        self._worked = self.clock.processor()
+        self._total = None if end is None else max(0.0, end.left(self.clock))
+        self._reserve = 0.0
+        self.length = None if end is None or end.monotonic is None else end.monotonic - self._began
+
+    @classmethod
+    def given(
+        cls,
+        budget: str | float | None = None,
+        until: str | float | None = None,
+        clock: Clock | None = None,
+        began: float | None = None,
+    ) -> Budget:
+        """From what a user says; the earlier end holds if both are given.
+
+        Args:
+            budget: A length of time, see `durations.seconds`. Setting the machine's clock does not change it.
+            until: A local time of day such as `07:00`, the next time that the local clock shows it, or Unix time.
+            clock: Tells the time.
+            began: The moment on the clock that nobody sets from which a length of time counts; None: now.
+
+        Raises:
+            ValueError: One of them cannot be read; the message names its option.
+        """
+        clock = clock or SystemClock()
+        if budget is None and until is None:
+            return cls(None, clock)
+        if isinstance(until, str):
+            until = durations.next_time(until, datetime.fromtimestamp(clock.now()))
+        began = clock.monotonic() if began is None else began
+        monotonic = None if budget is None else began + durations.length(budget)
+        return cls(Deadline(monotonic, until), clock)
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is an end."""
+        return self.end is not None
+
+    @property
+    def total(self) -> float | None:
+        """Seconds from the beginning of the sitting to the end; None without an end."""
+        return self._total
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning of the sitting."""
+        return self.clock.monotonic() - self._began
+
+    @property
+    def worked(self) -> float:
+        """Processor seconds of this process since then."""
+        return self.clock.processor() - self._worked
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end, below 0 once it is over; None without an end."""
+        return None if self.end is None else self.end.left(self.clock)
+
+    @property
+    def promised(self) -> float | None:
+        """The end as Unix time, as the clocks stand now; None without an end."""
+        left = self.left
+        return None if left is None else self.clock.now() + left
+
+    @property
+    def reserve(self) -> float:
+        """Seconds that are kept for what follows the last training: evaluation, export and report."""
+        return self._reserve
+
+    def keep(self, seconds: float) -> None:
+        """Sets `reserve`."""
+        self._reserve = seconds
+
+    @property
+    def training_left(self) -> float | None:
+        """Seconds until the last training has to be over; None without an end."""
+        left = self.left
+        return None if left is None else left - self._reserve
+
+    @property
+    def training_end(self) -> Deadline | None:
+        """When the last training has to be over; None without an end."""
+        return None if self.end is None else self.end.earlier(self._reserve)

@@ -1,0 +1,15 @@
+"""Text of strangers made harmless before it is printed: it shall not steer the terminal or hide what it says."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """The text on one line, with everything that is no visible character spelt as an escape.
+
+    Control characters (ESC, C1 and line breaks among them), marks that turn the direction of writing, invisible
+    characters and lone surrogates become `\\x1b`, `\\n`, `\\u202e`, `\\udc80`; all else stays as it is. Doing it
+    twice changes nothing. Text of several lines is made printable line by line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from search.budget import Budget, Deadline
+from tests.search.simulation import SimulatedClock
+
+
+def test_a_length_of_time_passes_whatever_is_done_to_the_clock():
+    clock = SimulatedClock()
+    budget = Budget.given("60s", clock=clock)
+    clock.pass_time(20)
+    clock.set(-3600)
+    assert (budget.left, budget.spent) == (40, 20)
+    assert budget.promised == clock.now() + 40
+    clock.set(+7200)
+    clock.pass_time(45)
+    assert budget.left == -5
+
+
+def test_an_hour_is_that_of_the_clock_that_people_read():
+    clock = SimulatedClock()
+    budget = Budget.given(until=clock.now() + 600, clock=clock)
+    clock.set(+300)
+    assert budget.left == 300
+    assert budget.promised == clock.now() + 300
+
+
+def test_of_a_length_and_an_hour_the_earlier_end_holds():
+    clock = SimulatedClock()
+    assert Budget.given("60s", clock.now() + 600, clock).left == 60
+    assert Budget.given("20m", clock.now() + 600, clock).left == 600
+
+
+def test_an_hour_may_be_given_as_people_write_it():
+    clock = SimulatedClock()
+    budget = Budget.given(until="07:00", clock=clock)
+    ends = datetime.fromtimestamp(budget.promised)
+    assert (ends.hour, ends.minute, ends.second) == (7, 0, 0)
+    assert 0 < budget.left <= 25 * 3600
+
+
+def test_without_an_end_nothing_runs_out():
+    budget = Budget(clock=SimulatedClock())
+    assert not budget.limited
+    assert (budget.left, budget.total, budget.promised, budget.training_left, budget.training_end) == (None,) * 5
+
+
+def test_what_is_kept_for_the_end_is_not_for_training():
+    clock = SimulatedClock()
+    budget = Budget.given("100s", clock=clock)
+    budget.keep(30)
+    assert (budget.total, budget.left, budget.training_left) == (100, 100, 70)
+    assert budget.training_end.left(clock) == 70
+    clock.pass_time(80)
+    assert (budget.total, budget.left, budget.training_left) == (100, 20, -10)
+
+
+def test_a_deadline_on_both_clocks_is_the_earlier_one():
+    clock = SimulatedClock()
+    deadline = Deadline(monotonic=50, unix=clock.now() + 100)
+    assert deadline.left(clock) == 50
+    clock.set(+80)
+    assert deadline.left(clock) == 20
+    assert deadline.earlier(5).left(clock) == 15
+
+
+@pytest.mark.parametrize(("budget", "until", "option"), [("soon", None, "--budget soon"), (None, "7", "--until 7")])
+def test_what_cannot_be_read_is_named_with_its_option(budget, until, option):
+    with pytest.raises(ValueError, match=option):
+        Budget.given(budget, until)

@@ -1,0 +1,45 @@
+"""How many workers pay off, by what is left to train."""
+
+from __future__ import annotations
+
+import pytest
+
+from search import crew, environment
+from search.budget import Budget
+from search.crew import Crew, seconds_left
+from search.executors import sizing
+from tests.search.records import outcome, trial
+from tests.search.simulation import space
+
+
+def past(count):
+    return [trial(str(i), outcome=outcome([0.5])) for i in range(count)]
+
+
+def test_without_a_time_the_plan_says_what_is_left():
+    spec = space("random", max_trials=10, epochs=1)
+    # Each had an epoch of 1 s, of which 0.8 s are training.
+    assert seconds_left(spec, past(4), None) == pytest.approx(6 * 0.2 + 6 * 0.8)
+    assert seconds_left(spec, [], None) is None
+    assert seconds_left(spec, past(10), None) == 0
+
+
+def test_freeze_thaw_goes_on_until_the_time_is_up_however_many_trials_there_were():
+    spec = space("freeze-thaw", max_trials=None)
+    assert seconds_left(spec, past(200), None) == 0
+    assert seconds_left(spec, past(200), 5000.0) == 5000.0
+
+
+def test_where_both_a_plan_and_a_time_end_the_search_the_earlier_counts():
+    spec = space("random", max_trials=10, epochs=1)
+    assert seconds_left(spec, past(4), 5000.0) == pytest.approx(6.0)
+    assert seconds_left(spec, past(4), 5.0) == 5.0
+
+
+@pytest.mark.parametrize(("left", "workers"), [(None, 0), (4000.0, 4), (20.0, 0)])
+def test_a_timed_search_that_goes_on_gets_workers_if_enough_time_is_left(monkeypatch, tmp_path, left, workers):
+    monkeypatch.setattr(environment, "gpus", list)
+    monkeypatch.setattr(sizing, "automatic", lambda gpus: 4)
+    monkeypatch.setattr(crew.workforce, "is_short", lambda *_, **__: pytest.fail("it has begun"))
+    made = Crew(tmp_path, space("freeze-thaw", max_trials=None), None, 1, Budget.given(left), print)
+    assert made.unmeasured(past(200)) == workers

@@ -1,0 +1,153 @@
+"""A model of the user's trains on what plain Keras would train it on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import spaces
+from search import checkpoint
+from search.clock import SystemClock
+from search.training.trainer import Trainer
+from search.trial import FailureReason
+from tests.search import small
+
+MODEL = """
+import keras
+import numpy as np
+from keras import ops
+
+def rows():
+    x = np.random.default_rng(0).normal(size=(120, 6)).astype("float32")
+    return x, x[:, 0] + 0.5 * x[:, 1] > 0.6
+
+def column():
+    x, y = rows()
+    return x, y.astype(int)[:, None]
+
+def floats():
+    x, y = rows()
+    return x, y.astype(float)[:, None]
+
+def flat():
+    x, y = rows()
+    return x, y.astype(int)
+
+def numbers():
+    x, y = rows()
+    return x, x[:, :1] * 2.0
+
+def hits(y_true, y_pred):
+    true = ops.cast(y_true, "float32")
+    return ops.sum(true * ops.cast(y_pred > 0.5, "float32")) / (ops.sum(true) + 1e-7)
+
+def product(y_true, y_pred):
+    return ops.sum(y_true * y_pred) / ops.sum(y_pred)
+
+def distance(y_true, y_pred):
+    return ops.mean(ops.square(y_true - y_pred))
+
+def network(metrics, activation="sigmoid", loss="binary_crossentropy"):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, activation=activation)])
+    model.compile(keras.optimizers.SGD(0.1), loss, metrics=metrics)
+    return model
+
+def build(hp):
+    return network([hits, keras.metrics.F1Score(average="micro", threshold=0.5, name="f1"), keras.metrics.AUC()])
+
+def multiplied(hp):
+    return network([product])
+
+def distant(hp):
+    return network([distance], None, "mse")
+
+def raising(y_true, y_pred):
+    raise KeyError("nothing here")
+
+def broken(hp):
+    return network([raising])
+
+def plain(hp):
+    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, activation="softmax")])
+"""
+
+
+def world(tmp_path: Path, data: str, function: str, **training):
+    (tmp_path / "mine.py").write_text(MODEL)
+    spec = spaces.load({
+        "name": "mine",
+        "data": {"source": {"python": f"{tmp_path / 'mine.py'}:{data}"}, "validation": 0.25, "test": 0.25},
+        "model": {"family": {"python": f"{tmp_path / 'mine.py'}:{function}"}},
+        "training": {"epochs": 3, "batch_size": 16, **training},
+        "search": {"algorithm": "random", "max_trials": 2, "objective": {"name": "val_loss", "direction": "min"}},
+    })  # fmt: skip
+    return spec, spaces.load_data(spec)
+
+
+def train(tmp_path, spec, dataset, **changes):
+    settings = spaces.configure(spec, {}).to_json()
+    job = small.job(settings=settings, **{"objective": "val_loss", "direction": "min", "epochs_to": 1, **changes})
+    return Trainer(tmp_path / "run", dataset, SystemClock()).train(job)
+
+
+@pytest.mark.parametrize(
+    ("source", "function", "loss"),
+    [("column", "build", "auto"), ("floats", "multiplied", "auto"), ("numbers", "distant", "mse")],
+)
+def test_its_labels_have_the_form_in_which_they_came(tensorflow, tmp_path, source, function, loss):
+    spec, data = world(tmp_path, source, function, loss=loss)
+    assert data.train.y.ndim == 1
+    outcome = train(tmp_path, spec, data)
+    assert outcome.failure is None
+    model = spaces.build_model(spaces.configure(spec, {}), data.info)
+    model.set_weights(checkpoint.read(tmp_path / "run", outcome.last)["weights"])
+    y = data.validation.y[:, None].astype(data.info.label_dtype or data.validation.y.dtype)
+    # Keras means function metrics over batches; in one batch there is nothing to mean.
+    expected = model.evaluate(data.validation.x, y, batch_size=len(y), verbose=0, return_dict=True)
+    measured = {name.removeprefix("val_"): v for name, v in outcome.epochs[0].metrics.items() if name[:4] == "val_"}
+    assert measured == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_test_part_is_measured_on_such_labels_too(tensorflow, tmp_path):
+    from search.training.engine import Rows, fresh
+
+    spec, data = world(tmp_path, "column", "build")
+    engine = fresh(spaces.configure(spec, {}), data.info, seed=0)
+    rows = Rows(data.test)
+    engine.prepare(rows)
+    assert 0 <= engine.evaluate(rows)["hits"] <= 1
+    assert rows.labels(data.info).shape == (30, 1)
+    assert rows.labels(None).shape == (30,)
+
+
+def test_a_model_that_we_compile_keeps_our_form(tensorflow, tmp_path):
+    outcomes = [train(tmp_path, *world(tmp_path, source, "plain")) for source in ("column", "flat")]
+    assert outcomes[0].failure is None
+    assert small.curve(outcomes[0]) == small.curve(outcomes[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "training", "message"),
+    [
+        ({"objective": "val_typo"}, {}, "objective val_typo is not reported; reported are loss, hits, f1, auc, val_"),
+        ({}, {"early_stopping": {"monitor": "val_typo", "patience": 1}}, "early_stopping.monitor val_typo is not"),
+        ({}, {"stop_when": {"typo": {"above": 1}}}, "stop_when typo is not reported"),
+    ],
+)
+def test_what_no_training_reports_is_told_after_the_first_epoch(tensorflow, tmp_path, changes, training, message):
+    spec, data = world(tmp_path, "column", "build", **training)
+    outcome = train(tmp_path, spec, data, epochs_to=3, **changes)
+    assert outcome.failure.message.startswith(message)
+    assert [epoch.number for epoch in outcome.epochs] == [1]
+
+
+def test_the_final_training_has_no_validation_to_report(tensorflow, tmp_path):
+    spec, data = world(tmp_path, "column", "build")
+    assert train(tmp_path, spec, data, data="train+validation").failure is None
+
+
+def test_an_error_while_training_names_the_line_too(tensorflow, tmp_path):
+    outcome = train(tmp_path, *world(tmp_path, "column", "broken"))
+    assert outcome.failure.reason is FailureReason.ERROR
+    assert outcome.failure.message == "mine.py:broken, line 51: KeyError: 'nothing here'"

@@ -1,0 +1,130 @@
+"""Mistakes in a user's own code are told with file and line. No TensorFlow is needed for that."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from spaces.errors import CodeError
+from spaces.references import call, line_of, load_function
+
+MODULE = """import helpers
+
+def plain():
+    return 1
+
+def name():
+    a = 1
+    return Sequential([a])
+
+def inside():
+    def layer():
+        raise ValueError("too\\n  wide")
+    return [layer()]
+
+def elsewhere():
+    x = 1
+    return helpers.wrong(x)
+
+def library():
+    import json
+    return json.loads("{")
+
+def leaves():
+    raise SystemExit(3)
+
+class Odd(BaseException):
+    pass
+
+def odd():
+    raise Odd
+
+def talks():
+    print("hello")
+    return 2
+
+def interrupted():
+    raise KeyboardInterrupt
+"""
+
+HELPERS = """
+def wrong(x):
+    return x.nothing
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "helpers.py").write_text(HELPERS)
+    (tmp_path / "model.py").write_text(MODULE)
+    sys.modules.pop("helpers", None)
+    return tmp_path / "model.py"
+
+
+def told(file: Path, function: str, *arguments: object) -> str:
+    reference = f"{file}:{function}"
+    with pytest.raises(CodeError) as caught:
+        call(reference, load_function(reference), *arguments)
+    return str(caught.value).replace(str(file), "model.py")
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("name", "model.py:name, line 8: NameError: name 'Sequential' is not defined"),
+        ("inside", "model.py:inside, line 12: ValueError: too wide"),
+        ("elsewhere", "model.py:elsewhere, line 17, in helpers.py, line 3: AttributeError: 'int' object has no"),
+        ("library", "model.py:library, line 21: JSONDecodeError: "),
+        ("leaves", "model.py:leaves, line 24: SystemExit: 3"),
+        ("odd", "model.py:odd, line 30: Odd"),
+        ("missing", "model.py:missing: model.py has no function missing"),
+        ("helpers", "model.py:helpers: model.py has no function helpers"),
+    ],
+)
+def test_the_line_of_the_user_nearest_to_the_mistake_is_named(file: Path, function: str, message: str) -> None:
+    assert told(file, function).startswith(message)
+
+
+def test_a_wrong_signature_is_named_where_the_function_begins(file: Path) -> None:
+    expected = "model.py:plain, line 3: TypeError: plain() takes 0 positional arguments but 1 was given"
+    assert told(file, "plain", "hp") == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("x = 1\ny = (1,\nz = 2\n", "line 2: importing it raised SyntaxError: "),
+        ("import os\nimport no_such_package\n", "line 2: importing it raised ModuleNotFoundError: No module named"),
+        ("import os\nos.nothing()\n", "line 2: importing it raised AttributeError: "),
+        ("import broken_helper\n", "line 1, in broken_helper.py, line 2: importing it raised SyntaxError: "),
+        ("import sys\nsys.exit(4)\n", "line 2: importing it raised SystemExit: 4"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_named_with_its_line(tmp_path: Path, body: str, message: str) -> None:
+    (tmp_path / "broken_helper.py").write_text("a = 1\nb = = 2\n")
+    (tmp_path / "model.py").write_text(body)
+    with pytest.raises(CodeError) as caught:
+        load_function(f"{tmp_path / 'model.py'}:build")
+    assert str(caught.value).startswith(f"{tmp_path / 'model.py'}:build, {message}")
+
+
+def test_what_it_prints_leaves_our_output_alone(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reference = f"{file}:talks"
+    assert call(reference, load_function(reference)) == 2
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_an_interrupt_stays_one(file: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        told(file, "interrupted")
+
+
+def test_an_error_from_elsewhere_has_no_line(file: Path) -> None:
+    assert line_of(f"{file}:plain", ValueError("never raised")) is None
+
+
+def test_what_a_notebook_defined_is_not_looked_for_in_vain() -> None:
+    with pytest.raises(CodeError, match="__main__ has no function build_nothing; what a notebook or script defined"):
+        load_function("__main__:build_nothing")

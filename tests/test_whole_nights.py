@@ -1,0 +1,339 @@
+"""Whole nights in simulated time: late, slow, cut short, killed and resumed, to the last page of the report."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import random
+
+import pytest
+
+import spaces
+from results.errors import not_written
+from search.errors import SearchFailed
+from search.observer import Observer
+from search.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
+from tests.search.simulation import Killed, share, table
+from tests.whole_nights import NightWorld, WholeNight, night_space
+
+pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
+
+
+@pytest.fixture(autouse=True)
+def _no_tensorboard(monkeypatch):
+    """Its files are written by TensorFlow in real time, and nothing here reads them."""
+    monkeypatch.setattr("search.session.TensorBoardWriter", lambda *_: Observer())
+
+
+@pytest.fixture(autouse=True)
+def _checkpoints_are_there(monkeypatch):
+    """Those of simulated trainings are no files."""
+    monkeypatch.setattr("search.checkpoint.intact", lambda *_: True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _digits_once():
+    """The data are real, and the same for all nights."""
+    data = spaces.load_data(night_space())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spaces, "load_data", lambda _: data)
+        yield
+
+
+def used(night, budget, morning_clock_started):
+    return (night.clock.now() - morning_clock_started) / budget
+
+
+def random_world(rng):
+    """Epochs from half to twice as long as in the search, everything after training as well, and noise in each."""
+    later = rng.choice([0.5, 0.7, 1.0, 1.4, 2.0])
+    return NightWorld(
+        failing=0.1, seconds=rng.choice([1.5, 2.0, 3.0, 4.0]), later=later, evaluation=rng.uniform(0.2, 1.5),
+        formats=(rng.uniform(0.3, 1.0), 1.0, rng.uniform(1.0, 3.0)), page=rng.uniform(1.5, 3.0),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("budget", "least"), [("5m", 0.92), ("15m", 0.92), ("1h", 0.96)])
+def test_the_hour_is_kept_and_the_time_before_it_used(tmp_path, budget, least):
+    seconds = {"5m": 300, "15m": 900, "1h": 3600}[budget]
+    rng, shares = random.Random(budget), []
+    for number in range({"5m": 24, "15m": 12, "1h": 4}[budget]):
+        world = random_world(rng)
+        world.seconds *= seconds / 300
+        night = WholeNight(tmp_path / str(number), night_space(), world, slots=rng.choice([1, 1, 2, 3]))
+        began = night.clock.now()
+        morning = night.go(budget)
+        shares.append(used(night, seconds, began))
+        assert (morning.reason, morning.problems) == ("done", ()), world
+        assert shares[-1] <= 1.0, world
+        assert night.winner().outcome.whole, world
+        assert "after the promised time" not in morning.headline
+    assert min(shares) >= least, shares
+
+
+def test_a_machine_that_gets_slower_costs_candidates_and_not_the_winner(tmp_path):
+    """With all of retraining under one deadline the winner had one epoch of twenty left."""
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld(seconds=2.0, later=1.6))
+    night.go("5m")
+    winner = night.winner()
+    assert (winner.kind, winner.outcome.whole) == (TrialKind.WINNER, True)
+    assert len(winner.outcome.epochs) == winner.epochs_to
+    assert any("retraining is reduced" in message for message in night.messages)
+
+
+def test_half_trained_seeds_neither_choose_the_winner_nor_shorten_it(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld(seconds=4.0, later=2.0), slots=2)
+    night.go("4m")
+    cut = [t for t in night.trials(TrialKind.CANDIDATE) if t.outcome.stopped is Stop.DEADLINE]
+    whole = [t for t in night.trials(TrialKind.CANDIDATE) if t.outcome.whole]
+    winner = night.winner()
+    if whole:
+        assert winner.configuration in {t.configuration for t in whole}
+    lengths = [t.outcome.best_epoch for t in whole if t.configuration == winner.configuration]
+    if lengths and winner.kind is TrialKind.WINNER:
+        assert winner.epochs_to == max(1, round(sum(lengths) / len(lengths)))
+    assert all(t.id != winner.id for t in cut)
+
+
+def test_a_final_training_that_is_cut_short_gives_way_to_the_best_checkpoint(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld(seconds=3.0, winner=30.0))
+    morning = night.go("5m")
+    winner = night.winner()
+    assert winner.kind is TrialKind.CANDIDATE
+    assert winner.outcome.whole
+    assert winner.outcome.best is not None
+    of_it = [t for t in night.trials(TrialKind.CANDIDATE) if t.configuration == winner.configuration]
+    assert winner.outcome.score == max(t.outcome.score for t in of_it)
+    assert any(f"{winner.id} stands in for it" in warning for warning in night.warnings())
+    assert morning.reason == "done"
+    assert night.clock.now() < night.meta("until")
+
+
+def test_checkpoints_of_candidates_go_once_the_winner_is_there(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld())
+    night.go("5m")
+    assert night.winner().kind is TrialKind.WINNER
+    assert all(t.outcome.best is None for t in night.trials(TrialKind.CANDIDATE))
+
+
+def test_time_that_retraining_did_not_need_goes_back_into_the_search(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld(seconds=2.0, later=0.3))
+    began = night.clock.now()
+    night.go("10m")
+    kinds = [t.kind for t in night.trials()]
+    first_candidate = kinds.index(TrialKind.CANDIDATE)
+    assert TrialKind.SEARCH in kinds[first_candidate:]
+    assert "info: retraining was faster than expected: the search goes on" in night.messages
+    assert used(night, 600, began) >= 0.92
+
+
+def test_a_search_that_ends_by_itself_is_not_filled_up(tmp_path):
+    spec = night_space(**{"search.max_trials": 5})
+    night = WholeNight(tmp_path / "run", spec, NightWorld())
+    began = night.clock.now()
+    night.go("1h")
+    assert used(night, 3600, began) < 0.1
+    assert night.meta("search_ended") == "max_trials"
+    assert len(night.trials(TrialKind.CANDIDATE)) <= 2 * (3 + 1)
+
+
+def test_no_trial_is_begun_that_cannot_end_an_epoch(tmp_path):
+    for number in range(6):
+        night = WholeNight(tmp_path / str(number), night_space(), NightWorld(seconds=5.0 + number))
+        night.go("5m")
+        for trial in night.trials():
+            assert trial.outcome.epochs or trial.outcome.failure or _lasts(trial) > 5.0
+
+
+def _lasts(trial):
+    """What only its own epochs could have told: it is longer than the usual one."""
+    return 5.0 * (0.5 + share("seconds", dict(trial.values)))
+
+
+def test_the_clock_set_back_does_not_make_a_budget_longer(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld(seconds=1.0))
+    passed = night.clock.monotonic()
+    turned = []
+
+    def set_back(step):
+        if not turned and night.clock.monotonic() - passed > 60:
+            turned.append(night.clock.set(-3600))
+
+    night.hook = set_back
+    night.go("5m")
+    assert turned
+    assert 0.92 * 300 <= night.clock.monotonic() - passed <= 300
+
+
+def test_an_hour_holds_on_a_clock_that_is_set(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld(seconds=1.0))
+    until = night.clock.now() + 1200
+    turned = []
+
+    def set_forward(step):
+        if not turned and night.clock.now() > until - 1000:
+            turned.append(night.clock.set(+600))
+
+    night.hook = set_forward
+    night.go(until=until)
+    assert turned
+    assert until - 0.1 * 1200 < night.clock.now() <= until
+
+
+def test_export_and_report_shorten_themselves(tmp_path):
+    world = NightWorld(seconds=1.0, formats=(2.0, 30.0, 30.0), page=2.0, pictures=60)
+    night = WholeNight(tmp_path / "run", night_space(), world)
+    said = []
+    morning = night.go("5m", say=said.append)
+    assert night.left_out == ("format-1", "format-2")
+    assert any("left out for want of time: format-1,format-2" in line for line in said)
+    assert 0 < night.pictures < 60
+    assert (morning.reason, morning.problems) == ("done", ())
+    assert night.clock.now() <= night.meta("until")
+
+
+def test_a_promise_that_cannot_be_kept_is_said_at_once_and_in_the_headline(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld(seconds=0.5, page=9.0))
+    first = []
+    night.hook = lambda _: first or first.append(list(night.messages))
+    morning = night.go("8s")
+    assert any("time is short" in message or "cannot be kept" in message for message in first[0])
+    assert "after the promised time" in morning.headline
+
+
+def broken(*_, **__):
+    raise RuntimeError("the converter fell over")
+
+
+def full_disk(*_, **__):
+    raise not_written("a file", OSError(errno.ENOSPC, "No space left on device"))
+
+
+@pytest.mark.parametrize("fault", [broken, full_disk])
+@pytest.mark.parametrize("step", ["_export", "_report"])
+def test_a_fault_after_the_search_leaves_the_rest_of_the_morning(tmp_path, fault, step):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld())
+    setattr(night, step, fault)
+    called = tmp_path / "called"
+    morning = night.go("5m", on_finish=f'echo "$NIGHTSHIFT_EXIT $NIGHTSHIFT_REPORT" > {called}')
+    assert morning.reason == "failed"
+    assert len(morning.problems) == 1
+    assert ("unexpected RuntimeError" in morning.problems[0]) == (fault is broken)
+    assert (morning.page is not None) == (step == "_export")
+    assert called.read_text().split()[0] == "failed"
+    assert night.meta("phase") == "done"
+    assert morning.problems[0] in night.warnings()
+
+
+def test_a_model_that_cannot_be_measured_costs_its_test_score_alone(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld())
+
+    def fall_over(step):
+        if step == "evaluation":
+            raise MemoryError("no more")
+
+    night.hook = fall_over
+    morning = night.go("5m")
+    assert (morning.reason, morning.page is not None) == ("done", True)
+    assert any("could not be measured" in warning and "MemoryError" in warning for warning in night.warnings())
+
+
+def test_a_search_without_any_score_still_reports_and_calls(tmp_path):
+    world = NightWorld(always=Failure(FailureReason.ERROR, "no luck today"))
+    night = WholeNight(tmp_path / "run", night_space(), world)
+    called = tmp_path / "called"
+    with pytest.raises(SearchFailed):
+        night.go("5m", on_finish=f"echo $NIGHTSHIFT_EXIT > {called}")
+    assert called.read_text() == "failed\n"
+    assert (tmp_path / "run" / "report" / "index.html").is_file()
+
+
+def killed_at(night, step, number):
+    """Kills the sitting at a step; whether it came so far."""
+    left = [number]
+
+    def kill(reached):
+        left[0] -= reached == step
+        if left[0] == 0:
+            raise Killed
+
+    night.hook = kill
+    return left
+
+
+@pytest.mark.parametrize("budget", [None, "5m"])
+def test_a_night_that_is_killed_at_any_step_ends_as_if_it_had_not_been(tmp_path, budget):
+    """Without a promised hour everything is the same; with one it is kept, and everything is there."""
+    changes = {} if budget else {"search.max_trials": 6}
+    spec = night_space(**changes)
+    world = NightWorld(seconds=4.0)
+    whole = WholeNight(tmp_path / "whole", spec, world)
+    whole.go(budget)
+    counts = {step: whole.steps.count(step) for step in set(whole.steps)}
+    rng = random.Random(4)
+    moments = [("evaluation", 1), ("evaluation", counts["evaluation"])]
+    moments += [("epoch", rng.randint(1, counts["epoch"])) for _ in range(8)] + [("epoch", counts["epoch"])]
+    moments += [("end", rng.randint(1, counts["end"])) for _ in range(4)] + [("end", counts["end"])]
+    for index, (step, number) in enumerate(moments):
+        night = WholeNight(tmp_path / f"{index}", spec, world)
+        left = killed_at(night, step, number)
+        if budget is None:
+            with pytest.raises(Killed):
+                night.go(budget)
+        else:
+            with contextlib.suppress(Killed):
+                night.go(budget)
+        night.hook = lambda _: None
+        morning = night.go()
+        assert morning.reason == "done", (step, number)
+        assert all(t.state is not TrialState.RUNNING for t in night.trials()), (step, number)
+        if budget is None:
+            assert left[0] == 0
+            assert table(night.trials()) == table(whole.trials()), (step, number)
+            assert night.winner().id == whole.winner().id
+            assert night.winner().epochs_to == whole.winner().epochs_to
+        else:
+            assert night.clock.now() <= night.meta("until")
+            assert night.winner().outcome.whole
+
+
+@pytest.mark.parametrize("step", ["epoch", "end"])
+def test_a_night_that_is_stopped_on_request_goes_on_where_it_was(tmp_path, step, monkeypatch):
+    from search.session import Session
+
+    spec = night_space(**{"search.max_trials": 6})
+    whole = WholeNight(tmp_path / "whole", spec, NightWorld())
+    whole.go()
+    for number in range(3, whole.steps.count(step), 7):
+        night = WholeNight(tmp_path / f"{number}", spec, NightWorld())
+        sittings = []
+        go = Session.go
+
+        def noted(self, go=go, sittings=sittings):
+            sittings.append(self)
+            return go(self)
+
+        monkeypatch.setattr(Session, "go", noted)
+        left = [number]
+
+        def stop(reached, left=left, sittings=sittings):
+            left[0] -= reached == step
+            if left[0] == 0:
+                sittings[-1]._stop()
+
+        night.hook = stop
+        first = night.go()
+        assert first.reason == "interrupted"
+        night.hook = lambda _: None
+        assert night.go().reason == "done"
+        assert table(night.trials()) == table(whole.trials())
+        assert night.winner().id == whole.winner().id
+        monkeypatch.undo()
+
+
+def test_whole_means_neither_cut_nor_failed(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld(failing=0.3))
+    night.go("5m")
+    for trial in night.trials():
+        outcome = trial.outcome
+        assert outcome.whole == (outcome.failure is None and outcome.stopped in {Stop.LENGTH, *ENDED_EARLY})

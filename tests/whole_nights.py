@@ -1,0 +1,202 @@
+"""A whole night in simulated time: search, retraining, final training, evaluation, export and report.
+
+Everything but training, evaluating, exporting and drawing is real: the sitting, the phases, the loop, the oracle, the
+store, and what follows the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import spaces
+from results.morning import Morning, night
+from search.budget import Budget
+from search.evaluation import FinalModel
+from search.executors import Executor
+from search.observer import Observer
+from search.rundir import Run
+from search.session import Options, Session
+from search.store import Evaluation, RunReader, RunStore
+from search.trial import Trial, TrialJob, TrialKind
+from search.workforce import Workforce
+from tests.search.simulation import Disk, SimulatedClock, SimulatedExecutor, World, space
+
+FINAL_KINDS = ("candidate-", "winner-")
+
+
+@dataclass
+class NightWorld(World):
+    """What training gives, and how long everything takes.
+
+    Attributes:
+        later: How much slower than before the machine is once the search is over.
+        winner: How much slower still the final training is.
+        evaluation: Seconds that measuring a model takes.
+        formats: Seconds that writing and checking each format takes.
+        page: Seconds that the report takes without its pictures.
+        pictures: Number of pictures, which take a second each.
+    """
+
+    later: float = 1.0
+    winner: float = 1.0
+    evaluation: float = 1.0
+    formats: tuple[float, ...] = (1.0, 1.0, 3.0)
+    page: float = 3.0
+    pictures: int = 6
+
+    def slowness(self, trial_id: str) -> float:
+        if not trial_id.startswith(FINAL_KINDS):
+            return 1.0
+        return self.later * (self.winner if trial_id.startswith("winner-") else 1.0)
+
+
+class NightExecutor(SimulatedExecutor):
+    """Trains as `SimulatedExecutor`, slower or faster after the search."""
+
+    def _seconds(self, job: TrialJob) -> float:
+        return super()._seconds(job) * self._world.slowness(job.trial_id)
+
+
+class Crew:
+    """Hands out a simulated executor."""
+
+    def __init__(self, make: Callable[[], SimulatedExecutor]) -> None:
+        self._make = make
+
+    def workers(self, count: int) -> Executor:
+        return self._make()
+
+    def unmeasured(self, past: Iterable[Trial]) -> int:
+        return 1
+
+    def measured(self) -> tuple[Executor, Workforce, str]:
+        raise AssertionError("nothing to measure here")
+
+
+@dataclass
+class Exported:
+    files: tuple[Any, ...] = ()
+    rows: int = 0
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass
+class WholeNight:
+    """A night that can be started, broken and started again.
+
+    Attributes:
+        run: The run directory.
+        spec: The space.
+        world: What training gives and how long everything takes.
+        slots: Trainings at the same time.
+        hook: Called with the name of each step as it is reached: `epoch`, `end`, `evaluation`, `export`, `report`.
+    """
+
+    run: Path
+    spec: spaces.SearchSpec
+    world: NightWorld = field(default_factory=NightWorld)
+    slots: int = 1
+    hook: Callable[[str], None] = lambda _: None
+    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    disk: Disk = field(default_factory=Disk)
+    left_out: tuple[str, ...] = ()
+    pictures: int = 0
+    steps: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    def go(self, budget: str | float | None = None, until: float | None = None, **options: Any) -> Morning:
+        """One sitting with everything that follows it; None: the time that was promised before."""
+        from search.api import going_on
+
+        time = going_on(self.run, Budget.given(budget, until, self.clock))
+
+        def train() -> Run:
+            return Session(
+                self.run,
+                self.spec,
+                Options(time, workers=1, check=False),
+                (_Messages(self.messages),),
+                lambda *_: Crew(self._executor),
+                self._evaluate,
+            ).go()
+
+        return night(train, self.run, time, export=self._export, report=self._report, **options)
+
+    def _executor(self) -> SimulatedExecutor:
+        return NightExecutor(self.world, self.clock, self.disk, self.slots, self._reached)
+
+    def _reached(self, step: str) -> None:
+        self.steps.append(step)
+        self.hook(step)
+
+    def _evaluate(self, run: Path, data: Any, model: FinalModel, store: RunStore, clock: Any, seed: int) -> None:
+        if any(done.trial == model.trial.id for done in store.evaluations()):
+            return
+        self._reached("evaluation")
+        self.clock.pass_time(self.world.evaluation * self.world.later)
+        store.add_evaluation(
+            Evaluation(model.trial.id, "test", {"accuracy": 0.5}, 100, self.world.evaluation, "none.npz", clock.now())
+        )
+
+    def _export(self, directory: Path, left: Callable[[], float], reserve: float) -> Exported:
+        self._reached("export")
+        done = 0
+        for seconds in self.world.formats:
+            if done and left() < (seconds + reserve) * self.world.later:
+                break
+            self.clock.pass_time(seconds * self.world.later)
+            done += 1
+        self.left_out = tuple(f"format-{i}" for i in range(done, len(self.world.formats)))
+        return Exported(left_out=self.left_out)
+
+    def _report(self, directory: Path, left: Callable[[], float]) -> Path:
+        self._reached("report")
+        self.clock.pass_time(self.world.page * self.world.later)
+        page = directory / "report" / "index.html"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("a page", encoding="utf-8")
+        self.pictures = 0
+        while self.pictures < self.world.pictures and left() > self.world.later:
+            self.clock.pass_time(self.world.later)
+            self.pictures += 1
+        return page
+
+    # What it left
+
+    def trials(self, *kinds: TrialKind) -> list[Trial]:
+        with RunReader(self.run) as reader:
+            return reader.trials(*kinds)
+
+    def meta(self, key: str) -> Any:
+        with RunReader(self.run) as reader:
+            return reader.meta(key)
+
+    def winner(self) -> Trial:
+        with RunReader(self.run) as reader:
+            found = reader.trial(reader.meta("winner"))
+        assert found is not None
+        return found
+
+    def warnings(self) -> list[str]:
+        with RunReader(self.run) as reader:
+            return [event.message for event in reader.events() if event.level != "info"]
+
+
+class _Messages(Observer):
+    def __init__(self, found: list[str]) -> None:
+        self._found = found
+
+    def message(self, level: str, text: str) -> None:
+        self._found.append(f"{level}: {text}")
+
+
+def night_space(algorithm: str = "random", **changes: Any) -> spaces.SearchSpec:
+    """A space without an end of its own, with final training on all rows."""
+    changes = {"final.candidates": 3, "final.seeds": 2, **changes}
+    return spaces.load(
+        space(algorithm, max_trials=None, epochs=changes.pop("epochs", None)),
+        [f"{key}={value}" for key, value in changes.items()],
+    )
