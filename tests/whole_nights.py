@@ -13,6 +13,7 @@ from typing import Any
 
 import spaces
 from results.morning import Morning, night
+from search import layout
 from search.budget import Budget
 from search.evaluation import FinalModel
 from search.executors import Executor
@@ -138,7 +139,15 @@ class WholeNight:
         self._reached("evaluation")
         self.clock.pass_time(self.world.evaluation * self.world.later)
         store.add_evaluation(
-            Evaluation(model.trial.id, "test", {"accuracy": 0.5}, 100, self.world.evaluation, "none.npz", clock.now())
+            Evaluation(
+                model.trial.id,
+                "test",
+                {"accuracy": 0.5},
+                100,
+                self.world.evaluation,
+                layout.evaluation_file(model.trial.id),
+                clock.now(),
+            )
         )
 
     def _export(self, directory: Path, left: Callable[[], float], reserve: float) -> Exported:
