@@ -297,7 +297,7 @@ class Session:
                 if fixed:
                     store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
-                horizon.slots = chosen.workers
+                horizon.slots, horizon.threads = chosen.workers, chosen.threads
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
@@ -310,7 +310,7 @@ class Session:
             )
         if fixed and recorded is None:
             store.put_meta(fixed_workers=workers)
-        horizon.slots = max(1, workers)
+        horizon.slots, horizon.threads = max(1, workers), self._threads
         return crew.workers(workers)
 
     def _has_time_to_measure(self) -> bool:
