@@ -30,9 +30,9 @@ def first_rows(reader: RunReader, direction: str, top: int) -> tuple[list[Trial]
     winner = reader.meta("winner")
     again = {one.configuration for one in marks if one.kind not in COUNTED or one.id == winner}
     shown = {*order[:top], *again, *(name for name, one in found.items() if one.baseline)}
-    trials = [reader.trial(one.id) for one in marks if one.configuration in shown]
+    trials = reader.some(one.id for one in marks if one.configuration in shown)
     unscored = (name for name, one in found.items() if one.score is None)
     names = sorted([*order, *unscored], key=lambda name: found[name].baseline)
     known = reader.first_names()
     named = dict.fromkeys(known[name] for name in names if name in known)
-    return [trial for trial in trials if trial is not None], [dict.fromkeys(each) for each in named]
+    return trials, [dict.fromkeys(each) for each in named]

@@ -12,8 +12,9 @@ import numpy as np
 from results.errors import ResultError
 from search import checkpoint as checkpoints
 from search.agreement import require_agreement
-from search.configuration import Configuration, configurations, ranked
+from search.configuration import Configuration, configurations
 from search.errors import CheckpointError
+from search.marks import COUNTED, best_first, standings
 from search.rundir import Run, open_run
 from search.store import RunReader
 from search.trial import Checkpoint, Trial, TrialKind
@@ -167,11 +168,16 @@ def _winner(reader: RunReader) -> TrainedModel | None:
 
 
 def _best_so_far(reader: RunReader) -> TrainedModel:
-    found = configurations(reader.trials())
-    for configuration in ranked(found, reader.meta("objective")["direction"]):
-        model = _of_configuration(configuration)
-        if configuration.score is not None and model is not None:
-            return TrainedModel(model.trial, model.checkpoint, "best so far")
+    marks = reader.marks()
+    trials: dict[str, list[str]] = {}
+    for one in marks:
+        if one.kind in COUNTED:
+            trials.setdefault(one.configuration, []).append(one.id)
+    for name in best_first(standings(marks), reader.meta("objective")["direction"]):
+        for configuration in configurations(reader.some(trials[name])):
+            model = _of_configuration(configuration)
+            if model is not None:
+                return TrainedModel(model.trial, model.checkpoint, "best so far")
     raise ResultError(f"{reader.directory}: no configuration has finished an epoch yet, so there is no model")
 
 

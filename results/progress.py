@@ -88,13 +88,11 @@ def is_active(run: Run, reader: RunReader) -> bool:
 def _whole(name: str | None, marks: Sequence[Mark], reader: RunReader) -> Configuration | None:
     if name is None:
         return None
-    trials = [reader.trial(one.id) for one in marks if one.configuration == name]
-    return next(iter(configurations(trial for trial in trials if trial is not None)), None)
+    return next(iter(configurations(reader.some(one.id for one in marks if one.configuration == name))), None)
 
 
 def _running(marks: Sequence[Mark], reader: RunReader) -> list[Trial]:
-    found = [reader.trial(one.id) for one in marks if one.state == TrialState.RUNNING]
-    return [trial for trial in found if trial is not None]
+    return reader.some(one.id for one in marks if one.state == TrialState.RUNNING)
 
 
 def _described(configuration: Configuration) -> dict[str, Any]:

@@ -37,5 +37,4 @@ def sampled(reader: RunReader, marks: Sequence[Mark], direction: str) -> list[Tr
     for one in marks:
         if one.kind not in COUNTED or one.state == TrialState.RUNNING or one.id == winner:
             chosen.add(one.configuration)
-    trials = [reader.trial(one.id) for one in marks if one.configuration in chosen]
-    return [trial for trial in trials if trial is not None]
+    return reader.some(one.id for one in marks if one.configuration in chosen)

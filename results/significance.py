@@ -14,6 +14,8 @@ from search.rundir import Run, open_run
 from search.store import Evaluation
 from search.trial import TrialKind
 
+_MEASURED = (TrialKind.BASELINE, TrialKind.WINNER, TrialKind.SEARCH)
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -53,8 +55,9 @@ def measured(run: Source) -> list[Measured]:
     """
     opened = open_run(run)
     with opened.read() as reader:
-        trials = {trial.id: trial for trial in reader.trials(TrialKind.BASELINE, TrialKind.WINNER, TrialKind.SEARCH)}
-        evaluations = [e for e in reader.evaluations() if e.part == TEST and e.trial in trials]
+        evaluations = [e for e in reader.evaluations() if e.part == TEST]
+        trials = {trial.id: trial for trial in reader.some(e.trial for e in evaluations) if trial.kind in _MEASURED}
+        evaluations = [e for e in evaluations if e.trial in trials]
         metric = objective_metric(reader.meta("objective")["name"])
         classes = reader.meta("data")["info"]["task"] == "classification"
         winner = reader.meta("winner")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +79,7 @@ _COLUMNS = (
 LONG = 2_000
 """Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
 
+_AT_ONCE = 500
 _MARKS = ", ".join(Mark._fields)
 _FIRST_VALUES = 'SELECT id, "values" FROM trial WHERE id = configuration ORDER BY position'
 _NUMBERS = re.compile(r'(?<!\\)":-?[0-9][0-9.eE+-]*')
@@ -156,7 +157,10 @@ class RunReader:
         self.directory = Path(directory)
         self._held = 0
         self._copy: Any = None
+        # What a snapshot has read, and need not read again.
         self._kept: list[Trial] | None = None
+        self._known: dict[str, Trial] = {}
+        self._marks: list[Mark] | None = None
         self._connection = self._connect()
         self._table = Rows(self._connection, self._path, strict)
         try:
@@ -221,14 +225,13 @@ class RunReader:
     def trials(self, *kinds: TrialKind) -> list[Trial]:
         """The trials of these kinds (of all, if none is named), in the order in which they were asked for."""
         if self._kept is None:
-            found = self._read(() if self._frozen else kinds)
+            found = self._read(*_of_kinds(() if self._frozen else kinds))
             if not self._frozen:
                 return found
             self._kept = found
         return [trial for trial in self._kept if not kinds or trial.kind in kinds]
 
-    def _read(self, kinds: tuple[TrialKind, ...]) -> list[Trial]:
-        where, given = _of_kinds(kinds)
+    def _read(self, where: str, given: tuple[str, ...]) -> list[Trial]:
         with self._table.one_state():
             epochs = self._epochs(where and f"trial IN (SELECT id FROM trial WHERE {where})", given)
             rows = self._table.rows("trial", ("position",), _COLUMNS, where, given)
@@ -241,6 +244,16 @@ class RunReader:
             found = self.trial(trial_id)
             if found is not None:
                 yield found
+
+    def some(self, ids: Iterable[str]) -> list[Trial]:
+        """The trials with these ids, which are given in the order in which they were asked for."""
+        wanted = list(ids)
+        known = self._known if self._frozen else {}
+        unknown = [trial_id for trial_id in wanted if trial_id not in known]
+        for start in range(0, len(unknown), _AT_ONCE):
+            part = tuple(unknown[start : start + _AT_ONCE])
+            known.update((trial.id, trial) for trial in self._read(f"id IN ({','.join('?' * len(part))})", part))
+        return [known[trial_id] for trial_id in wanted if trial_id in known]
 
     def running(self, *kinds: TrialKind) -> list[Trial]:
         """The trials of these kinds that were asked for and have no end yet, in order; nothing else is read."""
@@ -259,6 +272,14 @@ class RunReader:
 
     def marks(self) -> list[Mark]:
         """All trials in brief, in the order in which they were asked for."""
+        if self._marks is not None:
+            return self._marks
+        found = self._in_brief()
+        if self._frozen:
+            self._marks = found
+        return found
+
+    def _in_brief(self) -> list[Mark]:
         if self._is_long:
             rows = self._table.undamaged(f"SELECT {_MARKS} FROM trial ORDER BY position")
             if rows is not None and are_whole(rows):

@@ -15,6 +15,7 @@ from results.exporting.info import info_problem, is_whole
 from results.finalists import finalists
 from results.models import TrainedModel
 from search.configuration import configurations
+from search.marks import COUNTED
 from search.store import RunReader
 from search.trial import Trial, TrialKind
 from spaces import DataInfo
@@ -114,7 +115,7 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "role": chosen.role,
             "algorithm": reader.meta("algorithm"),
             "seed": reader.meta("seed"),
-            "trials": len(reader.trials(TrialKind.SEARCH)),
+            "trials": sum(one.kind == TrialKind.SEARCH for one in reader.marks()),
         },
         "model": {
             "family": trial.settings["family"],
@@ -166,7 +167,9 @@ def _preprocessing(info: DataInfo) -> list[str]:
 
 
 def _metrics(reader: RunReader, trial: Trial, objective: Mapping[str, str]) -> dict[str, Any]:
-    trials = reader.trials()
+    marks = reader.marks()
+    again = {one.configuration for one in marks if one.kind not in COUNTED}
+    trials = reader.some(one.id for one in marks if one.configuration in {*again, trial.configuration})
     searched = next((c for c in configurations(trials) if c.id == trial.configuration), None)
     fresh = next((f for f in finalists(trials, objective["direction"]) if f.configuration == trial.configuration), None)
     evaluation = next((e for e in reader.evaluations() if e.trial == trial.id), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from results.sample import sampled
 from search.marks import mark
 from search.rundir import open_run
 from search.store import RunReader
-from search.trial import TrialKind
+from search.trial import Trial, TrialKind
 from tests.results.conftest import STARTED
 
 MakeRun = Callable[..., Path]
@@ -80,8 +80,14 @@ def test_the_first_rows_are_found_without_reading_the_others(
 ) -> None:
     run = make_run(configurations=40, promotions=False, candidates=1)
     read: list[str] = []
-    whole = RunReader.trial
-    monkeypatch.setattr(RunReader, "trial", lambda self, name: (read.append(name), whole(self, name))[1])
+    some = RunReader.some
+
+    def noted(self: RunReader, ids: Iterable[str]) -> list[Trial]:
+        wanted = list(ids)
+        read.extend(wanted)
+        return some(self, wanted)
+
+    monkeypatch.setattr(RunReader, "some", noted)
     monkeypatch.setattr(RunReader, "trials", lambda *_: pytest.fail("all trials are read"))
     assert len(ranking(run, 5).rows) == 5
     results.status(run)
