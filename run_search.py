@@ -234,7 +234,7 @@ def table(
         from results.formats import write
         from results.ranking import ranking
 
-        found = epoch_table(runs) if epochs else ranking(runs)
+        found = epoch_table(runs) if epochs else ranking(runs, None if where or sort else top)
         chosen = found.select(where=where, sort=sort, top=top, columns=columns.split(",") if columns else None)
         write(chosen, _out(), format, output, notes=not quiet)
 
@@ -503,7 +503,7 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
 
     def table() -> None:
         if not quiet:
-            write(ranking(directory).select(top=10), _out())
+            write(ranking(directory, top=10), _out())
 
     try:
         ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))

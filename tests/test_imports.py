@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("spaces", "search", "results")
 READ_BY_RESULTS = {
     "agreement", "arrays", "atomic", "budget", "checkpoint", "clock", "configuration", "door", "errors", "jsondata",
-    "layout", "lock", "rundir", "store", "trial",
+    "layout", "lock", "marks", "rundir", "store", "trial",
 }  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_tuner", "pandas", "sklearn", "matplotlib", "plotly", "scipy", "tensorboard")
 
