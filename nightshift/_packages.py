@@ -30,7 +30,9 @@ def claim() -> None:
 
 
 def _is_ours(module: ModuleType) -> bool:
-    return str(_ROOT / module.__name__) in map(str, getattr(module, "__path__", ()))
+    file = getattr(module, "__file__", None)
+    own = (_ROOT / module.__name__ / "__init__.py", _ROOT / f"{module.__name__}.py")
+    return file is not None and Path(file).resolve() in own
 
 
 def _launch() -> ModuleType:

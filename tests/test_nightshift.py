@@ -88,6 +88,11 @@ def test_a_file_of_such_a_name_that_is_loaded_already_is_named(folder):
     assert f"ImportError: {folder}/search.py is loaded under the name 'search'" in done.stderr
 
 
+def test_what_is_loaded_already_may_be_its_own():
+    done = python("-c", "import run_search, results, nightshift; print(nightshift.load('digits').name)")
+    assert (done.stdout, done.stderr) == ("digits\n", "")
+
+
 def test_a_script_with_such_neighbours_searches_with_workers(folder, tmp_path):
     script = folder / "night.py"
     script.write_text(
