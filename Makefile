@@ -20,7 +20,7 @@ test-night: $(INSTALLED)
 # The pages as a site, in site/. Once its tools are installed, it is built without network.
 docs: $(DOCS_INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo "site/index.html"
+	@echo "site/index.html; to search in it: python -m http.server -d site"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

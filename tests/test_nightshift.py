@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,10 @@ def test_files_of_its_packages_names_do_not_stand_for_them(folder):
     assert (done.stdout, done.stderr) == ("digits nightshift.running results.frame\n", "")
 
 
-@pytest.mark.parametrize("command", [(ROOT / "run_search.py",), ("-m", "nightshift")])
+CONSOLE_COMMAND = ("-c", "from nightshift.__main__ import main; main()")
+
+
+@pytest.mark.parametrize("command", [(ROOT / "run_search.py",), ("-m", "nightshift"), CONSOLE_COMMAND])
 def test_the_commands_run_from_a_folder_with_files_of_such_names(folder, command):
     done = python(*command, "spaces", cwd=folder, path=[folder, ROOT])
     assert (done.returncode, done.stderr) == (0, "")
@@ -129,8 +133,9 @@ def test_both_console_commands_are_the_command_line():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert project["project"]["scripts"] == {"run-search": "run_search:main", "nightshift": "run_search:main"}
-    assert callable(run_search.main)
+    entry = "nightshift.__main__:main"
+    assert project["project"]["scripts"] == {"run-search": entry, "nightshift": entry}
+    assert import_module(entry.partition(":")[0]).main is run_search.main
     # One place knows the version.
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "nightshift.__version__"}
     for package in project["tool"]["setuptools"]["packages"]["find"]["include"]:
