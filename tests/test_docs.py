@@ -127,6 +127,14 @@ def test_links_and_files_that_a_page_names_are_there(page):
         assert "NAME" in file or (ROOT / file).exists(), file
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_space_files_that_a_page_shows_are_legal(page, tmp_path):
+    for block in re.findall(r"```yaml\n(name: .*?)```", page.read_text(), flags=re.DOTALL):
+        file = tmp_path / "space.yaml"
+        file.write_text(block)
+        assert spaces.load(file).name
+
+
 def test_the_executor_of_the_contributing_page_runs(tmp_path):
     (block,) = re.findall(r"```python\n(from pathlib.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
     small = 'spaces.load("digits", ["data.limit=100", "search.algorithm=random", "search.max_trials=1", \
