@@ -8,6 +8,7 @@ import keras
 
 from spaces.data.types import DataInfo
 from spaces.families import FAMILIES
+from spaces.families.parts import Joined, connected
 from spaces.loss import make_loss, make_metrics, output_units
 from spaces.settings import Settings, TrainingSettings
 
@@ -65,13 +66,19 @@ def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo
 
 def architecture(settings: Settings, info: DataInfo) -> keras.Model:
     """The model of one configuration of our own families, not compiled. Raises what `build_model` raises."""
-    return keras.Sequential(
-        [keras.Input(info.input_shape, name="rows"), *layer_stack(settings, info)], name=settings.family
-    )
+    return assembled(layer_stack(settings, info), settings, info)
 
 
-def layer_stack(settings: Settings, info: DataInfo) -> list[keras.layers.Layer]:
-    """The layers of `architecture` after its input, in order, not built."""
+def assembled(stack: list[Any], settings: Settings, info: DataInfo) -> keras.Model:
+    """The model, not compiled, of a configuration's `layer_stack`, whose layers may have been replaced."""
+    inputs = keras.Input(info.input_shape, name="rows")
+    if not any(isinstance(part, Joined) for part in stack):
+        return keras.Sequential([inputs, *stack], name=settings.family)
+    return keras.Model(inputs, connected(stack, inputs), name=settings.family)
+
+
+def layer_stack(settings: Settings, info: DataInfo) -> list[Any]:
+    """The parts of `architecture` after its input, in order, not built; see `spaces.families.parts`."""
     family = FAMILIES[settings.family]
     hidden = family.hidden_layers(settings.model, info)
     first = family.augmentation_layers(settings.model)

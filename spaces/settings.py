@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from spaces.families import cnn
+
 
 @dataclass(frozen=True)
 class EarlyStopping:
@@ -100,7 +102,9 @@ class Settings:
         training["metrics"] = tuple(training["metrics"])
         training["early_stopping"] = None if stopping is None else EarlyStopping(**stopping)
         training["stop_when"] = tuple(Target(**target) for target in training["stop_when"])
-        model = {name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}
+        # Runs of earlier versions have not all settings of today.
+        added = cnn.ADDED if data["family"] == "cnn" else {}
+        model = {**added, **{name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}}
         return cls(data["family"], model, TrainingSettings(**training), dict(data["values"]))
 
 

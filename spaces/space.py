@@ -223,9 +223,11 @@ def draw(hyperparameters: Iterable[Hyperparameter], rng: random.Random) -> dict[
 
 # Words from light to heavy: what keeps feature maps large, or adds state or work, comes last.
 _SIZES = {
+    "block": ("separable", "conv", "residual"),
+    "downsampling": ("stride", "pool"),
     "pooling": ("max", "average", "none"),
     "padding": ("valid", "same"),
-    "global_pooling": ("average", "flatten"),
+    "global_pooling": ("average", "max", "flatten"),
     "optimizer": ("sgd", "rmsprop", "adam", "adamw"),
     "dropout_position": ("features", "head", "pooling"),
     "augmentation_flip": ("none", "horizontal", "vertical", "both"),

@@ -6,6 +6,7 @@ Imported only where something is trained: the module needs TensorFlow.
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,7 +17,8 @@ from search.training.adjustable import AdjustableDense, AdjustableDropout, Adjus
 from search.training.engine import Engine, Rows
 from search.training.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
-from spaces.model import compile_model, layer_stack
+from spaces.families.parts import layers_of, replaced
+from spaces.model import assembled, compile_model, layer_stack
 
 
 class Network:
@@ -31,10 +33,10 @@ class Network:
     def __init__(self, settings: Settings, info: DataInfo, rows: Rows) -> None:
         self._info = info
         free = graphs.widths_are_free(settings)
-        layers = [_stand_in(layer, free) for layer in layer_stack(settings, info)]
-        model = keras.Sequential([keras.Input(info.input_shape, name="rows"), *layers], name=settings.family)
+        stack = replaced(layer_stack(settings, info), partial(_stand_in, free=free))
+        model = assembled(stack, settings, info)
         compile_model(model, settings.training, info, settings.model["output"])
-        self._dropouts = [layer for layer in layers if isinstance(layer, AdjustableDropout)]
+        self._dropouts = [layer for layer in model.layers if isinstance(layer, AdjustableDropout)]
         self._numbers = _adjustable_numbers(model, settings)
         if free:
             _free_weights(model)
@@ -65,7 +67,7 @@ class Network:
         """Draws as `spaces.build_model` does: layers take their seeds in the order in which they are made."""
         # Keras draws seeds from here. Its own `set_random_seed` makes TensorFlow forget its executable functions.
         random.seed(seed)
-        fresh = {layer.name: layer for layer in layer_stack(settings, self._info)}
+        fresh = {layer.name: layer for layer in layers_of(layer_stack(settings, self._info))}
         free = graphs.widths_are_free(settings)
         inputs = None
         for layer in self.engine.model.layers:
@@ -75,7 +77,7 @@ class Network:
                     units = fresh[layer.name].units
                     shape = (inputs or shape[0], units) if variable.name == "kernel" else (units,)
                     inputs = units if variable.name == "bias" else inputs
-                draw = getattr(fresh[layer.name], f"{variable.name}_initializer")
+                draw = _initializer(fresh[layer.name], variable.name)
                 variable.value.assign(draw(shape, dtype=variable.dtype))
 
     def _set_optimizer(self, settings: Settings) -> None:
@@ -85,6 +87,12 @@ class Network:
             variable.value.assign(tf.zeros_like(variable.value if slot_of is None else slot_of.value))
         if not settings.training.learning_rate_decay:
             optimizer.learning_rate = settings.training.learning_rate
+
+
+def _initializer(layer: Any, weight: str) -> Any:
+    """What draws a weight; separable convolutions leave the word kernel out of its name."""
+    name = f"{weight}_initializer"
+    return getattr(layer, name) if hasattr(layer, name) else getattr(layer, name.replace("_kernel", ""))
 
 
 def _stand_in(layer: Any, free: bool) -> Any:
@@ -116,9 +124,10 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
         schedule = optimizer._learning_rate
         schedule.initial_learning_rate, schedule.decay_rate = number("learning_rate"), number("learning_rate_decay")
     for layer in model.layers:
-        penalty = getattr(layer, "kernel_regularizer", None)
-        if penalty is not None:
-            penalty.l2 = number("l2")
+        for name in ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer"):
+            penalty = getattr(layer, name, None)
+            if penalty is not None:
+                penalty.l2 = number("l2")
     return made
 
 

@@ -59,6 +59,10 @@ def cases() -> list[tuple[str, Settings]]:
         ("cnn, no dropout", _cnn(dropout=0.0, learning_rate=0.03)),
         ("cnn, normalized", _cnn(dropout=0.2, learning_rate=0.01, batch_normalization=True)),
         ("cnn, normalized, other numbers", _cnn(dropout=0.4, learning_rate=0.03, batch_normalization=True)),
+        ("residual", _cnn(dropout=0.2, learning_rate=0.01, **RESIDUAL)),
+        ("residual, other numbers", _cnn(dropout=0.4, learning_rate=0.03, **{**RESIDUAL, "l2": 0.1})),
+        ("separable", _cnn(dropout=0.0, learning_rate=0.01, block="separable", l2=0.01)),
+        ("separable, other numbers", _cnn(dropout=0.0, learning_rate=0.02, block="separable", l2=0.1)),
     ]
 
 
@@ -72,8 +76,16 @@ def _mlp(units: tuple[int, ...], **changes: Any) -> Settings:
     )
 
 
+RESIDUAL: dict[str, Any] = {
+    "block": "residual", "convolutions": 2, "stem_filters": 2, "squeeze_excitation": True, "l2": 0.01,
+    "downsampling": "stride", "global_pooling": "max",
+}  # fmt: skip
+
+
 def _cnn(**values: Any) -> Settings:
-    return spaces.configure(spaces.load(CNN), {"filters": 3, "batch_normalization": False, **values})
+    searched = {name: values.pop(name) for name in ("dropout", "learning_rate", "batch_normalization") if name in values}
+    made = spaces.configure(spaces.load(CNN), {"filters": 3, "batch_normalization": False, **searched})
+    return replace(made, model={**made.model, **values})
 
 
 def has_operations_of_its_own(name: str) -> bool:

@@ -22,6 +22,7 @@ CASES = dict(reuse_cases.cases())
 REUSED = {
     "adam, wider, other rate", "adam, no dropout", "other momentum", "other decay", "adamw, other weight decay",
     "rmsprop with other penalty", "cnn, other numbers", "cnn, normalized, other numbers",
+    "residual, other numbers", "separable, other numbers",
 }  # fmt: skip
 
 
