@@ -12,7 +12,7 @@ from tf2onnx import utils
 from tf2onnx.handler import tf_op
 
 
-@tf_op("Erfc")  # type: ignore[untyped-decorator]
+@tf_op("Erfc")
 class ComplementaryErrorFunction:
     """Keras's gelu is made of it; ONNX has the error function alone."""
 

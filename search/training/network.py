@@ -18,7 +18,8 @@ from search.training.engine import Engine, Rows
 from search.training.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
 from spaces.families.parts import layers_of, replaced
-from spaces.model import assembled, compile_model, layer_stack
+from spaces.model import assembled, compile_model, layer_stack, let_only_kernels_decay
+from spaces.scheduled_rate import scheduled
 
 
 class Network:
@@ -40,7 +41,8 @@ class Network:
         self._numbers = _adjustable_numbers(model, settings)
         if free:
             _free_weights(model)
-        self.engine = Engine(model, 0, settings.training.batch_size)
+            let_only_kernels_decay(model)
+        self.engine = Engine(model, 0, settings.training.batch_size, ema=settings.training.ema)
         self.engine.prepare(rows)
         self._slots = _slots(model)
         if free:
@@ -60,7 +62,7 @@ class Network:
             dropout.adjust(settings.model["dropout"])
         for name, number in self._numbers:
             number.assign(_value(settings, name))
-        self.engine.begin(seed, settings.training.batch_size)
+        self.engine.begin(seed, settings.training.batch_size, settings.training.ema)
         return self.engine
 
     def _set_weights(self, settings: Settings, seed: int) -> None:
@@ -85,7 +87,7 @@ class Network:
         for variable in optimizer.variables:
             slot_of = self._slots.get(variable.path)
             variable.value.assign(tf.zeros_like(variable.value if slot_of is None else slot_of.value))
-        if not settings.training.learning_rate_decay:
+        if isinstance(optimizer.learning_rate, keras.Variable):
             optimizer.learning_rate = settings.training.learning_rate
 
 
@@ -111,7 +113,8 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
     made: list[tuple[str, Any]] = []
 
     def number(name: str) -> Any:
-        made.append((name, AdjustableNumber() if name == "momentum" else tf.Variable(0.0, trainable=False)))
+        asked_for_zero = name in ("momentum", "gradient_clip")
+        made.append((name, AdjustableNumber() if asked_for_zero else tf.Variable(0.0, trainable=False)))
         return made[-1][1]
 
     optimizer, training = model.optimizer, settings.training
@@ -119,7 +122,13 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
         optimizer.momentum = number("momentum")
     if training.weight_decay:
         optimizer.weight_decay = number("weight_decay")
-    if training.learning_rate_decay:
+    if training.gradient_clip:
+        optimizer.global_clipnorm = number("gradient_clip")
+    if training.label_smoothing:
+        model.loss.smoothing = number("label_smoothing")
+    if (rate := scheduled(optimizer)) is not None:
+        rate.learning_rate, rate.warmup, rate.epochs = map(number, ("learning_rate", "warmup", "epochs"))
+    elif training.learning_rate_decay:
         # The public attribute `learning_rate` is the current rate; the schedule itself has no public name.
         schedule = optimizer._learning_rate
         schedule.initial_learning_rate, schedule.decay_rate = number("learning_rate"), number("learning_rate_decay")
