@@ -35,12 +35,18 @@ def _space(rows: int, epochs: int) -> spaces.SearchSpec:
         {
             "name": "schedules",
             "data": {"source": "fashion-mnist", "limit": rows, "validation": 0.25, "test": 0.01},
-            "model": {"family": "mlp", "layers": [1, 2, 3], "units": {"shared": [64, 128, 256]}, "dropout": [0.0, 0.3]},
+            # Of one graph for each recipe: compiling takes longer than training.
+            "model": {
+                "family": "mlp",
+                "layers": 2,
+                "units": [32, 64, 128, 256],
+                "dropout": {"min": 0.1, "max": 0.5, "step": 0.1},
+            },
             "training": {
-                "optimizer": ["adam", "sgd"],
-                "learning_rate": {"min": 1e-3, "max": 3e-2, "log": True},
-                "momentum": {"value": 0.9, "when": {"optimizer": "sgd"}},
-                "batch_size": 64,
+                "optimizer": "sgd",
+                "learning_rate": {"min": 3e-3, "max": 0.3, "log": True},
+                "momentum": [0.8, 0.9, 0.95],
+                "batch_size": [32, 64, 128],
                 "epochs": epochs,
             },
             "search": {"algorithm": "random", "seed": 1},
@@ -59,8 +65,8 @@ def _curves(spec: spaces.SearchSpec, configurations: int, seeds: int) -> dict[st
     train, validation, networks = Rows(data.train), Rows(data.validation), Networks(data.info)
     found = {}
     for name, changes in RECIPES.items():
-        found[name] = np.empty((seeds, configurations, spec.max_epochs))
-        for index, values in enumerate(spaces.sample(spec, configurations, 1)):
+        found[name] = np.full((seeds, configurations, spec.max_epochs), np.nan)
+        for index, values in enumerate(spaces.sample(spec, 1, configurations)):
             made = spaces.configure(spec, values)
             settings = replace(made, training=replace(made.training, **changes))
             for seed in range(seeds):

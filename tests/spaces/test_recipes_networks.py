@@ -131,7 +131,7 @@ def test_settings_are_active_where_they_have_an_effect() -> None:
         "stem_filters": {}, "stem_stride": {"stem_filters": (8, 16)}, "block": {}, "padding": {"block": ("conv",)},
         "downsampling": {}, "pooling": {"downsampling": ("pool",)}, "squeeze_excitation": {},
     }  # fmt: skip
-    for values in spaces.sample(spec, 40, 0):
+    for values in spaces.sample(spec, 0, 40):
         assert ("padding" in values) == (values["block"] == "conv")
         assert ("stem_stride" in values) == (values["stem_filters"] > 0)
 

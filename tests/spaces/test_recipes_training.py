@@ -130,7 +130,7 @@ def test_all_are_ordinary_settings_with_conditions() -> None:
         },
         algorithm="random",
     )  # fmt: skip
-    for values in spaces.sample(spec, 30, 0):
+    for values in spaces.sample(spec, 0, 30):
         steady = values["schedule"] == "constant" and values["warmup"] == 0
         assert ("learning_rate_decay" in values) == steady
         made = spaces.configure(spec, values).training
