@@ -23,8 +23,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import spaces
-from search import layout, timeplan
+from search import layout
+from search.budget import Budget, Deadline
 from search.facts import facts
+from search.horizon import Horizon
 from search.logfile import LogFile
 from search.observer import Observer, Observers
 from search.proposer import for_spec
@@ -118,14 +120,12 @@ def _night(run: Path, spec: spaces.SearchSpec, every: int) -> dict[str, Any]:
     known = facts(spec, data, space=spec.name, command=["benchmark"], threads=1, started=began)
     with RunStore.create(run, known | {"until": until}) as store:
         (run / layout.SPACE).write_text(spaces.dump(spec), encoding="utf-8")
-        asked = for_spec(spec, timed=False)
+        asked = for_spec(spec)
         cost = _Cost(every)
+        horizon = Horizon(Budget(Deadline(unix=until), clock), spec, data)
 
-        def end() -> float:
-            plan = timeplan.FinalPlan(spec.final.candidates, spec.final.seeds, True, baselines=True)
-            return timeplan.search_end(
-                started=began, end=until, after=60.0, full=plan, ranked=source.leading(), slots=1
-            )  # fmt: skip
+        def end() -> Deadline | None:
+            return horizon.search_end(source.standing.leading(spec.final.candidates))
 
         source = SearchSource(spec, asked, store, clock, end, spec.search.max_trials)
         executor = SimulatedExecutor(World(failing=0.05), clock, Disk())
@@ -147,7 +147,7 @@ def _restored(run: Path) -> float:
     began = time.process_time()
     spec = spaces.load(run / layout.SPACE)
     with RunStore(run) as store:
-        asked = for_spec(spec, timed=False)
+        asked = for_spec(spec)
         asked.restore(store.each_trial(TrialKind.SEARCH), store.oracle_state())
         SearchSource(spec, asked, store, SimulatedClock(), lambda: None, None)
     return time.process_time() - began

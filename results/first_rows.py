@@ -33,6 +33,6 @@ def first_rows(reader: RunReader, direction: str, top: int) -> tuple[list[Trial]
     trials = [reader.trial(one.id) for one in marks if one.configuration in shown]
     unscored = (name for name, one in found.items() if one.score is None)
     names = sorted([*order, *unscored], key=lambda name: found[name].baseline)
-    values = dict(reader.first_values())
-    named = dict.fromkeys(tuple(values[name]) for name in names if name in values)
+    known = reader.first_names()
+    named = dict.fromkeys(known[name] for name in names if name in known)
     return [trial for trial in trials if trial is not None], [dict.fromkeys(each) for each in named]

@@ -14,9 +14,10 @@ from results.ranking import Source
 from results.walltime import busy, covered, elapsed
 from search.clock import Clock, SystemClock
 from search.errors import DiskError, RunError
+from search.marks import Mark
 from search.rundir import open_run
 from search.store import RunStore, Work
-from search.trial import ENDED_EARLY, FailureReason, Scalar, Trial, TrialKind, TrialState
+from search.trial import ENDED_EARLY, FailureReason, Scalar, TrialKind, TrialState
 
 
 class Account(StrEnum):
@@ -76,16 +77,16 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
     opened = open_run(run)
     with opened.read() as reader:
         # What was taken over from another run cost time there, not here.
-        trials = [trial for trial in reader.trials() if trial.kind is not TrialKind.EVIDENCE]
+        trials = [one for one in reader.marks() if one.kind != TrialKind.EVIDENCE]
         active = is_active(opened, reader)
         seconds = dict.fromkeys(Account, 0.0)
         counts = dict.fromkeys(Account, 0)
-        accounts = _accounts(trials)
+        accounts = _accounts(trials, dict(reader.first_values()))
         for trial in trials:
-            if trial.outcome is None:
+            if trial.seconds is None:
                 continue
-            start = min(trial.outcome.build_seconds, trial.outcome.seconds)
-            seconds[accounts[trial.id]] += trial.outcome.seconds - start
+            start = min(trial.build_seconds or 0.0, trial.seconds)
+            seconds[accounts[trial.id]] += trial.seconds - start
             counts[accounts[trial.id]] += 1
             seconds[Account.START] += start
         seconds[Account.EVALUATION] = sum(evaluation.seconds for evaluation in reader.evaluations())
@@ -125,32 +126,28 @@ def booked(run: Source, account: Literal[Account.EXPORT, Account.REPORT], clock:
             store.add_work(Work(account, started, clock.now()))
 
 
-def _accounts(trials: Sequence[Trial]) -> dict[str, Account]:
-    searched = [trial for trial in trials if trial.kind is TrialKind.SEARCH]
+def _accounts(trials: Sequence[Mark], values: Mapping[str, Mapping[str, Scalar]]) -> dict[str, Account]:
+    searched = [trial for trial in trials if trial.kind == TrialKind.SEARCH]
     longest = max((trial.epochs_to for trial in searched), default=0)
     # Without a single promotion nobody was left behind: lengths differ because the space says so.
     promoting = any(trial.parent is not None for trial in searched)
     reached: dict[str, int] = {}
-    values: dict[str, frozenset[tuple[str, Scalar]]] = {}
     kept: set[str] = set()
     for trial in searched:
         reached[trial.configuration] = max(reached.get(trial.configuration, 0), trial.epochs_to)
-        values.setdefault(trial.configuration, frozenset(trial.values.items()))
-        ended = trial.outcome is not None and trial.outcome.stopped in ENDED_EARLY
-        if ended or trial.state is TrialState.RUNNING:
+        if trial.stopped in ENDED_EARLY or trial.state == TrialState.RUNNING:
             kept.add(trial.configuration)
-    duplicates = _later_duplicates(values)
+    duplicates = _later_duplicates({name: values[name] for name in reached if name in values})
     found: dict[str, Account] = {}
     for trial in trials:
-        failure = trial.outcome.failure if trial.outcome else None
-        if trial.kind is not TrialKind.SEARCH:
+        if trial.kind != TrialKind.SEARCH:
             found[trial.id] = {
                 TrialKind.BASELINE: Account.BASELINES,
                 TrialKind.CANDIDATE: Account.RETRAINING,
                 TrialKind.WINNER: Account.WINNER,
-            }[trial.kind]
-        elif failure is not None:
-            found[trial.id] = Account.TOO_LONG if failure.reason is FailureReason.HUNG else Account.FAILED
+            }[TrialKind(trial.kind)]
+        elif trial.failure is not None:
+            found[trial.id] = Account.TOO_LONG if trial.failure == FailureReason.HUNG else Account.FAILED
         elif trial.configuration in duplicates:
             found[trial.id] = Account.DUPLICATE
         elif promoting and reached[trial.configuration] < longest and trial.configuration not in kept:
@@ -160,8 +157,10 @@ def _accounts(trials: Sequence[Trial]) -> dict[str, Account]:
     return found
 
 
-def _later_duplicates(values: Mapping[str, frozenset[tuple[str, Scalar]]]) -> set[str]:
+def _later_duplicates(values: Mapping[str, Mapping[str, Scalar]]) -> set[str]:
     first: dict[frozenset[tuple[str, Scalar]], str] = {}
-    for configuration, chosen in values.items():
-        first.setdefault(chosen, configuration)
-    return {configuration for configuration, chosen in values.items() if first[chosen] != configuration}
+    return {
+        configuration
+        for configuration, chosen in values.items()
+        if first.setdefault(frozenset(chosen.items()), configuration) != configuration
+    }

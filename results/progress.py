@@ -66,7 +66,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "direction": direction,
             "trials": _counts(marks, reader.meta("planned", {})),
             "configurations": sum(not one.baseline for one in found.values()),
-            "epochs": reader.epoch_count(),
+            "epochs": sum(one.epochs for one in marks),
             "best": best and _described(best),
             "baseline": baseline and _described(baseline),
             "lead": _lead(best, baseline, direction),

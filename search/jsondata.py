@@ -28,7 +28,7 @@ def loads(text: str) -> Any:
         ValueError: It is not JSON.
         RecursionError: It is nested too deeply.
     """
-    return json.loads(text, object_hook=_revive if _SPECIAL in text else None, parse_constant=_refuse)
+    return (_REVIVING if _SPECIAL in text else _PLAIN).decode(text)
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
@@ -67,3 +67,7 @@ def _revive(data: dict[str, Any]) -> Any:
     if len(data) == 1 and isinstance(data.get(_SPECIAL), str):
         return float(data[_SPECIAL])
     return data
+
+
+_PLAIN = json.JSONDecoder(parse_constant=_refuse)
+_REVIVING = json.JSONDecoder(object_hook=_revive, parse_constant=_refuse)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from search.trial import Stop, Trial, TrialKind, TrialState
+from search.trial import FailureReason, Stop, Trial, TrialKind, TrialState
 
 COUNTED = (TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE)
 """The kinds whose trials make up the configurations of the table."""
@@ -20,12 +20,24 @@ _TYPES: dict[str, set[type]] = {
     "configuration": {str},
     "started": {float},
     "finished": {float, _NONE},
-    "score": {float, int, _NONE},
+    "score": {float, _NONE},
     "parameters": {int, _NONE},
-    "seconds": {float, int, _NONE},
+    "seconds": {float, _NONE},
+    "build_seconds": {float, _NONE},
+    "epochs": {int},
+    "epochs_to": {int},
+    "parent": {str, _NONE},
 }
-_KINDS = frozenset(TrialKind)
-_STATES = frozenset(TrialState)
+_WORDS: dict[str, frozenset[str | None]] = {
+    "kind": frozenset(TrialKind),
+    "state": frozenset(TrialState),
+    "stopped": frozenset({*Stop, None}),
+    "failure": frozenset({*FailureReason, None}),
+}
+_MOST = 1e39
+_LEAST = {"score": -_MOST} | dict.fromkeys(
+    ("started", "finished", "parameters", "seconds", "build_seconds", "epochs", "epochs_to"), 0.0
+)
 
 
 class Mark(NamedTuple):
@@ -33,8 +45,11 @@ class Mark(NamedTuple):
 
     Attributes:
         id, configuration, kind, state, started, finished: As in `Trial`; `kind` and `state` as plain text.
-        score, parameters, seconds: As in `Outcome`; None while there is none.
-        late: Whether the time was up before its first epoch.
+        score, parameters, seconds, build_seconds: As in `Outcome`; None while there is none.
+        stopped: As in `Outcome`, as plain text.
+        failure: The reason of its failure as plain text, or None.
+        epochs: Number of its epochs.
+        epochs_to, parent: As in `Trial`.
     """
 
     id: str
@@ -46,7 +61,17 @@ class Mark(NamedTuple):
     score: float | None
     parameters: int | None
     seconds: float | None
-    late: bool
+    build_seconds: float | None
+    stopped: str | None
+    failure: str | None
+    epochs: int
+    epochs_to: int
+    parent: str | None
+
+    @property
+    def late(self) -> bool:
+        """Whether the time was up before its first epoch."""
+        return self.stopped == Stop.DEADLINE and not self.epochs
 
 
 class Standing(NamedTuple):
@@ -69,9 +94,19 @@ def mark(trial: Trial) -> Mark:
     head = trial.id, trial.configuration, str(trial.kind), str(trial.state), trial.started, trial.finished
     outcome = trial.outcome
     if outcome is None:
-        return Mark(*head, None, None, None, False)
-    late = outcome.stopped is Stop.DEADLINE and not outcome.epochs
-    return Mark(*head, outcome.score, outcome.parameters, outcome.seconds, late)
+        return Mark(*head, None, None, None, None, None, None, 0, trial.epochs_to, trial.parent)
+    return Mark(
+        *head,
+        outcome.score,
+        outcome.parameters,
+        outcome.seconds,
+        outcome.build_seconds,
+        outcome.stopped,
+        None if outcome.failure is None else outcome.failure.reason,
+        len(outcome.epochs),
+        trial.epochs_to,
+        trial.parent,
+    )
 
 
 def standings(marks: Iterable[Mark]) -> dict[str, Standing]:
@@ -118,8 +153,16 @@ def _key(standing: Standing, direction: str) -> tuple[float, float]:
     return (score if direction == "min" else -score), math.inf if parameters is None else parameters
 
 
-def are_whole(marks: Sequence[Mark]) -> bool:
+def are_whole(rows: Sequence[tuple[Any, ...]]) -> bool:
     """Whether marks that were read from a store hold what they say; if not, reading whole trials tells why."""
-    columns = dict(zip(Mark._fields, zip(*marks, strict=True), strict=True))
-    typed = all(set(map(type, columns[name])) <= allowed for name, allowed in _TYPES.items())
-    return typed and set(columns["kind"]) <= _KINDS and set(columns["state"]) <= _STATES
+    columns = dict(zip(Mark._fields, zip(*rows, strict=True), strict=True))
+    return (
+        all(set(map(type, columns[name])) <= allowed for name, allowed in _TYPES.items())
+        and all(set(columns[name]) <= allowed for name, allowed in _WORDS.items())
+        and all(_is_within(columns[name], least) for name, least in _LEAST.items())
+    )
+
+
+def _is_within(column: Iterable[float | None], least: float) -> bool:
+    known = [value for value in column if value is not None]
+    return not known or (least <= min(known) and max(known) <= _MOST)

@@ -109,6 +109,22 @@ class Rows:
             return len(self.rows(table, keys, "0"))
         return found
 
+    def undamaged(self, query: str) -> list[Row] | None:
+        """All that a query gives, faster than `rows`; None where anything of it cannot be read.
+
+        Its text may hold what the door takes out.
+        """
+        decoding = self._connection.text_factory
+        self._connection.text_factory = str
+        try:
+            return self._connection.execute(query).fetchall()
+        except sqlite3.ProgrammingError:
+            raise
+        except sqlite3.DatabaseError:
+            return None
+        finally:
+            self._connection.text_factory = decoding
+
     def checked(self, table: str, rows: list[Row], check: Callable[[Row], Checked]) -> list[Checked]:
         """What the rows say; those that no run writes are told and left out."""
         found, lost = [], []

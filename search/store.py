@@ -7,9 +7,10 @@ Reading needs neither TensorFlow nor pandas.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -27,13 +28,26 @@ _READABLE = (1, 2)
 _LOG = "log"
 _LOG_TABLE = "CREATE TABLE oracle_log (position INTEGER PRIMARY KEY, entry TEXT NOT NULL);"
 
-_SCHEMA = f"""
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE trial (
+_TRIAL_COLUMNS = """
     position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, configuration TEXT NOT NULL, kind TEXT NOT NULL,
     name TEXT NOT NULL, "values" TEXT NOT NULL, settings TEXT NOT NULL, seed INTEGER NOT NULL,
     epochs_from INTEGER NOT NULL, epochs_to INTEGER NOT NULL, parent TEXT, state TEXT NOT NULL, outcome TEXT,
-    started REAL NOT NULL, finished REAL, oracle TEXT, note TEXT NOT NULL);
+    started REAL NOT NULL, finished REAL, oracle TEXT, note TEXT NOT NULL"""
+
+# Of the outcome, what answers questions about all trials of a long run.
+_IN_BRIEF = {
+    "score": "REAL",
+    "parameters": "INTEGER",
+    "seconds": "REAL",
+    "build_seconds": "REAL",
+    "stopped": "TEXT",
+    "failure": "TEXT",
+    "epochs": "INTEGER NOT NULL DEFAULT 0",
+}
+
+_SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trial ({_TRIAL_COLUMNS}, {", ".join(f"{name} {kind}" for name, kind in _IN_BRIEF.items())});
 CREATE TABLE epoch (
     trial TEXT NOT NULL REFERENCES trial(id), number INTEGER NOT NULL, metrics TEXT NOT NULL,
     seconds REAL NOT NULL, train_seconds REAL NOT NULL, PRIMARY KEY (trial, number)) WITHOUT ROWID;
@@ -45,6 +59,17 @@ CREATE TABLE evaluation (
 CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, level TEXT NOT NULL, message TEXT NOT NULL);
 """
 
+_EARLIER_TABLES = f"CREATE TABLE trial ({_TRIAL_COLUMNS});"
+_FROM_VERSION_1 = (
+    _LOG_TABLE,
+    *(f"ALTER TABLE trial ADD COLUMN {name} {kind}" for name, kind in _IN_BRIEF.items()),
+    "UPDATE trial SET epochs = (SELECT count(*) FROM epoch WHERE trial = trial.id)",
+    """UPDATE trial SET score = json_extract(outcome, '$.score'), parameters = json_extract(outcome, '$.parameters'),
+    seconds = json_extract(outcome, '$.seconds'), build_seconds = json_extract(outcome, '$.build_seconds'),
+    stopped = json_extract(outcome, '$.stopped'), failure = json_extract(outcome, '$.failure.reason')
+    WHERE json_valid(outcome)""",
+)
+
 _COLUMNS = (
     'id, configuration, kind, name, "values", settings, seed, epochs_from, epochs_to, parent, state, outcome, '
     "started, finished, oracle, note"
@@ -54,10 +79,9 @@ _COLUMNS = (
 LONG = 2_000
 """Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
 
-_MARKS = """
-id, configuration, kind, state, started, finished, json_extract(outcome, '$.score'),
-json_extract(outcome, '$.parameters'), json_extract(outcome, '$.seconds'),
-json_extract(outcome, '$.stopped') IS 'deadline' AND NOT EXISTS (SELECT 1 FROM epoch WHERE trial = trial.id)"""
+_MARKS = ", ".join(Mark._fields)
+_FIRST_VALUES = 'SELECT id, "values" FROM trial WHERE id = configuration ORDER BY position'
+_NUMBERS = re.compile(r'(?<!\\)":-?[0-9][0-9.eE+-]*')
 
 
 @dataclass(frozen=True)
@@ -137,7 +161,7 @@ class RunReader:
         self._table = Rows(self._connection, self._path, strict)
         try:
             self._require_version()
-            storefile.require_tables(self._connection, self._path, _SCHEMA)
+            storefile.require_tables(self._connection, self._path, _SCHEMA + _EARLIER_TABLES)
             if snapshot:
                 self._connection.execute("BEGIN")
         except BaseException:
@@ -235,10 +259,10 @@ class RunReader:
 
     def marks(self) -> list[Mark]:
         """All trials in brief, in the order in which they were asked for."""
-        if self.count >= LONG:
-            found = [Mark._make(row) for row in self._table.rows("trial", ("position",), _MARKS)]
-            if are_whole(found):
-                return found
+        if self._is_long:
+            rows = self._table.undamaged(f"SELECT {_MARKS} FROM trial ORDER BY position")
+            if rows is not None and are_whole(rows):
+                return list(map(Mark._make, rows))
         return [mark(trial) for trial in self.trials()]
 
     @property
@@ -246,12 +270,23 @@ class RunReader:
         """Number of trials."""
         return self._table.count("trial", ("position",))
 
-    def epoch_count(self) -> int:
-        """Number of epochs of all trials."""
-        return self._table.count("epoch", ("trial", "number"))
+    @property
+    def _is_long(self) -> bool:
+        return self._version == _VERSION and self.count >= LONG
 
-    def first_values(self) -> Iterator[tuple[str, dict[str, Scalar]]]:
+    def first_names(self) -> dict[str, tuple[str, ...]]:
+        """Configuration id to the names of its hyperparameters, for all configurations."""
+        rows = self._table.undamaged(_FIRST_VALUES) if self._is_long else None
+        if rows is not None:
+            with suppress(door.Damaged, TypeError):
+                return _names(rows)
+        return {configuration: tuple(values) for configuration, values in self.first_values()}
+
+    def first_values(self) -> Iterator[tuple[str, Mapping[str, Scalar]]]:
         """Configuration id to the values of its first trial, for all configurations."""
+        if not self._is_long:
+            yield from ((trial.id, trial.values) for trial in self.trials() if trial.id == trial.configuration)
+            return
         rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
         yield from self._table.checked("trial", rows, lambda row: (row[0], door.hyperparameters("values", row[1])))
 
@@ -330,7 +365,8 @@ class RunStore(RunReader):
         if self._version < _VERSION:
             try:
                 with self._transaction() as execute:
-                    execute(_LOG_TABLE)
+                    for statement in _FROM_VERSION_1:
+                        execute(statement)
                     execute(f"PRAGMA user_version = {_VERSION}")
             except BaseException:
                 self.close()
@@ -500,6 +536,13 @@ class _Unnamed(RunStore):
     _file = "run.making"
 
 
+def _names(rows: list[tuple[Any, ...]]) -> dict[str, tuple[str, ...]]:
+    # There are few sets of names, and what the numbers are does not matter: few texts are looked into.
+    shapes = {configuration: _NUMBERS.sub('":0', values) for configuration, values in rows}
+    names = {shape: tuple(door.hyperparameters("values", shape)) for shape in set(shapes.values())}
+    return {configuration: names[shape] for configuration, shape in shapes.items()}
+
+
 def _of_kinds(kinds: tuple[TrialKind, ...]) -> tuple[str, tuple[str, ...]]:
     """A condition that only these kinds meet, and its parameters; all do where none is named."""
     return (f"kind IN ({','.join('?' * len(kinds))})" if kinds else ""), kinds
@@ -531,7 +574,14 @@ def _put_outcome(execute: Any, trial_id: str, outcome: Outcome) -> None:
             "INSERT INTO epoch VALUES (?,?,?,?,?)",
             (trial_id, epoch.number, jsondata.dumps(epoch.metrics), epoch.seconds, epoch.train_seconds),
         )
-    execute("UPDATE trial SET outcome = ? WHERE id = ?", (jsondata.dumps(jsondata.outcome_to_json(outcome)), trial_id))
+    brief = (
+        outcome.score, outcome.parameters, outcome.seconds, outcome.build_seconds, outcome.stopped,
+        outcome.failure and outcome.failure.reason, len(outcome.epochs),
+    )  # fmt: skip
+    execute(
+        f"UPDATE trial SET outcome = ?, {', '.join(f'{name} = ?' for name in _IN_BRIEF)} WHERE id = ?",
+        (jsondata.dumps(jsondata.outcome_to_json(outcome)), *brief, trial_id),
+    )
 
 
 def _fact(key: str, value: Any) -> Any:

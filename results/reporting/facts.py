@@ -176,7 +176,6 @@ def read_facts(run: Run, now: float) -> Facts:
         objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
         marks = reader.marks()
         trials = tuple(sampled(reader, marks, objective["direction"]))
-        epochs = reader.epoch_count()
         evaluations = {evaluation.trial: evaluation for evaluation in reader.evaluations()}
         events = tuple(reader.events())
         work = reader.work()
@@ -200,7 +199,7 @@ def read_facts(run: Run, now: float) -> Facts:
         clock=work_clock(meta, marks, evaluations.values(), now, active, work),
         every=len(standings(marks)),
         ended=tuple(sorted(ended, key=lambda one: one.finished or 0.0)),
-        epochs=epochs,
+        epochs=sum(one.epochs for one in marks),
     )
 
 
