@@ -138,7 +138,7 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
             "choose another trial; `resume` trains a winner or a baseline again whose checkpoint is lost"
         ) from error
     try:
-        built = build_model(Settings.from_json(model.trial.settings), info)
+        built = build_model(Settings.from_json(model.trial.settings).trained(), info)
         if not built.built:  # a model class of the user's own makes its weights when it sees a row
             built(np.zeros((1, *info.input_shape), np.float32))
         built.set_weights(weights)

@@ -88,8 +88,12 @@ def night(
         reason = str(reader.meta("exit"))
     if reason != "done":
         return _finish(run.directory, budget, reason, None, steps.problems, on_finish)
-    steps.export()
-    page = steps.report()
+    try:
+        steps.export()
+        page = steps.report()
+    except KeyboardInterrupt:
+        _finish(run.directory, budget, "interrupted", None, steps.problems, on_finish)
+        raise
     return _finish(run.directory, budget, "failed" if steps.problems else reason, page, steps.problems, on_finish)
 
 

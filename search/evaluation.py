@@ -59,7 +59,7 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
         return
     from search.training.engine import Rows, fresh
 
-    settings = Settings.from_json(model.trial.settings)
+    settings = Settings.from_json(model.trial.settings).trained()
     rows = Rows(data.test)
     engine = fresh(settings, data.info, seed=0)
     # A user's model may have no variables before it has seen a row.

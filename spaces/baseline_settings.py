@@ -12,7 +12,7 @@ from spaces.dimensions import Choice, Fixed, PerLayer, Range, Value
 from spaces.errors import Problem, problem
 from spaces.families import FAMILIES
 from spaces.families.python import PythonModel
-from spaces.families.setting import Need, Setting
+from spaces.families.setting import ByWord, Need, Setting
 from spaces.resolve import ModelSection, complete, family_settings, fill_defaults
 from spaces.section import KeyPath, unknown
 from spaces.settings import Settings
@@ -103,10 +103,10 @@ class _Resolver:
             self.flat[setting.name] = setting.dimension.value
         elif setting.default is None:
             self._report(f"has no value for {setting.name}, which the space does not fix")
-        elif not callable(setting.default):
+        elif not isinstance(setting.default, ByWord):
             self._set(setting, setting.default, setting.name)
-        elif "optimizer" in self.flat:
-            self._set(setting, setting.default(str(self.flat["optimizer"])), setting.name)
+        elif setting.default.setting in self.flat:
+            self._set(setting, setting.default.choose(self.flat), setting.name)
 
     def _set(self, setting: Setting, value: Value, name: str) -> None:
         self.flat[setting.name] = value

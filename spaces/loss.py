@@ -42,9 +42,45 @@ def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | Non
     return info.outputs, None if output == "logits" else "softmax"
 
 
-def make_loss(loss: str, info: DataInfo, output: str) -> keras.losses.Loss:
-    """The Keras loss."""
+class SmoothedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy with labels of which a share goes to all classes alike (Szegedy et al., arXiv:1512.00567).
+
+    Args:
+        name: of one of the cross-entropies.
+        smoothing: the share.
+        logits: whether the model answers with logits.
+
+    Attributes:
+        smoothing: the share.
+        training: whether the share is taken; what is validated are the labels as they are, so that configurations
+            with different shares can be compared.
+    """
+
+    def __init__(self, name: str, smoothing: float, *, logits: bool) -> None:
+        super().__init__(name=name)
+        self.smoothing: Any = smoothing
+        self.training = True
+        self._logits = logits
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of every row, shape (n,)."""
+        ops = keras.ops
+        smoothing = ops.cast(self.smoothing, y_pred.dtype) if self.training else 0.0
+        if self.name == "binary_crossentropy":
+            wanted = ops.reshape(y_true, (-1, 1)) * (1.0 - smoothing) + smoothing / 2
+            return ops.mean(ops.binary_crossentropy(wanted, y_pred, from_logits=self._logits), axis=-1)
+        classes = y_pred.shape[-1]
+        if self.name.startswith("sparse"):
+            y_true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes, dtype=y_pred.dtype)
+        wanted = y_true * (1.0 - smoothing) + smoothing / classes
+        return ops.categorical_crossentropy(wanted, y_pred, from_logits=self._logits)
+
+
+def make_loss(loss: str, info: DataInfo, output: str, smoothing: float = 0.0) -> keras.losses.Loss:
+    """The Keras loss; `smoothing` is the share of a label that goes to all classes alike."""
     name, logits = loss_name(loss, info), output == "logits"
+    if smoothing and info.task == "classification":
+        return SmoothedCrossentropy(name, smoothing, logits=logits)
     losses = keras.losses
     makers: dict[str, Any] = {
         "sparse_categorical_crossentropy": lambda: losses.SparseCategoricalCrossentropy(from_logits=logits),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 
 from spaces.data.types import DataInfo
 from spaces.families import FAMILIES
+from spaces.families.parts import Joined, connected
 from spaces.loss import make_loss, make_metrics, output_units
+from spaces.scheduled_rate import ScheduledRate, scheduled
 from spaces.settings import Settings, TrainingSettings
 
 _PYTHON = "python:"
@@ -40,7 +44,8 @@ def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tu
         from spaces.user_model import build, fit_to
 
         reference = settings.family.removeprefix(_PYTHON)
-        model = build(reference, settings.model)
+        with _computing_in(settings.training.precision):
+            model = build(reference, settings.model)
         fit_to(model, reference, settings.training.loss, info)
         if model.compiled:
             return model, True
@@ -56,24 +61,38 @@ def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo
     """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`."""
     model.compile(
         optimizer=make_optimizer(training),
-        loss=make_loss(training.loss, info, output),
+        loss=make_loss(training.loss, info, output, training.label_smoothing),
         metrics=make_metrics(training.metrics, training.loss, info, output),
         # XLA makes small networks slower on a CPU and costs seconds of compilation.
         jit_compile=False,
     )
+    let_only_kernels_decay(model)
+
+
+def let_only_kernels_decay(model: keras.Model) -> None:
+    """Keeps weight decay from biases and normalizations; of a compiled model whose optimizer has no variables yet."""
+    model.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if "kernel" not in v.name])
 
 
 def architecture(settings: Settings, info: DataInfo) -> keras.Model:
     """The model of one configuration of our own families, not compiled. Raises what `build_model` raises."""
-    return keras.Sequential(
-        [keras.Input(info.input_shape, name="rows"), *layer_stack(settings, info)], name=settings.family
-    )
+    return assembled(layer_stack(settings, info), settings, info)
 
 
-def layer_stack(settings: Settings, info: DataInfo) -> list[keras.layers.Layer]:
-    """The layers of `architecture` after its input, in order, not built."""
+def assembled(stack: list[Any], settings: Settings, info: DataInfo) -> keras.Model:
+    """The model, not compiled, of a configuration's `layer_stack`, whose layers may have been replaced."""
+    inputs = keras.Input(info.input_shape, name="rows")
+    if not any(isinstance(part, Joined) for part in stack):
+        return keras.Sequential([inputs, *stack], name=settings.family)
+    return keras.Model(inputs, connected(stack, inputs), name=settings.family)
+
+
+def layer_stack(settings: Settings, info: DataInfo) -> list[Any]:
+    """The parts of `architecture` after its input, in order, not built; see `spaces.families.parts`."""
     family = FAMILIES[settings.family]
-    hidden = family.hidden_layers(settings.model, info)
+    # What brings the rows in and the output are float32 always: raw values and probabilities need their digits.
+    with _computing_in(settings.training.precision):
+        hidden = family.hidden_layers(settings.model, info)
     first = family.augmentation_layers(settings.model)
     units, activation = output_units(settings.training.loss, info, settings.model["output"])
     return [
@@ -81,6 +100,20 @@ def layer_stack(settings: Settings, info: DataInfo) -> list[keras.layers.Layer]:
         *hidden,
         keras.layers.Dense(units, activation=activation, name="output"),
     ]
+
+
+@contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    """Layers made in here compute in this precision; their weights are float32 whichever it is."""
+    if precision == "float32":
+        yield
+        return
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def preprocessing_layers(
@@ -110,24 +143,27 @@ def preprocessing_layers(
 
 
 def make_optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:
-    """The optimizer, with its learning-rate schedule where the rate decays."""
+    """The optimizer, with its learning-rate schedule where the rate changes."""
     optimizers = keras.optimizers
     rate: Any = training.learning_rate
-    if training.learning_rate_decay:
+    if training.schedule != "constant" or training.warmup:
+        rate = ScheduledRate(training)
+    elif training.learning_rate_decay:
         rate = optimizers.schedules.InverseTimeDecay(rate, 1, training.learning_rate_decay)
+    common: dict[str, Any] = {"global_clipnorm": training.gradient_clip or None}
     if training.optimizer == "adamw":
-        return optimizers.AdamW(rate, weight_decay=training.weight_decay)
-    decay = training.weight_decay or None
+        return optimizers.AdamW(rate, weight_decay=training.weight_decay, **common)
+    common["weight_decay"] = training.weight_decay or None
     if training.optimizer == "sgd":
-        return optimizers.SGD(rate, momentum=training.momentum, nesterov=training.nesterov, weight_decay=decay)
+        return optimizers.SGD(rate, momentum=training.momentum, nesterov=training.nesterov, **common)
     if training.optimizer == "rmsprop":
-        return optimizers.RMSprop(rate, weight_decay=decay)
-    return optimizers.Adam(rate, weight_decay=decay)
+        return optimizers.RMSprop(rate, **common)
+    return optimizers.Adam(rate, **common)
 
 
 def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:
-    """Early stopping and targets, as Keras callbacks."""
-    made: list[keras.callbacks.Callback] = []
+    """Early stopping, targets and what a schedule has to know, as Keras callbacks."""
+    made: list[keras.callbacks.Callback] = [_SpreadSchedule()]
     rule = training.early_stopping
     if rule is not None:
         made.append(
@@ -138,6 +174,13 @@ def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:
     if training.stop_when:
         made.append(_StopAtTarget(training))
     return made
+
+
+class _SpreadSchedule(keras.callbacks.Callback):  # type: ignore[misc]
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        rate, updates = scheduled(self.model.optimizer), (self.params or {}).get("steps")
+        if rate is not None and updates:
+            rate.updates_per_epoch.assign(float(updates))
 
 
 class _StopAtTarget(keras.callbacks.Callback):  # type: ignore[misc]

@@ -27,26 +27,25 @@ def count_parameters(settings: Settings, info: DataInfo) -> int:
         ValueError: The architecture cannot be built, for example because pooling shrinks the picture below one pixel.
     """
     from spaces.families import FAMILIES
+    from spaces.families.parts import counted
     from spaces.model import build_model, layer_stack
 
     if settings.family not in FAMILIES:
         return int(build_model(settings, info).count_params())
-    count = 0
-    shape: tuple[Any, ...] = (None, *info.input_shape)
     # Dropout has no parameters, but each of its layers makes a variable for its random state.
     plain = replace(settings, model={**settings.model, "dropout": 0.0})
-    for layer in layer_stack(plain, info):
-        count += _parameters(layer, shape[-1])
-        shape = layer.compute_output_shape(shape)
-    return count
+    return counted(layer_stack(plain, info), (None, *info.input_shape), _parameters)[0]
 
 
-def _parameters(layer: keras.layers.Layer, inputs: int) -> int:
-    """Parameters of a layer whose input's last axis has this length."""
+def _parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
+    """Parameters of a layer whose input has this shape."""
     from keras import layers
 
+    inputs = int(shape[-1])
     if isinstance(layer, layers.Dense):
         return (inputs + 1) * int(layer.units)
+    if isinstance(layer, layers.SeparableConv2D):
+        return int(prod(layer.kernel_size)) * inputs + (inputs + 1) * int(layer.filters)
     if isinstance(layer, layers.Conv2D):
         return (int(prod(layer.kernel_size)) * inputs + 1) * int(layer.filters)
     if isinstance(layer, layers.BatchNormalization):

@@ -10,7 +10,7 @@ from spaces.families import FAMILIES
 from spaces.families.cnn import CnnModel
 from spaces.families.mlp import MlpModel
 from spaces.families.python import PythonModel
-from spaces.families.setting import Setting, assemble
+from spaces.families.setting import ByWord, Setting, assemble
 from spaces.metrics import direction_of
 from spaces.settings import EarlyStopping, Settings, TrainingSettings
 from spaces.space import Space, holds
@@ -80,7 +80,7 @@ def fill_defaults(flat: dict[str, Value], settings: Iterable[Setting]) -> None:
     for setting in settings:
         default = setting.default
         if setting.name not in flat and default is not None:
-            flat[setting.name] = default(str(flat["optimizer"])) if callable(default) else default
+            flat[setting.name] = default.choose(flat) if isinstance(default, ByWord) else default
 
 
 def complete(
@@ -114,6 +114,12 @@ def complete(
             metrics=training.metrics,
             early_stopping=None if stopping is None else _early_stopping(stopping),
             stop_when=training.stop_when,
+            schedule=str(flat["schedule"]),
+            warmup=float(flat["warmup"]),
+            label_smoothing=float(flat["label_smoothing"]),
+            gradient_clip=float(flat["gradient_clip"]),
+            ema=float(flat["ema"]),
+            precision=str(flat["precision"]),
         ),
         values=dict(values),
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
+
+from spaces.families import cnn
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class TrainingSettings:
         learning_rate: rate of the first update.
         momentum: of SGD; 0 with the other optimizers.
         nesterov: whether SGD's momentum is Nesterov's.
-        weight_decay: decoupled decay per update, as Keras's argument of that name.
+        weight_decay: decoupled decay of the kernels per update, as Keras's argument of that name.
         learning_rate_decay: `d` of the rate `learning_rate / (1 + d * t)` at update `t`, counted from 0.
         batch_size: rows per update.
         epochs: trained at most.
@@ -50,6 +52,12 @@ class TrainingSettings:
         metrics: names as they appear in the history.
         early_stopping: None for none.
         stop_when: any one of them ends the training.
+        schedule: how the rate goes over `epochs`, see `spaces.rates`.
+        warmup: part of `epochs` over which the rate rises.
+        label_smoothing: share of a label that goes to all classes alike.
+        gradient_clip: largest norm of all gradients together; 0: none.
+        ema: decay of the moving average of the weights; 0: none.
+        precision: `float32` or `bfloat16`, of what is computed while training.
     """
 
     optimizer: str
@@ -64,6 +72,13 @@ class TrainingSettings:
     metrics: tuple[str, ...]
     early_stopping: EarlyStopping | None
     stop_when: tuple[Target, ...]
+    # Stored runs of earlier versions do not have what follows.
+    schedule: str = "constant"
+    warmup: float = 0.0
+    label_smoothing: float = 0.0
+    gradient_clip: float = 0.0
+    ema: float = 0.0
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,10 @@ class Settings:
     training: TrainingSettings
     values: Mapping[str, Any]
 
+    def trained(self) -> Settings:
+        """The settings for a model whose weights are there: float32 throughout, and no average of weights to come."""
+        return replace(self, training=replace(self.training, ema=0.0, precision="float32"))
+
     def to_json(self) -> dict[str, Any]:
         """Plain data that `json.dumps` takes; `from_json` is the way back."""
         return {
@@ -100,7 +119,9 @@ class Settings:
         training["metrics"] = tuple(training["metrics"])
         training["early_stopping"] = None if stopping is None else EarlyStopping(**stopping)
         training["stop_when"] = tuple(Target(**target) for target in training["stop_when"])
-        model = {name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}
+        # Runs of earlier versions have not all settings of today.
+        added = cnn.ADDED if data["family"] == "cnn" else {}
+        model = {**added, **{name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}}
         return cls(data["family"], model, TrainingSettings(**training), dict(data["values"]))
 
 

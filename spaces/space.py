@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from spaces.dimensions import Choice, Range, Value
 from spaces.errors import Problem, problem
-from spaces.families.setting import Setting
+from spaces.families.setting import ByWord, Setting
 from spaces.section import listed, shown, unknown
 
 
@@ -129,8 +129,8 @@ class _Compiler:
                 continue
             if not isinstance(parent.dimension, Choice | Range):
                 fixed = parent.default if parent.dimension is None else parent.dimension.value
-                if fixed not in values:
-                    message = f"never holds: {name} is always {'unset' if callable(fixed) else shown(fixed)}"
+                if isinstance(fixed, ByWord) or fixed not in values:
+                    message = f"never holds: {name} is always {'unset' if isinstance(fixed, ByWord) else shown(fixed)}"
                     self._report(setting, message, "when", name)
                 self._inherit(name, found)
                 continue
@@ -159,7 +159,7 @@ class _Compiler:
 
 def _default_only(setting: Setting) -> tuple[Value, ...] | None:
     default = setting.default
-    return None if default is None or callable(default) else (default,)
+    return None if default is None or isinstance(default, ByWord) else (default,)
 
 
 def _intersect(found: dict[str, tuple[Value, ...]], name: str, values: tuple[Value, ...]) -> None:
@@ -223,9 +223,12 @@ def draw(hyperparameters: Iterable[Hyperparameter], rng: random.Random) -> dict[
 
 # Words from light to heavy: what keeps feature maps large, or adds state or work, comes last.
 _SIZES = {
+    "block": ("separable", "conv", "residual"),
+    "precision": ("bfloat16", "float32"),
+    "downsampling": ("stride", "pool"),
     "pooling": ("max", "average", "none"),
     "padding": ("valid", "same"),
-    "global_pooling": ("average", "flatten"),
+    "global_pooling": ("average", "max", "flatten"),
     "optimizer": ("sgd", "rmsprop", "adam", "adamw"),
     "dropout_position": ("features", "head", "pooling"),
     "augmentation_flip": ("none", "horizontal", "vertical", "both"),

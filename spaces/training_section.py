@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from operator import eq
 from typing import Annotated, Any, Literal, Self
@@ -10,9 +9,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
 
 from spaces.dimensions import Dimension, Fixed, Range, Value
-from spaces.families.setting import Need, Setting, above
+from spaces.families.setting import ByWord, Need, Setting, above
 from spaces.kinds import Kind
 from spaces.metrics import LOSSES, METRICS, history_names, task_of
+from spaces.rates import SCHEDULES, WARMUPS
 from spaces.section import Refusals, Section, refuse, shown, unknown
 from spaces.settings import Target
 
@@ -25,6 +25,10 @@ OPTIMIZER = Kind("word", words=OPTIMIZERS)
 RATE = Kind("number", gt=0)
 MOMENTUM = Kind("number", ge=0, lt=1)
 FLAG = Kind("boolean")
+SCHEDULE = Kind("word", words=SCHEDULES)
+SHARE = Kind("number", ge=0, lt=1)
+LIMIT = Kind("number", ge=0)
+PRECISION = Kind("word", words=("float32", "bfloat16"))
 DECAY = Kind("number", ge=0)
 BATCH_SIZE = Kind("integer", ge=1)
 EPOCHS = Kind("integer", ge=1, le=1_000_000)
@@ -79,10 +83,36 @@ class TrainingSection(Section):
         default=None, description="Nesterov momentum of sgd; default false."
     )
     weight_decay: Annotated[Dimension | None, DECAY] = Field(
-        default=None, description="Decoupled weight decay; default 0, with adamw 0.004."
+        default=None, description="Decoupled weight decay of the kernels; default 0, with adamw 0.004."
+    )
+    schedule: Annotated[Dimension | None, SCHEDULE] = Field(
+        default=None,
+        description="How the rate goes from its largest value, learning_rate, to the end of the longest training: "
+        "constant; linear or cosine to 0; one-cycle: half a cosine up, the other half down; default constant.",
+    )
+    warmup: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Part of the training over which the rate rises to its largest value; default 0, "
+        "with one-cycle 0.25.",
     )
     learning_rate_decay: Annotated[Dimension | None, DECAY] = Field(
         default=None, description="d of the rate learning_rate / (1 + d * update); default 0."
+    )
+    label_smoothing: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Share of every label that goes to all classes alike in the training loss; default 0.",
+    )
+    gradient_clip: Annotated[Dimension | None, LIMIT] = Field(
+        default=None, description="Largest norm of all gradients together; 0 for none; default 0."
+    )
+    ema: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Decay per update of the moving average of the weights, which is what is validated, kept and "
+        "exported; 0 for none; default 0.",
+    )
+    precision: Annotated[Dimension | None, PRECISION] = Field(
+        default=None,
+        description="Of what is computed while training; weights and exported models are float32; default float32.",
     )
     batch_size: Annotated[Dimension | None, BATCH_SIZE] = Field(
         default=None, description="Rows per update; default 32."
@@ -143,6 +173,8 @@ class TrainingSection(Section):
                 refusals.add(message, "metrics", index)
         if self.epochs.when:
             refusals.add("the length of the training takes no condition", "epochs", "when")
+        if self.label_smoothing is not None and self.task == "regression":
+            refusals.add("has no effect: the loss is one of regression, which has no classes", "label_smoothing")
         refusals.raise_if_any()
         return self
 
@@ -161,17 +193,27 @@ def settings(training: TrainingSection, *, epochs: bool) -> list[Setting]:
     """All settings of the training that may be hyperparameters; `epochs` says whether its length is one."""
     is_sgd = Need("optimizer", partial(eq, "sgd"), "optimizer sgd")
     moving = above("momentum", 0)
+    steady = (
+        Need("schedule", partial(eq, "constant"), "schedule constant"),
+        Need("warmup", partial(eq, 0.0), "warmup 0"),
+    )
 
-    def setting(name: str, kind: Kind, default: Value | Callable[[str], Value], *needs: Need) -> Setting:
+    def setting(name: str, kind: Kind, default: Value | ByWord, *needs: Need) -> Setting:
         return Setting(name, ("training", name), kind, getattr(training, name), default, needs)
 
     made = [
         setting("optimizer", OPTIMIZER, "adam"),
-        setting("learning_rate", RATE, LEARNING_RATES.__getitem__),
+        setting("learning_rate", RATE, ByWord("optimizer", LEARNING_RATES)),
         setting("momentum", MOMENTUM, 0.0, is_sgd),
         setting("nesterov", FLAG, False, is_sgd, moving),
-        setting("weight_decay", DECAY, WEIGHT_DECAYS.__getitem__),
-        setting("learning_rate_decay", DECAY, 0.0),
+        setting("weight_decay", DECAY, ByWord("optimizer", WEIGHT_DECAYS)),
+        setting("schedule", SCHEDULE, "constant"),
+        setting("warmup", SHARE, ByWord("schedule", WARMUPS)),
+        setting("learning_rate_decay", DECAY, 0.0, *steady),
+        setting("label_smoothing", SHARE, 0.0),
+        setting("gradient_clip", LIMIT, 0.0),
+        setting("ema", SHARE, 0.0),
+        setting("precision", PRECISION, "float32"),
         setting("batch_size", BATCH_SIZE, 32),
     ]
     if epochs:

@@ -85,8 +85,8 @@ def hypermodel(spec: SearchSpec, info: DataInfo | None = None) -> keras_tuner.Hy
     """The space as a `keras_tuner.HyperModel`, for any stock tuner.
 
     Args:
-        spec: the space. Its `constraints` and `limits` are kept by this project's own search, not by a
-            stock tuner.
+        spec: the space. Its `constraints` and `limits` are kept, and its `training.ema` is followed, by this
+            project's own search, not by a stock tuner.
         info: description of the data; None: the data of the space are loaded when the first model is built.
     """
     return _SpaceHyperModel(spec, info)

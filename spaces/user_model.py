@@ -26,7 +26,10 @@ _MAX_CALLS = 100
 # Random values that are tried where the smallest and the largest fail.
 _TRIES = 20
 
-_COMPILATION = ("optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "learning_rate_decay")
+_COMPILATION = (
+    "optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "schedule", "warmup", "learning_rate_decay",
+    "label_smoothing", "gradient_clip",
+)  # fmt: skip
 
 
 def build(reference: str, values: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import warnings
@@ -51,6 +52,8 @@ def _saved_model(model: keras.Model, path: Path) -> None:
 
 
 def _onnx(model: keras.Model, path: Path) -> None:
+    # Importing it makes them known.
+    importlib.import_module("results.exporting.onnx_operations")
     # The converter takes no model that has never seen a row.
     model(keras.ops.zeros((1, *model.input_shape[1:])), training=False)
     model.export(path, format="onnx", verbose=False)

@@ -46,11 +46,11 @@ class AdjustableDropout(keras.layers.Dropout):  # type: ignore[misc]
             return inputs
         seed = tf.cast(tf.math.floormod(self.seed_generator.next(), tf.int32.max - 1), tf.int32)
         kept = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self._dropped
-        return tf.where(kept, inputs * self._scale, 0.0)
+        return tf.where(kept, inputs * tf.cast(self._scale, inputs.dtype), 0.0)
 
 
 class AdjustableNumber:
-    """A number other than 0 that is read each time the compiled function runs.
+    """A number above 0 that is read each time the compiled function runs.
 
     It takes the place of a Python number in an optimizer that asks, while it is compiled, whether the number is 0.
     """
@@ -66,6 +66,15 @@ class AdjustableNumber:
         return self is other
 
     __hash__ = object.__hash__
+
+    def __gt__(self, other: object) -> bool:
+        return True
+
+    def __mul__(self, other: Any) -> Any:
+        return tf.convert_to_tensor(self) * other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other / tf.convert_to_tensor(self)
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
         return tf.convert_to_tensor(self._variable, dtype=dtype, name=name)

@@ -13,14 +13,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from search.seeds import derive
+from search.training.average import MovingAverage
 from spaces import DataInfo, Settings, Split
+from spaces.loss import SmoothedCrossentropy
 from spaces.model import trainable
+from spaces.scheduled_rate import scheduled
 
 # A call into the compiled function should return often enough for a stop request or a time limit to be noticed.
 _SECONDS_PER_CALL = 0.5
@@ -62,7 +66,7 @@ class Rows:
 def fresh(settings: Settings, info: DataInfo, seed: int) -> Engine:
     """The engine of a newly built model, as `spaces.build_model` makes it."""
     model, own = trainable(settings, info, seed)
-    return Engine(model, seed, settings.training.batch_size, info if own else None)
+    return Engine(model, seed, settings.training.batch_size, info if own else None, settings.training.ema)
 
 
 class Engine:
@@ -74,19 +78,24 @@ class Engine:
             epoch's number, so that going on from a checkpoint needs no random state.
         batch_size: Rows per training step.
         given: Description of the data, for a model that expects its labels as they came; None for one of ours.
+        ema: Decay of the moving average of the weights, which is then what is evaluated; 0: none.
     """
 
-    def __init__(self, model: Any, seed: int, batch_size: int, given: DataInfo | None = None) -> None:
+    def __init__(self, model: Any, seed: int, batch_size: int, given: DataInfo | None = None, ema: float = 0.0) -> None:
         self.model = model
+        self._average: MovingAverage | None = None
         self._given = given
         self._train: Any = None
         self._test: Any = None
         self._seed_states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
-        self.begin(seed, batch_size)
+        self.begin(seed, batch_size, ema)
 
-    def begin(self, seed: int, batch_size: int) -> None:
+    def begin(self, seed: int, batch_size: int, ema: float = 0.0) -> None:
         """Sets what a training of the model, whose variables the caller has set, is to use; as for the constructor."""
         self._seed = seed
+        self._ema = ema
+        if self._average is not None:
+            self._average.begin(ema)
         self._batch_size = batch_size
         self._steps_per_call = 1
 
@@ -96,6 +105,8 @@ class Engine:
         x, y = rows.x[:1], rows.labels(self._given)[:1]
         self.model.compute_metrics(x, y, self.model(x, training=False), sample_weight=None)
         self.model.reset_metrics()
+        if self._ema:
+            self._average = MovingAverage(self.model, self._ema)
 
     def train_epoch(self, rows: Rows, epoch: int, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Trains one epoch.
@@ -109,7 +120,10 @@ class Engine:
             The training loss and metrics, averaged over the epoch.
         """
         if self._train is None:
-            self._train = _compiled(self.model.train_step, rows.x, rows.labels(self._given))
+            self._train = _compiled(self._train_step, rows.x, rows.labels(self._given))
+        rate = scheduled(self.model.optimizer)
+        if rate is not None:
+            rate.updates_per_epoch.assign(-(-rows.count // self._batch_size))
         order = np.random.default_rng([self._seed, epoch]).permutation(rows.count).astype(np.int32)
         self._seed_random_layers(epoch)
         self.model.reset_metrics()
@@ -119,16 +133,17 @@ class Engine:
     def evaluate(self, rows: Rows, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Loss and metrics over all rows, without training. Arguments as in `train_epoch`."""
         if self._test is None:
-            self._test = _compiled(self.model.test_step, rows.x, rows.labels(self._given))
+            self._test = _compiled(self._test_step, rows.x, rows.labels(self._given))
         self.model.reset_metrics()
         order = np.arange(rows.count, dtype=np.int32)
-        self._run(self._test, rows, order, self._large_batch(rows), checkpoint)
+        with nullcontext() if self._average is None else self._average.in_place():
+            self._run(self._test, rows, order, self._large_batch(rows), checkpoint)
         return self._metrics()
 
     def pace(self, rows: Rows, seconds: float) -> float:
         """Training rows per second over about `seconds`, compiling not counted. The weights are spoilt by it."""
         if self._train is None:
-            self._train = _compiled(self.model.train_step, rows.x, rows.labels(self._given))
+            self._train = _compiled(self._train_step, rows.x, rows.labels(self._given))
         order = np.random.default_rng(0).permutation(rows.count).astype(np.int32)[: _MEASURED_STEPS * self._batch_size]
         # The first steps compile, and look for the fastest form of each operation.
         self._run(self._train, rows, order[: 2 * self._batch_size], self._batch_size, lambda: None)
@@ -147,10 +162,15 @@ class Engine:
         starts = range(0, rows.count, batch)
         return np.concatenate([answer(rows.x[start : start + batch]).numpy() for start in starts])
 
+    def weights(self) -> list[np.ndarray]:
+        """The weights that count, in the order of `model.weights`: their moving averages where there are any."""
+        return self.model.get_weights() if self._average is None else self._average.values()
+
     def state(self) -> dict[str, list[np.ndarray]]:
-        """Weights and optimizer variables, for a checkpoint."""
+        """Weights, optimizer variables and moving averages, for a checkpoint."""
         optimizer = [np.asarray(variable) for variable in self.model.optimizer.variables]
-        return {"weights": self.model.get_weights(), "optimizer": optimizer}
+        state = {"weights": self.model.get_weights(), "optimizer": optimizer}
+        return state if self._average is None else {**state, "average": self._average.values()}
 
     def restore(self, state: dict[str, list[np.ndarray]]) -> None:
         """Brings back what `state` gave. `prepare` must have been called.
@@ -165,6 +185,24 @@ class Engine:
             variable.value.assign(value)
         for variable, value in zip(variables, state["optimizer"], strict=True):
             variable.value.assign(value)
+        if self._average is not None:
+            self._average.restore(state["average"])
+
+    def _train_step(self, rows: Any) -> None:
+        self.model.train_step(rows)
+        if self._average is not None:
+            self._average.update()
+
+    def _test_step(self, rows: Any) -> None:
+        loss = self.model.loss
+        if not isinstance(loss, SmoothedCrossentropy):
+            self.model.test_step(rows)
+            return
+        loss.training = False
+        try:
+            self.model.test_step(rows)
+        finally:
+            loss.training = True
 
     def _run(
         self, function: Any, rows: Rows, order: np.ndarray, batch_size: int, checkpoint: Callable[[], None]

@@ -21,9 +21,9 @@ def widths_are_free(settings: Settings) -> bool:
 def signature(settings: Settings) -> Hashable | None:
     """What a configuration's compiled functions depend on; equal for configurations that can share them.
 
-    Left out is all that is read when the functions run: learning rate, momentum, decay, dropout rate, penalties, batch
-    size. Whether these are 0 counts, for then a network has other operations and variables. None: they can't be
-    shared, because only the model's author knows what it depends on.
+    Left out is all that is read when the functions run: learning rate, momentum, decay, dropout rate, penalties,
+    smoothing, batch size. Whether these are 0 counts, for then a network has other operations and variables. None:
+    they can't be shared, because only the model's author knows what it depends on.
     """
     return _signature(settings, bool(settings.model["dropout"])) if settings.family in _OWN_FAMILIES else None
 
@@ -48,4 +48,10 @@ def _signature(settings: Settings, dropout: bool) -> Hashable:
         bool(training.learning_rate_decay),
         training.loss,
         training.metrics,
+        training.schedule,
+        bool(training.warmup),
+        bool(training.label_smoothing),
+        bool(training.gradient_clip),
+        bool(training.ema),
+        training.precision,
     )

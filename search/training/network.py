@@ -6,6 +6,7 @@ Imported only where something is trained: the module needs TensorFlow.
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,7 +17,9 @@ from search.training.adjustable import AdjustableDense, AdjustableDropout, Adjus
 from search.training.engine import Engine, Rows
 from search.training.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
-from spaces.model import compile_model, layer_stack
+from spaces.families.parts import layers_of, replaced
+from spaces.model import assembled, compile_model, layer_stack, let_only_kernels_decay
+from spaces.scheduled_rate import scheduled
 
 
 class Network:
@@ -31,14 +34,15 @@ class Network:
     def __init__(self, settings: Settings, info: DataInfo, rows: Rows) -> None:
         self._info = info
         free = graphs.widths_are_free(settings)
-        layers = [_stand_in(layer, free) for layer in layer_stack(settings, info)]
-        model = keras.Sequential([keras.Input(info.input_shape, name="rows"), *layers], name=settings.family)
+        stack = replaced(layer_stack(settings, info), partial(_stand_in, free=free))
+        model = assembled(stack, settings, info)
         compile_model(model, settings.training, info, settings.model["output"])
-        self._dropouts = [layer for layer in layers if isinstance(layer, AdjustableDropout)]
+        self._dropouts = [layer for layer in model.layers if isinstance(layer, AdjustableDropout)]
         self._numbers = _adjustable_numbers(model, settings)
         if free:
             _free_weights(model)
-        self.engine = Engine(model, 0, settings.training.batch_size)
+            let_only_kernels_decay(model)
+        self.engine = Engine(model, 0, settings.training.batch_size, ema=settings.training.ema)
         self.engine.prepare(rows)
         self._slots = _slots(model)
         if free:
@@ -58,14 +62,14 @@ class Network:
             dropout.adjust(settings.model["dropout"])
         for name, number in self._numbers:
             number.assign(_value(settings, name))
-        self.engine.begin(seed, settings.training.batch_size)
+        self.engine.begin(seed, settings.training.batch_size, settings.training.ema)
         return self.engine
 
     def _set_weights(self, settings: Settings, seed: int) -> None:
         """Draws as `spaces.build_model` does: layers take their seeds in the order in which they are made."""
         # Keras draws seeds from here. Its own `set_random_seed` makes TensorFlow forget its executable functions.
         random.seed(seed)
-        fresh = {layer.name: layer for layer in layer_stack(settings, self._info)}
+        fresh = {layer.name: layer for layer in layers_of(layer_stack(settings, self._info))}
         free = graphs.widths_are_free(settings)
         inputs = None
         for layer in self.engine.model.layers:
@@ -75,7 +79,7 @@ class Network:
                     units = fresh[layer.name].units
                     shape = (inputs or shape[0], units) if variable.name == "kernel" else (units,)
                     inputs = units if variable.name == "bias" else inputs
-                draw = getattr(fresh[layer.name], f"{variable.name}_initializer")
+                draw = _initializer(fresh[layer.name], variable.name)
                 variable.value.assign(draw(shape, dtype=variable.dtype))
 
     def _set_optimizer(self, settings: Settings) -> None:
@@ -83,8 +87,14 @@ class Network:
         for variable in optimizer.variables:
             slot_of = self._slots.get(variable.path)
             variable.value.assign(tf.zeros_like(variable.value if slot_of is None else slot_of.value))
-        if not settings.training.learning_rate_decay:
+        if isinstance(optimizer.learning_rate, keras.Variable):
             optimizer.learning_rate = settings.training.learning_rate
+
+
+def _initializer(layer: Any, weight: str) -> Any:
+    """What draws a weight; separable convolutions leave the word kernel out of its name."""
+    name = f"{weight}_initializer"
+    return getattr(layer, name) if hasattr(layer, name) else getattr(layer, name.replace("_kernel", ""))
 
 
 def _stand_in(layer: Any, free: bool) -> Any:
@@ -103,7 +113,8 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
     made: list[tuple[str, Any]] = []
 
     def number(name: str) -> Any:
-        made.append((name, AdjustableNumber() if name == "momentum" else tf.Variable(0.0, trainable=False)))
+        asked_for_zero = name in ("momentum", "gradient_clip")
+        made.append((name, AdjustableNumber() if asked_for_zero else tf.Variable(0.0, trainable=False)))
         return made[-1][1]
 
     optimizer, training = model.optimizer, settings.training
@@ -111,14 +122,21 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
         optimizer.momentum = number("momentum")
     if training.weight_decay:
         optimizer.weight_decay = number("weight_decay")
-    if training.learning_rate_decay:
+    if training.gradient_clip:
+        optimizer.global_clipnorm = number("gradient_clip")
+    if training.label_smoothing:
+        model.loss.smoothing = number("label_smoothing")
+    if (rate := scheduled(optimizer)) is not None:
+        rate.learning_rate, rate.warmup, rate.epochs = map(number, ("learning_rate", "warmup", "epochs"))
+    elif training.learning_rate_decay:
         # The public attribute `learning_rate` is the current rate; the schedule itself has no public name.
         schedule = optimizer._learning_rate
         schedule.initial_learning_rate, schedule.decay_rate = number("learning_rate"), number("learning_rate_decay")
     for layer in model.layers:
-        penalty = getattr(layer, "kernel_regularizer", None)
-        if penalty is not None:
-            penalty.l2 = number("l2")
+        for name in ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer"):
+            penalty = getattr(layer, name, None)
+            if penalty is not None:
+                penalty.l2 = number("l2")
     return made
 
 

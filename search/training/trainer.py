@@ -171,7 +171,7 @@ class _Training:
             if validation is not None:
                 self._require_reported(epoch)
             if self._improved():
-                self._best_weights = engine.model.get_weights()
+                self._best_weights = engine.weights()
             on_epoch(epoch)
             self._stopped = self._ended() or should_stop() or self._out_of_time(epoch)
         self._save(engine)
@@ -294,7 +294,7 @@ class _Training:
         if "best" in self._job.keep or interrupted:
             self._save_best(folder)
         if "last" in self._job.keep and self._last_counts():
-            weights = {"weights": engine.model.get_weights()}
+            weights = {"weights": engine.weights()}
             self._files["last"] = checkpoints.write(self._run, f"{folder}/last.npz", weights, last)
 
     def _last_counts(self) -> bool:

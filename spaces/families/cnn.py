@@ -1,17 +1,21 @@
 """Family `cnn`: convolutional networks for images.
 
-Blocks of convolutions, each followed by pooling over 2×2 pixels; then flattening or global average
-pooling; then dense layers; then the output.
+Perhaps a convolution as stem; blocks of convolutions, each followed by pooling over 2×2 pixels or begun with a stride;
+then flattening or global pooling; then dense layers; then the output.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from operator import eq, ne
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from spaces.dimensions import Dimension, PerLayer, Value
-from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
+from spaces.dimensions import Dimension, Fixed, PerLayer, Value
+from spaces.families.blocks import block_parts, check_feature_map, padding_of, pools
+from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PENALTY, WIDTH, WIDTH_PER_LAYER
 from spaces.families.setting import Need, Setting, above, most, stack
 from spaces.kinds import Kind
 from spaces.section import Section, refuse
@@ -24,12 +28,20 @@ if TYPE_CHECKING:
     from spaces.data.types import DataInfo
 
 STACKS = {"filters": "blocks", "dense_units": "dense_layers"}
+# Settings that stored runs of earlier versions do not have, and what their networks were built with.
+ADDED: dict[str, Value] = {
+    "block": "conv", "downsampling": "pool", "squeeze_excitation": False, "stem_filters": 0, "stem_stride": 1,
+}  # fmt: skip
 
+BLOCK = Kind("word", words=("conv", "residual", "separable"))
+DOWNSAMPLING = Kind("word", words=("pool", "stride"))
+STEM_WIDTH = replace(WIDTH, ge=0)
+STRIDE = Kind("integer", ge=1, le=16)
 KERNEL = Kind("integer", ge=1, le=101)
 PADDING = Kind("word", words=("valid", "same"))
 POOLING = Kind("word", words=("max", "average", "none"))
 POSITION = Kind("word", words=("pooling", "features", "head"))
-GLOBAL_POOLING = Kind("word", words=("flatten", "average"))
+GLOBAL_POOLING = Kind("word", words=("flatten", "average", "max"))
 FLIP = Kind("word", words=("none", "horizontal", "vertical", "both"))
 TURN = Kind("number", ge=0, le=1)
 ZOOM = Kind("number", ge=0, lt=1)
@@ -47,10 +59,27 @@ class Augmentation(Section):
     )
 
 
+class Stem(Section):
+    """A convolution before the blocks."""
+
+    filters: Annotated[Dimension | None, STEM_WIDTH] = Field(
+        default=None, description="Its filters; 0 for none; default 0."
+    )
+    stride: Annotated[Dimension | None, STRIDE] = Field(
+        default=None, description="Pixels from one of its windows to the next, so that the blocks see less; default 1."
+    )
+
+
 class CnnModel(Section):
     """A convolutional network: which blocks, filters and head are worth trying."""
 
     family: Literal["cnn"] = Field(description="Convolutional networks.")
+    stem: Stem = Field(default=Stem(), description="A convolution before the blocks.")
+    block: Annotated[Dimension | None, BLOCK] = Field(
+        default=None,
+        description="conv: plain convolutions; residual: what goes into every two of them is added to what comes out; "
+        "separable: over each channel by itself, then over the channels of each pixel; default conv.",
+    )
     blocks: Annotated[Dimension, COUNT] = Field(description="Number of blocks of convolutions.")
     filters: Annotated[PerLayer, WIDTH_PER_LAYER] = Field(
         description="Filters of the convolutions, of each block by itself or {shared: ...} for all."
@@ -62,16 +91,30 @@ class CnnModel(Section):
         default=None, description="Height and width of the kernels in pixels; default 3."
     )
     padding: Annotated[Dimension | None, PADDING] = Field(
-        default=None, description="valid: convolutions shrink the image; same: they keep its size; default valid."
+        default=None,
+        description="valid: convolutions shrink the image; same: they keep its size, as residual blocks always do; "
+        "default valid.",
+    )
+    downsampling: Annotated[Dimension | None, DOWNSAMPLING] = Field(
+        default=None,
+        description="pool: by pooling at the end of every block; stride: by a stride of 2 in the first convolution of "
+        "every block but the first; default pool.",
     )
     pooling: Annotated[Dimension | None, POOLING] = Field(
         default=None, description="Pooling over 2×2 pixels at the end of every block; default max."
+    )
+    squeeze_excitation: Annotated[Dimension | None, FLAG] = Field(
+        default=None,
+        description="Channels weighed by what is in the whole picture, at the end of every block, in residual ones "
+        "before every addition; default false.",
     )
     batch_normalization: Annotated[Dimension | None, FLAG] = Field(
         default=None, description="Batch normalization between every layer and its activation; default false."
     )
     global_pooling: Annotated[Dimension | None, GLOBAL_POOLING] = Field(
-        default=None, description="From feature map to vector: flatten it or average over its pixels; default flatten."
+        default=None,
+        description="From feature map to vector: flatten it, or take the average or the maximum over its pixels; "
+        "default flatten.",
     )
     dense_layers: Annotated[Dimension | None, DEPTH] = Field(
         default=None, description="Dense layers between the convolutional part and the output; default 0."
@@ -109,7 +152,9 @@ class CnnModel(Section):
                 "give dense_layers, or dropout_position pooling or features",
                 "dropout",
             )
-        if positions == ("pooling",) and self.pooling is not None and self.pooling.values == ("none",):
+        unpooled = self.pooling is not None and self.pooling.values == ("none",)
+        strided = self.downsampling is not None and self.downsampling.values == ("stride",)
+        if positions == ("pooling",) and (unpooled or strided):
             raise refuse("found 'pooling' where there is no pooling; allowed: features, head", "dropout_position")
         return self
 
@@ -124,14 +169,26 @@ def settings(model: CnnModel) -> list[Setting]:
         dimension = getattr(model.augmentation, name)
         return Setting(f"augmentation_{name}", ("model", "augmentation", name), kind, dimension, default)
 
+    def stem(name: str, kind: Kind, default: Value, *needs: Need) -> Setting:
+        return Setting(f"stem_{name}", ("model", "stem", name), kind, getattr(model.stem, name), default, needs)
+
     some_dropout = above("dropout", 0)
+    shrinking = Need("block", partial(ne, "residual"), "block conv or separable")
+    pooled = Need("downsampling", partial(eq, "pool"), "downsampling pool")
+    # It may be said of residual blocks too, though it is so anyway.
+    said = model.block is not None and model.block.values == ("residual",) and model.padding == Fixed("same")
     return [
+        stem("filters", STEM_WIDTH, 0),
+        stem("stride", STRIDE, 1, above("stem_filters", 0)),
+        setting("block", BLOCK, "conv"),
         setting("blocks", COUNT),
         *stack("filters", model.filters, WIDTH_PER_LAYER, "blocks", model.blocks),
         setting("convolutions", COUNT, 1),
         setting("kernel_size", KERNEL, 3),
-        setting("padding", PADDING, "valid"),
-        setting("pooling", POOLING, "max"),
+        Setting("padding", ("model", "padding"), PADDING, None if said else model.padding, "valid", (shrinking,)),
+        setting("downsampling", DOWNSAMPLING, "pool"),
+        setting("pooling", POOLING, "max", pooled),
+        setting("squeeze_excitation", FLAG, False),
         setting("batch_normalization", FLAG, False),
         setting("global_pooling", GLOBAL_POOLING, "flatten"),
         setting("dense_layers", DEPTH, 0),
@@ -146,33 +203,8 @@ def settings(model: CnnModel) -> list[Setting]:
     ]
 
 
-def check_feature_map(model: Mapping[str, Any], height: int, width: int) -> None:
-    """Checks that the image outlasts all blocks.
-
-    Raises:
-        ValueError: a convolution or pooling would leave less than one pixel.
-    """
-    kernel, size = model["kernel_size"], [height, width]
-    for block in range(model["blocks"]):
-        for _ in range(model["convolutions"]):
-            if model["padding"] == "valid":
-                _check_fits(size, kernel, block, f"the {kernel}×{kernel} kernel")
-                size = [side - kernel + 1 for side in size]
-        if model["pooling"] != "none":
-            _check_fits(size, 2, block, "2×2 pooling")
-            size = [side // 2 for side in size]
-
-
-def _check_fits(size: list[int], needed: int, block: int, what: str) -> None:
-    if min(size) < needed:
-        raise ValueError(
-            f"the image has shrunk to {size[0]}×{size[1]} pixels in block {block + 1}, too small for {what}; "
-            "use fewer blocks, a smaller kernel or padding: same"
-        )
-
-
-def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
-    """The layers between preprocessing and output, in order.
+def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
+    """The parts between preprocessing and output, in order, see `spaces.families.parts`.
 
     Raises:
         ValueError: the data are no images, or the feature map would vanish.
@@ -186,19 +218,25 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers
     check_feature_map(model, *(info.image_size or info.input_shape[:2]))
     rate = model["dropout"]
     position = model["dropout_position"] if rate else None
-    pools = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
-    made: list[keras.layers.Layer] = []
+    kinds = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
+    made: list[Any] = []
+    channels = info.input_shape[2] if len(info.input_shape) == 3 else 1
+    if model["stem_filters"]:
+        channels = model["stem_filters"]
+        made.extend(convolution(model, channels, "stem", padding=padding_of(model), stride=model["stem_stride"]))
     for block, filters in enumerate(model["filters"]):
-        for index in range(model["convolutions"]):
-            made.extend(convolution(model, filters, f"{block}_{index}"))
-        if model["pooling"] in pools:
-            made.append(pools[model["pooling"]](2, name=f"pooling_{block}"))
+        made.extend(block_parts(model, block, channels, filters))
+        channels = filters
+        if pools(model):
+            made.append(kinds[model["pooling"]](2, name=f"pooling_{block}"))
             if position == "pooling":
                 made.append(layers.Dropout(rate, name=f"pooling_dropout_{block}"))
     if position == "features":
         made.append(layers.Dropout(rate, name="features_dropout"))
     if model["global_pooling"] == "average":
         made.append(layers.GlobalAveragePooling2D(name="global_pooling"))
+    elif model["global_pooling"] == "max":
+        made.append(layers.GlobalMaxPooling2D(name="global_pooling"))
     else:
         made.append(layers.Flatten(name="flatten"))
     for index, units in enumerate(model["dense_units"]):

@@ -28,6 +28,26 @@ class Need:
 
 
 @dataclass(frozen=True)
+class ByWord:
+    """A default that follows from a word.
+
+    Attributes:
+        setting: flat name of the setting that is the word; it stands before the one with this default.
+        defaults: the default for each of its words.
+    """
+
+    setting: str
+    defaults: Mapping[str, Value]
+
+    def choose(self, flat: Mapping[str, Value]) -> Value:
+        """The default, given the values of the settings before."""
+        return self.defaults[str(flat[self.setting])]
+
+    def __hash__(self) -> int:
+        return hash((self.setting, tuple(self.defaults.items())))
+
+
+@dataclass(frozen=True)
 class Setting:
     """A setting under its flat name.
 
@@ -36,8 +56,7 @@ class Setting:
         path: where the space file has it, e.g. `("model", "units")`.
         kind: the values it takes.
         dimension: what the space file says; None where it says nothing.
-        default: value where the file says nothing, or where a `when` does not hold, or a function that
-            finds it from the optimizer's name; None: there is none.
+        default: value where the file says nothing, or where a `when` does not hold; None: there is none.
         needs: what must hold for it to have an effect.
     """
 
@@ -45,7 +64,7 @@ class Setting:
     path: tuple[str, ...]
     kind: Kind
     dimension: Dimension | None
-    default: Value | Callable[[str], Value] | None = None
+    default: Value | ByWord | None = None
     needs: tuple[Need, ...] = ()
 
     @property

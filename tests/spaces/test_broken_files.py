@@ -142,7 +142,7 @@ CASES = [
     ("  batch_size: 32", "  loss: mse\n  metrics: [accuracy]", ["14: training.metrics.0: found 'accuracy', no metric of regression, which the loss is for"]),
     ("  batch_size: 32", "  loss: mean", ["13: training.loss: unknown loss 'mean'; allowed: auto, sparse_categorical_crossentropy, categorical_crossentropy, binary_crossentropy, mse, mae, huber, log_cosh"]),
     # Baselines
-    ("units: 16", "unit: 16", ["20: baselines.0.values: has no value for units_0, which the space does not fix", "20: baselines.0.values.unit: unknown hyperparameter 'unit'; allowed: activation, batch_normalization, batch_size, dropout, epochs, l2, layers, learning_rate, learning_rate_decay, momentum, nesterov, optimizer, units, units_0, weight_decay (did you mean 'units'?)"]),
+    ("units: 16", "unit: 16", ["20: baselines.0.values: has no value for units_0, which the space does not fix", "20: baselines.0.values.unit: unknown hyperparameter 'unit'; allowed: activation, batch_normalization, batch_size, dropout, ema, epochs, gradient_clip, l2, label_smoothing, layers, learning_rate, learning_rate_decay, momentum, nesterov, optimizer, precision, schedule, units, units_0, warmup, weight_decay (did you mean 'units'?)"]),
     ("units: 16", "units: many", ["20: baselines.0.values.units: found 'many'; allowed: a whole number of at least 1 and at most 1000000"]),
     ("units: 16", "units: 16, units_1: 8", ["20: baselines.0.values.units_1: has no effect: this baseline has layers 1"]),
     ("optimizer: sgd}", "optimizer: adam, momentum: 0.9}", ["20: baselines.0.values.momentum: has no effect: it needs optimizer sgd"]),
@@ -174,7 +174,7 @@ CNN_CASES = [
     ("blocks: 2", "blocks: 2\n  dense_layers: 1", ["3: model.dense_units: is missing"]),
     ("blocks: 2", "blocks: 2\n  augmentation: {flips: both}", ["6: model.augmentation.flips: unknown key 'flips'; allowed: flip, rotation, zoom (did you mean 'flip'?)"]),
     ("blocks: 2", "blocks: 2\n  augmentation: {flip: [none, sideways]}", ["6: model.augmentation.flip.1: found 'sideways'; allowed: none, horizontal, vertical, both"]),
-    ("blocks: 2", "blocks: 2\n  units: 16", ["6: model.units: unknown key 'units'; allowed: family, blocks, filters, convolutions, kernel_size, padding, pooling, batch_normalization, global_pooling, dense_layers, dense_units, dropout, dropout_position, activation, l2, augmentation, output (did you mean 'dense_units'?)"]),
+    ("blocks: 2", "blocks: 2\n  units: 16", ["6: model.units: unknown key 'units'; allowed: family, stem, block, blocks, filters, convolutions, kernel_size, padding, downsampling, pooling, squeeze_excitation, batch_normalization, global_pooling, dense_layers, dense_units, dropout, dropout_position, activation, l2, augmentation, output (did you mean 'dense_units'?)"]),
     ("  filters: [8, 16]\n", "", ["3: model.filters: is missing"]),
     ("training: {epochs: 3}", "training: {epochs: 3, loss: mse}\nsearch: {objective: val_accuracy}", ["8: search.objective: 'val_accuracy' is never computed; allowed: loss, mae, val_loss, val_mae"]),
     ("blocks: 2", "blocks: 2\n  output: logit", ["6: model.output: found 'logit'; allowed: probabilities, logits"]),

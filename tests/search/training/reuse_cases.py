@@ -59,6 +59,22 @@ def cases() -> list[tuple[str, Settings]]:
         ("cnn, no dropout", _cnn(dropout=0.0, learning_rate=0.03)),
         ("cnn, normalized", _cnn(dropout=0.2, learning_rate=0.01, batch_normalization=True)),
         ("cnn, normalized, other numbers", _cnn(dropout=0.4, learning_rate=0.03, batch_normalization=True)),
+        ("residual", _cnn(dropout=0.2, learning_rate=0.01, **RESIDUAL)),
+        ("residual, other numbers", _cnn(dropout=0.4, learning_rate=0.03, **{**RESIDUAL, "l2": 0.1})),
+        ("scheduled", _mlp((16, 8), schedule="cosine", warmup=0.2, optimizer="sgd", momentum=0.9)),
+        ("scheduled otherwise", _mlp((8, 24), schedule="cosine", warmup=0.5, optimizer="sgd", momentum=0.9, epochs=7)),
+        ("smoothed and clipped", _mlp((16, 8), label_smoothing=0.1, gradient_clip=0.5)),
+        ("smoothed and clipped otherwise", _mlp((8, 8), label_smoothing=0.25, gradient_clip=0.25)),
+        ("averaged", _mlp((16, 8), ema=0.9)),
+        ("averaged otherwise", _mlp((24, 8), ema=0.8)),
+        ("bfloat16", _mlp((16, 8), precision="bfloat16", dropout=0.0)),
+        ("bfloat16, wider", _mlp((24, 32), precision="bfloat16", dropout=0.0, learning_rate=0.003)),
+        (
+            "residual in bfloat16",
+            _cnn(dropout=0.2, learning_rate=0.01, precision="bfloat16", **RESIDUAL, batch_normalization=True),
+        ),
+        ("separable", _cnn(dropout=0.0, learning_rate=0.01, block="separable", l2=0.01)),
+        ("separable, other numbers", _cnn(dropout=0.0, learning_rate=0.02, block="separable", l2=0.1)),
     ]
 
 
@@ -72,13 +88,24 @@ def _mlp(units: tuple[int, ...], **changes: Any) -> Settings:
     )
 
 
+RESIDUAL: dict[str, Any] = {
+    "block": "residual", "convolutions": 2, "stem_filters": 2, "squeeze_excitation": True, "l2": 0.01,
+    "downsampling": "stride", "global_pooling": "max",
+}  # fmt: skip
+
+
 def _cnn(**values: Any) -> Settings:
-    return spaces.configure(spaces.load(CNN), {"filters": 3, "batch_normalization": False, **values})
+    names = ("dropout", "learning_rate", "batch_normalization")
+    searched = {name: values.pop(name) for name in names if name in values}
+    made = spaces.configure(spaces.load(CNN), {"filters": 3, "batch_normalization": False, **searched})
+    model = {name: value for name, value in values.items() if name not in vars(made.training)}
+    training = {name: value for name, value in values.items() if name in vars(made.training)}
+    return replace(made, model={**made.model, **model}, training=replace(made.training, **training))
 
 
 def has_operations_of_its_own(name: str) -> bool:
     """Whether a case is trained with other operations than Keras's, so that sums are rounded differently."""
-    return name.startswith("cnn, normalized")
+    return name.startswith("cnn, normalized") or "bfloat16" in name
 
 
 def main() -> None:
@@ -87,7 +114,7 @@ def main() -> None:
     import tensorflow as tf
 
     from search.training import threads
-    from search.training.engine import Engine, Rows
+    from search.training.engine import Rows, fresh
     from search.training.networks import Networks
 
     threads.configure(1)
@@ -108,10 +135,10 @@ def main() -> None:
         new = id(engine) not in models
         models.add(id(engine))
         curve, first, last = trained(engine)
-        keras_model = Engine(spaces.build_model(settings, data.info, seed), seed, settings.training.batch_size)
+        keras_model = fresh(settings, data.info, seed)
         keras_model.prepare(train)
         expected_curve, expected_first, expected_last = trained(keras_model)
-        like_keras = _close(curve, expected_curve)
+        like_keras = _close(curve, expected_curve, 0.05 if "bfloat16" in name else 1e-3)
         if has_operations_of_its_own(name):
             alone = Networks(data.info).engine(settings, seed, train, parameters)
             expected_curve, expected_first, expected_last = trained(alone)
@@ -131,14 +158,14 @@ def main() -> None:
     print(json.dumps({"left_out": left_out, "cases": found}))
 
 
-def _close(curve: Any, other: Any) -> bool:
+def _close(curve: Any, other: Any, rtol: float) -> bool:
     """Whether two curves have the same training losses, up to rounding and what two epochs make of it.
 
     Not those of validation: a bias before batch normalization has a gradient of nothing but rounding, which Adam takes
     for a direction and the moving averages follow late.
     """
     losses, expected = ([epoch["loss"] for epoch, _ in each] for each in (curve, other))
-    return np.allclose(losses, expected, rtol=1e-3)
+    return np.allclose(losses, expected, rtol=rtol)
 
 
 def _equal(some: list[np.ndarray], others: list[np.ndarray]) -> bool:

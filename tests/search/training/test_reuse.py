@@ -22,6 +22,8 @@ CASES = dict(reuse_cases.cases())
 REUSED = {
     "adam, wider, other rate", "adam, no dropout", "other momentum", "other decay", "adamw, other weight decay",
     "rmsprop with other penalty", "cnn, other numbers", "cnn, normalized, other numbers",
+    "residual, other numbers", "separable, other numbers",
+    "scheduled otherwise", "smoothed and clipped otherwise", "averaged otherwise", "bfloat16, wider",
 }  # fmt: skip
 
 
@@ -71,7 +73,8 @@ def test_numbers_that_are_read_while_running_are_no_part_of_the_signature(change
     "change",
     [
         {"momentum": 0.0}, {"nesterov": True}, {"weight_decay": 0.1}, {"learning_rate_decay": 0.1},
-        {"optimizer": "adam"}, {"metrics": ()}, {"loss": "mse"},
+        {"optimizer": "adam"}, {"metrics": ()}, {"loss": "mse"}, {"schedule": "cosine"}, {"warmup": 0.1},
+        {"label_smoothing": 0.1}, {"gradient_clip": 1.0}, {"ema": 0.9}, {"precision": "bfloat16"},
     ],
 )  # fmt: skip
 def test_what_changes_operations_or_variables_is_part_of_the_signature(change):

@@ -1,0 +1,149 @@
+"""Schedules, moving averages, smoothing, clipping and precision while training, and over an interruption."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spaces
+from search import checkpoint as checkpoints
+from spaces import Settings, rates
+from tests.search import small
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "cosine with a warm-up": {"schedule": "cosine", "warmup": 0.3},
+    "linear": {"schedule": "linear"},
+    "one-cycle": {"schedule": "one-cycle", "warmup": 0.25, "optimizer": "sgd", "momentum": 0.9},
+    "decay of kernels": {"optimizer": "adamw", "weight_decay": 0.01},
+    "smoothing": {"label_smoothing": 0.1},
+    "clipping": {"gradient_clip": 0.1},
+    "moving average": {"ema": 0.9},
+    "bfloat16": {"precision": "bfloat16"},
+    "all together": {
+        "schedule": "one-cycle", "warmup": 0.25, "label_smoothing": 0.1, "gradient_clip": 0.5, "ema": 0.95,
+        "weight_decay": 0.01, "optimizer": "adamw", "precision": "bfloat16",
+    },
+}  # fmt: skip
+
+
+def recipe(**training: Any) -> Settings:
+    made = Settings.from_json(small.job().settings)
+    return replace(made, training=replace(made.training, **training))
+
+
+def engine_of(settings: Settings, data: spaces.Dataset) -> tuple[Any, Any]:
+    from search.training.engine import Rows, fresh
+
+    rows = Rows(data.train)
+    engine = fresh(settings, data.info, 7)
+    engine.prepare(rows)
+    return engine, rows
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_two_epochs_and_four_more_are_six_bit_for_bit(name, tmp_path, digits):
+    """The rest is trained by a trainer that knows nothing of the first part but its files."""
+    from search.clock import SystemClock
+    from search.training.trainer import Trainer
+
+    settings = recipe(**RECIPES[name]).to_json()
+    here, elsewhere = (Trainer(tmp_path, digits, SystemClock()) for _ in range(2))
+    whole = here.train(small.job("whole", settings=settings))
+    first = here.train(small.job("first", settings=settings, epochs_to=2))
+    assert first.state is not None
+    job = small.job("rest", settings=settings, epochs_from=2, history=first.epochs, resume=first.state, best=first.best)
+    rest = elsewhere.train(job)
+    assert whole.failure is None
+    assert small.curve(first) + small.curve(rest) == small.curve(whole)
+    for kind in ("state", "last", "best"):
+        found, expected = getattr(rest, kind), getattr(whole, kind)
+        small.assert_same_arrays(checkpoints.read(tmp_path, found), checkpoints.read(tmp_path, expected))
+    plain = here.train(small.job("plain", epochs_to=2))
+    assert small.curve(plain) != small.curve(first), "the recipe has an effect"
+
+
+def test_the_moving_average_is_the_weighted_mean_of_the_weights_after_every_update(digits):
+    decay, batch = 0.8, 100
+    engine, rows = engine_of(recipe(ema=decay, batch_size=batch), digits)
+    step, after = engine.model.train_step, []
+
+    def train_step(data: Any) -> Any:
+        import tensorflow as tf
+
+        logs = step(data)
+        tf.py_function(lambda: after.append(engine.model.get_weights()), [], [])
+        return logs
+
+    engine.model.train_step = train_step
+    engine.train_epoch(rows, 1)
+    engine.train_epoch(rows, 2)
+    count = 2 * -(-rows.count // batch)
+    assert len(after) == count
+    shares = np.array([decay ** (count - 1 - index) for index in range(count)])
+    for index, found in enumerate(engine.weights()):
+        expected = np.average([weights[index] for weights in after], axis=0, weights=shares)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_average_is_what_is_validated_and_kept_and_not_what_is_trained(tmp_path, digits, trainer):
+    from search.training.engine import Rows
+
+    engine, rows = engine_of(recipe(ema=0.9), digits)
+    plain, _ = engine_of(recipe(), digits)
+    engine.train_epoch(rows, 1)
+    plain.train_epoch(rows, 1)
+    for a, b in zip(engine.state()["weights"], plain.state()["weights"], strict=True):
+        np.testing.assert_array_equal(a, b)
+    validation = Rows(digits.validation)
+    found = engine.evaluate(validation)
+    plain.model.set_weights(engine.weights())
+    assert found == plain.evaluate(validation)
+    for a, b in zip(engine.state()["weights"], engine.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    outcome = trainer.train(small.job(settings=recipe(ema=0.9).to_json(), epochs_to=2))
+    kept, state = (checkpoints.read(tmp_path, file) for file in (outcome.last, outcome.state))
+    small.assert_same_arrays({"weights": kept["weights"]}, {"weights": state["average"]})
+    assert not np.array_equal(kept["weights"][0], state["weights"][0])
+
+
+def test_what_is_validated_are_the_labels_as_they_are(digits):
+    from search.training.engine import Rows
+
+    smoothed, rows = engine_of(recipe(label_smoothing=0.3), digits)
+    plain, _ = engine_of(recipe(), digits)
+    trained = smoothed.train_epoch(rows, 1)["loss"]
+    assert abs(trained - plain.train_epoch(rows, 1)["loss"]) > 1e-3
+    plain.model.set_weights(smoothed.model.get_weights())
+    validation = Rows(digits.validation)
+    assert smoothed.evaluate(validation)["loss"] == pytest.approx(plain.evaluate(validation)["loss"], rel=1e-5)
+
+
+def test_the_rate_runs_over_all_updates_of_all_epochs(digits):
+    settings = recipe(schedule="linear", optimizer="sgd", learning_rate=0.1, epochs=4, batch_size=50)
+    engine, rows = engine_of(settings, digits)
+    engine.train_epoch(rows, 1)
+    updates = -(-rows.count // 50)
+    assert int(engine.model.optimizer.iterations) == updates
+    assert float(engine.model.optimizer.learning_rate) == pytest.approx(
+        0.1 * rates.share("linear", 0.0, 1 / 4), rel=1e-5
+    )
+
+
+def test_a_residual_network_learns_in_bfloat16_as_it_does_in_float32(digits):
+    model = {
+        "family": "cnn", "block": "residual", "blocks": 1, "filters": 8, "convolutions": 2, "batch_normalization": True,
+        "squeeze_excitation": True, "global_pooling": "average",
+    }  # fmt: skip
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        made = spaces.load({
+            "name": "x", "data": {"source": "digits"}, "model": model,
+            "training": {"epochs": 3, "learning_rate": 0.01, "precision": precision},
+        })  # fmt: skip
+        engine, rows = engine_of(spaces.configure(made, {}), digits)
+        losses.append([engine.train_epoch(rows, epoch)["loss"] for epoch in (1, 2, 3)])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.1)
+    assert losses[1][2] < losses[1][0]

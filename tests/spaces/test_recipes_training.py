@@ -1,0 +1,222 @@
+"""Schedules, warm-up, smoothing, clipping, decay of kernels, moving average and precision as a space file says them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spaces
+from spaces import rates
+from spaces.data.types import DataInfo
+
+TABLE = DataInfo("tabular", (3,), "float32", "classification", "integer", 3)
+
+
+def loaded(training: dict[str, Any], baselines: tuple[Any, ...] = (), **search: Any) -> spaces.SearchSpec:
+    return spaces.load(
+        {
+            "name": "x",
+            "data": {"source": "digits"},
+            "model": {"family": "mlp", "layers": 1, "units": 4},
+            "training": {"epochs": 10, **training},
+            "search": search,
+            "baselines": list(baselines),
+        }
+    )
+
+
+def settings(**training: Any) -> spaces.Settings:
+    return spaces.configure(loaded(training), {})
+
+
+def refusals(**training: Any) -> list[str]:
+    with pytest.raises(spaces.SpaceError) as caught:
+        loaded(training)
+    return [f"{problem.key}: {problem.message}" for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup", "start", "top", "middle", "end"),
+    [
+        ("constant", 0.0, 1.0, 1.0, 1.0, 1.0),
+        ("constant", 0.2, 0.0, 1.0, 1.0, 1.0),
+        ("linear", 0.0, 1.0, 1.0, 0.5, 0.0),
+        ("linear", 0.2, 0.0, 1.0, 0.625, 0.0),
+        ("cosine", 0.0, 1.0, 1.0, 0.5, 0.0),
+        ("cosine", 0.2, 0.0, 1.0, (1 + math.cos(math.pi * 3 / 8)) / 2, 0.0),
+        ("one-cycle", 0.25, 0.04, 1.0, 0.75 * (1 - 4e-6) + 4e-6, 4e-6),
+        ("one-cycle", 0.5, 0.04, 1.0, 1.0, 4e-6),
+    ],
+)
+def test_a_schedule_at_its_start_at_the_end_of_the_warm_up_in_the_middle_and_at_its_end(
+    schedule: str, warmup: float, start: float, top: float, middle: float, end: float
+) -> None:
+    found = [rates.share(schedule, warmup, done) for done in (0.0, warmup, 0.5, 1.0)]
+    assert found == pytest.approx([start, top, middle, end], abs=1e-12)
+
+
+@pytest.mark.parametrize("schedule", rates.SCHEDULES)
+@pytest.mark.parametrize("warmup", [0.0, 0.3])
+def test_the_optimizers_rate_is_the_schedules_at_every_update(schedule: str, warmup: float, tensorflow: None) -> None:
+    made = settings(optimizer="sgd", learning_rate=0.4, schedule=schedule, warmup=warmup)
+    from spaces.model import make_optimizer
+    from spaces.scheduled_rate import scheduled
+
+    optimizer = make_optimizer(made.training)
+    rate = scheduled(optimizer)
+    if schedule == "constant" and not warmup:
+        assert rate is None
+        return
+    assert rate is not None
+    rate.updates_per_epoch.assign(7.0)
+    found = []
+    for update in range(71):
+        optimizer.iterations.assign(update)
+        found.append(float(optimizer.learning_rate))
+    expected = [0.4 * rates.share(schedule, warmup, update / 70) for update in range(71)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_cycle_warms_up_for_a_quarter_unless_told_otherwise() -> None:
+    assert settings(schedule="one-cycle").training.warmup == 0.25
+    assert settings(schedule="one-cycle", warmup=0.1).training.warmup == 0.1
+    assert settings(schedule="cosine").training.warmup == 0.0
+
+
+def test_the_schedule_spans_the_longest_training_whatever_a_trial_is_asked_for() -> None:
+    spec = loaded({"epochs": {"min": 2, "max": 18}, "schedule": "cosine"}, algorithm="hyperband")
+    assert spaces.configure(spec, {}).training.epochs == 18
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        (
+            {"schedule": "cosine", "learning_rate_decay": 1e-6},
+            "training.learning_rate_decay: has no effect: it needs schedule constant",
+        ),
+        (
+            {"warmup": 0.1, "learning_rate_decay": 1e-6},
+            "training.learning_rate_decay: has no effect: it needs warmup 0",
+        ),
+        (
+            {"loss": "mse", "label_smoothing": 0.1},
+            "training.label_smoothing: has no effect: the loss is one of regression, which has no classes",
+        ),
+        (
+            {"schedule": "cosin"},
+            "training.schedule: found 'cosin'; allowed: constant, cosine, linear, one-cycle (did you mean 'cosine'?)",
+        ),
+        ({"warmup": 1}, "training.warmup: found 1; allowed: a number of at least 0 and below 1"),
+        ({"ema": 1}, "training.ema: found 1; allowed: a number of at least 0 and below 1"),
+        ({"gradient_clip": -1}, "training.gradient_clip: found -1; allowed: a number of at least 0"),
+        ({"precision": "float16"}, "training.precision: found 'float16'; allowed: float32, bfloat16 (did you mean "
+                                   "'bfloat16'?)"),
+    ],
+)  # fmt: skip
+def test_what_has_no_effect_or_no_meaning_is_refused(training: dict[str, Any], expected: str) -> None:
+    assert any(expected.startswith(found) or found.startswith(expected) for found in refusals(**training))
+
+
+def test_all_are_ordinary_settings_with_conditions() -> None:
+    spec = loaded(
+        {
+            "schedule": ["constant", "cosine"], "warmup": [0.0, 0.1], "learning_rate_decay": [0.0, 1e-4],
+            "label_smoothing": {"min": 0.0, "max": 0.2}, "ema": [0.0, 0.999], "gradient_clip": [0.0, 1.0],
+            "precision": ["float32", "bfloat16"],
+        },
+        algorithm="random",
+    )  # fmt: skip
+    for values in spaces.sample(spec, 0, 30):
+        steady = values["schedule"] == "constant" and values["warmup"] == 0
+        assert ("learning_rate_decay" in values) == steady
+        made = spaces.configure(spec, values).training
+        assert (made.ema, made.precision, made.schedule) == (values["ema"], values["precision"], values["schedule"])
+    assert spaces.dump(spaces.load(spaces.plain.to_plain(spec))) == spaces.dump(spec)
+
+
+def test_a_baseline_may_have_a_recipe_of_its_own() -> None:
+    own = {"name": "b", "values": {"schedule": "one-cycle", "ema": 0.99}}
+    spec = loaded({"schedule": ["constant", "cosine"]}, (own,))
+    made = spaces.configure_baseline(spec, spec.baselines[0])
+    assert (made.training.schedule, made.training.warmup, made.training.ema) == ("one-cycle", 0.25, 0.99)
+
+
+def test_stored_settings_of_before_mean_what_they_meant() -> None:
+    made = settings()
+    stored = made.to_json()
+    new = ("schedule", "warmup", "label_smoothing", "gradient_clip", "ema", "precision")
+    stored["training"] = {name: value for name, value in stored["training"].items() if name not in new}
+    assert spaces.Settings.from_json(stored) == made
+
+
+def test_only_kernels_decay(tensorflow: None) -> None:
+    made = settings(optimizer="sgd", learning_rate=0.5, weight_decay=0.1)
+    normalized = spaces.configure(
+        spaces.load({
+            "name": "x", "data": {"source": "digits"}, "training": {"epochs": 1},
+            "model": {"family": "mlp", "layers": 1, "units": 4, "batch_normalization": True},
+        }), {},
+    )  # fmt: skip
+    made = spaces.Settings(made.family, normalized.model, made.training, {})
+    model = spaces.build_model(made, TABLE, seed=0)
+    ones = [np.ones_like(array) for array in model.get_weights()]
+    model.set_weights(ones)
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
+    optimizer.apply([np.zeros(v.shape, "float32") for v in model.trainable_variables], model.trainable_variables)
+    for variable in model.trainable_variables:
+        expected = 1 - 0.5 * 0.1 if variable.name == "kernel" else 1.0
+        np.testing.assert_allclose(np.asarray(variable), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("output", ["probabilities", "logits"])
+@pytest.mark.parametrize("labels", ["integer", "one-hot", "binary"])
+def test_smoothing_shares_a_label_out_while_training_alone(labels: str, output: str, tensorflow: None) -> None:
+    from spaces.loss import make_loss
+
+    rng = np.random.default_rng(0)
+    classes = 2 if labels == "binary" else 4
+    info = DataInfo(
+        "tabular", (3,), "float32", "classification", "one-hot" if labels == "one-hot" else "integer", classes
+    )
+    loss = make_loss("binary_crossentropy" if labels == "binary" else "auto", info, output, 0.2)
+    y = rng.integers(0, classes, 6)
+    logits = rng.normal(size=(6, 1 if labels == "binary" else classes)).astype("float32")
+    if labels == "binary":
+        both = np.hstack([np.zeros_like(logits), logits])
+        given = y[:, None] if output == "logits" else y
+    else:
+        both = logits
+        given = np.eye(classes, dtype="float32")[y] if labels == "one-hot" else y
+    chances = np.exp(both) / np.exp(both).sum(axis=1, keepdims=True)
+    answers = logits if output == "logits" else (chances[:, 1:] if labels == "binary" else chances)
+    for training, share in ((True, 0.2), (False, 0.0)):
+        loss.training = training
+        wanted = np.eye(classes)[y] * (1 - share) + share / classes
+        expected = -(wanted * np.log(chances)).sum(axis=1).mean()
+        assert float(loss(given, answers)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_gradients_are_clipped_by_their_common_norm(tensorflow: None) -> None:
+    from spaces.model import make_optimizer
+
+    made = settings(optimizer="sgd", learning_rate=1.0, gradient_clip=0.5)
+    import keras
+
+    weights = [keras.Variable(np.zeros(2, "float32")), keras.Variable(np.zeros(1, "float32"))]
+    make_optimizer(made.training).apply([np.array([3.0, 0.0], "float32"), np.array([4.0], "float32")], weights)
+    np.testing.assert_allclose(np.concatenate([np.asarray(w) for w in weights]), [-0.3, 0.0, -0.4], rtol=1e-6)
+
+
+def test_bfloat16_computes_the_hidden_layers_and_nothing_else(tensorflow: None) -> None:
+    made = settings(precision="bfloat16")
+    model = spaces.build_model(made, TABLE)
+    assert {layer.name: layer.compute_dtype for layer in model.layers} == {
+        "flatten": "bfloat16", "dense_0": "bfloat16", "output": "float32",
+    }  # fmt: skip
+    assert {variable.dtype for variable in model.weights} == {"float32"}
+    assert {layer.compute_dtype for layer in spaces.build_model(made.trained(), TABLE).layers} == {"float32"}
