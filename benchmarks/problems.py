@@ -245,7 +245,7 @@ def _crossing(_: Values, score: float) -> Floats:
     """What is fast ends low: the early epochs rank the other way round."""
     weight = 1 / (1 + np.exp(-(_EPOCH - 26) / 4))
     weight /= weight[-1]
-    return weight * score + (1 - weight) * (-0.7 * score - 3)
+    return weight * score + (1 - weight) * (-0.7 * score - 5)
 
 
 def _late(_: Values, score: float) -> Floats:
