@@ -10,7 +10,7 @@ from ._curves import Curve, Stage
 _AGREEMENT = 0.6
 _TIED = 0.5
 _MOST = 100
-_FEW = 5
+_FEW, _STILL = 5, 2
 
 
 def finished(curve: Curve, longest: int) -> bool:
@@ -38,10 +38,14 @@ def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     """
     ended = [c for c in curves if finished(c, longest)][-_MOST:]
     finals = np.array([max(c.scores.values()) for c in ended])
-    length = first
+    length, enough = first, _FEW
     while length <= longest / 2:
-        if not _all_alike(curves, length) and _agreement(_scores(ended, length), finals) >= _AGREEMENT:
+        alike = _all_alike(curves, length, enough)
+        if not alike and _agreement(_scores(ended, length), finals) >= _AGREEMENT:
             return length
+        if alike:
+            # Where all were alike so far, two that still are will do.
+            enough = _STILL
         length *= 2
     return longest
 
@@ -62,12 +66,12 @@ def _agreement(early: Floats, finals: Floats) -> float:
     return float((apart * (1 + alike) / 2).sum() / apart.sum())
 
 
-def _all_alike(curves: Sequence[Curve], length: int) -> bool:
-    """Whether most of the scores after `length` epochs are one and the same."""
+def _all_alike(curves: Sequence[Curve], length: int, enough: int) -> bool:
+    """Whether most of the scores after `length` epochs, at least `enough` of them, are one and the same."""
     reached = [c for c in curves if c.scores and (c.stopped or c.epochs >= length) and c.stage is not Stage.RUNNING]
     early = _scores(reached[-_MOST:], length)
     early = early[~np.isnan(early)]
-    if len(early) < _FEW:
+    if len(early) < enough:
         return False
     _, counts = np.unique(early, return_counts=True)
     return bool(counts.max() > _TIED * len(early))

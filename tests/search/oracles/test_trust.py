@@ -45,6 +45,8 @@ def test_a_length_after_which_most_score_the_same_tells_nothing():
     flat = [curve([0.1] * 4) for _ in range(6)]
     assert telling_length(flat[:4], 1, LONGEST) == 1
     assert telling_length(flat, 1, LONGEST) == 8
+    assert telling_length([*flat, curve([0.1] * 8)], 1, LONGEST) == 8
+    assert telling_length([*flat, curve([0.1] * 8), curve([0.1] * 8)], 1, LONGEST) == LONGEST
     apart = [curve([0.1, 0.1, 0.1 + index / 10, 0.2 + index / 10]) for index in range(6)]
     assert telling_length(apart, 1, LONGEST) == 4
 
