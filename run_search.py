@@ -85,8 +85,7 @@ def run(
         overrides += [f"search.max_trials={max_trials}"] if max_trials is not None else []
         overrides += [f"search.seed={seed}"] if seed is not None else []
         spec = spaces.load(space, overrides)
-        for reference, file in spaces.imports(spec):
-            _say(f"this space runs Python code: {reference} from {file}", quiet=False)
+        _announce(spec)
         allowed = _budget(budget, until)
         if dry_run:
             print(spaces.dump(spec), end="")
@@ -137,6 +136,7 @@ def resume(
 
         found = search.open_run(run)
         spec, allowed = found.spec, going_on(run, _budget(budget, until))
+        _announce(spec)
         _load_tensorflow()
         count = _workers(workers)
 
@@ -166,13 +166,15 @@ def check(
         import spaces
 
         spec = spaces.load(space, set_ or [])
+        _announce(spec)
         allowed = _budget(budget, until)
+        from results.formats import plain_json
         from search.rehearsal import rehearse
         from search.rehearsal_view import show
 
         found = rehearse(spec, timed=allowed.limited)
         if format == "json":
-            print(json.dumps(found.to_json(), indent=2))
+            print(plain_json(found.to_json()))
         else:
             show(found, _out(), allowed.left)
         if found.fails:
@@ -194,6 +196,7 @@ def status(
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import results
+        from results.formats import plain_json
         from results.progress_view import show_status
 
         while True:
@@ -202,7 +205,7 @@ def status(
             if watch and console.is_terminal:
                 console.clear()
             if format == "json":
-                print(json.dumps(found, indent=None if watch else 2), flush=True)
+                print(plain_json(found, indent=None if watch else 2), flush=True)
             else:
                 show_status(found, console)
             if not (watch and found["active"]):
@@ -284,6 +287,9 @@ def export(
 ) -> None:
     """Export the best model of a run and verify each file in a fresh process."""
     with _errors(verbose, quiet):
+        from search import open_run
+
+        _announce(open_run(run).spec)
         if not _export(run, trial, formats, output, quiet):
             raise typer.Exit(FAILED)
 
@@ -337,11 +343,12 @@ def predict(
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import results
+        from results.formats import plain_json
         from results.predicting.show import show
 
         found = results.predict(model, files)
         if format == "json":
-            print(json.dumps([prediction.to_json() for prediction in found], indent=2))
+            print(plain_json([prediction.to_json() for prediction in found]))
         else:
             show(found, _out())
         if grid is not None:
@@ -361,12 +368,15 @@ def reproduce(
     """Train one configuration of a run again and show both scores."""
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
+        from results.formats import plain_json
+        from search import open_run
         from search.reproduce import reproduce as again
         from search.reproduce import summary
 
+        _announce(open_run(run).spec)
         found = again(run, configuration)
         if format == "json":
-            print(json.dumps(summary(found), indent=2))
+            print(plain_json(summary(found)))
         else:
             for key, value in summary(found).items():
                 print(f"{key}: {value}")
@@ -413,11 +423,22 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
     import warnings
 
     from results.errors import ResultError
-    from search import CheckpointError, DiskError, NotReported, RunError, SearchFailed
+    from search import CheckpointError, DamageWarning, DiskError, NotReported, RunError, SearchFailed
     from spaces import CodeError, DataError, SpaceError
+
+    told: set[str] = set()
+
+    def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, DamageWarning):
+            show(message, category, *where, **more)
+        elif str(message) not in told:
+            told.add(str(message))
+            _say(f"warning: {message}", quiet)
 
     try:
         with warnings.catch_warnings():
+            show, warnings.showwarning = warnings.showwarning, tell
+            warnings.simplefilter("always", DamageWarning)
             if quiet:
                 warnings.simplefilter("ignore")
             yield
@@ -559,6 +580,14 @@ def _workers(given: str) -> int | None:
 def _one_of(given: str, *allowed: str) -> None:
     if given not in allowed:
         raise _UsageError(f"--format {given}: must be one of {', '.join(allowed)}")
+
+
+def _announce(spec: Any) -> None:
+    """Tells, before anything of it is imported, whose code will run."""
+    import spaces
+
+    for reference, file in spaces.imports(spec):
+        _say(f"this space runs Python code: {reference} from {file}", quiet=False)
 
 
 def _say(message: str, quiet: bool) -> None:

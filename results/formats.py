@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from results.errors import OptionError, ResultError
 from results.tables import Table, Value
 from results.text import cell
+from search import atomic
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,18 +51,14 @@ def write(
         else:
             console.file.write(_TEXT[chosen](table))
         return
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        if chosen == "parquet":
-            write_parquet(table, temporary)
-        else:
-            text = _rich_text(table) if chosen == "rich" else _TEXT[chosen](table)
-            temporary.write_text(text, encoding="utf-8", newline="")
-        os.replace(temporary, output)
+        with atomic.replacing(output) as stream:
+            if chosen == "parquet":
+                write_parquet(table, stream)
+            else:
+                stream.write((_rich_text(table) if chosen == "rich" else _TEXT[chosen](table)).encode())
     except OSError as error:
         raise ResultError(f"{output}: cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def csv_text(table: Table) -> str:
@@ -79,6 +76,20 @@ def csv_text(table: Table) -> str:
 def json_text(table: Table) -> str:
     """A list of objects, one per row, with null for missing values and no NaN."""
     return json.dumps([dict(row) for row in table.rows], indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def finite_only(data: Any) -> Any:
+    """Plain data in which None stands for numbers that are not finite."""
+    if isinstance(data, Mapping):
+        return {key: finite_only(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite_only(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def plain_json(data: Any, indent: int | None = 2) -> str:
+    """JSON text of plain data; numbers that are not finite, which JSON does not know, become null."""
+    return json.dumps(finite_only(data), indent=indent, allow_nan=False)
 
 
 def markdown_text(table: Table) -> str:
@@ -100,7 +111,7 @@ def markdown_escape(text: str) -> str:
     return " ".join(text.split())
 
 
-def write_parquet(table: Table, path: Path) -> None:
+def write_parquet(table: Table, file: Path | BinaryIO) -> None:
     """Writes a Parquet file with one typed column each; a column that mixes text and numbers becomes text.
 
     Raises:
@@ -113,7 +124,7 @@ def write_parquet(table: Table, path: Path) -> None:
     except ImportError as error:
         raise ResultError('parquet needs pyarrow: pip install "keras-nightshift[parquet]"') from error
     data = {name: _typed([row[name] for row in table.rows]) for name in table.columns}
-    parquet.write_table(pyarrow.table(data), path)
+    parquet.write_table(pyarrow.table(data), file)
 
 
 def _format(format: str | None, output: Path | None) -> str:
@@ -145,7 +156,7 @@ def _csv_cell(value: Value) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         return "'" + value
     return str(value)
 

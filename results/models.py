@@ -11,6 +11,7 @@ import numpy as np
 
 from results.errors import ResultError
 from search import checkpoint as checkpoints
+from search.agreement import require_agreement
 from search.configuration import Configuration, configurations, ranked
 from search.errors import CheckpointError
 from search.rundir import Run, open_run
@@ -122,7 +123,9 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
     Raises:
         ResultError: The checkpoint is missing or damaged, or the architecture cannot be built again or has other
             weights now (a `python` family whose function has changed).
+        RunError: The space file of the run does not give the settings that were recorded.
     """
+    require_agreement(Run(directory), [model.trial])
     load_tensorflow()
     from spaces import build_model
 
@@ -131,7 +134,7 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
     except CheckpointError as error:
         raise ResultError(
             f"the checkpoint of {model.trial.id!r} is damaged or missing ({error}); "
-            "choose another trial, or train this one again with `reproduce`"
+            "choose another trial; `resume` trains a winner or a baseline again whose checkpoint is lost"
         ) from error
     try:
         built = build_model(Settings.from_json(model.trial.settings), info)
@@ -147,13 +150,11 @@ def data_info(reader: RunReader) -> DataInfo:
     """What the run recorded about its data.
 
     Raises:
-        ResultError: The record is missing or not of this version.
+        RunError: The record is missing or damaged.
+        ResultError: It is not of this version.
     """
-    data = reader.meta("data")
-    if not isinstance(data, dict) or "info" not in data:
-        raise ResultError(f"{reader.directory}: the run has not recorded its data yet; it has trained nothing")
     try:
-        return DataInfo.from_json(data["info"])
+        return DataInfo.from_json(reader.meta("data")["info"])
     except (TypeError, ValueError, AttributeError) as error:
         raise ResultError(
             f"{reader.directory}: its record of the data was written by another version ({error})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from results.errors import ResultError
 from results.measured import TEST, objective_metric
 from results.ranking import Source
 from results.statistics import Interval, mcnemar, wilson
+from search import arrays
 from search.rundir import Run, open_run
 from search.store import Evaluation
 from search.trial import TrialKind
@@ -89,12 +89,12 @@ def _correct(run: Run, evaluation: Evaluation) -> Any:
     if not path.resolve().is_relative_to(run.directory.resolve()):
         raise ResultError(f"{evaluation.file}: lies outside the run directory")
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            predictions, labels = stored["predictions"], stored["labels"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        stored = arrays.load(path, "predictions", "labels")
+    except (OSError, ValueError) as error:
         raise ResultError(f"{path}: predictions cannot be read ({error})") from error
-    if len(predictions) == 0 or len(predictions) != len(labels):
-        raise ResultError(f"{path}: {len(predictions)} predictions for {len(labels)} labels")
+    predictions, labels = stored["predictions"], stored["labels"]
+    if predictions.ndim != 2 or not predictions.size or labels.shape[:1] != predictions.shape[:1]:
+        raise ResultError(f"{path}: predictions of shape {predictions.shape} for labels of shape {labels.shape}")
     # One output is the probability of the second of two classes.
     chosen = predictions[:, 0] > 0.5 if predictions.shape[1] == 1 else predictions.argmax(axis=1)
     expected = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(len(labels))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from search.errors import CheckpointError, DiskError, NotReported, RunError, SearchFailed
+from search.errors import CheckpointError, DamageWarning, DiskError, NotReported, RunError, SearchFailed
 from search.oracles import oracle
 from search.rundir import Run, open_run
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Budget",
     "CheckpointError",
+    "DamageWarning",
     "DiskError",
     "NotReported",
     "Run",

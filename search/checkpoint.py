@@ -6,16 +6,14 @@ in one write, is read without building anything, and fails with an ordinary `OSE
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from search import arrays, atomic
 from search.errors import CheckpointError, DiskError
 from search.trial import Checkpoint
 
@@ -37,23 +35,13 @@ def write(run: Path, file: str, groups: Arrays, epoch: int) -> Checkpoint:
         DiskError: It cannot be written; a file of that name from before is untouched.
     """
     target = run / file
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    named: dict[str, Any] = {f"{name}/{i}": a for name, group in groups.items() for i, a in enumerate(group)}
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as stream:
-            named: dict[str, Any] = {f"{name}/{i}": a for name, group in groups.items() for i, a in enumerate(group)}
+        with atomic.replacing(target) as stream:
             np.savez(stream, **named)
-            stream.flush()
-            os.fsync(stream.fileno())
-        checkpoint = Checkpoint(file, temporary.stat().st_size, _digest(temporary), epoch)
-        os.replace(temporary, target)
+        return Checkpoint(file, target.stat().st_size, _digest(target), epoch)
     except OSError as error:
-        _discard(temporary)
         raise DiskError(f"{target}: cannot be written ({error.strerror or error})") from error
-    except BaseException:
-        _discard(temporary)
-        raise
-    return checkpoint
 
 
 def read(run: Path, checkpoint: Checkpoint) -> dict[str, list[np.ndarray]]:
@@ -62,21 +50,32 @@ def read(run: Path, checkpoint: Checkpoint) -> dict[str, list[np.ndarray]]:
     Raises:
         CheckpointError: The file is missing, torn, changed since, or lies outside the run directory.
     """
+    path = _found(run, checkpoint)
+    try:
+        return _grouped(arrays.load(path))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+
+
+def intact(run: Path, checkpoint: Checkpoint) -> bool:
+    """Whether the file is there as it was recorded."""
+    try:
+        _found(run, checkpoint)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _found(run: Path, checkpoint: Checkpoint) -> Path:
     path = run / checkpoint.file
     if not path.resolve().is_relative_to(run.resolve()):
         raise CheckpointError(f"{checkpoint.file}: lies outside the run directory")
     try:
         if path.stat().st_size != checkpoint.bytes or _digest(path) != checkpoint.digest:
             raise CheckpointError(f"{path}: not the file that was recorded (torn or changed)")
-        with np.load(path, allow_pickle=False) as stored:
-            return _grouped({name: stored[name] for name in stored.files})
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from error
-
-
-def _discard(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+    return path
 
 
 def _grouped(stored: Mapping[str, np.ndarray]) -> dict[str, list[np.ndarray]]:

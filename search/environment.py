@@ -70,6 +70,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def others(own: int) -> float:
+    """How many threads of other programs want a core, over the last minute; 0 where the system does not say.
+
+    Args:
+        own: Threads of this program that are at work.
+    """
+    try:
+        return max(0.0, os.getloadavg()[0] - own)
+    except OSError:
+        return 0.0
+
+
 def git(directory: Path) -> dict[str, Any] | None:
     """Commit of the checkout around `directory` and whether it has uncommitted changes; None outside of one."""
     try:

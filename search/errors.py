@@ -9,6 +9,10 @@ class RunError(Exception):
     """The run directory cannot be used as asked; the message says why and what to do. Nothing was changed."""
 
 
+class DamageWarning(UserWarning):
+    """Part of a run's store is damaged; it is left out, and the rest is shown."""
+
+
 class CheckpointError(Exception):
     """A checkpoint is missing, torn or not the one that was recorded. Train its configuration again."""
 

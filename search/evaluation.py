@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import spaces
+from search import atomic, layout
 from search import checkpoint as checkpoints
-from search import layout
 from search.clock import Clock
 from search.seeds import derive
 from search.store import Evaluation, RunStore
@@ -109,8 +109,5 @@ def decided(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _write(path: Path, **arrays: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with open(temporary, "wb") as stream:
+    with atomic.replacing(path) as stream:
         np.savez(stream, **arrays)
-    temporary.replace(path)

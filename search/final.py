@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 
 from search import evaluation, housekeeping, timeplan
-from search.budget import Deadline
 from search.configuration import Configuration
 from search.errors import CheckpointError, DiskError, SearchFailed
 from search.evaluation import Evaluate, FinalModel
 from search.horizon import Horizon
 from search.observer import Observer
-from search.retraining import RetrainingSource, best_length, fresh_scores, retrained
+from search.retraining import RetrainingSource, retrained
 from search.runner import Runner, unfinished
 from search.searching import Searching
-from search.sources import ListSource, winner_trial
 from search.store import RunStore
-from search.trial import Trial, TrialKind, TrialState
+from search.trial import TrialKind
+from search.winner import FinalModels, final_models, final_weights
 from spaces import Dataset, SearchSpec
 
 
@@ -61,6 +59,7 @@ class FinalPhase:
         self._horizon = horizon
         self._observer = observer
         self._evaluate_model = evaluate
+        self._models = FinalModels(spec, store, runner, horizon, observer)
 
     def go(self) -> None:
         """Retrains, chooses, trains the winner and evaluates; returns early if the runner was asked to stop.
@@ -124,97 +123,29 @@ class FinalPhase:
     # The winner
 
     def _make_winner(self) -> None:
-        if self._store.meta("winner") is not None:
-            return
-        best = self._best()
-        chosen = self._chosen(best)
-        winner = self._train_winner(chosen)
-        if self._runner.stopping:
-            return
-        self._store.put_meta(winner=winner.id if winner is not None else self._stand_in(chosen, best).id)
+        winner = self._store.trial(self._store.meta("winner") or "")
         if winner is not None:
+            winner = self._models.with_weights(winner)
+        if winner is None and not self._runner.stopping:
+            best = self._best()
+            winner = self._models.winner(best)
+            if winner is None and not self._runner.stopping:
+                raise SearchFailed(f"no model of {best[0].name} or of the next best could be made, and none was kept")
+        if winner is None:
+            return
+        self._store.put_meta(winner=winner.id)
+        if winner.kind is TrialKind.WINNER:
             # They were kept in case that the final training would not get to its end.
             housekeeping.forget(self._run, self._store, self._store.trials(TrialKind.CANDIDATE))
-
-    def _chosen(self, best: list[Configuration]) -> Configuration:
-        """The candidate with the best mean over its fresh seeds; without retraining, the best of the search."""
-        scores = fresh_scores(self._store.trials(TrialKind.CANDIDATE))
-        measured = [c for c in best if scores.get(c.id)]
-        if not measured:
-            return best[0]
-        sign = 1.0 if self._spec.objective.direction == "min" else -1.0
-        return min(measured, key=lambda c: sign * statistics.fmean(scores[c.id]))
-
-    def _train_winner(self, chosen: Configuration) -> Trial | None:
-        """The whole final training of the chosen configuration; None if it failed, or there was no time for it."""
-        with_validation = self._spec.final.train_on_validation
-        epochs = best_length(self._store.trials(TrialKind.CANDIDATE), chosen) if with_validation else None
-        earlier = self._winners(chosen)
-        trial = next((t for t in earlier if t.state is TrialState.RUNNING or _whole(t)), None)
-        if trial is None:
-            if not self._has_time_for(chosen, epochs):
-                return None
-            trial = winner_trial(self._spec, chosen, epochs, self._horizon.budget.clock.now(), len(earlier) + 1)
-        data, keep = ("train+validation", ("last",)) if with_validation else ("train", ("best",))
-        source = ListSource(
-            self._spec, self._store, self._horizon.budget.clock, self._training_end, [trial], data, keep
-        )
-        self._observer.phase("final training", 1)
-        self._runner.run(source, unfinished(self._store.trials(TrialKind.WINNER)))
-        done = self._store.trial(trial.id)
-        return done if done is not None and _whole(done) else None
-
-    def _has_time_for(self, chosen: Configuration, epochs: int | None) -> bool:
-        left = self._horizon.retraining_left(self._best(), self._pace())
-        expected = self._pace().factor * timeplan.training_seconds(chosen, epochs)
-        if left is None or expected <= left:
-            return True
-        self._observer.message(
-            "warning",
-            f"no time for the final training: it takes about {expected:.0f} s, and {max(0.0, left):.0f} s are left",
-        )
-        return False
-
-    def _winners(self, chosen: Configuration) -> list[Trial]:
-        return [t for t in self._store.trials(TrialKind.WINNER) if t.configuration == chosen.id]
-
-    def _stand_in(self, chosen: Configuration, best: list[Configuration]) -> Trial:
-        """The trial with the best checkpoint there is, in place of a final training that failed or was cut short."""
-        cut = [t for t in self._winners(chosen) if t.outcome is not None and t.outcome.epochs]
-        found = self._best_seed(chosen) or _with_checkpoint(chosen)
-        found = found or next((t for c in best if (t := _with_checkpoint(c)) is not None), None)
-        found = found or next((t for t in cut if t.outcome is not None and (t.outcome.last or t.outcome.best)), None)
-        if found is None:
-            raise SearchFailed(f"the final training of {chosen.name} failed and no checkpoint of it is left")
-        if self._winners(chosen):
-            self._warn(f"the final training of {chosen.name} did not get to its end: {found.id} stands in for it")
-        return found
-
-    def _best_seed(self, chosen: Configuration) -> Trial | None:
-        """The best whole training of the chosen configuration from a fresh seed."""
-        sign = 1.0 if self._spec.objective.direction == "min" else -1.0
-        scored = [
-            (sign * trial.outcome.score, trial.id, trial)
-            for trial in self._store.trials(TrialKind.CANDIDATE)
-            if trial.configuration == chosen.id
-            and trial.outcome is not None
-            and trial.outcome.whole
-            and trial.outcome.score is not None
-            and trial.outcome.best is not None
-        ]
-        return min(scored)[2] if scored else None
-
-    def _training_end(self) -> Deadline | None:
-        return self._horizon.budget.training_end
 
     # What follows
 
     def _search_on(self) -> None:
         """Uses what is left of the time; trials that were begun and not ended get their end."""
         if self._timed_out and self._winner_is_whole():
-            self._searching.go(self._runner, lambda _: self._training_end())
+            self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
         elif unfinished(self._store.trials(TrialKind.SEARCH, TrialKind.BASELINE)):
-            self._searching.finish(self._runner, lambda _: self._training_end())
+            self._searching.finish(self._runner, lambda _: self._horizon.budget.training_end)
 
     def _winner_is_whole(self) -> bool:
         """Its checkpoint is its own then; that of a search trial might have to give way to those of better ones."""
@@ -228,8 +159,15 @@ class FinalPhase:
             return
         models = final_models(self._store)
         self._observer.phase("evaluation", len(models))
-        for model in models:
-            self._measure(model)
+        for trial in models:
+            found = self._models.with_weights(trial)
+            if self._runner.stopping:
+                return
+            weights = final_weights(found) if found is not None else None
+            if found is None or weights is None:
+                self._models.warn(f"{trial.id}: is not measured, since its model is lost")
+                continue
+            self._measure(FinalModel(found, weights))
 
     def _measure(self, model: FinalModel) -> None:
         clock, seed = self._horizon.budget.clock, self._spec.search.seed
@@ -239,33 +177,6 @@ class FinalPhase:
             raise
         except Exception as error:
             # Whatever is wrong with one model, the others, the export and the report are there in the morning.
-            self._warn(f"{model.trial.id} could not be measured on the test part ({type(error).__name__}: {error})")
-
-    def _warn(self, text: str) -> None:
-        self._store.add_event(self._horizon.budget.clock.now(), "warning", text)
-        self._observer.message("warning", text)
-
-
-def _whole(trial: Trial) -> bool:
-    return trial.outcome is not None and trial.outcome.whole
-
-
-def _with_checkpoint(configuration: Configuration) -> Trial | None:
-    """The trial of a configuration that holds its best weights."""
-    if configuration.best is None:
-        return None
-    holders = [t for t in configuration.trials if t.outcome is not None and t.outcome.best == configuration.best]
-    return holders[-1] if holders else None
-
-
-def final_models(store: RunStore) -> list[FinalModel]:
-    """The winner and every baseline that finished, with the weights that their protocols leave them with."""
-    winner = store.meta("winner")
-    models = []
-    for trial in store.trials():
-        if trial.outcome is None or (trial.id != winner and trial.kind is not TrialKind.BASELINE):
-            continue
-        weights = trial.outcome.last or trial.outcome.best
-        if weights is not None:
-            models.append(FinalModel(trial, weights))
-    return models
+            self._models.warn(
+                f"{model.trial.id} could not be measured on the test part ({type(error).__name__}: {error})"
+            )

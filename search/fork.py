@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.errors import DiskError, RunError
-from search.rundir import Run
+from search.rundir import Run, require_inside
 from search.store import RunStore
 from search.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
 
@@ -30,6 +30,7 @@ def take_over(old: Run, store: RunStore) -> int:
         RunError: The runs differ in their data or in their objective, so that scores cannot be compared.
         DiskError: A checkpoint cannot be copied.
     """
+    require_inside(old.directory)
     with old.read() as reader:
         for fact, name in (("data", "data"), ("objective", "objective")):
             mine, theirs = store.meta(fact), reader.meta(fact)
@@ -78,4 +79,5 @@ def _copied(origin: Path, outcome: Outcome, target: Path) -> Checkpoint | None:
 
 
 def _evidence_id(trial_id: str) -> str:
-    return trial_id if trial_id.startswith("old-") else f"old-{trial_id}"
+    # Evidence of evidence gets another prefix: its old id may be that of a trial of the run in between.
+    return f"old-{trial_id}"

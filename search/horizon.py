@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from search import timeplan
+from search import environment, timeplan
 from search.budget import Budget, Deadline
 from search.configuration import Configuration
 from search.timeplan import NOTHING_DONE, UNKNOWN_PACE, Done, FinalPlan, Pace
@@ -25,21 +26,22 @@ class Horizon:
     Attributes:
         budget: The time of the sitting.
         slots: Trainings at the same time.
+        threads: Threads of each of them.
         doubt: Why the promised time cannot be kept, or at what price, in words; None if nothing speaks against it.
     """
 
     def __init__(self, budget: Budget, spec: SearchSpec, data: Dataset) -> None:
         self.budget = budget
-        self.slots = 1
+        self.slots = self.threads = 1
         self._spec = spec
         self._validation_rows = len(data.validation)
         self._test_rows = 0 if data.test is None else len(data.test)
         # How long it took to get here tells how fast the machine is today.
-        slowness = timeplan.slowness(budget.spent, budget.worked)
+        self._slowness = slowness = timeplan.slowness(budget.spent, budget.worked)
         wanted, left = timeplan.seconds_after(budget.total, slowness), budget.left
-        self._files = wanted if left is None else max(0.0, min(wanted, _MOST_KEPT * left))
+        self._most = math.inf if left is None else max(0.0, _MOST_KEPT * left)
         self._begun = budget.spent
-        budget.keep(self._files)
+        budget.keep(min(wanted, self._most))
         self.doubt = None if left is None else timeplan.doubt(left, wanted, slowness)
 
     def full(self, ranked: Sequence[Configuration]) -> FinalPlan:
@@ -55,7 +57,10 @@ class Horizon:
         """Keeps as much time for evaluation, export and report as is now known to be needed."""
         measured = [*ranked[:1], *(c for c in ranked if c.baseline)]
         evaluation = timeplan.evaluation_seconds(measured, self._validation_rows, self._test_rows)
-        self.budget.keep(max(1.0, pace.factor) * (self._files + evaluation))
+        crowded = timeplan.crowded(environment.others(self.slots * self.threads), environment.cores())
+        slowness = max(self._slowness, crowded, pace.factor)
+        files = timeplan.seconds_after(self.budget.total, slowness)
+        self.budget.keep(min(files + max(1.0, pace.factor) * evaluation, self._most))
 
     def search_end(
         self, ranked: Sequence[Configuration], done: Done = NOTHING_DONE, pace: Pace = UNKNOWN_PACE

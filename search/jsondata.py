@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from search.trial import Checkpoint, Epoch, Failure, FailureReason, Outcome, Stop
+from search.trial import Outcome
 
 _SPECIAL = "$float"
 
@@ -22,8 +22,13 @@ def dumps(data: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    """The inverse of `dumps`; tuples come back as lists."""
-    return json.loads(text, object_hook=_revive)
+    """The inverse of `dumps`; tuples come back as lists.
+
+    Raises:
+        ValueError: It is not JSON.
+        RecursionError: It is nested too deeply.
+    """
+    return json.loads(text, object_hook=_revive, parse_constant=_refuse)
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
@@ -42,22 +47,6 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def outcome_from_json(data: Mapping[str, Any], epochs: tuple[Epoch, ...]) -> Outcome:
-    """The inverse of `outcome_to_json`."""
-    failure = data["failure"]
-    return Outcome(
-        epochs=epochs,
-        score=data["score"],
-        best_epoch=data["best_epoch"],
-        stopped=Stop(data["stopped"]) if data["stopped"] else None,
-        parameters=data["parameters"],
-        seconds=data["seconds"],
-        build_seconds=data["build_seconds"],
-        failure=Failure(FailureReason(failure["reason"]), failure["message"], failure["detail"]) if failure else None,
-        **{key: Checkpoint(**data[key]) if data[key] else None for key in ("state", "best", "last")},
-    )
-
-
 def _plain(data: Any) -> Any:
     if isinstance(data, Mapping):
         return {str(key): _plain(value) for key, value in data.items()}
@@ -68,6 +57,10 @@ def _plain(data: Any) -> Any:
     if isinstance(data, float) and not math.isfinite(data):
         return {_SPECIAL: repr(data)}
     return data
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _revive(data: dict[str, Any]) -> Any:

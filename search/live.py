@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.clock import Clock, SystemClock
+from search.door import harmless
 from search.observer import Observer
 from search.trial import Epoch, Outcome, Stop, Trial, TrialKind
 
@@ -108,7 +109,7 @@ class PlainLines(Observer):
         self._print(f"{level}: {text}")
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(Text(harmless(line)), soft_wrap=True)
 
 
 class LiveView(Observer):
@@ -142,14 +143,15 @@ class LiveView(Observer):
         best = self._tally.finished(trial, outcome)
         style = "red" if outcome.failure else "bold green" if best else ""
         line = finished_line(trial, outcome, self._tally.objective)
-        self._last.append(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
+        self._last.append(Text(harmless(line), style=style, no_wrap=True, overflow="ellipsis"))
         self._progress.update(self._task, completed=self._tally.done)
 
     def interrupted(self, trial: Trial, outcome: Outcome) -> None:
         self._running.pop(trial.id, None)
 
     def message(self, level: str, text: str) -> None:
-        self._console.print(Text(f"{level}: {text}", style={"warning": "yellow", "error": "red"}.get(level, "")))
+        style = {"warning": "yellow", "error": "red"}.get(level, "")
+        self._console.print(Text(harmless(f"{level}: {text}"), style=style))
 
     def close(self) -> None:
         self._live.stop()

@@ -18,6 +18,9 @@ from typing import Self
 from search import layout
 from search.errors import RunError
 
+# Characters of a lock file that are read: it names one process.
+_LONGEST = 4096
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -42,9 +45,10 @@ class Holder:
 def holder(directory: Path) -> Holder | None:
     """Who locked a run directory last, going or gone; None where the lock file is missing or names nobody."""
     try:
-        held = json.loads((directory / layout.LOCK).read_text(encoding="utf-8"))
+        with open(directory / layout.LOCK, encoding="utf-8") as stream:
+            held = json.loads(stream.read(_LONGEST))
         host, pid = held["host"], held["pid"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     # Below 1 a process id stands for groups of processes, which are always there.
     return Holder(host, pid) if isinstance(host, str) and type(pid) is int and pid > 0 else None

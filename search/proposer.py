@@ -244,6 +244,9 @@ class Proposer:
         Args:
             trials: The search trials of the store, in their order.
             state: What `state` gave at the last commit; None for a search that has not begun.
+
+        Raises:
+            RunError: The records are not an oracle's.
         """
         from keras_tuner.engine.trial import Trial as OracleTrial
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import spaces
+from search.agreement import require_agreement
 from search.clock import SystemClock
 from search.configuration import Configuration, configurations
 from search.errors import RunError
@@ -56,7 +57,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
     """
     found = open_run(run)
     with found.read() as reader:
-        known = configurations(reader.trials(TrialKind.SEARCH, TrialKind.BASELINE))
+        known = configurations(reader.trials())
         scores = fresh_scores(reader.trials(TrialKind.CANDIDATE))
         objective, data_facts = reader.meta("objective"), reader.meta("data")
         recorded_threads = reader.meta("threads")
@@ -65,6 +66,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
         raise RunError(f"{found.directory}: no configuration {name!r}; `table` shows their ids and names")
     if not configuration.epochs:
         raise RunError(f"{found.directory}: configuration {name!r} was never trained")
+    require_agreement(found, configuration.trials)
     threads.configure(recorded_threads or 1)
     data = spaces.load_data(found.spec)
     with tempfile.TemporaryDirectory() as scratch:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import spaces
 from search import layout
+from search.errors import RunError
 from search.store import RunReader
 
 if TYPE_CHECKING:
@@ -31,8 +34,17 @@ class Run:
     directory: Path
 
     def read(self) -> RunReader:
-        """Opens the run store for reading; use it as a context manager. Works while the search is running."""
-        return RunReader(self.directory)
+        """Opens the run store for reading; use it as a context manager. Works while the search is running.
+
+        Everything that is read through it is of one moment, whatever is committed meanwhile.
+        """
+        return RunReader(self.directory, snapshot=True)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Run]:
+        """The run as it stands now: within the block, every `read` of what it gives shows the same moment."""
+        with self.read() as reader:
+            yield _Standing(self.directory, reader)
 
     @property
     def spec(self) -> spaces.SearchSpec:
@@ -60,6 +72,16 @@ class Run:
         return table(self, where=where, sort=sort, top=top, columns=columns, epochs=epochs)
 
 
+@dataclass(frozen=True)
+class _Standing(Run):
+    """A run at one moment."""
+
+    reader: RunReader
+
+    def read(self) -> RunReader:
+        return self.reader
+
+
 def open_run(run: Run | str | Path) -> Run:
     """The run in a directory.
 
@@ -71,3 +93,17 @@ def open_run(run: Run | str | Path) -> Run:
     directory = Path(run)
     RunReader(directory).close()
     return Run(directory)
+
+
+def require_inside(directory: Path) -> None:
+    """Refuses a run directory from which a link leads out: what is written or deleted in it would be elsewhere.
+
+    Raises:
+        RunError: There is such a link.
+    """
+    root = directory.resolve()
+    for folder, folders, files in os.walk(directory):
+        for entry in (*folders, *files):
+            path = Path(folder, entry)
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+                raise RunError(f"{path}: a link that leads out of the run directory; nothing is written through it")

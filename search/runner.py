@@ -126,7 +126,8 @@ class Runner:
 
         Args:
             source: Gives the trials.
-            unfinished: Trials of the store that an earlier attempt left `running`; they come first.
+            unfinished: Trials of the store that an earlier attempt left `running`; they come first. One that is
+                completed is trained again for its checkpoints alone.
 
         Raises:
             DiskError: Something could not be written. The other running trials were stopped and committed.
@@ -214,9 +215,12 @@ class Runner:
         outcome = self._joined(trial, result)
         if outcome.stopped is Stop.INTERRUPTED:
             # One that was stopped before its first epoch leaves what an earlier attempt has saved as it is.
-            if result.epochs:
+            if result.epochs and trial.state is TrialState.RUNNING:
                 self._store.interrupt(trial.id, outcome)
             self._observer.interrupted(trial, outcome)
+            return
+        if trial.state is TrialState.COMPLETED:
+            self._renew(trial, result)
             return
         commit = source.done(trial, outcome)
         now = self._clock.now()
@@ -224,6 +228,14 @@ class Runner:
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self._observer.finished(replace(trial, state=state, outcome=outcome, finished=now), outcome)
         source.check()
+
+    def _renew(self, trial: Trial, outcome: Outcome) -> None:
+        """Takes over the checkpoints of a trial that was trained again because its own were lost; its record stands."""
+        assert trial.outcome is not None
+        if outcome.failure is None and outcome.stopped is not Stop.DEADLINE:
+            renewed = replace(trial.outcome, best=outcome.best, last=outcome.last)
+            self._store.update_checkpoints({trial.id: renewed})
+        self._observer.finished(trial, outcome)
 
     def _with_past(self, job: TrialJob, trial: Trial) -> TrialJob:
         """The job with the checkpoint and the learning curve of everything that was trained before it."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 import spaces
-from search import disk, environment, evaluation, housekeeping, layout, shared_data
+from search import atomic, disk, environment, evaluation, housekeeping, layout, shared_data
+from search.agreement import require_agreement
 from search.budget import Budget
 from search.changes import between
 from search.crew import Crew
@@ -25,14 +26,15 @@ from search.logfile import LogFile
 from search.observer import Observer, Observers
 from search.rehearsal import CheckedModel, first_look
 from search.retraining import retrained
-from search.rundir import Run, open_run
+from search.rundir import Run, open_run, require_inside
 from search.runner import Runner
 from search.searching import Searching
 from search.signals import stop_on_signals
-from search.store import RunStore
+from search.store import RunReader, RunStore
 from search.tensorboard import TensorBoardWriter
 from search.training import threads
 from search.trial import Trial, TrialKind
+from search.winner import winner_is_kept
 from search.workforce import Workforce
 from spaces import Dataset, SearchSpec
 
@@ -129,6 +131,8 @@ class Session:
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
         threads.configure(self._threads)
+        if layout.is_run(self._directory):
+            self._require_ours()
         data = spaces.load_data(self._spec)
         horizon = Horizon(self._budget, self._spec, data)
         try:
@@ -142,22 +146,33 @@ class Session:
                 self._work(store, data, horizon)
         return Run(self._directory)
 
+    def _require_ours(self) -> None:
+        """Nothing is written in a run, or built on it, that is damaged or that its space file does not describe."""
+        run = Run(self._directory)
+        require_inside(self._directory)
+        with RunReader(self._directory, snapshot=True, strict=True) as reader:
+            reader.require_sound()
+            trials = reader.trials()
+        require_agreement(run, trials)
+
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options
         if options.check:
             self._doubts, checkpoints = first_look(spec, data)
             disk.require(self._directory, checkpoints + data.train.x.nbytes + data.validation.x.nbytes)
         self._write_space()
+        origin = options.fork
         RunStore.create(
             self._directory,
             facts(
                 spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
             ),
+            None if origin is None else lambda store: take_over(origin, store),
         ).close()
 
     def _write_space(self) -> None:
         try:
-            (self._directory / layout.SPACE).write_text(spaces.dump(self._spec), encoding="utf-8")
+            atomic.write_bytes(self._directory / layout.SPACE, spaces.dump(self._spec).encode())
         except OSError as error:
             raise RunError(f"{self._directory}: cannot be written ({error.strerror})") from error
 
@@ -189,11 +204,6 @@ class Session:
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
                 store.put_meta(phase="search", winner=None)
 
-    def _take_over(self, store: RunStore, observer: Observer) -> None:
-        if self._options.fork is not None and not store.trials():
-            count = take_over(self._options.fork, store)
-            observer.message("info", f"{count} finished trials taken over from {self._options.fork.directory}")
-
     def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
         clock, spec = self._clock, self._spec
         observer = Observers(
@@ -207,11 +217,16 @@ class Session:
         try:
             self._compare(store, data, observer)
             if store.meta("phase") == "done":
-                reason = "done"
-                return
+                if winner_is_kept(store):
+                    reason = "done"
+                    return
+                # The final phase makes the model again, and nothing else that is there.
+                store.put_meta(phase="final")
             for model in self._doubts:
                 observer.message("warning", f"{model.name}: {model.problem}")
-            self._take_over(store, observer)
+            if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):
+                origin = self._options.fork.directory
+                observer.message("info", f"{len(evidence)} finished trials taken over from {origin}")
             housekeeping.sweep(self._directory, store)
             if store.meta("until") is not None and not self._budget.limited:
                 observer.message("info", "the time that was promised for this run is over: it goes on without a limit")
@@ -283,7 +298,7 @@ class Session:
                 if fixed:
                     store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
-                horizon.slots = chosen.workers
+                horizon.slots, horizon.threads = chosen.workers, chosen.threads
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
@@ -296,7 +311,7 @@ class Session:
             )
         if fixed and recorded is None:
             store.put_meta(fixed_workers=workers)
-        horizon.slots = max(1, workers)
+        horizon.slots, horizon.threads = max(1, workers), self._threads
         return crew.workers(workers)
 
     def _has_time_to_measure(self) -> bool:

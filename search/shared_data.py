@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from search import layout
+from search import atomic, layout
 from search.errors import DiskError
 from spaces import DataInfo, Dataset, Split
 
@@ -43,9 +42,7 @@ def write(run: Path, data: Dataset) -> Path:
             np.save(folder / f"{name}_x.npy", np.ascontiguousarray(part.x))
             np.save(folder / f"{name}_y.npy", np.ascontiguousarray(part.y))
         # The description comes last: a folder without it is not complete.
-        temporary = folder / f".{_DESCRIPTION}"
-        temporary.write_text(json.dumps(description), encoding="utf-8")
-        os.replace(temporary, folder / _DESCRIPTION)
+        atomic.write_bytes(folder / _DESCRIPTION, json.dumps(description).encode())
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise DiskError(f"{folder}: the data cannot be written ({error.strerror or error})") from error
@@ -82,5 +79,5 @@ def _part(folder: Path, name: str) -> Split:
 def _description(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}

@@ -8,14 +8,15 @@ Reading needs neither TensorFlow nor pandas.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from search import jsondata, layout
+from search import door, jsondata, layout, recorded, storefile
 from search.errors import DiskError, RunError
+from search.rows import Rows
 from search.trial import Epoch, Outcome, Trial, TrialKind, TrialState
 
 _VERSION = 1
@@ -81,9 +82,12 @@ class Work:
     ended: float
 
 
+LEVELS = ("info", "warning", "error")
+
+
 @dataclass(frozen=True)
 class Event:
-    """A warning or a milestone of the run, in words; `level` is `info`, `warning` or `error`."""
+    """A warning or a milestone of the run, in words; `level` is one of `LEVELS`."""
 
     at: float
     level: str
@@ -93,111 +97,187 @@ class Event:
 class RunReader:
     """Read access to a run directory's store.
 
+    What is damaged is left out and told in a `DamageWarning`, so that all the rest can be shown.
+
     Args:
         directory: The run directory.
+        snapshot: Whether everything is read as it was when the first question was asked, however much is
+            written meanwhile.
+        strict: Whether anything that is damaged is an error instead: nothing is built on half a record.
 
     Raises:
-        RunError: There is no run, or its store is damaged or from another version.
+        RunError: There is no run, or its store is damaged or from another version. Every question raises it if
+            nothing of what it asks for can be read.
     """
 
-    def __init__(self, directory: Path) -> None:
+    _file = layout.STORE
+
+    def __init__(self, directory: Path, *, snapshot: bool = False, strict: bool = False) -> None:
         self.directory = Path(directory)
+        self._held = 0
+        self._copy: Any = None
+        self._kept: list[Trial] | None = None
         self._connection = self._connect()
+        self._table = Rows(self._connection, self._path, strict)
+        try:
+            self._require_version()
+            storefile.require_tables(self._connection, self._path, _SCHEMA)
+            if snapshot:
+                self._connection.execute("BEGIN")
+        except BaseException:
+            self.close()
+            raise
+        self._frozen = snapshot
+
+    @property
+    def _path(self) -> Path:
+        return self.directory / self._file
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._path.is_file():
+            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
+        connection, self._copy = storefile.open_for_reading(self._path)
+        return connection
+
+    def _require_version(self) -> None:
         try:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            raise RunError(f"{self.directory / layout.STORE}: not a run store, or damaged ({error})") from error
+            raise storefile.not_a_store(self._path, error) from error
         if version != _VERSION:
             raise RunError(
-                f"{self.directory / layout.STORE}: written by another version (store version {version}, "
-                f"this program reads {_VERSION})"
+                f"{self._path}: written by another version (store version {version}, this program reads {_VERSION})"
             )
-
-    def _connect(self) -> sqlite3.Connection:
-        path = self.directory / layout.STORE
-        if not path.is_file():
-            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
-        return _open_for_reading(path)
 
     def close(self) -> None:
         """Closes the file; the object is of no use afterwards."""
         self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
 
     def __enter__(self) -> Self:
+        self._held += 1
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        # One that is handed on while it is open is closed by whoever opened it.
+        self._held -= 1
+        if not self._held:
+            self.close()
 
     def meta(self, key: str, default: Any = None) -> Any:
-        """The fact recorded under `key`, or `default`."""
-        row = self._one("SELECT value FROM meta WHERE key = ?", (key,))
-        return default if row is None else jsondata.loads(row[0])
+        """The fact recorded under `key`, or `default`.
+
+        Raises:
+            RunError: It is missing or damaged, and nothing can be said about a run without it.
+        """
+        rows = self._table.rows("meta", ("key",), "value", "key = ?", (key,))
+        values = self._table.checked("meta", [(key, *row) for row in rows], lambda row: _fact(*row))
+        if not values and key in recorded.ESSENTIAL:
+            raise RunError(f"{self._path}: damaged: meta has no {key} that can be read")
+        return values[0] if values else default
 
     def trials(self, *kinds: TrialKind) -> list[Trial]:
         """The trials of these kinds (of all, if none is named), in the order in which they were asked for."""
-        where = f"WHERE kind IN ({','.join('?' * len(kinds))})" if kinds else ""
-        epochs = self._epochs()
-        rows = self._all(f"SELECT {_COLUMNS} FROM trial {where} ORDER BY position", kinds)
-        return [_trial(row, epochs.get(row[0], ())) for row in rows]
+        if self._kept is None:
+            with self._table.one_state():
+                epochs = self._epochs()
+                rows = self._table.rows("trial", ("position",), _COLUMNS)
+            found = self._table.checked("trial", rows, lambda row: door.trial(row, epochs.get(row[0], ())))
+            found = self._descended(found)
+            if not self._frozen:
+                return [trial for trial in found if not kinds or trial.kind in kinds]
+            self._kept = found
+        return [trial for trial in self._kept if not kinds or trial.kind in kinds]
 
     def trial(self, trial_id: str) -> Trial | None:
         """The trial with this id, or None."""
-        row = self._one(f"SELECT {_COLUMNS} FROM trial WHERE id = ?", (trial_id,))
-        return None if row is None else _trial(row, self._epochs(trial_id).get(trial_id, ()))
+        with self._table.one_state():
+            epochs = self._epochs(trial_id)
+            rows = self._table.rows("trial", ("position",), _COLUMNS, "id = ?", (trial_id,))
+        found = self._table.checked("trial", rows, lambda row: door.trial(row, epochs.get(row[0], ())))
+        return found[0] if found else None
 
     def oracle_state(self) -> dict[str, Any] | None:
         """What the oracle's `get_state` gave at the last commit, or None."""
-        row = self._one("SELECT state FROM oracle")
-        return None if row is None else jsondata.loads(row[0])
+        rows = self._table.rows("oracle", ("id",), "state")
+        found = self._table.checked("oracle", rows, lambda row: door.mapping("state", door.parsed("state", row[0])))
+        return found[0] if found else None
 
     def evaluations(self) -> list[Evaluation]:
         """The final models' evaluations, oldest first."""
-        rows = self._all('SELECT trial, part, metrics, "rows", seconds, file, at FROM evaluation ORDER BY at')
-        return [Evaluation(row[0], row[1], jsondata.loads(row[2]), *row[3:]) for row in rows]
+        rows = self._table.rows("evaluation", ("trial",), 'trial, part, metrics, "rows", seconds, file, at')
+        return sorted(self._table.checked("evaluation", rows, _evaluation), key=lambda evaluation: evaluation.at)
 
     def work(self) -> list[Work]:
         """What was done besides trials and evaluations, oldest first; older versions recorded nothing of it."""
-        return [Work(**one) for one in self.meta("work", [])]
+        return [Work(one["what"], one["started"], one["ended"]) for one in self.meta("work", [])]
 
     def events(self) -> list[Event]:
         """Warnings and milestones, oldest first."""
-        return [Event(*row) for row in self._all("SELECT at, level, message FROM event ORDER BY id")]
+        return self._table.checked("event", self._table.rows("event", ("id",), "id, at, level, message"), _event)
+
+    def require_sound(self) -> None:
+        """Reads everything there is, down to the pages of the file.
+
+        Raises:
+            RunError: Something is damaged, and this is a strict reader.
+        """
+        problems = self._connection.execute("PRAGMA integrity_check(1)").fetchall()
+        if problems != [("ok",)]:
+            self._table.damaged("file", [str(problem).splitlines()[0] for (problem,) in problems])
+        for (key,) in self._table.rows("meta", ("key",), "key"):
+            self.meta(key)
+        for read in (self.trials, self.oracle_state, self.evaluations, self.work, self.events):
+            read()
 
     def _epochs(self, trial_id: str | None = None) -> dict[str, tuple[Epoch, ...]]:
-        where = "WHERE trial = ?" if trial_id is not None else ""
+        rows = self._table.rows(
+            "epoch",
+            ("trial", "number"),
+            "trial, number, metrics, seconds, train_seconds",
+            "" if trial_id is None else "trial = ?",
+            () if trial_id is None else (trial_id,),
+        )
         found: dict[str, list[Epoch]] = {}
-        for trial, number, metrics, seconds, train_seconds in self._all(
-            f"SELECT trial, number, metrics, seconds, train_seconds FROM epoch {where} ORDER BY trial, number",
-            (trial_id,) if trial_id is not None else (),
-        ):
-            found.setdefault(trial, []).append(Epoch(number, jsondata.loads(metrics), seconds, train_seconds))
+        for trial, epoch in self._table.checked("epoch", rows, lambda row: (row[0], door.epoch(row[1:]))):
+            found.setdefault(trial, []).append(epoch)
         return {trial: tuple(epochs) for trial, epochs in found.items()}
 
-    def _all(self, query: str, arguments: Iterable[Any] = ()) -> list[Any]:
-        try:
-            return self._connection.execute(query, tuple(arguments)).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise RunError(f"{self.directory / layout.STORE}: damaged ({error})") from error
-
-    def _one(self, query: str, arguments: Iterable[Any] = ()) -> Any:
-        rows = self._all(query, arguments)
-        return rows[0] if rows else None
+    def _descended(self, trials: list[Trial]) -> list[Trial]:
+        """Those whose parent was asked for before them: nothing ever goes round in circles."""
+        position = {trial.id: i for i, trial in enumerate(trials)}
+        kept = [trial for i, trial in enumerate(trials) if position.get(trial.parent or "", -1) < i]
+        if len(kept) < len(trials):
+            lost = sorted({trial.id for trial in trials} - {trial.id for trial in kept})
+            self._table.damaged("trial", [f"{trial}: parent is a later trial" for trial in lost])
+        return kept
 
 
 class RunStore(RunReader):
     """The only writer of a run's state. Every method is one transaction, on disk when it returns.
 
+    It builds on nothing that is damaged: what it is asked for is read strictly.
+
+    Args:
+        directory: The run directory.
+
     Every method that writes raises `DiskError` if it cannot, for example on a full disk; nothing of it is then there.
     """
 
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, strict=True)
+
     @classmethod
-    def create(cls, directory: Path, meta: Mapping[str, Any]) -> RunStore:
-        """Makes an empty store.
+    def create(
+        cls, directory: Path, meta: Mapping[str, Any], fill: Callable[[RunStore], object] | None = None
+    ) -> RunStore:
+        """Makes a store without trials.
 
         Args:
             directory: The run directory; it is made if it is missing.
             meta: The facts of the run, JSON data.
+            fill: Writes what the store begins with; before it has ended there is no run.
 
         Raises:
             RunError: The directory already holds a run, or cannot be written.
@@ -207,10 +287,11 @@ class RunStore(RunReader):
         if path.exists():
             raise RunError(f"{directory}: already holds a run")
         # A half-made store must never look like a run: it gets its name when it is complete.
-        making = path.with_suffix(".making")
+        making = directory / _Unnamed._file
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            making.unlink(missing_ok=True)
+            for left_over in directory.glob(f"{making.name}*"):
+                left_over.unlink()
             connection = sqlite3.connect(making, isolation_level=None)
             try:
                 connection.executescript(_SCHEMA)
@@ -220,19 +301,23 @@ class RunStore(RunReader):
                 connection.execute(f"PRAGMA user_version = {_VERSION}")
             finally:
                 connection.close()
+            if fill is not None:
+                with _Unnamed(directory) as unnamed:
+                    fill(unnamed)
             making.rename(path)
         except (OSError, sqlite3.Error) as error:
             raise RunError(f"{directory}: cannot be written ({error})") from error
         return cls(directory)
 
     def _connect(self) -> sqlite3.Connection:
-        path = self.directory / layout.STORE
+        path = self._path
         if not path.is_file():
             raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            storefile.prepare(connection)
         except sqlite3.Error as error:
             raise RunError(f"{path}: cannot be opened for writing ({error})") from error
         return connection
@@ -340,22 +425,10 @@ class RunStore(RunReader):
             raise
 
 
-def _open_for_reading(path: Path) -> sqlite3.Connection:
-    uri = path.resolve().as_uri()
-    try:
-        connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=30.0)
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-        return connection
-    except sqlite3.OperationalError:
-        # In a folder that may not be written, a WAL store has no shared-memory file; nobody writes there either.
-        try:
-            connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
-            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            return connection
-        except sqlite3.Error as error:
-            raise RunError(f"{path}: cannot be read ({error})") from error
-    except sqlite3.DatabaseError as error:
-        raise RunError(f"{path}: not a run store, or damaged ({error})") from error
+class _Unnamed(RunStore):
+    """A store that is being made."""
+
+    _file = "run.making"
 
 
 def _dump(data: Mapping[str, Any] | None) -> str | None:
@@ -382,24 +455,25 @@ def _put_outcome(execute: Any, trial_id: str, outcome: Outcome) -> None:
     execute("UPDATE trial SET outcome = ? WHERE id = ?", (jsondata.dumps(jsondata.outcome_to_json(outcome)), trial_id))
 
 
-def _trial(row: Any, epochs: tuple[Epoch, ...]) -> Trial:
-    (trial_id, configuration, kind, name, values, settings, seed, epochs_from, epochs_to, parent, state, outcome,
-     started, finished, oracle, note) = row  # fmt: skip
-    return Trial(
-        id=trial_id,
-        configuration=configuration,
-        kind=TrialKind(kind),
-        name=name,
-        values=jsondata.loads(values),
-        settings=jsondata.loads(settings),
-        seed=seed,
-        epochs_from=epochs_from,
-        epochs_to=epochs_to,
-        parent=parent,
-        state=TrialState(state),
-        outcome=None if outcome is None else jsondata.outcome_from_json(jsondata.loads(outcome), epochs),
-        started=started,
-        finished=finished,
-        oracle=None if oracle is None else jsondata.loads(oracle),
-        note=note,
+def _fact(key: str, value: Any) -> Any:
+    return recorded.fact(key, door.parsed("value", value))
+
+
+def _evaluation(row: tuple[Any, ...]) -> Evaluation:
+    trial, part, metrics, rows, seconds, file, at = row
+    return Evaluation(
+        door.name("trial", trial),
+        door.text("part", part),
+        door.measures("metrics", door.parsed("metrics", metrics)),
+        door.whole("rows", rows),
+        door.span("seconds", seconds),
+        door.file_below("file", file, layout.EVALUATION, 1),
+        door.instant("at", at),
     )
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    _, at, level, message = row
+    if level not in LEVELS:
+        raise door.Damaged(f"level is {ascii(level)[:60]}, none of {', '.join(LEVELS)}")
+    return Event(door.instant("at", at), level, door.text("message", message))

@@ -23,7 +23,7 @@ _HANDOVER = 1.05
 _SEARCH_SHARE = 0.5
 
 # What export, its verification in a fresh process and the report take on an idle machine.
-_SECONDS_AFTER = 13.0
+_SECONDS_AFTER = 15.0
 _SLOWEST = 4.0
 # What was compiled for the search trains much faster when it comes again; what was not does not.
 _FASTEST = 0.5
@@ -148,6 +148,16 @@ def slowness(spent: float, worked: float) -> float:
         worked: Processor seconds of it. What is waited for besides is the disk, or others who use the machine.
     """
     return min(max(1.0, spent / worked), _SLOWEST) if worked > 0 else 1.0
+
+
+def crowded(others: float, cores: int) -> float:
+    """How much slower than on an idle machine one more thread runs beside others, from 1 to 4.
+
+    Args:
+        others: Threads that want a core.
+        cores: Cores that there are.
+    """
+    return min(max(1.0, (others + 1) / cores), _SLOWEST)
 
 
 def doubt(left: float, wanted: float, slowness: float) -> str | None:

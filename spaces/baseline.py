@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue
 
 from spaces.dimensions import Value
+from spaces.naming import Name
 from spaces.section import Refusals, Section, refuse, shown
 from spaces.training_section import EarlyStoppingRule
 
@@ -36,7 +37,7 @@ def _early_stopping(raw: Any) -> Any:
 class Baseline(Section):
     """A configuration that is ranked with the others; its values may lie outside the ranges."""
 
-    name: Annotated[str, Field(min_length=1)] = Field(description="Name in the ranked table.")
+    name: Name = Field(description="Name in the ranked table.")
     description: str | None = Field(default=None, description="Where it comes from.")
     values: Annotated[dict[str, Value], BeforeValidator(_values)] = Field(
         default_factory=dict,

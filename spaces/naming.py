@@ -1,44 +1,46 @@
-"""The names that Keras gives to what has none: the same for every model that a function of the user's builds.
-
-Keras counts: the second metric `AUC()` of a process is called `auc_1`, whichever model it belongs to. So an objective
-`val_auc` would exist for the first model only. A stock Keras Tuner forgets the counts before every model.
-"""
+"""Names that become part of file names: of a space, of its baselines, and of a run's trials."""
 
 from __future__ import annotations
 
-import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from typing import Annotated
 
-# Keras has no public way to read or set the counts alone. `clear_session` would forget compiled functions too.
-_COUNTS = "object_name_uids"
+from pydantic import AfterValidator, Field
 
+from spaces.section import refuse, shown
 
-@contextmanager
-def counting_from(counts: Mapping[str, int]) -> Iterator[None]:
-    """Counts from here inside; what was counted before goes on afterwards. Without Keras loaded it does nothing."""
-    if "keras" not in sys.modules:
-        yield
-        return
-    before = current()
-    _set(counts)
-    try:
-        yield
-    finally:
-        _set(before)
+_LONGEST = 255
+"""Bytes of a file name on every usual file system."""
+_LONGEST_GIVEN = 180
+"""Bytes that leave room for what is put around a name: `candidate-baseline-NAME-1`."""
 
 
-def current() -> dict[str, int]:
-    """How many names of each kind have been given; nothing where Keras is not loaded."""
-    if "keras" not in sys.modules:
-        return {}
-    from keras.src.backend.common import global_state
+def unfit(name: str, longest: int = _LONGEST) -> str | None:
+    """Why a text cannot be the name of one file or folder, in words; None if it can.
 
-    return dict(global_state.get_global_attribute(_COUNTS) or {})
+    Args:
+        name: The text.
+        longest: Bytes that it may have in UTF-8.
+    """
+    if not name.strip():
+        return "it is empty"
+    if "/" in name or "\\" in name:
+        return "it has a path separator"
+    if name.startswith("."):
+        return "it begins with a dot"
+    if not name.isprintable():
+        return "it has a character that cannot be printed"
+    if len(name.encode()) > longest:
+        return f"it is longer than {longest} bytes"
+    return None
 
 
-def _set(counts: Mapping[str, int]) -> None:
-    from keras.src.backend.common import global_state
+def _fit(name: str) -> str:
+    if problem := unfit(name, _LONGEST_GIVEN):
+        # As an escape where it cannot be printed: the message goes to a terminal.
+        found = shown(name) if name.isprintable() else ascii(name[:60])
+        raise refuse(f"found {found}; it names files, and {problem}")
+    return name
 
-    global_state.set_global_attribute(_COUNTS, defaultdict(int, counts))
+
+Name = Annotated[str, Field(min_length=1), AfterValidator(_fit)]
+"""A name in a space file."""

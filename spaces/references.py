@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from spaces import naming
+from spaces import keras_names
 from spaces.errors import CodeError
 from spaces.section import refuse, shown
 from spaces.user_code import place, running
@@ -137,9 +137,9 @@ def _module(reference: str) -> Any:
     if name in sys.modules:
         return sys.modules[name]
     file = file_of(reference)
-    with running(reference, file, "importing it raised "), naming.counting_from({}):
+    with running(reference, file, "importing it raised "), keras_names.counting_from({}):
         module = _module_from(Path(file), name) if _FILE.fullmatch(reference) else _installed(reference, name)
-        _NAMES_GIVEN[name] = naming.current()
+        _NAMES_GIVEN[name] = keras_names.current()
     return module
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spaces import naming
+from spaces import keras_names
 from spaces.data.types import DataInfo
 from spaces.dimensions import Choice, Range
 from spaces.errors import CodeError, Problem, SpaceError, problem
@@ -78,7 +78,7 @@ def _called(reference: str, hp: Any) -> Any:
     import keras
 
     function = _builder(reference)
-    with naming.counting_from(names_given(reference)):
+    with keras_names.counting_from(names_given(reference)):
         model = call(reference, function, hp)
     if not isinstance(model, keras.Model):
         where = place(reference, "", function=function)

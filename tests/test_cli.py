@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +18,10 @@ from typer.testing import CliRunner
 import results
 import run_search
 import spaces
-from tests.results.conftest import make_run  # noqa: F401  (a fixture)
+from results.formats import plain_json
+from search import layout
+from search.store import RunStore
+from tests.results.conftest import SPACE, make_run  # noqa: F401  (a fixture)
 from tests.search import small
 
 ROOT = Path(__file__).parent.parent
@@ -482,3 +487,91 @@ def test_a_function_that_chooses_and_prints_nothing_of_ours_is_trained_once(own_
                 "--set", "export.formats=[keras]")  # fmt: skip
     assert done.exit_code == 0, done.output
     assert len(json.loads(call("table", tmp_path / "run", "--format", "json").stdout)) == 1
+
+
+@pytest.fixture
+def spoilt(run):
+    """Runs a statement on the run's store."""
+
+    def spoil(statement, *values):
+        connection = sqlite3.connect(run / layout.STORE)
+        with connection:
+            connection.execute(statement, values)
+        connection.close()
+        return run
+
+    return spoil
+
+
+def test_damage_is_told_once_and_the_rest_is_shown(spoilt):
+    run = spoilt("UPDATE trial SET seed = 'x' WHERE id = '0002'")
+    shown = call("table", run, "--format", "json")
+    assert shown.exit_code == 0
+    assert len(json.loads(shown.stdout)) == 10
+    assert shown.stderr.count("warning: ") == 1
+    assert f"{run / layout.STORE}: damaged, and left out: trial: '0002': seed is 'x'" in shown.stderr
+    assert call("table", run, "-q").stderr == ""
+    for command in ("status", "report", "compare"):
+        arguments = (command, run, "--no-png") if command == "report" else (command, run)
+        assert "seed is 'x'" in call(*arguments).stderr
+
+
+def test_a_store_of_which_nothing_can_be_read_is_refused(spoilt):
+    run = spoilt("UPDATE meta SET value = '{}' WHERE key = 'objective'")
+    for command in ("table", "status", "report", "compare", "export", "resume"):
+        result = call(command, run)
+        assert result.exit_code == 2, command
+        assert "objective" in result.stderr
+        assert "unexpected" not in result.stderr
+
+
+def test_what_steers_a_terminal_is_not_printed(spoilt):
+    evil = "a\x1b[2J\x1b]0;title\x07b"
+    spoilt("INSERT INTO event (at, level, message) VALUES (1, 'warning', ?)", evil)
+    run = spoilt("UPDATE trial SET note = ?", evil)
+    ways = [("status",), ("status", "--format", "json"), ("table",), ("table", "--columns", "why")]
+    for command, *options in [*ways, ("table", "--format", "csv"), ("table", "--format", "markdown")]:
+        result = call(command, run, *options)
+        assert result.exit_code == 0
+        assert "\x1b" not in result.stdout + result.stderr
+        assert "\\u001b" not in result.stdout
+
+
+@pytest.mark.parametrize("command", [("export",), ("reproduce", "linear"), ("resume",)])
+def test_code_that_only_the_store_names_is_never_run(run, tmp_path, command):
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'EXECUTED')!r}, 'w')\ndef build(hp): raise SystemExit\n")
+    with RunStore(run) as store:
+        connection = store._connection
+        for name, text in connection.execute("SELECT id, settings FROM trial").fetchall():
+            settings = {**json.loads(text), "family": f"python:{evil}:build"}
+            connection.execute("UPDATE trial SET settings = ? WHERE id = ?", (json.dumps(settings), name))
+        checkpoint = {"file": "trials/0/best.npz", "bytes": 1, "digest": "00", "epoch": 1}
+        for name, text in connection.execute("SELECT id, outcome FROM trial").fetchall():
+            outcome = {**json.loads(text), "best": checkpoint}
+            connection.execute("UPDATE trial SET outcome = ? WHERE id = ?", (json.dumps(outcome), name))
+    result = call(command[0], run, *command[1:])
+    assert result.exit_code == 2
+    assert "run.sqlite disagrees with space.yaml" in result.stderr
+    assert not (tmp_path / "EXECUTED").exists()
+
+
+@pytest.mark.parametrize("command", [("export",), ("reproduce", "linear"), ("resume",)])
+def test_whose_code_will_run_is_said_before_it_runs(make_run, tmp_path, command):  # noqa: F811
+    (tmp_path / "mine.py").write_text("raise SystemExit(77)\n")
+    space = (
+        SPACE[: SPACE.index("model:")]
+        + f"""model:
+  family: {{python: "{tmp_path / "mine.py"}:build"}}
+training: {{optimizer: adam, learning_rate: 0.1, batch_size: 32, epochs: {{min: 1, max: 9}}}}
+search: {{algorithm: hyperband, max_trials: 30, seed: 7}}
+"""
+    )
+    result = call(command[0], make_run(space=space, baselines=()), *command[1:])
+    assert f"this space runs Python code: {tmp_path / 'mine.py'}:build from {tmp_path / 'mine.py'}" in result.stderr
+    assert result.exit_code == 2
+
+
+def test_json_has_no_number_that_json_does_not_know():
+    text = plain_json({"a": [math.nan, {"b": math.inf}], "c": 0.5})
+    assert json.loads(text, parse_constant=pytest.fail) == {"a": [None, {"b": None}], "c": 0.5}

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("spaces", "search", "results")
 READ_BY_RESULTS = {
-    "trial", "configuration", "store", "rundir", "layout", "checkpoint", "errors", "jsondata", "lock", "budget",
-    "clock",
+    "agreement", "arrays", "atomic", "budget", "checkpoint", "clock", "configuration", "door", "errors", "jsondata",
+    "layout", "lock", "rundir", "store", "trial",
 }  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_tuner", "pandas", "sklearn", "matplotlib", "plotly", "scipy", "tensorboard")
 

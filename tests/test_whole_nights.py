@@ -25,6 +25,13 @@ def _no_tensorboard(monkeypatch):
     monkeypatch.setattr("search.session.TensorBoardWriter", lambda *_: Observer())
 
 
+@pytest.fixture(autouse=True)
+def _simulated(monkeypatch):
+    """Checkpoints of simulated trainings are no files, and whoever else uses this machine is not in their world."""
+    monkeypatch.setattr("search.checkpoint.intact", lambda *_: True)
+    monkeypatch.setattr("search.environment.others", lambda _: 0.0)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _digits_once():
     """The data are real, and the same for all nights."""
@@ -292,37 +299,25 @@ def test_a_night_that_is_killed_at_any_step_ends_as_if_it_had_not_been(tmp_path,
 
 
 @pytest.mark.parametrize("step", ["epoch", "end"])
-def test_a_night_that_is_stopped_on_request_goes_on_where_it_was(tmp_path, step, monkeypatch):
-    from search.session import Session
-
+def test_a_night_that_is_stopped_on_request_goes_on_where_it_was(tmp_path, step):
     spec = night_space(**{"search.max_trials": 6})
     whole = WholeNight(tmp_path / "whole", spec, NightWorld())
     whole.go()
     for number in range(3, whole.steps.count(step), 7):
         night = WholeNight(tmp_path / f"{number}", spec, NightWorld())
-        sittings = []
-        go = Session.go
-
-        def noted(self, go=go, sittings=sittings):
-            sittings.append(self)
-            return go(self)
-
-        monkeypatch.setattr(Session, "go", noted)
         left = [number]
 
-        def stop(reached, left=left, sittings=sittings):
+        def stop(reached, left=left, night=night):
             left[0] -= reached == step
             if left[0] == 0:
-                sittings[-1]._stop()
+                night.stop()
 
         night.hook = stop
-        first = night.go()
-        assert first.reason == "interrupted"
+        assert night.go().reason == "interrupted"
         night.hook = lambda _: None
         assert night.go().reason == "done"
         assert table(night.trials()) == table(whole.trials())
         assert night.winner().id == whole.winner().id
-        monkeypatch.undo()
 
 
 def test_whole_means_neither_cut_nor_failed(tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 
 import spaces
 from results.morning import Morning, night
+from search import layout
 from search.budget import Budget
 from search.evaluation import FinalModel
 from search.executors import Executor
@@ -106,6 +107,7 @@ class WholeNight:
     pictures: int = 0
     steps: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    _sitting: Session | None = None
 
     def go(self, budget: str | float | None = None, until: float | None = None, **options: Any) -> Morning:
         """One sitting with everything that follows it; None: the time that was promised before."""
@@ -114,16 +116,22 @@ class WholeNight:
         time = going_on(self.run, Budget.given(budget, until, self.clock))
 
         def train() -> Run:
-            return Session(
+            self._sitting = Session(
                 self.run,
                 self.spec,
                 Options(time, workers=1, check=False),
                 (_Messages(self.messages),),
                 lambda *_: Crew(self._executor),
                 self._evaluate,
-            ).go()
+            )
+            return self._sitting.go()
 
         return night(train, self.run, time, export=self._export, report=self._report, **options)
+
+    def stop(self) -> None:
+        """What Ctrl-C does."""
+        assert self._sitting is not None
+        self._sitting._stop()
 
     def _executor(self) -> SimulatedExecutor:
         return NightExecutor(self.world, self.clock, self.disk, self.slots, self._reached)
@@ -138,7 +146,15 @@ class WholeNight:
         self._reached("evaluation")
         self.clock.pass_time(self.world.evaluation * self.world.later)
         store.add_evaluation(
-            Evaluation(model.trial.id, "test", {"accuracy": 0.5}, 100, self.world.evaluation, "none.npz", clock.now())
+            Evaluation(
+                model.trial.id,
+                "test",
+                {"accuracy": 0.5},
+                100,
+                self.world.evaluation,
+                layout.evaluation_file(model.trial.id),
+                clock.now(),
+            )
         )
 
     def _export(self, directory: Path, left: Callable[[], float], reserve: float) -> Exported:

@@ -20,8 +20,8 @@ from results.exporting.formats import FORMATS, Format, parse_formats
 from results.exporting.pressure import Left, Pressure, forever
 from results.exporting.verify import Task, Verdict, verify
 from results.models import data_info, find_model, rebuild
-from search import layout
-from search.rundir import Run, open_run
+from search import arrays, layout
+from search.rundir import Run, open_run, require_inside
 from search.store import RunReader
 from spaces import DataInfo
 
@@ -114,6 +114,8 @@ def export(
     pressure = Pressure(left, reserve)
     opened = open_run(run)
     wanted = parse_formats(opened.spec.export.formats if formats is None else formats)
+    if output is None:
+        require_inside(opened.directory)
     directory = Path(output) if output is not None else opened.directory / layout.EXPORT
     with opened.read() as reader:
         info, chosen = data_info(reader), find_model(reader, trial)
@@ -215,9 +217,8 @@ def _rows(reader: RunReader, info: DataInfo) -> tuple[Array, str]:
     file = reader.directory / layout.TEST_ROWS
     if file.is_file():
         try:
-            with np.load(file, allow_pickle=False) as stored:
-                rows = stored["x"][:_ROWS]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            rows = arrays.load(file, "x")["x"][:_ROWS]
+        except (OSError, ValueError, IndexError) as error:
             raise ResultError(f"{file}: damaged ({error})") from error
         if rows.shape[1:] != info.input_shape or not len(rows):
             raise ResultError(f"{file}: holds rows of shape {rows.shape[1:]}, the model takes {info.input_shape}")

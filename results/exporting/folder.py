@@ -13,6 +13,7 @@ from results.errors import ResultError
 from results.exporting import metadata
 from results.exporting.digest import sha256
 from results.exporting.formats import FORMATS
+from search import atomic
 from search.lock import is_alive
 
 CARD = "model_card.md"
@@ -95,8 +96,7 @@ def publish(folder: Path, directory: Path, kept: Collection[str], texts: Mapping
         if new:
             made.rename(place)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-        (folder / name).rename(directory / name)
+        atomic.write_bytes(directory / name, text.encode())
 
 
 def _remove(path: Path) -> None:

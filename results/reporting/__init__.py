@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.errors import ResultError, not_written
-from search import layout
-from search.rundir import Run, open_run
+from search import atomic, layout
+from search.rundir import Run, open_run, require_inside
 
 if TYPE_CHECKING:
     from results.reporting.facts import Facts
@@ -46,21 +46,22 @@ def report(run: Run | str | Path, *, png: bool = True, left: Callable[[], float]
     from results.reporting.write.page import to_page
 
     began = time.monotonic()
-    opened = open_run(run)
-    facts = read_facts(opened, time.time())
-    document = compose(facts, opened)
-    folder = opened.directory / layout.REPORT
-    _write(folder, {"index.html": to_page(document).encode(), "report.md": to_markdown(document, {}).encode()})
-    # Whatever may be wrong with the hint for the next night or with a picture, this night's report is there.
-    _write(folder, _next_space(facts, opened))
-    if png:
-        drawn: dict[str, tuple[str, ...]] = {}
-        # The first picture loads a library, as the page did.
-        for key, files in pictures(document, left, first=time.monotonic() - began):
-            _write(folder, files)
-            drawn[key] = tuple(files)
-        _write(folder, {"report.md": to_markdown(document, drawn).encode()})
-    return folder / "index.html"
+    with open_run(run).snapshot() as opened:
+        require_inside(opened.directory)
+        facts = read_facts(opened, time.time())
+        document = compose(facts, opened)
+        folder = opened.directory / layout.REPORT
+        _write(folder, {"index.html": to_page(document).encode(), "report.md": to_markdown(document, {}).encode()})
+        # Whatever may be wrong with the hint for the next night or with a picture, this night's report is there.
+        _write(folder, _next_space(facts, opened))
+        if png:
+            drawn: dict[str, tuple[str, ...]] = {}
+            # The first picture loads a library, as the page did.
+            for key, files in pictures(document, left, first=time.monotonic() - began):
+                _write(folder, files)
+                drawn[key] = tuple(files)
+            _write(folder, {"report.md": to_markdown(document, drawn).encode()})
+        return folder / "index.html"
 
 
 def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path:
@@ -84,11 +85,12 @@ def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path
 
     if len(runs) < 2:
         raise ResultError("a comparison needs at least two runs")
-    opened = as_runs(runs)
-    now = time.time()
-    labelled = dict(zip(run_labels(opened), (read_facts(run, now) for run in opened), strict=True))
     target = Path(output)
-    _write(target.parent, {target.name: to_page(compare_document(labelled, opened)).encode()})
+    with ExitStack() as stack:
+        opened = [stack.enter_context(run.snapshot()) for run in as_runs(runs)]
+        now = time.time()
+        labelled = dict(zip(run_labels(opened), (read_facts(run, now) for run in opened), strict=True))
+        _write(target.parent, {target.name: to_page(compare_document(labelled, opened)).encode()})
     return target
 
 
@@ -108,13 +110,7 @@ def _next_space(facts: Facts, run: Run) -> dict[str, bytes]:
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Each file so that a reader finds the old one or the new one, never half of one."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            temporary = folder / f".{name}.{os.getpid()}"
-            try:
-                temporary.write_bytes(content)
-                os.replace(temporary, folder / name)
-            finally:
-                temporary.unlink(missing_ok=True)
+            atomic.write_bytes(folder / name, content)
     except OSError as error:
         raise not_written(folder, error) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.reporting.facts import Facts
+from search import arrays
 from search.store import Evaluation
 
 
@@ -62,9 +62,8 @@ def read_answers(facts: Facts, evaluation: Evaluation | None) -> Answers | None:
     if not path.resolve().is_relative_to(facts.directory.resolve()):
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return _answers({name: stored[name] for name in stored.files}, facts.classification)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return _answers(arrays.load(path, "predictions", "labels"), facts.classification)
+    except (OSError, ValueError, TypeError, IndexError):
         return None
 
 

@@ -105,11 +105,15 @@ def _history(runs: Mapping[str, Facts]) -> list[Item]:
 def _caption(runs: Mapping[str, Facts]) -> str:
     told = []
     for label, facts in runs.items():
-        ended = ended_trials(facts)
-        best = facts.searched[0].score
-        at = next(t.finished for t in ended if t.outcome is not None and t.outcome.score == best)
-        told.append(f"{label} reached {number(best)} after {duration(facts.clock.seconds(at or 0.0))}")
-    return f"{listed(told)}."
+        # What was taken over from another run cost nothing here, and the line does not show it.
+        best: tuple[float, float] | None = None
+        for trial in ended_trials(facts):
+            score = trial.outcome.score if trial.outcome is not None else None
+            if score is not None and (best is None or facts.better(score, best[0])):
+                best = score, trial.finished or 0.0
+        if best is not None:
+            told.append(f"{label} reached {number(best[0])} after {duration(facts.clock.seconds(best[1]))}")
+    return f"{listed(told)}." if told else ""
 
 
 def _facts_table(rows: Sequence[Mapping[str, Any]]) -> Table:

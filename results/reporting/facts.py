@@ -194,6 +194,6 @@ def _spec(run: Run) -> spaces.SearchSpec | None:
 def _exported(directory: Path) -> Mapping[str, Any]:
     try:
         found = json.loads((directory / layout.EXPORT / "metadata.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -243,7 +243,8 @@ class Builder:
     def meta(self) -> dict[str, Any]:
         info = {
             "kind": "image", "input_shape": [8, 8, 1], "dtype": "uint8", "task": self.option["task"],
-            "labels": "number" if self.regression else "integer", "outputs": 1 if self.regression else 10,
+            "labels": "number" if self.regression else "integer",
+            "outputs": 1 if self.regression else len(self.option["class_names"]),
             "class_names": [] if self.regression else list(self.option["class_names"]), "scale": 1 / 16, "mean": None,
             "std": None, "image_size": None, "resized": False, "white": 16.0, "columns": [], "categories": {},
         }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from rich.console import Console
 
 import results
 from results.comparison import show_comparison
+from results.reporting import compare_report
 from results.tables import Table
+from search.store import RunStore
+from search.trial import TrialKind
 
 MakeRun = Callable[..., Path]
 
@@ -67,3 +71,17 @@ def test_hours(make_run: MakeRun) -> None:
     started = 1_780_000_000.0
     sessions = [{"started": started, "ended": started + 3600}, {"started": started + 9000, "ended": started + 12600}]
     assert results.compare(make_run(meta={"sessions": sessions})).rows[0]["hours"] == pytest.approx(2.0)
+
+
+def test_a_page_of_a_run_whose_best_was_taken_over_tells_what_it_reached_itself(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    first, forked = make_run("first"), make_run("forked", seed=1)
+    with RunStore(forked) as store:
+        best = max((t for t in store.trials(TrialKind.SEARCH)), key=lambda t: t.outcome.score)
+        taken = replace(best, id="old-0", configuration="old-0", parent=None, kind=TrialKind.EVIDENCE)
+        store.begin(taken)
+        store.finish("old-0", replace(best.outcome, score=0.999), best.started)
+    assert best.outcome is not None
+    page = compare_report([first, forked], tmp_path / "page.html").read_text()
+    assert f"forked reached {best.outcome.score:.4f}" in page

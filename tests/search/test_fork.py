@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from search import layout
 from search.configuration import configurations, ranked
 from search.errors import RunError
 from search.fork import take_over
@@ -9,8 +10,9 @@ from search.rundir import Run
 from search.store import RunStore
 from search.trial import Checkpoint, TrialKind, TrialState
 from tests.search.records import failed, outcome, trial
+from tests.search.test_door import DATA
 
-FACTS = {"data": {"fingerprint": "abc"}, "objective": {"name": "val_accuracy", "direction": "max"}}
+FACTS = {"data": DATA, "objective": {"name": "val_accuracy", "direction": "max"}}
 
 
 @pytest.fixture
@@ -56,10 +58,46 @@ def test_the_old_run_stays_as_it_is(tmp_path, old):
 
 
 @pytest.mark.parametrize(
-    ("fact", "value"), [("data", {"fingerprint": "xyz"}), ("objective", {"name": "val_loss", "direction": "min"})]
+    ("fact", "value"),
+    [("data", {**DATA, "fingerprint": "xyz"}), ("objective", {"name": "val_loss", "direction": "min"})],
 )
 def test_scores_that_cannot_be_compared_are_refused(tmp_path, old, fact, value):
     with RunStore.create(tmp_path / "new", {**FACTS, fact: value}) as store:
         with pytest.raises(RunError, match=f"has another {fact}"):
             take_over(old, store)
         assert store.trials() == []
+
+
+def test_a_fork_of_a_fork_keeps_both_runs_apart(tmp_path, old):
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        take_over(old, store)
+        store.begin(trial("0"))
+        store.finish("0", outcome([0.9]), 5.0)
+    with RunStore.create(tmp_path / "third", FACTS) as store:
+        assert take_over(Run(tmp_path / "new"), store) == 3
+        found = ranked(configurations(store.trials()), "max")
+        assert [(c.id, c.score, len(c.epochs)) for c in found] == [("old-0", 0.9, 1), ("old-old-0", 0.7, 2)]
+        copied = store.trial("old-old-0").outcome.best
+        assert (tmp_path / "third" / copied.file).read_bytes() == b"weights"
+
+
+def test_a_kill_in_the_middle_of_a_fork_leaves_no_run(tmp_path, old, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    finish, count = RunStore.finish, []
+
+    def die_at_the_second(store, *arguments):
+        count.append(None)
+        if len(count) == 2:
+            raise Killed
+        finish(store, *arguments)
+
+    monkeypatch.setattr(RunStore, "finish", die_at_the_second)
+    with pytest.raises(Killed):
+        RunStore.create(tmp_path / "new", FACTS, lambda store: take_over(old, store))
+    assert not layout.is_run(tmp_path / "new")
+    monkeypatch.undo()
+    with RunStore.create(tmp_path / "new", FACTS, lambda store: take_over(old, store)) as store:
+        assert [t.id for t in store.trials()] == ["old-0", "old-1"]
+    assert not list((tmp_path / "new").glob("run.making*"))

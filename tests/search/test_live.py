@@ -173,3 +173,9 @@ def test_a_log_that_cannot_be_written_harms_nobody(tmp_path):
     log.epoch(trial("0"), epoch(1))
     log.message("warning", "the disk is full")
     log.close()
+
+
+def test_what_a_message_of_user_code_says_does_not_steer_the_terminal():
+    shown, view = lines()
+    view.message("warning", "a\x1b[2Jb")
+    assert shown.file.getvalue() == "warning: a\ufffd[2Jb\n"

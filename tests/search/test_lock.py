@@ -91,6 +91,7 @@ NOBODY = [
     '{"host": "here", "pid": 0}',
     '{"host": "here", "pid": "1"}',
     '{"host": 1, "pid": 1}',
+    "[" * 100_000,
 ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import search
 import spaces
 from search import api, layout
+from search import checkpoint as checkpoints
 from search.crew import Crew
 from search.observer import Observer
 from search.store import RunReader, RunStore
@@ -144,9 +147,90 @@ def test_going_on_with_a_finished_run_changes_nothing(searched):
     assert listener.started_trials == []
 
 
-def test_more_trials_later(tmp_path, searched):
-    import shutil
+def test_lost_checkpoints_of_the_winner_and_a_baseline_are_trained_again_and_their_records_stand(tmp_path, searched):
+    run = tmp_path / "run"
+    shutil.copytree(searched[0], run)
+    with RunStore(run) as store:
+        store.put_meta(phase="final", exit=None, finished=None)
+        store._connection.execute("DELETE FROM evaluation")
+    with RunReader(searched[0]) as reader:
+        measured, records = {e.trial: e.metrics for e in reader.evaluations()}, reader.trials()
+    shutil.rmtree(run / layout.TRIALS)
+    listener = Listener()
+    search.resume(run, workers=0, observers=[listener])
+    winner = next(t.id for t in trials(run) if t.kind is TrialKind.WINNER)
+    assert listener.started_trials == [winner, "baseline-linear"]
+    assert [text for level, text in listener.messages if level == "warning"] == [
+        f"{name}: its checkpoint is lost or damaged; training it again" for name in (winner, "baseline-linear")
+    ]
+    with RunReader(run) as reader:
+        assert {e.trial: e.metrics for e in reader.evaluations()} == measured, "the same seeds give the same models"
+        assert reader.meta("exit") == "done"
+    assert [(t.id, t.state, t.outcome.score, t.finished) for t in trials(run)] == [
+        (t.id, t.state, t.outcome.score, t.finished) for t in records
+    ]
+    # A run that is done is looked after too.
+    (run / next(t.outcome.last for t in trials(run) if t.id == winner).file).write_bytes(b"torn")
+    search.resume(run, workers=0, observers=[listener])
+    assert listener.started_trials[2:] == [winner]
+    with RunReader(run) as reader:
+        assert checkpoints.intact(run, reader.trial(winner).outcome.last)
 
+
+def test_a_winner_that_cannot_be_made_gives_way_to_the_best_model_that_is_kept(tmp_path, searched, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(searched[0], run)
+    with RunStore(run) as store:
+        made = store.trial(store.meta("winner"))
+        chosen = made.configuration
+        store.put_meta(phase="final", winner=None, exit=None, finished=None)
+        (run / made.outcome.last.file).unlink()
+        (run / store.trial(chosen).outcome.best.file).unlink()
+    monkeypatch.setattr("search.winner.FinalModels._train", lambda *_, **__: None)
+    listener = Listener()
+    search.resume(run, workers=0, observers=[listener])
+    with RunReader(run) as reader:
+        winner = reader.trial(reader.meta("winner"))
+        assert winner.kind in (TrialKind.SEARCH, TrialKind.BASELINE)
+        assert winner.configuration != chosen
+        assert checkpoints.intact(run, winner.outcome.best)
+    name = chosen.removeprefix("baseline-")
+    assert ("warning", f"{name}: no model of it was kept, or could be made") in listener.messages
+
+
+def test_a_damaged_store_and_a_link_that_leads_out_are_refused_before_anything_is_written(tmp_path, searched):
+    run = tmp_path / "run"
+    shutil.copytree(searched[0], run)
+    with RunStore(run) as store:
+        store._connection.execute("UPDATE event SET at = 'noon'")
+        store._connection.execute("INSERT INTO event (at, level, message) VALUES ('noon', 'info', 'x')")
+    log = (run / layout.LOG).read_bytes()
+    with pytest.raises(search.RunError, match="damaged: event: 1: at is 'noon'"):
+        search.resume(run, workers=0)
+    assert (run / layout.LOG).read_bytes() == log
+    with RunStore(run) as store:
+        store._connection.execute("DELETE FROM event")
+    (tmp_path / "outside").mkdir()
+    (run / layout.TRIALS / "zz").symlink_to(tmp_path / "outside")
+    with pytest.raises(search.RunError, match="a link that leads out"):
+        search.resume(run, workers=0)
+
+
+def test_a_full_disk_leaves_the_space_file_as_it_was(tmp_path, searched, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(searched[0], run)
+    before = (run / layout.SPACE).read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("search.atomic.os.fsync", full)
+    with pytest.raises(search.RunError, match="cannot be written"):
+        search.resume(run, max_trials=4, workers=0)
+    assert (run / layout.SPACE).read_bytes() == before
+
+
+def test_more_trials_later(tmp_path, searched):
     run = tmp_path / "run"
     shutil.copytree(searched[0], run)
     listener = Listener()

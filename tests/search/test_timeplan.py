@@ -160,6 +160,12 @@ def test_a_machine_that_waits_for_others_is_slow():
     assert timeplan.slowness(0.0, 0.0) == 1.0
 
 
+def test_a_crowded_machine_is_slow_too():
+    assert timeplan.crowded(0.0, 2) == 1.0
+    assert timeplan.crowded(5.0, 2) == 3.0
+    assert timeplan.crowded(50.0, 2) == 4.0
+
+
 def test_a_promise_that_cannot_be_kept_is_known_at_once():
     assert timeplan.doubt(100.0, 14.0, 1.0) is None
     assert "they will leave out what there is no time for" in timeplan.doubt(20.0, 14.0, 1.0)

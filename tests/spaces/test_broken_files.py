@@ -148,6 +148,10 @@ CASES = [
     ("optimizer: sgd}", "optimizer: adam, momentum: 0.9}", ["20: baselines.0.values.momentum: has no effect: it needs optimizer sgd"]),
     ("optimizer: sgd}", "batch_size: 8}\n    batch_size: 16", ["20: baselines.0.values.batch_size: is given twice, here and as batch_size of the baseline"]),
     ("optimizer: sgd}", "optimizer: [sgd]}", ["20: baselines.0.values.optimizer: found a list; allowed: one value"]),
+    ("  - name: small", "  - name: ../../small", ["19: baselines.0.name: found '../../small'; it names files, and it has a path separator"]),
+    ("  - name: small", "  - name: .small", ["19: baselines.0.name: found '.small'; it names files, and it begins with a dot"]),
+    ("  - name: small", '  - name: "a\\e[2Jb"', [r"19: baselines.0.name: found 'a\x1b[2Jb'; it names files, and it has a character that cannot be printed"]),
+    ("  - name: small", f"  - name: {'x' * 181}", [f"19: baselines.0.name: found '{'x' * 57}...'; it names files, and it is longer than 180 bytes"]),
     ("final:", "  - {name: small, values: {layers: 1, units: 8}}\nfinal:", ["21: baselines.1.name: 'small' is the name of two baselines"]),
     ("baselines:\n  - name: small\n    values: {layers: 1, units: 16, optimizer: sgd}", "baselines: small", ["18: baselines: found 'small'; allowed: a list"]),
     # Several at once, in the order of the file

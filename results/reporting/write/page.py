@@ -14,6 +14,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from results.formats import finite_only
 from results.reporting.document import Document, Headline, Link, Section, Versus
 from results.reporting.theme import DARK, LIGHT
 from results.reporting.write.items import Charts, item_html
@@ -71,7 +72,8 @@ def _digest(script: str) -> str:
 
 
 def _data(key: str, data: Any) -> str:
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    # A diverged training has losses that are no numbers: its curve has a gap there.
+    text = json.dumps(finite_only(data), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     # Inside a script element only these could end it or begin a comment.
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return f'<script type="application/json" id="{key}">{text}</script>'

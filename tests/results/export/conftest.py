@@ -26,6 +26,7 @@ data: {source: digits, validation: 0.2, test: 0.2}
 model: {family: mlp, layers: [1, 2], units: {shared: 48}, dropout: 0.2, batch_normalization: true}
 training: {epochs: 20, learning_rate: 0.01}
 search: {algorithm: random, max_trials: 3}
+baselines: [{name: plain, values: {layers: 1}}]
 export: {formats: [keras, h5, savedmodel, onnx, tflite]}
 """
 
@@ -138,9 +139,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
     run.trial("0000", TrialKind.SEARCH, settings, 0.97, best=run.weights("0000", other))
     deeper = spaces.configure(spec, {"layers": 2})
     run.trial("0001", TrialKind.SEARCH, deeper, 0.90)
-    run.trial(
-        "baseline-plain", TrialKind.BASELINE, settings, 0.91, name="plain", best=run.weights("baseline-plain", other)
-    )
+    plain, kept = spaces.configure_baseline(spec, spec.baselines[0]), run.weights("baseline-plain", other)
+    run.trial("baseline-plain", TrialKind.BASELINE, plain, 0.91, name="plain", best=kept)
     for seed, score in enumerate((0.95, 0.96)):
         run.trial(f"candidate-0000-{seed}", TrialKind.CANDIDATE, settings, score, configuration="0000")
     last = run.weights("winner-0000", weights, epoch=12)

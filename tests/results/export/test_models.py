@@ -13,7 +13,7 @@ import pytest
 import results
 from results import ResultError
 from results.models import find_model, model_of
-from search.errors import RunError
+from search.errors import DamageWarning, RunError
 from search.store import RunReader, RunStore
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_has_trained_nothing_has_no_model(run: Path) -> None:
 def test_a_run_without_data_has_no_model(run: Path) -> None:
     with RunStore(run) as store:
         store.put_meta(data=None)
-    with pytest.raises(ResultError, match="has not recorded its data yet"):
+    with pytest.raises(RunError, match="meta has no data that can be read"), pytest.warns(DamageWarning):
         results.best_model(run)
 
 

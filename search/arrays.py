@@ -1,0 +1,39 @@
+"""Reading npz files that may be damaged."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# What zipfile and NumPy raise for changed bytes, besides ValueError: each field of the format has its own.
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, TypeError, NotImplementedError, RuntimeError,
+    MemoryError, OverflowError, AttributeError, SyntaxError,
+)  # fmt: skip
+
+
+def load(path: Path, *names: str) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """The arrays of an npz file; pickled objects are never read.
+
+    Args:
+        path: The file.
+        names: Arrays that it must have.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is damaged, or an array is missing.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            found = {name: stored[name] for name in stored.files}
+    except _DAMAGE as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ValueError(f"has no {missing[0]}")
+    return found

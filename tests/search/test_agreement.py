@@ -1,0 +1,106 @@
+"""A store that says something else than its space file is refused before anything is built on it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import spaces
+from search import layout
+from search.agreement import require_agreement
+from search.errors import RunError
+from search.rundir import Run
+from search.sources import baseline_trial
+from search.store import RunStore
+from search.trial import Trial, TrialKind, TrialState
+from tests.search import simulation
+from tests.search.records import trial
+
+VALUES = {"layers": 1, "units_0": 16, "dropout": 0.2, "optimizer": "sgd", "momentum": 0.8, "epochs": 3}
+SPEC = simulation.space("random")
+
+
+def searched(trial_id: str = "0", **changes) -> Trial:
+    settings = spaces.configure(SPEC, VALUES).to_json()
+    return trial(trial_id, values=VALUES, settings={**settings, **changes})
+
+
+def agree(folder: Path, *trials: Trial, direction: str = "max", spec: spaces.SearchSpec = SPEC) -> None:
+    folder.mkdir()
+    (folder / layout.SPACE).write_text(spaces.dump(spec), encoding="utf-8")
+    facts = {"objective": {"name": "val_accuracy", "direction": direction}}
+    with RunStore.create(folder, facts) as store:
+        for one in trials:
+            store.begin(one)
+        recorded = store.trials()
+    require_agreement(Run(folder), recorded)
+
+
+def test_what_a_run_records_agrees(tmp_path):
+    baseline = baseline_trial(SPEC, SPEC.baselines[0], 1.0)
+    again = [
+        replace(one, id=f"winner-{one.id}", kind=TrialKind.WINNER, state=TrialState.RUNNING)
+        for one in (searched(), baseline)
+    ]
+    agree(tmp_path / "run", searched(), baseline, *again, replace(searched("old-1"), kind=TrialKind.EVIDENCE))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"family": "python:/tmp/evil.py:build"}, "family is 'python:/tmp/evil.py:build', the space file gives 'mlp'"),
+        ({"family": "cnn"}, "family is 'cnn'"),
+        ({"model": {"layers": 3}}, r"model\.layers is 3"),
+        ({"callbacks": ["evil:hook"]}, "callbacks is"),
+        ({"training": {}}, "not complete"),
+    ],
+)
+@pytest.mark.parametrize("kind", [TrialKind.SEARCH, TrialKind.WINNER])
+def test_other_settings_are_refused(tmp_path, changes, message, kind):
+    with pytest.raises(RunError, match=message):
+        agree(tmp_path / "run", replace(searched(**changes), kind=kind))
+
+
+def test_a_promoted_trial_is_held_to_the_space_too(tmp_path):
+    promoted = replace(searched("1", family="python:evil:build"), configuration="0", parent="0")
+    with pytest.raises(RunError, match="trial 1: family"):
+        agree(tmp_path / "run", searched(), promoted)
+
+
+def test_another_training_is_refused(tmp_path):
+    settings = searched().settings
+    changed = {**settings["training"], "loss": "evil:loss"}
+    with pytest.raises(RunError, match=r"training\.loss"):
+        agree(tmp_path / "run", searched(training=changed))
+
+
+def test_values_outside_the_space_are_refused(tmp_path):
+    with pytest.raises(RunError, match="layers = 9"):
+        agree(tmp_path / "run", replace(searched(), values={**VALUES, "layers": 9}))
+
+
+def test_a_baseline_that_the_space_does_not_name_is_refused(tmp_path):
+    baseline = replace(baseline_trial(SPEC, SPEC.baselines[0], 1.0), name="other")
+    with pytest.raises(RunError, match="no baseline 'other'"):
+        agree(tmp_path / "run", baseline)
+
+
+def test_evidence_runs_no_code_that_the_space_does_not_name(tmp_path):
+    evidence = replace(searched("old-0", family="python:/tmp/evil.py:build"), kind=TrialKind.EVIDENCE)
+    with pytest.raises(RunError, match=r"runs /tmp/evil\.py:build, which the space file does not name"):
+        agree(tmp_path / "run", evidence)
+
+
+def test_another_objective_is_refused(tmp_path):
+    with pytest.raises(RunError, match="direction is 'min', the space file says 'max'"):
+        agree(tmp_path / "run", searched(), direction="min")
+
+
+def test_nothing_is_imported_to_find_out(tmp_path):
+    (tmp_path / "stranger.py").write_text("raise SystemExit('imported')")
+    with pytest.raises(RunError, match="stranger"):
+        agree(tmp_path / "run", searched(family=f"python:{tmp_path / 'stranger.py'}:build"))
+    assert not any("stranger" in name for name in sys.modules)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from search import arrays
+
+
+def test_no_changed_byte_of_a_file_is_more_than_damage(tmp_path):
+    path = tmp_path / "file.npz"
+    given = {"predictions": np.zeros((3, 2), np.float32), "labels": np.arange(3)}
+    np.savez(path, **given)
+    whole, rng, damaged = path.read_bytes(), random.Random(0), 0
+    for _ in range(600):
+        content = bytearray(whole)
+        for _ in range(rng.choice((1, 3))):
+            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(content if rng.random() < 0.9 else content[: rng.randrange(len(content))])
+        try:
+            arrays.load(path, "predictions", "labels")
+        except (ValueError, OSError):
+            damaged += 1
+    assert damaged > 300
+    path.write_bytes(whole)
+    assert all((arrays.load(path)[name] == array).all() for name, array in given.items())
+
+
+def test_an_array_that_is_missing_is_named(tmp_path):
+    np.savez(tmp_path / "file.npz", x=np.zeros(1))
+    with pytest.raises(ValueError, match="has no labels"):
+        arrays.load(tmp_path / "file.npz", "x", "labels")
+
+
+def test_pickled_objects_are_not_read(tmp_path):
+    np.savez(tmp_path / "file.npz", x=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="pickle"):
+        arrays.load(tmp_path / "file.npz")

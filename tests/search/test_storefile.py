@@ -1,0 +1,129 @@
+"""Stores in folders that may not be written, and stores that are read while somebody writes."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from search import layout
+from search.errors import RunError
+from search.rundir import Run, require_inside
+from search.store import RunReader, RunStore
+from tests.search.records import outcome, trial
+
+
+@pytest.fixture
+def cut_off(tmp_path: Path) -> Path:
+    """What a killed process leaves: all that was committed last stands in the log alone."""
+    with RunStore.create(tmp_path / "run", {"name": "x"}) as store:
+        store.begin(trial("0"))
+        copy = tmp_path / "copy"
+        copy.mkdir()
+        for name in (layout.STORE, f"{layout.STORE}-wal"):
+            shutil.copy(store.directory / name, copy / name)
+    return copy
+
+
+@pytest.fixture
+def read_only(monkeypatch, tmp_path):
+    """SQLite as it is in a folder that may not be written, also for a user whom no permission stops."""
+    connect = sqlite3.connect
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+
+    def refuse(path, *args, **kwargs):
+        if str(scratch) not in str(path) and "immutable" not in str(path):
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(path, *args, **kwargs)
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    return scratch
+
+
+def test_a_cut_off_run_in_a_folder_that_may_not_be_written_shows_what_was_committed(cut_off, read_only):
+    before = {path.name: path.read_bytes() for path in cut_off.iterdir()}
+    with RunReader(cut_off) as reader:
+        assert [t.id for t in reader.trials()] == ["0"]
+    assert {path.name: path.read_bytes() for path in cut_off.iterdir()} == before
+    assert list(read_only.iterdir()) == [], "the copy is deleted"
+
+
+def test_without_a_log_the_store_itself_is_read_there(cut_off, read_only, monkeypatch):
+    (cut_off / f"{layout.STORE}-wal").write_bytes(b"")
+    monkeypatch.setattr("search.storefile._copied", lambda *_: pytest.fail("nothing is to be copied"))
+    with RunReader(cut_off) as reader:
+        assert reader.trials() == []
+
+
+def test_a_store_that_changes_while_it_is_copied_is_refused(cut_off, read_only, monkeypatch):
+    numbers = iter(range(100))
+    monkeypatch.setattr("search.storefile._stamps", lambda *_: [(next(numbers), 0)])
+    with pytest.raises(RunError, match="changes while it is copied"):
+        RunReader(cut_off)
+    assert list(read_only.iterdir()) == []
+
+
+def test_everything_that_a_run_is_asked_is_of_one_moment(tmp_path):
+    with RunStore.create(tmp_path / "run", {"name": "x"}) as store:
+        store.begin(trial("0"))
+        with Run(tmp_path / "run").read() as reader:
+            assert len(reader.trials()) == 1
+            store.finish("0", outcome([0.5]), 1.0)
+            store.begin(trial("1"))
+            store.put_meta(name="y")
+            assert [(t.id, t.outcome) for t in reader.trials()] == [("0", None)]
+            assert reader.trial("1") is None
+            assert reader.meta("name") == "x"
+        with Run(tmp_path / "run").read() as reader:
+            assert len(reader.trials()) == 2
+
+
+def test_a_snapshot_shows_one_moment_to_all_who_read_it_and_closes_with_its_block(tmp_path):
+    with RunStore.create(tmp_path / "run", {"name": "x"}) as store:
+        with Run(tmp_path / "run").snapshot() as standing:
+            with standing.read() as first:
+                assert first.meta("name") == "x"
+            store.put_meta(name="y")
+            with standing.read() as second:
+                assert second.meta("name") == "x"
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            second.meta("name")
+
+
+def test_trials_and_their_epochs_are_of_one_moment_without_a_snapshot_too(tmp_path, monkeypatch):
+    with RunStore.create(tmp_path / "run", {"name": "x"}) as store, RunReader(tmp_path / "run") as reader:
+        store.begin(trial("0"))
+        read = reader._epochs
+
+        def read_and_let_the_search_go_on():
+            found = read()
+            store.finish("0", outcome([0.5]), 1.0)
+            return found
+
+        monkeypatch.setattr(reader, "_epochs", read_and_let_the_search_go_on)
+        (found,) = reader.trials()
+        assert found.outcome is None, "with the score of an epoch that is not there"
+
+
+@pytest.mark.parametrize("name", ["trials", "trials/0", "report", "export", "evaluation", "tensorboard", "space.yaml"])
+def test_a_link_out_of_the_run_directory_is_refused(tmp_path, name):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    outside.mkdir()
+    (run / name).parent.mkdir(parents=True)
+    (run / name).symlink_to(outside, target_is_directory=True)
+    with pytest.raises(RunError, match=f"{name}: a link that leads out"):
+        require_inside(run)
+
+
+def test_links_within_the_run_directory_and_to_it_are_as_good_as_files(tmp_path):
+    run = tmp_path / "run"
+    (run / "trials").mkdir(parents=True)
+    (run / "best").symlink_to("trials", target_is_directory=True)
+    (tmp_path / "link").symlink_to(run, target_is_directory=True)
+    require_inside(run)
+    require_inside(tmp_path / "link")
