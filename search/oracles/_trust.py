@@ -50,6 +50,15 @@ def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     return longest
 
 
+def inconspicuous(curves: Sequence[Curve], length: int) -> list[Curve]:
+    """The paused ones of the curves that were neither among the best nor among the worst after `length` epochs."""
+    early = [(c, score) for c in curves if (score := c.best_by(length)) is not None]
+    if not early:
+        return []
+    low, high = np.quantile([score for _, score in early], (0.25, 0.75))
+    return [c for c, score in early if c.stage is Stage.PAUSED and low <= score <= high]
+
+
 def _scores(curves: Sequence[Curve], length: int) -> Floats:
     known = [c.best_by(length) for c in curves]
     return np.array([np.nan if score is None else score for score in known])

@@ -18,7 +18,7 @@ from ._history import History
 from ._observations import Observations
 from ._space import Values
 from ._success import SuccessProbability
-from ._trust import finished, telling_length
+from ._trust import finished, inconspicuous, telling_length
 from .bayesian import fit_sample
 from .plan import MOST_PAUSED, first_length, new_length
 
@@ -48,7 +48,8 @@ class FreezeThawOracle(BaseOracle):
     few lengths of each curve, so that the value at full length is the score of the table, whether a configuration is
     still learning or already overfits. Scores further below the median configuration than the best is above it are
     drawn in. A curve that has ended early counts as known to its end; a running trial as if it had reached the score
-    that the model expects; a failed configuration as poor.
+    that the model expects. Failed configurations are left out: a model of its own learns where training succeeds (see
+    `_success`), and its probability multiplies the improvement that a new configuration promises.
 
     Acquisition: expected improvement of the score at full length, with the deviation widened by half because the
     kernel's parameters are themselves estimates. A new configuration must improve on the best score *expected* of any
@@ -62,7 +63,12 @@ class FreezeThawOracle(BaseOracle):
     Lengths: new configurations get 1/16 of the longest training at first, and later 1/20 of all epochs spent so far:
     short trainings tell good from bad regions, but not the good configurations from the best. Observations much
     shorter than that leave the model, in which they would bind the ranking at full length to that of the first
-    epochs. A continued configuration gets half as many epochs again.
+    epochs. A continued configuration gets half as many epochs again. While other trials run, new ones get less.
+
+    Trust: that short trainings tell good from bad is believed until something speaks against it (see `_trust`). After 3
+    and 12 full trainings one of the first configurations, neither the best nor the worst of them early on, is trained
+    to the end beside the favourites. A length that did not tell them apart, or the wrong way round, is given to no new
+    configuration any more, and observations of it leave the model.
 
     Sources: the idea is of Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (arXiv:1406.3896, 2014);
     choosing between continuing and starting by expected improvement at a later length as in Wistuba, Kadra and
@@ -175,9 +181,9 @@ class FreezeThawOracle(BaseOracle):
             why = self._why("finishing", favourite.codes, model, view)
             return self._continue(favourite, self._longest, why)
         if self._probe_is_due(known, own):
-            inconspicuous = self._inconspicuous(own)
-            if inconspicuous:
-                chosen = inconspicuous[int(promise(view.features(inconspicuous), observed).argmax())]
+            candidates = inconspicuous(own[:INITIAL_POINTS], self._first)
+            if candidates:
+                chosen = candidates[int(promise(view.features(candidates), observed).argmax())]
                 self._probes.append(trial_id)
                 why = self._why("probe of what short trainings tell", chosen.codes, model, view)
                 return self._continue(chosen, self._longest, why)
@@ -250,14 +256,6 @@ class FreezeThawOracle(BaseOracle):
             return False
         start, end = self._last_stretch(curve)
         return start > 0 and end == self._longest
-
-    def _inconspicuous(self, own: Sequence[Curve]) -> list[Curve]:
-        """The paused ones of the first configurations that were neither the best nor the worst after a few epochs."""
-        early = [(c, score) for c in own[:INITIAL_POINTS] if (score := c.best_by(self._first)) is not None]
-        if not early:
-            return []
-        low, high = np.quantile([score for _, score in early], (0.25, 0.75))
-        return [c for c, score in early if c.stage is Stage.PAUSED and low <= score <= high]
 
     def _last_stretch(self, curve: Curve) -> tuple[int, int]:
         """The epochs from which and to which a configuration's last trial was to train."""

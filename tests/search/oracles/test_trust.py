@@ -4,7 +4,7 @@ import numpy as np
 
 from search.oracles import oracle
 from search.oracles._curves import Curve, Stage
-from search.oracles._trust import telling_length
+from search.oracles._trust import inconspicuous, telling_length
 
 LONGEST = 16
 
@@ -49,6 +49,13 @@ def test_a_length_after_which_most_score_the_same_tells_nothing():
     assert telling_length([*flat, curve([0.1] * 8), curve([0.1] * 8)], 1, LONGEST) == LONGEST
     apart = [curve([0.1, 0.1, 0.1 + index / 10, 0.2 + index / 10]) for index in range(6)]
     assert telling_length(apart, 1, LONGEST) == 4
+
+
+def test_inconspicuous_are_the_paused_ones_in_the_middle():
+    curves = [curve([score, 1.0]) for score in (0.5, 0.1, 0.4, 0.3, 0.2)]
+    curves[2].stage = Stage.FAILED
+    assert inconspicuous(curves, 1) == [curves[3], curves[4]]
+    assert inconspicuous(curves[:0], 1) == []
 
 
 def test_a_search_in_which_curves_cross_goes_over_to_full_trainings():
