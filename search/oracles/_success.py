@@ -1,24 +1,29 @@
 """Which configurations can be trained at all, learned from those that failed."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
 
 from ._columns import Floats, Ints
 from ._gp import GaussianProcess, Kernel, Points
 
-_LENGTH = 0.5
+_NEAR, _FAR = 0.5, 10.0
 _DIMENSIONS = 7
 _NOISE = 0.01
 _LEAST = 1e-4
 _RECENT = 500
+_COMPARED = 50
+_CAUSES = 2
 
 
 class SuccessProbability:
-    """A Gaussian process over 1 (trained) and 0 (failed), with fixed length scales.
+    """A Gaussian process over 1 (trained) and 0 (failed).
 
     Failures often fill a region with a sharp border, so the length scales are short; where nothing is near, what counts
-    is the share of all trainings that succeeded.
+    is the share of all trainings that succeeded. Often one or two hyperparameters alone decide: where that explains
+    what was seen better, by the marginal likelihood, the others do not count.
     """
 
     def __init__(self, features: Floats, succeeded: Floats, groups: Ints) -> None:
@@ -31,12 +36,28 @@ class SuccessProbability:
         features, succeeded = features[-_RECENT:], succeeded[-_RECENT:]
         if succeeded.all():
             return
-        count = int(groups.max()) + 1
-        # Distances grow with the root of the dimensions.
-        length = _LENGTH * math.sqrt(max(1.0, count / _DIMENSIONS))
         self._mean = float((succeeded.sum() + 1) / (len(succeeded) + 1))
-        kernel = Kernel(np.log([*[length] * count, self._mean * (1.05 - self._mean), _NOISE]), groups)
-        self._model = GaussianProcess(Points.full_length(features), succeeded - self._mean, kernel)
+        targets, points = succeeded - self._mean, Points.full_length(features)
+        compared = np.sort(np.concatenate([np.flatnonzero(succeeded == one)[-_COMPARED:] for one in (0, 1)]))
+        kernel = self._explaining(points[compared], targets[compared], groups)
+        self._model = GaussianProcess(points, targets, kernel)
+
+    def _explaining(self, points: Points, targets: Floats, groups: Ints) -> Kernel:
+        count = int(groups.max()) + 1
+        variance = self._mean * (1.05 - self._mean)
+        # Distances over all of them grow with the root of the dimensions.
+        everywhere = _NEAR * math.sqrt(max(1.0, count / _DIMENSIONS))
+
+        def kernel(lengths: Floats) -> tuple[float, Kernel]:
+            made = Kernel(np.log([*lengths, variance, _NOISE]), groups)
+            return _evidence(made, points, targets), made
+
+        best, lengths = kernel(np.full(count, everywhere)), np.full(count, _FAR)
+        for _ in range(min(_CAUSES, count)):
+            grown = [(kernel(tried), tried) for tried in _one_nearer(lengths)]
+            found, lengths = max(grown, key=lambda pair: pair[0][0])
+            best = max(best, found, key=lambda pair: pair[0])
+        return best[1]
 
     def log(self, features: Floats) -> Floats:
         """Logarithm of the probability, shape (n,); at least that of 1 in 10,000."""
@@ -56,3 +77,19 @@ class SuccessProbability:
         inside = (probability > _LEAST) & (probability < 1.0)
         slopes, _ = self._model.slopes(points)
         return np.where(inside[:, None], slopes / np.maximum(probability, _LEAST)[:, None], 0.0)
+
+
+def _one_nearer(lengths: Floats) -> Iterator[Floats]:
+    for index in np.flatnonzero(lengths == _FAR):
+        tried = lengths.copy()
+        tried[index] = _NEAR
+        yield tried
+
+
+def _evidence(kernel: Kernel, points: Points, targets: Floats) -> float:
+    """Logarithm of the marginal likelihood, up to a constant."""
+    covariance = kernel.between(points, points)
+    covariance[np.diag_indices_from(covariance)] += kernel.noise
+    factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+    half = solve_triangular(factor, targets, lower=True, check_finite=False)
+    return -0.5 * float(half @ half) - float(np.log(np.diag(factor)).sum())

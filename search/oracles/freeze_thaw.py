@@ -29,7 +29,7 @@ INITIAL_POINTS = 10
 
 _FINISHING = 0.25
 _FIRST_FINISH = 2.0
-_PROBES = (3.0, 12.0)
+_PROBES = (5.0, 12.0)
 _TELLING = 6
 _STEP = 1.5
 _FAINT = 4
@@ -65,7 +65,7 @@ class FreezeThawOracle(BaseOracle):
     shorter than that leave the model, in which they would bind the ranking at full length to that of the first
     epochs. A continued configuration gets half as many epochs again. While other trials run, new ones get less.
 
-    Trust: that short trainings tell good from bad is believed until something speaks against it (see `_trust`). After 3
+    Trust: that short trainings tell good from bad is believed until something speaks against it (see `_trust`). After 5
     and 12 full trainings one of the first configurations, neither the best nor the worst of them early on, is trained
     to the end beside the favourites. A length that did not tell them apart, or the wrong way round, is given to no new
     configuration any more, and observations of it leave the model.

@@ -67,3 +67,12 @@ def test_a_failing_region_beside_the_optimum_is_left_alone_and_the_rest_searched
     if name == "freeze-thaw":
         # by chance nine of 20 fail
         assert sum(failed[40:]) < 4
+
+
+def test_a_hyperparameter_that_alone_decides_is_found_among_eight():
+    rng, groups = np.random.default_rng(0), np.arange(8)
+    features = rng.random((40, 8))
+    success = SuccessProbability(features, (features[:, 3] < 0.7).astype(float), groups)
+    new = rng.random((200, 8))
+    assert success.log(new[new[:, 3] > 0.85]).max() < np.log(0.1)
+    assert success.log(new[new[:, 3] < 0.55]).min() > np.log(0.8)

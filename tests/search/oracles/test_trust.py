@@ -78,7 +78,7 @@ def test_a_search_in_which_curves_cross_goes_over_to_full_trainings():
         searched.end_trial(trial)
         spent += end - start
         best = max(best, 2 - distance) if end == LONGEST else best
-        if spent > 6 * LONGEST and not start:
+        if spent > 9 * LONGEST and not start:
             late.append(end)
     assert late
     assert set(late) == {LONGEST}
