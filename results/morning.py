@@ -18,8 +18,10 @@ from search.rundir import Run
 from search.store import RunStore
 from spaces import DataError, SpaceError
 
-# What a report without pictures and the end of the process take on an idle machine.
-_REPORT_SECONDS = 5.0
+# What a report without pictures takes on an idle machine.
+_REPORT_SECONDS = 4.0
+# The user's command, the table and the end of the process come after the last picture.
+_END_SECONDS = 3.0
 
 Say = Callable[[str], None]
 Left = Callable[[], float]
@@ -86,8 +88,12 @@ def night(
         reason = str(reader.meta("exit"))
     if reason != "done":
         return _finish(run.directory, budget, reason, None, steps.problems, on_finish)
-    steps.export()
-    page = steps.report()
+    try:
+        steps.export()
+        page = steps.report()
+    except KeyboardInterrupt:
+        _finish(run.directory, budget, "interrupted", None, steps.problems, on_finish)
+        raise
     return _finish(run.directory, budget, "failed" if steps.problems else reason, page, steps.problems, on_finish)
 
 
@@ -127,7 +133,7 @@ class _Steps:
 
     def _left(self) -> float:
         left = self._budget.left
-        return math.inf if left is None else left
+        return math.inf if left is None else left - _END_SECONDS
 
     @contextlib.contextmanager
     def _step(self, name: str, account: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from search.observer import Observer
 from search.trial import TrialKind
 from tests.search.simulation import Killed, Night, World, all_ended, space
-from tests.search.test_simulated_nights import ALGORITHMS, killed_at_random
+from tests.search.test_simulated_nights import ALGORITHMS, QUICK_FIRST, killed_at_random
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
 
@@ -73,7 +73,7 @@ def whole(found, trials=24):
     return searched
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", QUICK_FIRST)
 @pytest.mark.parametrize(("slots", "after"), [(3, False), (1, True)])
 def test_one_that_raises_when_asked_costs_a_random_proposal(tmp_path, make_faults, algorithm, slots, after):
     make_faults(algorithm).raising("create_trial", KeyError("bracket"), every=4, after=after)
@@ -107,7 +107,7 @@ def test_without_a_number_of_trials_a_random_search_is_as_long_as_the_plan(tmp_p
     assert len(found.trials(TrialKind.SEARCH)) == planned(found.spec).trials
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", QUICK_FIRST)
 @pytest.mark.parametrize(("method", "after"), [("update_trial", True), ("score_trial", False), ("end_trial", True)])
 def test_one_that_raises_when_told_goes_on(tmp_path, make_faults, algorithm, method, after):
     make_faults(algorithm).raising(method, ValueError("not\n\x1b[31ma number"), every=5, after=after)
@@ -128,7 +128,7 @@ def test_each_kind_of_error_is_told_once(tmp_path, make_faults):
     assert len(found.warnings) == 2
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", QUICK_FIRST)
 @pytest.mark.parametrize("order", ["free", "fixed"])
 def test_one_whose_state_cannot_be_had_survives_kills(tmp_path, make_faults, algorithm, order):
     make_faults(algorithm).raising("get_state", RuntimeError("no state"), every=3)
@@ -139,7 +139,7 @@ def test_one_whose_state_cannot_be_had_survives_kills(tmp_path, make_faults, alg
     assert any("asked for its state (RuntimeError: no state)" in text for text in found.warnings)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", QUICK_FIRST)
 def test_one_that_does_not_take_its_state_back_goes_on_at_random(tmp_path, make_faults, algorithm):
     found = night(tmp_path, algorithm)
     left = [20]

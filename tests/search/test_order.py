@@ -16,7 +16,7 @@ import spaces
 from search.store import RunReader
 from search.trial import Stop, TrialKind, TrialState
 from tests.search.simulation import Night, World, all_ended, share, space
-from tests.search.test_simulated_nights import ALGORITHMS, few, killed_at_random
+from tests.search.test_simulated_nights import ALGORITHMS, QUICK_FIRST, few, killed_at_random
 
 # Keras Tuner, behind the oracles, imports TensorFlow; the fixtures search for tens of seconds.
 pytestmark = [pytest.mark.usefixtures("tensorflow"), pytest.mark.timeout(900)]
@@ -102,7 +102,7 @@ def test_in_free_order_it_does(elsewhere, algorithm):
     assert first != other
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", QUICK_FIRST)
 def test_one_trial_at_a_time_makes_both_orders_the_same(tmp_path, algorithm):
     fixed, free = (gone(tmp_path, algorithm, order, slots=1) for order in ("fixed", "free"))
     assert fixed.table() == free.table()
@@ -110,7 +110,7 @@ def test_one_trial_at_a_time_makes_both_orders_the_same(tmp_path, algorithm):
         assert reader.meta("idle_seconds") == 0
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", QUICK_FIRST)
 def test_kills_at_random_moments_change_nothing_in_fixed_order(tmp_path, undisturbed, algorithm):
     whole, killed = undisturbed(algorithm), night(tmp_path, algorithm, pace=1)
     assert killed_at_random(killed, random.Random(1)) >= 2

@@ -30,6 +30,10 @@ from tests.search.simulation import (
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
 
 ALGORITHMS = ("freeze-thaw", "hyperband", "bayesian", "random", "grid")
+# Where each proposal fits a Gaussian process, a search takes seconds: with many variants that is for the long tests.
+QUICK_FIRST = [
+    pytest.param(name, marks=[pytest.mark.night] if name in ("freeze-thaw", "bayesian") else []) for name in ALGORITHMS
+]
 FAULTY = World(failing=0.15, nan=0.15)
 
 
