@@ -16,6 +16,7 @@ _LEAST = 1e-4
 _RECENT = 500
 _COMPARED = 50
 _CAUSES = 2
+_CLEARLY = 3.0
 
 
 class SuccessProbability:
@@ -23,7 +24,7 @@ class SuccessProbability:
 
     Failures often fill a region with a sharp border, so the length scales are short; where nothing is near, what counts
     is the share of all trainings that succeeded. Often one or two hyperparameters alone decide: where that explains
-    what was seen better, by the marginal likelihood, the others do not count.
+    what was seen clearly better, by the marginal likelihood, the others do not count.
     """
 
     def __init__(self, features: Floats, succeeded: Floats, groups: Ints) -> None:
@@ -53,10 +54,12 @@ class SuccessProbability:
             return _evidence(made, points, targets), made
 
         best, lengths = kernel(np.full(count, everywhere)), np.full(count, _FAR)
+        few = False
         for _ in range(min(_CAUSES, count)):
             grown = [(kernel(tried), tried) for tried in _one_nearer(lengths)]
             found, lengths = max(grown, key=lambda pair: pair[0][0])
-            best = max(best, found, key=lambda pair: pair[0])
+            if found[0] > best[0] + (0.0 if few else _CLEARLY):
+                best, few = found, True
         return best[1]
 
     def log(self, features: Floats) -> Floats:

@@ -63,7 +63,8 @@ def test_a_failing_region_beside_the_optimum_is_left_alone_and_the_rest_searched
             best = max(best, 0.9 - distance)
             trial.status = "COMPLETED"
         searched.end_trial(trial)
-    assert best > 0.899
+    # the best of as many by chance is about 0.88, the optimum 0.9
+    assert best > 0.895
     if name == "freeze-thaw":
         # by chance nine of 20 fail
         assert sum(failed[40:]) < 4
