@@ -3,9 +3,10 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
 BIN := $(VENV)/bin
 
-.PHONY: search test test-night lint lock clean
+.PHONY: search test test-night docs lint lock clean
 
 search: $(INSTALLED)
 	$(BIN)/python run_search.py run
@@ -15,6 +16,11 @@ test: $(INSTALLED) lint
 
 test-night: $(INSTALLED)
 	$(BIN)/python -m pytest -m night --durations=10
+
+# The pages as a site, in site/. Once its tools are installed, it is built without network.
+docs: $(DOCS_INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html; to search in it: python -m http.server -d site"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -29,6 +35,10 @@ $(INSTALLED): requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(INSTALLED)
 
+$(DOCS_INSTALLED): $(INSTALLED) pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[docs]"
+	@touch $(DOCS_INSTALLED)
+
 # Exact versions for requirements.lock, from the ranges in pyproject.toml.
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet pip-tools
@@ -36,4 +46,4 @@ lock: $(INSTALLED)
 		--no-emit-trusted-host --no-annotate --output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache

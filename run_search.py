@@ -25,6 +25,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+# Before everything else of this program: its packages go before a user's files of the same names.
+import nightshift
+
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _WATCH_SECONDS = 2.0
@@ -33,7 +36,6 @@ _BEGAN = time.monotonic()
 
 app = typer.Typer(
     name="run-search",
-    help="Overnight architecture search for Keras: write a space file, search, read a ranked table in the morning.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -56,6 +58,21 @@ OnFinish = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; with an unexpected error, its traceback.")]
 Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="rich for people, json for programs.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"nightshift {nightshift.__version__}")
+        raise typer.Exit(DONE)
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Overnight architecture search for Keras: write a space file, search, read a ranked table in the morning."""
 
 
 @app.command()
@@ -234,7 +251,7 @@ def table(
         from results.formats import write
         from results.ranking import ranking
 
-        found = epoch_table(runs) if epochs else ranking(runs)
+        found = epoch_table(runs) if epochs else ranking(runs, None if where or sort else top)
         chosen = found.select(where=where, sort=sort, top=top, columns=columns.split(",") if columns else None)
         write(chosen, _out(), format, output, notes=not quiet)
 
@@ -503,7 +520,7 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
 
     def table() -> None:
         if not quiet:
-            write(ranking(directory).select(top=10), _out())
+            write(ranking(directory, top=10), _out())
 
     try:
         ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))

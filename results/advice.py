@@ -15,6 +15,7 @@ from results.changes import widened
 from results.evidence import Evidence, collect
 from results.ranking import Source
 from results.rules import Searched, at_edge, never_won, no_effect
+from results.sample import sampled
 from results.text import number
 from search.configuration import Configuration, configurations, ranked
 from search.rundir import open_run
@@ -63,7 +64,7 @@ def advise(run: Source) -> list[Advice]:
     opened = open_run(run)
     with opened.read() as reader:
         objective = reader.meta("objective")
-        found = configurations(reader.trials())
+        found = configurations(sampled(reader, reader.marks(), objective["direction"]))
     return advise_on(opened.spec, found, objective["name"], objective["direction"])
 
 

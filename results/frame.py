@@ -39,7 +39,8 @@ def table(
     """
     import pandas as pd
 
-    found = (curves if epochs else ranking)(runs).select(where=where, sort=sort, top=top, columns=columns)
+    whole = curves(runs) if epochs else ranking(runs, None if where or sort else top)
+    found = whole.select(where=where, sort=sort, top=top, columns=columns)
     frame = pd.DataFrame([dict(row) for row in found.rows], columns=list(found.columns))
     for name in found.columns:
         values = [row[name] for row in found.rows]

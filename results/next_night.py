@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from results.advice import advise
 from results.finalists import finalists
 from results.ranking import Source, finite
+from results.sample import sampled
 from results.text import visible
 from search.configuration import Configuration, configurations, ranked
 from search.rundir import Run, open_run
@@ -102,8 +103,8 @@ def _changed(data: dict[str, Any], setting: str, change: Any) -> dict[str, Any]:
 
 def _best(run: Run) -> list[Configuration]:
     with run.read() as reader:
-        trials = reader.trials()
         direction = reader.meta("objective")["direction"]
+        trials = sampled(reader, reader.marks(), direction)
     order = ranked(configurations(trials), direction)
     final = {finalist.configuration for finalist in finalists(trials, direction)}
     chosen = [c for c in order if c.id in final] if final else order[:_FINALISTS]

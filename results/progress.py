@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +12,9 @@ from results.measured import objective_metric
 from results.ranking import Source, finite
 from results.walltime import elapsed
 from search import layout
-from search.configuration import Configuration, configurations, ranked
+from search.configuration import Configuration, configurations
 from search.lock import holder
+from search.marks import Mark, best_of, standings
 from search.rundir import Run, open_run
 from search.store import Event, RunReader
 from search.trial import Trial, TrialKind, TrialState
@@ -42,15 +45,13 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     opened = open_run(run)
     moment = time.time() if now is None else now
     with opened.read() as reader:
-        trials = reader.trials()
+        marks = reader.marks()
         objective = reader.meta("objective")
         direction = objective["direction"]
         active = is_active(opened, reader)
-        searched = [trial for trial in trials if trial.kind is TrialKind.SEARCH]
-        counted = [*searched, *(trial for trial in trials if trial.kind is TrialKind.BASELINE)]
-        found = configurations(trials)
-        best = _best([c for c in found if not c.baseline], direction)
-        baseline = _best([c for c in found if c.baseline], direction)
+        found = standings(marks)
+        best = _whole(best_of(found, direction, baseline=False), marks, reader)
+        baseline = _whole(best_of(found, direction, baseline=True), marks, reader)
         return {
             "run": str(opened.directory),
             "name": reader.meta("name"),
@@ -59,19 +60,19 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "exit": reader.meta("exit"),
             "active": active,
             "last_sign": _last_sign(opened, moment),
-            "elapsed": elapsed(reader, trials, moment, active),
+            "elapsed": elapsed(reader, marks, moment, active),
             "time_left": max(0.0, reader.meta("until") - moment) if active and reader.meta("until") else None,
             "objective": objective["name"],
             "direction": direction,
-            "trials": _counts(counted, reader.meta("planned", {})),
-            "configurations": sum(not c.baseline for c in found),
-            "epochs": sum(len(trial.outcome.epochs) for trial in trials if trial.outcome),
+            "trials": _counts(marks, reader.meta("planned", {})),
+            "configurations": sum(not one.baseline for one in found.values()),
+            "epochs": reader.epoch_count(),
             "best": best and _described(best),
             "baseline": baseline and _described(baseline),
             "lead": _lead(best, baseline, direction),
-            "since_improved": _since_improved(searched, direction, reader.meta("finished") or moment),
-            "working_on": [_working(trial, moment) for trial in trials if trial.state is TrialState.RUNNING],
-            "winner": _winner(reader, trials, objective["name"]),
+            "since_improved": _since_improved(marks, direction, reader.meta("finished") or moment),
+            "working_on": [_working(trial, moment) for trial in _running(marks, reader)],
+            "winner": _winner(reader, objective["name"]),
             "warnings": [vars(event) for event in _warnings(reader.events())],
         }
 
@@ -84,9 +85,16 @@ def is_active(run: Run, reader: RunReader) -> bool:
     return locked_by is not None and locked_by.alive()
 
 
-def _best(found: Sequence[Configuration], direction: str) -> Configuration | None:
-    order = ranked(found, direction)
-    return order[0] if order and order[0].score is not None else None
+def _whole(name: str | None, marks: Sequence[Mark], reader: RunReader) -> Configuration | None:
+    if name is None:
+        return None
+    trials = [reader.trial(one.id) for one in marks if one.configuration == name]
+    return next(iter(configurations(trial for trial in trials if trial is not None)), None)
+
+
+def _running(marks: Sequence[Mark], reader: RunReader) -> list[Trial]:
+    found = [reader.trial(one.id) for one in marks if one.state == TrialState.RUNNING]
+    return [trial for trial in found if trial is not None]
 
 
 def _described(configuration: Configuration) -> dict[str, Any]:
@@ -104,8 +112,9 @@ def _lead(best: Configuration | None, baseline: Configuration | None, direction:
     return best.score - baseline.score if direction == "max" else baseline.score - best.score
 
 
-def _counts(trials: Sequence[Trial], planned: dict[str, Any]) -> dict[str, int | None]:
-    count = {state: sum(trial.state is state for trial in trials) for state in TrialState}
+def _counts(marks: Sequence[Mark], planned: dict[str, Any]) -> dict[str, int | None]:
+    states = Counter(one.state for one in marks if one.kind in (TrialKind.SEARCH, TrialKind.BASELINE))
+    count = {state: states[state] for state in TrialState}
     done = count[TrialState.COMPLETED] + count[TrialState.FAILED]
     expected = planned.get("trials")
     return {
@@ -117,14 +126,14 @@ def _counts(trials: Sequence[Trial], planned: dict[str, Any]) -> dict[str, int |
     }
 
 
-def _since_improved(searched: Sequence[Trial], direction: str, now: float) -> float | None:
+def _since_improved(marks: Sequence[Mark], direction: str, now: float) -> float | None:
     sign = 1.0 if direction == "max" else -1.0
     best: float | None = None
     at: float | None = None
-    for trial in sorted((t for t in searched if t.finished is not None), key=lambda t: t.finished or 0.0):
-        value = finite(trial.outcome.score) if trial.outcome else None
-        if isinstance(value, int | float) and (best is None or sign * value > best):
-            best, at = sign * value, trial.finished
+    ended = [(one.finished, one.score) for one in marks if one.kind == TrialKind.SEARCH and one.finished is not None]
+    for finished, score in sorted(ended, key=lambda pair: pair[0]):
+        if score is not None and math.isfinite(score) and (best is None or sign * score > best):
+            best, at = sign * score, finished
     return None if at is None else max(0.0, now - at)
 
 
@@ -145,8 +154,9 @@ def _last_sign(run: Run, now: float) -> float:
     return max(0.0, now - max(file.stat().st_mtime for file in files if file.exists()))
 
 
-def _winner(reader: RunReader, trials: Sequence[Trial], objective: str) -> dict[str, Any] | None:
-    winner = next((trial for trial in trials if trial.id == reader.meta("winner")), None)
+def _winner(reader: RunReader, objective: str) -> dict[str, Any] | None:
+    chosen = reader.meta("winner")
+    winner = None if chosen is None else reader.trial(chosen)
     if winner is None:
         return None
     measured = [e for e in reader.evaluations() if e.trial == winner.id and e.part == "test"]

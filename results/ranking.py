@@ -13,6 +13,7 @@ from typing import Any
 
 from results.errors import OptionError, ResultError
 from results.finalists import WINNER, Finalist, finalists, winning_configuration
+from results.first_rows import first_rows
 from results.measured import test_scores
 from results.tables import Row, Table, Value
 from search.configuration import Configuration, configurations, ranked
@@ -41,7 +42,7 @@ class _Entry:
     verdict: str | None
 
 
-def ranking(runs: Source | Sequence[Source]) -> Table:
+def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
     """The ranked table: best first, those without a score last.
 
     Columns: `rank` (from 1; None without a score), `name` (the baseline's, else the id), `score` (best objective
@@ -55,6 +56,7 @@ def ranking(runs: Source | Sequence[Source]) -> Table:
 
     Args:
         runs: A run or its directory, or several.
+        top: At most so many rows, which are found in a long run without reading all of it; None: all.
 
     Raises:
         RunError: There is no run, or it is damaged.
@@ -64,23 +66,29 @@ def ranking(runs: Source | Sequence[Source]) -> Table:
     labels = run_labels(sources)
     objectives: dict[tuple[str, str], str] = {}
     entries: list[_Entry] = []
+    named: list[Mapping[str, Any]] = []
     for source, label in zip(sources, labels, strict=True):
         with source.read() as reader:
             objective = reader.meta("objective")
             objectives.setdefault((objective["name"], objective["direction"]), label)
-            trials = reader.trials()
+            few = first_rows(reader, objective["direction"], top) if top is not None and len(sources) == 1 else None
+            trials, named = few or (reader.trials(), [])
             winner = winning_configuration(trials, reader.meta("winner"))
             final = {f.configuration: f for f in finalists(trials, objective["direction"], winner)}
             tests = test_scores(trials, reader.evaluations(), objective["name"])
-            for found in configurations(trials):
-                finalist = final.get(found.id)
-                verdict = WINNER if found.id == winner else finalist.verdict if finalist else None
-                entries.append(_Entry(label, found, finalist, tests.get(found.id), verdict))
+            for one in configurations(trials):
+                finalist = final.get(one.id)
+                verdict = WINNER if one.id == winner else finalist.verdict if finalist else None
+                entries.append(_Entry(label, one, finalist, tests.get(one.id), verdict))
     if len(objectives) > 1:
         names = "; ".join(f"{label}: {name} ({direction})" for (name, direction), label in objectives.items())
         raise ResultError(f"runs with different objectives cannot be ranked together ({names})")
     direction = next(iter(objectives))[1]
-    return _table(_in_order(entries, direction), several=len(sources) > 1)
+    ordered = _in_order(entries, direction)
+    # The searched configurations speak for the order: a baseline may name settings that the space fixes.
+    by_kind = sorted(ordered, key=lambda entry: entry.configuration.baseline)
+    order = hyperparameter_order([*named, *(entry.configuration.values for entry in by_kind)])
+    return _table(ordered[:top], order, several=len(sources) > 1)
 
 
 def rows(runs: Source | Sequence[Source]) -> list[Row]:
@@ -155,10 +163,7 @@ def _in_order(entries: list[_Entry], direction: str) -> list[_Entry]:
     return [owner[id(c)] for c in ranked([entry.configuration for entry in entries], direction)]
 
 
-def _table(entries: Sequence[_Entry], several: bool) -> Table:
-    # The searched configurations speak for the order: a baseline may name settings that the space fixes.
-    by_kind = sorted(entries, key=lambda entry: entry.configuration.baseline)
-    names = hyperparameter_order(entry.configuration.values for entry in by_kind)
+def _table(entries: Sequence[_Entry], names: Sequence[str], several: bool) -> Table:
     fixed = (*(("run",) if several else ()), *RECORDED, *MEASURED, *FAILURE, *REASON)
     columns = column_names(names, fixed, "hp_")
     found = []

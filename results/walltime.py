@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from search.marks import Mark
 from search.store import Evaluation, RunReader, Work
 from search.trial import Trial
 
 Span = tuple[float, float]
 
 
-def busy(trials: Iterable[Trial], evaluations: Iterable[Evaluation], work: Iterable[Work] = ()) -> list[Span]:
+def busy(trials: Iterable[Trial | Mark], evaluations: Iterable[Evaluation], work: Iterable[Work] = ()) -> list[Span]:
     """The times (Unix) at which a trial ran, a model was evaluated or other work was done; workers' overlap."""
     spans = [(evaluation.at - evaluation.seconds, evaluation.at) for evaluation in evaluations]
     spans += [(done.started, done.ended) for done in work]
@@ -18,25 +19,27 @@ def busy(trials: Iterable[Trial], evaluations: Iterable[Evaluation], work: Itera
     return spans
 
 
-def trial_span(trial: Trial) -> Span | None:
+def trial_span(trial: Trial | Mark) -> Span | None:
     """When a trial ran (Unix times); None while nothing of it is recorded."""
-    if trial.outcome is None:
+    seconds = trial.seconds if isinstance(trial, Mark) else trial.outcome.seconds if trial.outcome else None
+    if seconds is None:
         return None
     # An interrupted trial has no end, and one that was resumed spans the pause as well.
-    end = trial.finished if trial.finished is not None else trial.started + trial.outcome.seconds
-    return max(trial.started, end - trial.outcome.seconds), end
+    end = trial.finished if trial.finished is not None else trial.started + seconds
+    return max(trial.started, end - seconds), end
 
 
 def covered(spans: Iterable[Span]) -> float:
     """Seconds that lie in at least one of the spans."""
     total, reach = 0.0, float("-inf")
     for start, end in sorted(spans):
-        total += max(0.0, end - max(start, reach))
-        reach = max(reach, end)
+        if end > reach:
+            total += max(0.0, end - max(start, reach))
+            reach = end
     return total
 
 
-def elapsed(reader: RunReader, trials: Sequence[Trial], now: float, active: bool) -> float:
+def elapsed(reader: RunReader, trials: Sequence[Trial | Mark], now: float, active: bool) -> float:
     """Seconds that the run was being worked on, pauses between sittings left out.
 
     A sitting is recorded when it ends. One that still goes on counts up to `now`, and one that was cut off as far
@@ -44,7 +47,7 @@ def elapsed(reader: RunReader, trials: Sequence[Trial], now: float, active: bool
 
     Args:
         reader: The run.
-        trials: All its trials.
+        trials: All its trials, whole or in brief.
         now: Unix time.
         active: Whether a process is working on the run.
     """

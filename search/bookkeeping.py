@@ -6,6 +6,7 @@ Only what the base class keeps is touched, so that it works for any oracle. Need
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -22,7 +23,8 @@ def add(oracle: Any, slot: str, trial_id: str, values: Mapping[str, Any]) -> Non
     """
     from keras_tuner.engine.trial import Trial, TrialStatus
 
-    hyperparameters = oracle.hyperparameters.copy()
+    # The space itself is shared: a copy of it for each trial is most of what one would take.
+    hyperparameters = copy.copy(oracle.hyperparameters)
     hyperparameters.values = dict(values)
     trial = Trial(hyperparameters=hyperparameters, trial_id=trial_id, status=TrialStatus.RUNNING)
     oracle.trials[trial_id] = oracle.ongoing_trials[slot] = trial
@@ -45,13 +47,45 @@ def drop(oracle: Any, slot: str, known: Collection[str]) -> None:
             oracle.start_order.remove(trial.trial_id)
 
 
-def rewind(oracle: Any, state: Mapping[str, Any] | None) -> None:
-    """Takes back what an oracle changed before it failed, to a state that it gave before, if there is one."""
-    if state is not None:
+def memory(oracle: Any) -> Mapping[str, Any]:
+    """What an oracle knows besides its trials; one that does not tell it apart from the rest gives its whole state."""
+    return dict(oracle.memory() if hasattr(oracle, "memory") else oracle.get_state())
+
+
+def recall(oracle: Any, known: Mapping[str, Any]) -> None:
+    """Takes up a `memory`, or a whole state, as earlier versions of this program stored it."""
+    if "tried_so_far" in known:
+        oracle.set_state(dict(known))
+    else:
+        oracle.recall(known)
+    complete(oracle)
+
+
+class Snapshot:
+    """What an oracle knew besides its trials at some moment.
+
+    Args:
+        known: What `memory` gave then; of the list under `log`, which goes on growing, what is there now.
+    """
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self._known = known
+        self._logged = len(known.get("log", ()))
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What it knew."""
+        if "log" not in self._known:
+            return dict(self._known)
+        return {**self._known, "log": self._known["log"][: self._logged]}
+
+
+def rewind(oracle: Any, before: Snapshot | None) -> None:
+    """Takes back what an oracle changed before it failed, to what it knew before, if that is known."""
+    if before is not None:
         # One that does not take it back is asked again as it is.
         with contextlib.suppress(Exception):
-            oracle.set_state(dict(state))
-            complete(oracle)
+            recall(oracle, before.known)
 
 
 def end(oracle: Any, trial_id: str) -> None:

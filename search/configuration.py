@@ -72,14 +72,18 @@ def ranked(found: Iterable[Configuration], direction: str) -> list[Configuration
         found: The configurations.
         direction: `min` or `max`, of the objective.
     """
+    return sorted(found, key=lambda configuration: rank_key(configuration, direction))
+
+
+def rank_key(configuration: Configuration, direction: str) -> tuple[bool, float, float]:
+    """What `ranked` sorts by; equal ones stay in the order in which they came."""
     sign = 1.0 if direction == "min" else -1.0
-
-    def key(configuration: Configuration) -> tuple[bool, float, float]:
-        score = configuration.score
-        parameters = configuration.parameters
-        return score is None, sign * (score or 0.0), parameters if parameters is not None else float("inf")
-
-    return sorted(found, key=key)
+    parameters = configuration.parameters
+    return (
+        configuration.score is None,
+        sign * (configuration.score or 0.0),
+        parameters if parameters is not None else float("inf"),
+    )
 
 
 def _came_too_late(trials: list[Trial]) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from search import environment, shared_data, workforce
@@ -62,14 +63,16 @@ class Crew:
         limited = limits.seconds_per_trial is not None or limits.seconds_per_epoch is not None
         return limited or self._spec.family.startswith("python:")
 
-    def unmeasured(self, past: list[Trial]) -> int:
+    def unmeasured(self, past: Iterable[Trial]) -> int:
         """How many workers pay off for what is left of the search, judged by the trials so far."""
+        past = iter(past)
+        first = list(itertools.islice(past, 1))
         count = sizing.automatic(len(environment.gpus()))
         least = 1 if self.must_isolate else 0
         left = self._budget.left
-        if count == 1 or (not past and workforce.is_short(self._spec, self._data, timed=left is not None)):
+        if count == 1 or (not first and workforce.is_short(self._spec, self._data, timed=left is not None)):
             return least
-        expected = seconds_left(self._spec, past, left)
+        expected = seconds_left(self._spec, itertools.chain(first, past), left)
         return count if expected is None or expected > _WORTH_SECONDS else least
 
     def measured(self) -> tuple[Executor, Workforce, str]:
@@ -116,7 +119,7 @@ class Crew:
         )
 
 
-def seconds_left(spec: SearchSpec, past: Sequence[Trial], left: float | None) -> float | None:
+def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) -> float | None:
     """Expected time of the rest of the search in one process.
 
     Args:
@@ -127,12 +130,17 @@ def seconds_left(spec: SearchSpec, past: Sequence[Trial], left: float | None) ->
     Returns:
         Seconds, at most `left`; None if nobody can tell.
     """
-    outcomes = [trial.outcome for trial in past if trial.outcome is not None and trial.outcome.epochs]
+    trials = epochs = 0
+    seconds = training = 0.0
+    for trial in past:
+        if trial.outcome is not None and trial.outcome.epochs:
+            trials += 1
+            epochs += len(trial.outcome.epochs)
+            seconds += trial.outcome.seconds
+            training += sum(epoch.train_seconds for epoch in trial.outcome.epochs)
     plan = planned(spec, timed=left is not None)
-    if not outcomes or plan.trials is None or plan.epochs is None:
+    if not trials or plan.trials is None or plan.epochs is None:
         return left
-    epochs = sum(len(outcome.epochs) for outcome in outcomes)
-    per_epoch = sum(epoch.train_seconds for outcome in outcomes for epoch in outcome.epochs) / epochs
-    overhead = sum(o.seconds - sum(e.train_seconds for e in o.epochs) for o in outcomes) / len(outcomes)
-    expected = max(0, plan.trials - len(outcomes)) * overhead + max(0, plan.epochs - epochs) * per_epoch
+    overhead = (seconds - training) / trials
+    expected = max(0, plan.trials - trials) * overhead + max(0, plan.epochs - epochs) * training / epochs
     return expected if left is None else min(expected, left)

@@ -62,7 +62,7 @@ def trial(row: tuple[Any, ...], epochs: tuple[Epoch, ...]) -> Trial:
         configuration=name("configuration", configuration),
         kind=_word("kind", kind, TrialKind),
         name=name("name", title) if title else text("name", title),
-        values=_values("values", parsed("values", values)),
+        values=hyperparameters("values", values),
         settings=_settings(parsed("settings", settings)),
         seed=whole("seed", seed, 0, 2**31 - 1),
         epochs_from=first,
@@ -160,6 +160,17 @@ def measures(column: str, given: Any) -> dict[str, float]:
     return found
 
 
+def hyperparameters(column: str, given: Any) -> dict[str, Scalar]:
+    """The values of hyperparameters by name, in a column of JSON data."""
+    found = mapping(column, parsed(column, given))
+    for key, value in found.items():
+        # Written so that what is not a number is refused too.
+        fits = isinstance(value, str) or (isinstance(value, bool | int | float) and abs(value) <= _LARGEST_VALUE)
+        if not fits:
+            raise Damaged(f"{column} has {_shown(key)} = {_shown(value)}, not a hyperparameter's value")
+    return found
+
+
 def file_below(column: str, given: Any, folder: str, depth: int) -> str:
     """The path of a file, relative to the run directory.
 
@@ -219,16 +230,6 @@ def _checkpoint(column: str, given: Any) -> Checkpoint | None:
         digest=text(f"{column}.digest", data.get("digest")),
         epoch=whole(f"{column}.epoch", data.get("epoch"), 0, _MOST_EPOCHS),
     )
-
-
-def _values(column: str, given: Any) -> dict[str, Scalar]:
-    found = mapping(column, given)
-    for key, value in found.items():
-        # Written so that what is not a number is refused too.
-        fits = isinstance(value, str) or (isinstance(value, bool | int | float) and abs(value) <= _LARGEST_VALUE)
-        if not fits:
-            raise Damaged(f"{column} has {_shown(key)} = {_shown(value)}, not a hyperparameter's value")
-    return found
 
 
 def _settings(given: Any) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class FinalPhase:
         """Uses what is left of the time; trials that were begun and not ended get their end."""
         if self._timed_out and self._winner_is_whole():
             self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
-        elif unfinished(self._store.trials(TrialKind.SEARCH, TrialKind.BASELINE)):
+        elif self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
             self._searching.finish(self._runner, lambda _: self._horizon.budget.training_end)
 
     def _winner_is_whole(self) -> bool:

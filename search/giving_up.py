@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from bisect import insort
 from collections.abc import Sequence
 
-from search.trial import Failure, FailureReason
+from search.trial import Failure, FailureReason, Outcome
 
 # The first configurations of a search all failed for one reason.
 _AT_FIRST = 10
@@ -14,6 +16,40 @@ _LATER = 20
 _FOR_ANY_REASON = 40
 # What lies in a configuration's own values: a search may meet many of them in a row and still find better ones.
 _OF_THE_VALUES = frozenset({FailureReason.OVERSIZED, FailureReason.INVALID, FailureReason.NAN})
+
+
+class Failures:
+    """The failures since the last configuration with a score, in the order in which they ended.
+
+    Attributes:
+        scored: Whether any configuration has a score.
+    """
+
+    def __init__(self) -> None:
+        self.scored = False
+        self._last_score = -math.inf
+        self._since: list[tuple[float, Failure]] = []
+
+    def add(self, outcome: Outcome, ended: float | None = None) -> None:
+        """Takes up the end of a configuration.
+
+        Args:
+            outcome: How it ended.
+            ended: Unix time, by which they are put in order; None: now, after all others.
+        """
+        at = math.inf if ended is None else ended
+        if outcome.failure is not None:
+            if at >= self._last_score:
+                insort(self._since, (at, outcome.failure), key=lambda pair: pair[0])
+        elif outcome.score is not None:
+            self.scored = True
+            self._last_score = max(at, self._last_score)
+            self._since = [pair for pair in self._since if pair[0] > at]
+
+    @property
+    def reason_to_stop(self) -> str | None:
+        """Why no more configurations should be trained, in words; None: there is no such reason."""
+        return reason_to_stop([failure for _, failure in self._since], self.scored)
 
 
 def reason_to_stop(failures: Sequence[Failure], scored: bool) -> str | None:

@@ -15,7 +15,11 @@ from search import disk, layout
 from search.configuration import configurations, ranked
 from search.errors import DiskError
 from search.store import RunStore
-from search.trial import Outcome, Trial, TrialKind, TrialState
+from search.trial import Outcome, Trial, TrialKind, TrialState, checkpoints
+
+# What a trial leaves besides its checkpoints, in the store, the log and for TensorBoard: more than it ever is.
+_TRIAL_BYTES = 1 << 16
+_EPOCH_BYTES = 1 << 11
 
 
 def spare(trials: list[Trial], direction: str, keep_best: int, continuable: Collection[str]) -> dict[str, Outcome]:
@@ -25,7 +29,8 @@ def spare(trials: list[Trial], direction: str, keep_best: int, continuable: Coll
     the best weights of the best configurations, and everything of baselines, candidates and the winner.
 
     Args:
-        trials: All trials of the store.
+        trials: All trials of the store, or at least those that run or hold checkpoints and all of the best
+            configurations.
         direction: `min` or `max`, of the objective.
         keep_best: How many of the best configurations keep their best weights.
         continuable: Ids of the ended trials that the oracle may go on from.
@@ -88,6 +93,33 @@ def keep_within(
     return outcomes
 
 
+class DiskUse:
+    """Tells when a run directory may have come near its limit, so that it need not be measured after each trial.
+
+    Args:
+        run: The run directory.
+        limit: Bytes.
+    """
+
+    def __init__(self, run: Path, limit: int) -> None:
+        self.limit = limit
+        self._run = run
+        self._left = 0
+
+    @property
+    def due(self) -> bool:
+        """Whether the directory may be past its limit."""
+        return self._left <= 0
+
+    def add(self, outcome: Outcome) -> None:
+        """A trial has ended with this outcome."""
+        self._left -= _TRIAL_BYTES + _EPOCH_BYTES * len(outcome.epochs) + sum(c.bytes for c in checkpoints(outcome))
+
+    def measure(self) -> None:
+        """Looks how much is left."""
+        self._left = (self.limit - disk.used(self._run)) // 2
+
+
 def forget(run: Path, store: RunStore, trials: Iterable[Trial]) -> None:
     """Forgets and deletes all checkpoints of these trials."""
     with_files = {t.id: t.outcome for t in trials if t.outcome is not None and set(_files(t.outcome))}
@@ -99,16 +131,14 @@ def forget(run: Path, store: RunStore, trials: Iterable[Trial]) -> None:
 
 def sweep(run: Path, store: RunStore) -> None:
     """Deletes files in the checkpoint folders that no record mentions, such as those of a trial that was killed."""
-    recorded = {file for trial in store.trials() for file in _files(trial.outcome)}
+    recorded = {file for trial in store.each_trial() for file in _files(trial.outcome)}
     for path in (run / layout.TRIALS).glob("*/*"):
         if path.relative_to(run).as_posix() not in recorded:
             _delete(path)
 
 
-def _files(outcome: Outcome | None) -> Iterable[str]:
-    if outcome is None:
-        return []
-    return [c.file for c in (outcome.state, outcome.best, outcome.last) if c is not None]
+def _files(outcome: Outcome | None) -> list[str]:
+    return [checkpoint.file for checkpoint in checkpoints(outcome)]
 
 
 def _delete(path: Path) -> None:

@@ -28,7 +28,7 @@ def loads(text: str) -> Any:
         ValueError: It is not JSON.
         RecursionError: It is nested too deeply.
     """
-    return json.loads(text, object_hook=_revive, parse_constant=_refuse)
+    return json.loads(text, object_hook=_revive if _SPECIAL in text else None, parse_constant=_refuse)
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:

@@ -48,17 +48,17 @@ class Tally:
         self.best: float | None = None
         self.best_name = ""
         self.best_baseline: float | None = None
-        self._trial_seconds: list[float] = []
+        self._trial_seconds = 0.0
 
     def begin(self, phase: str, expected: int | None) -> None:
         self.phase, self.expected, self.done = phase, expected, 0
-        self._trial_seconds = []
+        self._trial_seconds = 0.0
 
     def finished(self, trial: Trial, outcome: Outcome) -> bool:
         """Counts a trial; whether it is the best configuration so far."""
         self.done += 1
         self.failed += outcome.failure is not None
-        self._trial_seconds.append(outcome.seconds)
+        self._trial_seconds += outcome.seconds
         if trial.kind not in (TrialKind.SEARCH, TrialKind.BASELINE) or outcome.score is None:
             return False
         if trial.kind is TrialKind.BASELINE and self._better(outcome.score, self.best_baseline):
@@ -70,10 +70,10 @@ class Tally:
 
     def seconds_left(self) -> float | None:
         """Expected time to the end of the phase, from the mean of its trials so far; None if nobody can tell."""
-        if self.expected is None or not self._trial_seconds:
+        if self.expected is None or not self.done:
             guess = None
         else:
-            mean = sum(self._trial_seconds) / len(self._trial_seconds)
+            mean = self._trial_seconds / self.done
             guess = mean * max(0, self.expected - self.done)
         if self.until is None:
             return guess

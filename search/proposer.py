@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind
 from spaces.resolve import MULTI_FIDELITY
 
 if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+    from keras_tuner.engine.trial import Trial as OracleTrial
+
     from search.oracles._base import BaseOracle
 
 _EPOCHS = "tuner/epochs"
@@ -85,7 +88,7 @@ class Proposer:
         # An oracle replaces its own when it takes up a state.
         self._hyperparameters = oracle.hyperparameters
         self._slot = ""
-        self._state: Mapping[str, Any] | None = None
+        self._state: bookkeeping.Snapshot | None = None
         self._ids: set[str] = set()
         self._tried: set[int] = set()
         self._said: set[tuple[str, str]] = set()
@@ -121,6 +124,7 @@ class Proposer:
 
     def _asked(self) -> Proposal | Idle | Exhausted:
         trial = self._oracle.create_trial(self._slot)
+        self._oracle.tuner_ids.discard(self._slot)
         if trial.status == "IDLE":
             return Idle()
         if trial.status != "RUNNING":
@@ -131,6 +135,7 @@ class Proposer:
         chosen = {key: value for key, value in values.items() if not key.startswith(_RESERVED)}
         # What cannot be recorded cannot be trained.
         jsondata.dumps(values)
+        trial.hyperparameters = self._with_values(values)
         self._ids.add(trial.trial_id)
         self._tried.add(_key(chosen))
         return Proposal(
@@ -190,7 +195,7 @@ class Proposer:
             self._fault("told of another training", error, "it goes on without it")
 
     def tell(self, trial_id: str, outcome: Outcome) -> None:
-        """Reports the end of a trial, epoch by epoch."""
+        """Reports the end of a trial, the objective epoch by epoch."""
         if self._lost:
             return
         try:
@@ -205,7 +210,7 @@ class Proposer:
         if outcome.failure is None and outcome.score is not None:
             for epoch in outcome.epochs:
                 seconds = {SECONDS_METRIC: epoch.seconds} if self._timed else {}
-                self._oracle.update_trial(trial_id, {**epoch.metrics, **seconds}, step=epoch.number)
+                self._oracle.update_trial(trial_id, {objective: epoch.metrics[objective], **seconds}, step=epoch.number)
             if all(epoch.number != outcome.best_epoch for epoch in outcome.epochs):
                 # The configuration's best epoch belongs to an earlier trial of it; its score still holds.
                 self._oracle.update_trial(trial_id, {objective: outcome.score}, step=outcome.best_epoch)
@@ -215,9 +220,21 @@ class Proposer:
         self._oracle.end_trial(finished)
 
     def record(self, trial_id: str) -> dict[str, Any] | None:
-        """Keras Tuner's own record of a trial; None where it has none."""
+        """What the oracle knows of a trial besides its values: Keras Tuner's own record without the whole space.
+
+        None where it has none.
+        """
         trial = self._oracle.trials.get(trial_id)
-        return None if trial is None else dict(trial.get_state())
+        if trial is None:
+            return None
+        return {
+            "values": {key: v for key, v in trial.hyperparameters.values.items() if key.startswith(_RESERVED)},
+            "metrics": trial.metrics.get_config(),
+            "score": trial.score,
+            "best_step": trial.best_step,
+            "status": trial.status,
+            "message": trial.message,
+        }
 
     def continuable(self) -> set[str]:
         """Ids of the ended trials that the oracle may still want to continue."""
@@ -228,41 +245,64 @@ class Proposer:
             return set()
 
     def state(self) -> Mapping[str, Any] | None:
-        """The oracle's state without its trials; None where it cannot tell."""
+        """What the oracle knows besides its trials, see `BaseOracle.memory`; None where it cannot tell."""
         if self._lost:
             return None
         try:
-            self._state = dict(self._oracle.get_state())
-            return self._state
+            state = bookkeeping.memory(self._oracle)
         except Exception as error:
             self._fault("asked for its state", error, "after an interruption it will know less")
             return None
+        self._state = bookkeeping.Snapshot(state)
+        return state
 
-    def restore(self, trials: list[Trial], state: Mapping[str, Any] | None) -> None:
+    def restore(self, trials: Iterable[Trial], state: Mapping[str, Any] | None) -> None:
         """Brings the oracle to where it was when `state` was taken.
 
         Args:
             trials: The search trials of the store, in their order.
-            state: What `state` gave at the last commit; None for a search that has not begun.
+            state: What `state` gave at the last commit; None for a search that has not begun. Earlier versions gave
+                all of `get_state`.
 
-        Raises:
-            RunError: The records are not an oracle's.
         """
-        from keras_tuner.engine.trial import Trial as OracleTrial
-
-        searched = [trial for trial in trials if trial.kind is TrialKind.SEARCH]
-        self._ids = {trial.id for trial in searched}
-        self._tried = {_key(trial.values) for trial in searched}
+        problem: Exception | None = None
+        for trial in trials:
+            if trial.kind is not TrialKind.SEARCH:
+                continue
+            self._ids.add(trial.id)
+            self._tried.add(_key(trial.values))
+            try:
+                if trial.oracle is not None and problem is None:
+                    self._oracle.trials[trial.id] = self._recorded(trial, trial.oracle)
+            except Exception as error:
+                problem = error
         try:
-            for trial in searched:
-                if trial.oracle is not None:
-                    self._oracle.trials[trial.id] = OracleTrial.from_state(dict(trial.oracle))
-            if state is not None:
-                self._oracle.set_state(dict(state))
-            bookkeeping.complete(self._oracle)
+            if problem is not None:
+                raise problem
+            if state is None:
+                bookkeeping.complete(self._oracle)
+            else:
+                bookkeeping.recall(self._oracle, state)
         except Exception as error:
             self._lost = True
             self._fault("given its state back", error, "random configurations from here on")
+
+    def _recorded(self, trial: Trial, record: Mapping[str, Any]) -> OracleTrial:
+        from keras_tuner.engine.trial import Trial as OracleTrial
+
+        steering = record.get("hyperparameters", record)
+        restored = OracleTrial(
+            self._with_values({**trial.values, **steering["values"]}), trial.id, record["status"], record["message"]
+        )
+        restored.metrics = restored.metrics.from_config(record["metrics"])
+        restored.score, restored.best_step = record["score"], record["best_step"]
+        return restored
+
+    def _with_values(self, values: dict[str, Any]) -> HyperParameters:
+        """Hyperparameters that share the oracle's space: a copy of it for each trial is most of what one would take."""
+        shared = copy.copy(self._oracle.hyperparameters)
+        shared.values = values
+        return shared
 
 
 def _key(values: Mapping[str, Scalar]) -> int:

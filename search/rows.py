@@ -101,6 +101,14 @@ class Rows:
         self.damaged(table, lost)
         return found
 
+    def count(self, table: str, keys: tuple[str, ...]) -> int:
+        """The number of rows that can be read; arguments and errors as for `rows`."""
+        try:
+            found: int = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        except sqlite3.DatabaseError:
+            return len(self.rows(table, keys, "0"))
+        return found
+
     def checked(self, table: str, rows: list[Row], check: Callable[[Row], Checked]) -> list[Checked]:
         """What the rows say; those that no run writes are told and left out."""
         found, lost = [], []

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from search import proposer
 from search.budget import Budget, Deadline
-from search.configuration import Configuration, configurations, ranked
+from search.configuration import Configuration, configurations
+from search.marks import COUNTED
 from search.observer import Observer
 from search.rundir import open_run
-from search.runner import Runner, unfinished
+from search.runner import Runner
 from search.schedule import planned, trial_limit
 from search.sources import SearchSource
+from search.standing import Standing, most_needed
 from search.store import RunStore
 from search.trial import TrialKind
 from spaces import SearchSpec
@@ -36,13 +38,25 @@ class Searching:
         self._budget = budget
         self._observer = observer
         self._source: SearchSource | None = None
+        self._before: Standing | None = None
         self._end: SearchEnd = lambda _: None
 
     @property
     def scored(self) -> list[Configuration]:
-        """Configurations with a score, best first."""
-        found = configurations(self._store.trials() if self._source is None else self._source.trials)
-        return [c for c in ranked(found, self._spec.objective.direction) if c.score is not None]
+        """Configurations with a score, best first: as many of the best as can be of use, and in their places the
+        baselines and those that were trained again or keep checkpoints."""
+        again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
+        return self._standing.ranked(most_needed(self._spec), (trial.configuration for trial in again))
+
+    @property
+    def _standing(self) -> Standing:
+        if self._source is not None:
+            return self._source.standing
+        if self._before is None:
+            self._before = Standing(self._spec.objective.direction, most_needed(self._spec), self._store.trial)
+            for trial in self._store.each_trial(*COUNTED):
+                self._before.take(trial)
+        return self._before
 
     def go(self, runner: Runner, end: SearchEnd) -> bool:
         """Searches until `end`; whether anything was trained.
@@ -53,21 +67,21 @@ class Searching:
         # What the whole search is expected to take is known the first time only.
         expected = self._expected() if self._source is None else None
         source = self._opened()
-        before, left = len(source.trials), unfinished(source.trials)
+        before, left = source.begun, source.unfinished
         self._observer.phase("search", expected)
         runner.run(source, left)
         if not runner.stopping:
             self._store.put_meta(search_ended=source.ended)
         if source.given_up is not None and source.ended == "failures":
             self._warn(f"the search ends early: {source.given_up}")
-        return bool(left) or len(source.trials) > before
+        return bool(left) or source.begun > before
 
     def finish(self, runner: Runner, end: SearchEnd) -> None:
         """Brings trials that were begun to their end, until `end`, and begins no other."""
         self._end = end
         source = self._opened()
         source.close()
-        runner.run(source, unfinished(source.trials))
+        runner.run(source, source.unfinished)
 
     def _opened(self) -> SearchSource:
         if self._source is None:
@@ -78,12 +92,16 @@ class Searching:
         timed, spec, store = self._budget.limited, self._spec, self._store
         # What an epoch takes differs from run to run: in fixed order no choice may depend on it.
         asked = proposer.for_spec(spec, timed and spec.search.order == "free", self._warn)
-        asked.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
+        asked.restore(store.each_trial(TrialKind.SEARCH), store.oracle_state())
         if store.oracle_state() is None:
             self._teach(asked)
         most = trial_limit(spec, timed=timed)
         store.put_meta(planned={"trials": self._expected()})
-        return SearchSource(spec, asked, store, self._budget.clock, lambda: self._end(self.scored), most)
+        candidates = max(1, spec.final.candidates)
+        source = SearchSource(
+            spec, asked, store, self._budget.clock, lambda: self._end(source.standing.leading(candidates)), most
+        )
+        return source
 
     def _expected(self) -> int | None:
         """Trials of the whole search, baselines included; None where only time ends it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -48,7 +48,7 @@ class Workshop(Protocol):
 
     def workers(self, count: int) -> Executor: ...
 
-    def unmeasured(self, past: list[Trial]) -> int: ...
+    def unmeasured(self, past: Iterable[Trial]) -> int: ...
 
     def measured(self) -> tuple[Executor, Workforce, str]: ...
 
@@ -206,9 +206,8 @@ class Session:
 
     def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
         clock, spec = self._clock, self._spec
-        observer = Observers(
-            [LogFile(self._directory, clock), TensorBoardWriter(self._directory, spec.objective.name), *self._given]
-        )
+        curves = TensorBoardWriter(self._directory, spec.objective.name, lambda text: observer.message("info", text))
+        observer = Observers([LogFile(self._directory, clock), curves, *self._given])
 
         def on_event(text: str) -> None:
             self._warn(store, observer, text)
@@ -283,14 +282,14 @@ class Session:
         return "done"
 
     def _executor(self, crew: Workshop, store: RunStore, horizon: Horizon, observer: Observer) -> Executor:
-        workers, past, searching = self._options.workers, store.trials(), store.meta("phase") == "search"
+        workers, searching = self._options.workers, store.meta("phase") == "search"
         fixed = self._spec.search.order == "fixed"
         recorded: int | None = store.meta("fixed_workers") if fixed else None
         if workers is None:
             workers = recorded
         if workers is None:
-            workers = crew.unmeasured(past)
-            if workers > 1 and searching and not past and self._has_time_to_measure():
+            workers = crew.unmeasured(store.each_trial())
+            if workers > 1 and searching and not store.count and self._has_time_to_measure():
                 observer.message("info", "measuring whether few or many workers train this space faster")
                 executor, chosen, why = crew.measured()
                 # Every trial of this run is trained so, also after a resume.

@@ -14,15 +14,16 @@ from search.budget import Deadline
 from search.clock import Clock
 from search.configuration import Configuration
 from search.errors import NotReported, SearchFailed
-from search.giving_up import reason_to_stop
+from search.giving_up import Failures
 from search.line import Line
 from search.proposer import Proposal, Proposer
 from search.runner import Commit, Lesson
 from search.schedule import planned
 from search.seeds import configuration_seed, derive
+from search.standing import Standing, most_needed
 from search.store import RunStore
 from search.training.stopping import unreported
-from search.trial import Failure, Outcome, Trial, TrialJob, TrialKind, TrialState
+from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
 from spaces import SearchSpec, Settings
 from spaces.resolve import MULTI_FIDELITY
 
@@ -95,6 +96,12 @@ class SearchSource(Source):
         clock: Tells the time for the records.
         deadline: When the search has to end, or None; asked again for every trial.
         most: Number of trials after which the search ends, baselines not counted; None: the oracle ends it, or time.
+
+    Attributes:
+        standing: The configurations so far.
+        begun: Trials that were asked for since this was made.
+        ended: Why `next` gives no more trials, in a word; empty while it does.
+        given_up: Why failures say that it is of no use to go on, in words; None: they do not.
     """
 
     def __init__(
@@ -110,24 +117,28 @@ class SearchSource(Source):
         self._most = most
         self._proposer = proposer
         self._store = store
-        past = store.trials(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE)
-        # The store's trials, kept here so that a decision does not have to read them all again.
-        self._trials = {trial.id: trial for trial in past}
-        self._searched = sum(trial.kind is TrialKind.SEARCH for trial in past)
-        self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self._trials]
+        limit = spec.limits.disk
+        self.standing = Standing(spec.objective.direction, most_needed(spec), store.trial)
+        self._disk = None if limit is None else housekeeping.DiskUse(store.directory, limit)
+        self._searched = 0
+        self._failures = Failures()
         # What the last trials that began from scratch took for their first epoch, building included.
         self._first_epochs: deque[float] = deque(maxlen=_RECENT)
-        for trial in past:
-            self._learn_length(trial, trial.outcome)
-        self._failures: list[Failure] = []
-        self._scored = False
-        for trial in sorted(past, key=lambda trial: trial.finished or math.inf):
-            self._count(trial.outcome if trial.state is not TrialState.RUNNING else None)
         self._unreported: str | None = None
-        asked = (trial.id for trial in past if trial.kind is not TrialKind.EVIDENCE)
+        asked: list[str] = []
+        for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
+            self.standing.take(trial)
+            self._searched += trial.kind is TrialKind.SEARCH
+            self._learn_length(trial, trial.outcome)
+            if trial.outcome is not None and trial.state is not TrialState.RUNNING:
+                self._failures.add(trial.outcome, trial.finished)
+            if trial.kind is not TrialKind.EVIDENCE:
+                asked.append(trial.id)
+        self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self.standing]
         self._line = Line(asked, store.meta("told", 0)) if spec.search.order == "fixed" else None
         self._waiting = False
         self._closed = False
+        self.begun = 0
         self.ended = ""
         self.given_up: str | None = None
 
@@ -187,8 +198,8 @@ class SearchSource(Source):
         # What would be told after the last question would be missing before the next one, if there comes to be one.
         if self._line is None or self._line.first is None or self.ended in ("deadline", "max_trials", "failures"):
             return None
-        trial = self._trials[self._line.first]
-        if trial.state is TrialState.RUNNING or trial.outcome is None:
+        trial = self.standing.trial(self._line.first)
+        if trial is None or trial.state is TrialState.RUNNING or trial.outcome is None:
             return None
         return Lesson(trial.id, self._learnt(trial, trial.outcome), self._line.leave())
 
@@ -196,16 +207,18 @@ class SearchSource(Source):
         return self._proposer.state()
 
     @property
-    def trials(self) -> list[Trial]:
-        """Baselines and search trials as they are in the store, in order."""
-        return list(self._trials.values())
+    def unfinished(self) -> list[Trial]:
+        """Trials that were asked for and have no end yet, oldest first."""
+        return self.standing.running
 
     def done(self, trial: Trial, outcome: Outcome) -> Commit:
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
-        self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
+        self.standing.take(replace(trial, state=state, outcome=outcome, oracle=None))
         self._learn_length(trial, outcome)
-        self._count(outcome)
-        if outcome.failure is not None and outcome.epochs and not self._scored:
+        self._failures.add(outcome)
+        if self._disk is not None:
+            self._disk.add(outcome)
+        if outcome.failure is not None and outcome.epochs and not self._failures.scored:
             training = Settings.from_json(trial.settings).training
             self._unreported = unreported(self._spec.objective.name, training, list(outcome.epochs[0].metrics))
         return self._learnt(trial, outcome) if self._line is None else Commit()
@@ -228,42 +241,39 @@ class SearchSource(Source):
         self._make_room()
         if self._unreported is not None:
             raise NotReported(self._unreported)
-        self.given_up = reason_to_stop(self._failures, self._scored)
-        if self.given_up is not None and not self._scored:
+        self.given_up = self._failures.reason_to_stop
+        if self.given_up is not None and not self._failures.scored:
             raise SearchFailed(self.given_up)
-
-    def _count(self, outcome: Outcome | None) -> None:
-        if outcome is None:
-            return
-        if outcome.failure is not None:
-            self._failures.append(outcome.failure)
-        elif outcome.score is not None:
-            self._scored = True
-            self._failures.clear()
 
     def _make_room(self) -> None:
         run, direction = self._store.directory, self._spec.objective.direction
         # Of a trial of which the oracle does not know it may yet want more.
         untold = self._line.untold if self._line is not None else set()
         continuable = self._proposer.continuable() | untold
-        best, limit = self._spec.keep_checkpoints.best, self._spec.limits.disk
-        self._trimmed(housekeeping.tidy(run, self._store, self.trials, direction, best, continuable))
-        if limit is not None:
-            self._trimmed(housekeeping.keep_within(limit, run, self._store, self.trials, direction, continuable))
+        best = self._spec.keep_checkpoints.best
+        holding = self.standing.holding(best)
+        self._trimmed(housekeeping.tidy(run, self._store, holding, direction, best, continuable))
+        if self._disk is not None and self._disk.due:
+            holding = self.standing.holding(1)
+            self._trimmed(housekeeping.keep_within(self._disk.limit, run, self._store, holding, direction, continuable))
+            self._disk.measure()
 
     def _trimmed(self, outcomes: Mapping[str, Outcome]) -> None:
         for trial_id, outcome in outcomes.items():
-            self._trials[trial_id] = replace(self._trials[trial_id], outcome=outcome)
+            trial = self.standing.trial(trial_id)
+            if trial is not None:
+                self.standing.take(replace(trial, outcome=outcome))
 
     def _begun(self, trial: Trial) -> Trial:
-        self._trials[trial.id] = trial
+        self.standing.take(replace(trial, oracle=None))
         if self._line is not None:
             self._line.join(trial.id)
+        self.begun += 1
         return trial
 
     def _trial(self, proposal: Proposal) -> Trial:
         settings = spaces.configure(self._spec, proposal.values)
-        parent = self._trials[proposal.parent] if proposal.parent is not None else None
+        parent = self.standing.trial(proposal.parent) if proposal.parent is not None else None
         return Trial(
             id=proposal.trial_id,
             configuration=parent.configuration if parent is not None else proposal.trial_id,

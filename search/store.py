@@ -16,12 +16,18 @@ from typing import Any, Self
 
 from search import door, jsondata, layout, recorded, storefile
 from search.errors import DiskError, RunError
+from search.marks import Mark, are_whole, mark
 from search.rows import Rows
-from search.trial import Epoch, Outcome, Trial, TrialKind, TrialState
+from search.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 
-_VERSION = 1
+_VERSION = 2
+_READABLE = (1, 2)
+"""Version 1 wrote the oracle's whole state each time. A store of it is brought up to date when it is written again."""
 
-_SCHEMA = """
+_LOG = "log"
+_LOG_TABLE = "CREATE TABLE oracle_log (position INTEGER PRIMARY KEY, entry TEXT NOT NULL);"
+
+_SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE trial (
     position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, configuration TEXT NOT NULL, kind TEXT NOT NULL,
@@ -32,6 +38,7 @@ CREATE TABLE epoch (
     trial TEXT NOT NULL REFERENCES trial(id), number INTEGER NOT NULL, metrics TEXT NOT NULL,
     seconds REAL NOT NULL, train_seconds REAL NOT NULL, PRIMARY KEY (trial, number)) WITHOUT ROWID;
 CREATE TABLE oracle (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);
+{_LOG_TABLE}
 CREATE TABLE evaluation (
     trial TEXT PRIMARY KEY REFERENCES trial(id), part TEXT NOT NULL, metrics TEXT NOT NULL,
     "rows" INTEGER NOT NULL, seconds REAL NOT NULL, file TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
@@ -42,6 +49,15 @@ _COLUMNS = (
     'id, configuration, kind, name, "values", settings, seed, epochs_from, epochs_to, parent, state, outcome, '
     "started, finished, oracle, note"
 )
+
+
+LONG = 2_000
+"""Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
+
+_MARKS = """
+id, configuration, kind, state, started, finished, json_extract(outcome, '$.score'),
+json_extract(outcome, '$.parameters'), json_extract(outcome, '$.seconds'),
+json_extract(outcome, '$.stopped') IS 'deadline' AND NOT EXISTS (SELECT 1 FROM epoch WHERE trial = trial.id)"""
 
 
 @dataclass(frozen=True)
@@ -141,12 +157,13 @@ class RunReader:
 
     def _require_version(self) -> None:
         try:
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            self._version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise storefile.not_a_store(self._path, error) from error
-        if version != _VERSION:
+        if self._version not in _READABLE:
             raise RunError(
-                f"{self._path}: written by another version (store version {version}, this program reads {_VERSION})"
+                f"{self._path}: written by another version (store version {self._version}, "
+                f"this program reads {' and '.join(str(version) for version in _READABLE)})"
             )
 
     def close(self) -> None:
@@ -180,29 +197,74 @@ class RunReader:
     def trials(self, *kinds: TrialKind) -> list[Trial]:
         """The trials of these kinds (of all, if none is named), in the order in which they were asked for."""
         if self._kept is None:
-            with self._table.one_state():
-                epochs = self._epochs()
-                rows = self._table.rows("trial", ("position",), _COLUMNS)
-            found = self._table.checked("trial", rows, lambda row: door.trial(row, epochs.get(row[0], ())))
-            found = self._descended(found)
+            found = self._read(() if self._frozen else kinds)
             if not self._frozen:
-                return [trial for trial in found if not kinds or trial.kind in kinds]
+                return found
             self._kept = found
         return [trial for trial in self._kept if not kinds or trial.kind in kinds]
+
+    def _read(self, kinds: tuple[TrialKind, ...]) -> list[Trial]:
+        where, given = _of_kinds(kinds)
+        with self._table.one_state():
+            epochs = self._epochs(where and f"trial IN (SELECT id FROM trial WHERE {where})", given)
+            rows = self._table.rows("trial", ("position",), _COLUMNS, where, given)
+        found = self._table.checked("trial", rows, lambda row: door.trial(row, epochs.get(row[0], ())))
+        return self._descended(found)
+
+    def each_trial(self, *kinds: TrialKind) -> Iterator[Trial]:
+        """As `trials`, but one after the other: those of a long night are too many to be held at the same time."""
+        for (trial_id,) in self._table.rows("trial", ("position",), "id", *_of_kinds(kinds)):
+            found = self.trial(trial_id)
+            if found is not None:
+                yield found
+
+    def running(self, *kinds: TrialKind) -> list[Trial]:
+        """The trials of these kinds that were asked for and have no end yet, in order; nothing else is read."""
+        where, given = _of_kinds(kinds)
+        where = " AND ".join(part for part in (where, "state = ?") if part)
+        ids = self._table.rows("trial", ("position",), "id", where, (*given, TrialState.RUNNING))
+        return [trial for (trial_id,) in ids if (trial := self.trial(trial_id)) is not None]
 
     def trial(self, trial_id: str) -> Trial | None:
         """The trial with this id, or None."""
         with self._table.one_state():
-            epochs = self._epochs(trial_id)
+            epochs = self._epochs("trial = ?", (trial_id,))
             rows = self._table.rows("trial", ("position",), _COLUMNS, "id = ?", (trial_id,))
         found = self._table.checked("trial", rows, lambda row: door.trial(row, epochs.get(row[0], ())))
         return found[0] if found else None
 
+    def marks(self) -> list[Mark]:
+        """All trials in brief, in the order in which they were asked for."""
+        if self.count >= LONG:
+            found = [Mark._make(row) for row in self._table.rows("trial", ("position",), _MARKS)]
+            if are_whole(found):
+                return found
+        return [mark(trial) for trial in self.trials()]
+
+    @property
+    def count(self) -> int:
+        """Number of trials."""
+        return self._table.count("trial", ("position",))
+
+    def epoch_count(self) -> int:
+        """Number of epochs of all trials."""
+        return self._table.count("epoch", ("trial", "number"))
+
+    def first_values(self) -> Iterator[tuple[str, dict[str, Scalar]]]:
+        """Configuration id to the values of its first trial, for all configurations."""
+        rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
+        yield from self._table.checked("trial", rows, lambda row: (row[0], door.hyperparameters("values", row[1])))
+
     def oracle_state(self) -> dict[str, Any] | None:
-        """What the oracle's `get_state` gave at the last commit, or None."""
-        rows = self._table.rows("oracle", ("id",), "state")
-        found = self._table.checked("oracle", rows, lambda row: door.mapping("state", door.parsed("state", row[0])))
-        return found[0] if found else None
+        """What the oracle's `memory` gave at the last commit (its `get_state` in a store of version 1), or None."""
+        with self._table.one_state():
+            states = self._table.rows("oracle", ("id",), "state")
+            entries = self._table.rows("oracle_log", ("position",), "entry") if self._version > 1 else []
+        found = self._table.checked("oracle", states, lambda row: door.mapping("state", door.parsed("state", row[0])))
+        if not found:
+            return None
+        log = self._table.checked("oracle_log", entries, lambda row: door.parsed("entry", row[0]))
+        return {**found[0], _LOG: log} if log else found[0]
 
     def evaluations(self) -> list[Evaluation]:
         """The final models' evaluations, oldest first."""
@@ -231,14 +293,9 @@ class RunReader:
         for read in (self.trials, self.oracle_state, self.evaluations, self.work, self.events):
             read()
 
-    def _epochs(self, trial_id: str | None = None) -> dict[str, tuple[Epoch, ...]]:
-        rows = self._table.rows(
-            "epoch",
-            ("trial", "number"),
-            "trial, number, metrics, seconds, train_seconds",
-            "" if trial_id is None else "trial = ?",
-            () if trial_id is None else (trial_id,),
-        )
+    def _epochs(self, where: str, given: tuple[str, ...]) -> dict[str, tuple[Epoch, ...]]:
+        columns = "trial, number, metrics, seconds, train_seconds"
+        rows = self._table.rows("epoch", ("trial", "number"), columns, where, given)
         found: dict[str, list[Epoch]] = {}
         for trial, epoch in self._table.checked("epoch", rows, lambda row: (row[0], door.epoch(row[1:]))):
             found.setdefault(trial, []).append(epoch)
@@ -263,10 +320,22 @@ class RunStore(RunReader):
         directory: The run directory.
 
     Every method that writes raises `DiskError` if it cannot, for example on a full disk; nothing of it is then there.
+
+    Where a method takes the oracle's state, the list under `log` in it only grows, and what is stored of it already is
+    not written again.
     """
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, strict=True)
+        if self._version < _VERSION:
+            try:
+                with self._transaction() as execute:
+                    execute(_LOG_TABLE)
+                    execute(f"PRAGMA user_version = {_VERSION}")
+            except BaseException:
+                self.close()
+                raise
+            self._version = _VERSION
 
     @classmethod
     def create(
@@ -431,6 +500,11 @@ class _Unnamed(RunStore):
     _file = "run.making"
 
 
+def _of_kinds(kinds: tuple[TrialKind, ...]) -> tuple[str, tuple[str, ...]]:
+    """A condition that only these kinds meet, and its parameters; all do where none is named."""
+    return (f"kind IN ({','.join('?' * len(kinds))})" if kinds else ""), kinds
+
+
 def _dump(data: Mapping[str, Any] | None) -> str | None:
     return None if data is None else jsondata.dumps(data)
 
@@ -441,8 +515,13 @@ def _put_meta(execute: Any, facts: Mapping[str, Any]) -> None:
 
 
 def _put_oracle(execute: Any, state: Mapping[str, Any] | None) -> None:
-    if state is not None:
-        execute("INSERT OR REPLACE INTO oracle VALUES (1, ?)", (jsondata.dumps(state),))
+    if state is None:
+        return
+    small = {key: value for key, value in state.items() if key != _LOG}
+    execute("INSERT OR REPLACE INTO oracle VALUES (1, ?)", (jsondata.dumps(small),))
+    (known,) = execute("SELECT coalesce(max(position) + 1, 0) FROM oracle_log").fetchone()
+    for position, entry in enumerate(state.get(_LOG, ())[known:], known):
+        execute("INSERT INTO oracle_log VALUES (?, ?)", (position, jsondata.dumps(entry)))
 
 
 def _put_outcome(execute: Any, trial_id: str, outcome: Outcome) -> None:

@@ -244,3 +244,10 @@ class Trial:
     finished: float | None
     oracle: Mapping[str, Any] | None = field(default=None, repr=False)
     note: str = ""
+
+
+def checkpoints(outcome: Outcome | None) -> list[Checkpoint]:
+    """The checkpoints that an outcome holds."""
+    if outcome is None:
+        return []
+    return [c for c in (outcome.state, outcome.best, outcome.last) if c is not None]

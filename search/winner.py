@@ -167,15 +167,10 @@ class FinalModels:
 
 def final_models(store: RunStore) -> list[Trial]:
     """The winner and every baseline that finished, those that have been measured left out."""
-    winner = store.meta("winner")
+    winner = store.trial(store.meta("winner") or "")
     measured = {done.trial for done in store.evaluations()}
-    return [
-        trial
-        for trial in store.trials()
-        if (trial.id == winner or trial.kind is TrialKind.BASELINE)
-        and trial.id not in measured
-        and final_weights(trial) is not None
-    ]
+    models = {trial.id: trial for trial in (*store.trials(TrialKind.BASELINE), winner) if trial is not None}
+    return [trial for trial in models.values() if trial.id not in measured and final_weights(trial) is not None]
 
 
 def final_weights(trial: Trial) -> Checkpoint | None:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[1]
-_OWN = ("spaces", "search", "results")
+OWN = ("spaces", "search", "results", "run_search")
+"""What this program is made of, as modules that a user's files might stand for."""
 
 
 class _OwnPackages:
@@ -23,7 +24,13 @@ class _OwnPackages:
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        return PathFinder.find_spec(name, [str(_ROOT)]) if name in _OWN else None
+        return PathFinder.find_spec(name, [str(_ROOT)]) if name in OWN else None
+
+
+def own_packages_first() -> None:
+    """Makes this interpreter find this program's packages beside this file, whatever its module search path says."""
+    if not any(getattr(finder, "__name__", "") == _OwnPackages.__name__ for finder in sys.meta_path):
+        sys.meta_path.insert(0, _OwnPackages)
 
 
 def command(module: str, *arguments: str) -> list[str]:
@@ -53,7 +60,7 @@ def module_path(path: Sequence[str], main_file: str | None, here: str) -> tuple[
 
 
 def _main() -> None:
-    sys.meta_path.insert(0, _OwnPackages)
+    own_packages_first()
     module, sys.argv[1:] = sys.argv[1], sys.argv[2:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

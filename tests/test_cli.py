@@ -449,7 +449,12 @@ def own_model(tmp_path):
 )
 def test_a_mistake_in_a_users_function_is_told_with_its_line(own_model, tmp_path, body, told):
     space = own_model(body)
-    one_error(call("check", space), 2, f"model.py:build, {told}")
+    checked = call("check", space)
+    announced, error = checked.stderr.split("\n", 1)
+    assert announced.startswith("this space runs Python code: model:build from ")
+    assert error.startswith("error: ")
+    assert f"model.py:build, {told}" in error
+    assert (checked.exit_code, checked.stdout) == (2, "")
     begun = call("run", space, "--run-dir", tmp_path / "run")
     assert begun.exit_code == 2
     assert f"model.py:build, {told}" in begun.stderr

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("spaces", "search", "results")
 READ_BY_RESULTS = {
     "agreement", "arrays", "atomic", "budget", "checkpoint", "clock", "configuration", "door", "errors", "jsondata",
-    "layout", "lock", "rundir", "store", "trial",
+    "layout", "lock", "marks", "rundir", "store", "trial",
 }  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_tuner", "pandas", "sklearn", "matplotlib", "plotly", "scipy", "tensorboard")
 
@@ -51,7 +51,7 @@ def _executed(node: ast.AST):
 
 def offenders(package: str, allowed: tuple[str, ...]) -> list[str]:
     """Imports of the project's own packages that are not allowed."""
-    own = (*PACKAGES, "run_search", "tests", "benchmarks")
+    own = (*PACKAGES, "nightshift", "run_search", "tests", "benchmarks", "docs", "examples")
     return [
         f"{path.relative_to(ROOT)}: {name}"
         for path in sources(package)
@@ -76,6 +76,11 @@ def test_search_imports_only_spaces():
 
 def test_results_imports_only_spaces_and_search():
     assert offenders("results", ("results", "search", "spaces")) == []
+
+
+def test_the_facade_imports_the_packages_and_only_its_command_imports_the_command_line():
+    allowed = ("nightshift", *PACKAGES)
+    assert offenders("nightshift", allowed) == ["nightshift/__main__.py: run_search.main"]
 
 
 def test_results_knows_of_search_only_its_records_and_its_store():

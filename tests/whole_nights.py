@@ -6,7 +6,7 @@ store, and what follows the search.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class Crew:
     def workers(self, count: int) -> Executor:
         return self._make()
 
-    def unmeasured(self, past: list[Trial]) -> int:
+    def unmeasured(self, past: Iterable[Trial]) -> int:
         return 1
 
     def measured(self) -> tuple[Executor, Workforce, str]:

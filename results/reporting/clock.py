@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from results.walltime import Span, busy
+from search.marks import Mark
 from search.store import Evaluation, Work
 from search.trial import Trial
 
@@ -45,7 +46,7 @@ class WorkClock:
 
 def work_clock(
     meta: Mapping[str, Any],
-    trials: Sequence[Trial],
+    trials: Sequence[Trial | Mark],
     evaluations: Iterable[Evaluation],
     now: float,
     active: bool,
@@ -58,7 +59,7 @@ def work_clock(
 
     Args:
         meta: The run's facts: `sessions`, `started`, `exit`.
-        trials: All its trials.
+        trials: All its trials, whole or in brief.
         evaluations: All its evaluations.
         now: Unix time.
         active: Whether a process is working on the run.

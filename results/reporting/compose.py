@@ -20,9 +20,9 @@ from results.reporting.sections.rungs import rungs
 from results.reporting.sections.time import time_spent
 from results.reporting.sections.tradeoff import tradeoff
 from results.reporting.words import duration, moment
+from results.sample import MOST
 from results.text import plural
 from search.rundir import Run
-from search.trial import TrialKind
 
 
 def compose(facts: Facts, run: Run) -> Document:
@@ -71,14 +71,24 @@ def _notices(facts: Facts) -> list[Text]:
     found = []
     if not facts.finished:
         found.append(Text(_unfinished(facts), Mood.NOTE))
+    if facts.sampled:
+        found.append(Text(_shown(facts), Mood.NOTE))
     warnings = [event.message for event in facts.events if event.level in ("warning", "error")]
     if warnings:
         found.append(Text(f"{plural(len(warnings), 'warning')}, the last one: {warnings[-1]}", Mood.NOTE))
     return found
 
 
+def _shown(facts: Facts) -> str:
+    return (
+        f"This run has {facts.every:,} configurations. The ranked table shows the best {MOST:,}; charts and figures "
+        f"describe {len(facts.configurations):,} of them, the very best and an even choice of the others. All are in "
+        f"the output of `run-search table {facts.directory} --format csv`."
+    )
+
+
 def _unfinished(facts: Facts) -> str:
-    done = sum(t.finished is not None for t in facts.trials if t.kind is TrialKind.SEARCH)
+    done = len(facts.ended)
     planned = (facts.meta["planned"] or {}).get("trials")
     stage = f"{done} of about {planned} trials done" if planned else f"{plural(done, 'trial')} done"
     if facts.meta["phase"] == "final":

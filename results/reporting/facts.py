@@ -13,11 +13,13 @@ from results.finalists import Finalist, finalists, winning_configuration
 from results.progress import is_active
 from results.ranking import hyperparameter_order
 from results.reporting.clock import WorkClock, work_clock
+from results.sample import MOST, sampled
 from search import layout
 from search.configuration import Configuration, configurations, ranked
+from search.marks import Mark, standings
 from search.rundir import Run
 from search.store import Evaluation, Event
-from search.trial import Trial
+from search.trial import Trial, TrialKind
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Facts:
         meta: The run's recorded facts by name.
         objective: Name of the metric that ranks, for example `val_accuracy`.
         maximize: Whether more of it is better.
-        trials: All trials, in the order in which they were asked for.
+        trials: All trials, in the order in which they were asked for; of a long run those of some configurations, see
+            `results.sample`.
         configurations: Best first, baselines among them, those without a score last.
         winner: The trial whose model is exported, or None.
         finalists: The configurations trained again with fresh seeds, the winner first, then best mean first.
@@ -40,6 +43,9 @@ class Facts:
         now: Unix time of reading.
         active: Whether a process is working on the run.
         clock: Unix time to seconds of work.
+        every: Number of all configurations, the baselines among them.
+        ended: All trials of the search that have ended, in brief, in the order of their ends.
+        epochs: Number of epochs of all trials.
     """
 
     directory: Path
@@ -57,6 +63,14 @@ class Facts:
     now: float
     active: bool
     clock: WorkClock
+    every: int
+    ended: tuple[Mark, ...]
+    epochs: int
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the run is too long for all its configurations to be described."""
+        return self.every > MOST
 
     @property
     def metric(self) -> str:
@@ -159,12 +173,15 @@ def read_facts(run: Run, now: float) -> Facts:
                 "started", "finished", "phase", "exit", "winner", "planned", "sessions", "threads",
                 "workers")  # fmt: skip
         meta = {key: reader.meta(key) for key in keys}
-        trials = tuple(reader.trials())
+        objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
+        marks = reader.marks()
+        trials = tuple(sampled(reader, marks, objective["direction"]))
+        epochs = reader.epoch_count()
         evaluations = {evaluation.trial: evaluation for evaluation in reader.evaluations()}
         events = tuple(reader.events())
         work = reader.work()
         active = is_active(run, reader)
-    objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
+    ended = (one for one in marks if one.kind == TrialKind.SEARCH and one.finished is not None)
     return Facts(
         directory=run.directory,
         meta=meta,
@@ -180,7 +197,10 @@ def read_facts(run: Run, now: float) -> Facts:
         exported=_exported(run.directory),
         now=now,
         active=active,
-        clock=work_clock(meta, trials, evaluations.values(), now, active, work),
+        clock=work_clock(meta, marks, evaluations.values(), now, active, work),
+        every=len(standings(marks)),
+        ended=tuple(sorted(ended, key=lambda one: one.finished or 0.0)),
+        epochs=epochs,
     )
 
 

@@ -8,6 +8,7 @@ unfinished trials are never among the best.
 
 import copy
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
@@ -24,11 +25,11 @@ TUNER_PREFIX = "tuner/"
 class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has no types
     """An oracle for this project's loop and for a stock `keras_tuner.Tuner`.
 
-    A subclass implements `populate_space(trial_id)` and, where it has a memory beyond its trials, extends
-    `get_state` and `set_state`.
+    A subclass implements `populate_space(trial_id)` and, where it knows more than its trials tell, extends
+    `get_state` and `set_state`, `memory` and `recall`.
 
     Restoring: fill `trials` with `keras_tuner.engine.trial.Trial` objects (in the order they were created), then call
-    `set_state`. The oracle then proposes exactly what it would have proposed without the interruption.
+    `set_state`, or `recall`. The oracle then proposes exactly what it would have proposed without the interruption.
     """
 
     def __init__(
@@ -86,6 +87,29 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
     def continuable(self) -> set[str]:
         """Ids of the ended trials that a later trial may go on from: their checkpoints must be kept."""
         return set()
+
+    def memory(self) -> dict[str, Any]:
+        """What does not follow from the trials, as JSON-able data: little, however long the search.
+
+        Under `log` is what only ever grows: entries are appended to that list and never changed.
+        """
+        return {}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Takes up a `memory`; `trials` must already hold the trials, and all else that is known is forgotten."""
+        for known in (self._tried_so_far, self._id_to_hash, self._run_times, self.ongoing_trials):
+            known.clear()
+        self.start_order, self.end_order = [], []
+        for number, (trial_id, trial) in enumerate(self.trials.items()):
+            known = self._compute_values_hash(trial.hyperparameters.values)
+            self._tried_so_far.add(known)
+            self._id_to_hash[trial_id] = known
+            self.start_order.append(trial_id)
+            if trial.status == TrialStatus.RUNNING:
+                self.ongoing_trials[f"restored-{number}"] = trial
+            else:
+                self.end_order.append(trial_id)
+                self._run_times[trial_id] = 1
 
     # --- Keras Tuner's interface ------------------------------------------------------------------------------
 

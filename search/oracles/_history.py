@@ -25,11 +25,19 @@ class History:
         # Of ended trials, which change no more: scores by step, and seconds of an epoch.
         self._reports: dict[str, tuple[dict[int, float], float | None]] = {}
 
-    def add_evidence(self, values: Mapping[str, Any], curve: Sequence[float], seconds: float | None) -> None:
-        """Takes up a configuration; `curve` is the objective after each epoch, NaN where unknown."""
+    def add_evidence(
+        self, values: Mapping[str, Any], curve: Sequence[float], seconds: float | None
+    ) -> dict[str, Any] | None:
+        """Takes up a configuration; `curve` is the objective after each epoch, NaN where unknown.
+
+        Returns:
+            What `get_state` has of it; None if no score is known, so that nothing is taken up.
+        """
         scores = {epoch: float(score) for epoch, score in enumerate(curve, start=1) if math.isfinite(score)}
-        if scores:
-            self._evidence.append({"values": dict(values), "scores": scores, "seconds": seconds})
+        if not scores:
+            return None
+        self._evidence.append({"values": dict(values), "scores": scores, "seconds": seconds})
+        return _plain(self._evidence[-1])
 
     def evidence(self, space: Space) -> list[Curve]:
         """The configurations from elsewhere."""
@@ -76,9 +84,13 @@ class History:
 
     def get_state(self) -> list[dict[str, Any]]:
         """The evidence as JSON-able data."""
-        return [{**one, "scores": list(one["scores"].items())} for one in self._evidence]
+        return [_plain(one) for one in self._evidence]
 
     def set_state(self, state: list[dict[str, Any]]) -> None:
         """Takes up a state of `get_state`."""
         self._evidence = [{**one, "scores": dict(one["scores"])} for one in state]
         self._reports = {}
+
+
+def _plain(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {**one, "scores": list(one["scores"].items())}

@@ -27,6 +27,7 @@ __all__ = ["INITIAL_POINTS", "SECONDS_METRIC", "FreezeThawOracle", "next_length"
 INITIAL_POINTS = 10
 """Quasi-random configurations, at the shortest training, before the model decides."""
 
+_EVIDENCE, _RETIRED = "evidence", "retired"
 _FINISHING = 0.25
 _FIRST_FINISH = 2.0
 _PROBES = (5.0, 12.0)
@@ -82,6 +83,8 @@ class FreezeThawOracle(BaseOracle):
         self._first = first_length(min_epochs, max_epochs)
         self._history = History(self.objective.name, self._sign)
         self._retired: set[str] = set()
+        # What was told and what was given up, in that order: `memory` hands out this list, which only grows.
+        self._log: list[Any] = []
         self._kernel: dict[str, Any] | None = None
         self._probes: list[str] = []
         self._reason = ""
@@ -98,7 +101,9 @@ class FreezeThawOracle(BaseOracle):
                 training of this search are left out.
             seconds_per_epoch: what an epoch took, on a machine as fast as this one; None if unknown.
         """
-        self._history.add_evidence(values, curve[: self._longest], seconds_per_epoch)
+        one = self._history.add_evidence(values, curve[: self._longest], seconds_per_epoch)
+        if one is not None:
+            self._log.append({_EVIDENCE: one})
 
     def create_trial(self, tuner_id: str) -> Trial:
         """The next trial; its `message` says why it was chosen: how, and the score expected of it at full length."""
@@ -265,7 +270,10 @@ class FreezeThawOracle(BaseOracle):
     def _retire(self, curves: Sequence[Curve], outlook: Floats) -> None:
         """Gives up the paused configurations of poor outlook: their checkpoints need not be kept."""
         paused = [index for index in np.argsort(-outlook, kind="stable") if curves[index].stage is Stage.PAUSED]
-        self._retired.update(curves[index].trial_id for index in paused[MOST_PAUSED:])
+        retired = [curves[index].trial_id for index in paused[MOST_PAUSED:]]
+        if retired:
+            self._retired.update(retired)
+            self._log.append({_RETIRED: retired})
 
     # --- what is known ----------------------------------------------------------------------------------------
 
@@ -299,9 +307,8 @@ class FreezeThawOracle(BaseOracle):
         return kernel
 
     def get_state(self) -> dict[str, Any]:
-        state = super().get_state()
         return {
-            **state,
+            **super().get_state(),
             "evidence": self._history.get_state(),
             "retired": sorted(self._retired),
             "kernel": self._kernel,
@@ -310,10 +317,24 @@ class FreezeThawOracle(BaseOracle):
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
-        self._history.set_state(state["evidence"])
-        self._retired = set(state["retired"])
         self._kernel = state["kernel"]
         self._probes = list(state.get("probes", []))
+        self._take_up([*({_EVIDENCE: one} for one in state["evidence"]), {_RETIRED: state["retired"]}])
+
+    def memory(self) -> dict[str, Any]:
+        return {"kernel": self._kernel, "probes": list(self._probes), "log": self._log}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        super().recall(memory)
+        self._kernel = memory["kernel"]
+        # A trial that was asked for and could not be recorded was no probe.
+        self._probes = [one for one in memory.get("probes", []) if one in self.trials]
+        self._take_up(memory.get("log", []))
+
+    def _take_up(self, log: Sequence[Mapping[str, Any]]) -> None:
+        self._log = [dict(entry) for entry in log]
+        self._history.set_state([entry[_EVIDENCE] for entry in self._log if _EVIDENCE in entry])
+        self._retired = {trial_id for entry in self._log for trial_id in entry.get(_RETIRED, ())}
 
 
 def _spent_epochs(curves: Sequence[Curve]) -> int:

@@ -1,6 +1,6 @@
 """Hyperband."""
 
-import copy
+from collections.abc import Mapping
 from typing import Any
 
 from keras_tuner.engine.trial import Trial, TrialStatus
@@ -114,11 +114,24 @@ class HyperbandOracle(BaseOracle):
         return {self.trials[trial_id].hyperparameters.values["tuner/trial_id"] for trial_id in trial_ids}
 
     def get_state(self) -> dict[str, Any]:
-        state = super().get_state()
-        brackets = copy.deepcopy(self._brackets)
-        return {**state, "brackets": brackets, "opened": self._opened, "exhausted": self._exhausted}
+        return {**super().get_state(), **self.memory()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
-        self._brackets = copy.deepcopy(state["brackets"])
+        self._take_up(state)
+
+    def memory(self) -> dict[str, Any]:
+        brackets = [{**bracket, "rungs": [list(ids) for ids in bracket["rungs"]]} for bracket in self._brackets]
+        return {"brackets": brackets, "opened": self._opened, "exhausted": self._exhausted}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        super().recall(memory)
+        self._take_up(memory)
+
+    def _take_up(self, state: Mapping[str, Any]) -> None:
+        # A trial that was asked for and could not be recorded leaves its place to another one.
+        self._brackets = [
+            {**bracket, "rungs": [[one for one in ids if one in self.trials] for ids in bracket["rungs"]]}
+            for bracket in state["brackets"]
+        ]
         self._opened, self._exhausted = state["opened"], state["exhausted"]

@@ -131,7 +131,7 @@ def test_each_kind_of_error_is_told_once(tmp_path, make_faults):
 @pytest.mark.parametrize("algorithm", QUICK_FIRST)
 @pytest.mark.parametrize("order", ["free", "fixed"])
 def test_one_whose_state_cannot_be_had_survives_kills(tmp_path, make_faults, algorithm, order):
-    make_faults(algorithm).raising("get_state", RuntimeError("no state"), every=3)
+    make_faults(algorithm).raising("memory", RuntimeError("no state"), every=3)
     found = night(tmp_path, algorithm, slots=2)
     found.spec = found.spec.model_copy(update={"search": found.spec.search.model_copy(update={"order": order})})
     assert killed_at_random(found, random.Random(1)) >= 1
@@ -153,7 +153,7 @@ def test_one_that_does_not_take_its_state_back_goes_on_at_random(tmp_path, make_
         found.go(die)
     found.warnings.clear()
     before = len(found.trials(TrialKind.SEARCH))
-    make_faults(algorithm).raising("set_state", KeyError("brackets"))
+    make_faults(algorithm).raising("recall", KeyError("brackets"))
     found.go()
     searched = whole(found)
     assert 0 < before < len(searched)
@@ -164,7 +164,7 @@ def test_one_that_does_not_take_its_state_back_goes_on_at_random(tmp_path, make_
 
 
 def test_a_state_that_is_no_plain_data_is_left_out(tmp_path, make_faults):
-    make_faults("random").answering("get_state", lambda state: {**state, "thing": object()})
+    make_faults("random").answering("memory", lambda state: {**state, "thing": object()})
     messages = []
 
     class Listener(Observer):

@@ -185,7 +185,10 @@ def test_a_winner_that_cannot_be_made_gives_way_to_the_best_model_that_is_kept(t
         chosen = made.configuration
         store.put_meta(phase="final", winner=None, exit=None, finished=None)
         (run / made.outcome.last.file).unlink()
-        (run / store.trial(chosen).outcome.best.file).unlink()
+        searched_as = store.trial(chosen).outcome
+        for file in (searched_as.best, searched_as.last):
+            if file is not None:
+                (run / file.file).unlink()
     monkeypatch.setattr("search.winner.FinalModels._train", lambda *_, **__: None)
     listener = Listener()
     search.resume(run, workers=0, observers=[listener])

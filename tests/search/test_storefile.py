@@ -100,8 +100,8 @@ def test_trials_and_their_epochs_are_of_one_moment_without_a_snapshot_too(tmp_pa
         store.begin(trial("0"))
         read = reader._epochs
 
-        def read_and_let_the_search_go_on():
-            found = read()
+        def read_and_let_the_search_go_on(*of):
+            found = read(*of)
             store.finish("0", outcome([0.5]), 1.0)
             return found
 

@@ -87,3 +87,17 @@ def test_the_hparams_tab_has_a_row_for_each_configuration(tmp_path):
 def test_curves_that_cannot_be_written_end_nothing(tmp_path):
     (tmp_path / "tensorboard").write_text("in the way")
     TensorBoardWriter(tmp_path, "val_accuracy").finished(trial("0"), outcome([0.25]))
+
+
+def test_beyond_the_limit_no_more_searched_configurations_are_written_and_that_is_said_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("search.tensorboard.MOST", 2)
+    said = []
+    for names in (["0", "1", "2"], ["3", "1"]):
+        writer = TensorBoardWriter(tmp_path, "val_accuracy", said.append)
+        for name in names:
+            writer.finished(trial(name), outcome([0.25]))
+    writer.finished(trial("baseline-article", TrialKind.BASELINE, name="article"), outcome([0.125]))
+    writer.finished(trial("winner-1", TrialKind.WINNER, configuration="1"), outcome([0.5]))
+    assert sorted(p.name for p in (tmp_path / "tensorboard").iterdir()) == ["0", "1", "baseline-article", "winner-1"]
+    assert len(said) == 1
+    assert "2 configurations" in said[0]

@@ -58,7 +58,8 @@ def _caption(facts: Facts, by_reason: dict[str, list[Trial]], reasons: list[str]
     total = sum(len(trials) for trials in by_reason.values())
     lost = sum(t.outcome.seconds for trials in by_reason.values() for t in trials if t.outcome)
     ended = sum(t.finished is not None for t in facts.trials)
-    words = f"{plural(total, 'trial')} of {ended} ({percent(total / max(1, ended))}) failed and cost {duration(lost)}"
+    of = f"{ended} shown" if facts.sampled else f"{ended}"
+    words = f"{plural(total, 'trial')} of {of} ({percent(total / max(1, ended))}) failed and cost {duration(lost)}"
     if len(reasons) == 1:
         return f"{words}, all for one reason: {reasons[0]}."
     return f"{words}; the most frequent reason is “{reasons[0]}”."

@@ -86,6 +86,6 @@ def _facts(facts: Facts, leader: Configuration, evaluation: Evaluation | None) -
         found.append(("final training", f"{epochs}, {duration(final.seconds)}"))
     if evaluation is not None and evaluation.rows:
         found.append(("time per prediction", duration(evaluation.seconds / evaluation.rows)))
-    found.append(("configurations tried", count(sum(not c.baseline for c in facts.configurations))))
-    found.append(("epochs trained", count(sum(len(t.outcome.epochs) for t in facts.trials if t.outcome))))
+    found.append(("configurations tried", count(facts.every - len(facts.baselines))))
+    found.append(("epochs trained", count(facts.epochs)))
     return found

@@ -35,13 +35,12 @@ def _chart(facts: Facts, ended: Sequence[Trial]) -> Chart:
     times = [clock(trial.finished or 0.0) / seconds for trial in ended]
     scores = [t.outcome.score for t in ended if t.outcome and t.outcome.score is not None]
     span = focus(scores, facts.maximize, [b.score for b in facts.baselines[:_MOST_BASELINES] if b.score is not None])
-    views = (
-        View((_panel(facts, ended, times, f"search time ({unit})", span),), "by time", height=400),
-        View((_panel(facts, ended, spent, "epochs trained", span),), "by epochs", height=400),
-    )
+    views = [View((_panel(facts, ended, times, f"search time ({unit})", span),), "by time", height=400)]
+    if not facts.sampled:
+        views.append(View((_panel(facts, ended, spent, "epochs trained", span),), "by epochs", height=400))
     caption = _caption(facts, ended, spent, span, scores)
     caption += drawn_words(len(thinned(facts.searched)), len(facts.searched))
-    return Chart("history", caption, views)
+    return Chart("history", caption, tuple(views))
 
 
 def ended_trials(facts: Facts) -> list[Trial]:
@@ -123,17 +122,17 @@ def _caption(
     span: tuple[float, float] | None,
     scores: Sequence[float],
 ) -> str:
-    failed = sum(trial.state is TrialState.FAILED for trial in ended)
-    clock = facts.clock.seconds
-    took = (
-        f"{plural(len(ended), 'trial')} and {plural(spent[-1], 'epoch')} in {duration(clock(ended[-1].finished or 0))}"
-    )
+    failed = sum(one.state == TrialState.FAILED for one in facts.ended)
+    took = plural(len(facts.ended), "trial")
+    if not facts.sampled:
+        took += f" and {plural(spent[-1], 'epoch')}"
+    took += f" in {duration(facts.clock.seconds(facts.ended[-1].finished or 0))}"
     _, ys = best_so_far(facts, ended, spent)
     if not ys:
         return f"{took}: none gave a score."
-    improved = next(i for i, t in enumerate(ended) if t.outcome and t.outcome.score == ys[-1])
+    improved = next(i for i, one in enumerate(facts.ended) if one.score == ys[-1])
     text = f"{took}: the best {facts.objective}, {number(ys[-1])}, was reached by trial {improved + 1}"
-    after = len(ended) - improved - 1
+    after = len(facts.ended) - improved - 1
     text += f", and the {plural(after, 'trial')} after it did not improve on it" if after else ", the last one"
     if failed:
         text += f"; {plural(failed, 'trial')} failed"

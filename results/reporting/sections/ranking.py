@@ -7,6 +7,7 @@ from results.ranking import REASON, Row, Table, ranking
 from results.reporting.document import Item, RankedRow, RankedTable, Section
 from results.reporting.facts import Facts
 from results.reporting.words import number
+from results.sample import MOST
 from results.text import plural
 from search.rundir import Run
 from search.trial import Stop
@@ -19,7 +20,7 @@ _LAST = ("best_epoch", "seconds", "status")
 
 def ranked_table(facts: Facts, run: Run) -> Section | None:
     """The section, or None before the first configuration."""
-    table = ranking(run)
+    table = ranking(run, MOST if facts.sampled else None)
     if not table.rows:
         return None
     measured = [c for c in _IF_MEASURED if any(row[c] is not None for row in table.rows)]
@@ -55,9 +56,11 @@ def _kind(facts: Facts, row: Row) -> str:
 
 def _caption(facts: Facts, table: Table, shown: list[str]) -> str:
     baselines = len(facts.baselines)
-    text = plural(len(table.rows) - baselines, "configuration")
+    text = plural(facts.every - baselines, "configuration")
     if baselines:
         text += f" and {plural(baselines, 'baseline')}"
+    if facts.sampled:
+        text = f"The best {len(table.rows):,} of {text}"
     text += f", ranked by score, the best {facts.objective} during the search"
     if facts.scored:
         text += f" ({number(facts.scored[0].score)} to {number(facts.scored[-1].score)})"

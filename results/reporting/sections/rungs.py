@@ -35,7 +35,7 @@ def rungs(facts: Facts) -> Section | None:
     # All of them show all lengths, so that equal lengths stand side by side.
     panels = tuple(_panel(started, continued, labels, title) for title, started in funnels)
     view = View(panels, columns=min(2, len(panels)), height=90 + 40 * len(set(labels.values())))
-    return Section("rungs", "Rungs", [Chart("rungs", _caption(brackets), (view,))], "Rungs")
+    return Section("rungs", "Rungs", [Chart("rungs", _caption(brackets, facts.sampled), (view,))], "Rungs")
 
 
 def _labels(lengths: Sequence[int]) -> dict[int, str]:
@@ -84,9 +84,10 @@ def _is_whole(trial: Trial, longest: int) -> bool:
     return stopped in ENDED_EARLY or (stopped is Stop.LENGTH and trial.epochs_to == longest)
 
 
-def _caption(brackets: Mapping[int, Sequence[Trial]]) -> str:
+def _caption(brackets: Mapping[int, Sequence[Trial]], sampled: bool) -> str:
     every = [t for trials in brackets.values() for t in trials]
     started = sum(t.parent is None for t in every)
+    shown = "shown " if sampled else ""
     longest = max(t.epochs_to for t in every)
     epochs = sum(len(t.outcome.epochs) for t in every if t.outcome)
     if not epochs:
@@ -98,7 +99,7 @@ def _caption(brackets: Mapping[int, Sequence[Trial]]) -> str:
         end = "went to the end, " + ("" if early == len(whole) else f"{early} of them ") + "by stopping early"
     saved = 1 - epochs / (started * longest)
     return (
-        f"{plural(started, 'configuration')} started with {_starts(sorted(brackets))} and {len(whole)} {end}: "
+        f"{plural(started, 'configuration')} {shown}started with {_starts(sorted(brackets))} and {len(whole)} {end}: "
         f"{100 * saved:.0f} % fewer epochs than {longest} for every one of them."
     )
 

@@ -23,15 +23,10 @@ def time_spent(facts: Facts, run: Run) -> Section | None:
     if not any(entry.trials for entry in entries):
         return None
     purposes = {str(entry.account): entry.seconds for entry in sorted(entries, key=lambda entry: -entry.seconds)}
-    activities = _activities(facts, entries)
-    chart = Chart(
-        "time",
-        _caption(facts, entries),
-        (
-            _view(purposes, "by purpose", {str(account) for account in _LOST}),
-            _view(activities, "by activity", set()),
-        ),
-    )
+    views = [_view(purposes, "by purpose", {str(account) for account in _LOST})]
+    if not facts.sampled:
+        views.append(_view(_activities(facts, entries), "by activity", set()))
+    chart = Chart("time", _caption(facts, entries), tuple(views))
     return Section("time", "Where the time went", [chart], "Time")
 
 

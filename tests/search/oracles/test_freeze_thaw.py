@@ -335,11 +335,16 @@ def test_a_configuration_that_early_results_did_not_favour_is_finished_too(loop)
     assert epochs == LONGEST
 
 
-def test_which_configurations_were_probes_survives_a_restart(loop):
+@pytest.mark.parametrize("by", ["state", "memory"])
+def test_which_configurations_were_probes_survives_a_restart(loop, by):
     searched, again = freeze_thaw(loop.space()), freeze_thaw(loop.space())
     while not searched.get_state()["probes"]:
         train(loop, searched, 1)
     again.trials.update(searched.trials)
-    again.set_state(json.loads(json.dumps(searched.get_state())))
-    first, second = (train(loop, one, 25) for one in (searched, again))
+    if by == "state":
+        again.set_state(json.loads(json.dumps(searched.get_state())))
+    else:
+        again.recall(json.loads(json.dumps(searched.memory())))
+    assert again.get_state()["probes"] == searched.get_state()["probes"]
+    first, second = (train(loop, one, 10) for one in (searched, again))
     assert [t.message for t in first] == [t.message for t in second]

@@ -1,0 +1,73 @@
+"""Overnight architecture search for Keras: the names for everyday use.
+
+```python
+import nightshift as ns
+
+run = ns.run("digits", until="07:00")    # a shipped space, a path, or a SearchSpec
+ns.table(run)                            # pandas.DataFrame, best first
+ns.report(run)
+ns.export(run)
+model = ns.best_model(run)               # keras.Model
+```
+
+Each name is loaded when it is first used: importing this package loads neither TensorFlow nor pandas. From then on,
+`spaces`, `search` and `results` mean this program's packages, whatever files of these names lie in the folder where you
+work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nightshift._packages import claim
+
+if TYPE_CHECKING:
+    from nightshift.running import resume, run
+    from results import best_model, export, predict, report, table
+    from search import oracle
+    from spaces import hypermodel, load
+
+__all__ = [
+    "__version__",
+    "best_model",
+    "export",
+    "hypermodel",
+    "load",
+    "oracle",
+    "predict",
+    "report",
+    "resume",
+    "run",
+    "table",
+]
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "best_model": "results",
+    "export": "results",
+    "hypermodel": "spaces",
+    "load": "spaces",
+    "oracle": "search",
+    "predict": "results",
+    "report": "results",
+    "resume": "nightshift.running",
+    "run": "nightshift.running",
+    "table": "results",
+}
+
+claim()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'nightshift' has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(_HOME[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,126 @@
+"""A long run read in brief tells what the whole of it tells. The limits are lowered, so that a short run is long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import results
+from results.ranking import ranking
+from results.reporting.facts import read_facts
+from results.sample import sampled
+from search.marks import mark
+from search.rundir import open_run
+from search.store import RunReader
+from search.trial import TrialKind
+from tests.results.conftest import STARTED
+
+MakeRun = Callable[..., Path]
+FAILURES = ("nan", "oversized", "nan")
+
+
+@pytest.fixture
+def long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run is long."""
+    monkeypatch.setattr("search.store.LONG", 1)
+    monkeypatch.setattr("results.first_rows.LONG", 1)
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of more than ten configurations is described by ten of them."""
+    for module in ("sample", "reporting.facts", "reporting.compose", "reporting.sections.ranking"):
+        monkeypatch.setattr(f"results.{module}.MOST", 10)
+    monkeypatch.setattr("results.sample._BEST", 4)
+
+
+def test_trials_in_brief_are_the_same_whether_read_so_or_from_whole_ones(make_run: MakeRun, long: None) -> None:
+    run = make_run(configurations=20, failures=FAILURES, running=True)
+    with RunReader(run) as reader:
+        assert reader.marks() == [mark(trial) for trial in reader.trials()]
+        assert reader.epoch_count() == sum(len(t.outcome.epochs) for t in reader.trials() if t.outcome)
+
+
+def test_a_damaged_record_is_left_to_whoever_reads_whole_trials(make_run: MakeRun, long: None) -> None:
+    import sqlite3
+
+    run = make_run(configurations=5)
+    connection = sqlite3.connect(run / "run.sqlite")
+    connection.execute("""UPDATE trial SET outcome = json_set(outcome, '$.score', 'high') WHERE id = '0001'""")
+    connection.commit()
+    connection.close()
+    with RunReader(run) as reader:
+        assert reader.marks() == [mark(trial) for trial in reader.trials()]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_the_status_of_a_long_run(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
+    run = make_run(configurations=20, failures=FAILURES, running=running)
+    short = results.status(run, STARTED + 9000)
+    monkeypatch.setattr("search.store.LONG", 1)
+    again = results.status(run, STARTED + 9000)
+    for state in (short, again):
+        del state["last_sign"]
+    assert again == short
+
+
+@pytest.mark.parametrize("top", [1, 3, 12, 500])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_first_rows_of_a_long_run(make_run: MakeRun, long: None, top: int, task: str) -> None:
+    run = make_run(configurations=20, failures=FAILURES, task=task)
+    whole = ranking(run)
+    assert ranking(run, top) == whole.select(top=top)
+    assert ranking([run], top) == whole.select(top=top)
+
+
+def test_the_first_rows_are_found_without_reading_the_others(
+    make_run: MakeRun, long: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(configurations=40, promotions=False, candidates=1)
+    read: list[str] = []
+    whole = RunReader.trial
+    monkeypatch.setattr(RunReader, "trial", lambda self, name: (read.append(name), whole(self, name))[1])
+    monkeypatch.setattr(RunReader, "trials", lambda *_: pytest.fail("all trials are read"))
+    assert len(ranking(run, 5).rows) == 5
+    results.status(run)
+    assert len(set(read)) < 15
+
+
+def test_a_sample_has_the_best_the_baselines_and_what_was_trained_again(make_run: MakeRun, large: None) -> None:
+    run = make_run(configurations=60, failures=FAILURES)
+    with RunReader(run) as reader:
+        whole = reader.trials()
+        found = sampled(reader, reader.marks(), "max")
+        final = {t.configuration for t in whole if t.kind in (TrialKind.CANDIDATE, TrialKind.WINNER)}
+    shown = {trial.configuration for trial in found}
+    best = [str(row["name"]) for row in ranking(run).rows][:4]
+    assert 10 <= len(shown) <= 10 + len(final) + 1
+    assert final | set(best) | {"baseline-linear"} <= shown
+    assert found == [trial for trial in whole if trial.configuration in shown], "whole configurations, in order"
+
+
+def test_the_report_of_a_large_run_says_what_it_shows(make_run: MakeRun, large: None) -> None:
+    run = make_run(configurations=60, failures=FAILURES)
+    facts = read_facts(open_run(run), STARTED + 9000)
+    assert facts.sampled
+    assert facts.every == 64
+    page = results.report(run, png=False)
+    text = (page.parent / "report.md").read_text(encoding="utf-8")
+    assert "This run has 64 configurations. The ranked table shows the best 10" in text
+    assert f"table {run} --format csv" in text
+    assert "The best 10 of 63 configurations and 1 baseline" in text
+    assert len(ranking(run).rows) == 64, "the table stays complete"
+
+
+def test_the_report_of_an_ordinary_run_shows_everything(make_run: MakeRun) -> None:
+    run = make_run(configurations=20, failures=FAILURES)
+    assert not read_facts(open_run(run), STARTED + 9000).sampled
+    text = (results.report(run, png=False).parent / "report.md").read_text(encoding="utf-8")
+    assert "The ranked table shows the best" not in text
+
+
+def test_first_rows_of_several_runs_are_those_of_all(make_run: MakeRun, long: None) -> None:
+    runs = [make_run(f"run-{seed}", configurations=8, seed=seed) for seed in (1, 2)]
+    assert ranking(runs, 5) == ranking(runs).select(top=5)

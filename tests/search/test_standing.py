@@ -1,0 +1,74 @@
+"""The standing of a search, against folding everything anew."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from search.configuration import configurations, ranked
+from search.marks import best_first, best_of, mark, standings
+from search.standing import Standing
+from search.trial import Checkpoint, Stop, TrialKind, TrialState
+from tests.search.records import failed, outcome, trial
+
+
+def events(seed):
+    """Trials as they begin and end: promotions, baselines, failures, ties, trials that came too late."""
+    rng = random.Random(seed)
+    ended: list = []
+    for number in range(80):
+        name = f"{number:03d}"
+        kind = TrialKind.BASELINE if number % 17 == 3 else TrialKind.SEARCH
+        parent = rng.choice(ended) if ended and rng.random() < 0.3 else None
+        begun = trial(name, kind, name="article" if kind is TrialKind.BASELINE else "")
+        if parent is not None and kind is TrialKind.SEARCH:
+            begun = replace(begun, configuration=parent.configuration, parent=parent.id, epochs_from=1)
+        yield begun
+        how = rng.random()
+        if how < 0.15:
+            yield replace(begun, state=TrialState.FAILED, outcome=failed())
+            continue
+        if how < 0.25:
+            yield replace(begun, state=TrialState.COMPLETED, outcome=outcome([], stopped=Stop.DEADLINE))
+            continue
+        score = round(rng.random(), 1)
+        if begun.parent is not None:
+            score = max(score, parent.outcome.score)
+        best = Checkpoint(f"trials/{name}/best.npz", 1, "00", 1)
+        done = outcome([score], parameters=rng.choice([None, 10, 20]), best=best if rng.random() < 0.5 else None)
+        ended.append(replace(begun, state=TrialState.COMPLETED, outcome=done))
+        yield ended[-1]
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+@pytest.mark.parametrize("seed", range(5))
+def test_it_is_what_folding_all_trials_anew_gives_after_every_event(seed, direction):
+    known: dict = {}
+    standing = Standing(direction, 3, known.get)
+    for now in events(seed):
+        standing.take(now)
+        known[now.id] = now
+        order = [c for c in ranked(configurations(known.values()), direction) if c.score is not None]
+        assert standing.best(3) == order[:3]
+        assert standing.leading(2) == order[:2] + [c for c in order[2:] if c.baseline]
+        assert standing.running == [t for t in known.values() if t.state is TrialState.RUNNING]
+        holding = {t.id for t in standing.holding(1)}
+        assert {t.id for t in known.values() if t.outcome and t.outcome.best} <= holding
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+@pytest.mark.parametrize("seed", range(5))
+def test_trials_in_brief_have_the_configurations_and_the_order_of_whole_ones(seed, direction):
+    known: dict = {}
+    for now in events(seed):
+        known[now.id] = now
+        found, whole = standings(map(mark, known.values())), configurations(known.values())
+        assert [(name, *one[:3]) for name, one in found.items()] == [
+            (c.id, c.baseline, c.score, c.parameters) for c in whole
+        ]
+        order = [c for c in ranked(whole, direction) if c.score is not None]
+        assert best_first(found, direction) == [c.id for c in order]
+        for baseline in (True, False):
+            assert best_of(found, direction, baseline) == next((c.id for c in order if c.baseline is baseline), None)

@@ -1,0 +1,155 @@
+"""The documentation says what the program does."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import run_search
+import spaces
+from docs.site.commands import EXIT_CODES, command_page
+from docs.site.links import moved
+from docs.site.python_names import python_page
+from docs.site.space_file import space_file_page
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted({*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"})
+
+
+def sections(page):
+    """Heading -> text below it."""
+    parts = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def keys(text):
+    """The first cells of a table, without their marks."""
+    return [re.sub(r"[*`]", "", line.split("|")[1].strip()) for line in text.splitlines() if line.startswith("| ")][2:]
+
+
+def test_every_key_of_the_schema_is_in_the_reference():
+    schema = spaces.json_schema()
+    found = sections(space_file_page(schema))
+    tables = sorted(tuple(keys(text)) for text in found.values())
+    mappings = [schema, *(made for name, made in schema["$defs"].items() if name != "When")]
+    assert tables == sorted(tuple(made["properties"]) for made in mappings)
+
+
+def test_the_reference_says_what_a_key_takes():
+    found = sections(space_file_page(spaces.json_schema()))
+    assert "| **`layers`** | whole number from 0 to 100 | list, range |" in found["model (mlp)"]
+    assert "| `units` | whole number from 1 to 1,000,000 | list, range; `shared` |" in found["model (mlp)"]
+    assert "| `optimizer` | `adam`, `adamw`, `rmsprop`, `sgd` | list |" in found["training"]
+    assert "[training.early_stopping](#trainingearly_stopping)" in found["training"]
+    assert "The same stands at `baselines[].early_stopping`" in found["training.early_stopping"]
+    assert (
+        "| `validation` | whole number from 1 or number above 0 below 1 or `{first: …}` |  | `0.2` |" in found["data"]
+    )
+    assert "`freeze-thaw` |  | `hyperband` |" in found["search"]
+
+
+def test_a_key_that_a_schema_gains_is_shown():
+    schema = {
+        "properties": {"pick": {"$ref": "#/$defs/Pick"}},
+        "required": ["pick"],
+        "$defs": {"Pick": {"properties": {"a|b": {"type": "boolean", "default": True}}, "description": "Choose."}},
+    }
+    page = space_file_page(schema)
+    assert "| **`pick`** | [pick](#pick) |" in page
+    assert r"| `a\|b` | `true`, `false` |  | `true` |  |" in page
+
+
+def test_every_command_and_option_is_in_the_reference():
+    program = typer.main.get_command(run_search.app)
+    found = sections(command_page(program))
+    assert list(found) == [*program.commands, "Exit codes"]
+    for name, command in program.commands.items():
+        for parameter in command.params:
+            for option in parameter.opts if parameter.param_type_name == "option" else ():
+                assert option == "--help" or re.search(rf"`[^`]*{re.escape(option)}\b", found[name]), (name, option)
+    assert "run-search table RUN... [OPTION]..." in found["table"]
+    assert "| `SPACE` | `digits` |" in found["run"]
+
+
+def test_the_exit_codes_are_those_of_the_program_and_of_the_readme():
+    assert [int(code) for code, _ in EXIT_CODES] == [
+        run_search.DONE, run_search.FAILED, run_search.USAGE, run_search.INTERRUPTED,
+    ]  # fmt: skip
+    readme = (ROOT / "README.md").read_text()
+    for code, meaning in EXIT_CODES:
+        assert f"| {code} | {meaning} |" in readme
+
+
+def test_a_package_is_shown_by_its_public_names():
+    page = python_page("search", "Runs.", ["run", "Run", "_inner", "__version__"])
+    assert re.findall(r"^::: (.*)$", page, flags=re.MULTILINE) == ["search.run", "search.Run"]
+
+
+def test_links_of_a_page_that_is_moved_lead_to_the_same_places():
+    pages = {"docs/a/one.md": "a/one.md", "README.md": "b/start.md"}
+    text = "[one](../docs/a/one.md#x) [start](../README.md) [code](../spaces/spec.py) [there](https://x.org) [here](#y)"
+    assert moved(text, "benchmarks/README.md", "b/bench.md", pages) == (
+        "[one](../a/one.md#x) [start](start.md) code (`spaces/spec.py`) [there](https://x.org) [here](#y)"
+    )
+
+
+def functions_of(file):
+    tree = ast.parse((ROOT / file).read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_promise_names_tests_that_are_there():
+    promises = (ROOT / "docs/promises.md").read_text()
+    rows = [line for line in promises.splitlines() if line.startswith("| ") and "held by" not in line]
+    assert len(rows) > 30
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, test in named:
+            assert test in functions_of(file), f"{file}::{test}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_files_that_a_page_names_are_there(page):
+    text = page.read_text()
+    for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+        target = (page.parent / link).resolve()
+        generated = target.parent.name == "reference" or target.name in ("changelog.md", "contributing.md")
+        assert target.exists() or generated, link
+    for file in re.findall(r"`((?:spaces|search|results|tests|benchmarks|examples|docs)/[\w/.-]+)`", text):
+        assert "NAME" in file or (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_space_files_that_a_page_shows_are_legal(page, tmp_path):
+    for block in re.findall(r"```yaml\n(name: .*?)```", page.read_text(), flags=re.DOTALL):
+        file = tmp_path / "space.yaml"
+        file.write_text(block)
+        assert spaces.load(file).name
+
+
+def test_the_executor_of_the_contributing_page_runs(tmp_path):
+    (block,) = re.findall(r"```python\n(from pathlib.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
+    small = 'spaces.load("digits", ["data.limit=100", "search.algorithm=random", "search.max_trials=1", \
+"training.epochs=1", "final.candidates=1", "final.seeds=0"])'
+    program = block.replace('spaces.load("digits")', small) + "print(len(run.table()))\n"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{program}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "2\n", done.stderr
+    assert (tmp_path / "runs/mine/run.sqlite").is_file()
+
+
+@pytest.mark.skipif(find_spec("mkdocs") is None, reason="the documentation's tools are not installed: make docs")
+def test_the_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for page in ("index", "reference/space-file", "reference/command-line", "reference/nightshift", "contributing"):
+        assert (tmp_path / f"site/{page}.html").is_file()

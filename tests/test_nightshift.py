@@ -1,0 +1,147 @@
+"""`import nightshift`: the promised names, how little it loads, and what a user's files may be called."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import nightshift
+import results
+import run_search
+import search
+import spaces
+from tests.test_imports import HEAVY
+
+ROOT = Path(__file__).parent.parent
+PROMISED = {
+    "load", "run", "resume", "table", "report", "export", "predict", "best_model", "oracle", "hypermodel",
+    "__version__",
+}  # fmt: skip
+
+
+def python(*arguments, cwd=ROOT, path=ROOT):
+    """A fresh interpreter; `path` is its PYTHONPATH."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [path] if isinstance(path, Path) else path))}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A user's folder with files of this program's names, none of which can be imported."""
+    for name in ("spaces", "search", "results", "run_search"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('the user')\n")
+    return tmp_path
+
+
+def test_the_names_are_those_promised_and_each_is_documented():
+    assert set(nightshift.__all__) == PROMISED
+    assert set(dir(nightshift)) >= PROMISED
+    for name in PROMISED - {"__version__"}:
+        assert inspect.getdoc(getattr(nightshift, name)), name
+
+
+def test_the_names_are_those_of_the_packages():
+    for package, names in (
+        (spaces, ("load", "hypermodel")),
+        (search, ("oracle", "resume")),
+        (results, ("table", "report", "export", "predict", "best_model")),
+    ):
+        for name in names:
+            assert getattr(nightshift, name) is getattr(package, name)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'tune'"):
+        _ = nightshift.tune
+
+
+def test_importing_it_loads_nothing_but_itself():
+    loaded = set(python("-c", "import sys, nightshift; print(*sys.modules)").stdout.split())
+    assert "nightshift" in loaded
+    assert loaded.isdisjoint({*HEAVY, "spaces", "search", "results", "numpy", "pydantic"})
+
+
+def test_files_of_its_packages_names_do_not_stand_for_them(folder):
+    program = "import nightshift as ns; print(ns.load('digits').name, ns.run.__module__, ns.table.__module__)"
+    done = python("-c", program, cwd=folder)
+    assert (done.stdout, done.stderr) == ("digits nightshift.running results.frame\n", "")
+
+
+CONSOLE_COMMAND = ("-c", "from nightshift.__main__ import main; main()")
+
+
+@pytest.mark.parametrize("command", [(ROOT / "run_search.py",), ("-m", "nightshift"), CONSOLE_COMMAND])
+def test_the_commands_run_from_a_folder_with_files_of_such_names(folder, command):
+    done = python(*command, "spaces", cwd=folder, path=[folder, ROOT])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == list(spaces.names())
+
+
+def test_a_file_of_such_a_name_that_is_loaded_already_is_named(folder):
+    (folder / "search.py").write_text("mine = 1\n")
+    done = python("-c", "import search, nightshift", cwd=folder)
+    assert done.returncode == 1
+    assert f"ImportError: {folder}/search.py is loaded under the name 'search'" in done.stderr
+
+
+def test_what_is_loaded_already_may_be_its_own():
+    done = python("-c", "import run_search, results, nightshift; print(nightshift.load('digits').name)")
+    assert (done.stdout, done.stderr) == ("digits\n", "")
+
+
+def test_a_script_with_such_neighbours_searches_with_workers(folder, tmp_path):
+    script = folder / "night.py"
+    script.write_text(
+        "import nightshift as ns\n"
+        "if __name__ == '__main__':\n"
+        "    run = ns.run('digits', overrides=['search.algorithm=random', 'training.epochs=1', 'final.candidates=1',\n"
+        "        'final.seeds=0', 'data.limit=100'], max_trials=2, seed=3, workers=2, check=False, run_dir='night')\n"
+        "    print(run.spec.search.max_trials, run.spec.search.seed, len(ns.table(run)))\n"
+    )
+    done = python(script, cwd=folder)
+    assert done.stdout == "2 3 3\n", done.stderr
+
+
+def test_a_function_is_no_space():
+    with pytest.raises(TypeError, match=r"received <function .*module:function"):
+        nightshift.run(lambda hp: None)
+
+
+def test_what_is_changed_is_validated_with_the_space(tmp_path):
+    with pytest.raises(spaces.SpaceError, match=r"search\.max_trials: found 0"):
+        nightshift.run("digits", max_trials=0, run_dir=tmp_path / "run")
+    with pytest.raises(spaces.SpaceError, match=r"training\.epoch: unknown key"):
+        nightshift.run("digits", overrides=["training.epoch=1"], run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_run_says_all_that_search_run_takes_except_what_only_the_command_line_knows():
+    ours, theirs = (set(inspect.signature(function).parameters) for function in (nightshift.run, search.run))
+    assert theirs - ours == {"command", "name"}
+    assert ours - theirs == {"overrides", "max_trials", "seed"}
+
+
+def test_both_console_commands_are_the_command_line():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    entry = "nightshift.__main__:main"
+    assert project["project"]["scripts"] == {"run-search": entry, "nightshift": entry}
+    assert import_module(entry.partition(":")[0]).main is run_search.main
+    # One place knows the version.
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "nightshift.__version__"}
+    for package in project["tool"]["setuptools"]["packages"]["find"]["include"]:
+        assert (ROOT / package.rstrip("*") / "py.typed").is_file()
+
+
+def test_the_version_is_one_line():
+    for command in ((ROOT / "run_search.py",), ("-m", "nightshift")):
+        assert python(*command, "--version").stdout == f"nightshift {nightshift.__version__}\n"
