@@ -54,7 +54,8 @@ class Scale:
     median: float
 
     def regret(self, score: float) -> float:
-        return (self.best - score) / (self.best - self.median)
+        """At least 0: what is better than the best known must not make up for what is worse elsewhere."""
+        return max(0.0, (self.best - score) / (self.best - self.median))
 
 
 class Task:

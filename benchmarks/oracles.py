@@ -2,26 +2,28 @@
 
     python benchmarks/oracles.py                      # the 16 judging tasks, 3 seeds, all methods
     python benchmarks/oracles.py --tasks development --methods freeze-thaw random --seeds 1
+    python benchmarks/oracles.py --tasks problems --seeds 5
 
-Needs the LCBench surrogate (see lcbench.py), onnxruntime and optuna. Every method maximises val_accuracy over seven
-hyperparameters with at most 52 epochs a configuration. What a method pays for is epochs. Its score at a budget is the
-best accuracy over all 52 epochs of the configuration of which it has observed the best accuracy until then. Regret is
-(best known - score) / (best known - median of random configurations): 0 is the best, 1 what chance gives.
-Prints a table of mean regrets, and writes all of them as JSON.
+Needs the LCBench surrogate (see lcbench.py), onnxruntime and optuna; the problems (see problems.py) need optuna only.
+A configuration is trained for at most 52 epochs. What a method pays for is epochs, or their seconds where the
+configurations differ in them. Its score at a budget is the true score at full length of the configuration of which it
+has observed the best score until then. Regret is (best known - score) / (best known - median of random
+configurations): 0 is the best, 1 what chance gives. Prints a table of mean regrets, and writes all of them as JSON.
 """
 
 import argparse
 import importlib.util
 import json
 import logging
+import math
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 # One process per core, one thread per process.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,97 +31,202 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 import lcbench  # noqa: E402
+import numpy as np  # noqa: E402
+import problems  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+
+EPOCHS = lcbench.EPOCHS
 
 BUDGETS = (2, 5, 10, 20, 40)
 """In full trainings of 52 epochs."""
 
-Accounting = Iterator[tuple[int, float, float]]
-"""Epochs paid, best accuracy observed in them, and the configuration's best accuracy over all epochs."""
+Accounting = Iterator[tuple[float, float, float]]
+"""Per trial: epochs paid, best score observed in them, and the configuration's score; more is better."""
 
 
-def kt_oracle(make: Callable[[Any, int], Any]) -> Callable[[lcbench.Task, int], Accounting]:
+class Task(Protocol):
+    """Simulated trainings as a method sees them."""
+
+    direction: str
+
+    def space(self) -> Any:
+        """The hyperparameters, a `keras_tuner.HyperParameters`."""
+
+    def curve(self, values: dict[str, Any]) -> NDArray[np.float64] | None:
+        """What is observed after each epoch, to the last one at most; None: the training fails in its first epoch."""
+
+    def score(self, values: dict[str, Any]) -> float:
+        """What the configuration is worth, more is better."""
+
+    def seconds(self, values: dict[str, Any]) -> float | None:
+        """Of an epoch; None: nobody measures them, and every epoch costs one."""
+
+
+class Surrogate:
+    """A table of LCBench as a task."""
+
+    direction = "max"
+
+    def __init__(self, task: lcbench.Task) -> None:
+        self._task = task
+
+    def space(self) -> Any:
+        return lcbench.hyperparameters()
+
+    def curve(self, values: dict[str, Any]) -> NDArray[np.float64]:
+        return self._task.curve(values)
+
+    def score(self, values: dict[str, Any]) -> float:
+        return float(self._task.curve(values).max())
+
+    def seconds(self, _: dict[str, Any]) -> None:
+        return None
+
+
+class Formula:
+    """A problem of problems.py, with the noise of one seed, as a task."""
+
+    def __init__(self, problem: problems.Problem, seed: int) -> None:
+        self._problem, self._seed = problem, seed
+        self.direction, self.space, self.score = problem.direction, problem.space, problem.score
+
+    def curve(self, values: dict[str, Any]) -> NDArray[np.float64] | None:
+        return self._problem.observed(values, self._seed)
+
+    def seconds(self, values: dict[str, Any]) -> float | None:
+        return self._problem.cost(values) if self._problem.cost else None
+
+
+def _paid(task: Task, values: dict[str, Any], epochs: int) -> float:
+    return epochs * (task.seconds(values) or 1.0)
+
+
+def kt_oracle(make: Callable[..., Any]) -> Callable[[Task, int], Accounting]:
     """A method that runs a `keras_tuner.Oracle`."""
 
-    def run(task: lcbench.Task, seed: int) -> Accounting:
-        oracle = make(lcbench.hyperparameters(), seed)
+    def run(task: Task, seed: int) -> Accounting:
+        import keras_tuner
+        from keras_tuner.src.engine.metrics_tracking import MetricObservation
+
+        objective = keras_tuner.Objective("val_accuracy", task.direction)
+        oracle = make(hyperparameters=task.space(), objective=objective, seed=seed)
         oracle.verbose = 0
         oracle._save_trial, oracle.save = (lambda *_: None), (lambda *_: None)
+        sign = 1 if task.direction == "max" else -1
         while True:
             trial = oracle.create_trial("worker")
             if trial.status != "RUNNING":
                 return
             values = trial.hyperparameters.values
-            start, end = values.get("tuner/initial_epoch", 0), values.get("tuner/epochs", lcbench.EPOCHS)
-            curve = task.curve(values)
-            for epoch in range(start + 1, end + 1):
-                oracle.update_trial(trial.trial_id, {"val_accuracy": curve[epoch - 1]}, step=epoch)
+            start, end = values.get("tuner/initial_epoch", 0), values.get("tuner/epochs", EPOCHS)
+            curve, seconds = task.curve(values), task.seconds(values)
+            if curve is None:
+                trial.status = "FAILED"
+                oracle.end_trial(trial)
+                yield _paid(task, values, 1), -math.inf, -math.inf
+                continue
+            # A training that stopped before is begun and stops again at once.
+            reached = max(start + 1, min(end, len(curve)))
+            report = oracle.trials[trial.trial_id].metrics
+            told = [(epoch, float(curve[min(epoch, len(curve)) - 1])) for epoch in range(start + 1, reached + 1)]
+            # All at once: every single `update_trial` costs Keras Tuner two milliseconds.
+            report.register("val_accuracy", direction=task.direction)
+            report.set_history("val_accuracy", [MetricObservation(score, step=epoch) for epoch, score in told])
+            if seconds is not None:
+                report.register("seconds_per_epoch", direction="min")
+                report.set_history("seconds_per_epoch", [MetricObservation(seconds, step=epoch) for epoch, _ in told])
             trial.status = "COMPLETED"
             oracle.end_trial(trial)
-            yield end - start, curve[start:end].max(), curve.max()
+            yield (
+                _paid(task, values, reached - start),
+                (sign * curve[start:reached]).max(initial=-math.inf),
+                task.score(values),
+            )
 
     return run
 
 
-def _ours(name: str) -> Callable[[Any, int], Any]:
-    def make(space: Any, seed: int) -> Any:
+def _ours(name: str) -> Callable[..., Any]:
+    def make(**arguments: Any) -> Any:
         import search
 
-        arguments = {"objective": "val_accuracy", "max_epochs": lcbench.EPOCHS, "max_trials": 100_000, "seed": seed}
-        return search.oracle(name, hyperparameters=space, **arguments)
+        return search.oracle(name, max_epochs=EPOCHS, max_trials=100_000, **arguments)
 
     return make
 
 
-def _stock(name: str, **arguments: Any) -> Callable[[Any, int], Any]:
-    def make(space: Any, seed: int) -> Any:
+def _stock(name: str, **options: Any) -> Callable[..., Any]:
+    def make(*, seed: int, **arguments: Any) -> Any:
         import keras_tuner
 
         # Keras Tuner replaces a seed of 0 by a random one.
-        options = {"objective": "val_accuracy", "hyperparameters": space, "seed": seed + 1, **arguments}
-        return getattr(keras_tuner.oracles, name)(**options)
+        oracle = getattr(keras_tuner.oracles, name)(seed=seed + 1, **arguments, **options)
+        oracle._check_consecutive_failures = lambda: None
+        return oracle
 
     return make
 
 
-def optuna_study(sampler: str, pruner: str | None = None) -> Callable[[lcbench.Task, int], Accounting]:
+def optuna_study(sampler: str, pruner: str | None = None) -> Callable[[Task, int], Accounting]:
     """A method that runs an Optuna study; a pruner is asked after every epoch."""
 
-    def run(task: lcbench.Task, seed: int) -> Accounting:
+    def run(task: Task, seed: int) -> Accounting:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         pruners = {
             None: optuna.pruners.NopPruner,
             "median": optuna.pruners.MedianPruner,
-            "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=lcbench.EPOCHS, reduction_factor=3),
+            "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=EPOCHS, reduction_factor=3),
         }
         study = optuna.create_study(
             direction="maximize",
             sampler=getattr(optuna.samplers, sampler)(seed=seed),
             pruner=pruners[pruner](),
         )
+        sign = 1 if task.direction == "max" else -1
         while True:
             trial = study.ask()
-            values = {}
-            for name, (low, high, log, whole) in lcbench.RANGES.items():
-                suggest = trial.suggest_int if whole else trial.suggest_float
-                values[name] = suggest(name, low, high, log=log)
+            values = _suggested(trial, task.space())
             curve = task.curve(values)
-            epochs, pruned = lcbench.EPOCHS, False
+            if curve is None:
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                yield _paid(task, values, 1), -math.inf, -math.inf
+                continue
+            curve = sign * curve
+            epochs, pruned = len(curve), False
             if pruner:
-                for epochs in range(1, lcbench.EPOCHS + 1):
+                for epochs in range(1, len(curve) + 1):
                     trial.report(float(curve[epochs - 1]), epochs)
-                    if epochs < lcbench.EPOCHS and trial.should_prune():
+                    if epochs < len(curve) and trial.should_prune():
                         pruned = True
                         break
             state = optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.COMPLETE
             study.tell(trial, None if pruned else float(curve.max()), state=state)
-            yield epochs, curve[:epochs].max(), curve.max()
+            yield _paid(task, values, epochs), curve[:epochs].max(), task.score(values)
 
     return run
 
 
-METHODS: dict[str, Callable[[lcbench.Task, int], Accounting]] = {
+def _suggested(trial: Any, space: Any) -> dict[str, Any]:
+    """An Optuna trial's values for a `keras_tuner.HyperParameters`, those of inactive hyperparameters left out."""
+    from keras_tuner.engine import hyperparameters as kinds
+
+    values: dict[str, Any] = {}
+    for hp in space.space:
+        if not all(condition.is_active(values) for condition in hp.conditions):
+            continue
+        if isinstance(hp, kinds.Choice):
+            values[hp.name] = trial.suggest_categorical(hp.name, hp.values)
+        else:
+            suggest = trial.suggest_int if isinstance(hp, kinds.Int) else trial.suggest_float
+            log = hp.sampling == "log"
+            step = {} if log or hp.step is None else {"step": hp.step}
+            values[hp.name] = suggest(hp.name, hp.min_value, hp.max_value, log=log, **step)
+    return values
+
+
+METHODS: dict[str, Callable[[Task, int], Accounting]] = {
     "random": kt_oracle(_ours("random")),
     "Keras Tuner Hyperband": kt_oracle(_stock("HyperbandOracle", max_epochs=52, factor=3, hyperband_iterations=100)),
     "Keras Tuner Bayesian": kt_oracle(_stock("BayesianOptimizationOracle", max_trials=1000)),
@@ -134,17 +241,33 @@ METHODS: dict[str, Callable[[lcbench.Task, int], Accounting]] = {
 _NEEDS = {"Optuna": "optuna", "Optuna GP": "torch"}
 
 
+def _task(name: str, seed: int, folder: Path, cache: Path) -> tuple[Task, lcbench.Scale]:
+    if name in problems.PROBLEMS:
+        problem = problems.PROBLEMS[name]
+        return Formula(problem, seed), problem.scale
+    surrogate = lcbench.Task(name, folder)
+    return Surrogate(surrogate), surrogate.scale(cache)
+
+
 def regrets(
-    method: str, task: str, seed: int, folder: Path, cache: Path, budgets: Iterable[int] = BUDGETS
+    method: str, name: str, seed: int, folder: Path, cache: Path, budgets: Sequence[int] = BUDGETS
 ) -> list[float]:
-    """Regret of one search at each budget; 1 where no configuration had ended yet."""
+    """Regret of one search at each budget; 1 where no configuration had ended yet.
+
+    Args:
+        method: one of `METHODS`.
+        name: a task of LCBench or one of `problems.PROBLEMS`.
+        seed: of the search, and of a problem's noise.
+        folder: where the LCBench surrogate lies; not read for a problem.
+        cache: where the scales of LCBench's tasks are kept.
+        budgets: in full trainings.
+    """
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    surrogate = lcbench.Task(task, folder)
-    scale = surrogate.scale(cache)
-    limits = [budget * lcbench.EPOCHS for budget in budgets]
-    found, spent, observed, regret = [], 0, -1.0, 1.0
-    for epochs, seen, score in METHODS[method](surrogate, seed):
+    task, scale = _task(name, seed, folder, cache)
+    limits = [budget * EPOCHS for budget in budgets]
+    found, spent, observed, regret = [], 0.0, -math.inf, 1.0
+    for epochs, seen, score in METHODS[method](task, seed):
         spent += epochs
         while len(found) < len(limits) and spent > limits[len(found)]:
             found.append(regret)
@@ -161,48 +284,70 @@ def missing(method: str) -> str | None:
     return next((module for module in needed if importlib.util.find_spec(module) is None), None)
 
 
-def table(results: dict[str, list[list[float]]], budgets: Iterable[int] = BUDGETS) -> str:
-    """Mean regrets as a Markdown table."""
-    lines = ["| method | " + " | ".join(f"{b} full" for b in budgets) + " |", "|---|" + "---:|" * len(list(budgets))]
+def table(results: dict[str, list[list[float]]], budgets: Sequence[int] = BUDGETS) -> str:
+    """Mean regrets as a Markdown table, a row for each method."""
+    lines = ["| method | " + " | ".join(f"{b} full" for b in budgets) + " |", "|---|" + "---:|" * len(budgets)]
     for method, rows in results.items():
-        means = [sum(column) / len(column) for column in zip(*rows, strict=True)]
-        lines.append(f"| {method} | " + " | ".join(f"{mean:.2f}" for mean in means) + " |")
+        lines.append(f"| {method} | " + " | ".join(f"{mean:.2f}" for mean in _means(rows)) + " |")
     return "\n".join(lines)
+
+
+def table_by_problem(results: dict[str, dict[str, list[list[float]]]]) -> str:
+    """Mean regrets as a Markdown table, a row for each problem and a column for each method."""
+    lines = ["| problem | " + " | ".join(results) + " |", "|---|" + "---|" * len(results)]
+    for name in next(iter(results.values())):
+        cells = [" ".join(f"{mean:.2f}" for mean in _means(rows[name])) for rows in results.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _means(rows: list[list[float]]) -> list[float]:
+    return [sum(column) / len(column) for column in zip(*rows, strict=True)]
 
 
 def main() -> None:
     groups = {"judging": lcbench.JUDGING, "development": lcbench.DEVELOPMENT}
     groups["all"] = groups["development"] + groups["judging"]
+    groups["problems"] = list(problems.PROBLEMS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--surrogate", type=Path, default=lcbench.default_folder(), help="folder of model.onnx")
     parser.add_argument("--tasks", choices=groups, default="judging")
+    parser.add_argument("--only", nargs="+", metavar="TASK", help="these of the tasks")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds a task")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path("build/lcbench"), help="where the tasks' scales are kept")
     parser.add_argument("--json", type=Path, default=Path("build/oracles.json"))
     options = parser.parse_args()
-    if not (options.surrogate / "model.onnx").is_file():
+    names = options.only or groups[options.tasks]
+    if unknown := set(names) - set(groups[options.tasks]):
+        parser.error(f"no {options.tasks} tasks: {', '.join(sorted(unknown))}")
+    if options.tasks != "problems" and not (options.surrogate / "model.onnx").is_file():
         parser.error(f"no LCBench surrogate (model.onnx) in {options.surrogate}; give --surrogate or set LCBENCH")
 
-    results: dict[str, list[list[float]]] = {}
+    results: dict[str, dict[str, list[list[float]]]] = {}
     with ProcessPoolExecutor(options.processes) as pool:
         for method in options.methods:
             if module := missing(method):
                 print(f"{method}: left out, needs {module}", file=sys.stderr)
                 continue
             begin = time.monotonic()
-            jobs = [
-                pool.submit(regrets, method, task, seed, options.surrogate, options.cache)
-                for task in groups[options.tasks]
-                for seed in range(options.seeds)
-            ]
-            results[method] = [job.result() for job in jobs]
+            jobs = {
+                name: [
+                    pool.submit(regrets, method, name, seed, options.surrogate, options.cache)
+                    for seed in range(options.seeds)
+                ]
+                for name in names
+            }
+            results[method] = {name: [job.result() for job in searches] for name, searches in jobs.items()}
             print(f"{method}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
             record = {"tasks": options.tasks, "seeds": options.seeds, "budgets": BUDGETS, "regret": results}
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(json.dumps(record))
-    print(table(results))
+    if options.tasks == "problems":
+        print(table_by_problem(results))
+    else:
+        print(table({method: [row for rows in by.values() for row in rows] for method, by in results.items()}))
 
 
 if __name__ == "__main__":

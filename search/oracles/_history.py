@@ -56,12 +56,15 @@ class History:
         """The configurations of trials, which come with a key of their configuration, in order of first trials.
 
         If any trial has scores of several steps, the loop reports epochs: a step is an epoch, and one that is
-        missing at the end was not trained.
+        missing at the end was not trained. If any step is then 0, the loop counts from there, as Keras does.
         """
         reports = [(key, trial, *self._report(trial)) for key, trial in trials]
         by_epoch = any(len(scores) > 1 for _, _, scores, _ in reports)
+        from_zero = by_epoch and any(0 in scores for _, _, scores, _ in reports)
         curves: dict[str, Curve] = {}
         for key, trial, scores, seconds in reports:
+            if from_zero:
+                scores = {step + 1: score for step, score in scores.items()}
             if key not in curves:
                 curves[key] = Curve(space.codes(trial.hyperparameters.values))
             curves[key].add(trial, scores, seconds, by_epoch)

@@ -54,12 +54,8 @@ class Observations:
         self._centre, deviation = float(drawn_in.mean()), float(drawn_in.std())
         self.unit = deviation if deviation > 0 else 1.0
 
-        failed = [index for index, curve in enumerate(curves) if curve.stage is Stage.FAILED]
-        targets = self.target(scores)
-        self.targets = np.concatenate([targets, np.full(len(failed), targets.min())])
-        features = self.features(curves)
-        observed = Points(features[chosen], np.log2(longest / lengths))
-        self.points = observed.with_more(Points.full_length(features[failed]))
+        self.targets = self.target(scores)
+        self.points = Points(self.features(curves)[chosen], np.log2(longest / lengths))
 
     def features(self, curves: Sequence[Curve]) -> Floats:
         """Features of the curves' configurations, shape (curves, features)."""

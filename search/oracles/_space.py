@@ -17,8 +17,10 @@ Values = dict[str, Any]
 
 _ALL_CHANGE = 0.3
 """Share of neighbours in which every hyperparameter changes."""
-_JUMPS = 0.25
-"""Share of the changes that lead to an end of the range."""
+_MOST_JUMPS = 0.25
+"""Share of the changes that lead to an end of the range, at most."""
+_ENDS = 3.5
+"""Hyperparameters at an end of their range in a configuration drawn from the ends, at most half of them."""
 _COLLISIONS = 50
 """Known configurations drawn in a row after which a new one is looked for systematically."""
 _FEW = 10
@@ -36,6 +38,8 @@ class Space:
         """Number of features of a configuration; 0 if there is only one configuration."""
         self.feature_groups: Ints = np.repeat(np.arange(len(widths)), widths)
         """Number of the hyperparameter that each feature describes, shape (width,), fixed ones not counted."""
+        self._ends = min(0.5, _ENDS / max(1, len(widths)))
+        self._jumps = min(_MOST_JUMPS, self._ends / 2)
         self._parents = {condition.name for hp in self.hyperparameters for condition in hp.conditions}
 
     def __len__(self) -> int:
@@ -107,8 +111,8 @@ class Space:
         return next((values for values in self.enumerate(choices) if not used(values)), None)
 
     def draw_ends(self, uniform: Floats, rng: np.random.Generator) -> Floats:
-        """As `draw`, with each hyperparameter at an end of its range in half of the configurations."""
-        at_end, ends = rng.random(uniform.shape) < 0.5, rng.random(uniform.shape)
+        """As `draw`, with half of the hyperparameters at an end of their range, in large spaces three or four."""
+        at_end, ends = rng.random(uniform.shape) < self._ends, rng.random(uniform.shape)
         drawn = np.empty_like(uniform)
         for i, c in enumerate(self.columns):
             drawn[:, i] = np.where(at_end[:, i], c.end(ends[:, i]), c.draw(uniform[:, i]))
@@ -125,7 +129,7 @@ class Space:
         uniform, normal = rng.random(shape), rng.normal(scale=scale, size=shape)
         movable = np.array([c.width > 0 for c in self.columns])
         share = np.where(rng.random((shape[0], 1)) < _ALL_CHANGE, 1.0, 2 / max(2, movable.sum()))
-        changes, jumps = rng.random(shape) < share, rng.random(shape) < _JUMPS
+        changes, jumps = rng.random(shape) < share, rng.random(shape) < self._jumps
         rows = np.arange(len(codes))
         if movable.any():
             changes[rows, rng.choice(np.flatnonzero(movable), size=len(codes))] = True

@@ -11,6 +11,7 @@ from ._base import BaseOracle
 from ._columns import Floats, Ints
 from ._gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
 from ._space import Values
+from ._success import SuccessProbability
 
 INITIAL_POINTS = 8
 """Quasi-random configurations before the model decides."""
@@ -27,11 +28,12 @@ class BayesianOracle(BaseOracle):
     of a model that takes what is rough for noise and follows the trend, the one between of a model that believes it
     (`FIRM` and `YIELDING`; `docs/decisions/0008-bayesian-prior.md` has figures). Scores far below the median are
     drawn in, so that a few collapsed trainings do not hide the differences at the top. Running trials count with the
-    score that the model expects of them; failed ones with a score below the lowest, which keeps the search away from
-    them.
+    score that the model expects of them. Failed ones are left out of it: a model of its own learns where training
+    succeeds (see `_success`).
 
-    Acquisition: expected improvement over the best score, searched at random and then climbed by its gradient (see
-    `_acquisition`). The first configurations are a scrambled Sobol sequence.
+    Acquisition: expected improvement over the best score, times the probability that the training
+    succeeds, searched at random and then climbed by its gradient (see `_acquisition`). The first configurations are a
+    scrambled Sobol sequence.
     """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
@@ -51,15 +53,17 @@ class BayesianOracle(BaseOracle):
         codes = self._codes(completed)
         targets = standardised(np.array([self.better(t) for t in completed]))
         best_first = codes[np.argsort(-targets, kind="stable")]
-        failures = self._codes([t for t in self.trials.values() if t.status in failed])
-        observed = Points.full_length(self.space.features(np.vstack([codes, failures])))
+        observed = Points.full_length(self.space.features(codes))
         best = float(targets.max())
-        targets = np.concatenate([targets, np.full(len(failures), targets.min() - 1)])
+        ended = [t for t in self.trials.values() if t.status in (*failed, TrialStatus.COMPLETED)]
+        trained = np.array([t.status not in failed for t in ended], dtype=np.float64)
+        success = SuccessProbability(self.space.features(self._codes(ended)), trained, self.space.feature_groups)
         running = Points.full_length(self.space.features(self._codes(self.running())))
         model = self._fitted(observed, targets).expecting(running)
 
         def acquisition(candidates: Floats) -> Floats:
-            return log_improvement(*model.predict(Points.full_length(self.space.features(candidates))), best)
+            features = self.space.features(candidates)
+            return log_improvement(*model.predict(Points.full_length(features)), best) + success.log(features)
 
         def with_slopes(features: Floats) -> tuple[Floats, Floats]:
             points = Points.full_length(features)
@@ -67,7 +71,8 @@ class BayesianOracle(BaseOracle):
             mean_slopes, deviation_slopes = model.slopes(points)
             along_mean, along_deviation = log_improvement_slopes(mean, deviation, best)
             slopes = along_mean[:, None] * mean_slopes + along_deviation[:, None] * deviation_slopes
-            return log_improvement(mean, deviation, best), slopes
+            heights = log_improvement(mean, deviation, best) + success.log(features)
+            return heights, slopes + success.log_slopes(features)
 
         found = maximise(acquisition, self.space, best_first, self.rng())
         candidates = refine(found, acquisition, with_slopes, self.space)

@@ -17,6 +17,8 @@ from ._gp import FIRM, GaussianProcess, Kernel, Points, fit_kernel
 from ._history import History
 from ._observations import Observations
 from ._space import Values
+from ._success import SuccessProbability
+from ._trust import finished, inconspicuous, telling_length
 from .bayesian import fit_sample
 from .plan import MOST_PAUSED, first_length, new_length
 
@@ -28,6 +30,8 @@ INITIAL_POINTS = 10
 _EVIDENCE, _RETIRED = "evidence", "retired"
 _FINISHING = 0.25
 _FIRST_FINISH = 2.0
+_PROBES = (5.0, 12.0)
+_TELLING = 6
 _STEP = 1.5
 _FAINT = 4
 _WIDER = 1.5
@@ -45,7 +49,8 @@ class FreezeThawOracle(BaseOracle):
     few lengths of each curve, so that the value at full length is the score of the table, whether a configuration is
     still learning or already overfits. Scores further below the median configuration than the best is above it are
     drawn in. A curve that has ended early counts as known to its end; a running trial as if it had reached the score
-    that the model expects; a failed configuration as poor.
+    that the model expects. Failed configurations are left out: a model of its own learns where training succeeds (see
+    `_success`), and its probability multiplies the improvement that a new configuration promises.
 
     Acquisition: expected improvement of the score at full length, with the deviation widened by half because the
     kernel's parameters are themselves estimates. A new configuration must improve on the best score *expected* of any
@@ -59,7 +64,12 @@ class FreezeThawOracle(BaseOracle):
     Lengths: new configurations get 1/16 of the longest training at first, and later 1/20 of all epochs spent so far:
     short trainings tell good from bad regions, but not the good configurations from the best. Observations much
     shorter than that leave the model, in which they would bind the ranking at full length to that of the first
-    epochs. A continued configuration gets half as many epochs again.
+    epochs. A continued configuration gets half as many epochs again. While other trials run, new ones get less.
+
+    Trust: that short trainings tell good from bad is believed until something speaks against it (see `_trust`). After 5
+    and 12 full trainings one of the first configurations, neither the best nor the worst of them early on, is trained
+    to the end beside the favourites. A length that did not tell them apart, or the wrong way round, is given to no new
+    configuration any more, and observations of it leave the model.
 
     Sources: the idea is of Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (arXiv:1406.3896, 2014);
     choosing between continuing and starting by expected improvement at a later length as in Wistuba, Kadra and
@@ -76,6 +86,7 @@ class FreezeThawOracle(BaseOracle):
         # What was told and what was given up, in that order: `memory` hands out this list, which only grows.
         self._log: list[Any] = []
         self._kernel: dict[str, Any] | None = None
+        self._probes: list[str] = []
         self._reason = ""
 
     def add_evidence(
@@ -110,9 +121,13 @@ class FreezeThawOracle(BaseOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         curves = self._curves()
         known = [*curves, *self._history.evidence(self.space)]
-        length = new_length(_spent_epochs(curves), self._first, self._longest)
+        telling = telling_length(known, self._first, self._longest)
+        running = len(self.ongoing_trials)
+        length = max(telling, new_length(_spent_epochs(curves), self._first, self._longest, running))
         standing = [c for c in known if c.stage is not Stage.FAILED]
-        if len(standing) < INITIAL_POINTS or sum(bool(c.scores) for c in standing) < 2:
+        told = [c for c in standing if c.stopped or c.epochs >= telling]
+        needed = INITIAL_POINTS if telling == self._first else _TELLING
+        if len(told) < needed or sum(bool(c.scores) for c in standing) < 2:
             values = None
             if self.space.width:
                 values = self.if_new(quasi_random(self.space, len(self.trials), self.seed))
@@ -120,7 +135,7 @@ class FreezeThawOracle(BaseOracle):
             if values is not None:
                 return self._start(values, length, "start: spread over the space")
         if self.space.width and sum(bool(c.scores) for c in standing) >= 2:
-            decided = self._decide(known, length)
+            decided = self._decide(trial_id, known, length, telling)
             if decided is not None:
                 return decided
         values = self.new_random()
@@ -132,13 +147,13 @@ class FreezeThawOracle(BaseOracle):
             return self._continue(best, self._longest, "continuation: no new configuration is left")
         return {"status": TrialStatus.IDLE if self.ongoing_trials else TrialStatus.STOPPED}
 
-    def _decide(self, known: Sequence[Curve], length: int) -> dict[str, Any] | None:
+    def _decide(self, trial_id: str, known: Sequence[Curve], length: int, telling: int) -> dict[str, Any] | None:
         view = Observations(
             known,
             self.space,
             longest=self._longest,
             first=self._first,
-            shortest=length / _FAINT,
+            shortest=max(length / _FAINT, telling if telling > self._first else 0),
             most=_MOST_OBSERVATIONS,
         )
         kernel = self._fitted(view)
@@ -149,6 +164,10 @@ class FreezeThawOracle(BaseOracle):
         timed = [c for c in known if c.seconds]
         times = np.array([c.seconds for c in timed], dtype=np.float64)
         cost = EpochSeconds(view.features(timed), times, self.space.feature_groups)
+
+        tried = [c for c in known if c.scores or c.stage is Stage.FAILED]
+        trained = np.array([c.stage is not Stage.FAILED for c in tried], dtype=np.float64)
+        success = SuccessProbability(view.features(tried), trained, self.space.feature_groups)
 
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
         reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
@@ -166,8 +185,20 @@ class FreezeThawOracle(BaseOracle):
         if favourite.stage is Stage.PAUSED and self._can_finish(favourite, own):
             why = self._why("finishing", favourite.codes, model, view)
             return self._continue(favourite, self._longest, why)
+        if self._probe_is_due(known, own):
+            candidates = inconspicuous(own[:INITIAL_POINTS], self._first)
+            if candidates:
+                chosen = candidates[int(promise(view.features(candidates), observed).argmax())]
+                self._probes.append(trial_id)
+                why = self._why("probe of what short trainings tell", chosen.codes, model, view)
+                return self._continue(chosen, self._longest, why)
         parents = np.array([reference[index].codes for index in order[:10]])
-        found = maximise(lambda codes: promise(self.space.features(codes), hoped), self.space, parents, self.rng())
+
+        def acquisition(codes: Floats) -> Floats:
+            features = self.space.features(codes)
+            return promise(features, hoped) + success.log(features)
+
+        found = maximise(acquisition, self.space, parents, self.rng())
         new = next(((values, codes, p) for codes, p in found if (values := self.if_new(codes)) is not None), None)
         paused = [c for c in own if c.stage is Stage.PAUSED]
         if paused:
@@ -204,14 +235,32 @@ class FreezeThawOracle(BaseOracle):
     def _can_finish(self, curve: Curve, own: Sequence[Curve]) -> bool:
         """Whether the share of the epochs that is kept for finishing pays for the rest of the curve."""
         stretches = [(c, *self._last_stretch(c)) for c in own]
-        finished = [(c, start) for c, start, end in stretches if start and end == self._longest]
+        done = [
+            (c, start)
+            for c, start, end in stretches
+            if start and end == self._longest and c.trial_id not in self._probes
+        ]
         spent = _spent_epochs(own)
-        if not finished:
+        if not done:
             return spent >= _FIRST_FINISH * self._longest
         # Where trainings stop early, so will this one, most likely.
-        ends = [c.epochs for c, _ in finished if c.stage is Stage.ENDED]
+        ends = [c.epochs for c, _ in done if c.stage is Stage.ENDED]
         rest = max(1.0, float(np.mean(ends or [self._longest])) - curve.epochs)
-        return sum(c.epochs - start for c, start in finished) + rest <= _FINISHING * spent
+        return sum(c.epochs - start for c, start in done) + rest <= _FINISHING * spent
+
+    def _probe_is_due(self, known: Sequence[Curve], own: Sequence[Curve]) -> bool:
+        """Whether too few configurations have been trained to the end that early results did not favour."""
+        count = len(self._probes)
+        if count == len(_PROBES) or _spent_epochs(own) < _PROBES[count] * self._longest:
+            return False
+        unfavoured = [c for c in known if finished(c, self._longest) and not self._was_favourite(c)]
+        return len(unfavoured) <= count
+
+    def _was_favourite(self, curve: Curve) -> bool:
+        if curve.stage is Stage.KNOWN or curve.trial_id in self._probes:
+            return False
+        start, end = self._last_stretch(curve)
+        return start > 0 and end == self._longest
 
     def _last_stretch(self, curve: Curve) -> tuple[int, int]:
         """The epochs from which and to which a configuration's last trial was to train."""
@@ -263,19 +312,23 @@ class FreezeThawOracle(BaseOracle):
             "evidence": self._history.get_state(),
             "retired": sorted(self._retired),
             "kernel": self._kernel,
+            "probes": self._probes,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
         self._kernel = state["kernel"]
+        self._probes = list(state.get("probes", []))
         self._take_up([*({_EVIDENCE: one} for one in state["evidence"]), {_RETIRED: state["retired"]}])
 
     def memory(self) -> dict[str, Any]:
-        return {"kernel": self._kernel, "log": self._log}
+        return {"kernel": self._kernel, "probes": list(self._probes), "log": self._log}
 
     def recall(self, memory: Mapping[str, Any]) -> None:
         super().recall(memory)
         self._kernel = memory["kernel"]
+        # A trial that was asked for and could not be recorded was no probe.
+        self._probes = [one for one in memory.get("probes", []) if one in self.trials]
         self._take_up(memory.get("log", []))
 
     def _take_up(self, log: Sequence[Mapping[str, Any]]) -> None:

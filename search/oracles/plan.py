@@ -64,9 +64,17 @@ def first_length(min_epochs: int, max_epochs: int) -> int:
     return max(min_epochs, round(max_epochs / 16))
 
 
-def new_length(spent: int, first: int, longest: int) -> int:
-    """Epochs that freeze-thaw gives a new configuration once `spent` epochs were trained: a twentieth of them."""
-    return min(longest, max(first, round(spent / 20)))
+def new_length(spent: int, first: int, longest: int, running: int = 0) -> int:
+    """Epochs that freeze-thaw gives a new configuration once `spent` epochs were trained: a twentieth of them.
+
+    Args:
+        spent: epochs trained so far, those of running trials counted to their end.
+        first: shortest length.
+        longest: longest length.
+        running: trials that run now. Many begin before any has an answer: so that the lengths do not grow ahead of what
+            has been learned, each takes a smaller share.
+    """
+    return min(longest, max(first, round(spent / (20 + 2 * running))))
 
 
 def planned_trials(

@@ -11,6 +11,7 @@ import pytest
 from search.oracles import oracle
 from search.oracles._cost import EpochSeconds
 from search.oracles.freeze_thaw import SECONDS_METRIC, next_length
+from search.oracles.plan import new_length
 
 LONGEST = 27
 
@@ -76,6 +77,8 @@ def test_only_promising_configurations_are_trained_to_the_end(loop):
     for trial in train(loop, searched, 60):
         values = trial.hyperparameters.values
         key = (values["learning_rate"], values["layers"], values["dropout"])
+        if trial.message.startswith("probe"):
+            continue
         epochs[key] = values["tuner/epochs"]
         scores[key] = loop.score(values, LONGEST)
     long = [scores[key] for key in epochs if epochs[key] > LONGEST / 2]
@@ -290,3 +293,58 @@ def test_evidence_of_longer_trainings_counts_up_to_the_longest_of_this_search(lo
         same.add_evidence(values, curve)
     first, second = (train(loop, one, 2) for one in (searched, same))
     assert [t.hyperparameters.values for t in first] == [t.hyperparameters.values for t in second]
+
+
+def test_a_loop_that_counts_epochs_from_zero_is_told_the_same(loop):
+    proposals = []
+    for first in (0, 1):
+        searched = freeze_thaw(loop.space(), min_epochs=3)
+        proposals.append([])
+        for _ in range(30):
+            trial = searched.create_trial("worker")
+            values = trial.hyperparameters.values
+            proposals[-1].append(dict(values))
+            for epoch in range(values["tuner/initial_epoch"] + 1, values["tuner/epochs"] + 1):
+                metrics = {"val_accuracy": loop.score(values, epoch)}
+                searched.update_trial(trial.trial_id, metrics, step=epoch - 1 + first)
+            trial.status = "COMPLETED"
+            searched.end_trial(trial)
+
+    def configurations(values):
+        return [{k: v for k, v in one.items() if k != "tuner/trial_id"} for one in values]
+
+    assert configurations(proposals[0]) == configurations(proposals[1])
+
+
+def test_with_many_workers_first_trainings_do_not_grow_ahead_of_what_is_learned():
+    lengths = [new_length(1000, 1, 100, running) for running in (0, 15, 63)]
+    assert lengths == [50, 20, 7]
+
+
+def test_a_configuration_that_early_results_did_not_favour_is_finished_too(loop):
+    searched = freeze_thaw(loop.space())
+    spent, probes = 0, []
+    while spent < 7 * LONGEST:
+        (trial,) = train(loop, searched, 1)
+        values = trial.hyperparameters.values
+        spent += values["tuner/epochs"] - values["tuner/initial_epoch"]
+        if trial.message.startswith("probe"):
+            probes.append((spent, values["tuner/epochs"]))
+    ((when, epochs),) = probes
+    assert when > 5 * LONGEST
+    assert epochs == LONGEST
+
+
+@pytest.mark.parametrize("by", ["state", "memory"])
+def test_which_configurations_were_probes_survives_a_restart(loop, by):
+    searched, again = freeze_thaw(loop.space()), freeze_thaw(loop.space())
+    while not searched.get_state()["probes"]:
+        train(loop, searched, 1)
+    again.trials.update(searched.trials)
+    if by == "state":
+        again.set_state(json.loads(json.dumps(searched.get_state())))
+    else:
+        again.recall(json.loads(json.dumps(searched.memory())))
+    assert again.get_state()["probes"] == searched.get_state()["probes"]
+    first, second = (train(loop, one, 10) for one in (searched, again))
+    assert [t.message for t in first] == [t.message for t in second]

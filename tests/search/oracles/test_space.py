@@ -163,3 +163,19 @@ def test_small_steps_are_those_of_active_numbers_with_many_values():
     assert space.values(moved[1]) == {**common, "parent": 12, "many": 9}
     at_end = space.placed(codes, np.ones((2, 6)), space.fine(codes))
     assert space.values(at_end[0]) == {**common, "parent": 2, "child": 1.0, "many": 21}
+
+
+def test_in_large_spaces_few_hyperparameters_are_sent_to_an_end():
+    import keras_tuner
+
+    def at_end(count):
+        hp = keras_tuner.HyperParameters()
+        for index in range(count):
+            hp.Float(f"x{index}", 0.0, 1.0)
+        rng = np.random.default_rng(0)
+        drawn = Space(hp).draw_ends(rng.random((500, count)), rng)
+        return float(np.isin(drawn, (0.0, 1.0)).sum(axis=1).mean())
+
+    # 500 configurations: the standard error is below 0.1
+    assert abs(at_end(7) - 3.5) < 0.4
+    assert abs(at_end(50) - 3.5) < 0.4

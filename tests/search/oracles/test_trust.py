@@ -1,0 +1,85 @@
+"""When short trainings are believed."""
+
+import numpy as np
+
+from search.oracles import oracle
+from search.oracles._curves import Curve, Stage
+from search.oracles._trust import inconspicuous, telling_length
+
+LONGEST = 16
+
+
+def curve(scores, stopped=False):
+    numbered = dict(enumerate(scores, start=1))
+    stage = Stage.ENDED if stopped or len(scores) == LONGEST else Stage.PAUSED
+    return Curve(np.zeros(1), stage=stage, epochs=len(scores), scores=numbered, stopped=stopped)
+
+
+def rising(first, last):
+    return curve(np.linspace(first, last, LONGEST).tolist())
+
+
+def test_short_trainings_are_believed_until_something_speaks_against_them():
+    assert telling_length([], 1, LONGEST) == 1
+    assert telling_length([rising(0.3, 0.6)], 1, LONGEST) == 1
+    assert telling_length([rising(0.3, 0.6), rising(0.2, 0.5)], 1, LONGEST) == 1
+
+
+def test_what_finished_the_other_way_round_speaks_against_them():
+    assert telling_length([rising(0.3, 0.5), rising(0.2, 0.8)], 1, LONGEST) == 8
+    late = [0.1] * 9 + [0.9] * 7
+    assert telling_length([rising(0.3, 0.5), curve(late)], 1, LONGEST) == LONGEST
+
+
+def test_favourites_that_ended_almost_alike_do_not():
+    favourites = [rising(0.30, 0.6001), rising(0.29, 0.6002), rising(0.28, 0.6003)]
+    assert telling_length(favourites, 1, LONGEST) > 1
+    assert telling_length([*favourites, rising(0.2, 0.4)], 1, LONGEST) == 1
+
+
+def test_a_training_that_early_stopping_ended_counts_as_finished():
+    assert telling_length([curve([0.4, 0.41], stopped=True), rising(0.2, 0.8)], 1, LONGEST) > 2
+
+
+def test_a_length_after_which_most_score_the_same_tells_nothing():
+    flat = [curve([0.1] * 4) for _ in range(6)]
+    assert telling_length(flat[:4], 1, LONGEST) == 1
+    assert telling_length(flat, 1, LONGEST) == 8
+    assert telling_length([*flat, curve([0.1] * 8)], 1, LONGEST) == 8
+    assert telling_length([*flat, curve([0.1] * 8), curve([0.1] * 8)], 1, LONGEST) == LONGEST
+    apart = [curve([0.1, 0.1, 0.1 + index / 10, 0.2 + index / 10]) for index in range(6)]
+    assert telling_length(apart, 1, LONGEST) == 4
+
+
+def test_inconspicuous_are_the_paused_ones_in_the_middle():
+    curves = [curve([score, 1.0]) for score in (0.5, 0.1, 0.4, 0.3, 0.2)]
+    curves[2].stage = Stage.FAILED
+    assert inconspicuous(curves, 1) == [curves[3], curves[4]]
+    assert inconspicuous(curves[:0], 1) == []
+
+
+def test_a_search_in_which_curves_cross_goes_over_to_full_trainings():
+    import keras_tuner
+
+    space = keras_tuner.HyperParameters()
+    for index in range(3):
+        space.Float(f"x{index}", 0.0, 1.0)
+    searched = oracle("freeze-thaw", hyperparameters=space, objective="val_accuracy", max_epochs=LONGEST, seed=1)
+    spent, late, best = 0, [], 0.0
+    while spent < 16 * LONGEST:
+        trial = searched.create_trial("worker")
+        values = trial.hyperparameters.values
+        distance = sum((values[f"x{index}"] - 0.4) ** 2 for index in range(3))
+        start, end = values["tuner/initial_epoch"], values["tuner/epochs"]
+        for epoch in range(start + 1, end + 1):
+            score = 0.2 + distance / 3 if epoch < LONGEST - 2 else 2 - distance
+            searched.update_trial(trial.trial_id, {"val_accuracy": score}, step=epoch)
+        trial.status = "COMPLETED"
+        searched.end_trial(trial)
+        spent += end - start
+        best = max(best, 2 - distance) if end == LONGEST else best
+        if spent > 9 * LONGEST and not start:
+            late.append(end)
+    assert late
+    assert set(late) == {LONGEST}
+    assert best > 1.99
