@@ -19,7 +19,6 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.loading import load
-from spaces import launch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -87,6 +86,9 @@ def verify(tasks: Sequence[Task], rows: Array, expected: Array, folder: Path) ->
 
 def _run(tasks: Sequence[Task], folder: Path) -> str:
     """Runs one checking process to its end and says how it ended."""
+    # Here, for the checking process itself starts without the other packages.
+    from spaces import launch
+
     (folder / "tasks.json").write_text(json.dumps([asdict(task) for task in tasks]), encoding="utf-8")
     environment = {
         **os.environ,
