@@ -451,7 +451,8 @@ def test_a_mistake_in_a_users_function_is_told_with_its_line(own_model, tmp_path
     space = own_model(body)
     checked = call("check", space)
     announced, error = checked.stderr.split("\n", 1)
-    assert announced.startswith("this space runs Python code: model:build from ")
+    assert announced.startswith("this space runs Python code: ")
+    assert f"model.py:build from {tmp_path / 'model.py'}" in announced
     assert error.startswith("error: ")
     assert f"model.py:build, {told}" in error
     assert (checked.exit_code, checked.stdout) == (2, "")
