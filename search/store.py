@@ -444,6 +444,8 @@ class RunStore(RunReader):
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             storefile.prepare(connection)
+        except UnicodeDecodeError as error:
+            raise storefile.not_a_store(path, storefile.unreadable(error)) from error
         except sqlite3.Error as error:
             raise RunError(f"{path}: cannot be opened for writing ({error})") from error
         return connection

@@ -87,11 +87,19 @@ def not_a_store(path: Path, error: Exception) -> RunError:
     return RunError(f"{path}: not a run store, or damaged ({error})")
 
 
+def unreadable(error: UnicodeDecodeError) -> sqlite3.DatabaseError:
+    """What SQLite said, where its message quotes damaged bytes of a statement."""
+    return sqlite3.DatabaseError(error.object.decode("utf-8", "backslashreplace"))
+
+
 def _tried(uri: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=30.0)
     try:
         prepare(connection)
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except UnicodeDecodeError as error:
+        connection.close()
+        raise unreadable(error) from error
     except BaseException:
         connection.close()
         raise

@@ -127,3 +127,14 @@ def test_links_within_the_run_directory_and_to_it_are_as_good_as_files(tmp_path)
     (tmp_path / "link").symlink_to(run, target_is_directory=True)
     require_inside(run)
     require_inside(tmp_path / "link")
+
+
+def test_a_schema_with_bytes_that_are_no_text_is_told(tmp_path):
+    RunStore.create(tmp_path / "run", {"name": "x"}).close()
+    path = tmp_path / "run" / layout.STORE
+    content = path.read_bytes()
+    assert content.count(b"CREATE TABLE event") == 1
+    path.write_bytes(content.replace(b"CREATE TABLE event", b"CREATE \xd2ABLE event"))
+    for opened in (RunReader, RunStore):
+        with pytest.raises(RunError, match=r"malformed database schema"):
+            opened(tmp_path / "run")
