@@ -51,6 +51,9 @@ def write(
         else:
             console.file.write(_TEXT[chosen](table))
         return
+    if not output.parent.is_dir():
+        # A folder is made for what belongs to a run; here a missing one is a slip of the pen.
+        raise ResultError(f"{output}: cannot be written (there is no folder {output.parent})")
     try:
         with atomic.replacing(output) as stream:
             if chosen == "parquet":
