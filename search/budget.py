@@ -46,14 +46,12 @@ class Budget:
     Attributes:
         clock: Tells the time.
         end: When everything has to be there; None: no limit.
-        started: Unix time at which the sitting began.
         length: Seconds that were given as a length of time; None where an hour was given, or nothing.
     """
 
     def __init__(self, end: Deadline | None = None, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self.end = end
-        self.started = self.clock.now()
         self._began = self.clock.monotonic()
         self._worked = self.clock.processor()
         self._total = None if end is None else max(0.0, end.left(self.clock))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 
 class RunError(Exception):
     """The run directory cannot be used as asked; the message says why and what to do. Nothing was changed."""
@@ -22,13 +20,7 @@ class DiskError(Exception):
 
 
 class SearchFailed(Exception):
-    """The search ended without a usable configuration; all that is known is in the store.
-
-    Attributes:
-        directory: The run directory, or None if there is none yet.
-    """
-
-    directory: Path | None = None
+    """The search ended without a usable configuration; all that is known is in the store."""
 
 
 class NotReported(SearchFailed):

@@ -14,7 +14,7 @@ from search.agreement import require_agreement
 from search.budget import Budget
 from search.changes import between
 from search.crew import Crew
-from search.errors import RunError, SearchFailed
+from search.errors import RunError
 from search.evaluation import Evaluate
 from search.executors import Executor
 from search.facts import facts
@@ -238,9 +238,6 @@ class Session:
                 reason = self._phases(store, data, crew, horizon, observer)
         except KeyboardInterrupt:
             reason = "interrupted"
-            raise
-        except SearchFailed as error:
-            error.directory = self._directory
             raise
         finally:
             sitting = {
