@@ -206,7 +206,9 @@ class Session:
 
     def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
         clock, spec = self._clock, self._spec
-        curves = TensorBoardWriter(self._directory, spec.objective.name, lambda text: observer.message("info", text))
+        curves = TensorBoardWriter(
+            self._directory, spec.objective.name, clock, lambda text: observer.message("info", text)
+        )
         observer = Observers([LogFile(self._directory, clock), curves, *self._given])
 
         def on_event(text: str) -> None:

@@ -74,7 +74,9 @@ def test_the_moving_average_is_the_weighted_mean_of_the_weights_after_every_upda
         import tensorflow as tf
 
         logs = step(data)
-        tf.py_function(lambda: after.append(engine.model.get_weights()), [], [])
+        # Read inside the step, after the update: what Python reads by itself is read at any time.
+        values = [variable.value.read_value() for variable in engine.model.weights]
+        tf.py_function(lambda *found: after.append([value.numpy() for value in found]), values, [])
         return logs
 
     engine.model.train_step = train_step
