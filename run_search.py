@@ -216,6 +216,7 @@ def status(
         from results.formats import plain_json
         from results.progress_view import show_status
 
+        _expect_many_records()
         while True:
             found = results.status(run)
             console = _out()
@@ -251,6 +252,7 @@ def table(
         from results.formats import write
         from results.ranking import ranking
 
+        _expect_many_records()
         found = epoch_table(runs) if epochs else ranking(runs, None if where or sort else top)
         chosen = found.select(where=where, sort=sort, top=top, columns=columns.split(",") if columns else None)
         write(chosen, _out(), format, output, notes=not quiet)
@@ -473,6 +475,13 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
         if isinstance(error, typer.Exit | typer.Abort) or verbose:
             raise
         _fail(f"unexpected {type(error).__name__}: {error} (run with -v for the traceback)", FAILED)
+
+
+def _expect_many_records() -> None:
+    """Lets the collector look for cycles less often: a long run is 100,000 records without any."""
+    import gc
+
+    gc.set_threshold(1_000_000)
 
 
 class _UsageError(Exception):

@@ -6,6 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from results.measured import objective_metric
@@ -128,9 +129,10 @@ def _since_improved(marks: Sequence[Mark], direction: str, now: float) -> float 
     sign = 1.0 if direction == "max" else -1.0
     best: float | None = None
     at: float | None = None
-    ended = [(one.finished, one.score) for one in marks if one.kind == TrialKind.SEARCH and one.finished is not None]
-    for finished, score in sorted(ended, key=lambda pair: pair[0]):
-        if score is not None and math.isfinite(score) and (best is None or sign * score > best):
+    scored = [one for one in marks if one.kind == TrialKind.SEARCH and one.score is not None]
+    ended = [(one.finished, one.score or 0.0) for one in scored if one.finished is not None]
+    for finished, score in sorted(ended, key=itemgetter(0)):
+        if (best is None or sign * score > best) and math.isfinite(score):
             best, at = sign * score, finished
     return None if at is None else max(0.0, now - at)
 

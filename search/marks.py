@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from search.trial import FailureReason, Stop, Trial, TrialKind, TrialState
@@ -144,8 +145,11 @@ def best_first(found: Mapping[str, Standing], direction: str) -> list[str]:
 
 def best_of(found: Mapping[str, Standing], direction: str, baseline: bool) -> str | None:
     """Id of the first of the searched configurations, or of the baselines, in that order; None without a score."""
-    scored = (name for name, one in found.items() if one.score is not None and one.baseline is baseline)
-    return min(scored, key=lambda name: _key(found[name], direction), default=None)
+    scored = [(one.score, name) for name, one in found.items() if one.score is not None and one.baseline is baseline]
+    if not scored:
+        return None
+    first, _ = (min if direction == "min" else max)(scored, key=itemgetter(0))
+    return min((name for score, name in scored if score == first), key=lambda name: _key(found[name], direction))
 
 
 def _key(standing: Standing, direction: str) -> tuple[float, float]:

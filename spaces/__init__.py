@@ -4,33 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spaces.baseline import Baseline
-from spaces.configurations import configure, configure_baseline, extremes, sample, size
-from spaces.errors import CodeError, DataError, Problem, SpaceError
-from spaces.library import imports, library_file, load, names
-from spaces.plain import dump
-from spaces.schema import json_schema
-from spaces.settings import EarlyStopping, Settings, Target, TrainingSettings
-from spaces.spec import Objective, SearchSpec
-
 if TYPE_CHECKING:
+    from spaces.baseline import Baseline
+    from spaces.configurations import configure, configure_baseline, extremes, sample, size
     from spaces.data import DataInfo, Dataset, Split, load_data
+    from spaces.errors import CodeError, DataError, Problem, SpaceError
+    from spaces.library import imports, library_file, load, names
     from spaces.model import build_model
     from spaces.outputs import as_probabilities
     from spaces.parameters import count_parameters
+    from spaces.plain import dump
+    from spaces.schema import json_schema
+    from spaces.settings import EarlyStopping, Settings, Target, TrainingSettings
+    from spaces.spec import Objective, SearchSpec
     from spaces.tuning import hypermodel, hyperparameters
 
-# What needs NumPy or TensorFlow is imported when it is first asked for.
+# Imported when it is first asked for: reading a run takes next to nothing of it, and some needs NumPy or TensorFlow.
 _LATER = {
-    "DataInfo": "spaces.data",
-    "Dataset": "spaces.data",
-    "Split": "spaces.data",
-    "load_data": "spaces.data",
-    "as_probabilities": "spaces.outputs",
-    "build_model": "spaces.model",
-    "count_parameters": "spaces.parameters",
-    "hypermodel": "spaces.tuning",
-    "hyperparameters": "spaces.tuning",
+    name: f"spaces.{module}"
+    for module, found in {
+        "baseline": ("Baseline",),
+        "configurations": ("configure", "configure_baseline", "extremes", "sample", "size"),
+        "data": ("DataInfo", "Dataset", "Split", "load_data"),
+        "errors": ("CodeError", "DataError", "Problem", "SpaceError"),
+        "library": ("imports", "library_file", "load", "names"),
+        "model": ("build_model",),
+        "outputs": ("as_probabilities",),
+        "parameters": ("count_parameters",),
+        "plain": ("dump",),
+        "schema": ("json_schema",),
+        "settings": ("EarlyStopping", "Settings", "Target", "TrainingSettings"),
+        "spec": ("Objective", "SearchSpec"),
+        "tuning": ("hypermodel", "hyperparameters"),
+    }.items()
+    for name in found
 }
 
 __all__ = [
