@@ -185,9 +185,9 @@ def check(
         spec = spaces.load(space, set_ or [])
         _announce(spec)
         allowed = _budget(budget, until)
-        from results.formats import plain_json
-        from search.rehearsal import rehearse
-        from search.rehearsal_view import show
+        from results.ranked.formats import plain_json
+        from search.night.rehearsal import rehearse
+        from search.night.rehearsal_view import show
 
         found = rehearse(spec, timed=allowed.limited)
         if format == "json":
@@ -213,8 +213,8 @@ def status(
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import results
-        from results.formats import plain_json
-        from results.progress_view import show_status
+        from results.ranked.formats import plain_json
+        from results.watching.progress_view import show_status
 
         _expect_many_records()
         while True:
@@ -248,9 +248,9 @@ def table(
 ) -> None:
     """Show the ranked table of one or more runs."""
     with _errors(verbose, quiet):
-        from results.curves import epochs as epoch_table
-        from results.formats import write
-        from results.ranking import ranking
+        from results.ranked.curves import epochs as epoch_table
+        from results.ranked.formats import write
+        from results.ranked.ranking import ranking
 
         _expect_many_records()
         found = epoch_table(runs) if epochs else ranking(runs, None if where or sort else top)
@@ -283,8 +283,8 @@ def compare(
     """Show several runs side by side."""
     with _errors(verbose, quiet):
         import results
-        from results.comparison import show_comparison
-        from results.formats import write
+        from results.ranked.formats import write
+        from results.verdicts.comparison import show_comparison
 
         found = results.compare(runs)
         if html is not None:
@@ -323,7 +323,7 @@ def export_study(
 ) -> None:
     """Write a run as an Optuna study, for Optuna's plots and optuna-dashboard."""
     with _errors(verbose, quiet):
-        from results.studies import export_study as write_study
+        from results.tracking.studies import export_study as write_study
 
         print(write_study(run, storage, name))
 
@@ -340,7 +340,7 @@ def log_mlflow(
 ) -> None:
     """Log a run to MLflow: curves and scores of all configurations, report and models. Again: bring it up to date."""
     with _errors(verbose, quiet):
-        from results.mlflow_log import log_mlflow as log
+        from results.tracking.mlflow_log import log_mlflow as log
 
         done = log(run, tracking_uri=tracking_uri, experiment=experiment)
         print(done.run_id)
@@ -362,8 +362,8 @@ def predict(
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
         import results
-        from results.formats import plain_json
         from results.predicting.show import show
+        from results.ranked.formats import plain_json
 
         found = results.predict(model, files)
         if format == "json":
@@ -387,10 +387,10 @@ def reproduce(
     """Train one configuration of a run again and show both scores."""
     with _errors(verbose, quiet):
         _one_of(format, "rich", "json")
-        from results.formats import plain_json
+        from results.ranked.formats import plain_json
         from search import open_run
-        from search.reproduce import reproduce as again
-        from search.reproduce import summary
+        from search.night.reproduce import reproduce as again
+        from search.night.reproduce import summary
 
         _announce(open_run(run).spec)
         found = again(run, configuration)
@@ -502,8 +502,8 @@ def _pass_through(spec: Any) -> None:
     import results
     import search
     from results.reporting import report as write_report
-    from search import layout
-    from search.rehearsal import sliver
+    from search.files import layout
+    from search.night.rehearsal import sliver
 
     with tempfile.TemporaryDirectory() as scratch:
         tiny = search.run(sliver(spec), run_dir=Path(scratch) / "run", workers=0, check=False)
@@ -522,9 +522,9 @@ def _pass_through(spec: Any) -> None:
 
 def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: str | None, quiet: bool) -> None:
     """A night, and in the morning the table; its exit code."""
-    from results.formats import write
     from results.morning import night
-    from results.ranking import ranking
+    from results.ranked.formats import write
+    from results.ranked.ranking import ranking
     from search import DiskError, SearchFailed
 
     def table() -> None:
@@ -534,7 +534,7 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
     try:
         ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))
     except (SearchFailed, DiskError):
-        from search import layout
+        from search.files import layout
 
         if layout.is_run(directory):
             table()
@@ -569,7 +569,7 @@ def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
     if quiet:
         yield []
         return
-    from search.live import make_view
+    from search.night.live import make_view
 
     view = make_view(_err(), spec.objective.name, spec.objective.direction, allowed.promised)
     try:

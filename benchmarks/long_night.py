@@ -23,18 +23,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import spaces
-from search import layout
 from search.budget import Budget, Deadline
-from search.facts import facts
-from search.horizon import Horizon
-from search.logfile import LogFile
-from search.observer import Observer, Observers
-from search.proposer import for_spec
-from search.runner import Runner
-from search.sources import SearchSource
-from search.store import RunStore
+from search.files import layout
+from search.files.store import RunStore
+from search.loop.observer import Observer, Observers
+from search.loop.runner import Runner
+from search.night.logfile import LogFile
+from search.phases.horizon import Horizon
+from search.phases.proposer import for_spec
+from search.phases.sources import SearchSource
+from search.record.facts import facts
+from search.record.trial import Outcome, Trial, TrialKind
 from search.training import threads
-from search.trial import Outcome, Trial, TrialKind
 from tests.search.simulation import Disk, SimulatedClock, SimulatedExecutor, World
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import search
 import spaces
-from search.observer import Observer
-from search.trial import Outcome, Trial
+from search.loop.observer import Observer
+from search.record.trial import Outcome, Trial
 
 _FIRST = 20
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import search
 import spaces
-from search.trial import TrialKind
+from search.record.trial import TrialKind
 
 
 def main() -> None:

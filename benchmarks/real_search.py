@@ -76,7 +76,7 @@ def _ours(method: str, seed: int, seconds: float, workers: int | None) -> list[t
     """Seconds since the first training began, and validation accuracy, of each epoch."""
     import search
     import spaces
-    from search.observer import Observer
+    from search.loop.observer import Observer
 
     curve: list[tuple[float, float]] = []
     begun: list[float] = []

@@ -131,13 +131,13 @@ def all_workers(work: Work) -> dict[str, Any]:
 def _project(work: Work, workers: int | None) -> dict[str, Any]:
     from search.budget import Budget
     from search.clock import SystemClock
-    from search.crew import Crew
-    from search.observer import Observer
-    from search.runner import Commit, Runner
-    from search.store import RunStore
+    from search.files.store import RunStore
+    from search.loop.observer import Observer
+    from search.loop.runner import Commit, Runner
+    from search.night.crew import Crew
+    from search.night.workforce import Workforce
+    from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
     from search.training import graphs, threads
-    from search.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
-    from search.workforce import Workforce
 
     settings = work.settings()
     spec = spaces.load(work.space)

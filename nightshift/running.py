@@ -13,7 +13,7 @@ from search import resume
 
 if TYPE_CHECKING:
     from search import Budget, Run
-    from search.observer import Observer
+    from search.loop.observer import Observer
 
 __all__ = ["resume", "run"]
 

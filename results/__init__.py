@@ -9,39 +9,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from results.advice import advise
-    from results.comparison import compare
-    from results.curves import epochs
     from results.errors import ResultError
     from results.exporting import export
-    from results.frame import table
-    from results.ledger import time_spent
-    from results.mlflow_log import log_mlflow
     from results.models import best_model
-    from results.next_night import next_space
     from results.predicting import predict
-    from results.progress import status
-    from results.ranking import rows
+    from results.ranked.curves import epochs
+    from results.ranked.frame import table
+    from results.ranked.ranking import rows
     from results.reporting import compare_report, report
-    from results.studies import export_study
+    from results.tracking.mlflow_log import log_mlflow
+    from results.tracking.studies import export_study
+    from results.verdicts.advice import advise
+    from results.verdicts.comparison import compare
+    from results.verdicts.next_night import next_space
+    from results.watching.ledger import time_spent
+    from results.watching.progress import status
 
 _HOME = {
     "ResultError": "errors",
-    "advise": "advice",
+    "advise": "verdicts.advice",
     "best_model": "models",
-    "compare": "comparison",
+    "compare": "verdicts.comparison",
     "compare_report": "reporting",
-    "epochs": "curves",
+    "epochs": "ranked.curves",
     "export": "exporting",
-    "export_study": "studies",
-    "log_mlflow": "mlflow_log",
-    "next_space": "next_night",
+    "export_study": "tracking.studies",
+    "log_mlflow": "tracking.mlflow_log",
+    "next_space": "verdicts.next_night",
     "predict": "predicting",
     "report": "reporting",
-    "rows": "ranking",
-    "status": "progress",
-    "table": "frame",
-    "time_spent": "ledger",
+    "rows": "ranked.ranking",
+    "status": "watching.progress",
+    "table": "ranked.frame",
+    "time_spent": "watching.ledger",
 }
 
 __all__ = [

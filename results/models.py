@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from results.errors import ResultError
-from search import checkpoint as checkpoints
-from search.agreement import require_agreement
-from search.configuration import Configuration, configurations
 from search.errors import CheckpointError
-from search.marks import COUNTED, best_first, standings
-from search.rundir import Run, open_run
-from search.store import RunReader
-from search.trial import Checkpoint, Trial, TrialKind
+from search.files import checkpoint as checkpoints
+from search.files.agreement import require_agreement
+from search.files.rundir import Run, open_run
+from search.files.store import RunReader
+from search.record.configuration import Configuration, configurations
+from search.record.marks import COUNTED, best_first, standings
+from search.record.trial import Checkpoint, Trial, TrialKind
 from spaces import DataInfo, Settings
 from spaces.backend import load_tensorflow
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results.ledger import Account, booked
 from results.notify import call, facts
-from search import layout
+from results.watching.ledger import Account, booked
 from search.budget import Budget
 from search.errors import DiskError, RunError
-from search.rundir import Run
-from search.store import RunStore
+from search.files import layout
+from search.files.rundir import Run
+from search.files.store import RunStore
 from spaces import DataError, SpaceError
 
 # What a report without pictures takes on an idle machine.

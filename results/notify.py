@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from results.progress import status
 from results.reporting.words import duration
-from search.rundir import Run
+from results.watching.progress import status
+from search.files.rundir import Run
 
 _PREFIX = "NIGHTSHIFT_"
 

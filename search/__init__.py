@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from search.errors import CheckpointError, DamageWarning, DiskError, NotReported, RunError, SearchFailed
+from search.files.rundir import Run, open_run
 from search.oracles import oracle
-from search.rundir import Run, open_run
 
 if TYPE_CHECKING:
     from search.api import resume, run

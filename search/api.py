@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import spaces
-from search import layout
 from search.budget import Budget, Deadline
 from search.errors import RunError
-from search.observer import Observer
-from search.rundir import Run, open_run
-from search.schedule import planned
-from search.session import Options, Session
+from search.files import layout
+from search.files.rundir import Run, open_run
+from search.loop.observer import Observer
+from search.night.session import Options, Session
+from search.phases.schedule import planned
 from spaces import SearchSpec
 
 

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 import results
 import run_search
 import spaces
-from results.formats import plain_json
-from search import layout
-from search.store import RunStore
+from results.ranked.formats import plain_json
+from search.files import layout
+from search.files.store import RunStore
 from tests.results.conftest import SPACE, make_run  # noqa: F401  (a fixture)
 from tests.search import small
 

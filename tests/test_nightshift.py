@@ -72,7 +72,7 @@ def test_importing_it_loads_nothing_but_itself():
 def test_files_of_its_packages_names_do_not_stand_for_them(folder):
     program = "import nightshift as ns; print(ns.load('digits').name, ns.run.__module__, ns.table.__module__)"
     done = python("-c", program, cwd=folder)
-    assert (done.stdout, done.stderr) == ("digits nightshift.running results.frame\n", "")
+    assert (done.stdout, done.stderr) == ("digits nightshift.running results.ranked.frame\n", "")
 
 
 CONSOLE_COMMAND = ("-c", "from nightshift.__main__ import main; main()")

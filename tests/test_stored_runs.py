@@ -13,7 +13,7 @@ import pytest
 
 import results
 import search
-from search.trial import TrialKind
+from search.record.trial import TrialKind
 
 STORED = sorted((Path(__file__).parent / "stored").iterdir())
 

@@ -11,8 +11,8 @@ import pytest
 import spaces
 from results.errors import not_written
 from search.errors import SearchFailed
-from search.observer import Observer
-from search.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
+from search.loop.observer import Observer
+from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from tests.search.simulation import Killed, share, table
 from tests.whole_nights import NightWorld, WholeNight, night_space
 
@@ -22,14 +22,14 @@ pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the or
 @pytest.fixture(autouse=True)
 def _no_tensorboard(monkeypatch):
     """Its files are written by TensorFlow in real time, and nothing here reads them."""
-    monkeypatch.setattr("search.session.TensorBoardWriter", lambda *_: Observer())
+    monkeypatch.setattr("search.night.session.TensorBoardWriter", lambda *_: Observer())
 
 
 @pytest.fixture(autouse=True)
 def _simulated(monkeypatch):
     """Checkpoints of simulated trainings are no files, and whoever else uses this machine is not in their world."""
-    monkeypatch.setattr("search.checkpoint.intact", lambda *_: True)
-    monkeypatch.setattr("search.environment.others", lambda _: 0.0)
+    monkeypatch.setattr("search.files.checkpoint.intact", lambda *_: True)
+    monkeypatch.setattr("search.record.environment.others", lambda _: 0.0)
 
 
 @pytest.fixture(autouse=True, scope="module")

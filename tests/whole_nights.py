@@ -13,16 +13,16 @@ from typing import Any
 
 import spaces
 from results.morning import Morning, night
-from search import layout
 from search.budget import Budget
-from search.evaluation import FinalModel
 from search.executors import Executor
-from search.observer import Observer
-from search.rundir import Run
-from search.session import Options, Session
-from search.store import Evaluation, RunReader, RunStore
-from search.trial import Trial, TrialJob, TrialKind
-from search.workforce import Workforce
+from search.files import layout
+from search.files.rundir import Run
+from search.files.store import Evaluation, RunReader, RunStore
+from search.loop.observer import Observer
+from search.night.session import Options, Session
+from search.night.workforce import Workforce
+from search.phases.evaluation import FinalModel
+from search.record.trial import Trial, TrialJob, TrialKind
 from tests.search.simulation import Disk, SimulatedClock, SimulatedExecutor, World, space
 
 FINAL_KINDS = ("candidate-", "winner-")

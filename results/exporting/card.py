@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.formats import markdown_escape
+from results.ranked.formats import markdown_escape
 from results.text import score
 
 

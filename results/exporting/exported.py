@@ -20,9 +20,9 @@ from results.exporting.formats import FORMATS, Format, parse_formats
 from results.exporting.pressure import Left, Pressure, forever
 from results.exporting.verify import Task, Verdict, verify
 from results.models import data_info, find_model, rebuild
-from search import arrays, layout
-from search.rundir import Run, open_run, require_inside
-from search.store import RunReader
+from search.files import arrays, layout
+from search.files.rundir import Run, open_run, require_inside
+from search.files.store import RunReader
 from spaces import DataInfo
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from results.errors import ResultError
 from results.exporting import metadata
 from results.exporting.digest import sha256
 from results.exporting.formats import FORMATS
-from search import atomic
-from search.lock import is_alive
+from search.files import atomic
+from search.files.lock import is_alive
 
 CARD = "model_card.md"
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from results.errors import ResultError
 from results.exporting.formats import FORMATS
 from results.exporting.info import info_problem, is_whole
-from results.finalists import finalists
 from results.models import TrainedModel
-from search.configuration import configurations
-from search.marks import COUNTED
-from search.store import RunReader
-from search.trial import Trial, TrialKind
+from results.ranked.finalists import finalists
+from search.files.store import RunReader
+from search.record.configuration import configurations
+from search.record.marks import COUNTED
+from search.record.trial import Trial, TrialKind
 from spaces import DataInfo
 from spaces.files import unreadable
 from spaces.section import shown

@@ -10,7 +10,7 @@ from results.exporting import metadata
 from results.exporting.formats import FORMATS
 from results.exporting.loading import SAVED_MODEL, LoadedModel
 from results.exporting.metadata import ModelInfo
-from search import layout
+from search.files import layout
 from spaces.files import unreadable
 
 

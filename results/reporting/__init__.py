@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.errors import ResultError, not_written
-from search import atomic, layout
-from search.rundir import Run, open_run, require_inside
+from search.files import atomic, layout
+from search.files.rundir import Run, open_run, require_inside
 
 if TYPE_CHECKING:
     from results.reporting.facts import Facts
@@ -78,7 +78,7 @@ def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path
         RunError: One of them is no run, or it is damaged.
         ResultError: Fewer than two runs are given, or the file cannot be written.
     """
-    from results.ranking import as_runs, run_labels
+    from results.ranked.ranking import as_runs, run_labels
     from results.reporting.comparing import compare_document
     from results.reporting.facts import read_facts
     from results.reporting.write.page import to_page
@@ -96,8 +96,8 @@ def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path
 
 def _next_space(facts: Facts, run: Run) -> dict[str, bytes]:
     import spaces
-    from results.next_night import next_space
     from results.reporting.sections.advice import NEXT
+    from results.verdicts.next_night import next_space
 
     if facts.spec is None or not facts.searched:
         return {}

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.reporting.facts import Facts
-from search import arrays
-from search.store import Evaluation
+from search.files import arrays
+from search.files.store import Evaluation
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from results.walltime import Span, busy
-from search.marks import Mark
-from search.store import Evaluation, Work
-from search.trial import Trial
+from results.watching.walltime import Span, busy
+from search.files.store import Evaluation, Work
+from search.record.marks import Mark
+from search.record.trial import Trial
 
 
 class WorkClock:

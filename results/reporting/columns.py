@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from results.reporting.facts import Facts
 from results.reporting.words import scalar
-from search.trial import Scalar
+from search.record.trial import Scalar
 from spaces.dimensions import Range
 
 

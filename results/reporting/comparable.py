@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from results.reporting.facts import Facts
-from search.configuration import Configuration
-from search.trial import ENDED_EARLY
+from search.record.configuration import Configuration
+from search.record.trial import ENDED_EARLY
 
 FEWEST = 20
 """Configurations below which nothing is said about hyperparameters."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.comparison import compare
 from results.reporting.chart import Axis, Chart, Line, Panel, Tone, View
 from results.reporting.document import Code, Document, Headline, Item, Pairs, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.history import best_so_far, ended_trials, epochs_spent, time_unit
 from results.reporting.words import DASH, alike, count, duration, listed, number, scalar
 from results.text import plural
-from search.rundir import Run
+from results.verdicts.comparison import compare
+from search.files.rundir import Run
 
 _NAMES = {
     "score": "best of the search", "retrained": "winner retrained, mean", "spread": "spread over seeds",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from results.ranked.sample import MOST
 from results.reporting.answers import read_answers
 from results.reporting.document import Document, Mood, Section, Text
 from results.reporting.facts import Facts
@@ -20,9 +21,8 @@ from results.reporting.sections.rungs import rungs
 from results.reporting.sections.time import time_spent
 from results.reporting.sections.tradeoff import tradeoff
 from results.reporting.words import duration, moment
-from results.sample import MOST
 from results.text import plural
-from search.rundir import Run
+from search.files.rundir import Run
 
 
 def compose(facts: Facts, run: Run) -> Document:

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import spaces
-from results.finalists import Finalist, finalists, winning_configuration
-from results.progress import is_active
-from results.ranking import hyperparameter_order
+from results.ranked.finalists import Finalist, finalists, winning_configuration
+from results.ranked.ranking import hyperparameter_order
+from results.ranked.sample import MOST, sampled
 from results.reporting.clock import WorkClock, work_clock
-from results.sample import MOST, sampled
-from search import layout
-from search.configuration import Configuration, configurations, ranked
-from search.marks import Mark, standings
-from search.rundir import Run
-from search.store import Evaluation, Event
-from search.trial import Trial, TrialKind
+from results.watching.progress import is_active
+from search.files import layout
+from search.files.rundir import Run
+from search.files.store import Evaluation, Event
+from search.record.configuration import Configuration, configurations, ranked
+from search.record.marks import Mark, standings
+from search.record.trial import Trial, TrialKind
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Protocol
 
-from search.trial import Epoch, Outcome, Stop, TrialJob
+from search.record.trial import Epoch, Outcome, Stop, TrialJob
 
 OnEpoch = Callable[[str, Epoch], None]
 """Called with the trial's id and each finished epoch, in the process of the search, from within `Executor.wait`."""

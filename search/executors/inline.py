@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
 from search.executors.base import OnEpoch
+from search.record.trial import Outcome, Stop, TrialJob
 from search.training.trainer import Trainer
-from search.trial import Outcome, Stop, TrialJob
 
 
 class InlineExecutor:

@@ -20,7 +20,7 @@ from typing import Any
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol
 from search.executors.base import OnEpoch
-from search.trial import Failure, FailureReason, Outcome, Stop, TrialJob
+from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
 from spaces import launch
 
 # How long after a job's own time limit a worker that still has not answered is taken to hang.

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from search.trial import Epoch, Outcome, Stop, TrialJob
+from search.record.trial import Epoch, Outcome, Stop, TrialJob
 
 
 @dataclass(frozen=True)

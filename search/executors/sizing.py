@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from search import environment
 from search.executors.protocol import Setup
+from search.record import environment
 from spaces import launch
 
 _MAX_AUTO = 8

@@ -17,7 +17,7 @@ from typing import Any
 
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol
-from search.trial import Stop, TrialJob
+from search.record.trial import Stop, TrialJob
 
 
 class _Inbox:
@@ -65,8 +65,8 @@ def main(descriptor: int) -> None:
 
 
 def _trainer(setup: protocol.Setup) -> Any:
-    from search import shared_data
     from search.clock import SystemClock
+    from search.executors import shared_data
     from search.training import threads
     from search.training.trainer import Trainer
     from spaces.backend import load_tensorflow

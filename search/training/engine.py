@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from search.seeds import derive
+from search.record.seeds import derive
 from search.training.average import MovingAverage
 from spaces import DataInfo, Settings, Split
 from spaces.loss import SmoothedCrossentropy

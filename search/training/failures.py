@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from search.trial import Failure, FailureReason
+from search.record.trial import Failure, FailureReason
 from spaces import CodeError, DataError
 from spaces.references import line_of
 

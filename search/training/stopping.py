@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from search.trial import Epoch, Stop
+from search.record.trial import Epoch, Stop
 from spaces import EarlyStopping, Target, TrainingSettings
 
 

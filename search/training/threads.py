@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 
-from search import environment
+from search.record import environment
 from spaces.backend import load_tensorflow
 
 MOST = 8

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search import checkpoint as checkpoints
-from search import layout
 from search.clock import Clock
 from search.errors import CheckpointError, DiskError
+from search.files import checkpoint as checkpoints
+from search.files import layout
+from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
 from search.training import memory, stopping
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
-from search.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
 from spaces import Dataset, Settings, Split
 
 if TYPE_CHECKING:

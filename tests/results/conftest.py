@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search import layout
-from search.store import Evaluation, RunStore
-from search.trial import Epoch, Failure, FailureReason, Outcome, Stop, Trial, TrialKind, TrialState
+from search.files import layout
+from search.files.store import Evaluation, RunStore
+from search.record.trial import Epoch, Failure, FailureReason, Outcome, Stop, Trial, TrialKind, TrialState
 
 STARTED = 1_780_000_000.0
 

@@ -10,12 +10,12 @@ import pytest
 
 import results
 import spaces
-from results.advice import Advice, Rule, advise_on
-from results.evidence import Evidence, collect
-from results.rules import Searched, never_won
-from search.configuration import Configuration, configurations
-from search.store import RunReader
-from search.trial import Epoch, Stop, TrialState
+from results.verdicts.advice import Advice, Rule, advise_on
+from results.verdicts.evidence import Evidence, collect
+from results.verdicts.rules import Searched, never_won
+from search.files.store import RunReader
+from search.record.configuration import Configuration, configurations
+from search.record.trial import Epoch, Stop, TrialState
 from spaces.dimensions import Choice
 from spaces.kinds import Kind
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from results.changes import Piece, ordered, position, widened
+from results.verdicts.changes import Piece, ordered, position, widened
 from spaces.dimensions import Choice, Dimension, Fixed, Range
 from spaces.families.common import DEPTH, FRACTION, WIDTH
 from spaces.kinds import Kind

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 import results
-from results.comparison import show_comparison
+from results.ranked.tables import Table
 from results.reporting import compare_report
-from results.tables import Table
-from search.store import RunStore
-from search.trial import TrialKind
+from results.verdicts.comparison import show_comparison
+from search.files.store import RunStore
+from search.record.trial import TrialKind
 
 MakeRun = Callable[..., Path]
 

@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 
 import results
-from results.curves import epochs
 from results.errors import ResultError
-from results.formats import csv_text, json_text, plain_json
-from results.ranking import ranking
+from results.ranked.curves import epochs
+from results.ranked.formats import csv_text, json_text, plain_json
+from results.ranked.ranking import ranking
+from results.ranked.tables import Table
 from results.reporting.compose import compose
 from results.reporting.facts import read_facts
-from results.tables import Table
-from search import layout
 from search.errors import DamageWarning, RunError
-from search.rundir import Run
+from search.files import layout
+from search.files.rundir import Run
 
 MakeRun = Callable[..., Path]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from results.finalists import SMALLEST, TIED, WINNER, finalists, winning_configuration
-from search.trial import Outcome, Stop, Trial, TrialKind, TrialState
+from results.ranked.finalists import SMALLEST, TIED, WINNER, finalists, winning_configuration
+from search.record.trial import Outcome, Stop, Trial, TrialKind, TrialState
 
 
 def trial(trial_id: str, configuration: str, kind: TrialKind, score: float | None, parameters: int = 100) -> Trial:

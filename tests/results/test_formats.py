@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from results.errors import ResultError
-from results.formats import csv_text, json_text, markdown_text, write
-from results.ranking import ranking
-from results.tables import Table
-from results.terminal import show
+from results.ranked.formats import csv_text, json_text, markdown_text, write
+from results.ranked.ranking import ranking
+from results.ranked.tables import Table
+from results.ranked.terminal import show
 
 MakeRun = Callable[..., Path]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import results
-from results.ledger import Account, booked
+from results.watching.ledger import Account, booked
 from search.errors import DiskError
-from search.store import RunReader, RunStore
-from search.trial import Epoch, Outcome, Stop, Trial, TrialKind, TrialState
+from search.files.store import RunReader, RunStore
+from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind, TrialState
 
 MakeRun = Callable[..., Path]
 STARTED = 1_780_000_000.0
@@ -102,7 +102,7 @@ def test_export_and_report_have_accounts_of_their_own(make_run: MakeRun, monkeyp
     before = results.time_spent(run)
     elapsed = results.status(run)["elapsed"]
     times = iter([STARTED + 5000, STARTED + 5030, STARTED + 5030, STARTED + 5040, STARTED + 9000, STARTED + 9001])
-    monkeypatch.setattr("results.ledger.time.time", lambda: next(times))
+    monkeypatch.setattr("results.watching.ledger.time.time", lambda: next(times))
     with booked(run, Account.EXPORT):
         pass
     with pytest.raises(ZeroDivisionError), booked(run, Account.REPORT):

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 import results
-from results.ranking import ranking
+from results.ranked.ranking import ranking
+from results.ranked.sample import sampled
 from results.reporting.facts import read_facts
-from results.sample import sampled
-from search.marks import mark
-from search.rundir import open_run
-from search.store import RunReader
-from search.trial import Trial, TrialKind
+from search.files.rundir import open_run
+from search.files.store import RunReader
+from search.record.marks import mark
+from search.record.trial import Trial, TrialKind
 from tests.results.conftest import STARTED
 
 MakeRun = Callable[..., Path]
@@ -24,8 +24,8 @@ FAILURES = ("nan", "oversized", "nan")
 @pytest.fixture
 def long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every run is long."""
-    monkeypatch.setattr("search.store.LONG", 1)
-    monkeypatch.setattr("results.first_rows.LONG", 1)
+    monkeypatch.setattr("search.files.store.LONG", 1)
+    monkeypatch.setattr("results.ranked.first_rows.LONG", 1)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of more than ten configurations is described by ten of them."""
     for module in ("sample", "reporting.facts", "reporting.compose", "reporting.sections.ranking"):
         monkeypatch.setattr(f"results.{module}.MOST", 10)
-    monkeypatch.setattr("results.sample._BEST", 4)
+    monkeypatch.setattr("results.ranked.sample._BEST", 4)
 
 
 def test_trials_in_brief_are_the_same_whether_read_so_or_from_whole_ones(make_run: MakeRun, long: None) -> None:
@@ -59,7 +59,7 @@ def test_a_damaged_record_is_left_to_whoever_reads_whole_trials(make_run: MakeRu
 def test_the_status_of_a_long_run(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
     run = make_run(configurations=20, failures=FAILURES, running=running)
     short = results.status(run, STARTED + 9000)
-    monkeypatch.setattr("search.store.LONG", 1)
+    monkeypatch.setattr("search.files.store.LONG", 1)
     again = results.status(run, STARTED + 9000)
     for state in (short, again):
         del state["last_sign"]

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from results.errors import ResultError
-from results.mlflow_log import Logged, log_mlflow
-from results.ranking import rows
-from search.store import RunStore
-from search.trial import Outcome
+from results.ranked.ranking import rows
+from results.tracking.mlflow_log import Logged, log_mlflow
+from search.files.store import RunStore
+from search.record.trial import Outcome
 
 MakeRun = Callable[..., Path]
 
@@ -128,7 +128,7 @@ def test_what_was_cut_off_in_the_middle_is_completed(
         return log_batch(self, *arguments, **options)
 
     # Two metrics a call, so that one configuration needs several.
-    monkeypatch.setattr("results.mlflow_log._METRICS_PER_CALL", 2)
+    monkeypatch.setattr("results.tracking.mlflow_log._METRICS_PER_CALL", 2)
     monkeypatch.setattr(mlflow.MlflowClient, "log_batch", breaks)
     with pytest.raises(ResultError, match="the line is dead"):
         log_mlflow(run, tracking_uri=server, experiment="cut")

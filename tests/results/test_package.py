@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import results
-from search.rundir import Run
+from search.files.rundir import Run
 
 ROOT = Path(results.__file__).parents[1]
 

@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 
 import results
-from results.progress_view import show_status
-from search import layout
+from results.watching.progress_view import show_status
 from search.errors import RunError
-from search.store import RunStore
-from search.trial import Outcome
+from search.files import layout
+from search.files.store import RunStore
+from search.record.trial import Outcome
 
 MakeRun = Callable[..., Path]
 STARTED = 1_780_000_000.0

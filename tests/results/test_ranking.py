@@ -9,11 +9,20 @@ import pytest
 
 import results
 from results.errors import ResultError
-from results.measured import test_scores as scores_on_test
-from results.ranking import FAILURE, MEASURED, REASON, RECORDED, column_names, finite, hyperparameter_order, ranking
+from results.ranked.measured import test_scores as scores_on_test
+from results.ranked.ranking import (
+    FAILURE,
+    MEASURED,
+    REASON,
+    RECORDED,
+    column_names,
+    finite,
+    hyperparameter_order,
+    ranking,
+)
 from search.errors import RunError
-from search.store import Evaluation, RunStore
-from search.trial import Trial, TrialKind, TrialState
+from search.files.store import Evaluation, RunStore
+from search.record.trial import Trial, TrialKind, TrialState
 
 MakeRun = Callable[..., Path]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from results.errors import ResultError
-from results.significance import measured
-from search import layout
+from results.verdicts.significance import measured
+from search.files import layout
 
 MakeRun = Callable[..., Path]
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from results import statistics as st
+from results.ranked import statistics as st
 
 
 def test_wilson_worked_examples() -> None:

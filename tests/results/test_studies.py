@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from results.errors import ResultError
-from results.ranking import rows
-from results.studies import export_study
-from search.rundir import Run, open_run
+from results.ranked.ranking import rows
+from results.tracking.studies import export_study
+from search.files.rundir import Run, open_run
 
 optuna = pytest.importorskip("optuna", reason="optuna is not installed")
 

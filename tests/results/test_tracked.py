@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from results.ranking import rows
-from results.tracked import safe_names, tracked
-from search import layout
-from search.rundir import open_run
-from search.store import RunStore
+from results.ranked.ranking import rows
+from results.tracking.tracked import safe_names, tracked
+from search.files import layout
+from search.files.rundir import open_run
+from search.files.store import RunStore
 
 MakeRun = Callable[..., Path]
 STARTED = 1_780_000_000.0

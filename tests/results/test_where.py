@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.errors import ResultError
-from results.where import MAX_DEPTH, MAX_LENGTH, where
+from results.ranked.where import MAX_DEPTH, MAX_LENGTH, where
 
 ROW = {
     "layers": 2, "score": 0.93, "optimizer": "adam", "nesterov": True, "momentum": None, "dense 1": 5, "a.b": 1,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search.store import RunStore
+from search.files.store import RunStore
 
 
 @pytest.fixture(autouse=True, scope="session")

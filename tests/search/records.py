@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from search.trial import Checkpoint, Epoch, Failure, FailureReason, Outcome, Stop, Trial, TrialKind, TrialState
+from search.record.trial import Checkpoint, Epoch, Failure, FailureReason, Outcome, Stop, Trial, TrialKind, TrialState
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 

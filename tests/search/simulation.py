@@ -17,16 +17,16 @@ from typing import Any
 
 import spaces
 from search.budget import Deadline
-from search.configuration import configurations, ranked
 from search.errors import CheckpointError, RunError
-from search.observer import Observer
-from search.proposer import Proposer, for_spec
-from search.runner import Runner, unfinished
-from search.schedule import trial_limit
-from search.seeds import derive
-from search.sources import SearchSource
-from search.store import RunReader, RunStore
-from search.trial import (
+from search.files.store import RunReader, RunStore
+from search.loop.observer import Observer
+from search.loop.runner import Runner, unfinished
+from search.phases.proposer import Proposer, for_spec
+from search.phases.schedule import trial_limit
+from search.phases.sources import SearchSource
+from search.record.configuration import configurations, ranked
+from search.record.seeds import derive
+from search.record.trial import (
     Checkpoint,
     Epoch,
     Failure,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import spaces
-from search.trial import TrialJob
+from search.record.trial import TrialJob
 
 SPACE: dict[str, Any] = {
     "name": "tiny",

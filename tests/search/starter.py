@@ -26,7 +26,7 @@ def main() -> None:
     load_tensorflow()
     import keras_tuner  # noqa: F401
 
-    import search.session  # noqa: F401
+    import search.night.session  # noqa: F401
 
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:

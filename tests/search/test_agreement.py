@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 import spaces
-from search import layout
-from search.agreement import require_agreement
 from search.errors import RunError
-from search.rundir import Run
-from search.sources import baseline_trial
-from search.store import RunStore
-from search.trial import Trial, TrialKind, TrialState
+from search.files import layout
+from search.files.agreement import require_agreement
+from search.files.rundir import Run
+from search.files.store import RunStore
+from search.phases.sources import baseline_trial
+from search.record.trial import Trial, TrialKind, TrialState
 from tests.search import simulation
 from tests.search.records import trial
 

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from search import arrays
+from search.files import arrays
 
 
 def test_no_changed_byte_of_a_file_is_more_than_damage(tmp_path):

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from search import atomic
+from search.files import atomic
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.changes import between
+from search.record.changes import between
 from tests.search import small
 
 

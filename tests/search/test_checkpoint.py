@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search import checkpoint as checkpoints
 from search.errors import CheckpointError, DiskError
+from search.files import checkpoint as checkpoints
 
 ARRAYS = {
     "weights": [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0, 4)), np.float32(1.5)],

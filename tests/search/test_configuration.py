@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from search.configuration import configurations, ranked
-from search.trial import Checkpoint, FailureReason, Stop, TrialKind, TrialState
+from search.record.configuration import configurations, ranked
+from search.record.trial import Checkpoint, FailureReason, Stop, TrialKind, TrialState
 from tests.search.records import completed, failed, outcome, trial
 
 

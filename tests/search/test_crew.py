@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from search import crew, environment
 from search.budget import Budget
-from search.crew import Crew, seconds_left
 from search.executors import sizing
+from search.night import crew
+from search.night.crew import Crew, seconds_left
+from search.record import environment
 from tests.search.records import outcome, trial
 from tests.search.simulation import space
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from search import door, layout
 from search.errors import DamageWarning, RunError
-from search.recorded import fact
-from search.store import Evaluation, RunReader, RunStore
-from search.trial import TrialKind
+from search.files import door, layout
+from search.files.recorded import fact
+from search.files.store import Evaluation, RunReader, RunStore
+from search.record.trial import TrialKind
 from tests.search.records import CHECKPOINT, outcome, trial
 
 DATA = {
@@ -221,7 +221,7 @@ def test_a_missing_table_leaves_the_others(run):
 
 
 def test_a_huge_value_takes_its_row_and_no_memory(run, monkeypatch):
-    monkeypatch.setattr("search.storefile._LARGEST_VALUE", 100_000)
+    monkeypatch.setattr("search.files.storefile._LARGEST_VALUE", 100_000)
     spoil(run, "INSERT INTO event (at, level, message) VALUES (2, 'info', ?)", "x" * 200_000)
     spoil(run, "INSERT INTO event (at, level, message) VALUES (3, 'info', 'last')")
     with pytest.warns(DamageWarning, match="event: 2: .*too big"), RunReader(run) as reader:

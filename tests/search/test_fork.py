@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from search import layout
-from search.configuration import configurations, ranked
 from search.errors import RunError
-from search.fork import take_over
-from search.rundir import Run
-from search.store import RunStore
-from search.trial import Checkpoint, TrialKind, TrialState
+from search.files import layout
+from search.files.rundir import Run
+from search.files.store import RunStore
+from search.phases.fork import take_over
+from search.record.configuration import configurations, ranked
+from search.record.trial import Checkpoint, TrialKind, TrialState
 from tests.search.records import failed, outcome, trial
 from tests.search.test_door import DATA
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from search.errors import NotReported, SearchFailed
-from search.giving_up import reason_to_stop
-from search.trial import Failure, FailureReason, Outcome, TrialKind, TrialState
+from search.loop.giving_up import reason_to_stop
+from search.record.trial import Failure, FailureReason, Outcome, TrialKind, TrialState
 from spaces import Objective
 from tests.search.records import epoch
 from tests.search.simulation import Night, SimulatedExecutor, World, space

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from search import housekeeping
 from search.errors import DiskError
-from search.store import RunStore
-from search.trial import Checkpoint, TrialKind, TrialState
+from search.files.store import RunStore
+from search.loop import housekeeping
+from search.record.trial import Checkpoint, TrialKind, TrialState
 from tests.search.records import outcome, trial
 
 
@@ -105,7 +105,7 @@ def test_an_interrupted_trial_keeps_its_state_in_a_sweep(run):
 
 
 def test_a_disk_with_too_little_room_is_refused_before_the_run_begins(tmp_path):
-    from search import disk
+    from search.loop import disk
 
     disk.require(tmp_path / "not" / "yet", 0)
     with pytest.raises(DiskError, match=r"only .* MiB are free"):

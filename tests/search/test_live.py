@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from search.live import LiveView, PlainLines, Tally, duration, finished_line, make_view
-from search.logfile import LogFile
-from search.trial import FailureReason, Stop, TrialKind
+from search.night.live import LiveView, PlainLines, Tally, duration, finished_line, make_view
+from search.night.logfile import LogFile
+from search.record.trial import FailureReason, Stop, TrialKind
 from tests.search.records import epoch, failed, outcome, trial
 from tests.search.simulation import SimulatedClock
 

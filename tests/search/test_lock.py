@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from search import layout
 from search.errors import RunError
-from search.lock import Holder, RunLock, holder
+from search.files import layout
+from search.files.lock import Holder, RunLock, holder
 
 _HOLDER = """
 import sys
 from pathlib import Path
-from search.lock import RunLock
+from search.files.lock import RunLock
 with RunLock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import spaces
-from search import layout
-from search.configuration import configurations
 from search.errors import DiskError
-from search.observer import Observer
-from search.store import RunReader, RunStore
-from search.trial import TrialKind, TrialState
+from search.files import layout
+from search.files.store import RunReader, RunStore
+from search.loop.observer import Observer
+from search.record.configuration import configurations
+from search.record.trial import TrialKind, TrialState
 from tests.search.simulation import Night, World, all_ended, space
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it

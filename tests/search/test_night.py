@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from search import layout
-from search.store import RunReader
-from search.trial import FailureReason, TrialKind, TrialState
+from search.files import layout
+from search.files.store import RunReader
+from search.record.trial import FailureReason, TrialKind, TrialState
 from tests.search import small
 from tests.search.simulation import all_ended, table
 

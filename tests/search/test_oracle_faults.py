@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from search.observer import Observer
-from search.trial import TrialKind
+from search.loop.observer import Observer
+from search.record.trial import TrialKind
 from tests.search.simulation import Killed, Night, World, all_ended, space
 from tests.search.test_simulated_nights import ALGORITHMS, QUICK_FIRST, killed_at_random
 
@@ -98,7 +98,7 @@ def test_one_that_raises_at_every_question_leaves_a_random_search(tmp_path, make
 
 
 def test_without_a_number_of_trials_a_random_search_is_as_long_as_the_plan(tmp_path, make_faults):
-    from search.schedule import planned
+    from search.phases.schedule import planned
 
     make_faults("hyperband").raising("populate_space", ZeroDivisionError("unlucky"))
     found = night(tmp_path, "hyperband")
@@ -201,7 +201,7 @@ def test_one_that_cannot_say_what_it_goes_on_with_loses_no_configuration(tmp_pat
 def test_a_stock_oracle_that_wants_a_folder_costs_its_proposals(tensorflow):
     import keras_tuner
 
-    from search.proposer import Proposer
+    from search.phases.proposer import Proposer
     from tests.search.records import outcome
 
     warnings = []

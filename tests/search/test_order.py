@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import spaces
-from search.store import RunReader
-from search.trial import Stop, TrialKind, TrialState
+from search.files.store import RunReader
+from search.record.trial import Stop, TrialKind, TrialState
 from tests.search.simulation import Night, World, all_ended, share, space
 from tests.search.test_simulated_nights import ALGORITHMS, QUICK_FIRST, few, killed_at_random
 

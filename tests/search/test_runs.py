@@ -13,12 +13,13 @@ import pytest
 
 import search
 import spaces
-from search import api, layout
-from search import checkpoint as checkpoints
-from search.crew import Crew
-from search.observer import Observer
-from search.store import RunReader, RunStore
-from search.trial import FailureReason, TrialKind, TrialState
+from search import api
+from search.files import checkpoint as checkpoints
+from search.files import layout
+from search.files.store import RunReader, RunStore
+from search.loop.observer import Observer
+from search.night.crew import Crew
+from search.record.trial import FailureReason, TrialKind, TrialState
 from tests.search import small
 from tests.search.simulation import table
 
@@ -189,7 +190,7 @@ def test_a_winner_that_cannot_be_made_gives_way_to_the_best_model_that_is_kept(t
         for file in (searched_as.best, searched_as.last):
             if file is not None:
                 (run / file.file).unlink()
-    monkeypatch.setattr("search.winner.FinalModels._train", lambda *_, **__: None)
+    monkeypatch.setattr("search.phases.winner.FinalModels._train", lambda *_, **__: None)
     listener = Listener()
     search.resume(run, workers=0, observers=[listener])
     with RunReader(run) as reader:
@@ -227,7 +228,7 @@ def test_a_full_disk_leaves_the_space_file_as_it_was(tmp_path, searched, monkeyp
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("search.atomic.os.fsync", full)
+    monkeypatch.setattr("search.files.atomic.os.fsync", full)
     with pytest.raises(search.RunError, match="cannot be written"):
         search.resume(run, max_trials=4, workers=0)
     assert (run / layout.SPACE).read_bytes() == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search import schedule
+from search.phases import schedule
 from tests.search.simulation import space
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from search.seeds import configuration_seed, derive
+from search.record.seeds import configuration_seed, derive
 
 
 def test_known_values_so_that_a_new_version_repeats_an_old_run():
@@ -37,7 +37,9 @@ def test_seeds_fit_where_seeds_are_taken():
 
 
 def test_another_process_with_another_hash_seed_derives_the_same():
-    program = "from search.seeds import *; print(configuration_seed(7, {'b': 1, 'a': 'x'}), derive(1, 'w', {'q': .5}))"
+    program = (
+        "from search.record.seeds import *; print(configuration_seed(7, {'b': 1, 'a': 'x'}), derive(1, 'w', {'q': .5}))"
+    )
     answers = {
         subprocess.run(
             [sys.executable, "-c", program],

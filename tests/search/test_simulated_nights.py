@@ -10,11 +10,11 @@ import pytest
 
 import spaces
 from search.errors import DiskError, SearchFailed
-from search.observer import Observer
-from search.runner import Runner
-from search.sources import SearchSource
-from search.store import RunStore
-from search.trial import Failure, FailureReason, Outcome, Stop, TrialKind, TrialState
+from search.files.store import RunStore
+from search.loop.observer import Observer
+from search.loop.runner import Runner
+from search.phases.sources import SearchSource
+from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialKind, TrialState
 from tests.search.simulation import (
     Disk,
     Killed,

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from search.configuration import configurations, ranked
-from search.marks import best_first, best_of, mark, standings
-from search.standing import Standing
-from search.trial import Checkpoint, Stop, TrialKind, TrialState
+from search.record.configuration import configurations, ranked
+from search.record.marks import best_first, best_of, mark, standings
+from search.record.standing import Standing
+from search.record.trial import Checkpoint, Stop, TrialKind, TrialState
 from tests.search.records import failed, outcome, trial
 
 

@@ -11,10 +11,10 @@ import sys
 import numpy as np
 import pytest
 
-from search import layout
 from search.errors import RunError
-from search.store import Evaluation, RunReader, RunStore
-from search.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialKind, TrialState
+from search.files import layout
+from search.files.store import Evaluation, RunReader, RunStore
+from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialKind, TrialState
 from tests.search.records import CHECKPOINT, completed, failed, outcome, trial
 
 
@@ -97,7 +97,7 @@ def test_trials_come_in_the_order_in_which_they_were_asked_for(store):
 def test_a_trial_and_the_oracle_that_knows_of_it_are_written_together_or_not_at_all(store, write, monkeypatch):
     store.begin(trial("0"), {"asked": 1})
     before = store.trials()
-    monkeypatch.setattr("search.store._put_oracle", _break)
+    monkeypatch.setattr("search.files.store._put_oracle", _break)
     arguments = {
         "begin": (trial("1"), {"asked": 2}),
         "finish": ("0", outcome([0.5]), 1.0, {"status": "COMPLETED"}, {"asked": 2}),
@@ -119,7 +119,7 @@ _KILLED_WRITER = """
 import os, signal, sys
 sys.path.insert(0, os.getcwd())
 from pathlib import Path
-from search import store as stores
+from search.files import store as stores
 from tests.search.records import outcome, trial
 store = stores.RunStore(Path(sys.argv[1]))
 put, count = stores._put_oracle, [0]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from search import layout
 from search.errors import RunError
-from search.rundir import Run, require_inside
-from search.store import RunReader, RunStore
+from search.files import layout
+from search.files.rundir import Run, require_inside
+from search.files.store import RunReader, RunStore
 from tests.search.records import outcome, trial
 
 
@@ -55,14 +55,14 @@ def test_a_cut_off_run_in_a_folder_that_may_not_be_written_shows_what_was_commit
 
 def test_without_a_log_the_store_itself_is_read_there(cut_off, read_only, monkeypatch):
     (cut_off / f"{layout.STORE}-wal").write_bytes(b"")
-    monkeypatch.setattr("search.storefile._copied", lambda *_: pytest.fail("nothing is to be copied"))
+    monkeypatch.setattr("search.files.storefile._copied", lambda *_: pytest.fail("nothing is to be copied"))
     with RunReader(cut_off) as reader:
         assert reader.trials() == []
 
 
 def test_a_store_that_changes_while_it_is_copied_is_refused(cut_off, read_only, monkeypatch):
     numbers = iter(range(100))
-    monkeypatch.setattr("search.storefile._stamps", lambda *_: [(next(numbers), 0)])
+    monkeypatch.setattr("search.files.storefile._stamps", lambda *_: [(next(numbers), 0)])
     with pytest.raises(RunError, match="changes while it is copied"):
         RunReader(cut_off)
     assert list(read_only.iterdir()) == []

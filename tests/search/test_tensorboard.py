@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from search.clock import SystemClock
-from search.tensorboard import TensorBoardWriter
-from search.trial import TrialKind
+from search.night.tensorboard import TensorBoardWriter
+from search.record.trial import TrialKind
 from tests.search.records import failed, outcome, trial
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -122,7 +122,7 @@ def test_curves_that_cannot_be_written_end_nothing(tmp_path):
 
 
 def test_beyond_the_limit_no_more_searched_configurations_are_written_and_that_is_said_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("search.tensorboard.MOST", 2)
+    monkeypatch.setattr("search.night.tensorboard.MOST", 2)
     said = []
     for names in (["0", "1", "2"], ["3", "1"]):
         writer = TensorBoardWriter(tmp_path, "val_accuracy", At(0.0), said.append)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from search import timeplan
-from search.configuration import configurations
-from search.timeplan import Done, FinalPlan, Pace
-from search.trial import Stop, TrialKind
+from search.phases import timeplan
+from search.phases.timeplan import Done, FinalPlan, Pace
+from search.record.configuration import configurations
+from search.record.trial import Stop, TrialKind
 from tests.search.records import completed, settings
 
 FULL = FinalPlan(3, 2, True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import spaces
-from search import workforce
-from search.workforce import Workforce
+from search.night import workforce
+from search.night.workforce import Workforce
 from spaces import Split
 
 

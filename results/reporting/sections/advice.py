@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from results.advice import advise_on
 from results.reporting.document import Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.words import scalar
+from results.verdicts.advice import advise_on
 
 NEXT = "next.yaml"
 

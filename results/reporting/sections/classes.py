@@ -14,7 +14,7 @@ from results.reporting.facts import Facts
 from results.reporting.pixels import to_pixels
 from results.reporting.words import count, distinct, number, percent
 from results.text import plural
-from search.store import Evaluation
+from search.files.store import Evaluation
 
 _MOST_TEXTS = 20
 """Classes up to which the cells of the confusion matrix carry their numbers."""

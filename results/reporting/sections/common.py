@@ -8,7 +8,7 @@ import numpy as np
 
 from results.reporting.facts import Facts
 from results.reporting.words import number, scalar
-from search.configuration import Configuration
+from search.record.configuration import Configuration
 
 
 def title(facts: Facts, configuration: Configuration) -> str:

@@ -12,7 +12,7 @@ from results.reporting.facts import Facts
 from results.reporting.sections.common import title
 from results.reporting.words import listed, number, signed
 from results.text import plural
-from search.configuration import Configuration
+from search.record.configuration import Configuration
 
 _TOP = 10
 _MOST_BASELINES = 6

@@ -7,7 +7,7 @@ from pathlib import Path
 from results.reporting.document import Link
 from results.reporting.facts import Facts
 from results.reporting.words import size
-from search import layout
+from search.files import layout
 
 _KNOWN = (
     ("model.keras", "Keras"), ("model.h5", "HDF5"), ("savedmodel", "SavedModel"), ("model.onnx", "ONNX"),

@@ -9,7 +9,7 @@ from results.reporting.document import Item, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.words import duration, listed, percent, shortened
 from results.text import plural
-from search.trial import Trial, TrialState
+from search.record.trial import Trial, TrialState
 
 _MOST_ROWS = 20
 

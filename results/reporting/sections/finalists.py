@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from results.finalists import Finalist
+from results.ranked.finalists import Finalist
+from results.ranked.statistics import Interval
 from results.reporting.chart import Axis, Chart, Dots, Line, Panel, Symbol, Tone, View
 from results.reporting.document import Item, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.words import DASH, alike, count, distinct, listed, number, signed
-from results.statistics import Interval
 from results.text import plural
 
 _FAR = 4.0

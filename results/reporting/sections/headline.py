@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from results.ranked.statistics import mean_interval, wilson
 from results.reporting.answers import read_answers
 from results.reporting.document import Headline
 from results.reporting.facts import Facts
 from results.reporting.sections.exported import links
 from results.reporting.sections.versus import row_losses, versus
 from results.reporting.words import count, duration, number
-from results.statistics import mean_interval, wilson
 from results.text import plural
-from search.configuration import Configuration
-from search.store import Evaluation
+from search.files.store import Evaluation
+from search.record.configuration import Configuration
 
 
 def headline(facts: Facts) -> Headline:

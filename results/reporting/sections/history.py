@@ -12,7 +12,7 @@ from results.reporting.sections.common import focus, hover, outside
 from results.reporting.sections.thinning import drawn_words, thinned
 from results.reporting.words import duration, number
 from results.text import plural
-from search.trial import Trial, TrialKind, TrialState
+from search.record.trial import Trial, TrialKind, TrialState
 
 _MOST_BASELINES = 6
 

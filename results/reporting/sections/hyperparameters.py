@@ -14,7 +14,7 @@ from results.reporting.sections.importance import importance_chart, importances
 from results.reporting.sections.thinning import thinned
 from results.reporting.words import listed, number, scalar
 from results.text import plural
-from search.configuration import Configuration
+from search.record.configuration import Configuration
 
 _MOST_LINES = 3000
 _MOST_SLICES = 24

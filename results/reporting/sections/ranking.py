@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from results.finalists import WINNER
-from results.ranking import REASON, Row, Table, ranking
+from results.ranked.finalists import WINNER
+from results.ranked.ranking import REASON, Row, Table, ranking
+from results.ranked.sample import MOST
 from results.reporting.document import Item, RankedRow, RankedTable, Section
 from results.reporting.facts import Facts
 from results.reporting.words import number
-from results.sample import MOST
 from results.text import plural
-from search.rundir import Run
-from search.trial import Stop
+from search.files.rundir import Run
+from search.record.trial import Stop
 
 _ALWAYS = ("rank", "name", "score")
 _IF_MEASURED = ("retrained", "spread", "test", "verdict")

@@ -12,7 +12,7 @@ from results.reporting.chart import Axis, Chart, Dots, Line, Panel, Tone, View
 from results.reporting.document import Item, Section, Table
 from results.reporting.facts import Facts
 from results.reporting.words import count, number, percent
-from search.store import Evaluation
+from search.files.store import Evaluation
 
 _MOST_DOTS = 2000
 

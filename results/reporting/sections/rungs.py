@@ -11,7 +11,7 @@ from results.reporting.document import Section
 from results.reporting.facts import Facts
 from results.reporting.words import listed
 from results.text import plural
-from search.trial import ENDED_EARLY, Stop, Trial, TrialKind, TrialState
+from search.record.trial import ENDED_EARLY, Stop, Trial, TrialKind, TrialState
 
 _MOST_BARS = 8
 _ON, _ENDED, _FAILED, _RUNNING = "went on or reached the end", "ended here", "failed", "running"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.configuration import Configuration
+from search.record.configuration import Configuration
 
 MOST_DOTS = 1500
 """Dots of one panel."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from results.ledger import Account, Entry
-from results.ledger import time_spent as ledger
 from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.reporting.document import Section
 from results.reporting.facts import Facts
 from results.reporting.sections.history import time_unit
 from results.reporting.words import duration, percent
-from search.rundir import Run
+from results.watching.ledger import Account, Entry
+from results.watching.ledger import time_spent as ledger
+from search.files.rundir import Run
 
 _LOST = (Account.FAILED, Account.TOO_LONG, Account.DUPLICATE)
 _NOT_TRAINING = (Account.EVALUATION, Account.EXPORT, Account.REPORT, Account.ORDER, Account.WAITING)

@@ -9,7 +9,7 @@ from results.reporting.sections.common import focus, hover, outside
 from results.reporting.sections.thinning import drawn_words, thinned
 from results.reporting.words import count, number
 from results.text import plural
-from search.configuration import Configuration
+from search.record.configuration import Configuration
 
 
 def tradeoff(facts: Facts) -> Section | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from results.ranked.statistics import mcnemar
 from results.reporting.answers import Answers, read_answers
 from results.reporting.document import Mood, Versus
 from results.reporting.facts import Facts
 from results.reporting.words import count, number, signed
-from results.statistics import mcnemar
-from search.configuration import Configuration
-from search.store import Evaluation
+from search.files.store import Evaluation
+from search.record.configuration import Configuration
 
 _SIGNIFICANCE = 0.05
 _UNMEASURED = "not measured"

@@ -14,7 +14,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from results.formats import finite_only
+from results.ranked.formats import finite_only
 from results.reporting.document import Document, Headline, Link, Section, Versus
 from results.reporting.theme import DARK, LIGHT
 from results.reporting.write.items import Charts, item_html

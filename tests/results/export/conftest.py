@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import spaces
-from search import checkpoint, layout
-from search.store import Evaluation, RunStore
-from search.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialKind, TrialState
+from search.files import checkpoint, layout
+from search.files.store import Evaluation, RunStore
+from search.record.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialKind, TrialState
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -18,7 +18,7 @@ from results import ResultError
 from results.exporting import exported as exporting
 from results.exporting import writing
 from results.exporting.digest import sha256
-from search import layout
+from search.files import layout
 
 PROJECT = Path(__file__).resolve().parents[3]
 

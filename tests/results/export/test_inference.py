@@ -10,7 +10,7 @@ import pytest
 
 import results
 import spaces
-from search.trial import TrialKind
+from search.record.trial import TrialKind
 
 AUGMENTED = """\
 name: augmented

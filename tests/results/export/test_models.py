@@ -14,7 +14,7 @@ import results
 from results import ResultError
 from results.models import find_model, model_of
 from search.errors import DamageWarning, RunError
-from search.store import RunReader, RunStore
+from search.files.store import RunReader, RunStore
 
 
 @pytest.fixture

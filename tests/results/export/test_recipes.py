@@ -9,7 +9,7 @@ import yaml
 
 import results
 import spaces
-from search.trial import TrialKind
+from search.record.trial import TrialKind
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "residual, strides, squeeze and excitation, normalized, gelu": {

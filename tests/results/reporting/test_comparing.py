@@ -13,7 +13,7 @@ import pytest
 from results.errors import ResultError
 from results.reporting import compare_report
 from search.errors import RunError
-from search.store import RunReader
+from search.files.store import RunReader
 
 MakeRun = Callable[..., Path]
 

@@ -10,9 +10,9 @@ import pytest
 
 from results.reporting import report
 from results.reporting.write.markdown import escape
-from search import layout
 from search.errors import RunError
-from search.store import RunReader
+from search.files import layout
+from search.files.store import RunReader
 
 MakeRun = Callable[..., Path]
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -154,7 +154,7 @@ def test_links_to_exported_files(make_run: MakeRun) -> None:
 
 
 def test_five_thousand_configurations(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    from search.store import RunStore
+    from search.files.store import RunStore
 
     connect = RunStore._connect
 

@@ -23,10 +23,10 @@ from results.reporting.sections.finalists import real
 from results.reporting.sections.rungs import rungs
 from results.reporting.sections.thinning import thinned
 from results.reporting.sections.tradeoff import pareto_front
-from search import layout
-from search.rundir import open_run
-from search.store import RunReader
-from search.trial import Stop, TrialKind
+from search.files import layout
+from search.files.rundir import open_run
+from search.files.store import RunReader
+from search.record.trial import Stop, TrialKind
 
 MakeRun = Callable[..., Path]
 
@@ -139,7 +139,7 @@ def test_a_baseline_that_wins(make_run: MakeRun) -> None:
 
 
 def test_ranked_table_agrees_with_the_table(make_run: MakeRun) -> None:
-    from results.ranking import ranking
+    from results.ranked.ranking import ranking
 
     run = make_run(failures=("nan",))
     item = next(i for s in document_of(run).sections for i in s.items if isinstance(i, RankedTable))

@@ -13,9 +13,9 @@ from search.executors.protocol import Setup
 _PATCH = """
 import os, sys
 if "search.executors.worker" in sys.orig_argv:
-    import search.shared_data, search.training.threads, search.training.trainer, spaces.backend
+    import search.executors.shared_data, search.training.threads, search.training.trainer, spaces.backend
     from search_stand_in import Trainer
-    search.shared_data.read = lambda folder: None
+    search.executors.shared_data.read = lambda folder: None
     spaces.backend.load_tensorflow = lambda **_: None
     search.training.threads.configure = lambda threads: None
     search.training.trainer.Trainer = Trainer
@@ -25,7 +25,7 @@ _STAND_IN = '''
 """A trainer whose trials do what their ids say."""
 import os, signal, time
 from search.errors import CheckpointError, DiskError
-from search.trial import Epoch, Outcome, Stop
+from search.record.trial import Epoch, Outcome, Stop
 
 def first_time(folder, name):
     try:

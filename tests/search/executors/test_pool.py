@@ -12,7 +12,7 @@ import pytest
 
 from search.errors import CheckpointError, DiskError
 from search.executors import pool as pools
-from search.trial import FailureReason, Stop, TrialJob
+from search.record.trial import FailureReason, Stop, TrialJob
 
 SOON = 30.0
 
@@ -237,7 +237,7 @@ import sys, time
 from pathlib import Path
 from search.executors.pool import WorkerPool
 from search.executors.protocol import Setup
-from search.trial import TrialJob
+from search.record.trial import TrialJob
 here = Path(sys.argv[1])
 pool = WorkerPool([Setup(here, here, 1, tuple(sys.path))] * 2, [{}, {}], 1 << 40, print)
 futures = {pool.submit(TrialJob("hangs", {}, 7, "x", "max", 0, 3), print) for _ in range(2)}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 import spaces
-from search import checkpoint as checkpoints
-from search import shared_data
 from search.clock import SystemClock
 from search.errors import CheckpointError
-from search.executors import InlineExecutor, sizing
+from search.executors import InlineExecutor, shared_data, sizing
 from search.executors.pool import WorkerPool
+from search.files import checkpoint as checkpoints
+from search.record.trial import Checkpoint, FailureReason, Stop
 from search.training.trainer import Trainer
-from search.trial import Checkpoint, FailureReason, Stop
 from tests.search import small
 
 KINDS = ("inline", "1 worker", "2 workers")

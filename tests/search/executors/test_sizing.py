@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from search import environment
 from search.executors import sizing
+from search.record import environment
 
 
 def test_each_worker_gets_one_gpu():

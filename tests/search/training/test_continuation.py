@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from search import checkpoint as checkpoints
-from search import jsondata
 from search.errors import CheckpointError
-from search.trial import Checkpoint, Stop
+from search.files import checkpoint as checkpoints
+from search.record import jsondata
+from search.record.trial import Checkpoint, Stop
 from tests.search import small
 
 _IN_A_FRESH_PROCESS = """
@@ -20,11 +20,11 @@ import json, os, sys
 sys.path.insert(0, os.getcwd())
 from pathlib import Path
 import spaces
-from search import jsondata
+from search.record import jsondata
 from search.clock import SystemClock
 from search.training import threads
 from search.training.trainer import Trainer
-from search.trial import Checkpoint, Epoch
+from search.record.trial import Checkpoint, Epoch
 from tests.search import small
 threads.configure(1)
 trainer = Trainer(Path(sys.argv[1]), spaces.load_data(small.spec()), SystemClock())

@@ -10,10 +10,10 @@ import pytest
 import spaces
 from search.budget import Deadline
 from search.clock import SystemClock
+from search.record.trial import FailureReason, Stop
 from search.training import memory
 from search.training.failures import TrialFailed, classify
 from search.training.trainer import Trainer
-from search.trial import FailureReason, Stop
 from spaces import DataError
 from tests.search import small
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import spaces
-from search import checkpoint as checkpoints
+from search.files import checkpoint as checkpoints
 from spaces import Settings, rates
 from tests.search import small
 

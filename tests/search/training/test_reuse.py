@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from search.record.trial import FailureReason
 from search.training import graphs
-from search.trial import FailureReason
 from tests.search import small
 from tests.search.training import reuse_cases
 

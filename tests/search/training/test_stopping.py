@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from search.record.trial import Epoch, Stop
 from search.training.stopping import best_epoch, ended
-from search.trial import Epoch, Stop
 from spaces import EarlyStopping, Settings, Target
 from tests.search.records import curve, epoch, settings
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import spaces
-from search import checkpoint
 from search.clock import SystemClock
+from search.files import checkpoint
+from search.record.trial import FailureReason
 from search.training.trainer import Trainer
-from search.trial import FailureReason
 from tests.search import small
 
 MODEL = """

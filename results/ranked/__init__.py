@@ -1,0 +1,1 @@
+"""The ranked table: rows, columns, filters, formats."""

@@ -1,0 +1,174 @@
+"""Tables for other programs: CSV, JSON, Markdown and Parquet, with full precision."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from results.errors import OptionError, ResultError
+from results.ranked.tables import Table, Value
+from results.text import cell
+from search.files import atomic
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FORMATS = ("rich", "csv", "json", "markdown", "parquet")
+_SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".markdown": "markdown", ".parquet": "parquet",
+             ".txt": "rich"}  # fmt: skip
+_FILE_WIDTH = 200
+
+
+def write(
+    table: Table, console: Console, format: str | None = None, output: Path | None = None, *, notes: bool = True
+) -> None:
+    """Writes a table to the console, or to a file.
+
+    Args:
+        table: What to write.
+        console: Where it goes without `output`; formats other than `rich` are written there as they are.
+        format: One of `FORMATS`; None takes that of the suffix of `output`, without one `rich`.
+        notes: Whether lines of explanation follow the table on a terminal.
+        output: File to write, replaced as a whole.
+
+    Raises:
+        OptionError: The format is unknown, or it needs a file.
+        ResultError: A package is missing, or the file cannot be written.
+    """
+    chosen = _format(format, output)
+    if output is None:
+        if chosen == "parquet":
+            raise OptionError("parquet is binary: give a file, for example --output table.parquet")
+        if chosen == "rich":
+            from results.ranked.terminal import show
+
+            show(table, console, notes=notes)
+        else:
+            console.file.write(_TEXT[chosen](table))
+        return
+    if not output.parent.is_dir():
+        # A folder is made for what belongs to a run; here a missing one is a slip of the pen.
+        raise ResultError(f"{output}: cannot be written (there is no folder {output.parent})")
+    try:
+        with atomic.replacing(output) as stream:
+            if chosen == "parquet":
+                write_parquet(table, stream)
+            else:
+                stream.write((_rich_text(table) if chosen == "rich" else _TEXT[chosen](table)).encode())
+    except OSError as error:
+        raise ResultError(f"{output}: cannot be written ({error.strerror or error})") from error
+
+
+def csv_text(table: Table) -> str:
+    """Comma-separated values with a header line, RFC 4180; missing values are empty, truth is true or false.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow([_csv_cell(name) for name in table.columns])
+    writer.writerows([_csv_cell(row[name]) for name in table.columns] for row in table.rows)
+    return stream.getvalue()
+
+
+def json_text(table: Table) -> str:
+    """A list of objects, one per row, with null for missing values and no NaN."""
+    return json.dumps([dict(row) for row in table.rows], indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def finite_only(data: Any) -> Any:
+    """Plain data in which None stands for numbers that are not finite."""
+    if isinstance(data, Mapping):
+        return {key: finite_only(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite_only(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def plain_json(data: Any, indent: int | None = 2) -> str:
+    """JSON text of plain data; numbers that are not finite, which JSON does not know, become null."""
+    return json.dumps(finite_only(data), indent=indent, allow_nan=False)
+
+
+def markdown_text(table: Table) -> str:
+    """A pipe table as GitHub reads it, numbers rounded for people and right-aligned."""
+    right = [not any(isinstance(row[name], str) for row in table.rows) for name in table.columns]
+    lines = [
+        [markdown_escape(name) for name in table.columns],
+        ["---:" if flag else "---" for flag in right],
+        *([markdown_escape(cell(name, row[name])) for name in table.columns] for row in table.rows),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) if table.columns else ""
+
+
+def markdown_escape(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, no new cell or line."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for sign in "\\`*[]|":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())
+
+
+def write_parquet(table: Table, file: Path | BinaryIO) -> None:
+    """Writes a Parquet file with one typed column each; a column that mixes text and numbers becomes text.
+
+    Raises:
+        ResultError: pyarrow is not installed.
+        OSError: The file cannot be written.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ResultError('parquet needs pyarrow: pip install "keras-nightshift[parquet]"') from error
+    data = {name: _typed([row[name] for row in table.rows]) for name in table.columns}
+    parquet.write_table(pyarrow.table(data), file)
+
+
+def _format(format: str | None, output: Path | None) -> str:
+    if format is not None:
+        if format not in FORMATS:
+            raise OptionError(f"--format: {format!r} is none of {', '.join(FORMATS)}")
+        return format
+    if output is None:
+        return "rich"
+    try:
+        return _SUFFIXES[output.suffix.lower()]
+    except KeyError:
+        known = ", ".join(_SUFFIXES)
+        raise OptionError(f"{output}: no format has this suffix (there are {known}); give --format") from None
+
+
+def _rich_text(table: Table) -> str:
+    from rich.console import Console
+
+    from results.ranked.terminal import show
+
+    stream = io.StringIO()
+    show(table, Console(file=stream, width=_FILE_WIDTH, color_system=None))
+    return stream.getvalue()
+
+
+def _csv_cell(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return "'" + value
+    return str(value)
+
+
+def _typed(values: list[Any]) -> list[Any]:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} or len(kinds) < 2:
+        return [float(v) if v is not None and kinds == {int, float} else v for v in values]
+    return [None if value is None else str(value) for value in values]
+
+
+_TEXT: dict[str, Callable[[Table], str]] = {"csv": csv_text, "json": json_text, "markdown": markdown_text}

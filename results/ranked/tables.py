@@ -1,0 +1,83 @@
+"""A table of plain values, and what `--where`, `--sort`, `--top` and `--columns` do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from results.errors import OptionError
+from results.ranked.where import unknown_column
+from results.ranked.where import where as parse_condition
+
+Value = bool | int | float | str | None
+Row = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that all have the same columns.
+
+    Attributes:
+        columns: Their names, in the order in which they are shown.
+        rows: Each with exactly these columns; None where there is no value. Numbers are finite.
+        hyperparameters: The columns that hold hyperparameter values.
+        picked: Whether the user named the columns, so that all of them are to be shown.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    hyperparameters: tuple[str, ...] = ()
+    picked: bool = False
+
+    def select(
+        self,
+        *,
+        where: str | None = None,
+        sort: str | None = None,
+        top: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Table:
+        """Filters, then sorts, then cuts, then picks columns.
+
+        Args:
+            where: Condition that a row must meet; see `results.where`.
+            sort: A column; with a leading `-` in descending order. Rows without a value stay last either way,
+                equal ones in their order.
+            top: At most so many rows, at least 1.
+            columns: The columns to keep, in this order; spaces around a name do not count.
+
+        Raises:
+            OptionError: A column is unknown, the condition is not understood, or `top` is below 1.
+        """
+        rows = list(self.rows)
+        if where is not None:
+            holds = parse_condition(where, self.columns)
+            rows = [row for row in rows if holds(row)]
+        if sort is not None:
+            rows = self._sorted(rows, sort)
+        if top is not None:
+            if top < 1:
+                raise OptionError(f"--top: must be at least 1, got {top}")
+            rows = rows[:top]
+        if columns is None:
+            return replace(self, rows=tuple(rows))
+        wanted = tuple(dict.fromkeys(name.strip() for name in columns))
+        for name in wanted:
+            if name not in self.columns:
+                raise OptionError(f"--columns: {unknown_column(name, self.columns)}")
+        return Table(
+            columns=wanted,
+            rows=tuple({name: row[name] for name in wanted} for row in rows),
+            hyperparameters=tuple(name for name in self.hyperparameters if name in wanted),
+            picked=True,
+        )
+
+    def _sorted(self, rows: list[Row], sort: str) -> list[Row]:
+        descending = sort.startswith("-") and sort not in self.columns
+        name = sort[1:] if descending else sort
+        if name not in self.columns:
+            raise OptionError(f"--sort: {unknown_column(name, self.columns)}")
+        present = [row for row in rows if row[name] is not None]
+        # Numbers before text, so that a column with both has an order.
+        present.sort(key=lambda row: (isinstance(row[name], str), row[name]), reverse=descending)
+        return present + [row for row in rows if row[name] is None]

@@ -1,0 +1,1 @@
+"""A run as other tools want it: MLflow, Optuna."""

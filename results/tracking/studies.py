@@ -1,0 +1,120 @@
+"""A run as an Optuna study, so that Optuna's plots and optuna-dashboard open it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.errors import ResultError
+from search.files.rundir import Run, open_run
+from search.record.configuration import Configuration, configurations
+from search.record.trial import Scalar, Stop, TrialState
+from spaces.dimensions import Choice, Range
+
+if TYPE_CHECKING:
+    import optuna
+
+_STATES = {TrialState.COMPLETED: "COMPLETE", TrialState.FAILED: "FAIL"}
+
+
+def export_study(run: Run | str | Path, storage: str, name: str | None = None) -> str:
+    """Writes the configurations of a run as trials of a new Optuna study.
+
+    Each configuration is one trial: its hyperparameters, its score, its objective after every epoch as intermediate
+    values, and name, kind, epochs and parameters as user attributes. Those that were not trained to the end are
+    `PRUNED`, as Optuna calls it. Unfinished ones are left out.
+
+    Args:
+        run: A run or its directory.
+        storage: Where Optuna keeps studies, for example `sqlite:///file.db`.
+        name: Name of the study; default: that of the run directory.
+
+    Returns:
+        The study's name.
+
+    Raises:
+        RunError: There is no run, or it is damaged.
+        ResultError: Optuna is missing, the storage cannot be used, or it has a study of that name.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise ResultError("export-study needs the package optuna") from error
+    opened = open_run(run)
+    chosen = name or opened.directory.resolve().name
+    with opened.read() as reader:
+        objective = reader.meta("objective")
+        found = [c for c in configurations(reader.trials()) if c.state is not TrialState.RUNNING]
+    distributions = _distributions(opened, found)
+    direction = "maximize" if objective["direction"] == "max" else "minimize"
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.create_study(study_name=chosen, storage=storage, direction=direction)
+        study.add_trials([_trial(configuration, objective["name"], distributions) for configuration in found])
+    except optuna.exceptions.DuplicatedStudyError as error:
+        raise ResultError(f"{storage}: already has a study {chosen!r}; choose another --name") from error
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        raise ResultError(f"{storage}: cannot be written ({lines[0] if lines else type(error).__name__})") from error
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    return chosen
+
+
+def _trial(configuration: Configuration, objective: str, distributions: Mapping[str, Any]) -> optuna.trial.FrozenTrial:
+    import optuna
+
+    curve = {epoch.number: epoch.metrics[objective] for epoch in configuration.epochs if objective in epoch.metrics}
+    longest = int(configuration.settings["training"]["epochs"])
+    cut = configuration.stopped is Stop.LENGTH and len(configuration.epochs) < longest
+    state = _STATES[configuration.state]
+    if state == "COMPLETE" and configuration.score is None:
+        state = "FAIL"
+    elif state == "COMPLETE" and cut:
+        state = "PRUNED"
+    trials = configuration.trials
+    trial = optuna.trial.create_trial(
+        state=optuna.trial.TrialState[state],
+        value=configuration.score if state in ("COMPLETE", "PRUNED") else None,
+        params=dict(configuration.values),
+        distributions={key: distributions[key] for key in configuration.values},
+        intermediate_values=curve,
+        user_attrs={
+            "name": configuration.name,
+            "kind": str(trials[0].kind),
+            "epochs": len(configuration.epochs),
+            "parameters": configuration.parameters,
+            "seconds": configuration.seconds,
+            "failure": configuration.failure.message if configuration.failure else None,
+        },
+    )
+    trial.datetime_start = datetime.fromtimestamp(trials[0].started)
+    trial.datetime_complete = datetime.fromtimestamp(trials[-1].finished or trials[-1].started)
+    return trial
+
+
+def _distributions(run: Run, found: Sequence[Configuration]) -> dict[str, Any]:
+    """One distribution for each hyperparameter: that of the space, wide enough for the baselines too."""
+    dimensions = {one.name: one.dimension for one in run.spec.space.hyperparameters}
+    seen: dict[str, list[Scalar]] = {}
+    for configuration in found:
+        for name, value in configuration.values.items():
+            seen.setdefault(name, []).append(value)
+    return {name: _distribution(dimensions.get(name), values) for name, values in seen.items()}
+
+
+def _distribution(dimension: Choice | Range | None, values: Sequence[Scalar]) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if not isinstance(dimension, Range) or len(numbers) < len(values):
+        known = dimension.choices if isinstance(dimension, Choice) else ()
+        return CategoricalDistribution(list(dict.fromkeys([*known, *values])))
+    low, high = min(dimension.min, *numbers), max(dimension.max, *numbers)
+    log = dimension.log and low > 0
+    if dimension.integer and all(isinstance(value, int) for value in numbers):
+        return IntDistribution(int(low), int(high), log=log)
+    return FloatDistribution(float(low), float(high), log=log)

@@ -1,0 +1,214 @@
+"""A run in the terms of experiment trackers: what is said about the search and about each of its configurations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import accumulate
+from typing import Any, Literal
+
+from results.ranked.finalists import winning_configuration
+from results.ranked.ranking import FAILURE, MEASURED, REASON, RECORDED, column_names, ranking
+from results.ranked.tables import Row
+from results.watching.progress import is_active
+from results.watching.walltime import trial_span
+from search.files.rundir import Run
+from search.files.store import RunReader
+from search.record.configuration import Configuration, configurations
+from search.record.trial import TrialState
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+
+_SEARCH_STATUS: Mapping[str, Status] = {"done": "FINISHED", "failed": "FAILED"}
+_SEARCH_SCORES = ("score", "retrained", "spread", "test")
+_ALLOWED = re.compile(r"[^\w\-. ]")
+_LONGEST_NAME = 250
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric.
+
+    Attributes:
+        metric: Its name.
+        step: The epoch, counted from 1.
+        value: The value; it may be NaN.
+        at: Unix time at which the epoch ended.
+    """
+
+    metric: str
+    step: int
+    value: float
+    at: float
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """The search, or one configuration.
+
+    Attributes:
+        id: What it is found by again: unique for the search, and for a configuration unique in its search.
+        name: What a person calls it.
+        status: Where it stands.
+        started: Unix time.
+        ended: Unix time up to which something is known of it.
+        parameters: Hyperparameters.
+        curves: Metrics of every epoch, by epoch.
+        scores: What was reached in the end; finite numbers.
+        tags: Everything else that is known.
+    """
+
+    id: str
+    name: str
+    status: Status
+    started: float
+    ended: float
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    curves: tuple[Point, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The same for the same content."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def tracked(run: Run) -> tuple[Tracked, list[Tracked]]:
+    """The search of a run and the configurations of its ranked table, in the order in which they were asked for.
+
+    Parameters, metrics and scores have names that trackers take (see `safe_names`); scores are called like the columns
+    of the ranked table, and a metric of the epochs with such a name gets the prefix `epoch_`.
+
+    Raises:
+        RunError: The run is damaged.
+    """
+    # The table first: what a search that goes on adds in between is left to the next time.
+    rows = {(row["kind"], row["name"]): row for row in ranking(run).rows}
+    with run.read() as reader:
+        active = is_active(run, reader)
+        trials = reader.trials()
+        found = [(c, rows[key]) for c in configurations(trials) if (key := _key(c)) in rows]
+        metrics = dict.fromkeys(name for c, _ in found for epoch in c.epochs for name in epoch.metrics)
+        names = safe_names(column_names(metrics, (*RECORDED, *MEASURED), "epoch_").values())
+        metric_names = dict(zip(metrics, names, strict=True))
+        parameters = dict.fromkeys(name for c, _ in found for name in c.values)
+        parameter_names = dict(zip(parameters, safe_names(parameters), strict=True))
+        children = [_configuration(c, row, metric_names, parameter_names, active) for c, row in found]
+        winner = winning_configuration(trials, reader.meta("winner"))
+        chosen = next((row for c, row in found if c.id == winner), None)
+        leader = chosen or next((row for _, row in found if row["rank"] == 1), None)
+        name = None if chosen is None else str(chosen["name"])
+        return _search(run, reader, active, children, name, leader or {}), children
+
+
+def safe_names(names: Iterable[str]) -> list[str]:
+    """A name for each that trackers take: letters, digits, `_`, `-`, `.` and spaces, at most 250 of them.
+
+    Other characters become `_`, and so does a dot in front, which means a place where names are files. Names that are
+    the same then are numbered.
+    """
+    found: list[str] = []
+    for name in names:
+        plain = _ALLOWED.sub("_", name)
+        plain = (f"_{plain[1:]}" if plain.startswith(".") else plain)[:_LONGEST_NAME] or "_"
+        chosen, number = plain, 2
+        while chosen in found:
+            ending = f"_{number}"
+            chosen, number = plain[: _LONGEST_NAME - len(ending)] + ending, number + 1
+        found.append(chosen)
+    return found
+
+
+def _key(configuration: Configuration) -> tuple[str, str]:
+    return str(configuration.trials[0].kind), configuration.name
+
+
+def _search(
+    run: Run, reader: RunReader, active: bool, children: Sequence[Tracked], winner: str | None, leader: Row
+) -> Tracked:
+    started, data, objective = reader.meta("started"), reader.meta("data"), reader.meta("objective")
+    host = (reader.meta("hardware") or {}).get("host")
+    # A run has no number of its own; no other one has begun at this microsecond of that machine, on these data.
+    identity = json.dumps([reader.meta("name"), reader.meta("seed"), started, host, data["fingerprint"]])
+    reason = reader.meta("exit")
+    git = reader.meta("git") or {}
+    tags = {
+        "space": reader.meta("name"),
+        "algorithm": reader.meta("algorithm"),
+        "seed": reader.meta("seed"),
+        "objective": objective["name"],
+        "direction": objective["direction"],
+        "state": "running" if active else reason or "cut off",
+        "data": data["name"],
+        "data_fingerprint": data["fingerprint"],
+        "command": " ".join(reader.meta("command") or ()),
+        "git_commit": git.get("commit"),
+        "git_dirty": git.get("dirty"),
+        "winner": winner,
+        **{f"version.{package}": version for package, version in (reader.meta("versions") or {}).items()},
+    }
+    status: Status = "RUNNING" if active else _SEARCH_STATUS.get(reason or "", "KILLED")
+    return Tracked(
+        id=hashlib.sha256(identity.encode()).hexdigest()[:32],
+        name=run.directory.resolve().name,
+        status=status,
+        started=started,
+        ended=max([started, *(child.ended for child in children), reader.meta("finished") or started]),
+        scores=_finite(leader, _SEARCH_SCORES),
+        tags=_texts(tags),
+    )
+
+
+def _configuration(
+    configuration: Configuration,
+    row: Row,
+    metric_names: Mapping[str, str],
+    parameter_names: Mapping[str, str],
+    active: bool,
+) -> Tracked:
+    trials = configuration.trials
+    curves = tuple(_points(configuration, metric_names))
+    spans = [span for trial in trials if (span := trial_span(trial)) is not None]
+    status: Status = "FAILED" if configuration.state is TrialState.FAILED else "FINISHED"
+    if configuration.state is TrialState.RUNNING:
+        status = "RUNNING" if active else "KILLED"
+    columns = (*RECORDED, *MEASURED, *FAILURE, *REASON)
+    # Name and score of a row have their places; its rank changes with every other configuration.
+    said = {column: row[column] for column in columns if isinstance(row[column], str) and column != "name"}
+    return Tracked(
+        id=configuration.id,
+        name=configuration.name,
+        status=status,
+        started=trials[0].started,
+        ended=max([trials[0].started, *(end for _, end in spans)]),
+        parameters={parameter_names[name]: str(value) for name, value in configuration.values.items()},
+        curves=curves,
+        scores=_finite(row, [column for column in (*RECORDED, *MEASURED) if column != "rank"]),
+        tags=_texts({**said, "seed": configuration.seed}),
+    )
+
+
+def _points(configuration: Configuration, names: Mapping[str, str]) -> Iterable[Point]:
+    for trial in configuration.trials:
+        span = trial_span(trial)
+        if trial.outcome is None or span is None:
+            continue
+        epochs = trial.outcome.epochs
+        begun = span[0] + trial.outcome.build_seconds
+        ends = list(accumulate((epoch.seconds for epoch in epochs), initial=begun))[1:]
+        for epoch, end in zip(epochs, ends, strict=True):
+            for metric, value in epoch.metrics.items():
+                yield Point(names[metric], epoch.number, float(value), min(end, span[1]))
+
+
+def _finite(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, float]:
+    # Cells of the ranked table are finite already, and None where there is no value.
+    return {column: float(value) for column in columns if isinstance(value := row.get(column), int | float)}
+
+
+def _texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in facts.items() if value not in (None, "")}

@@ -1,0 +1,125 @@
+"""What a search says about its space: where to look further, and what not to search again.
+
+Silent where there is too little to go by. It hints at where to look; nothing of it is proof.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from results.ranked.ranking import Source
+from results.ranked.sample import sampled
+from results.text import number
+from results.verdicts.changes import widened
+from results.verdicts.evidence import Evidence, collect
+from results.verdicts.rules import Searched, at_edge, never_won, no_effect
+from search.files.rundir import open_run
+from search.record.configuration import Configuration, configurations, ranked
+from spaces import SearchSpec
+from spaces.dimensions import Choice, Dimension, Fixed, Range, plain
+
+_MIN_CONFIGURATIONS = 10
+
+
+class Rule(StrEnum):
+    """Why something is advised."""
+
+    EDGE = "edge"
+    """The best configurations pile up at an end of a range, and values beyond are allowed."""
+    NEVER_WON = "never won"
+    """A choice, or the third of a range, that was tried often and is never among the best quarter."""
+    NO_EFFECT = "no effect"
+    """The score does not depend on it, as far as can be seen."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One piece of advice.
+
+    Attributes:
+        rule: Why.
+        setting: Dotted key in the space file, for example `training.learning_rate`.
+        message: The observation and what to do, in one sentence.
+        change: What the space file would say there, plain data. Later advice on the same setting includes
+            earlier.
+    """
+
+    rule: Rule
+    setting: str
+    message: str
+    change: Any
+
+
+def advise(run: Source) -> list[Advice]:
+    """Advice from a run; see `advise_on`.
+
+    Raises:
+        RunError: There is no run, or it is damaged.
+        SpaceError: Its space file is damaged.
+    """
+    opened = open_run(run)
+    with opened.read() as reader:
+        objective = reader.meta("objective")
+        found = configurations(sampled(reader, reader.marks(), objective["direction"]))
+    return advise_on(opened.spec, found, objective["name"], objective["direction"])
+
+
+def advise_on(spec: SearchSpec, found: Iterable[Configuration], objective: str, direction: str) -> list[Advice]:
+    """Advice from configurations, in the order of the space file; empty below 10 scored ones.
+
+    The rules are those of `results.rules`. The edge rule looks at the best tenth (3 to 10 configurations); the
+    other two compare at least 20 configurations after equally many epochs.
+
+    Args:
+        spec: The space that was searched.
+        found: What was tried; baselines and failures are passed over.
+        objective: The objective's name.
+        direction: `min` or `max`.
+    """
+    order = ranked(found, direction)
+    scored = [c for c in order if not c.baseline and c.failure is None and c.score is not None]
+    if len(scored) < _MIN_CONFIGURATIONS:
+        return []
+    best = scored[: min(10, max(3, math.ceil(len(scored) / 10)))]
+    evidence = collect(scored, objective, direction)
+    return [advice for searched in _searched(spec) for advice in _about(searched, best, evidence)]
+
+
+def _searched(spec: SearchSpec) -> list[Searched]:
+    found: dict[str, Searched] = {}
+    for setting in spec.space.settings:
+        if isinstance(setting.dimension, Choice | Range):
+            key = ".".join(setting.path)
+            names = (*(found[key].names if key in found else ()), setting.name)
+            found[key] = Searched(key, names, setting.kind, setting.dimension)
+    return list(found.values())
+
+
+def _about(searched: Searched, best: Sequence[Configuration], evidence: Evidence | None) -> list[Advice]:
+    advice: list[Advice] = []
+    now: Dimension = searched.dimension
+    for message, piece in never_won(searched, evidence) if evidence else ():
+        left = piece.cut_from(now)
+        if left is not None:
+            now = left
+            advice.append(Advice(Rule.NEVER_WON, searched.key, message, plain(now)))
+    ends: tuple[Literal["low"], Literal["high"]] = ("low", "high")
+    for end in ends:
+        seen = at_edge(searched, best, end)
+        wider = None if seen is None else widened(now, searched.kind, end)
+        if seen is not None and wider is not None:
+            now = wider
+            advice.append(Advice(Rule.EDGE, searched.key, seen, plain(now)))
+    if evidence and not advice:
+        seen = no_effect(searched, evidence)
+        value = next((c.values[name] for c in best for name in searched.names if name in c.values), None)
+        if seen is not None and value is not None:
+            shown = number(value) if isinstance(value, float) else str(value)
+            fixed = Fixed(value, searched.dimension.when)
+            message = f"{seen}: fix it, for example at {shown}"
+            advice.append(Advice(Rule.NO_EFFECT, searched.key, message, plain(fixed)))
+    return advice

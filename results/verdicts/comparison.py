@@ -1,0 +1,120 @@
+"""Several runs side by side: what each searched, what it cost and what it found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from results.ranked.finalists import finalists, winning_configuration
+from results.ranked.measured import test_scores
+from results.ranked.ranking import Source, as_runs, column_names, finite, hyperparameter_order, run_labels
+from results.ranked.tables import Row, Table
+from results.text import cell, visible
+from results.watching.progress import is_active
+from results.watching.walltime import elapsed
+from search.files.rundir import Run
+from search.record.configuration import Configuration, configurations, ranked
+from search.record.trial import TrialKind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_FIXED = (
+    "run", "space", "algorithm", "objective", "direction", "trials", "configurations", "failed", "epochs", "hours",
+    "score", "retrained", "spread", "seeds", "test", "winner", "parameters",
+)  # fmt: skip
+
+
+def compare(runs: Source | Sequence[Source]) -> Table:
+    """One row per run, in the order in which they are given; their objectives may differ.
+
+    Columns: `run`, `space`, `algorithm`, `objective`, `direction`; `trials`, `configurations` and `failed` of the
+    search; `epochs` trained in all, retraining included; `hours` of wall time; `score` (the best of the search,
+    baselines left out); then of the winner, or of the best one while there is no winner: `retrained`, `spread`,
+    `seeds`, `test`, `winner` (name), `parameters`, and the hyperparameters that the winners of all runs have.
+
+    Args:
+        runs: Runs or their directories.
+
+    Raises:
+        RunError: There is no run, or it is damaged.
+    """
+    sources = as_runs(runs)
+    pairs = [_row(source, label) for source, label in zip(sources, run_labels(sources), strict=True)]
+    winners = [winner.values if winner else {} for _, winner in pairs]
+    common = [name for name in hyperparameter_order(winners) if all(name in values for values in winners)]
+    columns = column_names(common, _FIXED, "hp_")
+    rows = tuple(
+        {**row, **{column: finite(values[name]) for name, column in columns.items()}}
+        for (row, _), values in zip(pairs, winners, strict=True)
+    )
+    return Table((*_FIXED, *columns.values()), rows, tuple(columns.values()))
+
+
+def show_comparison(table: Table, console: Console) -> None:
+    """Prints the runs as columns and the facts as rows; the best of each score is emphasised.
+
+    Scores are compared only where all runs have one objective.
+    """
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    grid.add_column("")
+    for row in table.rows:
+        grid.add_column(Text(visible(str(row["run"]))), justify="right", overflow="fold")
+    for name in table.columns[1:]:
+        if all(row[name] is None for row in table.rows):
+            continue
+        best = _best_value(table, name)
+        cells = [
+            Text(cell(name, row[name]), style="bold green" if best is not None and row[name] == best else "")
+            for row in table.rows
+        ]
+        # The cells have their units with them.
+        label = "time" if name == "hours" else visible(name)
+        grid.add_row(Text(label, style="bold"), *cells)
+    console.print(grid)
+
+
+def _best_value(table: Table, name: str) -> Any:
+    objectives = {(row["objective"], row["direction"]) for row in table.rows}
+    values = [value for row in table.rows if isinstance(value := row[name], int | float)]
+    if name not in ("score", "retrained", "test") or len(objectives) > 1 or len(values) < 2:
+        return None
+    return max(values) if table.rows[0]["direction"] == "max" else min(values)
+
+
+def _row(run: Run, label: str) -> tuple[Row, Configuration | None]:
+    with run.read() as reader:
+        trials = reader.trials()
+        objective = reader.meta("objective")
+        chosen = winning_configuration(trials, reader.meta("winner"))
+        found = ranked(configurations(trials), objective["direction"])
+        searched = [c for c in found if not c.baseline]
+        scored = [c for c in searched if c.score is not None]
+        winner = next((c for c in found if c.id == chosen), scored[0] if scored else None)
+        final = {f.configuration: f for f in finalists(trials, objective["direction"], chosen)}
+        finalist = final.get(winner.id) if winner else None
+        tests = test_scores(trials, reader.evaluations(), objective["name"])
+        row: Row = {
+            "run": label,
+            "space": finite(reader.meta("name")),
+            "algorithm": finite(reader.meta("algorithm")),
+            "objective": objective["name"],
+            "direction": objective["direction"],
+            "trials": sum(trial.kind is TrialKind.SEARCH for trial in trials),
+            "configurations": len(searched),
+            "failed": sum(c.failure is not None for c in searched),
+            "epochs": sum(len(trial.outcome.epochs) for trial in trials if trial.outcome),
+            "hours": elapsed(reader, trials, time.time(), is_active(run, reader)) / 3600,
+            "score": finite(scored[0].score) if scored else None,
+            "retrained": finalist.mean if finalist else None,
+            "spread": finalist.spread if finalist else None,
+            "seeds": finalist.seeds if finalist else None,
+            "test": finite(tests.get(winner.id)) if winner else None,
+            "winner": winner.name if winner else None,
+            "parameters": winner.parameters if winner else None,
+        }
+        return row, winner

@@ -1,0 +1,1 @@
+"""How far a run is, and where its time went."""

@@ -1,0 +1,94 @@
+"""Checkpoint files: arrays in an npz file, written beside and renamed, checked by digest when read.
+
+A plain npz (no pickle) is used rather than Keras's own formats because it holds the weights and the whole optimizer
+in one write, is read without building anything, and fails with an ordinary `OSError` on a full disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from search.errors import CheckpointError, DiskError
+from search.files import arrays, atomic
+from search.record.trial import Checkpoint
+
+Arrays = Mapping[str, Sequence[np.ndarray]]
+
+_CHUNK = 1 << 20
+
+
+def write(run: Path, file: str, groups: Arrays, epoch: int) -> Checkpoint:
+    """Writes groups of arrays so that the file is either complete or not there.
+
+    Args:
+        run: The run directory.
+        file: Path of the checkpoint relative to it.
+        groups: Group name, for example `weights`, to its arrays in order.
+        epoch: The epoch after which they were taken.
+
+    Raises:
+        DiskError: It cannot be written; a file of that name from before is untouched.
+    """
+    target = run / file
+    named: dict[str, Any] = {f"{name}/{i}": a for name, group in groups.items() for i, a in enumerate(group)}
+    try:
+        with atomic.replacing(target) as stream:
+            np.savez(stream, **named)
+        return Checkpoint(file, target.stat().st_size, _digest(target), epoch)
+    except OSError as error:
+        raise DiskError(f"{target}: cannot be written ({error.strerror or error})") from error
+
+
+def read(run: Path, checkpoint: Checkpoint) -> dict[str, list[np.ndarray]]:
+    """The groups of arrays that `write` was given.
+
+    Raises:
+        CheckpointError: The file is missing, torn, changed since, or lies outside the run directory.
+    """
+    path = _found(run, checkpoint)
+    try:
+        return _grouped(arrays.load(path))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+
+
+def intact(run: Path, checkpoint: Checkpoint) -> bool:
+    """Whether the file is there as it was recorded."""
+    try:
+        _found(run, checkpoint)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _found(run: Path, checkpoint: Checkpoint) -> Path:
+    path = run / checkpoint.file
+    if not path.resolve().is_relative_to(run.resolve()):
+        raise CheckpointError(f"{checkpoint.file}: lies outside the run directory")
+    try:
+        if path.stat().st_size != checkpoint.bytes or _digest(path) != checkpoint.digest:
+            raise CheckpointError(f"{path}: not the file that was recorded (torn or changed)")
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+    return path
+
+
+def _grouped(stored: Mapping[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
+    groups: dict[str, dict[int, np.ndarray]] = {}
+    for name, array in stored.items():
+        group, index = name.rsplit("/", 1)
+        groups.setdefault(group, {})[int(index)] = array
+    return {group: [arrays[i] for i in sorted(arrays)] for group, arrays in groups.items()}
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,104 @@
+"""One process at a time works on a run directory.
+
+The lock is the kernel's lock on an open file, so it vanishes with its holder however that ends; a file that is left
+behind locks nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from search.errors import RunError
+from search.files import layout
+
+# Characters of a lock file that are read: it names one process.
+_LONGEST = 4096
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that a lock file names.
+
+    Attributes:
+        host: Name of its machine.
+        pid: Its process id there.
+    """
+
+    host: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+    def alive(self) -> bool:
+        """Whether it is there; a process on another machine is believed to be."""
+        return self.host != socket.gethostname() or is_alive(self.pid)
+
+
+def holder(directory: Path) -> Holder | None:
+    """Who locked a run directory last, going or gone; None where the lock file is missing or names nobody."""
+    try:
+        with open(directory / layout.LOCK, encoding="utf-8") as stream:
+            held = json.loads(stream.read(_LONGEST))
+        host, pid = held["host"], held["pid"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    # Below 1 a process id stands for groups of processes, which are always there.
+    return Holder(host, pid) if isinstance(host, str) and type(pid) is int and pid > 0 else None
+
+
+def is_alive(pid: int) -> bool:
+    """Whether this machine has a process with this id, which is above 0."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        # It is somebody else's.
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+class RunLock:
+    """Holds a run directory while used as a context manager.
+
+    Args:
+        directory: The run directory; it exists.
+
+    Raises:
+        RunError: On entry, if another process holds it; names its host and process id.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / layout.LOCK
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise RunError(f"{self._path.parent}: cannot be written ({error.strerror})") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            first = holder(self._path.parent) or "another process"
+            raise RunError(f"{self._path.parent}: already in use by {first}; it must end first") from error
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(vars(Holder(socket.gethostname(), os.getpid()))).encode())
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,109 @@
+"""A run directory as an object: what `search.run` returns and what every reading command starts from."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import spaces
+from search.errors import RunError
+from search.files import layout
+from search.files.store import RunReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_READING_SIDE = "results"
+"""The package that reads runs, looked up by this name when it is asked for: nothing here is built on it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One search with everything it has left behind.
+
+    Attributes:
+        directory: The run directory.
+    """
+
+    directory: Path
+
+    def read(self) -> RunReader:
+        """Opens the run store for reading; use it as a context manager. Works while the search is running.
+
+        Everything that is read through it is of one moment, whatever is committed meanwhile.
+        """
+        return RunReader(self.directory, snapshot=True)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Run]:
+        """The run as it stands now: within the block, every `read` of what it gives shows the same moment."""
+        with self.read() as reader:
+            yield _Standing(self.directory, reader)
+
+    @property
+    def spec(self) -> spaces.SearchSpec:
+        """The space file of the run, as it was frozen when the run began."""
+        return spaces.load(self.directory / layout.SPACE)
+
+    @property
+    def promised(self) -> float | None:
+        """The Unix time by which the run was last said to be done, if that is still to come."""
+        with self.read() as reader:
+            until: float | None = reader.meta("until")
+        return until if until is not None and until > time.time() else None
+
+    def table(
+        self,
+        *,
+        where: str | None = None,
+        sort: str | None = None,
+        top: int | None = None,
+        columns: Sequence[str] | None = None,
+        epochs: bool = False,
+    ) -> pd.DataFrame:
+        """The ranked table, best first: what `results.table` gives for this run, with the same arguments and errors."""
+        table = import_module(_READING_SIDE).table
+        return table(self, where=where, sort=sort, top=top, columns=columns, epochs=epochs)
+
+
+@dataclass(frozen=True)
+class _Standing(Run):
+    """A run at one moment."""
+
+    reader: RunReader
+
+    def read(self) -> RunReader:
+        return self.reader
+
+
+def open_run(run: Run | str | Path) -> Run:
+    """The run in a directory.
+
+    Raises:
+        RunError: There is none, or its store cannot be read.
+    """
+    if isinstance(run, Run):
+        return run
+    directory = Path(run)
+    RunReader(directory).close()
+    return Run(directory)
+
+
+def require_inside(directory: Path) -> None:
+    """Refuses a run directory from which a link leads out: what is written or deleted in it would be elsewhere.
+
+    Raises:
+        RunError: There is such a link.
+    """
+    root = directory.resolve()
+    for folder, folders, files in os.walk(directory):
+        for entry in (*folders, *files):
+            path = Path(folder, entry)
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+                raise RunError(f"{path}: a link that leads out of the run directory; nothing is written through it")

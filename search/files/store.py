@@ -1,0 +1,632 @@
+"""The run store: one SQLite file in WAL mode that holds all a table or a report needs.
+
+`RunReader` answers questions and works while a search is writing; `RunStore` adds the writing. A finished trial
+and the oracle's state are one transaction, so that after a crash either both are there or neither is.
+Reading needs neither TensorFlow nor pandas.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from search.errors import DiskError, RunError
+from search.files import door, layout, recorded, storefile
+from search.files.rows import Rows
+from search.record import jsondata
+from search.record.marks import Mark, are_whole, mark
+from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
+
+_VERSION = 2
+_READABLE = (1, 2)
+"""Version 1 wrote the oracle's whole state each time. A store of it is brought up to date when it is written again."""
+
+_LOG = "log"
+_LOG_TABLE = "CREATE TABLE oracle_log (position INTEGER PRIMARY KEY, entry TEXT NOT NULL);"
+
+_TRIAL_COLUMNS = """
+    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, configuration TEXT NOT NULL, kind TEXT NOT NULL,
+    name TEXT NOT NULL, "values" TEXT NOT NULL, settings TEXT NOT NULL, seed INTEGER NOT NULL,
+    epochs_from INTEGER NOT NULL, epochs_to INTEGER NOT NULL, parent TEXT, state TEXT NOT NULL, outcome TEXT,
+    started REAL NOT NULL, finished REAL, oracle TEXT, note TEXT NOT NULL"""
+
+# Of the outcome, what answers questions about all trials of a long run.
+_IN_BRIEF = {
+    "score": "REAL",
+    "parameters": "INTEGER",
+    "seconds": "REAL",
+    "build_seconds": "REAL",
+    "stopped": "TEXT",
+    "failure": "TEXT",
+    "epochs": "INTEGER NOT NULL DEFAULT 0",
+}
+
+_SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trial ({_TRIAL_COLUMNS}, {", ".join(f"{name} {kind}" for name, kind in _IN_BRIEF.items())});
+CREATE TABLE epoch (
+    trial TEXT NOT NULL REFERENCES trial(id), number INTEGER NOT NULL, metrics TEXT NOT NULL,
+    seconds REAL NOT NULL, train_seconds REAL NOT NULL, PRIMARY KEY (trial, number)) WITHOUT ROWID;
+CREATE TABLE oracle (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);
+{_LOG_TABLE}
+CREATE TABLE evaluation (
+    trial TEXT PRIMARY KEY REFERENCES trial(id), part TEXT NOT NULL, metrics TEXT NOT NULL,
+    "rows" INTEGER NOT NULL, seconds REAL NOT NULL, file TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, level TEXT NOT NULL, message TEXT NOT NULL);
+"""
+
+_EARLIER_TABLES = f"CREATE TABLE trial ({_TRIAL_COLUMNS});"
+_FROM_VERSION_1 = (
+    _LOG_TABLE,
+    *(f"ALTER TABLE trial ADD COLUMN {name} {kind}" for name, kind in _IN_BRIEF.items()),
+    "UPDATE trial SET epochs = (SELECT count(*) FROM epoch WHERE trial = trial.id)",
+    """UPDATE trial SET score = json_extract(outcome, '$.score'), parameters = json_extract(outcome, '$.parameters'),
+    seconds = json_extract(outcome, '$.seconds'), build_seconds = json_extract(outcome, '$.build_seconds'),
+    stopped = json_extract(outcome, '$.stopped'), failure = json_extract(outcome, '$.failure.reason')
+    WHERE json_valid(outcome)""",
+)
+
+_COLUMNS = (
+    'id, configuration, kind, name, "values", settings, seed, epochs_from, epochs_to, parent, state, outcome, '
+    "started, finished, oracle, note"
+)
+
+
+LONG = 2_000
+"""Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
+
+_AT_ONCE = 500
+_MARKS = ", ".join(Mark._fields)
+_FIRST_VALUES = 'SELECT id, "values" FROM trial WHERE id = configuration ORDER BY position'
+_NUMBERS = re.compile(r'(?<!\\)":-?[0-9][0-9.eE+-]*')
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A final model measured once on rows that the search never saw.
+
+    Attributes:
+        trial: Id of the trial whose model it is.
+        part: `test`, or `validation` where the data has no test part.
+        metrics: Name to value, for example `accuracy` and `loss`.
+        rows: Number of rows.
+        seconds: Wall time of the predictions.
+        file: npz file relative to the run directory: `predictions` (rows, outputs), `labels`.
+        at: Unix time.
+    """
+
+    trial: str
+    part: str
+    metrics: Mapping[str, float]
+    rows: int
+    seconds: float
+    file: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """Time that was spent on a run besides its trials and evaluations.
+
+    Attributes:
+        what: What was done, for example `export`.
+        started: Unix time.
+        ended: Unix time.
+    """
+
+    what: str
+    started: float
+    ended: float
+
+
+LEVELS = ("info", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Event:
+    """A warning or a milestone of the run, in words; `level` is one of `LEVELS`."""
+
+    at: float
+    level: str
+    message: str
+
+
+class RunReader:
+    """Read access to a run directory's store.
+
+    What is damaged is left out and told in a `DamageWarning`, so that all the rest can be shown.
+
+    Args:
+        directory: The run directory.
+        snapshot: Whether everything is read as it was when the first question was asked, however much is
+            written meanwhile.
+        strict: Whether anything that is damaged is an error instead: nothing is built on half a record.
+
+    Raises:
+        RunError: There is no run, or its store is damaged or from another version. Every question raises it if
+            nothing of what it asks for can be read.
+    """
+
+    _file = layout.STORE
+
+    def __init__(self, directory: Path, *, snapshot: bool = False, strict: bool = False) -> None:
+        self.directory = Path(directory)
+        self._held = 0
+        self._copy: Any = None
+        # What a snapshot has read, and need not read again.
+        self._kept: list[Trial] | None = None
+        self._known: dict[str, Trial] = {}
+        self._marks: list[Mark] | None = None
+        self._connection = self._connect()
+        self._table = Rows(self._connection, self._path, strict)
+        try:
+            self._require_version()
+            storefile.require_tables(self._connection, self._path, _SCHEMA + _EARLIER_TABLES)
+            if snapshot:
+                self._connection.execute("BEGIN")
+        except BaseException:
+            self.close()
+            raise
+        self._frozen = snapshot
+
+    @property
+    def _path(self) -> Path:
+        return self.directory / self._file
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._path.is_file():
+            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
+        connection, self._copy = storefile.open_for_reading(self._path)
+        return connection
+
+    def _require_version(self) -> None:
+        try:
+            self._version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            raise storefile.not_a_store(self._path, error) from error
+        if self._version not in _READABLE:
+            raise RunError(
+                f"{self._path}: written by another version (store version {self._version}, "
+                f"this program reads {' and '.join(str(version) for version in _READABLE)})"
+            )
+
+    def close(self) -> None:
+        """Closes the file; the object is of no use afterwards."""
+        self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    def __enter__(self) -> Self:
+        self._held += 1
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        # One that is handed on while it is open is closed by whoever opened it.
+        self._held -= 1
+        if not self._held:
+            self.close()
+
+    def meta(self, key: str, default: Any = None) -> Any:
+        """The fact recorded under `key`, or `default`.
+
+        Raises:
+            RunError: It is missing or damaged, and nothing can be said about a run without it.
+        """
+        rows = self._table.rows("meta", ("key",), "value", "key = ?", (key,))
+        values = self._table.checked("meta", [(key, *row) for row in rows], lambda row: _fact(*row))
+        if not values and key in recorded.ESSENTIAL:
+            raise RunError(f"{self._path}: damaged: meta has no {key} that can be read")
+        return values[0] if values else default
+
+    def trials(self, *kinds: TrialKind) -> list[Trial]:
+        """The trials of these kinds (of all, if none is named), in the order in which they were asked for."""
+        if self._kept is None:
+            found = self._read(*_of_kinds(() if self._frozen else kinds))
+            if not self._frozen:
+                return found
+            self._kept = found
+        return [trial for trial in self._kept if not kinds or trial.kind in kinds]
+
+    def _read(self, where: str, given: tuple[str, ...]) -> list[Trial]:
+        with self._table.one_state():
+            epochs = self._epochs(where and f"trial IN (SELECT id FROM trial WHERE {where})", given)
+            rows = self._table.rows("trial", ("position",), _COLUMNS, where, given)
+        found = self._table.checked("trial", rows, lambda row: door.trial(row, epochs.get(row[0], ())))
+        return self._descended(found)
+
+    def each_trial(self, *kinds: TrialKind) -> Iterator[Trial]:
+        """As `trials`, but one after the other: those of a long night are too many to be held at the same time."""
+        for (trial_id,) in self._table.rows("trial", ("position",), "id", *_of_kinds(kinds)):
+            found = self.trial(trial_id)
+            if found is not None:
+                yield found
+
+    def some(self, ids: Iterable[str]) -> list[Trial]:
+        """The trials with these ids, which are given in the order in which they were asked for."""
+        wanted = list(ids)
+        known = self._known if self._frozen else {}
+        unknown = [trial_id for trial_id in wanted if trial_id not in known]
+        for start in range(0, len(unknown), _AT_ONCE):
+            part = tuple(unknown[start : start + _AT_ONCE])
+            known.update((trial.id, trial) for trial in self._read(f"id IN ({','.join('?' * len(part))})", part))
+        return [known[trial_id] for trial_id in wanted if trial_id in known]
+
+    def running(self, *kinds: TrialKind) -> list[Trial]:
+        """The trials of these kinds that were asked for and have no end yet, in order; nothing else is read."""
+        where, given = _of_kinds(kinds)
+        where = " AND ".join(part for part in (where, "state = ?") if part)
+        ids = self._table.rows("trial", ("position",), "id", where, (*given, TrialState.RUNNING))
+        return [trial for (trial_id,) in ids if (trial := self.trial(trial_id)) is not None]
+
+    def trial(self, trial_id: str) -> Trial | None:
+        """The trial with this id, or None."""
+        with self._table.one_state():
+            epochs = self._epochs("trial = ?", (trial_id,))
+            rows = self._table.rows("trial", ("position",), _COLUMNS, "id = ?", (trial_id,))
+        found = self._table.checked("trial", rows, lambda row: door.trial(row, epochs.get(row[0], ())))
+        return found[0] if found else None
+
+    def marks(self) -> list[Mark]:
+        """All trials in brief, in the order in which they were asked for."""
+        if self._marks is not None:
+            return self._marks
+        found = self._in_brief()
+        if self._frozen:
+            self._marks = found
+        return found
+
+    def _in_brief(self) -> list[Mark]:
+        if self._is_long:
+            rows = self._table.undamaged(f"SELECT {_MARKS} FROM trial ORDER BY position")
+            if rows is not None and are_whole(rows):
+                return list(map(Mark._make, rows))
+        return [mark(trial) for trial in self.trials()]
+
+    @property
+    def count(self) -> int:
+        """Number of trials."""
+        return self._table.count("trial", ("position",))
+
+    @property
+    def _is_long(self) -> bool:
+        return self._version == _VERSION and self.count >= LONG
+
+    def first_names(self) -> dict[str, tuple[str, ...]]:
+        """Configuration id to the names of its hyperparameters, for all configurations."""
+        rows = self._table.undamaged(_FIRST_VALUES) if self._is_long else None
+        if rows is not None:
+            with suppress(door.Damaged, TypeError):
+                return _names(rows)
+        return {configuration: tuple(values) for configuration, values in self.first_values()}
+
+    def first_values(self) -> Iterator[tuple[str, Mapping[str, Scalar]]]:
+        """Configuration id to the values of its first trial, for all configurations."""
+        if not self._is_long:
+            yield from ((trial.id, trial.values) for trial in self.trials() if trial.id == trial.configuration)
+            return
+        rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
+        yield from self._table.checked("trial", rows, lambda row: (row[0], door.hyperparameters("values", row[1])))
+
+    def oracle_state(self) -> dict[str, Any] | None:
+        """What the oracle's `memory` gave at the last commit (its `get_state` in a store of version 1), or None."""
+        with self._table.one_state():
+            states = self._table.rows("oracle", ("id",), "state")
+            entries = self._table.rows("oracle_log", ("position",), "entry") if self._version > 1 else []
+        found = self._table.checked("oracle", states, lambda row: door.mapping("state", door.parsed("state", row[0])))
+        if not found:
+            return None
+        log = self._table.checked("oracle_log", entries, lambda row: door.parsed("entry", row[0]))
+        return {**found[0], _LOG: log} if log else found[0]
+
+    def evaluations(self) -> list[Evaluation]:
+        """The final models' evaluations, oldest first."""
+        rows = self._table.rows("evaluation", ("trial",), 'trial, part, metrics, "rows", seconds, file, at')
+        return sorted(self._table.checked("evaluation", rows, _evaluation), key=lambda evaluation: evaluation.at)
+
+    def work(self) -> list[Work]:
+        """What was done besides trials and evaluations, oldest first; older versions recorded nothing of it."""
+        return [Work(one["what"], one["started"], one["ended"]) for one in self.meta("work", [])]
+
+    def events(self) -> list[Event]:
+        """Warnings and milestones, oldest first."""
+        return self._table.checked("event", self._table.rows("event", ("id",), "id, at, level, message"), _event)
+
+    def require_sound(self) -> None:
+        """Reads everything there is, down to the pages of the file.
+
+        Raises:
+            RunError: Something is damaged, and this is a strict reader.
+        """
+        problems = self._connection.execute("PRAGMA integrity_check(1)").fetchall()
+        if problems != [("ok",)]:
+            self._table.damaged("file", [str(problem).splitlines()[0] for (problem,) in problems])
+        for (key,) in self._table.rows("meta", ("key",), "key"):
+            self.meta(key)
+        for read in (self.trials, self.oracle_state, self.evaluations, self.work, self.events):
+            read()
+
+    def _epochs(self, where: str, given: tuple[str, ...]) -> dict[str, tuple[Epoch, ...]]:
+        columns = "trial, number, metrics, seconds, train_seconds"
+        rows = self._table.rows("epoch", ("trial", "number"), columns, where, given)
+        found: dict[str, list[Epoch]] = {}
+        for trial, epoch in self._table.checked("epoch", rows, lambda row: (row[0], door.epoch(row[1:]))):
+            found.setdefault(trial, []).append(epoch)
+        return {trial: tuple(epochs) for trial, epochs in found.items()}
+
+    def _descended(self, trials: list[Trial]) -> list[Trial]:
+        """Those whose parent was asked for before them: nothing ever goes round in circles."""
+        position = {trial.id: i for i, trial in enumerate(trials)}
+        kept = [trial for i, trial in enumerate(trials) if position.get(trial.parent or "", -1) < i]
+        if len(kept) < len(trials):
+            lost = sorted({trial.id for trial in trials} - {trial.id for trial in kept})
+            self._table.damaged("trial", [f"{trial}: parent is a later trial" for trial in lost])
+        return kept
+
+
+class RunStore(RunReader):
+    """The only writer of a run's state. Every method is one transaction, on disk when it returns.
+
+    It builds on nothing that is damaged: what it is asked for is read strictly.
+
+    Args:
+        directory: The run directory.
+
+    Every method that writes raises `DiskError` if it cannot, for example on a full disk; nothing of it is then there.
+
+    Where a method takes the oracle's state, the list under `log` in it only grows, and what is stored of it already is
+    not written again.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, strict=True)
+        if self._version < _VERSION:
+            try:
+                with self._transaction() as execute:
+                    for statement in _FROM_VERSION_1:
+                        execute(statement)
+                    execute(f"PRAGMA user_version = {_VERSION}")
+            except BaseException:
+                self.close()
+                raise
+            self._version = _VERSION
+
+    @classmethod
+    def create(
+        cls, directory: Path, meta: Mapping[str, Any], fill: Callable[[RunStore], object] | None = None
+    ) -> RunStore:
+        """Makes a store without trials.
+
+        Args:
+            directory: The run directory; it is made if it is missing.
+            meta: The facts of the run, JSON data.
+            fill: Writes what the store begins with; before it has ended there is no run.
+
+        Raises:
+            RunError: The directory already holds a run, or cannot be written.
+        """
+        directory = Path(directory)
+        path = directory / layout.STORE
+        if path.exists():
+            raise RunError(f"{directory}: already holds a run")
+        # A half-made store must never look like a run: it gets its name when it is complete.
+        making = directory / _Unnamed._file
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            for left_over in directory.glob(f"{making.name}*"):
+                left_over.unlink()
+            connection = sqlite3.connect(making, isolation_level=None)
+            try:
+                connection.executescript(_SCHEMA)
+                connection.executemany(
+                    "INSERT INTO meta VALUES (?, ?)", [(key, jsondata.dumps(value)) for key, value in meta.items()]
+                )
+                connection.execute(f"PRAGMA user_version = {_VERSION}")
+            finally:
+                connection.close()
+            if fill is not None:
+                with _Unnamed(directory) as unnamed:
+                    fill(unnamed)
+            making.rename(path)
+        except (OSError, sqlite3.Error) as error:
+            raise RunError(f"{directory}: cannot be written ({error})") from error
+        return cls(directory)
+
+    def _connect(self) -> sqlite3.Connection:
+        path = self._path
+        if not path.is_file():
+            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            storefile.prepare(connection)
+        except UnicodeDecodeError as error:
+            raise storefile.not_a_store(path, storefile.unreadable(error)) from error
+        except sqlite3.Error as error:
+            raise RunError(f"{path}: cannot be opened for writing ({error})") from error
+        return connection
+
+    def put_meta(self, **facts: Any) -> None:
+        """Records facts of the run, replacing those of the same name."""
+        with self._transaction() as execute:
+            _put_meta(execute, facts)
+
+    def begin(self, trial: Trial, oracle_state: Mapping[str, Any] | None = None) -> None:
+        """Records a trial that is about to run, and the state of the oracle that proposed it."""
+        with self._transaction() as execute:
+            execute(
+                f"INSERT INTO trial ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    trial.id, trial.configuration, trial.kind, trial.name, jsondata.dumps(trial.values),
+                    jsondata.dumps(trial.settings), trial.seed, trial.epochs_from, trial.epochs_to, trial.parent,
+                    trial.state, None, trial.started, trial.finished, _dump(trial.oracle), trial.note,
+                ),
+            )  # fmt: skip
+            _put_oracle(execute, oracle_state)
+
+    def interrupt(self, trial_id: str, outcome: Outcome) -> None:
+        """Records how far a running trial came; it stays `running` and can go on from `outcome.state`."""
+        with self._transaction() as execute:
+            _put_outcome(execute, trial_id, outcome)
+
+    def finish(
+        self,
+        trial_id: str,
+        outcome: Outcome,
+        finished: float,
+        oracle: Mapping[str, Any] | None = None,
+        oracle_state: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Records the end of a trial and the oracle that has learnt of it, together."""
+        state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
+        with self._transaction() as execute:
+            _put_outcome(execute, trial_id, outcome)
+            execute(
+                "UPDATE trial SET state = ?, finished = ?, oracle = COALESCE(?, oracle) WHERE id = ?",
+                (state, finished, _dump(oracle), trial_id),
+            )
+            _put_oracle(execute, oracle_state)
+
+    def tell(
+        self, trial_id: str, oracle: Mapping[str, Any] | None, oracle_state: Mapping[str, Any] | None, **facts: Any
+    ) -> None:
+        """Records that the oracle has learnt of a trial whose end is recorded already, and `facts` as `put_meta`."""
+        with self._transaction() as execute:
+            execute("UPDATE trial SET oracle = COALESCE(?, oracle) WHERE id = ?", (_dump(oracle), trial_id))
+            _put_oracle(execute, oracle_state)
+            _put_meta(execute, facts)
+
+    def update_checkpoints(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Records, by trial id, which checkpoint files are left. Call it before the files are deleted."""
+        with self._transaction() as execute:
+            for trial_id, outcome in outcomes.items():
+                execute(
+                    "UPDATE trial SET outcome = ? WHERE id = ?",
+                    (jsondata.dumps(jsondata.outcome_to_json(outcome)), trial_id),
+                )
+
+    def add_evaluation(self, evaluation: Evaluation) -> None:
+        """Records what a final model reached. A second evaluation of the same model is refused.
+
+        Raises:
+            RunError: The model has been evaluated before.
+        """
+        try:
+            with self._transaction() as execute:
+                execute(
+                    "INSERT INTO evaluation VALUES (?,?,?,?,?,?,?)",
+                    (
+                        evaluation.trial, evaluation.part, jsondata.dumps(evaluation.metrics), evaluation.rows,
+                        evaluation.seconds, evaluation.file, evaluation.at,
+                    ),
+                )  # fmt: skip
+        except sqlite3.IntegrityError as error:
+            raise RunError(f"trial {evaluation.trial} has been evaluated before ({error})") from error
+
+    def add_work(self, work: Work) -> None:
+        """Records time that was spent besides trials and evaluations."""
+        with self._transaction() as execute:
+            done = [*self.meta("work", []), vars(work)]
+            execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", ("work", jsondata.dumps(done)))
+
+    def add_event(self, at: float, level: str, message: str) -> None:
+        """Records a warning or a milestone."""
+        with self._transaction() as execute:
+            execute("INSERT INTO event (at, level, message) VALUES (?, ?, ?)", (at, level, message))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield self._connection.execute
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            # A COMMIT that failed (a full disk, say) may or may not have ended the transaction already.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise DiskError(f"{self.directory / layout.STORE}: cannot be written ({error})") from error
+            raise
+
+
+class _Unnamed(RunStore):
+    """A store that is being made."""
+
+    _file = "run.making"
+
+
+def _names(rows: list[tuple[Any, ...]]) -> dict[str, tuple[str, ...]]:
+    # There are few sets of names, and what the numbers are does not matter: few texts are looked into.
+    shapes = {configuration: _NUMBERS.sub('":0', values) for configuration, values in rows}
+    names = {shape: tuple(door.hyperparameters("values", shape)) for shape in set(shapes.values())}
+    return {configuration: names[shape] for configuration, shape in shapes.items()}
+
+
+def _of_kinds(kinds: tuple[TrialKind, ...]) -> tuple[str, tuple[str, ...]]:
+    """A condition that only these kinds meet, and its parameters; all do where none is named."""
+    return (f"kind IN ({','.join('?' * len(kinds))})" if kinds else ""), kinds
+
+
+def _dump(data: Mapping[str, Any] | None) -> str | None:
+    return None if data is None else jsondata.dumps(data)
+
+
+def _put_meta(execute: Any, facts: Mapping[str, Any]) -> None:
+    for key, value in facts.items():
+        execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, jsondata.dumps(value)))
+
+
+def _put_oracle(execute: Any, state: Mapping[str, Any] | None) -> None:
+    if state is None:
+        return
+    small = {key: value for key, value in state.items() if key != _LOG}
+    execute("INSERT OR REPLACE INTO oracle VALUES (1, ?)", (jsondata.dumps(small),))
+    (known,) = execute("SELECT coalesce(max(position) + 1, 0) FROM oracle_log").fetchone()
+    for position, entry in enumerate(state.get(_LOG, ())[known:], known):
+        execute("INSERT INTO oracle_log VALUES (?, ?)", (position, jsondata.dumps(entry)))
+
+
+def _put_outcome(execute: Any, trial_id: str, outcome: Outcome) -> None:
+    execute("DELETE FROM epoch WHERE trial = ?", (trial_id,))
+    for epoch in outcome.epochs:
+        execute(
+            "INSERT INTO epoch VALUES (?,?,?,?,?)",
+            (trial_id, epoch.number, jsondata.dumps(epoch.metrics), epoch.seconds, epoch.train_seconds),
+        )
+    brief = (
+        outcome.score, outcome.parameters, outcome.seconds, outcome.build_seconds, outcome.stopped,
+        outcome.failure and outcome.failure.reason, len(outcome.epochs),
+    )  # fmt: skip
+    execute(
+        f"UPDATE trial SET outcome = ?, {', '.join(f'{name} = ?' for name in _IN_BRIEF)} WHERE id = ?",
+        (jsondata.dumps(jsondata.outcome_to_json(outcome)), *brief, trial_id),
+    )
+
+
+def _fact(key: str, value: Any) -> Any:
+    return recorded.fact(key, door.parsed("value", value))
+
+
+def _evaluation(row: tuple[Any, ...]) -> Evaluation:
+    trial, part, metrics, rows, seconds, file, at = row
+    return Evaluation(
+        door.name("trial", trial),
+        door.text("part", part),
+        door.measures("metrics", door.parsed("metrics", metrics)),
+        door.whole("rows", rows),
+        door.span("seconds", seconds),
+        door.file_below("file", file, layout.EVALUATION, 1),
+        door.instant("at", at),
+    )
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    _, at, level, message = row
+    if level not in LEVELS:
+        raise door.Damaged(f"level is {ascii(level)[:60]}, none of {', '.join(LEVELS)}")
+    return Event(door.instant("at", at), level, door.text("message", message))

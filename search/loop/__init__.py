@@ -1,0 +1,1 @@
+"""The loop: trials go to the executor, and what they give goes to the store and to observers."""

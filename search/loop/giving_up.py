@@ -1,0 +1,86 @@
+"""When failures say that the cause is not in the configurations, so that training more of them is of no use."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Sequence
+
+from search.record.trial import Failure, FailureReason, Outcome
+
+# The first configurations of a search all failed for one reason.
+_AT_FIRST = 10
+# So many in a row failed for one reason, though others had succeeded: the machine has changed, not the space.
+_LATER = 20
+# So many in a row failed for whatever reasons.
+_FOR_ANY_REASON = 40
+# What lies in a configuration's own values: a search may meet many of them in a row and still find better ones.
+_OF_THE_VALUES = frozenset({FailureReason.OVERSIZED, FailureReason.INVALID, FailureReason.NAN})
+
+
+class Failures:
+    """The failures since the last configuration with a score, in the order in which they ended.
+
+    Attributes:
+        scored: Whether any configuration has a score.
+    """
+
+    def __init__(self) -> None:
+        self.scored = False
+        self._last_score = -math.inf
+        self._since: list[tuple[float, Failure]] = []
+
+    def add(self, outcome: Outcome, ended: float | None = None) -> None:
+        """Takes up the end of a configuration.
+
+        Args:
+            outcome: How it ended.
+            ended: Unix time, by which they are put in order; None: now, after all others.
+        """
+        at = math.inf if ended is None else ended
+        if outcome.failure is not None:
+            if at >= self._last_score:
+                insort(self._since, (at, outcome.failure), key=lambda pair: pair[0])
+        elif outcome.score is not None:
+            self.scored = True
+            self._last_score = max(at, self._last_score)
+            self._since = [pair for pair in self._since if pair[0] > at]
+
+    @property
+    def reason_to_stop(self) -> str | None:
+        """Why no more configurations should be trained, in words; None: there is no such reason."""
+        return reason_to_stop([failure for _, failure in self._since], self.scored)
+
+
+def reason_to_stop(failures: Sequence[Failure], scored: bool) -> str | None:
+    """Why no more configurations should be trained, in words; None: there is no such reason.
+
+    Configurations over a limit of `constraints` were not tried at all and do not count, unless all of them are of
+    one and the same size.
+
+    Args:
+        failures: Of the configurations that ended last, since the last one with a score, in order.
+        scored: Whether any configuration has a score.
+    """
+    tried = [failure for failure in failures if failure.reason is not FailureReason.OVERSIZED]
+    if not tried and len({failure.message for failure in failures}) == 1:
+        tried = list(failures)
+    if len(tried) >= _FOR_ANY_REASON:
+        return f"the last {len(tried)} configurations all failed, the last ({tried[-1].reason}): {tried[-1].message}"
+    if not tried:
+        return None
+    if not scored and len(tried) >= _AT_FIRST and len({failure.reason for failure in tried}) == 1:
+        return f"the first {len(tried)} configurations all failed {_alike(tried)}"
+    last = tried[-_LATER:]
+    reasons = {failure.reason for failure in last}
+    if scored and len(last) == _LATER and len(reasons) == 1 and not reasons & _OF_THE_VALUES:
+        return f"the last {len(last)} configurations all failed {_alike(last)}"
+    return None
+
+
+def _alike(failures: Sequence[Failure]) -> str:
+    last = failures[-1]
+    same = len({failure.message for failure in failures}) == 1
+    if same:
+        return f"in the same way ({last.reason}): {last.message}"
+    return f"for the same reason ({last.reason}), the last: {last.message}"

@@ -1,0 +1,75 @@
+"""Who is told what happens in a run. Every method is called in the process of the search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from search.record.trial import Epoch, Outcome, Trial
+
+
+class Observer:
+    """Does nothing; a base for observers that care for some events only."""
+
+    def phase(self, name: str, expected_trials: int | None) -> None:
+        """A phase begins: `search`, `retraining`, `final training` or `evaluation`.
+
+        `expected_trials` counts what the phase will train if all goes well; None where nobody knows.
+        """
+
+    def started(self, trial: Trial) -> None:
+        """A trial has been recorded and is about to run (again, if the run was interrupted)."""
+
+    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+        """A running trial has finished an epoch; nothing of it is committed yet."""
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        """A trial's end is committed."""
+
+    def interrupted(self, trial: Trial, outcome: Outcome) -> None:
+        """A running trial was stopped on request; its epochs so far are committed."""
+
+    def message(self, level: str, text: str) -> None:
+        """Something a person should know; `level` is `info`, `warning` or `error`."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class Observers(Observer):
+    """Passes everything on, in order.
+
+    An observer that raises is told nothing more: a full disk under the log file, or a mistake in somebody's view, must
+    not end the night. The others are told of it.
+    """
+
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self._observers = list(observers)
+
+    def phase(self, name: str, expected_trials: int | None) -> None:
+        self._tell(lambda observer: observer.phase(name, expected_trials))
+
+    def started(self, trial: Trial) -> None:
+        self._tell(lambda observer: observer.started(trial))
+
+    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+        self._tell(lambda observer: observer.epoch(trial, epoch))
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        self._tell(lambda observer: observer.finished(trial, outcome))
+
+    def interrupted(self, trial: Trial, outcome: Outcome) -> None:
+        self._tell(lambda observer: observer.interrupted(trial, outcome))
+
+    def message(self, level: str, text: str) -> None:
+        self._tell(lambda observer: observer.message(level, text))
+
+    def close(self) -> None:
+        self._tell(lambda observer: observer.close())
+
+    def _tell(self, what: Callable[[Observer], None]) -> None:
+        for observer in list(self._observers):
+            try:
+                what(observer)
+            except Exception as error:
+                self._observers.remove(observer)
+                self.message("warning", f"{type(observer).__name__} stops: {type(error).__name__}: {error}")

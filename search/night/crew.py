@@ -1,0 +1,147 @@
+"""Makes the executor of a run: the asking process, or workers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from search.budget import Budget
+from search.executors import Executor, InlineExecutor, shared_data, sizing
+from search.executors.pool import WorkerPool
+from search.night import workforce
+from search.night.workforce import Workforce
+from search.phases.schedule import planned
+from search.record import environment
+from search.record.trial import Trial
+from search.training.trainer import Trainer
+from spaces import Dataset, SearchSpec, Settings
+
+# Loading TensorFlow in the workers costs some seconds of all cores; shorter searches are faster without them.
+_WORTH_SECONDS = 60.0
+_MEASURED_SECONDS = 1.5
+
+
+class Crew:
+    """Makes executors for one run.
+
+    Args:
+        run: The run directory.
+        spec: The space file.
+        data: The data set.
+        threads: Threads of one operation.
+        budget: The time of the sitting.
+        on_event: Told in words what happens to workers.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        spec: SearchSpec,
+        data: Dataset,
+        threads: int,
+        budget: Budget,
+        on_event: Callable[[str], None],
+    ) -> None:
+        self._run = run
+        self._spec = spec
+        self._data = data
+        self._threads = threads
+        self._budget = budget
+        self._on_event = on_event
+
+    def workers(self, count: int) -> Executor:
+        """Trains in `count` worker processes; 0: in this process."""
+        if count == 0:
+            return InlineExecutor(lambda: Trainer(self._run, self._data, self._budget.clock))
+        return self._pool(Workforce(count, self._threads))
+
+    @property
+    def must_isolate(self) -> bool:
+        """Whether training in this process is too risky: a user's function may do anything, and a hanging trial can
+        only be ended together with its process."""
+        limits = self._spec.limits
+        limited = limits.seconds_per_trial is not None or limits.seconds_per_epoch is not None
+        return limited or self._spec.family.startswith("python:")
+
+    def unmeasured(self, past: Iterable[Trial]) -> int:
+        """How many workers pay off for what is left of the search, judged by the trials so far."""
+        past = iter(past)
+        first = list(itertools.islice(past, 1))
+        count = sizing.automatic(len(environment.gpus()))
+        least = 1 if self.must_isolate else 0
+        left = self._budget.left
+        if count == 1 or (not first and workforce.is_short(self._spec, self._data, timed=left is not None)):
+            return least
+        expected = seconds_left(self._spec, itertools.chain(first, past), left)
+        return count if expected is None or expected > _WORTH_SECONDS else least
+
+    def measured(self) -> tuple[Executor, Workforce, str]:
+        """Lets few workers with many threads and many workers with one thread train the same configuration in turn.
+
+        Returns:
+            The faster ones as an executor, what they are, and the reason in words.
+        """
+        gpus = environment.gpus()
+        most = sizing.automatic(len(gpus))
+        choices = workforce.candidates(environment.cores(), most)
+        settings = workforce.representative(self._spec, self._data)
+        if gpus or len(choices) == 1 or settings is None:
+            only = Workforce(most, self._threads)
+            return self._pool(only), only, f"training in {only}"
+        few, many = choices
+        # One after the other, so that no more workers are in memory than will train.
+        few_pool, few_pace = self._paced(few, settings)
+        few_pool.shutdown()
+        many_pool, many_pace = self._paced(many, settings)
+        # Of equals the larger number: while one of them builds a model, the others train.
+        if many_pace >= few_pace:
+            reason = f"training in {many}: {many_pace:,.0f} rows a second, against {few_pace:,.0f} with {few}"
+            return many_pool, many, reason
+        many_pool.shutdown()
+        reason = f"training in {few}: {few_pace:,.0f} rows a second, against {many_pace:,.0f} with {many}"
+        return self._pool(few), few, reason
+
+    def _paced(self, choice: Workforce, settings: Settings) -> tuple[WorkerPool, float]:
+        """Workers, and how many rows a second they train together."""
+        pool = self._pool(choice)
+        try:
+            return pool, pool.pace(settings.to_json(), _MEASURED_SECONDS)
+        except BaseException:
+            pool.shutdown()
+            raise
+
+    def _pool(self, choice: Workforce) -> WorkerPool:
+        return WorkerPool(
+            sizing.setups(self._run, shared_data.write(self._run, self._data), choice.threads, choice.workers),
+            sizing.environments(environment.gpus(), choice.workers),
+            sizing.memory_limit(choice.workers, self._spec.limits.memory),
+            self._on_event,
+        )
+
+
+def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) -> float | None:
+    """Expected time of the rest of the search in one process.
+
+    Args:
+        spec: The space file.
+        past: The trials so far.
+        left: Seconds until the run has to be done, or None.
+
+    Returns:
+        Seconds, at most `left`; None if nobody can tell.
+    """
+    trials = epochs = 0
+    seconds = training = 0.0
+    for trial in past:
+        if trial.outcome is not None and trial.outcome.epochs:
+            trials += 1
+            epochs += len(trial.outcome.epochs)
+            seconds += trial.outcome.seconds
+            training += sum(epoch.train_seconds for epoch in trial.outcome.epochs)
+    plan = planned(spec, timed=left is not None)
+    if not trials or plan.trials is None or plan.epochs is None:
+        return left
+    overhead = (seconds - training) / trials
+    expected = max(0, plan.trials - trials) * overhead + max(0, plan.epochs - epochs) * training / epochs
+    return expected if left is None else min(expected, left)

@@ -1,0 +1,213 @@
+"""What a person sees while a run goes on: a live view on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from search.clock import Clock, SystemClock
+from search.files.door import harmless
+from search.loop.observer import Observer
+from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind
+
+_LAST_LINES = 6
+_VALUES_SHOWN = 90
+
+
+def make_view(console: Console, objective: str, direction: str, until: float | None = None) -> Observer:
+    """The view that fits the console.
+
+    Args:
+        console: Where to draw; it should write to standard error.
+        objective: Name of the metric that scores a trial.
+        direction: `min` or `max`.
+        until: Unix time by which the run promised to be done, or None.
+    """
+    tally = Tally(objective, direction, until)
+    return LiveView(console, tally) if console.is_terminal else PlainLines(console, tally)
+
+
+class Tally:
+    """Counts of the running phase and the best so far."""
+
+    def __init__(self, objective: str, direction: str, until: float | None, clock: Clock | None = None) -> None:
+        self.objective = objective
+        self.until = until
+        self._sign = 1.0 if direction == "min" else -1.0
+        self._clock = clock or SystemClock()
+        self.phase = ""
+        self.expected: int | None = None
+        self.done = 0
+        self.failed = 0
+        self.best: float | None = None
+        self.best_name = ""
+        self.best_baseline: float | None = None
+        self._trial_seconds = 0.0
+
+    def begin(self, phase: str, expected: int | None) -> None:
+        self.phase, self.expected, self.done = phase, expected, 0
+        self._trial_seconds = 0.0
+
+    def finished(self, trial: Trial, outcome: Outcome) -> bool:
+        """Counts a trial; whether it is the best configuration so far."""
+        self.done += 1
+        self.failed += outcome.failure is not None
+        self._trial_seconds += outcome.seconds
+        if trial.kind not in (TrialKind.SEARCH, TrialKind.BASELINE) or outcome.score is None:
+            return False
+        if trial.kind is TrialKind.BASELINE and self._better(outcome.score, self.best_baseline):
+            self.best_baseline = outcome.score
+        if self._better(outcome.score, self.best):
+            self.best, self.best_name = outcome.score, trial.name or trial.configuration
+            return True
+        return False
+
+    def seconds_left(self) -> float | None:
+        """Expected time to the end of the phase, from the mean of its trials so far; None if nobody can tell."""
+        if self.expected is None or not self.done:
+            guess = None
+        else:
+            mean = self._trial_seconds / self.done
+            guess = mean * max(0, self.expected - self.done)
+        if self.until is None:
+            return guess
+        budget = max(0.0, self.until - self._clock.now())
+        return budget if guess is None else min(guess, budget)
+
+    def _better(self, score: float, than: float | None) -> bool:
+        return than is None or self._sign * score < self._sign * than
+
+
+class PlainLines(Observer):
+    """One line for each event, for logs and pipes."""
+
+    def __init__(self, console: Console, tally: Tally) -> None:
+        self._console = console
+        self._tally = tally
+
+    def phase(self, name: str, expected_trials: int | None) -> None:
+        self._tally.begin(name, expected_trials)
+        expected = "" if expected_trials is None else f", {expected_trials} trials expected"
+        self._print(f"{name}{expected}")
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        best = self._tally.finished(trial, outcome)
+        tally = self._tally
+        count = f"{tally.done}/{tally.expected}" if tally.expected else str(tally.done)
+        self._print(f"[{count}] {finished_line(trial, outcome, tally.objective)}{'  best so far' if best else ''}")
+
+    def interrupted(self, trial: Trial, outcome: Outcome) -> None:
+        self._print(f"{trial.id} interrupted; its epochs are saved")
+
+    def message(self, level: str, text: str) -> None:
+        self._print(f"{level}: {text}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(Text(harmless(line)), soft_wrap=True)
+
+
+class LiveView(Observer):
+    """Progress, what is running, the best so far and the last results, redrawn in place."""
+
+    def __init__(self, console: Console, tally: Tally) -> None:
+        self._console = console
+        self._tally = tally
+        self._running: dict[str, tuple[Trial, Epoch | None]] = {}
+        self._last: deque[Text] = deque(maxlen=_LAST_LINES)
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            console=console,
+        )  # fmt: skip
+        self._task = self._progress.add_task("starting", total=None)
+        self._live = Live(console=console, get_renderable=self._view, refresh_per_second=4, transient=True)
+
+    def phase(self, name: str, expected_trials: int | None) -> None:
+        self._tally.begin(name, expected_trials)
+        self._live.start()
+        self._progress.reset(self._task, description=escape(name), total=expected_trials, completed=0)
+
+    def started(self, trial: Trial) -> None:
+        self._running[trial.id] = trial, None
+
+    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+        self._running[trial.id] = trial, epoch
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        self._running.pop(trial.id, None)
+        best = self._tally.finished(trial, outcome)
+        style = "red" if outcome.failure else "bold green" if best else ""
+        line = finished_line(trial, outcome, self._tally.objective)
+        self._last.append(Text(harmless(line), style=style, no_wrap=True, overflow="ellipsis"))
+        self._progress.update(self._task, completed=self._tally.done)
+
+    def interrupted(self, trial: Trial, outcome: Outcome) -> None:
+        self._running.pop(trial.id, None)
+
+    def message(self, level: str, text: str) -> None:
+        style = {"warning": "yellow", "error": "red"}.get(level, "")
+        self._console.print(Text(harmless(f"{level}: {text}"), style=style))
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _view(self) -> RenderableType:
+        return Group(self._progress, self._summary(), self._trials(), *self._last)
+
+    def _summary(self) -> Text:
+        tally, text = self._tally, Text()
+        if tally.best is not None:
+            text.append(f"best {tally.objective} {tally.best:.4f}", style="bold")
+            text.append(f" by {tally.best_name}")
+            if tally.best_baseline is not None:
+                text.append(f"   best baseline {tally.best_baseline:.4f}")
+        if tally.failed:
+            text.append(f"   {tally.failed} failed", style="red")
+        left = tally.seconds_left()
+        if left is not None:
+            text.append(f"   {tally.phase} ends in about {duration(left)}", style="dim")
+        return text
+
+    def _trials(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for trial, epoch in list(self._running.values()):
+            done = epoch.number if epoch else trial.epochs_from
+            table.add_row(
+                Text(trial.name or trial.id, style="cyan"),
+                Text(f"epoch {done}/{trial.epochs_to}"),
+                Text(_value_text(trial), style="dim", no_wrap=True, overflow="ellipsis"),
+            )
+        return table
+
+
+def finished_line(trial: Trial, outcome: Outcome, objective: str) -> str:
+    """A trial's end in one line."""
+    name = trial.name or trial.id
+    if trial.kind in (TrialKind.CANDIDATE, TrialKind.WINNER):
+        name = trial.id
+    if outcome.failure is not None:
+        return f"{name}: failed, {outcome.failure.reason}: {outcome.failure.message}"
+    score = f"{objective} {outcome.score:.4f}, " if outcome.score is not None else ""
+    total = trial.epochs_from + len(outcome.epochs)
+    why = f" ({outcome.stopped})" if outcome.stopped not in (None, Stop.LENGTH) else ""
+    return f"{name}: {score}{total} epochs{why}, {duration(outcome.seconds)}  {_value_text(trial)}"
+
+
+def duration(seconds: float) -> str:
+    """`3.2 s`, `4 min 05 s` or `2 h 07 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+
+
+def _value_text(trial: Trial) -> str:
+    parts = [f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in trial.values.items()]
+    text = " ".join(parts)
+    return text if len(text) <= _VALUES_SHOWN else text[: _VALUES_SHOWN - 1] + "…"

@@ -1,0 +1,252 @@
+"""`check`: what a search would do, found out before the night: data loaded, models built, counted and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import spaces
+from search.errors import NotReported, SearchFailed
+from search.executors import sizing
+from search.executors.timing import Speed, measure
+from search.oracles import PlannedTrials
+from search.phases import schedule
+from search.phases.schedule import Planned
+from search.record import environment
+from search.training import memory, threads
+from search.training.failures import classify
+from search.training.stopping import unreported
+from spaces import Dataset, SearchSpec, Settings
+
+_SAMPLES = 5
+_SLIVER_ROWS = 300
+_BYTES = 4
+# Weights and the optimizer's slots in a checkpoint to continue from, and the best weights beside it.
+_CHECKPOINT_COPIES = 4
+# Two workers on two cores do not train quite twice as much as one process.
+_WORKER_YIELD = 0.85
+
+
+@dataclass(frozen=True)
+class CheckedModel:
+    """A configuration that was built.
+
+    Attributes:
+        name: `smallest`, `largest`, `sample 1`, ..., or `baseline <name>`.
+        values: Its hyperparameter values.
+        parameters: Of the model, trainable or not; None if it cannot be built.
+        epochs: Its longest training.
+        speed: How fast it trains here; None if it would not be trained.
+        problem: Why it would not be trained, or would give no score, or None.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    parameters: int | None
+    epochs: int
+    speed: Speed | None
+    problem: str | None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the space file names it."""
+        return self.name.startswith("baseline ")
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What `check` found out.
+
+    Attributes:
+        space: Name of the space.
+        algorithm: How it is searched.
+        data: The data set's name, origin and rows.
+        models: The models that were built.
+        configurations: Size of the space; None where a continuous range makes it infinite.
+        groups: Trainings of the search, if nothing fails.
+        planned: Their trials and epochs; None where only time ends the search.
+        workers: Workers that a long search would use here.
+        seconds: Expected time of search and retraining with these workers, early stopping not counted; None where
+            only time ends the search.
+        memory_bytes: For the parameters of the largest model, with gradients and optimizer, in each worker.
+        disk_bytes: For the checkpoints that are kept and those that are being continued.
+        imports: References to Python code that the space file runs, with the file of each.
+    """
+
+    space: str
+    algorithm: str
+    data: Mapping[str, Any]
+    models: tuple[CheckedModel, ...]
+    configurations: int | None
+    groups: tuple[PlannedTrials, ...]
+    planned: Planned
+    workers: int
+    seconds: float | None
+    memory_bytes: int
+    disk_bytes: int
+    imports: tuple[tuple[str, str], ...]
+
+    @property
+    def fails(self) -> bool:
+        """Whether the search would fail: a baseline, or everything else, cannot be trained."""
+        searched = [model for model in self.models if not model.is_baseline]
+        return any(m.problem for m in self.models if m.is_baseline) or all(m.problem for m in searched)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        return {
+            "space": self.space,
+            "algorithm": self.algorithm,
+            "data": dict(self.data),
+            "models": [
+                {**vars(model), "values": dict(model.values), "speed": model.speed and vars(model.speed)}
+                for model in self.models
+            ],
+            "configurations": self.configurations,
+            "planned": [vars(group) for group in self.groups],
+            "trials": self.planned.trials,
+            "epochs": self.planned.epochs,
+            "workers": self.workers,
+            "seconds": self.seconds,
+            "memory_bytes": self.memory_bytes,
+            "disk_bytes": self.disk_bytes,
+            "imports": [{"reference": reference, "file": file} for reference, file in self.imports],
+            "ok": not self.fails,
+        }
+
+
+def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
+    """Loads the data and builds the smallest, the largest, some sampled configurations and every baseline.
+
+    Those that would be trained are timed for a few steps. `timed` says whether the run has to be done by some hour.
+
+    Raises:
+        CodeError: A function of the user's cannot be used.
+        DataError: The data cannot be used.
+        NotReported: No model reports the objective, or another value that the space file names.
+    """
+    threads.configure(threads.for_family(spec.family))
+    data = spaces.load_data(spec)
+    models = _models(spec, data, timed=True)
+    missing = [model.problem for model in models if model.speed is not None]
+    if missing and None not in missing:
+        raise NotReported(missing[0])
+    biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
+    workers = sizing.automatic(len(environment.gpus()))
+    plan = schedule.planned(spec, timed=timed)
+    return Rehearsal(
+        space=spec.name,
+        algorithm=spec.search.algorithm,
+        data={"name": data.name, "origin": data.origin, "rows": _rows(data)},
+        models=tuple(models),
+        configurations=spaces.size(spec),
+        groups=tuple(schedule.groups(spec, timed=timed)),
+        planned=plan,
+        workers=workers,
+        seconds=_expected_seconds(spec, models, plan, workers),
+        memory_bytes=memory.needed(biggest),
+        disk_bytes=_disk_bytes(spec, models),
+        imports=tuple(spaces.imports(spec)),
+    )
+
+
+def first_look(spec: SearchSpec, data: Dataset) -> tuple[list[CheckedModel], int]:
+    """The short form that every search begins with: models are built and counted, nothing is trained.
+
+    Args:
+        spec: The space file.
+        data: The data set.
+
+    Returns:
+        The models that would not be trained, and the bytes that checkpoints are expected to take.
+
+    Raises:
+        SearchFailed: None of the space's own models can be trained.
+    """
+    models = _models(spec, data, timed=False)
+    searched = [model for model in models if not model.is_baseline]
+    if all(model.problem for model in searched):
+        raise SearchFailed(f"no model of this space can be trained; the smallest: {searched[0].problem}")
+    return [model for model in models if model.problem], _disk_bytes(spec, models)
+
+
+def sliver(spec: SearchSpec) -> SearchSpec:
+    """The space cut down to a few seconds: few rows, one epoch, two trials, no baselines."""
+    return spaces.load(
+        spec,
+        (
+            f"data.limit={_SLIVER_ROWS}",
+            "training.epochs=1",
+            "search.max_trials=2",
+            "final.candidates=1",
+            "final.seeds=1",
+            "baselines=[]",
+        ),
+    )
+
+
+def _models(spec: SearchSpec, data: Dataset, *, timed: bool) -> list[CheckedModel]:
+    smallest, largest = spaces.extremes(spec)
+    wanted = [("smallest", smallest), ("largest", largest)]
+    wanted += [(f"sample {i}", values) for i, values in enumerate(spaces.sample(spec, spec.search.seed, _SAMPLES), 1)]
+    named = [(name, spaces.configure(spec, values)) for name, values in wanted]
+    named += [(f"baseline {b.name}", spaces.configure_baseline(spec, b)) for b in spec.baselines]
+    return [_checked(spec, data, name, settings, timed=timed) for name, settings in named]
+
+
+def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
+    """Checkpoints of the configurations that wait to be trained further, of the best, and of the baselines."""
+    sizes = [m.parameters * _BYTES for m in models if m.parameters is not None and not m.problem]
+    mean = sum(sizes) / max(1, len(sizes))
+    waiting = _CHECKPOINT_COPIES * schedule.most_waiting(spec)
+    return int(
+        mean
+        * (waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines) + spec.final.candidates * spec.final.seeds)
+    )
+
+
+def _rows(data: Dataset) -> dict[str, int]:
+    return {
+        "train": len(data.train),
+        "validation": len(data.validation),
+        "test": len(data.test) if data.test is not None else 0,
+    }
+
+
+def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, timed: bool) -> CheckedModel:
+    values, epochs = dict(settings.values), settings.training.epochs
+    parameters: int | None = None
+    try:
+        parameters = spaces.count_parameters(settings, data.info)
+        limit = spec.constraints.parameters
+        if limit is not None and parameters > limit and not name.startswith("baseline "):
+            return CheckedModel(
+                name, values, parameters, epochs, None, f"over the limit of {limit} parameters: never trained"
+            )
+        available = memory.available()
+        if available is not None and memory.needed(parameters) > available:
+            return CheckedModel(name, values, parameters, epochs, None, "does not fit into memory: never trained")
+        if not timed:
+            return CheckedModel(name, values, parameters, epochs, None, None)
+        speed = measure(settings, data)
+        missing = unreported(spec.objective.name, settings.training, speed.reported)
+        return CheckedModel(name, values, parameters, epochs, speed, missing)
+    except Exception as error:
+        return CheckedModel(name, values, parameters, epochs, None, classify(error, settings.family).message)
+
+
+def _expected_seconds(spec: SearchSpec, models: list[CheckedModel], plan: Planned, workers: int) -> float | None:
+    samples = [m.speed for m in models if m.speed is not None and m.name.startswith("sample ")]
+    samples = samples or [m.speed for m in models if m.speed is not None and not m.is_baseline]
+    if plan.trials is None or plan.epochs is None or not samples:
+        return None
+    build = sum(speed.build_seconds for speed in samples) / len(samples)
+    epoch = sum(speed.epoch_seconds for speed in samples) / len(samples)
+    baselines = sum(
+        m.speed.build_seconds + m.epochs * m.speed.epoch_seconds for m in models if m.is_baseline and m.speed
+    )
+    retrainings = spec.final.candidates * spec.final.seeds * (build + spec.max_epochs * epoch)
+    together = plan.trials * build + plan.epochs * epoch + baselines + retrainings
+    yielded = workers if workers == 1 else workers * _WORKER_YIELD
+    return together / yielded + build + spec.max_epochs * epoch

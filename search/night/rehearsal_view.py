@@ -1,0 +1,88 @@
+"""The result of `check` for people."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from search.night.live import duration
+from search.night.rehearsal import CheckedModel, Rehearsal
+from spaces.printable import printable
+
+
+def show(found: Rehearsal, console: Console, budget: float | None = None) -> None:
+    """Prints what a rehearsal found out.
+
+    Args:
+        found: The rehearsal.
+        console: Where to print.
+        budget: Seconds that the run will have, or None.
+    """
+    rows = ", ".join(f"{part} {count}" for part, count in found.data["rows"].items())
+    count = "endless (a continuous range)" if found.configurations is None else str(found.configurations)
+    lines = [
+        ("space", found.space),
+        ("data", f"{found.data['name']} ({found.data['origin']})"),
+        ("rows", rows),
+        *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
+        ("configurations", count),
+        ("search", f"{found.algorithm}, {_planned(found)}"),
+        ("length", _length(found, budget)),
+        ("memory", f"{_size(found.memory_bytes)} for the parameters of the largest model, in each worker"),
+        ("disk", f"{_size(found.disk_bytes)} for checkpoints at most"),
+    ]
+    for label, text in lines:
+        console.print(Text.assemble((f"{label:<16}", "bold"), printable(text)), soft_wrap=True)
+    table = Table("model", "parameters", "s/epoch", "values", box=None, pad_edge=False, header_style="bold")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    for model in found.models:
+        table.add_row(Text(printable(model.name)), _parameters(model), _speed(model), _detail(model))
+    console.print()
+    console.print(table)
+
+
+def _planned(found: Rehearsal) -> str:
+    if found.planned.trials is None:
+        return "until time is up"
+    if found.algorithm == "freeze-thaw":
+        # It decides on the way; the groups say how long it is about.
+        return f"{found.planned.trials} trials, about {found.planned.epochs} epochs without early stopping"
+    groups: dict[int, int] = {}
+    for group in found.groups:
+        groups[group.epochs_to] = groups.get(group.epochs_to, 0) + (group.count or 0)
+    lengths = ", ".join(f"{count} to epoch {epochs}" for epochs, count in sorted(groups.items()))
+    return f"{found.planned.trials} trials, {found.planned.epochs} epochs without early stopping ({lengths})"
+
+
+def _length(found: Rehearsal, budget: float | None) -> str:
+    workers = f"{found.workers} worker{'s' if found.workers > 1 else ''}"
+    if found.seconds is None:
+        text = "until time is up"
+    else:
+        text = f"about {duration(found.seconds)} with {workers}, less with early stopping"
+    if budget is not None:
+        text += f"; the budget is {duration(budget)}"
+    return text
+
+
+def _parameters(model: CheckedModel) -> str:
+    return "" if model.parameters is None else str(model.parameters)
+
+
+def _speed(model: CheckedModel) -> str:
+    return "" if model.speed is None else f"{model.speed.epoch_seconds:.2f}"
+
+
+def _detail(model: CheckedModel) -> Text:
+    if model.problem is not None:
+        return Text(printable(model.problem), style="red")
+    return Text(printable(" ".join(f"{key}={_value(value)}" for key, value in model.values.items())))
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

@@ -1,0 +1,101 @@
+"""Trains one configuration of a run again, from its recorded values and seed."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import spaces
+from search.clock import SystemClock
+from search.errors import RunError
+from search.files.agreement import require_agreement
+from search.files.rundir import Run, open_run
+from search.phases.retraining import fresh_scores
+from search.record.configuration import Configuration, configurations
+from search.record.trial import Outcome, TrialJob, TrialKind
+from search.training import threads
+from search.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A configuration's recorded score beside the one it reached now.
+
+    Attributes:
+        configuration: The record.
+        outcome: The training of now.
+        same_data: Whether the data are those of the run.
+        noise: Standard deviation of the configuration's score over fresh seeds; None where the run has fewer than two.
+    """
+
+    configuration: Configuration
+    outcome: Outcome
+    same_data: bool
+    noise: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """Score of now minus recorded score."""
+        if self.outcome.score is None or self.configuration.score is None:
+            return None
+        return self.outcome.score - self.configuration.score
+
+
+def reproduce(run: Run | str | Path, name: str) -> Reproduction:
+    """Trains a configuration again, for as many epochs as it was trained in the run.
+
+    Args:
+        run: The run.
+        name: A configuration's id, or a baseline's name.
+
+    Raises:
+        RunError: There is no such configuration, or it was never trained.
+        DataError: The data cannot be loaded.
+    """
+    found = open_run(run)
+    with found.read() as reader:
+        known = configurations(reader.trials())
+        scores = fresh_scores(reader.trials(TrialKind.CANDIDATE))
+        objective, data_facts = reader.meta("objective"), reader.meta("data")
+        recorded_threads = reader.meta("threads")
+    configuration = next((c for c in known if name in (c.id, c.name)), None)
+    if configuration is None:
+        raise RunError(f"{found.directory}: no configuration {name!r}; `table` shows their ids and names")
+    if not configuration.epochs:
+        raise RunError(f"{found.directory}: configuration {name!r} was never trained")
+    require_agreement(found, configuration.trials)
+    threads.configure(recorded_threads or 1)
+    data = spaces.load_data(found.spec)
+    with tempfile.TemporaryDirectory() as scratch:
+        outcome = Trainer(Path(scratch), data, SystemClock()).train(
+            TrialJob(
+                trial_id=configuration.id,
+                settings=configuration.settings,
+                seed=configuration.seed,
+                objective=objective["name"],
+                direction=objective["direction"],
+                epochs_from=0,
+                epochs_to=len(configuration.epochs),
+                keep=(),
+            )
+        )
+    fresh = scores.get(configuration.id, [])
+    noise = statistics.stdev(fresh) if len(fresh) > 1 else None
+    return Reproduction(configuration, outcome, data.fingerprint == data_facts["fingerprint"], noise)
+
+
+def summary(found: Reproduction) -> dict[str, Any]:
+    """Both scores and what they can be compared by, as plain data."""
+    return {
+        "configuration": found.configuration.name,
+        "epochs": len(found.configuration.epochs),
+        "recorded_score": found.configuration.score,
+        "score": found.outcome.score,
+        "difference": found.difference,
+        "noise_over_seeds": found.noise,
+        "same_data": found.same_data,
+        "failure": found.outcome.failure.message if found.outcome.failure else None,
+    }

@@ -1,0 +1,332 @@
+"""One sitting of a run: from the space file, or from where the last sitting stopped, to the measured winner."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import spaces
+from search.budget import Budget
+from search.errors import RunError
+from search.executors import Executor, shared_data
+from search.files import atomic, layout
+from search.files.agreement import require_agreement
+from search.files.lock import RunLock
+from search.files.rundir import Run, open_run, require_inside
+from search.files.store import RunReader, RunStore
+from search.loop import disk, housekeeping
+from search.loop.observer import Observer, Observers
+from search.loop.runner import Runner
+from search.night.crew import Crew
+from search.night.logfile import LogFile
+from search.night.rehearsal import CheckedModel, first_look
+from search.night.signals import stop_on_signals
+from search.night.tensorboard import TensorBoardWriter
+from search.night.workforce import Workforce
+from search.phases import evaluation
+from search.phases.evaluation import Evaluate
+from search.phases.final import FinalPhase
+from search.phases.fork import take_over
+from search.phases.horizon import Horizon
+from search.phases.retraining import retrained
+from search.phases.searching import Searching
+from search.phases.winner import winner_is_kept
+from search.record import environment
+from search.record.changes import between
+from search.record.facts import facts
+from search.record.trial import Trial, TrialKind
+from search.training import threads
+from spaces import Dataset, SearchSpec
+
+_VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
+# With less time than this, finding out how to train fast would take too much of it.
+_TIME_TO_MEASURE = 120.0
+
+
+class Workshop(Protocol):
+    """Where a sitting gets its executor from; `Crew` is the real one, and says what each method does."""
+
+    def workers(self, count: int) -> Executor: ...
+
+    def unmeasured(self, past: Iterable[Trial]) -> int: ...
+
+    def measured(self) -> tuple[Executor, Workforce, str]: ...
+
+
+MakeCrew = Callable[[Path, SearchSpec, Dataset, int, Budget, Callable[[str], None]], Workshop]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one sitting is told besides the space file.
+
+    Attributes:
+        budget: The time until everything has to be there.
+        workers: Worker processes; 0: train in this process; None: whatever pays off.
+        fork: Run whose finished trials a new run begins with, or None.
+        check: Whether a new run begins with building some models, which finds mistakes before the night.
+        command: The command line that started it, for the record.
+        space: How the space file was named, for the record.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    workers: int | None = None
+    fork: Run | None = None
+    check: bool = True
+    command: Sequence[str] = ()
+    space: str = ""
+
+
+class Session:
+    """Works on one run directory until the run is finished, interrupted or out of time.
+
+    Args:
+        directory: The run directory.
+        spec: The space file.
+        options: What this sitting is told.
+        observers: Are told what happens, besides the log file and TensorBoard.
+        make_crew: Makes what provides the executors.
+        evaluate: Measures the final models.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        spec: SearchSpec,
+        options: Options,
+        observers: Sequence[Observer] = (),
+        make_crew: MakeCrew = Crew,
+        evaluate: Evaluate = evaluation.evaluate,
+    ) -> None:
+        self._directory = directory
+        self._spec = spec
+        self._options = options
+        self._budget = options.budget
+        self._clock = self._budget.clock
+        self._given = tuple(observers)
+        self._make_crew = make_crew
+        self._evaluate = evaluate
+        self._started = self._clock.now()
+        self._threads = self._recorded_threads() or threads.for_family(spec.family)
+        self._runner: Runner | None = None
+        self._stopping = False
+        self._doubts: list[CheckedModel] = []
+
+    def _recorded_threads(self) -> int | None:
+        """What a run began with it keeps, whatever machine it goes on with."""
+        if not layout.is_run(self._directory):
+            return None
+        with open_run(self._directory).read() as reader:
+            threads: int | None = reader.meta("threads")
+        return threads
+
+    def go(self) -> Run:
+        """Searches, retrains, evaluates.
+
+        Raises:
+            RunError: The directory cannot be used, or holds a run that cannot go on with this space.
+            DataError: The data cannot be loaded, or are not those that the run began with.
+            SearchFailed: No usable configuration; everything known is in the store.
+            DiskError: Something could not be written; everything committed is kept.
+        """
+        # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
+        threads.configure(self._threads)
+        if layout.is_run(self._directory):
+            self._require_ours()
+        data = spaces.load_data(self._spec)
+        horizon = Horizon(self._budget, self._spec, data)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{self._directory}: cannot be made ({error.strerror})") from error
+        with RunLock(self._directory):
+            if not layout.is_run(self._directory):
+                self._create(data)
+            with RunStore(self._directory) as store:
+                self._work(store, data, horizon)
+        return Run(self._directory)
+
+    def _require_ours(self) -> None:
+        """Nothing is written in a run, or built on it, that is damaged or that its space file does not describe."""
+        run = Run(self._directory)
+        require_inside(self._directory)
+        with RunReader(self._directory, snapshot=True, strict=True) as reader:
+            reader.require_sound()
+            trials = reader.trials()
+        require_agreement(run, trials)
+
+    def _create(self, data: Dataset) -> None:
+        spec, options = self._spec, self._options
+        if options.check:
+            self._doubts, checkpoints = first_look(spec, data)
+            disk.require(self._directory, checkpoints + data.train.x.nbytes + data.validation.x.nbytes)
+        self._write_space()
+        origin = options.fork
+        RunStore.create(
+            self._directory,
+            facts(
+                spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
+            ),
+            None if origin is None else lambda store: take_over(origin, store),
+        ).close()
+
+    def _write_space(self) -> None:
+        try:
+            atomic.write_bytes(self._directory / layout.SPACE, spaces.dump(self._spec).encode())
+        except OSError as error:
+            raise RunError(f"{self._directory}: cannot be written ({error.strerror})") from error
+
+    def _compare(self, store: RunStore, data: Dataset, observer: Observer) -> None:
+        """Tells what has changed since the run began; refuses what would mix scores that mean different things."""
+        recorded = store.meta("data")["fingerprint"]
+        if recorded != data.fingerprint:
+            raise spaces.DataError(
+                f"{data.origin}: not the data that this run began with (fingerprint {data.fingerprint[:12]}, "
+                f"recorded {recorded[:12]}); scores on different data cannot be ranked together"
+            )
+        versions, recorded_versions = environment.versions(), store.meta("versions", {})
+        for name in _VERSIONS_THAT_MATTER:
+            if versions.get(name) != recorded_versions.get(name):
+                was, now = recorded_versions.get(name), versions.get(name)
+                observer.message("warning", f"{name} was {was} when the run began and is {now}: numbers may differ")
+        changes = between(Run(self._directory).spec, self._spec)
+        for change in changes:
+            observer.message("info", f"changed since the run began: {change}")
+        refused = [str(change) for change in changes if not change.compatible]
+        if refused:
+            raise RunError(
+                f"{self._directory}: holds a run of a different space; {'; '.join(refused)}. "
+                f"`resume {self._directory}` goes on as it was; `--fork NEW_RUN_DIR` begins a run of the new space "
+                "with what this one has found out"
+            )
+        if changes:
+            self._write_space()
+            if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
+                store.put_meta(phase="search", winner=None)
+
+    def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
+        clock, spec = self._clock, self._spec
+        curves = TensorBoardWriter(
+            self._directory, spec.objective.name, clock, lambda text: observer.message("info", text)
+        )
+        observer = Observers([LogFile(self._directory, clock), curves, *self._given])
+
+        def on_event(text: str) -> None:
+            self._warn(store, observer, text)
+
+        reason = "failed"
+        try:
+            self._compare(store, data, observer)
+            if store.meta("phase") == "done":
+                if winner_is_kept(store):
+                    reason = "done"
+                    return
+                # The final phase makes the model again, and nothing else that is there.
+                store.put_meta(phase="final")
+            for model in self._doubts:
+                observer.message("warning", f"{model.name}: {model.problem}")
+            if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):
+                origin = self._options.fork.directory
+                observer.message("info", f"{len(evidence)} finished trials taken over from {origin}")
+            housekeeping.sweep(self._directory, store)
+            if store.meta("until") is not None and not self._budget.limited:
+                observer.message("info", "the time that was promised for this run is over: it goes on without a limit")
+            store.put_meta(until=self._budget.promised, budget=self._budget.length, exit=None, finished=None)
+            if horizon.doubt is not None:
+                # Said at once: whoever waits for the promised hour can still do something about it.
+                on_event(horizon.doubt)
+            with stop_on_signals(self._stop):
+                crew = self._make_crew(self._directory, spec, data, self._threads, self._budget, on_event)
+                reason = self._phases(store, data, crew, horizon, observer)
+        except KeyboardInterrupt:
+            reason = "interrupted"
+            raise
+        finally:
+            sitting = {
+                "started": self._started,
+                "ended": clock.now(),
+                "command": list(self._options.command),
+                "reason": reason,
+            }
+            with contextlib.suppress(Exception):
+                store.put_meta(sessions=[*store.meta("sessions", []), sitting], exit=reason)
+            observer.close()
+
+    def _warn(self, store: RunStore, observer: Observer, text: str) -> None:
+        store.add_event(self._clock.now(), "warning", text)
+        observer.message("warning", text)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        if self._runner is not None:
+            self._runner.stop()
+
+    def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
+        searching = Searching(self._spec, store, self._budget, observer)
+        executor = self._executor(crew, store, horizon, observer)
+        with self._crewed(executor, store, observer) as runner:
+            if store.meta("phase") == "search":
+                done = retrained(store.trials(TrialKind.CANDIDATE, TrialKind.WINNER))
+                searching.go(runner, lambda best: horizon.search_end(best, done))
+                if self._stopping:
+                    return "interrupted"
+                store.put_meta(phase="final")
+            FinalPhase(
+                self._directory, self._spec, data, store, runner, searching, horizon, observer, self._evaluate
+            ).go()
+        if self._stopping:
+            return "interrupted"
+        store.put_meta(phase="done", finished=self._clock.now())
+        shared_data.remove(self._directory)
+        return "done"
+
+    def _executor(self, crew: Workshop, store: RunStore, horizon: Horizon, observer: Observer) -> Executor:
+        workers, searching = self._options.workers, store.meta("phase") == "search"
+        fixed = self._spec.search.order == "fixed"
+        recorded: int | None = store.meta("fixed_workers") if fixed else None
+        if workers is None:
+            workers = recorded
+        if workers is None:
+            workers = crew.unmeasured(store.each_trial())
+            if workers > 1 and searching and not store.count and self._has_time_to_measure():
+                observer.message("info", "measuring whether few or many workers train this space faster")
+                executor, chosen, why = crew.measured()
+                # Every trial of this run is trained so, also after a resume.
+                store.put_meta(threads=chosen.threads, workers=chosen.workers)
+                if fixed:
+                    store.put_meta(fixed_workers=chosen.workers)
+                observer.message("info", why)
+                horizon.slots, horizon.threads = chosen.workers, chosen.threads
+                return executor
+            if workers > 1:
+                workers = store.meta("workers") or workers
+            observer.message("info", f"training in {Workforce(workers, self._threads)}")
+        if searching and recorded is not None and max(1, recorded) != max(1, workers):
+            observer.message(
+                "warning",
+                f"order: fixed gives the same table for the same number of workers: this run began with {recorded}, "
+                f"and goes on with {workers}",
+            )
+        if fixed and recorded is None:
+            store.put_meta(fixed_workers=workers)
+        horizon.slots, horizon.threads = max(1, workers), self._threads
+        return crew.workers(workers)
+
+    def _has_time_to_measure(self) -> bool:
+        left = self._budget.left
+        return left is None or left > _TIME_TO_MEASURE
+
+    @contextlib.contextmanager
+    def _crewed(self, executor: Executor, store: RunStore, observer: Observer) -> Iterator[Runner]:
+        """A runner that a signal reaches, over an executor that is shut down at the end."""
+        self._runner = Runner(executor, store, self._clock, observer)
+        try:
+            if self._stopping:
+                self._runner.stop()
+            yield self._runner
+        finally:
+            self._runner = None
+            executor.shutdown()

@@ -1,0 +1,76 @@
+"""How training is spread over processes and threads, and when it is worth finding out what is faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import spaces
+from search.phases.schedule import planned
+from search.training import threads
+from spaces import Dataset, SearchSpec, Settings
+
+# Loading TensorFlow in workers costs some seconds of all cores. Dense networks read some 40 million values a second on
+# a core, small convolutional ones 5 million: searches below this take from some seconds to a minute in one process.
+_SHORT_VALUES = 3e8
+_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Workforce:
+    """Processes that train at the same time, and threads of one operation in each; 0 workers: the asking process."""
+
+    workers: int
+    threads: int
+
+    def __str__(self) -> str:
+        if not self.workers:
+            return "this process"
+        processes = f"{self.workers} worker process{'es' if self.workers > 1 else ''}"
+        return f"{processes} with {self.threads} thread{'s' if self.threads > 1 else ''}{self._each}"
+
+    @property
+    def _each(self) -> str:
+        return " each" if self.workers > 1 else ""
+
+
+def candidates(cores: int, most_workers: int) -> list[Workforce]:
+    """Few workers with many threads, and many workers with one thread each; one of them where that is the same.
+
+    Args:
+        cores: Processor cores.
+        most_workers: As many workers as memory allows, at least 1.
+    """
+    wide = min(cores, threads.MOST)
+    few = Workforce(min(most_workers, max(1, cores // wide)), wide)
+    many = Workforce(most_workers, 1)
+    return [few] if few == many else [few, many]
+
+
+def is_short(spec: SearchSpec, data: Dataset, *, timed: bool) -> bool:
+    """Whether the search reads so little data that it is over before workers are up.
+
+    Args:
+        spec: The space file.
+        data: The data set.
+        timed: Whether the run has to be done by some hour.
+    """
+    epochs = planned(spec, timed=timed).epochs
+    return epochs is not None and epochs * float(data.train.x.size) < _SHORT_VALUES
+
+
+def representative(spec: SearchSpec, data: Dataset) -> Settings | None:
+    """Of some configurations of the space the one of middle size; None if none of them can be built."""
+    counted = []
+    for values in spaces.sample(spec, spec.search.seed, _SAMPLES):
+        settings = spaces.configure(spec, values)
+        try:
+            counted.append((spaces.count_parameters(settings, data.info), settings))
+        except Exception:
+            # A user's function may raise anything; the search will say so when it trains such a configuration.
+            continue
+    if not counted:
+        return None
+    order = np.argsort([count for count, _ in counted], kind="stable")
+    return counted[int(order[len(order) // 2])][1]

@@ -1,0 +1,1 @@
+"""What each phase of a run trains, and how long it may: search, retraining, final training, evaluation."""

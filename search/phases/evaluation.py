@@ -1,0 +1,113 @@
+"""Measures final models once on the rows that the search never saw, and keeps what the report needs of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import spaces
+from search.clock import Clock
+from search.files import atomic, layout
+from search.files import checkpoint as checkpoints
+from search.files.store import Evaluation, RunStore
+from search.record.seeds import derive
+from search.record.trial import Checkpoint, Trial
+from spaces import DataInfo, Dataset, Settings
+
+_ROWS_FOR_EXPORT = 64
+_EXAMPLES = 25
+
+
+@dataclass(frozen=True)
+class FinalModel:
+    """A trained model to be measured: the trial it belongs to and the weights that count."""
+
+    trial: Trial
+    weights: Checkpoint
+
+
+Evaluate = Callable[[Path, Dataset, FinalModel, RunStore, Clock, int], None]
+"""Measures a final model and records what it found; arguments as for `evaluate`."""
+
+
+def save_rows(run: Path, data: Dataset) -> None:
+    """Keeps up to 64 raw rows of the test part (of validation, where there is none), to verify exported models."""
+    part = data.test if data.test is not None else data.validation
+    _write(run / layout.TEST_ROWS, x=part.x[:_ROWS_FOR_EXPORT], y=part.y[:_ROWS_FOR_EXPORT])
+
+
+def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock: Clock, seed: int) -> None:
+    """Predicts the test part with a final model and records the metrics. A model measured before is left alone.
+
+    Args:
+        run: The run directory; the predictions go to its evaluation folder.
+        data: The data set; it has a test part.
+        model: The model.
+        store: Where the evaluation is recorded.
+        clock: Tells the time for the record.
+        seed: Seed for the choice of the examples.
+
+    Raises:
+        CheckpointError: The weights cannot be read.
+    """
+    if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
+        return
+    from search.training.engine import Rows, fresh
+
+    settings = Settings.from_json(model.trial.settings).trained()
+    rows = Rows(data.test)
+    engine = fresh(settings, data.info, seed=0)
+    # A user's model may have no variables before it has seen a row.
+    engine.prepare(rows)
+    engine.model.set_weights(checkpoints.read(run, model.weights)["weights"])
+    metrics = engine.evaluate(rows)
+    started = time.perf_counter()
+    predictions = spaces.as_probabilities(engine.predict(rows), settings, data.info)
+    seconds = time.perf_counter() - started
+    examples = _examples(predictions, data, seed)
+    file = layout.evaluation_file(model.trial.id)
+    _write(
+        run / file,
+        predictions=predictions.astype(np.float32),
+        labels=_labels(data.test.y, data.info),
+        examples_index=examples,
+        examples=data.test.x[examples],
+    )
+    store.add_evaluation(Evaluation(model.trial.id, "test", metrics, len(data.test), seconds, file, clock.now()))
+
+
+def _labels(y: np.ndarray, info: DataInfo) -> np.ndarray:
+    return y.argmax(axis=1).astype(np.int32) if info.labels == "one-hot" else y
+
+
+def _examples(predictions: np.ndarray, data: Dataset, seed: int) -> np.ndarray:
+    """Row numbers of 25 random rows, then of the 25 most confident mistakes; ascending within each, no row twice."""
+    assert data.test is not None
+    count = len(data.test)
+    generator = np.random.default_rng(derive(seed, "examples"))
+    chosen = np.sort(generator.permutation(count)[:_EXAMPLES])
+    if data.info.task != "classification":
+        return chosen
+    labels = _labels(data.test.y, data.info)
+    classes, confidence = decided(predictions)
+    wrong = np.flatnonzero(classes != labels)
+    mistakes = wrong[np.argsort(-confidence[wrong], kind="stable")][:_EXAMPLES]
+    return np.concatenate([chosen, np.setdiff1d(mistakes, chosen)]).astype(np.int64)
+
+
+def decided(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and confidences, each of shape (n,), of probabilities of shape (n, classes); (n, 1) means two classes."""
+    if predictions.shape[1] == 1:
+        positive = predictions[:, 0]
+        return (positive >= 0.5).astype(np.int32), np.maximum(positive, 1 - positive)
+    return predictions.argmax(axis=1).astype(np.int32), predictions.max(axis=1)
+
+
+def _write(path: Path, **arrays: Any) -> None:
+    with atomic.replacing(path) as stream:
+        np.savez(stream, **arrays)

@@ -1,0 +1,183 @@
+"""After the search: train the best again with fresh seeds, choose by the mean, make the final model, measure it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from search.errors import CheckpointError, DiskError, SearchFailed
+from search.files.store import RunStore
+from search.loop import housekeeping
+from search.loop.observer import Observer
+from search.loop.runner import Runner, unfinished
+from search.phases import evaluation, timeplan
+from search.phases.evaluation import Evaluate, FinalModel
+from search.phases.horizon import Horizon
+from search.phases.retraining import RetrainingSource, retrained
+from search.phases.searching import Searching
+from search.phases.winner import FinalModels, final_models, final_weights
+from search.record.configuration import Configuration
+from search.record.trial import TrialKind
+from spaces import Dataset, SearchSpec
+
+
+class FinalPhase:
+    """Finds and makes the winner. Everything that the store has already is not done again.
+
+    Where a search was ended by time and there turns out to be more of it than retraining needs, the search goes on,
+    and what it finds is retrained too; a rest that is too short for that goes into more seeds, and after the final
+    training into further trials.
+
+    Args:
+        run: The run directory.
+        spec: The space file.
+        data: The data set.
+        store: The run store.
+        runner: Trains.
+        searching: The search, to go on with.
+        horizon: Tells how much time is left.
+        observer: Is told what happens.
+        evaluate: Measures the final models.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        spec: SearchSpec,
+        data: Dataset,
+        store: RunStore,
+        runner: Runner,
+        searching: Searching,
+        horizon: Horizon,
+        observer: Observer,
+        evaluate: Evaluate,
+    ) -> None:
+        self._run = run
+        self._spec = spec
+        self._data = data
+        self._store = store
+        self._runner = runner
+        self._searching = searching
+        self._horizon = horizon
+        self._observer = observer
+        self._evaluate_model = evaluate
+        self._models = FinalModels(spec, store, runner, horizon, observer)
+
+    def go(self) -> None:
+        """Retrains, chooses, trains the winner and evaluates; returns early if the runner was asked to stop.
+
+        Raises:
+            SearchFailed: No configuration has a score.
+        """
+        for step in (self._retrain, self._make_winner, self._search_on, self._evaluate):
+            step()
+            if self._runner.stopping:
+                return
+
+    # Retraining
+
+    def _retrain(self) -> None:
+        while self._store.meta("winner") is None:
+            self._train_candidates(spare=False)
+            if self._runner.stopping or not self._timed_out or not self._search_again():
+                break
+        if self._timed_out and not self._runner.stopping and self._store.meta("winner") is None:
+            self._train_candidates(spare=True)
+
+    @property
+    def _timed_out(self) -> bool:
+        """Whether it was time that ended the search, in a sitting that has an end."""
+        return self._horizon.budget.limited and self._store.meta("search_ended") == "deadline"
+
+    def _train_candidates(self, spare: bool) -> None:
+        source = RetrainingSource(self._spec, self._store, self._horizon, self._observer, self._best(), spare)
+        left = unfinished(self._store.trials(TrialKind.CANDIDATE))
+        if not spare:
+            self._observer.phase("retraining", source.missing + len(left))
+        self._runner.run(source, left)
+
+    def _search_again(self) -> bool:
+        """Goes on with the search if there is time for it; whether it has found out anything."""
+        pace = self._pace()
+        if not self._horizon.worth_searching_again(self._best(), pace):
+            return False
+        self._observer.message("info", "retraining was faster than expected: the search goes on")
+        self._store.put_meta(phase="search")
+        done = self._retrained_so_far()
+        went_on = self._searching.go(self._runner, lambda best: self._horizon.search_end(best, done, pace))
+        if not self._runner.stopping:
+            self._store.put_meta(phase="final")
+        return went_on
+
+    def _retrained_so_far(self) -> timeplan.Done:
+        return retrained(self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER))
+
+    def _pace(self) -> timeplan.Pace:
+        again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
+        return timeplan.pace(again, {c.id: c for c in self._best()})
+
+    def _best(self) -> list[Configuration]:
+        best = self._searching.scored
+        if not best:
+            raise SearchFailed("no configuration gave a score; the table names the reason of each failure")
+        return best
+
+    # The winner
+
+    def _make_winner(self) -> None:
+        winner = self._store.trial(self._store.meta("winner") or "")
+        if winner is not None:
+            winner = self._models.with_weights(winner)
+        if winner is None and not self._runner.stopping:
+            best = self._best()
+            winner = self._models.winner(best)
+            if winner is None and not self._runner.stopping:
+                raise SearchFailed(f"no model of {best[0].name} or of the next best could be made, and none was kept")
+        if winner is None:
+            return
+        self._store.put_meta(winner=winner.id)
+        if winner.kind is TrialKind.WINNER:
+            # They were kept in case that the final training would not get to its end.
+            housekeeping.forget(self._run, self._store, self._store.trials(TrialKind.CANDIDATE))
+
+    # What follows
+
+    def _search_on(self) -> None:
+        """Uses what is left of the time; trials that were begun and not ended get their end."""
+        if self._timed_out and self._winner_is_whole():
+            self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
+        elif self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
+            self._searching.finish(self._runner, lambda _: self._horizon.budget.training_end)
+
+    def _winner_is_whole(self) -> bool:
+        """Its checkpoint is its own then; that of a search trial might have to give way to those of better ones."""
+        winner = self._store.trial(self._store.meta("winner"))
+        return winner is not None and winner.kind is TrialKind.WINNER
+
+    def _evaluate(self) -> None:
+        evaluation.save_rows(self._run, self._data)
+        if self._data.test is None:
+            self._observer.message("info", "the data has no test part: nothing is measured on unseen rows")
+            return
+        models = final_models(self._store)
+        self._observer.phase("evaluation", len(models))
+        for trial in models:
+            found = self._models.with_weights(trial)
+            if self._runner.stopping:
+                return
+            weights = final_weights(found) if found is not None else None
+            if found is None or weights is None:
+                self._models.warn(f"{trial.id}: is not measured, since its model is lost")
+                continue
+            self._measure(FinalModel(found, weights))
+
+    def _measure(self, model: FinalModel) -> None:
+        clock, seed = self._horizon.budget.clock, self._spec.search.seed
+        try:
+            self._evaluate_model(self._run, self._data, model, self._store, clock, seed)
+        except (DiskError, CheckpointError):
+            raise
+        except Exception as error:
+            # Whatever is wrong with one model, the others, the export and the report are there in the morning.
+            self._models.warn(
+                f"{model.trial.id} could not be measured on the test part ({type(error).__name__}: {error})"
+            )

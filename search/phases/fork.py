@@ -1,0 +1,83 @@
+"""A new run that begins with what another one has found out.
+
+A changed space cannot go on in an old run: its table would mix configurations of two spaces under one name. The
+finished trials are still true, so a fork takes them over as evidence: they are ranked, may be retrained and win.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from search.errors import DiskError, RunError
+from search.files.rundir import Run, require_inside
+from search.files.store import RunStore
+from search.record.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
+
+
+def take_over(old: Run, store: RunStore) -> int:
+    """Copies the finished search trials of another run, with the checkpoints of their best epochs.
+
+    Args:
+        old: The run to learn from; the same data and the same objective.
+        store: The new run's store, without trials.
+
+    Returns:
+        How many trials were taken over.
+
+    Raises:
+        RunError: The runs differ in their data or in their objective, so that scores cannot be compared.
+        DiskError: A checkpoint cannot be copied.
+    """
+    require_inside(old.directory)
+    with old.read() as reader:
+        for fact, name in (("data", "data"), ("objective", "objective")):
+            mine, theirs = store.meta(fact), reader.meta(fact)
+            if mine.get("fingerprint", mine) != theirs.get("fingerprint", theirs):
+                raise RunError(f"{old.directory}: has another {name}; its scores say nothing about this run")
+        finished = [
+            trial
+            for trial in reader.trials(TrialKind.SEARCH, TrialKind.EVIDENCE)
+            if trial.state is TrialState.COMPLETED and trial.outcome is not None
+        ]
+    for trial in finished:
+        _copy(old.directory, trial, store)
+    return len(finished)
+
+
+def _copy(origin: Path, trial: Trial, store: RunStore) -> None:
+    assert trial.outcome is not None
+    outcome = replace(trial.outcome, state=None, last=None, best=_copied(origin, trial.outcome, store.directory))
+    store.begin(
+        replace(
+            trial,
+            id=_evidence_id(trial.id),
+            configuration=_evidence_id(trial.configuration),
+            parent=trial.parent and _evidence_id(trial.parent),
+            kind=TrialKind.EVIDENCE,
+            state=TrialState.RUNNING,
+            outcome=None,
+            oracle=None,
+        )
+    )
+    store.finish(_evidence_id(trial.id), outcome, trial.finished or trial.started)
+
+
+def _copied(origin: Path, outcome: Outcome, target: Path) -> Checkpoint | None:
+    best = outcome.best
+    if best is None or not (origin / best.file).is_file():
+        return None
+    folder, _, file = best.file.rpartition("/")
+    name = f"{folder.rpartition('/')[0]}/{_evidence_id(folder.rpartition('/')[2])}/{file}"
+    try:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin / best.file, target / name)
+    except OSError as error:
+        raise DiskError(f"{target / name}: cannot be written ({error.strerror or error})") from error
+    return replace(best, file=name)
+
+
+def _evidence_id(trial_id: str) -> str:
+    # Evidence of evidence gets another prefix: its old id may be that of a trial of the run in between.
+    return f"old-{trial_id}"

@@ -1,0 +1,97 @@
+"""When each part of a night has to be over, as it looks now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from search.budget import Budget, Deadline
+from search.phases import timeplan
+from search.phases.timeplan import NOTHING_DONE, UNKNOWN_PACE, Done, FinalPlan, Pace
+from search.record import environment
+from search.record.configuration import Configuration
+from spaces import Dataset, SearchSpec
+
+# Export and report can do with less than they would like; training cannot do without any time.
+_MOST_KEPT = 0.5
+
+
+class Horizon:
+    """Spreads a budget over search, retraining, final training and what follows them.
+
+    Args:
+        budget: The time of the sitting.
+        spec: The space file.
+        data: The data set.
+
+    Attributes:
+        budget: The time of the sitting.
+        slots: Trainings at the same time.
+        threads: Threads of each of them.
+        doubt: Why the promised time cannot be kept, or at what price, in words; None if nothing speaks against it.
+    """
+
+    def __init__(self, budget: Budget, spec: SearchSpec, data: Dataset) -> None:
+        self.budget = budget
+        self.slots = self.threads = 1
+        self._spec = spec
+        self._validation_rows = len(data.validation)
+        self._test_rows = 0 if data.test is None else len(data.test)
+        # How long it took to get here tells how fast the machine is today.
+        self._slowness = slowness = timeplan.slowness(budget.spent, budget.worked)
+        wanted, left = timeplan.seconds_after(budget.total, slowness), budget.left
+        self._most = math.inf if left is None else max(0.0, _MOST_KEPT * left)
+        self._begun = budget.spent
+        budget.keep(min(wanted, self._most))
+        self.doubt = None if left is None else timeplan.doubt(left, wanted, slowness)
+
+    def full(self, ranked: Sequence[Configuration]) -> FinalPlan:
+        """What the space file asks for after the search.
+
+        Args:
+            ranked: Configurations with scores, best first.
+        """
+        final = self._spec.final
+        return FinalPlan(min(final.candidates, len(ranked)), final.seeds, True, baselines=True)
+
+    def measure(self, ranked: Sequence[Configuration], pace: Pace) -> None:
+        """Keeps as much time for evaluation, export and report as is now known to be needed."""
+        measured = [*ranked[:1], *(c for c in ranked if c.baseline)]
+        evaluation = timeplan.evaluation_seconds(measured, self._validation_rows, self._test_rows)
+        crowded = timeplan.crowded(environment.others(self.slots * self.threads), environment.cores())
+        slowness = max(self._slowness, crowded, pace.factor)
+        files = timeplan.seconds_after(self.budget.total, slowness)
+        self.budget.keep(min(files + max(1.0, pace.factor) * evaluation, self._most))
+
+    def search_end(
+        self, ranked: Sequence[Configuration], done: Done = NOTHING_DONE, pace: Pace = UNKNOWN_PACE
+    ) -> Deadline | None:
+        """When the search has to be over, so that the rest can still be done; None without a limit.
+
+        Args:
+            ranked: Configurations with scores so far, best first.
+            done: What of retraining is done already.
+            pace: How fast the machine trains after the search.
+        """
+        if not self.budget.limited:
+            return None
+        self.measure(ranked, pace)
+        usable = max(0.0, (self.budget.total or 0.0) - self.budget.reserve - self._begun)
+        kept = timeplan.kept_for_final(self.full(ranked), ranked, self.slots, usable, pace=pace, done=done)
+        end = self.budget.training_end
+        return None if end is None else end.earlier(kept)
+
+    def retraining_left(self, ranked: Sequence[Configuration], pace: Pace) -> float | None:
+        """Seconds for candidates and winner together, from now on; None without a limit."""
+        self.measure(ranked, pace)
+        return self.budget.training_left
+
+    def worth_searching_again(self, ranked: Sequence[Configuration], pace: Pace) -> bool:
+        """Whether so much time is left after retraining that the search can find something and have it retrained."""
+        left = self.retraining_left(ranked, pace)
+        if left is None:
+            return False
+        full = self.full(ranked)
+        left -= timeplan.winner_seconds(full, ranked, pace)
+        newcomer = timeplan.newcomer_seconds(full, ranked, self.slots, pace)
+        return left > 2 * newcomer + timeplan.first_epoch_seconds(ranked[0])

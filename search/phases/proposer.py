@@ -1,0 +1,334 @@
+"""Between the loop and a `keras_tuner.Oracle`: asking for configurations, telling outcomes, state.
+
+With `bookkeeping` the only module of the loop that knows how Keras Tuner names things. What an oracle raises never
+leaves it: a warning says so, and where the oracle was to propose something, a random configuration takes its place.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import spaces
+from search.loop import bookkeeping
+from search.oracles import SECONDS_METRIC
+from search.oracles import oracle as make_oracle
+from search.record import jsondata
+from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind
+from spaces.resolve import MULTI_FIDELITY
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+    from keras_tuner.engine.trial import Trial as OracleTrial
+
+    from search.oracles._base import BaseOracle
+
+_EPOCHS = "tuner/epochs"
+_INITIAL_EPOCH = "tuner/initial_epoch"
+_PARENT = "tuner/trial_id"
+_RESERVED = "tuner/"
+_MESSAGE_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial that the oracle wants.
+
+    Attributes:
+        trial_id: The oracle's id for it.
+        values: Active hyperparameter values.
+        epochs_from: Epochs that `parent` has trained; 0 without a parent.
+        epochs_to: Epochs to reach, or None where the configuration itself says it.
+        parent: Id of the trial to continue, or None.
+        note: Why it was chosen, in words; may be empty.
+    """
+
+    trial_id: str
+    values: Mapping[str, Scalar]
+    epochs_from: int
+    epochs_to: int | None
+    parent: str | None
+    note: str
+
+
+class Idle:
+    """The oracle waits for running trials."""
+
+
+class Exhausted:
+    """The oracle wants no further trial."""
+
+
+class Proposer:
+    """Asks an oracle and tells it what came out.
+
+    Args:
+        oracle: One of `search.oracles`.
+        timed: Whether to report what epochs cost. With a time budget that is worth its price: the choices then depend
+            on how fast the machine happens to be, and a search is not repeated exactly.
+        longest: Epochs of a random configuration that takes the place of a proposal; None where the configuration
+            itself says it.
+        on_warning: Told in words what the oracle raised, once for each kind.
+    """
+
+    def __init__(
+        self,
+        oracle: BaseOracle,
+        timed: bool = False,
+        longest: int | None = None,
+        on_warning: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._oracle = oracle
+        self._timed = timed
+        self._longest = longest
+        self._on_warning = on_warning
+        # An oracle replaces its own when it takes up a state.
+        self._hyperparameters = oracle.hyperparameters
+        self._slot = ""
+        self._state: bookkeeping.Snapshot | None = None
+        self._ids: set[str] = set()
+        self._tried: set[int] = set()
+        self._said: set[tuple[str, str]] = set()
+        self._lost = False
+        self.failed = False
+        """Whether the oracle has failed to propose something."""
+
+    def ask(self) -> Proposal | Idle | Exhausted:
+        """The next trial that the oracle wants, or a random one where it fails."""
+        # Keras Tuner hands a tuner that asks twice the same trial, so each trial asks under its own name.
+        self._slot = f"slot-{len(self._oracle.trials)}"
+        if self._lost:
+            return self._at_random("what it knew is lost")
+        try:
+            return self._asked()
+        except Exception as error:
+            bookkeeping.drop(self._oracle, self._slot, self._ids)
+            bookkeeping.rewind(self._oracle, self._state)
+            return self._at_random(self._fault("asked for a trial", error, "a random configuration takes its place"))
+
+    def instead(self, refused: Proposal, error: Exception) -> Proposal | Idle | Exhausted:
+        """A random trial in place of one that is no trial of this space.
+
+        Args:
+            refused: What `ask` gave last.
+            error: What is wrong with it.
+        """
+        self._ids.discard(refused.trial_id)
+        bookkeeping.drop(self._oracle, self._slot, self._ids)
+        return self._at_random(
+            self._fault("asked for a trial that can be trained", error, "a random configuration takes its place")
+        )
+
+    def _asked(self) -> Proposal | Idle | Exhausted:
+        trial = self._oracle.create_trial(self._slot)
+        self._oracle.tuner_ids.discard(self._slot)
+        if trial.status == "IDLE":
+            return Idle()
+        if trial.status != "RUNNING":
+            return Exhausted()
+        if trial.trial_id in self._ids:
+            raise ValueError(f"trial {trial.trial_id} was proposed before")
+        values = trial.hyperparameters.values
+        chosen = {key: value for key, value in values.items() if not key.startswith(_RESERVED)}
+        # What cannot be recorded cannot be trained.
+        jsondata.dumps(values)
+        trial.hyperparameters = self._with_values(values)
+        self._ids.add(trial.trial_id)
+        self._tried.add(_key(chosen))
+        return Proposal(
+            trial_id=trial.trial_id,
+            values=chosen,
+            epochs_from=values.get(_INITIAL_EPOCH, 0),
+            epochs_to=values.get(_EPOCHS),
+            parent=values.get(_PARENT),
+            note=(getattr(trial, "message", None) or ""),
+        )
+
+    def _at_random(self, reason: str) -> Proposal | Exhausted:
+        """A random configuration that was never tried; the oracle learns of it as if it were its own."""
+        import numpy as np
+
+        from search.oracles._space import Space
+
+        self.failed = True
+        rng = np.random.default_rng([self._oracle.seed, len(self._ids)])
+        values = Space(self._hyperparameters).unused(rng, lambda values: _key(values) in self._tried)
+        if values is None:
+            return Exhausted()
+        number, width = len(self._ids), len(str(self._oracle.max_trials))
+        while (trial_id := f"{number:0{width}d}") in self._ids:
+            number += 1
+        self._ids.add(trial_id)
+        self._tried.add(_key(values))
+        if not self._lost:
+            steps = {} if self._longest is None else {_EPOCHS: self._longest, _INITIAL_EPOCH: 0}
+            bookkeeping.add(self._oracle, self._slot, trial_id, {**values, **steps})
+        return Proposal(trial_id, values, 0, self._longest, None, f"at random: the search algorithm failed ({reason})")
+
+    def _fault(self, when: str, error: Exception, consequence: str) -> str:
+        """Warns of an error, once for each kind; returns it in words."""
+        message = "".join(c for c in " ".join(str(error).split()) if c.isprintable())
+        words = f"{type(error).__name__}: {message}"[:_MESSAGE_LENGTH]
+        if (when, type(error).__name__) not in self._said:
+            self._said.add((when, type(error).__name__))
+            self._on_warning(f"the search algorithm failed when it was {when} ({words}): {consequence}")
+        return words
+
+    def learn(self, values: Mapping[str, Scalar], epochs: Sequence[Epoch]) -> None:
+        """Tells an oracle that can use it what a configuration scored that it did not ask for.
+
+        Args:
+            values: The configuration's hyperparameter values.
+            epochs: Its learning curve from the first epoch on.
+        """
+        add_evidence = getattr(self._oracle, "add_evidence", None)
+        if add_evidence is None or not epochs:
+            return
+        name = self._oracle.objective.name
+        seconds = statistics.median(epoch.seconds for epoch in epochs) if self._timed else None
+        try:
+            add_evidence(values, [epoch.metrics.get(name, math.nan) for epoch in epochs], seconds)
+        except Exception as error:
+            self._fault("told of another training", error, "it goes on without it")
+
+    def tell(self, trial_id: str, outcome: Outcome) -> None:
+        """Reports the end of a trial, the objective epoch by epoch."""
+        if self._lost:
+            return
+        try:
+            self._tell(trial_id, outcome)
+        except Exception as error:
+            self._fault("told of a trial", error, "it goes on without it")
+            bookkeeping.end(self._oracle, trial_id)
+
+    def _tell(self, trial_id: str, outcome: Outcome) -> None:
+        trial = self._oracle.trials[trial_id]
+        objective = self._oracle.objective.name
+        if outcome.failure is None and outcome.score is not None:
+            for epoch in outcome.epochs:
+                seconds = {SECONDS_METRIC: epoch.seconds} if self._timed else {}
+                self._oracle.update_trial(trial_id, {objective: epoch.metrics[objective], **seconds}, step=epoch.number)
+            if all(epoch.number != outcome.best_epoch for epoch in outcome.epochs):
+                # The configuration's best epoch belongs to an earlier trial of it; its score still holds.
+                self._oracle.update_trial(trial_id, {objective: outcome.score}, step=outcome.best_epoch)
+        finished = copy.copy(trial)
+        finished.status = "FAILED" if outcome.failure else "COMPLETED"
+        finished.message = outcome.failure.message if outcome.failure else trial.message
+        self._oracle.end_trial(finished)
+
+    def record(self, trial_id: str) -> dict[str, Any] | None:
+        """What the oracle knows of a trial besides its values: Keras Tuner's own record without the whole space.
+
+        None where it has none.
+        """
+        trial = self._oracle.trials.get(trial_id)
+        if trial is None:
+            return None
+        return {
+            "values": {key: v for key, v in trial.hyperparameters.values.items() if key.startswith(_RESERVED)},
+            "metrics": trial.metrics.get_config(),
+            "score": trial.score,
+            "best_step": trial.best_step,
+            "status": trial.status,
+            "message": trial.message,
+        }
+
+    def continuable(self) -> set[str]:
+        """Ids of the ended trials that the oracle may still want to continue."""
+        try:
+            return set(self._oracle.continuable())
+        except Exception as error:
+            self._fault("asked what it may go on with", error, "what it goes on with is trained from the start")
+            return set()
+
+    def state(self) -> Mapping[str, Any] | None:
+        """What the oracle knows besides its trials, see `BaseOracle.memory`; None where it cannot tell."""
+        if self._lost:
+            return None
+        try:
+            state = bookkeeping.memory(self._oracle)
+        except Exception as error:
+            self._fault("asked for its state", error, "after an interruption it will know less")
+            return None
+        self._state = bookkeeping.Snapshot(state)
+        return state
+
+    def restore(self, trials: Iterable[Trial], state: Mapping[str, Any] | None) -> None:
+        """Brings the oracle to where it was when `state` was taken.
+
+        Args:
+            trials: The search trials of the store, in their order.
+            state: What `state` gave at the last commit; None for a search that has not begun. Earlier versions gave
+                all of `get_state`.
+
+        """
+        problem: Exception | None = None
+        for trial in trials:
+            if trial.kind is not TrialKind.SEARCH:
+                continue
+            self._ids.add(trial.id)
+            self._tried.add(_key(trial.values))
+            try:
+                if trial.oracle is not None and problem is None:
+                    self._oracle.trials[trial.id] = self._recorded(trial, trial.oracle)
+            except Exception as error:
+                problem = error
+        try:
+            if problem is not None:
+                raise problem
+            if state is None:
+                bookkeeping.complete(self._oracle)
+            else:
+                bookkeeping.recall(self._oracle, state)
+        except Exception as error:
+            self._lost = True
+            self._fault("given its state back", error, "random configurations from here on")
+
+    def _recorded(self, trial: Trial, record: Mapping[str, Any]) -> OracleTrial:
+        from keras_tuner.engine.trial import Trial as OracleTrial
+
+        steering = record.get("hyperparameters", record)
+        restored = OracleTrial(
+            self._with_values({**trial.values, **steering["values"]}), trial.id, record["status"], record["message"]
+        )
+        restored.metrics = restored.metrics.from_config(record["metrics"])
+        restored.score, restored.best_step = record["score"], record["best_step"]
+        return restored
+
+    def _with_values(self, values: dict[str, Any]) -> HyperParameters:
+        """Hyperparameters that share the oracle's space: a copy of it for each trial is most of what one would take."""
+        shared = copy.copy(self._oracle.hyperparameters)
+        shared.values = values
+        return shared
+
+
+def _key(values: Mapping[str, Scalar]) -> int:
+    """Tells configurations apart, in little memory."""
+    return hash(frozenset(values.items()))
+
+
+def for_spec(
+    spec: spaces.SearchSpec, timed: bool = False, on_warning: Callable[[str], None] = lambda _: None
+) -> Proposer:
+    """The proposer of a space file: its algorithm over its hyperparameters; other arguments as for `Proposer`."""
+    import keras_tuner
+
+    objective = keras_tuner.Objective(spec.objective.name, spec.objective.direction)
+    return Proposer(
+        make_oracle(
+            spec.search.algorithm,
+            hyperparameters=spaces.hyperparameters(spec),
+            objective=objective,
+            min_epochs=spec.min_epochs,
+            max_epochs=spec.max_epochs,
+            max_trials=spec.search.max_trials,
+            seed=spec.search.seed,
+        ),
+        timed,
+        spec.max_epochs if spec.search.algorithm in MULTI_FIDELITY else None,
+        on_warning,
+    )

@@ -1,0 +1,181 @@
+"""Trains the best configurations again from fresh seeds, as many and as often as the time allows."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from search.budget import Deadline
+from search.files.store import RunStore
+from search.loop.observer import Observer
+from search.loop.runner import Commit
+from search.phases import timeplan
+from search.phases.horizon import Horizon
+from search.phases.sources import Source, candidate_trial
+from search.phases.timeplan import Done, FinalPlan, Pace
+from search.record.configuration import Configuration
+from search.record.trial import Outcome, Trial, TrialKind, TrialState
+from spaces import SearchSpec
+
+# With time to spare, seeds are added until each candidate has so many: more would tell nothing new.
+_MOST_SEEDS = 5
+
+
+class RetrainingSource(Source):
+    """Decides before each training what the time that is left is best used for.
+
+    All candidates get their first fresh seed before any of them gets a second one, so that whatever time cuts off,
+    equals are compared. What has been trained already is not trained again; what time has cut short does not count.
+
+    Args:
+        spec: The space file.
+        store: Holds what was trained before.
+        horizon: Tells how much time is left.
+        observer: Is told when the plan has to be reduced.
+        ranked: Configurations of the search with scores, best first.
+        spare: Whether to go on with more seeds than planned while there is time.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        store: RunStore,
+        horizon: Horizon,
+        observer: Observer,
+        ranked: Sequence[Configuration],
+        spare: bool = False,
+    ) -> None:
+        super().__init__(spec, horizon.budget.clock, self._end)
+        self._horizon = horizon
+        self._observer = observer
+        self._ranked = ranked
+        self._searched = {c.id: c for c in ranked}
+        self._spare = spare
+        self._trials = {t.id: t for t in store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)}
+        self._begun: dict[str, float] = {}
+        self._full = horizon.full(ranked)
+        self._plan = self._full
+
+    @property
+    def missing(self) -> int:
+        """Trainings that the plan of now still lacks."""
+        plan, done = self._choose(), self._done()
+        return sum(done.missing(c, plan.seeds) for c in plan.retrained(self._ranked))
+
+    def next(self, slots: int) -> Trial | None:
+        plan = self._choose()
+        if plan != self._plan and plan != self._full and not self._spare:
+            self._observer.message("warning", f"time is short: retraining is reduced to {plan}")
+        self._plan = plan
+        chosen = self._wanted(plan) or (self._extra(plan) if self._spare else None)
+        if chosen is None:
+            return None
+        index = 1 + sum(t.kind is TrialKind.CANDIDATE and t.configuration == chosen.id for t in self._trials.values())
+        trial = candidate_trial(self._spec, chosen, index, self._clock.now())
+        self._trials[trial.id] = trial
+        self._begun[trial.id] = self._clock.monotonic()
+        return trial
+
+    def done(self, trial: Trial, outcome: Outcome) -> Commit:
+        state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
+        self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
+        return Commit()
+
+    @property
+    def _pace(self) -> Pace:
+        return timeplan.pace(list(self._trials.values()), self._searched)
+
+    def _done(self) -> Done:
+        return retrained(self._trials.values())
+
+    def _choose(self) -> FinalPlan:
+        pace = self._pace
+        left = self._horizon.retraining_left(self._ranked, pace)
+        if left is not None:
+            left -= self._busy(pace) / self._horizon.slots
+        return timeplan.choose(self._full, self._ranked, self._horizon.slots, left, pace=pace, done=self._done())
+
+    def _wanted(self, plan: FinalPlan) -> Configuration | None:
+        """What the plan lacks first: of the configurations with the fewest seeds the best one."""
+        done = self._done()
+        lacking = [c for c in plan.retrained(self._ranked) if done.missing(c, plan.seeds)]
+        return min(lacking, key=lambda c: done.seeds.get(c.id, 0), default=None)
+
+    def _extra(self, plan: FinalPlan) -> Configuration | None:
+        """A candidate for one more seed than planned: of those with the fewest seeds the best one that fits."""
+        if not plan.seeds or not plan.train_winner:
+            return None
+        pace, done = self._pace, self._done()
+        left = self._horizon.retraining_left(self._ranked, pace)
+        if left is None:
+            return None
+        left -= timeplan.winner_seconds(plan, self._ranked, pace) + self._wait(pace)
+        fitting = [
+            c
+            for c in self._ranked[: plan.candidates]
+            if done.seeds.get(c.id, 0) < _MOST_SEEDS and pace.training * timeplan.training_seconds(c) <= left
+        ]
+        return min(fitting, key=lambda c: done.seeds.get(c.id, 0), default=None)
+
+    def _remaining(self, pace: Pace) -> list[float]:
+        """Expected seconds until each training that is under way ends."""
+        now = self._clock.monotonic()
+        return [
+            max(0.0, pace.training * timeplan.training_seconds(self._searched[t.configuration]) - now + began)
+            for t in self._trials.values()
+            if t.state is TrialState.RUNNING
+            and (began := self._begun.get(t.id)) is not None
+            and t.configuration in self._searched
+        ]
+
+    def _busy(self, pace: Pace) -> float:
+        return sum(self._remaining(pace))
+
+    def _wait(self, pace: Pace) -> float:
+        """Expected seconds until a training can begin."""
+        remaining = self._remaining(pace)
+        return min(remaining) if len(remaining) >= self._horizon.slots else 0.0
+
+    def _end(self) -> Deadline | None:
+        """When a candidate's training has to be over: the winner's time is not for it."""
+        end = self._horizon.budget.training_end
+        if end is None:
+            return None
+        return end.earlier(timeplan.winner_seconds(self._plan, self._ranked, self._pace))
+
+
+def retrained(trials: Iterable[Trial]) -> Done:
+    """What of retraining counts: what is under way, whole or has failed, but not what time has cut short."""
+    seeds: dict[str, int] = {}
+    winner = False
+    for trial in trials:
+        counts = trial.state is not TrialState.COMPLETED or (trial.outcome is not None and trial.outcome.whole)
+        if counts and trial.kind is TrialKind.CANDIDATE:
+            seeds[trial.configuration] = seeds.get(trial.configuration, 0) + 1
+        winner = winner or (counts and trial.kind is TrialKind.WINNER)
+    return Done(seeds, winner)
+
+
+def fresh_scores(trials: Iterable[Trial]) -> dict[str, list[float]]:
+    """Scores of whole trainings from fresh seeds by configuration id; what failed or was cut short is left out."""
+    scores: dict[str, list[float]] = {}
+    for trial in trials:
+        outcome = trial.outcome
+        if trial.kind is TrialKind.CANDIDATE and outcome is not None and outcome.whole and outcome.score is not None:
+            scores.setdefault(trial.configuration, []).append(outcome.score)
+    return scores
+
+
+def best_length(trials: Iterable[Trial], chosen: Configuration) -> int:
+    """Epochs after which a configuration's whole fresh trainings were best, or else its search: their mean."""
+    lengths = [
+        trial.outcome.best_epoch
+        for trial in trials
+        if trial.kind is TrialKind.CANDIDATE
+        and trial.configuration == chosen.id
+        and trial.outcome is not None
+        and trial.outcome.whole
+        and trial.outcome.best_epoch
+    ] or [chosen.best_epoch or 1]
+    return max(1, round(statistics.fmean(lengths)))

@@ -1,0 +1,122 @@
+"""The search of a run: the oracle is asked, until it wants nothing more, the trials are used up, or time is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from search.budget import Budget, Deadline
+from search.files.rundir import open_run
+from search.files.store import RunStore
+from search.loop.observer import Observer
+from search.loop.runner import Runner
+from search.phases import proposer
+from search.phases.schedule import planned, trial_limit
+from search.phases.sources import SearchSource
+from search.record.configuration import Configuration, configurations
+from search.record.marks import COUNTED
+from search.record.standing import Standing, most_needed
+from search.record.trial import TrialKind
+from spaces import SearchSpec
+
+SearchEnd = Callable[[list[Configuration]], Deadline | None]
+"""Tells when a search with these configurations, best first, has to be over; None: no limit."""
+
+
+class Searching:
+    """Searches as often as there is time for it, with one oracle that remembers everything.
+
+    Args:
+        spec: The space file.
+        store: The run store.
+        budget: The time of the sitting.
+        observer: Is told what happens.
+    """
+
+    def __init__(self, spec: SearchSpec, store: RunStore, budget: Budget, observer: Observer) -> None:
+        self._spec = spec
+        self._store = store
+        self._budget = budget
+        self._observer = observer
+        self._source: SearchSource | None = None
+        self._before: Standing | None = None
+        self._end: SearchEnd = lambda _: None
+
+    @property
+    def scored(self) -> list[Configuration]:
+        """Configurations with a score, best first: as many of the best as can be of use, and in their places the
+        baselines and those that were trained again or keep checkpoints."""
+        again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
+        return self._standing.ranked(most_needed(self._spec), (trial.configuration for trial in again))
+
+    @property
+    def _standing(self) -> Standing:
+        if self._source is not None:
+            return self._source.standing
+        if self._before is None:
+            self._before = Standing(self._spec.objective.direction, most_needed(self._spec), self._store.trial)
+            for trial in self._store.each_trial(*COUNTED):
+                self._before.take(trial)
+        return self._before
+
+    def go(self, runner: Runner, end: SearchEnd) -> bool:
+        """Searches until `end`; whether anything was trained.
+
+        Why the search ended is recorded, unless the runner was asked to stop.
+        """
+        self._end = end
+        # What the whole search is expected to take is known the first time only.
+        expected = self._expected() if self._source is None else None
+        source = self._opened()
+        before, left = source.begun, source.unfinished
+        self._observer.phase("search", expected)
+        runner.run(source, left)
+        if not runner.stopping:
+            self._store.put_meta(search_ended=source.ended)
+        if source.given_up is not None and source.ended == "failures":
+            self._warn(f"the search ends early: {source.given_up}")
+        return bool(left) or source.begun > before
+
+    def finish(self, runner: Runner, end: SearchEnd) -> None:
+        """Brings trials that were begun to their end, until `end`, and begins no other."""
+        self._end = end
+        source = self._opened()
+        source.close()
+        runner.run(source, source.unfinished)
+
+    def _opened(self) -> SearchSource:
+        if self._source is None:
+            self._source = self._open()
+        return self._source
+
+    def _open(self) -> SearchSource:
+        timed, spec, store = self._budget.limited, self._spec, self._store
+        # What an epoch takes differs from run to run: in fixed order no choice may depend on it.
+        asked = proposer.for_spec(spec, timed and spec.search.order == "free", self._warn)
+        asked.restore(store.each_trial(TrialKind.SEARCH), store.oracle_state())
+        if store.oracle_state() is None:
+            self._teach(asked)
+        most = trial_limit(spec, timed=timed)
+        store.put_meta(planned={"trials": self._expected()})
+        candidates = max(1, spec.final.candidates)
+        source = SearchSource(
+            spec, asked, store, self._budget.clock, lambda: self._end(source.standing.leading(candidates)), most
+        )
+        return source
+
+    def _expected(self) -> int | None:
+        """Trials of the whole search, baselines included; None where only time ends it."""
+        trials = planned(self._spec, timed=self._budget.limited).trials
+        return None if trials is None else trials + len(self._spec.baselines)
+
+    def _warn(self, text: str) -> None:
+        self._store.add_event(self._budget.clock.now(), "warning", text)
+        self._observer.message("warning", text)
+
+    def _teach(self, asked: proposer.Proposer) -> None:
+        """Tells the oracle at the very start what is known from other runs."""
+        known = configurations(self._store.trials(TrialKind.EVIDENCE))
+        for directory in self._spec.search.warm_start:
+            with open_run(directory).read() as reader:
+                known += configurations(reader.trials())
+        for configuration in known:
+            asked.learn(configuration.values, configuration.epochs)

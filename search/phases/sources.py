@@ -1,0 +1,418 @@
+"""What each phase of a run trains: the baselines and the oracle's proposals, the candidates, the winner."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import spaces
+from search.budget import Deadline
+from search.clock import Clock
+from search.errors import NotReported, SearchFailed
+from search.files.store import RunStore
+from search.loop import housekeeping
+from search.loop.giving_up import Failures
+from search.loop.line import Line
+from search.loop.runner import Commit, Lesson
+from search.phases.proposer import Proposal, Proposer
+from search.phases.schedule import planned
+from search.record.configuration import Configuration
+from search.record.seeds import configuration_seed, derive
+from search.record.standing import Standing, most_needed
+from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
+from search.training.stopping import unreported
+from spaces import SearchSpec, Settings
+from spaces.resolve import MULTI_FIDELITY
+
+# So many trainings say how long the next one will take until it has an epoch.
+_RECENT = 25
+
+
+class Source:
+    """What the sources share: how a trial of this run becomes a job."""
+
+    def __init__(self, spec: SearchSpec, clock: Clock, deadline: Callable[[], Deadline | None]) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._deadline = deadline
+
+    @property
+    def waiting(self) -> bool:
+        return False
+
+    def state(self) -> Mapping[str, Any] | None:
+        return None
+
+    def tell(self) -> Lesson | None:
+        return None
+
+    def done(self, trial: Trial, outcome: Outcome) -> Commit:
+        return Commit()
+
+    def check(self) -> None:
+        pass
+
+    def job(self, trial: Trial) -> TrialJob:
+        limits, objective = self._spec.limits, self._spec.objective
+        return TrialJob(
+            trial_id=trial.id,
+            settings=trial.settings,
+            seed=trial.seed,
+            objective=objective.name,
+            direction=objective.direction,
+            epochs_from=trial.epochs_from,
+            epochs_to=trial.epochs_to,
+            keep=self._keep(trial),
+            data="train",
+            max_parameters=self._spec.constraints.parameters if trial.kind is TrialKind.SEARCH else None,
+            deadline=self._deadline(),
+            seconds_per_trial=limits.seconds_per_trial,
+            seconds_per_epoch=limits.seconds_per_epoch,
+        )
+
+    def _keep(self, trial: Trial) -> tuple[str, ...]:
+        return ("best",)
+
+    def _left(self) -> float:
+        """Seconds until the deadline."""
+        deadline = self._deadline()
+        return math.inf if deadline is None else deadline.left(self._clock)
+
+
+class SearchSource(Source):
+    """The baselines of the space file, then whatever the oracle proposes.
+
+    By `search.order: free` the oracle learns of a trial when it ends. By `fixed` the trials stand in a line in the
+    order in which they were asked for; with n slots the k-th is asked for when exactly the first k - n have been told,
+    whatever else has ended by then. What ends out of turn is committed at once and told in its turn.
+
+    Args:
+        spec: The space file.
+        proposer: Asks the oracle; already restored to the store's last commit.
+        store: Tells what has been asked for before.
+        clock: Tells the time for the records.
+        deadline: When the search has to end, or None; asked again for every trial.
+        most: Number of trials after which the search ends, baselines not counted; None: the oracle ends it, or time.
+
+    Attributes:
+        standing: The configurations so far.
+        begun: Trials that were asked for since this was made.
+        ended: Why `next` gives no more trials, in a word; empty while it does.
+        given_up: Why failures say that it is of no use to go on, in words; None: they do not.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        proposer: Proposer,
+        store: RunStore,
+        clock: Clock,
+        deadline: Callable[[], Deadline | None],
+        most: int | None,
+    ) -> None:
+        super().__init__(spec, clock, deadline)
+        self._most = most
+        self._proposer = proposer
+        self._store = store
+        limit = spec.limits.disk
+        self.standing = Standing(spec.objective.direction, most_needed(spec), store.trial)
+        self._disk = None if limit is None else housekeeping.DiskUse(store.directory, limit)
+        self._searched = 0
+        self._failures = Failures()
+        # What the last trials that began from scratch took for their first epoch, building included.
+        self._first_epochs: deque[float] = deque(maxlen=_RECENT)
+        self._unreported: str | None = None
+        asked: list[str] = []
+        for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
+            self.standing.take(trial)
+            self._searched += trial.kind is TrialKind.SEARCH
+            self._learn_length(trial, trial.outcome)
+            if trial.outcome is not None and trial.state is not TrialState.RUNNING:
+                self._failures.add(trial.outcome, trial.finished)
+            if trial.kind is not TrialKind.EVIDENCE:
+                asked.append(trial.id)
+        self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self.standing]
+        self._line = Line(asked, store.meta("told", 0)) if spec.search.order == "fixed" else None
+        self._waiting = False
+        self._closed = False
+        self.begun = 0
+        self.ended = ""
+        self.given_up: str | None = None
+
+    def close(self) -> None:
+        """Proposes no further trial."""
+        self._closed = True
+
+    @property
+    def waiting(self) -> bool:
+        return self._waiting
+
+    def next(self, slots: int) -> Trial | None:
+        self._waiting = False
+        if self._closed:
+            return None
+        self.ended = ""
+        if self._left() <= self._first_epoch():
+            self.ended = "deadline"
+            return None
+        if self.given_up is not None:
+            self.ended = "failures"
+            return None
+        if self._line is not None and self._line.is_full(slots):
+            self._waiting = True
+            return None
+        if self._baselines:
+            return self._begun(baseline_trial(self._spec, self._baselines.pop(0), self._clock.now()))
+        most = self._limit()
+        if most is not None and self._searched >= most:
+            self.ended = "max_trials"
+            return None
+        trial = self._proposed()
+        if trial is None:
+            self.ended = "exhausted"
+            return None
+        self._searched += 1
+        return self._begun(trial)
+
+    def _limit(self) -> int | None:
+        # An oracle that ends by itself no longer does so when it fails at every question.
+        if self._most is None and self._proposer.failed:
+            return planned(self._spec, timed=self._deadline() is not None).trials
+        return self._most
+
+    def _proposed(self) -> Trial | None:
+        proposal = self._proposer.ask()
+        if not isinstance(proposal, Proposal):
+            return None
+        try:
+            return self._trial(proposal)
+        except Exception as error:
+            # An oracle may want what is no configuration of the space, or go on from what never was.
+            substitute = self._proposer.instead(proposal, error)
+            return self._trial(substitute) if isinstance(substitute, Proposal) else None
+
+    def tell(self) -> Lesson | None:
+        # What would be told after the last question would be missing before the next one, if there comes to be one.
+        if self._line is None or self._line.first is None or self.ended in ("deadline", "max_trials", "failures"):
+            return None
+        trial = self.standing.trial(self._line.first)
+        if trial is None or trial.state is TrialState.RUNNING or trial.outcome is None:
+            return None
+        return Lesson(trial.id, self._learnt(trial, trial.outcome), self._line.leave())
+
+    def state(self) -> Mapping[str, Any] | None:
+        return self._proposer.state()
+
+    @property
+    def unfinished(self) -> list[Trial]:
+        """Trials that were asked for and have no end yet, oldest first."""
+        return self.standing.running
+
+    def done(self, trial: Trial, outcome: Outcome) -> Commit:
+        state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
+        self.standing.take(replace(trial, state=state, outcome=outcome, oracle=None))
+        self._learn_length(trial, outcome)
+        self._failures.add(outcome)
+        if self._disk is not None:
+            self._disk.add(outcome)
+        if outcome.failure is not None and outcome.epochs and not self._failures.scored:
+            training = Settings.from_json(trial.settings).training
+            self._unreported = unreported(self._spec.objective.name, training, list(outcome.epochs[0].metrics))
+        return self._learnt(trial, outcome) if self._line is None else Commit()
+
+    def _learnt(self, trial: Trial, outcome: Outcome) -> Commit:
+        if trial.kind is not TrialKind.SEARCH:
+            self._proposer.learn(trial.values, outcome.epochs)
+            return Commit(state=self._proposer.state())
+        self._proposer.tell(trial.id, outcome)
+        return Commit(self._proposer.record(trial.id), self._proposer.state())
+
+    def check(self) -> None:
+        """Deletes spare checkpoints, and looks whether failures say that it is of no use to go on.
+
+        Raises:
+            NotReported: The first training had no such value as the space file names.
+            SearchFailed: Nothing has a score, and more trials would have none either. Where something has, `next`
+                gives no more trials and `given_up` says why, so that the best of them is still made a model.
+        """
+        self._make_room()
+        if self._unreported is not None:
+            raise NotReported(self._unreported)
+        self.given_up = self._failures.reason_to_stop
+        if self.given_up is not None and not self._failures.scored:
+            raise SearchFailed(self.given_up)
+
+    def _make_room(self) -> None:
+        run, direction = self._store.directory, self._spec.objective.direction
+        # Of a trial of which the oracle does not know it may yet want more.
+        untold = self._line.untold if self._line is not None else set()
+        continuable = self._proposer.continuable() | untold
+        best = self._spec.keep_checkpoints.best
+        holding = self.standing.holding(best)
+        self._trimmed(housekeeping.tidy(run, self._store, holding, direction, best, continuable))
+        if self._disk is not None and self._disk.due:
+            holding = self.standing.holding(1)
+            self._trimmed(housekeeping.keep_within(self._disk.limit, run, self._store, holding, direction, continuable))
+            self._disk.measure()
+
+    def _trimmed(self, outcomes: Mapping[str, Outcome]) -> None:
+        for trial_id, outcome in outcomes.items():
+            trial = self.standing.trial(trial_id)
+            if trial is not None:
+                self.standing.take(replace(trial, outcome=outcome))
+
+    def _begun(self, trial: Trial) -> Trial:
+        self.standing.take(replace(trial, oracle=None))
+        if self._line is not None:
+            self._line.join(trial.id)
+        self.begun += 1
+        return trial
+
+    def _trial(self, proposal: Proposal) -> Trial:
+        settings = spaces.configure(self._spec, proposal.values)
+        parent = self.standing.trial(proposal.parent) if proposal.parent is not None else None
+        return Trial(
+            id=proposal.trial_id,
+            configuration=parent.configuration if parent is not None else proposal.trial_id,
+            kind=TrialKind.SEARCH,
+            name="",
+            values=proposal.values,
+            settings=settings.to_json(),
+            seed=configuration_seed(self._spec.search.seed, proposal.values),
+            epochs_from=parent.epochs_to if parent is not None else 0,
+            epochs_to=proposal.epochs_to if proposal.epochs_to is not None else settings.training.epochs,
+            parent=proposal.parent,
+            state=TrialState.RUNNING,
+            outcome=None,
+            started=self._clock.now(),
+            finished=None,
+            oracle=self._proposer.record(proposal.trial_id),
+            note=proposal.note,
+        )
+
+    def _keep(self, trial: Trial) -> tuple[str, ...]:
+        if trial.kind is TrialKind.BASELINE:
+            return "best", "last"
+        continues = self._spec.search.algorithm in MULTI_FIDELITY and trial.epochs_to < self._spec.max_epochs
+        return ("best", "state") if continues else ("best",)
+
+    def _learn_length(self, trial: Trial, outcome: Outcome | None) -> None:
+        if outcome is not None and outcome.epochs and trial.epochs_from == 0:
+            self._first_epochs.append(outcome.build_seconds + outcome.epochs[0].seconds)
+
+    def _first_epoch(self) -> float:
+        """Time until a new configuration has an epoch, as the slowest of the last ones; 0 while nothing is known.
+
+        What is continued tells the trainer itself how long its epochs are.
+        """
+        return max(self._first_epochs, default=0.0)
+
+
+class ListSource(Source):
+    """A fixed list of trials; those that the store has already are left out.
+
+    Args:
+        spec: The space file.
+        store: Tells which of them it has.
+        clock: Tells the time.
+        deadline: When they have to be over, or None.
+        trials: What to train, in order.
+        data: Which rows train, see `TrialJob.data`.
+        keep: Which checkpoints are kept, see `TrialJob.keep`.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        store: RunStore,
+        clock: Clock,
+        deadline: Callable[[], Deadline | None],
+        trials: Iterable[Trial],
+        data: str = "train",
+        keep: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(spec, clock, deadline)
+        self._trials = [trial for trial in trials if store.trial(trial.id) is None]
+        self._data = data
+        self._kept = keep
+
+    def next(self, slots: int) -> Trial | None:
+        return self._trials.pop(0) if self._trials else None
+
+    def job(self, trial: Trial) -> TrialJob:
+        return replace(super().job(trial), data=self._data)
+
+    def _keep(self, trial: Trial) -> tuple[str, ...]:
+        return self._kept
+
+
+def baseline_id(name: str) -> str:
+    """Trial id of the baseline with this name."""
+    return f"baseline-{name}"
+
+
+def baseline_trial(spec: SearchSpec, baseline: spaces.Baseline, now: float) -> Trial:
+    """The trial of a baseline, under its own protocol."""
+    settings = spaces.configure_baseline(spec, baseline)
+    return Trial(
+        id=baseline_id(baseline.name),
+        configuration=baseline_id(baseline.name),
+        kind=TrialKind.BASELINE,
+        name=baseline.name,
+        values=settings.values,
+        settings=settings.to_json(),
+        seed=configuration_seed(spec.search.seed, settings.values),
+        epochs_from=0,
+        epochs_to=settings.training.epochs,
+        parent=None,
+        state=TrialState.RUNNING,
+        outcome=None,
+        started=now,
+        finished=None,
+    )
+
+
+def candidate_trial(spec: SearchSpec, configuration: Configuration, index: int, now: float) -> Trial:
+    """A configuration once more, from scratch and at full length, with its `index`-th fresh seed (from 1)."""
+    return _again(
+        spec, configuration, TrialKind.CANDIDATE, f"candidate-{configuration.id}-{index}", (index,), None, now
+    )
+
+
+def winner_trial(
+    spec: SearchSpec, configuration: Configuration, epochs: int | None, now: float, attempt: int = 1
+) -> Trial:
+    """The chosen configuration, trained for `epochs`, or by its own settings (None); `attempt` counts from 1."""
+    again = "" if attempt == 1 else f"-{attempt}"
+    return _again(spec, configuration, TrialKind.WINNER, f"winner-{configuration.id}{again}", (), epochs, now)
+
+
+def _again(
+    spec: SearchSpec,
+    configuration: Configuration,
+    kind: TrialKind,
+    trial_id: str,
+    stream: tuple[int, ...],
+    epochs: int | None,
+    now: float,
+) -> Trial:
+    settings = Settings.from_json(configuration.settings)
+    return Trial(
+        id=trial_id,
+        configuration=configuration.id,
+        kind=kind,
+        name=configuration.name if configuration.baseline else "",
+        values=configuration.values,
+        settings=configuration.settings,
+        seed=derive(spec.search.seed, str(kind), dict(configuration.values), *stream),
+        epochs_from=0,
+        epochs_to=epochs if epochs is not None else settings.training.epochs,
+        parent=None,
+        state=TrialState.RUNNING,
+        outcome=None,
+        started=now,
+        finished=None,
+    )

@@ -1,0 +1,189 @@
+"""The winner of a run: chosen by its fresh trainings, trained once more as a whole, or what there is in its place."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+
+from search.files import checkpoint as checkpoints
+from search.files.store import RunStore
+from search.loop.observer import Observer
+from search.loop.runner import Runner, unfinished
+from search.phases import timeplan
+from search.phases.horizon import Horizon
+from search.phases.retraining import best_length, fresh_scores
+from search.phases.sources import ListSource, winner_trial
+from search.record.configuration import Configuration
+from search.record.trial import Checkpoint, Trial, TrialKind, TrialState
+from spaces import SearchSpec
+
+# So many final trainings may fail before a model of the search is taken.
+_MOST_ATTEMPTS = 3
+
+
+class FinalModels:
+    """Chooses and trains the winner, and looks after the checkpoints of all final models.
+
+    Args:
+        spec: The space file.
+        store: The run store.
+        runner: Trains.
+        horizon: Tells how much time is left.
+        observer: Is told what happens.
+    """
+
+    def __init__(self, spec: SearchSpec, store: RunStore, runner: Runner, horizon: Horizon, observer: Observer) -> None:
+        self._spec = spec
+        self._store = store
+        self._runner = runner
+        self._horizon = horizon
+        self._observer = observer
+
+    def winner(self, best: Sequence[Configuration]) -> Trial | None:
+        """The trial whose model is exported: the final training of the chosen configuration, or what stands in for it.
+
+        Args:
+            best: Configurations with scores, best first.
+
+        Returns:
+            The trial; None if nothing has a model, or the runner was asked to stop.
+        """
+        chosen = self._chosen(best)
+        order = [chosen, *(c for c in best if c is not chosen)]
+        for i, configuration in enumerate(order):
+            trained = self._train(configuration, best) if i < _MOST_ATTEMPTS else None
+            if trained is not None or self._runner.stopping:
+                return trained
+            found = next((t for t in self._stand_ins(configuration) if self._kept(t)), None)
+            if found is not None:
+                if self._winners(configuration):
+                    self.warn(
+                        f"the final training of {chosen.name} did not get to its end: {found.id} stands in for it"
+                    )
+                elif configuration is not chosen:
+                    self.warn(
+                        f"{found.id} of {configuration.name} stands in for {chosen.name}, of which no model is left"
+                    )
+                return found
+            self.warn(f"{configuration.name}: no model of it was kept, or could be made")
+        # Late is better than nothing: without any model that was kept one is trained whatever the time.
+        return self._train(chosen, best, whatever=True)
+
+    def with_weights(self, trial: Trial) -> Trial | None:
+        """The trial of a final model with its weights, trained again if they are lost; None if that fails too."""
+        if self._kept(trial):
+            return trial
+        self.warn(f"{trial.id}: its checkpoint is lost or damaged; training it again")
+        self._observer.phase("training again", 1)
+        self._runner.run(self._source([], trial.kind), [*unfinished(self._store.trials(trial.kind)), trial])
+        renewed = self._store.trial(trial.id)
+        return renewed if renewed is not None and self._kept(renewed) else None
+
+    def warn(self, text: str) -> None:
+        """Records and tells a warning."""
+        self._store.add_event(self._horizon.budget.clock.now(), "warning", text)
+        self._observer.message("warning", text)
+
+    def _chosen(self, best: Sequence[Configuration]) -> Configuration:
+        """The candidate with the best mean over its fresh seeds; without retraining, the best of the search."""
+        scores = fresh_scores(self._store.trials(TrialKind.CANDIDATE))
+        measured = [c for c in best if scores.get(c.id)]
+        if not measured:
+            return best[0]
+        return min(measured, key=lambda c: self._sign * statistics.fmean(scores[c.id]))
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self._spec.objective.direction == "min" else -1.0
+
+    def _train(
+        self, configuration: Configuration, best: Sequence[Configuration], whatever: bool = False
+    ) -> Trial | None:
+        """The whole final training of a configuration; None if it failed, or there was no time for it."""
+        with_validation = self._spec.final.train_on_validation
+        fresh = self._store.trials(TrialKind.CANDIDATE)
+        epochs = best_length(fresh, configuration) if with_validation else None
+        earlier = self._winners(configuration)
+        trial = next((t for t in earlier if t.state is TrialState.RUNNING or _is_whole(t)), None)
+        if trial is None:
+            if not whatever and not self._has_time_for(configuration, epochs, best):
+                return None
+            trial = winner_trial(self._spec, configuration, epochs, self._horizon.budget.clock.now(), len(earlier) + 1)
+        self._observer.phase("final training", 1)
+        left = unfinished(self._store.trials(TrialKind.WINNER))
+        self._runner.run(self._source([trial], TrialKind.WINNER, whatever), left)
+        done = self._store.trial(trial.id)
+        return self.with_weights(done) if done is not None and _is_whole(done) else None
+
+    def _has_time_for(self, configuration: Configuration, epochs: int | None, best: Sequence[Configuration]) -> bool:
+        again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
+        pace = timeplan.pace(again, {c.id: c for c in best})
+        left = self._horizon.retraining_left(best, pace)
+        expected = pace.factor * timeplan.training_seconds(configuration, epochs)
+        if left is None or expected <= left:
+            return True
+        self._observer.message(
+            "warning",
+            f"no time for the final training: it takes about {expected:.0f} s, and {max(0.0, left):.0f} s are left",
+        )
+        return False
+
+    def _winners(self, configuration: Configuration) -> list[Trial]:
+        return [t for t in self._store.trials(TrialKind.WINNER) if t.configuration == configuration.id]
+
+    def _stand_ins(self, configuration: Configuration) -> Iterator[Trial]:
+        """Trials of a configuration that hold a model of it, the best one first."""
+        fresh = [
+            (self._sign * trial.outcome.score, trial.id, trial)
+            for trial in self._store.trials(TrialKind.CANDIDATE)
+            if trial.configuration == configuration.id
+            and trial.outcome is not None
+            and trial.outcome.whole
+            and trial.outcome.score is not None
+        ]
+        yield from (trial for *_, trial in sorted(fresh)[:1])
+        if configuration.best is not None:
+            yield from (t for t in reversed(configuration.trials) if t.outcome and t.outcome.best == configuration.best)
+        yield from (t for t in self._winners(configuration) if t.outcome is not None and t.outcome.epochs)
+
+    def _source(self, trials: list[Trial], kind: TrialKind, whatever: bool = False) -> ListSource:
+        budget = self._horizon.budget
+        data, keep = self._protocol(kind)
+        deadline = (lambda: None) if whatever else (lambda: budget.training_end)
+        return ListSource(self._spec, self._store, budget.clock, deadline, trials, data, keep)
+
+    def _protocol(self, kind: TrialKind) -> tuple[str, tuple[str, ...]]:
+        """Which rows a final model is trained on, and which of its checkpoints are kept."""
+        if kind is TrialKind.BASELINE:
+            return "train", ("best", "last")
+        if kind is TrialKind.WINNER and self._spec.final.train_on_validation:
+            return "train+validation", ("last",)
+        return "train", ("best",)
+
+    def _kept(self, trial: Trial) -> bool:
+        weights = final_weights(trial)
+        return weights is not None and checkpoints.intact(self._store.directory, weights)
+
+
+def final_models(store: RunStore) -> list[Trial]:
+    """The winner and every baseline that finished, those that have been measured left out."""
+    winner = store.trial(store.meta("winner") or "")
+    measured = {done.trial for done in store.evaluations()}
+    models = {trial.id: trial for trial in (*store.trials(TrialKind.BASELINE), winner) if trial is not None}
+    return [trial for trial in models.values() if trial.id not in measured and final_weights(trial) is not None]
+
+
+def final_weights(trial: Trial) -> Checkpoint | None:
+    """The weights that its protocol leaves a final model with."""
+    return None if trial.outcome is None else trial.outcome.last or trial.outcome.best
+
+
+def winner_is_kept(store: RunStore) -> bool:
+    """Whether the weights of the model that the run ended with are there as they were recorded."""
+    winner = store.trial(store.meta("winner") or "")
+    weights = None if winner is None else final_weights(winner)
+    return weights is not None and checkpoints.intact(store.directory, weights)
+
+
+def _is_whole(trial: Trial) -> bool:
+    return trial.outcome is not None and trial.outcome.whole

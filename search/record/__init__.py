@@ -1,0 +1,1 @@
+"""What a run consists of, as plain records: trials, configurations, their standing, facts of the machine."""

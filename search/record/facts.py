@@ -1,0 +1,54 @@
+"""The facts that a run records when it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from search.record import environment
+from spaces import Dataset, SearchSpec
+
+
+def facts(
+    spec: SearchSpec, data: Dataset, *, space: str, command: Sequence[str], threads: int, started: float
+) -> dict[str, Any]:
+    """What the store's `meta` holds from the first moment on.
+
+    Args:
+        spec: The space file.
+        data: The data set.
+        space: How the user named the space.
+        command: The command line.
+        threads: Threads of one operation.
+        started: Unix time.
+    """
+    return {
+        "name": spec.name,
+        "space": space or spec.name,
+        "command": list(command),
+        "objective": {"name": spec.objective.name, "direction": spec.objective.direction},
+        "algorithm": spec.search.algorithm,
+        "seed": spec.search.seed,
+        "versions": environment.versions(),
+        "hardware": environment.hardware(),
+        "threads": threads,
+        "git": environment.git(Path(__file__).parent),
+        "data": {
+            "name": data.name,
+            "origin": data.origin,
+            "fingerprint": data.fingerprint,
+            "rows": {
+                "train": len(data.train),
+                "validation": len(data.validation),
+                "test": len(data.test) if data.test is not None else 0,
+            },
+            "info": data.info.to_json(),
+        },
+        "started": started,
+        "finished": None,
+        "phase": "search",
+        "exit": None,
+        "winner": None,
+        "sessions": [],
+    }

@@ -1,0 +1,137 @@
+"""Where a search stands, kept up to date trial by trial, so that a decision costs the same early and late in a night.
+
+Of a configuration only its place among the others is kept. The whole of it is there while it is among the best, or a
+baseline, or holds checkpoints; else it is read from the store again.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from search.record.configuration import Configuration, configurations, rank_key, ranked
+from search.record.trial import Trial, TrialState, checkpoints
+from spaces import SearchSpec
+
+# When final trainings fail, so many configurations have their turn.
+_LEAST = 3
+
+_Place = tuple[bool, float, float, int, str]
+
+
+@dataclass(slots=True)
+class _Known:
+    order: int
+    trials: list[str] = field(default_factory=list)
+    place: _Place | None = None
+
+
+def most_needed(spec: SearchSpec) -> int:
+    """How many of the best configurations are looked at: to keep their weights, or to train them again."""
+    return max(spec.keep_checkpoints.best, spec.final.candidates, _LEAST)
+
+
+class Standing:
+    """The configurations of a search in their order, and the trials that hold checkpoints.
+
+    Args:
+        direction: `min` or `max`, of the objective.
+        most: How many of the best are asked for, at most.
+        read: Gives a trial of the store by its id.
+    """
+
+    def __init__(self, direction: str, most: int, read: Callable[[str], Trial | None]) -> None:
+        self._direction = direction
+        self._most = most
+        self._read = read
+        self._known: dict[str, _Known] = {}
+        self._places: list[_Place] = []
+        self._baselines: list[str] = []
+        self._folded: dict[str, Configuration] = {}
+        self._open: dict[str, Trial] = {}
+
+    def __contains__(self, configuration: str) -> bool:
+        return configuration in self._known
+
+    @property
+    def running(self) -> list[Trial]:
+        """Trials that were asked for and have no end yet, oldest first."""
+        return [trial for trial in self._open.values() if trial.state is TrialState.RUNNING]
+
+    def take(self, trial: Trial) -> None:
+        """Takes up a trial as it is now: a new one, or one that has changed."""
+        known = self._known.setdefault(trial.configuration, _Known(len(self._known)))
+        if trial.id not in known.trials:
+            known.trials.append(trial.id)
+        if trial.state is TrialState.RUNNING or checkpoints(trial.outcome):
+            self._open[trial.id] = trial
+        else:
+            self._open.pop(trial.id, None)
+        group = [trial if one == trial.id else self.trial(one) for one in known.trials]
+        found = configurations(one for one in group if one is not None)
+        self._move(trial.configuration, known, found[0] if found else None)
+
+    def best(self, most: int) -> list[Configuration]:
+        """The best configurations that have a score, best first.
+
+        Args:
+            most: How many; at most as many as the constructor was told.
+        """
+        return [self._configuration(place[-1]) for place in self._places[:most]]
+
+    def leading(self, most: int) -> list[Configuration]:
+        """`best`, and after them the baselines that have a score and are not among them, in their order."""
+        first = self.best(most)
+        ids = {configuration.id for configuration in first}
+        others = [self._configuration(name) for name in self._baselines if name not in ids]
+        return first + ranked((c for c in others if c.score is not None), self._direction)
+
+    def ranked(self, most: int, others: Iterable[str]) -> list[Configuration]:
+        """`leading`, and of all others that have a score the named ones and those with checkpoints; best first.
+
+        Args:
+            most: How many of the best, at least; see `best`.
+            others: Ids of configurations.
+        """
+        named = {*others, *self._baselines, *(trial.configuration for trial in self._open.values())}
+        known = (self._known[name].place for name in named if name in self._known)
+        places = {place for place in known if place is not None}
+        return [self._configuration(place[-1]) for place in sorted(places.union(self._places[:most]))]
+
+    def holding(self, most: int) -> list[Trial]:
+        """What decides which checkpoints are spare: trials that hold some or run, and all of the best configurations.
+
+        Args:
+            most: How many of the best configurations; see `best`.
+        """
+        found = {trial.id: trial for configuration in self.best(most) for trial in configuration.trials}
+        return list((found | self._open).values())
+
+    def trial(self, trial_id: str) -> Trial | None:
+        """The trial with this id."""
+        return self._open.get(trial_id) or self._read(trial_id)
+
+    def _move(self, name: str, known: _Known, found: Configuration | None) -> None:
+        if known.place is not None:
+            del self._places[bisect_left(self._places, known.place)]
+            known.place = None
+        self._folded.pop(name, None)
+        if found is None:
+            return
+        if found.baseline and name not in self._baselines:
+            self._baselines.append(name)
+        if found.score is not None and not math.isnan(found.score):
+            known.place = (*rank_key(found, self._direction), known.order, name)
+            insort(self._places, known.place)
+            for place in self._places[self._most : self._most + 1]:
+                self._folded.pop(place[-1], None)
+        if found.baseline or known.place in self._places[: self._most]:
+            self._folded[name] = found
+
+    def _configuration(self, name: str) -> Configuration:
+        if name not in self._folded:
+            trials = [self.trial(trial_id) for trial_id in self._known[name].trials]
+            (self._folded[name],) = configurations(trial for trial in trials if trial is not None)
+        return self._folded[name]
