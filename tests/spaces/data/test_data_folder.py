@@ -226,7 +226,9 @@ def partly_broken(tmp_path: Path) -> Path:
 
 
 def test_all_broken_images_are_named_at_once(partly_broken: Path) -> None:
-    with pytest.raises(DataError, match=r"3 of 11 files are no readable images: a/1.png \(it is empty\); a/3.png; b/2.jpg"):
+    with pytest.raises(
+        DataError, match=r"3 of 11 files are no readable images: a/1.png \(it is empty\); a/3.png; b/2.jpg"
+    ):
         load(partly_broken, image_size=(4, 6))
 
 
