@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -42,7 +42,7 @@ class TrainedModel:
     Attributes:
         trial: The trial that trained it last.
         checkpoint: Its weights.
-        role: What it is in the run: the retrained winner, the best configuration of a search that has no winner yet,
+        role: What it is in the run: the winner, the best configuration of a search that has no winner yet,
             or a configuration, baseline or candidate that was asked for by its id.
     """
 
@@ -164,7 +164,8 @@ def data_info(reader: RunReader) -> DataInfo:
 
 def _winner(reader: RunReader) -> TrainedModel | None:
     trial = reader.trial(reader.meta("winner") or "")
-    return None if trial is None else _of_trial(trial)
+    found = None if trial is None else _of_trial(trial)
+    return None if found is None else replace(found, role="winner")
 
 
 def _best_so_far(reader: RunReader) -> TrainedModel:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
+from results.ranked.finalists import finalists
 from results.ranked.measured import objective_metric
 from results.ranked.ranking import Source, finite
 from results.watching.walltime import elapsed
@@ -21,19 +22,23 @@ from search.record.marks import Mark, best_of, standings
 from search.record.trial import Trial, TrialKind, TrialState
 
 _WARNINGS = 5
+_MORNING = ("export", "report")
 
 
 def status(run: Source, now: float | None = None) -> dict[str, Any]:
     """The state of a run as plain JSON data; None stands for what is not known (yet).
 
-    Keys: `run`, `name`, `algorithm`, `phase` (search, final, done), `exit` (why the last sitting ended; None while
+    Keys: `run`, `name`, `algorithm`, `phase` (search, retraining, final training, evaluation,
+    export, report, done), `exit` (why the last sitting ended; None while
     one goes on or if it was cut off), `active` (a process is working on it), `last_sign` (seconds since something
     was written), `elapsed` (seconds of work, pauses left out), `time_left` (seconds to the promised end);
     `objective`, `direction`; `trials` (of the search and the baselines: `done`, `failed`, `running`, `planned`,
     `left`), `configurations` (searched), `epochs` (in all); `best` and `baseline` (the best of the searched ones
     and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
     is better), `since_improved` (seconds since `best` last got better); `working_on` (unfinished trials: `trial`,
-    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `test`), `warnings` (the last five:
+    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `baseline`: whether it
+    is one, `score` in the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds,
+    `test`), `warnings` (the last five:
     `at`, `level`, `message`).
 
     Args:
@@ -49,7 +54,8 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
         marks = reader.marks()
         objective = reader.meta("objective")
         direction = objective["direction"]
-        active = is_active(opened, reader)
+        step, following = _step(opened, reader)
+        active = is_active(opened, reader) or following
         found = standings(marks)
         best = _whole(best_of(found, direction, baseline=False), marks, reader)
         baseline = _whole(best_of(found, direction, baseline=True), marks, reader)
@@ -57,8 +63,8 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "run": str(opened.directory),
             "name": reader.meta("name"),
             "algorithm": reader.meta("algorithm"),
-            "phase": reader.meta("phase"),
-            "exit": reader.meta("exit"),
+            "phase": step,
+            "exit": None if step in _MORNING else reader.meta("exit"),
             "active": active,
             "last_sign": _last_sign(opened, moment),
             "elapsed": elapsed(reader, marks, moment, active),
@@ -73,9 +79,21 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "lead": _lead(best, baseline, direction),
             "since_improved": _since_improved(marks, direction, reader.meta("finished") or moment),
             "working_on": [_working(trial, moment) for trial in _running(marks, reader)],
-            "winner": _winner(reader, objective["name"]),
+            "winner": _winner(reader, objective, marks, baseline),
             "warnings": [vars(event) for event in _warnings(reader.events())],
         }
+
+
+def _step(run: Run, reader: RunReader) -> tuple[str, bool]:
+    """What a run is at, or was when it was cut off; and whether what follows the search is being done just now."""
+    phase, morning = str(reader.meta("phase")), reader.meta("morning")
+    if phase == "done" and morning is not None:
+        locked_by = holder(run.directory)
+        return morning, locked_by is not None and locked_by.alive()
+    if phase == "final":
+        step = reader.meta("step")
+        return ("retraining" if step in (None, "search") else str(step)), False
+    return phase, False
 
 
 def is_active(run: Run, reader: RunReader) -> bool:
@@ -154,15 +172,26 @@ def _last_sign(run: Run, now: float) -> float:
     return max(0.0, now - max(file.stat().st_mtime for file in files if file.exists()))
 
 
-def _winner(reader: RunReader, objective: str) -> dict[str, Any] | None:
+def _winner(
+    reader: RunReader, objective: dict[str, str], marks: Sequence[Mark], baseline: Configuration | None
+) -> dict[str, Any] | None:
     chosen = reader.meta("winner")
-    winner = None if chosen is None else reader.trial(chosen)
-    if winner is None:
+    trial = None if chosen is None else reader.trial(chosen)
+    if trial is None:
         return None
-    measured = [e for e in reader.evaluations() if e.trial == winner.id and e.part == "test"]
+    kept = _whole(trial.configuration, marks, reader)
+    # A configuration's own trials and those of its fresh seeds; none of the others are read.
+    again = reader.some(one.id for one in marks if one.kind == TrialKind.CANDIDATE)
+    final = next((f for f in finalists(again, objective["direction"]) if f.configuration == trial.configuration), None)
+    measured = [e for e in reader.evaluations() if e.trial == trial.id and e.part == "test"]
     return {
-        "name": winner.name or winner.configuration,
-        "test": finite(measured[0].metrics.get(objective_metric(objective))) if measured else None,
+        "name": trial.name or trial.configuration,
+        "baseline": kept is not None and kept.baseline,
+        "score": finite(kept.score) if kept is not None else None,
+        "lead": None if kept is None or kept.baseline else _lead(kept, baseline, objective["direction"]),
+        "retrained": final.mean if final is not None else None,
+        "seeds": final.seeds if final is not None else 0,
+        "test": finite(measured[0].metrics.get(objective_metric(objective["name"]))) if measured else None,
     }
 
 

@@ -212,7 +212,7 @@ class Session:
         curves = TensorBoardWriter(
             self._directory, spec.objective.name, clock, lambda text: observer.message("info", text)
         )
-        observer = Observers([LogFile(self._directory, clock), curves, *self._given])
+        observer = Observers([_Steps(store), LogFile(self._directory, clock), curves, *self._given])
 
         def on_event(text: str) -> None:
             self._warn(store, observer, text)
@@ -234,7 +234,7 @@ class Session:
             housekeeping.sweep(self._directory, store)
             if store.meta("until") is not None and not self._budget.limited:
                 observer.message("info", "the time that was promised for this run is over: it goes on without a limit")
-            store.put_meta(until=self._budget.promised, budget=self._budget.length, exit=None, finished=None)
+            store.put_meta(until=self._budget.promised, budget=self._budget.length, exit=None, finished=None, step=None)
             if horizon.doubt is not None:
                 # Said at once: whoever waits for the promised hour can still do something about it.
                 on_event(horizon.doubt)
@@ -330,3 +330,13 @@ class Session:
         finally:
             self._runner = None
             executor.shutdown()
+
+
+class _Steps(Observer):
+    """Leaves in the store what the run is at, for those who look at it from another terminal."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+
+    def phase(self, name: str, expected_trials: int | None) -> None:
+        self._store.put_meta(step=name)
