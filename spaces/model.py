@@ -11,7 +11,7 @@ import keras
 from spaces.data.types import DataInfo
 from spaces.families import FAMILIES
 from spaces.families.parts import Joined, connected
-from spaces.loss import make_loss, make_metrics, output_units
+from spaces.loss import make_loss, make_metrics, output_scaling, output_units
 from spaces.scheduled_rate import ScheduledRate, scheduled
 from spaces.settings import Settings, TrainingSettings
 
@@ -99,6 +99,7 @@ def layer_stack(settings: Settings, info: DataInfo) -> list[Any]:
         *preprocessing_layers(info, first, channels=settings.family == "cnn"),
         *hidden,
         keras.layers.Dense(units, activation=activation, name="output"),
+        *([] if info.target is None else output_scaling(info.target)),
     ]
 
 

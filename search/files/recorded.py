@@ -86,6 +86,13 @@ def _shape(key: str, value: Any) -> Any:
     return found
 
 
+_ENCODING = _fields(
+    {"name": text, "kind": _one_of("number", "boolean", "category", "text", "date")},
+    {"form": text, "values": _list(text), "fill": _real, "other": _flag, "missing": _flag, "times": _flag},
+)
+_TARGET = _fields({"scale": _one_of("standard", "log"), "mean": _list(_real), "std": _list(_real)})
+
+
 def _info(key: str, value: Any) -> Any:
     found = _fields(
         {
@@ -106,6 +113,8 @@ def _info(key: str, value: Any) -> Any:
             "white": _optional(_real),
             "columns": _list(text),
             "categories": _by_name(_list(text)),
+            "table": _list(_ENCODING),
+            "target": _optional(_TARGET),
         },
     )(key, value)
     names = len(found.get("class_names") or ())
