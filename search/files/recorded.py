@@ -123,6 +123,17 @@ def _info(key: str, value: Any) -> Any:
     return found
 
 
+_COLUMN: dict[str, Check] = {
+    "name": text,
+    "role": text,
+    "kind": text,
+    "missing": whole,
+    "how": text,
+    "notes": _list(text),
+}
+_GUESS = _fields({"what": text, "scores": _by_name(_by_name(_real))})
+_UNDERSTOOD = _fields({}, {"columns": _list(_fields(_COLUMN)), "notes": _list(text), "guess": _GUESS})
+
 _SITTING = _fields({"started": instant, "ended": _optional(instant)}, {"command": _list(text), "reason": text})
 
 _FACTS: dict[str, Check] = {
@@ -139,6 +150,7 @@ _FACTS: dict[str, Check] = {
     "git": _optional(_fields({}, {"commit": text, "dirty": _flag})),
     "data": _fields(
         {"name": text, "origin": text, "fingerprint": text, "rows": _by_name(whole), "info": _info},
+        {"understood": _UNDERSTOOD},
     ),
     "started": instant,
     "finished": _optional(instant),

@@ -61,7 +61,7 @@ class Rehearsal:
     Attributes:
         space: Name of the space.
         algorithm: How it is searched.
-        data: The data set's name, origin and rows.
+        data: The data set's name, origin and rows, and what they were understood as.
         models: The models that were built.
         configurations: Size of the space; None where a continuous range makes it infinite.
         groups: Trainings of the search, if nothing fails.
@@ -138,7 +138,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     return Rehearsal(
         space=spec.name,
         algorithm=spec.search.algorithm,
-        data={"name": data.name, "origin": data.origin, "rows": _rows(data)},
+        data={"name": data.name, "origin": data.origin, "rows": _rows(data), "understood": data.understood},
         models=tuple(models),
         configurations=spaces.size(spec),
         groups=tuple(schedule.groups(spec, timed=timed)),

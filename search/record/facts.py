@@ -44,6 +44,7 @@ def facts(
                 "test": len(data.test) if data.test is not None else 0,
             },
             "info": data.info.to_json(),
+            "understood": dict(data.understood),
         },
         "started": started,
         "finished": None,

@@ -25,6 +25,7 @@ from spaces.data.tables.encoding import ColumnEncoding, encode, fit
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
 from spaces.data.types import Array, DataInfo, Dataset, Split, TargetScale
+from spaces.data.understood import understood
 from spaces.errors import DataError
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
     info = _describe(spec.data, raw, encoded, train.x, known)
     target = _target(spec, raw, train) if begun is None else begun.target
     info = dataclasses.replace(info, target=target)
-    return Dataset(raw.name, info, train, validation, test, fingerprint(train, validation, test), raw.origin)
+    told = understood(info, raw.table, train, validation, test)
+    return Dataset(raw.name, info, train, validation, test, fingerprint(train, validation, test), raw.origin, told)
 
 
 def _read(spec: SearchSpec, known: Sequence[ColumnEncoding]) -> RawData:

@@ -152,6 +152,7 @@ class Dataset:
         test: rows for the final evaluation only; None with `test: none`.
         fingerprint: SHA-256 (hexadecimal) of all parts; equal data and splits have equal fingerprints.
         origin: where the rows came from, for people.
+        understood: what they were taken for, in plain data, see `spaces.data.understood`.
     """
 
     name: str
@@ -161,3 +162,4 @@ class Dataset:
     test: Split | None
     fingerprint: str
     origin: str
+    understood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
