@@ -7,7 +7,7 @@ from typing import Any
 
 from results.ranked.formats import markdown_escape
 from results.text import score
-from spaces.data.tables.encoding import ColumnEncoding
+from spaces import DataInfo
 
 
 def model_card(described: Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ def _columns(described: Mapping[str, Any]) -> list[str]:
     understood = described["data"].get("understood") or {}
     told = {column["name"]: column for column in understood.get("columns", ())}
     lines, start = ["", "| values of a row | column | kind | how |", "|---|---|---|---|"], 0
-    for encoding in map(ColumnEncoding.from_json, described["input"]["table"]):
+    for encoding in DataInfo.from_json(described["input"]).encodings:
         end = start + len(encoding.inputs)
         span = str(start) if end == start + 1 else f"{start} to {end - 1}"
         how = told.get(encoding.name, {}).get("how", "")

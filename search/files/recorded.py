@@ -152,6 +152,7 @@ _FACTS: dict[str, Check] = {
         {"name": text, "origin": text, "fingerprint": text, "rows": _by_name(whole), "info": _info},
         {"understood": _UNDERSTOOD},
     ),
+    "reference": _optional(_fields({"name": text, "scores": _by_name(_by_name(_real))})),
     "started": instant,
     "finished": _optional(instant),
     "phase": _one_of("search", "final", "done"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.record import environment
+from search.record.reference import reference
 from spaces import Dataset, SearchSpec
 
 
@@ -46,6 +47,7 @@ def facts(
             "info": data.info.to_json(),
             "understood": dict(data.understood),
         },
+        "reference": reference(spec, data),
         "started": started,
         "finished": None,
         "phase": "search",
