@@ -13,6 +13,8 @@ from search.night.live import duration
 from search.night.rehearsal import CheckedModel, Rehearsal
 from spaces.printable import printable
 
+_CLASSES = 20
+
 
 def show(found: Rehearsal, console: Console, budget: float | None = None) -> None:
     """Prints what a rehearsal found out.
@@ -29,6 +31,7 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("data", f"{found.data['name']} ({found.data['origin']})"),
         ("rows", rows),
         *(("note", note) for note in found.data["understood"]["notes"]),
+        *_classes(found),
         *_guess(found.data["understood"]["guess"]),
         *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
         ("configurations", count),
@@ -48,6 +51,18 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         table.add_row(Text(printable(model.name)), _parameters(model), _speed(model), _detail(model))
     console.print()
     console.print(table)
+
+
+def _classes(found: Rehearsal) -> list[tuple[str, str]]:
+    """The classes with their rows in all parts together, commonest first."""
+    classes = found.data["classes"]
+    if not classes:
+        return []
+    counts = sorted(((sum(parts.values()), name) for name, parts in classes.items()), key=lambda pair: -pair[0])
+    named = ", ".join(f"{name} ({count})" for count, name in counts[:_CLASSES])
+    rest = counts[_CLASSES:]
+    more = f", and {len(rest)} more with {rest[-1][0]} to {rest[0][0]} rows" if rest else ""
+    return [("classes", f"{len(counts)}: {named}{more}")]
 
 
 def _guess(guess: Mapping[str, Any]) -> list[tuple[str, str]]:

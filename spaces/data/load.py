@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -27,9 +27,10 @@ from spaces.data.target import require_positive, target_scale
 from spaces.data.types import Array, DataInfo, Dataset, Split, TargetScale
 from spaces.data.understood import understood
 from spaces.errors import DataError
+from spaces.families import family_of
 
 if TYPE_CHECKING:
-    from spaces.data_section import DataSection
+    from spaces.data_section import DataSection, FirstRows
     from spaces.spec import SearchSpec
 
 _TEST_FRACTION = 0.2
@@ -79,11 +80,11 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
 def _read(spec: SearchSpec, known: Sequence[ColumnEncoding]) -> RawData:
     data = spec.data
     if isinstance(data.source, str):
-        return load_builtin(data.source, data.seed, data.image_size, data.color)
+        return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken)
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":
-            return load_folder(path, data.seed, data.image_size, data.color)
+            return load_folder(path, data.seed, data.image_size, data.color, data.broken)
         case "npz":
             return load_npz(path)
         case "csv" | "parquet":
@@ -104,10 +105,12 @@ def _table_options(data: DataSection) -> TableOptions:
 def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Split, Split | None]:
     if data.test == "given" and raw.test is None:
         raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
+    if data.validation == "given" and raw.validation is None:
+        raise DataError(f"{raw.origin}: has no validation part of its own; set data.validation to a fraction")
     test_size = _test_size(data, raw)
     rows = partition(
         raw.train.y,
-        None if raw.validation is not None else _validation_size(data),
+        None if raw.validation is not None else _validation_size(data.validation),
         test_size,
         seed=data.seed,
         shuffled=raw.shuffled,
@@ -127,8 +130,10 @@ def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Spli
     return train, validation, Split(raw.test.x, raw.test.y)
 
 
-def _validation_size(data: DataSection) -> Size:
-    return data.validation if isinstance(data.validation, int | float) else First(data.validation.first)
+def _validation_size(wanted: int | float | Literal["given"] | FirstRows) -> Size | None:
+    if isinstance(wanted, str):
+        return None
+    return wanted if isinstance(wanted, int | float) else First(wanted.first)
 
 
 def _test_size(data: DataSection, raw: RawData) -> int | float | None:
@@ -144,7 +149,7 @@ def _select(part: Part | Split, rows: Rows) -> Split:
 
 
 def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
-    if spec.training.task != "regression" or spec.family.startswith("python:"):
+    if spec.training.task != "regression" or not family_of(spec.model).scales_targets:
         return None
     scale = spec.data.target_scale or "standard"
     if scale == "log":

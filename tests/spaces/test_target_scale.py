@@ -69,7 +69,7 @@ def test_a_scale_without_effect_is_refused(houses: Path) -> None:
     scaled = {"data": {"target": {"scale": "log"}}}
     with pytest.raises(SpaceError, match=r"data.target.scale: has no effect: the loss is one of classification"):
         spaces.load(space(houses, **scaled, training={"loss": "auto"}))
-    with pytest.raises(SpaceError, match=r"data.target.scale: has no effect: a model of your own"):
+    with pytest.raises(SpaceError, match=r"data.target.scale: has no effect: family python learns"):
         spaces.load(space(houses, **scaled, model={"family": {"python": "builtins:print"}}))
     with pytest.raises(SpaceError, match="allowed: the name of a column"):
         spaces.load(space(houses, data={"target": 7}))
