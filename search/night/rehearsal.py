@@ -63,7 +63,8 @@ class Rehearsal:
     Attributes:
         space: Name of the space.
         algorithm: How it is searched.
-        data: The data set's name, origin, rows by part, and the rows of each class by part (empty in regression).
+        data: The data set's name, origin, rows by part, the rows of each class by part (empty in regression), and what
+            they were understood as.
         models: The models that were built.
         configurations: Size of the space; None where a continuous range makes it infinite.
         groups: Trainings of the search, if nothing fails.
@@ -140,7 +141,13 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     return Rehearsal(
         space=spec.name,
         algorithm=spec.search.algorithm,
-        data={"name": data.name, "origin": data.origin, "rows": _rows(data), "classes": _classes(data)},
+        data={
+            "name": data.name,
+            "origin": data.origin,
+            "rows": _rows(data),
+            "classes": _classes(data),
+            "understood": data.understood,
+        },
         models=tuple(models),
         configurations=spaces.size(spec),
         groups=tuple(schedule.groups(spec, timed=timed)),

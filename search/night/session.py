@@ -39,7 +39,7 @@ from search.record.changes import between
 from search.record.facts import facts
 from search.record.trial import Trial, TrialKind
 from search.training import threads
-from spaces import Dataset, SearchSpec
+from spaces import DataInfo, Dataset, SearchSpec
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 # With less time than this, finding out how to train fast would take too much of it.
@@ -134,9 +134,8 @@ class Session:
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
         threads.configure(self._threads)
-        if layout.is_run(self._directory):
-            self._require_ours()
-        data = spaces.load_data(self._spec)
+        begun = self._require_ours() if layout.is_run(self._directory) else None
+        data = spaces.load_data(self._spec, begun)
         horizon = Horizon(self._budget, self._spec, data)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -149,14 +148,15 @@ class Session:
                 self._work(store, data, horizon)
         return Run(self._directory)
 
-    def _require_ours(self) -> None:
-        """Nothing is written in a run, or built on it, that is damaged or that its space file does not describe."""
+    def _require_ours(self) -> DataInfo:
+        """What the run found its rows to be, of one that is neither damaged nor of another space file."""
         run = Run(self._directory)
         require_inside(self._directory)
         with RunReader(self._directory, snapshot=True, strict=True) as reader:
             reader.require_sound()
-            trials = reader.trials()
+            trials, info = reader.trials(), reader.meta("data")["info"]
         require_agreement(run, trials)
+        return DataInfo.from_json(info)
 
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options

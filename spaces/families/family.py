@@ -45,6 +45,8 @@ class Family:
         added: Settings that stored runs of earlier versions do not have, with what their models were built with.
         users_code: Whether code of the user's makes the models, so that nobody knows beforehand what they report and
             which values they ask for. They are trained in worker processes.
+        scales_targets: Whether a regression is learnt on the scale that `DataInfo.target` names, its models ending in
+            `spaces.loss.output_scaling`.
     """
 
     name: ClassVar[str]
@@ -53,6 +55,7 @@ class Family:
     sizes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     added: ClassVar[Mapping[str, Value]] = {}
     users_code: ClassVar[bool] = False
+    scales_targets: ClassVar[bool] = False
 
     def label(self, section: Any) -> str:
         """`Settings.family`: the name, or `name:more` where the name alone does not say how to build."""
