@@ -128,7 +128,7 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
     """
     require_agreement(Run(directory), [model.trial])
     load_tensorflow()
-    from spaces import build_model
+    from spaces.model import build_model, set_weights
 
     try:
         weights = checkpoints.read(directory, model.checkpoint)["weights"]
@@ -141,7 +141,7 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
         built = build_model(Settings.from_json(model.trial.settings).trained(), info)
         if not built.built:  # a model class of the user's own makes its weights when it sees a row
             built(np.zeros((1, *info.input_shape), np.float32))
-        built.set_weights(weights)
+        set_weights(built, weights)
     except Exception as error:  # a `python` family runs the user's code, which may raise anything
         raise ResultError(f"the model of {model.trial.id!r} cannot be built again: {error}") from error
     return built

@@ -10,6 +10,7 @@ from spaces.baseline import Baseline
 from spaces.baseline_settings import baseline_settings
 from spaces.dimensions import Choice
 from spaces.errors import Problem, problem
+from spaces.families.pretrained import PretrainedModel
 from spaces.families.python import PythonModel
 from spaces.metrics import direction_of
 from spaces.resolve import MULTI_FIDELITY, ModelSection, all_settings
@@ -37,6 +38,8 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
     found += _settings(model, training, search)
     if training is not None and search is not None:
         found += _epochs(training, search)
+    if training is not None and model is not None:
+        found += _phases(model, training)
     if model is not None and training is not None:
         found += _monitors(model, training, ("training",), training.early_stopping)
         found += _output(model, training)
@@ -70,6 +73,16 @@ def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
         return []
     allowed = f"a number or a range with {search.algorithm}, which decides how long each training is"
     return [problem(("training", "epochs"), f"found a list; allowed: {allowed}")]
+
+
+def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    if isinstance(model, PretrainedModel):
+        return []
+    return [
+        problem(("training", key), "has no effect: it needs family pretrained")
+        for key in ("frozen_epochs", "fine_tune_rate")
+        if getattr(training, key) is not None
+    ]
 
 
 def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | int, ...], rule: Any) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,7 +76,31 @@ def let_only_kernels_decay(model: keras.Model) -> None:
 
 def architecture(settings: Settings, info: DataInfo) -> keras.Model:
     """The model of one configuration of our own families, not compiled. Raises what `build_model` raises."""
-    return assembled(layer_stack(settings, info), settings, info)
+    own = getattr(FAMILIES[settings.family], "own_backbone", None)
+    stack = layer_stack(settings, info)
+    if own is not None:
+        stack = [own(settings.model, part) if isinstance(part, keras.Model) else part for part in stack]
+    return assembled(stack, settings, info)
+
+
+def set_weights(model: keras.Model, weights: Sequence[Any]) -> None:
+    """Gives a model the weights of a training; of a pretrained one the last of them, where the first never trained.
+
+    Raises:
+        ValueError: they do not fit the model.
+    """
+    if len(weights) < len(model.weights) and any(isinstance(layer, keras.Model) for layer in model.layers):
+        weights = [*model.get_weights()[: -len(weights)], *weights]
+    model.set_weights(weights)
+
+
+def head_stack(settings: Settings, info: DataInfo) -> list[Any]:
+    """The parts of `layer_stack` after the backbone of a pretrained network, which draw the same seeds."""
+    family = FAMILIES[settings.family]
+    with _computing_in(settings.training.precision):
+        hidden = family.head_layers(settings.model)
+    family.augmentation_layers(settings.model)
+    return [*hidden, _output_layer(settings, info)]
 
 
 def assembled(stack: list[Any], settings: Settings, info: DataInfo) -> keras.Model:
@@ -94,12 +118,18 @@ def layer_stack(settings: Settings, info: DataInfo) -> list[Any]:
     with _computing_in(settings.training.precision):
         hidden = family.hidden_layers(settings.model, info)
     first = family.augmentation_layers(settings.model)
-    units, activation = output_units(settings.training.loss, info, settings.model["output"])
+    prepared = getattr(family, "prepared", None)
+    raw = info if prepared is None else prepared(info)
     return [
-        *preprocessing_layers(info, first, channels=settings.family == "cnn"),
+        *preprocessing_layers(raw, first, channels=settings.family != "mlp"),
         *hidden,
-        keras.layers.Dense(units, activation=activation, name="output"),
+        _output_layer(settings, info),
     ]
+
+
+def _output_layer(settings: Settings, info: DataInfo) -> keras.layers.Layer:
+    units, activation = output_units(settings.training.loss, info, settings.model["output"])
+    return keras.layers.Dense(units, activation=activation, name="output")
 
 
 @contextmanager

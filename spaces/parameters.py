@@ -39,8 +39,11 @@ def count_parameters(settings: Settings, info: DataInfo) -> int:
 
 def _parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
     """Parameters of a layer whose input has this shape."""
+    import keras
     from keras import layers
 
+    if isinstance(layer, keras.Model):
+        return int(layer.count_params())
     inputs = int(shape[-1])
     if isinstance(layer, layers.Dense):
         return (inputs + 1) * int(layer.units)

@@ -9,22 +9,23 @@ from spaces.dimensions import Fixed, Value
 from spaces.families import FAMILIES
 from spaces.families.cnn import CnnModel
 from spaces.families.mlp import MlpModel
+from spaces.families.pretrained import PretrainedModel
 from spaces.families.python import PythonModel
 from spaces.families.setting import ByWord, Setting, assemble
 from spaces.metrics import direction_of
 from spaces.settings import EarlyStopping, Settings, TrainingSettings
 from spaces.space import Space, holds
-from spaces.training_section import EarlyStoppingRule, TrainingSection, epoch_limits
+from spaces.training_section import EarlyStoppingRule, TrainingSection, epoch_limits, phase_settings
 from spaces.training_section import settings as training_settings
 
-ModelSection = MlpModel | CnnModel | PythonModel
+ModelSection = MlpModel | CnnModel | PretrainedModel | PythonModel
 
 # Algorithms that decide the length of a training themselves.
 MULTI_FIDELITY = ("hyperband", "freeze-thaw")
 
 
 def family_name(model: ModelSection) -> str:
-    """`mlp`, `cnn`, or `python:<reference>`."""
+    """`mlp`, `cnn`, `pretrained`, or `python:<reference>`."""
     return f"python:{model.family.python}" if isinstance(model, PythonModel) else model.family
 
 
@@ -38,6 +39,8 @@ def all_settings(model: ModelSection | None, training: TrainingSection | None, a
     made = [] if model is None else family_settings(model)
     if training is not None:
         made += training_settings(training, epochs=algorithm not in MULTI_FIDELITY)
+        if isinstance(model, PretrainedModel):
+            made += phase_settings(training)
     return made
 
 
@@ -120,6 +123,8 @@ def complete(
             gradient_clip=float(flat["gradient_clip"]),
             ema=float(flat["ema"]),
             precision=str(flat["precision"]),
+            frozen_epochs=int(flat.get("frozen_epochs", 0)),
+            fine_tune_rate=float(flat.get("fine_tune_rate", 1.0)),
         ),
         values=dict(values),
     )

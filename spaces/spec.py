@@ -15,6 +15,7 @@ from spaces.dimensions import Fixed
 from spaces.errors import Problem, SpaceError, problem
 from spaces.families.cnn import CnnModel
 from spaces.families.mlp import MlpModel
+from spaces.families.pretrained import PretrainedModel
 from spaces.families.python import PythonModel
 from spaces.messages import problems_of
 from spaces.metrics import Direction, direction_of
@@ -24,7 +25,7 @@ from spaces.section import Section, shown, unknown
 from spaces.space import Space, compile_space
 from spaces.training_section import TrainingSection, epoch_limits
 
-_MODELS = {"mlp": MlpModel, "cnn": CnnModel}
+_MODELS = {"mlp": MlpModel, "cnn": CnnModel, "pretrained": PretrainedModel}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class SearchSpec(Section):
 
     name: str = Field(description="Name of the space, and of its runs.")
     data: DataSection = Field(description="Where the rows come from.")
-    model: MlpModel | CnnModel | PythonModel = Field(description="Which models are worth trying.")
+    model: MlpModel | CnnModel | PretrainedModel | PythonModel = Field(description="Which models are worth trying.")
     training: TrainingSection = Field(description="How every configuration is trained.")
     search: SearchSection = Field(default_factory=_default_search, description="How to search.")
     constraints: Constraints = Field(default=Constraints(), description="What a configuration must keep to.")
@@ -67,7 +68,7 @@ class SearchSpec(Section):
 
     @property
     def family(self) -> str:
-        """`mlp`, `cnn`, or `python:<reference>`."""
+        """`mlp`, `cnn`, `pretrained`, or `python:<reference>`."""
         return family_name(self.model)
 
     @property
@@ -133,7 +134,7 @@ def _section(key: str, raw: Any, problems: list[Problem]) -> Any:
 
 
 def _model_class(raw: Any, problems: list[Problem]) -> Any:
-    if isinstance(raw, MlpModel | CnnModel | PythonModel):
+    if isinstance(raw, MlpModel | CnnModel | PretrainedModel | PythonModel):
         return type(raw)
     if not isinstance(raw, dict):
         problems.append(problem(("model",), f"found {shown(raw)}; allowed: a mapping with a family"))
@@ -143,6 +144,6 @@ def _model_class(raw: Any, problems: list[Problem]) -> Any:
         return PythonModel
     if isinstance(family, str) and family in _MODELS:
         return _MODELS[family]
-    message = "is missing" if family is None else unknown("family", family, ("mlp", "cnn", "{python: ...}"))
+    message = "is missing" if family is None else unknown("family", family, (*_MODELS, "{python: ...}"))
     problems.append(problem(("model", "family"), message))
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from spaces import Settings
+from spaces import Settings, TrainingSettings
 
 _OWN_FAMILIES = ("mlp", "cnn")
 
@@ -37,10 +37,12 @@ def _signature(settings: Settings, dropout: bool) -> Hashable:
     model = dict(settings.model) | {"dropout": dropout, "l2": bool(settings.model["l2"])}
     if widths_are_free(settings):
         model["units"] = len(settings.model["units"])
-    training = settings.training
+    return (settings.family, tuple(sorted(model.items())), training_signature(settings.training))
+
+
+def training_signature(training: TrainingSettings) -> Hashable:
+    """What compiled functions depend on besides the network."""
     return (
-        settings.family,
-        tuple(sorted(model.items())),
         training.optimizer,
         bool(training.momentum),
         training.nesterov,

@@ -6,6 +6,7 @@ Imported only where something is trained: the module needs TensorFlow.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,8 @@ from spaces.families.parts import layers_of, replaced
 from spaces.model import assembled, compile_model, layer_stack, let_only_kernels_decay
 from spaces.scheduled_rate import scheduled
 
+MakeStack = Callable[[Settings, DataInfo], list[Any]]
+
 
 class Network:
     """A network of one of our own families, with its engine.
@@ -29,13 +32,19 @@ class Network:
         settings: A configuration; all others of the same `graphs.signature` can follow.
         info: The rows it is for.
         rows: Some of them.
+        stack: Makes the parts whose weights are drawn.
+        body: Parts before them, which begin every training with the weights that they have now.
     """
 
-    def __init__(self, settings: Settings, info: DataInfo, rows: Rows) -> None:
+    def __init__(
+        self, settings: Settings, info: DataInfo, rows: Rows, stack: MakeStack = layer_stack, body: Sequence[Any] = ()
+    ) -> None:
         self._info = info
+        self._stack = stack
+        self._given = {layer.name: layer.get_weights() for layer in layers_of(body) if layer.weights}
         free = graphs.widths_are_free(settings)
-        stack = replaced(layer_stack(settings, info), partial(_stand_in, free=free))
-        model = assembled(stack, settings, info)
+        parts = replaced([*body, *stack(settings, info)], partial(_stand_in, free=free))
+        model = assembled(parts, settings, info)
         compile_model(model, settings.training, info, settings.model["output"])
         self._dropouts = [layer for layer in model.layers if isinstance(layer, AdjustableDropout)]
         self._numbers = _adjustable_numbers(model, settings)
@@ -69,10 +78,14 @@ class Network:
         """Draws as `spaces.build_model` does: layers take their seeds in the order in which they are made."""
         # Keras draws seeds from here. Its own `set_random_seed` makes TensorFlow forget its executable functions.
         random.seed(seed)
-        fresh = {layer.name: layer for layer in layers_of(layer_stack(settings, self._info))}
+        fresh = {layer.name: layer for layer in layers_of(self._stack(settings, self._info))}
         free = graphs.widths_are_free(settings)
         inputs = None
         for layer in self.engine.model.layers:
+            if layer.name in self._given:
+                for variable, value in zip(layer.weights, self._given[layer.name], strict=True):
+                    variable.value.assign(value)
+                continue
             for variable in layer.weights:
                 shape = tuple(variable.shape)
                 if free:

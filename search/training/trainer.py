@@ -101,10 +101,11 @@ class Trainer:
             networks.tidy()
 
     def _kept_networks(self) -> Networks:
+        from search.training.features import Features
         from search.training.networks import Networks
 
         if self._networks is None:
-            self._networks = Networks(self._data.info)
+            self._networks = Networks(self._data.info, Features(self._run, self._data.info, self._part))
         return self._networks
 
     def _train_rows(self, job: TrialJob) -> Rows:
@@ -117,12 +118,16 @@ class Trainer:
         from search.training.engine import Rows
 
         if name not in self._rows:
-            self._rows[name] = Rows(_split(self._data, name))
+            self._rows[name] = Rows(_split(self._data, name), name)
         return self._rows[name]
 
 
-class _TimeUp(Exception):
-    """The job's time was up in the middle of an epoch, which is dropped."""
+class _BrokenOff(Exception):
+    """The job's time was up in the middle of an epoch, or somebody asked it to stop before it; the epoch is dropped."""
+
+    def __init__(self, why: Stop) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class _Training:
@@ -161,11 +166,14 @@ class _Training:
             return
         engine = self._engine(train, networks)
         while self._stopped is None:
-            on_begin()
             try:
+                self._enter(engine, train, validation, should_stop)
+                on_begin()
                 epoch = self._epoch(engine, train, validation)
-            except _TimeUp:
-                self._stopped, self._between_epochs = Stop.DEADLINE, False
+            except _BrokenOff as broken:
+                self._stopped, self._between_epochs = broken.why, False
+                if self._job.resume is not None and not self._new_epochs():
+                    self._files["state"] = self._job.resume
                 break
             self._curve.append(epoch)
             if validation is not None:
@@ -239,6 +247,19 @@ class _Training:
             _require_finite(metrics, number)
         return Epoch(number, metrics, time.perf_counter() - started, trained - started)
 
+    def _enter(self, engine: Engine, train: Rows, validation: Rows | None, should_stop: ShouldStop) -> None:
+        check_time = self._check_time(time.perf_counter())
+
+        def check() -> None:
+            check_time()
+            why = should_stop()
+            if why is not None:
+                raise _BrokenOff(why)
+
+        started = time.perf_counter()
+        engine.enter(len(self._curve) + 1, train, validation, check)
+        self._build_seconds += time.perf_counter() - started
+
     def _require_reported(self, epoch: Epoch) -> None:
         missing = stopping.unreported(self._job.objective, self._settings.training, list(epoch.metrics))
         if missing is not None:
@@ -247,7 +268,7 @@ class _Training:
     def _check_time(self, epoch_started: float) -> Callable[[], None]:
         def check() -> None:
             if self._left() < 0:
-                raise _TimeUp
+                raise _BrokenOff(Stop.DEADLINE)
             now = time.perf_counter()
             for limit, since, what in (
                 (self._job.seconds_per_epoch, epoch_started, "an epoch"),

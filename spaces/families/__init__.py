@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from spaces.families import cnn, mlp
+from spaces.families import cnn, mlp, pretrained
 
-FAMILIES: dict[str, ModuleType] = {"mlp": mlp, "cnn": cnn}
+FAMILIES: dict[str, ModuleType] = {"mlp": mlp, "cnn": cnn, "pretrained": pretrained}
 
-__all__ = ["FAMILIES", "cnn", "mlp"]
+__all__ = ["FAMILIES", "cnn", "mlp", "pretrained"]
