@@ -10,10 +10,9 @@ from spaces.baseline import Baseline
 from spaces.baseline_settings import baseline_settings
 from spaces.dimensions import Choice
 from spaces.errors import Problem, problem
-from spaces.families.pretrained import PretrainedModel
-from spaces.families.python import PythonModel
+from spaces.families import ModelSection, family_of
 from spaces.metrics import direction_of
-from spaces.resolve import MULTI_FIDELITY, ModelSection, all_settings
+from spaces.resolve import MULTI_FIDELITY, all_settings
 from spaces.search_section import ObjectiveRule, SearchSection
 from spaces.section import listed, shown, suggestion
 from spaces.space import compile_space
@@ -76,7 +75,7 @@ def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
 
 
 def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
-    if isinstance(model, PretrainedModel):
+    if family_of(model).two_phases:
         return []
     return [
         problem(("training", key), "has no effect: it needs family pretrained")
@@ -86,7 +85,7 @@ def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
 
 
 def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | int, ...], rule: Any) -> list[Problem]:
-    if isinstance(model, PythonModel):
+    if family_of(model).users_code:
         # The user's function may compile its model with metrics of its own.
         return []
     found = []
@@ -106,7 +105,7 @@ def _reported(name: str, training: TrainingSection, path: tuple[str | int, ...])
 
 
 def _output(model: ModelSection, training: TrainingSection) -> list[Problem]:
-    if isinstance(model, PythonModel) or model.output != "logits" or training.task != "regression":
+    if getattr(model, "output", None) != "logits" or training.task != "regression":
         return []
     return [problem(("model", "output"), "has no effect: the loss is one of regression, which has no classes")]
 
@@ -116,7 +115,7 @@ def _objective(model: ModelSection, training: TrainingSection, search: SearchSec
     if objective is None:
         return []
     name = objective.name if isinstance(objective, ObjectiveRule) else objective
-    if isinstance(model, PythonModel):
+    if family_of(model).users_code:
         if isinstance(objective, str) and direction_of(name) is None:
             message = f"the direction of {shown(name)} is not known; write {{name: {name}, direction: min}} or max"
             return [problem(path, message)]

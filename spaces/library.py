@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from spaces import references
+from spaces.backbones.names import FILES as BACKBONE_FILES
 from spaces.data_section import PATH_SOURCES, Source
 from spaces.errors import Problem, SpaceError, problem
-from spaces.families import pretrained
-from spaces.families.python import PythonModel
+from spaces.families import family_of
 from spaces.overrides import apply_overrides
 from spaces.plain import to_plain
 from spaces.section import shown, suggestion
@@ -147,7 +147,7 @@ def _pin_backbones(document: Document, folder: Path | None) -> None:
 def _pinned(value: Any, folders: tuple[Path, ...]) -> Any:
     """A dimension with the paths in it absolute."""
     if isinstance(value, str):
-        return _absolute(value, folders) if value.endswith(pretrained.PATHS) else value
+        return _absolute(value, folders) if value.endswith(BACKBONE_FILES) else value
     if isinstance(value, list):
         return [_pinned(one, folders) for one in value]
     if isinstance(value, dict):
@@ -189,6 +189,6 @@ def imports(spec: SearchSpec) -> list[tuple[str, str]]:
     found = []
     if isinstance(spec.data.source, Source) and spec.data.source.python is not None:
         found.append(spec.data.source.python)
-    if isinstance(spec.model, PythonModel):
-        found.append(spec.model.family.python)
+    if (code := family_of(spec.model).code(spec.family)) is not None:
+        found.append(code)
     return [(reference, references.file_of(reference)) for reference in found]

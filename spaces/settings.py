@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from spaces.families import cnn
+from spaces.families import family_of_settings
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Settings:
         training["early_stopping"] = None if stopping is None else EarlyStopping(**stopping)
         training["stop_when"] = tuple(Target(**target) for target in training["stop_when"])
         # Runs of earlier versions have not all settings of today.
-        added = cnn.ADDED if data["family"] == "cnn" else {}
+        added = family_of_settings(data["family"]).added
         model = {**added, **{name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}}
         return cls(data["family"], model, TrainingSettings(**training), dict(data["values"]))
 

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ from search.training.engine import Rows
 from spaces import DataInfo, Settings
 from spaces.backbones import loading
 from spaces.backbones.cutting import Cut
-from spaces.families import pretrained
+from spaces.families.layers import preprocessing_layers
 from spaces.families.parts import connected
-from spaces.model import preprocessing_layers
+from spaces.families.pretrained import POOLING, PRETRAINED
+from spaces.families.pretrained_parts import backbone_parts
 
 _BATCH = 32
 _TICK = 0.05
@@ -81,7 +83,7 @@ class Features:
 
         def values(rows: Rows) -> np.ndarray:
             name = rows.part if copy is None else f"{rows.part}-{copy}"
-            places = {p: self._place(settings, changed, f"{name}-{p}") for p in pretrained.POOLING.words}
+            places = {p: self._place(settings, changed, f"{name}-{p}") for p in POOLING.words}
             self._require(places, rows.count, lambda: self._vectors(settings, copy, rows, check), check)
             return self._read(places[settings.model["pooling"]])
 
@@ -99,7 +101,7 @@ class Features:
         return self._folder / folder / f"{name}.npy"
 
     def _vectors(self, settings: Settings, copy: int | None, rows: Rows, check: Check) -> Batches:
-        changing = [] if copy is None else pretrained.augmentation_layers(settings.model)
+        changing = [] if copy is None else PRETRAINED.augmentation_layers(settings.model, self._info)
         before, backbone = self._parts(settings, changing)
         pools = {"average": keras.layers.GlobalAveragePooling2D(), "max": keras.layers.GlobalMaxPooling2D()}
         _seed(changing, derive(0, "augmented", rows.part, copy))
@@ -117,8 +119,9 @@ class Features:
 
     def _parts(self, settings: Settings, changing: list[Any]) -> tuple[list[Any], keras.Model]:
         """What comes before the backbone, and the backbone."""
-        *before, backbone = pretrained.backbone_parts(settings.model, self._info)
-        return [*preprocessing_layers(pretrained.prepared(self._info), changing, channels=True), *before], backbone
+        *before, backbone = backbone_parts(settings.model, self._info)
+        first = preprocessing_layers(replace(self._info, scale=None), changing, channels=True)
+        return [*first, *before], backbone
 
     def _require(self, places: Mapping[str, Path], count: int, compute: Callable[[], Batches], check: Check) -> None:
         """Sees to it that files are there; of several workers that need them one computes, the others wait."""

@@ -19,33 +19,37 @@ from search.training.engine import Engine, Rows
 from search.training.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
 from spaces.families.parts import layers_of, replaced
-from spaces.model import assembled, compile_model, layer_stack, let_only_kernels_decay
+from spaces.model import compile_model, let_only_kernels_decay
 from spaces.scheduled_rate import scheduled
-
-MakeStack = Callable[[Settings, DataInfo], list[Any]]
 
 
 class Network:
-    """A network of one of our own families, with its engine.
+    """A network of a family whose configurations share compiled functions, with its engine.
 
     Args:
         settings: A configuration; all others of the same `graphs.signature` can follow.
         info: The rows it is for.
         rows: Some of them.
-        stack: Makes the parts whose weights are drawn.
+        parts: Makes the parts whose weights are drawn; None: those of the family.
         body: Parts before them, which begin every training with the weights that they have now.
     """
 
     def __init__(
-        self, settings: Settings, info: DataInfo, rows: Rows, stack: MakeStack = layer_stack, body: Sequence[Any] = ()
+        self,
+        settings: Settings,
+        info: DataInfo,
+        rows: Rows,
+        parts: Callable[[Settings, DataInfo], list[Any]] | None = None,
+        body: Sequence[Any] = (),
     ) -> None:
         self._info = info
-        self._stack = stack
-        self._given = {layer.name: layer.get_weights() for layer in layers_of(body) if layer.weights}
         free = graphs.widths_are_free(settings)
-        parts = replaced([*body, *stack(settings, info)], partial(_stand_in, free=free))
-        model = assembled(parts, settings, info)
-        compile_model(model, settings.training, info, settings.model["output"])
+        family = graphs.layered(settings)
+        self._parts = parts or family.parts
+        self._given = {layer.name: layer.get_weights() for layer in layers_of(body) if layer.weights}
+        stack = replaced([*body, *self._parts(settings, info)], partial(_stand_in, free=free))
+        model = family.assembled(stack, settings, info)
+        compile_model(model, settings.training, info, family.output(settings.model))
         self._dropouts = [layer for layer in model.layers if isinstance(layer, AdjustableDropout)]
         self._numbers = _adjustable_numbers(model, settings)
         if free:
@@ -78,7 +82,7 @@ class Network:
         """Draws as `spaces.build_model` does: layers take their seeds in the order in which they are made."""
         # Keras draws seeds from here. Its own `set_random_seed` makes TensorFlow forget its executable functions.
         random.seed(seed)
-        fresh = {layer.name: layer for layer in layers_of(self._stack(settings, self._info))}
+        fresh = {layer.name: layer for layer in layers_of(self._parts(settings, self._info))}
         free = graphs.widths_are_free(settings)
         inputs = None
         for layer in self.engine.model.layers:

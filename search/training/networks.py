@@ -18,7 +18,7 @@ from search.training.features import Features
 from search.training.network import Network
 from search.training.phases import TwoPhases
 from spaces import DataInfo, Settings
-from spaces.families.pretrained import has_phases
+from spaces.families import family_of_settings
 
 # A space has tens of depths, activations and optimizers together, rarely more.
 _MOST_NETWORKS = 32
@@ -57,7 +57,7 @@ class Networks:
             rows: Rows to train on.
             parameters: How many parameters it has.
         """
-        if has_phases(settings):
+        if family_of_settings(settings.family).begins_frozen(settings.model):
             return TwoPhases(settings, self._info, seed, self._features, self._keep)
         key = graphs.signature(settings)
         if key is None:

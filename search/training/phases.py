@@ -18,8 +18,8 @@ from search.training.features import Check, Features, changes
 from search.training.network import Network
 from spaces import DataInfo, Settings
 from spaces.backbones import cutting, loading
-from spaces.families import pretrained
-from spaces.model import head_stack, preprocessing_layers
+from spaces.families.pretrained import PRETRAINED
+from spaces.families.pretrained_parts import backbone_parts, image_size, own_backbone
 
 # Of the values that pass a cut of the backbone, for all rows together.
 _MOST_BYTES = 2**30
@@ -137,8 +137,8 @@ class TwoPhases:
         return self._phase
 
     def _begun(self, number: int, rows: Rows, check: Check) -> _Phase:
-        size = self._info.image_size or (self._info.input_shape[0], self._info.input_shape[1])
-        backbone = loading.load(self._settings.model["backbone"], self._settings.model["weights"], size)
+        model = self._settings.model
+        backbone = loading.load(model["backbone"], model["weights"], image_size(self._info))
         return self._first(backbone, rows, check) if number == 1 else self._second(backbone, rows, check)
 
     def _first(self, backbone: keras.Model, rows: Rows, check: Check) -> _Phase:
@@ -181,7 +181,7 @@ class TwoPhases:
 
         def make() -> Network:
             body, info = self._body(backbone, count, cut)
-            return Network(settings, info, seen, head_stack, body)
+            return Network(settings, info, seen, PRETRAINED.head, body)
 
         training = settings.training
         slower = replace(
@@ -206,11 +206,8 @@ class TwoPhases:
             cutting.thaw(tail, count)
             return [tail], replace(self._info, input_shape=tuple(tail.input_shape[1:]), image_size=None)
         model = self._settings.model
-        *before, _ = pretrained.backbone_parts(model, self._info)
-        first = preprocessing_layers(
-            pretrained.prepared(self._info), pretrained.augmentation_layers(model), channels=True
-        )
-        return [*first, *before, pretrained.own_backbone(model, backbone)], self._info
+        body = [*PRETRAINED.preprocessing(model, self._info), *backbone_parts(model, self._info)]
+        return own_backbone(model, body), self._info
 
     def _signature(self) -> Hashable:
         """As `graphs.signature`, of the head."""
@@ -220,4 +217,4 @@ class TwoPhases:
 
 
 def _after_pooling(settings: Settings, info: DataInfo) -> list[Any]:
-    return head_stack(settings, info)[1:]
+    return PRETRAINED.head(settings, info)[1:]

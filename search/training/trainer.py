@@ -18,10 +18,12 @@ from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop,
 from search.training import memory, stopping
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from spaces import Dataset, Settings, Split
+from spaces.families import family_of_settings
 
 if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
     from search.training.networks import Networks
+    from search.training.phases import TwoPhases
 
 OnEpoch = Callable[[Epoch], None]
 ShouldStop = Callable[[], Stop | None]
@@ -208,7 +210,7 @@ class _Training:
             failure=classify(error, self._settings.family),
         )
 
-    def _engine(self, rows: Rows, networks: Networks) -> Engine:
+    def _engine(self, rows: Rows, networks: Networks) -> Engine | TwoPhases:
         self._parameters = self._count_parameters(networks)
         self._check_size(self._parameters)
         engine = networks.engine(self._settings, self._job.seed, rows, self._parameters)
@@ -222,7 +224,7 @@ class _Training:
             return networks.parameters(self._settings)
         except ValueError as error:
             # The families refuse with it what cannot be built; an error of a user's function stays what it is.
-            if self._settings.family.startswith("python:"):
+            if family_of_settings(self._settings.family).users_code:
                 raise
             raise InvalidArchitecture(str(error)) from error
 
@@ -235,7 +237,7 @@ class _Training:
             sizes = f"{needed / 2**30:.1f} GiB to train; {available / 2**30:.1f} GiB are free"
             raise TrialFailed(FailureReason.OUT_OF_MEMORY, f"{parameters:,} parameters take {sizes}")
 
-    def _epoch(self, engine: Engine, train: Rows, validation: Rows | None) -> Epoch:
+    def _epoch(self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None) -> Epoch:
         number = len(self._curve) + 1
         started = time.perf_counter()
         metrics = engine.train_epoch(train, number, self._check_time(started))
@@ -247,7 +249,7 @@ class _Training:
             _require_finite(metrics, number)
         return Epoch(number, metrics, time.perf_counter() - started, trained - started)
 
-    def _enter(self, engine: Engine, train: Rows, validation: Rows | None, should_stop: ShouldStop) -> None:
+    def _enter(self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None, should_stop: ShouldStop) -> None:
         check_time = self._check_time(time.perf_counter())
 
         def check() -> None:
@@ -306,7 +308,7 @@ class _Training:
     def _new_epochs(self) -> tuple[Epoch, ...]:
         return tuple(self._curve[len(self._job.history) :])
 
-    def _save(self, engine: Engine) -> None:
+    def _save(self, engine: Engine | TwoPhases) -> None:
         folder, last = layout.trial_folder(self._job.trial_id), len(self._curve)
         interrupted = self._stopped is Stop.INTERRUPTED
         # In the middle of an epoch there is no state that an exact continuation could begin with.

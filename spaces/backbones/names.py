@@ -66,6 +66,9 @@ NAMES = tuple(sorted(APPLICATIONS))
 FILE = ".keras"
 """How the path of a backbone of one's own ends."""
 
+FILES = (FILE, ".h5")
+"""How the path of its weights ends."""
+
 
 def is_file(backbone: str) -> bool:
     """Whether it is the path of a file, not a name."""

@@ -9,29 +9,25 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from operator import eq, ne
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from spaces.dimensions import Dimension, Fixed, PerLayer, Value
 from spaces.families.blocks import block_parts, check_feature_map, padding_of, pools
 from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PENALTY, WIDTH, WIDTH_PER_LAYER
+from spaces.families.family import ModelSection
+from spaces.families.layered import Layered
 from spaces.families.setting import Need, Setting, above, most, stack
 from spaces.kinds import Kind
 from spaces.section import Section, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     import keras
 
     from spaces.data.types import DataInfo
-
-STACKS = {"filters": "blocks", "dense_units": "dense_layers"}
-# Settings that stored runs of earlier versions do not have, and what their networks were built with.
-ADDED: dict[str, Value] = {
-    "block": "conv", "downsampling": "pool", "squeeze_excitation": False, "stem_filters": 0, "stem_stride": 1,
-}  # fmt: skip
 
 BLOCK = Kind("word", words=("conv", "residual", "separable"))
 DOWNSAMPLING = Kind("word", words=("pool", "stride"))
@@ -70,7 +66,7 @@ class Stem(Section):
     )
 
 
-class CnnModel(Section):
+class CnnModel(ModelSection):
     """A convolutional network: which blocks, filters and head are worth trying."""
 
     family: Literal["cnn"] = Field(description="Convolutional networks.")
@@ -207,14 +203,12 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     """The parts between preprocessing and output, in order, see `spaces.families.parts`.
 
     Raises:
-        ValueError: the data are no images, or the feature map would vanish.
+        ValueError: the feature map would vanish.
     """
     from keras import layers
 
     from spaces.families.layers import convolution, dense
 
-    if info.kind != "image":
-        raise ValueError("family cnn needs images, but the data are a table; use family mlp")
     check_feature_map(model, *(info.image_size or info.input_shape[:2]))
     rate = model["dropout"]
     position = model["dropout_position"] if rate else None
@@ -259,3 +253,42 @@ def augmentation_layers(model: Mapping[str, Any]) -> list[keras.layers.Layer]:
     if model["augmentation_zoom"]:
         made.append(layers.RandomZoom(model["augmentation_zoom"], name="random_zoom"))
     return made
+
+
+class _Cnn(Layered):
+    name = "cnn"
+    section = CnnModel
+    channels = True
+    stacks: ClassVar = {"filters": "blocks", "dense_units": "dense_layers"}
+    # What keeps feature maps large, or adds state or work, comes last.
+    sizes: ClassVar = {
+        "block": ("separable", "conv", "residual"),
+        "downsampling": ("stride", "pool"),
+        "pooling": ("max", "average", "none"),
+        "padding": ("valid", "same"),
+        "global_pooling": ("average", "max", "flatten"),
+        "dropout_position": ("features", "head", "pooling"),
+        "augmentation_flip": ("none", "horizontal", "vertical", "both"),
+    }
+    added: ClassVar = {
+        "block": "conv", "downsampling": "pool", "squeeze_excitation": False, "stem_filters": 0, "stem_stride": 1,
+    }  # fmt: skip
+
+    def settings(self, section: CnnModel) -> list[Setting]:
+        return settings(section)
+
+    def check_data(self, info: DataInfo) -> None:
+        if info.kind != "image":
+            raise ValueError("family cnn needs images, but the data are a table; use family mlp")
+
+    def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
+        return hidden_layers(model, info)
+
+    def augmentation_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
+        return augmentation_layers(model)
+
+    def operations(self, model: Mapping[str, Any]) -> Hashable:
+        return self.numbers_left_out(model)
+
+
+CNN = _Cnn()

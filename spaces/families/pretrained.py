@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from operator import ne
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from spaces.backbones.names import FILE, NAMES, Pixels
+from spaces.backbones.names import FILE, FILES, NAMES
 from spaces.dimensions import Dimension, PerLayer, Value
 from spaces.families.cnn import FLIP, TURN, ZOOM, Augmentation, augmentation_layers
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
-from spaces.families.parts import Joined
+from spaces.families.family import ModelSection
+from spaces.families.layered import Layered
 from spaces.families.setting import Need, Setting, above, stack
 from spaces.kinds import Kind
-from spaces.section import Section, refuse
+from spaces.section import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,22 +31,14 @@ if TYPE_CHECKING:
     from spaces.data.types import DataInfo
     from spaces.settings import Settings
 
-STACKS = {"dense_units": "dense_layers"}
-
-PATHS = (FILE, ".h5")
 BACKBONE = Kind("word", words=NAMES, endings=(FILE,))
-WEIGHTS = Kind("word", words=("imagenet", "none"), endings=PATHS)
+WEIGHTS = Kind("word", words=("imagenet", "none"), endings=FILES)
 POOLING = Kind("word", words=("average", "max"))
 SHARE = Kind("number", ge=0, le=1)
 COPIES = Kind("integer", ge=1, le=100)
 
-# Of pixels from 0 to 1, red first.
-_IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-__all__ = ["PretrainedModel", "augmentation_layers", "head_layers", "hidden_layers", "settings"]
-
-
-class PretrainedModel(Section):
+class PretrainedModel(ModelSection):
     """A pretrained network with a new head: which backbones, heads and shares of fine-tuning are worth trying."""
 
     family: Literal["pretrained"] = Field(description="Pretrained networks with a new head.")
@@ -130,109 +123,55 @@ def settings(model: PretrainedModel) -> list[Setting]:
     ]
 
 
-def prepared(info: DataInfo) -> DataInfo:
-    """The data as the layers before the backbone leave them: resized, otherwise raw; it prepares pixels itself.
+class _Pretrained(Layered):
+    name = "pretrained"
+    section = PretrainedModel
+    channels = True
+    two_phases = True
+    stacks: ClassVar = {"dense_units": "dense_layers"}
+    sizes: ClassVar = {"augmentation_flip": ("none", "horizontal", "vertical", "both")}
 
-    Raises:
-        ValueError: the data are no images, or standardized by `data.preprocessing`.
-    """
-    if info.kind != "image":
-        raise ValueError("family pretrained needs images, but the data are a table; use family mlp")
-    if info.mean is not None or info.white is None:
-        raise ValueError(
-            "family pretrained prepares pixels as its backbone wants them, from values between black, 0, and white, "
-            "1 or 255; leave data.preprocessing out, and use pixels as they are in image files"
-        )
-    return replace(info, scale=None)
+    def settings(self, section: PretrainedModel) -> list[Setting]:
+        return settings(section)
 
+    def begins_frozen(self, model: Mapping[str, Any]) -> bool:
+        return bool(model["weights"] != "none")
 
-def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
-    """The parts between preprocessing and output. The backbone among them is shared; see `own_backbone`.
-
-    Raises:
-        ValueError: the data are no images that the backbone takes; DataError, a ValueError, if it cannot be loaded.
-    """
-    return [*backbone_parts(model, info), *head_layers(model)]
-
-
-def backbone_parts(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
-    """What makes a feature map of an image; see `hidden_layers`."""
-    from keras import layers
-
-    from spaces.backbones import loading
-
-    size = info.image_size or (info.input_shape[0], info.input_shape[1])
-    backbone = loading.load(model["backbone"], model["weights"], size)
-    given, wanted = (info.input_shape[2] if len(info.input_shape) == 3 else 1), backbone.input_shape[3]
-    made: list[Any] = []
-    if given == 1 and wanted == 3:
-        made.append(Joined(((), (), ()), layers.Concatenate(name="grey_as_colour")))
-    elif given != wanted:
-        raise ValueError(f"{model['backbone']}: takes images with {wanted} channels, these have {given}")
-    return [*made, *_pixel_layers(loading.pixels(model["backbone"]), info.white or 255.0), backbone]
-
-
-def _pixel_layers(pixels: Pixels, white: float) -> list[keras.layers.Layer]:
-    """What brings pixels from 0 to `white` to what a backbone takes, as `keras.applications` does."""
-    from keras import initializers, layers
-
-    if pixels == "tf":
-        return [layers.Rescaling(2 / white, offset=-1.0, name="pixels")]
-    if pixels == "torch":
-        scale = [1 / (white * deviation) for deviation in _IMAGENET_DEVIATION]
-        offset = [-mean / deviation for mean, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)]
-        return [layers.Rescaling(scale, offset=offset, name="pixels")]
-    made: list[keras.layers.Layer] = [] if white == 255 else [layers.Rescaling(255 / white, name="pixels")]
-    if pixels == "caffe":
-        # Blue before red: no layer of Keras turns channels round, and a convolution over single pixels can.
-        turned = [[[[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]]]
-        made.append(
-            layers.Conv2D(
-                3,
-                1,
-                kernel_initializer=initializers.Constant(turned),
-                bias_initializer=initializers.Constant([-103.939, -116.779, -123.68]),
-                trainable=False,
-                name="blue_first",
+    def check_data(self, info: DataInfo) -> None:
+        if info.kind != "image":
+            raise ValueError("family pretrained needs images, but the data are a table; use family mlp")
+        if info.mean is not None or info.white is None:
+            raise ValueError(
+                "family pretrained prepares pixels as its backbone wants them, from black, 0, to white, 1 or 255; "
+                "leave data.preprocessing out, and use pixels as they are in image files"
             )
-        )
-    return made
+
+    def preprocessing(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
+        # The backbone has a scale of its own.
+        return super().preprocessing(model, replace(info, scale=None))
+
+    def augmentation_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
+        return augmentation_layers(model)
+
+    def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
+        from spaces.families.pretrained_parts import backbone_parts, head_layers
+
+        return [*backbone_parts(model, info), *head_layers(model)]
+
+    def head(self, settings: Settings, info: DataInfo) -> list[Any]:
+        """The parts of `parts` after the backbone; their weights are drawn from the same seeds."""
+        from spaces.families.layers import computing_in, output_layer
+        from spaces.families.pretrained_parts import head_layers
+
+        with computing_in(settings.training.precision):
+            hidden = head_layers(settings.model)
+        self.augmentation_layers(settings.model, info)
+        return [*hidden, output_layer(settings, info)]
+
+    def build(self, settings: Settings, info: DataInfo) -> keras.Model:
+        from spaces.families.pretrained_parts import own_backbone
+
+        return self.assembled(own_backbone(settings.model, self.parts(settings, info)), settings, info)
 
 
-def head_layers(model: Mapping[str, Any]) -> list[Any]:
-    """What makes of the feature map what the output layer sees: pooling first."""
-    from keras import layers
-
-    from spaces.families.layers import dense
-
-    average = model["pooling"] == "average"
-    made: list[Any] = [(layers.GlobalAveragePooling2D if average else layers.GlobalMaxPooling2D)(name="pooling")]
-    for index, units in enumerate((*model["dense_units"], None)):
-        if model["dropout"]:
-            made.append(layers.Dropout(model["dropout"], name=f"dropout_{index}"))
-        if units is not None:
-            made.extend(dense(model, units, index))
-    return made
-
-
-def own_backbone(model: Mapping[str, Any], backbone: keras.Model) -> keras.Model:
-    """A backbone like the shared one that may be trained: with the layers thawed that fine-tuning trains."""
-    from keras.models import clone_model
-
-    from spaces.backbones import cutting, loading
-
-    if from_scratch(model):
-        return clone_model(backbone)
-    own = loading.copy(backbone)
-    cutting.thaw(own, cutting.trained(backbone, model["fine_tune"]))
-    return own
-
-
-def from_scratch(model: Mapping[str, Any]) -> bool:
-    """Whether the backbone has fresh weights, and trains from the first epoch on."""
-    return bool(model["weights"] == "none")
-
-
-def has_phases(settings: Settings) -> bool:
-    """Whether a configuration begins with a frozen backbone."""
-    return settings.family == "pretrained" and not from_scratch(settings.model)
+PRETRAINED = _Pretrained()
