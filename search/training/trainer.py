@@ -22,6 +22,7 @@ from spaces.families import family_of_settings
 
 if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
+    from search.training.features import Features
     from search.training.networks import Networks
     from search.training.phases import TwoPhases
 
@@ -44,6 +45,7 @@ class Trainer:
         self._clock = clock
         self._rows: dict[str, Rows] = {}
         self._networks: Networks | None = None
+        self._features: Features | None = None
 
     def train(
         self,
@@ -107,7 +109,8 @@ class Trainer:
         from search.training.networks import Networks
 
         if self._networks is None:
-            self._networks = Networks(self._data.info, Features(self._run, self._data.info, self._part))
+            self._features = Features(self._run, self._data.info, self._part)
+            self._networks = Networks(self._data.info, self._features)
         return self._networks
 
     def _train_rows(self, job: TrialJob) -> Rows:
