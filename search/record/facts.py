@@ -8,6 +8,7 @@ from typing import Any
 
 from search.record import environment
 from spaces import Dataset, SearchSpec
+from spaces.families import family_of
 
 
 def facts(
@@ -45,6 +46,7 @@ def facts(
             },
             "info": data.info.to_json(),
         },
+        "files": family_of(spec.model).files(spec),
         "started": started,
         "finished": None,
         "phase": "search",

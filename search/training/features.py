@@ -24,15 +24,17 @@ from search.errors import DiskError
 from search.files import layout
 from search.record.seeds import derive
 from search.training.engine import Rows
+from search.training.feature_files import MOST_BYTES
 from spaces import DataInfo, Settings
 from spaces.backbones import loading
-from spaces.backbones.cutting import Cut
+from spaces.backbones.cutting import Cut, best_cut
 from spaces.families.layers import preprocessing_layers
 from spaces.families.parts import connected
 from spaces.families.pretrained import POOLING, PRETRAINED
-from spaces.families.pretrained_parts import backbone_parts
+from spaces.families.pretrained_parts import backbone_parts, image_size
 
 _BATCH = 32
+_BYTES = 4
 _TICK = 0.05
 _JOINED = "train+validation"
 
@@ -147,6 +149,41 @@ def changes(model: Mapping[str, Any]) -> dict[str, Any]:
     """The random changes of the training images that a configuration asks for; empty where there are none."""
     asked = {name: value for name, value in model.items() if name.startswith("augmentation_")}
     return {name: v for name, v in asked.items() if v not in (0, "none") and name != "augmentation_copies"}
+
+
+def tuned_at(settings: Settings, backbone: keras.Model, rows: int) -> Cut | None:
+    """Where the second phase begins; None: at the rows themselves, because something random happens before.
+
+    Args:
+        settings: A configuration that is fine-tuned.
+        backbone: The shared one.
+        rows: How many there are.
+    """
+    if changes(settings.model):
+        return None
+    return best_cut(backbone, settings.model["fine_tune"], MOST_BYTES // _BYTES // rows)
+
+
+def sizes(settings: Settings, info: DataInfo, train: int, validation: int) -> dict[Any, int]:
+    """Bytes of the features that a configuration needs, by what tells them apart.
+
+    Args:
+        settings: A configuration whose training begins frozen.
+        info: The rows.
+        train: Rows that train.
+        validation: Rows that validate.
+    """
+    model = settings.model
+    backbone = loading.load(model["backbone"], model["weights"], image_size(info))
+    digest, width = loading.digest(model["backbone"], model["weights"]), int(backbone.output_shape[-1])
+    vectors = len(POOLING.words) * _BYTES * width
+    found: dict[Any, int] = {(digest, "validation"): vectors * validation}
+    if changed := tuple(sorted(changes(model).items())):
+        found[digest, changed] = vectors * (train + validation) * int(model["augmentation_copies"])
+    else:
+        found[digest, "train"] = vectors * train
+    cut = tuned_at(settings, backbone, train) if model["fine_tune"] else None
+    return found if cut is None else {**found, (digest, cut.before): _BYTES * cut.values * (train + validation)}
 
 
 def _write(places: Mapping[str, Path], count: int, batches: Batches) -> None:

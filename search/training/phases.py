@@ -14,16 +14,13 @@ import numpy as np
 
 from search.training import graphs
 from search.training.engine import Engine, Rows
-from search.training.features import Check, Features, changes
+from search.training.features import Check, Features, changes, tuned_at
 from search.training.network import Network
 from spaces import DataInfo, Settings
 from spaces.backbones import cutting, loading
 from spaces.families.pretrained import PRETRAINED
 from spaces.families.pretrained_parts import backbone_parts, image_size, own_backbone
 
-# Of the values that pass a cut of the backbone, for all rows together.
-_MOST_BYTES = 2**30
-_BYTES = 4
 _HEAD = ("pooling", "dense_units", "activation", "batch_normalization", "output")
 
 Keep = Callable[[Hashable, int, Callable[[], Network], Settings, int], Engine]
@@ -166,8 +163,7 @@ class TwoPhases:
         """The head with the layers of the backbone that train, and those before them from the best cut on."""
         settings, features, model = self._settings, self._features, self._settings.model
         count = cutting.trained(backbone, model["fine_tune"])
-        most = _MOST_BYTES // _BYTES // rows.count
-        cut = None if changes(model) else cutting.best_cut(backbone, model["fine_tune"], most)
+        cut = tuned_at(settings, backbone, rows.count)
         if cut is None:
             phase, seen = _Phase(2, lambda rows, check: [rows], lambda rows, check: rows), rows
         else:

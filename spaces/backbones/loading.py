@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from spaces.backbones import names
 from spaces.backbones.files import load_file
 from spaces.backbones.names import APPLICATIONS, Pixels, is_file
 from spaces.errors import DataError
@@ -63,12 +64,8 @@ def digest(backbone: str, weights: str) -> str:
 
 @lru_cache
 def _digest(backbone: str, weights: str, *stamps: Any) -> str:
-    found = hashlib.sha256(f"{backbone}|{weights}|{keras.__version__}".encode())
-    for name, stamp in zip((backbone, weights), stamps, strict=True):
-        if stamp is not None:
-            with open(name, "rb") as stream:
-                found.update(hashlib.file_digest(stream, "sha256").digest())
-    return found.hexdigest()
+    files = [names.digest(name) for name, stamp in zip((backbone, weights), stamps, strict=True) if stamp is not None]
+    return hashlib.sha256("|".join((backbone, weights, keras.__version__, *files)).encode()).hexdigest()
 
 
 @lru_cache(maxsize=_KEPT)

@@ -1,10 +1,14 @@
-"""The classification networks of keras.applications under the names of space files. Pure."""
+"""The classification networks of keras.applications under the names of space files, and files with backbones."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from spaces.errors import DataError
+from spaces.files import unreadable
 
 Pixels = Literal["itself", "tf", "torch", "caffe"]
 """What a network wants of pixels from 0 to 255, in the words of keras.applications: `itself`, it prepares them; `tf`,
@@ -68,6 +72,18 @@ FILE = ".keras"
 
 FILES = (FILE, ".h5")
 """How the path of its weights ends."""
+
+
+def digest(file: str) -> str:
+    """SHA-256 of a file, hexadecimal.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if (reason := unreadable(file)) is not None:
+        raise DataError(f"{file}: {reason}")
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def is_file(backbone: str) -> bool:

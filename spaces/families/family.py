@@ -88,6 +88,28 @@ class Family:
         """Whether a training begins with a frozen backbone; `model` is `Settings.model`."""
         return False
 
+    def require(self, spec: SearchSpec, info: DataInfo) -> list[str]:
+        """Loads what its models are made of besides the space file and the rows.
+
+        Returns:
+            What somebody should know of it before the night, a sentence each.
+
+        Raises:
+            DataError: Something is missing, or cannot be used with these rows.
+        """
+        return []
+
+    def files(self, spec: SearchSpec) -> dict[str, str]:
+        """Files that its models are made of, each with a digest of its content."""
+        return {}
+
+    def frozen_parameters(self, settings: Settings, info: DataInfo, epochs: int | None = None) -> int:
+        """Parameters that a training of so many epochs leaves as they were; None: of full length.
+
+        Averages of normalizations that are trained count as trained.
+        """
+        return 0
+
     def code(self, label: str) -> str | None:
         """The reference to the user's code that builds a configuration's model; None where there is none."""
         return None

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from spaces.data.types import DataInfo
     from spaces.settings import Settings
+    from spaces.spec import SearchSpec
 
 BACKBONE = Kind("word", words=NAMES, endings=(FILE,))
 WEIGHTS = Kind("word", words=("imagenet", "none"), endings=FILES)
@@ -136,6 +137,34 @@ class _Pretrained(Layered):
 
     def begins_frozen(self, model: Mapping[str, Any]) -> bool:
         return bool(model["weights"] != "none")
+
+    def require(self, spec: SearchSpec, info: DataInfo) -> list[str]:
+        from spaces.families.pretrained_parts import require
+
+        return require(self.used(spec), info)
+
+    def files(self, spec: SearchSpec) -> dict[str, str]:
+        from spaces.backbones.names import digest
+
+        return {file: digest(file) for pair in self.used(spec) for file in pair if file.endswith(FILES)}
+
+    def used(self, spec: SearchSpec) -> list[tuple[str, str]]:
+        """Backbones with their weights, those of the baselines included."""
+        section: Any = spec.model
+        backbones = [str(value) for value in section.backbone.values]
+        weights = ["imagenet"] if section.weights is None else [str(value) for value in section.weights.values]
+        pairs = {(backbone, one): None for backbone in backbones for one in weights}
+        for baseline in spec.baselines:
+            own = (baseline.values.get("backbone", backbones[0]), baseline.values.get("weights", weights[0]))
+            pairs[str(BACKBONE.scalar(own[0])), str(WEIGHTS.scalar(own[1]))] = None
+        return list(pairs)
+
+    def frozen_parameters(self, settings: Settings, info: DataInfo, epochs: int | None = None) -> int:
+        from spaces.families.pretrained_parts import frozen_parameters
+
+        training = settings.training
+        tuned = (training.epochs if epochs is None else epochs) > training.frozen_epochs
+        return frozen_parameters(settings.model, info, tuned=tuned) if self.begins_frozen(settings.model) else 0
 
     def check_data(self, info: DataInfo) -> None:
         if info.kind != "image":

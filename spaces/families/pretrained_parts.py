@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ from keras import initializers, layers
 from spaces.backbones import cutting, loading
 from spaces.backbones.names import Pixels
 from spaces.data.types import DataInfo
+from spaces.errors import DataError
 from spaces.families.layers import dense
 from spaces.families.parts import Joined
 
@@ -23,6 +24,39 @@ def image_size(info: DataInfo) -> tuple[int, int]:
     return info.image_size or (info.input_shape[0], info.input_shape[1])
 
 
+def require(used: Sequence[tuple[str, str]], info: DataInfo) -> list[str]:
+    """See `Family.require`.
+
+    Args:
+        used: backbones with their weights.
+        info: the rows.
+    """
+    if info.kind != "image":
+        return []
+    notes = []
+    for name, weights in used:
+        backbone = loading.load(name, weights, image_size(info))
+        given, wanted = _channels(info), backbone.input_shape[3]
+        if given == 1 and wanted == 3:
+            notes.append(f"the images are grey, {name} takes colours: the grey channel is repeated to three")
+        elif given != wanted:
+            raise DataError(f"{name}: takes images with {wanted} channels, these have {given}")
+    return notes
+
+
+def _channels(info: DataInfo) -> int:
+    return info.input_shape[2] if len(info.input_shape) == 3 else 1
+
+
+def frozen_parameters(model: Mapping[str, Any], info: DataInfo, *, tuned: bool) -> int:
+    """Parameters of the backbone that do not train, also where it is fine-tuned, or where it is not."""
+    backbone = loading.load(model["backbone"], model["weights"], image_size(info))
+    count = cutting.trained(backbone, model["fine_tune"]) if tuned else 0
+    layers = loading.leaves(backbone)
+    thawed = [one for one in layers[len(layers) - count :] if not isinstance(one, keras.layers.BatchNormalization)]
+    return int(backbone.count_params() - sum(layer.count_params() for layer in thawed))
+
+
 def backbone_parts(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     """What makes a feature map of an image. The backbone, the last of them, is shared; see `own_backbone`.
 
@@ -30,7 +64,7 @@ def backbone_parts(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
         ValueError: the images have other channels; DataError, a ValueError, if the backbone cannot be loaded.
     """
     backbone = loading.load(model["backbone"], model["weights"], image_size(info))
-    given, wanted = (info.input_shape[2] if len(info.input_shape) == 3 else 1), backbone.input_shape[3]
+    given, wanted = _channels(info), backbone.input_shape[3]
     made: list[Any] = []
     if given == 1 and wanted == 3:
         made.append(Joined(((), (), ()), layers.Concatenate(name="grey_as_colour")))
