@@ -40,6 +40,8 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
         found += _epochs(training, search)
     if "data" in parts and training is not None:
         found += _target_scale(parts["data"], model, training)
+    if training is not None and model is not None:
+        found += _phases(model, training)
     if model is not None and training is not None:
         found += _monitors(model, training, ("training",), training.early_stopping)
         found += _output(model, training)
@@ -73,6 +75,16 @@ def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
         return []
     allowed = f"a number or a range with {search.algorithm}, which decides how long each training is"
     return [problem(("training", "epochs"), f"found a list; allowed: {allowed}")]
+
+
+def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    if family_of(model).two_phases:
+        return []
+    return [
+        problem(("training", key), "has no effect: it needs family pretrained")
+        for key in ("frozen_epochs", "fine_tune_rate")
+        if getattr(training, key) is not None
+    ]
 
 
 def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | int, ...], rule: Any) -> list[Problem]:

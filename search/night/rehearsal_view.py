@@ -38,7 +38,8 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("search", f"{found.algorithm}, {_planned(found)}"),
         ("length", _length(found, budget)),
         ("memory", f"{_size(found.memory_bytes)} for the parameters of the largest model, in each worker"),
-        ("disk", f"{_size(found.disk_bytes)} for checkpoints at most"),
+        ("disk", f"{_size(found.disk_bytes)} for checkpoints at most{_features(found)}"),
+        *(("note", note) for note in found.notes),
     ]
     for label, text in lines:
         console.print(Text.assemble((f"{label:<16}", "bold"), printable(text)), soft_wrap=True)
@@ -107,8 +108,14 @@ def _length(found: Rehearsal, budget: float | None) -> str:
     return text
 
 
+def _features(found: Rehearsal) -> str:
+    size = found.feature_bytes
+    return f", {_size(size)} for what frozen backbones make of the rows, computed once" if size else ""
+
+
 def _parameters(model: CheckedModel) -> str:
-    return "" if model.parameters is None else str(model.parameters)
+    frozen = f" ({model.frozen} frozen)" if model.frozen else ""
+    return "" if model.parameters is None else f"{model.parameters}{frozen}"
 
 
 def _speed(model: CheckedModel) -> str:
