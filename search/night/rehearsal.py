@@ -10,7 +10,6 @@ import spaces
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.executors.timing import Speed, measure
-from search.oracles import PlannedTrials
 from search.phases import schedule
 from search.phases.schedule import Planned
 from search.record import environment
@@ -18,6 +17,7 @@ from search.training import memory, threads
 from search.training.failures import classify
 from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
+from spaces.algorithms import PlannedTrials
 
 _SAMPLES = 5
 _SLIVER_ROWS = 300
