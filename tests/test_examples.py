@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
@@ -28,6 +30,7 @@ def test_all_are_listed_and_tried_here():
         assert f"`{name}" in listed
 
 
+@pytest.mark.night
 def test_a_space_file_with_a_model_of_ones_own(tmp_path):
     command = (ROOT / "run_search.py", "run", EXAMPLES / "own_model/space.yaml")
     shown = run(*command, "--run-dir", "mine", "--workers", "0", "--no-check", folder=tmp_path)
