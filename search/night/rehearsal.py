@@ -12,7 +12,6 @@ import spaces
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.executors.timing import Speed, measure
-from search.oracles import PlannedTrials
 from search.phases import schedule
 from search.phases.schedule import Planned
 from search.record import environment
@@ -20,6 +19,7 @@ from search.training import feature_files, memory, threads
 from search.training.failures import classify
 from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
+from spaces.algorithms import PlannedTrials
 from spaces.families import family_of, family_of_settings
 
 _SAMPLES = 5

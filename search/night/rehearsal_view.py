@@ -11,6 +11,7 @@ from rich.text import Text
 
 from search.night.live import duration
 from search.night.rehearsal import CheckedModel, Rehearsal
+from spaces.algorithms import ALGORITHMS
 from spaces.printable import printable
 
 _CLASSES = 20
@@ -87,7 +88,7 @@ def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:
 def _planned(found: Rehearsal) -> str:
     if found.planned.trials is None:
         return "until time is up"
-    if found.algorithm == "freeze-thaw":
+    if ALGORITHMS[found.algorithm].open_ended:
         # It decides on the way; the groups say how long it is about.
         return f"{found.planned.trials} trials, about {found.planned.epochs} epochs without early stopping"
     groups: dict[int, int] = {}
