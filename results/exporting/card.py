@@ -99,8 +99,19 @@ def _chosen(described: Mapping[str, Any]) -> list[str]:
     seeds = metrics["retrained"] and metrics["retrained"]["seeds"]
     again = f", after being trained again with {seeds} fresh seeds" if seeds else ""
     after = f"its weights are those after epoch {model['epochs']}"
+    if run["role"] == "winner":
+        last = {
+            "winner": f"then trained once more, and {after}",
+            "candidate": f"trained with one of these seeds, and {after}",
+        }.get(run["trained"], f"trained in the search itself, and {after}")
+        lines = [f"The winner of {search}{again}; {last}."]
+        if run["baseline"]:
+            lines += [
+                "",
+                f"It is the baseline {_text(run['baseline'])}, which the space file names.",
+            ]
+        return lines
     said = {
-        "winner": f"The winner of {search}{again}; then trained once more, and {after}.",
         "best so far": f"The best so far of {search} that has no winner yet; {after}.",
         "baseline": f"A baseline named in the space file, trained under its own protocol beside {search}; {after}.",
         "configuration": f"Picked by hand from {search}; {after}.",

@@ -113,6 +113,7 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "configuration": trial.configuration,
             "baseline": trial.name or None,
             "role": chosen.role,
+            "trained": str(trial.kind),
             "algorithm": reader.meta("algorithm"),
             "seed": reader.meta("seed"),
             "trials": sum(one.kind == TrialKind.SEARCH for one in reader.marks()),

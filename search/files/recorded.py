@@ -156,6 +156,8 @@ _FACTS: dict[str, Check] = {
     "started": instant,
     "finished": _optional(instant),
     "phase": _one_of("search", "final", "done"),
+    "step": _optional(text),
+    "morning": _optional(_one_of("export", "report")),
     "exit": _optional(text),
     "winner": _optional(name),
     "sessions": _list(_SITTING),

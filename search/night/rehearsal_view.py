@@ -11,6 +11,7 @@ from rich.text import Text
 
 from search.night.live import duration
 from search.night.rehearsal import CheckedModel, Rehearsal
+from spaces.algorithms import ALGORITHMS
 from spaces.printable import printable
 
 _CLASSES = 20
@@ -38,7 +39,8 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("search", f"{found.algorithm}, {_planned(found)}"),
         ("length", _length(found, budget)),
         ("memory", f"{_size(found.memory_bytes)} for the parameters of the largest model, in each worker"),
-        ("disk", f"{_size(found.disk_bytes)} for checkpoints at most"),
+        ("disk", f"{_size(found.disk_bytes)} for checkpoints at most{_features(found)}"),
+        *(("note", note) for note in found.notes),
     ]
     for label, text in lines:
         console.print(Text.assemble((f"{label:<16}", "bold"), printable(text)), soft_wrap=True)
@@ -86,7 +88,7 @@ def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:
 def _planned(found: Rehearsal) -> str:
     if found.planned.trials is None:
         return "until time is up"
-    if found.algorithm == "freeze-thaw":
+    if ALGORITHMS[found.algorithm].open_ended:
         # It decides on the way; the groups say how long it is about.
         return f"{found.planned.trials} trials, about {found.planned.epochs} epochs without early stopping"
     groups: dict[int, int] = {}
@@ -107,8 +109,14 @@ def _length(found: Rehearsal, budget: float | None) -> str:
     return text
 
 
+def _features(found: Rehearsal) -> str:
+    size = found.feature_bytes
+    return f", {_size(size)} for what frozen backbones make of the rows, computed once" if size else ""
+
+
 def _parameters(model: CheckedModel) -> str:
-    return "" if model.parameters is None else str(model.parameters)
+    frozen = f" ({model.frozen} frozen)" if model.frozen else ""
+    return "" if model.parameters is None else f"{model.parameters}{frozen}"
 
 
 def _speed(model: CheckedModel) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from search.record import environment
 from search.record.reference import reference
 from spaces import Dataset, SearchSpec
+from spaces.families import family_of
 
 
 def facts(
@@ -48,6 +49,7 @@ def facts(
             "understood": dict(data.understood),
         },
         "reference": reference(spec, data),
+        "files": family_of(spec.model).files(spec),
         "started": started,
         "finished": None,
         "phase": "search",

@@ -148,6 +148,8 @@ def output_layers(settings: Settings, info: DataInfo) -> list[keras.layers.Layer
 
 def parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
     """Parameters of a layer whose input has this shape."""
+    if isinstance(layer, keras.Model):
+        return int(layer.count_params())
     inputs = int(shape[-1])
     if isinstance(layer, layers.Dense):
         return (inputs + 1) * int(layer.units)
