@@ -20,6 +20,7 @@ from search.files.store import RunReader, RunStore
 from search.loop import disk, housekeeping
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
+from search.loop.trackers import trackers
 from search.night.crew import Crew
 from search.night.logfile import LogFile
 from search.night.rehearsal import CheckedModel, first_look
@@ -212,7 +213,9 @@ class Session:
         curves = TensorBoardWriter(
             self._directory, spec.objective.name, clock, lambda text: observer.message("info", text)
         )
-        observer = Observers([LogFile(self._directory, clock), curves, *self._given])
+        doubts: list[str] = []
+        followers = trackers(self._directory, doubts.append)
+        observer = Observers([LogFile(self._directory, clock), curves, *followers, *self._given])
 
         def on_event(text: str) -> None:
             self._warn(store, observer, text)
@@ -226,6 +229,8 @@ class Session:
                     return
                 # The final phase makes the model again, and nothing else that is there.
                 store.put_meta(phase="final")
+            for doubt in doubts:
+                on_event(doubt)
             for model in self._doubts:
                 observer.message("warning", f"{model.name}: {model.problem}")
             if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):
@@ -299,7 +304,7 @@ class Session:
                 if fixed:
                     store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
-                horizon.slots, horizon.threads = chosen.workers, chosen.threads
+                horizon.slots, horizon.threads = executor.workers, chosen.threads
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
@@ -312,8 +317,9 @@ class Session:
             )
         if fixed and recorded is None:
             store.put_meta(fixed_workers=workers)
-        horizon.slots, horizon.threads = max(1, workers), self._threads
-        return crew.workers(workers)
+        executor = crew.workers(workers)
+        horizon.slots, horizon.threads = executor.workers, self._threads
+        return executor
 
     def _has_time_to_measure(self) -> bool:
         left = self._budget.left

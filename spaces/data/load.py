@@ -19,7 +19,9 @@ from spaces.data.python import load_python
 from spaces.data.source import Part, RawData
 from spaces.data.split import First, Rows, Size, partition, reduce
 from spaces.data.types import Array, DataInfo, Dataset, Split
+from spaces.data_section import OtherSource
 from spaces.errors import DataError
+from spaces.sources import OTHER_SOURCES
 
 if TYPE_CHECKING:
     from spaces.data_section import DataSection, FirstRows
@@ -57,6 +59,8 @@ def load_data(spec: SearchSpec) -> Dataset:
 def _read(data: DataSection) -> RawData:
     if isinstance(data.source, str):
         return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken)
+    if isinstance(data.source, OtherSource):
+        return OTHER_SOURCES[data.source.kind].load(data.source.location)
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":
