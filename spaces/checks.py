@@ -8,12 +8,13 @@ from typing import Any
 
 from spaces.baseline import Baseline
 from spaces.baseline_settings import baseline_settings
+from spaces.data_section import DataSection, Source
 from spaces.dimensions import Choice
 from spaces.errors import Problem, problem
 from spaces.families.python import PythonModel
 from spaces.metrics import direction_of
 from spaces.resolve import MULTI_FIDELITY, ModelSection, all_settings
-from spaces.search_section import ObjectiveRule, SearchSection
+from spaces.search_section import Final, ObjectiveRule, SearchSection
 from spaces.section import listed, shown, suggestion
 from spaces.space import compile_space
 from spaces.training_section import TrainingSection
@@ -39,9 +40,13 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
         found += _epochs(training, search)
     if model is not None and training is not None:
         found += _monitors(model, training, ("training",), training.early_stopping)
-        found += _output(model, training)
+        found += _output(model, training) + _mixup(model, training)
         if search is not None:
             found += _objective(model, training, search)
+    if model is not None and "data" in parts:
+        found += _augmentation(model, parts["data"])
+    if model is not None and "final" in parts:
+        found += _both_ways(model, parts.get("data"), parts["final"])
     for index, baseline in enumerate(parts.get("baselines", ())):
         found += _baseline(model, training, baseline, ("baselines", index))
     return found + _unique_names(parts.get("baselines", ()))
@@ -96,6 +101,33 @@ def _output(model: ModelSection, training: TrainingSection) -> list[Problem]:
     if isinstance(model, PythonModel) or model.output != "logits" or training.task != "regression":
         return []
     return [problem(("model", "output"), "has no effect: the loss is one of regression, which has no classes")]
+
+
+def _mixup(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    if isinstance(model, PythonModel) or model.augmentation.mixup is None or training.task != "regression":
+        return []
+    return [
+        problem(("model", "augmentation", "mixup"), "has no effect: it mixes classes, and the loss is of regression")
+    ]
+
+
+def _augmentation(model: ModelSection, data: DataSection) -> list[Problem]:
+    if isinstance(model, PythonModel) or not isinstance(data.source, Source) or data.source.kind != "csv":
+        return []
+    message = "has no effect: it changes images, and a csv source has none"
+    return [problem(("model", "augmentation", name), message) for name in sorted(model.augmentation.model_fields_set)]
+
+
+def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> list[Problem]:
+    if final.tta == "none":
+        return []
+    if isinstance(model, PythonModel):
+        return [
+            problem(("final", "tta"), "needs one of the families; your function may average what its model answers")
+        ]
+    if data is not None and isinstance(data.source, Source) and data.source.kind == "csv":
+        return [problem(("final", "tta"), "has no effect: it mirrors images, and a csv source has none")]
+    return []
 
 
 def _objective(model: ModelSection, training: TrainingSection, search: SearchSection) -> list[Problem]:

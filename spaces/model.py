@@ -10,9 +10,12 @@ import keras
 
 from spaces.data.types import DataInfo
 from spaces.families import FAMILIES
+from spaces.families.augmentation import augmentation_layers
 from spaces.families.parts import Joined, connected
+from spaces.families.random_layers import Mixup
 from spaces.loss import make_loss, make_metrics, output_units
-from spaces.scheduled_rate import ScheduledRate, scheduled
+from spaces.optimizers import make_optimizer
+from spaces.scheduled_rate import scheduled
 from spaces.settings import Settings, TrainingSettings
 
 _PYTHON = "python:"
@@ -59,9 +62,10 @@ def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tu
 
 def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo, output: str) -> None:
     """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`."""
+    mixup = next((layer for layer in model.layers if isinstance(layer, Mixup)), None)
     model.compile(
         optimizer=make_optimizer(training),
-        loss=make_loss(training.loss, info, output, training.label_smoothing),
+        loss=make_loss(training.loss, info, output, training.label_smoothing, mixup),
         metrics=make_metrics(training.metrics, training.loss, info, output),
         # XLA makes small networks slower on a CPU and costs seconds of compilation.
         jit_compile=False,
@@ -93,10 +97,10 @@ def layer_stack(settings: Settings, info: DataInfo) -> list[Any]:
     # What brings the rows in and the output are float32 always: raw values and probabilities need their digits.
     with _computing_in(settings.training.precision):
         hidden = family.hidden_layers(settings.model, info)
-    first = family.augmentation_layers(settings.model)
+    first = augmentation_layers(settings.model, info)
     units, activation = output_units(settings.training.loss, info, settings.model["output"])
     return [
-        *preprocessing_layers(info, first, channels=settings.family == "cnn"),
+        *preprocessing_layers(info, first, channels=settings.family == "cnn" or bool(first)),
         *hidden,
         keras.layers.Dense(units, activation=activation, name="output"),
     ]
@@ -140,25 +144,6 @@ def preprocessing_layers(
         variance = [deviation**2 for deviation in info.std]
         made.append(layers.Normalization(mean=list(info.mean), variance=variance, name="standardization"))
     return made
-
-
-def make_optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:
-    """The optimizer, with its learning-rate schedule where the rate changes."""
-    optimizers = keras.optimizers
-    rate: Any = training.learning_rate
-    if training.schedule != "constant" or training.warmup:
-        rate = ScheduledRate(training)
-    elif training.learning_rate_decay:
-        rate = optimizers.schedules.InverseTimeDecay(rate, 1, training.learning_rate_decay)
-    common: dict[str, Any] = {"global_clipnorm": training.gradient_clip or None}
-    if training.optimizer == "adamw":
-        return optimizers.AdamW(rate, weight_decay=training.weight_decay, **common)
-    common["weight_decay"] = training.weight_decay or None
-    if training.optimizer == "sgd":
-        return optimizers.SGD(rate, momentum=training.momentum, nesterov=training.nesterov, **common)
-    if training.optimizer == "rmsprop":
-        return optimizers.RMSprop(rate, **common)
-    return optimizers.Adam(rate, **common)
 
 
 def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:

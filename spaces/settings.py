@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from spaces.families import cnn
+from spaces.families import FAMILIES
+from spaces.families.augmentation import without_augmentation
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TrainingSettings:
     """How one model is compiled and trained.
 
     Attributes:
-        optimizer: `adam`, `adamw`, `rmsprop` or `sgd`.
+        optimizer: one of `spaces.training_section.OPTIMIZERS`.
         learning_rate: rate of the first update.
         momentum: of SGD; 0 with the other optimizers.
         nesterov: whether SGD's momentum is Nesterov's.
@@ -99,8 +100,9 @@ class Settings:
     values: Mapping[str, Any]
 
     def trained(self) -> Settings:
-        """The settings for a model whose weights are there: float32 throughout, and no average of weights to come."""
-        return replace(self, training=replace(self.training, ema=0.0, precision="float32"))
+        """The settings for a model whose weights are there: float32 throughout, nothing that only training needs."""
+        model = without_augmentation(self.model) if self.family in FAMILIES else self.model
+        return replace(self, model=model, training=replace(self.training, ema=0.0, precision="float32"))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `json.dumps` takes; `from_json` is the way back."""
@@ -120,7 +122,7 @@ class Settings:
         training["early_stopping"] = None if stopping is None else EarlyStopping(**stopping)
         training["stop_when"] = tuple(Target(**target) for target in training["stop_when"])
         # Runs of earlier versions have not all settings of today.
-        added = cnn.ADDED if data["family"] == "cnn" else {}
+        added = FAMILIES[data["family"]].ADDED if data["family"] in FAMILIES else {}
         model = {**added, **{name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}}
         return cls(data["family"], model, TrainingSettings(**training), dict(data["values"]))
 

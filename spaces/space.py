@@ -229,7 +229,7 @@ _SIZES = {
     "pooling": ("max", "average", "none"),
     "padding": ("valid", "same"),
     "global_pooling": ("average", "max", "flatten"),
-    "optimizer": ("sgd", "rmsprop", "adam", "adamw"),
+    "optimizer": ("sgd", "lion", "rmsprop", "adam", "adamw", "nadam", "muon"),
     "dropout_position": ("features", "head", "pooling"),
     "augmentation_flip": ("none", "horizontal", "vertical", "both"),
 }

@@ -16,10 +16,10 @@ from spaces.rates import SCHEDULES, WARMUPS
 from spaces.section import Refusals, Section, refuse, shown, unknown
 from spaces.settings import Target
 
-OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+OPTIMIZERS = ("adam", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
 # What Keras uses where nothing is given.
-LEARNING_RATES = {"adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "sgd": 0.01}
-WEIGHT_DECAYS = {"adam": 0.0, "adamw": 0.004, "rmsprop": 0.0, "sgd": 0.0}
+LEARNING_RATES: dict[str, Value] = {name: 0.01 if name == "sgd" else 0.001 for name in OPTIMIZERS}
+WEIGHT_DECAYS: dict[str, Value] = {name: 0.004 if name in ("adamw", "muon") else 0.0 for name in OPTIMIZERS}
 
 OPTIMIZER = Kind("word", words=OPTIMIZERS)
 RATE = Kind("number", gt=0)
@@ -83,7 +83,7 @@ class TrainingSection(Section):
         default=None, description="Nesterov momentum of sgd; default false."
     )
     weight_decay: Annotated[Dimension | None, DECAY] = Field(
-        default=None, description="Decoupled weight decay of the kernels; default 0, with adamw 0.004."
+        default=None, description="Decoupled weight decay of the kernels; default 0, with adamw and muon 0.004."
     )
     schedule: Annotated[Dimension | None, SCHEDULE] = Field(
         default=None,

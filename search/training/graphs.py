@@ -12,10 +12,11 @@ _OWN_FAMILIES = ("mlp", "cnn")
 def widths_are_free(settings: Settings) -> bool:
     """Whether the compiled functions serve networks of all widths.
 
-    So it is for dense networks without batch normalization. Training a convolutional network takes so long that
-    compiling for its very widths costs little.
+    So it is for dense networks without batch normalization, unless the optimizer looks at the shapes of matrices.
+    Training a convolutional network takes so long that compiling for its very widths costs little.
     """
-    return settings.family == "mlp" and not settings.model["batch_normalization"]
+    dense = settings.family == "mlp" and not settings.model["batch_normalization"]
+    return dense and settings.training.optimizer != "muon"
 
 
 def signature(settings: Settings) -> Hashable | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from spaces.dimensions import Dimension, PerLayer
+from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
 from spaces.families.setting import Setting, above, stack
 from spaces.section import Section
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 
 STACKS = {"units": "layers"}
+# Settings that stored runs of earlier versions do not have, and what their networks were trained with.
+ADDED = OFF
 
 
 class MlpModel(Section):
@@ -42,6 +45,9 @@ class MlpModel(Section):
     l2: Annotated[Dimension | None, PENALTY] = Field(
         default=None, description="Factor of the L2 penalty on the kernels of the hidden layers; default 0."
     )
+    augmentation: Augmentation = Field(
+        default=Augmentation(), description="Random changes of the training rows, which must be images."
+    )
     output: Literal["probabilities", "logits"] = Field(
         default="probabilities", description="What the model returns for every class."
     )
@@ -59,6 +65,7 @@ def settings(model: MlpModel) -> list[Setting]:
             "batch_normalization", ("model", "batch_normalization"), FLAG, model.batch_normalization, False, hidden
         ),
         Setting("l2", ("model", "l2"), PENALTY, model.l2, 0.0, hidden),
+        *augmentation_settings(model.augmentation),
     ]
 
 
@@ -74,8 +81,3 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers
         if model["dropout"]:
             made.append(layers.Dropout(model["dropout"], name=f"dropout_{index}"))
     return made
-
-
-def augmentation_layers(model: Mapping[str, Any]) -> list[keras.layers.Layer]:
-    """None: dense networks are trained on the rows as they are."""
-    return []
