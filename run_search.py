@@ -631,11 +631,11 @@ def _harmless(message: str) -> str:
 
 
 def _out() -> Console:
-    return Console(highlight=False)
+    return Console(emoji=False, highlight=False)
 
 
 def _err() -> Console:
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, emoji=False, highlight=False)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from search.loop.observer import Observer
 from search.night.session import Options, Session
 from search.phases.schedule import planned
 from spaces import SearchSpec
+from spaces.families import family_of
 
 
 def run(
@@ -103,11 +104,12 @@ def resume(
 
 def _workers(spec: SearchSpec, workers: int | None) -> int | None:
     """What was asked for; this process alone where only it has the model's function."""
-    if not spec.family.startswith("python:__main__:"):
+    code = family_of(spec.model).code(spec.family)
+    if code is None or not code.startswith("__main__:"):
         return workers
     if workers:
         raise RunError(
-            f"{spec.family.removeprefix('python:')} is defined in a notebook or script, where worker processes cannot "
+            f"{code} is defined in a notebook or script, where worker processes cannot "
             "see it: use workers=0, or put it into a module of its own"
         )
     return 0

@@ -11,9 +11,10 @@ from spaces.baseline_settings import baseline_settings
 from spaces.data_section import DataSection, Source
 from spaces.dimensions import Choice
 from spaces.errors import Problem, problem
-from spaces.families.python import PythonModel
+from spaces.families import ModelSection, family_of
+from spaces.families.layered import Layered
 from spaces.metrics import direction_of
-from spaces.resolve import MULTI_FIDELITY, ModelSection, all_settings
+from spaces.resolve import MULTI_FIDELITY, all_settings
 from spaces.search_section import Final, ObjectiveRule, SearchSection
 from spaces.section import listed, shown, suggestion
 from spaces.space import compile_space
@@ -78,7 +79,7 @@ def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
 
 
 def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | int, ...], rule: Any) -> list[Problem]:
-    if isinstance(model, PythonModel):
+    if family_of(model).users_code:
         # The user's function may compile its model with metrics of its own.
         return []
     found = []
@@ -98,33 +99,33 @@ def _reported(name: str, training: TrainingSection, path: tuple[str | int, ...])
 
 
 def _output(model: ModelSection, training: TrainingSection) -> list[Problem]:
-    if isinstance(model, PythonModel) or model.output != "logits" or training.task != "regression":
+    if getattr(model, "output", None) != "logits" or training.task != "regression":
         return []
     return [problem(("model", "output"), "has no effect: the loss is one of regression, which has no classes")]
 
 
 def _mixup(model: ModelSection, training: TrainingSection) -> list[Problem]:
-    if isinstance(model, PythonModel) or model.augmentation.mixup is None or training.task != "regression":
+    augmentation = getattr(model, "augmentation", None)
+    if augmentation is None or augmentation.mixup is None or training.task != "regression":
         return []
-    return [
-        problem(("model", "augmentation", "mixup"), "has no effect: it mixes classes, and the loss is of regression")
-    ]
+    message = "has no effect: it mixes classes, and the loss is of regression"
+    return [problem(("model", "augmentation", "mixup"), message)]
 
 
 def _augmentation(model: ModelSection, data: DataSection) -> list[Problem]:
-    if isinstance(model, PythonModel) or not isinstance(data.source, Source) or data.source.kind != "csv":
+    augmentation = getattr(model, "augmentation", None)
+    if augmentation is None or not isinstance(data.source, Source) or data.source.kind != "csv":
         return []
     message = "has no effect: it changes images, and a csv source has none"
-    return [problem(("model", "augmentation", name), message) for name in sorted(model.augmentation.model_fields_set)]
+    return [problem(("model", "augmentation", name), message) for name in sorted(augmentation.model_fields_set)]
 
 
 def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> list[Problem]:
     if final.tta == "none":
         return []
-    if isinstance(model, PythonModel):
-        return [
-            problem(("final", "tta"), "needs one of the families; your function may average what its model answers")
-        ]
+    if not isinstance(family_of(model), Layered):
+        message = "needs a family of layers; a function may average what its own model answers"
+        return [problem(("final", "tta"), message)]
     if data is not None and isinstance(data.source, Source) and data.source.kind == "csv":
         return [problem(("final", "tta"), "has no effect: it mirrors images, and a csv source has none")]
     return []
@@ -135,7 +136,7 @@ def _objective(model: ModelSection, training: TrainingSection, search: SearchSec
     if objective is None:
         return []
     name = objective.name if isinstance(objective, ObjectiveRule) else objective
-    if isinstance(model, PythonModel):
+    if family_of(model).users_code:
         if isinstance(objective, str) and direction_of(name) is None:
             message = f"the direction of {shown(name)} is not known; write {{name: {name}, direction: min}} or max"
             return [problem(path, message)]

@@ -86,11 +86,16 @@ class FirstRows(Section):
 
 
 def _validation(raw: Any) -> Any:
+    allowed = f"{_ROWS}, given, or {{first: count}}"
     if isinstance(raw, FirstRows):
         return raw
     if isinstance(raw, dict):
         return FirstRows.model_validate(raw)
-    return _number_of_rows(raw, f"{_ROWS}, or {{first: count}}")
+    if isinstance(raw, str):
+        if raw != "given":
+            raise refuse(f"found {shown(raw)}; allowed: {allowed}{suggestion(raw, ('given',))}")
+        return raw
+    return _number_of_rows(raw, allowed)
 
 
 def _test(raw: Any) -> Any:
@@ -131,10 +136,11 @@ class DataSection(Section):
     source: Annotated[Literal[NAMED_SOURCES] | Source, BeforeValidator(_source)] = Field(  # type: ignore[valid-type]
         description="A named data set, or {folder: path} and the like for data of your own."
     )
-    validation: Annotated[int | float | FirstRows, BeforeValidator(_validation)] = Field(
+    validation: Annotated[int | float | Literal["given"] | FirstRows, BeforeValidator(_validation)] = Field(
         default=0.2,
-        description="Rows that choose between configurations: a count, a fraction, or {first: count}.",
-        json_schema_extra={"anyOf": [*_ROWS_SCHEMA, _FIRST_SCHEMA]},
+        description="Rows that choose between configurations: a count, a fraction, {first: count}, or given. "
+        "A part that comes with the data is used whatever stands here; given is an error where there is none.",
+        json_schema_extra={"anyOf": [*_ROWS_SCHEMA, {"enum": ["given"]}, _FIRST_SCHEMA]},
     )
     test: Annotated[int | float | Literal["auto", "given", "none"], BeforeValidator(_test)] = Field(
         default="auto",
@@ -150,6 +156,9 @@ class DataSection(Section):
     )
     color: Literal["auto", "rgb", "grayscale"] = Field(
         default="auto", description="Channels that image files are read with."
+    )
+    broken: Literal["refuse", "skip"] = Field(
+        default="refuse", description="What is done with image files that cannot be read."
     )
     target: str | None = Field(default=None, description="Column to predict, of a csv source; default the last one.")
     preprocessing: Literal["auto", "rescale", "standardize", "none"] = Field(
@@ -181,5 +190,7 @@ class DataSection(Section):
             refusals.add("has no effect: a csv source has no images", "image_size")
         if self.color != "auto" and kind not in ("folder", "flowers"):
             refusals.add("has no effect: only image files are read in colour or grey", "color")
+        if self.broken != "refuse" and kind not in ("folder", "flowers"):
+            refusals.add("has no effect: only image files are read one by one", "broken")
         refusals.raise_if_any()
         return self

@@ -12,7 +12,7 @@ from typing import Any
 from spaces import references
 from spaces.data_section import PATH_SOURCES, Source
 from spaces.errors import Problem, SpaceError, problem
-from spaces.families.python import PythonModel
+from spaces.families import family_of
 from spaces.overrides import apply_overrides
 from spaces.plain import to_plain
 from spaces.section import shown, suggestion
@@ -161,6 +161,6 @@ def imports(spec: SearchSpec) -> list[tuple[str, str]]:
     found = []
     if isinstance(spec.data.source, Source) and spec.data.source.python is not None:
         found.append(spec.data.source.python)
-    if isinstance(spec.model, PythonModel):
-        found.append(spec.model.family.python)
+    if (code := family_of(spec.model).code(spec.family)) is not None:
+        found.append(code)
     return [(reference, references.file_of(reference)) for reference in found]

@@ -6,8 +6,10 @@ import keras
 import numpy as np
 
 from spaces.data.types import DataInfo
+from spaces.families import family_of_settings
+from spaces.families.layered import Layered
 from spaces.families.parts import connected, replaced
-from spaces.model import compile_model, layer_stack
+from spaces.model import compile_model
 from spaces.settings import Settings
 
 
@@ -19,10 +21,12 @@ def mirrored(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Mo
 
     Args:
         model: what `build_model` gave for these settings; with its weights.
-        settings: of one of our own families.
+        settings: of a family whose models are lists of layers.
         info: description of the data, which are images.
     """
-    stack = replaced(layer_stack(settings, info), lambda layer: model.get_layer(layer.name))
+    family = family_of_settings(settings.family)
+    assert isinstance(family, Layered)
+    parts = replaced(family.parts(settings, info), lambda layer: model.get_layer(layer.name))
     width, colored = info.input_shape[1], len(info.input_shape) == 3
     equation, shape = (
         ("abcd,ce->abed", (None, width, info.input_shape[2])) if colored else ("abc,cd->abd", (None, width))
@@ -31,7 +35,7 @@ def mirrored(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Mo
     inputs = keras.Input(info.input_shape, name="rows")
     turned = mirror(inputs)
     mirror.set_weights([np.eye(width, dtype=np.float32)[::-1]])
-    both = [connected(stack, inputs), connected(stack, turned)]
+    both = [connected(parts, inputs), connected(parts, turned)]
     averaged = keras.Model(inputs, keras.layers.Average(name="both_ways")(both), name=model.name)
-    compile_model(averaged, settings.training, info, settings.model["output"])
+    compile_model(averaged, settings.training, info, family.output(settings.model))
     return averaged

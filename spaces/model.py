@@ -1,24 +1,16 @@
-"""From settings to a compiled Keras model: preprocessing, hidden layers, output, optimizer, loss, metrics."""
+"""From settings to a compiled Keras model: what the family builds, with optimizer, loss, metrics."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import keras
 
 from spaces.data.types import DataInfo
-from spaces.families import FAMILIES
-from spaces.families.augmentation import augmentation_layers
-from spaces.families.parts import Joined, connected
+from spaces.families import family_of_settings
 from spaces.families.random_layers import Mixup
-from spaces.loss import make_loss, make_metrics, output_units
+from spaces.loss import make_loss, make_metrics
 from spaces.optimizers import make_optimizer
 from spaces.scheduled_rate import scheduled
 from spaces.settings import Settings, TrainingSettings
-
-_PYTHON = "python:"
 
 
 def build_model(settings: Settings, info: DataInfo, seed: int | None = None) -> keras.Model:
@@ -43,20 +35,11 @@ def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tu
     """As `build_model`; and whether the user's function compiled it, so that it expects labels as they came."""
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    if settings.family.startswith(_PYTHON):
-        from spaces.user_model import build, fit_to
-
-        reference = settings.family.removeprefix(_PYTHON)
-        with _computing_in(settings.training.precision):
-            model = build(reference, settings.model)
-        fit_to(model, reference, settings.training.loss, info)
-        if model.compiled:
-            return model, True
-        output = "probabilities"
-    else:
-        model = architecture(settings, info)
-        output = settings.model["output"]
-    compile_model(model, settings.training, info, output)
+    family = family_of_settings(settings.family)
+    model = family.build(settings, info)
+    if model.compiled:
+        return model, True
+    compile_model(model, settings.training, info, family.output(settings.model))
     return model, False
 
 
@@ -76,74 +59,6 @@ def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo
 def let_only_kernels_decay(model: keras.Model) -> None:
     """Keeps weight decay from biases and normalizations; of a compiled model whose optimizer has no variables yet."""
     model.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if "kernel" not in v.name])
-
-
-def architecture(settings: Settings, info: DataInfo) -> keras.Model:
-    """The model of one configuration of our own families, not compiled. Raises what `build_model` raises."""
-    return assembled(layer_stack(settings, info), settings, info)
-
-
-def assembled(stack: list[Any], settings: Settings, info: DataInfo) -> keras.Model:
-    """The model, not compiled, of a configuration's `layer_stack`, whose layers may have been replaced."""
-    inputs = keras.Input(info.input_shape, name="rows")
-    if not any(isinstance(part, Joined) for part in stack):
-        return keras.Sequential([inputs, *stack], name=settings.family)
-    return keras.Model(inputs, connected(stack, inputs), name=settings.family)
-
-
-def layer_stack(settings: Settings, info: DataInfo) -> list[Any]:
-    """The parts of `architecture` after its input, in order, not built; see `spaces.families.parts`."""
-    family = FAMILIES[settings.family]
-    # What brings the rows in and the output are float32 always: raw values and probabilities need their digits.
-    with _computing_in(settings.training.precision):
-        hidden = family.hidden_layers(settings.model, info)
-    first = augmentation_layers(settings.model, info)
-    units, activation = output_units(settings.training.loss, info, settings.model["output"])
-    return [
-        *preprocessing_layers(info, first, channels=settings.family == "cnn" or bool(first)),
-        *hidden,
-        keras.layers.Dense(units, activation=activation, name="output"),
-    ]
-
-
-@contextmanager
-def _computing_in(precision: str) -> Iterator[None]:
-    """Layers made in here compute in this precision; their weights are float32 whichever it is."""
-    if precision == "float32":
-        yield
-        return
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(f"mixed_{precision}")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def preprocessing_layers(
-    info: DataInfo, augmentation: list[keras.layers.Layer], *, channels: bool
-) -> list[keras.layers.Layer]:
-    """Layers that bring raw rows to what the hidden layers work on.
-
-    Args:
-        info: description of the data.
-        augmentation: layers that come first.
-        channels: whether grey images need an axis of channels.
-    """
-    layers = keras.layers
-    resize = info.image_size is not None and info.image_size != info.input_shape[:2]
-    made: list[keras.layers.Layer] = []
-    if info.kind == "image" and len(info.input_shape) == 2 and (channels or resize or info.mean is not None):
-        made.append(layers.Reshape((*info.input_shape, 1), name="channel"))
-    made.extend(augmentation)
-    if resize and info.image_size is not None:
-        made.append(layers.Resizing(*info.image_size, name="resizing"))
-    if info.scale is not None:
-        made.append(layers.Rescaling(info.scale, name="rescaling"))
-    if info.mean is not None and info.std is not None:
-        variance = [deviation**2 for deviation in info.std]
-        made.append(layers.Normalization(mean=list(info.mean), variance=variance, name="standardization"))
-    return made
 
 
 def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from spaces.families import FAMILIES
+from spaces.families import family_of_settings
 from spaces.families.augmentation import without_augmentation
 
 
@@ -101,7 +101,8 @@ class Settings:
 
     def trained(self) -> Settings:
         """The settings for a model whose weights are there: float32 throughout, nothing that only training needs."""
-        model = without_augmentation(self.model) if self.family in FAMILIES else self.model
+        users = family_of_settings(self.family).users_code
+        model = self.model if users else without_augmentation(self.model)
         return replace(self, model=model, training=replace(self.training, ema=0.0, precision="float32"))
 
     def to_json(self) -> dict[str, Any]:
@@ -122,7 +123,7 @@ class Settings:
         training["early_stopping"] = None if stopping is None else EarlyStopping(**stopping)
         training["stop_when"] = tuple(Target(**target) for target in training["stop_when"])
         # Runs of earlier versions have not all settings of today.
-        added = FAMILIES[data["family"]].ADDED if data["family"] in FAMILIES else {}
+        added = family_of_settings(data["family"]).added
         model = {**added, **{name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}}
         return cls(data["family"], model, TrainingSettings(**training), dict(data["values"]))
 

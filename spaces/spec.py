@@ -12,19 +12,15 @@ from spaces.baseline import Baseline
 from spaces.checks import check
 from spaces.data_section import DataSection
 from spaces.dimensions import Fixed
-from spaces.errors import Problem, SpaceError, problem
-from spaces.families.cnn import CnnModel
-from spaces.families.mlp import MlpModel
-from spaces.families.python import PythonModel
+from spaces.errors import CodeError, Problem, SpaceError, problem
+from spaces.families import FAMILIES, ModelSection, family_named, family_of
 from spaces.messages import problems_of
 from spaces.metrics import Direction, direction_of
-from spaces.resolve import MULTI_FIDELITY, all_settings, family_name
+from spaces.resolve import MULTI_FIDELITY, all_settings
 from spaces.search_section import Constraints, Export, Final, KeepCheckpoints, Limits, ObjectiveRule, SearchSection
 from spaces.section import Section, shown, unknown
 from spaces.space import Space, compile_space
 from spaces.training_section import TrainingSection, epoch_limits
-
-_MODELS = {"mlp": MlpModel, "cnn": CnnModel}
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class SearchSpec(Section):
 
     name: str = Field(description="Name of the space, and of its runs.")
     data: DataSection = Field(description="Where the rows come from.")
-    model: MlpModel | CnnModel | PythonModel = Field(description="Which models are worth trying.")
+    model: ModelSection = Field(description="Which models are worth trying.")
     training: TrainingSection = Field(description="How every configuration is trained.")
     search: SearchSection = Field(default_factory=_default_search, description="How to search.")
     constraints: Constraints = Field(default=Constraints(), description="What a configuration must keep to.")
@@ -67,8 +63,8 @@ class SearchSpec(Section):
 
     @property
     def family(self) -> str:
-        """`mlp`, `cnn`, or `python:<reference>`."""
-        return family_name(self.model)
+        """`Settings.family` of its configurations: `mlp`, `cnn`, `python:<reference>`."""
+        return family_of(self.model).label(self.model)
 
     @property
     def objective(self) -> Objective:
@@ -133,16 +129,21 @@ def _section(key: str, raw: Any, problems: list[Problem]) -> Any:
 
 
 def _model_class(raw: Any, problems: list[Problem]) -> Any:
-    if isinstance(raw, MlpModel | CnnModel | PythonModel):
+    if isinstance(raw, ModelSection):
         return type(raw)
     if not isinstance(raw, dict):
         problems.append(problem(("model",), f"found {shown(raw)}; allowed: a mapping with a family"))
         return None
     family = raw.get("family")
-    if isinstance(family, dict):
-        return PythonModel
-    if isinstance(family, str) and family in _MODELS:
-        return _MODELS[family]
-    message = "is missing" if family is None else unknown("family", family, ("mlp", "cnn", "{python: ...}"))
+    try:
+        if isinstance(family, dict) or (isinstance(family, str) and family in FAMILIES):
+            return family_named(family).section
+        message = "is missing" if family is None else unknown("family", family, _spellings())
+    except CodeError as error:
+        message = str(error)
     problems.append(problem(("model", "family"), message))
     return None
+
+
+def _spellings() -> list[str]:
+    return ["{python: ...}" if name == "python" else name for name in FAMILIES.names()]

@@ -29,6 +29,11 @@ SCHEDULE = Kind("word", words=SCHEDULES)
 SHARE = Kind("number", ge=0, lt=1)
 LIMIT = Kind("number", ge=0)
 PRECISION = Kind("word", words=("float32", "bfloat16"))
+SIZES = {
+    "precision": ("bfloat16", "float32"),
+    "optimizer": ("sgd", "lion", "rmsprop", "adam", "adamw", "nadam", "muon"),
+}
+"""Words from light to heavy: what adds state or work comes last."""
 DECAY = Kind("number", ge=0)
 BATCH_SIZE = Kind("integer", ge=1)
 EPOCHS = Kind("integer", ge=1, le=1_000_000)

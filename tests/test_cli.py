@@ -368,6 +368,7 @@ def test_a_search_leaves_everything_and_says_what_it_did(searched):
     assert min(spent["export"], spent["report"]) > 0
 
 
+@pytest.mark.night
 def test_a_finished_run_is_left_as_it_is(searched):
     run, _ = searched
     before = json.loads(call("table", run, "--format", "json").stdout)
@@ -376,6 +377,7 @@ def test_a_finished_run_is_left_as_it_is(searched):
     assert json.loads(call("table", run, "--format", "json").stdout) == before
 
 
+@pytest.mark.night
 def test_another_space_in_the_same_directory_is_refused(searched):
     run, _ = searched
     other = process("run", "tiny.yaml", "--run-dir", "run", "--seed", "99", cwd=run.parent)
@@ -394,7 +396,7 @@ def test_reproduce_reaches_the_recorded_score(searched):
     one_error(call("reproduce", run, "no-such"), 2, "no configuration 'no-such'")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.night)])
 def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     """Enough epochs to be in the middle of a training for sure when the signal comes."""
     (tmp_path / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")
@@ -472,6 +474,7 @@ def build(hp):
 """
 
 
+@pytest.mark.night
 def test_an_objective_that_nothing_reports_ends_check_and_run(own_model, tmp_path):
     space = own_model(FIXED, objective={"name": "val_typo", "direction": "max"})
     told = "objective val_typo is not reported; reported are loss, accuracy, val_loss, val_accuracy"
@@ -484,6 +487,7 @@ def test_an_objective_that_nothing_reports_ends_check_and_run(own_model, tmp_pat
     assert f"error (1): {told}" in call("table", tmp_path / "run").stdout
 
 
+@pytest.mark.night
 def test_a_function_that_chooses_and_prints_nothing_of_ours_is_trained_once(own_model, tmp_path):
     space = own_model(FIXED)
     checked = call("check", space, "--quick", "--format", "json")

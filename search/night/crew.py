@@ -16,6 +16,7 @@ from search.record import environment
 from search.record.trial import Trial
 from search.training.trainer import Trainer
 from spaces import Dataset, SearchSpec, Settings
+from spaces.families import family_of
 
 # Loading TensorFlow in the workers costs some seconds of all cores; shorter searches are faster without them.
 _WORTH_SECONDS = 60.0
@@ -62,7 +63,7 @@ class Crew:
         only be ended together with its process."""
         limits = self._spec.limits
         limited = limits.seconds_per_trial is not None or limits.seconds_per_epoch is not None
-        return limited or self._spec.family.startswith("python:")
+        return limited or family_of(self._spec.model).users_code
 
     def unmeasured(self, past: Iterable[Trial]) -> int:
         """How many workers pay off for what is left of the search, judged by the trials so far."""

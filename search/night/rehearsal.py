@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 import spaces
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
@@ -61,7 +63,7 @@ class Rehearsal:
     Attributes:
         space: Name of the space.
         algorithm: How it is searched.
-        data: The data set's name, origin and rows.
+        data: The data set's name, origin, rows by part, and the rows of each class by part (empty in regression).
         models: The models that were built.
         configurations: Size of the space; None where a continuous range makes it infinite.
         groups: Trainings of the search, if nothing fails.
@@ -138,7 +140,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     return Rehearsal(
         space=spec.name,
         algorithm=spec.search.algorithm,
-        data={"name": data.name, "origin": data.origin, "rows": _rows(data)},
+        data={"name": data.name, "origin": data.origin, "rows": _rows(data), "classes": _classes(data)},
         models=tuple(models),
         configurations=spaces.size(spec),
         groups=tuple(schedule.groups(spec, timed=timed)),
@@ -250,3 +252,16 @@ def _expected_seconds(spec: SearchSpec, models: list[CheckedModel], plan: Planne
     together = plan.trials * build + plan.epochs * epoch + baselines + retrainings
     yielded = workers if workers == 1 else workers * _WORKER_YIELD
     return together / yielded + build + spec.max_epochs * epoch
+
+
+def _classes(data: Dataset) -> dict[str, dict[str, int]]:
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    counts = {
+        name: part.y.sum(axis=0) if part.y.ndim == 2 else np.bincount(part.y, minlength=data.info.outputs)
+        for name, part in parts.items()
+        if part is not None and data.info.class_names
+    }
+    return {
+        label: {name: int(count[number]) for name, count in counts.items()}
+        for number, label in enumerate(data.info.class_names)
+    }

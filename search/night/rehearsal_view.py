@@ -10,6 +10,8 @@ from search.night.live import duration
 from search.night.rehearsal import CheckedModel, Rehearsal
 from spaces.printable import printable
 
+_CLASSES = 20
+
 
 def show(found: Rehearsal, console: Console, budget: float | None = None) -> None:
     """Prints what a rehearsal found out.
@@ -25,6 +27,7 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("space", found.space),
         ("data", f"{found.data['name']} ({found.data['origin']})"),
         ("rows", rows),
+        *_classes(found),
         *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
         ("configurations", count),
         ("search", f"{found.algorithm}, {_planned(found)}"),
@@ -40,6 +43,18 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         table.add_row(Text(printable(model.name)), _parameters(model), _speed(model), _detail(model))
     console.print()
     console.print(table)
+
+
+def _classes(found: Rehearsal) -> list[tuple[str, str]]:
+    """The classes with their rows in all parts together, commonest first."""
+    classes = found.data["classes"]
+    if not classes:
+        return []
+    counts = sorted(((sum(parts.values()), name) for name, parts in classes.items()), key=lambda pair: -pair[0])
+    named = ", ".join(f"{name} ({count})" for count, name in counts[:_CLASSES])
+    rest = counts[_CLASSES:]
+    more = f", and {len(rest)} more with {rest[-1][0]} to {rest[0][0]} rows" if rest else ""
+    return [("classes", f"{len(counts)}: {named}{more}")]
 
 
 def _planned(found: Rehearsal) -> str:

@@ -18,12 +18,12 @@ from search.training.engine import Engine, Rows
 from search.training.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
 from spaces.families.parts import layers_of, replaced
-from spaces.model import assembled, compile_model, layer_stack, let_only_kernels_decay
+from spaces.model import compile_model, let_only_kernels_decay
 from spaces.scheduled_rate import scheduled
 
 
 class Network:
-    """A network of one of our own families, with its engine.
+    """A network of a family whose configurations share compiled functions, with its engine.
 
     Args:
         settings: A configuration; all others of the same `graphs.signature` can follow.
@@ -34,9 +34,10 @@ class Network:
     def __init__(self, settings: Settings, info: DataInfo, rows: Rows) -> None:
         self._info = info
         free = graphs.widths_are_free(settings)
-        stack = replaced(layer_stack(settings, info), partial(_stand_in, free=free))
-        model = assembled(stack, settings, info)
-        compile_model(model, settings.training, info, settings.model["output"])
+        family = graphs.layered(settings)
+        parts = replaced(family.parts(settings, info), partial(_stand_in, free=free))
+        model = family.assembled(parts, settings, info)
+        compile_model(model, settings.training, info, family.output(settings.model))
         self._dropouts = [layer for layer in model.layers if isinstance(layer, AdjustableDropout)]
         self._numbers = _adjustable_numbers(model, settings)
         if free:
@@ -69,7 +70,7 @@ class Network:
         """Draws as `spaces.build_model` does: layers take their seeds in the order in which they are made."""
         # Keras draws seeds from here. Its own `set_random_seed` makes TensorFlow forget its executable functions.
         random.seed(seed)
-        fresh = {layer.name: layer for layer in layers_of(layer_stack(settings, self._info))}
+        fresh = {layer.name: layer for layer in layers_of(graphs.layered(settings).parts(settings, self._info))}
         free = graphs.widths_are_free(settings)
         inputs = None
         for layer in self.engine.model.layers:

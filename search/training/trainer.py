@@ -18,6 +18,7 @@ from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop,
 from search.training import memory, stopping
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from spaces import Dataset, Settings, Split
+from spaces.families import family_of_settings
 
 if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
@@ -214,7 +215,7 @@ class _Training:
             return networks.parameters(self._settings)
         except ValueError as error:
             # The families refuse with it what cannot be built; an error of a user's function stays what it is.
-            if self._settings.family.startswith("python:"):
+            if family_of_settings(self._settings.family).users_code:
                 raise
             raise InvalidArchitecture(str(error)) from error
 

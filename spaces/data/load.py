@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from spaces.data import preprocessing
 from spaces.data.builtin import load_builtin
@@ -22,7 +22,7 @@ from spaces.data.types import Array, DataInfo, Dataset, Split
 from spaces.errors import DataError
 
 if TYPE_CHECKING:
-    from spaces.data_section import DataSection
+    from spaces.data_section import DataSection, FirstRows
     from spaces.spec import SearchSpec
 
 _TEST_FRACTION = 0.2
@@ -58,11 +58,11 @@ def load_data(spec: SearchSpec) -> Dataset:
 
 def _read(data: DataSection) -> RawData:
     if isinstance(data.source, str):
-        return load_builtin(data.source, data.seed, data.image_size, data.color)
+        return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken)
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":
-            return load_folder(path, data.seed, data.image_size, data.color)
+            return load_folder(path, data.seed, data.image_size, data.color, data.broken)
         case "npz":
             return load_npz(path)
         case "csv":
@@ -76,10 +76,12 @@ def _read(data: DataSection) -> RawData:
 def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Split, Split | None]:
     if data.test == "given" and raw.test is None:
         raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
+    if data.validation == "given" and raw.validation is None:
+        raise DataError(f"{raw.origin}: has no validation part of its own; set data.validation to a fraction")
     test_size = _test_size(data, raw)
     rows = partition(
         raw.train.y,
-        None if raw.validation is not None else _validation_size(data),
+        None if raw.validation is not None else _validation_size(data.validation),
         test_size,
         seed=data.seed,
         shuffled=raw.shuffled,
@@ -99,8 +101,10 @@ def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Spli
     return train, validation, Split(raw.test.x, raw.test.y)
 
 
-def _validation_size(data: DataSection) -> Size:
-    return data.validation if isinstance(data.validation, int | float) else First(data.validation.first)
+def _validation_size(wanted: int | float | Literal["given"] | FirstRows) -> Size | None:
+    if isinstance(wanted, str):
+        return None
+    return wanted if isinstance(wanted, int | float) else First(wanted.first)
 
 
 def _test_size(data: DataSection, raw: RawData) -> int | float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from operator import eq, ne
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,22 +17,16 @@ from spaces.dimensions import Dimension, Fixed, PerLayer, Value
 from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
 from spaces.families.blocks import block_parts, check_feature_map, padding_of, pools, widths
 from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PENALTY, WIDTH, WIDTH_PER_LAYER
+from spaces.families.family import ModelSection
+from spaces.families.layered import Layered
 from spaces.families.setting import Need, Setting, above, most, stack
 from spaces.kinds import Kind
 from spaces.section import Section, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from spaces.data.types import DataInfo
-
-STACKS = {"filters": "blocks", "dense_units": "dense_layers"}
-# Settings that stored runs of earlier versions do not have, and what their networks were built with.
-ADDED: dict[str, Value] = {
-    "block": "conv", "downsampling": "pool", "squeeze_excitation": False, "stem_filters": 0, "stem_stride": 1,
-    "growth": 1.0,
-    **OFF,
-}  # fmt: skip
 
 BLOCK = Kind("word", words=("conv", "residual", "separable"))
 DOWNSAMPLING = Kind("word", words=("pool", "stride"))
@@ -57,7 +51,7 @@ class Stem(Section):
     )
 
 
-class CnnModel(Section):
+class CnnModel(ModelSection):
     """A convolutional network: which blocks, filters and head are worth trying."""
 
     family: Literal["cnn"] = Field(description="Convolutional networks.")
@@ -193,14 +187,12 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     """The parts between preprocessing and output, in order, see `spaces.families.parts`.
 
     Raises:
-        ValueError: the data are no images, or the feature map would vanish.
+        ValueError: the feature map would vanish.
     """
     from keras import layers
 
     from spaces.families.layers import convolution, dense
 
-    if info.kind != "image":
-        raise ValueError("family cnn needs images, but the data are a table; use family mlp")
     check_feature_map(model, *(info.image_size or info.input_shape[:2]))
     rate = model["dropout"]
     position = model["dropout_position"] if rate else None
@@ -230,3 +222,40 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
         if position == "head":
             made.append(layers.Dropout(rate, name=f"dense_dropout_{index}"))
     return made
+
+
+class _Cnn(Layered):
+    name = "cnn"
+    section = CnnModel
+    channels = True
+    stacks: ClassVar = {"filters": "blocks", "dense_units": "dense_layers"}
+    # What keeps feature maps large, or adds state or work, comes last.
+    sizes: ClassVar = {
+        "block": ("separable", "conv", "residual"),
+        "downsampling": ("stride", "pool"),
+        "pooling": ("max", "average", "none"),
+        "padding": ("valid", "same"),
+        "global_pooling": ("average", "max", "flatten"),
+        "dropout_position": ("features", "head", "pooling"),
+        "augmentation_flip": ("none", "horizontal", "vertical", "both"),
+    }
+    added: ClassVar = {
+        "block": "conv", "downsampling": "pool", "growth": 1.0, "squeeze_excitation": False, "stem_filters": 0,
+        "stem_stride": 1, **OFF,
+    }  # fmt: skip
+
+    def settings(self, section: CnnModel) -> list[Setting]:
+        return settings(section)
+
+    def check_data(self, info: DataInfo) -> None:
+        if info.kind != "image":
+            raise ValueError("family cnn needs images, but the data are a table; use family mlp")
+
+    def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
+        return hidden_layers(model, info)
+
+    def operations(self, model: Mapping[str, Any]) -> Hashable:
+        return self.numbers_left_out(model)
+
+
+CNN = _Cnn()

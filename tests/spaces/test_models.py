@@ -286,8 +286,8 @@ def test_the_rate_decays_with_every_update() -> None:
 def vanishes(made: spaces.Settings, info: DataInfo) -> bool:
     if made.family == "mlp":
         return False
-    # All of these spaces keep the size in convolutions and halve it in pooling.
-    side = (info.image_size or info.input_shape)[0]
+    # All of these spaces keep the size in the blocks' convolutions and halve it in pooling.
+    side = -(-(info.image_size or info.input_shape)[0] // made.model["stem_stride"])
     return bool(side < 2 ** made.model["blocks"])
 
 

@@ -112,7 +112,7 @@ def test_colored_images_are_mirrored_from_left_to_right(tensorflow: None) -> Non
     [
         ({"final": {"tta": "mirror"}}, "final.tta: found 'mirror'; allowed: none, flip"),
         ({"data": {"source": {"csv": "a.csv", "target": "y"}}}, "it mirrors images, and a csv source has none"),
-        ({"model": {"family": {"python": "a:b"}}}, "needs one of the families"),
+        ({"model": {"family": {"python": "a:b"}}}, "needs a family of layers"),
     ],
 )
 def test_it_is_refused_where_it_has_no_effect(changes: dict[str, Any], expected: str) -> None:

@@ -1,0 +1,68 @@
+"""A package as another person would have installed it: one file of `examples/extensions`, with its entry points."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SPACE = """
+name: outside
+data: {source: digits, limit: 300, validation: 0.2}
+model: {family: mlp, layers: 1, units: [4, 8]}
+training: {epochs: 1, batch_size: 32}
+search: {algorithm: random, max_trials: 2}
+final: {candidates: 1, seeds: 0}
+export: {formats: [keras]}
+"""
+
+
+class Outside:
+    """A folder with a space file, and with packages that are found as installed ones are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._site = folder / "site"
+        self._site.mkdir()
+        self.space = folder / "space.yaml"
+        self.space.write_text(SPACE)
+
+    def install(self, module: str, *entry_points: tuple[str, str, str]) -> None:
+        """Copies an example there and declares `(group, name, value)`."""
+        shutil.copy(ROOT / f"examples/extensions/{module}.py", self._site)
+        metadata = self._site / f"{module}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        lines = [f"[{group}]\n{name} = {value}\n" for group, name, value in entry_points]
+        (metadata / "entry_points.txt").write_text("\n".join(lines))
+
+    def nightshift(self, *arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Calls the command line there; it has to end with `code`."""
+        return self._called(ROOT / "run_search.py", *arguments, code=code)
+
+    def python(self, program: str) -> str:
+        """What a Python program prints there."""
+        return self._called("-c", program, code=0).stdout
+
+    def _called(self, *arguments: str | Path, code: int) -> subprocess.CompletedProcess[str]:
+        paths = os.pathsep.join([str(self._site), str(ROOT)])
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Outside:
+    return Outside(tmp_path)
