@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
+from spaces.algorithms import ALGORITHMS
 from spaces.data_section import AbsolutePath
+from spaces.errors import CodeError
 from spaces.metrics import Direction
-from spaces.section import Section, refuse, shown
+from spaces.section import Section, listed, refuse, shown
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -48,11 +50,23 @@ def _objective(raw: Any) -> Any:
     raise refuse(f"found {shown(raw)}; allowed: a name such as val_accuracy, or {{name: ..., direction: min}}")
 
 
+def _algorithm(name: str) -> str:
+    if name not in ALGORITHMS:
+        raise refuse(f"found {shown(name)}; allowed: {listed(ALGORITHMS.names())}")
+    try:
+        _ = ALGORITHMS[name]
+    except CodeError as error:
+        raise refuse(str(error)) from error
+    return name
+
+
 class SearchSection(Section):
     """How configurations are chosen."""
 
-    algorithm: Literal["hyperband", "bayesian", "random", "grid", "freeze-thaw"] = Field(
-        default="hyperband", description="How configurations are chosen."
+    algorithm: Annotated[str, AfterValidator(_algorithm)] = Field(
+        default="hyperband",
+        description="How configurations are chosen.",
+        json_schema_extra=lambda schema: schema.update(enum=list(ALGORITHMS.names())),
     )
     objective: Annotated[str | ObjectiveRule | None, BeforeValidator(_objective)] = Field(
         default=None, description="What decides: a name such as val_accuracy, or {name: ..., direction: min}."
@@ -76,7 +90,7 @@ class SearchSection(Section):
 
     @model_validator(mode="after")
     def _warm_start_fits_the_algorithm(self) -> Self:
-        if self.warm_start and self.algorithm != "freeze-thaw":
+        if self.warm_start and not ALGORITHMS[self.algorithm].takes_evidence:
             raise refuse(f"warm_start has no effect: it belongs to freeze-thaw, not to {self.algorithm}")
         return self
 

@@ -19,7 +19,6 @@ from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
 from search.record import jsondata
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind
-from spaces.resolve import MULTI_FIDELITY
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -329,6 +328,6 @@ def for_spec(
             seed=spec.search.seed,
         ),
         timed,
-        spec.max_epochs if spec.search.algorithm in MULTI_FIDELITY else None,
+        spec.max_epochs if spec.algorithm.multi_fidelity else None,
         on_warning,
     )

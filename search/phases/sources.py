@@ -25,7 +25,6 @@ from search.record.standing import Standing, most_needed
 from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
 from search.training.stopping import unreported
 from spaces import SearchSpec, Settings
-from spaces.resolve import MULTI_FIDELITY
 
 # So many trainings say how long the next one will take until it has an epoch.
 _RECENT = 25
@@ -296,7 +295,7 @@ class SearchSource(Source):
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         if trial.kind is TrialKind.BASELINE:
             return "best", "last"
-        continues = self._spec.search.algorithm in MULTI_FIDELITY and trial.epochs_to < self._spec.max_epochs
+        continues = self._spec.algorithm.multi_fidelity and trial.epochs_to < self._spec.max_epochs
         return ("best", "state") if continues else ("best",)
 
     def _learn_length(self, trial: Trial, outcome: Outcome | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 
-from spaces import Settings
+from spaces import Settings, TrainingSettings
 from spaces.families import family_of_settings
 from spaces.families.layered import Layered
 
@@ -32,30 +32,31 @@ def signature(settings: Settings) -> Hashable | None:
     smoothing, batch size. Whether these are 0 counts, for then a network has other operations and variables. None:
     they can't be shared, because only the model's author knows what it depends on.
     """
-    family, training = family_of_settings(settings.family), settings.training
+    family = family_of_settings(settings.family)
     operations = family.operations(settings.model)
-    shapes = [settings.model[name] for name in family.stacks] if training.optimizer == _LOOKS_AT_SHAPES else []
+    if operations is None:
+        return None
+    looks = settings.training.optimizer == _LOOKS_AT_SHAPES
+    shapes = tuple(settings.model[name] for name in family.stacks) if looks else ()
+    return settings.family, operations, shapes, training_signature(settings.training)
+
+
+def training_signature(training: TrainingSettings) -> Hashable:
+    """What compiled functions depend on besides the network."""
     return (
-        None
-        if operations is None
-        else (
-            settings.family,
-            operations,
-            training.optimizer,
-            tuple(shapes),
-            bool(training.momentum),
-            training.nesterov,
-            bool(training.weight_decay),
-            bool(training.learning_rate_decay),
-            training.loss,
-            training.metrics,
-            training.schedule,
-            bool(training.warmup),
-            bool(training.label_smoothing),
-            bool(training.gradient_clip),
-            bool(training.ema),
-            training.precision,
-        )
+        training.optimizer,
+        bool(training.momentum),
+        training.nesterov,
+        bool(training.weight_decay),
+        bool(training.learning_rate_decay),
+        training.loss,
+        training.metrics,
+        training.schedule,
+        bool(training.warmup),
+        bool(training.label_smoothing),
+        bool(training.gradient_clip),
+        bool(training.ema),
+        training.precision,
     )
 
 

@@ -70,8 +70,8 @@ class Augmentation(Section):
     )
 
 
-def augmentation_settings(section: Augmentation) -> list[Setting]:
-    """All settings of the section that may be hyperparameters."""
+def augmentation_settings(section: Augmentation, *, labels: bool = True) -> list[Setting]:
+    """All settings of the section that may be hyperparameters; `labels`: those that change labels too."""
     return [
         Setting(
             f"augmentation_{name}",
@@ -81,6 +81,7 @@ def augmentation_settings(section: Augmentation) -> list[Setting]:
             OFF[f"augmentation_{name}"],
         )
         for name, kind in _KINDS.items()
+        if labels or name != "mixup"
     ]
 
 
