@@ -316,7 +316,9 @@ def compare(
 def export(
     run: RunArgument,
     trial: Annotated[str | None, typer.Option(help="A configuration of the table instead of the winner.")] = None,
-    formats: Annotated[str | None, typer.Option(help="keras, h5, savedmodel, onnx, tflite; by commas.")] = None,
+    formats: Annotated[
+        str | None, typer.Option(help="keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8; by commas.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write instead of the run's export/.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
