@@ -254,7 +254,13 @@ def table(
 
         _expect_many_records()
         found = epoch_table(runs) if epochs else ranking(runs, None if where or sort else top)
-        chosen = found.select(where=where, sort=sort, top=top, columns=columns.split(",") if columns else None)
+        chosen = found.select(
+            where=where,
+            sort=sort,
+            top=top,
+            columns=columns.split(",") if columns else None,
+            finalists=format in (None, "rich") and output is None,
+        )
         write(chosen, _out(), format, output, notes=not quiet)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +20,7 @@ from search.record.marks import COUNTED, best_first, standings
 from search.record.trial import Checkpoint, Trial, TrialKind
 from spaces import DataInfo, Settings
 from spaces.backend import load_tensorflow
+from spaces.families import family_of
 
 if TYPE_CHECKING:
     import keras
@@ -42,7 +43,7 @@ class TrainedModel:
     Attributes:
         trial: The trial that trained it last.
         checkpoint: Its weights.
-        role: What it is in the run: the retrained winner, the best configuration of a search that has no winner yet,
+        role: What it is in the run: the winner, the best configuration of a search that has no winner yet,
             or a configuration, baseline or candidate that was asked for by its id.
     """
 
@@ -127,8 +128,9 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
         RunError: The space file of the run does not give the settings that were recorded.
     """
     require_agreement(Run(directory), [model.trial])
+    _require_files(Run(directory))
     load_tensorflow()
-    from spaces import build_model
+    from spaces.model import build_model, set_weights
 
     try:
         weights = checkpoints.read(directory, model.checkpoint)["weights"]
@@ -141,10 +143,20 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
         built = build_model(Settings.from_json(model.trial.settings).trained(), info)
         if not built.built:  # a model class of the user's own makes its weights when it sees a row
             built(np.zeros((1, *info.input_shape), np.float32))
-        built.set_weights(weights)
+        set_weights(built, weights)
     except Exception as error:  # a `python` family runs the user's code, which may raise anything
         raise ResultError(f"the model of {model.trial.id!r} cannot be built again: {error}") from error
     return built
+
+
+def _require_files(run: Run) -> None:
+    """A model is not made of a file that has changed since."""
+    with run.read() as reader:
+        recorded = reader.meta("files", {})
+    spec = run.spec if recorded else None
+    for file, digest in family_of(spec.model).files(spec).items() if spec is not None else ():
+        if recorded.get(file, digest) != digest:
+            raise ResultError(f"{file}: is not the file that this run began with; its models cannot be built again")
 
 
 def data_info(reader: RunReader) -> DataInfo:
@@ -164,7 +176,8 @@ def data_info(reader: RunReader) -> DataInfo:
 
 def _winner(reader: RunReader) -> TrainedModel | None:
     trial = reader.trial(reader.meta("winner") or "")
-    return None if trial is None else _of_trial(trial)
+    found = None if trial is None else _of_trial(trial)
+    return None if found is None else replace(found, role="winner")
 
 
 def _best_so_far(reader: RunReader) -> TrainedModel:

@@ -9,6 +9,7 @@ from typing import Any
 from spaces.algorithms import ALGORITHMS
 from spaces.baseline import Baseline
 from spaces.baseline_settings import baseline_settings
+from spaces.data_section import DataSection
 from spaces.dimensions import Choice
 from spaces.errors import Problem, problem
 from spaces.families import ModelSection, family_of
@@ -38,6 +39,10 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
     found += _settings(model, training, search)
     if training is not None and search is not None:
         found += _epochs(training, search)
+    if "data" in parts and training is not None:
+        found += _target_scale(parts["data"], model, training)
+    if training is not None and model is not None:
+        found += _phases(model, training)
     if model is not None and training is not None:
         found += _monitors(model, training, ("training",), training.early_stopping)
         found += _output(model, training)
@@ -73,6 +78,16 @@ def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
     return [problem(("training", "epochs"), f"found a list; allowed: {allowed}")]
 
 
+def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    if family_of(model).two_phases:
+        return []
+    return [
+        problem(("training", key), "has no effect: it needs family pretrained")
+        for key in ("frozen_epochs", "fine_tune_rate")
+        if getattr(training, key) is not None
+    ]
+
+
 def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | int, ...], rule: Any) -> list[Problem]:
     if family_of(model).users_code:
         # The user's function may compile its model with metrics of its own.
@@ -97,6 +112,17 @@ def _output(model: ModelSection, training: TrainingSection) -> list[Problem]:
     if getattr(model, "output", None) != "logits" or training.task != "regression":
         return []
     return [problem(("model", "output"), "has no effect: the loss is one of regression, which has no classes")]
+
+
+def _target_scale(data: DataSection, model: ModelSection | None, training: TrainingSection) -> list[Problem]:
+    if data.target_scale is None:
+        return []
+    path = ("data", "target", "scale")
+    if training.task != "regression":
+        return [problem(path, "has no effect: the loss is one of classification; set training.loss, such as loss: mse")]
+    if model is not None and not family_of(model).scales_targets and data.target_scale != "none":
+        return [problem(path, f"has no effect: family {model.family_name} learns the targets as they are")]
+    return []
 
 
 def _objective(model: ModelSection, training: TrainingSection, search: SearchSection) -> list[Problem]:

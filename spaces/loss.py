@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from spaces.data.types import DataInfo
+from spaces.data.types import DataInfo, TargetScale
 from spaces.metrics import BINARY_METRICS, REGRESSION_LOSSES, task_of
 
 _FOR_LABELS = {"integer": "sparse_categorical_crossentropy", "one-hot": "categorical_crossentropy", "number": "mse"}
@@ -76,8 +76,53 @@ class SmoothedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         return ops.categorical_crossentropy(wanted, y_pred, from_logits=self._logits)
 
 
+class ScaledLoss(keras.losses.Loss):  # type: ignore[misc]
+    """A loss of regression whose value is in the unit of the targets, and whose gradient that of scaled targets.
+
+    So a learning rate means the same whatever the unit is, and a score what the user can read.
+
+    Args:
+        loss: takes targets and answers.
+        target: the scale.
+    """
+
+    def __init__(self, loss: keras.losses.Loss, target: TargetScale) -> None:
+        super().__init__(name=loss.name)
+        self._loss = loss
+        self._target = target
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of every row, shape (n,)."""
+        ops = keras.ops
+        y_true = ops.reshape(ops.cast(y_true, y_pred.dtype), ops.shape(y_pred))
+        learnt = self._loss.call(self._scaled(y_true), self._scaled(y_pred))
+        return learnt + ops.stop_gradient(self._loss.call(y_true, y_pred) - learnt)
+
+    def _scaled(self, values: Any) -> Any:
+        ops, target = keras.ops, self._target
+        if target.scale == "log":
+            values = ops.log(ops.maximum(values, keras.config.epsilon() ** 4))
+        return (values - ops.array(target.mean, values.dtype)) / ops.array(target.std, values.dtype)
+
+
+def output_scaling(target: TargetScale) -> list[keras.layers.Layer]:
+    """Layers after the output that bring it from the scale that is learnt to the unit of the targets."""
+    many = len(target.mean) > 1
+    std: Any = list(target.std) if many else target.std[0]
+    mean: Any = list(target.mean) if many else target.mean[0]
+    made: list[keras.layers.Layer] = [keras.layers.Rescaling(std, mean, name="target_scale")]
+    if target.scale == "log":
+        made.append(keras.layers.Activation("exponential", name="target_exponential"))
+    return made
+
+
 def make_loss(loss: str, info: DataInfo, output: str, smoothing: float = 0.0) -> keras.losses.Loss:
     """The Keras loss; `smoothing` is the share of a label that goes to all classes alike."""
+    made = _plain_loss(loss, info, output, smoothing)
+    return made if info.target is None else ScaledLoss(made, info.target)
+
+
+def _plain_loss(loss: str, info: DataInfo, output: str, smoothing: float) -> keras.losses.Loss:
     name, logits = loss_name(loss, info), output == "logits"
     if smoothing and info.task == "classification":
         return SmoothedCrossentropy(name, smoothing, logits=logits)

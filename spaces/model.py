@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -58,6 +59,17 @@ def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo
 def let_only_kernels_decay(model: keras.Model) -> None:
     """Keeps weight decay from biases and normalizations; of a compiled model whose optimizer has no variables yet."""
     model.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if "kernel" not in v.name])
+
+
+def set_weights(model: keras.Model, weights: Sequence[Any]) -> None:
+    """Gives a model the weights of a training; of a pretrained one the last of them, where the first never trained.
+
+    Raises:
+        ValueError: they do not fit the model.
+    """
+    if len(weights) < len(model.weights) and any(isinstance(layer, keras.Model) for layer in model.layers):
+        weights = [*model.get_weights()[: -len(weights)], *weights]
+    model.set_weights(weights)
 
 
 def make_optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:

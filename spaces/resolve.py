@@ -11,7 +11,7 @@ from spaces.families.setting import ByWord, Setting
 from spaces.metrics import direction_of
 from spaces.settings import EarlyStopping, Settings, TrainingSettings
 from spaces.space import Space, holds
-from spaces.training_section import EarlyStoppingRule, TrainingSection, epoch_limits
+from spaces.training_section import EarlyStoppingRule, TrainingSection, epoch_limits, phase_settings
 from spaces.training_section import settings as training_settings
 
 
@@ -20,6 +20,8 @@ def all_settings(model: ModelSection | None, training: TrainingSection | None, *
     made = [] if model is None else family_of(model).settings(model)
     if training is not None:
         made += training_settings(training, epochs=epochs)
+        if model is not None and family_of(model).two_phases:
+            made += phase_settings(training)
     return made
 
 
@@ -97,6 +99,8 @@ def complete(
             gradient_clip=float(flat["gradient_clip"]),
             ema=float(flat["ema"]),
             precision=str(flat["precision"]),
+            frozen_epochs=int(flat.get("frozen_epochs", 0)),
+            fine_tune_rate=float(flat.get("fine_tune_rate", 1.0)),
         ),
         values=dict(values),
     )

@@ -58,6 +58,8 @@ class TrainingSettings:
         gradient_clip: largest norm of all gradients together; 0: none.
         ema: decay of the moving average of the weights; 0: none.
         precision: `float32` or `bfloat16`, of what is computed while training.
+        frozen_epochs: epochs of family `pretrained` before its backbone trains, if it does; 0 in the other families.
+        fine_tune_rate: factor on the learning rate from then on.
     """
 
     optimizer: str
@@ -79,6 +81,8 @@ class TrainingSettings:
     gradient_clip: float = 0.0
     ema: float = 0.0
     precision: str = "float32"
+    frozen_epochs: int = 0
+    fine_tune_rate: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ SIZES = {"precision": ("bfloat16", "float32"), "optimizer": ("sgd", "rmsprop", "
 """Words from light to heavy: what adds state or work comes last."""
 DECAY = Kind("number", ge=0)
 BATCH_SIZE = Kind("integer", ge=1)
+FROZEN = Kind("integer", ge=0, le=1_000_000)
 EPOCHS = Kind("integer", ge=1, le=1_000_000)
 
 
@@ -122,6 +123,15 @@ class TrainingSection(Section):
     epochs: Annotated[Dimension, EPOCHS] = Field(
         description="Epochs: a number is the most that are trained; a range is the shortest and the longest "
         "training for hyperband and freeze-thaw, an ordinary hyperparameter otherwise."
+    )
+    frozen_epochs: Annotated[Dimension | None, FROZEN] = Field(
+        default=None,
+        description="Of family pretrained with fine_tune: first epochs, in which the backbone is frozen; default 3.",
+    )
+    fine_tune_rate: Annotated[Dimension | None, RATE] = Field(
+        default=None,
+        description="Of family pretrained with fine_tune: factor on the learning rate after the frozen epochs; "
+        "default 0.1.",
     )
     early_stopping: EarlyStoppingRule | None = Field(
         default=None, description="End a training that no longer improves."
@@ -221,6 +231,15 @@ def settings(training: TrainingSection, *, epochs: bool) -> list[Setting]:
     if epochs:
         made.append(Setting("epochs", ("training", "epochs"), EPOCHS, training.epochs))
     return made
+
+
+def phase_settings(training: TrainingSection) -> list[Setting]:
+    """The settings of a training with a second phase, in which the backbone of family `pretrained` trains too."""
+    tuned = above("fine_tune", 0)
+    return [
+        Setting("frozen_epochs", ("training", "frozen_epochs"), FROZEN, training.frozen_epochs, 3, (tuned,)),
+        Setting("fine_tune_rate", ("training", "fine_tune_rate"), RATE, training.fine_tune_rate, 0.1, (tuned,)),
+    ]
 
 
 def epoch_limits(epochs: Dimension) -> tuple[int, int]:

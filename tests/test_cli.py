@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -129,6 +130,16 @@ def test_table_selects(run):
 )
 def test_table_refuses_what_it_does_not_know(run, options, parts):
     one_error(call("table", run, *options), 2, *parts)
+
+
+def test_the_winner_and_what_it_is_tied_with_are_always_shown(run):
+    rows = json.loads(call("table", run, "--format", "json").stdout)
+    told = {row["name"] for row in rows if row["verdict"] is not None}
+    assert len(told) > 1
+    for options in (("--top", "1"), ("--where", "score < 0"), ("--sort", "score", "--top", "1")):
+        shown = call("table", run, *options).stdout
+        assert all(re.search(rf"\b{name}\b", shown) for name in told)
+    assert len(json.loads(call("table", run, "--format", "json", "--top", "1").stdout)) == 1
 
 
 def test_status(run):
@@ -396,7 +407,9 @@ def test_reproduce_reaches_the_recorded_score(searched):
     one_error(call("reproduce", run, "no-such"), 2, "no configuration 'no-such'")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.night)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.night) for one in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     """Enough epochs to be in the middle of a training for sure when the signal comes."""
     (tmp_path / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")

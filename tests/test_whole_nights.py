@@ -232,6 +232,16 @@ def test_a_fault_after_the_search_leaves_the_rest_of_the_morning(tmp_path, fault
     assert morning.problems[0] in night.warnings()
 
 
+def test_the_log_ends_with_what_follows_the_search(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld())
+    night.go("5m")
+    lines = [line[20:] for line in (tmp_path / "run" / "log.txt").read_text().splitlines()]
+    phases = [line.removeprefix("phase ").split(",")[0] for line in lines if line.startswith("phase ")]
+    assert list(dict.fromkeys(phases)) == ["search", "retraining", "final training", "evaluation", "export", "report"]
+    assert lines[-1] == "done"
+    assert night.meta("morning") is None
+
+
 def test_a_model_that_cannot_be_measured_costs_its_test_score_alone(tmp_path):
     night = WholeNight(tmp_path / "run", night_space(), NightWorld())
 

@@ -113,6 +113,7 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "configuration": trial.configuration,
             "baseline": trial.name or None,
             "role": chosen.role,
+            "trained": str(trial.kind),
             "algorithm": reader.meta("algorithm"),
             "seed": reader.meta("seed"),
             "trials": sum(one.kind == TrialKind.SEARCH for one in reader.marks()),
@@ -133,7 +134,7 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "classes": list(info.class_names),
         },
         "preprocessing": _preprocessing(info),
-        "data": {key: data.get(key) for key in ("name", "fingerprint", "rows")},
+        "data": {key: data.get(key) for key in ("name", "fingerprint", "rows", "understood")},
         "metrics": _metrics(reader, chosen.trial, objective),
         "versions": reader.meta("versions"),
     }
@@ -155,8 +156,15 @@ def _preprocessing(info: DataInfo) -> list[str]:
     notes = [f"Input: raw rows of shape {shape} ({info.dtype}); the model itself prepares them."]
     if info.scale is not None:
         notes.append(f"Values are multiplied by {info.scale:.6g}.")
+    if info.encodings:
+        notes.append(
+            f"The {shape} values of a row are made of {len(info.columns)} columns, in their order, as the table below "
+            "and `input.table` in metadata.json describe; `run-search predict` does it for a table with these columns."
+        )
     if info.mean is not None:
         notes.append("Values are standardized with the mean and standard deviation of the training rows.")
+    if info.target is not None:
+        notes.append("The model was trained on a standardized target, and answers in the target's own unit.")
     if info.image_size is not None and tuple(info.image_size) != tuple(info.input_shape[:2]):
         notes.append(f"Images are resized to {info.image_size[0]}×{info.image_size[1]}.")
     if info.kind == "image":

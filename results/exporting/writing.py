@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from results.errors import ResultError
 from results.exporting.formats import Format
@@ -54,9 +55,23 @@ def _saved_model(model: keras.Model, path: Path) -> None:
 def _onnx(model: keras.Model, path: Path) -> None:
     # Importing it makes them known.
     importlib.import_module("results.exporting.onnx_operations")
+    plain = keras.models.clone_model(model, clone_function=_without_tensors)
     # The converter takes no model that has never seen a row.
-    model(keras.ops.zeros((1, *model.input_shape[1:])), training=False)
-    model.export(path, format="onnx", verbose=False)
+    plain(keras.ops.zeros((1, *model.input_shape[1:])), training=False)
+    plain.export(path, format="onnx", verbose=False)
+
+
+def _without_tensors(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer; for a standardization with given numbers the same computation.
+
+    Such a layer keeps its numbers as tensors, which the converter would take for further inputs of the model.
+    """
+    if not isinstance(layer, keras.layers.Normalization) or layer.weights:
+        return layer
+    mean, deviation = np.ravel(layer.input_mean), np.sqrt(np.ravel(layer.input_variance))
+    factors = 1.0 / np.maximum(deviation, keras.config.epsilon())
+    steps = [keras.layers.Rescaling(1.0, (-mean).tolist()), keras.layers.Rescaling(factors.tolist())]
+    return keras.Sequential(steps, name=layer.name)
 
 
 def _tflite(model: keras.Model, path: Path) -> None:

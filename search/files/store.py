@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from search.errors import DiskError, RunError
-from search.files import door, layout, recorded, storefile
+from search.files import door, layout, recorded, storefile, summary
 from search.files.rows import Rows
+from search.files.summary import Survey
 from search.record import jsondata
-from search.record.marks import Mark, are_whole, mark
+from search.record.marks import Mark, mark
+from search.record.overview import Overview, overview
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 
 _VERSION = 2
@@ -81,7 +83,6 @@ LONG = 2_000
 """Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
 
 _AT_ONCE = 500
-_MARKS = ", ".join(Mark._fields)
 _FIRST_VALUES = 'SELECT id, "values" FROM trial WHERE id = configuration ORDER BY position'
 _NUMBERS = re.compile(r'(?<!\\)":-?[0-9][0-9.eE+-]*')
 
@@ -162,6 +163,7 @@ class RunReader:
         self._kept: list[Trial] | None = None
         self._known: dict[str, Trial] = {}
         self._marks: list[Mark] | None = None
+        self._surveyed: tuple[Survey | None] | None = None
         self._connection = self._connect()
         self._table = Rows(self._connection, self._path, strict)
         try:
@@ -256,6 +258,10 @@ class RunReader:
             known.update((trial.id, trial) for trial in self._read(f"id IN ({','.join('?' * len(part))})", part))
         return [known[trial_id] for trial_id in wanted if trial_id in known]
 
+    def of_configuration(self, configuration: str) -> list[Trial]:
+        """All trials of a configuration, those from fresh seeds included, in order; nothing else is read."""
+        return self._read("configuration = ?", (configuration,))
+
     def running(self, *kinds: TrialKind) -> list[Trial]:
         """The trials of these kinds that were asked for and have no end yet, in order; nothing else is read."""
         where, given = _of_kinds(kinds)
@@ -281,11 +287,34 @@ class RunReader:
         return found
 
     def _in_brief(self) -> list[Mark]:
-        if self._is_long:
-            rows = self._table.undamaged(f"SELECT {_MARKS} FROM trial ORDER BY position")
-            if rows is not None and are_whole(rows):
-                return list(map(Mark._make, rows))
+        with self._table.one_state():
+            found = summary.marks(self._table) if self._survey() else None
+        if found is not None:
+            return found
         return [mark(trial) for trial in self.trials()]
+
+    def overview(self, direction: str) -> Overview:
+        """All trials in a few numbers; `direction` is `min` or `max`, of the objective."""
+        with self._table.one_state():
+            known = self._survey()
+            found = summary.summed_up(self._table, known, direction) if known else None
+        return overview(self.marks(), direction) if found is None else found
+
+    def marks_outside(self, spans: Sequence[tuple[float, float]]) -> list[Mark]:
+        """At least the trials in brief that did not begin and end inside of one of the spans (Unix times).
+
+        Of a short run they are all trials, of a long one the last that ended is among them.
+        """
+        with self._table.one_state():
+            found = summary.outside(self._table, spans) if self._survey() else None
+        return self.marks() if found is None else found
+
+    def first_start(self, after: float) -> float | None:
+        """When the first of the trials began that began after a time (Unix times); None without one."""
+        with self._table.one_state():
+            if self._survey():
+                return summary.first_start(self._table, after)
+        return min((one.started for one in self.marks() if one.started > after), default=None)
 
     @property
     def count(self) -> int:
@@ -295,6 +324,15 @@ class RunReader:
     @property
     def _is_long(self) -> bool:
         return self._version == _VERSION and self.count >= LONG
+
+    def _survey(self) -> Survey | None:
+        """What the columns in brief of a long run tell; None where only whole trials do."""
+        if self._surveyed is None:
+            found = summary.survey(self._table) if self._is_long else None
+            if not self._frozen:
+                return found
+            self._surveyed = (found,)
+        return self._surveyed[0]
 
     def first_names(self) -> dict[str, tuple[str, ...]]:
         """Configuration id to the names of its hyperparameters, for all configurations."""

@@ -58,13 +58,14 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
         return
     from search.training.engine import Rows, fresh
+    from spaces.model import set_weights
 
     settings = Settings.from_json(model.trial.settings).trained()
     rows = Rows(data.test)
     engine = fresh(settings, data.info, seed=0)
     # A user's model may have no variables before it has seen a row.
     engine.prepare(rows)
-    engine.model.set_weights(checkpoints.read(run, model.weights)["weights"])
+    set_weights(engine.model, checkpoints.read(run, model.weights)["weights"])
     metrics = engine.evaluate(rows)
     started = time.perf_counter()
     predictions = spaces.as_probabilities(engine.predict(rows), settings, data.info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 
-from spaces import Settings
+from spaces import Settings, TrainingSettings
 from spaces.families import family_of_settings
 from spaces.families.layered import Layered
 
@@ -30,27 +30,25 @@ def signature(settings: Settings) -> Hashable | None:
     they can't be shared, because only the model's author knows what it depends on.
     """
     operations = family_of_settings(settings.family).operations(settings.model)
-    training = settings.training
+    return None if operations is None else (settings.family, operations, training_signature(settings.training))
+
+
+def training_signature(training: TrainingSettings) -> Hashable:
+    """What compiled functions depend on besides the network."""
     return (
-        None
-        if operations is None
-        else (
-            settings.family,
-            operations,
-            training.optimizer,
-            bool(training.momentum),
-            training.nesterov,
-            bool(training.weight_decay),
-            bool(training.learning_rate_decay),
-            training.loss,
-            training.metrics,
-            training.schedule,
-            bool(training.warmup),
-            bool(training.label_smoothing),
-            bool(training.gradient_clip),
-            bool(training.ema),
-            training.precision,
-        )
+        training.optimizer,
+        bool(training.momentum),
+        training.nesterov,
+        bool(training.weight_decay),
+        bool(training.learning_rate_decay),
+        training.loss,
+        training.metrics,
+        training.schedule,
+        bool(training.warmup),
+        bool(training.label_smoothing),
+        bool(training.gradient_clip),
+        bool(training.ema),
+        training.precision,
     )
 
 

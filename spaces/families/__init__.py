@@ -12,6 +12,7 @@ FAMILIES: Registry[Family] = Registry(
     {
         "mlp": "spaces.families.mlp:MLP",
         "cnn": "spaces.families.cnn:CNN",
+        "pretrained": "spaces.families.pretrained:PRETRAINED",
         "python": "spaces.families.python:PYTHON",
     },
     Family,

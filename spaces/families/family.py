@@ -45,6 +45,10 @@ class Family:
         added: Settings that stored runs of earlier versions do not have, with what their models were built with.
         users_code: Whether code of the user's makes the models, so that nobody knows beforehand what they report and
             which values they ask for. They are trained in worker processes.
+        scales_targets: Whether a regression is learnt on the scale that `DataInfo.target` names, its models ending in
+            `spaces.loss.output_scaling`.
+        two_phases: Whether its trainings may begin with a frozen backbone, so that `training.frozen_epochs` and
+            `fine_tune_rate` may have an effect.
     """
 
     name: ClassVar[str]
@@ -53,6 +57,8 @@ class Family:
     sizes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     added: ClassVar[Mapping[str, Value]] = {}
     users_code: ClassVar[bool] = False
+    scales_targets: ClassVar[bool] = False
+    two_phases: ClassVar[bool] = False
 
     def label(self, section: Any) -> str:
         """`Settings.family`: the name, or `name:more` where the name alone does not say how to build."""
@@ -80,6 +86,32 @@ class Family:
             values: Those of the active hyperparameters.
         """
         return {**assemble(self.settings(section), self.stacks, flat), "output": section.output}
+
+    def begins_frozen(self, model: Mapping[str, Any]) -> bool:
+        """Whether a training begins with a frozen backbone; `model` is `Settings.model`."""
+        return False
+
+    def require(self, spec: SearchSpec, info: DataInfo) -> list[str]:
+        """Loads what its models are made of besides the space file and the rows.
+
+        Returns:
+            What somebody should know of it before the night, a sentence each.
+
+        Raises:
+            DataError: Something is missing, or cannot be used with these rows.
+        """
+        return []
+
+    def files(self, spec: SearchSpec) -> dict[str, str]:
+        """Files that its models are made of, each with a digest of its content."""
+        return {}
+
+    def frozen_parameters(self, settings: Settings, info: DataInfo, epochs: int | None = None) -> int:
+        """Parameters that a training of so many epochs leaves as they were; None: of full length.
+
+        Averages of normalizations that are trained count as trained.
+        """
+        return 0
 
     def code(self, label: str) -> str | None:
         """The reference to the user's code that builds a configuration's model; None where there is none."""

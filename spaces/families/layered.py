@@ -26,6 +26,7 @@ class Layered(Family):
     """
 
     channels: ClassVar[bool] = False
+    scales_targets: ClassVar[bool] = True
 
     def check_data(self, info: DataInfo) -> None:
         """Raises ValueError, saying what the family needs, where it cannot take such rows."""
@@ -46,13 +47,13 @@ class Layered(Family):
 
     def parts(self, settings: Settings, info: DataInfo) -> list[Any]:
         """The parts of a model after its input, in order, not built; raises what `build` raises."""
-        from spaces.families.layers import computing_in, output_layer
+        from spaces.families.layers import computing_in, output_layers
 
         self.check_data(info)
         # What brings the rows in and the output are float32 always: raw values and probabilities need their digits.
         with computing_in(settings.training.precision):
             hidden = self.hidden_layers(settings.model, info)
-        return [*self.preprocessing(settings.model, info), *hidden, output_layer(settings, info)]
+        return [*self.preprocessing(settings.model, info), *hidden, *output_layers(settings, info)]
 
     def assembled(self, parts: list[Any], settings: Settings, info: DataInfo) -> keras.Model:
         """The model, not compiled, of a configuration's `parts`, whose layers may have been replaced."""

@@ -31,7 +31,7 @@ def long(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of more than ten configurations is described by ten of them."""
-    for module in ("sample", "reporting.facts", "reporting.compose", "reporting.sections.ranking"):
+    for module in ("ranked.sample", "reporting.facts", "reporting.compose", "reporting.sections.ranking"):
         monkeypatch.setattr(f"results.{module}.MOST", 10)
     monkeypatch.setattr("results.ranked.sample._BEST", 4)
 

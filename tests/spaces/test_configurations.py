@@ -338,7 +338,7 @@ def test_every_sample_is_legal_and_holds_the_active_hyperparameters_only(name: s
     if spec.family == "mlp":
         assert len(made.model["units"]) == made.model["layers"]
         assert ("momentum" in values) == (made.training.optimizer == "sgd")
-    else:
+    elif spec.family == "cnn":
         assert len(made.model["filters"]) == made.model["blocks"]
 
 
