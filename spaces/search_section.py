@@ -132,14 +132,27 @@ class Final(Section):
     train_on_validation: bool = Field(
         default=True, description="Train the winner on training and validation rows together."
     )
+    tta: Literal["none", "flip"] = Field(
+        default="none",
+        description="flip: the model that is measured and exported averages what it answers to an image and to its "
+        "mirror image, which takes twice as long; baselines are left as they are.",
+    )
 
 
 class Export(Section):
     """What the best model is written as."""
 
-    formats: Annotated[tuple[Literal["keras", "h5", "savedmodel", "onnx", "tflite"], ...], Field(strict=False)] = Field(
+    formats: Annotated[
+        tuple[Literal["keras", "h5", "savedmodel", "onnx", "tflite", "tflite-float16", "tflite-int8"], ...],
+        Field(strict=False),
+    ] = Field(
         default=("keras", "h5", "savedmodel", "tflite"),
         description="File formats of the exported model; onnx needs the extra [onnx].",
+    )
+    quantisation_loss: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.005,
+        description="Most accuracy on the test part that a file whose weights were rounded (tflite-float16, "
+        "tflite-int8) may lose; one that loses more is refused.",
     )
 
     @model_validator(mode="after")

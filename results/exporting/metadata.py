@@ -92,7 +92,9 @@ def _no_number(word: str) -> None:
     raise ValueError(f"{word} is no number in JSON")
 
 
-def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int) -> dict[str, Any]:
+def describe(
+    reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int, both_ways: bool
+) -> dict[str, Any]:
     """Everything of `metadata.json` but the files.
 
     Args:
@@ -101,9 +103,12 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
         info: The run's data.
         model: It in memory, compiled.
         units: Values per prediction.
+        both_ways: Whether it averages over an image and its mirror image.
     """
     trial, objective = chosen.trial, reader.meta("objective")
     data = reader.meta("data")
+    # What mirrors images is nothing that was learnt.
+    mirror = int(model.get_layer("mirror").count_params()) if both_ways else 0
     described: dict[str, Any] = {
         "format_version": VERSION,
         "run": {
@@ -120,12 +125,13 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
         },
         "model": {
             "family": trial.settings["family"],
-            "parameters": int(model.count_params()),
+            "parameters": int(model.count_params()) - mirror,
             "hyperparameters": dict(trial.values),
             "settings": dict(trial.settings),
             "seed": trial.seed,
             "epochs": chosen.checkpoint.epoch,
             "weights": chosen.checkpoint.digest,
+            "tta": "flip" if both_ways else "none",
         },
         "input": info.to_json(),
         "output": {

@@ -72,6 +72,8 @@ class Crew:
         count = sizing.automatic(len(environment.gpus()))
         least = 1 if self.must_isolate else 0
         left = self._budget.left
+        if family_of(self._spec.model).one_process and not environment.gpus():
+            return least
         if count == 1 or (not first and workforce.is_short(self._spec, self._data, timed=left is not None)):
             return least
         expected = seconds_left(self._spec, itertools.chain(first, past), left)

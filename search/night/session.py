@@ -237,10 +237,10 @@ class Session:
                     return
                 # The final phase makes the model again, and nothing else that is there.
                 store.put_meta(phase="final")
-            for doubt in doubts:
-                on_event(doubt)
             for note in self._notes:
                 observer.message("info", note)
+            for doubt in doubts:
+                on_event(doubt)
             for model in self._doubts:
                 observer.message("warning", f"{model.name}: {model.problem}")
             if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):

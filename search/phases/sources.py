@@ -58,7 +58,7 @@ class Source:
         limits, objective = self._spec.limits, self._spec.objective
         return TrialJob(
             trial_id=trial.id,
-            settings=trial.settings,
+            settings=_spanned(trial),
             seed=trial.seed,
             objective=objective.name,
             direction=objective.direction,
@@ -348,6 +348,14 @@ class ListSource(Source):
         return self._kept
 
 
+def _spanned(trial: Trial) -> Mapping[str, Any]:
+    """Settings to train with: the schedule of a final training that is shorter than the others ends where it ends."""
+    training = trial.settings["training"]
+    if trial.kind is not TrialKind.WINNER or training.get("schedule", "constant") == "constant":
+        return trial.settings
+    return {**trial.settings, "training": {**training, "epochs": trial.epochs_to}}
+
+
 def baseline_id(name: str) -> str:
     """Trial id of the baseline with this name."""
     return f"baseline-{name}"
@@ -381,10 +389,8 @@ def candidate_trial(spec: SearchSpec, configuration: Configuration, index: int, 
     )
 
 
-def winner_trial(
-    spec: SearchSpec, configuration: Configuration, epochs: int | None, now: float, attempt: int = 1
-) -> Trial:
-    """The chosen configuration, trained for `epochs`, or by its own settings (None); `attempt` counts from 1."""
+def winner_trial(spec: SearchSpec, configuration: Configuration, epochs: int, now: float, attempt: int = 1) -> Trial:
+    """The chosen configuration, trained for `epochs`; `attempt` counts from 1."""
     again = "" if attempt == 1 else f"-{attempt}"
     return _again(spec, configuration, TrialKind.WINNER, f"winner-{configuration.id}{again}", (), epochs, now)
 

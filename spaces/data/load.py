@@ -61,6 +61,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
         raw = check_rows(raw)
     if spec.data.image_size is not None and raw.train.x.ndim == 2:
         raise DataError(f"data.image_size: {raw.train.where} holds rows of columns, no images")
+    if spec.final.tta != "none" and raw.train.x.ndim == 2:
+        raise DataError(f"final.tta: {raw.train.where} holds rows of columns, no images")
     encoded = encode_labels(raw, spec.training.task, spec.training.loss)
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))

@@ -24,6 +24,8 @@ REUSED = {
     "rmsprop with other penalty", "cnn, other numbers", "cnn, normalized, other numbers",
     "residual, other numbers", "separable, other numbers",
     "scheduled otherwise", "smoothed and clipped otherwise", "averaged otherwise", "bfloat16, wider",
+    "lion, wider", "nadam, wider", "muon, other numbers",
+    "augmented, other numbers", "augmented in mlp, wider",
 }  # fmt: skip
 
 
