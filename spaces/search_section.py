@@ -48,6 +48,9 @@ def _objective(raw: Any) -> Any:
     raise refuse(f"found {shown(raw)}; allowed: a name such as val_accuracy, or {{name: ..., direction: min}}")
 
 
+_EXPECTING = ("freeze-thaw", "bayesian")
+
+
 class SearchSection(Section):
     """How configurations are chosen."""
 
@@ -66,6 +69,11 @@ class SearchSection(Section):
     warm_start: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = Field(
         default=(), description="Run directories whose curves freeze-thaw begins with."
     )
+    stop_when_gain_below: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Ends the search once another hour is expected to make the best objective better by less than "
+        "this, three times in a row; for freeze-thaw and bayesian, whose model says it.",
+    )
     order: Literal["free", "fixed"] = Field(
         default="free",
         description="free: no worker waits, so that what the algorithm knows when it chooses depends on which trial "
@@ -75,9 +83,14 @@ class SearchSection(Section):
     )
 
     @model_validator(mode="after")
-    def _warm_start_fits_the_algorithm(self) -> Self:
+    def _keys_fit_the_algorithm(self) -> Self:
         if self.warm_start and self.algorithm != "freeze-thaw":
             raise refuse(f"warm_start has no effect: it belongs to freeze-thaw, not to {self.algorithm}")
+        if self.stop_when_gain_below is not None and self.algorithm not in _EXPECTING:
+            raise refuse(
+                f"has no effect: {self.algorithm} expects nothing; it belongs to {' and '.join(_EXPECTING)}",
+                "stop_when_gain_below",
+            )
         return self
 
 

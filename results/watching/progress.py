@@ -32,7 +32,8 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     `objective`, `direction`; `trials` (of the search and the baselines: `done`, `failed`, `running`, `planned`,
     `left`), `configurations` (searched), `epochs` (in all); `best` and `baseline` (the best of the searched ones
     and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
-    is better), `since_improved` (seconds since `best` last got better); `working_on` (unfinished trials: `trial`,
+    is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
+    searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
     `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `test`), `warnings` (the last five:
     `at`, `level`, `message`).
 
@@ -72,6 +73,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "baseline": baseline and _described(baseline),
             "lead": _lead(best, baseline, direction),
             "since_improved": _since_improved(marks, direction, reader.meta("finished") or moment),
+            "hourly_gain": finite(reader.meta("hourly_gain")),
             "working_on": [_working(trial, moment) for trial in _running(marks, reader)],
             "winner": _winner(reader, objective["name"]),
             "warnings": [vars(event) for event in _warnings(reader.events())],
