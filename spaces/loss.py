@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from spaces.data.types import DataInfo, TargetScale
-from spaces.metrics import BINARY_METRICS, REGRESSION_LOSSES, task_of
+from spaces.measures import CURVES, OF_CONFUSION, FromConfusion, OneAgainstTheRest
+from spaces.metrics import REGRESSION_LOSSES, task_of
 
 if TYPE_CHECKING:
     from spaces.families.random_layers import Mixup
@@ -177,27 +178,32 @@ def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.
         hint = "set loss: mse, or metrics: [mae]" if info.task == "regression" else "set metrics: [accuracy]"
         raise ValueError(f"metric {name} is not defined for {info.task}, which the data are for; {hint}")
     binary = loss == "binary_crossentropy"
-    if name in BINARY_METRICS and not binary:
-        raise ValueError(f"metric {name} needs two classes and loss: binary_crossentropy")
     metrics = keras.metrics
     # A logit of 0 is a probability of one half.
     threshold = 0.0 if output == "logits" else 0.5
     sparse = info.labels == "integer"
+    if name in CURVES and not binary:
+        return OneAgainstTheRest(name, CURVES[name], info.outputs, logits=output == "logits")
+    if name in OF_CONFUSION and not (binary and name in ("precision", "recall")):
+        return FromConfusion(name, OF_CONFUSION[name], info.outputs, threshold)
+    top_5 = metrics.SparseTopKCategoricalAccuracy if sparse else metrics.TopKCategoricalAccuracy
     makers: dict[str, Any] = {
         "accuracy": lambda: (
             metrics.BinaryAccuracy(name=name, threshold=threshold)
             if binary
             else (metrics.SparseCategoricalAccuracy if sparse else metrics.CategoricalAccuracy)(name=name)
         ),
-        "top_5_accuracy": lambda: (
-            metrics.SparseTopKCategoricalAccuracy if sparse else metrics.TopKCategoricalAccuracy
-        )(k=5, name=name),
+        "top_5_accuracy": lambda: top_5(k=5, name=name),
+        "top_k": lambda: top_5(k=5, name=name),
         "auc": lambda: metrics.AUC(name=name, from_logits=output == "logits"),
+        "pr_auc": lambda: metrics.AUC(name=name, curve="PR", from_logits=output == "logits"),
         "precision": lambda: metrics.Precision(name=name, thresholds=threshold),
         "recall": lambda: metrics.Recall(name=name, thresholds=threshold),
         "mae": lambda: metrics.MeanAbsoluteError(name=name),
         "mse": lambda: metrics.MeanSquaredError(name=name),
         "rmse": lambda: metrics.RootMeanSquaredError(name=name),
+        "mape": lambda: metrics.MeanAbsolutePercentageError(name=name),
         "r2_score": lambda: metrics.R2Score(name=name),
+        "r2": lambda: metrics.R2Score(name=name),
     }
     return makers[name]()

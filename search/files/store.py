@@ -18,9 +18,9 @@ from typing import Any, Self
 from search.errors import DiskError, RunError
 from search.files import door, layout, recorded, storefile, summary
 from search.files.rows import Rows
-from search.files.summary import Survey
+from search.files.summary import Ranked, Survey
 from search.record import jsondata
-from search.record.marks import Mark, mark
+from search.record.marks import Mark, best_first, mark, standings
 from search.record.overview import Overview, overview
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 
@@ -83,7 +83,7 @@ LONG = 2_000
 """Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
 
 _AT_ONCE = 500
-_FIRST_VALUES = 'SELECT id, "values" FROM trial WHERE id = configuration ORDER BY position'
+_PLAIN_NUMBERS = re.compile(r'":-?[0-9][0-9.eE+-]*')
 _NUMBERS = re.compile(r'(?<!\\)":-?[0-9][0-9.eE+-]*')
 
 
@@ -334,13 +334,37 @@ class RunReader:
             self._surveyed = (found,)
         return self._surveyed[0]
 
-    def first_names(self) -> dict[str, tuple[str, ...]]:
-        """Configuration id to the names of its hyperparameters, for all configurations."""
-        rows = self._table.undamaged(_FIRST_VALUES) if self._is_long else None
+    def leading(self, direction: str, top: int) -> list[Mark]:
+        """At least the trials in brief of the best configurations, the winner, the baselines, and those trained again.
+
+        Args:
+            direction: `min` or `max`, of the objective.
+            top: How many of the best, at least 1.
+        """
+        with self._table.one_state():
+            known = self._survey()
+            winner = self.meta("winner") or ""
+            found = summary.leading(self._table, known, direction, top, winner) if known else None
+        return self.marks() if found is None else found
+
+    def names_by_rank(self, direction: str) -> list[tuple[str, ...]]:
+        """Each set of hyperparameters that configurations have, in the order of the first of them in the table.
+
+        Args:
+            direction: `min` or `max`, of the objective.
+        """
+        with self._table.one_state():
+            known = self._survey()
+            rows = summary.values_by_rank(self._table, known, direction) if known else None
         if rows is not None:
             with suppress(door.Damaged, TypeError):
-                return _names(rows)
-        return {configuration: tuple(values) for configuration, values in self.first_values()}
+                return _names_by_rank(rows)
+        found = standings(self.marks())
+        scored = best_first(found, direction)
+        unscored = (name for name, one in found.items() if one.score is None)
+        values = dict(self.first_values())
+        ordered = sorted([*scored, *unscored], key=lambda name: found[name].baseline)
+        return list(dict.fromkeys(tuple(values[name]) for name in ordered if name in values))
 
     def first_values(self) -> Iterator[tuple[str, Mapping[str, Scalar]]]:
         """Configuration id to the values of its first trial, for all configurations."""
@@ -598,11 +622,23 @@ class _Unnamed(RunStore):
     _file = "run.making"
 
 
-def _names(rows: list[tuple[Any, ...]]) -> dict[str, tuple[str, ...]]:
-    # There are few sets of names, and what the numbers are does not matter: few texts are looked into.
-    shapes = {configuration: _NUMBERS.sub('":0', values) for configuration, values in rows}
-    names = {shape: tuple(door.hyperparameters("values", shape)) for shape in set(shapes.values())}
-    return {configuration: names[shape] for configuration, shape in shapes.items()}
+def _names_by_rank(rows: list[tuple[str, Ranked]]) -> list[tuple[str, ...]]:
+    first: dict[str, Ranked] = {}
+    for shape, (_, rank) in zip(_shapes([values for values, _ in rows]), rows, strict=True):
+        if shape not in first or rank < first[shape]:
+            first[shape] = rank
+    names = (tuple(door.hyperparameters("values", shape)) for shape in sorted(first, key=first.__getitem__))
+    return list(dict.fromkeys(names))
+
+
+def _shapes(texts: list[str]) -> list[str]:
+    """The texts without what their numbers are: few are left that differ."""
+    together = "\n".join(texts)
+    if "\\" not in together:
+        shapes = _PLAIN_NUMBERS.sub('":0', together).split("\n")
+        if len(shapes) == len(texts):
+            return shapes
+    return [_NUMBERS.sub('":0', text) for text in texts]
 
 
 def _of_kinds(kinds: tuple[TrialKind, ...]) -> tuple[str, tuple[str, ...]]:

@@ -47,12 +47,17 @@ def _scores(spec: SearchSpec, info: DataInfo, train: Split, part: Split) -> dict
         mse = float(metrics.mean_squared_error(part.y, found))
         mae = float(metrics.mean_absolute_error(part.y, found))
         scores = {"mae": mae, "mse": mse, "rmse": mse**0.5, "r2": float(metrics.r2_score(part.y, found))}
+        scores["r2_score"] = scores["r2"]
         losses = {"auto": mse, "mse": mse, "mae": mae}
         return scores | ({"loss": losses[spec.training.loss]} if spec.training.loss in losses else {})
     model = ensemble.HistGradientBoostingClassifier(random_state=0).fit(train.x, train.y)
     probabilities = model.predict_proba(part.x)
+    answers = model.classes_[probabilities.argmax(axis=1)]
     scores = {
-        "accuracy": float((model.classes_[probabilities.argmax(axis=1)] == part.y).mean()),
+        "accuracy": float((answers == part.y).mean()),
+        "f1": float(metrics.f1_score(part.y, answers, average="macro")),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(part.y, answers)),
+        "mcc": float(metrics.matthews_corrcoef(part.y, answers)),
         "loss": float(metrics.log_loss(part.y, probabilities, labels=model.classes_)),
     }
     if info.outputs == 2 and len(np.unique(part.y)) == 2:

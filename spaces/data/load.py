@@ -26,8 +26,10 @@ from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
 from spaces.data.types import Array, DataInfo, Dataset, Split, TargetScale
 from spaces.data.understood import understood
+from spaces.data_section import OtherSource
 from spaces.errors import DataError
 from spaces.families import family_of
+from spaces.sources import OTHER_SOURCES
 
 if TYPE_CHECKING:
     from spaces.data_section import DataSection, FirstRows
@@ -83,6 +85,8 @@ def _read(spec: SearchSpec, known: Sequence[ColumnEncoding]) -> RawData:
     data = spec.data
     if isinstance(data.source, str):
         return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken)
+    if isinstance(data.source, OtherSource):
+        return OTHER_SOURCES[data.source.kind].load(data.source.location)
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":

@@ -31,7 +31,7 @@ def test_classes_have_accuracy_loss_and_auc(tmp_path: Path) -> None:
     assert found is not None
     assert found["name"] == "gradient boosting"
     for part in ("validation", "test"):
-        assert set(found["scores"][part]) == {"accuracy", "loss", "auc"}
+        assert set(found["scores"][part]) == {"accuracy", "f1", "balanced_accuracy", "mcc", "loss", "auc"}
         assert found["scores"][part]["accuracy"] > 0.9
 
 
