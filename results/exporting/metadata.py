@@ -18,7 +18,8 @@ from search.files.store import RunReader
 from search.record.configuration import configurations
 from search.record.marks import COUNTED
 from search.record.trial import Trial, TrialKind
-from spaces import DataInfo
+from spaces import DataInfo, Settings
+from spaces.families import Family, family_of_settings
 from spaces.files import unreadable
 from spaces.section import shown
 
@@ -104,6 +105,7 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
     """
     trial, objective = chosen.trial, reader.meta("objective")
     data = reader.meta("data")
+    family = family_of_settings(trial.settings["family"])
     described: dict[str, Any] = {
         "format_version": VERSION,
         "run": {
@@ -120,6 +122,9 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
         "model": {
             "family": trial.settings["family"],
             "parameters": int(model.count_params()),
+            "frozen_parameters": family.frozen_parameters(
+                Settings.from_json(trial.settings), info, chosen.checkpoint.epoch
+            ),
             "hyperparameters": dict(trial.values),
             "settings": dict(trial.settings),
             "seed": trial.seed,
@@ -132,7 +137,7 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "units": units,
             "classes": list(info.class_names),
         },
-        "preprocessing": _preprocessing(info),
+        "preprocessing": _preprocessing(info, family),
         "data": {key: data.get(key) for key in ("name", "fingerprint", "rows")},
         "metrics": _metrics(reader, chosen.trial, objective),
         "versions": reader.meta("versions"),
@@ -149,11 +154,13 @@ def _output_kind(settings: Mapping[str, Any], info: DataInfo, model: keras.Model
     return "logits" if logits else "probabilities"
 
 
-def _preprocessing(info: DataInfo) -> list[str]:
+def _preprocessing(info: DataInfo, family: Family) -> list[str]:
     """In words, what is done to an input before the first trained layer, and where."""
     shape = "×".join(map(str, info.input_shape))
     notes = [f"Input: raw rows of shape {shape} ({info.dtype}); the model itself prepares them."]
-    if info.scale is not None:
+    if family.own_pixels:
+        notes.append("Pixels are brought to what the pretrained network was trained on.")
+    elif info.scale is not None:
         notes.append(f"Values are multiplied by {info.scale:.6g}.")
     if info.mean is not None:
         notes.append("Values are standardized with the mean and standard deviation of the training rows.")
