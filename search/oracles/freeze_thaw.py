@@ -12,7 +12,7 @@ from . import SECONDS_METRIC
 from ._acquisition import log_improvement, maximise, quasi_random, refine
 from ._base import BaseOracle
 from ._columns import Floats
-from ._cost import EpochSeconds
+from ._cost import EpochSeconds, has_phases, spent_seconds
 from ._curves import Curve, Stage
 from ._early import EarlyTrend
 from ._full_length import FullLength, improvement_with_slopes
@@ -33,6 +33,7 @@ INITIAL_POINTS = 10
 
 _EVIDENCE, _RETIRED = "evidence", "retired"
 _FINISHING = 0.25
+_FINISHING_TIME = 2 / 3
 _FIRST_FINISH = 2.0
 _PROBES = (3.0, 12.0)
 _TELLING = 4
@@ -173,7 +174,8 @@ class FreezeThawOracle(BaseOracle):
         halvings = np.log2(self._longest / np.array([c.epochs for c in running], dtype=np.float64))
         pending = Points(view.features(running), halvings)
         model = GaussianProcess(view.points, view.targets, kernel).expecting(pending)
-        cost = self._cost(known)
+        phases = has_phases(known)
+        cost = self._cost(known, phases)
         success = self._success(known)
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
         reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
@@ -181,14 +183,17 @@ class FreezeThawOracle(BaseOracle):
         observed = float(view.target(np.array([_latest(c) for c in reference])).max())
         hoped = max(observed, float(expected.max()))
 
-        def promise(features: Floats, threshold: float) -> Floats:
+        def promise(features: Floats, threshold: float, trained: Floats | float = 0.0) -> Floats:
             mean, deviation = model.predict(Points.full_length(features))
-            return log_improvement(mean, _WIDER * deviation, threshold) - cost.log_seconds(features)
+            return log_improvement(mean, _WIDER * deviation, threshold) - cost.log_seconds(features, trained)
 
         order = np.argsort(-expected, kind="stable")
         self._retire(reference, expected + 2 * spread)
         favourite = reference[int(order[0])]
-        if favourite.stage is Stage.PAUSED and self._can_finish(favourite, own):
+        expensive = None
+        if phases:
+            expensive = float(np.exp(cost.log_seconds(view.features([favourite]), favourite.epochs))[0])
+        if favourite.stage is Stage.PAUSED and self._can_finish(favourite, own, expensive):
             why = self._why("finishing", favourite.codes, model, view)
             return self._continue(favourite, self._longest, why)
         if self._probe_is_due(known, own):
@@ -222,7 +227,7 @@ class FreezeThawOracle(BaseOracle):
         new = next(((values, codes, p) for codes, p in found if (values := self.if_new(codes)) is not None), None)
         paused = [c for c in own if c.stage is Stage.PAUSED]
         if paused:
-            promises = promise(view.features(paused), observed)
+            promises = promise(view.features(paused), observed, np.array([c.epochs for c in paused]))
             best = int(promises.argmax())
             if new is None or promises[best] > new[2]:
                 target = max(next_length(paused[best].epochs, self._first, self._longest), length)
@@ -252,7 +257,7 @@ class FreezeThawOracle(BaseOracle):
                 self.rng(),
             ),
         )
-        cost = self._cost(known)
+        cost = self._cost(known, has_phases(known))
 
         def promise(codes: Floats, epochs: Floats) -> Floats:
             return model.promise(codes) - cost.log_seconds(self.space.features(codes)) - np.log(epochs)
@@ -278,11 +283,11 @@ class FreezeThawOracle(BaseOracle):
         features = self.space.features(_codes(tried, self.space))
         return SuccessProbability(features, trained, self.space.feature_groups)
 
-    def _cost(self, known: Sequence[Curve]) -> EpochSeconds:
-        timed = [c for c in known if c.seconds]
-        times = np.array([c.seconds for c in timed], dtype=np.float64)
-        features = self.space.features(_codes(timed, self.space))
-        return EpochSeconds(features, times, self.space.feature_groups)
+    def _cost(self, known: Sequence[Curve], phases: bool) -> EpochSeconds:
+        timed = [(c, *t) for c in known for t in (c.timed if phases else [(0, c.seconds)] if c.seconds else [])]
+        starts, times = (np.array([t[i] for t in timed], dtype=np.float64) for i in (1, 2))
+        features = self.space.features(_codes([c for c, *_ in timed], self.space))
+        return EpochSeconds(features, times, self.space.feature_groups, starts if phases else None)
 
     def _look_ahead(
         self,
@@ -321,8 +326,16 @@ class FreezeThawOracle(BaseOracle):
         """What makes more of a score better."""
         return 1 if self.objective.direction == "max" else -1
 
-    def _can_finish(self, curve: Curve, own: Sequence[Curve]) -> bool:
-        """Whether the share of the epochs that is kept for finishing pays for the rest of the curve."""
+    def _can_finish(self, curve: Curve, own: Sequence[Curve], seconds: float | None) -> bool:
+        """Whether the share of the epochs that is kept for finishing pays for the rest of the curve.
+
+        Where epochs of a training become much dearer on its way, `seconds` is what one of the rest takes, and two
+        thirds of the time are kept.
+        """
+        if seconds is not None:
+            rest = seconds * (self._longest - curve.epochs)
+            finishing = sum(spent_seconds(c, self._last_stretch(c)[0]) for c in own if self._was_favourite(c))
+            return finishing + rest <= _FINISHING_TIME * (sum(map(spent_seconds, own)) + rest)
         stretches = [(c, *self._last_stretch(c)) for c in own]
         done = [
             (c, start)

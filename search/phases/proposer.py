@@ -19,8 +19,7 @@ from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
 from search.record import jsondata
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind
-from spaces.families import FAMILIES
-from spaces.resolve import MULTI_FIDELITY
+from spaces.families import family_of
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -346,9 +345,10 @@ def for_spec(
         max_trials=spec.search.max_trials,
         seed=spec.search.seed,
     )
-    if info is not None and spec.constraints.parameters is not None:
+    # A user's function may do anything while it builds: that is for the training.
+    if info is not None and spec.constraints.parameters is not None and not family_of(spec.model).users_code:
         oracle.only(_within(spec, info, spec.constraints.parameters))
-    longest = spec.max_epochs if spec.search.algorithm in MULTI_FIDELITY else None
+    longest = spec.max_epochs if spec.algorithm.multi_fidelity else None
     return Proposer(oracle, timed, longest, on_warning)
 
 
@@ -357,9 +357,7 @@ def _within(spec: spaces.SearchSpec, info: spaces.DataInfo, most: int) -> Callab
 
     def within(values: Mapping[str, Scalar]) -> bool:
         try:
-            settings = spaces.configure(spec, values)
-            # A user's function may do anything while it builds: that is for the training.
-            return settings.family not in FAMILIES or spaces.count_parameters(settings, info) <= most
+            return spaces.count_parameters(spaces.configure(spec, values), info) <= most
         except ValueError:
             # What cannot be built says so in its training.
             return True

@@ -26,7 +26,6 @@ from search.record.standing import Standing, most_needed
 from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
 from search.training.stopping import unreported
 from spaces import SearchSpec, Settings
-from spaces.resolve import MULTI_FIDELITY
 
 # So many trainings say how long the next one will take until it has an epoch.
 _RECENT = 25
@@ -60,7 +59,7 @@ class Source:
         limits, objective = self._spec.limits, self._spec.objective
         return TrialJob(
             trial_id=trial.id,
-            settings=trial.settings,
+            settings=_spanned(trial),
             seed=trial.seed,
             objective=objective.name,
             direction=objective.direction,
@@ -308,7 +307,7 @@ class SearchSource(Source):
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         if trial.kind is TrialKind.BASELINE:
             return "best", "last"
-        continues = self._spec.search.algorithm in MULTI_FIDELITY and trial.epochs_to < self._spec.max_epochs
+        continues = self._spec.algorithm.multi_fidelity and trial.epochs_to < self._spec.max_epochs
         return ("best", "state") if continues else ("best",)
 
     def _learn_length(self, trial: Trial, outcome: Outcome | None) -> None:
@@ -361,6 +360,14 @@ class ListSource(Source):
         return self._kept
 
 
+def _spanned(trial: Trial) -> Mapping[str, Any]:
+    """Settings to train with: the schedule of a final training that is shorter than the others ends where it ends."""
+    training = trial.settings["training"]
+    if trial.kind is not TrialKind.WINNER or training.get("schedule", "constant") == "constant":
+        return trial.settings
+    return {**trial.settings, "training": {**training, "epochs": trial.epochs_to}}
+
+
 def baseline_id(name: str) -> str:
     """Trial id of the baseline with this name."""
     return f"baseline-{name}"
@@ -394,10 +401,8 @@ def candidate_trial(spec: SearchSpec, configuration: Configuration, index: int, 
     )
 
 
-def winner_trial(
-    spec: SearchSpec, configuration: Configuration, epochs: int | None, now: float, attempt: int = 1
-) -> Trial:
-    """The chosen configuration, trained for `epochs`, or by its own settings (None); `attempt` counts from 1."""
+def winner_trial(spec: SearchSpec, configuration: Configuration, epochs: int, now: float, attempt: int = 1) -> Trial:
+    """The chosen configuration, trained for `epochs`; `attempt` counts from 1."""
     again = "" if attempt == 1 else f"-{attempt}"
     return _again(spec, configuration, TrialKind.WINNER, f"winner-{configuration.id}{again}", (), epochs, now)
 
