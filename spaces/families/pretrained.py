@@ -125,6 +125,7 @@ class _Pretrained(Layered):
     name = "pretrained"
     section = PretrainedModel
     channels = True
+    own_pixels = True
     one_process = True
     two_phases = True
     stacks: ClassVar = {"dense_units": "dense_layers"}

@@ -1,7 +1,7 @@
 """Trains configurations one after the other on shared compiled functions, and each again on a model of its own.
 
-Run as a program by `test_reuse.py`, because op determinism, once on, stays on in a process. Prints a JSON list, one
-object for each configuration.
+Run as a program by `test_reuse.py`, because op determinism, once on, stays on in a process. Takes the names of cases;
+without any it is all of them. Prints a JSON list, one object for each configuration.
 """
 
 from __future__ import annotations
@@ -143,7 +143,8 @@ def main() -> None:
         return curve, first, state["weights"] + state["optimizer"]
 
     networks, models, found = Networks(data.info), set(), []
-    for seed, (name, settings) in enumerate(cases()):
+    chosen = [(name, settings) for name, settings in cases() if name in (sys.argv[1:] or [name])]
+    for seed, (name, settings) in enumerate(chosen):
         parameters = spaces.count_parameters(settings, data.info)
         engine = networks.engine(settings, seed, train, parameters)
         new = id(engine) not in models
