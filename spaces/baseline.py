@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue
 
 from spaces.dimensions import Value
-from spaces.naming import Name
-from spaces.section import Refusals, Section, refuse, shown
+from spaces.section import Name, Refusals, Section, refuse, shown
 from spaces.training_section import EarlyStoppingRule
 
 AS_SPACE: Literal["space"] = "space"

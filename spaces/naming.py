@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
-
-from spaces.section import refuse, shown
-
 _LONGEST = 255
 """Bytes of a file name on every usual file system."""
-_LONGEST_GIVEN = 180
-"""Bytes that leave room for what is put around a name: `candidate-baseline-NAME-1`."""
 
 
 def unfit(name: str, longest: int = _LONGEST) -> str | None:
@@ -32,15 +24,3 @@ def unfit(name: str, longest: int = _LONGEST) -> str | None:
     if len(name.encode()) > longest:
         return f"it is longer than {longest} bytes"
     return None
-
-
-def _fit(name: str) -> str:
-    if problem := unfit(name, _LONGEST_GIVEN):
-        # As an escape where it cannot be printed: the message goes to a terminal.
-        found = shown(name) if name.isprintable() else ascii(name[:60])
-        raise refuse(f"found {found}; it names files, and {problem}")
-    return name
-
-
-Name = Annotated[str, Field(min_length=1), AfterValidator(_fit)]
-"""A name in a space file."""

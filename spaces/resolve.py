@@ -14,15 +14,12 @@ from spaces.space import Space, holds
 from spaces.training_section import EarlyStoppingRule, TrainingSection, epoch_limits, phase_settings
 from spaces.training_section import settings as training_settings
 
-# Algorithms that decide the length of a training themselves.
-MULTI_FIDELITY = ("hyperband", "freeze-thaw")
 
-
-def all_settings(model: ModelSection | None, training: TrainingSection | None, algorithm: str) -> list[Setting]:
-    """Every setting that may be a hyperparameter, in the order of the file."""
+def all_settings(model: ModelSection | None, training: TrainingSection | None, *, epochs: bool) -> list[Setting]:
+    """Every setting that may be a hyperparameter, in the order of the file; `epochs`: whether that is one."""
     made = [] if model is None else family_of(model).settings(model)
     if training is not None:
-        made += training_settings(training, epochs=algorithm not in MULTI_FIDELITY)
+        made += training_settings(training, epochs=epochs)
         if model is not None and family_of(model).two_phases:
             made += phase_settings(training)
     return made
@@ -58,7 +55,7 @@ def configuration(model: ModelSection, training: TrainingSection, space: Space, 
     if family_of(model).users_code:
         known = {hyperparameter.name for hyperparameter in space.hyperparameters}
         active |= {k: v for k, v in values.items() if k not in known and not k.startswith("tuner/")}
-    fill_defaults(flat, all_settings(model, training, MULTI_FIDELITY[0]))
+    fill_defaults(flat, all_settings(model, training, epochs=False))
     return complete(model, training, flat, active)
 
 

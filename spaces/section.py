@@ -5,13 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
+
+from spaces.naming import unfit
 
 _MOST_LISTED = 100
 _LONGEST_WORD = 100
+_LONGEST_NAME = 180
+"""Bytes that leave room for what is put around a name: `candidate-baseline-NAME-1`."""
 
 KeyPath = tuple[str | int, ...]
 
@@ -78,3 +82,15 @@ def suggestion(word: Any, known: Sequence[str]) -> str:
 def unknown(kind: str, word: Any, known: Sequence[str]) -> str:
     """The sentence for a word that is none of the known ones."""
     return f"unknown {kind} {shown(word)}; allowed: {listed(known)}{suggestion(word, known)}"
+
+
+def _fit(name: str) -> str:
+    if problem := unfit(name, _LONGEST_NAME):
+        # As an escape where it cannot be printed: the message goes to a terminal.
+        found = shown(name) if name.isprintable() else ascii(name[:60])
+        raise refuse(f"found {found}; it names files, and {problem}")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1), AfterValidator(_fit)]
+"""A name in a space file that names files too."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from spaces.algorithms import ALGORITHMS, Algorithm
 from spaces.baseline import Baseline
 from spaces.checks import check
 from spaces.data_section import DataSection
@@ -16,7 +17,7 @@ from spaces.errors import CodeError, Problem, SpaceError, problem
 from spaces.families import FAMILIES, ModelSection, family_named, family_of
 from spaces.messages import problems_of
 from spaces.metrics import Direction, direction_of
-from spaces.resolve import MULTI_FIDELITY, all_settings
+from spaces.resolve import all_settings
 from spaces.search_section import Constraints, Export, Final, KeepCheckpoints, Limits, ObjectiveRule, SearchSection
 from spaces.section import Section, shown, unknown
 from spaces.space import Space, compile_space
@@ -76,11 +77,17 @@ class SearchSpec(Section):
         return Objective(name, direction_of(name) or "min")
 
     @property
+    def algorithm(self) -> Algorithm:
+        """How configurations are chosen, and what that can do."""
+        return ALGORITHMS[self.search.algorithm]
+
+    @property
     def min_epochs(self) -> int:
         """Shortest training of a configuration, in epochs; a single trial has the full length: nothing follows it."""
-        if self.search.max_trials == 1 and self.search.algorithm in MULTI_FIDELITY:
+        multi_fidelity = self.algorithm.multi_fidelity
+        if self.search.max_trials == 1 and multi_fidelity:
             return self.max_epochs
-        decided_by_search = self.search.algorithm in MULTI_FIDELITY and isinstance(self.training.epochs, Fixed)
+        decided_by_search = multi_fidelity and isinstance(self.training.epochs, Fixed)
         return 1 if decided_by_search else epoch_limits(self.training.epochs)[0]
 
     @property
@@ -91,7 +98,7 @@ class SearchSpec(Section):
     @cached_property
     def space(self) -> Space:
         """All settings with their conditions; without those of a function of the user's."""
-        return compile_space(all_settings(self.model, self.training, self.search.algorithm))[0]
+        return compile_space(all_settings(self.model, self.training, epochs=not self.algorithm.multi_fidelity))[0]
 
 
 def _validated(data: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -129,6 +130,16 @@ def test_table_selects(run):
 )
 def test_table_refuses_what_it_does_not_know(run, options, parts):
     one_error(call("table", run, *options), 2, *parts)
+
+
+def test_the_winner_and_what_it_is_tied_with_are_always_shown(run):
+    rows = json.loads(call("table", run, "--format", "json").stdout)
+    told = {row["name"] for row in rows if row["verdict"] is not None}
+    assert len(told) > 1
+    for options in (("--top", "1"), ("--where", "score < 0"), ("--sort", "score", "--top", "1")):
+        shown = call("table", run, *options).stdout
+        assert all(re.search(rf"\b{name}\b", shown) for name in told)
+    assert len(json.loads(call("table", run, "--format", "json", "--top", "1").stdout)) == 1
 
 
 def test_status(run):
@@ -396,7 +407,9 @@ def test_reproduce_reaches_the_recorded_score(searched):
     one_error(call("reproduce", run, "no-such"), 2, "no configuration 'no-such'")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.night)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.night) for one in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     """Enough epochs to be in the middle of a training for sure when the signal comes."""
     (tmp_path / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")
@@ -416,6 +429,37 @@ def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     shown = json.loads(call("status", tmp_path / "run", "--format", "json").stdout)
     assert (shown["exit"], shown["active"]) == ("interrupted", False)
     assert shown["epochs"] >= 2
+
+
+def test_a_detached_night_survives_its_terminal(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")
+    longer = ("--workers", "0", "--no-check", "--set", "training.epochs=100000", "--set", "search.algorithm=random")
+    started = subprocess.Popen(
+        [*PROGRAM, "run", "tiny.yaml", "--run-dir", "run", "--detach", *longer],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    stdout, stderr = started.communicate(timeout=200)
+    assert started.returncode == 0, stderr
+    night = int(stdout.split()[1])
+    assert os.getsid(night) == night
+    assert "run-search status run --watch" in stdout
+    shown = json.loads(call("status", tmp_path / "run", "--format", "json").stdout)
+    assert shown["active"]
+    os.kill(night, signal.SIGTERM)
+    while json.loads(call("status", tmp_path / "run", "--format", "json").stdout)["active"]:
+        time.sleep(0.1)
+    assert "stopping after the current epoch" in (tmp_path / "run/output.txt").read_text()
+    done = process("resume", "run", "--detach", "--budget", "nonsense", cwd=tmp_path)
+    assert done.returncode == 2
+
+
+def test_a_detached_night_that_cannot_begin_says_why(tmp_path):
+    space = {**small.SPACE, "data": {"source": {"npz": "absent.npz"}}}
+    (tmp_path / "tiny.yaml").write_text(json.dumps(space), encoding="utf-8")
+    done = process("run", "tiny.yaml", "--run-dir", "run", "--detach", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "absent.npz" in done.stderr
 
 
 # --- a user's own code --------------------------------------------------------------------------------------------

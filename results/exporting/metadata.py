@@ -93,7 +93,9 @@ def _no_number(word: str) -> None:
     raise ValueError(f"{word} is no number in JSON")
 
 
-def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int) -> dict[str, Any]:
+def describe(
+    reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int, both_ways: bool
+) -> dict[str, Any]:
     """Everything of `metadata.json` but the files.
 
     Args:
@@ -102,9 +104,12 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
         info: The run's data.
         model: It in memory, compiled.
         units: Values per prediction.
+        both_ways: Whether it averages over an image and its mirror image.
     """
     trial, objective = chosen.trial, reader.meta("objective")
     data = reader.meta("data")
+    # What mirrors images is nothing that was learnt.
+    mirror = int(model.get_layer("mirror").count_params()) if both_ways else 0
     family = family_of_settings(trial.settings["family"])
     described: dict[str, Any] = {
         "format_version": VERSION,
@@ -115,13 +120,14 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "configuration": trial.configuration,
             "baseline": trial.name or None,
             "role": chosen.role,
+            "trained": str(trial.kind),
             "algorithm": reader.meta("algorithm"),
             "seed": reader.meta("seed"),
             "trials": sum(one.kind == TrialKind.SEARCH for one in reader.marks()),
         },
         "model": {
             "family": trial.settings["family"],
-            "parameters": int(model.count_params()),
+            "parameters": int(model.count_params()) - mirror,
             "frozen_parameters": family.frozen_parameters(
                 Settings.from_json(trial.settings), info, chosen.checkpoint.epoch
             ),
@@ -130,6 +136,7 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "seed": trial.seed,
             "epochs": chosen.checkpoint.epoch,
             "weights": chosen.checkpoint.digest,
+            "tta": "flip" if both_ways else "none",
         },
         "input": info.to_json(),
         "output": {
@@ -138,7 +145,7 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "classes": list(info.class_names),
         },
         "preprocessing": _preprocessing(info, family),
-        "data": {key: data.get(key) for key in ("name", "fingerprint", "rows")},
+        "data": {key: data.get(key) for key in ("name", "fingerprint", "rows", "understood")},
         "metrics": _metrics(reader, chosen.trial, objective),
         "versions": reader.meta("versions"),
     }
@@ -162,8 +169,15 @@ def _preprocessing(info: DataInfo, family: Family) -> list[str]:
         notes.append("Pixels are brought to what the pretrained network was trained on.")
     elif info.scale is not None:
         notes.append(f"Values are multiplied by {info.scale:.6g}.")
+    if info.encodings:
+        notes.append(
+            f"The {shape} values of a row are made of {len(info.columns)} columns, in their order, as the table below "
+            "and `input.table` in metadata.json describe; `run-search predict` does it for a table with these columns."
+        )
     if info.mean is not None:
         notes.append("Values are standardized with the mean and standard deviation of the training rows.")
+    if info.target is not None:
+        notes.append("The model was trained on a standardized target, and answers in the target's own unit.")
     if info.image_size is not None and tuple(info.image_size) != tuple(info.input_shape[:2]):
         notes.append(f"Images are resized to {info.image_size[0]}×{info.image_size[1]}.")
     if info.kind == "image":

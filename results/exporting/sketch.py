@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from results.exporting.budget import check_fits, check_unpacked
 
@@ -70,9 +70,7 @@ def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 def _outputs(layer: keras.layers.Layer) -> Iterator[int]:
     import keras
 
-    try:
-        outputs: Any = layer.output
-    except (AttributeError, ValueError):  # used several times, or never by itself
-        return
+    # Keras tells the output of a layer that is used once; this list has all of them.
+    outputs = [node.output_tensors for node in getattr(layer, "_inbound_nodes", ())]
     for output in keras.tree.flatten(outputs):
         yield prod(size or 1 for size in output.shape[1:]) * _BYTES

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
+from results.ranked.finalists import finalists
 from results.ranked.measured import objective_metric
 from results.ranked.ranking import Source, finite
-from results.watching.walltime import elapsed
+from results.watching.walltime import elapsed_in_all
 from search.files import layout
 from search.files.lock import holder
 from search.files.rundir import Run, open_run
 from search.files.store import Event, RunReader
 from search.record.configuration import Configuration, configurations
-from search.record.marks import Mark, best_of, standings
-from search.record.trial import Trial, TrialKind, TrialState
+from search.record.overview import Overview
+from search.record.trial import Trial
 
 _WARNINGS = 5
+_MORNING = ("export", "report")
 
 
 def status(run: Source, now: float | None = None) -> dict[str, Any]:
     """The state of a run as plain JSON data; None stands for what is not known (yet).
 
-    Keys: `run`, `name`, `algorithm`, `phase` (search, final, done), `exit` (why the last sitting ended; None while
+    Keys: `run`, `name`, `algorithm`, `phase` (search, retraining, final training, evaluation,
+    export, report, done), `exit` (why the last sitting ended; None while
     one goes on or if it was cut off), `active` (a process is working on it), `last_sign` (seconds since something
     was written), `elapsed` (seconds of work, pauses left out), `time_left` (seconds to the promised end);
     `objective`, `direction`; `trials` (of the search and the baselines: `done`, `failed`, `running`, `planned`,
     `left`), `configurations` (searched), `epochs` (in all); `best` and `baseline` (the best of the searched ones
     and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
-    is better), `since_improved` (seconds since `best` last got better); `working_on` (unfinished trials: `trial`,
-    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `test`), `warnings` (the last five:
+    is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
+    searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
+    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `baseline`: whether it is one, `score` in
+    the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`), `warnings`
+    (the last five:
     `at`, `level`, `message`).
 
     Args:
@@ -46,36 +49,48 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     opened = open_run(run)
     moment = time.time() if now is None else now
     with opened.read() as reader:
-        marks = reader.marks()
         objective = reader.meta("objective")
         direction = objective["direction"]
-        active = is_active(opened, reader)
-        found = standings(marks)
-        best = _whole(best_of(found, direction, baseline=False), marks, reader)
-        baseline = _whole(best_of(found, direction, baseline=True), marks, reader)
+        step, following = _step(opened, reader)
+        active = is_active(opened, reader) or following
+        found = reader.overview(direction)
+        best, baseline = _whole(found.best, reader), _whole(found.baseline, reader)
         return {
             "run": str(opened.directory),
             "name": reader.meta("name"),
             "algorithm": reader.meta("algorithm"),
-            "phase": reader.meta("phase"),
-            "exit": reader.meta("exit"),
+            "phase": step,
+            "exit": None if step in _MORNING else reader.meta("exit"),
             "active": active,
             "last_sign": _last_sign(opened, moment),
-            "elapsed": elapsed(reader, marks, moment, active),
+            "elapsed": elapsed_in_all(reader, moment, active),
             "time_left": max(0.0, reader.meta("until") - moment) if active and reader.meta("until") else None,
             "objective": objective["name"],
             "direction": direction,
-            "trials": _counts(marks, reader.meta("planned", {})),
-            "configurations": sum(not one.baseline for one in found.values()),
-            "epochs": sum(one.epochs for one in marks),
+            "trials": _counts(found, reader.meta("planned", {})),
+            "configurations": found.configurations,
+            "epochs": found.epochs,
             "best": best and _described(best),
             "baseline": baseline and _described(baseline),
             "lead": _lead(best, baseline, direction),
-            "since_improved": _since_improved(marks, direction, reader.meta("finished") or moment),
-            "working_on": [_working(trial, moment) for trial in _running(marks, reader)],
-            "winner": _winner(reader, objective["name"]),
+            "since_improved": _since(found.improved, reader.meta("finished") or moment),
+            "hourly_gain": finite(reader.meta("hourly_gain")),
+            "working_on": [_working(trial, moment) for trial in reader.some(found.open)],
+            "winner": _winner(reader, objective, baseline),
             "warnings": [vars(event) for event in _warnings(reader.events())],
         }
+
+
+def _step(run: Run, reader: RunReader) -> tuple[str, bool]:
+    """What a run is at, or was when it was cut off; and whether what follows the search is being done just now."""
+    phase, morning = str(reader.meta("phase")), reader.meta("morning")
+    if phase == "done" and morning is not None:
+        locked_by = holder(run.directory)
+        return morning, locked_by is not None and locked_by.alive()
+    if phase == "final":
+        step = reader.meta("step")
+        return ("retraining" if step in (None, "search") else str(step)), False
+    return phase, False
 
 
 def is_active(run: Run, reader: RunReader) -> bool:
@@ -86,14 +101,8 @@ def is_active(run: Run, reader: RunReader) -> bool:
     return locked_by is not None and locked_by.alive()
 
 
-def _whole(name: str | None, marks: Sequence[Mark], reader: RunReader) -> Configuration | None:
-    if name is None:
-        return None
-    return next(iter(configurations(reader.some(one.id for one in marks if one.configuration == name))), None)
-
-
-def _running(marks: Sequence[Mark], reader: RunReader) -> list[Trial]:
-    return reader.some(one.id for one in marks if one.state == TrialState.RUNNING)
+def _whole(trials: Sequence[str], reader: RunReader) -> Configuration | None:
+    return next(iter(configurations(reader.some(trials))), None)
 
 
 def _described(configuration: Configuration) -> dict[str, Any]:
@@ -111,30 +120,19 @@ def _lead(best: Configuration | None, baseline: Configuration | None, direction:
     return best.score - baseline.score if direction == "max" else baseline.score - best.score
 
 
-def _counts(marks: Sequence[Mark], planned: dict[str, Any]) -> dict[str, int | None]:
-    states = Counter(one.state for one in marks if one.kind in (TrialKind.SEARCH, TrialKind.BASELINE))
-    count = {state: states[state] for state in TrialState}
-    done = count[TrialState.COMPLETED] + count[TrialState.FAILED]
+def _counts(found: Overview, planned: dict[str, Any]) -> dict[str, int | None]:
     expected = planned.get("trials")
     return {
-        "done": done,
-        "failed": count[TrialState.FAILED],
-        "running": count[TrialState.RUNNING],
+        "done": found.done,
+        "failed": found.failed,
+        "running": found.running,
         "planned": expected,
-        "left": None if expected is None else max(0, expected - done),
+        "left": None if expected is None else max(0, expected - found.done),
     }
 
 
-def _since_improved(marks: Sequence[Mark], direction: str, now: float) -> float | None:
-    sign = 1.0 if direction == "max" else -1.0
-    best: float | None = None
-    at: float | None = None
-    scored = [one for one in marks if one.kind == TrialKind.SEARCH and one.score is not None]
-    ended = [(one.finished, one.score or 0.0) for one in scored if one.finished is not None]
-    for finished, score in sorted(ended, key=itemgetter(0)):
-        if (best is None or sign * score > best) and math.isfinite(score):
-            best, at = sign * score, finished
-    return None if at is None else max(0.0, now - at)
+def _since(improved: float | None, now: float) -> float | None:
+    return None if improved is None else max(0.0, now - improved)
 
 
 def _working(trial: Trial, now: float) -> dict[str, Any]:
@@ -154,15 +152,23 @@ def _last_sign(run: Run, now: float) -> float:
     return max(0.0, now - max(file.stat().st_mtime for file in files if file.exists()))
 
 
-def _winner(reader: RunReader, objective: str) -> dict[str, Any] | None:
+def _winner(reader: RunReader, objective: dict[str, str], baseline: Configuration | None) -> dict[str, Any] | None:
     chosen = reader.meta("winner")
-    winner = None if chosen is None else reader.trial(chosen)
-    if winner is None:
+    trial = None if chosen is None else reader.trial(chosen)
+    if trial is None:
         return None
-    measured = [e for e in reader.evaluations() if e.trial == winner.id and e.part == "test"]
+    own = reader.of_configuration(trial.configuration)
+    kept = next(iter(configurations(own)), None)
+    final = next(iter(finalists(own, objective["direction"])), None)
+    measured = [e for e in reader.evaluations() if e.trial == trial.id and e.part == "test"]
     return {
-        "name": winner.name or winner.configuration,
-        "test": finite(measured[0].metrics.get(objective_metric(objective))) if measured else None,
+        "name": trial.name or trial.configuration,
+        "baseline": kept is not None and kept.baseline,
+        "score": finite(kept.score) if kept is not None else None,
+        "lead": None if kept is None or kept.baseline else _lead(kept, baseline, objective["direction"]),
+        "retrained": final.mean if final is not None else None,
+        "seeds": final.seeds if final is not None else 0,
+        "test": finite(measured[0].metrics.get(objective_metric(objective["name"]))) if measured else None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from search.files.store import Evaluation, RunReader, Work
@@ -51,8 +52,7 @@ def elapsed(reader: RunReader, trials: Sequence[Trial | Mark], now: float, activ
         now: Unix time.
         active: Whether a process is working on the run.
     """
-    recorded = reader.meta("sessions", [])
-    sittings = [(sitting["started"], sitting["ended"]) for sitting in recorded if sitting["ended"] is not None]
+    sittings = _sittings(reader)
     work = busy(trials, reader.evaluations(), reader.work())
     open_end = now if active else max((end for _, end in work), default=float("-inf"))
     unrecorded: list[Span] = []
@@ -62,3 +62,26 @@ def elapsed(reader: RunReader, trials: Sequence[Trial | Mark], now: float, activ
         start = reader.meta("started") if last is None else min(begun, default=open_end)
         unrecorded = [(start, max(start, open_end))]
     return covered([*sittings, *work, *unrecorded])
+
+
+def elapsed_in_all(reader: RunReader, now: float, active: bool) -> float:
+    """`elapsed` of all trials, of which those of a long run are not all looked at.
+
+    Args:
+        reader: The run.
+        now: Unix time.
+        active: Whether a process is working on the run.
+    """
+    # A trial inside of a sitting adds nothing to it.
+    sittings = _sittings(reader)
+    if reader.meta("exit") is None:
+        last = max((end for _, end in sittings), default=None)
+        start = reader.meta("started") if last is None else reader.first_start(last)
+        if start is not None:
+            sittings.append((start, now if active else math.inf))
+    return elapsed(reader, reader.marks_outside(sittings), now, active)
+
+
+def _sittings(reader: RunReader) -> list[Span]:
+    recorded = reader.meta("sessions", [])
+    return [(sitting["started"], sitting["ended"]) for sitting in recorded if sitting["ended"] is not None]

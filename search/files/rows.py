@@ -109,15 +109,15 @@ class Rows:
             return len(self.rows(table, keys, "0"))
         return found
 
-    def undamaged(self, query: str) -> list[Row] | None:
-        """All that a query gives, faster than `rows`; None where anything of it cannot be read.
+    def undamaged(self, query: str, given: Row = ()) -> list[Row] | None:
+        """All that a query with these parameters gives, faster than `rows`; None where anything of it cannot be read.
 
         Its text may hold what the door takes out.
         """
         decoding = self._connection.text_factory
         self._connection.text_factory = str
         try:
-            return self._connection.execute(query).fetchall()
+            return self._connection.execute(query, given).fetchall()
         except sqlite3.ProgrammingError:
             raise
         except sqlite3.DatabaseError:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from search.errors import DiskError, RunError
-from search.files import door, layout, recorded, storefile
+from search.files import door, layout, recorded, storefile, summary
 from search.files.rows import Rows
+from search.files.summary import Ranked, Survey
 from search.record import jsondata
-from search.record.marks import Mark, are_whole, mark
+from search.record.marks import Mark, Standing, best_first, mark, standings
+from search.record.overview import Overview, overview
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 
 _VERSION = 2
@@ -81,8 +84,7 @@ LONG = 2_000
 """Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
 
 _AT_ONCE = 500
-_MARKS = ", ".join(Mark._fields)
-_FIRST_VALUES = 'SELECT id, "values" FROM trial WHERE id = configuration ORDER BY position'
+_PLAIN_NUMBERS = re.compile(r'":-?[0-9][0-9.eE+-]*')
 _NUMBERS = re.compile(r'(?<!\\)":-?[0-9][0-9.eE+-]*')
 
 
@@ -162,6 +164,8 @@ class RunReader:
         self._kept: list[Trial] | None = None
         self._known: dict[str, Trial] = {}
         self._marks: list[Mark] | None = None
+        self._standings: dict[str, Standing] | None = None
+        self._surveyed: tuple[Survey | None] | None = None
         self._connection = self._connect()
         self._table = Rows(self._connection, self._path, strict)
         try:
@@ -256,6 +260,10 @@ class RunReader:
             known.update((trial.id, trial) for trial in self._read(f"id IN ({','.join('?' * len(part))})", part))
         return [known[trial_id] for trial_id in wanted if trial_id in known]
 
+    def of_configuration(self, configuration: str) -> list[Trial]:
+        """All trials of a configuration, those from fresh seeds included, in order; nothing else is read."""
+        return self._read("configuration = ?", (configuration,))
+
     def running(self, *kinds: TrialKind) -> list[Trial]:
         """The trials of these kinds that were asked for and have no end yet, in order; nothing else is read."""
         where, given = _of_kinds(kinds)
@@ -281,11 +289,34 @@ class RunReader:
         return found
 
     def _in_brief(self) -> list[Mark]:
-        if self._is_long:
-            rows = self._table.undamaged(f"SELECT {_MARKS} FROM trial ORDER BY position")
-            if rows is not None and are_whole(rows):
-                return list(map(Mark._make, rows))
+        with self._table.one_state():
+            found = summary.marks(self._table) if self._survey() else None
+        if found is not None:
+            return found
         return [mark(trial) for trial in self.trials()]
+
+    def overview(self, direction: str) -> Overview:
+        """All trials in a few numbers; `direction` is `min` or `max`, of the objective."""
+        with self._table.one_state():
+            known = self._survey()
+            found = summary.summed_up(self._table, known, direction) if known else None
+        return overview(self.marks(), direction) if found is None else found
+
+    def marks_outside(self, spans: Sequence[tuple[float, float]]) -> list[Mark]:
+        """At least the trials in brief that did not begin and end inside of one of the spans (Unix times).
+
+        Of a short run they are all trials, of a long one the last that ended is among them.
+        """
+        with self._table.one_state():
+            found = summary.outside(self._table, spans) if self._survey() else None
+        return self.marks() if found is None else found
+
+    def first_start(self, after: float) -> float | None:
+        """When the first of the trials began that began after a time (Unix times); None without one."""
+        with self._table.one_state():
+            if self._survey():
+                return summary.first_start(self._table, after)
+        return min((one.started for one in self.marks() if one.started > after), default=None)
 
     @property
     def count(self) -> int:
@@ -296,13 +327,46 @@ class RunReader:
     def _is_long(self) -> bool:
         return self._version == _VERSION and self.count >= LONG
 
-    def first_names(self) -> dict[str, tuple[str, ...]]:
-        """Configuration id to the names of its hyperparameters, for all configurations."""
-        rows = self._table.undamaged(_FIRST_VALUES) if self._is_long else None
+    def _survey(self) -> Survey | None:
+        """What the columns in brief of a long run tell; None where only whole trials do."""
+        if self._surveyed is None:
+            found = summary.survey(self._table) if self._is_long else None
+            if not self._frozen:
+                return found
+            self._surveyed = (found,)
+        return self._surveyed[0]
+
+    def leading(self, direction: str, top: int) -> list[Mark]:
+        """At least the trials in brief of the best configurations, the winner, the baselines, and those trained again.
+
+        Args:
+            direction: `min` or `max`, of the objective.
+            top: How many of the best, at least 1.
+        """
+        with self._table.one_state():
+            known = self._survey()
+            winner = self.meta("winner") or ""
+            found = summary.leading(self._table, known, direction, top, winner) if known else None
+        return self.marks() if found is None else found
+
+    def names_by_rank(self, direction: str) -> list[tuple[str, ...]]:
+        """Each set of hyperparameters that configurations have, in the order of the first of them in the table.
+
+        Args:
+            direction: `min` or `max`, of the objective.
+        """
+        with self._table.one_state():
+            known = self._survey()
+            rows = summary.values_by_rank(self._table, known, direction) if known else None
         if rows is not None:
             with suppress(door.Damaged, TypeError):
-                return _names(rows)
-        return {configuration: tuple(values) for configuration, values in self.first_values()}
+                return _names_by_rank(rows)
+        found = self.standings()
+        scored = best_first(found, direction)
+        unscored = (name for name, one in found.items() if one.score is None)
+        values = dict(self.first_values())
+        ordered = sorted([*scored, *unscored], key=lambda name: found[name].baseline)
+        return list(dict.fromkeys(tuple(values[name]) for name in ordered if name in values))
 
     def first_values(self) -> Iterator[tuple[str, Mapping[str, Scalar]]]:
         """Configuration id to the values of its first trial, for all configurations."""
@@ -310,7 +374,27 @@ class RunReader:
             yield from ((trial.id, trial.values) for trial in self.trials() if trial.id == trial.configuration)
             return
         rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
-        yield from self._table.checked("trial", rows, lambda row: (row[0], door.hyperparameters("values", row[1])))
+        yield from self._table.checked("trial", rows, _id_and_values)
+
+    def alike(self) -> Iterator[tuple[str, Mapping[str, Scalar]]]:
+        """As `first_values`, at least for all configurations that have the same values as another one."""
+        if not self._is_long:
+            yield from self.first_values()
+            return
+        rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
+        signs = [_sign(values) for _, values in rows]
+        often = Counter(signs)
+        doubtful = [row for row, sign in zip(rows, signs, strict=True) if sign is None or often[sign] > 1]
+        yield from self._table.checked("trial", doubtful, _id_and_values)
+
+    def standings(self) -> dict[str, Standing]:
+        """Configuration id to what is known of it in brief; see `search.record.marks.standings`."""
+        if self._standings is not None:
+            return self._standings
+        found = standings(self.marks())
+        if self._frozen:
+            self._standings = found
+        return found
 
     def oracle_state(self) -> dict[str, Any] | None:
         """What the oracle's `memory` gave at the last commit (its `get_state` in a store of version 1), or None."""
@@ -560,11 +644,34 @@ class _Unnamed(RunStore):
     _file = "run.making"
 
 
-def _names(rows: list[tuple[Any, ...]]) -> dict[str, tuple[str, ...]]:
-    # There are few sets of names, and what the numbers are does not matter: few texts are looked into.
-    shapes = {configuration: _NUMBERS.sub('":0', values) for configuration, values in rows}
-    names = {shape: tuple(door.hyperparameters("values", shape)) for shape in set(shapes.values())}
-    return {configuration: names[shape] for configuration, shape in shapes.items()}
+def _id_and_values(row: tuple[Any, ...]) -> tuple[str, Mapping[str, Scalar]]:
+    return row[0], door.hyperparameters("values", row[1])
+
+
+def _sign(values: Any) -> frozenset[str] | None:
+    """The same for equal values, in whatever order they stand and whether or not a whole number has a point."""
+    if not isinstance(values, str):
+        return None
+    return frozenset(values.replace(".0,", ",").replace(".0}", "}").strip("{}").split(","))
+
+
+def _names_by_rank(rows: list[tuple[str, Ranked]]) -> list[tuple[str, ...]]:
+    first: dict[str, Ranked] = {}
+    for shape, (_, rank) in zip(_shapes([values for values, _ in rows]), rows, strict=True):
+        if shape not in first or rank < first[shape]:
+            first[shape] = rank
+    names = (tuple(door.hyperparameters("values", shape)) for shape in sorted(first, key=first.__getitem__))
+    return list(dict.fromkeys(names))
+
+
+def _shapes(texts: list[str]) -> list[str]:
+    """The texts without what their numbers are: few are left that differ."""
+    together = "\n".join(texts)
+    if "\\" not in together:
+        shapes = _PLAIN_NUMBERS.sub('":0', together).split("\n")
+        if len(shapes) == len(texts):
+            return shapes
+    return [_NUMBERS.sub('":0', text) for text in texts]
 
 
 def _of_kinds(kinds: tuple[TrialKind, ...]) -> tuple[str, tuple[str, ...]]:

@@ -12,7 +12,6 @@ import spaces
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.executors.timing import Speed, measure
-from search.oracles import PlannedTrials
 from search.phases import schedule
 from search.phases.schedule import Planned
 from search.record import environment
@@ -20,6 +19,7 @@ from search.training import feature_files, memory, threads
 from search.training.failures import classify
 from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
+from spaces.algorithms import PlannedTrials
 from spaces.families import family_of, family_of_settings
 
 _SAMPLES = 5
@@ -66,7 +66,8 @@ class Rehearsal:
     Attributes:
         space: Name of the space.
         algorithm: How it is searched.
-        data: The data set's name, origin, rows by part, and the rows of each class by part (empty in regression).
+        data: The data set's name, origin, rows by part, the rows of each class by part (empty in regression), and what
+            they were understood as.
         models: The models that were built.
         configurations: Size of the space; None where a continuous range makes it infinite.
         groups: Trainings of the search, if nothing fails.
@@ -150,7 +151,13 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     return Rehearsal(
         space=spec.name,
         algorithm=spec.search.algorithm,
-        data={"name": data.name, "origin": data.origin, "rows": _rows(data), "classes": _classes(data)},
+        data={
+            "name": data.name,
+            "origin": data.origin,
+            "rows": _rows(data),
+            "classes": _classes(data),
+            "understood": data.understood,
+        },
         models=tuple(models),
         configurations=spaces.size(spec),
         groups=tuple(schedule.groups(spec, timed=timed)),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from search.night.live import duration
 from search.night.rehearsal import CheckedModel, Rehearsal
+from spaces.algorithms import ALGORITHMS
 from spaces.printable import printable
 
 _CLASSES = 20
@@ -27,7 +31,9 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("space", found.space),
         ("data", f"{found.data['name']} ({found.data['origin']})"),
         ("rows", rows),
+        *(("note", note) for note in found.data["understood"]["notes"]),
         *_classes(found),
+        *_guess(found.data["understood"]["guess"]),
         *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
         ("configurations", count),
         ("search", f"{found.algorithm}, {_planned(found)}"),
@@ -38,6 +44,9 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
     ]
     for label, text in lines:
         console.print(Text.assemble((f"{label:<16}", "bold"), printable(text)), soft_wrap=True)
+    if columns := found.data["understood"]["columns"]:
+        console.print()
+        console.print(_columns(columns))
     table = Table("model", "parameters", "s/epoch", "values", box=None, pad_edge=False, header_style="bold")
     table.columns[1].justify = table.columns[2].justify = "right"
     for model in found.models:
@@ -58,10 +67,28 @@ def _classes(found: Rehearsal) -> list[tuple[str, str]]:
     return [("classes", f"{len(counts)}: {named}{more}")]
 
 
+def _guess(guess: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What every model has to be better than."""
+    for part, scores in guess["scores"].items():
+        told = ", ".join(f"{name} {value:.6g}" for name, value in scores.items())
+        return [("without a model", f"{guess['what']} scores {told} on the {part} rows")]
+    return []
+
+
+def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("column", "role", "kind", "missing", "as", box=None, pad_edge=False, header_style="bold")
+    table.columns[3].justify = "right"
+    for column in columns:
+        how = Text(printable("; ".join(part for part in (column["how"], *column["notes"]) if part)))
+        missing = str(column["missing"]) if column["missing"] else ""
+        table.add_row(Text(printable(column["name"])), column["role"], column["kind"], missing, how)
+    return table
+
+
 def _planned(found: Rehearsal) -> str:
     if found.planned.trials is None:
         return "until time is up"
-    if found.algorithm == "freeze-thaw":
+    if ALGORITHMS[found.algorithm].open_ended:
         # It decides on the way; the groups say how long it is about.
         return f"{found.planned.trials} trials, about {found.planned.epochs} epochs without early stopping"
     groups: dict[int, int] = {}

@@ -25,10 +25,17 @@ _EXAMPLES = 25
 
 @dataclass(frozen=True)
 class FinalModel:
-    """A trained model to be measured: the trial it belongs to and the weights that count."""
+    """A trained model to be measured.
+
+    Attributes:
+        trial: The trial it belongs to.
+        weights: Those that count.
+        both_ways: Whether it averages over an image and its mirror image.
+    """
 
     trial: Trial
     weights: Checkpoint
+    both_ways: bool = False
 
 
 Evaluate = Callable[[Path, Dataset, FinalModel, RunStore, Clock, int], None]
@@ -57,7 +64,7 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     """
     if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
         return
-    from search.training.engine import Rows, fresh
+    from search.training.engine import Engine, Rows, fresh
     from spaces.model import set_weights
 
     settings = Settings.from_json(model.trial.settings).trained()
@@ -66,6 +73,10 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     # A user's model may have no variables before it has seen a row.
     engine.prepare(rows)
     set_weights(engine.model, checkpoints.read(run, model.weights)["weights"])
+    if model.both_ways:
+        from spaces.mirrored import mirrored
+
+        engine = Engine(mirrored(engine.model, settings, data.info), 0, settings.training.batch_size)
     metrics = engine.evaluate(rows)
     started = time.perf_counter()
     predictions = spaces.as_probabilities(engine.predict(rows), settings, data.info)

@@ -22,7 +22,7 @@ import tensorflow as tf
 from search.record.seeds import derive
 from search.training.average import MovingAverage
 from spaces import DataInfo, Settings, Split
-from spaces.loss import SmoothedCrossentropy
+from spaces.loss import SoftCrossentropy
 from spaces.model import trainable
 from spaces.scheduled_rate import scheduled
 
@@ -219,7 +219,7 @@ class Engine:
 
     def _test_step(self, rows: Any) -> None:
         loss = self.model.loss
-        if not isinstance(loss, SmoothedCrossentropy):
+        if not isinstance(loss, SoftCrossentropy):
             self.model.test_step(rows)
             return
         loss.training = False

@@ -26,6 +26,7 @@ class Layered(Family):
     """
 
     channels: ClassVar[bool] = False
+    scales_targets: ClassVar[bool] = True
 
     def check_data(self, info: DataInfo) -> None:
         """Raises ValueError, saying what the family needs, where it cannot take such rows."""
@@ -35,24 +36,30 @@ class Layered(Family):
         raise NotImplementedError
 
     def augmentation_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
-        """Layers that change training rows at random, before preprocessing."""
-        return []
+        """Layers that change training rows at random, before preprocessing.
+
+        Those of `spaces.families.augmentation`, whose settings a family need not have.
+        """
+        from spaces.families.augmentation import augmentation_layers
+
+        return augmentation_layers(model, info)
 
     def preprocessing(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
         """Layers that bring raw rows to what the hidden layers work on, augmentation included."""
         from spaces.families.layers import preprocessing_layers
 
-        return preprocessing_layers(info, self.augmentation_layers(model, info), channels=self.channels)
+        first = self.augmentation_layers(model, info)
+        return preprocessing_layers(info, first, channels=self.channels or bool(first))
 
     def parts(self, settings: Settings, info: DataInfo) -> list[Any]:
         """The parts of a model after its input, in order, not built; raises what `build` raises."""
-        from spaces.families.layers import computing_in, output_layer
+        from spaces.families.layers import computing_in, output_layers
 
         self.check_data(info)
         # What brings the rows in and the output are float32 always: raw values and probabilities need their digits.
         with computing_in(settings.training.precision):
             hidden = self.hidden_layers(settings.model, info)
-        return [*self.preprocessing(settings.model, info), *hidden, output_layer(settings, info)]
+        return [*self.preprocessing(settings.model, info), *hidden, *output_layers(settings, info)]
 
     def assembled(self, parts: list[Any], settings: Settings, info: DataInfo) -> keras.Model:
         """The model, not compiled, of a configuration's `parts`, whose layers may have been replaced."""

@@ -12,7 +12,7 @@ from keras import layers
 
 from spaces.data.types import DataInfo
 from spaces.families.parts import Joined
-from spaces.loss import output_units
+from spaces.loss import output_scaling, output_units
 from spaces.settings import Settings
 
 # Channels for each that they are squeezed into: 16, as in the paper, leaves too few in networks of tens of channels.
@@ -139,10 +139,11 @@ def preprocessing_layers(
     return made
 
 
-def output_layer(settings: Settings, info: DataInfo) -> keras.layers.Layer:
-    """The dense layer that answers, with as many outputs and the activation that the loss and the labels want."""
+def output_layers(settings: Settings, info: DataInfo) -> list[keras.layers.Layer]:
+    """The dense layer that answers, as the loss and the labels want it, and what brings a regression to its unit."""
     units, activation = output_units(settings.training.loss, info, settings.model["output"])
-    return layers.Dense(units, activation=activation, name="output")
+    scaling = [] if info.target is None else output_scaling(info.target)
+    return [layers.Dense(units, activation=activation, name="output"), *scaling]
 
 
 def parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
