@@ -12,7 +12,7 @@ from . import SECONDS_METRIC
 from ._acquisition import log_improvement, maximise, quasi_random, refine
 from ._base import BaseOracle
 from ._columns import Floats
-from ._cost import EpochSeconds, has_phases, spent_seconds
+from ._cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
 from ._curves import Curve, Stage
 from ._full_length import FullLength, fit_sample, improvement_with_slopes
 from ._gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
@@ -423,6 +423,8 @@ class FreezeThawOracle(BaseOracle):
 
 
 def _spent_epochs(curves: Sequence[Curve]) -> int:
+    if has_phases(curves):
+        return dear_epochs(curves)
     return sum(curve.epochs for curve in curves)
 
 
