@@ -12,7 +12,7 @@ from . import SECONDS_METRIC
 from ._acquisition import log_improvement, maximise, quasi_random, refine
 from ._base import BaseOracle
 from ._columns import Floats
-from ._cost import EpochSeconds, has_phases, spent_seconds
+from ._cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
 from ._curves import Curve, Stage
 from ._early import EarlyTrend
 from ._full_length import FullLength, improvement_with_slopes
@@ -440,6 +440,8 @@ class FreezeThawOracle(BaseOracle):
 
 
 def _spent_epochs(curves: Sequence[Curve]) -> int:
+    if has_phases(curves):
+        return dear_epochs(curves)
     return sum(curve.epochs for curve in curves)
 
 
