@@ -20,6 +20,7 @@ from search.files.store import RunReader, RunStore
 from search.loop import disk, housekeeping
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
+from search.loop.warn import warn
 from search.night.crew import Crew
 from search.night.logfile import LogFile
 from search.night.rehearsal import CheckedModel, first_look
@@ -215,7 +216,7 @@ class Session:
         observer = Observers([LogFile(self._directory, clock), curves, *self._given])
 
         def on_event(text: str) -> None:
-            self._warn(store, observer, text)
+            warn(store, clock, observer, text)
 
         reason = "failed"
         try:
@@ -254,10 +255,6 @@ class Session:
             with contextlib.suppress(Exception):
                 store.put_meta(sessions=[*store.meta("sessions", []), sitting], exit=reason)
             observer.close()
-
-    def _warn(self, store: RunStore, observer: Observer, text: str) -> None:
-        store.add_event(self._clock.now(), "warning", text)
-        observer.message("warning", text)
 
     def _stop(self) -> None:
         self._stopping = True
