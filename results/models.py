@@ -16,7 +16,8 @@ from search.files.agreement import require_agreement
 from search.files.rundir import Run, open_run
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations
-from search.record.marks import COUNTED, best_first, standings
+from search.record.marks import COUNTED, best_first
+from search.record.standing import answers_both_ways
 from search.record.trial import Checkpoint, Trial, TrialKind
 from spaces import DataInfo, Settings
 from spaces.backend import load_tensorflow
@@ -82,7 +83,9 @@ def model_of(run: Run | str | Path, trial: str | None) -> keras.Model:
     """
     opened = open_run(run)
     with opened.read() as reader:
-        return rebuild(opened.directory, data_info(reader), find_model(reader, trial))
+        found = find_model(reader, trial)
+        both_ways = answers_both_ways(opened.spec, found.trial)
+        return rebuild(opened.directory, data_info(reader), found, both_ways)
 
 
 def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
@@ -114,13 +117,14 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
     return model
 
 
-def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model:
+def rebuild(directory: Path, info: DataInfo, model: TrainedModel, both_ways: bool) -> keras.Model:
     """Builds the model and sets its weights.
 
     Args:
         directory: The run directory.
         info: The run's data.
         model: What `find_model` gave.
+        both_ways: Whether it averages over an image and its mirror image.
 
     Raises:
         ResultError: The checkpoint is missing or damaged, or the architecture cannot be built again or has other
@@ -140,10 +144,15 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
             "choose another trial; `resume` trains a winner or a baseline again whose checkpoint is lost"
         ) from error
     try:
-        built = build_model(Settings.from_json(model.trial.settings).trained(), info)
+        settings = Settings.from_json(model.trial.settings).trained()
+        built = build_model(settings, info)
         if not built.built:  # a model class of the user's own makes its weights when it sees a row
             built(np.zeros((1, *info.input_shape), np.float32))
         set_weights(built, weights)
+        if both_ways:
+            from spaces.mirrored import mirrored
+
+            built = mirrored(built, settings, info)
     except Exception as error:  # a `python` family runs the user's code, which may raise anything
         raise ResultError(f"the model of {model.trial.id!r} cannot be built again: {error}") from error
     return built
@@ -186,7 +195,7 @@ def _best_so_far(reader: RunReader) -> TrainedModel:
     for one in marks:
         if one.kind in COUNTED:
             trials.setdefault(one.configuration, []).append(one.id)
-    for name in best_first(standings(marks), reader.meta("objective")["direction"]):
+    for name in best_first(reader.standings(), reader.meta("objective")["direction"]):
         for configuration in configurations(reader.some(trials[name])):
             model = _of_configuration(configuration)
             if model is not None:

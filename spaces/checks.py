@@ -9,13 +9,14 @@ from typing import Any
 from spaces.algorithms import ALGORITHMS
 from spaces.baseline import Baseline
 from spaces.baseline_settings import baseline_settings
-from spaces.data_section import DataSection
+from spaces.data_section import DataSection, Source
 from spaces.dimensions import Choice
 from spaces.errors import Problem, problem
 from spaces.families import ModelSection, family_of
+from spaces.families.layered import Layered
 from spaces.metrics import direction_of
 from spaces.resolve import all_settings
-from spaces.search_section import ObjectiveRule, SearchSection
+from spaces.search_section import Final, ObjectiveRule, SearchSection
 from spaces.section import listed, shown, suggestion
 from spaces.space import compile_space
 from spaces.training_section import TrainingSection
@@ -45,9 +46,13 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
         found += _phases(model, training)
     if model is not None and training is not None:
         found += _monitors(model, training, ("training",), training.early_stopping)
-        found += _output(model, training)
+        found += _output(model, training) + _mixup(model, training)
         if search is not None:
             found += _objective(model, training, search)
+    if model is not None and "data" in parts:
+        found += _augmentation(model, parts["data"])
+    if model is not None and "final" in parts:
+        found += _both_ways(model, parts.get("data"), parts["final"])
     for index, baseline in enumerate(parts.get("baselines", ())):
         found += _baseline(model, training, baseline, ("baselines", index))
     return found + _unique_names(parts.get("baselines", ()))
@@ -112,6 +117,33 @@ def _output(model: ModelSection, training: TrainingSection) -> list[Problem]:
     if getattr(model, "output", None) != "logits" or training.task != "regression":
         return []
     return [problem(("model", "output"), "has no effect: the loss is one of regression, which has no classes")]
+
+
+def _mixup(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    augmentation = getattr(model, "augmentation", None)
+    if augmentation is None or augmentation.mixup is None or training.task != "regression":
+        return []
+    message = "has no effect: it mixes classes, and the loss is of regression"
+    return [problem(("model", "augmentation", "mixup"), message)]
+
+
+def _augmentation(model: ModelSection, data: DataSection) -> list[Problem]:
+    augmentation = getattr(model, "augmentation", None)
+    if augmentation is None or not isinstance(data.source, Source) or data.source.kind != "csv":
+        return []
+    message = "has no effect: it changes images, and a csv source has none"
+    return [problem(("model", "augmentation", name), message) for name in sorted(augmentation.model_fields_set)]
+
+
+def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> list[Problem]:
+    if final.tta == "none":
+        return []
+    if not isinstance(family_of(model), Layered):
+        message = "needs a family of layers; a function may average what its own model answers"
+        return [problem(("final", "tta"), message)]
+    if data is not None and isinstance(data.source, Source) and data.source.kind == "csv":
+        return [problem(("final", "tta"), "has no effect: it mirrors images, and a csv source has none")]
+    return []
 
 
 def _target_scale(data: DataSection, model: ModelSection | None, training: TrainingSection) -> list[Problem]:

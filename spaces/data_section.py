@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
+from spaces.errors import CodeError
 from spaces.references import Reference
 from spaces.section import Refusals, Section, listed, refuse, shown, suggestion, unknown
+from spaces.sources import OTHER_SOURCES
 
 NAMED_SOURCES = ("digits", "fashion-mnist", "mnist", "cifar10", "cifar100", "flowers")
 TABLES = ("csv", "parquet")
@@ -65,6 +67,10 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
+        self._require_one()
+        return self
+
+    def _require_one(self) -> None:
         given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "no source"
@@ -74,7 +80,6 @@ class Source(Section):
             if self.csv is None and getattr(self, name) is not None:
                 refusals.add("has no effect: only a csv source is text", name)
         refusals.raise_if_any()
-        return self
 
     @property
     def kind(self) -> str:
@@ -87,11 +92,43 @@ class Source(Section):
         return str(getattr(self, self.kind))
 
 
+class OtherSource(Source):
+    """Data of a kind that an installed package declares, under its name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def _require_one(self) -> None:
+        given = self.__pydantic_extra__ or {}
+        if len(given) != 1:
+            raise refuse(f"found {' and '.join(given)}; allowed: exactly one of them")
+        try:
+            is_path = OTHER_SOURCES[self.kind].is_path
+        except CodeError as error:
+            raise refuse(str(error)) from error
+        if not isinstance(self.location, str) or not self.location:
+            allowed = "a file or folder" if is_path else "a text"
+            raise refuse(f"found {shown(self.location)}; allowed: {allowed}", self.kind)
+        if is_path:
+            given[self.kind] = _absolute(self.location)
+
+    @property
+    def kind(self) -> str:
+        """The name that the package declares."""
+        return next(iter(self.__pydantic_extra__ or {}))
+
+    @property
+    def location(self) -> str:
+        """The absolute path, or a text."""
+        found: str = (self.__pydantic_extra__ or {})[self.kind]
+        return found
+
+
 def _source(raw: Any) -> Any:
     if isinstance(raw, Source):
         return raw
     if isinstance(raw, dict):
-        return Source.model_validate(raw)
+        other = not any(name in SOURCES for name in raw) and any(name in OTHER_SOURCES for name in raw)
+        return (OtherSource if other else Source).model_validate(raw)
     if raw not in NAMED_SOURCES:
         hint = suggestion(raw, NAMED_SOURCES) if isinstance(raw, str) else ""
         known = f"{', '.join(NAMED_SOURCES)}, or one of {', '.join(f'{{{name}: ...}}' for name in SOURCES)}"

@@ -12,11 +12,12 @@ from typing import Any
 from spaces import references
 from spaces.backbones.names import FILES as BACKBONE_FILES
 from spaces.data_section import PATH_SOURCES, Source
-from spaces.errors import Problem, SpaceError, problem
+from spaces.errors import CodeError, Problem, SpaceError, problem
 from spaces.families import family_of
 from spaces.overrides import apply_overrides
 from spaces.plain import to_plain
 from spaces.section import shown, suggestion
+from spaces.sources import OTHER_SOURCES
 from spaces.spec import SearchSpec
 from spaces.yamlfile import Document, read_file
 
@@ -125,7 +126,7 @@ def _pin_paths(document: Document, folder: Path | None) -> None:
             folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
             if kind == "python":
                 mapping[kind] = references.resolve(value, folders)
-            elif kind in PATH_SOURCES:
+            elif kind in PATH_SOURCES or (kind in OTHER_SOURCES and _is_path(kind)):
                 mapping[kind] = _absolute(value, folders)
 
 
@@ -164,6 +165,14 @@ def _pin_runs(document: Document, folder: Path | None) -> None:
     overridden = (document.position(("search", "warm_start")).file or "").startswith("--set")
     folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
     search["warm_start"] = [_absolute(run, folders) if isinstance(run, str) and run else run for run in runs]
+
+
+def _is_path(kind: str) -> bool:
+    try:
+        return OTHER_SOURCES[kind].is_path
+    except CodeError:
+        # Validation says what is wrong with it.
+        return False
 
 
 def _absolute(path: str, folders: tuple[Path, ...]) -> str:

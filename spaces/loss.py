@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from spaces.data.types import DataInfo, TargetScale
 from spaces.measures import CURVES, OF_CONFUSION, FromConfusion, OneAgainstTheRest
 from spaces.metrics import REGRESSION_LOSSES, task_of
+
+if TYPE_CHECKING:
+    from spaces.families.random_layers import Mixup
 
 _FOR_LABELS = {"integer": "sparse_categorical_crossentropy", "one-hot": "categorical_crossentropy", "number": "mse"}
 
@@ -43,13 +46,17 @@ def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | Non
     return info.outputs, None if output == "logits" else "softmax"
 
 
-class SmoothedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
-    """Cross-entropy with labels of which a share goes to all classes alike (Szegedy et al., arXiv:1512.00567).
+class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy with labels that are shared among classes.
+
+    A share goes to all classes alike (Szegedy et al., arXiv:1512.00567), and where images were mixed, their labels are
+    mixed in the same way.
 
     Args:
         name: of one of the cross-entropies.
-        smoothing: the share.
+        smoothing: the share that goes to all classes alike.
         logits: whether the model answers with logits.
+        mixup: the layer of the model that mixes its images; None for none.
 
     Attributes:
         smoothing: the share.
@@ -57,24 +64,31 @@ class SmoothedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
             with different shares can be compared.
     """
 
-    def __init__(self, name: str, smoothing: float, *, logits: bool) -> None:
+    def __init__(self, name: str, smoothing: float, *, logits: bool, mixup: Mixup | None = None) -> None:
         super().__init__(name=name)
         self.smoothing: Any = smoothing
         self.training = True
         self._logits = logits
+        self._mixup = mixup
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of every row, shape (n,)."""
         ops = keras.ops
         smoothing = ops.cast(self.smoothing, y_pred.dtype) if self.training else 0.0
         if self.name == "binary_crossentropy":
-            wanted = ops.reshape(y_true, (-1, 1)) * (1.0 - smoothing) + smoothing / 2
+            wanted = self._mixed(ops.reshape(y_true, (-1, 1))) * (1.0 - smoothing) + smoothing / 2
             return ops.mean(ops.binary_crossentropy(wanted, y_pred, from_logits=self._logits), axis=-1)
         classes = y_pred.shape[-1]
         if self.name.startswith("sparse"):
             y_true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes, dtype=y_pred.dtype)
-        wanted = y_true * (1.0 - smoothing) + smoothing / classes
+        wanted = self._mixed(y_true) * (1.0 - smoothing) + smoothing / classes
         return ops.categorical_crossentropy(wanted, y_pred, from_logits=self._logits)
+
+    def _mixed(self, labels: Any) -> Any:
+        from spaces.families.random_layers import mixed
+
+        share = None if self._mixup is None else self._mixup.share
+        return labels if share is None else mixed(keras.ops.cast(labels, share.dtype), share)
 
 
 class ScaledLoss(keras.losses.Loss):  # type: ignore[misc]
@@ -117,16 +131,26 @@ def output_scaling(target: TargetScale) -> list[keras.layers.Layer]:
     return made
 
 
-def make_loss(loss: str, info: DataInfo, output: str, smoothing: float = 0.0) -> keras.losses.Loss:
-    """The Keras loss; `smoothing` is the share of a label that goes to all classes alike."""
-    made = _plain_loss(loss, info, output, smoothing)
+def make_loss(
+    loss: str, info: DataInfo, output: str, smoothing: float = 0.0, mixup: Mixup | None = None
+) -> keras.losses.Loss:
+    """The Keras loss.
+
+    Args:
+        loss: as in the space file.
+        info: description of the data.
+        output: `probabilities` or `logits`.
+        smoothing: the share of a label that goes to all classes alike.
+        mixup: the layer of the model that mixes its images; None for none.
+    """
+    made = _plain_loss(loss, info, output, smoothing, mixup)
     return made if info.target is None else ScaledLoss(made, info.target)
 
 
-def _plain_loss(loss: str, info: DataInfo, output: str, smoothing: float) -> keras.losses.Loss:
+def _plain_loss(loss: str, info: DataInfo, output: str, smoothing: float, mixup: Mixup | None) -> keras.losses.Loss:
     name, logits = loss_name(loss, info), output == "logits"
-    if smoothing and info.task == "classification":
-        return SmoothedCrossentropy(name, smoothing, logits=logits)
+    if (smoothing or mixup is not None) and info.task == "classification":
+        return SoftCrossentropy(name, smoothing, logits=logits, mixup=mixup)
     losses = keras.losses
     makers: dict[str, Any] = {
         "sparse_categorical_crossentropy": lambda: losses.SparseCategoricalCrossentropy(from_logits=logits),

@@ -9,8 +9,10 @@ import keras
 
 from spaces.data.types import DataInfo
 from spaces.families import family_of_settings
+from spaces.families.random_layers import Mixup
 from spaces.loss import make_loss, make_metrics
-from spaces.scheduled_rate import ScheduledRate, scheduled
+from spaces.optimizers import make_optimizer
+from spaces.scheduled_rate import scheduled
 from spaces.settings import Settings, TrainingSettings
 
 
@@ -46,9 +48,10 @@ def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tu
 
 def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo, output: str) -> None:
     """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`."""
+    mixup = next((layer for layer in model.layers if isinstance(layer, Mixup)), None)
     model.compile(
         optimizer=make_optimizer(training),
-        loss=make_loss(training.loss, info, output, training.label_smoothing),
+        loss=make_loss(training.loss, info, output, training.label_smoothing, mixup),
         metrics=make_metrics(training.metrics, training.loss, info, output),
         # XLA makes small networks slower on a CPU and costs seconds of compilation.
         jit_compile=False,
@@ -70,25 +73,6 @@ def set_weights(model: keras.Model, weights: Sequence[Any]) -> None:
     if len(weights) < len(model.weights) and any(isinstance(layer, keras.Model) for layer in model.layers):
         weights = [*model.get_weights()[: -len(weights)], *weights]
     model.set_weights(weights)
-
-
-def make_optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:
-    """The optimizer, with its learning-rate schedule where the rate changes."""
-    optimizers = keras.optimizers
-    rate: Any = training.learning_rate
-    if training.schedule != "constant" or training.warmup:
-        rate = ScheduledRate(training)
-    elif training.learning_rate_decay:
-        rate = optimizers.schedules.InverseTimeDecay(rate, 1, training.learning_rate_decay)
-    common: dict[str, Any] = {"global_clipnorm": training.gradient_clip or None}
-    if training.optimizer == "adamw":
-        return optimizers.AdamW(rate, weight_decay=training.weight_decay, **common)
-    common["weight_decay"] = training.weight_decay or None
-    if training.optimizer == "sgd":
-        return optimizers.SGD(rate, momentum=training.momentum, nesterov=training.nesterov, **common)
-    if training.optimizer == "rmsprop":
-        return optimizers.RMSprop(rate, **common)
-    return optimizers.Adam(rate, **common)
 
 
 def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module, metadata
@@ -18,10 +19,10 @@ class Registry(Generic[Named]):
     Args:
         group: The entry points' group, e.g. `nightshift.families`.
         ours: `module:attribute` of each of this program's own, under its name.
-        base: What every one is an instance of, or, where it is a class, a subclass.
+        base: The type that every one is an instance of.
     """
 
-    def __init__(self, group: str, ours: Mapping[str, str], base: type[Any]) -> None:
+    def __init__(self, group: str, ours: Mapping[str, str], base: Any) -> None:
         self._group = group
         self._ours = ours
         self._base = base
@@ -29,10 +30,14 @@ class Registry(Generic[Named]):
 
     def names(self) -> tuple[str, ...]:
         """All names, this program's own first; nothing is imported for it."""
-        return (*self._ours, *(name for name in sorted(_entry_points(self._group)) if name not in self._ours))
+        return (*self._ours, *(name for name in sorted(self._others) if name not in self._ours))
+
+    @property
+    def _others(self) -> dict[str, metadata.EntryPoint]:
+        return _declared_in(self._group, tuple(sys.path))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._ours or name in _entry_points(self._group)
+        return name in self._ours or name in self._others
 
     def __getitem__(self, name: str) -> Named:
         """What stands under a name.
@@ -51,19 +56,19 @@ class Registry(Generic[Named]):
         return found
 
     def _declared(self, name: str) -> Named:
-        entry = _entry_points(self._group)[name]
+        entry = self._others[name]
         where = f"{self._group}: {name} = {entry.value}"
         try:
             found: Any = entry.load()
         except Exception as error:
             raise CodeError(f"{where}: {type(error).__name__}: {error}") from error
-        fits = issubclass(found, self._base) if isinstance(found, type) else isinstance(found, self._base)
-        if not fits:
+        if not isinstance(found, self._base):
             raise CodeError(f"{where}: it is no {self._base.__name__}")
         made: Named = found
         return made
 
 
 @cache
-def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
+def _declared_in(group: str, path: tuple[str, ...]) -> dict[str, metadata.EntryPoint]:
+    # Looking through all packages takes some milliseconds; what is installed changes with the path only.
     return {entry.name: entry for entry in metadata.entry_points(group=group)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from spaces.families import family_of_settings
+from spaces.families.augmentation import without_augmentation
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TrainingSettings:
     """How one model is compiled and trained.
 
     Attributes:
-        optimizer: `adam`, `adamw`, `rmsprop` or `sgd`.
+        optimizer: one of `spaces.training_section.OPTIMIZERS`.
         learning_rate: rate of the first update.
         momentum: of SGD; 0 with the other optimizers.
         nesterov: whether SGD's momentum is Nesterov's.
@@ -103,15 +104,17 @@ class Settings:
     values: Mapping[str, Any]
 
     def trained(self) -> Settings:
-        """The settings for a model whose weights are there: float32 throughout, and no average of weights to come."""
-        return replace(self, training=replace(self.training, ema=0.0, precision="float32"))
+        """The settings for a model whose weights are there: float32 throughout, nothing that only training needs."""
+        users = family_of_settings(self.family).users_code
+        model = self.model if users else without_augmentation(self.model)
+        return replace(self, model=model, training=replace(self.training, ema=0.0, precision="float32"))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `json.dumps` takes; `from_json` is the way back."""
         return {
             "family": self.family,
             "model": {name: _listed(value) for name, value in self.model.items()},
-            "training": {name: _listed(value) for name, value in asdict(self.training).items()},
+            "training": {name: _plain(value) for name, value in vars(self.training).items()},
             "values": dict(self.values),
         }
 
@@ -131,3 +134,9 @@ class Settings:
 
 def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return dict(vars(value)) if isinstance(value, EarlyStopping | Target) else value

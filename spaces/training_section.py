@@ -16,10 +16,10 @@ from spaces.rates import SCHEDULES, WARMUPS
 from spaces.section import Refusals, Section, refuse, shown, unknown
 from spaces.settings import Target
 
-OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+OPTIMIZERS = ("adam", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
 # What Keras uses where nothing is given.
-LEARNING_RATES = {"adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "sgd": 0.01}
-WEIGHT_DECAYS = {"adam": 0.0, "adamw": 0.004, "rmsprop": 0.0, "sgd": 0.0}
+LEARNING_RATES: dict[str, Value] = {name: 0.01 if name == "sgd" else 0.001 for name in OPTIMIZERS}
+WEIGHT_DECAYS: dict[str, Value] = {name: 0.004 if name in ("adamw", "muon") else 0.0 for name in OPTIMIZERS}
 
 OPTIMIZER = Kind("word", words=OPTIMIZERS)
 RATE = Kind("number", gt=0)
@@ -29,7 +29,10 @@ SCHEDULE = Kind("word", words=SCHEDULES)
 SHARE = Kind("number", ge=0, lt=1)
 LIMIT = Kind("number", ge=0)
 PRECISION = Kind("word", words=("float32", "bfloat16"))
-SIZES = {"precision": ("bfloat16", "float32"), "optimizer": ("sgd", "rmsprop", "adam", "adamw")}
+SIZES = {
+    "precision": ("bfloat16", "float32"),
+    "optimizer": ("sgd", "lion", "rmsprop", "adam", "adamw", "nadam", "muon"),
+}
 """Words from light to heavy: what adds state or work comes last."""
 DECAY = Kind("number", ge=0)
 BATCH_SIZE = Kind("integer", ge=1)
@@ -86,7 +89,7 @@ class TrainingSection(Section):
         default=None, description="Nesterov momentum of sgd; default false."
     )
     weight_decay: Annotated[Dimension | None, DECAY] = Field(
-        default=None, description="Decoupled weight decay of the kernels; default 0, with adamw 0.004."
+        default=None, description="Decoupled weight decay of the kernels; default 0, with adamw and muon 0.004."
     )
     schedule: Annotated[Dimension | None, SCHEDULE] = Field(
         default=None,

@@ -431,6 +431,37 @@ def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     assert shown["epochs"] >= 2
 
 
+def test_a_detached_night_survives_its_terminal(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")
+    longer = ("--workers", "0", "--no-check", "--set", "training.epochs=100000", "--set", "search.algorithm=random")
+    started = subprocess.Popen(
+        [*PROGRAM, "run", "tiny.yaml", "--run-dir", "run", "--detach", *longer],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    stdout, stderr = started.communicate(timeout=200)
+    assert started.returncode == 0, stderr
+    night = int(stdout.split()[1])
+    assert os.getsid(night) == night
+    assert "run-search status run --watch" in stdout
+    shown = json.loads(call("status", tmp_path / "run", "--format", "json").stdout)
+    assert shown["active"]
+    os.kill(night, signal.SIGTERM)
+    while json.loads(call("status", tmp_path / "run", "--format", "json").stdout)["active"]:
+        time.sleep(0.1)
+    assert "stopping after the current epoch" in (tmp_path / "run/output.txt").read_text()
+    done = process("resume", "run", "--detach", "--budget", "nonsense", cwd=tmp_path)
+    assert done.returncode == 2
+
+
+def test_a_detached_night_that_cannot_begin_says_why(tmp_path):
+    space = {**small.SPACE, "data": {"source": {"npz": "absent.npz"}}}
+    (tmp_path / "tiny.yaml").write_text(json.dumps(space), encoding="utf-8")
+    done = process("run", "tiny.yaml", "--run-dir", "run", "--detach", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "absent.npz" in done.stderr
+
+
 # --- a user's own code --------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import spaces
 from results.errors import not_written
 from search.errors import SearchFailed
 from search.loop.observer import Observer
+from search.phases.sources import Source
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from tests.search.simulation import Killed, share, table
 from tests.whole_nights import NightWorld, WholeNight, night_space
@@ -37,7 +38,7 @@ def _digits_once():
     """The data are real, and the same for all nights."""
     data = spaces.load_data(night_space())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spaces, "load_data", lambda _: data)
+        patch.setattr(spaces, "load_data", lambda *_: data)
         yield
 
 
@@ -100,6 +101,36 @@ def test_half_trained_seeds_neither_choose_the_winner_nor_shorten_it(tmp_path):
     if lengths and winner.kind is TrialKind.WINNER:
         assert winner.epochs_to == max(1, round(sum(lengths) / len(lengths)))
     assert all(t.id != winner.id for t in cut)
+
+
+def test_a_final_training_with_a_schedule_goes_to_the_end_of_its_rate(tmp_path):
+    """The best of the search may have been paused long before; its model is annealed all the same."""
+    spec = night_space(**{"training.schedule": "one-cycle", "final.candidates": 1, "final.seeds": 0})
+    night = WholeNight(tmp_path / "run", spec, NightWorld(seconds=2.0))
+    night.go("5m")
+    winner = night.winner()
+    assert (winner.kind, winner.epochs_to, winner.outcome.whole) == (TrialKind.WINNER, spec.max_epochs, True)
+
+
+def test_a_schedule_is_shortened_where_there_is_no_time_for_all_of_it(tmp_path):
+    changes = {
+        "training.schedule": "one-cycle",
+        "final.candidates": 1,
+        "final.seeds": 0,
+        "epochs": {"min": 1, "max": 20},
+        "baselines": [],
+    }
+    spec = night_space("freeze-thaw", **changes)
+    night = WholeNight(tmp_path / "run", spec, NightWorld(seconds=12.0))
+    began = night.clock.now()
+    night.go("5m")
+    winner = night.winner()
+    assert (winner.kind, winner.outcome.whole) == (TrialKind.WINNER, True)
+    assert spec.max_epochs / 3 <= winner.epochs_to == len(winner.outcome.epochs) < spec.max_epochs
+    assert any(f"has {winner.epochs_to} epochs instead of 20" in warning for warning in night.warnings())
+    assert used(night, 300, began) <= 1.0
+    job = Source(spec, night.clock, lambda: None).job(winner)
+    assert (job.settings["training"]["epochs"], winner.settings["training"]["epochs"]) == (winner.epochs_to, 20)
 
 
 def test_a_final_training_that_is_cut_short_gives_way_to_the_best_checkpoint(tmp_path):

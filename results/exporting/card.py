@@ -80,11 +80,15 @@ def _columns(described: Mapping[str, Any]) -> list[str]:
 def _architecture(described: Mapping[str, Any]) -> list[str]:
     model = described["model"]
     returned = {"probabilities": "class probabilities", "logits": "logits (before the softmax)", "values": "values"}
+    frozen = model.get("frozen_parameters")
+    kept = f", {frozen:,} of them as they were before this training" if frozen else ""
     lines = [
-        f"Family {_text(model['family'])}, {model['parameters']:,} parameters; returns "
+        f"Family {_text(model['family'])}, {model['parameters']:,} parameters{kept}; returns "
         f"{returned[described['output']['kind']]}.",
         "",
     ]
+    if model["tta"] == "flip":
+        lines += ["Every answer is the average of those to the image and to its mirror image.", ""]
     if model["hyperparameters"]:
         lines += ["| hyperparameter | value |", "|---|---|"]
         lines += [f"| {_text(name)} | {_text(value)} |" for name, value in model["hyperparameters"].items()]
@@ -178,6 +182,12 @@ def _files(described: Mapping[str, Any]) -> list[str]:
     for file in described["files"]:
         check = file["verification"]
         lines.append(f"| {file['file']} | {file['bytes']:,} | {check['difference']:.2g} | `{file['sha256']}` |")
+    lost = [
+        f"- {_text(file['file'])} is rounded: {_text(cost['measure'])} {score(cost['file'])} on {cost['rows']:,} "
+        f"{_text(cost['part'])} rows, that of the model in memory is {score(cost['model'])}."
+        for file in described["files"]
+        if (cost := file.get("rounding")) is not None
+    ]
     failed = [
         f"- {failure['format']} failed and is not here: {_text(failure['reason'])}" for failure in described["failed"]
     ]
@@ -186,6 +196,7 @@ def _files(described: Mapping[str, Any]) -> list[str]:
         f"Each file was loaded again in a fresh process and predicted {checked['rows']} {_text(checked['source'])}.",
         "",
         *lines,
+        *(["", *lost] if lost else []),
         *(["", *failed] if failed else []),
     ]
 
@@ -225,6 +236,10 @@ _CODE: dict[str, list[str]] = {
         'interpreter.get_tensor(taken["index"])',
     ],
 }
+
+
+for _rounded in ("float16", "int8"):
+    _CODE[f"tflite-{_rounded}"] = [line.replace("model.tflite", f"model-{_rounded}.tflite") for line in _CODE["tflite"]]
 
 
 def _text(value: Any) -> str:

@@ -22,17 +22,15 @@ def first_rows(reader: RunReader, direction: str, top: int) -> tuple[list[Trial]
         which they were asked for; and the names of hyperparameters that configurations have, as `hyperparameter_order`
         wants them of the whole table. None where the run is short, or has fewer scores: then all of it is to be read.
     """
-    marks = reader.marks()
+    if reader.count < LONG:
+        return None
+    marks = reader.leading(direction, top)
     found = standings(marks)
     order = best_first(found, direction)
-    if len(marks) < LONG or len(order) < top:
+    if len(order) < top:
         return None
     winner = reader.meta("winner")
     again = {one.configuration for one in marks if one.kind not in COUNTED or one.id == winner}
     shown = {*order[:top], *again, *(name for name, one in found.items() if one.baseline)}
     trials = reader.some(one.id for one in marks if one.configuration in shown)
-    unscored = (name for name, one in found.items() if one.score is None)
-    names = sorted([*order, *unscored], key=lambda name: found[name].baseline)
-    known = reader.first_names()
-    named = dict.fromkeys(known[name] for name in names if name in known)
-    return trials, [dict.fromkeys(each) for each in named]
+    return trials, [dict.fromkeys(each) for each in reader.names_by_rank(direction)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from typing import Any, Self
 from search.errors import DiskError, RunError
 from search.files import door, layout, recorded, storefile, summary
 from search.files.rows import Rows
-from search.files.summary import Survey
+from search.files.summary import Ranked, Survey
 from search.record import jsondata
-from search.record.marks import Mark, mark
+from search.record.marks import Mark, Standing, best_first, mark, standings
 from search.record.overview import Overview, overview
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 
@@ -83,7 +84,7 @@ LONG = 2_000
 """Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
 
 _AT_ONCE = 500
-_FIRST_VALUES = 'SELECT id, "values" FROM trial WHERE id = configuration ORDER BY position'
+_PLAIN_NUMBERS = re.compile(r'":-?[0-9][0-9.eE+-]*')
 _NUMBERS = re.compile(r'(?<!\\)":-?[0-9][0-9.eE+-]*')
 
 
@@ -163,6 +164,7 @@ class RunReader:
         self._kept: list[Trial] | None = None
         self._known: dict[str, Trial] = {}
         self._marks: list[Mark] | None = None
+        self._standings: dict[str, Standing] | None = None
         self._surveyed: tuple[Survey | None] | None = None
         self._connection = self._connect()
         self._table = Rows(self._connection, self._path, strict)
@@ -242,11 +244,13 @@ class RunReader:
         return self._descended(found)
 
     def each_trial(self, *kinds: TrialKind) -> Iterator[Trial]:
-        """As `trials`, but one after the other: those of a long night are too many to be held at the same time."""
-        for (trial_id,) in self._table.rows("trial", ("position",), "id", *_of_kinds(kinds)):
-            found = self.trial(trial_id)
-            if found is not None:
-                yield found
+        """As `trials`, but a few at a time: those of a long night are too many to be held at the same time."""
+        ids = [trial_id for (trial_id,) in self._table.rows("trial", ("position",), "id", *_of_kinds(kinds))]
+        for start in range(0, len(ids), _AT_ONCE):
+            yield from self._with_ids(ids[start : start + _AT_ONCE])
+
+    def _with_ids(self, ids: list[str]) -> list[Trial]:
+        return self._read(f"id IN ({','.join('?' * len(ids))})", tuple(ids))
 
     def some(self, ids: Iterable[str]) -> list[Trial]:
         """The trials with these ids, which are given in the order in which they were asked for."""
@@ -254,8 +258,7 @@ class RunReader:
         known = self._known if self._frozen else {}
         unknown = [trial_id for trial_id in wanted if trial_id not in known]
         for start in range(0, len(unknown), _AT_ONCE):
-            part = tuple(unknown[start : start + _AT_ONCE])
-            known.update((trial.id, trial) for trial in self._read(f"id IN ({','.join('?' * len(part))})", part))
+            known.update((trial.id, trial) for trial in self._with_ids(unknown[start : start + _AT_ONCE]))
         return [known[trial_id] for trial_id in wanted if trial_id in known]
 
     def of_configuration(self, configuration: str) -> list[Trial]:
@@ -334,13 +337,37 @@ class RunReader:
             self._surveyed = (found,)
         return self._surveyed[0]
 
-    def first_names(self) -> dict[str, tuple[str, ...]]:
-        """Configuration id to the names of its hyperparameters, for all configurations."""
-        rows = self._table.undamaged(_FIRST_VALUES) if self._is_long else None
+    def leading(self, direction: str, top: int) -> list[Mark]:
+        """At least the trials in brief of the best configurations, the winner, the baselines, and those trained again.
+
+        Args:
+            direction: `min` or `max`, of the objective.
+            top: How many of the best, at least 1.
+        """
+        with self._table.one_state():
+            known = self._survey()
+            winner = self.meta("winner") or ""
+            found = summary.leading(self._table, known, direction, top, winner) if known else None
+        return self.marks() if found is None else found
+
+    def names_by_rank(self, direction: str) -> list[tuple[str, ...]]:
+        """Each set of hyperparameters that configurations have, in the order of the first of them in the table.
+
+        Args:
+            direction: `min` or `max`, of the objective.
+        """
+        with self._table.one_state():
+            known = self._survey()
+            rows = summary.values_by_rank(self._table, known, direction) if known else None
         if rows is not None:
             with suppress(door.Damaged, TypeError):
-                return _names(rows)
-        return {configuration: tuple(values) for configuration, values in self.first_values()}
+                return _names_by_rank(rows)
+        found = self.standings()
+        scored = best_first(found, direction)
+        unscored = (name for name, one in found.items() if one.score is None)
+        values = dict(self.first_values())
+        ordered = sorted([*scored, *unscored], key=lambda name: found[name].baseline)
+        return list(dict.fromkeys(tuple(values[name]) for name in ordered if name in values))
 
     def first_values(self) -> Iterator[tuple[str, Mapping[str, Scalar]]]:
         """Configuration id to the values of its first trial, for all configurations."""
@@ -348,7 +375,27 @@ class RunReader:
             yield from ((trial.id, trial.values) for trial in self.trials() if trial.id == trial.configuration)
             return
         rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
-        yield from self._table.checked("trial", rows, lambda row: (row[0], door.hyperparameters("values", row[1])))
+        yield from self._table.checked("trial", rows, _id_and_values)
+
+    def alike(self) -> Iterator[tuple[str, Mapping[str, Scalar]]]:
+        """As `first_values`, at least for all configurations that have the same values as another one."""
+        if not self._is_long:
+            yield from self.first_values()
+            return
+        rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
+        signs = [_sign(values) for _, values in rows]
+        often = Counter(signs)
+        doubtful = [row for row, sign in zip(rows, signs, strict=True) if sign is None or often[sign] > 1]
+        yield from self._table.checked("trial", doubtful, _id_and_values)
+
+    def standings(self) -> dict[str, Standing]:
+        """Configuration id to what is known of it in brief; see `search.record.marks.standings`."""
+        if self._standings is not None:
+            return self._standings
+        found = standings(self.marks())
+        if self._frozen:
+            self._standings = found
+        return found
 
     def oracle_state(self) -> dict[str, Any] | None:
         """What the oracle's `memory` gave at the last commit (its `get_state` in a store of version 1), or None."""
@@ -598,11 +645,34 @@ class _Unnamed(RunStore):
     _file = "run.making"
 
 
-def _names(rows: list[tuple[Any, ...]]) -> dict[str, tuple[str, ...]]:
-    # There are few sets of names, and what the numbers are does not matter: few texts are looked into.
-    shapes = {configuration: _NUMBERS.sub('":0', values) for configuration, values in rows}
-    names = {shape: tuple(door.hyperparameters("values", shape)) for shape in set(shapes.values())}
-    return {configuration: names[shape] for configuration, shape in shapes.items()}
+def _id_and_values(row: tuple[Any, ...]) -> tuple[str, Mapping[str, Scalar]]:
+    return row[0], door.hyperparameters("values", row[1])
+
+
+def _sign(values: Any) -> frozenset[str] | None:
+    """The same for equal values, in whatever order they stand and whether or not a whole number has a point."""
+    if not isinstance(values, str):
+        return None
+    return frozenset(values.replace(".0,", ",").replace(".0}", "}").strip("{}").split(","))
+
+
+def _names_by_rank(rows: list[tuple[str, Ranked]]) -> list[tuple[str, ...]]:
+    first: dict[str, Ranked] = {}
+    for shape, (_, rank) in zip(_shapes([values for values, _ in rows]), rows, strict=True):
+        if shape not in first or rank < first[shape]:
+            first[shape] = rank
+    names = (tuple(door.hyperparameters("values", shape)) for shape in sorted(first, key=first.__getitem__))
+    return list(dict.fromkeys(names))
+
+
+def _shapes(texts: list[str]) -> list[str]:
+    """The texts without what their numbers are: few are left that differ."""
+    together = "\n".join(texts)
+    if "\\" not in together:
+        shapes = _PLAIN_NUMBERS.sub('":0', together).split("\n")
+        if len(shapes) == len(texts):
+            return shapes
+    return [_NUMBERS.sub('":0', text) for text in texts]
 
 
 def _of_kinds(kinds: tuple[TrialKind, ...]) -> tuple[str, tuple[str, ...]]:

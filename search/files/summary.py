@@ -15,6 +15,7 @@ from search.record.overview import Overview, overview
 from search.record.trial import Stop, TrialKind, TrialState
 
 Span = tuple[float, float]
+Ranked = tuple[float, ...]
 
 _MARKS = ", ".join(Mark._fields)
 _UNUSUAL = "id GLOB '*[^ -~]*' OR (configuration <> id AND configuration GLOB '*[^ -~]*') OR parent GLOB '*[^ -~]*'"
@@ -34,6 +35,7 @@ class Survey(NamedTuple):
         damaged: Number of rows whose columns in brief do not hold what they say.
         unusual: Rows whose ids may be no text.
         searched, failed, running: Trials of the search, and how many of them are in these states.
+        continued: Those of them that belong to the configuration of another trial.
         epochs: Of all trials.
         least, most: Lowest and highest score of the search; None without any.
     """
@@ -43,6 +45,7 @@ class Survey(NamedTuple):
     searched: int
     failed: int
     running: int
+    continued: int
     epochs: int
     least: float | None
     most: float | None
@@ -52,7 +55,7 @@ _SURVEY = f"""SELECT count(*) FILTER (WHERE ({whole()}) IS NOT TRUE), count(*) F
     count(*) FILTER (WHERE {_SEARCH}),
     count(*) FILTER (WHERE state = '{TrialState.FAILED}' AND {_SEARCH}),
     count(*) FILTER (WHERE state = '{TrialState.RUNNING}' AND {_SEARCH}),
-    coalesce(sum(epochs), 0),
+    count(*) FILTER (WHERE configuration <> id AND {_SEARCH}), coalesce(sum(epochs), 0),
     min(score) FILTER (WHERE {_SEARCH}), max(score) FILTER (WHERE {_SEARCH}) FROM trial"""
 
 
@@ -106,6 +109,45 @@ def _apart(few: Sequence[Mark]) -> bool:
     searched = {one.configuration for one in few if one.kind == TrialKind.SEARCH}
     others = [one for one in few if one.kind in COUNTED and one.kind != TrialKind.SEARCH]
     return {one.configuration for one in others} <= {one.id for one in others} | searched
+
+
+def leading(table: Rows, known: Survey, direction: str, top: int, chosen: str) -> list[Mark] | None:
+    """The trials in brief of the best configurations of the search, of the chosen one, and of all that have others too.
+
+    None where the scores of configurations are not those of single trials.
+
+    Args:
+        table: The rows.
+        known: What `survey` gave.
+        direction: `min` or `max`, of the objective.
+        top: Number of configurations, at least 1; fewer have a score where fewer are given.
+        chosen: Id of a trial; empty for none.
+    """
+    if known.continued:
+        return None
+    best = f"SELECT position FROM trial WHERE {_SEARCH} AND score IS NOT NULL ORDER BY {_rank(direction)} LIMIT ?"
+    others = f"SELECT configuration FROM trial WHERE NOT {_SEARCH} OR id = ?"
+    return marks(table, f"position IN ({best}) OR configuration IN ({others})", top, chosen)
+
+
+def values_by_rank(table: Rows, known: Survey, direction: str) -> list[tuple[str, Ranked]] | None:
+    """The values (JSON text) of all configurations, each with its place in the table, those of the search first.
+
+    None where the scores of configurations are not those of single trials.
+    """
+    if known.continued:
+        return None
+    rows = table.undamaged(
+        f"""SELECT "values", kind = '{TrialKind.BASELINE}', score IS NULL, {_rank(direction)} FROM trial
+        WHERE id = configuration AND kind IN ({", ".join(f"'{kind}'" for kind in COUNTED)}) AND NOT ({_LATE})"""
+    )
+    return None if rows is None else [(row[0], row[1:]) for row in rows]
+
+
+def _rank(direction: str) -> str:
+    """What the best come first by; those without a score stay in the order in which they were asked for."""
+    sign = "" if direction == "min" else "-"
+    return f"coalesce({sign}score, 0), CASE WHEN score IS NULL THEN 0 ELSE coalesce(parameters, 9e999) END, position"
 
 
 def first_start(table: Rows, after: float) -> float | None:

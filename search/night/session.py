@@ -20,6 +20,7 @@ from search.files.store import RunReader, RunStore
 from search.loop import disk, housekeeping
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
+from search.loop.trackers import trackers
 from search.night.crew import Crew
 from search.night.logfile import LogFile
 from search.night.rehearsal import CheckedModel, first_look
@@ -220,7 +221,9 @@ class Session:
         curves = TensorBoardWriter(
             self._directory, spec.objective.name, clock, lambda text: observer.message("info", text)
         )
-        observer = Observers([_Steps(store), LogFile(self._directory, clock), curves, *self._given])
+        doubts: list[str] = []
+        followers = trackers(self._directory, doubts.append)
+        observer = Observers([_Steps(store), LogFile(self._directory, clock), curves, *followers, *self._given])
 
         def on_event(text: str) -> None:
             self._warn(store, observer, text)
@@ -236,6 +239,8 @@ class Session:
                 store.put_meta(phase="final")
             for note in self._notes:
                 observer.message("info", note)
+            for doubt in doubts:
+                on_event(doubt)
             for model in self._doubts:
                 observer.message("warning", f"{model.name}: {model.problem}")
             if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):
@@ -275,7 +280,7 @@ class Session:
             self._runner.stop()
 
     def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
-        searching = Searching(self._spec, store, self._budget, observer)
+        searching = Searching(self._spec, store, self._budget, observer, data.info)
         executor = self._executor(crew, store, horizon, observer)
         with self._crewed(executor, store, observer) as runner:
             if store.meta("phase") == "search":
@@ -310,7 +315,7 @@ class Session:
                 if fixed:
                     store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
-                horizon.slots, horizon.threads = chosen.workers, chosen.threads
+                horizon.slots, horizon.threads = executor.workers, chosen.threads
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
@@ -323,8 +328,9 @@ class Session:
             )
         if fixed and recorded is None:
             store.put_meta(fixed_workers=workers)
-        horizon.slots, horizon.threads = max(1, workers), self._threads
-        return crew.workers(workers)
+        executor = crew.workers(workers)
+        horizon.slots, horizon.threads = executor.workers, self._threads
+        return executor
 
     def _has_time_to_measure(self) -> bool:
         left = self._budget.left

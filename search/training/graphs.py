@@ -9,10 +9,13 @@ from spaces import Settings, TrainingSettings
 from spaces.families import family_of_settings
 from spaces.families.layered import Layered
 
+# What it does to a matrix depends on which of its sides is the longer one.
+_LOOKS_AT_SHAPES = "muon"
+
 
 def widths_are_free(settings: Settings) -> bool:
     """Whether the compiled functions serve networks of all widths."""
-    return layered(settings).widths_are_free(settings.model)
+    return layered(settings).widths_are_free(settings.model) and settings.training.optimizer != _LOOKS_AT_SHAPES
 
 
 def layered(settings: Settings) -> Layered:
@@ -29,8 +32,13 @@ def signature(settings: Settings) -> Hashable | None:
     smoothing, batch size. Whether these are 0 counts, for then a network has other operations and variables. None:
     they can't be shared, because only the model's author knows what it depends on.
     """
-    operations = family_of_settings(settings.family).operations(settings.model)
-    return None if operations is None else (settings.family, operations, training_signature(settings.training))
+    family = family_of_settings(settings.family)
+    operations = family.operations(settings.model)
+    if operations is None:
+        return None
+    looks = settings.training.optimizer == _LOOKS_AT_SHAPES
+    shapes = tuple(settings.model[name] for name in family.stacks) if looks else ()
+    return settings.family, operations, shapes, training_signature(settings.training)
 
 
 def training_signature(training: TrainingSettings) -> Hashable:

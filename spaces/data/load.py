@@ -27,9 +27,10 @@ from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
 from spaces.data.types import Array, DataInfo, Dataset, Split, TargetScale
 from spaces.data.understood import understood
-from spaces.data_section import DataSection, FirstRows, KeyedRows
+from spaces.data_section import DataSection, FirstRows, KeyedRows, OtherSource
 from spaces.errors import DataError
 from spaces.families import family_of
+from spaces.sources import OTHER_SOURCES
 
 if TYPE_CHECKING:
     from spaces.spec import SearchSpec
@@ -60,6 +61,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
         raw = check_rows(raw)
     if spec.data.image_size is not None and raw.train.x.ndim == 2:
         raise DataError(f"data.image_size: {raw.train.where} holds rows of columns, no images")
+    if spec.final.tta != "none" and raw.train.x.ndim == 2:
+        raise DataError(f"final.tta: {raw.train.where} holds rows of columns, no images")
     encoded = encode_labels(raw, spec.training.task, spec.training.loss)
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
@@ -82,6 +85,8 @@ def _read(spec: SearchSpec, known: Sequence[ColumnEncoding]) -> RawData:
     data = spec.data
     if isinstance(data.source, str):
         return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken)
+    if isinstance(data.source, OtherSource):
+        return OTHER_SOURCES[data.source.kind].load(data.source.location)
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":

@@ -36,14 +36,20 @@ class Layered(Family):
         raise NotImplementedError
 
     def augmentation_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
-        """Layers that change training rows at random, before preprocessing."""
-        return []
+        """Layers that change training rows at random, before preprocessing.
+
+        Those of `spaces.families.augmentation`, whose settings a family need not have.
+        """
+        from spaces.families.augmentation import augmentation_layers
+
+        return augmentation_layers(model, info)
 
     def preprocessing(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
         """Layers that bring raw rows to what the hidden layers work on, augmentation included."""
         from spaces.families.layers import preprocessing_layers
 
-        return preprocessing_layers(info, self.augmentation_layers(model, info), channels=self.channels)
+        first = self.augmentation_layers(model, info)
+        return preprocessing_layers(info, first, channels=self.channels or bool(first))
 
     def parts(self, settings: Settings, info: DataInfo) -> list[Any]:
         """The parts of a model after its input, in order, not built; raises what `build` raises."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from spaces.dimensions import Dimension, PerLayer
+from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
@@ -40,6 +41,9 @@ class MlpModel(ModelSection):
     l2: Annotated[Dimension | None, PENALTY] = Field(
         default=None, description="Factor of the L2 penalty on the kernels of the hidden layers; default 0."
     )
+    augmentation: Augmentation = Field(
+        default=Augmentation(), description="Random changes of the training rows, which must be images."
+    )
     output: Literal["probabilities", "logits"] = Field(
         default="probabilities", description="What the model returns for every class."
     )
@@ -57,6 +61,7 @@ def settings(model: MlpModel) -> list[Setting]:
             "batch_normalization", ("model", "batch_normalization"), FLAG, model.batch_normalization, False, hidden
         ),
         Setting("l2", ("model", "l2"), PENALTY, model.l2, 0.0, hidden),
+        *augmentation_settings(model.augmentation),
     ]
 
 
@@ -78,6 +83,7 @@ class _Mlp(Layered):
     name = "mlp"
     section = MlpModel
     stacks: ClassVar = {"units": "layers"}
+    added: ClassVar = OFF
 
     def settings(self, section: MlpModel) -> list[Setting]:
         return settings(section)

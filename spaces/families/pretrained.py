@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from spaces.backbones.names import FILE, FILES, NAMES
 from spaces.dimensions import Dimension, PerLayer, Value
-from spaces.families.cnn import FLIP, TURN, ZOOM, Augmentation, augmentation_layers
+from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
@@ -91,6 +91,9 @@ class PretrainedModel(ModelSection):
     def _copies_need_augmentation(self) -> Self:
         if self.augmentation_copies is not None and self.augmentation == Augmentation():
             raise refuse("has no effect: it needs augmentation", "augmentation_copies")
+        if self.augmentation.mixup is not None:
+            message = "has no effect: family pretrained computes the features of every image by itself"
+            raise refuse(message, "augmentation", "mixup")
         return self
 
 
@@ -99,10 +102,6 @@ def settings(model: PretrainedModel) -> list[Setting]:
 
     def setting(name: str, kind: Kind, default: Value | None = None, *needs: Need) -> Setting:
         return Setting(name, ("model", name), kind, getattr(model, name), default, needs)
-
-    def augmentation(name: str, kind: Kind, default: Value) -> Setting:
-        dimension = getattr(model.augmentation, name)
-        return Setting(f"augmentation_{name}", ("model", "augmentation", name), kind, dimension, default)
 
     dense = above("dense_layers", 0)
     weights = Need("weights", partial(ne, "none"), "weights other than none")
@@ -116,9 +115,7 @@ def settings(model: PretrainedModel) -> list[Setting]:
         setting("activation", ACTIVATION, "relu", dense),
         setting("batch_normalization", FLAG, False, dense),
         setting("l2", PENALTY, 0.0, dense),
-        augmentation("flip", FLIP, "none"),
-        augmentation("rotation", TURN, 0.0),
-        augmentation("zoom", ZOOM, 0.0),
+        *augmentation_settings(model.augmentation, labels=False),
         setting("augmentation_copies", COPIES, 4, weights),
         setting("fine_tune", SHARE, 0.0, weights),
     ]
@@ -128,9 +125,12 @@ class _Pretrained(Layered):
     name = "pretrained"
     section = PretrainedModel
     channels = True
+    own_pixels = True
+    one_process = True
     two_phases = True
     stacks: ClassVar = {"dense_units": "dense_layers"}
     sizes: ClassVar = {"augmentation_flip": ("none", "horizontal", "vertical", "both")}
+    added: ClassVar = {name: value for name, value in OFF.items() if name != "augmentation_mixup"}
 
     def settings(self, section: PretrainedModel) -> list[Setting]:
         return settings(section)
@@ -178,9 +178,6 @@ class _Pretrained(Layered):
     def preprocessing(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
         # The backbone has a scale of its own.
         return super().preprocessing(model, replace(info, scale=None))
-
-    def augmentation_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
-        return augmentation_layers(model)
 
     def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
         from spaces.families.pretrained_parts import backbone_parts, head_layers

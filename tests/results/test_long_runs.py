@@ -68,8 +68,9 @@ def test_the_status_of_a_long_run(make_run: MakeRun, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("top", [1, 3, 12, 500])
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_the_first_rows_of_a_long_run(make_run: MakeRun, long: None, top: int, task: str) -> None:
-    run = make_run(configurations=20, failures=FAILURES, task=task)
+@pytest.mark.parametrize("promotions", [True, False])
+def test_the_first_rows_of_a_long_run(make_run: MakeRun, long: None, top: int, task: str, promotions: bool) -> None:
+    run = make_run(configurations=20, failures=FAILURES, task=task, promotions=promotions)
     whole = ranking(run)
     assert ranking(run, top) == whole.select(top=top)
     assert ranking([run], top) == whole.select(top=top)
@@ -98,7 +99,7 @@ def test_a_sample_has_the_best_the_baselines_and_what_was_trained_again(make_run
     run = make_run(configurations=60, failures=FAILURES)
     with RunReader(run) as reader:
         whole = reader.trials()
-        found = sampled(reader, reader.marks(), "max")
+        found = sampled(reader, "max")
         final = {t.configuration for t in whole if t.kind in (TrialKind.CANDIDATE, TrialKind.WINNER)}
     shown = {trial.configuration for trial in found}
     best = [str(row["name"]) for row in ranking(run).rows][:4]

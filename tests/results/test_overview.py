@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from results.watching.walltime import elapsed, elapsed_in_all
 from search.files import layout, summary
 from search.files.store import RunReader, RunStore
-from search.record.marks import Mark
+from search.record.marks import COUNTED, Mark, best_first, standings
 from search.record.overview import overview
 from search.record.trial import Stop, TrialKind, TrialState
 
@@ -32,10 +33,17 @@ def a_run(directory: Path, marks: list[Mark], **facts) -> Path:
     with sqlite3.connect(directory / layout.STORE) as connection:
         connection.executemany(
             f"INSERT INTO trial ({names}) VALUES ({', '.join(f':{name}' for name in columns)})",
-            [columns | one._asdict() for one in marks],
+            [columns | {"values": values_of(one)} | one._asdict() for one in marks],
         )
     connection.close()
     return directory
+
+
+def values_of(trial: Mark) -> str:
+    """Hyperparameters that depend on the configuration: which there are, and what they say."""
+    rng = random.Random(trial.configuration)
+    names = [name for name in ("layers", "units_0", "units_1", "optimizer") if rng.random() < 0.7]
+    return json.dumps({name: rng.choice([1, 2.5, -1e-05, True, 'a":7', "b\n"]) for name in names})
 
 
 def one(number: int, **changes) -> Mark:
@@ -82,6 +90,31 @@ def test_what_sqlite_sums_up_is_what_all_trials_tell(tmp_path, monkeypatch):
                 assert reader.overview(direction) == overview(marks, direction), (number, direction, marks)
                 summed.append(summary.summed_up(reader._table, reader._survey(), direction) is not None)
     assert sum(summed) > 0.5 * len(summed), "mostly by SQLite, or this test shows nothing"
+
+
+def test_the_best_and_the_names_of_hyperparameters_are_found_without_the_other_trials(tmp_path):
+    rng, fewer = random.Random(9), 0
+    for number in range(RANDOM_RUNS):
+        marks = random_marks(rng)
+        found = standings(marks)
+        winner = rng.choice([None, marks[-1].id])
+        with RunReader(a_run(tmp_path / str(number), marks, winner=winner), snapshot=True) as reader:
+            for direction, top in (("min", 1), ("max", 4)):
+                order = best_first(found, direction)
+                leading = reader.leading(direction, top)
+                assert best_first(standings(leading), direction)[:top] == order[:top]
+                others = {one.configuration for one in marks if one.kind not in COUNTED or one.id == winner}
+                others |= {name for name, one in found.items() if one.baseline}
+                assert [one for one in marks if one.configuration in others] == [
+                    one for one in leading if one.configuration in others
+                ]
+                fewer += len(leading) < len(marks)
+                unscored = [name for name, one in found.items() if one.score is None]
+                names = sorted([*order, *unscored], key=lambda name: found[name].baseline)
+                first = {one.id: tuple(json.loads(values_of(one))) for one in marks if one.id in found}
+                expected = list(dict.fromkeys(first[name] for name in names))
+                assert reader.names_by_rank(direction) == expected
+    assert fewer
 
 
 def test_the_time_of_a_run_is_the_same_without_the_trials_inside_of_its_sittings(tmp_path):
