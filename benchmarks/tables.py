@@ -1,6 +1,6 @@
 """A search of dense networks against scikit-learn's gradient boosting at its defaults, on tables.
 
-    python benchmarks/tables.py [--seconds 180] [--seeds 1] [--workers N] [--tables wine diabetes ...] [--json tables.json]
+    python benchmarks/tables.py [--seconds 180] [--seeds 1] [--workers N] [--tables wine ...] [--json tables.json]
 
 The tables are scikit-learn's own (breast cancer, wine, digits as rows, diabetes) and two that are made here after the
 usual ones that have to be downloaded: houses in the manner of California's, with latitude, longitude and a category,
