@@ -286,6 +286,7 @@ def report(
     with _errors(verbose, quiet):
         from results.reporting import report as write_report
 
+        _expect_many_records()
         print(write_report(run, png=png))
 
 

@@ -16,7 +16,7 @@ from search.files.agreement import require_agreement
 from search.files.rundir import Run, open_run
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations
-from search.record.marks import COUNTED, best_first, standings
+from search.record.marks import COUNTED, best_first
 from search.record.standing import answers_both_ways
 from search.record.trial import Checkpoint, Trial, TrialKind
 from spaces import DataInfo, Settings
@@ -195,7 +195,7 @@ def _best_so_far(reader: RunReader) -> TrainedModel:
     for one in marks:
         if one.kind in COUNTED:
             trials.setdefault(one.configuration, []).append(one.id)
-    for name in best_first(standings(marks), reader.meta("objective")["direction"]):
+    for name in best_first(reader.standings(), reader.meta("objective")["direction"]):
         for configuration in configurations(reader.some(trials[name])):
             model = _of_configuration(configuration)
             if model is not None:

@@ -38,6 +38,8 @@ class Algorithm:
         multi_fidelity: Whether it decides itself how long each training is, between the limits `training.epochs`, in
             trials that go on from earlier ones; otherwise that is an ordinary hyperparameter.
         takes_evidence: Whether its oracle has `add_evidence`, so that `search.warm_start` has an effect.
+        foresees_gain: Whether its oracle says what going on is expected to bring, so that
+            `search.stop_when_gain_below` has an effect.
         open_ended: Whether it goes on for as long as it is let: its plan says how long a search without a number of
             trials and without an hour is to be, and is only about right.
         compares_equal_starts: Whether it compares only configurations whose first trainings were equally long.
@@ -46,6 +48,7 @@ class Algorithm:
     name: ClassVar[str]
     multi_fidelity: ClassVar[bool] = False
     takes_evidence: ClassVar[bool] = False
+    foresees_gain: ClassVar[bool] = False
     open_ended: ClassVar[bool] = False
     compares_equal_starts: ClassVar[bool] = False
 

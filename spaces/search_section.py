@@ -80,6 +80,11 @@ class SearchSection(Section):
     warm_start: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = Field(
         default=(), description="Run directories whose curves freeze-thaw begins with."
     )
+    stop_when_gain_below: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Ends the search once another hour is expected to make the best objective better by less than "
+        "this, three times in a row; for freeze-thaw and bayesian, whose model says it.",
+    )
     order: Literal["free", "fixed"] = Field(
         default="free",
         description="free: no worker waits, so that what the algorithm knows when it chooses depends on which trial "
@@ -89,9 +94,14 @@ class SearchSection(Section):
     )
 
     @model_validator(mode="after")
-    def _warm_start_fits_the_algorithm(self) -> Self:
+    def _keys_fit_the_algorithm(self) -> Self:
         if self.warm_start and not ALGORITHMS[self.algorithm].takes_evidence:
             raise refuse(f"warm_start has no effect: it belongs to freeze-thaw, not to {self.algorithm}")
+        if self.stop_when_gain_below is not None and not ALGORITHMS[self.algorithm].foresees_gain:
+            raise refuse(
+                f"has no effect: {self.algorithm} expects nothing; it belongs to freeze-thaw and bayesian",
+                "stop_when_gain_below",
+            )
         return self
 
 

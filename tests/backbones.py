@@ -92,4 +92,7 @@ def space(folder: Path, model: dict[str, Any] | None = None, **sections: Any) ->
     }
     for name, part in sections.items():
         made[name] = {**made.get(name, {}), **part}
+    for name in ("model", "training"):
+        # What is None is left out.
+        made[name] = {key: value for key, value in made[name].items() if value is not None}
     return made

@@ -50,8 +50,8 @@ def test_the_reference_says_what_a_key_takes():
     assert "[training.early_stopping](#trainingearly_stopping)" in found["training"]
     assert "The same stands at `baselines[].early_stopping`" in found["training.early_stopping"]
     assert (
-        "| `validation` | whole number from 1 or number above 0 below 1 or `given` or `{first: …}` |  | `0.2` |"
-        in found["data"]
+        "| `validation` | whole number from 1 or number above 0 below 1 or `given` or `{first: …}` "
+        "or `{group: …, time: …, size: …}` |  | `0.2` |" in found["data"]
     )
     assert "`freeze-thaw` |  | `hyperband` |" in found["search"]
 

@@ -80,8 +80,10 @@ def _columns(described: Mapping[str, Any]) -> list[str]:
 def _architecture(described: Mapping[str, Any]) -> list[str]:
     model = described["model"]
     returned = {"probabilities": "class probabilities", "logits": "logits (before the softmax)", "values": "values"}
+    frozen = model.get("frozen_parameters")
+    kept = f", {frozen:,} of them as they were before this training" if frozen else ""
     lines = [
-        f"Family {_text(model['family'])}, {model['parameters']:,} parameters; returns "
+        f"Family {_text(model['family'])}, {model['parameters']:,} parameters{kept}; returns "
         f"{returned[described['output']['kind']]}.",
         "",
     ]

@@ -18,7 +18,8 @@ from search.files.store import RunReader
 from search.record.configuration import configurations
 from search.record.marks import COUNTED
 from search.record.trial import Trial, TrialKind
-from spaces import DataInfo
+from spaces import DataInfo, Settings
+from spaces.families import Family, family_of_settings
 from spaces.files import unreadable
 from spaces.section import shown
 
@@ -109,6 +110,7 @@ def describe(
     data = reader.meta("data")
     # What mirrors images is nothing that was learnt.
     mirror = int(model.get_layer("mirror").count_params()) if both_ways else 0
+    family = family_of_settings(trial.settings["family"])
     described: dict[str, Any] = {
         "format_version": VERSION,
         "run": {
@@ -126,6 +128,9 @@ def describe(
         "model": {
             "family": trial.settings["family"],
             "parameters": int(model.count_params()) - mirror,
+            "frozen_parameters": family.frozen_parameters(
+                Settings.from_json(trial.settings), info, chosen.checkpoint.epoch
+            ),
             "hyperparameters": dict(trial.values),
             "settings": dict(trial.settings),
             "seed": trial.seed,
@@ -139,7 +144,7 @@ def describe(
             "units": units,
             "classes": list(info.class_names),
         },
-        "preprocessing": _preprocessing(info),
+        "preprocessing": _preprocessing(info, family),
         "data": {key: data.get(key) for key in ("name", "fingerprint", "rows", "understood")},
         "metrics": _metrics(reader, chosen.trial, objective),
         "versions": reader.meta("versions"),
@@ -156,11 +161,13 @@ def _output_kind(settings: Mapping[str, Any], info: DataInfo, model: keras.Model
     return "logits" if logits else "probabilities"
 
 
-def _preprocessing(info: DataInfo) -> list[str]:
+def _preprocessing(info: DataInfo, family: Family) -> list[str]:
     """In words, what is done to an input before the first trained layer, and where."""
     shape = "×".join(map(str, info.input_shape))
     notes = [f"Input: raw rows of shape {shape} ({info.dtype}); the model itself prepares them."]
-    if info.scale is not None:
+    if family.own_pixels:
+        notes.append("Pixels are brought to what the pretrained network was trained on.")
+    elif info.scale is not None:
         notes.append(f"Values are multiplied by {info.scale:.6g}.")
     if info.encodings:
         notes.append(

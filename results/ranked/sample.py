@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from search.files.store import RunReader
-from search.record.marks import COUNTED, Mark, best_first, standings
+from search.record.marks import COUNTED, best_first
 from search.record.trial import Trial, TrialState
 
 MOST = 5_000
@@ -14,17 +12,17 @@ MOST = 5_000
 _BEST = 500
 
 
-def sampled(reader: RunReader, marks: Sequence[Mark], direction: str) -> list[Trial]:
+def sampled(reader: RunReader, direction: str) -> list[Trial]:
     """All trials of a run, or those of `MOST` of its configurations: the best, and an even choice of all others.
 
     The baselines, what is running and whatever was trained again are always among them.
 
     Args:
         reader: The run.
-        marks: All its trials in brief.
         direction: `min` or `max`, of the objective.
     """
-    found = standings(marks)
+    marks = reader.marks()
+    found = reader.standings()
     if len(found) <= MOST:
         return reader.trials()
     order = best_first(found, direction)

@@ -18,7 +18,7 @@ from search.files import layout
 from search.files.rundir import Run
 from search.files.store import Evaluation, Event
 from search.record.configuration import Configuration, configurations, ranked
-from search.record.marks import Mark, standings
+from search.record.marks import Mark
 from search.record.trial import Trial, TrialKind
 
 
@@ -176,11 +176,12 @@ def read_facts(run: Run, now: float) -> Facts:
     with run.read() as reader:
         keys = ("name", "space", "command", "objective", "algorithm", "seed", "versions", "hardware", "git", "data",
                 "started", "finished", "phase", "exit", "winner", "planned", "sessions", "threads",
-                "workers", "reference")  # fmt: skip
+                "workers", "reference", "hourly_gain")  # fmt: skip
         meta = {key: reader.meta(key) for key in keys}
         objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
         marks = reader.marks()
-        trials = tuple(sampled(reader, marks, objective["direction"]))
+        trials = tuple(sampled(reader, objective["direction"]))
+        every = len(reader.standings())
         evaluations = {evaluation.trial: evaluation for evaluation in reader.evaluations()}
         events = tuple(reader.events())
         work = reader.work()
@@ -202,7 +203,7 @@ def read_facts(run: Run, now: float) -> Facts:
         now=now,
         active=active,
         clock=work_clock(meta, marks, evaluations.values(), now, active, work),
-        every=len(standings(marks)),
+        every=every,
         ended=tuple(sorted(ended, key=lambda one: one.finished or 0.0)),
         epochs=sum(one.epochs for one in marks),
     )

@@ -64,7 +64,7 @@ def advise(run: Source) -> list[Advice]:
     opened = open_run(run)
     with opened.read() as reader:
         objective = reader.meta("objective")
-        found = configurations(sampled(reader, reader.marks(), objective["direction"]))
+        found = configurations(sampled(reader, objective["direction"]))
     return advise_on(opened.spec, found, objective["name"], objective["direction"])
 
 

@@ -104,7 +104,7 @@ def _changed(data: dict[str, Any], setting: str, change: Any) -> dict[str, Any]:
 def _best(run: Run) -> list[Configuration]:
     with run.read() as reader:
         direction = reader.meta("objective")["direction"]
-        trials = sampled(reader, reader.marks(), direction)
+        trials = sampled(reader, direction)
     order = ranked(configurations(trials), direction)
     final = {finalist.configuration for finalist in finalists(trials, direction)}
     chosen = [c for c in order if c.id in final] if final else order[:_FINALISTS]

@@ -81,7 +81,7 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
         active = is_active(opened, reader)
         seconds = dict.fromkeys(Account, 0.0)
         counts = dict.fromkeys(Account, 0)
-        accounts = _accounts(trials, dict(reader.first_values()))
+        accounts = _accounts(trials, dict(reader.alike()))
         for trial in trials:
             if trial.seconds is None:
                 continue

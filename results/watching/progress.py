@@ -32,10 +32,11 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     `objective`, `direction`; `trials` (of the search and the baselines: `done`, `failed`, `running`, `planned`,
     `left`), `configurations` (searched), `epochs` (in all); `best` and `baseline` (the best of the searched ones
     and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
-    is better), `since_improved` (seconds since `best` last got better); `working_on` (unfinished trials: `trial`,
-    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `baseline`: whether it
-    is one, `score` in the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds,
-    `test`), `warnings` (the last five:
+    is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
+    searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
+    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `baseline`: whether it is one, `score` in
+    the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`), `warnings`
+    (the last five:
     `at`, `level`, `message`).
 
     Args:
@@ -73,6 +74,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "baseline": baseline and _described(baseline),
             "lead": _lead(best, baseline, direction),
             "since_improved": _since(found.improved, reader.meta("finished") or moment),
+            "hourly_gain": finite(reader.meta("hourly_gain")),
             "working_on": [_working(trial, moment) for trial in reader.some(found.open)],
             "winner": _winner(reader, objective, baseline),
             "warnings": [vars(event) for event in _warnings(reader.events())],

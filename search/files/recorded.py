@@ -169,6 +169,7 @@ _FACTS: dict[str, Check] = {
     "fixed_workers": _optional(whole),
     "work": _list(_fields({"what": text, "started": instant, "ended": instant})),
     "search_ended": text,
+    "hourly_gain": _optional(_real),
 }
 
 ESSENTIAL = frozenset({"objective", "data", "started", "phase"})

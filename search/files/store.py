@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from search.files import door, layout, recorded, storefile, summary
 from search.files.rows import Rows
 from search.files.summary import Ranked, Survey
 from search.record import jsondata
-from search.record.marks import Mark, best_first, mark, standings
+from search.record.marks import Mark, Standing, best_first, mark, standings
 from search.record.overview import Overview, overview
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 
@@ -163,6 +164,7 @@ class RunReader:
         self._kept: list[Trial] | None = None
         self._known: dict[str, Trial] = {}
         self._marks: list[Mark] | None = None
+        self._standings: dict[str, Standing] | None = None
         self._surveyed: tuple[Survey | None] | None = None
         self._connection = self._connect()
         self._table = Rows(self._connection, self._path, strict)
@@ -359,7 +361,7 @@ class RunReader:
         if rows is not None:
             with suppress(door.Damaged, TypeError):
                 return _names_by_rank(rows)
-        found = standings(self.marks())
+        found = self.standings()
         scored = best_first(found, direction)
         unscored = (name for name, one in found.items() if one.score is None)
         values = dict(self.first_values())
@@ -372,7 +374,27 @@ class RunReader:
             yield from ((trial.id, trial.values) for trial in self.trials() if trial.id == trial.configuration)
             return
         rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
-        yield from self._table.checked("trial", rows, lambda row: (row[0], door.hyperparameters("values", row[1])))
+        yield from self._table.checked("trial", rows, _id_and_values)
+
+    def alike(self) -> Iterator[tuple[str, Mapping[str, Scalar]]]:
+        """As `first_values`, at least for all configurations that have the same values as another one."""
+        if not self._is_long:
+            yield from self.first_values()
+            return
+        rows = self._table.rows("trial", ("position",), 'id, "values"', "id = configuration")
+        signs = [_sign(values) for _, values in rows]
+        often = Counter(signs)
+        doubtful = [row for row, sign in zip(rows, signs, strict=True) if sign is None or often[sign] > 1]
+        yield from self._table.checked("trial", doubtful, _id_and_values)
+
+    def standings(self) -> dict[str, Standing]:
+        """Configuration id to what is known of it in brief; see `search.record.marks.standings`."""
+        if self._standings is not None:
+            return self._standings
+        found = standings(self.marks())
+        if self._frozen:
+            self._standings = found
+        return found
 
     def oracle_state(self) -> dict[str, Any] | None:
         """What the oracle's `memory` gave at the last commit (its `get_state` in a store of version 1), or None."""
@@ -620,6 +642,17 @@ class _Unnamed(RunStore):
     """A store that is being made."""
 
     _file = "run.making"
+
+
+def _id_and_values(row: tuple[Any, ...]) -> tuple[str, Mapping[str, Scalar]]:
+    return row[0], door.hyperparameters("values", row[1])
+
+
+def _sign(values: Any) -> frozenset[str] | None:
+    """The same for equal values, in whatever order they stand and whether or not a whole number has a point."""
+    if not isinstance(values, str):
+        return None
+    return frozenset(values.replace(".0,", ",").replace(".0}", "}").strip("{}").split(","))
 
 
 def _names_by_rank(rows: list[tuple[str, Ranked]]) -> list[tuple[str, ...]]:

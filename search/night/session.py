@@ -280,7 +280,7 @@ class Session:
             self._runner.stop()
 
     def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
-        searching = Searching(self._spec, store, self._budget, observer)
+        searching = Searching(self._spec, store, self._budget, observer, data.info)
         executor = self._executor(crew, store, horizon, observer)
         with self._crewed(executor, store, observer) as runner:
             if store.meta("phase") == "search":

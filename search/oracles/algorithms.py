@@ -31,6 +31,7 @@ class _FreezeThaw(Algorithm):
     name = "freeze-thaw"
     multi_fidelity = True
     takes_evidence = True
+    foresees_gain = True
     open_ended = True
 
     def plan(
@@ -49,6 +50,7 @@ class _FreezeThaw(Algorithm):
 
 class _Bayesian(Algorithm):
     name = "bayesian"
+    foresees_gain = True
 
     def oracle(self, *, min_epochs: int, max_epochs: int, **arguments: Any) -> BaseOracle:
         from search.oracles.bayesian import BayesianOracle

@@ -17,6 +17,7 @@ from search.loop import housekeeping
 from search.loop.giving_up import Failures
 from search.loop.line import Line
 from search.loop.runner import Commit, Lesson
+from search.phases.gain import HourlyGain
 from search.phases.proposer import Proposal, Proposer
 from search.phases.schedule import planned
 from search.record.configuration import Configuration
@@ -123,12 +124,14 @@ class SearchSource(Source):
         self._failures = Failures()
         # What the last trials that began from scratch took for their first epoch, building included.
         self._first_epochs: deque[float] = deque(maxlen=_RECENT)
+        self._gain = HourlyGain(spec, proposer, store)
         self._unreported: str | None = None
         asked: list[str] = []
         for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
             self.standing.take(trial)
             self._searched += trial.kind is TrialKind.SEARCH
             self._learn_length(trial, trial.outcome)
+            self._gain.take(trial.outcome)
             if trial.outcome is not None and trial.state is not TrialState.RUNNING:
                 self._failures.add(trial.outcome, trial.finished)
             if trial.kind is not TrialKind.EVIDENCE:
@@ -169,10 +172,14 @@ class SearchSource(Source):
         if most is not None and self._searched >= most:
             self.ended = "max_trials"
             return None
+        if self._gain.too_little:
+            self.ended = "gain"
+            return None
         trial = self._proposed()
         if trial is None:
             self.ended = "exhausted"
             return None
+        self._gain.estimate(slots)
         self._searched += 1
         return self._begun(trial)
 
@@ -195,7 +202,11 @@ class SearchSource(Source):
 
     def tell(self) -> Lesson | None:
         # What would be told after the last question would be missing before the next one, if there comes to be one.
-        if self._line is None or self._line.first is None or self.ended in ("deadline", "max_trials", "failures"):
+        if (
+            self._line is None
+            or self._line.first is None
+            or self.ended in ("deadline", "max_trials", "failures", "gain")
+        ):
             return None
         trial = self.standing.trial(self._line.first)
         if trial is None or trial.state is TrialState.RUNNING or trial.outcome is None:
@@ -214,6 +225,7 @@ class SearchSource(Source):
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self.standing.take(replace(trial, state=state, outcome=outcome, oracle=None))
         self._learn_length(trial, outcome)
+        self._gain.take(outcome)
         self._failures.add(outcome)
         if self._disk is not None:
             self._disk.add(outcome)

@@ -118,7 +118,7 @@ class Engine:
         if self._ema:
             self._average = MovingAverage(self.model, self._ema)
 
-    def enter(self, epoch: int, rows: Rows, validation: Rows | None, check: Callable[[], None]) -> None:
+    def enter(self, epoch: int, rows: Rows, validation: Rows | None, check: Callable[[], None]) -> float:
         """Makes ready for an epoch, before its time counts.
 
         Args:
@@ -126,7 +126,11 @@ class Engine:
             rows: The training rows.
             validation: The rows that it will be evaluated on, if any.
             check: Called now and then where that takes long; it may raise to break it off.
+
+        Returns:
+            Seconds that went into what no later training of the run has to do again.
         """
+        return 0.0
 
     def train_epoch(self, rows: Rows, epoch: int, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Trains one epoch.

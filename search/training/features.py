@@ -50,6 +50,9 @@ class Features:
         run: The run directory.
         info: The rows.
         part: Gives the rows of a part by its name.
+
+    Attributes:
+        seconds: Spent on computing features, and on waiting for others who did.
     """
 
     def __init__(self, run: Path, info: DataInfo, part: Callable[[str], Rows]) -> None:
@@ -57,6 +60,7 @@ class Features:
         self._info = info
         self._part = part
         self._mapped: dict[Path, np.ndarray] = {}
+        self.seconds = 0.0
 
     def pooled(self, settings: Settings, rows: Rows, check: Check) -> Rows:
         """The rows, unchanged, as the head sees them."""
@@ -130,6 +134,7 @@ class Features:
         if all(place in self._mapped for place in places.values()):
             return
         folder = next(iter(places.values())).parent
+        started = time.perf_counter()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with _locked(folder / "lock", check):
@@ -137,6 +142,8 @@ class Features:
                     _write(places, count, compute())
         except OSError as error:
             raise DiskError(f"{folder}: the features cannot be written ({error.strerror or error})") from error
+        finally:
+            self.seconds += time.perf_counter() - started
 
     def _read(self, place: Path) -> np.ndarray:
         if place not in self._mapped:

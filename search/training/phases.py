@@ -82,8 +82,9 @@ class TwoPhases:
         self._phase: _Phase | None = None
         self._state: dict[str, list[np.ndarray]] | None = None
 
-    def enter(self, epoch: int, rows: Rows, validation: Rows | None, check: Check) -> None:
+    def enter(self, epoch: int, rows: Rows, validation: Rows | None, check: Check) -> float:
         """As `Engine.enter`: the phase of the epoch, and the features that it needs."""
+        before = self._features.seconds
         if self._phase is None and self._state is not None:
             self._phase = self._begun(int(self._state["phase"][0]), rows, check)
             self._phase.engine.restore(self._state)
@@ -98,6 +99,7 @@ class TwoPhases:
                 variable.value.assign(value)
         if validation is not None:
             self._phase.plain(validation, check)
+        return self._features.seconds - before
 
     def train_epoch(self, rows: Rows, epoch: int, checkpoint: Check = lambda: None) -> dict[str, float]:
         """As `Engine.train_epoch`, after `enter`."""

@@ -260,8 +260,8 @@ class _Training:
                 raise _BrokenOff(why)
 
         started = time.perf_counter()
-        engine.enter(len(self._curve) + 1, train, validation, check)
-        self._build_seconds += time.perf_counter() - started
+        once = engine.enter(len(self._curve) + 1, train, validation, check)
+        self._build_seconds += time.perf_counter() - started - once
 
     def _require_reported(self, epoch: Epoch) -> None:
         missing = stopping.unreported(self._job.objective, self._settings.training, list(epoch.metrics))

@@ -14,7 +14,7 @@ import keras
 from spaces.backbones.loading import leaves
 
 # A later cut saves more work; one that takes more room than this many times the smallest one is not worth it.
-_ROOM = 2.5
+_ROOM = 1.6
 
 
 @dataclass(frozen=True)

@@ -90,11 +90,10 @@ def _headless(model: Any, path: str) -> keras.Model:
     if len(shape) != 4 or shape[3] not in (1, 3):
         raise DataError(f"{path}: takes inputs of shape {shape[1:]}; a backbone takes images with 1 or 3 channels last")
     last = model.layers[-1]
-    if type(last).__name__ in _POOLINGS:
-        model = keras.Model(model.inputs, last.input, name=model.name)
-    if len(model.output_shape) != 4:
+    pooled = type(last).__name__ in _POOLINGS
+    if not pooled and len(model.output_shape) != 4:
         raise DataError(f"{path}: {_head(model)}")
-    return model
+    return keras.Model(model.inputs[0], last.input if pooled else model.outputs[0], name=model.name)
 
 
 def _head(model: Any) -> str:

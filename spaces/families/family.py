@@ -47,6 +47,7 @@ class Family:
             which values they ask for. They are trained in worker processes.
         scales_targets: Whether a regression is learnt on the scale that `DataInfo.target` names, its models ending in
             `spaces.loss.output_scaling`.
+        own_pixels: Whether its models bring pixels to a scale of their own, whatever that of the data is.
         one_process: Whether one training at a time uses all cores as well as several do, and shares what it has made.
         two_phases: Whether its trainings may begin with a frozen backbone, so that `training.frozen_epochs` and
             `fine_tune_rate` may have an effect.
@@ -59,6 +60,7 @@ class Family:
     added: ClassVar[Mapping[str, Value]] = {}
     users_code: ClassVar[bool] = False
     scales_targets: ClassVar[bool] = False
+    own_pixels: ClassVar[bool] = False
     one_process: ClassVar[bool] = False
     two_phases: ClassVar[bool] = False
 

@@ -92,11 +92,8 @@ class PretrainedModel(ModelSection):
         if self.augmentation_copies is not None and self.augmentation == Augmentation():
             raise refuse("has no effect: it needs augmentation", "augmentation_copies")
         if self.augmentation.mixup is not None:
-            raise refuse(
-                "is not known to family pretrained, which computes features once for each image",
-                "augmentation",
-                "mixup",
-            )
+            message = "has no effect: family pretrained computes the features of every image by itself"
+            raise refuse(message, "augmentation", "mixup")
         return self
 
 
@@ -128,6 +125,7 @@ class _Pretrained(Layered):
     name = "pretrained"
     section = PretrainedModel
     channels = True
+    own_pixels = True
     one_process = True
     two_phases = True
     stacks: ClassVar = {"dense_units": "dense_layers"}

@@ -94,7 +94,7 @@ class _Random(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, images: Any, training: bool = False) -> Any:
         """The images, while training changed at random."""
-        return self._changed(images) if training else images
+        return self._changed(tf.cast(images, self.compute_dtype)) if training else images
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         """That of the input."""

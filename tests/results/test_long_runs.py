@@ -99,7 +99,7 @@ def test_a_sample_has_the_best_the_baselines_and_what_was_trained_again(make_run
     run = make_run(configurations=60, failures=FAILURES)
     with RunReader(run) as reader:
         whole = reader.trials()
-        found = sampled(reader, reader.marks(), "max")
+        found = sampled(reader, "max")
         final = {t.configuration for t in whole if t.kind in (TrialKind.CANDIDATE, TrialKind.WINNER)}
     shown = {trial.configuration for trial in found}
     best = [str(row["name"]) for row in ranking(run).rows][:4]

@@ -55,6 +55,15 @@ def test_running(make_run: MakeRun) -> None:
         assert part in text
 
 
+def test_what_another_hour_is_expected_to_bring(make_run: MakeRun) -> None:
+    state = results.status(make_run(running=True, meta={"hourly_gain": 0.0123}), now=STARTED + 100)
+    assert state["hourly_gain"] == 0.0123
+    assert "another hour expected to bring 0.0123" in " ".join(printed(state).split())
+    unknown = results.status(make_run("other", running=True), now=STARTED + 100)
+    assert unknown["hourly_gain"] is None
+    assert "another hour" not in printed(unknown)
+
+
 def test_since_improved_counts_from_the_best_trial(make_run: MakeRun) -> None:
     run = make_run(running=True)
     early = results.status(run, now=STARTED + 50)["since_improved"]

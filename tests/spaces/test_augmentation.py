@@ -258,3 +258,26 @@ def test_rows_that_turn_out_to_be_a_table_are_told_so(tensorflow: None) -> None:
     with pytest.raises(ValueError, match=r"augmentation changes images, but the data are a table"):
         spaces.count_parameters(made, TABLE)
     assert spaces.count_parameters(spaces.configure(loaded("mlp", {"shift": 0.0}), {}), TABLE) > 0
+
+
+def test_family_pretrained_has_them_all_but_mixup() -> None:
+    space: dict[str, Any] = {"name": "x", "data": {"source": "digits"}, "training": {"epochs": 1}}
+    model: dict[str, Any] = {"family": "pretrained", "backbone": "efficientnet-b0"}
+    changes = {name: value for name, value in EVERY.items() if name != "mixup"}
+    made = spaces.configure(spaces.load({**space, "model": {**model, "augmentation": changes}}), {})
+    assert {name: made.model[f"augmentation_{name}"] for name in changes} == changes
+    assert spaces.Settings.from_json(made.to_json()) == made
+    with pytest.raises(spaces.SpaceError, match=r"model\.augmentation\.mixup: has no effect: family pretrained"):
+        spaces.load({**space, "model": {**model, "augmentation": EVERY}})
+
+
+def test_whole_numbers_are_changed_as_numbers(tensorflow: None) -> None:
+    from spaces.families.random_layers import RandomCutout, RandomLight, RandomPlacement
+
+    images = np.full((4, 6, 6, 1), 100, np.uint8)
+    for layer in (
+        RandomPlacement("both", 0.2, "a"),
+        RandomLight(9.0, 0.2, (0.0, 255.0), "b"),
+        RandomCutout(0.3, (0.0,), "c"),
+    ):
+        assert layer(images, training=True).dtype == "float32"

@@ -141,6 +141,32 @@ def test_a_finite_space_is_used_up_and_the_search_stops(name, loop):
 
 
 @pytest.mark.parametrize("name", ALGORITHMS.names())
+def test_what_is_not_allowed_is_never_proposed(name, loop):
+    searched = make(name, loop.space())
+    searched.only(lambda values: values["layers"] == 1 and values["optimizer"] == "sgd")
+    proposals = loop.drive(searched, 16)
+    assert len(proposals) == 16
+    assert {(values["layers"], values["optimizer"]) for values in proposals} == {(1, "sgd")}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS.names())
+def test_a_finite_space_is_used_up_as_far_as_it_is_allowed(name, loop):
+    searched = make(name, loop.small_space(), max_trials=1000)
+    searched.only(lambda values: values["kind"] == "wide")
+    proposals = loop.drive(searched, 1000, scorer=loop.flat)
+    assert len({configuration(v) for v in proposals}) == 2
+    assert loop.ask(searched).status == "STOPPED"
+
+
+@pytest.mark.parametrize("name", ALGORITHMS.names())
+def test_where_nothing_is_allowed_training_says_so(name, loop):
+    for space in (loop.small_space(), loop.space()):
+        searched = make(name, space)
+        searched.only(lambda values: False)
+        assert loop.ask(searched).status == "RUNNING"
+
+
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_max_trials_stops_the_search(name, loop):
     searched = make(name, loop.space(), max_trials=7)
     assert len(loop.drive(searched, 100)) == 7

@@ -1,7 +1,7 @@
 """Trains configurations one after the other on shared compiled functions, and each again on a model of its own.
 
-Run as a program by `test_reuse.py`, because op determinism, once on, stays on in a process. Prints a JSON list, one
-object for each configuration.
+Run as a program by `test_reuse.py`, because op determinism, once on, stays on in a process. Takes the names of cases;
+without any it is all of them. Prints a JSON list, one object for each configuration.
 """
 
 from __future__ import annotations
@@ -142,8 +142,9 @@ def main() -> None:
         state = engine.state()
         return curve, first, state["weights"] + state["optimizer"]
 
-    networks, models, found = Networks(data.info, None), set(), []
-    for seed, (name, settings) in enumerate(cases()):
+    networks, models, found = Networks(data.info), set(), []
+    chosen = [(name, settings) for name, settings in cases() if name in (sys.argv[1:] or [name])]
+    for seed, (name, settings) in enumerate(chosen):
         parameters = spaces.count_parameters(settings, data.info)
         engine = networks.engine(settings, seed, train, parameters)
         new = id(engine) not in models
@@ -154,7 +155,7 @@ def main() -> None:
         expected_curve, expected_first, expected_last = trained(keras_model)
         like_keras = _close(curve, expected_curve, 0.05 if "bfloat16" in name else 1e-3)
         if has_operations_of_its_own(name):
-            alone = Networks(data.info, None).engine(settings, seed, train, parameters)
+            alone = Networks(data.info).engine(settings, seed, train, parameters)
             expected_curve, expected_first, expected_last = trained(alone)
         found.append(
             {

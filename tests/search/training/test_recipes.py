@@ -54,7 +54,9 @@ def engine_of(settings: Settings, data: spaces.Dataset) -> tuple[Any, Any]:
     return engine, rows
 
 
-@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize(
+    "name", [name if name == "all together" else pytest.param(name, marks=pytest.mark.night) for name in RECIPES]
+)
 def test_two_epochs_and_four_more_are_six_bit_for_bit(name, tmp_path, digits):
     """The rest is trained by a trainer that knows nothing of the first part but its files."""
     from search.clock import SystemClock
@@ -145,6 +147,7 @@ def test_the_rate_runs_over_all_updates_of_all_epochs(digits):
     )
 
 
+@pytest.mark.night
 def test_a_residual_network_learns_in_bfloat16_as_it_does_in_float32(digits):
     model = {
         "family": "cnn", "block": "residual", "blocks": 1, "filters": 8, "convolutions": 2, "batch_normalization": True,
