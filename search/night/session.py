@@ -13,7 +13,7 @@ from search.budget import Budget
 from search.errors import RunError
 from search.executors import Executor, shared_data
 from search.files import atomic, layout
-from search.files.agreement import require_agreement
+from search.files.checked.agreement import require_agreement
 from search.files.lock import RunLock
 from search.files.rundir import Run, open_run, require_inside
 from search.files.store import RunReader, RunStore
