@@ -11,8 +11,9 @@ BIN := $(VENV)/bin
 search: $(INSTALLED)
 	$(BIN)/python run_search.py run
 
+# Tests of one file stay in one process: they share what was trained for them.
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "not night" --durations=10
+	$(BIN)/python -m pytest -m "not night" -n auto --maxprocesses 4 --dist loadfile --durations=10
 
 test-night: $(INSTALLED)
 	$(BIN)/python -m pytest -m night --durations=10

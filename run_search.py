@@ -15,7 +15,7 @@ if __name__ == "__main__" and os.path.realpath(sys.path[0]) == os.path.dirname(o
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ import nightshift
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _WATCH_SECONDS = 2.0
+# A night that has loaded TensorFlow and its data, and begun.
+_BEGIN_SECONDS = 60.0
 # A budget counts from here: what the command itself takes to load belongs to it.
 _BEGAN = time.monotonic()
 
@@ -55,6 +57,7 @@ Workers = Annotated[str, typer.Option(metavar="N|auto", help="Worker processes; 
 OnFinish = Annotated[
     str | None, typer.Option(metavar="CMD", help="Shell command to call at the end; facts are in NIGHTSHIFT_*.")
 ]
+Detach = Annotated[bool, typer.Option("--detach", help="Go on in the background, also when this terminal is closed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; with an unexpected error, its traceback.")]
 Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="rich for people, json for programs.")]
@@ -91,6 +94,7 @@ def run(
     on_finish: OnFinish = None,
     no_check: Annotated[bool, typer.Option("--no-check", help="Begin without building the models first.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the resolved space and train nothing.")] = False,
+    detach: Detach = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -113,8 +117,11 @@ def run(
         import search
         from search.api import going_on, new_directory
 
-        _load_tensorflow()
         directory = fork or run_dir or new_directory(spec)
+        if detach:
+            _detach(directory, () if run_dir is not None else ("--run-dir", str(directory)))
+            return
+        _load_tensorflow()
         allowed = going_on(directory, allowed)
         count = _workers(workers)
 
@@ -143,6 +150,7 @@ def resume(
     until: Until = None,
     workers: Workers = "auto",
     on_finish: OnFinish = None,
+    detach: Detach = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -154,6 +162,9 @@ def resume(
         found = search.open_run(run)
         spec, allowed = found.spec, going_on(run, _budget(budget, until))
         _announce(spec)
+        if detach:
+            _detach(run)
+            return
         _load_tensorflow()
         count = _workers(workers)
 
@@ -254,7 +265,13 @@ def table(
 
         _expect_many_records()
         found = epoch_table(runs) if epochs else ranking(runs, None if where or sort else top)
-        chosen = found.select(where=where, sort=sort, top=top, columns=columns.split(",") if columns else None)
+        chosen = found.select(
+            where=where,
+            sort=sort,
+            top=top,
+            columns=columns.split(",") if columns else None,
+            finalists=format in (None, "rich") and output is None,
+        )
         write(chosen, _out(), format, output, notes=not quiet)
 
 
@@ -300,7 +317,9 @@ def compare(
 def export(
     run: RunArgument,
     trial: Annotated[str | None, typer.Option(help="A configuration of the table instead of the winner.")] = None,
-    formats: Annotated[str | None, typer.Option(help="keras, h5, savedmodel, onnx, tflite; by commas.")] = None,
+    formats: Annotated[
+        str | None, typer.Option(help="keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8; by commas.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write instead of the run's export/.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -553,6 +572,20 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
         raise typer.Exit(FAILED)
 
 
+def _detach(directory: Path, more: Sequence[str] = ()) -> None:
+    """Starts this same command in the background; standard output says where to look at it."""
+    from search.files import layout
+    from search.night import detached
+    from spaces import launch
+
+    arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
+    process = detached.start(launch.command("run_search", *arguments, *more), directory, _BEGIN_SECONDS)
+    print(f"process {process} goes on in {directory}")
+    print(f"  run-search status {directory} --watch")
+    print(f"  tail -f {directory / layout.LOG}")
+    print(f"  kill {process}    saves and stops; run-search resume {directory} goes on")
+
+
 def _export(run: Path, trial: str | None, formats: str | None, output: Path | None, quiet: bool) -> bool:
     import results
 
@@ -630,11 +663,11 @@ def _harmless(message: str) -> str:
 
 
 def _out() -> Console:
-    return Console(highlight=False)
+    return Console(emoji=False, highlight=False)
 
 
 def _err() -> Console:
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, emoji=False, highlight=False)
 
 
 if __name__ == "__main__":

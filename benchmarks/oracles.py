@@ -12,6 +12,7 @@ configurations): 0 is the best, 1 what chance gives. Prints a table of mean regr
 """
 
 import argparse
+import heapq
 import importlib.util
 import json
 import logging
@@ -22,6 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +44,9 @@ BUDGETS = (2, 5, 10, 20, 40)
 
 Accounting = Iterator[tuple[float, float, float]]
 """Per trial: epochs paid, best score observed in them, and the configuration's score; more is better."""
+
+Method = Callable[..., Accounting]
+"""Runs on a task, from a seed; the oracles of Keras Tuner also with several workers."""
 
 
 class Task(Protocol):
@@ -101,10 +106,31 @@ def _paid(task: Task, values: dict[str, Any], epochs: int) -> float:
     return epochs * (task.seconds(values) or 1.0)
 
 
-def kt_oracle(make: Callable[..., Any]) -> Callable[[Task, int], Accounting]:
-    """A method that runs a `keras_tuner.Oracle`."""
+@dataclass(frozen=True)
+class _Training:
+    """What a trial costs, and what is observed of each epoch from 1, with its seconds; of a failed one nothing."""
 
-    def run(task: Task, seed: int) -> Accounting:
+    paid: float
+    observed: dict[int, float]
+    seconds: dict[int, float]
+
+
+def _trained(task: Task, values: dict[str, Any]) -> _Training:
+    start, end = values.get("tuner/initial_epoch", 0), values.get("tuner/epochs", EPOCHS)
+    curve, seconds = task.curve(values), task.seconds(values)
+    if curve is None:
+        return _Training(seconds or 1.0, {}, {})
+    # A training that stopped before is begun and stops again at once.
+    epochs = range(start + 1, max(start + 1, min(end, len(curve))) + 1)
+    observed = {epoch: float(curve[min(epoch, len(curve)) - 1]) for epoch in epochs}
+    timed = {} if seconds is None else dict.fromkeys(epochs, seconds)
+    return _Training(len(epochs) * (seconds or 1.0), observed, timed)
+
+
+def kt_oracle(make: Callable[..., Any]) -> Method:
+    """A method that runs a `keras_tuner.Oracle`: each of the workers asks for a trial as soon as its last one ends."""
+
+    def run(task: Task, seed: int, workers: int = 1) -> Accounting:
         import keras_tuner
         from keras_tuner.src.engine.metrics_tracking import MetricObservation
 
@@ -113,35 +139,33 @@ def kt_oracle(make: Callable[..., Any]) -> Callable[[Task, int], Accounting]:
         oracle.verbose = 0
         oracle._save_trial, oracle.save = (lambda *_: None), (lambda *_: None)
         sign = 1 if task.direction == "max" else -1
+
+        running: list[tuple[float, int, Any, _Training]] = []
+        now, asked = 0.0, 0
         while True:
-            trial = oracle.create_trial("worker")
-            if trial.status != "RUNNING":
+            while len(running) < workers:
+                trial = oracle.create_trial(f"worker-{asked}")
+                if trial.status != "RUNNING":
+                    break
+                training = _trained(task, trial.hyperparameters.values)
+                heapq.heappush(running, (now + training.paid, asked, trial, training))
+                asked += 1
+            if not running:
                 return
-            values = trial.hyperparameters.values
-            start, end = values.get("tuner/initial_epoch", 0), values.get("tuner/epochs", EPOCHS)
-            curve, seconds = task.curve(values), task.seconds(values)
-            if curve is None:
-                trial.status = "FAILED"
-                oracle.end_trial(trial)
-                yield _paid(task, values, 1), -math.inf, -math.inf
-                continue
-            # A training that stopped before is begun and stops again at once.
-            reached = max(start + 1, min(end, len(curve)))
+            now, _, trial, training = heapq.heappop(running)
             report = oracle.trials[trial.trial_id].metrics
-            told = [(epoch, float(curve[min(epoch, len(curve)) - 1])) for epoch in range(start + 1, reached + 1)]
             # All at once: every single `update_trial` costs Keras Tuner two milliseconds.
-            report.register("val_accuracy", direction=task.direction)
-            report.set_history("val_accuracy", [MetricObservation(score, step=epoch) for epoch, score in told])
-            if seconds is not None:
-                report.register("seconds_per_epoch", direction="min")
-                report.set_history("seconds_per_epoch", [MetricObservation(seconds, step=epoch) for epoch, _ in told])
-            trial.status = "COMPLETED"
+            for name, direction, told in (
+                ("val_accuracy", task.direction, training.observed),
+                ("seconds_per_epoch", "min", training.seconds),
+            ):
+                if told:
+                    report.register(name, direction=direction)
+                    report.set_history(name, [MetricObservation(value, step=epoch) for epoch, value in told.items()])
+            trial.status = "COMPLETED" if training.observed else "FAILED"
             oracle.end_trial(trial)
-            yield (
-                _paid(task, values, reached - start),
-                (sign * curve[start:reached]).max(initial=-math.inf),
-                task.score(values),
-            )
+            best = max((sign * value for value in training.observed.values()), default=-math.inf)
+            yield training.paid, best, task.score(trial.hyperparameters.values)
 
     return run
 
@@ -167,11 +191,14 @@ def _stock(name: str, **options: Any) -> Callable[..., Any]:
     return make
 
 
-def optuna_study(sampler: str, pruner: str | None = None) -> Callable[[Task, int], Accounting]:
+def optuna_study(sampler: str, pruner: str | None = None) -> Method:
     """A method that runs an Optuna study; a pruner is asked after every epoch."""
 
-    def run(task: Task, seed: int) -> Accounting:
+    def run(task: Task, seed: int, workers: int = 1) -> Accounting:
         import optuna
+
+        if workers != 1:
+            raise ValueError("a study is optimised by one worker here")
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         pruners = {
@@ -226,7 +253,7 @@ def _suggested(trial: Any, space: Any) -> dict[str, Any]:
     return values
 
 
-METHODS: dict[str, Callable[[Task, int], Accounting]] = {
+METHODS: dict[str, Method] = {
     "random": kt_oracle(_ours("random")),
     "Keras Tuner Hyperband": kt_oracle(_stock("HyperbandOracle", max_epochs=52, factor=3, hyperband_iterations=100)),
     "Keras Tuner Bayesian": kt_oracle(_stock("BayesianOptimizationOracle", max_trials=1000)),
@@ -250,7 +277,13 @@ def _task(name: str, seed: int, folder: Path, cache: Path) -> tuple[Task, lcbenc
 
 
 def regrets(
-    method: str, name: str, seed: int, folder: Path, cache: Path, budgets: Sequence[int] = BUDGETS
+    method: str,
+    name: str,
+    seed: int,
+    folder: Path,
+    cache: Path,
+    budgets: Sequence[int] = BUDGETS,
+    workers: int = 1,
 ) -> list[float]:
     """Regret of one search at each budget; 1 where no configuration had ended yet.
 
@@ -260,14 +293,15 @@ def regrets(
         seed: of the search, and of a problem's noise.
         folder: where the LCBench surrogate lies; not read for a problem.
         cache: where the scales of LCBench's tasks are kept.
-        budgets: in full trainings.
+        budgets: in full trainings, all workers together.
+        workers: that train at the same time.
     """
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     task, scale = _task(name, seed, folder, cache)
     limits = [budget * EPOCHS for budget in budgets]
     found, spent, observed, regret = [], 0.0, -math.inf, 1.0
-    for epochs, seen, score in METHODS[method](task, seed):
+    for epochs, seen, score in METHODS[method](task, seed, workers):
         spent += epochs
         while len(found) < len(limits) and spent > limits[len(found)]:
             found.append(regret)
@@ -315,6 +349,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="TASK", help="these of the tasks")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds a task")
+    parser.add_argument("--workers", type=int, default=1, help="that train at the same time; not for Optuna")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path("build/lcbench"), help="where the tasks' scales are kept")
     parser.add_argument("--json", type=Path, default=Path("build/oracles.json"))
@@ -334,7 +369,7 @@ def main() -> None:
             begin = time.monotonic()
             jobs = {
                 name: [
-                    pool.submit(regrets, method, name, seed, options.surrogate, options.cache)
+                    pool.submit(regrets, method, name, seed, options.surrogate, options.cache, workers=options.workers)
                     for seed in range(options.seeds)
                 ]
                 for name in names

@@ -13,6 +13,7 @@ from search import resume
 
 if TYPE_CHECKING:
     from search import Budget, Run
+    from search.executors import MakeExecutor
     from search.loop.observer import Observer
 
 __all__ = ["resume", "run"]
@@ -31,6 +32,7 @@ def run(
     fork: str | Path | None = None,
     check: bool = True,
     observers: Sequence[Observer] = (),
+    executor: MakeExecutor | None = None,
 ) -> Run:
     """Searches a space, retrains the best and measures the winner; `report` and `export` are calls of their own.
 
@@ -54,6 +56,7 @@ def run(
             evidence by a new run of this space.
         check: Whether to build the smallest, the largest, some sampled models and the baselines first.
         observers: Are told what happens.
+        executor: Makes what trains the trials, of a `search.executors.Place`; None: this machine does.
 
     Returns:
         The run; its store's `exit` is `done` or `interrupted`.
@@ -84,5 +87,6 @@ def run(
         fork=fork,
         check=check,
         observers=observers,
+        executor=executor,
         name=str(space) if isinstance(space, str | os.PathLike) else spec.name,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,9 +17,11 @@ from search.files.rundir import Run, open_run
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations
 from search.record.marks import COUNTED, best_first
+from search.record.standing import answers_both_ways
 from search.record.trial import Checkpoint, Trial, TrialKind
 from spaces import DataInfo, Settings
 from spaces.backend import load_tensorflow
+from spaces.families import family_of
 
 if TYPE_CHECKING:
     import keras
@@ -42,7 +44,7 @@ class TrainedModel:
     Attributes:
         trial: The trial that trained it last.
         checkpoint: Its weights.
-        role: What it is in the run: the retrained winner, the best configuration of a search that has no winner yet,
+        role: What it is in the run: the winner, the best configuration of a search that has no winner yet,
             or a configuration, baseline or candidate that was asked for by its id.
     """
 
@@ -81,7 +83,9 @@ def model_of(run: Run | str | Path, trial: str | None) -> keras.Model:
     """
     opened = open_run(run)
     with opened.read() as reader:
-        return rebuild(opened.directory, data_info(reader), find_model(reader, trial))
+        found = find_model(reader, trial)
+        both_ways = answers_both_ways(opened.spec, found.trial)
+        return rebuild(opened.directory, data_info(reader), found, both_ways)
 
 
 def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
@@ -113,13 +117,14 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
     return model
 
 
-def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model:
+def rebuild(directory: Path, info: DataInfo, model: TrainedModel, both_ways: bool) -> keras.Model:
     """Builds the model and sets its weights.
 
     Args:
         directory: The run directory.
         info: The run's data.
         model: What `find_model` gave.
+        both_ways: Whether it averages over an image and its mirror image.
 
     Raises:
         ResultError: The checkpoint is missing or damaged, or the architecture cannot be built again or has other
@@ -127,8 +132,9 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
         RunError: The space file of the run does not give the settings that were recorded.
     """
     require_agreement(Run(directory), [model.trial])
+    _require_files(Run(directory))
     load_tensorflow()
-    from spaces import build_model
+    from spaces.model import build_model, set_weights
 
     try:
         weights = checkpoints.read(directory, model.checkpoint)["weights"]
@@ -138,13 +144,28 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel) -> keras.Model
             "choose another trial; `resume` trains a winner or a baseline again whose checkpoint is lost"
         ) from error
     try:
-        built = build_model(Settings.from_json(model.trial.settings).trained(), info)
+        settings = Settings.from_json(model.trial.settings).trained()
+        built = build_model(settings, info)
         if not built.built:  # a model class of the user's own makes its weights when it sees a row
             built(np.zeros((1, *info.input_shape), np.float32))
-        built.set_weights(weights)
+        set_weights(built, weights)
+        if both_ways:
+            from spaces.mirrored import mirrored
+
+            built = mirrored(built, settings, info)
     except Exception as error:  # a `python` family runs the user's code, which may raise anything
         raise ResultError(f"the model of {model.trial.id!r} cannot be built again: {error}") from error
     return built
+
+
+def _require_files(run: Run) -> None:
+    """A model is not made of a file that has changed since."""
+    with run.read() as reader:
+        recorded = reader.meta("files", {})
+    spec = run.spec if recorded else None
+    for file, digest in family_of(spec.model).files(spec).items() if spec is not None else ():
+        if recorded.get(file, digest) != digest:
+            raise ResultError(f"{file}: is not the file that this run began with; its models cannot be built again")
 
 
 def data_info(reader: RunReader) -> DataInfo:
@@ -164,7 +185,8 @@ def data_info(reader: RunReader) -> DataInfo:
 
 def _winner(reader: RunReader) -> TrainedModel | None:
     trial = reader.trial(reader.meta("winner") or "")
-    return None if trial is None else _of_trial(trial)
+    found = None if trial is None else _of_trial(trial)
+    return None if found is None else replace(found, role="winner")
 
 
 def _best_so_far(reader: RunReader) -> TrainedModel:

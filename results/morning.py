@@ -14,6 +14,7 @@ from results.watching.ledger import Account, booked
 from search.budget import Budget
 from search.errors import DiskError, RunError
 from search.files import layout
+from search.files.log import Log
 from search.files.rundir import Run
 from search.files.store import RunStore
 from spaces import DataError, SpaceError
@@ -91,6 +92,7 @@ def night(
     try:
         steps.export()
         page = steps.report()
+        steps.end()
     except KeyboardInterrupt:
         _finish(run.directory, budget, "interrupted", None, steps.problems, on_finish)
         raise
@@ -135,14 +137,28 @@ class _Steps:
         left = self._budget.left
         return math.inf if left is None else left - _END_SECONDS
 
+    def end(self) -> None:
+        """Nothing more follows: the run is done."""
+        self._note(None, "done, with problems" if self.problems else "done")
+
     @contextlib.contextmanager
     def _step(self, name: str, account: Any) -> Any:
+        self._note(name, f"phase {name}")
         try:
             with booked(self._directory, account, self._budget.clock):
                 yield
         except Exception as error:
             expected = type(error).__module__.split(".")[0] in ("results", "search", "spaces")
             self._problem(f"{name}: {error}" if expected else f"{name}: unexpected {type(error).__name__}: {error}")
+
+    def _note(self, step: str | None, line: str) -> None:
+        """For those who look at the run meanwhile; without it the night is as good."""
+        with contextlib.suppress(DiskError, RunError, OSError):
+            with RunStore(self._directory) as store:
+                store.put_meta(morning=step)
+            log = Log(self._directory, self._budget.clock)
+            log.line(line)
+            log.close()
 
     def _problem(self, text: str) -> None:
         self.problems.append(text)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from results.reporting.words import duration
+from results.text import plural
 from results.watching.progress import status
 from search.files.rundir import Run
 
@@ -18,8 +19,9 @@ _PREFIX = "NIGHTSHIFT_"
 def facts(run: Run | str | Path, reason: str, report: Path | None, late: float = 0.0) -> dict[str, str]:
     """What the command finds in its environment.
 
-    `NIGHTSHIFT_HEADLINE` (one sentence), `NIGHTSHIFT_SCORE`, `NIGHTSHIFT_DIFFERENCE` (to the best baseline; above 0
-    is better), `NIGHTSHIFT_REPORT` (its path), `NIGHTSHIFT_RUN` (the run directory), `NIGHTSHIFT_EXIT` (done,
+    `NIGHTSHIFT_HEADLINE` (one sentence), `NIGHTSHIFT_SCORE` (of the winner, or of the best while there is no winner),
+    `NIGHTSHIFT_DIFFERENCE` (of that to the best baseline; above 0 is better), `NIGHTSHIFT_TEST` (the winner's on the
+    test part), `NIGHTSHIFT_REPORT` (its path), `NIGHTSHIFT_RUN` (the run directory), `NIGHTSHIFT_EXIT` (done,
     interrupted or failed). What is not known is empty.
 
     Args:
@@ -33,6 +35,7 @@ def facts(run: Run | str | Path, reason: str, report: Path | None, late: float =
         f"{_PREFIX}HEADLINE": f"{directory.name} {reason}",
         f"{_PREFIX}SCORE": "",
         f"{_PREFIX}DIFFERENCE": "",
+        f"{_PREFIX}TEST": "",
         f"{_PREFIX}REPORT": "" if report is None else str(report.resolve()),
         f"{_PREFIX}RUN": str(directory.resolve()),
         f"{_PREFIX}EXIT": reason,
@@ -40,10 +43,12 @@ def facts(run: Run | str | Path, reason: str, report: Path | None, late: float =
     # Somebody waits for this call: it comes also where the run itself can no longer be read.
     with contextlib.suppress(Exception):
         state = status(run)
-        best, lead = state["best"], state["lead"]
+        shown = state["winner"] or state["best"] or {"score": None}
+        lead = shown.get("lead", state["lead"])
         told[f"{_PREFIX}HEADLINE"] = headline(state, reason, late)
-        told[f"{_PREFIX}SCORE"] = "" if best is None else repr(best["score"])
+        told[f"{_PREFIX}SCORE"] = "" if shown["score"] is None else repr(shown["score"])
         told[f"{_PREFIX}DIFFERENCE"] = "" if lead is None else repr(lead)
+        told[f"{_PREFIX}TEST"] = "" if shown.get("test") is None else repr(shown["test"])
     return told
 
 
@@ -65,9 +70,19 @@ def headline(state: dict[str, Any], reason: str, late: float = 0.0) -> str:
     best = state["best"] or state["baseline"]
     if best is None:
         return f"{state['name']} {reason}: no configuration has a score{behind}"
-    text = f"{state['name']} {reason}: best {state['objective']} {best['score']:.4f} ({best['name']})"
-    if lead is not None:
-        text += f", {lead:+.4f} to the best baseline"
-    if winner and winner["test"] is not None:
-        text += f", test {winner['test']:.4f}"
-    return text + behind
+    text = f"{state['name']} {reason}: "
+    if winner is None:
+        text += f"best {state['objective']} {best['score']:.4f} ({best['name']})"
+        return text + ("" if lead is None else f", {lead:+.4f} to the best baseline") + behind
+    text += f"winner {winner['name']}{' (a baseline)' if winner['baseline'] else ''}"
+    measured = []
+    if winner["score"] is not None:
+        measured.append(f"{state['objective']} {winner['score']:.4f} in the search")
+    if winner["retrained"] is not None:
+        over = "as mean over" if winner["seeds"] > 1 else "over"
+        measured.append(f"{winner['retrained']:.4f} {over} {plural(winner['seeds'], 'fresh seed')}")
+    if winner["test"] is not None:
+        measured.append(f"test {winner['test']:.4f}")
+    if not winner["baseline"] and winner["lead"] is not None:
+        measured.append(f"{winner['lead']:+.4f} to the best baseline in the search")
+    return ", ".join([text, *measured]) + behind

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import spaces
 from search.budget import Budget, Deadline
 from search.errors import RunError
+from search.executors import MakeExecutor
+from search.executors.here import executor_here
 from search.files import layout
 from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
+from search.night.crew import Crew
 from search.night.session import Options, Session
 from search.phases.schedule import planned
 from spaces import SearchSpec
+from spaces.families import family_of
 
 
 def run(
@@ -29,6 +34,7 @@ def run(
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
     name: str | None = None,
+    executor: MakeExecutor | None = None,
 ) -> Run:
     """Searches a space, retrains the best and measures the winner.
 
@@ -47,6 +53,8 @@ def run(
         observers: Are told what happens.
         command: The command line, for the record.
         name: How the space was named by the user, for the record; by default as `space` says.
+        executor: Makes what trains the trials, of a `search.executors.Place`; None: this process or workers on this
+            machine.
 
     Returns:
         The run; its store's `exit` is `done` or `interrupted`.
@@ -67,9 +75,9 @@ def run(
     _require_an_end(spec, allowed)
     if name is None:
         name = space.name if isinstance(space, SearchSpec) else str(space)
-    return Session(
-        directory, spec, Options(allowed, _workers(spec, workers), origin, check, command, name), observers
-    ).go()
+    options = Options(allowed, _workers(spec, workers), origin, check, command, name)
+    crew = partial(Crew, make_executor=executor or executor_here)
+    return Session(directory, spec, options, observers, crew).go()
 
 
 def resume(
@@ -81,6 +89,7 @@ def resume(
     workers: int | None = None,
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
+    executor: MakeExecutor | None = None,
 ) -> Run:
     """Goes on with an interrupted run. A run that is done is left as it is.
 
@@ -98,16 +107,19 @@ def resume(
         searching = reader.meta("phase") == "search"
     if searching:
         _require_an_end(spec, allowed)
-    return Session(found.directory, spec, Options(allowed, _workers(spec, workers), command=command), observers).go()
+    options = Options(allowed, _workers(spec, workers), command=command)
+    crew = partial(Crew, make_executor=executor or executor_here)
+    return Session(found.directory, spec, options, observers, crew).go()
 
 
 def _workers(spec: SearchSpec, workers: int | None) -> int | None:
     """What was asked for; this process alone where only it has the model's function."""
-    if not spec.family.startswith("python:__main__:"):
+    code = family_of(spec.model).code(spec.family)
+    if code is None or not code.startswith("__main__:"):
         return workers
     if workers:
         raise RunError(
-            f"{spec.family.removeprefix('python:')} is defined in a notebook or script, where worker processes cannot "
+            f"{code} is defined in a notebook or script, where worker processes cannot "
             "see it: use workers=0, or put it into a module of its own"
         )
     return 0

@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta, timezone
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 
 
@@ -25,18 +26,15 @@ def seconds(text: str | float) -> float:
     """A duration: a number of seconds, or text such as `90s`, `30m`, `8h`, `1h30m`, `2d`.
 
     Raises:
-        ValueError: It is not a duration above zero.
+        ValueError: It is not a duration above zero, or text without a unit.
     """
     if isinstance(text, str):
         compact = text.strip().lower()
         parts = _PART.findall(compact)
-        if parts and not _PART.sub("", compact).strip():
-            text = sum(float(number) * _UNITS[unit] for number, unit in parts)
-        else:
-            try:
-                text = float(compact)
-            except ValueError:
-                text = 0.0
+        whole = parts and not _PART.sub("", compact).strip()
+        if not whole and _NUMBER.fullmatch(compact) and float(compact) > 0:
+            raise ValueError(f"{compact} what? Write {compact}s, {compact}m or {compact}h")
+        text = sum(float(number) * _UNITS[unit] for number, unit in parts) if whole else 0.0
     if not 0 < text < float("inf"):
         raise ValueError("not a duration; write for example 90s, 30m, 8h or 1h30m")
     return float(text)

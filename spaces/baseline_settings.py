@@ -10,10 +10,9 @@ from pydantic_core import PydanticCustomError
 from spaces.baseline import Baseline
 from spaces.dimensions import Choice, Fixed, PerLayer, Range, Value
 from spaces.errors import Problem, problem
-from spaces.families import FAMILIES
-from spaces.families.python import PythonModel
+from spaces.families import ModelSection, family_of
 from spaces.families.setting import ByWord, Need, Setting
-from spaces.resolve import ModelSection, complete, family_settings, fill_defaults
+from spaces.resolve import complete, fill_defaults
 from spaces.section import KeyPath, unknown
 from spaces.settings import Settings
 from spaces.training_section import EPOCHS, TrainingSection, epoch_limits
@@ -38,6 +37,7 @@ def baseline_settings(
 class _Resolver:
     def __init__(self, model: ModelSection, training: TrainingSection, baseline: Baseline, path: KeyPath) -> None:
         self.model, self.training, self.baseline, self.path = model, training, baseline, path
+        self.family = family_of(model)
         self.given: dict[str, Value] = dict(baseline.values)
         self.flat: dict[str, Value] = {}
         self.values: dict[str, Value] = {}
@@ -50,7 +50,7 @@ class _Resolver:
         model = self._of_its_depth()
         longest = Fixed(epoch_limits(self.training.epochs)[1])
         settings = [
-            *family_settings(model),
+            *self.family.settings(model),
             *training_settings(self.training, epochs=False),
             Setting("epochs", ("training", "epochs"), EPOCHS, longest),
         ]
@@ -72,10 +72,8 @@ class _Resolver:
 
     def _of_its_depth(self) -> ModelSection:
         """The model section with one setting for every layer that the baseline has."""
-        if isinstance(self.model, PythonModel):
-            return self.model
         changes: dict[str, Any] = {}
-        for name, counter in FAMILIES[self.model.family].STACKS.items():
+        for name, counter in self.family.stacks.items():
             per_layer: PerLayer | None = getattr(self.model, name)
             changes[name] = None if per_layer is None else PerLayer(per_layer.dimension, shared=False)
             depth = self.given.get(counter)
@@ -86,7 +84,7 @@ class _Resolver:
     def _resolve(self, setting: Setting) -> None:
         # Settings stand after those that they need.
         name = setting.name if setting.name in self.given else setting.field
-        if name in self.given and isinstance(self.model, PythonModel) and setting.dimension is None:
+        if name in self.given and self.family.users_code and setting.dimension is None:
             # A function that compiles its model itself may ask for an optimizer of its own.
             self.values[name] = self.given[name]
         unmet = next((n for n in setting.needs if n.setting in self.flat and not n.holds(self.flat[n.setting])), None)
@@ -119,7 +117,6 @@ class _Resolver:
 
     def _check_names(self, settings: list[Setting]) -> None:
         known = {name for setting in settings for name in (setting.name, setting.field)}
-        stacks = {} if isinstance(self.model, PythonModel) else FAMILIES[self.model.family].STACKS
         for name, value in self.given.items():
             layer = re.fullmatch(r"(.+)_\d+", name)
             if name in self.used or name in self.values:
@@ -128,10 +125,10 @@ class _Resolver:
                 self._report(f"has no effect: it needs {self.unmet[name].text}", name)
             elif name in known:
                 self._report("has no effect: every layer has a value of its own", name)
-            elif layer and layer[1] in stacks:
-                counter = stacks[layer[1]]
+            elif layer and layer[1] in self.family.stacks:
+                counter = self.family.stacks[layer[1]]
                 self._report(f"has no effect: this baseline has {counter} {self.flat.get(counter)}", name)
-            elif isinstance(self.model, PythonModel):
+            elif self.family.users_code:
                 self.values[name] = value
             else:
                 self._report(unknown("hyperparameter", name, sorted(known)), name)

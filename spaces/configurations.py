@@ -10,11 +10,12 @@ from spaces.baseline import Baseline
 from spaces.baseline_settings import baseline_settings
 from spaces.dimensions import Value
 from spaces.errors import SpaceError
-from spaces.families.python import PythonModel
+from spaces.families import family_of
 from spaces.resolve import configuration
 from spaces.settings import Settings
 from spaces.space import Hyperparameter, count, draw, extreme
 from spaces.spec import SearchSpec
+from spaces.training_section import SIZES as TRAINING_SIZES
 
 
 def configure(spec: SearchSpec, values: Mapping[str, Any]) -> Settings:
@@ -51,7 +52,8 @@ def size(spec: SearchSpec) -> int | None:
 def extremes(spec: SearchSpec) -> tuple[dict[str, Value], dict[str, Value]]:
     """Values of the smallest and of the largest configuration, each hyperparameter taken by itself."""
     found = hyperparameters_of(spec)
-    return extreme(found, largest=False), extreme(found, largest=True)
+    sizes = {**TRAINING_SIZES, **family_of(spec.model).sizes}
+    return extreme(found, sizes, largest=False), extreme(found, sizes, largest=True)
 
 
 def sample(spec: SearchSpec, seed: int, count: int) -> list[dict[str, Value]]:
@@ -66,8 +68,4 @@ def hyperparameters_of(spec: SearchSpec) -> tuple[Hyperparameter, ...]:
 
     For a function of the user's it is imported and called, since only it knows its hyperparameters.
     """
-    if not isinstance(spec.model, PythonModel):
-        return spec.space.hyperparameters
-    from spaces.user_model import hyperparameters_of_function
-
-    return (*hyperparameters_of_function(spec), *spec.space.hyperparameters)
+    return (*family_of(spec.model).hyperparameters(spec), *spec.space.hyperparameters)

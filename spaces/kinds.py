@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -32,6 +35,7 @@ class Kind:
         type: kind of every value.
         ge, gt, le, lt: limits of numbers (at least, above, at most, below); None for none.
         words: the words allowed, for type `word`.
+        endings: how paths end that are allowed beside the words; they are made absolute.
         per_layer: whether the setting is one of the layers of a stack, so that `{shared: ...}` is known.
     """
 
@@ -41,6 +45,7 @@ class Kind:
     le: float | None = None
     lt: float | None = None
     words: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
     per_layer: bool = False
 
     def describe(self) -> str:
@@ -48,7 +53,8 @@ class Kind:
         if self.type == "boolean":
             return "true or false"
         if self.type == "word":
-            return listed(self.words)
+            paths = f", or a path ending in {' or '.join(self.endings)}" if self.endings else ""
+            return listed(self.words) + paths
         number = "a whole number" if self.type == "integer" else "a number"
         limits = (("of at least", self.ge), ("above", self.gt), ("at most", self.le), ("below", self.lt))
         bounds = [f"{text} {shown(limit)}" for text, limit in limits if limit is not None]
@@ -67,6 +73,9 @@ class Kind:
         elif self.type == "word":
             if isinstance(value, str) and value in self.words:
                 return value
+            if isinstance(value, str) and self.endings and value.endswith(self.endings):
+                # Not resolve(): a link stays the name that its owner chose.
+                return os.path.abspath(Path(value).expanduser())
             fault += suggestion(value, self.words) if isinstance(value, str) else ""
         elif isinstance(value, int | float) and not isinstance(value, bool) and -_HUGE < value < _HUGE:
             whole = value == int(value)
@@ -233,7 +242,9 @@ class Kind:
 
     def _value_schema(self) -> dict[str, Any]:
         if self.type == "word":
-            return {"type": "string", "enum": list(self.words)}
+            words: dict[str, Any] = {"type": "string", "enum": list(self.words)}
+            paths = [{"type": "string", "pattern": rf"{re.escape(ending)}$"} for ending in self.endings]
+            return {"anyOf": [words, *paths]} if paths else words
         limits = {"minimum": self.ge, "exclusiveMinimum": self.gt, "maximum": self.le, "exclusiveMaximum": self.lt}
         return {"type": self.type, **{key: limit for key, limit in limits.items() if limit is not None}}
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from spaces import references
+from spaces.backbones.names import FILES as BACKBONE_FILES
 from spaces.data_section import PATH_SOURCES, Source
-from spaces.errors import Problem, SpaceError, problem
-from spaces.families.python import PythonModel
+from spaces.errors import CodeError, Problem, SpaceError, problem
+from spaces.families import family_of
 from spaces.overrides import apply_overrides
 from spaces.plain import to_plain
 from spaces.section import shown, suggestion
+from spaces.sources import OTHER_SOURCES
 from spaces.spec import SearchSpec
 from spaces.yamlfile import Document, read_file
 
@@ -63,6 +65,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec, overri
         raise SpaceError([*document.problems, found_problem])
     apply_overrides(document, overrides)
     _pin_paths(document, folder)
+    _pin_backbones(document, folder)
     _pin_runs(document, folder)
     problems = list(document.problems)
     try:
@@ -123,8 +126,34 @@ def _pin_paths(document: Document, folder: Path | None) -> None:
             folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
             if kind == "python":
                 mapping[kind] = references.resolve(value, folders)
-            elif kind in PATH_SOURCES:
+            elif kind in PATH_SOURCES or (kind in OTHER_SOURCES and _is_path(kind)):
                 mapping[kind] = _absolute(value, folders)
+
+
+def _pin_backbones(document: Document, folder: Path | None) -> None:
+    """Makes the paths of backbones and their weights absolute, in place: those of the model and of the baselines."""
+    baselines = document.data.get("baselines")
+    holders: list[tuple[Any, tuple[str | int, ...]]] = [(document.data.get("model"), ("model",))]
+    for index, baseline in enumerate(baselines if isinstance(baselines, list) else ()):
+        values = baseline.get("values") if isinstance(baseline, dict) else None
+        holders.append((values, ("baselines", index, "values")))
+    for holder, path in holders:
+        for key in ("backbone", "weights") if isinstance(holder, dict) else ():
+            if key in holder:
+                overridden = (document.position((*path, key)).file or "").startswith("--set")
+                folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+                holder[key] = _pinned(holder[key], folders)
+
+
+def _pinned(value: Any, folders: tuple[Path, ...]) -> Any:
+    """A dimension with the paths in it absolute."""
+    if isinstance(value, str):
+        return _absolute(value, folders) if value.endswith(BACKBONE_FILES) else value
+    if isinstance(value, list):
+        return [_pinned(one, folders) for one in value]
+    if isinstance(value, dict):
+        return {key: _pinned(one, folders) if key in ("choices", "value") else one for key, one in value.items()}
+    return value
 
 
 def _pin_runs(document: Document, folder: Path | None) -> None:
@@ -136,6 +165,14 @@ def _pin_runs(document: Document, folder: Path | None) -> None:
     overridden = (document.position(("search", "warm_start")).file or "").startswith("--set")
     folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
     search["warm_start"] = [_absolute(run, folders) if isinstance(run, str) and run else run for run in runs]
+
+
+def _is_path(kind: str) -> bool:
+    try:
+        return OTHER_SOURCES[kind].is_path
+    except CodeError:
+        # Validation says what is wrong with it.
+        return False
 
 
 def _absolute(path: str, folders: tuple[Path, ...]) -> str:
@@ -161,6 +198,6 @@ def imports(spec: SearchSpec) -> list[tuple[str, str]]:
     found = []
     if isinstance(spec.data.source, Source) and spec.data.source.python is not None:
         found.append(spec.data.source.python)
-    if isinstance(spec.model, PythonModel):
-        found.append(spec.model.family.python)
+    if (code := family_of(spec.model).code(spec.family)) is not None:
+        found.append(code)
     return [(reference, references.file_of(reference)) for reference in found]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from spaces.data.types import DataInfo
-from spaces.metrics import BINARY_METRICS, REGRESSION_LOSSES, task_of
+from spaces.data.types import DataInfo, TargetScale
+from spaces.measures import CURVES, OF_CONFUSION, FromConfusion, OneAgainstTheRest
+from spaces.metrics import REGRESSION_LOSSES, task_of
+
+if TYPE_CHECKING:
+    from spaces.families.random_layers import Mixup
 
 _FOR_LABELS = {"integer": "sparse_categorical_crossentropy", "one-hot": "categorical_crossentropy", "number": "mse"}
 
@@ -42,13 +46,17 @@ def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | Non
     return info.outputs, None if output == "logits" else "softmax"
 
 
-class SmoothedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
-    """Cross-entropy with labels of which a share goes to all classes alike (Szegedy et al., arXiv:1512.00567).
+class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy with labels that are shared among classes.
+
+    A share goes to all classes alike (Szegedy et al., arXiv:1512.00567), and where images were mixed, their labels are
+    mixed in the same way.
 
     Args:
         name: of one of the cross-entropies.
-        smoothing: the share.
+        smoothing: the share that goes to all classes alike.
         logits: whether the model answers with logits.
+        mixup: the layer of the model that mixes its images; None for none.
 
     Attributes:
         smoothing: the share.
@@ -56,31 +64,93 @@ class SmoothedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
             with different shares can be compared.
     """
 
-    def __init__(self, name: str, smoothing: float, *, logits: bool) -> None:
+    def __init__(self, name: str, smoothing: float, *, logits: bool, mixup: Mixup | None = None) -> None:
         super().__init__(name=name)
         self.smoothing: Any = smoothing
         self.training = True
         self._logits = logits
+        self._mixup = mixup
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of every row, shape (n,)."""
         ops = keras.ops
         smoothing = ops.cast(self.smoothing, y_pred.dtype) if self.training else 0.0
         if self.name == "binary_crossentropy":
-            wanted = ops.reshape(y_true, (-1, 1)) * (1.0 - smoothing) + smoothing / 2
+            wanted = self._mixed(ops.reshape(y_true, (-1, 1))) * (1.0 - smoothing) + smoothing / 2
             return ops.mean(ops.binary_crossentropy(wanted, y_pred, from_logits=self._logits), axis=-1)
         classes = y_pred.shape[-1]
         if self.name.startswith("sparse"):
             y_true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes, dtype=y_pred.dtype)
-        wanted = y_true * (1.0 - smoothing) + smoothing / classes
+        wanted = self._mixed(y_true) * (1.0 - smoothing) + smoothing / classes
         return ops.categorical_crossentropy(wanted, y_pred, from_logits=self._logits)
 
+    def _mixed(self, labels: Any) -> Any:
+        from spaces.families.random_layers import mixed
 
-def make_loss(loss: str, info: DataInfo, output: str, smoothing: float = 0.0) -> keras.losses.Loss:
-    """The Keras loss; `smoothing` is the share of a label that goes to all classes alike."""
+        share = None if self._mixup is None else self._mixup.share
+        return labels if share is None else mixed(keras.ops.cast(labels, share.dtype), share)
+
+
+class ScaledLoss(keras.losses.Loss):  # type: ignore[misc]
+    """A loss of regression whose value is in the unit of the targets, and whose gradient that of scaled targets.
+
+    So a learning rate means the same whatever the unit is, and a score what the user can read.
+
+    Args:
+        loss: takes targets and answers.
+        target: the scale.
+    """
+
+    def __init__(self, loss: keras.losses.Loss, target: TargetScale) -> None:
+        super().__init__(name=loss.name)
+        self._loss = loss
+        self._target = target
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of every row, shape (n,)."""
+        ops = keras.ops
+        y_true = ops.reshape(ops.cast(y_true, y_pred.dtype), ops.shape(y_pred))
+        learnt = self._loss.call(self._scaled(y_true), self._scaled(y_pred))
+        return learnt + ops.stop_gradient(self._loss.call(y_true, y_pred) - learnt)
+
+    def _scaled(self, values: Any) -> Any:
+        ops, target = keras.ops, self._target
+        if target.scale == "log":
+            values = ops.log(ops.maximum(values, keras.config.epsilon() ** 4))
+        return (values - ops.array(target.mean, values.dtype)) / ops.array(target.std, values.dtype)
+
+
+def output_scaling(target: TargetScale) -> list[keras.layers.Layer]:
+    """Layers after the output that bring it from the scale that is learnt to the unit of the targets."""
+    many = len(target.mean) > 1
+    std: Any = list(target.std) if many else target.std[0]
+    mean: Any = list(target.mean) if many else target.mean[0]
+    made: list[keras.layers.Layer] = [keras.layers.Rescaling(std, mean, name="target_scale")]
+    if target.scale == "log":
+        made.append(keras.layers.Activation("exponential", name="target_exponential"))
+    return made
+
+
+def make_loss(
+    loss: str, info: DataInfo, output: str, smoothing: float = 0.0, mixup: Mixup | None = None
+) -> keras.losses.Loss:
+    """The Keras loss.
+
+    Args:
+        loss: as in the space file.
+        info: description of the data.
+        output: `probabilities` or `logits`.
+        smoothing: the share of a label that goes to all classes alike.
+        mixup: the layer of the model that mixes its images; None for none.
+    """
+    made = _plain_loss(loss, info, output, smoothing, mixup)
+    return made if info.target is None else ScaledLoss(made, info.target)
+
+
+def _plain_loss(loss: str, info: DataInfo, output: str, smoothing: float, mixup: Mixup | None) -> keras.losses.Loss:
     name, logits = loss_name(loss, info), output == "logits"
-    if smoothing and info.task == "classification":
-        return SmoothedCrossentropy(name, smoothing, logits=logits)
+    if (smoothing or mixup is not None) and info.task == "classification":
+        return SoftCrossentropy(name, smoothing, logits=logits, mixup=mixup)
     losses = keras.losses
     makers: dict[str, Any] = {
         "sparse_categorical_crossentropy": lambda: losses.SparseCategoricalCrossentropy(from_logits=logits),
@@ -108,27 +178,32 @@ def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.
         hint = "set loss: mse, or metrics: [mae]" if info.task == "regression" else "set metrics: [accuracy]"
         raise ValueError(f"metric {name} is not defined for {info.task}, which the data are for; {hint}")
     binary = loss == "binary_crossentropy"
-    if name in BINARY_METRICS and not binary:
-        raise ValueError(f"metric {name} needs two classes and loss: binary_crossentropy")
     metrics = keras.metrics
     # A logit of 0 is a probability of one half.
     threshold = 0.0 if output == "logits" else 0.5
     sparse = info.labels == "integer"
+    if name in CURVES and not binary:
+        return OneAgainstTheRest(name, CURVES[name], info.outputs, logits=output == "logits")
+    if name in OF_CONFUSION and not (binary and name in ("precision", "recall")):
+        return FromConfusion(name, OF_CONFUSION[name], info.outputs, threshold)
+    top_5 = metrics.SparseTopKCategoricalAccuracy if sparse else metrics.TopKCategoricalAccuracy
     makers: dict[str, Any] = {
         "accuracy": lambda: (
             metrics.BinaryAccuracy(name=name, threshold=threshold)
             if binary
             else (metrics.SparseCategoricalAccuracy if sparse else metrics.CategoricalAccuracy)(name=name)
         ),
-        "top_5_accuracy": lambda: (
-            metrics.SparseTopKCategoricalAccuracy if sparse else metrics.TopKCategoricalAccuracy
-        )(k=5, name=name),
+        "top_5_accuracy": lambda: top_5(k=5, name=name),
+        "top_k": lambda: top_5(k=5, name=name),
         "auc": lambda: metrics.AUC(name=name, from_logits=output == "logits"),
+        "pr_auc": lambda: metrics.AUC(name=name, curve="PR", from_logits=output == "logits"),
         "precision": lambda: metrics.Precision(name=name, thresholds=threshold),
         "recall": lambda: metrics.Recall(name=name, thresholds=threshold),
         "mae": lambda: metrics.MeanAbsoluteError(name=name),
         "mse": lambda: metrics.MeanSquaredError(name=name),
         "rmse": lambda: metrics.RootMeanSquaredError(name=name),
+        "mape": lambda: metrics.MeanAbsolutePercentageError(name=name),
         "r2_score": lambda: metrics.R2Score(name=name),
+        "r2": lambda: metrics.R2Score(name=name),
     }
     return makers[name]()

@@ -10,13 +10,24 @@ Task = Literal["classification", "regression"]
 CLASSIFICATION_METRICS: dict[str, Direction] = {
     "accuracy": "max",
     "top_5_accuracy": "max",
+    "top_k": "max",
+    "f1": "max",
+    "balanced_accuracy": "max",
     "auc": "max",
+    "pr_auc": "max",
     "precision": "max",
     "recall": "max",
+    "mcc": "max",
 }
-REGRESSION_METRICS: dict[str, Direction] = {"mae": "min", "mse": "min", "rmse": "min", "r2_score": "max"}
+REGRESSION_METRICS: dict[str, Direction] = {
+    "mae": "min",
+    "mse": "min",
+    "rmse": "min",
+    "mape": "min",
+    "r2_score": "max",
+    "r2": "max",
+}
 METRICS: dict[str, Direction] = {**CLASSIFICATION_METRICS, **REGRESSION_METRICS}
-BINARY_METRICS = ("auc", "precision", "recall")
 
 CLASSIFICATION_LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy")
 REGRESSION_LOSSES = ("mse", "mae", "huber", "log_cosh")

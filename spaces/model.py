@@ -1,21 +1,19 @@
-"""From settings to a compiled Keras model: preprocessing, hidden layers, output, optimizer, loss, metrics."""
+"""From settings to a compiled Keras model: what the family builds, with optimizer, loss, metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from spaces.data.types import DataInfo
-from spaces.families import FAMILIES
-from spaces.families.parts import Joined, connected
-from spaces.loss import make_loss, make_metrics, output_units
-from spaces.scheduled_rate import ScheduledRate, scheduled
+from spaces.families import family_of_settings
+from spaces.families.random_layers import Mixup
+from spaces.loss import make_loss, make_metrics
+from spaces.optimizers import make_optimizer
+from spaces.scheduled_rate import scheduled
 from spaces.settings import Settings, TrainingSettings
-
-_PYTHON = "python:"
 
 
 def build_model(settings: Settings, info: DataInfo, seed: int | None = None) -> keras.Model:
@@ -40,28 +38,20 @@ def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tu
     """As `build_model`; and whether the user's function compiled it, so that it expects labels as they came."""
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    if settings.family.startswith(_PYTHON):
-        from spaces.user_model import build, fit_to
-
-        reference = settings.family.removeprefix(_PYTHON)
-        with _computing_in(settings.training.precision):
-            model = build(reference, settings.model)
-        fit_to(model, reference, settings.training.loss, info)
-        if model.compiled:
-            return model, True
-        output = "probabilities"
-    else:
-        model = architecture(settings, info)
-        output = settings.model["output"]
-    compile_model(model, settings.training, info, output)
+    family = family_of_settings(settings.family)
+    model = family.build(settings, info)
+    if model.compiled:
+        return model, True
+    compile_model(model, settings.training, info, family.output(settings.model))
     return model, False
 
 
 def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo, output: str) -> None:
     """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`."""
+    mixup = next((layer for layer in model.layers if isinstance(layer, Mixup)), None)
     model.compile(
         optimizer=make_optimizer(training),
-        loss=make_loss(training.loss, info, output, training.label_smoothing),
+        loss=make_loss(training.loss, info, output, training.label_smoothing, mixup),
         metrics=make_metrics(training.metrics, training.loss, info, output),
         # XLA makes small networks slower on a CPU and costs seconds of compilation.
         jit_compile=False,
@@ -74,91 +64,15 @@ def let_only_kernels_decay(model: keras.Model) -> None:
     model.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if "kernel" not in v.name])
 
 
-def architecture(settings: Settings, info: DataInfo) -> keras.Model:
-    """The model of one configuration of our own families, not compiled. Raises what `build_model` raises."""
-    return assembled(layer_stack(settings, info), settings, info)
+def set_weights(model: keras.Model, weights: Sequence[Any]) -> None:
+    """Gives a model the weights of a training; of a pretrained one the last of them, where the first never trained.
 
-
-def assembled(stack: list[Any], settings: Settings, info: DataInfo) -> keras.Model:
-    """The model, not compiled, of a configuration's `layer_stack`, whose layers may have been replaced."""
-    inputs = keras.Input(info.input_shape, name="rows")
-    if not any(isinstance(part, Joined) for part in stack):
-        return keras.Sequential([inputs, *stack], name=settings.family)
-    return keras.Model(inputs, connected(stack, inputs), name=settings.family)
-
-
-def layer_stack(settings: Settings, info: DataInfo) -> list[Any]:
-    """The parts of `architecture` after its input, in order, not built; see `spaces.families.parts`."""
-    family = FAMILIES[settings.family]
-    # What brings the rows in and the output are float32 always: raw values and probabilities need their digits.
-    with _computing_in(settings.training.precision):
-        hidden = family.hidden_layers(settings.model, info)
-    first = family.augmentation_layers(settings.model)
-    units, activation = output_units(settings.training.loss, info, settings.model["output"])
-    return [
-        *preprocessing_layers(info, first, channels=settings.family == "cnn"),
-        *hidden,
-        keras.layers.Dense(units, activation=activation, name="output"),
-    ]
-
-
-@contextmanager
-def _computing_in(precision: str) -> Iterator[None]:
-    """Layers made in here compute in this precision; their weights are float32 whichever it is."""
-    if precision == "float32":
-        yield
-        return
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(f"mixed_{precision}")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def preprocessing_layers(
-    info: DataInfo, augmentation: list[keras.layers.Layer], *, channels: bool
-) -> list[keras.layers.Layer]:
-    """Layers that bring raw rows to what the hidden layers work on.
-
-    Args:
-        info: description of the data.
-        augmentation: layers that come first.
-        channels: whether grey images need an axis of channels.
+    Raises:
+        ValueError: they do not fit the model.
     """
-    layers = keras.layers
-    resize = info.image_size is not None and info.image_size != info.input_shape[:2]
-    made: list[keras.layers.Layer] = []
-    if info.kind == "image" and len(info.input_shape) == 2 and (channels or resize or info.mean is not None):
-        made.append(layers.Reshape((*info.input_shape, 1), name="channel"))
-    made.extend(augmentation)
-    if resize and info.image_size is not None:
-        made.append(layers.Resizing(*info.image_size, name="resizing"))
-    if info.scale is not None:
-        made.append(layers.Rescaling(info.scale, name="rescaling"))
-    if info.mean is not None and info.std is not None:
-        variance = [deviation**2 for deviation in info.std]
-        made.append(layers.Normalization(mean=list(info.mean), variance=variance, name="standardization"))
-    return made
-
-
-def make_optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:
-    """The optimizer, with its learning-rate schedule where the rate changes."""
-    optimizers = keras.optimizers
-    rate: Any = training.learning_rate
-    if training.schedule != "constant" or training.warmup:
-        rate = ScheduledRate(training)
-    elif training.learning_rate_decay:
-        rate = optimizers.schedules.InverseTimeDecay(rate, 1, training.learning_rate_decay)
-    common: dict[str, Any] = {"global_clipnorm": training.gradient_clip or None}
-    if training.optimizer == "adamw":
-        return optimizers.AdamW(rate, weight_decay=training.weight_decay, **common)
-    common["weight_decay"] = training.weight_decay or None
-    if training.optimizer == "sgd":
-        return optimizers.SGD(rate, momentum=training.momentum, nesterov=training.nesterov, **common)
-    if training.optimizer == "rmsprop":
-        return optimizers.RMSprop(rate, **common)
-    return optimizers.Adam(rate, **common)
+    if len(weights) < len(model.weights) and any(isinstance(layer, keras.Model) for layer in model.layers):
+        weights = [*model.get_weights()[: -len(weights)], *weights]
+    model.set_weights(weights)
 
 
 def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spaces.data import DataInfo
+from spaces.families import family_of_settings
 from spaces.settings import Settings
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -21,7 +22,7 @@ def as_probabilities(answers: Array, settings: Settings, info: DataInfo) -> Arra
             has one output.
         info: The rows it is for.
     """
-    if info.task != "classification" or settings.model.get("output") != "logits":
+    if info.task != "classification" or family_of_settings(settings.family).output(settings.model) != "logits":
         return answers
     return from_logits(answers)
 

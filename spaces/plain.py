@@ -20,6 +20,7 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         # A None or an empty list is written only where it says something that its default does not.
         items = [(name, getattr(value, name), field.default) for name, field in type(value).model_fields.items()]
+        items += [(name, extra, None) for name, extra in (value.model_extra or {}).items()]
         return {name: to_plain(v) for name, v, default in items if v not in (None, ()) or v != default}
     if isinstance(value, tuple) and value and isinstance(value[0], Target):
         return _targets(value)

@@ -6,38 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spaces.dimensions import Fixed, Value
-from spaces.families import FAMILIES
-from spaces.families.cnn import CnnModel
-from spaces.families.mlp import MlpModel
-from spaces.families.python import PythonModel
-from spaces.families.setting import ByWord, Setting, assemble
+from spaces.families import ModelSection, family_of
+from spaces.families.setting import ByWord, Setting
 from spaces.metrics import direction_of
 from spaces.settings import EarlyStopping, Settings, TrainingSettings
 from spaces.space import Space, holds
-from spaces.training_section import EarlyStoppingRule, TrainingSection, epoch_limits
+from spaces.training_section import EarlyStoppingRule, TrainingSection, epoch_limits, phase_settings
 from spaces.training_section import settings as training_settings
 
-ModelSection = MlpModel | CnnModel | PythonModel
 
-# Algorithms that decide the length of a training themselves.
-MULTI_FIDELITY = ("hyperband", "freeze-thaw")
-
-
-def family_name(model: ModelSection) -> str:
-    """`mlp`, `cnn`, or `python:<reference>`."""
-    return f"python:{model.family.python}" if isinstance(model, PythonModel) else model.family
-
-
-def family_settings(model: ModelSection) -> list[Setting]:
-    """The family's settings; none are known for a function of the user's."""
-    return [] if isinstance(model, PythonModel) else list(FAMILIES[model.family].settings(model))
-
-
-def all_settings(model: ModelSection | None, training: TrainingSection | None, algorithm: str) -> list[Setting]:
-    """Every setting that may be a hyperparameter, in the order of the file."""
-    made = [] if model is None else family_settings(model)
+def all_settings(model: ModelSection | None, training: TrainingSection | None, *, epochs: bool) -> list[Setting]:
+    """Every setting that may be a hyperparameter, in the order of the file; `epochs`: whether that is one."""
+    made = [] if model is None else family_of(model).settings(model)
     if training is not None:
-        made += training_settings(training, epochs=algorithm not in MULTI_FIDELITY)
+        made += training_settings(training, epochs=epochs)
+        if model is not None and family_of(model).two_phases:
+            made += phase_settings(training)
     return made
 
 
@@ -68,10 +52,10 @@ def configuration(model: ModelSection, training: TrainingSection, space: Space, 
             if near is None:
                 raise ValueError(f"the configuration has {name} = {values[name]!r}, which is not in the space")
             flat[name] = active[name] = near
-    if isinstance(model, PythonModel):
+    if family_of(model).users_code:
         known = {hyperparameter.name for hyperparameter in space.hyperparameters}
         active |= {k: v for k, v in values.items() if k not in known and not k.startswith("tuner/")}
-    fill_defaults(flat, all_settings(model, training, MULTI_FIDELITY[0]))
+    fill_defaults(flat, all_settings(model, training, epochs=False))
     return complete(model, training, flat, active)
 
 
@@ -92,15 +76,10 @@ def complete(
 ) -> Settings:
     """Settings from a value for every setting under its flat name; `rule` replaces the early stopping."""
     stopping = training.early_stopping if isinstance(rule, str) else rule
-    if isinstance(model, PythonModel):
-        # The function sees every value: it may ask for a learning rate of its own.
-        built: dict[str, Any] = dict(values)
-    else:
-        family = FAMILIES[model.family]
-        built = {**assemble(family.settings(model), family.STACKS, flat), "output": model.output}
+    family = family_of(model)
     return Settings(
-        family=family_name(model),
-        model=built,
+        family=family.label(model),
+        model=family.assemble(model, flat, values),
         training=TrainingSettings(
             optimizer=str(flat["optimizer"]),
             learning_rate=float(flat["learning_rate"]),
@@ -120,6 +99,8 @@ def complete(
             gradient_clip=float(flat["gradient_clip"]),
             ema=float(flat["ema"]),
             precision=str(flat["precision"]),
+            frozen_epochs=int(flat.get("frozen_epochs", 0)),
+            fine_tune_rate=float(flat.get("fine_tune_rate", 1.0)),
         ),
         values=dict(values),
     )

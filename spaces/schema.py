@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from collections.abc import Iterator
+from typing import Any, Union
 
+from pydantic import TypeAdapter
+
+from spaces.errors import CodeError
+from spaces.families import FAMILIES, ModelSection
 from spaces.kinds import DEFINITION
 from spaces.spec import SearchSpec
 
@@ -21,8 +27,8 @@ _WHEN = {
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a space file."""
-    schema = _finished(SearchSpec.model_json_schema())
+    """JSON Schema (draft 2020-12) of a space file, with the families of installed packages that can be imported."""
+    schema = _finished(_with_families(SearchSpec.model_json_schema()))
     schema["$defs"]["When"] = _WHEN
     # The target of a table may stand beside its path; validation moves it to the section.
     schema["$defs"]["Source"]["properties"]["target"] = {
@@ -30,6 +36,23 @@ def json_schema() -> dict[str, Any]:
         "description": "Column to predict, of a csv source; default the last one.",
     }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Space file"}
+
+
+def _with_families(schema: dict[str, Any]) -> dict[str, Any]:
+    sections: Any = Union[tuple(_sections())]  # noqa: UP007
+    families = TypeAdapter(sections).json_schema()
+    defs = schema["$defs"] | families.pop("$defs")
+    del defs["ModelSection"]
+    model = {"title": "Model", "description": schema["properties"]["model"]["description"]} | families
+    return {**schema, "$defs": dict(sorted(defs.items())), "properties": {**schema["properties"], "model": model}}
+
+
+def _sections() -> Iterator[type[ModelSection]]:
+    for name in FAMILIES.names():
+        try:
+            yield FAMILIES[name].section
+        except CodeError as error:
+            warnings.warn(str(error), stacklevel=2)
 
 
 def _finished(schema: Any) -> Any:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
+from spaces.algorithms import ALGORITHMS
 from spaces.data_section import AbsolutePath
+from spaces.errors import CodeError
 from spaces.metrics import Direction
-from spaces.section import Section, refuse, shown
+from spaces.section import Section, listed, refuse, shown
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -48,11 +50,23 @@ def _objective(raw: Any) -> Any:
     raise refuse(f"found {shown(raw)}; allowed: a name such as val_accuracy, or {{name: ..., direction: min}}")
 
 
+def _algorithm(name: str) -> str:
+    if name not in ALGORITHMS:
+        raise refuse(f"found {shown(name)}; allowed: {listed(ALGORITHMS.names())}")
+    try:
+        _ = ALGORITHMS[name]
+    except CodeError as error:
+        raise refuse(str(error)) from error
+    return name
+
+
 class SearchSection(Section):
     """How configurations are chosen."""
 
-    algorithm: Literal["hyperband", "bayesian", "random", "grid", "freeze-thaw"] = Field(
-        default="hyperband", description="How configurations are chosen."
+    algorithm: Annotated[str, AfterValidator(_algorithm)] = Field(
+        default="hyperband",
+        description="How configurations are chosen.",
+        json_schema_extra=lambda schema: schema.update(enum=list(ALGORITHMS.names())),
     )
     objective: Annotated[str | ObjectiveRule | None, BeforeValidator(_objective)] = Field(
         default=None, description="What decides: a name such as val_accuracy, or {name: ..., direction: min}."
@@ -66,6 +80,11 @@ class SearchSection(Section):
     warm_start: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = Field(
         default=(), description="Run directories whose curves freeze-thaw begins with."
     )
+    stop_when_gain_below: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Ends the search once another hour is expected to make the best objective better by less than "
+        "this, three times in a row; for freeze-thaw and bayesian, whose model says it.",
+    )
     order: Literal["free", "fixed"] = Field(
         default="free",
         description="free: no worker waits, so that what the algorithm knows when it chooses depends on which trial "
@@ -75,9 +94,14 @@ class SearchSection(Section):
     )
 
     @model_validator(mode="after")
-    def _warm_start_fits_the_algorithm(self) -> Self:
-        if self.warm_start and self.algorithm != "freeze-thaw":
+    def _keys_fit_the_algorithm(self) -> Self:
+        if self.warm_start and not ALGORITHMS[self.algorithm].takes_evidence:
             raise refuse(f"warm_start has no effect: it belongs to freeze-thaw, not to {self.algorithm}")
+        if self.stop_when_gain_below is not None and not ALGORITHMS[self.algorithm].foresees_gain:
+            raise refuse(
+                f"has no effect: {self.algorithm} expects nothing; it belongs to freeze-thaw and bayesian",
+                "stop_when_gain_below",
+            )
         return self
 
 
@@ -118,14 +142,27 @@ class Final(Section):
     train_on_validation: bool = Field(
         default=True, description="Train the winner on training and validation rows together."
     )
+    tta: Literal["none", "flip"] = Field(
+        default="none",
+        description="flip: the model that is measured and exported averages what it answers to an image and to its "
+        "mirror image, which takes twice as long; baselines are left as they are.",
+    )
 
 
 class Export(Section):
     """What the best model is written as."""
 
-    formats: Annotated[tuple[Literal["keras", "h5", "savedmodel", "onnx", "tflite"], ...], Field(strict=False)] = Field(
+    formats: Annotated[
+        tuple[Literal["keras", "h5", "savedmodel", "onnx", "tflite", "tflite-float16", "tflite-int8"], ...],
+        Field(strict=False),
+    ] = Field(
         default=("keras", "h5", "savedmodel", "tflite"),
         description="File formats of the exported model; onnx needs the extra [onnx].",
+    )
+    quantisation_loss: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.005,
+        description="Most accuracy on the test part that a file whose weights were rounded (tflite-float16, "
+        "tflite-int8) may lose; one that loses more is refused.",
     )
 
     @model_validator(mode="after")

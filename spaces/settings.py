@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from spaces.families import cnn
+from spaces.families import family_of_settings
+from spaces.families.augmentation import without_augmentation
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TrainingSettings:
     """How one model is compiled and trained.
 
     Attributes:
-        optimizer: `adam`, `adamw`, `rmsprop` or `sgd`.
+        optimizer: one of `spaces.training_section.OPTIMIZERS`.
         learning_rate: rate of the first update.
         momentum: of SGD; 0 with the other optimizers.
         nesterov: whether SGD's momentum is Nesterov's.
@@ -58,6 +59,8 @@ class TrainingSettings:
         gradient_clip: largest norm of all gradients together; 0: none.
         ema: decay of the moving average of the weights; 0: none.
         precision: `float32` or `bfloat16`, of what is computed while training.
+        frozen_epochs: epochs of family `pretrained` before its backbone trains, if it does; 0 in the other families.
+        fine_tune_rate: factor on the learning rate from then on.
     """
 
     optimizer: str
@@ -79,6 +82,8 @@ class TrainingSettings:
     gradient_clip: float = 0.0
     ema: float = 0.0
     precision: str = "float32"
+    frozen_epochs: int = 0
+    fine_tune_rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,10 @@ class Settings:
     values: Mapping[str, Any]
 
     def trained(self) -> Settings:
-        """The settings for a model whose weights are there: float32 throughout, and no average of weights to come."""
-        return replace(self, training=replace(self.training, ema=0.0, precision="float32"))
+        """The settings for a model whose weights are there: float32 throughout, nothing that only training needs."""
+        users = family_of_settings(self.family).users_code
+        model = self.model if users else without_augmentation(self.model)
+        return replace(self, model=model, training=replace(self.training, ema=0.0, precision="float32"))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `json.dumps` takes; `from_json` is the way back."""
@@ -120,7 +127,7 @@ class Settings:
         training["early_stopping"] = None if stopping is None else EarlyStopping(**stopping)
         training["stop_when"] = tuple(Target(**target) for target in training["stop_when"])
         # Runs of earlier versions have not all settings of today.
-        added = cnn.ADDED if data["family"] == "cnn" else {}
+        added = family_of_settings(data["family"]).added
         model = {**added, **{name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}}
         return cls(data["family"], model, TrainingSettings(**training), dict(data["values"]))
 

@@ -221,22 +221,16 @@ def draw(hyperparameters: Iterable[Hyperparameter], rng: random.Random) -> dict[
     return active
 
 
-# Words from light to heavy: what keeps feature maps large, or adds state or work, comes last.
-_SIZES = {
-    "block": ("separable", "conv", "residual"),
-    "precision": ("bfloat16", "float32"),
-    "downsampling": ("stride", "pool"),
-    "pooling": ("max", "average", "none"),
-    "padding": ("valid", "same"),
-    "global_pooling": ("average", "max", "flatten"),
-    "optimizer": ("sgd", "rmsprop", "adam", "adamw"),
-    "dropout_position": ("features", "head", "pooling"),
-    "augmentation_flip": ("none", "horizontal", "vertical", "both"),
-}
+def extreme(
+    hyperparameters: Iterable[Hyperparameter], sizes: Mapping[str, tuple[str, ...]], *, largest: bool
+) -> dict[str, Value]:
+    """The configuration with the smallest, or the largest, value of every hyperparameter.
 
-
-def extreme(hyperparameters: Iterable[Hyperparameter], *, largest: bool) -> dict[str, Value]:
-    """The configuration with the smallest, or the largest, value of every hyperparameter."""
+    Args:
+        hyperparameters: Parents before those that depend on them.
+        sizes: Words from light to heavy, by hyperparameter.
+        largest: Which of the two.
+    """
     active: dict[str, Value] = {}
     for hyperparameter in hyperparameters:
         if not holds(hyperparameter.conditions, active):
@@ -246,7 +240,7 @@ def extreme(hyperparameters: Iterable[Hyperparameter], *, largest: bool) -> dict
             values = dimension.values
             active[name] = (dimension.min, dimension.max)[largest] if values is None else values[-1 if largest else 0]
             continue
-        order = _SIZES.get(name, ())
+        order = sizes.get(name, ())
         ranked = sorted(dimension.choices, key=lambda v: order.index(v) if isinstance(v, str) and v in order else 0)
         if not any(isinstance(value, str) for value in ranked):
             ranked = sorted(dimension.choices)

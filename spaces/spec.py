@@ -8,23 +8,20 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from spaces.algorithms import ALGORITHMS, Algorithm
 from spaces.baseline import Baseline
 from spaces.checks import check
 from spaces.data_section import DataSection
 from spaces.dimensions import Fixed
-from spaces.errors import Problem, SpaceError, problem
-from spaces.families.cnn import CnnModel
-from spaces.families.mlp import MlpModel
-from spaces.families.python import PythonModel
+from spaces.errors import CodeError, Problem, SpaceError, problem
+from spaces.families import FAMILIES, ModelSection, family_named, family_of
 from spaces.messages import problems_of
 from spaces.metrics import Direction, direction_of
-from spaces.resolve import MULTI_FIDELITY, all_settings, family_name
+from spaces.resolve import all_settings
 from spaces.search_section import Constraints, Export, Final, KeepCheckpoints, Limits, ObjectiveRule, SearchSection
 from spaces.section import Section, shown, unknown
 from spaces.space import Space, compile_space
 from spaces.training_section import TrainingSection, epoch_limits
-
-_MODELS = {"mlp": MlpModel, "cnn": CnnModel}
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class SearchSpec(Section):
 
     name: str = Field(description="Name of the space, and of its runs.")
     data: DataSection = Field(description="Where the rows come from.")
-    model: MlpModel | CnnModel | PythonModel = Field(description="Which models are worth trying.")
+    model: ModelSection = Field(description="Which models are worth trying.")
     training: TrainingSection = Field(description="How every configuration is trained.")
     search: SearchSection = Field(default_factory=_default_search, description="How to search.")
     constraints: Constraints = Field(default=Constraints(), description="What a configuration must keep to.")
@@ -67,8 +64,8 @@ class SearchSpec(Section):
 
     @property
     def family(self) -> str:
-        """`mlp`, `cnn`, or `python:<reference>`."""
-        return family_name(self.model)
+        """`Settings.family` of its configurations: `mlp`, `cnn`, `python:<reference>`."""
+        return family_of(self.model).label(self.model)
 
     @property
     def objective(self) -> Objective:
@@ -80,11 +77,17 @@ class SearchSpec(Section):
         return Objective(name, direction_of(name) or "min")
 
     @property
+    def algorithm(self) -> Algorithm:
+        """How configurations are chosen, and what that can do."""
+        return ALGORITHMS[self.search.algorithm]
+
+    @property
     def min_epochs(self) -> int:
         """Shortest training of a configuration, in epochs; a single trial has the full length: nothing follows it."""
-        if self.search.max_trials == 1 and self.search.algorithm in MULTI_FIDELITY:
+        multi_fidelity = self.algorithm.multi_fidelity
+        if self.search.max_trials == 1 and multi_fidelity:
             return self.max_epochs
-        decided_by_search = self.search.algorithm in MULTI_FIDELITY and isinstance(self.training.epochs, Fixed)
+        decided_by_search = multi_fidelity and isinstance(self.training.epochs, Fixed)
         return 1 if decided_by_search else epoch_limits(self.training.epochs)[0]
 
     @property
@@ -95,7 +98,7 @@ class SearchSpec(Section):
     @cached_property
     def space(self) -> Space:
         """All settings with their conditions; without those of a function of the user's."""
-        return compile_space(all_settings(self.model, self.training, self.search.algorithm))[0]
+        return compile_space(all_settings(self.model, self.training, epochs=not self.algorithm.multi_fidelity))[0]
 
 
 def _validated(data: dict[str, Any]) -> dict[str, Any]:
@@ -133,16 +136,21 @@ def _section(key: str, raw: Any, problems: list[Problem]) -> Any:
 
 
 def _model_class(raw: Any, problems: list[Problem]) -> Any:
-    if isinstance(raw, MlpModel | CnnModel | PythonModel):
+    if isinstance(raw, ModelSection):
         return type(raw)
     if not isinstance(raw, dict):
         problems.append(problem(("model",), f"found {shown(raw)}; allowed: a mapping with a family"))
         return None
     family = raw.get("family")
-    if isinstance(family, dict):
-        return PythonModel
-    if isinstance(family, str) and family in _MODELS:
-        return _MODELS[family]
-    message = "is missing" if family is None else unknown("family", family, ("mlp", "cnn", "{python: ...}"))
+    try:
+        if isinstance(family, dict) or (isinstance(family, str) and family in FAMILIES):
+            return family_named(family).section
+        message = "is missing" if family is None else unknown("family", family, _spellings())
+    except CodeError as error:
+        message = str(error)
     problems.append(problem(("model", "family"), message))
     return None
+
+
+def _spellings() -> list[str]:
+    return ["{python: ...}" if name == "python" else name for name in FAMILIES.names()]

@@ -16,10 +16,10 @@ from spaces.rates import SCHEDULES, WARMUPS
 from spaces.section import Refusals, Section, refuse, shown, unknown
 from spaces.settings import Target
 
-OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+OPTIMIZERS = ("adam", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
 # What Keras uses where nothing is given.
-LEARNING_RATES = {"adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "sgd": 0.01}
-WEIGHT_DECAYS = {"adam": 0.0, "adamw": 0.004, "rmsprop": 0.0, "sgd": 0.0}
+LEARNING_RATES: dict[str, Value] = {name: 0.01 if name == "sgd" else 0.001 for name in OPTIMIZERS}
+WEIGHT_DECAYS: dict[str, Value] = {name: 0.004 if name in ("adamw", "muon") else 0.0 for name in OPTIMIZERS}
 
 OPTIMIZER = Kind("word", words=OPTIMIZERS)
 RATE = Kind("number", gt=0)
@@ -29,8 +29,14 @@ SCHEDULE = Kind("word", words=SCHEDULES)
 SHARE = Kind("number", ge=0, lt=1)
 LIMIT = Kind("number", ge=0)
 PRECISION = Kind("word", words=("float32", "bfloat16"))
+SIZES = {
+    "precision": ("bfloat16", "float32"),
+    "optimizer": ("sgd", "lion", "rmsprop", "adam", "adamw", "nadam", "muon"),
+}
+"""Words from light to heavy: what adds state or work comes last."""
 DECAY = Kind("number", ge=0)
 BATCH_SIZE = Kind("integer", ge=1)
+FROZEN = Kind("integer", ge=0, le=1_000_000)
 EPOCHS = Kind("integer", ge=1, le=1_000_000)
 
 
@@ -83,7 +89,7 @@ class TrainingSection(Section):
         default=None, description="Nesterov momentum of sgd; default false."
     )
     weight_decay: Annotated[Dimension | None, DECAY] = Field(
-        default=None, description="Decoupled weight decay of the kernels; default 0, with adamw 0.004."
+        default=None, description="Decoupled weight decay of the kernels; default 0, with adamw and muon 0.004."
     )
     schedule: Annotated[Dimension | None, SCHEDULE] = Field(
         default=None,
@@ -120,6 +126,15 @@ class TrainingSection(Section):
     epochs: Annotated[Dimension, EPOCHS] = Field(
         description="Epochs: a number is the most that are trained; a range is the shortest and the longest "
         "training for hyperband and freeze-thaw, an ordinary hyperparameter otherwise."
+    )
+    frozen_epochs: Annotated[Dimension | None, FROZEN] = Field(
+        default=None,
+        description="Of family pretrained with fine_tune: first epochs, in which the backbone is frozen; default 3.",
+    )
+    fine_tune_rate: Annotated[Dimension | None, RATE] = Field(
+        default=None,
+        description="Of family pretrained with fine_tune: factor on the learning rate after the frozen epochs; "
+        "default 0.1.",
     )
     early_stopping: EarlyStoppingRule | None = Field(
         default=None, description="End a training that no longer improves."
@@ -219,6 +234,15 @@ def settings(training: TrainingSection, *, epochs: bool) -> list[Setting]:
     if epochs:
         made.append(Setting("epochs", ("training", "epochs"), EPOCHS, training.epochs))
     return made
+
+
+def phase_settings(training: TrainingSection) -> list[Setting]:
+    """The settings of a training with a second phase, in which the backbone of family `pretrained` trains too."""
+    tuned = above("fine_tune", 0)
+    return [
+        Setting("frozen_epochs", ("training", "frozen_epochs"), FROZEN, training.frozen_epochs, 3, (tuned,)),
+        Setting("fine_tune_rate", ("training", "fine_tune_rate"), RATE, training.fine_tune_rate, 0.1, (tuned,)),
+    ]
 
 
 def epoch_limits(epochs: Dimension) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -129,6 +130,16 @@ def test_table_selects(run):
 )
 def test_table_refuses_what_it_does_not_know(run, options, parts):
     one_error(call("table", run, *options), 2, *parts)
+
+
+def test_the_winner_and_what_it_is_tied_with_are_always_shown(run):
+    rows = json.loads(call("table", run, "--format", "json").stdout)
+    told = {row["name"] for row in rows if row["verdict"] is not None}
+    assert len(told) > 1
+    for options in (("--top", "1"), ("--where", "score < 0"), ("--sort", "score", "--top", "1")):
+        shown = call("table", run, *options).stdout
+        assert all(re.search(rf"\b{name}\b", shown) for name in told)
+    assert len(json.loads(call("table", run, "--format", "json", "--top", "1").stdout)) == 1
 
 
 def test_status(run):
@@ -368,6 +379,7 @@ def test_a_search_leaves_everything_and_says_what_it_did(searched):
     assert min(spent["export"], spent["report"]) > 0
 
 
+@pytest.mark.night
 def test_a_finished_run_is_left_as_it_is(searched):
     run, _ = searched
     before = json.loads(call("table", run, "--format", "json").stdout)
@@ -376,6 +388,7 @@ def test_a_finished_run_is_left_as_it_is(searched):
     assert json.loads(call("table", run, "--format", "json").stdout) == before
 
 
+@pytest.mark.night
 def test_another_space_in_the_same_directory_is_refused(searched):
     run, _ = searched
     other = process("run", "tiny.yaml", "--run-dir", "run", "--seed", "99", cwd=run.parent)
@@ -394,7 +407,9 @@ def test_reproduce_reaches_the_recorded_score(searched):
     one_error(call("reproduce", run, "no-such"), 2, "no configuration 'no-such'")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.night) for one in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     """Enough epochs to be in the middle of a training for sure when the signal comes."""
     (tmp_path / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")
@@ -414,6 +429,37 @@ def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     shown = json.loads(call("status", tmp_path / "run", "--format", "json").stdout)
     assert (shown["exit"], shown["active"]) == ("interrupted", False)
     assert shown["epochs"] >= 2
+
+
+def test_a_detached_night_survives_its_terminal(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")
+    longer = ("--workers", "0", "--no-check", "--set", "training.epochs=100000", "--set", "search.algorithm=random")
+    started = subprocess.Popen(
+        [*PROGRAM, "run", "tiny.yaml", "--run-dir", "run", "--detach", *longer],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    stdout, stderr = started.communicate(timeout=200)
+    assert started.returncode == 0, stderr
+    night = int(stdout.split()[1])
+    assert os.getsid(night) == night
+    assert "run-search status run --watch" in stdout
+    shown = json.loads(call("status", tmp_path / "run", "--format", "json").stdout)
+    assert shown["active"]
+    os.kill(night, signal.SIGTERM)
+    while json.loads(call("status", tmp_path / "run", "--format", "json").stdout)["active"]:
+        time.sleep(0.1)
+    assert "stopping after the current epoch" in (tmp_path / "run/output.txt").read_text()
+    done = process("resume", "run", "--detach", "--budget", "nonsense", cwd=tmp_path)
+    assert done.returncode == 2
+
+
+def test_a_detached_night_that_cannot_begin_says_why(tmp_path):
+    space = {**small.SPACE, "data": {"source": {"npz": "absent.npz"}}}
+    (tmp_path / "tiny.yaml").write_text(json.dumps(space), encoding="utf-8")
+    done = process("run", "tiny.yaml", "--run-dir", "run", "--detach", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "absent.npz" in done.stderr
 
 
 # --- a user's own code --------------------------------------------------------------------------------------------
@@ -472,6 +518,7 @@ def build(hp):
 """
 
 
+@pytest.mark.night
 def test_an_objective_that_nothing_reports_ends_check_and_run(own_model, tmp_path):
     space = own_model(FIXED, objective={"name": "val_typo", "direction": "max"})
     told = "objective val_typo is not reported; reported are loss, accuracy, val_loss, val_accuracy"
@@ -484,6 +531,7 @@ def test_an_objective_that_nothing_reports_ends_check_and_run(own_model, tmp_pat
     assert f"error (1): {told}" in call("table", tmp_path / "run").stdout
 
 
+@pytest.mark.night
 def test_a_function_that_chooses_and_prints_nothing_of_ours_is_trained_once(own_model, tmp_path):
     space = own_model(FIXED)
     checked = call("check", space, "--quick", "--format", "json")

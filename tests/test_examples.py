@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
@@ -22,12 +24,13 @@ def run(*command, folder):
 
 def test_all_are_listed_and_tried_here():
     entries = {path.name for path in EXAMPLES.iterdir() if path.name not in ("README.md", "__pycache__")}
-    assert entries == {"own_model", "table_in_pandas.py", "stock_tuner.py"}
+    assert entries == {"own_model", "table_in_pandas.py", "stock_tuner.py", "extensions"}
     listed = (EXAMPLES / "README.md").read_text()
     for name in entries:
         assert f"`{name}" in listed
 
 
+@pytest.mark.night
 def test_a_space_file_with_a_model_of_ones_own(tmp_path):
     command = (ROOT / "run_search.py", "run", EXAMPLES / "own_model/space.yaml")
     shown = run(*command, "--run-dir", "mine", "--workers", "0", "--no-check", folder=tmp_path)

@@ -97,6 +97,7 @@ def test_what_is_loaded_already_may_be_its_own():
     assert (done.stdout, done.stderr) == ("digits\n", "")
 
 
+@pytest.mark.night
 def test_a_script_with_such_neighbours_searches_with_workers(folder, tmp_path):
     script = folder / "night.py"
     script.write_text(

@@ -12,6 +12,7 @@ import spaces
 from results.errors import not_written
 from search.errors import SearchFailed
 from search.loop.observer import Observer
+from search.phases.sources import Source
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from tests.search.simulation import Killed, share, table
 from tests.whole_nights import NightWorld, WholeNight, night_space
@@ -37,7 +38,7 @@ def _digits_once():
     """The data are real, and the same for all nights."""
     data = spaces.load_data(night_space())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spaces, "load_data", lambda _: data)
+        patch.setattr(spaces, "load_data", lambda *_: data)
         yield
 
 
@@ -100,6 +101,36 @@ def test_half_trained_seeds_neither_choose_the_winner_nor_shorten_it(tmp_path):
     if lengths and winner.kind is TrialKind.WINNER:
         assert winner.epochs_to == max(1, round(sum(lengths) / len(lengths)))
     assert all(t.id != winner.id for t in cut)
+
+
+def test_a_final_training_with_a_schedule_goes_to_the_end_of_its_rate(tmp_path):
+    """The best of the search may have been paused long before; its model is annealed all the same."""
+    spec = night_space(**{"training.schedule": "one-cycle", "final.candidates": 1, "final.seeds": 0})
+    night = WholeNight(tmp_path / "run", spec, NightWorld(seconds=2.0))
+    night.go("5m")
+    winner = night.winner()
+    assert (winner.kind, winner.epochs_to, winner.outcome.whole) == (TrialKind.WINNER, spec.max_epochs, True)
+
+
+def test_a_schedule_is_shortened_where_there_is_no_time_for_all_of_it(tmp_path):
+    changes = {
+        "training.schedule": "one-cycle",
+        "final.candidates": 1,
+        "final.seeds": 0,
+        "epochs": {"min": 1, "max": 20},
+        "baselines": [],
+    }
+    spec = night_space("freeze-thaw", **changes)
+    night = WholeNight(tmp_path / "run", spec, NightWorld(seconds=12.0))
+    began = night.clock.now()
+    night.go("5m")
+    winner = night.winner()
+    assert (winner.kind, winner.outcome.whole) == (TrialKind.WINNER, True)
+    assert spec.max_epochs / 3 <= winner.epochs_to == len(winner.outcome.epochs) < spec.max_epochs
+    assert any(f"has {winner.epochs_to} epochs instead of 20" in warning for warning in night.warnings())
+    assert used(night, 300, began) <= 1.0
+    job = Source(spec, night.clock, lambda: None).job(winner)
+    assert (job.settings["training"]["epochs"], winner.settings["training"]["epochs"]) == (winner.epochs_to, 20)
 
 
 def test_a_final_training_that_is_cut_short_gives_way_to_the_best_checkpoint(tmp_path):
@@ -230,6 +261,16 @@ def test_a_fault_after_the_search_leaves_the_rest_of_the_morning(tmp_path, fault
     assert called.read_text().split()[0] == "failed"
     assert night.meta("phase") == "done"
     assert morning.problems[0] in night.warnings()
+
+
+def test_the_log_ends_with_what_follows_the_search(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld())
+    night.go("5m")
+    lines = [line[20:] for line in (tmp_path / "run" / "log.txt").read_text().splitlines()]
+    phases = [line.removeprefix("phase ").split(",")[0] for line in lines if line.startswith("phase ")]
+    assert list(dict.fromkeys(phases)) == ["search", "retraining", "final training", "evaluation", "export", "report"]
+    assert lines[-1] == "done"
+    assert night.meta("morning") is None
 
 
 def test_a_model_that_cannot_be_measured_costs_its_test_score_alone(tmp_path):

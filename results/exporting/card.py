@@ -7,6 +7,7 @@ from typing import Any
 
 from results.ranked.formats import markdown_escape
 from results.text import score
+from spaces import DataInfo
 
 
 def model_card(described: Mapping[str, Any]) -> str:
@@ -53,17 +54,41 @@ def _data(described: Mapping[str, Any]) -> list[str]:
     ]
     if output["classes"]:
         lines.append(f"- Classes, in the order of the outputs: {', '.join(map(_text, output['classes']))}.")
-    return lines + [f"- {_text(note)}" for note in described["preprocessing"]]
+    lines += [f"- {_text(note)}" for note in described["preprocessing"]]
+    return lines + _columns(described)
+
+
+def _columns(described: Mapping[str, Any]) -> list[str]:
+    """The columns of a table: which numbers of a row each becomes, and how."""
+    understood = described["data"].get("understood") or {}
+    told = {column["name"]: column for column in understood.get("columns", ())}
+    lines, start = ["", "| values of a row | column | kind | how |", "|---|---|---|---|"], 0
+    for encoding in DataInfo.from_json(described["input"]).encodings:
+        end = start + len(encoding.inputs)
+        span = str(start) if end == start + 1 else f"{start} to {end - 1}"
+        how = told.get(encoding.name, {}).get("how", "")
+        if encoding.kind in ("category", "text"):
+            how = f"in this order: {', '.join(encoding.inputs)}"
+        lines.append(f"| {span} | {_text(encoding.name)} | {encoding.kind} | {_text(how)} |")
+        start = end
+    targets = [f"- Target: {_text(c['name'])}, {_text(c['how'])}." for c in told.values() if c["role"] == "target"]
+    left_out = [f"{c['name']} ({c['how']})" for c in told.values() if c["role"] == "dropped"]
+    targets += [f"- Columns left out: {_text(', '.join(left_out))}."] if left_out else []
+    return targets + (lines if start else [])
 
 
 def _architecture(described: Mapping[str, Any]) -> list[str]:
     model = described["model"]
     returned = {"probabilities": "class probabilities", "logits": "logits (before the softmax)", "values": "values"}
+    frozen = model.get("frozen_parameters")
+    kept = f", {frozen:,} of them as they were before this training" if frozen else ""
     lines = [
-        f"Family {_text(model['family'])}, {model['parameters']:,} parameters; returns "
+        f"Family {_text(model['family'])}, {model['parameters']:,} parameters{kept}; returns "
         f"{returned[described['output']['kind']]}.",
         "",
     ]
+    if model["tta"] == "flip":
+        lines += ["Every answer is the average of those to the image and to its mirror image.", ""]
     if model["hyperparameters"]:
         lines += ["| hyperparameter | value |", "|---|---|"]
         lines += [f"| {_text(name)} | {_text(value)} |" for name, value in model["hyperparameters"].items()]
@@ -78,8 +103,19 @@ def _chosen(described: Mapping[str, Any]) -> list[str]:
     seeds = metrics["retrained"] and metrics["retrained"]["seeds"]
     again = f", after being trained again with {seeds} fresh seeds" if seeds else ""
     after = f"its weights are those after epoch {model['epochs']}"
+    if run["role"] == "winner":
+        last = {
+            "winner": f"then trained once more, and {after}",
+            "candidate": f"trained with one of these seeds, and {after}",
+        }.get(run["trained"], f"trained in the search itself, and {after}")
+        lines = [f"The winner of {search}{again}; {last}."]
+        if run["baseline"]:
+            lines += [
+                "",
+                f"It is the baseline {_text(run['baseline'])}, which the space file names.",
+            ]
+        return lines
     said = {
-        "winner": f"The winner of {search}{again}; then trained once more, and {after}.",
         "best so far": f"The best so far of {search} that has no winner yet; {after}.",
         "baseline": f"A baseline named in the space file, trained under its own protocol beside {search}; {after}.",
         "configuration": f"Picked by hand from {search}; {after}.",
@@ -91,7 +127,7 @@ def _chosen(described: Mapping[str, Any]) -> list[str]:
 def _scores(described: Mapping[str, Any]) -> list[str]:
     metrics, role = described["metrics"], described["run"]["role"]
     objective = _text(metrics["objective"]["name"])
-    lines = []
+    lines = _guesses(described)
     if metrics["search"] is not None:
         told = f"- In the search: {objective} {score(metrics['search']['score'])} on the validation rows."
         if role in ("winner", "best so far"):
@@ -118,6 +154,16 @@ def _scores(described: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _guesses(described: Mapping[str, Any]) -> list[str]:
+    """What a model that knows no inputs reaches."""
+    guess = (described["data"].get("understood") or {}).get("guess") or {"scores": {}}
+    return [
+        f"- Without a model: {_text(guess['what'])} scores "
+        f"{', '.join(f'{name} {score(value)}' for name, value in scores.items())} on the {_text(part)} rows."
+        for part, scores in guess["scores"].items()
+    ]
+
+
 def _limits(described: Mapping[str, Any]) -> list[str]:
     lines = [
         "- The scores hold for rows like those of the data above; nothing is known about others.",
@@ -136,6 +182,12 @@ def _files(described: Mapping[str, Any]) -> list[str]:
     for file in described["files"]:
         check = file["verification"]
         lines.append(f"| {file['file']} | {file['bytes']:,} | {check['difference']:.2g} | `{file['sha256']}` |")
+    lost = [
+        f"- {_text(file['file'])} is rounded: {_text(cost['measure'])} {score(cost['file'])} on {cost['rows']:,} "
+        f"{_text(cost['part'])} rows, that of the model in memory is {score(cost['model'])}."
+        for file in described["files"]
+        if (cost := file.get("rounding")) is not None
+    ]
     failed = [
         f"- {failure['format']} failed and is not here: {_text(failure['reason'])}" for failure in described["failed"]
     ]
@@ -144,6 +196,7 @@ def _files(described: Mapping[str, Any]) -> list[str]:
         f"Each file was loaded again in a fresh process and predicted {checked['rows']} {_text(checked['source'])}.",
         "",
         *lines,
+        *(["", *lost] if lost else []),
         *(["", *failed] if failed else []),
     ]
 
@@ -183,6 +236,10 @@ _CODE: dict[str, list[str]] = {
         'interpreter.get_tensor(taken["index"])',
     ],
 }
+
+
+for _rounded in ("float16", "int8"):
+    _CODE[f"tflite-{_rounded}"] = [line.replace("model.tflite", f"model-{_rounded}.tflite") for line in _CODE["tflite"]]
 
 
 def _text(value: Any) -> str:

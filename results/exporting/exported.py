@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,14 @@ from results.exporting.digest import sha256, size_of
 from results.exporting.folder import CARD, earlier_files, publish, workspace
 from results.exporting.formats import FORMATS, Format, parse_formats
 from results.exporting.pressure import Left, Pressure, forever
+from results.exporting.rounding import RoundingLoss, RunRows
 from results.exporting.verify import Task, Verdict, verify
 from results.models import data_info, find_model, rebuild
 from search.files import arrays, layout
 from search.files.rundir import Run, open_run, require_inside
 from search.files.store import RunReader
-from spaces import DataInfo
+from search.record.standing import answers_both_ways
+from spaces import DataInfo, SearchSpec
 
 if TYPE_CHECKING:
     import keras
@@ -45,6 +47,7 @@ class ExportedFile:
         difference: Largest difference to the predictions of the model in memory, as a multiple of
             max(1, |prediction|); None if it gave none.
         failure: Why it failed, or None.
+        rounding: What rounding cost it, for a format that rounds.
     """
 
     format: str
@@ -53,6 +56,7 @@ class ExportedFile:
     sha256: str
     difference: float | None
     failure: str | None
+    rounding: RoundingLoss | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def export(
         run: A run or its directory; the search may still be running.
         trial: Id of a configuration or trial, or a baseline's name. Default: the winner, or before there is one the
             best configuration so far that keeps a checkpoint.
-        formats: Of `keras`, `h5`, `savedmodel`, `onnx`, `tflite`. Default: those of the space file.
+        formats: Names, see `results.exporting.formats`. Default: those of the space file.
         output: The export folder; made if missing. Default: `export` in the run directory.
         left: Tells how many seconds are left. The first format is always made, the others in their order while there
             is time for them.
@@ -120,12 +124,14 @@ def export(
     with opened.read() as reader:
         info, chosen = data_info(reader), find_model(reader, trial)
         rows, source = _rows(reader, info)
-        model = rebuild(opened.directory, info, chosen)
+        both_ways = answers_both_ways(opened.spec, chosen.trial)
+        model = rebuild(opened.directory, info, chosen, both_ways)
         expected = _predictions(model, rows)
-        described = metadata.describe(reader, chosen, info, model, expected.shape[1])
+        described = metadata.describe(reader, chosen, info, model, expected.shape[1], both_ways)
+        rounding = _Rounding(opened.spec, reader, info, described["output"]["kind"] == "logits")
     try:
         with workspace(directory) as folder:
-            files = _make(model, wanted, rows, expected, folder, directory, pressure)
+            files = _make(model, wanted, rows, expected, folder, directory, pressure, rounding)
             left_out = [format.name for format in wanted[len(files) :]]
             made = [file for file in files if file.path is not None]
             if made:
@@ -154,6 +160,7 @@ def _make(
     folder: Path,
     directory: Path,
     pressure: Pressure,
+    rounding: _Rounding,
 ) -> list[ExportedFile]:
     """Writes and checks files in the working folder, as many of the formats, in their order, as there is time for.
 
@@ -170,22 +177,51 @@ def _make(
             break
         begun.append(format)
         try:
-            write_model(fixed, format, folder / format.file)
+            write_model(fixed, format, folder / format.file, rounding.rows.calibration)
         except ResultError as error:
             failures[format.name] = str(error)
     tasks = [Task(f.name, str(folder / f.file), f.tolerance) for f in begun if f.name not in failures]
     verdicts = verify(tasks, rows, expected, folder)
     verdicts |= {name: Verdict(None, failure) for name, failure in failures.items()}
-    return [_file(format, verdicts[format.name], folder, directory) for format in begun]
+    losses: dict[str, RoundingLoss] = {}
+    for format in begun:
+        if format.rounds and verdicts[format.name].failure is None:
+            failure = rounding.check(format, folder / format.file, model, losses)
+            verdicts[format.name] = replace(verdicts[format.name], failure=failure)
+    return [_file(format, verdicts[format.name], folder, directory, losses.get(format.name)) for format in begun]
 
 
-def _file(format: Format, verdict: Verdict, folder: Path, directory: Path) -> ExportedFile:
+class _Rounding:
+    """What rounded files are calibrated on and measured with."""
+
+    def __init__(self, spec: SearchSpec, reader: RunReader, info: DataInfo, logits: bool) -> None:
+        self.rows = RunRows(spec, reader, info)
+        self._most, self._logits = spec.export.quantisation_loss, logits
+
+    def check(self, format: Format, path: Path, model: keras.Model, losses: dict[str, RoundingLoss]) -> str | None:
+        """Adds what a file has lost to `losses`; returns why it does not count, or None."""
+        try:
+            found = self.rows.loss(path, model, self._logits)
+        except ResultError as error:
+            return str(error)
+        losses[format.name] = found
+        if found.loss <= self._most:
+            return None
+        return (
+            f"rounding costs too much: {found.measure} {found.file:.4f} on {found.rows:,} {found.part} rows, "
+            f"that of the model is {found.model:.4f}; allowed is a loss of {self._most:g} (export.quantisation_loss)"
+        )
+
+
+def _file(
+    format: Format, verdict: Verdict, folder: Path, directory: Path, rounding: RoundingLoss | None
+) -> ExportedFile:
     if verdict.failure is not None:
         failure = verdict.failure.replace(f"{folder}/", "")
-        return ExportedFile(format.name, None, 0, "", verdict.difference, failure)
+        return ExportedFile(format.name, None, 0, "", verdict.difference, failure, rounding)
     made = folder / format.file
     path = directory / format.file
-    return ExportedFile(format.name, path, size_of(made), sha256(made), verdict.difference, None)
+    return ExportedFile(format.name, path, size_of(made), sha256(made), verdict.difference, None, rounding)
 
 
 def _entry(file: ExportedFile) -> dict[str, Any]:
@@ -195,6 +231,7 @@ def _entry(file: ExportedFile) -> dict[str, Any]:
         "bytes": file.bytes,
         "sha256": file.sha256,
         "verification": {"difference": file.difference},
+        "rounding": None if file.rounding is None else asdict(file.rounding),
     }
 
 

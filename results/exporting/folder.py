@@ -59,6 +59,7 @@ def earlier_files(directory: Path, described: Mapping[str, Any], redone: Collect
             {
                 **{key: entry[key] for key in ("format", "file", "bytes", "sha256")},
                 "verification": {"difference": float(entry["verification"]["difference"])},
+                "rounding": _rounding(entry.get("rounding")),
             }
             for entry in entries
             if entry["format"] not in redone
@@ -69,6 +70,13 @@ def earlier_files(directory: Path, described: Mapping[str, Any], redone: Collect
         ]
     except (ResultError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return []
+
+
+def _rounding(found: Any) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    words = {key: str(found[key]) for key in ("measure", "part")}
+    return {**words, "rows": int(found["rows"]), **{key: float(found[key]) for key in ("file", "model")}}
 
 
 def publish(folder: Path, directory: Path, kept: Collection[str], texts: Mapping[str, str]) -> None:

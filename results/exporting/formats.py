@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ class Format:
             max(1, |prediction|).
         packages: Modules that writing and checking it needs beyond the project's own dependencies.
         seconds: What writing it takes on an idle machine, about.
+        rounds: Whether it rounds the weights, so that what counts is how good its predictions are.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Format:
     tolerance: float = 1e-4
     packages: tuple[str, ...] = ()
     seconds: float = 0.5
+    rounds: bool = False
 
 
 FORMATS = {
@@ -37,6 +40,8 @@ FORMATS = {
         Format("onnx", "model.onnx", packages=("onnx", "tf2onnx", "onnxruntime"), seconds=4.0),
         # LiteRT's kernels accumulate in another order than TensorFlow's.
         Format("tflite", "model.tflite", tolerance=1e-3, seconds=3.0),
+        Format("tflite-float16", "model-float16.tflite", tolerance=math.inf, seconds=6.0, rounds=True),
+        Format("tflite-int8", "model-int8.tflite", tolerance=math.inf, seconds=8.0, rounds=True),
     )
 }
 

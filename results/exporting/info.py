@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spaces import DataInfo
+from spaces.data.tables.columns import KINDS
+from spaces.data.tables.dates import FORMATS
 from spaces.section import shown
 
 _LARGEST = 2**31
@@ -16,7 +18,7 @@ _MOST_VALUES = 2**28
 
 def info_problem(info: DataInfo) -> str | None:
     """What is wrong with the values in `info`, whose types are not to be trusted; None if it can be used."""
-    checks: tuple[Callable[[DataInfo], str | None], ...] = (_kinds, _shape, _scaling, _names)
+    checks: tuple[Callable[[DataInfo], str | None], ...] = (_kinds, _shape, _scaling, _names, _table, _target)
     return next((problem for problem in (check(info) for check in checks) if problem is not None), None)
 
 
@@ -74,6 +76,36 @@ def _names(info: DataInfo) -> str | None:
     if not all(isinstance(value, str) for values in categories.values() for value in values):
         return "the categories are not lists of texts"
     return None
+
+
+def _table(info: DataInfo) -> str | None:
+    if not info.table:
+        return None
+    for column in info.table:
+        texts = (column.name, column.form, *(column.values if isinstance(column.values, tuple) else (None,)))
+        flags = (column.other, column.missing, column.times)
+        if column.kind not in KINDS or not all(isinstance(text, str) for text in texts):
+            return f"unknown kind of column {shown(column.kind)}, or columns that are not described by texts"
+        if not all(isinstance(flag, bool) for flag in flags) or not _is_number(column.fill):
+            return f"impossible description of column {shown(column.name)}"
+        if column.kind == "date" and column.form not in FORMATS:
+            return f"unknown format of dates {shown(column.form)}"
+    if tuple(column.name for column in info.table) != info.columns:
+        return "the columns are not those of the table"
+    inputs = sum(len(column.inputs) for column in info.table)
+    return (
+        None if info.input_shape == (inputs,) else f"{inputs} inputs of columns for rows of {_listed(info.input_shape)}"
+    )
+
+
+def _target(info: DataInfo) -> str | None:
+    target = info.target
+    if target is None:
+        return None
+    values = (target.mean, target.std)
+    if target.scale not in ("standard", "log") or not all(isinstance(value, tuple) for value in values):
+        return f"unknown scale of the target {shown(target.scale)}"
+    return None if all(_is_number(one) for value in values for one in value) else "impossible scale of the target"
 
 
 def _is_number(value: Any) -> bool:

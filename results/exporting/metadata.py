@@ -18,7 +18,8 @@ from search.files.store import RunReader
 from search.record.configuration import configurations
 from search.record.marks import COUNTED
 from search.record.trial import Trial, TrialKind
-from spaces import DataInfo
+from spaces import DataInfo, Settings
+from spaces.families import Family, family_of_settings
 from spaces.files import unreadable
 from spaces.section import shown
 
@@ -92,7 +93,9 @@ def _no_number(word: str) -> None:
     raise ValueError(f"{word} is no number in JSON")
 
 
-def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int) -> dict[str, Any]:
+def describe(
+    reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int, both_ways: bool
+) -> dict[str, Any]:
     """Everything of `metadata.json` but the files.
 
     Args:
@@ -101,9 +104,13 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
         info: The run's data.
         model: It in memory, compiled.
         units: Values per prediction.
+        both_ways: Whether it averages over an image and its mirror image.
     """
     trial, objective = chosen.trial, reader.meta("objective")
     data = reader.meta("data")
+    # What mirrors images is nothing that was learnt.
+    mirror = int(model.get_layer("mirror").count_params()) if both_ways else 0
+    family = family_of_settings(trial.settings["family"])
     described: dict[str, Any] = {
         "format_version": VERSION,
         "run": {
@@ -113,18 +120,23 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "configuration": trial.configuration,
             "baseline": trial.name or None,
             "role": chosen.role,
+            "trained": str(trial.kind),
             "algorithm": reader.meta("algorithm"),
             "seed": reader.meta("seed"),
             "trials": sum(one.kind == TrialKind.SEARCH for one in reader.marks()),
         },
         "model": {
             "family": trial.settings["family"],
-            "parameters": int(model.count_params()),
+            "parameters": int(model.count_params()) - mirror,
+            "frozen_parameters": family.frozen_parameters(
+                Settings.from_json(trial.settings), info, chosen.checkpoint.epoch
+            ),
             "hyperparameters": dict(trial.values),
             "settings": dict(trial.settings),
             "seed": trial.seed,
             "epochs": chosen.checkpoint.epoch,
             "weights": chosen.checkpoint.digest,
+            "tta": "flip" if both_ways else "none",
         },
         "input": info.to_json(),
         "output": {
@@ -132,8 +144,8 @@ def describe(reader: RunReader, chosen: TrainedModel, info: DataInfo, model: ker
             "units": units,
             "classes": list(info.class_names),
         },
-        "preprocessing": _preprocessing(info),
-        "data": {key: data.get(key) for key in ("name", "fingerprint", "rows")},
+        "preprocessing": _preprocessing(info, family),
+        "data": {key: data.get(key) for key in ("name", "fingerprint", "rows", "understood")},
         "metrics": _metrics(reader, chosen.trial, objective),
         "versions": reader.meta("versions"),
     }
@@ -149,14 +161,23 @@ def _output_kind(settings: Mapping[str, Any], info: DataInfo, model: keras.Model
     return "logits" if logits else "probabilities"
 
 
-def _preprocessing(info: DataInfo) -> list[str]:
+def _preprocessing(info: DataInfo, family: Family) -> list[str]:
     """In words, what is done to an input before the first trained layer, and where."""
     shape = "×".join(map(str, info.input_shape))
     notes = [f"Input: raw rows of shape {shape} ({info.dtype}); the model itself prepares them."]
-    if info.scale is not None:
+    if family.own_pixels:
+        notes.append("Pixels are brought to what the pretrained network was trained on.")
+    elif info.scale is not None:
         notes.append(f"Values are multiplied by {info.scale:.6g}.")
+    if info.encodings:
+        notes.append(
+            f"The {shape} values of a row are made of {len(info.columns)} columns, in their order, as the table below "
+            "and `input.table` in metadata.json describe; `run-search predict` does it for a table with these columns."
+        )
     if info.mean is not None:
         notes.append("Values are standardized with the mean and standard deviation of the training rows.")
+    if info.target is not None:
+        notes.append("The model was trained on a standardized target, and answers in the target's own unit.")
     if info.image_size is not None and tuple(info.image_size) != tuple(info.input_shape[:2]):
         notes.append(f"Images are resized to {info.image_size[0]}×{info.image_size[1]}.")
     if info.kind == "image":

@@ -6,25 +6,30 @@ import importlib
 import importlib.util
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from results.errors import ResultError
 from results.exporting.formats import Format
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 _NOISY = ("absl", "tensorflow", "tf2onnx")
 
 
-def write_model(model: keras.Model, format: Format, path: Path) -> None:
+def write_model(model: keras.Model, format: Format, path: Path, calibration: Callable[[], Array] | None = None) -> None:
     """Writes one file, or the folder of a SavedModel.
 
     Args:
         model: What `inference_model` gave.
         format: What to write.
         path: Where; its folder exists, it does not.
+        calibration: Gives raw training rows, for formats that round what is computed on the way.
 
     Raises:
         ResultError: The format's packages are missing, or the model cannot be expressed in it; the message says why.
@@ -37,7 +42,12 @@ def write_model(model: keras.Model, format: Format, path: Path) -> None:
         )
     try:
         with _quiet():
-            _WRITERS[format.name](model, path)
+            if format.name == "tflite-int8" and calibration is not None:
+                _tflite_int8(model, path, calibration())
+            else:
+                _WRITERS[format.name](model, path)
+    except ResultError:
+        raise
     except Exception as error:  # the converters raise whatever their engines do
         reason = " ".join(str(error).split())[:300]
         raise ResultError(f"cannot be written as {format.name}: {type(error).__name__}: {reason}") from error
@@ -54,17 +64,51 @@ def _saved_model(model: keras.Model, path: Path) -> None:
 def _onnx(model: keras.Model, path: Path) -> None:
     # Importing it makes them known.
     importlib.import_module("results.exporting.onnx_operations")
+    plain = keras.models.clone_model(model, clone_function=_without_tensors)
     # The converter takes no model that has never seen a row.
-    model(keras.ops.zeros((1, *model.input_shape[1:])), training=False)
-    model.export(path, format="onnx", verbose=False)
+    plain(keras.ops.zeros((1, *model.input_shape[1:])), training=False)
+    plain.export(path, format="onnx", verbose=False)
+
+
+def _without_tensors(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer; for a standardization with given numbers the same computation.
+
+    Such a layer keeps its numbers as tensors, which the converter would take for further inputs of the model.
+    """
+    if not isinstance(layer, keras.layers.Normalization) or layer.weights:
+        return layer
+    mean, deviation = np.ravel(layer.input_mean), np.sqrt(np.ravel(layer.input_variance))
+    factors = 1.0 / np.maximum(deviation, keras.config.epsilon())
+    steps = [keras.layers.Rescaling(1.0, (-mean).tolist()), keras.layers.Rescaling(factors.tolist())]
+    return keras.Sequential(steps, name=layer.name)
 
 
 def _tflite(model: keras.Model, path: Path) -> None:
+    _litert(model, path)
+
+
+def _tflite_float16(model: keras.Model, path: Path) -> None:
+    import tensorflow as tf
+
+    _litert(model, path, [tf.float16], optimizations=[tf.lite.Optimize.DEFAULT])
+
+
+def _tflite_int8(model: keras.Model, path: Path, rows: Array) -> None:
+    import tensorflow as tf
+
+    def representative() -> Iterator[list[Array]]:
+        for row in rows:
+            yield [row[None].astype(np.float32)]
+
+    _litert(model, path, optimizations=[tf.lite.Optimize.DEFAULT], representative_dataset=representative)
+
+
+def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options: Any) -> None:
     import tensorflow as tf
 
     # Only LiteRT's own operations: what else Keras allows needs TensorFlow on the device.
-    builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
-    model.export(path, format="litert", verbose=False, target_spec=builtins)
+    target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS], "supported_types": list(types)}
+    model.export(path, format="litert", verbose=False, target_spec=target, **options)
 
 
 _WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {
@@ -73,6 +117,7 @@ _WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {
     "savedmodel": _saved_model,
     "onnx": _onnx,
     "tflite": _tflite,
+    "tflite-float16": _tflite_float16,
 }
 
 

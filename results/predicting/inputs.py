@@ -19,7 +19,7 @@ from spaces.files import unreadable
 Array = np.ndarray[Any, np.dtype[Any]]
 
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-TABLES = (".csv", ".npy")
+TABLES = (".csv", ".tsv", ".parquet", ".npy")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Rows:
 
 
 def read_files(files: Iterable[str | Path], info: DataInfo) -> list[Rows]:
-    """Reads images, `.npy` arrays and `.csv` tables.
+    """Reads images, `.npy` arrays, text and Parquet tables.
 
     Args:
         files: The files.

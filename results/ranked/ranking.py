@@ -56,7 +56,8 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
 
     Args:
         runs: A run or its directory, or several.
-        top: At most so many rows, which are found in a long run without reading all of it; None: all.
+        top: So many rows, which are found in a long run without reading all of it, and below them the winner and what
+            it is tied with (in a long run without their rank); None: all.
 
     Raises:
         RunError: There is no run, or it is damaged.
@@ -67,12 +68,14 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
     objectives: dict[tuple[str, str], str] = {}
     entries: list[_Entry] = []
     named: list[Mapping[str, Any]] = []
+    cut = False
     for source, label in zip(sources, labels, strict=True):
         with source.read() as reader:
             objective = reader.meta("objective")
             objectives.setdefault((objective["name"], objective["direction"]), label)
             few = first_rows(reader, objective["direction"], top) if top is not None and len(sources) == 1 else None
             trials, named = few or (reader.trials(), [])
+            cut = few is not None
             winner = winning_configuration(trials, reader.meta("winner"))
             final = {f.configuration: f for f in finalists(trials, objective["direction"], winner)}
             tests = test_scores(trials, reader.evaluations(), objective["name"])
@@ -88,7 +91,8 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
     # The searched configurations speak for the order: a baseline may name settings that the space fixes.
     by_kind = sorted(ordered, key=lambda entry: entry.configuration.baseline)
     order = hyperparameter_order([*named, *(entry.configuration.values for entry in by_kind)])
-    return _table(ordered[:top], order, several=len(sources) > 1)
+    shown = ordered[:top] + ([] if top is None else [entry for entry in ordered[top:] if entry.verdict is not None])
+    return _table(shown, order, several=len(sources) > 1, ranks=_ranks(ordered, top if cut else None))
 
 
 def rows(runs: Source | Sequence[Source]) -> list[Row]:
@@ -163,15 +167,18 @@ def _in_order(entries: list[_Entry], direction: str) -> list[_Entry]:
     return [owner[id(c)] for c in ranked([entry.configuration for entry in entries], direction)]
 
 
-def _table(entries: Sequence[_Entry], names: Sequence[str], several: bool) -> Table:
+def _ranks(ordered: Sequence[_Entry], known: int | None) -> dict[int, int]:
+    """Ranks of the entries that have a score, by identity; of a run that was not read whole the first `known`."""
+    scored = [entry for entry in ordered if entry.configuration.score is not None]
+    return {id(entry): rank for rank, entry in enumerate(scored[:known], 1)}
+
+
+def _table(entries: Sequence[_Entry], names: Sequence[str], several: bool, ranks: Mapping[int, int]) -> Table:
     fixed = (*(("run",) if several else ()), *RECORDED, *MEASURED, *FAILURE, *REASON)
     columns = column_names(names, fixed, "hp_")
     found = []
-    rank = 0
     for entry in entries:
-        scored = entry.configuration.score is not None
-        rank += scored
-        row = _row(entry, rank if scored else None)
+        row = _row(entry, ranks.get(id(entry)))
         if several:
             row = {"run": entry.run, **row}
         row |= {column: finite(entry.configuration.values.get(name)) for name, column in columns.items()}

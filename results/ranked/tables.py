@@ -36,6 +36,7 @@ class Table:
         sort: str | None = None,
         top: int | None = None,
         columns: Sequence[str] | None = None,
+        finalists: bool = False,
     ) -> Table:
         """Filters, then sorts, then cuts, then picks columns.
 
@@ -45,6 +46,7 @@ class Table:
                 equal ones in their order.
             top: At most so many rows, at least 1.
             columns: The columns to keep, in this order; spaces around a name do not count.
+            finalists: Keep the winner, and what it is tied with, below the others where they would be left out.
 
         Raises:
             OptionError: A column is unknown, the condition is not understood, or `top` is below 1.
@@ -59,6 +61,9 @@ class Table:
             if top < 1:
                 raise OptionError(f"--top: must be at least 1, got {top}")
             rows = rows[:top]
+        if finalists:
+            kept = set(map(id, rows))
+            rows += [row for row in self.rows if row.get("verdict") is not None and id(row) not in kept]
         if columns is None:
             return replace(self, rows=tuple(rows))
         wanted = tuple(dict.fromkeys(name.strip() for name in columns))

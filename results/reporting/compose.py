@@ -6,6 +6,7 @@ from results.ranked.sample import MOST
 from results.reporting.answers import read_answers
 from results.reporting.document import Document, Mood, Section, Text
 from results.reporting.facts import Facts
+from results.reporting.others import others
 from results.reporting.sections.advice import advice
 from results.reporting.sections.classes import classes
 from results.reporting.sections.curves import curves, fitting
@@ -30,7 +31,7 @@ def compose(facts: Facts, run: Run) -> Document:
     sections = [
         real(facts), history(facts), ranked_table(facts, run), curves(facts), *hyperparameters(facts), tradeoff(facts),
         rungs(facts), _final(facts), fitting(facts), failures(facts), time_spent(facts, run), advice(facts),
-        reproduce(facts),
+        *others(facts), reproduce(facts),
     ]  # fmt: skip
     return Document(
         title=str(facts.meta["name"] or facts.directory.name),

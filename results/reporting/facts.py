@@ -88,6 +88,11 @@ class Facts:
         return (self.meta.get("data") or {}).get("info") or {}
 
     @property
+    def guess(self) -> Mapping[str, Any]:
+        """What a model that knows no inputs answers, and its `scores` by part; empty where it was not recorded."""
+        return ((self.meta.get("data") or {}).get("understood") or {}).get("guess") or {}
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes; their numbers where they have none."""
         names = tuple(str(name) for name in self.info.get("class_names") or ())
@@ -171,7 +176,7 @@ def read_facts(run: Run, now: float) -> Facts:
     with run.read() as reader:
         keys = ("name", "space", "command", "objective", "algorithm", "seed", "versions", "hardware", "git", "data",
                 "started", "finished", "phase", "exit", "winner", "planned", "sessions", "threads",
-                "workers")  # fmt: skip
+                "workers", "reference", "hourly_gain")  # fmt: skip
         meta = {key: reader.meta(key) for key in keys}
         objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
         marks = reader.marks()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from results.ranked.finalists import finalists
 from results.ranked.measured import objective_metric
 from results.ranked.ranking import Source, finite
 from results.watching.walltime import elapsed_in_all
@@ -18,19 +19,24 @@ from search.record.overview import Overview
 from search.record.trial import Trial
 
 _WARNINGS = 5
+_MORNING = ("export", "report")
 
 
 def status(run: Source, now: float | None = None) -> dict[str, Any]:
     """The state of a run as plain JSON data; None stands for what is not known (yet).
 
-    Keys: `run`, `name`, `algorithm`, `phase` (search, final, done), `exit` (why the last sitting ended; None while
+    Keys: `run`, `name`, `algorithm`, `phase` (search, retraining, final training, evaluation,
+    export, report, done), `exit` (why the last sitting ended; None while
     one goes on or if it was cut off), `active` (a process is working on it), `last_sign` (seconds since something
     was written), `elapsed` (seconds of work, pauses left out), `time_left` (seconds to the promised end);
     `objective`, `direction`; `trials` (of the search and the baselines: `done`, `failed`, `running`, `planned`,
     `left`), `configurations` (searched), `epochs` (in all); `best` and `baseline` (the best of the searched ones
     and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
-    is better), `since_improved` (seconds since `best` last got better); `working_on` (unfinished trials: `trial`,
-    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `test`), `warnings` (the last five:
+    is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
+    searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
+    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `baseline`: whether it is one, `score` in
+    the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`), `warnings`
+    (the last five:
     `at`, `level`, `message`).
 
     Args:
@@ -45,15 +51,16 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     with opened.read() as reader:
         objective = reader.meta("objective")
         direction = objective["direction"]
-        active = is_active(opened, reader)
+        step, following = _step(opened, reader)
+        active = is_active(opened, reader) or following
         found = reader.overview(direction)
         best, baseline = _whole(found.best, reader), _whole(found.baseline, reader)
         return {
             "run": str(opened.directory),
             "name": reader.meta("name"),
             "algorithm": reader.meta("algorithm"),
-            "phase": reader.meta("phase"),
-            "exit": reader.meta("exit"),
+            "phase": step,
+            "exit": None if step in _MORNING else reader.meta("exit"),
             "active": active,
             "last_sign": _last_sign(opened, moment),
             "elapsed": elapsed_in_all(reader, moment, active),
@@ -67,10 +74,23 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "baseline": baseline and _described(baseline),
             "lead": _lead(best, baseline, direction),
             "since_improved": _since(found.improved, reader.meta("finished") or moment),
+            "hourly_gain": finite(reader.meta("hourly_gain")),
             "working_on": [_working(trial, moment) for trial in reader.some(found.open)],
-            "winner": _winner(reader, objective["name"]),
+            "winner": _winner(reader, objective, baseline),
             "warnings": [vars(event) for event in _warnings(reader.events())],
         }
+
+
+def _step(run: Run, reader: RunReader) -> tuple[str, bool]:
+    """What a run is at, or was when it was cut off; and whether what follows the search is being done just now."""
+    phase, morning = str(reader.meta("phase")), reader.meta("morning")
+    if phase == "done" and morning is not None:
+        locked_by = holder(run.directory)
+        return morning, locked_by is not None and locked_by.alive()
+    if phase == "final":
+        step = reader.meta("step")
+        return ("retraining" if step in (None, "search") else str(step)), False
+    return phase, False
 
 
 def is_active(run: Run, reader: RunReader) -> bool:
@@ -132,15 +152,23 @@ def _last_sign(run: Run, now: float) -> float:
     return max(0.0, now - max(file.stat().st_mtime for file in files if file.exists()))
 
 
-def _winner(reader: RunReader, objective: str) -> dict[str, Any] | None:
+def _winner(reader: RunReader, objective: dict[str, str], baseline: Configuration | None) -> dict[str, Any] | None:
     chosen = reader.meta("winner")
-    winner = None if chosen is None else reader.trial(chosen)
-    if winner is None:
+    trial = None if chosen is None else reader.trial(chosen)
+    if trial is None:
         return None
-    measured = [e for e in reader.evaluations() if e.trial == winner.id and e.part == "test"]
+    own = reader.of_configuration(trial.configuration)
+    kept = next(iter(configurations(own)), None)
+    final = next(iter(finalists(own, objective["direction"])), None)
+    measured = [e for e in reader.evaluations() if e.trial == trial.id and e.part == "test"]
     return {
-        "name": winner.name or winner.configuration,
-        "test": finite(measured[0].metrics.get(objective_metric(objective))) if measured else None,
+        "name": trial.name or trial.configuration,
+        "baseline": kept is not None and kept.baseline,
+        "score": finite(kept.score) if kept is not None else None,
+        "lead": None if kept is None or kept.baseline else _lead(kept, baseline, objective["direction"]),
+        "retrained": final.mean if final is not None else None,
+        "seeds": final.seeds if final is not None else 0,
+        "test": finite(measured[0].metrics.get(objective_metric(objective["name"]))) if measured else None,
     }
 
 

@@ -52,6 +52,8 @@ def _lines(state: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append((visible(state["objective"]), _standing(state)))
     if state["since_improved"] is not None and state["phase"] == "search":
         lines.append(("improved", f"{duration(state['since_improved'])} ago"))
+    if state["hourly_gain"] is not None and state["phase"] == "search":
+        lines.append(("another hour", f"expected to bring {score(state['hourly_gain'])}"))
     for work in state["working_on"]:
         span = f"epochs {work['epochs_from'] + 1} to {work['epochs_to']}, for {duration(work['seconds'])}"
         lines.append(("working on", f"{visible(work['name'])} ({work['kind']}): {span}"))

@@ -3,7 +3,7 @@
 Importing the package does not import TensorFlow.
 """
 
-from search.executors.base import Executor, OnEpoch
+from search.executors.base import Executor, MakeExecutor, OnEpoch, Place
 from search.executors.inline import InlineExecutor
 
-__all__ = ["Executor", "InlineExecutor", "OnEpoch"]
+__all__ = ["Executor", "InlineExecutor", "MakeExecutor", "OnEpoch", "Place"]

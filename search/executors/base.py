@@ -1,12 +1,19 @@
-"""The seam between deciding what to train and training it."""
+"""The seam between deciding what to train and training it.
+
+An executor is given to a run as a function that makes it, `MakeExecutor`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from typing import Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
+from search.clock import Clock
 from search.record.trial import Epoch, Outcome, Stop, TrialJob
+from spaces import Dataset
 
 OnEpoch = Callable[[str, Epoch], None]
 """Called with the trial's id and each finished epoch, in the process of the search, from within `Executor.wait`."""
@@ -43,6 +50,17 @@ class Executor(Protocol):
         """
         ...
 
+    def pace(self, settings: Mapping[str, Any], seconds: float) -> float:
+        """Training rows per second of all workers together when each of them trains this configuration; 0 if none can.
+
+        Asked before the first job, and only where a run measures which workers are faster.
+
+        Args:
+            settings: As in `TrialJob.settings`.
+            seconds: Each worker trains for so long, building and compiling not counted.
+        """
+        ...
+
     def stop(self, why: Stop) -> None:
         """Asks all running jobs to end after their current epoch. May be called from a signal handler."""
         ...
@@ -50,3 +68,31 @@ class Executor(Protocol):
     def shutdown(self) -> None:
         """Gives up everything it holds. Unfinished jobs are dropped."""
         ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """What an executor is made for.
+
+    Attributes:
+        run: The run directory; checkpoints are written below it.
+        data: The data set.
+        threads: Threads of one operation.
+        workers: Jobs that the run would like to train at the same time, each in a process of its own; 0: one job, in
+            this process.
+        memory: Resident bytes that one worker may hold; None: as the executor likes.
+        clock: Tells when a job's time is up.
+        on_event: Told in words what happens to workers.
+    """
+
+    run: Path
+    data: Dataset
+    threads: int
+    workers: int
+    memory: int | None
+    clock: Clock
+    on_event: Callable[[str], None]
+
+
+MakeExecutor = Callable[[Place], Executor]
+"""Makes an executor. A run that measures which workers are faster makes several, one after the other."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
+from typing import Any
 
 from search.executors.base import OnEpoch
 from search.record.trial import Outcome, Stop, TrialJob
@@ -39,6 +40,10 @@ class InlineExecutor:
             self._train(future, job, on_epoch)
         return {f for f in pending if f.done()}
 
+    def pace(self, settings: Mapping[str, Any], seconds: float) -> float:
+        """Training rows per second of this configuration here."""
+        return self._kept_trainer().pace(settings, seconds)
+
     def stop(self, why: Stop) -> None:
         """Ends the running job after its current epoch, and every later one after its first."""
         self._stop = why
@@ -50,8 +55,12 @@ class InlineExecutor:
 
     def _train(self, future: Future[Outcome], job: TrialJob, on_epoch: OnEpoch) -> None:
         try:
-            if self._trainer is None:
-                self._trainer = self._make_trainer()
-            future.set_result(self._trainer.train(job, lambda: self._stop, lambda e: on_epoch(job.trial_id, e)))
+            trained = self._kept_trainer().train(job, lambda: self._stop, lambda e: on_epoch(job.trial_id, e))
+            future.set_result(trained)
         except Exception as error:
             future.set_exception(error)
+
+    def _kept_trainer(self) -> Trainer:
+        if self._trainer is None:
+            self._trainer = self._make_trainer()
+        return self._trainer

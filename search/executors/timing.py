@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from spaces import Dataset, Settings, Split
+from search.training.engines import engines
+from spaces import DataInfo, Dataset, Settings, Split
+from spaces.families import family_of_settings
+
+if TYPE_CHECKING:
+    from search.training.engine import Rows
 
 _STEPS = 8
 
@@ -35,13 +43,14 @@ def measure(settings: Settings, data: Dataset) -> Speed:
     """
     from keras.utils import clear_session
 
-    from search.training.engine import Rows, fresh
-
     started = time.perf_counter()
     batch = settings.training.batch_size
     train, validation = _first(data.train, _STEPS * batch), _first(data.validation, _STEPS * batch)
-    train_rows, validation_rows = Rows(train), Rows(validation)
-    engine = fresh(settings, data.info, seed=0)
+    train_rows, validation_rows = engines().rows(train, "train"), engines().rows(validation, "validation")
+    if family_of_settings(settings.family).begins_frozen(settings.model):
+        share = len(train) / len(data.train)
+        return _of_both_phases(settings, data.info, train_rows, validation_rows, share)
+    engine = engines().fresh(settings, data.info, seed=0)
     engine.prepare(train_rows)
     reported = engine.train_epoch(train_rows, 1)
     validated_on = engine.evaluate(validation_rows)
@@ -58,6 +67,43 @@ def measure(settings: Settings, data: Dataset) -> Speed:
         (trained - built) * steps + (validated - trained) * rest,
         (*reported, *(f"val_{name}" for name in validated_on)),
     )
+
+
+def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation: Rows, share: float) -> Speed:
+    """The same for a training that begins with a frozen backbone: an epoch takes what they take on average.
+
+    Args:
+        settings: The configuration.
+        info: The rows.
+        train, validation: Some of them.
+        share: Part of the training rows that these are.
+    """
+    from keras.utils import clear_session
+
+    from search.training.features import Features
+
+    training = settings.training
+    frozen = training.frozen_epochs if settings.model["fine_tune"] else training.epochs
+    lengths = {1: min(frozen, training.epochs), frozen + 1: max(0, training.epochs - frozen)}
+    build = seconds = 0.0
+    reported: dict[str, None] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        features = Features(Path(folder), info, {"train": train, "validation": validation}.__getitem__)
+        engine = engines().networks(info, features).engine(settings, 0, train, 0)
+        for epoch, count in ((epoch, count) for epoch, count in lengths.items() if count):
+            started = time.perf_counter()
+            engine.enter(epoch, train, validation, lambda: None)
+            entered = time.perf_counter()
+            for _ in range(2):
+                begun = time.perf_counter()
+                reported |= dict.fromkeys(engine.train_epoch(train, epoch))
+                reported |= dict.fromkeys(f"val_{name}" for name in engine.evaluate(validation))
+                ended = time.perf_counter()
+            # What the backbone makes of all rows is computed once.
+            build += begun - entered + (entered - started) / (share if epoch == 1 else 1.0)
+            seconds += count * (ended - begun) / share
+    clear_session(free_memory=False)
+    return Speed(build, seconds / training.epochs, tuple(reported))
 
 
 def _first(split: Split, rows: int) -> Split:

@@ -14,6 +14,7 @@ EVALUATION = "evaluation"
 REPORT = "report"
 EXPORT = "export"
 DATA = "data"
+FEATURES = "features"
 
 TEST_ROWS = f"{EVALUATION}/rows.npz"
 

@@ -86,6 +86,13 @@ def _shape(key: str, value: Any) -> Any:
     return found
 
 
+_ENCODING = _fields(
+    {"name": text, "kind": _one_of("number", "boolean", "category", "text", "date")},
+    {"form": text, "values": _list(text), "fill": _real, "other": _flag, "missing": _flag, "times": _flag},
+)
+_TARGET = _fields({"scale": _one_of("standard", "log"), "mean": _list(_real), "std": _list(_real)})
+
+
 def _info(key: str, value: Any) -> Any:
     found = _fields(
         {
@@ -106,6 +113,8 @@ def _info(key: str, value: Any) -> Any:
             "white": _optional(_real),
             "columns": _list(text),
             "categories": _by_name(_list(text)),
+            "table": _list(_ENCODING),
+            "target": _optional(_TARGET),
         },
     )(key, value)
     names = len(found.get("class_names") or ())
@@ -113,6 +122,17 @@ def _info(key: str, value: Any) -> Any:
         raise Damaged(f"{key} has {names} class names for {found['outputs']} outputs")
     return found
 
+
+_COLUMN: dict[str, Check] = {
+    "name": text,
+    "role": text,
+    "kind": text,
+    "missing": whole,
+    "how": text,
+    "notes": _list(text),
+}
+_GUESS = _fields({"what": text, "scores": _by_name(_by_name(_real))})
+_UNDERSTOOD = _fields({}, {"columns": _list(_fields(_COLUMN)), "notes": _list(text), "guess": _GUESS})
 
 _SITTING = _fields({"started": instant, "ended": _optional(instant)}, {"command": _list(text), "reason": text})
 
@@ -130,10 +150,14 @@ _FACTS: dict[str, Check] = {
     "git": _optional(_fields({}, {"commit": text, "dirty": _flag})),
     "data": _fields(
         {"name": text, "origin": text, "fingerprint": text, "rows": _by_name(whole), "info": _info},
+        {"understood": _UNDERSTOOD},
     ),
+    "reference": _optional(_fields({"name": text, "scores": _by_name(_by_name(_real))})),
     "started": instant,
     "finished": _optional(instant),
     "phase": _one_of("search", "final", "done"),
+    "step": _optional(text),
+    "morning": _optional(_one_of("export", "report")),
     "exit": _optional(text),
     "winner": _optional(name),
     "sessions": _list(_SITTING),
@@ -145,6 +169,7 @@ _FACTS: dict[str, Check] = {
     "fixed_workers": _optional(whole),
     "work": _list(_fields({"what": text, "started": instant, "ended": instant})),
     "search_ended": text,
+    "hourly_gain": _optional(_real),
 }
 
 ESSENTIAL = frozenset({"objective", "data", "started", "phase"})

@@ -261,6 +261,10 @@ class RunReader:
             known.update((trial.id, trial) for trial in self._with_ids(unknown[start : start + _AT_ONCE]))
         return [known[trial_id] for trial_id in wanted if trial_id in known]
 
+    def of_configuration(self, configuration: str) -> list[Trial]:
+        """All trials of a configuration, those from fresh seeds included, in order; nothing else is read."""
+        return self._read("configuration = ?", (configuration,))
+
     def running(self, *kinds: TrialKind) -> list[Trial]:
         """The trials of these kinds that were asked for and have no end yet, in order; nothing else is read."""
         where, given = _of_kinds(kinds)

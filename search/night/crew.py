@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from search.budget import Budget
-from search.executors import Executor, InlineExecutor, shared_data, sizing
-from search.executors.pool import WorkerPool
+from search.executors import Executor, MakeExecutor, Place, sizing
+from search.executors.here import executor_here
 from search.night import workforce
 from search.night.workforce import Workforce
 from search.phases.schedule import planned
 from search.record import environment
 from search.record.trial import Trial
-from search.training.trainer import Trainer
 from spaces import Dataset, SearchSpec, Settings
+from spaces.families import family_of
 
 # Loading TensorFlow in the workers costs some seconds of all cores; shorter searches are faster without them.
 _WORTH_SECONDS = 60.0
@@ -32,6 +32,7 @@ class Crew:
         threads: Threads of one operation.
         budget: The time of the sitting.
         on_event: Told in words what happens to workers.
+        make_executor: Makes what trains.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Crew:
         threads: int,
         budget: Budget,
         on_event: Callable[[str], None],
+        make_executor: MakeExecutor = executor_here,
     ) -> None:
         self._run = run
         self._spec = spec
@@ -49,12 +51,11 @@ class Crew:
         self._threads = threads
         self._budget = budget
         self._on_event = on_event
+        self._make_executor = make_executor
 
     def workers(self, count: int) -> Executor:
         """Trains in `count` worker processes; 0: in this process."""
-        if count == 0:
-            return InlineExecutor(lambda: Trainer(self._run, self._data, self._budget.clock))
-        return self._pool(Workforce(count, self._threads))
+        return self._made(Workforce(count, self._threads))
 
     @property
     def must_isolate(self) -> bool:
@@ -62,7 +63,7 @@ class Crew:
         only be ended together with its process."""
         limits = self._spec.limits
         limited = limits.seconds_per_trial is not None or limits.seconds_per_epoch is not None
-        return limited or self._spec.family.startswith("python:")
+        return limited or family_of(self._spec.model).users_code
 
     def unmeasured(self, past: Iterable[Trial]) -> int:
         """How many workers pay off for what is left of the search, judged by the trials so far."""
@@ -71,6 +72,8 @@ class Crew:
         count = sizing.automatic(len(environment.gpus()))
         least = 1 if self.must_isolate else 0
         left = self._budget.left
+        if family_of(self._spec.model).one_process and not environment.gpus():
+            return least
         if count == 1 or (not first and workforce.is_short(self._spec, self._data, timed=left is not None)):
             return least
         expected = seconds_left(self._spec, itertools.chain(first, past), left)
@@ -88,7 +91,7 @@ class Crew:
         settings = workforce.representative(self._spec, self._data)
         if gpus or len(choices) == 1 or settings is None:
             only = Workforce(most, self._threads)
-            return self._pool(only), only, f"training in {only}"
+            return self._made(only), only, f"training in {only}"
         few, many = choices
         # One after the other, so that no more workers are in memory than will train.
         few_pool, few_pace = self._paced(few, settings)
@@ -100,23 +103,28 @@ class Crew:
             return many_pool, many, reason
         many_pool.shutdown()
         reason = f"training in {few}: {few_pace:,.0f} rows a second, against {many_pace:,.0f} with {many}"
-        return self._pool(few), few, reason
+        return self._made(few), few, reason
 
-    def _paced(self, choice: Workforce, settings: Settings) -> tuple[WorkerPool, float]:
+    def _paced(self, choice: Workforce, settings: Settings) -> tuple[Executor, float]:
         """Workers, and how many rows a second they train together."""
-        pool = self._pool(choice)
+        pool = self._made(choice)
         try:
             return pool, pool.pace(settings.to_json(), _MEASURED_SECONDS)
         except BaseException:
             pool.shutdown()
             raise
 
-    def _pool(self, choice: Workforce) -> WorkerPool:
-        return WorkerPool(
-            sizing.setups(self._run, shared_data.write(self._run, self._data), choice.threads, choice.workers),
-            sizing.environments(environment.gpus(), choice.workers),
-            sizing.memory_limit(choice.workers, self._spec.limits.memory),
-            self._on_event,
+    def _made(self, choice: Workforce) -> Executor:
+        return self._make_executor(
+            Place(
+                run=self._run,
+                data=self._data,
+                threads=choice.threads,
+                workers=choice.workers,
+                memory=self._spec.limits.memory,
+                clock=self._budget.clock,
+                on_event=self._on_event,
+            )
         )
 
 

@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 import spaces
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.executors.timing import Speed, measure
-from search.oracles import PlannedTrials
 from search.phases import schedule
 from search.phases.schedule import Planned
 from search.record import environment
-from search.training import memory, threads
+from search.training import feature_files, memory, threads
 from search.training.failures import classify
 from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
+from spaces.algorithms import PlannedTrials
+from spaces.families import family_of, family_of_settings
 
 _SAMPLES = 5
 _SLIVER_ROWS = 300
@@ -39,6 +42,7 @@ class CheckedModel:
         epochs: Its longest training.
         speed: How fast it trains here; None if it would not be trained.
         problem: Why it would not be trained, or would give no score, or None.
+        frozen: How many of its parameters never train.
     """
 
     name: str
@@ -47,6 +51,7 @@ class CheckedModel:
     epochs: int
     speed: Speed | None
     problem: str | None
+    frozen: int = 0
 
     @property
     def is_baseline(self) -> bool:
@@ -61,7 +66,8 @@ class Rehearsal:
     Attributes:
         space: Name of the space.
         algorithm: How it is searched.
-        data: The data set's name, origin and rows.
+        data: The data set's name, origin, rows by part, the rows of each class by part (empty in regression), and what
+            they were understood as.
         models: The models that were built.
         configurations: Size of the space; None where a continuous range makes it infinite.
         groups: Trainings of the search, if nothing fails.
@@ -72,6 +78,8 @@ class Rehearsal:
         memory_bytes: For the parameters of the largest model, with gradients and optimizer, in each worker.
         disk_bytes: For the checkpoints that are kept and those that are being continued.
         imports: References to Python code that the space file runs, with the file of each.
+        notes: What somebody should know before the night, a sentence each.
+        feature_bytes: For what frozen backbones make of the rows, kept in the run directory until it is done.
     """
 
     space: str
@@ -86,6 +94,8 @@ class Rehearsal:
     memory_bytes: int
     disk_bytes: int
     imports: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
+    feature_bytes: int = 0
 
     @property
     def fails(self) -> bool:
@@ -111,6 +121,8 @@ class Rehearsal:
             "seconds": self.seconds,
             "memory_bytes": self.memory_bytes,
             "disk_bytes": self.disk_bytes,
+            "notes": list(self.notes),
+            "feature_bytes": self.feature_bytes,
             "imports": [{"reference": reference, "file": file} for reference, file in self.imports],
             "ok": not self.fails,
         }
@@ -128,6 +140,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     """
     threads.configure(threads.for_family(spec.family))
     data = spaces.load_data(spec)
+    notes = family_of(spec.model).require(spec, data.info)
     models = _models(spec, data, timed=True)
     missing = [model.problem for model in models if model.speed is not None]
     if missing and None not in missing:
@@ -138,7 +151,13 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     return Rehearsal(
         space=spec.name,
         algorithm=spec.search.algorithm,
-        data={"name": data.name, "origin": data.origin, "rows": _rows(data)},
+        data={
+            "name": data.name,
+            "origin": data.origin,
+            "rows": _rows(data),
+            "classes": _classes(data),
+            "understood": data.understood,
+        },
         models=tuple(models),
         configurations=spaces.size(spec),
         groups=tuple(schedule.groups(spec, timed=timed)),
@@ -148,6 +167,8 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
         memory_bytes=memory.needed(biggest),
         disk_bytes=_disk_bytes(spec, models),
         imports=tuple(spaces.imports(spec)),
+        notes=tuple(notes),
+        feature_bytes=feature_files.expected_bytes(spec, data),
     )
 
 
@@ -168,7 +189,13 @@ def first_look(spec: SearchSpec, data: Dataset) -> tuple[list[CheckedModel], int
     searched = [model for model in models if not model.is_baseline]
     if all(model.problem for model in searched):
         raise SearchFailed(f"no model of this space can be trained; the smallest: {searched[0].problem}")
-    return [model for model in models if model.problem], _disk_bytes(spec, models)
+    features = feature_files.expected_bytes(spec, data)
+    if spec.limits.disk is not None and features > spec.limits.disk:
+        raise SearchFailed(
+            f"the features of the frozen backbones take {features / 1e6:.1f} MB, more than limits.disk of "
+            f"{spec.limits.disk / 1e6:.1f} MB"
+        )
+    return [model for model in models if model.problem], _disk_bytes(spec, models) + features
 
 
 def sliver(spec: SearchSpec) -> SearchSpec:
@@ -231,7 +258,8 @@ def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, 
             return CheckedModel(name, values, parameters, epochs, None, None)
         speed = measure(settings, data)
         missing = unreported(spec.objective.name, settings.training, speed.reported)
-        return CheckedModel(name, values, parameters, epochs, speed, missing)
+        frozen = family_of_settings(settings.family).frozen_parameters(settings, data.info)
+        return CheckedModel(name, values, parameters, epochs, speed, missing, frozen)
     except Exception as error:
         return CheckedModel(name, values, parameters, epochs, None, classify(error, settings.family).message)
 
@@ -250,3 +278,16 @@ def _expected_seconds(spec: SearchSpec, models: list[CheckedModel], plan: Planne
     together = plan.trials * build + plan.epochs * epoch + baselines + retrainings
     yielded = workers if workers == 1 else workers * _WORKER_YIELD
     return together / yielded + build + spec.max_epochs * epoch
+
+
+def _classes(data: Dataset) -> dict[str, dict[str, int]]:
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    counts = {
+        name: part.y.sum(axis=0) if part.y.ndim == 2 else np.bincount(part.y, minlength=data.info.outputs)
+        for name, part in parts.items()
+        if part is not None and data.info.class_names
+    }
+    return {
+        label: {name: int(count[number]) for name, count in counts.items()}
+        for number, label in enumerate(data.info.class_names)
+    }

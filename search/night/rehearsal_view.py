@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from search.night.live import duration
 from search.night.rehearsal import CheckedModel, Rehearsal
+from spaces.algorithms import ALGORITHMS
 from spaces.printable import printable
+
+_CLASSES = 20
 
 
 def show(found: Rehearsal, console: Console, budget: float | None = None) -> None:
@@ -25,15 +31,22 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("space", found.space),
         ("data", f"{found.data['name']} ({found.data['origin']})"),
         ("rows", rows),
+        *(("note", note) for note in found.data["understood"]["notes"]),
+        *_classes(found),
+        *_guess(found.data["understood"]["guess"]),
         *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
         ("configurations", count),
         ("search", f"{found.algorithm}, {_planned(found)}"),
         ("length", _length(found, budget)),
         ("memory", f"{_size(found.memory_bytes)} for the parameters of the largest model, in each worker"),
-        ("disk", f"{_size(found.disk_bytes)} for checkpoints at most"),
+        ("disk", f"{_size(found.disk_bytes)} for checkpoints at most{_features(found)}"),
+        *(("note", note) for note in found.notes),
     ]
     for label, text in lines:
         console.print(Text.assemble((f"{label:<16}", "bold"), printable(text)), soft_wrap=True)
+    if columns := found.data["understood"]["columns"]:
+        console.print()
+        console.print(_columns(columns))
     table = Table("model", "parameters", "s/epoch", "values", box=None, pad_edge=False, header_style="bold")
     table.columns[1].justify = table.columns[2].justify = "right"
     for model in found.models:
@@ -42,10 +55,40 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
     console.print(table)
 
 
+def _classes(found: Rehearsal) -> list[tuple[str, str]]:
+    """The classes with their rows in all parts together, commonest first."""
+    classes = found.data["classes"]
+    if not classes:
+        return []
+    counts = sorted(((sum(parts.values()), name) for name, parts in classes.items()), key=lambda pair: -pair[0])
+    named = ", ".join(f"{name} ({count})" for count, name in counts[:_CLASSES])
+    rest = counts[_CLASSES:]
+    more = f", and {len(rest)} more with {rest[-1][0]} to {rest[0][0]} rows" if rest else ""
+    return [("classes", f"{len(counts)}: {named}{more}")]
+
+
+def _guess(guess: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What every model has to be better than."""
+    for part, scores in guess["scores"].items():
+        told = ", ".join(f"{name} {value:.6g}" for name, value in scores.items())
+        return [("without a model", f"{guess['what']} scores {told} on the {part} rows")]
+    return []
+
+
+def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("column", "role", "kind", "missing", "as", box=None, pad_edge=False, header_style="bold")
+    table.columns[3].justify = "right"
+    for column in columns:
+        how = Text(printable("; ".join(part for part in (column["how"], *column["notes"]) if part)))
+        missing = str(column["missing"]) if column["missing"] else ""
+        table.add_row(Text(printable(column["name"])), column["role"], column["kind"], missing, how)
+    return table
+
+
 def _planned(found: Rehearsal) -> str:
     if found.planned.trials is None:
         return "until time is up"
-    if found.algorithm == "freeze-thaw":
+    if ALGORITHMS[found.algorithm].open_ended:
         # It decides on the way; the groups say how long it is about.
         return f"{found.planned.trials} trials, about {found.planned.epochs} epochs without early stopping"
     groups: dict[int, int] = {}
@@ -66,8 +109,14 @@ def _length(found: Rehearsal, budget: float | None) -> str:
     return text
 
 
+def _features(found: Rehearsal) -> str:
+    size = found.feature_bytes
+    return f", {_size(size)} for what frozen backbones make of the rows, computed once" if size else ""
+
+
 def _parameters(model: CheckedModel) -> str:
-    return "" if model.parameters is None else str(model.parameters)
+    frozen = f" ({model.frozen} frozen)" if model.frozen else ""
+    return "" if model.parameters is None else f"{model.parameters}{frozen}"
 
 
 def _speed(model: CheckedModel) -> str:

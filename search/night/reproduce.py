@@ -68,7 +68,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
         raise RunError(f"{found.directory}: configuration {name!r} was never trained")
     require_agreement(found, configuration.trials)
     threads.configure(recorded_threads or 1)
-    data = spaces.load_data(found.spec)
+    data = spaces.load_data(found.spec, spaces.DataInfo.from_json(data_facts["info"]))
     with tempfile.TemporaryDirectory() as scratch:
         outcome = Trainer(Path(scratch), data, SystemClock()).train(
             TrialJob(

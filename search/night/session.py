@@ -20,6 +20,7 @@ from search.files.store import RunReader, RunStore
 from search.loop import disk, housekeeping
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
+from search.loop.trackers import trackers
 from search.loop.warn import warn
 from search.night.crew import Crew
 from search.night.logfile import LogFile
@@ -39,8 +40,10 @@ from search.record import environment
 from search.record.changes import between
 from search.record.facts import facts
 from search.record.trial import Trial, TrialKind
+from search.training import feature_files as features
 from search.training import threads
-from spaces import Dataset, SearchSpec
+from spaces import DataInfo, Dataset, SearchSpec
+from spaces.families import family_of
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 # With less time than this, finding out how to train fast would take too much of it.
@@ -115,6 +118,7 @@ class Session:
         self._runner: Runner | None = None
         self._stopping = False
         self._doubts: list[CheckedModel] = []
+        self._notes: list[str] = []
 
     def _recorded_threads(self) -> int | None:
         """What a run began with it keeps, whatever machine it goes on with."""
@@ -135,9 +139,9 @@ class Session:
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
         threads.configure(self._threads)
-        if layout.is_run(self._directory):
-            self._require_ours()
-        data = spaces.load_data(self._spec)
+        begun = self._require_ours() if layout.is_run(self._directory) else None
+        data = spaces.load_data(self._spec, begun)
+        self._notes = family_of(self._spec.model).require(self._spec, data.info)
         horizon = Horizon(self._budget, self._spec, data)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -150,14 +154,15 @@ class Session:
                 self._work(store, data, horizon)
         return Run(self._directory)
 
-    def _require_ours(self) -> None:
-        """Nothing is written in a run, or built on it, that is damaged or that its space file does not describe."""
+    def _require_ours(self) -> DataInfo:
+        """What the run found its rows to be, of one that is neither damaged nor of another space file."""
         run = Run(self._directory)
         require_inside(self._directory)
         with RunReader(self._directory, snapshot=True, strict=True) as reader:
             reader.require_sound()
-            trials = reader.trials()
+            trials, info = reader.trials(), reader.meta("data")["info"]
         require_agreement(run, trials)
+        return DataInfo.from_json(info)
 
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options
@@ -188,6 +193,10 @@ class Session:
                 f"{data.origin}: not the data that this run began with (fingerprint {data.fingerprint[:12]}, "
                 f"recorded {recorded[:12]}); scores on different data cannot be ranked together"
             )
+        recorded_files = store.meta("files", {})
+        for file, digest in family_of(self._spec.model).files(self._spec).items():
+            if recorded_files.get(file, digest) != digest:
+                raise spaces.DataError(f"{file}: is not the file that this run began with; its models are made of that")
         versions, recorded_versions = environment.versions(), store.meta("versions", {})
         for name in _VERSIONS_THAT_MATTER:
             if versions.get(name) != recorded_versions.get(name):
@@ -213,7 +222,9 @@ class Session:
         curves = TensorBoardWriter(
             self._directory, spec.objective.name, clock, lambda text: observer.message("info", text)
         )
-        observer = Observers([LogFile(self._directory, clock), curves, *self._given])
+        doubts: list[str] = []
+        followers = trackers(self._directory, doubts.append)
+        observer = Observers([_Steps(store), LogFile(self._directory, clock), curves, *followers, *self._given])
 
         def on_event(text: str) -> None:
             warn(store, clock, observer, text)
@@ -227,6 +238,10 @@ class Session:
                     return
                 # The final phase makes the model again, and nothing else that is there.
                 store.put_meta(phase="final")
+            for note in self._notes:
+                observer.message("info", note)
+            for doubt in doubts:
+                on_event(doubt)
             for model in self._doubts:
                 observer.message("warning", f"{model.name}: {model.problem}")
             if self._options.fork is not None and (evidence := store.trials(TrialKind.EVIDENCE)):
@@ -235,7 +250,7 @@ class Session:
             housekeeping.sweep(self._directory, store)
             if store.meta("until") is not None and not self._budget.limited:
                 observer.message("info", "the time that was promised for this run is over: it goes on without a limit")
-            store.put_meta(until=self._budget.promised, budget=self._budget.length, exit=None, finished=None)
+            store.put_meta(until=self._budget.promised, budget=self._budget.length, exit=None, finished=None, step=None)
             if horizon.doubt is not None:
                 # Said at once: whoever waits for the promised hour can still do something about it.
                 on_event(horizon.doubt)
@@ -262,7 +277,7 @@ class Session:
             self._runner.stop()
 
     def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
-        searching = Searching(self._spec, store, self._budget, observer)
+        searching = Searching(self._spec, store, self._budget, observer, data.info)
         executor = self._executor(crew, store, horizon, observer)
         with self._crewed(executor, store, observer) as runner:
             if store.meta("phase") == "search":
@@ -278,6 +293,7 @@ class Session:
             return "interrupted"
         store.put_meta(phase="done", finished=self._clock.now())
         shared_data.remove(self._directory)
+        features.remove(self._directory)
         return "done"
 
     def _executor(self, crew: Workshop, store: RunStore, horizon: Horizon, observer: Observer) -> Executor:
@@ -296,7 +312,7 @@ class Session:
                 if fixed:
                     store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
-                horizon.slots, horizon.threads = chosen.workers, chosen.threads
+                horizon.slots, horizon.threads = executor.workers, chosen.threads
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
@@ -309,8 +325,9 @@ class Session:
             )
         if fixed and recorded is None:
             store.put_meta(fixed_workers=workers)
-        horizon.slots, horizon.threads = max(1, workers), self._threads
-        return crew.workers(workers)
+        executor = crew.workers(workers)
+        horizon.slots, horizon.threads = executor.workers, self._threads
+        return executor
 
     def _has_time_to_measure(self) -> bool:
         left = self._budget.left
@@ -327,3 +344,13 @@ class Session:
         finally:
             self._runner = None
             executor.shutdown()
+
+
+class _Steps(Observer):
+    """Leaves in the store what the run is at, for those who look at it from another terminal."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+
+    def phase(self, name: str, expected_trials: int | None) -> None:
+        self._store.put_meta(step=name)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once."""
+"""Ctrl-C, SIGTERM, SIGHUP of a terminal that goes away: the first asks for an orderly end, the second ends at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _NOTICE = b"\nstopping after the current epoch; once more to stop at once\n"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
@@ -22,17 +22,18 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    # What is ignored stays ignored: `nohup` wants the end of the terminal to change nothing.
+    before = {number: old for number in _SIGNALS if (old := signal.getsignal(number)) is not signal.SIG_IGN}
 
     def handle(number: int, frame: Any) -> None:
-        for each in _SIGNALS:
+        for each in before:
             signal.signal(each, _leave)
         # A handler may interrupt anything, so it writes without Python's buffers and their locks.
         with contextlib.suppress(OSError):
             os.write(2, _NOTICE)
         stop()
 
-    for number in _SIGNALS:
+    for number in before:
         signal.signal(number, handle)
     try:
         yield

@@ -6,17 +6,14 @@ Importing this package imports neither TensorFlow nor Keras Tuner; making an ora
 import operator
 from typing import TYPE_CHECKING, Any
 
-from .plan import MOST_PAUSED, PlannedTrials, planned_trials
+from spaces.algorithms import ALGORITHMS, PlannedTrials
 
 if TYPE_CHECKING:
     import keras_tuner
 
     from ._base import BaseOracle
 
-__all__ = ["MOST_PAUSED", "NAMES", "SECONDS_METRIC", "PlannedTrials", "oracle", "planned_trials"]
-
-NAMES = ("hyperband", "bayesian", "random", "grid", "freeze-thaw")
-"""The algorithms that `oracle` makes."""
+__all__ = ["SECONDS_METRIC", "BaseOracle", "PlannedTrials", "oracle", "planned_trials"]
 
 SECONDS_METRIC = "seconds_per_epoch"
 """Name under which the loop may report, among the metrics of an epoch, the seconds that it took."""
@@ -35,7 +32,8 @@ def oracle(
     """Makes an oracle.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `spaces.algorithms.ALGORITHMS`: hyperband, bayesian, random, grid, freeze-thaw, and those of
+            installed packages.
         hyperparameters: the space.
         objective: name of the metric to improve, its direction inferred as in Keras Tuner, or a
             `keras_tuner.Objective`.
@@ -50,8 +48,8 @@ def oracle(
         ValueError: an unknown name, a number out of its range or not whole, an unknown metric.
         TypeError: `hyperparameters` is not a `keras_tuner.HyperParameters`.
     """
-    if name not in NAMES:
-        raise ValueError(f"unknown search algorithm {name!r}; known are {', '.join(NAMES)}")
+    if name not in ALGORITHMS:
+        raise ValueError(f"unknown search algorithm {name!r}; known are {', '.join(ALGORITHMS.names())}")
     min_epochs = _whole("min_epochs", min_epochs, least=1)
     max_epochs = _whole("max_epochs", max_epochs, least=1)
     if min_epochs > max_epochs:
@@ -62,31 +60,31 @@ def oracle(
 
     import keras_tuner
 
-    from ._base import BaseOracle
-    from .bayesian import BayesianOracle
-    from .grid_search import GridOracle
-    from .hyperband import HyperbandOracle
-    from .random_search import RandomOracle
-
     if not isinstance(hyperparameters, keras_tuner.HyperParameters):
         received = type(hyperparameters).__name__
         raise TypeError(f"hyperparameters must be a keras_tuner.HyperParameters; received {received}")
-    arguments: dict[str, Any] = {
-        "hyperparameters": hyperparameters,
-        "objective": objective,
-        "max_trials": max_trials,
-        "seed": seed,
-    }
-    epochs = {"min_epochs": min_epochs, "max_epochs": max_epochs}
-    if name == "hyperband":
-        return HyperbandOracle(**epochs, **arguments)
-    if name == "freeze-thaw":
-        from .freeze_thaw import FreezeThawOracle
-
-        return FreezeThawOracle(**epochs, **arguments)
-    simple: dict[str, type[BaseOracle]] = {"bayesian": BayesianOracle, "random": RandomOracle, "grid": GridOracle}
-    made: BaseOracle = simple[name](**arguments)
+    made: BaseOracle = ALGORITHMS[name].oracle(
+        hyperparameters=hyperparameters,
+        objective=objective,
+        min_epochs=min_epochs,
+        max_epochs=max_epochs,
+        max_trials=max_trials,
+        seed=seed,
+    )
     return made
+
+
+def planned_trials(name: str, **limits: Any) -> list[PlannedTrials]:
+    """What a search by the algorithm of this name trains, see `spaces.algorithms.Algorithm.plan`."""
+    return ALGORITHMS[name].plan(**limits)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "BaseOracle":
+        from ._base import BaseOracle
+
+        return BaseOracle
+    raise AttributeError(f"module 'search.oracles' has no attribute {name!r}")
 
 
 def _whole(argument: str, value: Any, *, least: int) -> int:

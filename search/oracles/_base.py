@@ -8,7 +8,7 @@ unfinished trials are never among the best.
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras_tuner
@@ -16,10 +16,20 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from ._columns import Floats
+from ._outlook import Outlook
 from ._space import Space, Values
+
+OF_KERAS_TUNER = (
+    "_tried_so_far", "_id_to_hash", "_run_times", "_seed_state", "_duplicate", "_record_values", "_save_trial",
+    "_compute_values_hash", "_check_consecutive_failures",
+)  # fmt: skip
+"""What of its `Oracle` is used here, and in subclasses, that Keras Tuner does not promise."""
 
 TUNER_PREFIX = "tuner/"
 """Names of values that steer the training (`tuner/epochs`) and are no hyperparameters."""
+
+_REFUSALS = 500
+"""Configurations that are not allowed, in a row, after which anything is proposed."""
 
 
 class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has no types
@@ -53,6 +63,24 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         self._directory: str | None = None
         self._project_name: str | None = None
         self._space: Space | None = None
+        self._allows: Callable[[Values], bool] = lambda _: True
+        self.outlook: Outlook | None = None
+        """What going on was expected to bring when the last trial was proposed; None where no model says it."""
+
+    def only(self, allows: Callable[[Values], bool]) -> None:
+        """Proposes only configurations (values) of which `allows` is true, as long as such can be found.
+
+        Where hardly any is, others are proposed: it is for their training to say what is wrong with them.
+        """
+        self._allows = allows
+
+    def has_noted(self, trial_id: str) -> bool:
+        """Whether the oracle knows which values a trial has."""
+        return self._id_to_hash[trial_id] is not None
+
+    def note(self, trial: Trial) -> None:
+        """Takes note of a trial's values, so that they are not proposed again."""
+        self._record_values(trial)
 
     # --- for subclasses ---------------------------------------------------------------------------------------
 
@@ -69,12 +97,28 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
 
     def new_random(self) -> Values | None:
         """A random configuration that was never proposed, or None if there is none left."""
-        return self.space.unused(self.rng(), self._duplicate)
+        found = self.space.unused(self.rng(), self._unwanted())
+        return found if found is not None or self.trials else self.space.unused(self.rng(), self._duplicate)
 
     def if_new(self, codes: Floats) -> Values | None:
         """The configuration with these codes, or None if it was proposed before."""
         values = self.space.values(codes)
-        return None if self._duplicate(values) else values
+        return None if self._duplicate(values) or not self._allows(values) else values
+
+    def _unwanted(self) -> Callable[[Values], bool]:
+        """Tells what is not to be proposed: what was before, and of the rest what is not allowed, to a limit."""
+        left = _REFUSALS
+
+        def unwanted(values: Values) -> bool:
+            nonlocal left
+            if self._duplicate(values):
+                return True
+            if left and not self._allows(values):
+                left -= 1
+                return True
+            return False
+
+        return unwanted
 
     def better(self, trial: Trial) -> float:
         """The trial's score such that more is better."""

@@ -96,6 +96,7 @@ class Ordered:
         coarse: a grid visits `GRID_POINTS` of the values only.
         """
         self.values = values
+        self._numbers = np.asarray(values)
         self.positions = positions
         self.count: int | None = len(values)
         self.width = 1
@@ -110,7 +111,7 @@ class Ordered:
         return self.values[int(code)]
 
     def code(self, value: Any) -> float:
-        above = int(np.searchsorted(np.asarray(self.values), value))
+        above = int(np.searchsorted(self._numbers, value))
         near = [index for index in (above - 1, above) if 0 <= index < len(self.values)]
         return float(min(near, key=lambda index: abs(self.values[index] - value)))
 

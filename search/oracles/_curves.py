@@ -35,6 +35,7 @@ class Curve:
         scores: epoch, counted from 1, to score, more is better.
         stopped: whether it ended before the epochs it was asked for.
         seconds: seconds of an epoch, or None if nobody measured.
+        timed: of each trial that was measured the epoch it went on from, and the seconds of an epoch.
     """
 
     codes: Floats
@@ -44,6 +45,7 @@ class Curve:
     scores: dict[int, float] = field(default_factory=dict)
     stopped: bool = False
     seconds: float | None = None
+    timed: list[tuple[int, float]] = field(default_factory=list)
 
     def best_by(self, epoch: int) -> float | None:
         """The best score of the first `epoch` epochs, or None if none of them is known."""
@@ -63,6 +65,8 @@ class Curve:
         start, target = values["tuner/initial_epoch"], values["tuner/epochs"]
         self.trial_id = trial.trial_id
         self.seconds = self.seconds if seconds is None else seconds
+        if seconds:
+            self.timed.append((start, seconds))
         if trial.status == TrialStatus.RUNNING:
             self.stage, self.epochs = Stage.RUNNING, target
             return

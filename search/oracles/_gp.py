@@ -265,6 +265,12 @@ class GaussianProcess:
         variance = self._kernel.variance - np.einsum("ij,ij->j", half, half)
         return mean, np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
 
+    def joint(self, points: Points) -> tuple[Floats, Floats]:
+        """Mean, shape (m,), and covariance, shape (m, m), of the function without noise."""
+        cross = self._kernel.between(self._points, points)
+        half = solve_triangular(self._factor, cross, lower=True, check_finite=False)
+        return self._weights @ cross, self._kernel.between(points, points) - half.T @ half
+
     def slopes(self, points: Points) -> tuple[Floats, Floats]:
         """Gradients of mean and standard deviation along the features, each of shape (m, f)."""
         cross = self._kernel.between(self._points, points)

@@ -8,6 +8,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from . import SECONDS_METRIC
+from ._columns import Floats
 from ._curves import Curve, Stage
 from ._space import Space
 
@@ -24,6 +25,9 @@ class History:
         self._evidence: list[dict[str, Any]] = []
         # Of ended trials, which change no more: scores by step, and seconds of an epoch.
         self._reports: dict[str, tuple[dict[int, float], float | None]] = {}
+        # Of configurations by their key, in one space: they change no more either.
+        self._codes: dict[str, Floats] = {}
+        self._space: Space | None = None
 
     def add_evidence(
         self, values: Mapping[str, Any], curve: Sequence[float], seconds: float | None
@@ -61,12 +65,16 @@ class History:
         reports = [(key, trial, *self._report(trial)) for key, trial in trials]
         by_epoch = any(len(scores) > 1 for _, _, scores, _ in reports)
         from_zero = by_epoch and any(0 in scores for _, _, scores, _ in reports)
+        if space is not self._space:
+            self._space, self._codes = space, {}
         curves: dict[str, Curve] = {}
         for key, trial, scores, seconds in reports:
             if from_zero:
                 scores = {step + 1: score for step, score in scores.items()}
             if key not in curves:
-                curves[key] = Curve(space.codes(trial.hyperparameters.values))
+                if key not in self._codes:
+                    self._codes[key] = space.codes(trial.hyperparameters.values)
+                curves[key] = Curve(self._codes[key])
             curves[key].add(trial, scores, seconds, by_epoch)
         return list(curves.values())
 

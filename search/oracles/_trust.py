@@ -11,6 +11,9 @@ _AGREEMENT = 0.6
 _TIED = 0.5
 _MOST = 100
 _FEW, _STILL = 5, 2
+_WORTHWHILE = 3
+_CONVINCING = 3
+_BELIEF = 0.25
 
 
 def finished(curve: Curve, longest: int) -> bool:
@@ -26,7 +29,8 @@ def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     A length is distrusted where most configurations score the same after it, or where the finished ones were not yet
     in the order of their final scores: of all pairs, each weighted by the difference that it made in the end, less
     than six tenths. Near equals hardly weigh, so the favourites, which early results selected, do not speak for
-    themselves: finished configurations that early results did not favour do.
+    themselves: finished configurations that early results did not favour do. Before three are finished, those that
+    have come half the way count too, with what they scored there.
 
     Args:
         curves: what is known, more is better.
@@ -36,12 +40,17 @@ def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     Returns:
         One of `first`, twice that, and so on; at most `longest`.
     """
-    ended = [c for c in curves if finished(c, longest)][-_MOST:]
-    finals = np.array([max(c.scores.values()) for c in ended])
+    compared = [(longest, [c for c in curves if finished(c, longest)])]
+    if len(compared[0][1]) < _CONVINCING:
+        compared.append((longest // 2, [c for c in curves if _reached(c, longest // 2)]))
     length, enough = first, _FEW
-    while length <= longest / 2:
+    while length <= longest / _WORTHWHILE:
         alike = _all_alike(curves, length, enough)
-        if not alike and _agreement(_scores(ended, length), finals) >= _AGREEMENT:
+        spread = _spread(curves, length)
+        if not alike and all(
+            _agreement(_scores(far[-_MOST:], length), _scores(far[-_MOST:], end), spread) >= _AGREEMENT
+            for end, far in compared
+        ):
             return length
         if alike:
             # Where all were alike so far, two that still are will do.
@@ -59,25 +68,42 @@ def inconspicuous(curves: Sequence[Curve], length: int) -> list[Curve]:
     return [c for c, score in early if c.stage is Stage.PAUSED and low <= score <= high]
 
 
+def _reached(curve: Curve, length: int) -> bool:
+    return bool(curve.scores) and curve.stage is not Stage.FAILED and (curve.stopped or max(curve.scores) >= length)
+
+
 def _scores(curves: Sequence[Curve], length: int) -> Floats:
     known = [c.best_by(length) for c in curves]
     return np.array([np.nan if score is None else score for score in known])
 
 
-def _agreement(early: Floats, finals: Floats) -> float:
-    """Share of the differences in the end that pairs had the same way round before; 1 where there is none."""
+def _agreement(early: Floats, finals: Floats, spread: float) -> float:
+    """Share of the differences in the end that pairs had the same way round before; 1 where there is none.
+
+    A quarter of the early scores' spread counts as one more difference, that was the right way round: two that end
+    almost alike say nothing.
+    """
     known = ~np.isnan(early)
     early, finals = early[known], finals[known]
-    apart = np.abs(finals[:, None] - finals[None, :])
+    upper = np.triu_indices(len(early), 1)
+    apart = np.abs(finals[:, None] - finals[None, :])[upper]
     if not apart.any():
         return 1.0
-    alike = np.sign(early[:, None] - early[None, :]) * np.sign(finals[:, None] - finals[None, :])
-    return float((apart * (1 + alike) / 2).sum() / apart.sum())
+    alike = (np.sign(early[:, None] - early[None, :]) * np.sign(finals[:, None] - finals[None, :]))[upper]
+    believed = _BELIEF * spread
+    return float(((apart * (1 + alike) / 2).sum() + believed) / (apart.sum() + believed))
+
+
+def _spread(curves: Sequence[Curve], length: int) -> float:
+    """The middle half of the scores after `length` epochs is so far apart."""
+    early = _scores([c for c in curves if c.stage is not Stage.FAILED][-_MOST:], length)
+    low, high = np.nanquantile(early, (0.25, 0.75)) if not np.isnan(early).all() else (0.0, 0.0)
+    return float(high - low)
 
 
 def _all_alike(curves: Sequence[Curve], length: int, enough: int) -> bool:
     """Whether most of the scores after `length` epochs, at least `enough` of them, are one and the same."""
-    reached = [c for c in curves if c.scores and (c.stopped or c.epochs >= length) and c.stage is not Stage.RUNNING]
+    reached = [c for c in curves if _reached(c, length) and c.stage is not Stage.RUNNING]
     early = _scores(reached[-_MOST:], length)
     early = early[~np.isnan(early)]
     if len(early) < enough:

@@ -6,20 +6,24 @@ from typing import Any
 
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
+from threadpoolctl import threadpool_limits
 
 from . import SECONDS_METRIC
-from ._acquisition import log_improvement, maximise, quasi_random
+from ._acquisition import log_improvement, maximise, quasi_random, refine
 from ._base import BaseOracle
 from ._columns import Floats
-from ._cost import EpochSeconds
+from ._cost import EpochSeconds, has_phases, spent_seconds
 from ._curves import Curve, Stage
-from ._gp import FIRM, GaussianProcess, Kernel, Points, fit_kernel
+from ._early import EarlyTrend
+from ._full_length import FullLength, improvement_with_slopes
+from ._gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
 from ._history import History
 from ._observations import Observations
-from ._space import Values
+from ._outlook import MOST, Outlook
+from ._space import Space, Values
+from ._standard import fit_sample
 from ._success import SuccessProbability
 from ._trust import finished, inconspicuous, telling_length
-from .bayesian import fit_sample
 from .plan import MOST_PAUSED, first_length, new_length
 
 __all__ = ["INITIAL_POINTS", "SECONDS_METRIC", "FreezeThawOracle", "next_length"]
@@ -29,14 +33,17 @@ INITIAL_POINTS = 10
 
 _EVIDENCE, _RETIRED = "evidence", "retired"
 _FINISHING = 0.25
+_FINISHING_TIME = 2 / 3
 _FIRST_FINISH = 2.0
-_PROBES = (5.0, 12.0)
-_TELLING = 6
+_PROBES = (3.0, 12.0)
+_TELLING = 4
 _STEP = 1.5
 _FAINT = 4
 _WIDER = 1.5
 _FIT_POINTS = 160
 _MOST_OBSERVATIONS = 1000
+# A step of a climb takes time with the square of the observations.
+_CLIMBS, _FEWER_CLIMBS, _MANY = 40, 8, 400
 
 
 class FreezeThawOracle(BaseOracle):
@@ -66,10 +73,11 @@ class FreezeThawOracle(BaseOracle):
     shorter than that leave the model, in which they would bind the ranking at full length to that of the first
     epochs. A continued configuration gets half as many epochs again. While other trials run, new ones get less.
 
-    Trust: that short trainings tell good from bad is believed until something speaks against it (see `_trust`). After 5
-    and 12 full trainings one of the first configurations, neither the best nor the worst of them early on, is trained
-    to the end beside the favourites. A length that did not tell them apart, or the wrong way round, is given to no new
-    configuration any more, and observations of it leave the model.
+    Trust: that short trainings tell good from bad is believed until something speaks against it (see `_trust`). After 3
+    full trainings' epochs one of the first configurations, neither the best nor the worst of them early on, is trained
+    half the way beside the favourites, and after 12 one to the end. A length that did not tell them apart, or the wrong
+    way round, is given to no new configuration any more, and observations of it leave the model. Where no short length
+    is left, every configuration is trained to the end, and a model of final scores chooses (see `_full_length`).
 
     Sources: the idea is of Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (arXiv:1406.3896, 2014);
     choosing between continuing and starting by expected improvement at a later length as in Wistuba, Kadra and
@@ -118,6 +126,8 @@ class FreezeThawOracle(BaseOracle):
 
     # --- the decision -----------------------------------------------------------------------------------------
 
+    # The matrices are small, and the other cores are there to train.
+    @threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]  # it has no types
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         curves = self._curves()
         known = [*curves, *self._history.evidence(self.space)]
@@ -135,7 +145,10 @@ class FreezeThawOracle(BaseOracle):
             if values is not None:
                 return self._start(values, length, "start: spread over the space")
         if self.space.width and sum(bool(c.scores) for c in standing) >= 2:
-            decided = self._decide(trial_id, known, length, telling)
+            if telling == self._longest:
+                decided = self._decide_at_full_length(known)
+            else:
+                decided = self._decide(trial_id, known, length, telling)
             if decided is not None:
                 return decided
         values = self.new_random()
@@ -161,28 +174,26 @@ class FreezeThawOracle(BaseOracle):
         halvings = np.log2(self._longest / np.array([c.epochs for c in running], dtype=np.float64))
         pending = Points(view.features(running), halvings)
         model = GaussianProcess(view.points, view.targets, kernel).expecting(pending)
-        timed = [c for c in known if c.seconds]
-        times = np.array([c.seconds for c in timed], dtype=np.float64)
-        cost = EpochSeconds(view.features(timed), times, self.space.feature_groups)
-
-        tried = [c for c in known if c.scores or c.stage is Stage.FAILED]
-        trained = np.array([c.stage is not Stage.FAILED for c in tried], dtype=np.float64)
-        success = SuccessProbability(view.features(tried), trained, self.space.feature_groups)
-
+        phases = has_phases(known)
+        cost = self._cost(known, phases)
+        success = self._success(known)
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
         reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
         expected, spread = model.predict(Points.full_length(view.features(reference)))
         observed = float(view.target(np.array([_latest(c) for c in reference])).max())
         hoped = max(observed, float(expected.max()))
 
-        def promise(features: Floats, threshold: float) -> Floats:
+        def promise(features: Floats, threshold: float, trained: Floats | float = 0.0) -> Floats:
             mean, deviation = model.predict(Points.full_length(features))
-            return log_improvement(mean, _WIDER * deviation, threshold) - cost.log_seconds(features)
+            return log_improvement(mean, _WIDER * deviation, threshold) - cost.log_seconds(features, trained)
 
         order = np.argsort(-expected, kind="stable")
         self._retire(reference, expected + 2 * spread)
         favourite = reference[int(order[0])]
-        if favourite.stage is Stage.PAUSED and self._can_finish(favourite, own):
+        expensive = None
+        if phases:
+            expensive = float(np.exp(cost.log_seconds(view.features([favourite]), favourite.epochs))[0])
+        if favourite.stage is Stage.PAUSED and self._can_finish(favourite, own, expensive):
             why = self._why("finishing", favourite.codes, model, view)
             return self._continue(favourite, self._longest, why)
         if self._probe_is_due(known, own):
@@ -191,18 +202,32 @@ class FreezeThawOracle(BaseOracle):
                 chosen = candidates[int(promise(view.features(candidates), observed).argmax())]
                 self._probes.append(trial_id)
                 why = self._why("probe of what short trainings tell", chosen.codes, model, view)
-                return self._continue(chosen, self._longest, why)
+                # Half the way shows most of it, while there is little to spend.
+                target = self._longest if len(self._probes) > 1 else max(self._longest // 2, length)
+                return self._continue(chosen, max(target, chosen.epochs + 1), why)
         parents = np.array([reference[index].codes for index in order[:10]])
 
         def acquisition(codes: Floats) -> Floats:
             features = self.space.features(codes)
             return promise(features, hoped) + success.log(features)
 
-        found = maximise(acquisition, self.space, parents, self.rng())
+        def with_slopes(features: Floats) -> tuple[Floats, Floats]:
+            points = Points.full_length(features)
+            heights, slopes = improvement_with_slopes(model, points, hoped, _WIDER)
+            return heights + success.log(features), slopes + success.log_slopes(features)
+
+        found = refine(
+            maximise(acquisition, self.space, parents, self.rng()),
+            acquisition,
+            with_slopes,
+            self.space,
+            climbs=_CLIMBS if len(view.points) <= _MANY else _FEWER_CLIMBS,
+        )
+        self._look_ahead(reference, [codes for codes, _ in found], model, view, observed)
         new = next(((values, codes, p) for codes, p in found if (values := self.if_new(codes)) is not None), None)
         paused = [c for c in own if c.stage is Stage.PAUSED]
         if paused:
-            promises = promise(view.features(paused), observed)
+            promises = promise(view.features(paused), observed, np.array([c.epochs for c in paused]))
             best = int(promises.argmax())
             if new is None or promises[best] > new[2]:
                 target = max(next_length(paused[best].epochs, self._first, self._longest), length)
@@ -210,6 +235,75 @@ class FreezeThawOracle(BaseOracle):
         if new is None:
             return None
         return self._start(new[0], length, self._why("exploration", new[1], model, view))
+
+    def _decide_at_full_length(self, known: Sequence[Curve]) -> dict[str, Any] | None:
+        """As `_decide`, where no shorter training tells anything: each is one observation, of its whole length."""
+        done = [c for c in known if finished(c, self._longest)]
+        if len(done) < 2:
+            return None
+        model = FullLength(
+            self.space,
+            _codes(done, self.space),
+            np.array([_latest(c) for c in done]),
+            running=_codes([c for c in known if c.stage is Stage.RUNNING], self.space),
+            success=self._success(known),
+            prior=FIRM if len(self.trials) % 2 else YIELDING,
+            rng=self.rng,
+            trend=EarlyTrend.of(
+                known,
+                self.space.features(_codes(known, self.space)),
+                self._first,
+                self.space.feature_groups,
+                self.rng(),
+            ),
+        )
+        cost = self._cost(known, has_phases(known))
+
+        def promise(codes: Floats, epochs: Floats) -> Floats:
+            return model.promise(codes) - cost.log_seconds(self.space.features(codes)) - np.log(epochs)
+
+        found = [(codes, values) for codes, _ in model.proposals() if (values := self.if_new(codes)) is not None]
+        paused = [c for c in known if c.stage is Stage.PAUSED]
+        candidates = np.vstack([_codes(paused, self.space), *(codes for codes, _ in found)])
+        left = [self._longest - c.epochs for c in paused] + [self._longest] * len(found)
+        if not len(candidates):
+            return None
+        promises = promise(candidates, np.array(left, dtype=np.float64))
+        best = int(promises.argmax())
+        self.outlook = model.outlook(candidates[np.argsort(-promises, kind="stable")[:MOST]])
+        score, spread = model.expected(candidates[best])
+        expected = f"expected {self._sign * score:.4g} ± {spread:.2g}"
+        if best < len(paused):
+            return self._continue(paused[best], self._longest, f"continuation: {expected}")
+        return self._start(found[best - len(paused)][1], self._longest, f"exploration: {expected}")
+
+    def _success(self, known: Sequence[Curve]) -> SuccessProbability:
+        tried = [c for c in known if c.scores or c.stage is Stage.FAILED]
+        trained = np.array([c.stage is not Stage.FAILED for c in tried], dtype=np.float64)
+        features = self.space.features(_codes(tried, self.space))
+        return SuccessProbability(features, trained, self.space.feature_groups)
+
+    def _cost(self, known: Sequence[Curve], phases: bool) -> EpochSeconds:
+        timed = [(c, *t) for c in known for t in (c.timed if phases else [(0, c.seconds)] if c.seconds else [])]
+        starts, times = (np.array([t[i] for t in timed], dtype=np.float64) for i in (1, 2))
+        features = self.space.features(_codes([c for c, *_ in timed], self.space))
+        return EpochSeconds(features, times, self.space.feature_groups, starts if phases else None)
+
+    def _look_ahead(
+        self,
+        reference: Sequence[Curve],
+        found: Sequence[Floats],
+        model: GaussianProcess,
+        view: Observations,
+        observed: float,
+    ) -> None:
+        """Keeps what going on is expected to bring: by new configurations, and by paused ones."""
+        paused = [c.codes for c in reference if c.stage is Stage.PAUSED]
+        candidates = self.space.features(np.array([*paused, *found[:MOST]]))
+        mean, deviation = model.predict(Points.full_length(candidates))
+        first = np.argsort(-log_improvement(mean, deviation, observed), kind="stable")[:MOST]
+        joint = model.joint(Points.full_length(candidates[first]))
+        self.outlook = Outlook.of(*joint, observed, view.unit, self.rng())
 
     def _why(self, kind: str, codes: Floats, model: GaussianProcess, view: Observations) -> str:
         mean, deviation = model.predict(Points.full_length(self.space.features(codes[None, :])))
@@ -232,8 +326,16 @@ class FreezeThawOracle(BaseOracle):
         """What makes more of a score better."""
         return 1 if self.objective.direction == "max" else -1
 
-    def _can_finish(self, curve: Curve, own: Sequence[Curve]) -> bool:
-        """Whether the share of the epochs that is kept for finishing pays for the rest of the curve."""
+    def _can_finish(self, curve: Curve, own: Sequence[Curve], seconds: float | None) -> bool:
+        """Whether the share of the epochs that is kept for finishing pays for the rest of the curve.
+
+        Where epochs of a training become much dearer on its way, `seconds` is what one of the rest takes, and two
+        thirds of the time are kept.
+        """
+        if seconds is not None:
+            rest = seconds * (self._longest - curve.epochs)
+            finishing = sum(spent_seconds(c, self._last_stretch(c)[0]) for c in own if self._was_favourite(c))
+            return finishing + rest <= _FINISHING_TIME * (sum(map(spent_seconds, own)) + rest)
         stretches = [(c, *self._last_stretch(c)) for c in own]
         done = [
             (c, start)
@@ -348,6 +450,10 @@ def next_length(epochs: int, first: int, longest: int) -> int:
         rung = max(rung + 1, round(rung * _STEP))
     # No last step that is hardly worth an interruption.
     return longest if rung * math.sqrt(_STEP) > longest else rung
+
+
+def _codes(curves: Sequence[Curve], space: Space) -> Floats:
+    return np.array([curve.codes for curve in curves]).reshape(len(curves), len(space))
 
 
 def _latest(curve: Curve) -> float:

@@ -26,11 +26,14 @@ class GridOracle(BaseOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         if self._remaining is None:
             self._remaining = islice(self._configurations(), self._visited, None)
+        unwanted = self._unwanted()
         for values in self._remaining:
             self._visited += 1
-            if not self._duplicate(values):
+            if not unwanted(values):
                 return {"status": TrialStatus.RUNNING, "values": values}
-        return {"status": TrialStatus.STOPPED}
+        # Nothing in the whole grid is allowed: one training says why.
+        first = None if self.trials else self.new_random()
+        return {"status": TrialStatus.RUNNING, "values": first} if first else {"status": TrialStatus.STOPPED}
 
     def _configurations(self) -> Iterator[Values]:
         grids = [column.grid() for column in self.space.columns]

@@ -5,7 +5,8 @@ JMLR 18 (2018), Algorithm 1, with the rungs spaced so that the shortest training
 """
 
 import math
-from dataclasses import dataclass
+
+from spaces.algorithms import PlannedTrials
 
 FACTOR = 3
 """Hyperband keeps one configuration in `FACTOR` from rung to rung."""
@@ -15,21 +16,6 @@ FREEZE_THAW_TRAININGS = 10
 
 MOST_PAUSED = 40
 """Configurations that freeze-thaw keeps for going on with, at most."""
-
-
-@dataclass(frozen=True)
-class PlannedTrials:
-    """A group of equal trainings.
-
-    Attributes:
-        count: number of trials, at least 1; None where only the budget or the user ends the search.
-        epochs_from: epochs the configuration has behind it when the trial begins.
-        epochs_to: epochs it has behind it at most when the trial ends.
-    """
-
-    count: int | None
-    epochs_from: int
-    epochs_to: int
 
 
 def rung_epochs(min_epochs: int, max_epochs: int) -> list[int]:
@@ -77,37 +63,8 @@ def new_length(spent: int, first: int, longest: int, running: int = 0) -> int:
     return min(longest, max(first, round(spent / (20 + 2 * running))))
 
 
-def planned_trials(
-    name: str,
-    *,
-    min_epochs: int,
-    max_epochs: int,
-    max_trials: int | None,
-    configurations: int | None,
-) -> list[PlannedTrials]:
-    """What the search trains if nothing fails and no configuration stops early.
-
-    Args:
-        name: one of `search.oracles.NAMES`.
-        min_epochs: shortest training, at least 1; read for Hyperband and freeze-thaw only.
-        max_epochs: longest training, at least `min_epochs`.
-        max_trials: largest number of trials, or None for as many as the algorithm itself plans.
-        configurations: size of the space (for grid: of the grid), or None when it is not finite.
-
-    Returns:
-        Groups in the order of training. Hyperband: one group per rung of each bracket. Freeze-thaw decides as it
-        goes; its groups say how many trials there are and about how many epochs they take, as if all were new
-        configurations.
-    """
-    if name == "hyperband":
-        return _hyperband(rung_epochs(min_epochs, max_epochs), max_trials, configurations)
-    if name == "freeze-thaw":
-        return _freeze_thaw(first_length(min_epochs, max_epochs), max_epochs, max_trials)
-    limits = [limit for limit in (max_trials, configurations) if limit is not None]
-    return [PlannedTrials(min(limits, default=None), 0, max_epochs)]
-
-
-def _freeze_thaw(first: int, longest: int, max_trials: int | None) -> list[PlannedTrials]:
+def freeze_thaw(first: int, longest: int, max_trials: int | None) -> list[PlannedTrials]:
+    """How many trials there are and about how many epochs they take, as if all were new configurations."""
     groups: list[PlannedTrials] = []
     trials = spent = 0
     most_trials = math.inf if max_trials is None else max_trials
@@ -121,7 +78,8 @@ def _freeze_thaw(first: int, longest: int, max_trials: int | None) -> list[Plann
     return groups
 
 
-def _hyperband(epochs: list[int], max_trials: int | None, configurations: int | None) -> list[PlannedTrials]:
+def hyperband(epochs: list[int], max_trials: int | None, configurations: int | None) -> list[PlannedTrials]:
+    """One group per rung of each bracket."""
     groups: list[PlannedTrials] = []
     trials_left = math.inf if max_trials is None else max_trials
     new_left = math.inf if configurations is None else configurations

@@ -16,6 +16,7 @@ from search.phases.retraining import RetrainingSource, retrained
 from search.phases.searching import Searching
 from search.phases.winner import FinalModels, final_models, final_weights
 from search.record.configuration import Configuration
+from search.record.standing import answers_both_ways
 from search.record.trial import TrialKind
 from spaces import Dataset, SearchSpec
 
@@ -168,7 +169,7 @@ class FinalPhase:
             if found is None or weights is None:
                 self._models.warn(f"{trial.id}: is not measured, since its model is lost")
                 continue
-            self._measure(FinalModel(found, weights))
+            self._measure(FinalModel(found, weights, answers_both_ways(self._spec, found)))
 
     def _measure(self, model: FinalModel) -> None:
         clock, seed = self._horizon.budget.clock, self._spec.search.seed

@@ -19,7 +19,7 @@ from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
 from search.record import jsondata
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind
-from spaces.resolve import MULTI_FIDELITY
+from spaces.families import family_of
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -237,6 +237,14 @@ class Proposer:
             "message": trial.message,
         }
 
+    def expected_gain(self, trainings: float) -> float | None:
+        """By how much so many full trainings more are expected to make the best score better; None: no model says it.
+
+        Of the moment of the last proposal, and newer than that only when something was proposed since.
+        """
+        outlook = self._oracle.outlook
+        return None if outlook is None or self._lost else outlook.gain(trainings)
+
     def continuable(self) -> set[str]:
         """Ids of the ended trials that the oracle may still want to continue."""
         try:
@@ -312,23 +320,46 @@ def _key(values: Mapping[str, Scalar]) -> int:
 
 
 def for_spec(
-    spec: spaces.SearchSpec, timed: bool = False, on_warning: Callable[[str], None] = lambda _: None
+    spec: spaces.SearchSpec,
+    timed: bool = False,
+    on_warning: Callable[[str], None] = lambda _: None,
+    info: spaces.DataInfo | None = None,
 ) -> Proposer:
-    """The proposer of a space file: its algorithm over its hyperparameters; other arguments as for `Proposer`."""
+    """The proposer of a space file: its algorithm over its hyperparameters.
+
+    Args:
+        spec: The space file.
+        timed, on_warning: As for `Proposer`.
+        info: The rows that the models are for: what has more parameters than the space file allows is not proposed.
+            None: they are not known, and training finds out.
+    """
     import keras_tuner
 
     objective = keras_tuner.Objective(spec.objective.name, spec.objective.direction)
-    return Proposer(
-        make_oracle(
-            spec.search.algorithm,
-            hyperparameters=spaces.hyperparameters(spec),
-            objective=objective,
-            min_epochs=spec.min_epochs,
-            max_epochs=spec.max_epochs,
-            max_trials=spec.search.max_trials,
-            seed=spec.search.seed,
-        ),
-        timed,
-        spec.max_epochs if spec.search.algorithm in MULTI_FIDELITY else None,
-        on_warning,
+    oracle = make_oracle(
+        spec.search.algorithm,
+        hyperparameters=spaces.hyperparameters(spec),
+        objective=objective,
+        min_epochs=spec.min_epochs,
+        max_epochs=spec.max_epochs,
+        max_trials=spec.search.max_trials,
+        seed=spec.search.seed,
     )
+    # A user's function may do anything while it builds: that is for the training.
+    if info is not None and spec.constraints.parameters is not None and not family_of(spec.model).users_code:
+        oracle.only(_within(spec, info, spec.constraints.parameters))
+    longest = spec.max_epochs if spec.algorithm.multi_fidelity else None
+    return Proposer(oracle, timed, longest, on_warning)
+
+
+def _within(spec: spaces.SearchSpec, info: spaces.DataInfo, most: int) -> Callable[[Mapping[str, Scalar]], bool]:
+    """Tells of values whether their model has at most so many parameters, where that is known without building it."""
+
+    def within(values: Mapping[str, Scalar]) -> bool:
+        try:
+            return spaces.count_parameters(spaces.configure(spec, values), info) <= most
+        except ValueError:
+            # What cannot be built says so in its training.
+            return True
+
+    return within

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import spaces
-from search.oracles import MOST_PAUSED, PlannedTrials, planned_trials
 from spaces import SearchSpec
+from spaces.algorithms import PlannedTrials
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,12 @@ def groups(spec: SearchSpec, *, timed: bool = False) -> list[PlannedTrials]:
 
     Args:
         spec: The space file.
-        timed: Whether the run has to be done by some hour. Freeze-thaw goes on until then, if no number of trials
-            is given.
+        timed: Whether the run has to be done by some hour. What is open-ended goes on until then, if no number of
+            trials is given.
     """
-    if timed and spec.search.algorithm == "freeze-thaw" and spec.search.max_trials is None:
+    if timed and spec.algorithm.open_ended and spec.search.max_trials is None:
         return [PlannedTrials(None, 0, spec.max_epochs)]
-    return planned_trials(
-        spec.search.algorithm,
+    return spec.algorithm.plan(
         min_epochs=spec.min_epochs,
         max_epochs=spec.max_epochs,
         max_trials=spec.search.max_trials,
@@ -49,13 +48,14 @@ def planned(spec: SearchSpec, *, timed: bool = False) -> Planned:
 
 def most_waiting(spec: SearchSpec) -> int:
     """Configurations, at most, that wait at the same time to be trained further."""
-    if spec.search.algorithm == "freeze-thaw":
-        return min(MOST_PAUSED, spec.search.max_trials or MOST_PAUSED)
+    most = spec.algorithm.most_waiting(spec.search.max_trials)
+    if most is not None:
+        return most
     return max((group.count or 0 for group in groups(spec) if group.epochs_to < spec.max_epochs), default=0)
 
 
 def trial_limit(spec: SearchSpec, *, timed: bool) -> int | None:
     """Number of trials after which a search is ended; None where its oracle, or time, ends it."""
-    if spec.search.max_trials is None and spec.search.algorithm == "freeze-thaw":
+    if spec.search.max_trials is None and spec.algorithm.open_ended:
         return planned(spec, timed=timed).trials
     return spec.search.max_trials

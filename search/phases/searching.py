@@ -17,7 +17,7 @@ from search.record.configuration import Configuration, configurations
 from search.record.marks import COUNTED
 from search.record.standing import Standing, most_needed
 from search.record.trial import TrialKind
-from spaces import SearchSpec
+from spaces import DataInfo, SearchSpec
 
 SearchEnd = Callable[[list[Configuration]], Deadline | None]
 """Tells when a search with these configurations, best first, has to be over; None: no limit."""
@@ -31,10 +31,14 @@ class Searching:
         store: The run store.
         budget: The time of the sitting.
         observer: Is told what happens.
+        info: The rows that the models are for; None: not known.
     """
 
-    def __init__(self, spec: SearchSpec, store: RunStore, budget: Budget, observer: Observer) -> None:
+    def __init__(
+        self, spec: SearchSpec, store: RunStore, budget: Budget, observer: Observer, info: DataInfo | None = None
+    ) -> None:
         self._spec = spec
+        self._info = info
         self._store = store
         self._budget = budget
         self._observer = observer
@@ -92,7 +96,7 @@ class Searching:
     def _open(self) -> SearchSource:
         timed, spec, store = self._budget.limited, self._spec, self._store
         # What an epoch takes differs from run to run: in fixed order no choice may depend on it.
-        asked = proposer.for_spec(spec, timed and spec.search.order == "free", self._warn)
+        asked = proposer.for_spec(spec, timed and spec.search.order == "free", self._warn, self._info)
         asked.restore(store.each_trial(TrialKind.SEARCH), store.oracle_state())
         if store.oracle_state() is None:
             self._teach(asked)

@@ -17,6 +17,7 @@ from search.loop import housekeeping
 from search.loop.giving_up import Failures
 from search.loop.line import Line
 from search.loop.runner import Commit, Lesson
+from search.phases.gain import HourlyGain
 from search.phases.proposer import Proposal, Proposer
 from search.phases.schedule import planned
 from search.record.configuration import Configuration
@@ -25,7 +26,6 @@ from search.record.standing import Standing, most_needed
 from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
 from search.training.stopping import unreported
 from spaces import SearchSpec, Settings
-from spaces.resolve import MULTI_FIDELITY
 
 # So many trainings say how long the next one will take until it has an epoch.
 _RECENT = 25
@@ -59,7 +59,7 @@ class Source:
         limits, objective = self._spec.limits, self._spec.objective
         return TrialJob(
             trial_id=trial.id,
-            settings=trial.settings,
+            settings=_spanned(trial),
             seed=trial.seed,
             objective=objective.name,
             direction=objective.direction,
@@ -124,12 +124,14 @@ class SearchSource(Source):
         self._failures = Failures()
         # What the last trials that began from scratch took for their first epoch, building included.
         self._first_epochs: deque[float] = deque(maxlen=_RECENT)
+        self._gain = HourlyGain(spec, proposer, store)
         self._unreported: str | None = None
         asked: list[str] = []
         for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
             self.standing.take(trial)
             self._searched += trial.kind is TrialKind.SEARCH
             self._learn_length(trial, trial.outcome)
+            self._gain.take(trial.outcome)
             if trial.outcome is not None and trial.state is not TrialState.RUNNING:
                 self._failures.add(trial.outcome, trial.finished)
             if trial.kind is not TrialKind.EVIDENCE:
@@ -170,10 +172,14 @@ class SearchSource(Source):
         if most is not None and self._searched >= most:
             self.ended = "max_trials"
             return None
+        if self._gain.too_little:
+            self.ended = "gain"
+            return None
         trial = self._proposed()
         if trial is None:
             self.ended = "exhausted"
             return None
+        self._gain.estimate(slots)
         self._searched += 1
         return self._begun(trial)
 
@@ -196,7 +202,11 @@ class SearchSource(Source):
 
     def tell(self) -> Lesson | None:
         # What would be told after the last question would be missing before the next one, if there comes to be one.
-        if self._line is None or self._line.first is None or self.ended in ("deadline", "max_trials", "failures"):
+        if (
+            self._line is None
+            or self._line.first is None
+            or self.ended in ("deadline", "max_trials", "failures", "gain")
+        ):
             return None
         trial = self.standing.trial(self._line.first)
         if trial is None or trial.state is TrialState.RUNNING or trial.outcome is None:
@@ -215,6 +225,7 @@ class SearchSource(Source):
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self.standing.take(replace(trial, state=state, outcome=outcome, oracle=None))
         self._learn_length(trial, outcome)
+        self._gain.take(outcome)
         self._failures.add(outcome)
         if self._disk is not None:
             self._disk.add(outcome)
@@ -296,7 +307,7 @@ class SearchSource(Source):
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         if trial.kind is TrialKind.BASELINE:
             return "best", "last"
-        continues = self._spec.search.algorithm in MULTI_FIDELITY and trial.epochs_to < self._spec.max_epochs
+        continues = self._spec.algorithm.multi_fidelity and trial.epochs_to < self._spec.max_epochs
         return ("best", "state") if continues else ("best",)
 
     def _learn_length(self, trial: Trial, outcome: Outcome | None) -> None:
@@ -349,6 +360,14 @@ class ListSource(Source):
         return self._kept
 
 
+def _spanned(trial: Trial) -> Mapping[str, Any]:
+    """Settings to train with: the schedule of a final training that is shorter than the others ends where it ends."""
+    training = trial.settings["training"]
+    if trial.kind is not TrialKind.WINNER or training.get("schedule", "constant") == "constant":
+        return trial.settings
+    return {**trial.settings, "training": {**training, "epochs": trial.epochs_to}}
+
+
 def baseline_id(name: str) -> str:
     """Trial id of the baseline with this name."""
     return f"baseline-{name}"
@@ -382,10 +401,8 @@ def candidate_trial(spec: SearchSpec, configuration: Configuration, index: int, 
     )
 
 
-def winner_trial(
-    spec: SearchSpec, configuration: Configuration, epochs: int | None, now: float, attempt: int = 1
-) -> Trial:
-    """The chosen configuration, trained for `epochs`, or by its own settings (None); `attempt` counts from 1."""
+def winner_trial(spec: SearchSpec, configuration: Configuration, epochs: int, now: float, attempt: int = 1) -> Trial:
+    """The chosen configuration, trained for `epochs`; `attempt` counts from 1."""
     again = "" if attempt == 1 else f"-{attempt}"
     return _again(spec, configuration, TrialKind.WINNER, f"winner-{configuration.id}{again}", (), epochs, now)
 

@@ -22,6 +22,9 @@ _HANDOVER = 1.05
 # However long retraining would take, the search itself gets at least this share of the time for both.
 _SEARCH_SHARE = 0.5
 
+# A final training over less of its length than this gives a worse model than a checkpoint of the search.
+_LEAST_ANNEALED = 1 / 3
+
 # What export, its verification in a fresh process and the report take on an idle machine.
 _SECONDS_AFTER = 15.0
 _SLOWEST = 4.0
@@ -216,6 +219,25 @@ def training_seconds(configuration: Configuration, epochs: int | None = None) ->
     return first_epoch_seconds(configuration) + ((_likely_epochs(configuration) if epochs is None else epochs) - 1) * (
         epoch_seconds(configuration)
     )
+
+
+def annealed_epochs(configuration: Configuration, seconds: float | None, pace: Pace) -> int | None:
+    """Epochs of a final training whose rate goes to its end: all of them, or as many as there is time for.
+
+    Args:
+        configuration: It has at least one finished epoch.
+        seconds: Time that is left; None: no limit.
+        pace: How the machine trains now.
+
+    Returns:
+        The number; None if it would be less than a third of the configuration's own length.
+    """
+    length = Settings.from_json(configuration.settings).training.epochs
+    if seconds is None or not configuration.epochs:
+        return length
+    rest = seconds / pace.training - first_epoch_seconds(configuration)
+    fitting = min(length, 1 + math.floor(rest / max(epoch_seconds(configuration), 1e-9)))
+    return fitting if fitting >= math.ceil(_LEAST_ANNEALED * length) else None
 
 
 def first_epoch_seconds(configuration: Configuration) -> float:

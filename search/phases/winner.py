@@ -16,7 +16,7 @@ from search.phases.retraining import best_length, fresh_scores
 from search.phases.sources import ListSource, winner_trial
 from search.record.configuration import Configuration
 from search.record.trial import Checkpoint, Trial, TrialKind, TrialState
-from spaces import SearchSpec
+from spaces import SearchSpec, Settings
 
 # So many final trainings may fail before a model of the search is taken.
 _MOST_ATTEMPTS = 3
@@ -100,13 +100,11 @@ class FinalModels:
         self, configuration: Configuration, best: Sequence[Configuration], whatever: bool = False
     ) -> Trial | None:
         """The whole final training of a configuration; None if it failed, or there was no time for it."""
-        with_validation = self._spec.final.train_on_validation
-        fresh = self._store.trials(TrialKind.CANDIDATE)
-        epochs = best_length(fresh, configuration) if with_validation else None
         earlier = self._winners(configuration)
         trial = next((t for t in earlier if t.state is TrialState.RUNNING or _is_whole(t)), None)
         if trial is None:
-            if not whatever and not self._has_time_for(configuration, epochs, best):
+            epochs = self._length(configuration, best, whatever)
+            if epochs is None:
                 return None
             trial = winner_trial(self._spec, configuration, epochs, self._horizon.budget.clock.now(), len(earlier) + 1)
         self._observer.phase("final training", 1)
@@ -115,18 +113,30 @@ class FinalModels:
         done = self._store.trial(trial.id)
         return self.with_weights(done) if done is not None and _is_whole(done) else None
 
-    def _has_time_for(self, configuration: Configuration, epochs: int | None, best: Sequence[Configuration]) -> bool:
+    def _length(self, configuration: Configuration, best: Sequence[Configuration], whatever: bool) -> int | None:
+        """Epochs of the final training; None if there is no time for it."""
         again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
         pace = timeplan.pace(again, {c.id: c for c in best})
         left = self._horizon.retraining_left(best, pace)
-        expected = pace.factor * timeplan.training_seconds(configuration, epochs)
-        if left is None or expected <= left:
-            return True
-        self._observer.message(
-            "warning",
-            f"no time for the final training: it takes about {expected:.0f} s, and {max(0.0, left):.0f} s are left",
-        )
-        return False
+        own = Settings.from_json(configuration.settings).training
+        if own.schedule == "constant":
+            fresh = self._store.trials(TrialKind.CANDIDATE)
+            wanted = best_length(fresh, configuration) if self._spec.final.train_on_validation else None
+            expected = pace.factor * timeplan.training_seconds(configuration, wanted)
+            epochs = (wanted or own.epochs) if whatever or left is None or expected <= left else None
+        else:
+            # The best epoch of the search is no length to train for: what counts is that the rate goes to its end.
+            expected = pace.factor * timeplan.training_seconds(configuration, own.epochs)
+            epochs = timeplan.annealed_epochs(configuration, None if whatever else left, pace)
+            if epochs is not None and epochs < own.epochs:
+                self.warn(f"time is short: the final training has {epochs} epochs instead of {own.epochs}")
+        if epochs is None:
+            self._observer.message(
+                "warning",
+                f"no time for the final training: it takes about {expected:.0f} s, and {max(0.0, left or 0.0):.0f} s "
+                "are left",
+            )
+        return epochs
 
     def _winners(self, configuration: Configuration) -> list[Trial]:
         return [t for t in self._store.trials(TrialKind.WINNER) if t.configuration == configuration.id]

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from search.record import environment
+from search.record.reference import reference
 from spaces import Dataset, SearchSpec
+from spaces.families import family_of
 
 
 def facts(
@@ -44,7 +46,10 @@ def facts(
                 "test": len(data.test) if data.test is not None else 0,
             },
             "info": data.info.to_json(),
+            "understood": dict(data.understood),
         },
+        "reference": reference(spec, data),
+        "files": family_of(spec.model).files(spec),
         "started": started,
         "finished": None,
         "phase": "search",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from search.record.configuration import Configuration, configurations, rank_key, ranked
-from search.record.trial import Trial, TrialState, checkpoints
+from search.record.trial import Trial, TrialKind, TrialState, checkpoints
 from spaces import SearchSpec
 
 # When final trainings fail, so many configurations have their turn.
@@ -31,6 +31,11 @@ class _Known:
 def most_needed(spec: SearchSpec) -> int:
     """How many of the best configurations are looked at: to keep their weights, or to train them again."""
     return max(spec.keep_checkpoints.best, spec.final.candidates, _LEAST)
+
+
+def answers_both_ways(spec: SearchSpec, trial: Trial) -> bool:
+    """Whether a trial's model, measured or exported, averages over an image and its mirror image."""
+    return spec.final.tta == "flip" and trial.kind is not TrialKind.BASELINE
 
 
 class Standing:

@@ -22,7 +22,7 @@ import tensorflow as tf
 from search.record.seeds import derive
 from search.training.average import MovingAverage
 from spaces import DataInfo, Settings, Split
-from spaces.loss import SmoothedCrossentropy
+from spaces.loss import SoftCrossentropy
 from spaces.model import trainable
 from spaces.scheduled_rate import scheduled
 
@@ -41,9 +41,11 @@ class Rows:
 
     Args:
         split: The rows; `x` of shape (n, ...), `y` of shape (n,) or (n, k).
+        part: Name of the part of the data that they are.
     """
 
-    def __init__(self, split: Split) -> None:
+    def __init__(self, split: Split, part: str = "") -> None:
+        self.part = part
         # On a GPU machine the data stay in host memory too: a batch is copied when it is used, and a data set larger
         # than the card still trains.
         with tf.device("/CPU:0"):
@@ -51,6 +53,14 @@ class Rows:
             self.y = _tensor(split.y)
         self.count = len(split)
         self._labels_as_given: Any = None
+
+    def seen_as(self, x: np.ndarray) -> Rows:
+        """The same labels with other inputs, shape (n, ...)."""
+        other = object.__new__(Rows)
+        other.__dict__.update(self.__dict__)
+        with tf.device("/CPU:0"):
+            other.x = _tensor(x)
+        return other
 
     def labels(self, given: DataInfo | None) -> Any:
         """The labels; with a description of the data in the shape and type in which they came."""
@@ -107,6 +117,20 @@ class Engine:
         self.model.reset_metrics()
         if self._ema:
             self._average = MovingAverage(self.model, self._ema)
+
+    def enter(self, epoch: int, rows: Rows, validation: Rows | None, check: Callable[[], None]) -> float:
+        """Makes ready for an epoch, before its time counts.
+
+        Args:
+            epoch: Its number, counted from 1.
+            rows: The training rows.
+            validation: The rows that it will be evaluated on, if any.
+            check: Called now and then where that takes long; it may raise to break it off.
+
+        Returns:
+            Seconds that went into what no later training of the run has to do again.
+        """
+        return 0.0
 
     def train_epoch(self, rows: Rows, epoch: int, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Trains one epoch.
@@ -195,7 +219,7 @@ class Engine:
 
     def _test_step(self, rows: Any) -> None:
         loss = self.model.loss
-        if not isinstance(loss, SmoothedCrossentropy):
+        if not isinstance(loss, SoftCrossentropy):
             self.model.test_step(rows)
             return
         loss.training = False

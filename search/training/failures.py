@@ -7,6 +7,7 @@ from pathlib import Path
 
 from search.record.trial import Failure, FailureReason
 from spaces import CodeError, DataError
+from spaces.families import family_of_settings
 from spaces.references import line_of
 
 
@@ -33,7 +34,7 @@ def classify(error: BaseException, family: str = "") -> Failure:
         family: `Settings.family`: an error that came through code of the user's is told with its line. A table has no
             room for the whole path of the file; the record of the space has it.
     """
-    reference = family.removeprefix("python:") if family.startswith("python:") else ""
+    reference = (family_of_settings(family).code(family) if family else None) or ""
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, TrialFailed):
         return Failure(error.failure.reason, error.failure.message, detail)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 
-from spaces import Settings
+from spaces import Settings, TrainingSettings
+from spaces.families import family_of_settings
+from spaces.families.layered import Layered
 
-_OWN_FAMILIES = ("mlp", "cnn")
+# What it does to a matrix depends on which of its sides is the longer one.
+_LOOKS_AT_SHAPES = "muon"
 
 
 def widths_are_free(settings: Settings) -> bool:
-    """Whether the compiled functions serve networks of all widths.
+    """Whether the compiled functions serve networks of all widths."""
+    return layered(settings).widths_are_free(settings.model) and settings.training.optimizer != _LOOKS_AT_SHAPES
 
-    So it is for dense networks without batch normalization. Training a convolutional network takes so long that
-    compiling for its very widths costs little.
-    """
-    return settings.family == "mlp" and not settings.model["batch_normalization"]
+
+def layered(settings: Settings) -> Layered:
+    """The family of a configuration that shares compiled functions."""
+    family = family_of_settings(settings.family)
+    assert isinstance(family, Layered)
+    return family
 
 
 def signature(settings: Settings) -> Hashable | None:
@@ -25,22 +32,18 @@ def signature(settings: Settings) -> Hashable | None:
     smoothing, batch size. Whether these are 0 counts, for then a network has other operations and variables. None:
     they can't be shared, because only the model's author knows what it depends on.
     """
-    return _signature(settings, bool(settings.model["dropout"])) if settings.family in _OWN_FAMILIES else None
+    family = family_of_settings(settings.family)
+    operations = family.operations(settings.model)
+    if operations is None:
+        return None
+    looks = settings.training.optimizer == _LOOKS_AT_SHAPES
+    shapes = tuple(settings.model[name] for name in family.stacks) if looks else ()
+    return settings.family, operations, shapes, training_signature(settings.training)
 
 
-def signature_with_dropout(settings: Settings) -> Hashable | None:
-    """Signature of the same network with dropout, which at rate 0 gives the same bits; None if there is none."""
-    return _signature(settings, True) if settings.family == "mlp" and settings.model["units"] else None
-
-
-def _signature(settings: Settings, dropout: bool) -> Hashable:
-    model = dict(settings.model) | {"dropout": dropout, "l2": bool(settings.model["l2"])}
-    if widths_are_free(settings):
-        model["units"] = len(settings.model["units"])
-    training = settings.training
+def training_signature(training: TrainingSettings) -> Hashable:
+    """What compiled functions depend on besides the network."""
     return (
-        settings.family,
-        tuple(sorted(model.items())),
         training.optimizer,
         bool(training.momentum),
         training.nesterov,
@@ -55,3 +58,9 @@ def _signature(settings: Settings, dropout: bool) -> Hashable:
         bool(training.ema),
         training.precision,
     )
+
+
+def signature_with_dropout(settings: Settings) -> Hashable | None:
+    """Signature of the same network with dropout, which at rate 0 gives the same bits; None if there is none."""
+    model = layered(settings).with_dropout(settings.model)
+    return None if model is None else signature(replace(settings, model=model))

@@ -6,6 +6,7 @@ Imported only where something is trained: the module needs TensorFlow.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,25 +19,38 @@ from search.training.engine import Engine, Rows
 from search.training.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
 from spaces.families.parts import layers_of, replaced
-from spaces.model import assembled, compile_model, layer_stack, let_only_kernels_decay
+from spaces.keras_internals import open_shape, rate_of
+from spaces.model import compile_model, let_only_kernels_decay
 from spaces.scheduled_rate import scheduled
 
 
 class Network:
-    """A network of one of our own families, with its engine.
+    """A network of a family whose configurations share compiled functions, with its engine.
 
     Args:
         settings: A configuration; all others of the same `graphs.signature` can follow.
         info: The rows it is for.
         rows: Some of them.
+        parts: Makes the parts whose weights are drawn; None: those of the family.
+        body: Parts before them, which begin every training with the weights that they have now.
     """
 
-    def __init__(self, settings: Settings, info: DataInfo, rows: Rows) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        info: DataInfo,
+        rows: Rows,
+        parts: Callable[[Settings, DataInfo], list[Any]] | None = None,
+        body: Sequence[Any] = (),
+    ) -> None:
         self._info = info
         free = graphs.widths_are_free(settings)
-        stack = replaced(layer_stack(settings, info), partial(_stand_in, free=free))
-        model = assembled(stack, settings, info)
-        compile_model(model, settings.training, info, settings.model["output"])
+        family = graphs.layered(settings)
+        self._parts = parts or family.parts
+        self._given = {layer.name: layer.get_weights() for layer in layers_of(body) if layer.weights}
+        stack = replaced([*body, *self._parts(settings, info)], partial(_stand_in, free=free))
+        model = family.assembled(stack, settings, info)
+        compile_model(model, settings.training, info, family.output(settings.model))
         self._dropouts = [layer for layer in model.layers if isinstance(layer, AdjustableDropout)]
         self._numbers = _adjustable_numbers(model, settings)
         if free:
@@ -47,7 +61,7 @@ class Network:
         self._slots = _slots(model)
         if free:
             for variable in model.optimizer.variables:
-                _free(variable, [None] * len(variable.shape))
+                open_shape(variable, [None] * len(variable.shape))
 
     def begin(self, settings: Settings, seed: int) -> Engine:
         """The engine, in the state of a newly built model of these settings.
@@ -69,10 +83,14 @@ class Network:
         """Draws as `spaces.build_model` does: layers take their seeds in the order in which they are made."""
         # Keras draws seeds from here. Its own `set_random_seed` makes TensorFlow forget its executable functions.
         random.seed(seed)
-        fresh = {layer.name: layer for layer in layers_of(layer_stack(settings, self._info))}
+        fresh = {layer.name: layer for layer in layers_of(self._parts(settings, self._info))}
         free = graphs.widths_are_free(settings)
         inputs = None
         for layer in self.engine.model.layers:
+            if layer.name in self._given:
+                for variable, value in zip(layer.weights, self._given[layer.name], strict=True):
+                    variable.value.assign(value)
+                continue
             for variable in layer.weights:
                 shape = tuple(variable.shape)
                 if free:
@@ -122,6 +140,8 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
         optimizer.momentum = number("momentum")
     if training.weight_decay:
         optimizer.weight_decay = number("weight_decay")
+        if training.optimizer == "muon":
+            optimizer.adam_weight_decay = optimizer.weight_decay
     if training.gradient_clip:
         optimizer.global_clipnorm = number("gradient_clip")
     if training.label_smoothing:
@@ -129,8 +149,7 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
     if (rate := scheduled(optimizer)) is not None:
         rate.learning_rate, rate.warmup, rate.epochs = map(number, ("learning_rate", "warmup", "epochs"))
     elif training.learning_rate_decay:
-        # The public attribute `learning_rate` is the current rate; the schedule itself has no public name.
-        schedule = optimizer._learning_rate
+        schedule = rate_of(optimizer)
         schedule.initial_learning_rate, schedule.decay_rate = number("learning_rate"), number("learning_rate_decay")
     for layer in model.layers:
         for name in ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer"):
@@ -148,14 +167,9 @@ def _free_weights(model: Any) -> None:
     """Lets the hidden layers' weights take values of any width; before the optimizer is built upon them."""
     *hidden, kernel, _ = model.trainable_variables
     for variable in hidden:
-        _free(variable, [None] * len(variable.shape))
+        open_shape(variable, [None] * len(variable.shape))
     # The outputs keep their number: Keras looks at it when it compiles the loss.
-    _free(kernel, [None, kernel.shape[1]])
-
-
-def _free(variable: Any, shape: list[int | None]) -> None:
-    # Keras has no public way to make a variable of open shape.
-    variable._value = tf.Variable(variable.value, shape=tf.TensorShape(shape), trainable=variable.trainable)
+    open_shape(kernel, [None, kernel.shape[1]])
 
 
 def _slots(model: Any) -> dict[str, Any]:

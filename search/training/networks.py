@@ -6,16 +6,20 @@ Imported only where something is trained: the module needs TensorFlow.
 from __future__ import annotations
 
 import gc
+import os
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from keras.utils import clear_session
 
 import spaces
 from search.training import graphs
 from search.training.engine import Engine, Rows, fresh
+from search.training.features import Features
 from search.training.network import Network
+from search.training.phases import TwoPhases
 from spaces import DataInfo, Settings
+from spaces.families import family_of_settings
 
 # A space has tens of depths, activations and optimizers together, rarely more.
 _MOST_NETWORKS = 32
@@ -26,15 +30,22 @@ _MOST_PARAMETERS = 20_000_000
 _TRAININGS_PER_CLEARING = 500
 
 
+def reuse() -> bool:
+    """Whether compiled functions are shared, which leans on internals of Keras; `NIGHTSHIFT_REUSE=0` says no."""
+    return os.environ.get("NIGHTSHIFT_REUSE", "1") != "0"
+
+
 class Networks:
     """Keeps the networks that were used last.
 
     Args:
         info: The rows that all networks are for.
+        features: What frozen backbones make of them; None where there are none.
     """
 
-    def __init__(self, info: DataInfo) -> None:
+    def __init__(self, info: DataInfo, features: Features | None = None) -> None:
         self._info = info
+        self._features = features
         self._fresh = False
         self._trained = 0
         self._kept: OrderedDict[Hashable, tuple[Network, int]] = OrderedDict()
@@ -43,7 +54,7 @@ class Networks:
         """Parameters of a configuration's model, trainable or not; raises what `spaces.count_parameters` raises."""
         return spaces.count_parameters(settings, self._info)
 
-    def engine(self, settings: Settings, seed: int, rows: Rows, parameters: int) -> Engine:
+    def engine(self, settings: Settings, seed: int, rows: Rows, parameters: int) -> Engine | TwoPhases:
         """An engine whose model is in the state of `spaces.build_model(settings, info, seed)`.
 
         Args:
@@ -52,7 +63,10 @@ class Networks:
             rows: Rows to train on.
             parameters: How many parameters it has.
         """
-        key = graphs.signature(settings)
+        if family_of_settings(settings.family).begins_frozen(settings.model):
+            assert self._features is not None
+            return TwoPhases(settings, self._info, seed, self._features, self._keep)
+        key = graphs.signature(settings) if reuse() else None
         if key is None:
             self._fresh = True
             engine = fresh(settings, self._info, seed)
@@ -61,10 +75,16 @@ class Networks:
         with_dropout = graphs.signature_with_dropout(settings)
         if key not in self._kept and with_dropout in self._kept:
             key = with_dropout
-        network = self._kept.pop(key)[0] if key in self._kept else None
+        return self._keep(key, parameters, lambda: Network(settings, self._info, rows), settings, seed)
+
+    def _keep(
+        self, key: Hashable, parameters: int, make: Callable[[], Network], settings: Settings, seed: int
+    ) -> Engine:
+        """Begins a training with the network that is kept under a key, or that is made and kept now."""
+        network = self._kept.pop(key)[0] if key in self._kept and reuse() else None
         self._make_room(parameters)
         if network is None:
-            network = Network(settings, self._info, rows)
+            network = make()
         engine = network.begin(settings, seed)
         # Kept only now: one that cannot be built or begun would fail the next trial too.
         self._kept[key] = network, parameters

@@ -12,14 +12,15 @@ import warnings
 
 from search.record import environment
 from spaces.backend import load_tensorflow
+from spaces.families import family_of_settings
 
 MOST = 8
 """Threads of one operation at most: wider pools do not help networks of the size that a night's search trains."""
 
 
 def for_family(family: str) -> int:
-    """Threads of one operation: one for dense networks, whose products are too small to share, else all cores."""
-    return 1 if family == "mlp" else min(environment.cores(), MOST)
+    """Threads of one operation for models of a family, given as `Settings.family`."""
+    return family_of_settings(family).threads(min(environment.cores(), MOST))
 
 
 def configure(threads: int) -> None:

@@ -16,12 +16,16 @@ from search.files import checkpoint as checkpoints
 from search.files import layout
 from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
 from search.training import memory, stopping
+from search.training.engines import engines
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from spaces import Dataset, Settings, Split
+from spaces.families import family_of_settings
 
 if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
+    from search.training.features import Features
     from search.training.networks import Networks
+    from search.training.phases import TwoPhases
 
 OnEpoch = Callable[[Epoch], None]
 ShouldStop = Callable[[], Stop | None]
@@ -42,6 +46,7 @@ class Trainer:
         self._clock = clock
         self._rows: dict[str, Rows] = {}
         self._networks: Networks | None = None
+        self._features: Features | None = None
 
     def train(
         self,
@@ -101,10 +106,11 @@ class Trainer:
             networks.tidy()
 
     def _kept_networks(self) -> Networks:
-        from search.training.networks import Networks
+        from search.training.features import Features
 
         if self._networks is None:
-            self._networks = Networks(self._data.info)
+            self._features = Features(self._run, self._data.info, self._part)
+            self._networks = engines().networks(self._data.info, self._features)
         return self._networks
 
     def _train_rows(self, job: TrialJob) -> Rows:
@@ -114,15 +120,17 @@ class Trainer:
         return self._part("validation") if job.data == "train" else None
 
     def _part(self, name: str) -> Rows:
-        from search.training.engine import Rows
-
         if name not in self._rows:
-            self._rows[name] = Rows(_split(self._data, name))
+            self._rows[name] = engines().rows(_split(self._data, name), name)
         return self._rows[name]
 
 
-class _TimeUp(Exception):
-    """The job's time was up in the middle of an epoch, which is dropped."""
+class _BrokenOff(Exception):
+    """The job's time was up in the middle of an epoch, or somebody asked it to stop before it; the epoch is dropped."""
+
+    def __init__(self, why: Stop) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class _Training:
@@ -161,11 +169,14 @@ class _Training:
             return
         engine = self._engine(train, networks)
         while self._stopped is None:
-            on_begin()
             try:
+                self._enter(engine, train, validation, should_stop)
+                on_begin()
                 epoch = self._epoch(engine, train, validation)
-            except _TimeUp:
-                self._stopped, self._between_epochs = Stop.DEADLINE, False
+            except _BrokenOff as broken:
+                self._stopped, self._between_epochs = broken.why, False
+                if self._job.resume is not None and not self._new_epochs():
+                    self._files["state"] = self._job.resume
                 break
             self._curve.append(epoch)
             if validation is not None:
@@ -200,7 +211,7 @@ class _Training:
             failure=classify(error, self._settings.family),
         )
 
-    def _engine(self, rows: Rows, networks: Networks) -> Engine:
+    def _engine(self, rows: Rows, networks: Networks) -> Engine | TwoPhases:
         self._parameters = self._count_parameters(networks)
         self._check_size(self._parameters)
         engine = networks.engine(self._settings, self._job.seed, rows, self._parameters)
@@ -214,7 +225,7 @@ class _Training:
             return networks.parameters(self._settings)
         except ValueError as error:
             # The families refuse with it what cannot be built; an error of a user's function stays what it is.
-            if self._settings.family.startswith("python:"):
+            if family_of_settings(self._settings.family).users_code:
                 raise
             raise InvalidArchitecture(str(error)) from error
 
@@ -227,7 +238,7 @@ class _Training:
             sizes = f"{needed / 2**30:.1f} GiB to train; {available / 2**30:.1f} GiB are free"
             raise TrialFailed(FailureReason.OUT_OF_MEMORY, f"{parameters:,} parameters take {sizes}")
 
-    def _epoch(self, engine: Engine, train: Rows, validation: Rows | None) -> Epoch:
+    def _epoch(self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None) -> Epoch:
         number = len(self._curve) + 1
         started = time.perf_counter()
         metrics = engine.train_epoch(train, number, self._check_time(started))
@@ -239,6 +250,19 @@ class _Training:
             _require_finite(metrics, number)
         return Epoch(number, metrics, time.perf_counter() - started, trained - started)
 
+    def _enter(self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None, should_stop: ShouldStop) -> None:
+        check_time = self._check_time(time.perf_counter())
+
+        def check() -> None:
+            check_time()
+            why = should_stop()
+            if why is not None:
+                raise _BrokenOff(why)
+
+        started = time.perf_counter()
+        once = engine.enter(len(self._curve) + 1, train, validation, check)
+        self._build_seconds += time.perf_counter() - started - once
+
     def _require_reported(self, epoch: Epoch) -> None:
         missing = stopping.unreported(self._job.objective, self._settings.training, list(epoch.metrics))
         if missing is not None:
@@ -247,7 +271,7 @@ class _Training:
     def _check_time(self, epoch_started: float) -> Callable[[], None]:
         def check() -> None:
             if self._left() < 0:
-                raise _TimeUp
+                raise _BrokenOff(Stop.DEADLINE)
             now = time.perf_counter()
             for limit, since, what in (
                 (self._job.seconds_per_epoch, epoch_started, "an epoch"),
@@ -285,7 +309,7 @@ class _Training:
     def _new_epochs(self) -> tuple[Epoch, ...]:
         return tuple(self._curve[len(self._job.history) :])
 
-    def _save(self, engine: Engine) -> None:
+    def _save(self, engine: Engine | TwoPhases) -> None:
         folder, last = layout.trial_folder(self._job.trial_id), len(self._curve)
         interrupted = self._stopped is Stop.INTERRUPTED
         # In the middle of an epoch there is no state that an exact continuation could begin with.

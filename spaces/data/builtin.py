@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -51,7 +52,13 @@ _CIFAR10_NAMES = (
 )
 
 
-def load_builtin(name: str, seed: int, image_size: tuple[int, int] | None, color: str) -> RawData:
+def load_builtin(
+    name: str,
+    seed: int,
+    image_size: tuple[int, int] | None,
+    color: str,
+    broken: Literal["refuse", "skip"] = "refuse",
+) -> RawData:
     """A data set by name; downloaded through Keras where it is not on the machine.
 
     Args:
@@ -59,12 +66,13 @@ def load_builtin(name: str, seed: int, image_size: tuple[int, int] | None, color
         seed: seed of the shuffle (flowers only).
         image_size: (height, width) that photographs are resized to (flowers only).
         color: "auto", "rgb" or "grayscale" (flowers only).
+        broken: "skip" leaves out what is no readable image (flowers only).
 
     Raises:
         DataError: the download failed, or what lies in Keras's cache is damaged.
     """
     if name == "flowers":
-        return replace(load_folder(_flowers_folder(), seed, image_size, color), name=name)
+        return replace(load_folder(_flowers_folder(), seed, image_size, color, broken), name=name)
     return _LOADERS[name]()
 
 

@@ -1,7 +1,7 @@
-"""Folders of image files, one subfolder per class, read by Keras's own loader.
+"""Folders of image files, one subfolder per class.
 
-Order and split are Keras's: files sorted by class and name, shuffled with the seed, held-out rows cut from
-the end. So `keras.utils.image_dataset_from_directory` with the same seed and `validation_split` has the same
+Order and split are those of Keras's own loader: files sorted by class and name, shuffled with the seed, held-out rows
+cut from the end. So `keras.utils.image_dataset_from_directory` with the same seed and `validation_split` has the same
 training files.
 """
 
@@ -9,41 +9,48 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 
-from spaces.data.images import EXTENSIONS, Header, read_header
+from spaces.data.images import EXTENSIONS, UNREADABLE, Header, decode_all, read_header
 from spaces.data.memory import check_size
+from spaces.data.parts import PartName, folder_part
 from spaces.data.source import Part, RawData
-from spaces.data.types import Array
 from spaces.errors import DataError
 from spaces.printable import printable
 
-if TYPE_CHECKING:
-    import tensorflow as tf
-
 _log = logging.getLogger(__name__)
-_PARTS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+_NAMED = 20
+# What systems leave beside people's files; names that begin with a dot are left out anyway.
+_LEFTOVERS = frozenset(("__macosx", "@eadir", "desktop.ini", "thumbs.db"))
 
 
-def load_folder(path: Path, seed: int, image_size: tuple[int, int] | None, color: str) -> RawData:
+def load_folder(
+    path: Path,
+    seed: int,
+    image_size: tuple[int, int] | None,
+    color: str,
+    broken: Literal["refuse", "skip"] = "refuse",
+) -> RawData:
     """The images of a folder.
 
     Args:
-        path: a folder of class folders; or a folder with `train` and, each optional, `validation` (or `val`)
-            and `test`, every one a folder of class folders. Files that Keras does not read as images are left
-            out with a warning, hidden ones without.
+        path: a folder of class folders; or a folder with a training folder and, each optional, one for validation and
+            one for testing, in any usual spelling (`Training`, `valid`, `test_set`), every one a folder of class
+            folders. A folder that holds nothing but one other folder stands for that. Files that Keras does not read as
+            images are left out with a warning; hidden ones, and what systems leave behind, without.
         seed: seed of the shuffle of the training rows, 0 to 2**32 - 1.
         image_size: (height, width) to resize to; None: the images must all have one size.
         color: "rgb", "grayscale", or "auto": grayscale where every image is gray.
+        broken: "skip" leaves out, with a warning, what is no readable image.
 
     Raises:
-        DataError: the folder is missing, holds no class folders, a class is empty, or a file is no readable
-            image.
+        DataError: the folder is missing, holds no class folders, a class is empty, or files are no readable images (all
+            of them are counted, the first 20 named).
     """
     if not path.is_dir():
         raise DataError(f"{path}: {'is a file, not a folder' if path.exists() else 'no such folder'}")
@@ -53,14 +60,14 @@ def load_folder(path: Path, seed: int, image_size: tuple[int, int] | None, color
     for listing in listings.values():
         if unknown := sorted(set(listing.class_names) - set(class_names)):
             raise DataError(f"{listing.folder / unknown[0]}: a class that is absent from {parts['train']}")
-    headers = [read_header(file) for listing in listings.values() for file in listing.files]
-    size = image_size or _common_size(headers, path)
-    channels = 1 if color == "grayscale" or (color == "auto" and all(header.gray for header in headers)) else 3
-    check_size(len(headers) * size[0] * size[1] * channels, str(path))
-    loaded = {
-        name: _read(listing, class_names, size, channels, seed if name == "train" else None)
-        for name, listing in listings.items()
-    }
+    while True:
+        loaded, reasons = _read(path, listings, class_names, seed, image_size, color)
+        if not reasons:
+            break
+        if broken == "refuse":
+            raise DataError(_told(path, reasons, listings) + "; data.broken: skip leaves such files out")
+        _log.warning("%s; left out", _told(path, reasons, listings))
+        listings = {name: listing.without(reasons) for name, listing in listings.items()}
     return RawData(
         path.name,
         f"{path} ({', '.join(f'{name}: {len(part.x)} images' for name, part in loaded.items())})",
@@ -74,19 +81,49 @@ def load_folder(path: Path, seed: int, image_size: tuple[int, int] | None, color
     )
 
 
-def _parts(path: Path) -> dict[str, Path]:
+def _told(path: Path, reasons: Mapping[str, str], listings: Mapping[PartName, Listing]) -> str:
+    if len(reasons) == 1:
+        ((file, reason),) = reasons.items()
+        return f"{file}: {reason}"
+    count = sum(len(listing.files) for listing in listings.values())
+    named = "; ".join(
+        f"{os.path.relpath(file, path)} {reason.removeprefix(UNREADABLE).strip()}".rstrip()
+        for file, reason in list(reasons.items())[:_NAMED]
+    )
+    more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+    return f"{path}: {len(reasons)} of {count} files are no readable images: {named}{more}"
+
+
+def _parts(path: Path) -> dict[PartName, Path]:
     """Folders of class folders by part; one of them is "train"."""
+    path = _innermost(path)
     folders = _subfolders(path)
-    named = [folder for folder in folders if folder.name in _PARTS]
-    parts = {_PARTS[folder.name]: folder for folder in named}
-    if "train" not in parts or (len(named) == 1 and len(folders) > 1):
+    named = {folder: part for folder in folders if (part := folder_part(folder.name)) is not None}
+    listed = ", ".join(folder.name for folder in folders)
+    if "train" not in named.values():
+        if len(named) > 1 and len(named) == len(folders):
+            raise DataError(f"{path}: found the folders {listed}, but none for training")
         return {"train": path}
-    if len(parts) < len(folders):
-        found = ", ".join(folder.name for folder in folders)
+    if len(named) == 1 and len(folders) > 1:
+        return {"train": path}
+    if len(named) < len(folders) or len(set(named.values())) < len(named):
         raise DataError(
-            f"{path}: expected the folders train, validation (or val) and test and no others, found {found}"
+            f"{path}: expected the folders train, validation (or val) and test and no others, found {listed}"
         )
+    parts = {part: _innermost(folder, part) for folder, part in named.items()}
+    if "test" in parts and not _subfolders(parts["test"]) and _files(parts["test"])[0]:
+        _log.warning("%s: left out, its images are in no class folders", printable(str(parts.pop("test"))))
     return parts
+
+
+def _innermost(folder: Path, part: PartName | None = None) -> Path:
+    """The folder itself, or the one that it holds and nothing else, as unpacked archives often do."""
+    inside = _subfolders(folder)
+    while len(inside) == 1 and folder_part(inside[0].name) in (None, part) and _subfolders(inside[0]):
+        _log.warning("%s: holds only the folder %s, which is read", printable(str(folder)), printable(inside[0].name))
+        folder = inside[0]
+        inside = _subfolders(folder)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -97,6 +134,18 @@ class Listing:
     files: tuple[str, ...]
     labels: tuple[str, ...]
     class_names: tuple[str, ...]
+
+    def without(self, files: Mapping[str, str]) -> Listing:
+        """The same without some files.
+
+        Raises:
+            DataError: A class would be empty.
+        """
+        kept = [index for index, file in enumerate(self.files) if file not in files]
+        labels = tuple(self.labels[index] for index in kept)
+        if emptied := sorted(set(self.class_names) - set(labels)):
+            raise DataError(f"{self.folder / emptied[0]}: holds no readable image")
+        return Listing(self.folder, tuple(self.files[index] for index in kept), labels, self.class_names)
 
 
 def list_images(folder: Path) -> Listing:
@@ -124,10 +173,14 @@ def list_images(folder: Path) -> Listing:
     return Listing(folder, tuple(files), tuple(labels), tuple(class_names))
 
 
+def _left_behind(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LEFTOVERS
+
+
 def _subfolders(folder: Path) -> list[Path]:
     try:
         return sorted(
-            (entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")),
+            (entry for entry in folder.iterdir() if entry.is_dir() and not _left_behind(entry.name)),
             key=lambda entry: entry.name,
         )
     except OSError as error:
@@ -135,16 +188,60 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _files(class_folder: Path) -> tuple[list[str], int]:
-    """Image files below a class folder in order, and the number of other files that are not hidden."""
+    """Image files below a class folder in order, and the number of other files that people have put there."""
     images: list[str] = []
     others = 0
-    for root, _, names in sorted(os.walk(class_folder), key=lambda entry: entry[0]):
+    for root, folders, names in os.walk(class_folder):
+        folders[:] = sorted(name for name in folders if not _left_behind(name))
         for name in sorted(names):
+            if _left_behind(name):
+                continue
             if name.lower().endswith(EXTENSIONS):
                 images.append(os.path.join(root, name))
-            elif not name.startswith("."):
+            else:
                 others += 1
     return images, others
+
+
+def _read(
+    path: Path,
+    listings: Mapping[PartName, Listing],
+    class_names: Sequence[str],
+    seed: int,
+    image_size: tuple[int, int] | None,
+    color: str,
+) -> tuple[dict[PartName, Part], dict[str, str]]:
+    """The parts; or nothing, and why files are no readable images."""
+    headers: list[Header] = []
+    reasons: dict[str, str] = {}
+    sound: list[str] = []
+    for file in (file for listing in listings.values() for file in listing.files):
+        try:
+            headers.append(read_header(file))
+            sound.append(file)
+        except DataError as error:
+            reasons[file] = str(error).removeprefix(f"{file}: ")
+    if reasons:
+        # One message names all of them: also those that are found by decoding only.
+        pixels = np.empty((len(sound), 1, 1, 1), np.uint8)
+        return {}, dict(sorted((reasons | decode_all(sound, pixels, np.arange(len(sound)))).items()))
+    size = image_size or _common_size(headers, path)
+    channels = 1 if color == "grayscale" or (color == "auto" and all(header.gray for header in headers)) else 3
+    check_size(len(headers) * size[0] * size[1] * channels, str(path))
+    numbers = {name: number for number, name in enumerate(class_names)}
+    loaded: dict[PartName, Part] = {}
+    for name, listing in listings.items():
+        order = np.arange(len(listing.files))
+        if name == "train":
+            np.random.RandomState(seed).shuffle(order)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        # Each image goes straight to its place in the shuffled order.
+        pixels = np.empty((len(listing.files), *size, channels), np.uint8)
+        reasons |= decode_all(listing.files, pixels, place)
+        labels = np.array([numbers[label] for label in listing.labels], np.int32)[order]
+        loaded[name] = Part(pixels, labels, str(listing.folder))
+    return loaded, reasons
 
 
 def _common_size(headers: Sequence[Header], path: Path) -> tuple[int, int]:
@@ -156,51 +253,3 @@ def _common_size(headers: Sequence[Header], path: Path) -> tuple[int, int]:
             "such as image_size: 180"
         )
     return sizes[0]
-
-
-def _read(
-    listing: Listing, class_names: tuple[str, ...], size: tuple[int, int], channels: int, seed: int | None
-) -> Part:
-    """Pixels and labels of a listing; each image goes straight to its place in the shuffled order."""
-    order = np.arange(len(listing.files))
-    if seed is not None:
-        np.random.RandomState(seed).shuffle(order)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    pixels = _decode(listing, size, channels, place)
-    numbers = {name: number for number, name in enumerate(class_names)}
-    labels = np.array([numbers[label] for label in listing.labels], np.int32)[order]
-    return Part(pixels, labels, str(listing.folder))
-
-
-def _decode(listing: Listing, size: tuple[int, int], channels: int, place: Array) -> Array:
-    import keras
-    import tensorflow as tf
-
-    files = keras.utils.image_dataset_from_directory(
-        listing.folder,
-        class_names=list(listing.class_names),
-        color_mode="grayscale" if channels == 1 else "rgb",
-        batch_size=None,
-        image_size=size,
-        shuffle=False,
-        interpolation="bilinear",
-        verbose=False,
-    )
-    if tuple(files.file_paths) != listing.files:
-        raise DataError(f"{listing.folder}: files came or went while it was read")
-    pixels = np.empty((len(listing.files), *size, channels), np.uint8)
-    done = 0
-    try:
-        for image, _ in files.as_numpy_iterator():
-            pixels[place[done]] = np.rint(image)
-            done += 1
-    except tf.errors.OpError as error:
-        # rows arrive in order, so the first one missing is the one that failed
-        raise DataError(f"{listing.files[done]}: is not a readable image ({_reason(error)})") from error
-    return pixels
-
-
-def _reason(error: tf.errors.OpError) -> str:
-    """What TensorFlow says, without the graph node and the lines that follow."""
-    return str(error.message).strip().splitlines()[0].rpartition("}} ")[2]

@@ -22,6 +22,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's code for "expect a gzip header and check its CRC"
 _LONGEST_HEADER = 4 + 4 * 255
 _TRAIN = ("train",)
+_VALIDATION = ("validation", "valid", "val")
 _TEST = ("t10k", "test")
 
 
@@ -30,7 +31,8 @@ def load_idx(path: Path) -> RawData:
 
     Args:
         path: a directory with `train-images…`, `train-labels…` and optionally `t10k-images…`, `t10k-labels…`
-            (or `test-…`), each with or without `.gz`; or one images file, with its labels file beside it.
+            (or `test-…`) and `validation-…` (or `valid-…`, `val-…`), each with or without `.gz`; or one images file,
+            with its labels file beside it.
 
     Raises:
         DataError: a file is missing, torn, or no IDX file.
@@ -39,7 +41,7 @@ def load_idx(path: Path) -> RawData:
         train = _read_pair(path, _TRAIN)
         if train is None:
             raise DataError(f"{path}: holds no train-images file of the IDX format")
-        return RawData(path.name, f"{path} (IDX files)", train, test=_read_pair(path, _TEST))
+        return RawData(path.name, f"{path} (IDX files)", train, _read_pair(path, _VALIDATION), _read_pair(path, _TEST))
     if not path.exists():
         raise DataError(f"{path}: no such file or directory")
     return RawData(path.name.split(".")[0], f"{path} (IDX file)", _read_part(path))

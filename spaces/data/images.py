@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras's folder loader reads
+UNREADABLE = "is not a readable image"
 # Pillow would hand some others, such as PostScript, to programs of the machine.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _CHANNELS = 3
@@ -46,7 +49,9 @@ def read_header(path: str | Path) -> Header:
     from PIL import Image, UnidentifiedImageError
 
     if (reason := unreadable(path)) is not None:
-        raise DataError(f"{path}: is not a readable image ({reason})")
+        raise DataError(f"{path}: {UNREADABLE} ({reason})")
+    if not os.stat(path).st_size:
+        raise DataError(f"{path}: {UNREADABLE} (it is empty)")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow's own, lower limit, once for every image
@@ -58,7 +63,7 @@ def read_header(path: str | Path) -> Header:
         raise
     except Exception as error:  # a damaged file can make Pillow raise anything
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
-        raise DataError(f"{path}: is not a readable image{reason}") from error
+        raise DataError(f"{path}: {UNREADABLE}{reason}") from error
 
 
 def _check_unpacked(image: Image.Image, path: str | Path) -> None:
@@ -95,6 +100,31 @@ def decode(path: str | Path, size: tuple[int, int], channels: int, *, smooth: bo
     return resized
 
 
+def decode_all(files: Sequence[str], pixels: Array, place: Array) -> dict[str, str]:
+    """Decodes image files into an array, several at a time, as Keras's folder loader would.
+
+    Args:
+        files: their headers have been read already.
+        pixels: uint8 of shape (rows, height, width, channels), filled in.
+        place: the row of each file.
+
+    Returns:
+        Why files cannot be decoded, by file; empty if all can.
+    """
+    size, channels = (pixels.shape[1], pixels.shape[2]), pixels.shape[3]
+
+    def read(file: str, row: int) -> str | None:
+        try:
+            pixels[row] = np.rint(decode(file, size, channels, smooth=False))
+        except DataError as error:
+            return str(error).removeprefix(f"{file}: ")
+        return None
+
+    with ThreadPoolExecutor() as pool:
+        reasons = dict(zip(files, pool.map(read, files, place), strict=True))
+    return {file: reason for file, reason in reasons.items() if reason is not None}
+
+
 def _decode_with_pillow(path: str | Path, channels: int) -> Array:
     from PIL import Image
 
@@ -102,5 +132,5 @@ def _decode_with_pillow(path: str | Path, channels: int) -> Array:
         with Image.open(path, formats=_FORMATS) as image:
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except Exception as error:  # a damaged file can make Pillow raise anything
-        raise DataError(f"{path}: is not a readable image ({error})") from error
+        raise DataError(f"{path}: {UNREADABLE} ({error})") from error
     return pixels.reshape(*pixels.shape[:2], channels)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from spaces.data.checks import blocks
-from spaces.data.csv import check_complete, encode_columns, read_table
 from spaces.data.images import decode, read_header
 from spaces.data.npz import check_npy, read_npy
+from spaces.data.tables.rows import bare_rows, encoded_rows
 from spaces.data.types import Array, DataInfo
 from spaces.errors import DataError
 from spaces.files import check_file
@@ -49,12 +49,12 @@ def read_image(path: str | Path, info: DataInfo) -> Array:
 
 
 def read_rows(path: str | Path, info: DataInfo) -> Array:
-    """The rows of a `.npy` or CSV file as raw rows of the model.
+    """The rows of a `.npy`, CSV or Parquet file as raw rows of the model.
 
     Args:
-        path: an `.npy` array of rows, or of one row; or a table (any other name) with the training table's
-            columns in any order, further ones are ignored. Models trained on arrays take tables with as many
-            columns of numbers as a row has values, in order, with or without a header line.
+        path: an `.npy` array of rows, or of one row; or a table (`.parquet`, or text under any other name) with the
+            training table's columns in any order, further ones are ignored. Models trained on arrays take tables with
+            as many columns of numbers as a row has values, in order, with or without a header line.
         info: description of the model's rows.
 
     Returns:
@@ -66,14 +66,8 @@ def read_rows(path: str | Path, info: DataInfo) -> Array:
     path = Path(path)
     if path.suffix.lower() == ".npy":
         return _convert(_read_array(path), info, path)
-    if not info.columns:
-        return _convert(read_table(path, header=False).to_numpy(), info, path)
-    table = read_table(path, text_columns=info.categories)
-    if missing := [name for name in info.columns if name not in table.columns]:
-        raise DataError(f"{path}: has no column {missing[0]!r}, which the model needs")
-    table = table[list(info.columns)]
-    check_complete(table, path)
-    return _convert(encode_columns(table, info.columns, info.categories, path), info, path)
+    rows = encoded_rows(path, info.encodings) if info.encodings else bare_rows(path)
+    return _convert(rows, info, path)
 
 
 def _read_array(path: Path) -> Array:

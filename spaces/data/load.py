@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from spaces.data import preprocessing
 from spaces.data.builtin import load_builtin
 from spaces.data.checks import check_classes, check_rows
-from spaces.data.csv import load_csv
 from spaces.data.fingerprint import fingerprint
 from spaces.data.folder import load_folder
 from spaces.data.idx import load_idx
+from spaces.data.keyed_split import Keyed, keyed_partition
 from spaces.data.labels import EncodedLabels, encode_labels
 from spaces.data.npz import load_npz
 from spaces.data.python import load_python
 from spaces.data.source import Part, RawData
 from spaces.data.split import First, Rows, Size, partition, reduce
-from spaces.data.types import Array, DataInfo, Dataset, Split
+from spaces.data.tables.columns import Column
+from spaces.data.tables.encoding import ColumnEncoding, encode, fit
+from spaces.data.tables.loading import TableOptions, load_table
+from spaces.data.target import require_positive, target_scale
+from spaces.data.types import Array, DataInfo, Dataset, Split, TargetScale
+from spaces.data.understood import understood
+from spaces.data_section import DataSection, FirstRows, KeyedRows, OtherSource
 from spaces.errors import DataError
+from spaces.families import family_of
+from spaces.sources import OTHER_SOURCES
 
 if TYPE_CHECKING:
-    from spaces.data_section import DataSection
     from spaces.spec import SearchSpec
 
 _TEST_FRACTION = 0.2
 
 
-def load_data(spec: SearchSpec) -> Dataset:
+def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
     """Reads, checks and divides the data of a space.
 
     The same space and files give the same parts, in the same order. TensorFlow is imported only for image
@@ -38,51 +48,87 @@ def load_data(spec: SearchSpec) -> Dataset:
     otherwise `data.validation` is taken from the training rows. `data.test: auto` is the test part that comes
     with the data, or else a fifth of the training rows.
 
+    Args:
+        spec: the space.
+        begun: what an earlier run found the rows to be: a table is encoded as it was then.
+
     Raises:
         DataError: data are missing or cannot be used; the message names the file.
     """
-    raw = check_rows(_read(spec.data))
+    known = () if begun is None else begun.encodings
+    raw = _read(spec, known)
+    if raw.table is None:
+        raw = check_rows(raw)
     if spec.data.image_size is not None and raw.train.x.ndim == 2:
         raise DataError(f"data.image_size: {raw.train.where} holds rows of columns, no images")
+    if spec.final.tta != "none" and raw.train.x.ndim == 2:
+        raise DataError(f"final.tta: {raw.train.where} holds rows of columns, no images")
     encoded = encode_labels(raw, spec.training.task, spec.training.loss)
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
     train, validation, test = _divide(spec.data, raw, bool(encoded.class_names))
     if encoded.class_names:
         check_classes(train.y, encoded.class_names, raw.train.where)
-    info = _describe(spec.data, raw, encoded, train.x)
-    return Dataset(raw.name, info, train, validation, test, fingerprint(train, validation, test), raw.origin)
+    if raw.table is not None:
+        columns = raw.table.columns
+        known = known or fit(columns, train.x)
+        train, validation = _encoded(train, known, columns), _encoded(validation, known, columns)
+        test = test and _encoded(test, known, columns)
+    info = _describe(spec.data, raw, encoded, train.x, known)
+    target = _target(spec, raw, train) if begun is None else begun.target
+    info = dataclasses.replace(info, target=target)
+    told = understood(info, raw.table, train, validation, test)
+    return Dataset(raw.name, info, train, validation, test, fingerprint(train, validation, test), raw.origin, told)
 
 
-def _read(data: DataSection) -> RawData:
+def _read(spec: SearchSpec, known: Sequence[ColumnEncoding]) -> RawData:
+    data = spec.data
     if isinstance(data.source, str):
-        return load_builtin(data.source, data.seed, data.image_size, data.color)
+        return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken)
+    if isinstance(data.source, OtherSource):
+        return OTHER_SOURCES[data.source.kind].load(data.source.location)
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":
-            return load_folder(path, data.seed, data.image_size, data.color)
+            return load_folder(path, data.seed, data.image_size, data.color, data.broken)
         case "npz":
             return load_npz(path)
-        case "csv":
-            return load_csv(path, data.target)
+        case "csv" | "parquet":
+            return load_table(path, _table_options(data), spec.training.task, known)
         case "idx":
             return load_idx(path)
         case _:
             return load_python(data.source.location)
 
 
+def _table_options(data: DataSection) -> TableOptions:
+    source = data.source
+    if isinstance(source, str):
+        return TableOptions(data.target_column, data.columns)
+    return TableOptions(
+        data.target_column,
+        data.columns,
+        source.separator,
+        source.encoding,
+        source.decimal,
+        groups=tuple(key.group for key in data.keys if key.group is not None),
+        times=tuple(key.time for key in data.keys if key.time is not None),
+    )
+
+
 def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Split, Split | None]:
     if data.test == "given" and raw.test is None:
         raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
+    if data.validation == "given" and raw.validation is None:
+        raise DataError(f"{raw.origin}: has no validation part of its own; set data.validation to a fraction")
     test_size = _test_size(data, raw)
-    rows = partition(
-        raw.train.y,
-        None if raw.validation is not None else _validation_size(data),
-        test_size,
-        seed=data.seed,
-        shuffled=raw.shuffled,
-        classes=classes,
-    )
+    validation_size = None if raw.validation is not None else _validation_size(data.validation, raw)
+    if isinstance(validation_size, Keyed) or isinstance(test_size, Keyed):
+        rows = keyed_partition(raw.train.y, validation_size, test_size, seed=data.seed, classes=classes)
+    else:
+        rows = partition(
+            raw.train.y, validation_size, test_size, seed=data.seed, shuffled=raw.shuffled, classes=classes
+        )
     train = _select(raw.train, rows.train)
     if data.limit is not None:
         train = _select(train, reduce(train.y, data.limit, seed=data.seed, classes=classes))
@@ -97,15 +143,29 @@ def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Spli
     return train, validation, Split(raw.test.x, raw.test.y)
 
 
-def _validation_size(data: DataSection) -> Size:
-    return data.validation if isinstance(data.validation, int | float) else First(data.validation.first)
+def _validation_size(
+    wanted: int | float | Literal["given"] | FirstRows | KeyedRows, raw: RawData
+) -> Size | Keyed | None:
+    if isinstance(wanted, str):
+        return None
+    if isinstance(wanted, KeyedRows):
+        return _keyed(wanted, raw)
+    return wanted if isinstance(wanted, int | float) else First(wanted.first)
 
 
-def _test_size(data: DataSection, raw: RawData) -> int | float | None:
+def _keyed(rule: KeyedRows, raw: RawData) -> Keyed:
+    return Keyed(rule.column, raw.keys[rule.column], rule.time is not None, rule.size)
+
+
+def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
     """What is taken from the training rows for the test; None: nothing."""
     wanted = data.test
     if wanted == "auto":
+        if isinstance(data.validation, KeyedRows):
+            return dataclasses.replace(_keyed(data.validation, raw), size=_TEST_FRACTION)
         return None if raw.test is not None else _TEST_FRACTION
+    if isinstance(wanted, KeyedRows):
+        return _keyed(wanted, raw)
     return None if isinstance(wanted, str) else wanted
 
 
@@ -113,9 +173,26 @@ def _select(part: Part | Split, rows: Rows) -> Split:
     return Split(part.x[rows], part.y[rows])
 
 
-def _describe(data: DataSection, raw: RawData, encoded: EncodedLabels, x: Array) -> DataInfo:
+def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
+    if spec.training.task != "regression" or not family_of(spec.model).scales_targets:
+        return None
+    scale = spec.data.target_scale or "standard"
+    if scale == "log":
+        for part in raw.parts:
+            require_positive(part.y, part.where)
+    return target_scale(scale, train.y, raw.train.where)
+
+
+def _encoded(part: Split, encodings: Sequence[ColumnEncoding], columns: Sequence[Column]) -> Split:
+    return Split(encode(encodings, columns, part.x), part.y)
+
+
+def _describe(
+    data: DataSection, raw: RawData, encoded: EncodedLabels, x: Array, table: tuple[ColumnEncoding, ...]
+) -> DataInfo:
     image = x.ndim > 2
-    chosen = preprocessing.choose(data.preprocessing, x, raw.white, raw.indicators, raw.train.where)
+    indicators = np.array([flag for column in table for flag in column.indicators]) if table else None
+    chosen = preprocessing.choose(data.preprocessing, x, raw.white, indicators, raw.train.where)
     return DataInfo(
         kind="image" if image else "tabular",
         input_shape=x.shape[1:],
@@ -130,8 +207,9 @@ def _describe(data: DataSection, raw: RawData, encoded: EncodedLabels, x: Array)
         image_size=data.image_size,
         resized=raw.resized,
         white=chosen.white,
-        columns=raw.columns,
-        categories=raw.categories,
+        columns=tuple(column.name for column in table),
+        categories={column.name: column.values for column in table if column.kind == "category"},
         column_labels=encoded.column,
         label_dtype=encoded.dtype,
+        table=table,
     )

@@ -1,7 +1,8 @@
-"""NumPy archives: `x_train`, `y_train` and optionally `x_test`, `y_test`; or `x` and `y`."""
+"""NumPy archives: `x_train`, `y_train`, optionally `x_val`, `y_val` and `x_test`, `y_test`; or `x` and `y`."""
 
 from __future__ import annotations
 
+import logging
 import math
 import tokenize
 import zipfile
@@ -11,38 +12,41 @@ from typing import IO
 
 import numpy as np
 
+from spaces.data import parts
 from spaces.data.memory import check_size
 from spaces.data.source import Part, RawData
 from spaces.data.types import Array
 from spaces.errors import DataError
 from spaces.files import check_file
+from spaces.printable import printable
 
+_log = logging.getLogger(__name__)
 # NumPy reads the header as a Python literal and lets some errors of that through.
 _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError)
 
 
 def load_npz(path: Path) -> RawData:
-    """The data set in an `.npz` file. Object arrays, which would need pickle, are refused.
+    """The data set in an `.npz` file, in any usual spelling of the names.
+
+    Object arrays, which would need pickle, are refused. Arrays whose name means nothing are left out with a warning.
 
     Raises:
         DataError: the file is missing, damaged, too big for the memory, or lacks the named arrays.
     """
     with _open(path) as archive:
-        present = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
-        names = ("x_train", "y_train") if "x_train" in present else ("x", "y")
-        if missing := [name for name in names if name not in present]:
-            raise DataError(
-                f"{path}: array {missing[0]!r} is missing; expected x_train and y_train (with x_test and "
-                f"y_test), or x and y; found {', '.join(sorted(present)[:20]) or 'nothing'}"
+        present = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        found, others = parts.arrays(present, str(path))
+        if others:
+            named = ", ".join(map(printable, sorted(others)[:20]))
+            _log.warning("%s: not used: %s (no rows or labels by their names)", printable(str(path)), named)
+        check_size(sum(_declared_size(archive, name) for pair in found.values() for name in pair.values()), str(path))
+        read = {
+            part: Part(
+                _read(archive, pair["x"], path), _read(archive, pair["y"], path), f"{path} ({pair['x']}, {pair['y']})"
             )
-        test_names = [name for name in ("x_test", "y_test") if name in present]
-        if len(test_names) == 1:
-            raise DataError(f"{path}: {test_names[0]!r} comes alone; a test part has both x_test and y_test")
-        check_size(sum(_declared_size(archive, name) for name in (*names, *test_names)), str(path))
-        arrays = {name: _read(archive, name, path) for name in (*names, *test_names)}
-    train = Part(arrays[names[0]], arrays[names[1]], f"{path} ({names[0]}, {names[1]})")
-    test = Part(arrays["x_test"], arrays["y_test"], f"{path} (x_test, y_test)") if test_names else None
-    return RawData(path.stem, str(path), train, test=test)
+            for part, pair in found.items()
+        }
+    return RawData(path.stem, str(path), read["train"], read.get("validation"), read.get("test"))
 
 
 def _open(path: Path) -> zipfile.ZipFile:

@@ -6,10 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from spaces.data import parts
+from spaces.data.parts import PartName
 from spaces.data.source import Part, RawData
 from spaces.data.types import Array
 from spaces.errors import CodeError, DataError
+from spaces.printable import printable
 from spaces.references import call, load_function
+
+_WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def load_python(reference: str) -> RawData:
@@ -17,8 +22,8 @@ def load_python(reference: str) -> RawData:
 
     Args:
         reference: "module:function" or "/path/file.py:function". The function takes no arguments and returns
-            (x, y) or ((x_train, y_train), (x_test, y_test)), everything NumPy arrays or nested lists of
-            numbers.
+            (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in the middle, or a
+            dict with names such as x_train, y_val; everything NumPy arrays or nested lists of numbers.
 
     Raises:
         DataError: the function cannot be imported or called, or returns something else.
@@ -27,28 +32,34 @@ def load_python(reference: str) -> RawData:
         returned = call(reference, load_function(reference), what="raised ")
     except CodeError as error:
         raise DataError(str(error)) from error
-    pairs = _pairs(returned, reference)
-    parts = [
-        Part(_array(x, "x", reference), _array(y, "y", reference), f"{reference} ({name} part)")
-        for name, (x, y) in zip(("training", "test"), pairs, strict=False)
-    ]
+    found = _parts(returned, reference)
+    read: dict[PartName, Part] = {
+        name: Part(_array(x, "x", reference), _array(y, "y", reference), f"{reference} ({_WORDS[name]} part)")
+        for name, (x, y) in found.items()
+    }
     name = reference.rpartition(":")[2]
-    return RawData(name, reference, parts[0], test=parts[1] if len(parts) == 2 else None)
+    return RawData(name, reference, read["train"], read.get("validation"), read.get("test"))
 
 
-def _pairs(returned: Any, reference: str) -> list[tuple[Any, Any]]:
-    """[(x, y)] or [(x_train, y_train), (x_test, y_test)].
+def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
+    """Rows and labels by part.
 
-    A pair of tuples is the second form, so x itself must be an array or a list.
+    A tuple of tuples is parts, so x itself must be an array or a list.
     """
-    if isinstance(returned, tuple) and len(returned) == 2:
-        first, second = returned
-        if not isinstance(first, tuple) and not isinstance(second, tuple):
-            return [(first, second)]
+    if isinstance(returned, dict) and all(isinstance(key, str) for key in returned):
+        found, others = parts.arrays(returned, reference)
+        if others:
+            raise DataError(f"{reference}: {', '.join(map(printable, others))}: no rows or labels by these names")
+        return {part: (returned[pair["x"]], returned[pair["y"]]) for part, pair in found.items()}
+    if isinstance(returned, tuple) and len(returned) in (2, 3):
         if all(isinstance(part, tuple) and len(part) == 2 for part in returned):
-            return [tuple(part) for part in returned]
+            names: tuple[PartName, ...] = ("train", "test") if len(returned) == 2 else ("train", "validation", "test")
+            return dict(zip(names, returned, strict=True))
+        if len(returned) == 2 and not any(isinstance(part, tuple) for part in returned):
+            return {"train": (returned[0], returned[1])}
     raise DataError(
-        f"{reference}: must return (x, y) or ((x_train, y_train), (x_test, y_test)), returned {_describe(returned)}"
+        f"{reference}: must return (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in "
+        f"the middle, or a dict of arrays named like x_train, returned {_describe(returned)}"
     )
 
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-import numpy as np
-
+from spaces.data.tables.columns import Table
 from spaces.data.types import Array
 
 
@@ -44,8 +43,8 @@ class RawData:
         white: value of a white pixel; None: found from the rows.
         shuffled: the training rows are in random order already, so that splits are cut from their end.
         resized: the rows were image files of other sizes.
-        columns: input columns of a table.
-        categories: values of the text columns among them.
+        table: what the columns of a table are, whose rows are not encoded yet.
+        keys: by column what divides the training rows: the number of a group, or a time.
     """
 
     name: str
@@ -57,21 +56,13 @@ class RawData:
     white: float | None = None
     shuffled: bool = False
     resized: bool = False
-    columns: tuple[str, ...] = ()
-    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    table: Table | None = None
+    keys: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """The parts there are, training first."""
         return tuple(part for part in (self.train, self.validation, self.test) if part is not None)
-
-    @property
-    def indicators(self) -> Array | None:
-        """For each input of a table with text columns, whether it is the 0 or 1 of one of their values."""
-        if not self.categories:
-            return None
-        flags = [flag for name in self.columns for flag in ([True] * len(self.categories.get(name, ())) or [False])]
-        return np.array(flags)
 
     def map_parts(self, change: Callable[[Part], Part]) -> Self:
         """The same data with every part changed."""

@@ -9,11 +9,28 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from spaces.data.tables.encoding import ColumnEncoding, earlier
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 Kind = Literal["image", "tabular"]
 Task = Literal["classification", "regression"]
 Labels = Literal["integer", "one-hot", "number"]
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """The scale that the targets of a regression are learnt on; what the model answers is in their own unit.
+
+    Attributes:
+        scale: "standard": the target; "log": its natural logarithm.
+        mean: of each target on that scale, from training rows only.
+        std: as `mean`; never 0.
+    """
+
+    scale: Literal["standard", "log"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -39,8 +56,10 @@ class DataInfo:
         resized: whether image files were brought to `input_shape` when they were loaded.
         white: value of a white pixel in the raw rows (255, 16, 1), so that an image file can be brought to
             the same range; None for tabular rows and for images of no known range.
-        columns: names of the input columns in a CSV file, before text columns are spread out; () otherwise.
-        categories: for each text column of `columns` its sorted values, each one an input column of 0 or 1.
+        columns: names of the input columns of a table, before they are encoded; () otherwise.
+        categories: for each category column of `columns` its sorted values, each one an input column of 0 or 1.
+        table: how the cells of `columns` become the values of a row; () for data and runs without one.
+        target: the scale that a regression is learnt on; None: that of the labels.
         column_labels: whether the labels came as one column, shape (n, 1); everywhere else they are (n,). A user's
             model that was compiled by its function gets them as they came.
         label_dtype: type of integer labels as they came, such as "int64", "float32" or "bool"; None: they are int32.
@@ -63,12 +82,21 @@ class DataInfo:
     categories: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     column_labels: bool = False
     label_dtype: str | None = None
+    table: tuple[ColumnEncoding, ...] = ()
+    target: TargetScale | None = None
+
+    @property
+    def encodings(self) -> tuple[ColumnEncoding, ...]:
+        """How the cells of a table become a row; () where rows do not come from a table with names."""
+        return self.table or earlier(self.columns, self.categories)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `json.dumps`; `from_json` gives an equal object back."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        plain["target"] = self.target and _listed(dataclasses.asdict(self.target))
+        plain["table"] = [encoding.to_json() for encoding in self.table]
         plain["categories"] = {column: list(values) for column, values in self.categories.items()}
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+        return _listed(plain)
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
@@ -77,12 +105,21 @@ class DataInfo:
         Raises:
             TypeError: a field is missing or unknown.
         """
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
-        }
+        values = _tuples(plain)
         categories = plain.get("categories", {})
         values["categories"] = {column: tuple(names) for column, names in categories.items()}
+        target = plain.get("target")
+        values["target"] = target and TargetScale(**_tuples(target))
+        values["table"] = tuple(map(ColumnEncoding.from_json, plain.get("table", ())))
         return cls(**values)
+
+
+def _listed(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+
+
+def _tuples(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
 
 
 @dataclass(frozen=True)
@@ -115,6 +152,7 @@ class Dataset:
         test: rows for the final evaluation only; None with `test: none`.
         fingerprint: SHA-256 (hexadecimal) of all parts; equal data and splits have equal fingerprints.
         origin: where the rows came from, for people.
+        understood: what they were taken for, in plain data, see `spaces.data.understood`.
     """
 
     name: str
@@ -124,3 +162,4 @@ class Dataset:
     test: Split | None
     fingerprint: str
     origin: str
+    understood: Mapping[str, Any] = dataclasses.field(default_factory=dict)

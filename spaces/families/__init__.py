@@ -1,11 +1,38 @@
-"""Model families: the settings each one has, and the layers they stand for."""
+"""Model families, see `spaces.families.family`: the settings each one has, and the models they stand for."""
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import Any
 
-from spaces.families import cnn, mlp
+from spaces.families.family import Family, ModelSection
+from spaces.registry import Registry
 
-FAMILIES: dict[str, ModuleType] = {"mlp": mlp, "cnn": cnn}
+FAMILIES: Registry[Family] = Registry(
+    "nightshift.families",
+    {
+        "mlp": "spaces.families.mlp:MLP",
+        "cnn": "spaces.families.cnn:CNN",
+        "pretrained": "spaces.families.pretrained:PRETRAINED",
+        "python": "spaces.families.python:PYTHON",
+    },
+    Family,
+)
 
-__all__ = ["FAMILIES", "cnn", "mlp"]
+__all__ = ["FAMILIES", "Family", "ModelSection", "family_named", "family_of", "family_of_settings"]
+
+
+def family_named(written: Any) -> Family:
+    """The family that a space file names, as `mlp` or as `{python: ...}`; raises KeyError where there is none."""
+    if isinstance(written, dict):
+        return FAMILIES[next((name for name in written if name in FAMILIES), "python")]
+    return FAMILIES[written]
+
+
+def family_of(section: ModelSection) -> Family:
+    """The family whose section `model` this is."""
+    return FAMILIES[section.family_name]
+
+
+def family_of_settings(label: str) -> Family:
+    """The family of a configuration, by its `Settings.family`."""
+    return FAMILIES[label.partition(":")[0]]

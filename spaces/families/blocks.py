@@ -55,6 +55,11 @@ def pools(model: Mapping[str, Any]) -> bool:
     return bool(model["downsampling"] == "pool" and model["pooling"] != "none")
 
 
+def widths(model: Mapping[str, Any]) -> list[int]:
+    """Filters of each block."""
+    return [max(1, round(filters * model["growth"] ** block)) for block, filters in enumerate(model["filters"])]
+
+
 def block_parts(model: Mapping[str, Any], block: int, inputs: int, filters: int) -> list[Any]:
     """The convolutions of one block.
 
@@ -71,7 +76,9 @@ def block_parts(model: Mapping[str, Any], block: int, inputs: int, filters: int)
         return [
             part
             for first in range(0, count, 2)
-            for part in _residual(model, block, range(first, min(first + 2, count)), filters if first else inputs)
+            for part in _residual(
+                model, block, range(first, min(first + 2, count)), filters if first else inputs, filters
+            )
         ]
     made: list[Any] = []
     for index in range(count):
@@ -86,14 +93,14 @@ def block_parts(model: Mapping[str, Any], block: int, inputs: int, filters: int)
     return made
 
 
-def _residual(model: Mapping[str, Any], block: int, convolutions: range, inputs: int) -> list[Any]:
+def _residual(model: Mapping[str, Any], block: int, convolutions: range, inputs: int, filters: int) -> list[Any]:
     """Convolutions and the way past them (He et al., arXiv:1512.03385, section 3), the activation after the sum."""
     from keras import layers
 
     from spaces.families.layers import convolution, shortcut, squeeze_excitation
     from spaces.families.parts import Joined
 
-    filters, label = model["filters"][block], f"{block}_{convolutions[0]}"
+    label = f"{block}_{convolutions[0]}"
     way: list[Any] = []
     for index in convolutions:
         stride, active = stride_of(model, block, index), index != convolutions[-1]

@@ -9,54 +9,35 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from operator import eq, ne
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from spaces.dimensions import Dimension, Fixed, PerLayer, Value
-from spaces.families.blocks import block_parts, check_feature_map, padding_of, pools
+from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
+from spaces.families.blocks import block_parts, check_feature_map, padding_of, pools, widths
 from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PENALTY, WIDTH, WIDTH_PER_LAYER
+from spaces.families.family import ModelSection
+from spaces.families.layered import Layered
 from spaces.families.setting import Need, Setting, above, most, stack
 from spaces.kinds import Kind
 from spaces.section import Section, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import keras
+    from collections.abc import Hashable, Mapping
 
     from spaces.data.types import DataInfo
-
-STACKS = {"filters": "blocks", "dense_units": "dense_layers"}
-# Settings that stored runs of earlier versions do not have, and what their networks were built with.
-ADDED: dict[str, Value] = {
-    "block": "conv", "downsampling": "pool", "squeeze_excitation": False, "stem_filters": 0, "stem_stride": 1,
-}  # fmt: skip
 
 BLOCK = Kind("word", words=("conv", "residual", "separable"))
 DOWNSAMPLING = Kind("word", words=("pool", "stride"))
 STEM_WIDTH = replace(WIDTH, ge=0)
 STRIDE = Kind("integer", ge=1, le=16)
+GROWTH = Kind("number", gt=0, le=16)
 KERNEL = Kind("integer", ge=1, le=101)
 PADDING = Kind("word", words=("valid", "same"))
 POOLING = Kind("word", words=("max", "average", "none"))
 POSITION = Kind("word", words=("pooling", "features", "head"))
 GLOBAL_POOLING = Kind("word", words=("flatten", "average", "max"))
-FLIP = Kind("word", words=("none", "horizontal", "vertical", "both"))
-TURN = Kind("number", ge=0, le=1)
-ZOOM = Kind("number", ge=0, lt=1)
-
-
-class Augmentation(Section):
-    """Random changes of the training images; nothing is changed when the model predicts."""
-
-    flip: Annotated[Dimension | None, FLIP] = Field(default=None, description="Mirroring; default none.")
-    rotation: Annotated[Dimension | None, TURN] = Field(
-        default=None, description="Largest rotation to either side, as a fraction of a full turn; default 0."
-    )
-    zoom: Annotated[Dimension | None, ZOOM] = Field(
-        default=None, description="Largest zoom in or out, as a fraction of the size; default 0."
-    )
 
 
 class Stem(Section):
@@ -70,7 +51,7 @@ class Stem(Section):
     )
 
 
-class CnnModel(Section):
+class CnnModel(ModelSection):
     """A convolutional network: which blocks, filters and head are worth trying."""
 
     family: Literal["cnn"] = Field(description="Convolutional networks.")
@@ -83,6 +64,10 @@ class CnnModel(Section):
     blocks: Annotated[Dimension, COUNT] = Field(description="Number of blocks of convolutions.")
     filters: Annotated[PerLayer, WIDTH_PER_LAYER] = Field(
         description="Filters of the convolutions, of each block by itself or {shared: ...} for all."
+    )
+    growth: Annotated[Dimension | None, GROWTH] = Field(
+        default=None,
+        description="For each block before it, a block has so many times its filters, rounded; default 1.",
     )
     convolutions: Annotated[Dimension | None, COUNT] = Field(
         default=None, description="Convolutions in every block; default 1."
@@ -165,10 +150,6 @@ def settings(model: CnnModel) -> list[Setting]:
     def setting(name: str, kind: Kind, default: Value | None = None, *needs: Need) -> Setting:
         return Setting(name, ("model", name), kind, getattr(model, name), default, needs)
 
-    def augmentation(name: str, kind: Kind, default: Value) -> Setting:
-        dimension = getattr(model.augmentation, name)
-        return Setting(f"augmentation_{name}", ("model", "augmentation", name), kind, dimension, default)
-
     def stem(name: str, kind: Kind, default: Value, *needs: Need) -> Setting:
         return Setting(f"stem_{name}", ("model", "stem", name), kind, getattr(model.stem, name), default, needs)
 
@@ -183,6 +164,7 @@ def settings(model: CnnModel) -> list[Setting]:
         setting("block", BLOCK, "conv"),
         setting("blocks", COUNT),
         *stack("filters", model.filters, WIDTH_PER_LAYER, "blocks", model.blocks),
+        setting("growth", GROWTH, 1.0, above("blocks", 1)),
         setting("convolutions", COUNT, 1),
         setting("kernel_size", KERNEL, 3),
         Setting("padding", ("model", "padding"), PADDING, None if said else model.padding, "valid", (shrinking,)),
@@ -197,9 +179,7 @@ def settings(model: CnnModel) -> list[Setting]:
         setting("dropout_position", POSITION, "head", some_dropout),
         setting("activation", ACTIVATION, "relu"),
         setting("l2", PENALTY, 0.0),
-        augmentation("flip", FLIP, "none"),
-        augmentation("rotation", TURN, 0.0),
-        augmentation("zoom", ZOOM, 0.0),
+        *augmentation_settings(model.augmentation),
     ]
 
 
@@ -207,14 +187,12 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     """The parts between preprocessing and output, in order, see `spaces.families.parts`.
 
     Raises:
-        ValueError: the data are no images, or the feature map would vanish.
+        ValueError: the feature map would vanish.
     """
     from keras import layers
 
     from spaces.families.layers import convolution, dense
 
-    if info.kind != "image":
-        raise ValueError("family cnn needs images, but the data are a table; use family mlp")
     check_feature_map(model, *(info.image_size or info.input_shape[:2]))
     rate = model["dropout"]
     position = model["dropout_position"] if rate else None
@@ -224,7 +202,7 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     if model["stem_filters"]:
         channels = model["stem_filters"]
         made.extend(convolution(model, channels, "stem", padding=padding_of(model), stride=model["stem_stride"]))
-    for block, filters in enumerate(model["filters"]):
+    for block, filters in enumerate(widths(model)):
         made.extend(block_parts(model, block, channels, filters))
         channels = filters
         if pools(model):
@@ -246,16 +224,38 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     return made
 
 
-def augmentation_layers(model: Mapping[str, Any]) -> list[keras.layers.Layer]:
-    """Layers that change training images at random, in the order flip, rotation, zoom."""
-    from keras import layers
+class _Cnn(Layered):
+    name = "cnn"
+    section = CnnModel
+    channels = True
+    stacks: ClassVar = {"filters": "blocks", "dense_units": "dense_layers"}
+    # What keeps feature maps large, or adds state or work, comes last.
+    sizes: ClassVar = {
+        "block": ("separable", "conv", "residual"),
+        "downsampling": ("stride", "pool"),
+        "pooling": ("max", "average", "none"),
+        "padding": ("valid", "same"),
+        "global_pooling": ("average", "max", "flatten"),
+        "dropout_position": ("features", "head", "pooling"),
+        "augmentation_flip": ("none", "horizontal", "vertical", "both"),
+    }
+    added: ClassVar = {
+        "block": "conv", "downsampling": "pool", "growth": 1.0, "squeeze_excitation": False, "stem_filters": 0,
+        "stem_stride": 1, **OFF,
+    }  # fmt: skip
 
-    modes = {"horizontal": "horizontal", "vertical": "vertical", "both": "horizontal_and_vertical"}
-    made: list[keras.layers.Layer] = []
-    if model["augmentation_flip"] in modes:
-        made.append(layers.RandomFlip(modes[model["augmentation_flip"]], name="random_flip"))
-    if model["augmentation_rotation"]:
-        made.append(layers.RandomRotation(model["augmentation_rotation"], name="random_rotation"))
-    if model["augmentation_zoom"]:
-        made.append(layers.RandomZoom(model["augmentation_zoom"], name="random_zoom"))
-    return made
+    def settings(self, section: CnnModel) -> list[Setting]:
+        return settings(section)
+
+    def check_data(self, info: DataInfo) -> None:
+        if info.kind != "image":
+            raise ValueError("family cnn needs images, but the data are a table; use family mlp")
+
+    def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
+        return hidden_layers(model, info)
+
+    def operations(self, model: Mapping[str, Any]) -> Hashable:
+        return self.numbers_left_out(model)
+
+
+CNN = _Cnn()

@@ -1,14 +1,19 @@
-"""Keras layers that both families are made of."""
+"""Keras layers that families are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import keras
 from keras import layers
 
+from spaces.data.types import DataInfo
 from spaces.families.parts import Joined
+from spaces.loss import output_scaling, output_units
+from spaces.settings import Settings
 
 # Channels for each that they are squeezed into: 16, as in the paper, leaves too few in networks of tens of channels.
 _SQUEEZE = 8
@@ -93,3 +98,65 @@ def squeeze_excitation(filters: int, label: str) -> Joined:
         layers.Conv2D(filters, 1, activation="sigmoid", name=f"excitation_{label}"),
     )
     return Joined(((), gate), layers.Multiply(name=f"squeeze_excitation_{label}"))
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Layers made in here compute in this precision; their weights are float32 whichever it is."""
+    if precision == "float32":
+        yield
+        return
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def preprocessing_layers(
+    info: DataInfo, augmentation: list[keras.layers.Layer], *, channels: bool
+) -> list[keras.layers.Layer]:
+    """Layers that bring raw rows to what the hidden layers work on.
+
+    Args:
+        info: description of the data.
+        augmentation: layers that come first.
+        channels: whether grey images need an axis of channels.
+    """
+    resize = info.image_size is not None and info.image_size != info.input_shape[:2]
+    made: list[keras.layers.Layer] = []
+    if info.kind == "image" and len(info.input_shape) == 2 and (channels or resize or info.mean is not None):
+        made.append(layers.Reshape((*info.input_shape, 1), name="channel"))
+    made.extend(augmentation)
+    if resize and info.image_size is not None:
+        made.append(layers.Resizing(*info.image_size, name="resizing"))
+    if info.scale is not None:
+        made.append(layers.Rescaling(info.scale, name="rescaling"))
+    if info.mean is not None and info.std is not None:
+        variance = [deviation**2 for deviation in info.std]
+        made.append(layers.Normalization(mean=list(info.mean), variance=variance, name="standardization"))
+    return made
+
+
+def output_layers(settings: Settings, info: DataInfo) -> list[keras.layers.Layer]:
+    """The dense layer that answers, as the loss and the labels want it, and what brings a regression to its unit."""
+    units, activation = output_units(settings.training.loss, info, settings.model["output"])
+    scaling = [] if info.target is None else output_scaling(info.target)
+    return [layers.Dense(units, activation=activation, name="output"), *scaling]
+
+
+def parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
+    """Parameters of a layer whose input has this shape."""
+    if isinstance(layer, keras.Model):
+        return int(layer.count_params())
+    inputs = int(shape[-1])
+    if isinstance(layer, layers.Dense):
+        return (inputs + 1) * int(layer.units)
+    if isinstance(layer, layers.SeparableConv2D):
+        return int(prod(layer.kernel_size)) * inputs + (inputs + 1) * int(layer.filters)
+    if isinstance(layer, layers.Conv2D):
+        return (int(prod(layer.kernel_size)) * inputs + 1) * int(layer.filters)
+    if isinstance(layer, layers.BatchNormalization):
+        return 4 * inputs
+    return 0

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from spaces.dimensions import Dimension, PerLayer
+from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
+from spaces.families.family import ModelSection
+from spaces.families.layered import Layered
 from spaces.families.setting import Setting, above, stack
-from spaces.section import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     import keras
 
     from spaces.data.types import DataInfo
 
 
-STACKS = {"units": "layers"}
-
-
-class MlpModel(Section):
+class MlpModel(ModelSection):
     """A dense network: which depths, widths and kinds of layers are worth trying."""
 
     family: Literal["mlp"] = Field(description="Dense networks.")
@@ -42,6 +41,9 @@ class MlpModel(Section):
     l2: Annotated[Dimension | None, PENALTY] = Field(
         default=None, description="Factor of the L2 penalty on the kernels of the hidden layers; default 0."
     )
+    augmentation: Augmentation = Field(
+        default=Augmentation(), description="Random changes of the training rows, which must be images."
+    )
     output: Literal["probabilities", "logits"] = Field(
         default="probabilities", description="What the model returns for every class."
     )
@@ -59,6 +61,7 @@ def settings(model: MlpModel) -> list[Setting]:
             "batch_normalization", ("model", "batch_normalization"), FLAG, model.batch_normalization, False, hidden
         ),
         Setting("l2", ("model", "l2"), PENALTY, model.l2, 0.0, hidden),
+        *augmentation_settings(model.augmentation),
     ]
 
 
@@ -76,6 +79,31 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers
     return made
 
 
-def augmentation_layers(model: Mapping[str, Any]) -> list[keras.layers.Layer]:
-    """None: dense networks are trained on the rows as they are."""
-    return []
+class _Mlp(Layered):
+    name = "mlp"
+    section = MlpModel
+    stacks: ClassVar = {"units": "layers"}
+    added: ClassVar = OFF
+
+    def settings(self, section: MlpModel) -> list[Setting]:
+        return settings(section)
+
+    def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
+        return hidden_layers(model, info)
+
+    def threads(self, cores: int) -> int:
+        # Products of dense layers are too small to share.
+        return 1
+
+    def operations(self, model: Mapping[str, Any]) -> Hashable:
+        left_out = {"units": len(model["units"])} if self.widths_are_free(model) else {}
+        return self.numbers_left_out({**model, **left_out})
+
+    def widths_are_free(self, model: Mapping[str, Any]) -> bool:
+        return not model["batch_normalization"]
+
+    def with_dropout(self, model: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return {**model, "dropout": True} if model["units"] else None
+
+
+MLP = _Mlp()

@@ -65,8 +65,9 @@ def counted(
         if isinstance(part, Joined):
             found = [counted(way, shape, count) for way in part.ways]
             total += sum(number for number, _ in found)
-            shape = found[0][1]
+            shape = part.join.compute_output_shape([shape for _, shape in found])
         else:
             total += count(part, shape)
-            shape = part.compute_output_shape(shape)
+            # A network within knows the shape of its output, and takes long to work it out again.
+            shape = getattr(part, "output_shape", None) or part.compute_output_shape(shape)
     return total, shape

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from pydantic import Field
 
+from spaces.families.family import Family, ModelSection
 from spaces.references import Reference
 from spaces.section import Section
+
+if TYPE_CHECKING:
+    import keras
+
+    from spaces.data.types import DataInfo
+    from spaces.dimensions import Value
+    from spaces.families.setting import Setting
+    from spaces.settings import Settings
+    from spaces.space import Hyperparameter
+    from spaces.spec import SearchSpec
 
 
 class PythonFamily(Section):
@@ -14,7 +28,47 @@ class PythonFamily(Section):
     python: Reference = Field(description='"module:function"; the module may lie beside the space file.')
 
 
-class PythonModel(Section):
+class PythonModel(ModelSection):
     """A model that a function of the user's builds."""
 
     family: PythonFamily = Field(description='{python: "module:function"} taking keras_tuner\'s hp.')
+
+
+class _Python(Family):
+    name = "python"
+    section = PythonModel
+    users_code = True
+
+    def label(self, section: PythonModel) -> str:
+        return f"python:{section.family.python}"
+
+    def code(self, label: str) -> str:
+        return label.removeprefix("python:")
+
+    def settings(self, section: PythonModel) -> list[Setting]:
+        return []
+
+    def hyperparameters(self, spec: SearchSpec) -> tuple[Hyperparameter, ...]:
+        from spaces.user_model import hyperparameters_of_function
+
+        return hyperparameters_of_function(spec)
+
+    def assemble(self, section: PythonModel, flat: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Any]:
+        # The function sees every value: it may ask for a learning rate of its own.
+        return dict(values)
+
+    def output(self, model: Mapping[str, Any]) -> str:
+        return "probabilities"
+
+    def build(self, settings: Settings, info: DataInfo) -> keras.Model:
+        from spaces.families.layers import computing_in
+        from spaces.user_model import build, fit_to
+
+        reference = self.code(settings.family)
+        with computing_in(settings.training.precision):
+            model = build(reference, settings.model)
+        fit_to(model, reference, settings.training.loss, info)
+        return model
+
+
+PYTHON = _Python()

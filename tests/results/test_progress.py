@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from rich.console import Console
 
 import results
+from results.notify import facts
 from results.watching.progress_view import show_status
 from search.errors import RunError
 from search.files import layout
@@ -53,6 +55,15 @@ def test_running(make_run: MakeRun) -> None:
         assert part in text
 
 
+def test_what_another_hour_is_expected_to_bring(make_run: MakeRun) -> None:
+    state = results.status(make_run(running=True, meta={"hourly_gain": 0.0123}), now=STARTED + 100)
+    assert state["hourly_gain"] == 0.0123
+    assert "another hour expected to bring 0.0123" in " ".join(printed(state).split())
+    unknown = results.status(make_run("other", running=True), now=STARTED + 100)
+    assert unknown["hourly_gain"] is None
+    assert "another hour" not in printed(unknown)
+
+
 def test_since_improved_counts_from_the_best_trial(make_run: MakeRun) -> None:
     run = make_run(running=True)
     early = results.status(run, now=STARTED + 50)["since_improved"]
@@ -68,6 +79,60 @@ def test_finished(make_run: MakeRun) -> None:
     assert state["winner"]["name"] == results.rows(run)[0]["name"]
     assert state["winner"]["test"] > 0.9
     assert "winner" in printed(state)
+
+
+def test_the_headline_speaks_of_the_winner_alone(make_run: MakeRun) -> None:
+    run = make_run()
+    row, told = results.rows(run)[0], facts(run, "done", None)
+    assert told["NIGHTSHIFT_HEADLINE"] == (
+        f"{results.status(run)['name']} done: winner {row['name']}, val_accuracy {row['score']:.4f} in the search, "
+        f"{row['retrained']:.4f} as mean over 2 fresh seeds, test {row['test']:.4f}, "
+        f"{float(told['NIGHTSHIFT_DIFFERENCE']):+.4f} to the best baseline in the search"
+    )
+    assert float(told["NIGHTSHIFT_SCORE"]) == row["score"]
+    assert float(told["NIGHTSHIFT_TEST"]) == row["test"]
+
+
+def test_a_winner_that_is_not_first_is_told_with_its_own_numbers(make_run: MakeRun) -> None:
+    run = make_run()
+    with RunStore(run) as store:
+        winner = store.trial(store.meta("winner"))
+        assert winner is not None
+        store.begin(dataclasses.replace(winner, id="winner-linear", configuration="baseline-linear", name="linear"))
+        store.put_meta(winner="winner-linear")
+    state = results.status(run)
+    row = next(row for row in results.rows(run) if row["name"] == "linear")
+    assert (state["winner"]["name"], state["winner"]["score"]) == ("linear", row["score"])
+    assert (state["winner"]["baseline"], state["winner"]["lead"]) == (True, None)
+    headline = facts(run, "done", None)["NIGHTSHIFT_HEADLINE"]
+    assert f"winner linear (a baseline), val_accuracy {row['score']:.4f} in the search" in headline
+    assert f"{state['best']['score']:.4f}" not in headline
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_what_follows_the_search_is_not_done_before_it_is(make_run: MakeRun, alive: bool) -> None:
+    run = make_run()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    held = {"host": socket.gethostname(), "pid": os.getpid() if alive else gone.pid}
+    (run / layout.LOCK).write_text(json.dumps(held), encoding="utf-8")
+    with RunStore(run) as store:
+        store.put_meta(morning="export")
+    state = results.status(run)
+    assert (state["phase"], state["exit"], state["active"]) == ("export", None, alive)
+    assert ("resume it" in printed(state)) is not alive
+    with RunStore(run) as store:
+        store.put_meta(morning=None)
+    state = results.status(run)
+    assert (state["phase"], state["exit"], state["active"]) == ("done", "done", False)
+
+
+def test_the_steps_between_search_and_morning_have_their_names(make_run: MakeRun) -> None:
+    run = make_run(running=True, meta={"phase": "final"})
+    for step in ("retraining", "final training", "evaluation"):
+        with RunStore(run) as store:
+            store.put_meta(step=step)
+        assert results.status(run)["phase"] == step
 
 
 def test_minimised_objective_leads_when_lower(make_run: MakeRun) -> None:

@@ -12,7 +12,7 @@ from search.durations import deadline, next_time, seconds
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("90s", 90), ("30m", 1800), ("8h", 28800), ("1h30m", 5400), ("2d", 172800), ("1.5h", 5400), ("45", 45),
+        ("90s", 90), ("30m", 1800), ("8h", 28800), ("1h30m", 5400), ("2d", 172800), ("1.5h", 5400),
         (" 8 H ", 28800), ("1h 30m", 5400), (30, 30), (0.5, 0.5),
     ],
 )  # fmt: skip
@@ -25,6 +25,11 @@ def test_durations_as_people_write_them(text, expected):
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError, match="not a duration"):
         seconds(text)
+
+
+def test_a_number_without_a_unit_is_refused_in_text():
+    with pytest.raises(ValueError, match=r"3 what\? Write 3s, 3m or 3h"):
+        seconds("3")
 
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -520,3 +520,15 @@ def test_a_trial_stopped_before_it_began_keeps_what_was_saved_before(tmp_path):
     night.go()
     assert night.table() == whole.table()
     assert night.epochs_trained == whole.epochs_trained
+
+
+def test_a_search_ends_when_another_hour_is_not_worth_it(tmp_path):
+    wanted = space("bayesian", max_trials=40)
+    spec = wanted.model_copy(update={"search": wanted.search.model_copy(update={"stop_when_gain_below": 1e3})})
+    night = Night(tmp_path / "run", spec)
+    night.go()
+    # After eight spread over the space three estimates follow, one with each proposal of the model.
+    assert night.ended == "gain"
+    assert len(night.trials(TrialKind.SEARCH)) == 11
+    with RunStore(night.run) as store:
+        assert 0 < store.meta("hourly_gain") < 1e3

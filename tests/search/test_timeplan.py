@@ -171,3 +171,14 @@ def test_a_promise_that_cannot_be_kept_is_known_at_once():
     assert "they will leave out what there is no time for" in timeplan.doubt(20.0, 14.0, 1.0)
     assert "cannot be kept" in timeplan.doubt(3.0, 14.0, 1.0)
     assert "cannot be kept" in timeplan.doubt(15.0, 60.0, 4.0)
+
+
+def test_a_final_training_with_a_schedule_has_all_its_epochs_or_as_many_as_fit():
+    whole = configuration("a", schedule="one-cycle")
+    known = Pace(2.0, epochs=10)
+    assert timeplan.annealed_epochs(whole, None, known) == 27
+    # Half a second of building and a second for each epoch, at 2.2 times the pace of the search.
+    assert timeplan.annealed_epochs(whole, 2.2 * 27.5 + 0.01, known) == 27
+    assert timeplan.annealed_epochs(whole, 2.2 * 20.5 + 0.01, known) == 20
+    assert timeplan.annealed_epochs(whole, 2.2 * 9.5 + 0.01, known) == 9
+    assert timeplan.annealed_epochs(whole, 2.2 * 9.5 - 0.01, known) is None

@@ -44,6 +44,7 @@ search.run("space.yaml", run_dir=sys.argv[1], workers=2, check=False)
 """
 
 
+@pytest.mark.night
 @pytest.mark.timeout(600)
 def test_two_workers_give_the_same_table_whatever_ends_first(tmp_path):
     import results

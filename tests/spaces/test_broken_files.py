@@ -57,9 +57,10 @@ def problems(text: str, tmp_path: Path) -> list[str]:
 CASES = [
     # Keys
     ("final:", "finale:", ["21: finale: unknown key 'finale'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'final'?)"]),
-    ("  dropout: 0.1", "  drpout: 0.1", ["9: model.drpout: unknown key 'drpout'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, output (did you mean 'dropout'?)"]),
-    ("  dropout: 0.1", "  kernel_size: 3", ["9: model.kernel_size: unknown key 'kernel_size'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, output"]),
-    ("  seed: 1", "  sed: 1", ["17: search.sed: unknown key 'sed'; allowed: algorithm, objective, max_trials, seed, warm_start, order (did you mean 'seed'?)"]),
+    ("  dropout: 0.1", "  drpout: 0.1", ["9: model.drpout: unknown key 'drpout'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, augmentation, output (did you mean 'dropout'?)"]),
+    ("  dropout: 0.1", "  kernel_size: 3", ["9: model.kernel_size: unknown key 'kernel_size'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, augmentation, output"]),
+    ("  seed: 1", "  stop_when_gain_below: 0.001", ["17: search.stop_when_gain_below: has no effect: hyperband expects nothing; it belongs to freeze-thaw and bayesian"]),
+    ("  seed: 1", "  sed: 1", ["17: search.sed: unknown key 'sed'; allowed: algorithm, objective, max_trials, seed, warm_start, stop_when_gain_below, order (did you mean 'seed'?)"]),
     ("  seed: 1", "  seed: 1\n  seed: 2", ["18: search.seed: is given twice, first in line 17"]),
     ("name: pictures\n", "", ["1: name: is missing"]),
     ("  epochs: {min: 1, max: 9}\n", "", ["10: training.epochs: is missing"]),
@@ -67,12 +68,12 @@ CASES = [
     # Names and words
     ("name: pictures", "name: my pictures", ["1: name: found 'my pictures'; allowed: letters, digits, '.', '_' and '-', at most 80, the first a letter or digit"]),
     ("name: pictures", "name: 7", ["1: name: found 7; allowed: a word or text"]),
-    ("family: mlp", "family: mpl", ["6: model.family: unknown family 'mpl'; allowed: mlp, cnn, {python: ...} (did you mean 'mlp'?)"]),
+    ("family: mlp", "family: mpl", ["6: model.family: unknown family 'mpl'; allowed: mlp, cnn, pretrained, {python: ...} (did you mean 'mlp'?)"]),
     ("  family: mlp\n", "", ["5: model.family: is missing"]),
-    ("[adam, sgd]", "[adam, sdg]", ["11: training.optimizer.1: found 'sdg'; allowed: adam, adamw, rmsprop, sgd (did you mean 'sgd'?)"]),
+    ("[adam, sgd]", "[adam, sdg]", ["11: training.optimizer.1: found 'sdg'; allowed: adam, adamw, lion, muon, nadam, rmsprop, sgd (did you mean 'sgd'?)"]),
     ("[adam, sgd]", "[adam, adam]", ["11: training.optimizer.1: 'adam' is listed twice"]),
     ("[adam, sgd]", "[]", ["11: training.optimizer: found an empty list; allowed: at least one value"]),
-    ("[adam, sgd]", "{min: 1, max: 2}", ["11: training.optimizer: found a mapping; allowed: adam, adamw, rmsprop, sgd, or a list of them"]),
+    ("[adam, sgd]", "{min: 1, max: 2}", ["11: training.optimizer: found a mapping; allowed: adam, adamw, lion, muon, nadam, rmsprop, sgd, or a list of them"]),
     ("hyperband", "hyperbad", ["16: search.algorithm: found 'hyperbad'; allowed: hyperband, bayesian, random, grid, freeze-thaw"]),
     ("  dropout: 0.1", "  activation: rleu", ["9: model.activation: found 'rleu'; allowed: relu, relu6, leaky_relu, elu, selu, gelu, silu, swish, mish, tanh, sigmoid, hard_sigmoid, softplus, softsign, exponential, linear (did you mean 'relu'?)"]),
     # Numbers
@@ -105,17 +106,17 @@ CASES = [
     ("  seed: 1", "  seed: 1.5", ["17: search.seed: found 1.5; allowed: a whole number"]),
     ("final: {seeds: 2}", "final: {seeds: true}", ["21: final.seeds: found true; allowed: a whole number"]),
     ("final: {seeds: 2}", "limits: {disk: 20 gigs}", ["21: limits.disk: found '20 gigs'; allowed: a size such as 500MB or 20GB, or a number of bytes"]),
-    ("final: {seeds: 2}", "export: {formats: [keras, hdf5]}", ["21: export.formats.1: found 'hdf5'; allowed: keras, h5, savedmodel, onnx, tflite"]),
+    ("final: {seeds: 2}", "export: {formats: [keras, hdf5]}", ["21: export.formats.1: found 'hdf5'; allowed: keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8"]),
     ("final: {seeds: 2}", "export: {formats: [h5, h5]}", ["21: export.formats.1: 'h5' is listed twice"]),
     # Data
-    ("source: digits", "source: digit", ["3: data.source: found 'digit'; allowed: digits, fashion-mnist, mnist, cifar10, cifar100, flowers, or one of {folder: ...}, {npz: ...}, {csv: ...}, {idx: ...}, {python: ...} (did you mean 'digits'?)"]),
-    ("source: digits", "source: {folder: a, npz: b}", ["3: data.source: found folder and npz; allowed: exactly one of folder, npz, csv, idx, python"]),
-    ("source: digits", "source: {foldr: a}", ["3: data.source.foldr: unknown key 'foldr'; allowed: folder, npz, csv, idx, python (did you mean 'folder'?)"]),
+    ("source: digits", "source: digit", ["3: data.source: found 'digit'; allowed: digits, fashion-mnist, mnist, cifar10, cifar100, flowers, or one of {folder: ...}, {npz: ...}, {csv: ...}, {parquet: ...}, {idx: ...}, {python: ...} (did you mean 'digits'?)"]),
+    ("source: digits", "source: {folder: a, npz: b}", ["3: data.source: found folder and npz; allowed: exactly one of folder, npz, csv, parquet, idx, python"]),
+    ("source: digits", "source: {foldr: a}", ["3: data.source.foldr: unknown key 'foldr'; allowed: folder, npz, csv, parquet, idx, python, separator, encoding, decimal (did you mean 'folder'?)"]),
     ("source: digits", "source: {python: data.load}", ["3: data.source.python: found 'data.load'; allowed: 'module:function' or 'path/file.py:function'"]),
     ("source: digits", "source: digits\n  target: price", ["4: data.target: has no effect: only a csv source has columns"]),
     ("source: digits", "source: {csv: a.csv, target: x}\n  target: y", ["4: data.target: is given twice, here and in data.source"]),
     ("source: digits", "source: {csv: a.csv}\n  image_size: 3", ["4: data.image_size: has no effect: a csv source has no images"]),
-    ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, or {first: count}"]),
+    ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column} or {time: column}"]),
     ("validation: 0.2", "validation: {last: 3}", ["4: data.validation.first: is missing", "4: data.validation.last: unknown key 'last'; allowed: first"]),
     ("validation: 0.2", "test: never", ["4: data.test: found 'never'; allowed: auto, given, none, a count of at least 1 or a fraction between 0 and 1"]),
     ("validation: 0.2", "image_size: [3]", ["4: data.image_size: found a list; allowed: a number of pixels, or [height, width]"]),
@@ -142,7 +143,7 @@ CASES = [
     ("  batch_size: 32", "  loss: mse\n  metrics: [accuracy]", ["14: training.metrics.0: found 'accuracy', no metric of regression, which the loss is for"]),
     ("  batch_size: 32", "  loss: mean", ["13: training.loss: unknown loss 'mean'; allowed: auto, sparse_categorical_crossentropy, categorical_crossentropy, binary_crossentropy, mse, mae, huber, log_cosh"]),
     # Baselines
-    ("units: 16", "unit: 16", ["20: baselines.0.values: has no value for units_0, which the space does not fix", "20: baselines.0.values.unit: unknown hyperparameter 'unit'; allowed: activation, batch_normalization, batch_size, dropout, ema, epochs, gradient_clip, l2, label_smoothing, layers, learning_rate, learning_rate_decay, momentum, nesterov, optimizer, precision, schedule, units, units_0, warmup, weight_decay (did you mean 'units'?)"]),
+    ("units: 16", "unit: 16", ["20: baselines.0.values: has no value for units_0, which the space does not fix", "20: baselines.0.values.unit: unknown hyperparameter 'unit'; allowed: activation, augmentation_brightness, augmentation_contrast, augmentation_cutout, augmentation_flip, augmentation_mixup, augmentation_rotation, augmentation_shift, augmentation_zoom, batch_normalization, batch_size, dropout, ema, epochs, gradient_clip, l2, label_smoothing, layers, learning_rate, learning_rate_decay, momentum, nesterov, optimizer, precision, schedule, units, units_0, warmup, weight_decay (did you mean 'units'?)"]),
     ("units: 16", "units: many", ["20: baselines.0.values.units: found 'many'; allowed: a whole number of at least 1 and at most 1000000"]),
     ("units: 16", "units: 16, units_1: 8", ["20: baselines.0.values.units_1: has no effect: this baseline has layers 1"]),
     ("optimizer: sgd}", "optimizer: adam, momentum: 0.9}", ["20: baselines.0.values.momentum: has no effect: it needs optimizer sgd"]),
@@ -155,7 +156,7 @@ CASES = [
     ("final:", "  - {name: small, values: {layers: 1, units: 8}}\nfinal:", ["21: baselines.1.name: 'small' is the name of two baselines"]),
     ("baselines:\n  - name: small\n    values: {layers: 1, units: 16, optimizer: sgd}", "baselines: small", ["18: baselines: found 'small'; allowed: a list"]),
     # Several at once, in the order of the file
-    ("  validation: 0.2\nmodel:", "  validation: 0\nmodle:", ["1: model: is missing", "4: data.validation: found 0; allowed: a count of at least 1 or a fraction between 0 and 1, or {first: count}", "5: modle: unknown key 'modle'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'model'?)"]),
+    ("  validation: 0.2\nmodel:", "  validation: 0\nmodle:", ["1: model: is missing", "4: data.validation: found 0; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column} or {time: column}", "5: modle: unknown key 'modle'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'model'?)"]),
 ]  # fmt: skip
 
 
@@ -172,9 +173,9 @@ CNN_CASES = [
     ("blocks: 2", "blocks: 2\n  dropout: 0.5\n  pooling: none\n  dropout_position: pooling", ["8: model.dropout_position: found 'pooling' where there is no pooling; allowed: features, head"]),
     ("blocks: 2", "blocks: 2\n  dense_units: 8", ["6: model.dense_units: has no effect: it needs dense_layers above 0"]),
     ("blocks: 2", "blocks: 2\n  dense_layers: 1", ["3: model.dense_units: is missing"]),
-    ("blocks: 2", "blocks: 2\n  augmentation: {flips: both}", ["6: model.augmentation.flips: unknown key 'flips'; allowed: flip, rotation, zoom (did you mean 'flip'?)"]),
+    ("blocks: 2", "blocks: 2\n  augmentation: {flips: both}", ["6: model.augmentation.flips: unknown key 'flips'; allowed: flip, rotation, zoom, shift, cutout, brightness, contrast, mixup (did you mean 'flip'?)"]),
     ("blocks: 2", "blocks: 2\n  augmentation: {flip: [none, sideways]}", ["6: model.augmentation.flip.1: found 'sideways'; allowed: none, horizontal, vertical, both"]),
-    ("blocks: 2", "blocks: 2\n  units: 16", ["6: model.units: unknown key 'units'; allowed: family, stem, block, blocks, filters, convolutions, kernel_size, padding, downsampling, pooling, squeeze_excitation, batch_normalization, global_pooling, dense_layers, dense_units, dropout, dropout_position, activation, l2, augmentation, output (did you mean 'dense_units'?)"]),
+    ("blocks: 2", "blocks: 2\n  units: 16", ["6: model.units: unknown key 'units'; allowed: family, stem, block, blocks, filters, growth, convolutions, kernel_size, padding, downsampling, pooling, squeeze_excitation, batch_normalization, global_pooling, dense_layers, dense_units, dropout, dropout_position, activation, l2, augmentation, output (did you mean 'dense_units'?)"]),
     ("  filters: [8, 16]\n", "", ["3: model.filters: is missing"]),
     ("training: {epochs: 3}", "training: {epochs: 3, loss: mse}\nsearch: {objective: val_accuracy}", ["8: search.objective: 'val_accuracy' is never computed; allowed: loss, mae, val_loss, val_mae"]),
     ("blocks: 2", "blocks: 2\n  output: logit", ["6: model.output: found 'logit'; allowed: probabilities, logits"]),

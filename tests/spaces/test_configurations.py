@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import spaces
 from spaces.baseline import Baseline
 from spaces.configurations import hyperparameters_of
+from spaces.families.augmentation import OFF
 from spaces.space import Hyperparameter, holds
 
 
@@ -187,7 +188,12 @@ class TestSampleAndExtremes:
         assert spaces.sample(spec, 0, 20) != spaces.sample(spec, 1, 20)
 
     def test_extremes_of_a_convolutional_space(self) -> None:
-        smallest, largest = spaces.extremes(spaces.load("flowers-cnn"))
+        model = [
+            "model.blocks={min: 3, max: 5}",
+            "model.filters=[16, 32, 64]",
+            "model.global_pooling=[average, flatten]",
+        ]
+        smallest, largest = spaces.extremes(spaces.load("flowers-cnn", model))
         assert smallest["blocks"] == 3
         assert smallest["global_pooling"] == "average"
         assert "filters_4" not in smallest
@@ -214,6 +220,7 @@ class TestConfigure:
             "activation": "relu",
             "batch_normalization": False,
             "l2": 0.0,
+            **OFF,
             "output": "probabilities",
         }
         assert made.training == spaces.TrainingSettings(
@@ -338,7 +345,7 @@ def test_every_sample_is_legal_and_holds_the_active_hyperparameters_only(name: s
     if spec.family == "mlp":
         assert len(made.model["units"]) == made.model["layers"]
         assert ("momentum" in values) == (made.training.optimizer == "sgd")
-    else:
+    elif spec.family == "cnn":
         assert len(made.model["filters"]) == made.model["blocks"]
 
 

@@ -50,6 +50,9 @@ def refusals(changes: dict[str, Any]) -> list[str]:
         # the stem leaves 14x14 pixels, two poolings 3x3
         ({"stem": {"filters": 4, "stride": 2}, "global_pooling": "flatten"}, 40 + 4 * 148 + 3 * 3 * 4 * 10 + 10),
         ({"global_pooling": "max"}, 40 + 3 * 148 + 50),
+        # 4 filters, then 6, with a projection to 6
+        ({"block": "residual", "growth": 1.5}, 40 + 148 + 8 + (216 + 6) + (324 + 6) + 30 + 70),
+        ({"growth": 0.5}, 40 + 148 + (72 + 2) + (36 + 2) + 30),
     ],
 )  # fmt: skip
 def test_parameters_of_every_block_are_those_computed_by_hand(
@@ -109,6 +112,7 @@ def test_networks_without_branches_stay_sequential(tensorflow: None) -> None:
             {"downsampling": "stride", "dropout": 0.1, "dropout_position": "pooling"},
             "model.dropout_position: found 'pooling' where there is no pooling; allowed: features, head",
         ),
+        ({"blocks": 1, "growth": 2}, "model.growth: has no effect: it needs blocks above 1"),
         ({"block": "dense"}, "model.block: found 'dense'; allowed: conv, residual, separable"),
         ({"global_pooling": "sum"}, "model.global_pooling: found 'sum'; allowed: flatten, average, max"),
         ({"stem": {"width": 2}}, "model.stem.width: unknown key 'width'; allowed: filters, stride"),
@@ -161,7 +165,7 @@ def test_a_baseline_may_have_a_block_of_its_own() -> None:
 def test_a_stored_configuration_without_the_new_settings_is_the_network_it_was(tensorflow: None) -> None:
     made = spaces.configure(loaded({}), {})
     stored = made.to_json()
-    added = ("block", "downsampling", "squeeze_excitation", "stem_filters", "stem_stride")
+    added = ("block", "downsampling", "growth", "squeeze_excitation", "stem_filters", "stem_stride")
     stored["model"] = {name: value for name, value in stored["model"].items() if name not in added}
     again = spaces.Settings.from_json(stored)
     assert again == made

@@ -62,7 +62,7 @@ def test_a_schedule_at_its_start_at_the_end_of_the_warm_up_in_the_middle_and_at_
 @pytest.mark.parametrize("warmup", [0.0, 0.3])
 def test_the_optimizers_rate_is_the_schedules_at_every_update(schedule: str, warmup: float, tensorflow: None) -> None:
     made = settings(optimizer="sgd", learning_rate=0.4, schedule=schedule, warmup=warmup)
-    from spaces.model import make_optimizer
+    from spaces.optimizers import make_optimizer
     from spaces.scheduled_rate import scheduled
 
     optimizer = make_optimizer(made.training)
@@ -202,7 +202,7 @@ def test_smoothing_shares_a_label_out_while_training_alone(labels: str, output: 
 
 
 def test_gradients_are_clipped_by_their_common_norm(tensorflow: None) -> None:
-    from spaces.model import make_optimizer
+    from spaces.optimizers import make_optimizer
 
     made = settings(optimizer="sgd", learning_rate=1.0, gradient_clip=0.5)
     import keras
@@ -220,3 +220,29 @@ def test_bfloat16_computes_the_hidden_layers_and_nothing_else(tensorflow: None) 
     }  # fmt: skip
     assert {variable.dtype for variable in model.weights} == {"float32"}
     assert {layer.compute_dtype for layer in spaces.build_model(made.trained(), TABLE).layers} == {"float32"}
+
+
+def test_nadam_with_all_it_needs_to_go_on_is_that_of_keras(tensorflow: None) -> None:
+    import keras
+
+    from spaces.optimizers import Nadam
+
+    generator = np.random.default_rng(1)
+    start, gradients = generator.normal(size=(3, 2)), generator.normal(size=(5, 3, 2))
+
+    def trained(optimizer: Any) -> Any:
+        weights = keras.Variable(start.astype("float32"))
+        for gradient in gradients:
+            optimizer.apply([gradient.astype("float32")], [weights])
+        return weights.numpy()
+
+    np.testing.assert_allclose(trained(Nadam(0.1)), trained(keras.optimizers.Nadam(0.1)), rtol=1e-5)
+
+
+def test_muon_leaves_the_output_and_what_is_no_matrix_to_adamw(tensorflow: None) -> None:
+    made = spaces.configure(loaded({"optimizer": "muon", "weight_decay": 0.01}), {})
+    model = spaces.build_model(made, TABLE)
+    model.optimizer.build(model.trainable_variables)
+    names = [weight.path for weight in model.trainable_variables if not model.optimizer._should_use_adamw(weight)]
+    assert names == ["dense_0/kernel"]
+    assert (model.optimizer.weight_decay, model.optimizer.adam_weight_decay) == (0.01, 0.01)

@@ -27,11 +27,21 @@ def classes(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section:
     names = _names(facts, answers)
     items: list[Item] = [
         _confusion(names, answers, evaluation),
+        *_guess(facts, evaluation),
         *_per_class(names, answers),
         *_pictures(facts, names, answers),
     ]
     where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
     return Section("test", f"The final model on {where}", items, "Test")
+
+
+def _guess(facts: Facts, evaluation: Evaluation) -> list[Item]:
+    scores = facts.guess.get("scores", {}).get(evaluation.part)
+    if not scores:
+        return []
+    return [
+        Text(f"Always answering {facts.guess['what']}, would be right in {percent(scores['accuracy'])} of these rows.")
+    ]
 
 
 def _names(facts: Facts, answers: Answers) -> list[str]:

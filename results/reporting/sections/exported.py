@@ -11,7 +11,8 @@ from search.files import layout
 
 _KNOWN = (
     ("model.keras", "Keras"), ("model.h5", "HDF5"), ("savedmodel", "SavedModel"), ("model.onnx", "ONNX"),
-    ("model.tflite", "LiteRT"), ("model_card.md", "Model card"), ("metadata.json", "Metadata"),
+    ("model.tflite", "LiteRT"), ("model-float16.tflite", "LiteRT, 16 bits"), ("model-int8.tflite", "LiteRT, 8 bits"),
+    ("model_card.md", "Model card"), ("metadata.json", "Metadata"),
 )  # fmt: skip
 
 

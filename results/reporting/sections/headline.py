@@ -86,6 +86,16 @@ def _facts(facts: Facts, leader: Configuration, evaluation: Evaluation | None) -
         found.append(("final training", f"{epochs}, {duration(final.seconds)}"))
     if evaluation is not None and evaluation.rows:
         found.append(("time per prediction", duration(evaluation.seconds / evaluation.rows)))
+    if (score := _reference(facts, evaluation)) is not None:
+        found.append(("reference", score))
     found.append(("configurations tried", count(facts.every - len(facts.baselines))))
     found.append(("epochs trained", count(facts.epochs)))
     return found
+
+
+def _reference(facts: Facts, evaluation: Evaluation | None) -> str | None:
+    """What another method reaches on the same rows, in the same measure."""
+    known = facts.meta.get("reference") or {}
+    part = "validation" if evaluation is None else evaluation.part
+    score = known.get("scores", {}).get(part, {}).get(facts.metric if evaluation is None else facts.measured)
+    return None if score is None else f"{known['name']} {number(score)} on the {part} rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,14 @@ _MOST_DOTS = 2000
 def residuals(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section:
     """The section; of several target columns the first is drawn and all are listed."""
     labels = answers.labels
-    items: list[Item] = [_chart(labels[:, 0], answers, evaluation)]
+    items: list[Item] = [_chart(labels[:, 0], answers, evaluation, facts)]
     if labels.shape[1] > 1:
         items.append(_targets(labels, answers))
     where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
     return Section("test", f"The final model on {where}", items, "Test")
 
 
-def _chart(label: NDArray[Any], answers: Answers, evaluation: Evaluation) -> Chart:
+def _chart(label: NDArray[Any], answers: Answers, evaluation: Evaluation, facts: Facts) -> Chart:
     predicted, error = answers.predictions[:, 0], answers.errors[:, 0]
     step = max(1, len(label) // _MOST_DOTS)
     shown = slice(None, None, step)
@@ -47,10 +48,12 @@ def _chart(label: NDArray[Any], answers: Answers, evaluation: Evaluation) -> Cha
          Line([min(xs), max(xs)], [0.0, 0.0], Tone.ACCENT, "", dash=0)],
         Axis("predicted"), Axis("predicted − actual"), "Residuals",
     )  # fmt: skip
-    return Chart("residuals", _caption(label, error, evaluation), (View((against, left), columns=2, height=380),))
+    return Chart(
+        "residuals", _caption(label, error, evaluation, facts.guess), (View((against, left), columns=2, height=380),)
+    )
 
 
-def _caption(label: NDArray[Any], error: NDArray[Any], evaluation: Evaluation) -> str:
+def _caption(label: NDArray[Any], error: NDArray[Any], evaluation: Evaluation, guess: Mapping[str, Any]) -> str:
     bias, half = float(error.mean()), float(np.quantile(abs(error), 0.5))
     text = (
         f"On {count(evaluation.rows)} {evaluation.part} rows half of the predictions are within {number(half)} "
@@ -63,6 +66,13 @@ def _caption(label: NDArray[Any], error: NDArray[Any], evaluation: Evaluation) -
             f", and {percent(explained)} of the variance is explained"
             if explained > 0
             else ", no better than the mean label"
+        )
+        text += f" (R² {number(explained)})"
+    if mean := guess.get("scores", {}).get(evaluation.part):
+        mine = {"mae": float(abs(error).mean()), "rmse": float(np.sqrt((error**2).mean()))}
+        text += (
+            f". The mean absolute error is {number(mine['mae'])}, the root of the mean square {number(mine['rmse'])}; "
+            f"predicting {guess['what']} for every row has {number(mean['mae'])} and {number(mean['rmse'])}"
         )
     return text + "."
 

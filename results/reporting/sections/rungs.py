@@ -12,6 +12,7 @@ from results.reporting.facts import Facts
 from results.reporting.words import listed
 from results.text import plural
 from search.record.trial import ENDED_EARLY, Stop, Trial, TrialKind, TrialState
+from spaces.algorithms import compares_equal_starts
 
 _MOST_BARS = 8
 _ON, _ENDED, _FAILED, _RUNNING = "went on or reached the end", "ended here", "failed", "running"
@@ -28,9 +29,8 @@ def rungs(facts: Facts) -> Section | None:
         brackets[first.get(trial.configuration, trial.epochs_to)].append(trial)
     continued = {t.parent for t in trials if t.parent}
     labels = _labels(sorted({t.epochs_to for t in trials}))
-    # Only Hyperband compares configurations among those that started with the same length.
     funnels = [("", trials)]
-    if facts.meta["algorithm"] == "hyperband" and len(brackets) > 1:
+    if compares_equal_starts(facts.meta["algorithm"]) and len(brackets) > 1:
         funnels = [(f"started with {plural(start, 'epoch')}", brackets[start]) for start in sorted(brackets)]
     # All of them show all lengths, so that equal lengths stand side by side.
     panels = tuple(_panel(started, continued, labels, title) for title, started in funnels)

@@ -8,7 +8,7 @@ from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.reporting.document import Section
 from results.reporting.facts import Facts
 from results.reporting.sections.history import time_unit
-from results.reporting.words import duration, percent
+from results.reporting.words import duration, number, percent
 from results.watching.ledger import Account, Entry
 from results.watching.ledger import time_spent as ledger
 from search.files.rundir import Run
@@ -69,6 +69,9 @@ def _caption(facts: Facts, entries: list[Entry]) -> str:
         text += f"; {duration(lost)} ({percent(share)}) went into failed, too long or duplicate trials."
     else:
         text += "; nothing was lost on failed, too long or duplicate trials."
+    gain = facts.meta["hourly_gain"]
+    if gain is not None:
+        text += f" By the search's own model another hour would have made {facts.objective} better by {number(gain)}."
     if not any(entry.account is Account.REPORT for entry in entries):
         text += " The time that writing this report takes is not in it."
     return text

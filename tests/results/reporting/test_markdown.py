@@ -174,3 +174,26 @@ def test_no_run(tmp_path: Path) -> None:
 )
 def test_escape(text: str, expected: str) -> None:
     assert escape(text) == expected
+
+
+UNDERSTOOD = {
+    "columns": [], "notes": [],
+    "guess": {"what": "the mean", "scores": {"test": {"mae": 81234.0, "mse": 1e10, "rmse": 1e5, "r2": 0.0}}},
+}  # fmt: skip
+
+
+def test_predicting_the_mean_and_another_method_stand_beside_the_final_model(make_run: MakeRun) -> None:
+    plain = make_run(task="regression")
+    with RunReader(plain) as reader:
+        data, metric = reader.meta("data"), reader.meta("objective")["name"].removeprefix("val_")
+    meta = {
+        "data": {**data, "understood": UNDERSTOOD},
+        "reference": {"name": "gradient boosting", "scores": {"test": {metric: 0.8712}}},
+    }
+    told = read(make_run(folder="told", task="regression", meta=meta))
+    assert "predicting the mean for every row has 81234" in told.replace(",", "")
+    assert "(R² " in told
+    assert "gradient boosting 0.8712 on the test rows" in told
+    before = read(plain)
+    assert "predicting the mean" not in before
+    assert "gradient boosting" not in before

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from search.oracles import NAMES, oracle
+from search.oracles import oracle
+from spaces.algorithms import ALGORITHMS
 
 ROOT = Path(__file__).parents[3]
 
@@ -58,13 +59,13 @@ def configuration(values):
 def resumed(loop):
     """What each oracle proposed after 14 trials, and what its copy in a fresh process did."""
     here, states = {}, {}
-    for name in NAMES:
+    for name in ALGORITHMS.names():
         searched = make(name, loop.space())
         loop.drive(searched, 14)
         states[name] = saved(name, searched)
         here[name] = None
     text = json.dumps(states)
-    for name in NAMES:
+    for name in ALGORITHMS.names():
         # The states were taken before these proposals: they must not change with them.
         searched = make(name, loop.space())
         loop.drive(searched, 14)
@@ -81,14 +82,14 @@ def resumed(loop):
     return here, json.loads(child.stdout)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_a_fresh_process_goes_on_with_the_same_proposals(name, resumed):
     here, there = resumed
     assert len(here[name]) == 6
     assert there[name] == here[name]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_a_state_with_a_running_trial_is_restored(name, loop):
     searched = make(name, loop.space())
     loop.drive(searched, 10)
@@ -107,21 +108,21 @@ def test_a_state_with_a_running_trial_is_restored(name, loop):
     assert loop.ask(again, "two").hyperparameters.values == following
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "grid"])
+@pytest.mark.parametrize("name", [n for n in ALGORITHMS.names() if n != "grid"])
 def test_the_seed_decides(name, loop):
     first, second, other = (loop.drive(make(name, loop.space(), seed=s), 12) for s in (0, 0, 1))
     assert first == second
     assert first != other
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_no_configuration_is_proposed_twice(name, loop):
     fresh = [v for v in loop.drive(make(name, loop.space()), 60) if not v.get("tuner/initial_epoch")]
     assert len(fresh) > 10
     assert len({configuration(v) for v in fresh}) == len(fresh)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_only_active_values_are_proposed(name, loop):
     for values in loop.drive(make(name, loop.space()), 30):
         assert ("momentum" in values) == (values["optimizer"] == "sgd")
@@ -131,7 +132,7 @@ def test_only_active_values_are_proposed(name, loop):
         assert {"tuner/epochs", "tuner/initial_epoch"} <= values.keys() or name not in ("hyperband", "freeze-thaw")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_a_finite_space_is_used_up_and_the_search_stops(name, loop):
     searched = make(name, loop.small_space(), max_trials=1000)
     proposals = loop.drive(searched, 1000, scorer=loop.flat)
@@ -139,14 +140,40 @@ def test_a_finite_space_is_used_up_and_the_search_stops(name, loop):
     assert loop.ask(searched).status == "STOPPED"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
+def test_what_is_not_allowed_is_never_proposed(name, loop):
+    searched = make(name, loop.space())
+    searched.only(lambda values: values["layers"] == 1 and values["optimizer"] == "sgd")
+    proposals = loop.drive(searched, 16)
+    assert len(proposals) == 16
+    assert {(values["layers"], values["optimizer"]) for values in proposals} == {(1, "sgd")}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS.names())
+def test_a_finite_space_is_used_up_as_far_as_it_is_allowed(name, loop):
+    searched = make(name, loop.small_space(), max_trials=1000)
+    searched.only(lambda values: values["kind"] == "wide")
+    proposals = loop.drive(searched, 1000, scorer=loop.flat)
+    assert len({configuration(v) for v in proposals}) == 2
+    assert loop.ask(searched).status == "STOPPED"
+
+
+@pytest.mark.parametrize("name", ALGORITHMS.names())
+def test_where_nothing_is_allowed_training_says_so(name, loop):
+    for space in (loop.small_space(), loop.space()):
+        searched = make(name, space)
+        searched.only(lambda values: False)
+        assert loop.ask(searched).status == "RUNNING"
+
+
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_max_trials_stops_the_search(name, loop):
     searched = make(name, loop.space(), max_trials=7)
     assert len(loop.drive(searched, 100)) == 7
     assert loop.ask(searched).status == "STOPPED"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_a_space_without_choices_is_tried_once(name):
     import keras_tuner
 
@@ -161,7 +188,7 @@ def test_a_space_without_choices_is_tried_once(name):
     assert searched.create_trial("worker").status == "STOPPED"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_failures_never_raise_and_are_not_built_upon(name, loop, capfd):
     searched = make(name, loop.space(), max_trials=30)
     failed = set()
@@ -184,7 +211,7 @@ def test_failures_never_raise_and_are_not_built_upon(name, loop, capfd):
     assert capfd.readouterr().out == ""
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_a_trial_without_a_finite_score_has_failed(name, loop):
     searched = make(name, loop.space())
     loop.drive(searched, 9)
@@ -210,7 +237,7 @@ def test_the_best_finite_value_of_a_curve_is_its_score(loop):
     assert (trial.score, trial.best_step) == (0.7, 1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_best_trials_are_completed_ones(name, loop):
     searched = make(name, loop.space())
     loop.drive(searched, 3)
@@ -220,7 +247,7 @@ def test_best_trials_are_completed_ones(name, loop):
     assert [t.score for t in best] == sorted((t.score for t in best), reverse=True)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_a_loss_is_minimised(name, loop):
     import keras_tuner
 
@@ -232,14 +259,14 @@ def test_a_loss_is_minimised(name, loop):
     assert searched.get_best_trials()[0].score == -mirrored.get_best_trials()[0].score
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_nothing_is_written_to_disk(name, loop, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     loop.drive(make(name, loop.space()), 10)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_several_workers_get_different_configurations(name, loop):
     searched = make(name, loop.space())
     loop.drive(searched, 12)
@@ -247,7 +274,7 @@ def test_several_workers_get_different_configurations(name, loop):
     assert len({configuration(t.hyperparameters.values) for t in trials}) == 4
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_works_in_a_stock_tuner(name, loop, tmp_path):
     import keras_tuner
 
@@ -267,7 +294,7 @@ def test_works_in_a_stock_tuner(name, loop, tmp_path):
 
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize("fails", [False, True])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_a_space_with_nothing_to_choose_has_one_configuration(name, fails, named, loop):
     import keras_tuner
 

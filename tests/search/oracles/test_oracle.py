@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from search.oracles import NAMES, oracle
+from search.oracles import oracle
+from spaces.algorithms import ALGORITHMS
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_a_space_of_another_kind_is_refused():
 
 
 def test_names_are_known_without_tensorflow():
-    code = "import sys, search.oracles; print(search.oracles.NAMES, 'keras_tuner' in sys.modules)"
+    code = "import sys, search.oracles; print(search.oracles.ALGORITHMS.names(), 'keras_tuner' in sys.modules)"
     root = Path(__file__).parents[3]
     answer = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == f"{NAMES} False"
+    assert answer.stdout.strip() == f"{ALGORITHMS.names()} False"

@@ -26,15 +26,28 @@ def test_short_trainings_are_believed_until_something_speaks_against_them():
 
 
 def test_what_finished_the_other_way_round_speaks_against_them():
-    assert telling_length([rising(0.3, 0.5), rising(0.2, 0.8)], 1, LONGEST) == 8
+    assert telling_length([rising(0.3, 0.4), rising(0.25, 0.9)], 1, LONGEST) == 4
     late = [0.1] * 9 + [0.9] * 7
     assert telling_length([rising(0.3, 0.5), curve(late)], 1, LONGEST) == LONGEST
 
 
 def test_favourites_that_ended_almost_alike_do_not():
     favourites = [rising(0.30, 0.6001), rising(0.29, 0.6002), rising(0.28, 0.6003)]
-    assert telling_length(favourites, 1, LONGEST) > 1
-    assert telling_length([*favourites, rising(0.2, 0.4)], 1, LONGEST) == 1
+    assert telling_length(favourites, 1, LONGEST) == 1
+    apart = [rising(0.30, 0.61), rising(0.29, 0.62), rising(0.28, 0.63)]
+    assert telling_length(apart, 1, LONGEST) > 1
+    assert telling_length([*apart, rising(0.2, 0.4)], 1, LONGEST) == 1
+
+
+def test_half_the_way_shows_it_while_few_are_finished():
+    half = curve(np.linspace(0.0, 0.7, LONGEST // 2).tolist())
+    assert telling_length([rising(0.3, 0.5), half], 1, LONGEST) == LONGEST
+    convincing = [rising(0.3, 0.8), rising(0.28, 0.6), rising(0.25, 0.4)]
+    assert telling_length([*convincing, half], 1, LONGEST) == 1
+
+
+def test_a_length_that_saves_little_is_not_worth_its_doubt():
+    assert telling_length([rising(0.3, 0.5), rising(0.2, 0.8)], 1, LONGEST) == LONGEST
 
 
 def test_a_training_that_early_stopping_ended_counts_as_finished():
@@ -42,11 +55,11 @@ def test_a_training_that_early_stopping_ended_counts_as_finished():
 
 
 def test_a_length_after_which_most_score_the_same_tells_nothing():
-    flat = [curve([0.1] * 4) for _ in range(6)]
+    flat = [curve([0.1] * 2) for _ in range(6)]
     assert telling_length(flat[:4], 1, LONGEST) == 1
-    assert telling_length(flat, 1, LONGEST) == 8
-    assert telling_length([*flat, curve([0.1] * 8)], 1, LONGEST) == 8
-    assert telling_length([*flat, curve([0.1] * 8), curve([0.1] * 8)], 1, LONGEST) == LONGEST
+    assert telling_length(flat, 1, LONGEST) == 4
+    assert telling_length([*flat, curve([0.1] * 4)], 1, LONGEST) == 4
+    assert telling_length([*flat, curve([0.1] * 4), curve([0.1] * 4)], 1, LONGEST) == LONGEST
     apart = [curve([0.1, 0.1, 0.1 + index / 10, 0.2 + index / 10]) for index in range(6)]
     assert telling_length(apart, 1, LONGEST) == 4
 

@@ -1,7 +1,7 @@
 """Trains configurations one after the other on shared compiled functions, and each again on a model of its own.
 
-Run as a program by `test_reuse.py`, because op determinism, once on, stays on in a process. Prints a JSON list, one
-object for each configuration.
+Run as a program by `test_reuse.py`, because op determinism, once on, stays on in a process. Takes the names of cases;
+without any it is all of them. Prints a JSON list, one object for each configuration.
 """
 
 from __future__ import annotations
@@ -75,12 +75,22 @@ def cases() -> list[tuple[str, Settings]]:
         ),
         ("separable", _cnn(dropout=0.0, learning_rate=0.01, block="separable", l2=0.01)),
         ("separable, other numbers", _cnn(dropout=0.0, learning_rate=0.02, block="separable", l2=0.1)),
+        ("lion", _mlp((16, 8), optimizer="lion")),
+        ("lion, wider", _mlp((24, 32), optimizer="lion", learning_rate=0.003)),
+        ("nadam", _mlp((16, 8), optimizer="nadam")),
+        ("nadam, wider", _mlp((24, 32), optimizer="nadam", learning_rate=0.003)),
+        ("muon", _mlp((16, 8), optimizer="muon", weight_decay=0.01)),
+        ("muon, other numbers", _mlp((16, 8), optimizer="muon", weight_decay=0.1, learning_rate=0.003)),
+        ("augmented", _cnn(dropout=0.2, learning_rate=0.01, **AUGMENTATION)),
+        ("augmented, other numbers", _cnn(dropout=0.4, learning_rate=0.03, **AUGMENTATION)),
+        ("augmented in mlp", _mlp((16, 8), **AUGMENTATION)),
+        ("augmented in mlp, wider", _mlp((24, 32), learning_rate=0.003, **AUGMENTATION)),
     ]
 
 
 def _mlp(units: tuple[int, ...], **changes: Any) -> Settings:
     made = Settings.from_json(small.settings({**small.VALUES["adam with dropout"], "dropout": 0.2}))
-    model = {name: changes.pop(name) for name in ("dropout", "l2", "batch_normalization") if name in changes}
+    model = {name: changes.pop(name) for name in list(changes) if name in made.model}
     return replace(
         made,
         model={**made.model, "layers": len(units), "units": units, **model},
@@ -88,6 +98,10 @@ def _mlp(units: tuple[int, ...], **changes: Any) -> Settings:
     )
 
 
+AUGMENTATION: dict[str, Any] = {
+    "augmentation_flip": "both", "augmentation_shift": 0.2, "augmentation_cutout": 0.3, "augmentation_brightness": 0.2,
+    "augmentation_contrast": 0.3, "augmentation_mixup": 0.4,
+}  # fmt: skip
 RESIDUAL: dict[str, Any] = {
     "block": "residual", "convolutions": 2, "stem_filters": 2, "squeeze_excitation": True, "l2": 0.01,
     "downsampling": "stride", "global_pooling": "max",
@@ -128,8 +142,9 @@ def main() -> None:
         state = engine.state()
         return curve, first, state["weights"] + state["optimizer"]
 
-    networks, models, found = Networks(data.info), set(), []
-    for seed, (name, settings) in enumerate(cases()):
+    networks, models, found = Networks(data.info, None), set(), []
+    chosen = [(name, settings) for name, settings in cases() if name in (sys.argv[1:] or [name])]
+    for seed, (name, settings) in enumerate(chosen):
         parameters = spaces.count_parameters(settings, data.info)
         engine = networks.engine(settings, seed, train, parameters)
         new = id(engine) not in models
@@ -140,7 +155,7 @@ def main() -> None:
         expected_curve, expected_first, expected_last = trained(keras_model)
         like_keras = _close(curve, expected_curve, 0.05 if "bfloat16" in name else 1e-3)
         if has_operations_of_its_own(name):
-            alone = Networks(data.info).engine(settings, seed, train, parameters)
+            alone = Networks(data.info, None).engine(settings, seed, train, parameters)
             expected_curve, expected_first, expected_last = trained(alone)
         found.append(
             {

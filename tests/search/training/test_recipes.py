@@ -13,6 +13,10 @@ from search.files import checkpoint as checkpoints
 from spaces import Settings, rates
 from tests.search import small
 
+AUGMENTATION: dict[str, Any] = {
+    "flip": "both", "rotation": 0.1, "zoom": 0.1, "shift": 0.2, "cutout": 0.3, "brightness": 0.2, "contrast": 0.3,
+    "mixup": 0.4,
+}  # fmt: skip
 RECIPES: dict[str, dict[str, Any]] = {
     "cosine with a warm-up": {"schedule": "cosine", "warmup": 0.3},
     "linear": {"schedule": "linear"},
@@ -22,16 +26,24 @@ RECIPES: dict[str, dict[str, Any]] = {
     "clipping": {"gradient_clip": 0.1},
     "moving average": {"ema": 0.9},
     "bfloat16": {"precision": "bfloat16"},
+    **{name: {"optimizer": name, "learning_rate": 0.003} for name in ("lion", "muon", "nadam")},
     "all together": {
         "schedule": "one-cycle", "warmup": 0.25, "label_smoothing": 0.1, "gradient_clip": 0.5, "ema": 0.95,
         "weight_decay": 0.01, "optimizer": "adamw", "precision": "bfloat16",
     },
+    **{f"augmentation: {name}": {f"augmentation_{name}": value} for name, value in AUGMENTATION.items()},
+    "everything at once": {
+        **{f"augmentation_{name}": value for name, value in AUGMENTATION.items()},
+        "schedule": "one-cycle", "label_smoothing": 0.1, "ema": 0.9, "precision": "bfloat16", "gradient_clip": 0.5,
+        "weight_decay": 0.01, "optimizer": "adamw",
+    },
 }  # fmt: skip
 
 
-def recipe(**training: Any) -> Settings:
+def recipe(**changes: Any) -> Settings:
     made = Settings.from_json(small.job().settings)
-    return replace(made, training=replace(made.training, **training))
+    model = {name: changes.pop(name) for name in list(changes) if name in made.model}
+    return replace(made, model={**made.model, **model}, training=replace(made.training, **changes))
 
 
 def engine_of(settings: Settings, data: spaces.Dataset) -> tuple[Any, Any]:
@@ -43,7 +55,9 @@ def engine_of(settings: Settings, data: spaces.Dataset) -> tuple[Any, Any]:
     return engine, rows
 
 
-@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize(
+    "name", [name if name == "everything at once" else pytest.param(name, marks=pytest.mark.night) for name in RECIPES]
+)
 def test_two_epochs_and_four_more_are_six_bit_for_bit(name, tmp_path, digits):
     """The rest is trained by a trainer that knows nothing of the first part but its files."""
     from search.clock import SystemClock
@@ -134,6 +148,7 @@ def test_the_rate_runs_over_all_updates_of_all_epochs(digits):
     )
 
 
+@pytest.mark.night
 def test_a_residual_network_learns_in_bfloat16_as_it_does_in_float32(digits):
     model = {
         "family": "cnn", "block": "residual", "blocks": 1, "filters": 8, "convolutions": 2, "batch_normalization": True,

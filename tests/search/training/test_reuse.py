@@ -24,14 +24,19 @@ REUSED = {
     "rmsprop with other penalty", "cnn, other numbers", "cnn, normalized, other numbers",
     "residual, other numbers", "separable, other numbers",
     "scheduled otherwise", "smoothed and clipped otherwise", "averaged otherwise", "bfloat16, wider",
+    "lion, wider", "nadam, wider", "muon, other numbers",
+    "augmented, other numbers", "augmented in mlp, wider",
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def trained():
+# Compiling takes seconds a case: these by day, all of them by night.
+BY_DAY = ("adam", "adam, wider, other rate", "adam, no dropout", "cnn", "cnn, other numbers", "averaged")
+
+
+def _trained(*names):
     """What `reuse_cases` found in a process with op determinism."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.search.training.reuse_cases"],
+        [sys.executable, "-m", "tests.search.training.reuse_cases", *names],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -39,8 +44,29 @@ def trained():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@pytest.fixture(scope="module")
+def trained():
+    return _trained(*BY_DAY)
+
+
+@pytest.fixture(scope="module")
+def all_trained():
+    return _trained()
+
+
+@pytest.mark.parametrize("name", BY_DAY)
 def test_every_bit_is_that_of_a_model_of_its_own(trained, name):
+    require_the_same(trained, name)
+
+
+@pytest.mark.night
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", list(CASES))
+def test_every_bit_is_that_of_a_model_of_its_own_in_every_case(all_trained, name):
+    require_the_same(all_trained, name)
+
+
+def require_the_same(trained, name):
     found = next(case for case in trained["cases"] if case["name"] == name)
     assert found["first"], "fresh weights"
     assert found["curve"], "metrics of two epochs"
@@ -51,7 +77,13 @@ def test_every_bit_is_that_of_a_model_of_its_own(trained, name):
 
 
 def test_the_compiled_functions_were_indeed_shared(trained):
-    assert {case["name"] for case in trained["cases"] if not case["new"]} == REUSED
+    assert {case["name"] for case in trained["cases"] if not case["new"]} == REUSED & set(BY_DAY)
+
+
+@pytest.mark.night
+@pytest.mark.timeout(1200)
+def test_the_compiled_functions_were_indeed_shared_in_every_case(all_trained):
+    assert {case["name"] for case in all_trained["cases"] if not case["new"]} == REUSED
 
 
 def test_a_worker_leaves_out_what_no_training_uses(trained):
@@ -103,7 +135,7 @@ def test_the_networks_used_last_are_kept_up_to_a_number_and_to_a_size(digits, mo
     from search.training import networks
     from search.training.engine import Rows
 
-    rows, kept = Rows(digits.train), networks.Networks(digits.info)
+    rows, kept = Rows(digits.train), networks.Networks(digits.info, None)
 
     def engine(name, parameters=1000):
         return kept.engine(CASES[name], 0, rows, parameters)
@@ -150,3 +182,21 @@ def test_training_on_other_rows_uses_the_same_functions(tmp_path, digits):
     found, expected = used.train(job), unused.train(job)
     assert found.failure is None
     assert [epoch.metrics for epoch in found.epochs] == [epoch.metrics for epoch in expected.epochs]
+
+
+def test_reuse_can_be_switched_off(tensorflow, digits, tmp_path, monkeypatch):
+    from search.training import networks
+    from search.training.engine import Rows
+
+    made = []
+    monkeypatch.setattr(networks, "fresh", lambda *arguments: made.append(arguments) or _Prepared())
+    monkeypatch.setenv("NIGHTSHIFT_REUSE", "0")
+    kept, rows = networks.Networks(digits.info, None), Rows(digits.train)
+    for seed in (1, 2):
+        kept.engine(CASES["adam"], seed, rows, 100)
+    assert [seed for _, _, seed in made] == [1, 2]
+
+
+class _Prepared:
+    def prepare(self, rows):
+        pass

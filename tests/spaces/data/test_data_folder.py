@@ -169,3 +169,89 @@ def test_folders_without_images(tmp_path: Path) -> None:
 def test_size_of_all_images_is_checked_before_they_are_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="of the memory"):
         load(fill(tmp_path), image_size=(2**20, 2**20))
+
+
+@pytest.mark.parametrize("names", [("Training", "Testing"), ("Train", "Valid", "Test"), ("train_set", "VALIDATION")])
+def test_parts_are_known_in_any_usual_spelling(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for number, name in enumerate(names):
+        fill(tmp_path / name, count=4 - number)
+    raw = load(tmp_path)
+    assert raw.class_names == ("a", "b")
+    assert len(raw.train.x) == 8
+    held = {"Testing": raw.test, "Valid": raw.validation, "Test": raw.test, "VALIDATION": raw.validation}
+    for number, name in enumerate(names[1:], 1):
+        assert len(held[name].x) == 2 * (4 - number)
+
+
+def test_parts_without_one_for_training_are_no_classes(tmp_path: Path) -> None:
+    for name in ("Testing", "Val"):
+        fill(tmp_path / name)
+    with pytest.raises(DataError, match="found the folders Testing, Val, but none for training"):
+        load(tmp_path)
+
+
+def test_what_an_archive_was_packed_in_is_looked_through(tmp_path: Path) -> None:
+    fill(tmp_path / "photos" / "Train" / "Train")
+    fill(tmp_path / "photos" / "Test" / "Test", count=2)
+    raw = load(tmp_path)
+    assert (len(raw.train.x), len(raw.test.x)) == (10, 4)
+
+
+def test_images_to_be_named_by_the_model_are_no_test_part(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path / "train")
+    draw(tmp_path / "test" / "1.png", 0)
+    assert load(tmp_path).test is None
+    assert "test: left out, its images are in no class folders" in caplog.text
+
+
+def test_what_systems_leave_behind_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path)
+    for name in ("a/._0.png", "a/.DS_Store", "b/Thumbs.db", "b/desktop.ini", "__MACOSX/a/._0.png", "b/@eaDir/0.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    assert len(load(tmp_path).train.x) == 10
+    assert not caplog.records
+
+
+@pytest.fixture
+def partly_broken(tmp_path: Path) -> Path:
+    """Ten images, three of them broken, each in its own way."""
+    fill(tmp_path)
+    (tmp_path / "a" / "1.png").write_bytes(b"")
+    (tmp_path / "a" / "3.png").write_text("no image")
+    Image.effect_noise((6, 4), 90).convert("RGB").resize((60, 40)).save(tmp_path / "b" / "2.jpg")
+    whole = (tmp_path / "b" / "2.jpg").read_bytes()
+    (tmp_path / "b" / "2.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    return tmp_path
+
+
+def test_all_broken_images_are_named_at_once(partly_broken: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"3 of 11 files are no readable images: a/1.png \(it is empty\); a/3.png; b/2.jpg"
+    ):
+        load(partly_broken, image_size=(4, 6))
+
+
+def test_of_many_broken_images_the_first_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    fill(tmp_path)
+    for number in range(33):
+        (tmp_path / "b" / f"x{number:02}.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"33 of 43 files .* b/x19.png \(it is empty\); and 13 more; data.broken: skip"):
+        load(tmp_path)
+
+
+def test_broken_images_can_be_skipped(partly_broken: Path, caplog: pytest.LogCaptureFixture) -> None:
+    raw = load_folder(partly_broken, 0, (4, 6), "auto", "skip")
+    assert sorted(raw.train.x[:, 0, 0, 0].tolist()) == [0, 2, 4, 100, 101, 102, 103, 104]
+    np.testing.assert_array_equal(raw.train.x[:, 0, 0, 0] // 100, raw.train.y)
+    assert "3 of 11 files are no readable images" in caplog.text
+    for path in (partly_broken / "b").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="b: holds no readable image"):
+        load_folder(partly_broken, 0, (4, 6), "auto", "skip")
+
+
+def test_an_image_of_another_format_than_its_name_says_is_read(tmp_path: Path) -> None:
+    fill(tmp_path)
+    Image.new("RGB", (6, 4), (200, 0, 0)).save(tmp_path / "a" / "0.png", format="WEBP", lossless=True)
+    assert 200 in load(tmp_path).train.x[:, 0, 0, 0]

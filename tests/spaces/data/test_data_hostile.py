@@ -14,19 +14,19 @@ import pytest
 from PIL import Image
 
 from spaces.data import images
-from spaces.data.csv import load_csv
 from spaces.data.folder import load_folder
 from spaces.data.idx import load_idx
 from spaces.data.images import read_header
 from spaces.data.inputs import read_rows
 from spaces.data.npz import load_npz
+from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.types import DataInfo
 from spaces.errors import DataError
 
 TABLE = DataInfo("tabular", (3,), "float32", "classification", "integer", 2)
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    "x.csv": lambda path: load_csv(path, None),
+    "x.csv": lambda path: load_table(path, TableOptions()),
     "x.npz": load_npz,
     "x.npy": lambda path: read_rows(path, TABLE),
     "train-images-idx3-ubyte": load_idx,
@@ -63,7 +63,9 @@ def test_a_pipe_among_pictures_is_not_opened(tmp_path: Path) -> None:
 def test_names_of_classes_and_columns_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert load_folder(folder(tmp_path), 1, None, "auto").class_names == ("a", "b\\x1b[2J")
     (tmp_path / "x.csv").write_text("a\x1b[2J,b\n1,2\n3,4\n")
-    assert load_csv(tmp_path / "x.csv", None).columns == ("a\\x1b[2J",)
+    table = load_table(tmp_path / "x.csv", TableOptions()).table
+    assert table is not None
+    assert table.columns[0].name == "a\\x1b[2J"
 
 
 def png(path: Path, width: int, height: int) -> Path:
@@ -107,7 +109,7 @@ def test_a_picture_is_not_handed_to_other_programs(tmp_path: Path) -> None:
 def test_tables_with_endless_lines_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(DataError, match=f"x.csv: {message}"):
-        load_csv(tmp_path / "x.csv", None)
+        load_table(tmp_path / "x.csv", TableOptions())
 
 
 def test_a_file_with_a_hole_is_not_read(tmp_path: Path) -> None:

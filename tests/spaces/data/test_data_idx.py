@@ -20,8 +20,8 @@ LABELS = np.array([0, 1, 0, 1], np.uint8)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(IMAGES))
-    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(LABELS)))
-    (tmp_path / "t10k-images.idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(IMAGES[:2])))
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(LABELS), mtime=0))
+    (tmp_path / "t10k-images.idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(IMAGES[:2]), mtime=0))
     (tmp_path / "t10k-labels.idx1-ubyte").write_bytes(idx_bytes(LABELS[:2]))
     return tmp_path
 
@@ -51,7 +51,7 @@ def test_every_value_type_is_read_in_native_order(tmp_path: Path, code: int, dty
 
 
 GOOD = idx_bytes(IMAGES)
-ZIPPED = gzip.compress(GOOD)
+ZIPPED = gzip.compress(GOOD, mtime=0)
 
 
 @pytest.mark.parametrize(

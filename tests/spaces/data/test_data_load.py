@@ -79,6 +79,14 @@ def test_own_validation_folder_is_used(load: Load, tmp_path: Path) -> None:
     assert "validation: 6 images" in data.origin
 
 
+def test_a_validation_part_can_be_asked_for(load: Load, save_npz: SaveNpz) -> None:
+    x, y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) % 2
+    given = load({"npz": str(save_npz(x_train=x, y_train=y, x_val=x[:6], y_val=y[:6]))}, validation="given")
+    np.testing.assert_array_equal(given.validation.x, x[:6])
+    with pytest.raises(DataError, match="has no validation part of its own"):
+        load({"npz": str(save_npz(x=x, y=y))}, validation="given")
+
+
 def test_photographs(load: Load, some_photographs: Path) -> None:
     data = load({"folder": str(some_photographs)}, image_size=[40, 60], validation=0.1, test=0.1, seed=123)
     assert data.test is not None

@@ -46,6 +46,34 @@ def test_train_and_test(save_npz: Callable[..., Path]) -> None:
     np.testing.assert_array_equal(raw.test.x, X[:2])
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test"),
+        ("X_train", "Y_train", "X_valid", "Y_valid", "X_test", "Y_test"),
+        ("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"),
+        ("trainX", "trainY", "devX", "devY", "testX", "testY"),
+    ],
+)
+def test_all_parts_in_any_usual_spelling(save_npz: Callable[..., Path], names: tuple[str, ...]) -> None:
+    arrays = (X, Y, X[:3], Y[:3], X[:2], Y[:2])
+    raw = load_npz(save_npz(**dict(zip(names, arrays, strict=True))))
+    for part, count in ((raw.train, 6), (raw.validation, 3), (raw.test, 2)):
+        assert part is not None
+        np.testing.assert_array_equal(part.x, X[:count])
+        np.testing.assert_array_equal(part.y, Y[:count])
+
+
+def test_arrays_that_mean_nothing_are_named(save_npz: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
+    load_npz(save_npz(x=X, y=Y, mean=X[0], classes=np.array(["no", "yes"])))
+    assert "not used: classes, mean" in caplog.text
+
+
+def test_two_names_for_one_array_are_refused(save_npz: Callable[..., Path]) -> None:
+    with pytest.raises(DataError, match="'train_images' and 'x_train' are two names for the same array"):
+        load_npz(save_npz(train_images=X, x_train=X, y_train=Y))
+
+
 def test_pickled_objects_are_refused_unread(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[object, ...]:
@@ -62,7 +90,7 @@ def test_pickled_objects_are_refused_unread(tmp_path: Path) -> None:
     ("arrays", "message"),
     [
         ({"x": X}, "array 'y' is missing"),
-        ({"images": X, "labels": Y}, "array 'x' is missing.*found images, labels"),
+        ({"pictures": X, "kinds": Y}, "array 'x' is missing.*found kinds, pictures"),
         ({"x_train": X, "y_train": Y, "x_test": X}, "'x_test' comes alone"),
     ],
 )

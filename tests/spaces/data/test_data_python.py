@@ -35,6 +35,22 @@ def test_two_parts(write: Write) -> None:
     assert raw.test.x.shape == (3, 2)
 
 
+def test_three_parts_have_validation_in_the_middle(write: Write) -> None:
+    raw = load_python(write("return tuple((np.ones((n, 2)), np.ones(n)) for n in (5, 4, 3))"))
+    assert [len(part.x) for part in raw.parts] == [5, 4, 3]
+
+
+def test_a_dict_of_arrays_by_name(write: Write) -> None:
+    raw = load_python(write("return dict(x_train=np.ones((4, 2)), y_train=np.ones(4), X_val=[[1, 2]], y_val=[0])"))
+    assert raw.validation is not None
+    assert (len(raw.train.x), len(raw.validation.x), raw.test) == (4, 1, None)
+
+
+def test_arrays_of_a_dict_that_mean_nothing_are_refused(write: Write) -> None:
+    with pytest.raises(DataError, match="weights: no rows or labels by these names"):
+        load_python(write("return dict(x=np.ones((4, 2)), y=np.ones(4), weights=np.ones(4))"))
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -1,0 +1,143 @@
+"""What each part of a recipe brings and costs: accuracy gained and seconds paid, on one small network.
+
+A plain convolutional network on a third of Fashion-MNIST, with SGD at a constant rate; every part is added to it by
+itself, and at the end all that practitioners use together. Each is trained with the same seeds, so that differences are
+those of pairs.
+
+    python -m benchmarks.recipes --seeds 5 --rows 20000 --epochs 6
+    python -m benchmarks.recipes --only one-cycle ema --seeds 3
+
+Prints a table as it goes, and the same as JSON with --json FILE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import spaces
+from spaces.backend import load_tensorflow
+
+MODEL: dict[str, Any] = {
+    "family": "cnn", "blocks": 3, "convolutions": 2, "filters": {"shared": 32}, "padding": "same",
+    "batch_normalization": True, "global_pooling": "average",
+}  # fmt: skip
+TRAINING: dict[str, Any] = {
+    "optimizer": "sgd", "learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "batch_size": 128,
+}  # fmt: skip
+CYCLE = {"schedule": "one-cycle", "learning_rate": 0.2}
+
+# Changes of the model and of the training; those of the augmentation are named as in a space file.
+PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "one-cycle": ({}, CYCLE),
+    "cosine": ({}, {"schedule": "cosine", "warmup": 0.1, "learning_rate": 0.1}),
+    "linear": ({}, {"schedule": "linear", "warmup": 0.1, "learning_rate": 0.1}),
+    "weight_decay": ({}, {"weight_decay": 5e-4}),
+    "label_smoothing": ({}, {"label_smoothing": 0.05}),
+    "ema": ({}, {"ema": 0.98}),
+    "gradient_clip": ({}, {"gradient_clip": 1.0}),
+    "bfloat16": ({}, {"precision": "bfloat16"}),
+    "adam": ({}, {"optimizer": "adam", "learning_rate": 0.002}),
+    "nadam": ({}, {"optimizer": "nadam", "learning_rate": 0.002}),
+    "lion": ({}, {"optimizer": "lion", "learning_rate": 3e-4}),
+    "muon": ({}, {"optimizer": "muon", "learning_rate": 0.002, "weight_decay": 0}),
+    "flip": ({"augmentation": {"flip": "horizontal"}}, {}),
+    "shift": ({"augmentation": {"shift": 0.07}}, {}),
+    "cutout": ({"augmentation": {"cutout": 0.3}}, {}),
+    "brightness": ({"augmentation": {"brightness": 0.1}}, {}),
+    "contrast": ({"augmentation": {"contrast": 0.2}}, {}),
+    "rotation": ({"augmentation": {"rotation": 0.02}}, {}),
+    "zoom": ({"augmentation": {"zoom": 0.1}}, {}),
+    "mixup": ({"augmentation": {"mixup": 0.2}}, {}),
+    "residual": ({"block": "residual", "padding": None}, {}),
+    "separable": ({"block": "separable"}, {}),
+    "squeeze_excitation": ({"squeeze_excitation": True}, {}),
+    "stride": ({"downsampling": "stride"}, {}),
+    "silu": ({"activation": "silu"}, {}),
+    "together": (
+        {"block": "residual", "padding": None, "augmentation": {"flip": "horizontal", "shift": 0.07}},
+        {**CYCLE, "weight_decay": 5e-4, "label_smoothing": 0.05, "precision": "bfloat16"},
+    ),
+}  # fmt: skip
+
+
+def _spec(model: dict[str, Any], training: dict[str, Any], rows: int, epochs: int) -> spaces.SearchSpec:
+    network = {name: value for name, value in {**MODEL, **model}.items() if value is not None}
+    recipe = {**TRAINING, **training, "epochs": epochs}
+    if recipe["optimizer"] != "sgd":
+        recipe = {name: value for name, value in recipe.items() if name not in ("momentum", "nesterov")}
+    data = {"source": "fashion-mnist", "limit": rows + 5000, "validation": {"first": 5000}, "test": "given"}
+    return spaces.load({"name": "recipes", "data": data, "model": network, "training": recipe})
+
+
+class _Bench:
+    """Trains one part after the other on the same rows."""
+
+    def __init__(self, rows: int, epochs: int, seeds: int, threads_used: int) -> None:
+        from search.training import threads
+        from search.training.engine import Rows
+        from search.training.networks import Networks
+
+        threads.configure(threads_used)
+        self._rows, self._epochs, self._seeds = rows, epochs, seeds
+        data = spaces.load_data(_spec({}, {}, rows, epochs))
+        assert data.test is not None
+        self._train, self._test = Rows(data.train), Rows(data.test)
+        self._networks = Networks(data.info)
+
+    def measure(self, model: dict[str, Any], training: dict[str, Any]) -> dict[str, list[float]]:
+        """Accuracy on the test rows and seconds of training, compiling not counted, of every seed."""
+        settings = spaces.configure(_spec(model, training, self._rows, self._epochs), {})
+        parameters = self._networks.parameters(settings)
+        warm = self._networks.engine(settings, 0, self._train, parameters)
+        warm.pace(self._train, 0.0)
+        found: dict[str, list[float]] = {"accuracy": [], "wall": [], "processor": []}
+        for seed in range(self._seeds):
+            engine = self._networks.engine(settings, seed, self._train, parameters)
+            wall, processor = time.perf_counter(), time.process_time()
+            for epoch in range(self._epochs):
+                engine.train_epoch(self._train, epoch + 1)
+            found["wall"].append(time.perf_counter() - wall)
+            found["processor"].append(time.process_time() - processor)
+            found["accuracy"].append(engine.evaluate(self._test)["accuracy"])
+        self._networks.forget()
+        return found
+
+
+def _row(name: str, found: dict[str, list[float]], plain: dict[str, list[float]]) -> str:
+    gained = np.subtract(found["accuracy"], plain["accuracy"])
+    error = f"{gained.std(ddof=1) / np.sqrt(len(gained)):.4f}" if len(gained) > 1 else "-"
+    seconds, before = np.mean(found["processor"]), np.mean(plain["processor"])
+    return (
+        f"| {name} | {np.mean(found['accuracy']):.4f} | {gained.mean():+.4f} | {error} | {seconds:.1f} "
+        f"| {seconds - before:+.1f} | {np.mean(found['wall']):.1f} |"
+    )
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("rows", 20_000), ("epochs", 6), ("seeds", 5), ("threads", 2)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    load_tensorflow(for_training_only=True)
+    bench = _Bench(asked.rows, asked.epochs, asked.seeds, asked.threads)
+    rows = {"plain": bench.measure({}, {})}
+    print("| part | accuracy | gained | standard error | processor s | paid | wall s |\n|---|" + "---:|" * 6)
+    print(_row("plain", rows["plain"], rows["plain"]), flush=True)
+    for name in asked.only:
+        rows[name] = bench.measure(*PARTS[name])
+        print(_row(name, rows[name], rows["plain"]), flush=True)
+    if asked.json is not None:
+        asked.json.write_text(json.dumps({"asked": vars(asked) | {"json": None}, "rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

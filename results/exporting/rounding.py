@@ -1,0 +1,114 @@
+"""Formats that round the weights: the rows they are calibrated on, and what rounding costs on rows not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from results.errors import ResultError
+from results.exporting.loading import load
+from search.files.store import RunReader
+from spaces import DataInfo
+
+if TYPE_CHECKING:
+    import keras
+
+    from spaces import SearchSpec, Split
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_CALIBRATION, _MEASURED = 100, 2000
+
+
+@dataclass(frozen=True)
+class RoundingLoss:
+    """How good a rounded file is beside the model in memory.
+
+    Attributes:
+        measure: `accuracy`, or `r2` in regression.
+        part: Which rows, `test` or `validation`.
+        rows: How many.
+        file: Score of the file.
+        model: Score of the model in memory.
+    """
+
+    measure: str
+    part: str
+    rows: int
+    file: float
+    model: float
+
+    @property
+    def loss(self) -> float:
+        """What the file has lost of the score."""
+        return self.model - self.file
+
+
+class RunRows:
+    """The rows of a run's data, loaded again, for they are not kept with it.
+
+    Args:
+        spec: The space file of the run.
+        reader: The run.
+        info: What it recorded about its data.
+    """
+
+    def __init__(self, spec: SearchSpec, reader: RunReader, info: DataInfo) -> None:
+        self._spec, self._info = spec, info
+        self._fingerprint = reader.meta("data").get("fingerprint")
+        self._loaded: tuple[Array, Split, str] | None = None
+
+    def calibration(self) -> Array:
+        """Up to 100 raw training rows.
+
+        Raises:
+            ResultError: The data are not there, or not what they were.
+        """
+        return self._parts()[0]
+
+    def loss(self, path: Path, model: keras.Model, logits: bool) -> RoundingLoss:
+        """Measures a file against the model on up to 2,000 test rows, or validation rows where there is no test part.
+
+        Args:
+            path: The file.
+            model: What it was written from.
+            logits: Whether they answer with logits.
+
+        Raises:
+            ResultError: The data are not there, or not what they were.
+        """
+        _, rows, part = self._parts()
+        answers = load(path).predict(rows.x), np.asarray(model.predict(rows.x.astype(np.float32), verbose=0))
+        file, memory = (self._score(found.reshape(len(rows), -1), rows.y, logits) for found in answers)
+        measure = "r2" if self._info.task == "regression" else "accuracy"
+        return RoundingLoss(measure, part, len(rows), file, memory)
+
+    def _parts(self) -> tuple[Array, Split, str]:
+        if self._loaded is None:
+            from spaces import DataError, Split, load_data
+
+            try:
+                data = load_data(self._spec)
+            except DataError as error:
+                raise ResultError(
+                    f"rounding is measured on the rows of the run, which cannot be loaded: {error}"
+                ) from error
+            if data.fingerprint != self._fingerprint:
+                raise ResultError("rounding is measured on the rows of the run, and the data are no longer the same")
+            rows, part = (data.validation, "validation") if data.test is None else (data.test, "test")
+            chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:_MEASURED])
+            calibration = np.random.default_rng(1).permutation(len(data.train))[:_CALIBRATION]
+            self._loaded = data.train.x[calibration], Split(rows.x[chosen], rows.y[chosen]), part
+        return self._loaded
+
+    def _score(self, answers: Array, y: Array, logits: bool) -> float:
+        if self._info.task == "regression":
+            y = y.reshape(answers.shape)
+            return float(1 - np.sum((answers - y) ** 2) / max(float(np.sum((y - y.mean(axis=0)) ** 2)), 1e-12))
+        labels = y.argmax(axis=1) if self._info.labels == "one-hot" else y
+        single = answers.shape[1] == 1
+        classes = answers[:, 0] >= (0.0 if logits else 0.5) if single else answers.argmax(axis=1)
+        return float(np.mean(classes == labels))

@@ -1,0 +1,22 @@
+"""The executors of this machine: the asking process, or worker processes beside it."""
+
+from __future__ import annotations
+
+from search.executors import shared_data, sizing
+from search.executors.base import Executor, Place
+from search.executors.inline import InlineExecutor
+from search.executors.pool import WorkerPool
+from search.record import environment
+from search.training.trainer import Trainer
+
+
+def executor_here(place: Place) -> Executor:
+    """Trains in this process where `place.workers` is 0, otherwise in so many worker processes."""
+    if not place.workers:
+        return InlineExecutor(lambda: Trainer(place.run, place.data, place.clock))
+    return WorkerPool(
+        sizing.setups(place.run, shared_data.write(place.run, place.data), place.threads, place.workers),
+        sizing.environments(environment.gpus(), place.workers),
+        sizing.memory_limit(place.workers, place.memory),
+        place.on_event,
+    )

@@ -1,0 +1,34 @@
+"""The run's log file: lines with the local time before them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+from search.clock import Clock
+from search.files import layout
+
+
+class Log:
+    """Appends to `log.txt` of a run; every line is written at once.
+
+    Args:
+        run: The run directory.
+        clock: Tells the time of each line.
+    """
+
+    def __init__(self, run: Path, clock: Clock) -> None:
+        self._stream = open(run / layout.LOG, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+        self._clock = clock
+
+    def line(self, text: str) -> None:
+        """Writes a line; on a full disk it is lost, which is no reason to lose anything else."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._clock.now()))
+        with contextlib.suppress(OSError):
+            self._stream.write(f"{stamp} {text}\n")
+
+    def close(self) -> None:
+        """Closes the file."""
+        with contextlib.suppress(OSError):
+            self._stream.close()

@@ -1,0 +1,23 @@
+"""Observers that installed packages declare: each of them follows every run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from search.loop.observer import Observer
+from spaces.errors import CodeError
+from spaces.registry import Registry
+
+_TRACKERS: Registry[Callable[[Path], Observer]] = Registry("nightshift.trackers", {}, Callable)
+
+
+def trackers(directory: Path, on_warning: Callable[[str], None]) -> Iterator[Observer]:
+    """An observer of each entry point `nightshift.trackers`, called with the run directory."""
+    for name in _TRACKERS.names():
+        try:
+            yield _TRACKERS[name](directory)
+        except CodeError as error:
+            on_warning(str(error))
+        except Exception as error:
+            on_warning(f"nightshift.trackers: {name}: {type(error).__name__}: {error}")

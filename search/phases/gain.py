@@ -1,0 +1,64 @@
+"""What another hour of searching is expected to bring, and whether that is still worth it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from search.files.store import RunStore
+from search.phases.proposer import Proposer
+from search.record.trial import Outcome
+from spaces import SearchSpec
+
+_RECENT = 25
+_IN_A_ROW = 3
+_HOUR = 3600.0
+_NOTED = 0.1
+
+
+class HourlyGain:
+    """Expected gain of the best objective by another hour, from the oracle's model and the pace of recent trials.
+
+    Args:
+        spec: The space file; `search.stop_when_gain_below` is in units of its objective.
+        proposer: Asks the oracle.
+        store: Keeps the estimate for whoever reads the run.
+    """
+
+    def __init__(self, spec: SearchSpec, proposer: Proposer, store: RunStore) -> None:
+        self._least = spec.search.stop_when_gain_below
+        self._longest = spec.max_epochs
+        self._proposer = proposer
+        self._store = store
+        self._noted: float | None = None
+        self._below = 0
+        # Seconds and epochs of the last trials.
+        self._recent: deque[tuple[float, int]] = deque(maxlen=_RECENT)
+
+    @property
+    def too_little(self) -> bool:
+        """Whether the last three estimates were all below what the space file asks for."""
+        return self._below >= _IN_A_ROW
+
+    def take(self, outcome: Outcome | None) -> None:
+        """Learns how long a trial took."""
+        if outcome is not None and outcome.epochs:
+            self._recent.append((outcome.seconds, len(outcome.epochs)))
+
+    def estimate(self, slots: int) -> None:
+        """Estimates anew, after a proposal.
+
+        Args:
+            slots: Trials that run at the same time.
+        """
+        seconds = sum(one for one, _ in self._recent)
+        if seconds <= 0:
+            return
+        epochs = sum(count for _, count in self._recent)
+        gain = self._proposer.expected_gain(_HOUR * slots * epochs / (seconds * self._longest))
+        if gain is None:
+            return
+        if self._least is not None:
+            self._below = self._below + 1 if gain < self._least else 0
+        if self._noted is None or abs(gain - self._noted) > _NOTED * self._noted:
+            self._noted = gain
+            self._store.put_meta(hourly_gain=gain)

@@ -1,0 +1,69 @@
+"""What scikit-learn's gradient boosting reaches on the rows of a table: what a network has to be better than."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from spaces import DataInfo, Dataset, SearchSpec, Split
+
+NAME = "gradient boosting"
+_MOST_VALUES = 3e7
+"""Rows times inputs times classes up to which it takes seconds rather than minutes."""
+
+
+def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
+    """Scores of scikit-learn's histogram gradient boosting at its defaults, on the same rows and inputs.
+
+    Args:
+        spec: The space file.
+        data: The data set.
+
+    Returns:
+        `name`, and `scores` by part and metric, among them `loss` where the space's loss is one that it knows; None for
+        data that are no table, have several targets, or are so large that it would take long.
+    """
+    info = data.info
+    outputs = 1 if info.task == "regression" else info.outputs
+    many = len(data.train) * data.train.x.shape[1] * (outputs if outputs > 2 else 1) > _MOST_VALUES
+    if not info.table or many or (info.task == "regression" and info.outputs > 1):
+        return None
+    from threadpoolctl import threadpool_limits
+
+    # Its threads wait for each other in a loop: beside other programs several take a hundred times as long as one.
+    with threadpool_limits(1, user_api="openmp"):
+        scores = {"validation": _scores(spec, info, data.train, data.validation)}
+        if data.test is not None:
+            together = data.train
+            if spec.final.train_on_validation:
+                pairs = ((data.train.x, data.validation.x), (data.train.y, data.validation.y))
+                together = Split(*(np.concatenate(pair) for pair in pairs))
+            scores["test"] = _scores(spec, info, together, data.test)
+    return {"name": NAME, "scores": scores}
+
+
+def _scores(spec: SearchSpec, info: DataInfo, train: Split, part: Split) -> dict[str, float]:
+    from sklearn import ensemble, metrics
+
+    if info.task == "regression":
+        found = ensemble.HistGradientBoostingRegressor(random_state=0).fit(train.x, train.y).predict(part.x)
+        mse = float(metrics.mean_squared_error(part.y, found))
+        mae = float(metrics.mean_absolute_error(part.y, found))
+        scores = {"mae": mae, "mse": mse, "rmse": mse**0.5, "r2": float(metrics.r2_score(part.y, found))}
+        scores["r2_score"] = scores["r2"]
+        losses = {"auto": mse, "mse": mse, "mae": mae}
+        return scores | ({"loss": losses[spec.training.loss]} if spec.training.loss in losses else {})
+    model = ensemble.HistGradientBoostingClassifier(random_state=0).fit(train.x, train.y)
+    probabilities = model.predict_proba(part.x)
+    answers = model.classes_[probabilities.argmax(axis=1)]
+    scores = {
+        "accuracy": float((answers == part.y).mean()),
+        "f1": float(metrics.f1_score(part.y, answers, average="macro")),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(part.y, answers)),
+        "mcc": float(metrics.matthews_corrcoef(part.y, answers)),
+        "loss": float(metrics.log_loss(part.y, probabilities, labels=model.classes_)),
+    }
+    if info.outputs == 2 and len(np.unique(part.y)) == 2:
+        scores["auc"] = float(metrics.roc_auc_score(part.y, probabilities[:, 1]))
+    return scores

@@ -1,0 +1,239 @@
+"""What a frozen backbone makes of the rows: computed once, kept in the run directory, shared by all workers.
+
+Imported only where something is trained: the module needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from search.errors import DiskError
+from search.files import layout
+from search.record.seeds import derive
+from search.training.engine import Rows
+from search.training.feature_files import MOST_BYTES
+from spaces import DataInfo, Settings
+from spaces.backbones import loading
+from spaces.backbones.cutting import Cut, best_cut
+from spaces.families.layers import preprocessing_layers
+from spaces.families.parts import connected
+from spaces.families.pretrained import POOLING, PRETRAINED
+from spaces.families.pretrained_parts import backbone_parts, image_size
+
+_BATCH = 32
+_BYTES = 4
+_TICK = 0.05
+_JOINED = "train+validation"
+
+Batches = Iterator[dict[str, np.ndarray]]
+Check = Callable[[], None]
+"""Called now and then while something takes long; it may raise to break it off."""
+
+
+class Features:
+    """The features of one data set in a run directory.
+
+    Args:
+        run: The run directory.
+        info: The rows.
+        part: Gives the rows of a part by its name.
+
+    Attributes:
+        seconds: Spent on computing features, and on waiting for others who did.
+    """
+
+    def __init__(self, run: Path, info: DataInfo, part: Callable[[str], Rows]) -> None:
+        self._folder = run / layout.FEATURES
+        self._info = info
+        self._part = part
+        self._mapped: dict[Path, np.ndarray] = {}
+        self.seconds = 0.0
+
+    def pooled(self, settings: Settings, rows: Rows, check: Check) -> Rows:
+        """The rows, unchanged, as the head sees them."""
+        return rows.seen_as(self._pooled(settings, rows, None, check))
+
+    def copies(self, settings: Settings, rows: Rows, check: Check) -> list[Rows]:
+        """The rows as the head sees them, in as many randomly changed copies as the settings ask for; at least one."""
+        count = settings.model["augmentation_copies"] if changes(settings.model) else 0
+        if not count:
+            return [self.pooled(settings, rows, check)]
+        return [rows.seen_as(self._pooled(settings, rows, copy, check)) for copy in range(count)]
+
+    def at(self, settings: Settings, cut: Cut, rows: Rows, check: Check) -> Rows:
+        """The rows, unchanged, as they pass a place in the backbone; the cut is one of the shared backbone."""
+
+        def values(rows: Rows) -> np.ndarray:
+            place = self._place(settings, {"cut": cut.before}, f"{rows.part}-map")
+            self._require({"map": place}, rows.count, lambda: self._maps(settings, cut, rows, check), check)
+            return self._read(place)
+
+        return rows.seen_as(self._joined(rows, values))
+
+    def _pooled(self, settings: Settings, rows: Rows, copy: int | None, check: Check) -> np.ndarray:
+        """Both poolings are computed at once: it is the feature map, of which they are made, that takes time."""
+        changed = {} if copy is None else changes(settings.model)
+
+        def values(rows: Rows) -> np.ndarray:
+            name = rows.part if copy is None else f"{rows.part}-{copy}"
+            places = {p: self._place(settings, changed, f"{name}-{p}") for p in POOLING.words}
+            self._require(places, rows.count, lambda: self._vectors(settings, copy, rows, check), check)
+            return self._read(places[settings.model["pooling"]])
+
+        return self._joined(rows, values)
+
+    def _joined(self, rows: Rows, values: Callable[[Rows], np.ndarray]) -> np.ndarray:
+        if rows.part != _JOINED:
+            return values(rows)
+        return np.concatenate([values(self._part(name)) for name in _JOINED.split("+")])
+
+    def _place(self, settings: Settings, what: Mapping[str, Any], name: str) -> Path:
+        model = settings.model
+        key = [loading.digest(model["backbone"], model["weights"]), self._info.to_json(), dict(what)]
+        folder = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+        return self._folder / folder / f"{name}.npy"
+
+    def _vectors(self, settings: Settings, copy: int | None, rows: Rows, check: Check) -> Batches:
+        changing = [] if copy is None else PRETRAINED.augmentation_layers(settings.model, self._info)
+        before, backbone = self._parts(settings, changing)
+        pools = {"average": keras.layers.GlobalAveragePooling2D(), "max": keras.layers.GlobalMaxPooling2D()}
+        _seed(changing, derive(0, "augmented", rows.part, copy))
+
+        def vectors(x: Any) -> dict[str, Any]:
+            found = backbone(connected(before, x), training=False)
+            return {name: pool(found) for name, pool in pools.items()}
+
+        return _through(vectors, rows, check)
+
+    def _maps(self, settings: Settings, cut: Cut, rows: Rows, check: Check) -> Batches:
+        before, backbone = self._parts(settings, [])
+        trunk = keras.Model(backbone.input, cut.tensor)
+        return _through(lambda x: {"map": trunk(connected(before, x), training=False)}, rows, check)
+
+    def _parts(self, settings: Settings, changing: list[Any]) -> tuple[list[Any], keras.Model]:
+        """What comes before the backbone, and the backbone."""
+        *before, backbone = backbone_parts(settings.model, self._info)
+        first = preprocessing_layers(replace(self._info, scale=None), changing, channels=True)
+        return [*first, *before], backbone
+
+    def _require(self, places: Mapping[str, Path], count: int, compute: Callable[[], Batches], check: Check) -> None:
+        """Sees to it that files are there; of several workers that need them one computes, the others wait."""
+        if all(place in self._mapped for place in places.values()):
+            return
+        folder = next(iter(places.values())).parent
+        started = time.perf_counter()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with _locked(folder / "lock", check):
+                if not all(place.exists() for place in places.values()):
+                    _write(places, count, compute())
+        except OSError as error:
+            raise DiskError(f"{folder}: the features cannot be written ({error.strerror or error})") from error
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def _read(self, place: Path) -> np.ndarray:
+        if place not in self._mapped:
+            # Copied on writing, which nobody does: TensorFlow takes over only memory that may be written to.
+            self._mapped[place] = np.load(place, mmap_mode="c", allow_pickle=False)
+        return self._mapped[place]
+
+
+def changes(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The random changes of the training images that a configuration asks for; empty where there are none."""
+    asked = {name: value for name, value in model.items() if name.startswith("augmentation_")}
+    return {name: v for name, v in asked.items() if v not in (0, "none") and name != "augmentation_copies"}
+
+
+def tuned_at(settings: Settings, backbone: keras.Model, rows: int) -> Cut | None:
+    """Where the second phase begins; None: at the rows themselves, because something random happens before.
+
+    Args:
+        settings: A configuration that is fine-tuned.
+        backbone: The shared one.
+        rows: How many there are.
+    """
+    if changes(settings.model):
+        return None
+    return best_cut(backbone, settings.model["fine_tune"], MOST_BYTES // _BYTES // rows)
+
+
+def sizes(settings: Settings, info: DataInfo, train: int, validation: int) -> dict[Any, int]:
+    """Bytes of the features that a configuration needs, by what tells them apart.
+
+    Args:
+        settings: A configuration whose training begins frozen.
+        info: The rows.
+        train: Rows that train.
+        validation: Rows that validate.
+    """
+    model = settings.model
+    backbone = loading.load(model["backbone"], model["weights"], image_size(info))
+    digest, width = loading.digest(model["backbone"], model["weights"]), int(backbone.output_shape[-1])
+    vectors = len(POOLING.words) * _BYTES * width
+    found: dict[Any, int] = {(digest, "validation"): vectors * validation}
+    if changed := tuple(sorted(changes(model).items())):
+        found[digest, changed] = vectors * (train + validation) * int(model["augmentation_copies"])
+    else:
+        found[digest, "train"] = vectors * train
+    cut = tuned_at(settings, backbone, train) if model["fine_tune"] else None
+    return found if cut is None else {**found, (digest, cut.before): _BYTES * cut.values * (train + validation)}
+
+
+def _write(places: Mapping[str, Path], count: int, batches: Batches) -> None:
+    """Writes beside and renames, so that a file that has its name is complete."""
+    beside = {name: place.with_suffix(".part") for name, place in places.items()}
+    arrays: dict[str, np.memmap[Any, Any]] = {}
+    done = 0
+    for batch in batches:
+        for name, values in batch.items():
+            if name not in arrays:
+                shape = (count, *values.shape[1:])
+                arrays[name] = np.lib.format.open_memmap(beside[name], "w+", dtype=values.dtype, shape=shape)
+            arrays[name][done : done + len(values)] = values
+        done += len(next(iter(batch.values())))
+    for name, array in arrays.items():
+        array.flush()
+        os.replace(beside[name], places[name])
+
+
+def _seed(layers: list[Any], seed: int) -> None:
+    states = [v for layer in layers for v in layer.variables if v.path.endswith("seed_generator_state")]
+    for index, state in enumerate(states):
+        state.assign(np.array([derive(seed, "layer", index), 0], dtype=np.uint32))
+
+
+def _through(network: Callable[[Any], dict[str, Any]], rows: Rows, check: Check) -> Batches:
+    """What a network makes of the rows, batch by batch."""
+    signature = [tf.TensorSpec([None, *rows.x.shape[1:]], rows.x.dtype)]
+    run = tf.function(network, jit_compile=False, autograph=False, input_signature=signature)
+    for start in range(0, rows.count, _BATCH):
+        check()
+        yield {name: values.numpy() for name, values in run(rows.x[start : start + _BATCH]).items()}
+
+
+@contextmanager
+def _locked(path: Path, check: Check) -> Iterator[None]:
+    """The kernel's lock on a file: it vanishes with its holder, however that ends."""
+    with open(path, "w") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                check()
+                time.sleep(_TICK)
+        yield

@@ -1,0 +1,98 @@
+"""Parts of a data set by the names that people give them: `Training`, `valid`, `x_val`, `train_images`, `X_train`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from spaces.errors import DataError
+from spaces.printable import printable
+
+PartName = Literal["train", "validation", "test"]
+Role = Literal["x", "y"]
+
+_PARTS: dict[str, PartName] = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("validation", "validate", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
+_ROLES: dict[str, Role] = {
+    **dict.fromkeys(("x", "data", "features", "image", "images", "input", "inputs", "rows", "samples"), "x"),
+    **dict.fromkeys(("y", "label", "labels", "target", "targets"), "y"),
+}
+# What people add to a folder's name without meaning anything by it.
+_FILLERS = frozenset(("data", "dataset", "folder", "image", "images", "imgs", "part", "photos", "set", "split"))
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def folder_part(name: str) -> PartName | None:
+    """The part that a folder's name stands for: `Training`, `valid`, `test_set`, `TRAIN`; None for any other name."""
+    words = [word for word in _words(name) if word not in _FILLERS]
+    return _PARTS.get(words[0]) if len(words) == 1 else None
+
+
+def arrays(names: Iterable[str], where: str) -> tuple[dict[PartName, dict[Role, str]], list[str]]:
+    """Which array is which, by its name.
+
+    Args:
+        names: such as `x_train`, `X_val`, `testY`, `train_images`, `train_labels`; or `x` and `y`, training rows then.
+        where: their origin, for error messages.
+
+    Returns:
+        (names by part and role, names that mean none of these). Every part there has both its arrays.
+
+    Raises:
+        DataError: two names mean the same, one of a pair is missing, or there is no training part.
+    """
+    found: dict[PartName, dict[Role, str]] = {}
+    others: list[str] = []
+    plain: dict[Role, str] = {}
+    for name in names:
+        meant = _meaning(name)
+        if meant is None:
+            others.append(name)
+            continue
+        part, role = meant
+        pair = plain if part is None else found.setdefault(part, {})
+        if role in pair:
+            raise DataError(f"{where}: {_quoted(pair[role])} and {_quoted(name)} are two names for the same array")
+        pair[role] = name
+    named = "train" in found
+    if not named:
+        found["train"] = plain
+    else:
+        others += plain.values()
+    if lacking := [role for role in ("x", "y") if role not in found["train"]]:
+        seen = sorted(name for pair in (*found.values(), plain) for name in pair.values())
+        listed = ", ".join(map(printable, sorted({*others, *seen})[:20])) or "nothing"
+        raise DataError(
+            f"{where}: array '{lacking[0]}{'_train' if named else ''}' is missing; expected x_train and y_train (with "
+            f"x_val and y_val, x_test and y_test), or x and y; found {listed}"
+        )
+    for part, pair in found.items():
+        if len(pair) == 1:
+            (alone,) = pair.values()
+            raise DataError(f"{where}: {_quoted(alone)} comes alone; a {part} part has rows and labels")
+    return found, others
+
+
+def _meaning(name: str) -> tuple[PartName | None, Role] | None:
+    words = _words(name)
+    if len(words) == 1 and words[0][:1] in _ROLES and words[0][1:] in _PARTS:  # xtrain
+        return _PARTS[words[0][1:]], _ROLES[words[0][0]]
+    parts = [_PARTS[word] for word in words if word in _PARTS]
+    roles = [_ROLES[word] for word in words if word in _ROLES]
+    if len(parts) + len(roles) != len(words) or len(parts) > 1 or len(roles) > 1:
+        return None
+    if not roles and not parts:
+        return None
+    return (parts[0] if parts else None), (roles[0] if roles else "x")
+
+
+def _quoted(name: str) -> str:
+    return repr(printable(name))

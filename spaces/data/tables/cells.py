@@ -1,0 +1,212 @@
+"""The cells of a table file, each column as numbers, booleans, moments or text, and where each row stands."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spaces.data.memory import check_size
+from spaces.data.tables.dialect import Dialect, find_dialect, line_of
+from spaces.errors import DataError
+from spaces.files import check_file
+from spaces.printable import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARQUET = (".parquet", ".pq")
+_DECIMAL_COMMAS = (";", "\t", "|")
+_CELL_BYTES = 16
+_TEXT_BYTES = 64
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table as it was read.
+
+    Attributes:
+        frame: one column per named column of the file: numbers (NaN where empty), booleans, moments, or text ("" where
+            empty).
+        path: the file.
+        dialect: how a text file writes it; None for other files.
+        notes: what was left out or guessed.
+    """
+
+    frame: pd.DataFrame
+    path: Path
+    dialect: Dialect | None
+    notes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, in their order."""
+        return tuple(str(name) for name in self.frame.columns)
+
+    @property
+    def prefers_commas(self) -> bool:
+        """Whether a comma in a number is rather a decimal sign: where commas do not separate cells."""
+        return self.dialect is not None and self.dialect.separator in _DECIMAL_COMMAS
+
+    def place(self, row: int) -> str:
+        """`line 22`, or where a file has no lines `row 20`, of a row that counts from 0."""
+        if self.dialect is None:
+            return f"row {row}"
+        return f"line {line_of(self.path, self.dialect, row)}"
+
+
+def read_cells(
+    path: Path,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    header: bool = True,
+    texts: bool | Sequence[str] = False,
+) -> Cells:
+    """All cells of a CSV or Parquet file.
+
+    Args:
+        path: the file; one whose name ends in `.parquet` is read as such.
+        separator: what stands between cells of a text file; None: found.
+        encoding: of a text file; None: found.
+        header: whether the first line must name the columns; otherwise it may.
+        texts: whether all cells are text even where they look like numbers, or the columns where they are.
+
+    Raises:
+        DataError: the file is missing, empty, no table, or names a column twice.
+    """
+    check_file(path)
+    try:
+        if path.suffix.lower() in PARQUET:
+            return _named(_read_parquet(path), path, None, ())
+        dialect = find_dialect(path, separator, encoding)
+        if dialect.header is None and header:
+            raise DataError(f"{path}: the first line holds numbers; it must name the columns")
+        frame = _read_csv(path, dialect, texts)
+        return _named(frame, path, dialect, dialect.guesses)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _read_csv(path: Path, dialect: Dialect, texts: bool | Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    header = dialect.header
+    width = max(dialect.width, len(header or ()))
+    all_text = texts is True or dialect.separator in _DECIMAL_COMMAS  # 1.133 may be a thousand there
+    wanted = () if isinstance(texts, bool) else [i for i, name in enumerate(header or ()) if name in texts]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path,
+                sep=dialect.separator,
+                header=None if header is None else 0,
+                names=list(range(width)),
+                index_col=False,
+                dtype="str" if all_text else dict.fromkeys(wanted, "str"),
+                encoding=dialect.encoding,
+                skiprows=dialect.skipped,
+                skipinitialspace=True,
+                keep_default_na=False,
+                na_values=[""],
+                low_memory=False,  # otherwise the type of a column may change between pieces of the file
+                compression=None,
+            )
+    except pd.errors.ParserWarning as error:
+        raise DataError(f"{path}: its lines have more cells than the first line has names") from error
+    except ValueError as error:  # pandas' errors for empty files and uneven lines are ValueErrors too
+        raise DataError(f"{path}: no readable table ({str(error).strip()})") from error
+    names = list(header) if header is not None else [str(i) for i in range(width)]
+    frame.columns = pd.Index([*names, *[""] * (width - len(names))])
+    return _without_gaps(frame)
+
+
+def _without_gaps(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with "" for the empty cells of text."""
+    import pandas as pd
+
+    columns = []
+    for position in range(frame.shape[1]):
+        column = frame.iloc[:, position]
+        if not pd.api.types.is_numeric_dtype(column.dtype):
+            empty = column.isna()
+            column = column.astype(object).where(~empty, "").map(str).astype(object)
+            if bool(empty.all()):
+                column = pd.Series([""] * len(column), dtype=object)
+        columns.append(column.reset_index(drop=True))
+    made = pd.concat(columns, axis=1) if columns else frame
+    made.columns = frame.columns
+    return made
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        import pyarrow as pa
+        from pyarrow import compute, parquet
+    except ImportError as error:
+        raise DataError(
+            f'{path}: reading Parquet needs pyarrow; install it with pip install "keras-nightshift[parquet]"'
+        ) from error
+    try:
+        described = parquet.read_metadata(path)
+        check_size(described.num_rows * max(1, described.num_columns) * _CELL_BYTES, str(path))
+        table = parquet.ParquetFile(path).read()
+        check_size(table.nbytes, str(path))
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: no readable Parquet table ({str(error).strip()})") from error
+    types, columns = pa.types, []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        kind = field.type
+        if types.is_dictionary(kind):
+            column, kind = compute.cast(column, kind.value_type), kind.value_type
+        if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+            values: Any = compute.cast(column, pa.float64(), safe=False).to_numpy()
+        elif types.is_boolean(kind) and not column.null_count:
+            values = column.to_numpy().astype(bool)
+        elif types.is_date(kind) or types.is_timestamp(kind):
+            values = compute.cast(column, pa.timestamp("us", getattr(kind, "tz", None)), safe=False).to_numpy()
+            values = values.astype("datetime64[us]")
+        elif types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind):
+            values = ["" if value is None else str(value) for value in column.to_pylist()]
+        else:
+            raise DataError(f"{path}: column {printable(field.name)!r} holds values of type {kind}, which is not read")
+        columns.append(pd.Series(values, dtype=object if isinstance(values, list) else None))
+    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
+    frame.columns = pd.Index([printable(field.name) for field in table.schema])
+    return frame
+
+
+def _named(frame: pd.DataFrame, path: Path, dialect: Dialect | None, notes: tuple[str, ...]) -> Cells:
+    """The columns under their names; columns without a name and without a cell are left out."""
+    import pandas as pd
+
+    if not len(frame):
+        raise DataError(f"{path}: holds no rows")
+    names = [str(name) for name in frame.columns]
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        where = [position + 1 for position, name in enumerate(names) if name == twice[0]]
+        raise DataError(
+            f"{path}: the name {twice[0]!r} stands above {len(where)} columns ({', '.join(map(str, where))}); "
+            "every column needs a name of its own"
+        )
+    empty = [position for position, name in enumerate(names) if not name and _is_empty(frame.iloc[:, position])]
+    if empty:
+        notes = (*notes, f"{len(empty)} column{'s' * (len(empty) > 1)} without a name and without a cell left out")
+    extra = dialect is not None and dialect.header is not None and len(dialect.header) < len(names)
+    if extra and len(names) - 1 not in empty:
+        raise DataError(f"{path}: its lines have more cells than the first line has names")
+    kept = [position for position in range(len(names)) if position not in empty]
+    frame = frame.iloc[:, kept]
+    frame.columns = pd.Index([names[position] or f"Unnamed: {position}" for position in kept])
+    return Cells(frame, path, dialect, notes)
+
+
+def _is_empty(column: pd.Series[Any]) -> bool:
+    return bool((column.isna() | (column.astype(str).str.strip() == "")).all())

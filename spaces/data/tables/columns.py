@@ -1,0 +1,52 @@
+"""What a table was understood as: which column is what, before anything is learnt from rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Kind = Literal["number", "boolean", "category", "text", "date"]
+KINDS: tuple[Kind, ...] = ("number", "boolean", "category", "text", "date")
+
+
+@dataclass(frozen=True)
+class Column:
+    """An input column.
+
+    Attributes:
+        name: as the file has it.
+        kind: what its cells are.
+        form: decimal sign of numbers, format of dates; "" otherwise.
+        values: of a category or text column all different cells, sorted; of a boolean one the words for 0 and 1. The
+            rows hold their numbers. Of numbers the unit that stands behind them, if one does.
+        missing: cells that give nothing.
+        notes: what is a guess, or worth knowing.
+    """
+
+    name: str
+    kind: Kind
+    form: str = ""
+    values: tuple[str, ...] = ()
+    missing: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """What all columns are.
+
+    Attributes:
+        columns: the inputs, in the order of the rows' values.
+        targets: names of the columns to predict.
+        dropped: columns that are left out, each with the reason.
+        notes: what holds for the whole file.
+    """
+
+    columns: tuple[Column, ...]
+    targets: tuple[str, ...]
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

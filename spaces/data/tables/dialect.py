@@ -1,0 +1,194 @@
+"""How a text file writes its table: encoding, separator, header; and where a row of it stands."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spaces.data.memory import check_size
+from spaces.data.tables.numbers import parse
+from spaces.errors import DataError
+from spaces.printable import printable
+
+SEPARATORS = (",", ";", "\t", "|")
+_LONGEST_LINE = 2**20
+_MOST_COLUMNS = 50_000
+_CELL_BYTES = 16  # of a number, once as it is parsed and once in its column
+_SAMPLE = 50
+_GZIP_MAGIC = b"\x1f\x8b"
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_HINT = re.compile(r"sep=(.)\s*")
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the cells of a text file are written.
+
+    Attributes:
+        encoding: Python name of the encoding.
+        separator: what stands between two cells.
+        header: cells of the first line, if they are names; None where they are numbers.
+        width: cells of the widest of the first lines.
+        skipped: lines before the first one that counts.
+        guesses: what the file does not say for certain, and how to say otherwise.
+    """
+
+    encoding: str
+    separator: str
+    header: tuple[str, ...] | None
+    width: int
+    skipped: int = 0
+    guesses: tuple[str, ...] = ()
+
+
+def find_dialect(path: Path, separator: str | None = None, encoding: str | None = None) -> Dialect:
+    """Looks at a file's bytes and at its first lines.
+
+    Args:
+        path: an existing file.
+        separator: what stands between cells, where it is given.
+        encoding: the same for the encoding.
+
+    Raises:
+        DataError: compressed, binary, not in the given encoding, lines without end, or more than memory holds.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        first = stream.read(4096)
+    if first.startswith(_GZIP_MAGIC):
+        raise DataError(f"{path}: is compressed; unpack it first")
+    check_size(path.stat().st_size, str(path))
+    guesses = []
+    if encoding is None:
+        encoding, guess = _find_encoding(path, first)
+        guesses += [guess] if guess else []
+    _check_lines(path, encoding)
+    with path.open(encoding=encoding, newline="") as text:
+        hint = _HINT.fullmatch(text.readline(16))
+    skipped = 1 if hint else 0
+    separator = separator or (hint[1] if hint else None)
+    samples = {mark: _sample(path, encoding, mark, skipped) for mark in ((separator,) if separator else SEPARATORS)}
+    found = max(samples, key=lambda mark: _regularity(samples[mark]))
+    rows = samples[found]
+    if rows and len(rows[0]) > _MOST_COLUMNS:
+        raise DataError(f"{path}: has more than {_MOST_COLUMNS:,} columns")
+    first_row = rows[0] if rows else []
+    bare = bool(first_row) and all(_is_number(cell) for cell in first_row)
+    header = None if bare else tuple(printable(cell.strip()) for cell in first_row)
+    width = max((len(row) for row in rows[:2]), default=0)
+    return Dialect(encoding, found, header, width, skipped, tuple(guesses))
+
+
+def line_of(path: Path, dialect: Dialect, row: int) -> int:
+    """Line of the file, from 1, in which a row of the table begins; rows count from 0, below the header."""
+    wanted = row + (dialect.header is not None)
+    last = dialect.skipped
+    for record, end in _records(path, dialect.encoding, dialect.separator, dialect.skipped):
+        if record:
+            if not wanted:
+                return last + 1
+            wanted -= 1
+        last = end
+    return last
+
+
+def _records(path: Path, encoding: str, separator: str, skipped: int) -> Iterator[tuple[list[str], int]]:
+    """The records of a file, blank ones too, each with the number of its last line."""
+    with path.open(encoding=encoding, newline="") as text:
+        for _ in range(skipped):
+            text.readline()
+        reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
+        for record in reader:
+            yield record, reader.line_num + skipped
+
+
+def _sample(path: Path, encoding: str, separator: str, skipped: int) -> list[list[str]]:
+    try:
+        records = (record for record, _ in _records(path, encoding, separator, skipped))
+        return list(itertools.islice((record for record in records if any(record)), _SAMPLE))
+    except csv.Error:  # a cell without end, because of a quote that nothing closes
+        return []
+
+
+def _regularity(rows: list[list[str]]) -> tuple[Any, ...]:
+    """Larger for a separator that splits all lines alike, and into more cells."""
+    if not rows or len(rows[0]) < 2:
+        return (0, 0, 0)
+    sizes = [len(row) for row in rows]
+    common = max(set(sizes), key=sizes.count)
+    numbers = sum(_is_number(cell) for row in rows[1:] for cell in row)
+    return (1 + (sizes.count(common) / len(sizes) > 0.9 and common > 1), common if common > 1 else 0, numbers)
+
+
+def _find_encoding(path: Path, first: bytes) -> tuple[str, str | None]:
+    """The encoding, and the sentence that it is a guess."""
+    for mark, name in _MARKS:
+        if first.startswith(mark):
+            return name, None
+    if first.count(0) > len(first) // 3:
+        name = "utf-16-le" if first[1:2] == b"\0" else "utf-16-be"
+        return name, f"read as {name}; `encoding:` beside the file says otherwise"
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as stream:
+        try:
+            while block := stream.read(_LONGEST_LINE):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            stream.seek(0)
+            if _NO_TEXT.search(stream.read(_LONGEST_LINE).decode("latin-1")):
+                raise DataError(f"{path}: is not text ({error.reason} for UTF-8 at byte {error.start})") from error
+            return _western(path), "is not UTF-8, read as Latin-1; `encoding:` beside the file says otherwise"
+    return "utf-8", None
+
+
+def _western(path: Path) -> str:
+    """Windows' version of Latin-1, which has the euro sign, unless the file uses bytes that it leaves open."""
+    with path.open("rb") as stream:
+        while block := stream.read(_LONGEST_LINE):
+            if any(byte in block for byte in (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")):
+                return "latin-1"
+    return "cp1252"
+
+
+def _check_lines(path: Path, encoding: str) -> None:
+    """Refuses lines and tables that reading would need far more memory for than the file has bytes."""
+    number, length, separators = 1, 0, 0
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as stream:
+        while True:
+            read = stream.read(_LONGEST_LINE)
+            try:
+                block = decoder.decode(read, final=not read)
+            except UnicodeDecodeError as error:
+                raise DataError(f"{path}: is not text in {encoding} ({error.reason} at byte {error.start})") from error
+            separators += sum(block.count(separator) for separator in SEPARATORS)
+            pieces = block.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            for piece in pieces[:-1]:
+                if length + len(piece) > _LONGEST_LINE:
+                    break
+                number, length = number + 1, 0
+            else:
+                piece = pieces[-1]
+            length += len(piece)
+            if length > _LONGEST_LINE:
+                raise DataError(f"{path}: line {number} is longer than {_LONGEST_LINE // 2**20} MiB")
+            if not read:
+                break
+    check_size((separators + number) * _CELL_BYTES, str(path))
+
+
+def _is_number(cell: str) -> bool:
+    return any(c.isdigit() for c in cell) and not parse([cell], None).misfits[0]

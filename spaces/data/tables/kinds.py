@@ -1,0 +1,252 @@
+"""Finds out what the cells of a column are. What is nearly all numbers or dates is never taken for words in silence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spaces.data.tables import dates, numbers
+from spaces.data.tables.cells import Cells
+from spaces.data.tables.columns import Array, Column, Kind
+from spaces.errors import DataError
+from spaces.printable import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NEARLY_ALL = 0.8
+_MANY = 0.3
+_MANY_NUMBERS = 10
+_FEW_WORDS = 20
+_WORDS_OF_TEXT = 3
+_NO_CATEGORY = frozenset(("", "?", "-", "--", "–", "—"))
+_BOOLEANS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"), ("nein", "ja"), ("non", "oui"))
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the columns of one table.
+
+    Attributes:
+        cells: the table.
+        decimal: the decimal sign where it is given.
+        otherwise: the decimal sign of numbers that can be read either way.
+    """
+
+    cells: Cells
+    decimal: numbers.Decimal | None
+    otherwise: numbers.Decimal
+
+    def understand(self, name: str, wanted: Kind | None) -> tuple[Column, Array]:
+        """A column and its values: numbers, days, or the numbers of its words; NaN where nothing is given.
+
+        Args:
+            name: of the column.
+            wanted: what the user says that it is.
+
+        Raises:
+            DataError: its cells are neither one thing nor the other, or not what is wanted.
+        """
+        series = self.cells.frame[name]
+        if series.dtype == bool and wanted in (None, "boolean", "number"):
+            return Column(name, "boolean", values=("False", "True")), series.to_numpy(dtype=np.float64)
+        if series.dtype.kind == "M" and wanted in (None, "date"):
+            return self._moments(name, series)
+        if series.dtype.kind in "iuf" and wanted in (None, "number"):
+            return self._plain_numbers(name, series.to_numpy(dtype=np.float64))
+        codes, words = factorized(as_words(series))
+        counts = np.bincount(codes, minlength=len(words))
+        if wanted is None:
+            wanted = self._kind(name, words, counts, codes)
+        column, values = self._read(name, wanted, words, counts, codes)
+        return column, values[codes]
+
+    def _kind(self, name: str, words: list[str], counts: Array, codes: Array) -> Kind:
+        given = np.array([not numbers.is_missing(word) for word in words], dtype=bool)
+        if not given.any():
+            return "category"
+        if _boolean_words([word for word, here in zip(words, given, strict=True) if here]) is not None:
+            return "boolean"
+        read = numbers.parse(words, self.decimal, self.otherwise, counts)
+        fitting = given & ~read.misfits
+        if fitting.sum() == given.sum():
+            return "number"
+        # Written in two ways, all may be numbers though no way reads them all.
+        other = numbers.parse(words, "," if read.decimal == "." else ".")
+        either = fitting | (given & ~other.misfits)
+        share = counts[either].sum() / counts[given].sum()
+        if share >= _NEARLY_ALL or (share >= _MANY and either.sum() > _MANY_NUMBERS):
+            self._refuse(name, "numbers", "number", words, counts, codes, read.misfits & given)
+        wanted = [word for word, here in zip(words, given, strict=True) if here]
+        form, unread, _ = dates.find_format(wanted, day_first=self.otherwise == ",")
+        if form is not None:
+            if not unread:
+                return "date"
+            if unread <= (1 - _NEARLY_ALL) * len(wanted):
+                unknown = given & ~np.isfinite(dates.days(words, form))
+                self._refuse(name, "dates", "date", words, counts, codes, unknown)
+        distinct, many = len(wanted), counts[given].sum() / 2
+        long = sum(len(word.split()) for word in wanted) >= _WORDS_OF_TEXT * distinct
+        return "text" if distinct > max(_FEW_WORDS, many) and long else "category"
+
+    def _refuse(
+        self, name: str, what: str, kind: str, words: list[str], counts: Array, codes: Array, misfits: Array
+    ) -> None:
+        row = int(np.argmax(misfits[codes]))
+        others = Counter({words[i]: int(counts[i]) for i in np.flatnonzero(misfits)})
+        shown = ", ".join(f"{count} {printable(word)[:40]!r}" for word, count in others.most_common(3))
+        fitting = int(counts.sum()) - int(counts[misfits].sum())
+        raise DataError(
+            f"{self.cells.path}: column {name!r} holds {fitting} {what} or empty cells and "
+            f"{sum(others.values())} cells that are none ({shown}), the first in {self.cells.place(row)}; "
+            f"correct them, or say what the column is: "
+            f"data.columns: {{{name}: {kind}}} takes them as missing, {{{name}: category}} takes all cells as words"
+        )
+
+    def _read(self, name: str, kind: Kind, words: list[str], counts: Array, codes: Array) -> tuple[Column, Array]:
+        if kind == "number":
+            return self._numbers(name, words, counts, codes)
+        if kind == "date":
+            return self._dates(name, words, counts)
+        if kind == "boolean":
+            known = _boolean_words([word for word in words if not numbers.is_missing(word)])
+            if known is None:
+                raise DataError(f"{self.cells.path}: column {name!r} is no boolean: it holds {_some(words)}")
+            values = boolean_values(words, known)
+            return Column(name, kind, values=known, missing=_missing(values, counts)), values
+        return _words(name, kind, words, counts, codes)
+
+    def _plain_numbers(self, name: str, values: Array) -> tuple[Column, Array]:
+        self._check_range(name, values)
+        column = Column(name, "number", ".", missing=int(np.isnan(values).sum()), notes=_about(name, values))
+        return column, values
+
+    def _numbers(self, name: str, words: list[str], counts: Array, codes: Array) -> tuple[Column, Array]:
+        read = numbers.parse(words, self.decimal, self.otherwise, counts)
+        self._check_range(name, read.values[codes])
+        notes = list(_about(name, read.values[codes]))
+        if read.unsure:
+            other = "," if read.decimal == "." else "."
+            notes.append(
+                f"decimal sign {read.decimal!r} is a guess; `decimal: {other!r}` beside the file says otherwise"
+            )
+        if misfits := int(counts[read.misfits].sum()):
+            notes.append(f"{misfits} cells that are no numbers taken as missing")
+        if read.sign:
+            notes.append(f"in {read.sign}")
+        unit = (read.sign,) if read.sign.isalpha() else ()
+        return Column(name, "number", read.decimal, unit, _missing(read.values, counts), tuple(notes)), read.values
+
+    def _dates(self, name: str, words: list[str], counts: Array) -> tuple[Column, Array]:
+        given = [word for word in words if not numbers.is_missing(word)]
+        form, unread, unsure = dates.find_format(given, day_first=self.otherwise == ",", numbers=True)
+        if form is None:
+            raise DataError(f"{self.cells.path}: column {name!r} holds no dates that can be read: {_some(given)}")
+        values, notes = dates.days(words, form), []
+        if unsure:
+            notes.append(f"read as {form}, which is a guess: no cell tells the day from the month")
+        if unread:
+            notes.append(f"{unread} cells that are no dates taken as missing")
+        return Column(name, "date", form, (), _missing(values, counts), tuple(notes)), values
+
+    def _moments(self, name: str, series: pd.Series[Any]) -> tuple[Column, Array]:
+        values = moments_in_days(series)
+        return Column(name, "date", dates.ISO, (), int(np.isnan(values).sum())), values
+
+    def _check_range(self, name: str, values: Array) -> None:
+        wrong = np.isinf(values) | (np.abs(values) > _LARGEST)
+        if wrong.any():
+            place = self.cells.place(int(np.argmax(wrong)))
+            raise DataError(
+                f"{self.cells.path}: {place}, column {name!r} holds infinity, or a number too large for float32"
+            )
+
+
+def moments_in_days(series: pd.Series[Any]) -> Array:
+    """Days since the beginning of 1970 of a column of moments; NaN where there is none."""
+    moments = series.to_numpy(dtype="datetime64[us]")
+    return np.where(np.isnat(moments), np.nan, moments.astype("int64") / 86_400e6)
+
+
+def boolean_values(words: list[str], known: tuple[str, ...]) -> Array:
+    """0 or 1 for the two words of a boolean column, and for the words of other booleans; NaN for any other cell."""
+    meant = {word: float(value) for pair in _BOOLEANS for value, word in enumerate(pair)}
+    meant |= {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0}
+    meant |= {word.lower(): float(value) for value, word in enumerate(known)}
+    return np.array([meant.get(word.strip().lower(), np.nan) for word in words])
+
+
+def is_no_category(word: str) -> bool:
+    """Whether a cell of a category column gives nothing; `NA` and `None` are words there."""
+    return word.strip() in _NO_CATEGORY
+
+
+def _boolean_words(words: list[str]) -> tuple[str, str] | None:
+    """The words for 0 and 1, as they are written, if these are exactly two of a kind."""
+    found = {word.strip().lower(): word.strip() for word in words}
+    pair = next((pair for pair in _BOOLEANS if set(found) == set(pair)), None)
+    return None if pair is None else (found[pair[0]], found[pair[1]])
+
+
+def _words(name: str, kind: Kind, words: list[str], counts: Array, codes: Array) -> tuple[Column, Array]:
+    stripped = [printable(word.strip()) for word in words]
+    given = {word for word in stripped if not is_no_category(word)}
+    if len(given) > _FEW_WORDS:
+        # One of many names, `NA` is the mark of whoever wrote the file that there is none.
+        given = {word for word in given if not numbers.is_missing(word)}
+    values = tuple(sorted(given))
+    number = {word: float(index) for index, word in enumerate(values)}
+    coded = np.array([number.get(word, np.nan) for word in stripped])
+    notes = []
+    if len(values) == 1:
+        notes.append("constant: nothing can be learnt from it; `drop` leaves it out")
+    elif len(values) == counts.sum() and len(values) >= _FEW_WORDS and kind == "category":
+        notes.append("looks like an identifier: every row has another value; `drop` leaves it out")
+    return Column(name, kind, "", values, _missing(coded, counts), tuple(notes)), coded
+
+
+def _about(name: str, values: Array) -> tuple[str, ...]:
+    given = values[~np.isnan(values)]
+    if not len(given) or (given == given[0]).all():
+        return ("constant: nothing can be learnt from it; `drop` leaves it out",)
+    whole = len(given) >= _FEW_WORDS and len(given) == len(values) and bool((given == np.floor(given)).all())
+    if whole and len(np.unique(given)) == len(given):
+        steps = np.diff(np.sort(given))
+        last = name.lower().replace("-", "_").split("_")[-1].split(" ")[-1]
+        if (steps == 1).all() or last in ("id", "key", "uuid", "nr", "index"):
+            return ("looks like an identifier: every row has another value; `drop` leaves it out",)
+    return ()
+
+
+def as_words(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Any column as the words that a text file would have."""
+    if series.dtype.kind in "iuf":
+        return series.map(_as_written)
+    return series.astype(str)
+
+
+def factorized(series: pd.Series[Any]) -> tuple[Array, list[str]]:
+    """For each row the number of its word, and the words."""
+    import pandas as pd
+
+    codes, words = pd.factorize(series)
+    return np.asarray(codes), [str(word) for word in words]
+
+
+def _as_written(value: float) -> str:
+    if np.isnan(value):
+        return ""
+    return str(int(value)) if float(value).is_integer() else repr(value)
+
+
+def _missing(values: Array, counts: Array) -> int:
+    return int(counts[np.isnan(values)].sum())
+
+
+def _some(words: list[str]) -> str:
+    shown = ", ".join(repr(printable(word)[:40]) for word in words[:5])
+    return f"{shown}{', …' if len(words) > 5 else ''}"

@@ -1,0 +1,203 @@
+"""A table file as a data set: which column is the target, and what the others are."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from spaces.data.source import Part, RawData
+from spaces.data.tables import numbers
+from spaces.data.tables.cells import Cells, read_cells
+from spaces.data.tables.columns import KINDS, Array, Table
+from spaces.data.tables.encoding import ColumnEncoding
+from spaces.data.tables.kinds import Reader, as_words, factorized
+from spaces.data.tables.rows import read_known
+from spaces.data.types import Task
+from spaces.errors import DataError
+from spaces.printable import printable
+
+_WHOLE = re.compile(r"[+-]?\d{1,15}")
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What the space file says about a table.
+
+    Attributes:
+        target: the column to predict; None: that of `columns`, or else the last one.
+        columns: what columns are: one of `KINDS`, `target` or `drop`.
+        separator: between the cells of a text file; None: found.
+        encoding: of a text file; None: found.
+        decimal: sign of decimals; None: found.
+        groups: columns whose rows of equal cells belong together; they are no inputs unless `columns` names their kind.
+        times: columns of times that divide the rows.
+    """
+
+    target: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    separator: str | None = None
+    encoding: str | None = None
+    decimal: numbers.Decimal | None = None
+    groups: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+
+
+def load_table(
+    path: Path,
+    options: TableOptions,
+    task: Task = "classification",
+    known: Sequence[ColumnEncoding] = (),
+) -> RawData:
+    """The data set in a CSV or Parquet file, its rows not yet encoded.
+
+    Args:
+        path: a text table with a header line, or a Parquet file.
+        options: what the space file says about it.
+        task: whether targets are numbers or classes.
+        known: the input columns, where it was found out before what they are.
+
+    Raises:
+        DataError: the file is missing or no such table, a column is not what it should be, or a row has no target.
+    """
+    texts = [name for name, kind in options.columns.items() if kind in ("category", "text", "date")]
+    texts += [column.name for column in known if column.kind in ("category", "text", "date")]
+    cells = read_cells(path, separator=options.separator, encoding=options.encoding, texts=texts)
+    names = cells.names
+    if len(names) < 2:
+        raise DataError(f"{path}: has one column only ({names[0]!r}); inputs and a target are needed")
+    for name in (*options.columns, *options.groups, *options.times, *([options.target] if options.target else [])):
+        if name not in names:
+            raise DataError(f"{path}: has no column {name!r}{_suggestion(name, names)}")
+    dropped = {name: "as asked" for name, kind in options.columns.items() if kind == "drop"}
+    dropped |= {name: "says which rows belong together" for name in options.groups if name not in options.columns}
+    targets = _targets(options, [name for name in names if name not in dropped])
+    reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells))
+    columns, values = [], []
+    for encoding in known:
+        column, read = read_known(cells, encoding)
+        columns.append(column)
+        values.append(read)
+    for name in names if not known else ():
+        if name in dropped or name in targets:
+            continue
+        wanted = next((kind for kind in KINDS if kind == options.columns.get(name)), None)
+        column, read = reader.understand(name, wanted)
+        if np.isnan(read).all() and not column.values:
+            dropped[name] = "no cell gives anything"
+            continue
+        columns.append(column)
+        values.append(read)
+    if not columns:
+        raise DataError(f"{path}: no column is left as an input")
+    labels = _labels(reader, targets, task)
+    quoted = ", ".join(repr(name) for name in targets)
+    origin = f"{path} (target column{'s' * (len(targets) > 1)} {quoted})"
+    table = Table(tuple(columns), targets, dropped, cells.notes)
+    part = Part(np.stack(values, axis=1), labels, str(path))
+    return RawData(path.stem, origin, part, table=table, keys=_keys(reader, options))
+
+
+def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
+    """For each row the number of its group, or its time, by column."""
+    cells = reader.cells
+    found = {name: factorized(as_words(cells.frame[name]))[0] for name in options.groups}
+    for name in options.times:
+        column, values = reader.understand(name, None)
+        if column.kind not in ("number", "date"):
+            raise DataError(f"{cells.path}: column {name!r} holds no times that could be ordered")
+        if (empty := np.isnan(values)).any():
+            place = cells.place(int(np.argmax(empty)))
+            raise DataError(f"{cells.path}: column {name!r} divides the rows, but is empty in {place}")
+        found[name] = values
+    return found
+
+
+def _targets(options: TableOptions, names: Sequence[str]) -> tuple[str, ...]:
+    named = [name for name, kind in options.columns.items() if kind == "target"]
+    if options.target is not None and options.target not in named:
+        named.append(options.target)
+    return tuple(named) or (names[-1],)
+
+
+def _otherwise(cells: Cells) -> numbers.Decimal:
+    """The decimal sign that the cells of the whole file speak for."""
+    found = {".": 0, ",": 0}
+    for name in cells.names:
+        series = cells.frame[name]
+        if series.dtype == object:
+            for decimal, count in numbers.votes(map(str, series.unique()[:1000])).items():
+                found[decimal] += count
+    if found["."] == found[","]:
+        return "," if cells.prefers_commas else "."
+    return "," if found[","] > found["."] else "."
+
+
+def _labels(reader: Reader, targets: Sequence[str], task: Task) -> Array:
+    labels = [_label_column(reader, name, task) for name in targets]
+    if len(labels) == 1:
+        return labels[0]
+    if task == "classification":
+        raise DataError(
+            f"{reader.cells.path}: several target columns ({', '.join(map(repr, targets))}) are for regression only; "
+            "set training.loss, such as loss: mse"
+        )
+    return np.stack(labels, axis=1)
+
+
+def _label_column(reader: Reader, name: str, task: Task) -> Array:
+    cells, series = reader.cells, reader.cells.frame[name]
+    where = f"{cells.path}: target column {name!r}"
+    if series.dtype == bool and task == "classification":
+        return np.array(series.astype(str), dtype=np.str_)
+    if series.dtype.kind in "iufb":
+        numeric = series.to_numpy()
+        _require_all(np.isnan(numeric.astype(np.float64)), where, cells)
+        return np.asarray(numeric, dtype=np.float64 if task == "regression" else None)
+    if series.dtype.kind == "M":
+        raise DataError(f"{where} holds moments; classes or numbers are expected")
+    words = [str(cell).strip() for cell in series]
+    unique = sorted(set(words))
+    read = numbers.parse(unique, reader.decimal, reader.otherwise)
+    fits = {
+        word: not misfit and not numbers.is_missing(word) for word, misfit in zip(unique, read.misfits, strict=True)
+    }
+    fitting = np.array([fits[word] for word in words])
+    if task == "regression" or fitting.all():
+        if not fitting.all():
+            row = int(np.argmin(fitting))
+            raise DataError(
+                f"{where} holds {int(fitting.sum())} numbers and {int((~fitting).sum())} cells that are none, the "
+                f"first in {cells.place(row)} ({printable(words[row])[:40]!r}); regression needs a number in every row"
+            )
+        if task == "regression" or not read.sign:
+            value = dict(zip(unique, read.values.tolist(), strict=True))
+            values = np.array([value[word] for word in words])
+            return values.astype(np.int64) if all(_WHOLE.fullmatch(word) for word in unique) else values
+    _require_all(np.array([not word for word in words]), where, cells)
+    gaps = all(fits[word] or numbers.is_missing(word) for word in unique)
+    if fitting.any() and (gaps or (fitting.mean() >= 0.8 and sum(fits.values()) > 10)):
+        row = int(np.argmin(fitting))
+        raise DataError(
+            f"{where} holds {int(fitting.sum())} numbers and {int((~fitting).sum())} cells that are none, the first in "
+            f"{cells.place(row)} ({printable(words[row])[:40]!r}); correct them"
+        )
+    return np.array([printable(word) for word in words], dtype=np.str_)
+
+
+def _require_all(empty: Array, where: str, cells: Cells) -> None:
+    if empty.any():
+        place = cells.place(int(np.argmax(empty)))
+        raise DataError(f"{where} is empty in {int(empty.sum())} rows, the first in {place}; fill or remove these rows")
+
+
+def _suggestion(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    shown = ", ".join(known[:20])
+    return f"; its columns are {shown}{', …' if len(known) > 20 else ''}"

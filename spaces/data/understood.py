@@ -1,0 +1,113 @@
+"""What loaded data were understood as, in plain data: for `check`, the store of a run, and the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from spaces.data.tables.columns import Column, Table
+from spaces.data.tables.encoding import ColumnEncoding
+from spaces.data.types import Array, DataInfo, Split
+
+_MOST_CLASSES = 20
+_SHOWN = 5
+
+
+def understood(
+    info: DataInfo, table: Table | None, train: Split, validation: Split, test: Split | None
+) -> dict[str, Any]:
+    """The facts, as JSON takes them.
+
+    Args:
+        info: description of the rows.
+        table: what the columns of a table are; None for other data.
+        train: training rows, encoded.
+        validation: rows that choose.
+        test: rows for the final evaluation.
+
+    Returns:
+        `columns`: of a table, each with `name`, `role` (input, target or dropped), `kind`, `missing` (cells), `how` it
+        reaches the model, and `notes`; `notes` on the whole; `guess`: `what` a model that knows no inputs would answer,
+        and its `scores` by part and metric.
+    """
+    return {
+        "columns": [] if table is None else _columns(info, table, train),
+        "notes": [] if table is None else list(table.notes),
+        "guess": _guess(info, train, {"validation": validation, "test": test}),
+    }
+
+
+def _columns(info: DataInfo, table: Table, train: Split) -> list[dict[str, Any]]:
+    scaled = info.mean is not None
+    found = [
+        _column(column.name, "input", column.kind, column.missing, _how(column, encoding, scaled), column.notes)
+        for column, encoding in zip(table.columns, info.table, strict=True)
+    ]
+    found += [
+        _column(name, "target", "class" if info.class_names else "number", 0, _target(info, train, index), ())
+        for index, name in enumerate(table.targets)
+    ]
+    return found + [_column(name, "dropped", "", 0, why, ()) for name, why in table.dropped.items()]
+
+
+def _column(name: str, role: str, kind: str, missing: int, how: str, notes: Sequence[str]) -> dict[str, Any]:
+    return {"name": name, "role": role, "kind": kind, "missing": missing, "how": how, "notes": list(notes)}
+
+
+def _how(column: Column, encoding: ColumnEncoding, scaled: bool) -> str:
+    kind, count = encoding.kind, len(encoding.values)
+    absent = f"missing: the median {encoding.fill:.6g}" + (", and marked" if encoding.missing else "")
+    if kind == "category":
+        parts = [
+            f"{count} of {len(column.values)} values" if encoding.other else f"{count} values",
+            _some(encoding.values),
+        ]
+        parts.append("rare and unknown ones together" if encoding.other else "unknown ones: none of them")
+        return "; ".join([*parts, *(["missing: a value of its own"] if encoding.missing else [])])
+    if kind == "text":
+        return f"{count} words, each 1 where it occurs; {_some(encoding.values)}"
+    if kind == "date":
+        parts = [", ".join(name.rpartition(": ")[2] for name in encoding.inputs[: 5 + encoding.times]), absent]
+    else:
+        words = [f"{encoding.values[0]} 0, {encoding.values[1]} 1"] if kind == "boolean" and encoding.values else []
+        parts = [*words, *(["standardized"] if scaled else []), absent]
+    return "; ".join(parts)
+
+
+def _target(info: DataInfo, train: Split, index: int) -> str:
+    if info.class_names:
+        counts = np.bincount(train.y, minlength=len(info.class_names)).tolist()
+        shown = [f"{name} {count}" for name, count in zip(info.class_names, counts, strict=True)][:_MOST_CLASSES]
+        more = ", …" if len(counts) > _MOST_CLASSES else ""
+        return f"{len(counts)} classes: {', '.join(shown)}{more}"
+    y = train.y.reshape(len(train), -1)[:, index].astype(np.float64)
+    scale = "as it is" if info.target is None else f"on a {info.target.scale} scale"
+    return f"{y.min():.6g} to {y.max():.6g}, mean {y.mean():.6g}, standard deviation {y.std():.6g}; learnt {scale}"
+
+
+def _guess(info: DataInfo, train: Split, parts: Mapping[str, Split | None]) -> dict[str, Any]:
+    given = {name: part for name, part in parts.items() if part is not None and len(part)}
+    if info.task == "classification":
+        numbers = _numbers(train.y)
+        common = int(np.bincount(numbers, minlength=info.outputs).argmax())
+        name = info.class_names[common] if info.class_names else str(common)
+        scores = {part: {"accuracy": float((_numbers(split.y) == common).mean())} for part, split in given.items()}
+        return {"what": f"the commonest class, {name}", "scores": scores}
+    mean = train.y.astype(np.float64).mean(axis=0)
+    return {"what": "the mean", "scores": {part: _errors(split.y - mean, split.y) for part, split in given.items()}}
+
+
+def _errors(errors: Array, y: Array) -> dict[str, float]:
+    mse, spread = float((errors**2).mean()), float(y.astype(np.float64).var(axis=0).mean())
+    found = {"mae": float(abs(errors).mean()), "mse": mse, "rmse": mse**0.5}
+    return {**found, "r2": 1 - mse / spread} if spread > 0 else found
+
+
+def _numbers(y: Array) -> Array:
+    return np.asarray(y.argmax(axis=1) if y.ndim == 2 else y)
+
+
+def _some(values: Sequence[str]) -> str:
+    return ", ".join(values[:_SHOWN]) + (", …" if len(values) > _SHOWN else "")

@@ -1,0 +1,124 @@
+"""Random changes of the training images, which families that see images have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from spaces.dimensions import Dimension, Value
+from spaces.families.setting import Setting
+from spaces.kinds import Kind
+from spaces.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+    from spaces.data.types import DataInfo
+
+FLIP = Kind("word", words=("none", "horizontal", "vertical", "both"))
+TURN = Kind("number", ge=0, le=1)
+SHARE = Kind("number", ge=0, lt=1)
+SPREAD = Kind("number", ge=0, le=100)
+
+_KINDS = {
+    "flip": FLIP,
+    "rotation": TURN,
+    "zoom": SHARE,
+    "shift": SHARE,
+    "cutout": SHARE,
+    "brightness": TURN,
+    "contrast": SHARE,
+    "mixup": SPREAD,
+}
+OFF: dict[str, Value] = {f"augmentation_{name}": "none" if name == "flip" else 0.0 for name in _KINDS}
+"""The settings of a network that is trained on the rows as they are."""
+
+
+class Augmentation(Section):
+    """Random changes of the training images; nothing is changed when the model predicts."""
+
+    flip: Annotated[Dimension | None, FLIP] = Field(default=None, description="Mirroring; default none.")
+    rotation: Annotated[Dimension | None, TURN] = Field(
+        default=None, description="Largest rotation to either side, as a fraction of a full turn; default 0."
+    )
+    zoom: Annotated[Dimension | None, SHARE] = Field(
+        default=None, description="Largest zoom in or out, as a fraction of the size; default 0."
+    )
+    shift: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Largest shift in every direction, as a fraction of the size, over black; default 0.",
+    )
+    cutout: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Sides of a rectangle that is blotted out, as a fraction of the image's; its middle is anywhere; "
+        "default 0.",
+    )
+    brightness: Annotated[Dimension | None, TURN] = Field(
+        default=None, description="Largest change of all values, as a fraction of black to white; default 0."
+    )
+    contrast: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Largest change of the distances from the channel's mean, as a fraction of them; default 0.",
+    )
+    mixup: Annotated[Dimension | None, SPREAD] = Field(
+        default=None,
+        description="Images are mixed with others, and their labels in the loss: alpha of the Beta distribution that "
+        "the shares are drawn from; 0 for none; default 0.",
+    )
+
+
+def augmentation_settings(section: Augmentation, *, labels: bool = True) -> list[Setting]:
+    """All settings of the section that may be hyperparameters; `labels`: those that change labels too."""
+    return [
+        Setting(
+            f"augmentation_{name}",
+            ("model", "augmentation", name),
+            kind,
+            getattr(section, name),
+            OFF[f"augmentation_{name}"],
+        )
+        for name, kind in _KINDS.items()
+        if labels or name != "mixup"
+    ]
+
+
+def without_augmentation(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a network with all augmentation that they know of turned off."""
+    return {name: OFF.get(name, value) for name, value in model.items()}
+
+
+def augmentation_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
+    """Layers that change training images at random: first where pixels are, then their values, then mixing.
+
+    Raises:
+        ValueError: the data are no images.
+    """
+    used = {name: model.get(f"augmentation_{name}", OFF[f"augmentation_{name}"]) for name in _KINDS}
+    if all(value == OFF[f"augmentation_{name}"] for name, value in used.items()):
+        return []
+    if info.kind != "image":
+        raise ValueError("augmentation changes images, but the data are a table; leave model.augmentation out")
+    from keras import layers
+
+    from spaces.families import random_layers as ours
+
+    white = info.white or max(info.std or (1.0,))
+    made: list[keras.layers.Layer] = []
+    if used["flip"] != "none" or used["shift"]:
+        made.append(ours.RandomPlacement(used["flip"], used["shift"], name="random_placement"))
+    if used["rotation"]:
+        made.append(layers.RandomRotation(used["rotation"], name="random_rotation"))
+    if used["zoom"]:
+        made.append(layers.RandomZoom(used["zoom"], name="random_zoom"))
+    if used["brightness"] or used["contrast"]:
+        limits = (0.0, info.white) if info.white else None
+        light = ours.RandomLight(used["brightness"] * white, used["contrast"], limits, name="random_light")
+        made.append(light)
+    if used["cutout"]:
+        made.append(ours.RandomCutout(used["cutout"], info.mean or (0.0,), name="random_cutout"))
+    if used["mixup"]:
+        made.append(ours.Mixup(used["mixup"], name="mixup"))
+    return made

@@ -1,0 +1,203 @@
+"""Family `pretrained`: a network that was trained on other pictures, with a new head.
+
+The backbone's own preparation of pixels, the backbone, pooling over the feature map, perhaps dense layers, the output.
+Training has two phases: first the head alone, then the last layers of the backbone with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from operator import ne
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from spaces.backbones.names import FILE, FILES, NAMES
+from spaces.dimensions import Dimension, PerLayer, Value
+from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
+from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
+from spaces.families.family import ModelSection
+from spaces.families.layered import Layered
+from spaces.families.setting import Need, Setting, above, stack
+from spaces.kinds import Kind
+from spaces.section import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import keras
+
+    from spaces.data.types import DataInfo
+    from spaces.settings import Settings
+    from spaces.spec import SearchSpec
+
+BACKBONE = Kind("word", words=NAMES, endings=(FILE,))
+WEIGHTS = Kind("word", words=("imagenet", "none"), endings=FILES)
+POOLING = Kind("word", words=("average", "max"))
+SHARE = Kind("number", ge=0, le=1)
+COPIES = Kind("integer", ge=1, le=100)
+
+
+class PretrainedModel(ModelSection):
+    """A pretrained network with a new head: which backbones, heads and shares of fine-tuning are worth trying."""
+
+    family: Literal["pretrained"] = Field(description="Pretrained networks with a new head.")
+    backbone: Annotated[Dimension, BACKBONE] = Field(
+        description="A classification network of keras.applications without its head, or the path of a .keras file "
+        "with such a network."
+    )
+    weights: Annotated[Dimension | None, WEIGHTS] = Field(
+        default=None,
+        description="imagenet: those of keras.applications, downloaded once, and of a .keras file its own; none: "
+        "fresh ones, for training from scratch; or the path of a weights file; default imagenet.",
+    )
+    pooling: Annotated[Dimension | None, POOLING] = Field(
+        default=None, description="What becomes of the backbone's feature map; default average."
+    )
+    dense_layers: Annotated[Dimension | None, DEPTH] = Field(
+        default=None, description="Dense layers between backbone and output; default 0."
+    )
+    dense_units: Annotated[PerLayer | None, WIDTH_PER_LAYER] = Field(
+        default=None, description="Width of the dense layers, of each one by itself or {shared: ...} for all."
+    )
+    dropout: Annotated[Dimension | None, FRACTION] = Field(
+        default=None, description="Share of values dropped before every dense layer and the output; default 0."
+    )
+    activation: Annotated[Dimension | None, ACTIVATION] = Field(
+        default=None, description="Activation of the dense layers; default relu."
+    )
+    batch_normalization: Annotated[Dimension | None, FLAG] = Field(
+        default=None, description="Batch normalization between every dense layer and its activation; default false."
+    )
+    l2: Annotated[Dimension | None, PENALTY] = Field(
+        default=None, description="Factor of the L2 penalty on the kernels of the dense layers; default 0."
+    )
+    augmentation: Augmentation = Field(default=Augmentation(), description="Random changes of the training images.")
+    augmentation_copies: Annotated[Dimension | None, COPIES] = Field(
+        default=None,
+        description="So many changed copies of the training images take turns in the epochs while the backbone is "
+        "frozen; without augmentation there is one; default 4.",
+    )
+    fine_tune: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Share of the backbone's layers, from its end, that train after training.frozen_epochs; default 0.",
+    )
+    output: Literal["probabilities", "logits"] = Field(
+        default="probabilities", description="What the model returns for every class."
+    )
+
+    @model_validator(mode="after")
+    def _copies_need_augmentation(self) -> Self:
+        if self.augmentation_copies is not None and self.augmentation == Augmentation():
+            raise refuse("has no effect: it needs augmentation", "augmentation_copies")
+        if self.augmentation.mixup is not None:
+            message = "has no effect: family pretrained computes the features of every image by itself"
+            raise refuse(message, "augmentation", "mixup")
+        return self
+
+
+def settings(model: PretrainedModel) -> list[Setting]:
+    """All settings of the family that may be hyperparameters."""
+
+    def setting(name: str, kind: Kind, default: Value | None = None, *needs: Need) -> Setting:
+        return Setting(name, ("model", name), kind, getattr(model, name), default, needs)
+
+    dense = above("dense_layers", 0)
+    weights = Need("weights", partial(ne, "none"), "weights other than none")
+    return [
+        setting("backbone", BACKBONE),
+        setting("weights", WEIGHTS, "imagenet"),
+        setting("pooling", POOLING, "average"),
+        setting("dense_layers", DEPTH, 0),
+        *stack("dense_units", model.dense_units, WIDTH_PER_LAYER, "dense_layers", model.dense_layers),
+        setting("dropout", FRACTION, 0.0),
+        setting("activation", ACTIVATION, "relu", dense),
+        setting("batch_normalization", FLAG, False, dense),
+        setting("l2", PENALTY, 0.0, dense),
+        *augmentation_settings(model.augmentation, labels=False),
+        setting("augmentation_copies", COPIES, 4, weights),
+        setting("fine_tune", SHARE, 0.0, weights),
+    ]
+
+
+class _Pretrained(Layered):
+    name = "pretrained"
+    section = PretrainedModel
+    channels = True
+    own_pixels = True
+    one_process = True
+    two_phases = True
+    stacks: ClassVar = {"dense_units": "dense_layers"}
+    sizes: ClassVar = {"augmentation_flip": ("none", "horizontal", "vertical", "both")}
+    added: ClassVar = {name: value for name, value in OFF.items() if name != "augmentation_mixup"}
+
+    def settings(self, section: PretrainedModel) -> list[Setting]:
+        return settings(section)
+
+    def begins_frozen(self, model: Mapping[str, Any]) -> bool:
+        return bool(model["weights"] != "none")
+
+    def require(self, spec: SearchSpec, info: DataInfo) -> list[str]:
+        from spaces.families.pretrained_parts import require
+
+        return require(self.used(spec), info)
+
+    def files(self, spec: SearchSpec) -> dict[str, str]:
+        from spaces.backbones.names import digest
+
+        return {file: digest(file) for pair in self.used(spec) for file in pair if file.endswith(FILES)}
+
+    def used(self, spec: SearchSpec) -> list[tuple[str, str]]:
+        """Backbones with their weights, those of the baselines included."""
+        section: Any = spec.model
+        backbones = [str(value) for value in section.backbone.values]
+        weights = ["imagenet"] if section.weights is None else [str(value) for value in section.weights.values]
+        pairs = {(backbone, one): None for backbone in backbones for one in weights}
+        for baseline in spec.baselines:
+            own = (baseline.values.get("backbone", backbones[0]), baseline.values.get("weights", weights[0]))
+            pairs[str(BACKBONE.scalar(own[0])), str(WEIGHTS.scalar(own[1]))] = None
+        return list(pairs)
+
+    def frozen_parameters(self, settings: Settings, info: DataInfo, epochs: int | None = None) -> int:
+        from spaces.families.pretrained_parts import frozen_parameters
+
+        training = settings.training
+        tuned = (training.epochs if epochs is None else epochs) > training.frozen_epochs
+        return frozen_parameters(settings.model, info, tuned=tuned) if self.begins_frozen(settings.model) else 0
+
+    def check_data(self, info: DataInfo) -> None:
+        if info.kind != "image":
+            raise ValueError("family pretrained needs images, but the data are a table; use family mlp")
+        if info.mean is not None or info.white is None:
+            raise ValueError(
+                "family pretrained prepares pixels as its backbone wants them, from black, 0, to white, 1 or 255; "
+                "leave data.preprocessing out, and use pixels as they are in image files"
+            )
+
+    def preprocessing(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
+        # The backbone has a scale of its own.
+        return super().preprocessing(model, replace(info, scale=None))
+
+    def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
+        from spaces.families.pretrained_parts import backbone_parts, head_layers
+
+        return [*backbone_parts(model, info), *head_layers(model)]
+
+    def head(self, settings: Settings, info: DataInfo) -> list[Any]:
+        """The parts of `parts` after the backbone; their weights are drawn from the same seeds."""
+        from spaces.families.layers import computing_in, output_layers
+        from spaces.families.pretrained_parts import head_layers
+
+        with computing_in(settings.training.precision):
+            hidden = head_layers(settings.model)
+        self.augmentation_layers(settings.model, info)
+        return [*hidden, *output_layers(settings, info)]
+
+    def build(self, settings: Settings, info: DataInfo) -> keras.Model:
+        from spaces.families.pretrained_parts import own_backbone
+
+        return self.assembled(own_backbone(settings.model, self.parts(settings, info)), settings, info)
+
+
+PRETRAINED = _Pretrained()

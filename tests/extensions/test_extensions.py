@@ -1,0 +1,114 @@
+"""Parts that installed packages declare, one file each, and one small search with all of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+# One search, since each takes as long as loading TensorFlow; the executor is given by a program that calls `run`.
+_PROGRAM = """
+import nightshift, numpy
+from one_by_one import OneByOne
+
+class Told(OneByOne):
+    def submit(self, job, on_epoch):
+        print(job.trial_id)
+        return super().submit(job, on_epoch)
+
+rng = numpy.random.default_rng(0)
+labels = rng.integers(0, 3, 200)
+numpy.savetxt("rows.txt", numpy.column_stack([labels, rng.normal(labels[:, None], 0.3, (200, 5))]))
+changes = ("data.source={columns: rows.txt}", "model={family: maxout, units: [4, 8]}", "search.algorithm=climbing")
+run = nightshift.run("space.yaml", overrides=changes, run_dir="run", check=False, executor=Told)
+nightshift.export(run)
+nightshift.report(run)
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(outside):
+    """The trials that the executor was handed."""
+    return outside.python(_PROGRAM).split()
+
+
+@pytest.fixture(scope="module")
+def searched(outside, trained):
+    return outside.folder / "run"
+
+
+@pytest.fixture(scope="module")
+def rows(outside, searched):
+    return list(csv.DictReader(io.StringIO(outside.nightshift("table", searched, "--format", "csv").stdout)))
+
+
+def test_a_family_is_searched_ranked_and_exported(searched, rows):
+    # 5 inputs and a bias for each of 2 x 4 or 2 x 8 functions, 4 or 8 maxima and a bias for each of 3 classes.
+    assert {(row["units"], row["parameters"]) for row in rows} == {("4", "63"), ("8", "123")}
+    assert (searched / "export/model.keras").is_file()
+
+
+def test_an_oracle_chooses_the_configurations(searched, rows):
+    assert len(rows) == 2
+    assert "algorithm: climbing" in (searched / "space.yaml").read_text()
+
+
+def test_a_data_source_is_read_and_its_file_recorded(outside, searched):
+    file = outside.folder / "rows.txt"
+    assert f"columns: {file}" in (searched / "space.yaml").read_text()
+    assert json.loads(outside.nightshift("status", searched, "--format", "json").stdout)["phase"] == "done"
+
+
+def test_a_report_section_stands_in_the_report_and_a_failing_one_costs_nothing(searched):
+    report = (searched / "report/report.md").read_text()
+    assert "Longest training" in report
+    assert "The package that adds this section failed: CodeError: nightshift.sections: gone = no_such_module" in report
+
+
+def test_a_tracker_follows_the_run_and_a_missing_one_is_a_warning(searched):
+    assert len((searched / "followed.txt").read_text().splitlines()) == 3, "two trials and the winner"
+    assert "nightshift.trackers: gone = no_such_module:there: ModuleNotFoundError" in (searched / "log.txt").read_text()
+
+
+def test_an_executor_trains_everything(trained, rows):
+    *searched, winner = trained
+    assert searched == [row["name"] for row in sorted(rows, key=lambda row: row["name"])]
+    assert winner.startswith("winner-")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("model={family: maxout, units: 0}", "model.units: found 0; allowed: a whole number of at least 1"),
+        ("model={family: maxout, units: 4, layer: 1}", "unknown key 'layer'; allowed: family, units, pieces, output"),
+        (
+            "model={family: maxot, units: 4}",
+            "pretrained, {python: ...}, gone, maxout (did you mean 'maxout'?)",
+        ),
+        ("model={family: gone}", "model.family: nightshift.families: gone = no_such_module:there: ModuleNotFound"),
+        ("search.algorithm=climb", "hyperband, bayesian, random, grid, freeze-thaw, climbing, gone"),
+        ("search.algorithm=gone", "search.algorithm: nightshift.oracles: gone = os:sep: it is no Algorithm"),
+        ("data.source={columns: 3}", "found 3; allowed: a file or folder"),
+        ("data.source={columns: a, npz: b}", "unknown key 'columns'; allowed: folder, npz, csv"),
+        ("data.source={gone: a}", "data.source: nightshift.sources: gone = os:gone: AttributeError"),
+    ],
+)
+def test_mistakes_are_told_as_those_about_our_own(outside, monkeypatch, change, told):
+    import spaces
+
+    monkeypatch.syspath_prepend(str(outside.folder / "site"))
+    with pytest.raises(spaces.SpaceError) as caught:
+        spaces.load(outside.space, (change,))
+    assert told in str(caught.value)
+
+
+def test_the_schema_knows_families_and_says_which_cannot_be_imported(outside, monkeypatch):
+    import spaces
+
+    monkeypatch.syspath_prepend(str(outside.folder / "site"))
+    with pytest.warns(UserWarning, match="nightshift.families: gone = no_such_module"):
+        schema = spaces.json_schema()
+    assert schema["$defs"]["MaxoutModel"]["required"] == ["family", "units"]
+    assert "climbing" in schema["$defs"]["SearchSection"]["properties"]["algorithm"]["enum"]

@@ -1,0 +1,122 @@
+"""Files whose weights are rounded: calibrated on training rows, measured on test rows, refused if it costs too much."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import results
+import spaces
+from results.errors import ResultError
+from results.exporting.loading import load
+from results.exporting.rounding import RoundingLoss, RunRows
+from search.files.store import RunReader
+from search.record.trial import TrialKind
+
+SPACE = """\
+name: rounded
+data: {source: digits, validation: 0.2, test: 0.2}
+model: {family: cnn, blocks: 1, filters: 8, batch_normalization: true, global_pooling: max, output: logits}
+training: {epochs: 4, batch_size: [32], learning_rate: 0.01}
+search: {algorithm: random}
+export: {formats: [tflite, tflite-float16, tflite-int8], quantisation_loss: 0.02}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: Any) -> Any:
+    file = tmp_path_factory.mktemp("space") / "space.yaml"
+    file.write_text(SPACE, encoding="utf-8")
+    spec = spaces.load(file)
+    data = spaces.load_data(spec)
+    settings = spaces.configure(spec, {"batch_size": 32})
+    model = spaces.build_model(settings, data.info, seed=4)
+    model.fit(data.train.x, data.train.y, epochs=4, verbose=0)
+    return spec, data, settings, model
+
+
+def run_of(write_run: Any, made: Any) -> Any:
+    _, data, settings, model = made
+    run = write_run(SPACE, data)
+    run.trial("0000", TrialKind.SEARCH, settings, 0.5, best=run.weights("0000", model.get_weights()))
+    run.rows(data.test.x, data.test.y)
+    return run
+
+
+def test_rounded_files_are_smaller_and_their_accuracy_stands_beside_that_of_the_model(
+    write_run: Any, made: Any
+) -> None:
+    _, data, _, model = made
+    run = run_of(write_run, made)
+    result = results.export(run.directory)
+    assert [file.failure for file in result.files] == [None] * 3
+    described = json.loads((result.directory / "metadata.json").read_text(encoding="utf-8"))
+    entries = {entry["format"]: entry for entry in described["files"]}
+    assert entries["tflite"]["rounding"] is None
+    expected = float(np.mean(model.predict(data.test.x, verbose=0).argmax(axis=1) == data.test.y))
+    card = (result.directory / "model_card.md").read_text(encoding="utf-8")
+    for name in ("float16", "int8"):
+        found = entries[f"tflite-{name}"]["rounding"]
+        file = result.directory / f"model-{name}.tflite"
+        answers = load(file).predict(data.test.x)
+        assert found == {
+            "measure": "accuracy", "part": "test", "rows": len(data.test), "model": pytest.approx(expected),
+            "file": pytest.approx(float(np.mean(answers.argmax(axis=1) == data.test.y))),
+        }  # fmt: skip
+        assert f"{file.name} is rounded: accuracy {found['file']:.4f}" in card
+    difference = {name: entries[f"tflite-{name}"]["verification"]["difference"] for name in ("float16", "int8")}
+    assert 0 < difference["float16"] < difference["int8"]
+    again = results.export(run.directory, formats=["keras"])
+    kept = json.loads((again.directory / "metadata.json").read_text(encoding="utf-8"))["files"]
+    assert [entry for entry in kept if entry["format"] != "keras"] == list(entries.values())
+
+
+def test_a_file_that_loses_too_much_is_refused_with_both_scores(
+    write_run: Any, made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of(write_run, made)
+    lost = RoundingLoss("accuracy", "test", 360, 0.9, 0.93)
+    monkeypatch.setattr(RunRows, "loss", lambda *_: lost)
+    result = results.export(run.directory, formats=["tflite", "tflite-float16"])
+    assert not result.verified
+    refused = result.files[1]
+    assert refused.path is None
+    assert refused.failure == (
+        "rounding costs too much: accuracy 0.9000 on 360 test rows, that of the model is 0.9300; allowed is a loss of "
+        "0.02 (export.quantisation_loss)"
+    )
+    assert not (result.directory / "model-float16.tflite").exists()
+    assert (result.directory / "model.tflite").exists()
+
+
+def test_they_are_calibrated_on_training_rows_of_the_same_data(write_run: Any, made: Any) -> None:
+    spec, data, _, _ = made
+    run = run_of(write_run, made)
+    with RunReader(run.directory) as reader:
+        rows = RunRows(spec, reader, data.info).calibration()
+        changed = RunRows(spaces.load(spec, ["data.seed=9"]), reader, data.info)
+    train = {row.tobytes() for row in data.train.x}
+    assert len(rows) == 100
+    assert all(row.tobytes() in train for row in rows)
+    with pytest.raises(ResultError, match="the data are no longer the same"):
+        changed.calibration()
+
+
+@pytest.mark.parametrize(
+    ("task", "logits", "answers", "y", "expected"),
+    [
+        ("classification", True, [[0.1], [-0.2], [0.3]], [1, 0, 0], 2 / 3),
+        ("classification", False, [[0.6], [0.4], [0.3]], [1, 1, 0], 2 / 3),
+        ("regression", False, [[1.0], [2.0], [4.0]], [1.0, 2.0, 3.0], 1 - 1 / 2),
+    ],
+)
+def test_what_is_compared(task: Any, logits: bool, answers: Any, y: Any, expected: float, made: Any) -> None:
+    from dataclasses import replace
+
+    info = replace(made[1].info, task=task, labels="integer" if task == "classification" else "number")
+    rows = object.__new__(RunRows)
+    rows._info = info
+    assert rows._score(np.array(answers), np.array(y), logits) == pytest.approx(expected)

@@ -1,0 +1,55 @@
+"""What another method reaches on the rows of a table is measured once, on the same parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spaces
+from search.record import reference as module
+from search.record.reference import reference
+
+
+def table(tmp_path: Path, **training: Any) -> spaces.SearchSpec:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(300, 2))
+    target = x[:, 0] * 1000 if training else (x[:, 0] > 0).astype(int)
+    rows = "\n".join(f"{a:.4f},{b:.4f},{y}" for (a, b), y in zip(x, target, strict=True))
+    (tmp_path / "t.csv").write_text(f"a,b,y\n{rows}\n")
+    return spaces.load({
+        "name": "t", "data": {"source": {"csv": str(tmp_path / "t.csv")}},
+        "model": {"family": "mlp", "layers": 0}, "training": {"epochs": 1, **training},
+    })  # fmt: skip
+
+
+def test_classes_have_accuracy_loss_and_auc(tmp_path: Path) -> None:
+    spec = table(tmp_path)
+    found = reference(spec, spaces.load_data(spec))
+    assert found is not None
+    assert found["name"] == "gradient boosting"
+    for part in ("validation", "test"):
+        assert set(found["scores"][part]) == {"accuracy", "f1", "balanced_accuracy", "mcc", "loss", "auc"}
+        assert found["scores"][part]["accuracy"] > 0.9
+
+
+def test_numbers_have_errors_in_the_unit_of_the_target(tmp_path: Path) -> None:
+    spec = table(tmp_path, loss="mse")
+    data = spaces.load_data(spec)
+    found = reference(spec, data)
+    assert found is not None
+    scores = found["scores"]["validation"]
+    assert scores["r2"] == pytest.approx(1 - scores["mse"] / data.validation.y.var(), rel=1e-4)
+    assert scores["loss"] == scores["mse"]
+    assert 10 < scores["mae"] < 300
+
+
+def test_what_is_no_table_or_would_take_long_has_none(tmp_path: Path, monkeypatch: Any) -> None:
+    spec = table(tmp_path)
+    data = spaces.load_data(spec)
+    monkeypatch.setattr(module, "_MOST_VALUES", 100)
+    assert reference(spec, data) is None
+    digits = spaces.load("digits")
+    assert reference(digits, spaces.load_data(digits)) is None

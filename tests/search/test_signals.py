@@ -1,0 +1,43 @@
+"""What ends a search orderly, and what does not."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from search.night.signals import stop_on_signals
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_asks_for_an_end_and_the_second_ends(number, capfd):
+    asked = []
+    with stop_on_signals(lambda: asked.append(number)):
+        os.kill(os.getpid(), number)
+        assert asked == [number]
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert asked == [number]
+    assert "once more to stop at once" in capfd.readouterr().err
+
+
+def test_afterwards_everything_is_as_before():
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with stop_on_signals(lambda: None):
+        assert all(signal.getsignal(number) is not old for number, old in zip(SIGNALS, before, strict=True))
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_what_is_ignored_stays_ignored():
+    """As `nohup` does it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        asked = []
+        with stop_on_signals(lambda: asked.append(1)):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert asked == []
+    finally:
+        signal.signal(signal.SIGHUP, before)

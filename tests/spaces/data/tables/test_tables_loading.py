@@ -1,0 +1,281 @@
+"""Tables as people have them: what is read, what is refused, and where the file's own line is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spaces.data.source import RawData
+from spaces.data.tables.columns import Column
+from spaces.data.tables.loading import TableOptions, load_table
+from spaces.errors import DataError
+
+TABLE = "age,town,member,price\n30,Bonn,True,1.5\n40,Köln,False,2\n50,Bonn,True,3.25\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "people.csv"
+
+
+def read(path: Path, content: str | bytes, *, task: Any = "classification", **options: Any) -> RawData:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return load_table(path, TableOptions(**options), task)
+
+
+def columns(raw: RawData) -> dict[str, Column]:
+    assert raw.table is not None
+    return {column.name: column for column in raw.table.columns}
+
+
+def kinds(raw: RawData) -> dict[str, str]:
+    return {name: column.kind for name, column in columns(raw).items()}
+
+
+def values(raw: RawData, name: str) -> list[float | None]:
+    position = list(columns(raw)).index(name)
+    return [None if np.isnan(value) else float(value) for value in raw.train.x[:, position]]
+
+
+def test_the_last_column_is_the_target_and_every_other_one_an_input(path: Path) -> None:
+    raw = read(path, TABLE)
+    assert kinds(raw) == {"age": "number", "town": "category", "member": "boolean"}
+    np.testing.assert_array_equal(raw.train.x, [[30, 0, 1], [40, 1, 0], [50, 0, 1]])
+    np.testing.assert_array_equal(raw.train.y, [1.5, 2, 3.25])
+
+
+@pytest.mark.parametrize(
+    ("target", "labels"), [("town", ["Bonn", "Köln", "Bonn"]), ("member", ["True", "False", "True"])]
+)
+def test_target_by_name_may_be_text_or_boolean(path: Path, target: str, labels: list[str]) -> None:
+    raw = read(path, TABLE, target=target)
+    assert raw.train.y.tolist() == labels
+    assert target not in columns(raw)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le"])
+def test_separators_and_encodings_are_found(path: Path, separator: str, encoding: str) -> None:
+    raw = read(path, TABLE.replace(",", separator).encode(encoding))
+    assert columns(raw)["town"].values == ("Bonn", "Köln")
+    np.testing.assert_array_equal(raw.train.x, [[30, 0, 1], [40, 1, 0], [50, 0, 1]])
+
+
+def test_an_encoding_can_be_given(path: Path) -> None:
+    raw = read(path, "stadt,y\nŁódź,0\nŁask,1\n".encode("cp1250"), encoding="cp1250")
+    assert columns(raw)["stadt"].values == ("Łask", "Łódź")
+
+
+def test_a_separator_can_be_given_and_excel_may_name_it(path: Path) -> None:
+    assert list(columns(read(path, "a:b:y\n1:2:0\n3:4:1\n", separator=":"))) == ["a", "b"]
+    assert list(columns(read(path, "sep=;\na;b,c;y\n1;2;0\n3;4;1\n"))) == ["a", "b,c"]
+
+
+def test_separators_count_outside_of_quotes_only(path: Path) -> None:
+    raw = read(path, '"warm, dry";"wet, cold";kind\n3.25;1.5;y\n4.5;6.125;n\n')
+    assert kinds(raw) == {"warm, dry": "number", "wet, cold": "number"}
+    raw = read(path, '"a;b","c;d;e;f",kind\n3.25,1.5,y\n4.5,6.125,n\n')
+    assert values(raw, "c;d;e;f") == [1.5, 6.125]
+
+
+def test_a_line_break_in_a_quoted_name_or_cell_is_part_of_it(path: Path) -> None:
+    raw = read(path, '"room\nsize",note,y\n1,"a\nb",0\n2,c,1\n')
+    assert list(columns(raw)) == ["room\\nsize", "note"]
+    assert values(raw, "room\\nsize") == [1, 2]
+
+
+def test_lines_of_messages_are_those_of_the_file(path: Path) -> None:
+    rows = "".join(f'"first\nsecond",{i}.5,0\n\n' for i in range(10))
+    with pytest.raises(DataError, match=r"column 'v' holds 20 numbers .* 1 cells that are none \(1 'x'\), .* line 32;"):
+        read(path, "note,v,y\n" + rows + '"z",x,1\n' + "".join(f"z,{i}.25,1\n" for i in range(10)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,y,y\n1,2,0\n", r"the name 'y' stands above 2 columns \(2, 3\)"),
+        (b"a,b\n\xff\x00,1\n", "is not text"),
+        ("", "holds no rows|no readable table"),
+        ("a,b\n", "holds no rows"),
+        ("1,2\n3,4\n", "must name the columns"),
+        ("a\n1\n", "one column only"),
+        ("a,b\n1,2\n1,2,3,4\n", "no readable table"),
+        ("a,b\n1,2,3\n4,5,6\n", "more cells than the first line has names"),
+        ("a,b\n1,2\n3,\n", r"target column 'b' is empty in 1 rows, the first in line 3"),
+        ("a,b\n1e39,2\n", "line 2, column 'a' holds infinity, or a number too large"),
+        ("\x1f\x8ba,b", "is compressed"),
+    ],
+)
+def test_what_is_no_table_is_named(path: Path, content: str | bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read(path, content.encode("latin-1") if isinstance(content, str) else content)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "pric"}, "no column 'pric'; did you mean 'price'"),
+        ({"target": "zzzz"}, "its columns are age, town, member, price"),
+        ({"columns": {"agee": "drop"}}, "no column 'agee'; did you mean 'age'"),
+        ({"columns": {"age": "drop", "town": "drop", "member": "drop"}}, "no column is left as an input"),
+        ({"columns": {"town": "date"}}, "column 'town' holds no dates"),
+        ({"columns": {"town": "boolean"}}, "column 'town' is no boolean: it holds 'Bonn'"),
+        ({"encoding": "ascii"}, "is not text in ascii"),
+    ],
+)
+def test_what_the_space_file_says_must_fit(path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(path, TABLE, **options)
+
+
+def test_an_empty_column_without_a_name_is_left_out(path: Path) -> None:
+    for content in ("v,u,y,\n1,2,0,\n3,4,1,\n", "v,u,y\n1,2,0,\n3,4,1,\n"):
+        raw = read(path, content)
+        assert list(columns(raw)) == ["v", "u"]
+        assert raw.table is not None
+        assert raw.table.notes == ("1 column without a name and without a cell left out",)
+
+
+def test_na_and_none_are_words_where_a_column_has_few(path: Path) -> None:
+    raw = read(path, "area,alley,quality\n1,NA,None\n2,Grvl,TA\n3,NA,None\n")
+    assert columns(raw)["alley"].values == ("Grvl", "NA")
+    assert raw.train.y.tolist() == ["None", "TA", "None"]
+
+
+def test_na_is_missing_where_a_column_has_many_words(path: Path) -> None:
+    raw = read(path, "name,y\nNA,0\n" + "".join(f"n{i % 30},{i % 2}\n" for i in range(60)))
+    assert columns(raw)["name"].missing == 1
+    assert len(columns(raw)["name"].values) == 30
+
+
+@pytest.mark.parametrize("word", ["?", "-", "NA", "N/A", "", "nan", "NULL", "None", "--"])
+def test_a_mark_for_no_value_leaves_numbers_numbers(path: Path, word: str) -> None:
+    raw = read(path, f"power,y\n{word},0\n130,1\n165,0\n")
+    assert values(raw, "power") == [None, 130, 165]
+    assert columns(raw)["power"].missing == 1
+
+
+def test_decimal_commas_where_semicolons_separate(path: Path) -> None:
+    raw = read(path, "länge;preis;art\n5,1;1.234,50;rot\n2,2;1.000;blau\n")
+    assert values(raw, "länge") == [5.1, 2.2]
+    assert values(raw, "preis") == [1234.5, 1000]
+
+
+def test_points_and_commas_of_a_file_are_read_by_what_the_others_say(path: Path) -> None:
+    assert values(read(path, "a;b;y\n1.133;2,5;0\n2.500;3,5;1\n"), "a") == [1133, 2500]
+    assert values(read(path, "a;b;y\n1.133;2.5;0\n2.500;3.5;1\n"), "a") == [1.133, 2.5]
+    assert values(read(path, 'a,y\n"1,133",0\n"2,500",1\n'), "a") == [1133, 2500]
+    assert values(read(path, "a;y\n1,133;0\n2,500;1\n"), "a") == [1.133, 2.5]
+    unsure = columns(read(path, "a;y\n1,133;0\n2,500;1\n"))["a"]
+    assert any("is a guess" in note for note in unsure.notes)
+    assert values(read(path, "a;y\n1,133;0\n2,500;1\n", decimal="."), "a") == [1133, 2500]
+
+
+def test_a_regression_target_may_be_written_in_any_way(path: Path) -> None:
+    raw = read(path, "flaeche;miete\n20,9;1.050,5 €\n22,4;112,2 €\n", task="regression")
+    assert raw.train.y.tolist() == [1050.5, 112.2]
+    with pytest.raises(
+        DataError, match=r"target column 'm' holds 2 numbers and 1 cells that are none, .* line 3 \('x'\)"
+    ):
+        read(path, "a,m\n1,2.5\n2,x\n3,4\n", task="regression")
+
+
+def test_several_targets_are_for_regression(path: Path) -> None:
+    options = {"columns": {"b": "target", "c": "target"}}
+    assert read(path, "a,b,c\n1,2,3\n4,5,6\n", task="regression", **options).train.y.tolist() == [[2, 3], [5, 6]]
+    with pytest.raises(DataError, match="several target columns"):
+        read(path, "a,b,c\n1,2,3\n4,5,6\n", **options)
+
+
+def test_what_is_nearly_all_numbers_is_refused_unless_it_is_said_what_it_is(path: Path) -> None:
+    content = "size,y\n" + "".join(f"{i},{i % 2}\n" for i in range(55)) + "five,0\n" * 5
+    with pytest.raises(DataError, match=r"'size' holds 55 numbers .* 5 cells that are none \(5 'five'\), .* line 57"):
+        read(path, content)
+    assert columns(read(path, content, columns={"size": "number"}))["size"].missing == 5
+    assert len(columns(read(path, content, columns={"size": "category"}))["size"].values) == 56
+
+
+def test_numbers_in_two_ways_of_writing_are_refused(path: Path) -> None:
+    with pytest.raises(DataError, match=r"column 'a' holds 2 numbers .* 1 cells that are none \(1 '2.5'\), .* line 3"):
+        read(path, "a;y\n1,5;0\n2.5;1\n3,5;0\n")
+
+
+def test_one_unknown_mark_among_many_numbers_is_refused(path: Path) -> None:
+    with pytest.raises(DataError, match=r"20 numbers .* 10 cells that are none \(10 'k.A.'\), the first in line 2"):
+        read(path, "a,y\n" + "".join(f"{i if i % 3 else 'k.A.'},{i % 2}\n" for i in range(30)))
+
+
+def test_a_class_that_is_missing_is_no_class_of_its_own_where_classes_are_numbers(path: Path) -> None:
+    with pytest.raises(DataError, match=r"'y' holds 2 numbers and 1 cells that are none, the first in line 2 \('NA'\)"):
+        read(path, "a,y\n1,NA\n2,1\n3,0\n")
+
+
+def test_codes_are_words(path: Path) -> None:
+    raw = read(path, "size,code,y\nA1,01,0\n12B,02,1\n7,01,0\nC3,02,1\n", columns={"code": "category"})
+    assert kinds(raw) == {"size": "category", "code": "category"}
+    assert columns(raw)["code"].values == ("01", "02")
+
+
+def test_dates_and_booleans_are_found(path: Path) -> None:
+    content = "joined,left,paid,y\n2020-02-29,1.3.2021,yes,0\n2020-03-01,15.4.2022,no,1\n,16.4.2022,Yes,0\n"
+    raw = read(path, content)
+    assert kinds(raw) == {"joined": "date", "left": "date", "paid": "boolean"}
+    assert values(raw, "joined") == [18321, 18322, None]
+    assert columns(raw)["left"].form == "%d.%m.%Y"
+    assert values(raw, "paid") == [1, 0, 1]
+
+
+def test_a_date_that_may_be_read_two_ways_is_a_guess(path: Path) -> None:
+    assert any("guess" in note for note in columns(read(path, "d,y\n1/2/2020,0\n3/4/2020,1\n"))["d"].notes)
+    assert columns(read(path, "d,y\n13/2/2020,0\n3/4/2020,1\n"))["d"].form == "%d/%m/%Y"
+
+
+def test_identifiers_and_constants_are_named_and_dropped_on_demand(path: Path) -> None:
+    content = "id,same,empty,v,y\n" + "".join(f"{i},7,,{i * i % 13},{i % 2}\n" for i in range(30))
+    raw = read(path, content)
+    assert "identifier" in columns(raw)["id"].notes[0]
+    assert "constant" in columns(raw)["same"].notes[0]
+    assert columns(raw)["v"].notes == ()
+    assert raw.table is not None
+    assert dict(raw.table.dropped) == {"empty": "no cell gives anything"}
+    assert list(columns(read(path, content, columns={"id": "drop", "same": "drop"}))) == ["v"]
+
+
+def test_sentences_are_text(path: Path) -> None:
+    content = "note,y\n" + "".join(f"order number {i} came late,{i % 2}\n" for i in range(40))
+    assert kinds(read(path, content)) == {"note": "text"}
+
+
+def test_cells_are_never_evaluated(path: Path) -> None:
+    raw = read(path, "a,b\n=1+1,0\n__import__('os').abort(),1\n")
+    assert columns(raw)["a"].values == ("=1+1", "__import__('os').abort()")
+
+
+def test_a_parquet_table_is_read_like_a_text_table(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pa.table({
+        "size": [1.5, None, 3.0], "town": ["Bonn", "Köln", None], "member": [True, False, True],
+        "since": pa.array([18321, 18322, None], pa.date32()), "kind": pa.array(["a", "b", "a"]).dictionary_encode(),
+    })  # fmt: skip
+    parquet.write_table(table, tmp_path / "t.parquet")
+    raw = load_table(tmp_path / "t.parquet", TableOptions())
+    assert kinds(raw) == {"size": "number", "town": "category", "member": "boolean", "since": "date"}
+    assert values(raw, "size") == [1.5, None, 3]
+    assert values(raw, "since") == [18321, 18322, None]
+    assert raw.train.y.tolist() == ["a", "b", "a"]
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(DataError, match=r"broken.parquet: no readable Parquet table"):
+        load_table(tmp_path / "broken.parquet", TableOptions())
+
+
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="No such file"):
+        load_table(tmp_path / "absent.csv", TableOptions())
+    with pytest.raises(DataError, match=r"cannot be read|is not a file"):
+        load_table(tmp_path, TableOptions())
