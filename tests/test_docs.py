@@ -46,7 +46,7 @@ def test_the_reference_says_what_a_key_takes():
     found = sections(space_file_page(spaces.json_schema()))
     assert "| **`layers`** | whole number from 0 to 100 | list, range |" in found["model (mlp)"]
     assert "| `units` | whole number from 1 to 1,000,000 | list, range; `shared` |" in found["model (mlp)"]
-    assert "| `optimizer` | `adam`, `adamw`, `rmsprop`, `sgd` | list |" in found["training"]
+    assert "| `optimizer` | `adam`, `adamw`, `lion`, `muon`, `nadam`, `rmsprop`, `sgd` | list |" in found["training"]
     assert "[training.early_stopping](#trainingearly_stopping)" in found["training"]
     assert "The same stands at `baselines[].early_stopping`" in found["training.early_stopping"]
     assert (

@@ -40,10 +40,10 @@ class Networks:
 
     Args:
         info: The rows that all networks are for.
-        features: What frozen backbones make of them.
+        features: What frozen backbones make of them; None where there are none.
     """
 
-    def __init__(self, info: DataInfo, features: Features) -> None:
+    def __init__(self, info: DataInfo, features: Features | None = None) -> None:
         self._info = info
         self._features = features
         self._fresh = False
@@ -64,6 +64,7 @@ class Networks:
             parameters: How many parameters it has.
         """
         if family_of_settings(settings.family).begins_frozen(settings.model):
+            assert self._features is not None
             return TwoPhases(settings, self._info, seed, self._features, self._keep)
         key = graphs.signature(settings) if reuse() else None
         if key is None:

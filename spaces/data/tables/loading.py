@@ -179,8 +179,8 @@ def _label_column(reader: Reader, name: str, task: Task) -> Array:
             values = np.array([value[word] for word in words])
             return values.astype(np.int64) if all(_WHOLE.fullmatch(word) for word in unique) else values
     _require_all(np.array([not word for word in words]), where, cells)
-    numeric_words = sum(fits.values())
-    if fitting.mean() >= 0.8 and numeric_words > 10:
+    gaps = all(fits[word] or numbers.is_missing(word) for word in unique)
+    if fitting.any() and (gaps or (fitting.mean() >= 0.8 and sum(fits.values()) > 10)):
         row = int(np.argmin(fitting))
         raise DataError(
             f"{where} holds {int(fitting.sum())} numbers and {int((~fitting).sum())} cells that are none, the first in "

@@ -10,8 +10,8 @@ from scipy.optimize import check_grad
 from search.oracles import oracle
 from search.oracles._space import Space
 from search.oracles.surrogate.acquisition import log_improvement, log_improvement_slopes, refine
-from search.oracles.surrogate.full_length import standardised
 from search.oracles.surrogate.gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
+from search.oracles.surrogate.standard import standardised
 
 GROUPS = np.array([0, 1, 2, 2])
 
