@@ -9,7 +9,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
 
 from search.oracles.surrogate.acquisition import log_improvement, maximise, quasi_random, refine
-from search.oracles.surrogate.cost import EpochSeconds, has_phases, spent_seconds
+from search.oracles.surrogate.cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
 from search.oracles.surrogate.curves import Curve, Stage
 from search.oracles.surrogate.early import EarlyTrend
 from search.oracles.surrogate.full_length import FullLength, improvement_with_slopes
@@ -441,6 +441,8 @@ class FreezeThawOracle(BaseOracle):
 
 
 def _spent_epochs(curves: Sequence[Curve]) -> int:
+    if has_phases(curves):
+        return dear_epochs(curves)
     return sum(curve.epochs for curve in curves)
 
 

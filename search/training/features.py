@@ -113,7 +113,9 @@ class Features:
         _seed(changing, derive(0, "augmented", rows.part, copy))
 
         def vectors(x: Any) -> dict[str, Any]:
-            found = backbone(connected(before, x), training=False)
+            for part in before:
+                x = part(x, training=True) if part in changing else connected([part], x)
+            found = backbone(x, training=False)
             return {name: pool(found) for name, pool in pools.items()}
 
         return _through(vectors, rows, check)

@@ -59,6 +59,11 @@ def has_phases(curves: Sequence[Curve]) -> bool:
     return any(max(seconds for _, seconds in c.timed) > _PHASES * c.timed[0][1] for c in curves if c.timed)
 
 
+def dear_epochs(curves: Sequence[Curve]) -> int:
+    """What was spent, in epochs of the dearest kind."""
+    return int(sum(map(spent_seconds, curves)) / max(seconds for c in curves for _, seconds in c.timed))
+
+
 def spent_seconds(curve: Curve, since: int = 0) -> float:
     """What the trials of a configuration that went on from epoch `since` or later took, as far as it is known."""
     ends = [start for start, _ in curve.timed[1:]] + [curve.epochs]

@@ -142,7 +142,7 @@ def main() -> None:
         state = engine.state()
         return curve, first, state["weights"] + state["optimizer"]
 
-    networks, models, found = Networks(data.info, None), set(), []
+    networks, models, found = Networks(data.info), set(), []
     chosen = [(name, settings) for name, settings in cases() if name in (sys.argv[1:] or [name])]
     for seed, (name, settings) in enumerate(chosen):
         parameters = spaces.count_parameters(settings, data.info)
