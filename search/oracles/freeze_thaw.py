@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,17 @@ from . import SECONDS_METRIC
 from ._acquisition import log_improvement, maximise, quasi_random, refine
 from ._base import BaseOracle
 from ._columns import Floats
-from ._cost import EpochSeconds, has_phases, spent_seconds
+from ._cost import has_phases, spent_seconds
 from ._curves import Curve, Stage
 from ._early import EarlyTrend
 from ._full_length import FullLength, improvement_with_slopes
 from ._gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
 from ._history import History
+from ._known import codes_of, cost_of, success_of
 from ._observations import Observations
 from ._outlook import MOST, Outlook
-from ._space import Space, Values
+from ._space import Values
 from ._standard import fit_sample
-from ._success import SuccessProbability
 from ._trust import finished, inconspicuous, telling_length
 from .plan import MOST_PAUSED, first_length, new_length
 
@@ -175,8 +176,8 @@ class FreezeThawOracle(BaseOracle):
         pending = Points(view.features(running), halvings)
         model = GaussianProcess(view.points, view.targets, kernel).expecting(pending)
         phases = has_phases(known)
-        cost = self._cost(known, phases)
-        success = self._success(known)
+        cost = cost_of(known, self.space, phases)
+        success = success_of(known, self.space)
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
         reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
         expected, spread = model.predict(Points.full_length(view.features(reference)))
@@ -243,28 +244,30 @@ class FreezeThawOracle(BaseOracle):
             return None
         model = FullLength(
             self.space,
-            _codes(done, self.space),
+            codes_of(done, self.space),
             np.array([_latest(c) for c in done]),
-            running=_codes([c for c in known if c.stage is Stage.RUNNING], self.space),
-            success=self._success(known),
+            running=codes_of([c for c in known if c.stage is Stage.RUNNING], self.space),
+            success=success_of(known, self.space),
             prior=FIRM if len(self.trials) % 2 else YIELDING,
             rng=self.rng,
             trend=EarlyTrend.of(
                 known,
-                self.space.features(_codes(known, self.space)),
+                self.space.features(codes_of(known, self.space)),
                 self._first,
                 self.space.feature_groups,
                 self.rng(),
             ),
         )
-        cost = self._cost(known, has_phases(known))
+        cost = cost_of(known, self.space, has_phases(known))
 
         def promise(codes: Floats, epochs: Floats) -> Floats:
-            return model.promise(codes) - cost.log_seconds(self.space.features(codes)) - np.log(epochs)
+            seconds = cost.log_seconds(self.space.features(codes), self._longest - epochs)
+            return model.promise(codes) - seconds - np.log(epochs)
 
-        found = [(codes, values) for codes, _ in model.proposals() if (values := self.if_new(codes)) is not None]
+        new = ((codes, values) for codes, _ in model.proposals() if (values := self.if_new(codes)) is not None)
+        found = list(islice(new, MOST))
         paused = [c for c in known if c.stage is Stage.PAUSED]
-        candidates = np.vstack([_codes(paused, self.space), *(codes for codes, _ in found)])
+        candidates = np.vstack([codes_of(paused, self.space), *(codes for codes, _ in found)])
         left = [self._longest - c.epochs for c in paused] + [self._longest] * len(found)
         if not len(candidates):
             return None
@@ -276,18 +279,6 @@ class FreezeThawOracle(BaseOracle):
         if best < len(paused):
             return self._continue(paused[best], self._longest, f"continuation: {expected}")
         return self._start(found[best - len(paused)][1], self._longest, f"exploration: {expected}")
-
-    def _success(self, known: Sequence[Curve]) -> SuccessProbability:
-        tried = [c for c in known if c.scores or c.stage is Stage.FAILED]
-        trained = np.array([c.stage is not Stage.FAILED for c in tried], dtype=np.float64)
-        features = self.space.features(_codes(tried, self.space))
-        return SuccessProbability(features, trained, self.space.feature_groups)
-
-    def _cost(self, known: Sequence[Curve], phases: bool) -> EpochSeconds:
-        timed = [(c, *t) for c in known for t in (c.timed if phases else [(0, c.seconds)] if c.seconds else [])]
-        starts, times = (np.array([t[i] for t in timed], dtype=np.float64) for i in (1, 2))
-        features = self.space.features(_codes([c for c, *_ in timed], self.space))
-        return EpochSeconds(features, times, self.space.feature_groups, starts if phases else None)
 
     def _look_ahead(
         self,
@@ -450,10 +441,6 @@ def next_length(epochs: int, first: int, longest: int) -> int:
         rung = max(rung + 1, round(rung * _STEP))
     # No last step that is hardly worth an interruption.
     return longest if rung * math.sqrt(_STEP) > longest else rung
-
-
-def _codes(curves: Sequence[Curve], space: Space) -> Floats:
-    return np.array([curve.codes for curve in curves]).reshape(len(curves), len(space))
 
 
 def _latest(curve: Curve) -> float:
