@@ -54,12 +54,12 @@ class FreezeThawOracle(BaseOracle):
     At each step it either continues a paused configuration or starts a new one. The values of a trial say what to
     train, as Hyperband's do: `tuner/epochs`, `tuner/initial_epoch`, and `tuner/trial_id` for a continued one.
 
-    Model: a Gaussian process over configuration and training length (see `_gp`). It sees the best score so far at a
+    Model: a Gaussian process over configuration and training length (see `gp`). It sees the best score so far at a
     few lengths of each curve, so that the value at full length is the score of the table, whether a configuration is
     still learning or already overfits. Scores further below the median configuration than the best is above it are
     drawn in. A curve that has ended early counts as known to its end; a running trial as if it had reached the score
     that the model expects. Failed configurations are left out: a model of its own learns where training succeeds (see
-    `_success`), and its probability multiplies the improvement that a new configuration promises.
+    `success`), and its probability multiplies the improvement that a new configuration promises.
 
     Acquisition: expected improvement of the score at full length, with the deviation widened by half because the
     kernel's parameters are themselves estimates. A new configuration must improve on the best score *expected* of any
@@ -75,11 +75,11 @@ class FreezeThawOracle(BaseOracle):
     shorter than that leave the model, in which they would bind the ranking at full length to that of the first
     epochs. A continued configuration gets half as many epochs again. While other trials run, new ones get less.
 
-    Trust: that short trainings tell good from bad is believed until something speaks against it (see `_trust`). After 3
+    Trust: that short trainings tell good from bad is believed until something speaks against it (see `trust`). After 3
     full trainings' epochs one of the first configurations, neither the best nor the worst of them early on, is trained
     half the way beside the favourites, and after 12 one to the end. A length that did not tell them apart, or the wrong
     way round, is given to no new configuration any more, and observations of it leave the model. Where no short length
-    is left, every configuration is trained to the end, and a model of final scores chooses (see `_full_length`).
+    is left, every configuration is trained to the end, and a model of final scores chooses (see `full_length`).
 
     Sources: the idea is of Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (arXiv:1406.3896, 2014);
     choosing between continuing and starting by expected improvement at a later length as in Wistuba, Kadra and
