@@ -68,7 +68,7 @@ CASES = [
     # Names and words
     ("name: pictures", "name: my pictures", ["1: name: found 'my pictures'; allowed: letters, digits, '.', '_' and '-', at most 80, the first a letter or digit"]),
     ("name: pictures", "name: 7", ["1: name: found 7; allowed: a word or text"]),
-    ("family: mlp", "family: mpl", ["6: model.family: unknown family 'mpl'; allowed: mlp, cnn, {python: ...} (did you mean 'mlp'?)"]),
+    ("family: mlp", "family: mpl", ["6: model.family: unknown family 'mpl'; allowed: mlp, cnn, pretrained, {python: ...} (did you mean 'mlp'?)"]),
     ("  family: mlp\n", "", ["5: model.family: is missing"]),
     ("[adam, sgd]", "[adam, sdg]", ["11: training.optimizer.1: found 'sdg'; allowed: adam, adamw, lion, muon, nadam, rmsprop, sgd (did you mean 'sgd'?)"]),
     ("[adam, sgd]", "[adam, adam]", ["11: training.optimizer.1: 'adam' is listed twice"]),

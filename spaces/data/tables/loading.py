@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from spaces.data.source import Part, RawData
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
+from spaces.data.readers.source import Part, RawData
 from spaces.data.tables import numbers
 from spaces.data.tables.cells import Cells, read_cells
 from spaces.data.tables.columns import KINDS, Array, Table
@@ -18,8 +20,6 @@ from spaces.data.tables.encoding import ColumnEncoding
 from spaces.data.tables.kinds import Reader, as_words, factorized
 from spaces.data.tables.rows import read_known
 from spaces.data.types import Task
-from spaces.errors import DataError
-from spaces.printable import printable
 
 _WHOLE = re.compile(r"[+-]?\d{1,15}")
 
@@ -179,8 +179,8 @@ def _label_column(reader: Reader, name: str, task: Task) -> Array:
             values = np.array([value[word] for word in words])
             return values.astype(np.int64) if all(_WHOLE.fullmatch(word) for word in unique) else values
     _require_all(np.array([not word for word in words]), where, cells)
-    numeric_words = sum(fits.values())
-    if fitting.mean() >= 0.8 and numeric_words > 10:
+    gaps = all(fits[word] or numbers.is_missing(word) for word in unique)
+    if fitting.any() and (gaps or (fitting.mean() >= 0.8 and sum(fits.values()) > 10)):
         row = int(np.argmin(fitting))
         raise DataError(
             f"{where} holds {int(fitting.sum())} numbers and {int((~fitting).sum())} cells that are none, the first in "

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
 from spaces.data.tables import dates, numbers
 from spaces.data.tables.cells import Cells, read_cells
 from spaces.data.tables.columns import Array, Column
 from spaces.data.tables.encoding import ColumnEncoding, encode
 from spaces.data.tables.kinds import as_words, boolean_values, factorized, is_no_category, moments_in_days
-from spaces.errors import DataError
-from spaces.printable import printable
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -79,7 +79,8 @@ def read_known(cells: Cells, encoding: ColumnEncoding) -> tuple[Column, Array]:
     elif kind == "boolean":
         return Column(name, kind), booleans[codes]
     else:
-        read = numbers.parse(words, "," if encoding.form == "," else ".")
+        unit = encoding.values[0] if encoding.values else ""
+        read = numbers.parse(words, "," if encoding.form == "," else ".", unit=unit)
         values = np.where(read.misfits, booleans, read.values)
         what, misfits = "number", given & np.isnan(values)
         _check(cells, name, (np.abs(values) > _LARGEST)[codes], "holds a number too large for float32")

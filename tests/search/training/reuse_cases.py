@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 import spaces
-from search.training import graphs
+from search.training.reuse import graphs
 from spaces import Settings
-from spaces.backend import load_tensorflow
+from spaces.outside.backend import load_tensorflow
 from tests.search import small
 
 CNN = {
@@ -129,7 +129,7 @@ def main() -> None:
 
     from search.training import threads
     from search.training.engine import Rows, fresh
-    from search.training.networks import Networks
+    from search.training.reuse.networks import Networks
 
     threads.configure(1)
     tf.config.experimental.enable_op_determinism()

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spaces.data.source import RawData
+from spaces.basics.errors import DataError
+from spaces.data.readers.source import RawData
 from spaces.data.tables.columns import Column
 from spaces.data.tables.loading import TableOptions, load_table
-from spaces.errors import DataError
 
 TABLE = "age,town,member,price\n30,Bonn,True,1.5\n40,Köln,False,2\n50,Bonn,True,3.25\n"
 
@@ -197,6 +197,21 @@ def test_what_is_nearly_all_numbers_is_refused_unless_it_is_said_what_it_is(path
         read(path, content)
     assert columns(read(path, content, columns={"size": "number"}))["size"].missing == 5
     assert len(columns(read(path, content, columns={"size": "category"}))["size"].values) == 56
+
+
+def test_numbers_in_two_ways_of_writing_are_refused(path: Path) -> None:
+    with pytest.raises(DataError, match=r"column 'a' holds 2 numbers .* 1 cells that are none \(1 '2.5'\), .* line 3"):
+        read(path, "a;y\n1,5;0\n2.5;1\n3,5;0\n")
+
+
+def test_one_unknown_mark_among_many_numbers_is_refused(path: Path) -> None:
+    with pytest.raises(DataError, match=r"20 numbers .* 10 cells that are none \(10 'k.A.'\), the first in line 2"):
+        read(path, "a,y\n" + "".join(f"{i if i % 3 else 'k.A.'},{i % 2}\n" for i in range(30)))
+
+
+def test_a_class_that_is_missing_is_no_class_of_its_own_where_classes_are_numbers(path: Path) -> None:
+    with pytest.raises(DataError, match=r"'y' holds 2 numbers and 1 cells that are none, the first in line 2 \('NA'\)"):
+        read(path, "a,y\n1,NA\n2,1\n3,0\n")
 
 
 def test_codes_are_words(path: Path) -> None:

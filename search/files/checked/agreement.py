@@ -1,0 +1,106 @@
+"""Whether a run's store says what its space file says: that file alone decides what is built and which code runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import spaces
+from search.errors import RunError
+from search.files import layout
+from search.files.rundir import Run
+from search.record import jsondata
+from search.record.trial import Trial, TrialKind
+from spaces import SearchSpec, Settings
+
+_NOTHING = "nothing"
+
+
+def require_agreement(run: Run, trials: Iterable[Trial]) -> None:
+    """Refuses to build on trials whose settings the space file of their run does not give.
+
+    Args:
+        run: The run.
+        trials: Those of its trials that are to be trained or rebuilt.
+
+    Raises:
+        RunError: A trial's settings, or the objective, are not those of the space file.
+        SpaceError: The space file cannot be read.
+    """
+    spec = run.spec
+    asked = list(trials)
+    with run.read() as reader:
+        objective = reader.meta("objective")
+        known = {trial.id: trial for trial in asked}
+        origins = {trial.configuration for trial in asked} - known.keys()
+        known.update((trial.id, trial) for trial in reader.some(origins))
+    for key, ours in (("name", spec.objective.name), ("direction", spec.objective.direction)):
+        if objective[key] != ours:
+            raise _refusal(run, f"the objective's {key} is {objective[key]!r}, the space file says {ours!r}")
+    agreed: dict[str, Mapping[str, Any]] = {}
+    for trial in asked:
+        if agreed.get(trial.configuration) == trial.settings:
+            continue
+        if problem := _disagreement(spec, known.get(trial.configuration, trial), trial.settings):
+            raise _refusal(run, f"trial {trial.id}: {problem}")
+        agreed[trial.configuration] = trial.settings
+
+
+def _refusal(run: Run, problem: str) -> RunError:
+    return RunError(f"{run.directory}: {layout.STORE} disagrees with {layout.SPACE}: {problem}; nothing was run")
+
+
+def _disagreement(spec: SearchSpec, origin: Trial, settings: Mapping[str, Any]) -> str | None:
+    """What the settings have that the space file does not give; `origin` is the configuration's first trial."""
+    if origin.kind is TrialKind.EVIDENCE:
+        return _incomplete(settings) or _foreign_code(spec, settings)
+    try:
+        expected = _expected(spec, origin)
+    except ValueError as error:
+        return _incomplete(settings) or str(error)
+    # So it is in all of a long run: what follows takes ten times longer.
+    if settings == expected:
+        return None
+    return _incomplete(settings) or _difference("", settings, jsondata.loads(jsondata.dumps(expected)))
+
+
+def _incomplete(settings: Mapping[str, Any]) -> str | None:
+    try:
+        Settings.from_json(settings)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return f"its settings are not complete ({type(error).__name__}: {error})"
+    return None
+
+
+def _expected(spec: SearchSpec, origin: Trial) -> dict[str, Any]:
+    """What the space file gives.
+
+    Raises:
+        ValueError: It has no such configuration.
+    """
+    if origin.kind is not TrialKind.BASELINE:
+        return spaces.configure(spec, origin.values).to_json()
+    baseline = next((b for b in spec.baselines if b.name == origin.name), None)
+    if baseline is None:
+        raise ValueError(f"the space file has no baseline {origin.name!r}")
+    return spaces.configure_baseline(spec, baseline).to_json()
+
+
+def _foreign_code(spec: SearchSpec, settings: Mapping[str, Any]) -> str | None:
+    """What was learnt in a run of another space may have other settings, but runs no code that this one does not."""
+    allowed = {reference for reference, _ in spaces.imports(spec)}
+    used = (settings["family"].removeprefix("python:"), settings["training"]["loss"], *settings["training"]["metrics"])
+    for word in used:
+        if ":" in str(word) and word not in allowed:
+            return f"it runs {word}, which the space file does not name"
+    return None
+
+
+def _difference(path: str, found: Any, expected: Any) -> str | None:
+    if isinstance(found, Mapping) and isinstance(expected, Mapping):
+        for key, value in found.items():
+            # A key that an earlier version did not record has its default.
+            if problem := _difference(f"{path}.{key}" if path else key, value, expected.get(key, _NOTHING)):
+                return problem
+        return None
+    return None if found == expected else f"{path} is {found!r}, the space file gives {expected!r}"
