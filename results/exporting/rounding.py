@@ -12,7 +12,7 @@ from results.errors import ResultError
 from results.exporting.reading.loading import load
 from search.files.store import RunReader
 from spaces import DataInfo
-from spaces.backend import engines_silent
+from spaces.outside.backend import engines_silent
 
 if TYPE_CHECKING:
     import keras

@@ -16,7 +16,7 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.formats import Format
-from spaces.backend import engines_silent
+from spaces.outside.backend import engines_silent
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
