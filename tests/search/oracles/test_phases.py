@@ -1,4 +1,4 @@
-"""Freeze-thaw where the first epochs of a training cost a hundredth of the later ones: a frozen network, then a whole one."""
+"""Freeze-thaw where the first epochs of a training cost a hundredth of the later ones, as with a frozen network."""
 
 import math
 
