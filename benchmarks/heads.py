@@ -2,9 +2,9 @@
 
     python -m benchmarks.heads FOLDER BACKBONE [--minutes 5] [--json FILE]
 
-FOLDER holds one folder of photographs per class, BACKBONE is a `.keras` file without its head. Both contenders draw heads
-at random, three epochs each, in a fresh process, from when the data are loaded: what the backbone makes of the photographs
-is part of the time. The script has the backbone in the graph, as users of Keras Tuner write it.
+FOLDER holds one folder of photographs per class, BACKBONE is a `.keras` file without its head. Both contenders draw
+heads at random, three epochs each, in a fresh process, from when the data are loaded: what the backbone makes of the
+photographs is part of the time. The script has the backbone in the graph, as users of Keras Tuner write it.
 """
 
 from __future__ import annotations

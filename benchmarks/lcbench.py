@@ -98,27 +98,36 @@ class Task:
         return self.curves(np.array([[values[name] for name in RANGES]]))[0]
 
     def scale(self, cache: Path | None = None) -> Scale:
-        """Best known and median score: 20,000 random configurations, the best 20 of them refined.
+        """Best known and median score.
+
+        The median is of 20,000 random configurations. The best 20 of them are refined, and so are the best 40 of 10,000
+        with half of their hyperparameters at an end of the range: there most optima of this surrogate lie.
 
         Args:
             cache: a folder where the result is kept, so that it is computed once.
         """
-        file = cache / f"{self.task}.json" if cache else None
+        file = cache / f"{self.task}-with-ends.json" if cache else None
         if file and file.is_file():
             return Scale(**json.loads(file.read_text()))
         rng = np.random.default_rng(20_000)
         unit = rng.random((20_000, len(RANGES)))
         scores = self._best(unit)
         median = float(np.median(scores))
-        unit, scores = unit[np.argsort(-scores)[:20]], np.sort(scores)[::-1][:20]
+        ends = rng.random((10_000, len(RANGES)))
+        ends = np.where(rng.random(ends.shape) < 0.5, np.round(ends), ends)
+        at_ends = self._best(ends)
+        first, second = np.argsort(-scores)[:20], np.argsort(-at_ends)[:40]
+        unit, scores = np.vstack([unit[first], ends[second]]), np.concatenate([scores[first], at_ends[second]])
         for width in (0.1, 0.05, 0.02, 0.01, 0.005):
             for _ in range(6):
-                moves = rng.normal(scale=width, size=(20, 20, len(RANGES))) * (rng.random((20, 20, len(RANGES))) < 0.5)
-                tried = np.clip(unit[:, None, :] + moves, 0, 1)
-                found = self._best(tried.reshape(-1, len(RANGES))).reshape(20, 20)
+                shape = (len(unit), 20, len(RANGES))
+                moves = rng.normal(scale=width, size=shape)
+                tried = np.clip(unit[:, None, :] + moves * (rng.random(shape) < 0.5), 0, 1)
+                tried = np.where(rng.random(shape) < 0.05, np.round(rng.random(shape)), tried)
+                found = self._best(tried.reshape(-1, len(RANGES))).reshape(shape[:2])
                 best = found.argmax(axis=1)
                 better = found.max(axis=1) > scores
-                unit = np.where(better[:, None], tried[np.arange(20), best], unit)
+                unit = np.where(better[:, None], tried[np.arange(len(unit)), best], unit)
                 scores = np.maximum(scores, found.max(axis=1))
         scale = Scale(best=float(scores.max()), median=median)
         if file:

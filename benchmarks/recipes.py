@@ -61,7 +61,7 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "silu": ({"activation": "silu"}, {}),
     "together": (
         {"block": "residual", "padding": None, "augmentation": {"flip": "horizontal", "shift": 0.07}},
-        {**CYCLE, "weight_decay": 5e-4, "label_smoothing": 0.05, "precision": "bfloat16"},
+        {**CYCLE, "weight_decay": 5e-4, "label_smoothing": 0.05},
     ),
 }  # fmt: skip
 

@@ -114,7 +114,9 @@ def _predictions(directory: Path, data: spaces.Dataset, regression: bool) -> Any
 
 def _boosted(x: Any, y: Any, test: Any, regression: bool) -> dict[str, Any]:
     from sklearn import ensemble
+    from threadpoolctl import threadpool_limits
 
+    threadpool_limits(1, user_api="openmp")
     if regression:
         made = {
             "histogram": ensemble.HistGradientBoostingRegressor(random_state=0),

@@ -153,12 +153,47 @@ class FirstRows(Section):
     first: Annotated[int, Field(ge=1)] = Field(description="Number of rows.")
 
 
+_ROWS_SCHEMA: list[JsonValue] = [
+    {"type": "integer", "minimum": 1},
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+]
+
+
+def _size(raw: Any) -> Any:
+    return _number_of_rows(raw, _ROWS)
+
+
+class KeyedRows(Section):
+    """Rows that a column of a table holds out: whole groups of rows that belong together, or the latest rows."""
+
+    group: str | None = Field(default=None, description="Column that says which rows belong together.")
+    time: str | None = Field(default=None, description="Column of times; the latest rows are held out.")
+    size: Annotated[int | float, BeforeValidator(_size)] = Field(
+        default=0.2, description="How many rows: a count or a fraction.", json_schema_extra={"anyOf": [*_ROWS_SCHEMA]}
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.group is None) == (self.time is None):
+            raise refuse("allowed: exactly one of group and time, the name of a column")
+        return self
+
+    @property
+    def column(self) -> str:
+        """The column that decides."""
+        return self.group or self.time or ""
+
+
+def _keyed(raw: Any) -> Any:
+    return KeyedRows.model_validate(raw) if {"group", "time"} & set(raw) else FirstRows.model_validate(raw)
+
+
 def _validation(raw: Any) -> Any:
-    allowed = f"{_ROWS}, given, or {{first: count}}"
-    if isinstance(raw, FirstRows):
+    allowed = f"{_ROWS}, given, {{first: count}}, {{group: column}} or {{time: column}}"
+    if isinstance(raw, FirstRows | KeyedRows):
         return raw
     if isinstance(raw, dict):
-        return FirstRows.model_validate(raw)
+        return _keyed(raw)
     if isinstance(raw, str):
         if raw != "given":
             raise refuse(f"found {shown(raw)}; allowed: {allowed}{suggestion(raw, ('given',))}")
@@ -168,6 +203,10 @@ def _validation(raw: Any) -> Any:
 
 def _test(raw: Any) -> Any:
     words = ("auto", "given", "none")
+    if isinstance(raw, KeyedRows):
+        return raw
+    if isinstance(raw, dict):
+        return KeyedRows.model_validate(raw)
     if isinstance(raw, str):
         if raw not in words:
             raise refuse(f"found {shown(raw)}; allowed: {', '.join(words)}, {_ROWS}{suggestion(raw, words)}")
@@ -217,10 +256,15 @@ def _image_size(raw: Any) -> tuple[int, int] | None:
     return (sides[0], sides[1])
 
 
-_ROWS_SCHEMA: list[JsonValue] = [
-    {"type": "integer", "minimum": 1},
-    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-]
+_KEYED_SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {
+        "group": {"type": "string", "description": "Column that says which rows belong together."},
+        "time": {"type": "string", "description": "Column of times; the latest rows are held out."},
+        "size": {"anyOf": [*_ROWS_SCHEMA], "description": "How many rows: a count or a fraction; default 0.2."},
+    },
+    "additionalProperties": False,
+}
 _FIRST_SCHEMA: dict[str, JsonValue] = {
     "type": "object",
     "properties": {"first": {"type": "integer", "minimum": 1, "description": "The first rows."}},
@@ -236,17 +280,19 @@ class DataSection(Section):
     source: Annotated[Literal[NAMED_SOURCES] | Source, BeforeValidator(_source)] = Field(  # type: ignore[valid-type]
         description="A named data set, or {folder: path} and the like for data of your own."
     )
-    validation: Annotated[int | float | Literal["given"] | FirstRows, BeforeValidator(_validation)] = Field(
+    validation: Annotated[int | float | Literal["given"] | FirstRows | KeyedRows, BeforeValidator(_validation)] = Field(
         default=0.2,
-        description="Rows that choose between configurations: a count, a fraction, {first: count}, or given. "
+        description="Rows that choose between configurations: a count, a fraction, {first: count}, whole groups of "
+        "rows ({group: column}), the latest ({time: column}), or given. "
         "A part that comes with the data is used whatever stands here; given is an error where there is none.",
-        json_schema_extra={"anyOf": [*_ROWS_SCHEMA, {"enum": ["given"]}, _FIRST_SCHEMA]},
+        json_schema_extra={"anyOf": [*_ROWS_SCHEMA, {"enum": ["given"]}, _FIRST_SCHEMA, _KEYED_SCHEMA]},
     )
-    test: Annotated[int | float | Literal["auto", "given", "none"], BeforeValidator(_test)] = Field(
+    test: Annotated[int | float | Literal["auto", "given", "none"] | KeyedRows, BeforeValidator(_test)] = Field(
         default="auto",
-        description="Rows for the final evaluation: the part given with the data, none, a count or a fraction; "
-        "auto takes the given part, or 0.2 where there is none.",
-        json_schema_extra={"anyOf": [{"enum": ["auto", "given", "none"]}, *_ROWS_SCHEMA]},
+        description="Rows for the final evaluation: the part given with the data, none, a count, a fraction, "
+        "{group: column} or {time: column}; auto takes the given part, or 0.2 where there is none, by the same column "
+        "as the validation.",
+        json_schema_extra={"anyOf": [{"enum": ["auto", "given", "none"]}, *_ROWS_SCHEMA, _KEYED_SCHEMA]},
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="Seed of the split.")
     image_size: Annotated[tuple[int, int] | None, BeforeValidator(_image_size)] = Field(
@@ -299,6 +345,9 @@ class DataSection(Section):
         refusals = Refusals()
         if self.target_column is not None and kind not in TABLES:
             refusals.add("has no effect: only a csv source has columns", "target")
+        for part in ("validation", "test"):
+            if isinstance(getattr(self, part), KeyedRows) and kind not in TABLES:
+                refusals.add("has no effect: only a csv or parquet source has columns", part)
         if self.columns and kind not in TABLES:
             refusals.add("has no effect: only a csv or parquet source has columns", "columns")
         named = [name for name, role in self.columns.items() if role == "target"]
@@ -314,6 +363,11 @@ class DataSection(Section):
             refusals.add("has no effect: only image files are read one by one", "broken")
         refusals.raise_if_any()
         return self
+
+    @property
+    def keys(self) -> tuple[KeyedRows, ...]:
+        """The columns that decide which rows are held out."""
+        return tuple(part for part in (self.test, self.validation) if isinstance(part, KeyedRows))
 
     @property
     def target_column(self) -> str | None:

@@ -7,12 +7,10 @@ Keras counts: the second metric `AUC()` of a process is called `auc_1`, whicheve
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-# Keras has no public way to read or set the counts alone. `clear_session` would forget compiled functions too.
-_COUNTS = "object_name_uids"
+from spaces import keras_internals
 
 
 @contextmanager
@@ -22,23 +20,15 @@ def counting_from(counts: Mapping[str, int]) -> Iterator[None]:
         yield
         return
     before = current()
-    _set(counts)
+    keras_internals.set_names_given(counts)
     try:
         yield
     finally:
-        _set(before)
+        keras_internals.set_names_given(before)
 
 
 def current() -> dict[str, int]:
     """How many names of each kind have been given; nothing where Keras is not loaded."""
     if "keras" not in sys.modules:
         return {}
-    from keras.src.backend.common import global_state
-
-    return dict(global_state.get_global_attribute(_COUNTS) or {})
-
-
-def _set(counts: Mapping[str, int]) -> None:
-    from keras.src.backend.common import global_state
-
-    global_state.set_global_attribute(_COUNTS, defaultdict(int, counts))
+    return keras_internals.names_given()

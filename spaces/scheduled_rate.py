@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from spaces import rates
+from spaces.keras_internals import rate_of
 from spaces.settings import TrainingSettings
 
 
@@ -43,6 +44,5 @@ class ScheduledRate(keras.optimizers.schedules.LearningRateSchedule):  # type: i
 
 def scheduled(optimizer: Any) -> ScheduledRate | None:
     """The schedule that an optimizer follows, if it is one of these."""
-    # The public attribute `learning_rate` is the current rate; the schedule itself has no public name.
-    rate = getattr(optimizer, "_learning_rate", None)
+    rate = rate_of(optimizer)
     return rate if isinstance(rate, ScheduledRate) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from spaces.families import family_of_settings
@@ -114,7 +114,7 @@ class Settings:
         return {
             "family": self.family,
             "model": {name: _listed(value) for name, value in self.model.items()},
-            "training": {name: _listed(value) for name, value in asdict(self.training).items()},
+            "training": {name: _plain(value) for name, value in vars(self.training).items()},
             "values": dict(self.values),
         }
 
@@ -134,3 +134,9 @@ class Settings:
 
 def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return dict(vars(value)) if isinstance(value, EarlyStopping | Target) else value

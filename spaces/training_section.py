@@ -118,7 +118,8 @@ class TrainingSection(Section):
     )
     precision: Annotated[Dimension | None, PRECISION] = Field(
         default=None,
-        description="Of what is computed while training; weights and exported models are float32; default float32.",
+        description="Of what is computed while training; weights and exported models are float32. bfloat16 is faster "
+        "where the processor has instructions for it, and much slower elsewhere; default float32.",
     )
     batch_size: Annotated[Dimension | None, BATCH_SIZE] = Field(
         default=None, description="Rows per update; default 32."

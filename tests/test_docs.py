@@ -46,12 +46,12 @@ def test_the_reference_says_what_a_key_takes():
     found = sections(space_file_page(spaces.json_schema()))
     assert "| **`layers`** | whole number from 0 to 100 | list, range |" in found["model (mlp)"]
     assert "| `units` | whole number from 1 to 1,000,000 | list, range; `shared` |" in found["model (mlp)"]
-    assert "| `optimizer` | `adam`, `adamw`, `rmsprop`, `sgd` | list |" in found["training"]
+    assert "| `optimizer` | `adam`, `adamw`, `lion`, `muon`, `nadam`, `rmsprop`, `sgd` | list |" in found["training"]
     assert "[training.early_stopping](#trainingearly_stopping)" in found["training"]
     assert "The same stands at `baselines[].early_stopping`" in found["training.early_stopping"]
     assert (
-        "| `validation` | whole number from 1 or number above 0 below 1 or `given` or `{first: …}` |  | `0.2` |"
-        in found["data"]
+        "| `validation` | whole number from 1 or number above 0 below 1 or `given` or `{first: …}` "
+        "or `{group: …, time: …, size: …}` |  | `0.2` |" in found["data"]
     )
     assert "`freeze-thaw` |  | `hyperband` |" in found["search"]
 

@@ -38,7 +38,7 @@ def _digits_once():
     """The data are real, and the same for all nights."""
     data = spaces.load_data(night_space())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spaces, "load_data", lambda _: data)
+        patch.setattr(spaces, "load_data", lambda *_: data)
         yield
 
 
@@ -118,6 +118,7 @@ def test_a_schedule_is_shortened_where_there_is_no_time_for_all_of_it(tmp_path):
         "final.candidates": 1,
         "final.seeds": 0,
         "epochs": {"min": 1, "max": 20},
+        "baselines": [],
     }
     spec = night_space("freeze-thaw", **changes)
     night = WholeNight(tmp_path / "run", spec, NightWorld(seconds=12.0))

@@ -16,6 +16,7 @@ import numpy as np
 from results.errors import ResultError
 from results.exporting.budget import check_fits, check_unpacked
 from results.exporting.digest import size_of
+from spaces import tensorflow_internals
 from spaces.files import unreadable
 
 # Operations with state that touch nothing but the model's own variables, tables and control flow.
@@ -120,9 +121,7 @@ def _operations(entries: Iterable[str], library: dict[str, Any]) -> set[str]:
 
 
 def _allowed(operation: str) -> bool:
-    from tensorflow.python.framework import op_def_registry
-
-    definition = op_def_registry.get(operation)
+    definition = tensorflow_internals.operation(operation)
     if definition is None or operation in _READS_FILES:
         return False
     return operation in _HARMLESS or not definition.is_stateful

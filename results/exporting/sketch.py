@@ -6,12 +6,12 @@ A configuration of a few bytes can ask for layers of terabytes, and Keras alloca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.exporting.budget import check_fits, check_unpacked
+from spaces.keras_internals import unallocated, uses_of
 
 if TYPE_CHECKING:
     import keras
@@ -34,30 +34,13 @@ def check_network(path: Path) -> int:
     """
     import keras
 
-    with _unallocated():
+    with unallocated():
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         weights = sum(prod(weight.shape) for weight in model.weights) * _BYTES
     check_unpacked(weights, path.stat().st_size, path, "its layers")
     largest = max((size for layer in _layers(model) for size in _outputs(layer)), default=0)
     check_fits(largest, path, "one row in its layers")
     return largest
-
-
-@contextmanager
-def _unallocated() -> Iterator[None]:
-    """Inside, variables have shapes and no memory; those made in it must not be used afterwards."""
-    import keras
-
-    # Keras would allocate what waits in this list at the end of any later scope.
-    from keras.src.backend.common import global_state
-
-    waiting = global_state.get_global_attribute("uninitialized_variables")
-    before = list(waiting or ())
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
-    finally:
-        global_state.set_global_attribute("uninitialized_variables", before)
 
 
 def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
@@ -70,7 +53,6 @@ def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 def _outputs(layer: keras.layers.Layer) -> Iterator[int]:
     import keras
 
-    # Keras tells the output of a layer that is used once; this list has all of them.
-    outputs = [node.output_tensors for node in getattr(layer, "_inbound_nodes", ())]
+    outputs = [node.output_tensors for node in uses_of(layer)]
     for output in keras.tree.flatten(outputs):
         yield prod(size or 1 for size in output.shape[1:]) * _BYTES

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.training.engines import engines
 from spaces import DataInfo, Dataset, Settings, Split
 from spaces.families import family_of_settings
 
@@ -42,16 +43,14 @@ def measure(settings: Settings, data: Dataset) -> Speed:
     """
     from keras.utils import clear_session
 
-    from search.training.engine import Rows, fresh
-
     started = time.perf_counter()
     batch = settings.training.batch_size
     train, validation = _first(data.train, _STEPS * batch), _first(data.validation, _STEPS * batch)
-    train_rows, validation_rows = Rows(train, "train"), Rows(validation, "validation")
+    train_rows, validation_rows = engines().rows(train, "train"), engines().rows(validation, "validation")
     if family_of_settings(settings.family).begins_frozen(settings.model):
         share = len(train) / len(data.train)
         return _of_both_phases(settings, data.info, train_rows, validation_rows, share)
-    engine = fresh(settings, data.info, seed=0)
+    engine = engines().fresh(settings, data.info, seed=0)
     engine.prepare(train_rows)
     reported = engine.train_epoch(train_rows, 1)
     validated_on = engine.evaluate(validation_rows)
@@ -82,7 +81,6 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
     from keras.utils import clear_session
 
     from search.training.features import Features
-    from search.training.networks import Networks
 
     training = settings.training
     frozen = training.frozen_epochs if settings.model["fine_tune"] else training.epochs
@@ -91,7 +89,7 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
     reported: dict[str, None] = {}
     with tempfile.TemporaryDirectory() as folder:
         features = Features(Path(folder), info, {"train": train, "validation": validation}.__getitem__)
-        engine = Networks(info, features).engine(settings, 0, train, 0)
+        engine = engines().networks(info, features).engine(settings, 0, train, 0)
         for epoch, count in ((epoch, count) for epoch, count in lengths.items() if count):
             started = time.perf_counter()
             engine.enter(epoch, train, validation, lambda: None)

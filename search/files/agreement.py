@@ -28,20 +28,22 @@ def require_agreement(run: Run, trials: Iterable[Trial]) -> None:
         SpaceError: The space file cannot be read.
     """
     spec = run.spec
+    asked = list(trials)
     with run.read() as reader:
         objective = reader.meta("objective")
-        known = {trial.id: trial for trial in reader.trials()}
+        known = {trial.id: trial for trial in asked}
+        origins = {trial.configuration for trial in asked} - known.keys()
+        known.update((trial.id, trial) for trial in reader.some(origins))
     for key, ours in (("name", spec.objective.name), ("direction", spec.objective.direction)):
         if objective[key] != ours:
             raise _refusal(run, f"the objective's {key} is {objective[key]!r}, the space file says {ours!r}")
-    agreed: set[tuple[str, str]] = set()
-    for trial in trials:
-        text = jsondata.dumps(trial.settings)
-        if (trial.configuration, text) in agreed:
+    agreed: dict[str, Mapping[str, Any]] = {}
+    for trial in asked:
+        if agreed.get(trial.configuration) == trial.settings:
             continue
         if problem := _disagreement(spec, known.get(trial.configuration, trial), trial.settings):
             raise _refusal(run, f"trial {trial.id}: {problem}")
-        agreed.add((trial.configuration, text))
+        agreed[trial.configuration] = trial.settings
 
 
 def _refusal(run: Run, problem: str) -> RunError:
@@ -50,23 +52,38 @@ def _refusal(run: Run, problem: str) -> RunError:
 
 def _disagreement(spec: SearchSpec, origin: Trial, settings: Mapping[str, Any]) -> str | None:
     """What the settings have that the space file does not give; `origin` is the configuration's first trial."""
+    if origin.kind is TrialKind.EVIDENCE:
+        return _incomplete(settings) or _foreign_code(spec, settings)
+    try:
+        expected = _expected(spec, origin)
+    except ValueError as error:
+        return _incomplete(settings) or str(error)
+    # So it is in all of a long run: what follows takes ten times longer.
+    if settings == expected:
+        return None
+    return _incomplete(settings) or _difference("", settings, jsondata.loads(jsondata.dumps(expected)))
+
+
+def _incomplete(settings: Mapping[str, Any]) -> str | None:
     try:
         Settings.from_json(settings)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return f"its settings are not complete ({type(error).__name__}: {error})"
-    if origin.kind is TrialKind.EVIDENCE:
-        return _foreign_code(spec, settings)
-    try:
-        if origin.kind is TrialKind.BASELINE:
-            baseline = next((b for b in spec.baselines if b.name == origin.name), None)
-            if baseline is None:
-                return f"the space file has no baseline {origin.name!r}"
-            expected = spaces.configure_baseline(spec, baseline)
-        else:
-            expected = spaces.configure(spec, origin.values)
-    except ValueError as error:
-        return str(error)
-    return _difference("", settings, jsondata.loads(jsondata.dumps(expected.to_json())))
+    return None
+
+
+def _expected(spec: SearchSpec, origin: Trial) -> dict[str, Any]:
+    """What the space file gives.
+
+    Raises:
+        ValueError: It has no such configuration.
+    """
+    if origin.kind is not TrialKind.BASELINE:
+        return spaces.configure(spec, origin.values).to_json()
+    baseline = next((b for b in spec.baselines if b.name == origin.name), None)
+    if baseline is None:
+        raise ValueError(f"the space file has no baseline {origin.name!r}")
+    return spaces.configure_baseline(spec, baseline).to_json()
 
 
 def _foreign_code(spec: SearchSpec, settings: Mapping[str, Any]) -> str | None:

@@ -244,11 +244,13 @@ class RunReader:
         return self._descended(found)
 
     def each_trial(self, *kinds: TrialKind) -> Iterator[Trial]:
-        """As `trials`, but one after the other: those of a long night are too many to be held at the same time."""
-        for (trial_id,) in self._table.rows("trial", ("position",), "id", *_of_kinds(kinds)):
-            found = self.trial(trial_id)
-            if found is not None:
-                yield found
+        """As `trials`, but a few at a time: those of a long night are too many to be held at the same time."""
+        ids = [trial_id for (trial_id,) in self._table.rows("trial", ("position",), "id", *_of_kinds(kinds))]
+        for start in range(0, len(ids), _AT_ONCE):
+            yield from self._with_ids(ids[start : start + _AT_ONCE])
+
+    def _with_ids(self, ids: list[str]) -> list[Trial]:
+        return self._read(f"id IN ({','.join('?' * len(ids))})", tuple(ids))
 
     def some(self, ids: Iterable[str]) -> list[Trial]:
         """The trials with these ids, which are given in the order in which they were asked for."""
@@ -256,8 +258,7 @@ class RunReader:
         known = self._known if self._frozen else {}
         unknown = [trial_id for trial_id in wanted if trial_id not in known]
         for start in range(0, len(unknown), _AT_ONCE):
-            part = tuple(unknown[start : start + _AT_ONCE])
-            known.update((trial.id, trial) for trial in self._read(f"id IN ({','.join('?' * len(part))})", part))
+            known.update((trial.id, trial) for trial in self._with_ids(unknown[start : start + _AT_ONCE]))
         return [known[trial_id] for trial_id in wanted if trial_id in known]
 
     def of_configuration(self, configuration: str) -> list[Trial]:

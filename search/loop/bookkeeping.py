@@ -107,7 +107,7 @@ def complete(oracle: Any) -> None:
         del oracle.ongoing_trials[slot]
     ongoing = {trial.trial_id for trial in oracle.ongoing_trials.values()}
     for number, (trial_id, trial) in enumerate(oracle.trials.items()):
-        if oracle._id_to_hash[trial_id] is None:
+        if not oracle.has_noted(trial_id):
             oracle.start_order.append(trial_id)
             _record(oracle, trial)
         if trial.status == "RUNNING" and trial_id not in ongoing:
@@ -117,4 +117,4 @@ def complete(oracle: Any) -> None:
 def _record(oracle: Any, trial: Any) -> None:
     # How an oracle tells values apart is its own; if that fails, it may propose them again.
     with contextlib.suppress(Exception):
-        oracle._record_values(trial)
+        oracle.note(trial)

@@ -17,7 +17,6 @@ _SCALES = (0.2, 0.05)
 _CHAINS = 8
 _ROUNDS = 6
 _STEPS = 12
-_CLIMBS = 40
 _GRID = 1024
 _TAIL = -6.0
 
@@ -88,6 +87,7 @@ def refine(
     acquisition: Callable[[Floats], Floats],
     with_slopes: Callable[[Floats], tuple[Floats, Floats]],
     space: Space,
+    climbs: int = 40,
 ) -> list[tuple[Floats, float]]:
     """Configurations and their acquisition, the most promising first: those found, and some of them moved uphill.
 
@@ -102,6 +102,7 @@ def refine(
         with_slopes: maps features of shape (n, features) to the acquisition, shape (n,), and its gradient, shape (n,
             features).
         space: the space.
+        climbs: iterations of the optimizer, at most.
     """
     found = list(found)
     candidates, values = np.array([codes for codes, _ in found]), np.array([value for _, value in found])
@@ -116,7 +117,7 @@ def refine(
         heights, slopes = with_slopes(moved)
         return -float(heights.sum()), -slopes[free]
 
-    bounds, options = [(0.0, 1.0)] * int(free.sum()), {"maxiter": _CLIMBS}
+    bounds, options = [(0.0, 1.0)] * int(free.sum()), {"maxiter": climbs}
     top = minimize(objective, features[free], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     features[free] = np.round(top.x * _GRID) / _GRID
     ends = space.placed(starts, features, free)

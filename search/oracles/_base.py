@@ -19,6 +19,12 @@ from ._columns import Floats
 from ._outlook import Outlook
 from ._space import Space, Values
 
+OF_KERAS_TUNER = (
+    "_tried_so_far", "_id_to_hash", "_run_times", "_seed_state", "_duplicate", "_record_values", "_save_trial",
+    "_compute_values_hash", "_check_consecutive_failures",
+)  # fmt: skip
+"""What of its `Oracle` is used here, and in subclasses, that Keras Tuner does not promise."""
+
 TUNER_PREFIX = "tuner/"
 """Names of values that steer the training (`tuner/epochs`) and are no hyperparameters."""
 
@@ -67,6 +73,14 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         Where hardly any is, others are proposed: it is for their training to say what is wrong with them.
         """
         self._allows = allows
+
+    def has_noted(self, trial_id: str) -> bool:
+        """Whether the oracle knows which values a trial has."""
+        return self._id_to_hash[trial_id] is not None
+
+    def note(self, trial: Trial) -> None:
+        """Takes note of a trial's values, so that they are not proposed again."""
+        self._record_values(trial)
 
     # --- for subclasses ---------------------------------------------------------------------------------------
 

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ._acquisition import log_improvement, log_improvement_slopes, maximise, refine
-from ._columns import Floats, Ints
+from ._columns import Floats
+from ._early import EarlyTrend, Following
 from ._gp import GaussianProcess, Kernel, Points, Prior, fit_kernel
 from ._outlook import MOST, Outlook
 from ._space import Space
+from ._standard import fit_sample, scale, standardised
 from ._success import SuccessProbability
 
 _FIT_POINTS = 200
@@ -32,6 +34,7 @@ class FullLength:
         success: SuccessProbability,
         prior: Prior,
         rng: Callable[[], np.random.Generator],
+        trend: EarlyTrend | None = None,
     ) -> None:
         """Args:
         space: the space, with at least one feature.
@@ -41,6 +44,7 @@ class FullLength:
         success: where training succeeds.
         prior: of length scales and noise.
         rng: makes the random numbers of this proposal, the same ones at each call.
+        trend: what shorter trainings say, or None.
         """
         self._space, self._success, self._rng = space, success, rng
         self._centre, self._unit = scale(scores)
@@ -48,13 +52,16 @@ class FullLength:
         self._best = float(targets.max())
         self._parents = codes[np.argsort(-targets, kind="stable")]
         observed = Points.full_length(space.features(codes))
+        if trend is not None:
+            trend.learn(observed.features, targets)
+            targets = targets - trend.factor * trend.mean(observed.features)
         chosen = fit_sample(targets, _FIT_POINTS, rng())
         groups = space.feature_groups
         fitted = fit_kernel(observed[chosen], targets[chosen], groups, curves=False, prior=prior)
         # The last digits of a fit depend on the number of threads, the proposals must not.
         kernel = Kernel(np.round(fitted.logs * _KERNEL_GRID) / _KERNEL_GRID, groups)
-        model = GaussianProcess(observed, targets, kernel)
-        self._model = model.expecting(Points.full_length(space.features(running)))
+        model = GaussianProcess(observed, targets, kernel).expecting(Points.full_length(space.features(running)))
+        self._model = model if trend is None else Following(model, trend)
 
     def promise(self, codes: Floats) -> Floats:
         """Logarithm of the expected improvement times the probability of success, shape (n,)."""
@@ -84,7 +91,7 @@ class FullLength:
 
 
 def improvement_with_slopes(
-    model: GaussianProcess, points: Points, best: float, wider: float = 1.0
+    model: GaussianProcess | Following, points: Points, best: float, wider: float = 1.0
 ) -> tuple[Floats, Floats]:
     """Logarithm of the expected improvement over `best`, and its gradient along the features.
 
@@ -102,37 +109,3 @@ def improvement_with_slopes(
     along_mean, along_deviation = log_improvement_slopes(mean, wider * deviation, best)
     slopes = along_mean[:, None] * mean_slopes + wider * along_deviation[:, None] * deviation_slopes
     return log_improvement(mean, wider * deviation, best), slopes
-
-
-def fit_sample(targets: Floats, size: int, rng: np.random.Generator) -> Ints:
-    """Indices of the observations that the kernel's parameters are fitted to: the best and some of the others.
-
-    The fit takes time with the cube of their number; the posterior afterwards uses all observations.
-    """
-    if len(targets) <= size:
-        return np.arange(len(targets))
-    order = np.argsort(-targets, kind="stable")
-    others = rng.permutation(order[size // 2 :])
-    return np.concatenate([order[: size // 2], others[: size - size // 2]])
-
-
-def standardised(scores: Floats) -> Floats:
-    """Scores (more is better) with mean 0 and deviation 1, those far below the median drawn in.
-
-    The lower limit lies as far below the median as twice the distance of the best above it: what is worse is
-    equally uninteresting.
-    """
-    centre, unit = scale(scores)
-    standard: Floats = (_drawn_in(scores) - centre) / unit
-    return standard
-
-
-def scale(scores: Floats) -> tuple[float, float]:
-    """What `standardised` makes 0, and how much 1 of it is in scores."""
-    drawn_in = _drawn_in(scores)
-    return float(drawn_in.mean()), float(drawn_in.std()) or 1.0
-
-
-def _drawn_in(scores: Floats) -> Floats:
-    median, top = float(np.median(scores)), float(scores.max())
-    return np.maximum(scores, median - 2 * (top - median)) if top > median else scores

@@ -14,12 +14,14 @@ from ._base import BaseOracle
 from ._columns import Floats
 from ._cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
 from ._curves import Curve, Stage
-from ._full_length import FullLength, fit_sample, improvement_with_slopes
+from ._early import EarlyTrend
+from ._full_length import FullLength, improvement_with_slopes
 from ._gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
 from ._history import History
 from ._observations import Observations
 from ._outlook import MOST, Outlook
 from ._space import Space, Values
+from ._standard import fit_sample
 from ._success import SuccessProbability
 from ._trust import finished, inconspicuous, telling_length
 from .plan import MOST_PAUSED, first_length, new_length
@@ -40,6 +42,8 @@ _FAINT = 4
 _WIDER = 1.5
 _FIT_POINTS = 160
 _MOST_OBSERVATIONS = 1000
+# A step of a climb takes time with the square of the observations.
+_CLIMBS, _FEWER_CLIMBS, _MANY = 40, 8, 400
 
 
 class FreezeThawOracle(BaseOracle):
@@ -212,7 +216,13 @@ class FreezeThawOracle(BaseOracle):
             heights, slopes = improvement_with_slopes(model, points, hoped, _WIDER)
             return heights + success.log(features), slopes + success.log_slopes(features)
 
-        found = refine(maximise(acquisition, self.space, parents, self.rng()), acquisition, with_slopes, self.space)
+        found = refine(
+            maximise(acquisition, self.space, parents, self.rng()),
+            acquisition,
+            with_slopes,
+            self.space,
+            climbs=_CLIMBS if len(view.points) <= _MANY else _FEWER_CLIMBS,
+        )
         self._look_ahead(reference, [codes for codes, _ in found], model, view, observed)
         new = next(((values, codes, p) for codes, p in found if (values := self.if_new(codes)) is not None), None)
         paused = [c for c in own if c.stage is Stage.PAUSED]
@@ -239,6 +249,13 @@ class FreezeThawOracle(BaseOracle):
             success=self._success(known),
             prior=FIRM if len(self.trials) % 2 else YIELDING,
             rng=self.rng,
+            trend=EarlyTrend.of(
+                known,
+                self.space.features(_codes(known, self.space)),
+                self._first,
+                self.space.feature_groups,
+                self.rng(),
+            ),
         )
         cost = self._cost(known, has_phases(known))
 

@@ -17,6 +17,7 @@ from search.files import checkpoint as checkpoints
 from search.files.store import Evaluation, RunStore
 from search.record.seeds import derive
 from search.record.trial import Checkpoint, Trial
+from search.training.engines import engines
 from spaces import DataInfo, Dataset, Settings
 
 _ROWS_FOR_EXPORT = 64
@@ -64,19 +65,18 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     """
     if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
         return
-    from search.training.engine import Engine, Rows, fresh
     from spaces.model import set_weights
 
     settings = Settings.from_json(model.trial.settings).trained()
-    rows = Rows(data.test)
-    engine = fresh(settings, data.info, seed=0)
+    rows = engines().rows(data.test)
+    engine = engines().fresh(settings, data.info, seed=0)
     # A user's model may have no variables before it has seen a row.
     engine.prepare(rows)
     set_weights(engine.model, checkpoints.read(run, model.weights)["weights"])
     if model.both_ways:
         from spaces.mirrored import mirrored
 
-        engine = Engine(mirrored(engine.model, settings, data.info), 0, settings.training.batch_size)
+        engine = engines().of_model(mirrored(engine.model, settings, data.info), settings.training.batch_size)
     metrics = engine.evaluate(rows)
     started = time.perf_counter()
     predictions = spaces.as_probabilities(engine.predict(rows), settings, data.info)

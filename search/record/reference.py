@@ -29,13 +29,17 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
     many = len(data.train) * data.train.x.shape[1] * (outputs if outputs > 2 else 1) > _MOST_VALUES
     if not info.table or many or (info.task == "regression" and info.outputs > 1):
         return None
-    scores = {"validation": _scores(spec, info, data.train, data.validation)}
-    if data.test is not None:
-        together = data.train
-        if spec.final.train_on_validation:
-            pairs = ((data.train.x, data.validation.x), (data.train.y, data.validation.y))
-            together = Split(*(np.concatenate(pair) for pair in pairs))
-        scores["test"] = _scores(spec, info, together, data.test)
+    from threadpoolctl import threadpool_limits
+
+    # Its threads wait for each other in a loop: beside other programs several take a hundred times as long as one.
+    with threadpool_limits(1, user_api="openmp"):
+        scores = {"validation": _scores(spec, info, data.train, data.validation)}
+        if data.test is not None:
+            together = data.train
+            if spec.final.train_on_validation:
+                pairs = ((data.train.x, data.validation.x), (data.train.y, data.validation.y))
+                together = Split(*(np.concatenate(pair) for pair in pairs))
+            scores["test"] = _scores(spec, info, together, data.test)
     return {"name": NAME, "scores": scores}
 
 

@@ -19,6 +19,7 @@ from search.training.engine import Engine, Rows
 from search.training.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
 from spaces.families.parts import layers_of, replaced
+from spaces.keras_internals import open_shape, rate_of
 from spaces.model import compile_model, let_only_kernels_decay
 from spaces.scheduled_rate import scheduled
 
@@ -60,7 +61,7 @@ class Network:
         self._slots = _slots(model)
         if free:
             for variable in model.optimizer.variables:
-                _free(variable, [None] * len(variable.shape))
+                open_shape(variable, [None] * len(variable.shape))
 
     def begin(self, settings: Settings, seed: int) -> Engine:
         """The engine, in the state of a newly built model of these settings.
@@ -148,8 +149,7 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
     if (rate := scheduled(optimizer)) is not None:
         rate.learning_rate, rate.warmup, rate.epochs = map(number, ("learning_rate", "warmup", "epochs"))
     elif training.learning_rate_decay:
-        # The public attribute `learning_rate` is the current rate; the schedule itself has no public name.
-        schedule = optimizer._learning_rate
+        schedule = rate_of(optimizer)
         schedule.initial_learning_rate, schedule.decay_rate = number("learning_rate"), number("learning_rate_decay")
     for layer in model.layers:
         for name in ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer"):
@@ -167,14 +167,9 @@ def _free_weights(model: Any) -> None:
     """Lets the hidden layers' weights take values of any width; before the optimizer is built upon them."""
     *hidden, kernel, _ = model.trainable_variables
     for variable in hidden:
-        _free(variable, [None] * len(variable.shape))
+        open_shape(variable, [None] * len(variable.shape))
     # The outputs keep their number: Keras looks at it when it compiles the loss.
-    _free(kernel, [None, kernel.shape[1]])
-
-
-def _free(variable: Any, shape: list[int | None]) -> None:
-    # Keras has no public way to make a variable of open shape.
-    variable._value = tf.Variable(variable.value, shape=tf.TensorShape(shape), trainable=variable.trainable)
+    open_shape(kernel, [None, kernel.shape[1]])
 
 
 def _slots(model: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Imported only where something is trained: the module needs TensorFlow.
 from __future__ import annotations
 
 import gc
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
@@ -29,15 +30,20 @@ _MOST_PARAMETERS = 20_000_000
 _TRAININGS_PER_CLEARING = 500
 
 
+def reuse() -> bool:
+    """Whether compiled functions are shared, which leans on internals of Keras; `NIGHTSHIFT_REUSE=0` says no."""
+    return os.environ.get("NIGHTSHIFT_REUSE", "1") != "0"
+
+
 class Networks:
     """Keeps the networks that were used last.
 
     Args:
         info: The rows that all networks are for.
-        features: What frozen backbones make of them.
+        features: What frozen backbones make of them; None where there are none.
     """
 
-    def __init__(self, info: DataInfo, features: Features) -> None:
+    def __init__(self, info: DataInfo, features: Features | None = None) -> None:
         self._info = info
         self._features = features
         self._fresh = False
@@ -58,8 +64,9 @@ class Networks:
             parameters: How many parameters it has.
         """
         if family_of_settings(settings.family).begins_frozen(settings.model):
+            assert self._features is not None
             return TwoPhases(settings, self._info, seed, self._features, self._keep)
-        key = graphs.signature(settings)
+        key = graphs.signature(settings) if reuse() else None
         if key is None:
             self._fresh = True
             engine = fresh(settings, self._info, seed)
@@ -74,7 +81,7 @@ class Networks:
         self, key: Hashable, parameters: int, make: Callable[[], Network], settings: Settings, seed: int
     ) -> Engine:
         """Begins a training with the network that is kept under a key, or that is made and kept now."""
-        network = self._kept.pop(key)[0] if key in self._kept else None
+        network = self._kept.pop(key)[0] if key in self._kept and reuse() else None
         self._make_room(parameters)
         if network is None:
             network = make()

@@ -16,6 +16,7 @@ from search.files import checkpoint as checkpoints
 from search.files import layout
 from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
 from search.training import memory, stopping
+from search.training.engines import engines
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from spaces import Dataset, Settings, Split
 from spaces.families import family_of_settings
@@ -106,11 +107,10 @@ class Trainer:
 
     def _kept_networks(self) -> Networks:
         from search.training.features import Features
-        from search.training.networks import Networks
 
         if self._networks is None:
             self._features = Features(self._run, self._data.info, self._part)
-            self._networks = Networks(self._data.info, self._features)
+            self._networks = engines().networks(self._data.info, self._features)
         return self._networks
 
     def _train_rows(self, job: TrialJob) -> Rows:
@@ -120,10 +120,8 @@ class Trainer:
         return self._part("validation") if job.data == "train" else None
 
     def _part(self, name: str) -> Rows:
-        from search.training.engine import Rows
-
         if name not in self._rows:
-            self._rows[name] = Rows(_split(self._data, name), name)
+            self._rows[name] = engines().rows(_split(self._data, name), name)
         return self._rows[name]
 
 

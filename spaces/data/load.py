@@ -15,6 +15,7 @@ from spaces.data.checks import check_classes, check_rows
 from spaces.data.fingerprint import fingerprint
 from spaces.data.folder import load_folder
 from spaces.data.idx import load_idx
+from spaces.data.keyed_split import Keyed, keyed_partition
 from spaces.data.labels import EncodedLabels, encode_labels
 from spaces.data.npz import load_npz
 from spaces.data.python import load_python
@@ -26,13 +27,12 @@ from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
 from spaces.data.types import Array, DataInfo, Dataset, Split, TargetScale
 from spaces.data.understood import understood
-from spaces.data_section import OtherSource
+from spaces.data_section import DataSection, FirstRows, KeyedRows, OtherSource
 from spaces.errors import DataError
 from spaces.families import family_of
 from spaces.sources import OTHER_SOURCES
 
 if TYPE_CHECKING:
-    from spaces.data_section import DataSection, FirstRows
     from spaces.spec import SearchSpec
 
 _TEST_FRACTION = 0.2
@@ -105,7 +105,15 @@ def _table_options(data: DataSection) -> TableOptions:
     source = data.source
     if isinstance(source, str):
         return TableOptions(data.target_column, data.columns)
-    return TableOptions(data.target_column, data.columns, source.separator, source.encoding, source.decimal)
+    return TableOptions(
+        data.target_column,
+        data.columns,
+        source.separator,
+        source.encoding,
+        source.decimal,
+        groups=tuple(key.group for key in data.keys if key.group is not None),
+        times=tuple(key.time for key in data.keys if key.time is not None),
+    )
 
 
 def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Split, Split | None]:
@@ -114,14 +122,13 @@ def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Spli
     if data.validation == "given" and raw.validation is None:
         raise DataError(f"{raw.origin}: has no validation part of its own; set data.validation to a fraction")
     test_size = _test_size(data, raw)
-    rows = partition(
-        raw.train.y,
-        None if raw.validation is not None else _validation_size(data.validation),
-        test_size,
-        seed=data.seed,
-        shuffled=raw.shuffled,
-        classes=classes,
-    )
+    validation_size = None if raw.validation is not None else _validation_size(data.validation, raw)
+    if isinstance(validation_size, Keyed) or isinstance(test_size, Keyed):
+        rows = keyed_partition(raw.train.y, validation_size, test_size, seed=data.seed, classes=classes)
+    else:
+        rows = partition(
+            raw.train.y, validation_size, test_size, seed=data.seed, shuffled=raw.shuffled, classes=classes
+        )
     train = _select(raw.train, rows.train)
     if data.limit is not None:
         train = _select(train, reduce(train.y, data.limit, seed=data.seed, classes=classes))
@@ -136,17 +143,29 @@ def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Spli
     return train, validation, Split(raw.test.x, raw.test.y)
 
 
-def _validation_size(wanted: int | float | Literal["given"] | FirstRows) -> Size | None:
+def _validation_size(
+    wanted: int | float | Literal["given"] | FirstRows | KeyedRows, raw: RawData
+) -> Size | Keyed | None:
     if isinstance(wanted, str):
         return None
+    if isinstance(wanted, KeyedRows):
+        return _keyed(wanted, raw)
     return wanted if isinstance(wanted, int | float) else First(wanted.first)
 
 
-def _test_size(data: DataSection, raw: RawData) -> int | float | None:
+def _keyed(rule: KeyedRows, raw: RawData) -> Keyed:
+    return Keyed(rule.column, raw.keys[rule.column], rule.time is not None, rule.size)
+
+
+def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
     """What is taken from the training rows for the test; None: nothing."""
     wanted = data.test
     if wanted == "auto":
+        if isinstance(data.validation, KeyedRows):
+            return dataclasses.replace(_keyed(data.validation, raw), size=_TEST_FRACTION)
         return None if raw.test is not None else _TEST_FRACTION
+    if isinstance(wanted, KeyedRows):
+        return _keyed(wanted, raw)
     return None if isinstance(wanted, str) else wanted
 
 

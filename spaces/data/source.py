@@ -6,8 +6,8 @@ the same for all sources.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from spaces.data.tables.columns import Table
@@ -44,6 +44,7 @@ class RawData:
         shuffled: the training rows are in random order already, so that splits are cut from their end.
         resized: the rows were image files of other sizes.
         table: what the columns of a table are, whose rows are not encoded yet.
+        keys: by column what divides the training rows: the number of a group, or a time.
     """
 
     name: str
@@ -56,6 +57,7 @@ class RawData:
     shuffled: bool = False
     resized: bool = False
     table: Table | None = None
+    keys: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[Part, ...]:

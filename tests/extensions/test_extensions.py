@@ -74,7 +74,7 @@ def test_a_tracker_follows_the_run_and_a_missing_one_is_a_warning(searched):
 
 def test_an_executor_trains_everything(trained, rows):
     *searched, winner = trained
-    assert searched == [row["id"] for row in sorted(rows, key=lambda row: row["id"])]
+    assert searched == [row["name"] for row in sorted(rows, key=lambda row: row["name"])]
     assert winner.startswith("winner-")
 
 
@@ -83,7 +83,10 @@ def test_an_executor_trains_everything(trained, rows):
     [
         ("model={family: maxout, units: 0}", "model.units: found 0; allowed: a whole number of at least 1"),
         ("model={family: maxout, units: 4, layer: 1}", "unknown key 'layer'; allowed: family, units, pieces, output"),
-        ("model={family: maxot, units: 4}", "mlp, cnn, {python: ...}, gone, maxout (did you mean 'maxout'?)"),
+        (
+            "model={family: maxot, units: 4}",
+            "pretrained, {python: ...}, gone, maxout (did you mean 'maxout'?)",
+        ),
         ("model={family: gone}", "model.family: nightshift.families: gone = no_such_module:there: ModuleNotFound"),
         ("search.algorithm=climb", "hyperband, bayesian, random, grid, freeze-thaw, climbing, gone"),
         ("search.algorithm=gone", "search.algorithm: nightshift.oracles: gone = os:sep: it is no Algorithm"),

@@ -116,7 +116,7 @@ CASES = [
     ("source: digits", "source: digits\n  target: price", ["4: data.target: has no effect: only a csv source has columns"]),
     ("source: digits", "source: {csv: a.csv, target: x}\n  target: y", ["4: data.target: is given twice, here and in data.source"]),
     ("source: digits", "source: {csv: a.csv}\n  image_size: 3", ["4: data.image_size: has no effect: a csv source has no images"]),
-    ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, or {first: count}"]),
+    ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column} or {time: column}"]),
     ("validation: 0.2", "validation: {last: 3}", ["4: data.validation.first: is missing", "4: data.validation.last: unknown key 'last'; allowed: first"]),
     ("validation: 0.2", "test: never", ["4: data.test: found 'never'; allowed: auto, given, none, a count of at least 1 or a fraction between 0 and 1"]),
     ("validation: 0.2", "image_size: [3]", ["4: data.image_size: found a list; allowed: a number of pixels, or [height, width]"]),
@@ -156,7 +156,7 @@ CASES = [
     ("final:", "  - {name: small, values: {layers: 1, units: 8}}\nfinal:", ["21: baselines.1.name: 'small' is the name of two baselines"]),
     ("baselines:\n  - name: small\n    values: {layers: 1, units: 16, optimizer: sgd}", "baselines: small", ["18: baselines: found 'small'; allowed: a list"]),
     # Several at once, in the order of the file
-    ("  validation: 0.2\nmodel:", "  validation: 0\nmodle:", ["1: model: is missing", "4: data.validation: found 0; allowed: a count of at least 1 or a fraction between 0 and 1, or {first: count}", "5: modle: unknown key 'modle'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'model'?)"]),
+    ("  validation: 0.2\nmodel:", "  validation: 0\nmodle:", ["1: model: is missing", "4: data.validation: found 0; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column} or {time: column}", "5: modle: unknown key 'modle'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'model'?)"]),
 ]  # fmt: skip
 
 

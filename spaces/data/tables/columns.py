@@ -22,7 +22,7 @@ class Column:
         kind: what its cells are.
         form: decimal sign of numbers, format of dates; "" otherwise.
         values: of a category or text column all different cells, sorted; of a boolean one the words for 0 and 1. The
-            rows hold their numbers.
+            rows hold their numbers. Of numbers the unit that stands behind them, if one does.
         missing: cells that give nothing.
         notes: what is a guess, or worth knowing.
     """

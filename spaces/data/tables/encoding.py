@@ -31,7 +31,7 @@ class ColumnEncoding:
             for each of `values`. A date gives days since 1970, year, month, day, weekday (Monday 0) and, with `times`,
             hour. A text gives for each word of `values` 1 if it occurs, in lower case, else 0.
         form: decimal sign of numbers, format of dates for `strptime` or `ISO8601`.
-        values: the categories or words; the two words of a boolean.
+        values: the categories or words; the two words of a boolean; the unit behind numbers, if one stands there.
         fill: stands for missing numbers, booleans and dates (in days): the median of the training rows.
         other: whether there is an input for the values that are none of `values`; without it they have 0 everywhere.
         missing: whether there is an input that is 1 where the cell gives nothing.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NEARLY_ALL = 0.8
 _MANY = 0.3
-_MANY_NUMBERS = 20
+_MANY_NUMBERS = 10
 _FEW_WORDS = 20
 _WORDS_OF_TEXT = 3
 _NO_CATEGORY = frozenset(("", "?", "-", "--", "–", "—"))
@@ -73,10 +73,13 @@ class Reader:
             return "boolean"
         read = numbers.parse(words, self.decimal, self.otherwise, counts)
         fitting = given & ~read.misfits
-        share = counts[fitting].sum() / counts[given].sum()
-        if share == 1:
+        if fitting.sum() == given.sum():
             return "number"
-        if share >= _NEARLY_ALL or (share >= _MANY and fitting.sum() > _MANY_NUMBERS):
+        # Written in two ways, all may be numbers though no way reads them all.
+        other = numbers.parse(words, "," if read.decimal == "." else ".")
+        either = fitting | (given & ~other.misfits)
+        share = counts[either].sum() / counts[given].sum()
+        if share >= _NEARLY_ALL or (share >= _MANY and either.sum() > _MANY_NUMBERS):
             self._refuse(name, "numbers", "number", words, counts, codes, read.misfits & given)
         wanted = [word for word, here in zip(words, given, strict=True) if here]
         form, unread, _ = dates.find_format(wanted, day_first=self.otherwise == ",")
@@ -135,7 +138,8 @@ class Reader:
             notes.append(f"{misfits} cells that are no numbers taken as missing")
         if read.sign:
             notes.append(f"in {read.sign}")
-        return Column(name, "number", read.decimal, (), _missing(read.values, counts), tuple(notes)), read.values
+        unit = (read.sign,) if read.sign.isalpha() else ()
+        return Column(name, "number", read.decimal, unit, _missing(read.values, counts), tuple(notes)), read.values
 
     def _dates(self, name: str, words: list[str], counts: Array) -> tuple[Column, Array]:
         given = [word for word in words if not numbers.is_missing(word)]

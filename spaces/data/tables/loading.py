@@ -15,7 +15,7 @@ from spaces.data.tables import numbers
 from spaces.data.tables.cells import Cells, read_cells
 from spaces.data.tables.columns import KINDS, Array, Table
 from spaces.data.tables.encoding import ColumnEncoding
-from spaces.data.tables.kinds import Reader
+from spaces.data.tables.kinds import Reader, as_words, factorized
 from spaces.data.tables.rows import read_known
 from spaces.data.types import Task
 from spaces.errors import DataError
@@ -34,6 +34,8 @@ class TableOptions:
         separator: between the cells of a text file; None: found.
         encoding: of a text file; None: found.
         decimal: sign of decimals; None: found.
+        groups: columns whose rows of equal cells belong together; they are no inputs unless `columns` names their kind.
+        times: columns of times that divide the rows.
     """
 
     target: str | None = None
@@ -41,6 +43,8 @@ class TableOptions:
     separator: str | None = None
     encoding: str | None = None
     decimal: numbers.Decimal | None = None
+    groups: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
 
 
 def load_table(
@@ -66,10 +70,11 @@ def load_table(
     names = cells.names
     if len(names) < 2:
         raise DataError(f"{path}: has one column only ({names[0]!r}); inputs and a target are needed")
-    for name in (*options.columns, *([options.target] if options.target else [])):
+    for name in (*options.columns, *options.groups, *options.times, *([options.target] if options.target else [])):
         if name not in names:
             raise DataError(f"{path}: has no column {name!r}{_suggestion(name, names)}")
     dropped = {name: "as asked" for name, kind in options.columns.items() if kind == "drop"}
+    dropped |= {name: "says which rows belong together" for name in options.groups if name not in options.columns}
     targets = _targets(options, [name for name in names if name not in dropped])
     reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells))
     columns, values = [], []
@@ -93,7 +98,23 @@ def load_table(
     quoted = ", ".join(repr(name) for name in targets)
     origin = f"{path} (target column{'s' * (len(targets) > 1)} {quoted})"
     table = Table(tuple(columns), targets, dropped, cells.notes)
-    return RawData(path.stem, origin, Part(np.stack(values, axis=1), labels, str(path)), table=table)
+    part = Part(np.stack(values, axis=1), labels, str(path))
+    return RawData(path.stem, origin, part, table=table, keys=_keys(reader, options))
+
+
+def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
+    """For each row the number of its group, or its time, by column."""
+    cells = reader.cells
+    found = {name: factorized(as_words(cells.frame[name]))[0] for name in options.groups}
+    for name in options.times:
+        column, values = reader.understand(name, None)
+        if column.kind not in ("number", "date"):
+            raise DataError(f"{cells.path}: column {name!r} holds no times that could be ordered")
+        if (empty := np.isnan(values)).any():
+            place = cells.place(int(np.argmax(empty)))
+            raise DataError(f"{cells.path}: column {name!r} divides the rows, but is empty in {place}")
+        found[name] = values
+    return found
 
 
 def _targets(options: TableOptions, names: Sequence[str]) -> tuple[str, ...]:
@@ -158,8 +179,8 @@ def _label_column(reader: Reader, name: str, task: Task) -> Array:
             values = np.array([value[word] for word in words])
             return values.astype(np.int64) if all(_WHOLE.fullmatch(word) for word in unique) else values
     _require_all(np.array([not word for word in words]), where, cells)
-    numeric_words = sum(fits.values())
-    if fitting.mean() >= 0.8 and numeric_words > 10:
+    gaps = all(fits[word] or numbers.is_missing(word) for word in unique)
+    if fitting.any() and (gaps or (fitting.mean() >= 0.8 and sum(fits.values()) > 10)):
         row = int(np.argmin(fitting))
         raise DataError(
             f"{where} holds {int(fitting.sum())} numbers and {int((~fitting).sum())} cells that are none, the first in "

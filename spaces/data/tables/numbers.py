@@ -26,6 +26,7 @@ _BEFORE = re.compile(rf"^([+-]?)\s*({'|'.join(map(re.escape, _CODES))}|[{_SIGNS}
 _AFTER = re.compile(rf"(?<=[.,\d-])\s*({'|'.join(map(re.escape, _CODES))}|[{_SIGNS}])$")
 _SPACES = re.compile(r"(?<=\d)[\s\u00a0\u202f\u2009'’](?=\d{3}(?!\d))")
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
+_UNIT = re.compile(r"([+-]?[\d.,]+)\s?([A-Za-zµμ°²³/]{1,6})")
 _PLAIN = re.compile(rf"[+-]?(?:\d+\.?\d*|\.\d+){_EXPONENT}")
 _COMMA = re.compile(rf"[+-]?(?:\d+,?\d*|,\d+){_EXPONENT}")
 _GROUPED = {
@@ -43,7 +44,7 @@ class Parsed:
         values: one per cell; NaN where nothing is given or the cell is no number.
         misfits: for each cell whether it gives something that is no number.
         decimal: the decimal sign they were read with.
-        sign: the percent sign or currency that they carry, or "".
+        sign: the percent sign, currency or unit that they carry, or "".
         unsure: whether the decimal sign is a guess: no cell tells.
     """
 
@@ -71,7 +72,11 @@ def votes(cells: Iterable[str]) -> Counter[str]:
 
 
 def parse(
-    cells: Sequence[str], decimal: Decimal | None, otherwise: Decimal = ".", counts: Array | None = None
+    cells: Sequence[str],
+    decimal: Decimal | None,
+    otherwise: Decimal = ".",
+    counts: Array | None = None,
+    unit: str | None = None,
 ) -> Parsed:
     """Reads cells of one column as numbers.
 
@@ -81,19 +86,20 @@ def parse(
             None: found from the cells.
         otherwise: the decimal sign of cells that can be read either way, such as `1,133`.
         counts: how often each cell occurs; None: once.
+        unit: a word such as `kg` that may stand behind the numbers; None: it must, if it does, behind all of them.
     """
     bare = [_bare(cell) for cell in cells]
-    weights = np.ones(len(cells)) if counts is None else np.asarray(counts)
-    fits = {sign: np.array([_fits(text, sign) for text, _ in bare], dtype=bool) for sign in _UNGROUPED}
     given = np.array([not is_missing(cell) for cell in cells], dtype=bool)
+    weights = np.ones(len(cells)) if counts is None else np.asarray(counts)
+    bare, word = _without_unit(bare, given, unit)
+    fits = {sign: np.array([_fits(text, sign) for text, _ in bare], dtype=bool) for sign in _UNGROUPED}
     told = decimal
     if told is None:
         point, comma = (float(weights[given & fits[sign]].sum()) for sign in (".", ","))
         told = otherwise if point == comma else "." if point > comma else ","
+    shown = [text for (text, _), here in zip(bare, given, strict=True) if here]
     undecided = bool((fits["."] & fits[","] & given).any()) and bool((fits["."] == fits[","])[given].all())
-    ambiguous = undecided and any(
-        "," in text or "." in text for (text, _), here in zip(bare, given, strict=True) if here
-    )
+    ambiguous = undecided and any("," in text or "." in text for text in shown)
     signs: Counter[str] = Counter()
     for (_, sign), weight, here in zip(bare, weights, given, strict=True):
         signs[sign] += int(weight) if here and sign else 0
@@ -109,7 +115,18 @@ def parse(
             misfits[index] = True
         else:
             values[index] = _value(text, read_as)
-    return Parsed(values, misfits, told, common, decimal is None and ambiguous)
+    return Parsed(values, misfits, told, common or word, decimal is None and ambiguous)
+
+
+def _without_unit(bare: list[tuple[str, str]], given: Array, unit: str | None) -> tuple[list[tuple[str, str]], str]:
+    """The cells without the unit that all given ones have, or without `unit`; and the unit."""
+    matches = [_UNIT.fullmatch(text) if not sign else None for text, sign in bare]
+    found = {match[2] if match else "" for match, here in zip(matches, given, strict=True) if here}
+    common = unit if unit is not None else next(iter(found)) if len(found) == 1 else ""
+    if not common:
+        return bare, ""
+    short = [(m[1], "") if m and m[2] == common else pair for m, pair in zip(matches, bare, strict=True)]
+    return short, common
 
 
 def _bare(cell: str) -> tuple[str, str]:

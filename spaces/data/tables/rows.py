@@ -79,7 +79,8 @@ def read_known(cells: Cells, encoding: ColumnEncoding) -> tuple[Column, Array]:
     elif kind == "boolean":
         return Column(name, kind), booleans[codes]
     else:
-        read = numbers.parse(words, "," if encoding.form == "," else ".")
+        unit = encoding.values[0] if encoding.values else ""
+        read = numbers.parse(words, "," if encoding.form == "," else ".", unit=unit)
         values = np.where(read.misfits, booleans, read.values)
         what, misfits = "number", given & np.isnan(values)
         _check(cells, name, (np.abs(values) > _LARGEST)[codes], "holds a number too large for float32")

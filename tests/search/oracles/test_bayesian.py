@@ -9,9 +9,9 @@ from scipy.optimize import check_grad
 
 from search.oracles import oracle
 from search.oracles._acquisition import log_improvement, log_improvement_slopes, refine
-from search.oracles._full_length import standardised
 from search.oracles._gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
 from search.oracles._space import Space
+from search.oracles._standard import standardised
 
 GROUPS = np.array([0, 1, 2, 2])
 

@@ -34,7 +34,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     **{f"augmentation: {name}": {f"augmentation_{name}": value} for name, value in AUGMENTATION.items()},
     "everything at once": {
         **{f"augmentation_{name}": value for name, value in AUGMENTATION.items()},
-        "schedule": "one-cycle", "label_smoothing": 0.1, "ema": 0.9, "precision": "bfloat16",
+        "schedule": "one-cycle", "label_smoothing": 0.1, "ema": 0.9, "precision": "bfloat16", "gradient_clip": 0.5,
+        "weight_decay": 0.01, "optimizer": "adamw",
     },
 }  # fmt: skip
 
@@ -55,7 +56,7 @@ def engine_of(settings: Settings, data: spaces.Dataset) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name == "all together" else pytest.param(name, marks=pytest.mark.night) for name in RECIPES]
+    "name", [name if name == "everything at once" else pytest.param(name, marks=pytest.mark.night) for name in RECIPES]
 )
 def test_two_epochs_and_four_more_are_six_bit_for_bit(name, tmp_path, digits):
     """The rest is trained by a trainer that knows nothing of the first part but its files."""

@@ -135,7 +135,7 @@ def test_the_networks_used_last_are_kept_up_to_a_number_and_to_a_size(digits, mo
     from search.training import networks
     from search.training.engine import Rows
 
-    rows, kept = Rows(digits.train), networks.Networks(digits.info)
+    rows, kept = Rows(digits.train), networks.Networks(digits.info, None)
 
     def engine(name, parameters=1000):
         return kept.engine(CASES[name], 0, rows, parameters)
@@ -182,3 +182,21 @@ def test_training_on_other_rows_uses_the_same_functions(tmp_path, digits):
     found, expected = used.train(job), unused.train(job)
     assert found.failure is None
     assert [epoch.metrics for epoch in found.epochs] == [epoch.metrics for epoch in expected.epochs]
+
+
+def test_reuse_can_be_switched_off(tensorflow, digits, tmp_path, monkeypatch):
+    from search.training import networks
+    from search.training.engine import Rows
+
+    made = []
+    monkeypatch.setattr(networks, "fresh", lambda *arguments: made.append(arguments) or _Prepared())
+    monkeypatch.setenv("NIGHTSHIFT_REUSE", "0")
+    kept, rows = networks.Networks(digits.info, None), Rows(digits.train)
+    for seed in (1, 2):
+        kept.engine(CASES["adam"], seed, rows, 100)
+    assert [seed for _, _, seed in made] == [1, 2]
+
+
+class _Prepared:
+    def prepare(self, rows):
+        pass

@@ -199,6 +199,21 @@ def test_what_is_nearly_all_numbers_is_refused_unless_it_is_said_what_it_is(path
     assert len(columns(read(path, content, columns={"size": "category"}))["size"].values) == 56
 
 
+def test_numbers_in_two_ways_of_writing_are_refused(path: Path) -> None:
+    with pytest.raises(DataError, match=r"column 'a' holds 2 numbers .* 1 cells that are none \(1 '2.5'\), .* line 3"):
+        read(path, "a;y\n1,5;0\n2.5;1\n3,5;0\n")
+
+
+def test_one_unknown_mark_among_many_numbers_is_refused(path: Path) -> None:
+    with pytest.raises(DataError, match=r"20 numbers .* 10 cells that are none \(10 'k.A.'\), the first in line 2"):
+        read(path, "a,y\n" + "".join(f"{i if i % 3 else 'k.A.'},{i % 2}\n" for i in range(30)))
+
+
+def test_a_class_that_is_missing_is_no_class_of_its_own_where_classes_are_numbers(path: Path) -> None:
+    with pytest.raises(DataError, match=r"'y' holds 2 numbers and 1 cells that are none, the first in line 2 \('NA'\)"):
+        read(path, "a,y\n1,NA\n2,1\n3,0\n")
+
+
 def test_codes_are_words(path: Path) -> None:
     raw = read(path, "size,code,y\nA1,01,0\n12B,02,1\n7,01,0\nC3,02,1\n", columns={"code": "category"})
     assert kinds(raw) == {"size": "category", "code": "category"}

@@ -44,3 +44,11 @@ def test_a_number_in_another_unit_does_not_fit() -> None:
 
 def test_cells_of_a_known_decimal_sign_may_be_written_with_a_point() -> None:
     assert parse(["5.5", "1,5", "1.500"], ",").values.tolist() == [5.5, 1.5, 1500]
+
+
+def test_a_unit_that_stands_behind_all_numbers_is_no_word() -> None:
+    read = parse(["3 kg", "4.5kg", "?"], None)
+    assert (read.values[:2].tolist(), read.sign) == ([3, 4.5], "kg")
+    assert parse(["3 kg", "4.5", "5 g"], None).misfits.tolist() == [True, False, True]
+    assert parse(["3 kg", "4.5", "12B"], ".", unit="kg").misfits.tolist() == [False, False, True]
+    assert parse(["3 kg"], ".", unit="").misfits.tolist() == [True]

@@ -1,0 +1,122 @@
+"""Rows are held out by a column: whole groups that belong together, or the latest ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import spaces
+from spaces.data.keyed_split import Keyed, keyed_partition
+from spaces.data.split import First
+from spaces.errors import DataError, SpaceError
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    groups=st.lists(st.integers(0, 8), min_size=30, max_size=80).filter(lambda found: len(set(found)) > 5),
+    seed=st.integers(0, 2**32 - 1),
+    latest=st.booleans(),
+)
+def test_every_row_has_one_part_and_no_group_has_two(groups: list[int], seed: int, latest: bool) -> None:
+    key = np.array(groups)
+    wanted = Keyed("who", key, latest, 0.2)
+    found = keyed_partition(key % 2, wanted, wanted, seed=seed, classes=False)
+    parts = [np.asarray(part) for part in (found.train, found.validation, found.test)]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(key)))
+    assert all(len(part) and (np.diff(part) > 0).all() for part in parts)
+    train, validation, test = (set(key[part].tolist()) for part in parts)
+    if latest:
+        assert max(train) <= min(validation)
+        assert max(validation) <= min(test)
+    else:
+        assert len(train) + len(validation) + len(test) == len(set(groups))
+
+
+def test_another_seed_draws_other_groups_and_the_same_the_same() -> None:
+    key = np.arange(200) // 4
+    drawn = [
+        keyed_partition(key, Keyed("who", key, False, 40), None, seed=seed, classes=False).validation
+        for seed in (1, 1, 2)
+    ]
+    assert np.array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+    assert len(drawn[0]) == 40
+
+
+def test_the_other_part_may_be_drawn_as_ever() -> None:
+    key = np.arange(100)
+    labels = np.tile([0, 1], 50)
+    found = keyed_partition(labels, 0.1, Keyed("day", key, True, 20), seed=0, classes=True)
+    assert np.asarray(found.test).tolist() == list(range(80, 100))
+    assert len(found.validation) == 10
+    assert labels[found.validation].sum() == 5
+    first = keyed_partition(labels, First(5), Keyed("day", key, True, 20), seed=0, classes=True)
+    assert np.asarray(first.validation).tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (Keyed("who", np.zeros(10), False, 0.2), "column 'who' has one group only"),
+        (Keyed("day", np.arange(10), True, 10), "10 of 10 rows cannot be held out"),
+        (Keyed("day", np.arange(10), True, 0.01), "0 of 10 rows cannot be held out"),
+    ],
+)
+def test_what_cannot_be_divided_is_told(wanted: Keyed, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        keyed_partition(np.zeros(10), wanted, None, seed=0, classes=False)
+
+
+@pytest.fixture
+def visits(tmp_path: Path) -> Path:
+    path = tmp_path / "visits.csv"
+    rows = [f"p{i % 20},2021-{1 + i // 20:02}-{1 + i % 20:02},{i % 7},{i % 2}" for i in range(200)]
+    path.write_text("patient,day,x,y\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_groups_of_a_table_stay_together_and_are_no_input(visits: Path, load: Callable[..., spaces.Dataset]) -> None:
+    data = load({"csv": str(visits)}, validation={"group": "patient", "size": 0.25})
+    assert data.info.columns == ("day", "x")
+    assert (len(data.train), len(data.validation), len(data.test or ())) == (110, 50, 40)
+    told = {column["name"]: column for column in data.understood["columns"]}
+    assert told["patient"]["how"] == "says which rows belong together"
+    kept = load({"csv": str(visits)}, validation={"group": "patient"}, columns={"patient": "category"}, test="none")
+    assert kept.info.columns == ("patient", "day", "x")
+    groups = [set(np.flatnonzero(part.x[:, :20].any(axis=0))) for part in (kept.train, kept.validation)]
+    assert kept.info.table[0].values == tuple(sorted(kept.info.table[0].values))
+    assert not kept.validation.x[:, : len(kept.info.table[0].values)].any(), groups
+
+
+def test_the_latest_rows_of_a_table_test_and_those_before_validate(
+    visits: Path, load: Callable[..., spaces.Dataset]
+) -> None:
+    data = load({"csv": str(visits)}, validation={"time": "day"}, columns={"patient": "drop"})
+    days = [part.x[:, 0] for part in (data.train, data.validation, data.test) if part is not None]
+    assert days[0].max() < days[1].min()
+    assert days[1].max() < days[2].min()
+    with pytest.raises(DataError, match="no column 'dai'; did you mean 'day'"):
+        load({"csv": str(visits)}, validation={"time": "dai"})
+    with pytest.raises(DataError, match="column 'patient' holds no times"):
+        load({"csv": str(visits)}, test={"time": "patient"})
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"source": "digits", "test": {"group": "who"}}, "data.test: has no effect: only a csv or parquet source"),
+        ({"source": {"csv": "x"}, "validation": {"group": "a", "time": "b"}}, "exactly one of group and time"),
+        ({"source": {"csv": "x"}, "test": {"time": "b", "size": 0}}, "data.test.size: found 0"),
+        ({"source": {"csv": "x"}, "test": {"tme": "b"}}, "unknown key 'tme'"),
+    ],
+)
+def test_mistakes_are_named(data: dict[str, Any], message: str) -> None:
+    space = {"name": "x", "data": data, "model": {"family": "mlp", "layers": 0}, "training": {"epochs": 1}}
+    with pytest.raises(SpaceError, match=message):
+        spaces.load(space)
