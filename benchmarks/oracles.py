@@ -268,7 +268,8 @@ METHODS: dict[str, Method] = {
 _NEEDS = {"Optuna": "optuna", "Optuna GP": "torch"}
 
 
-def _task(name: str, seed: int, folder: Path, cache: Path) -> tuple[Task, lcbench.Scale]:
+def task_and_scale(name: str, seed: int, folder: Path, cache: Path) -> tuple[Task, lcbench.Scale]:
+    """A task or problem by its name, and the scores between which its regret runs; arguments as for `regrets`."""
     if name in problems.PROBLEMS:
         problem = problems.PROBLEMS[name]
         return Formula(problem, seed), problem.scale
@@ -298,7 +299,7 @@ def regrets(
     """
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    task, scale = _task(name, seed, folder, cache)
+    task, scale = task_and_scale(name, seed, folder, cache)
     limits = [budget * EPOCHS for budget in budgets]
     found, spent, observed, regret = [], 0.0, -math.inf, 1.0
     for epochs, seen, score in METHODS[method](task, seed, workers):

@@ -1,0 +1,87 @@
+"""Freeze-thaw where the first epochs cost a hundredth of the later ones: a frozen network, then a whole one."""
+
+import math
+
+import keras_tuner
+import numpy as np
+
+from search.oracles import SECONDS_METRIC, oracle
+from search.oracles._cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
+from search.oracles._curves import Curve
+
+FROZEN, LONGEST = 3, 9
+
+
+def seconds(values, epoch):
+    return 10.0 if values["fine_tune"] and epoch > FROZEN else 0.1
+
+
+def score(values, epoch):
+    head = 0.9 - 0.1 * abs(math.log10(values["rate"]) + 2.5) + 0.002 * min(epoch, FROZEN)
+    return head + (0.01 * (epoch - FROZEN) if values["fine_tune"] and epoch > FROZEN else 0.0)
+
+
+def search(trials):
+    """Values, from and to which epoch, and seconds of the trials of a search."""
+    space = keras_tuner.HyperParameters()
+    space.Choice("fine_tune", [0.0, 0.25])
+    space.Float("rate", 1e-4, 1e-1, sampling="log")
+    space.Int("units", 8, 64)
+    searched = oracle(
+        "freeze-thaw", hyperparameters=space, objective="val_accuracy", min_epochs=FROZEN, max_epochs=LONGEST, seed=1
+    )
+    done = []
+    for _ in range(trials):
+        trial = searched.create_trial("worker")
+        values = trial.hyperparameters.values
+        start, end = values["tuner/initial_epoch"], values["tuner/epochs"]
+        for epoch in range(start + 1, end + 1):
+            metrics = {"val_accuracy": score(values, epoch), SECONDS_METRIC: seconds(values, epoch)}
+            searched.update_trial(trial.trial_id, metrics, step=epoch)
+        trial.status = "COMPLETED"
+        searched.end_trial(trial)
+        spent = sum(seconds(values, epoch) for epoch in range(start + 1, end + 1))
+        done.append((values, start, end, spent, trial.message or ""))
+    return done
+
+
+def test_cheap_first_phases_are_tried_by_the_hundred_and_the_best_are_finished():
+    done = search(120)
+    heads = [one for one in done if one[1] == 0 and one[2] == FROZEN]
+    finished = [one for one in done if one[2] == LONGEST and one[0]["fine_tune"]]
+    assert len(heads) >= 90
+    assert 2 <= len(finished) <= 12
+    assert max(score(values, end) for values, _, end, *_ in finished) > 0.94
+
+
+def test_finishing_keeps_to_two_thirds_of_the_time_after_the_first():
+    done = search(60)
+    spent = finishing = 0.0
+    first = True
+    for _, _, _, seconds_, message in done:
+        spent += seconds_
+        if message.startswith("finishing"):
+            finishing += seconds_
+            if seconds_ > 10 and not first:
+                assert finishing <= 0.7 * spent + 1
+            first = first and seconds_ <= 10
+
+
+def test_the_price_of_an_epoch_is_learned_from_where_it_begins():
+    rng = np.random.default_rng(0)
+    features, groups = rng.random((40, 2)), np.arange(2)
+    starts = np.where(np.arange(40) % 2, 5.0, 0.0)
+    cost = EpochSeconds(features, np.where(starts > 0, 10.0, 0.1), groups, starts)
+    new = rng.random((50, 2))
+    assert np.abs(cost.log_seconds(new) - math.log(0.1)).max() < 0.5
+    assert np.abs(cost.log_seconds(new, 5.0) - math.log(10.0)).max() < 0.5
+
+
+def test_what_was_spent_is_reckoned_trial_by_trial():
+    plain = Curve(np.zeros(1), epochs=9, timed=[(0, 1.0), (3, 1.5)])
+    phased = Curve(np.zeros(1), epochs=7, timed=[(0, 0.1), (5, 10.0)])
+    assert not has_phases([plain])
+    assert has_phases([plain, phased])
+    assert spent_seconds(plain) == 3 * 1.0 + 6 * 1.5
+    assert spent_seconds(phased, since=5) == 20.0
+    assert dear_epochs([plain, phased]) == int((3 + 9 + 0.5 + 20) / 10)
