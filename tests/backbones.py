@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-EFFICIENTNET = Path(__file__).parents[1] / "shared" / "data" / "backbones" / "efficientnet_lite0.keras"
+EFFICIENTNET = Path(__file__).parents[2] / "shared" / "data" / "backbones" / "efficientnet_lite0.keras"
 needs_efficientnet = pytest.mark.skipif(
     not EFFICIENTNET.is_file(), reason=f"{EFFICIENTNET.name}, which is no part of the project, is not there"
 )

@@ -293,6 +293,8 @@ class Session:
             return "interrupted"
         store.put_meta(phase="done", finished=self._clock.now())
         shared_data.remove(self._directory)
+        if taken := disk.used(self._directory / layout.FEATURES):
+            store.put_meta(feature_bytes=taken)
         features.remove(self._directory)
         return "done"
 

@@ -41,6 +41,10 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
 
     Restoring: fill `trials` with `keras_tuner.engine.trial.Trial` objects (in the order they were created), then call
     `set_state`, or `recall`. The oracle then proposes exactly what it would have proposed without the interruption.
+
+    Attributes:
+        tried_first: how many configurations are to be tried before one is trained on, where the later epochs of a
+            training are known to be far dearer than the first; 0: as the oracle thinks best.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         self._directory: str | None = None
         self._project_name: str | None = None
         self._space: Space | None = None
+        self.tried_first = 0
         self._allows: Callable[[Values], bool] = lambda _: True
         self.outlook: Outlook | None = None
         """What going on was expected to bring when the last trial was proposed; None where no model says it."""

@@ -35,7 +35,7 @@ INITIAL_POINTS = 10
 
 _EVIDENCE, _RETIRED = "evidence", "retired"
 _FINISHING = 0.25
-_FINISHING_TIME = 2 / 3
+_FINISHING_TIME = 0.9
 _FIRST_FINISH = 2.0
 _PROBES = (3.0, 12.0)
 _TELLING = 4
@@ -195,10 +195,11 @@ class FreezeThawOracle(BaseOracle):
         expensive = None
         if phases:
             expensive = float(np.exp(cost.log_seconds(view.features([favourite]), favourite.epochs))[0])
-        if favourite.stage is Stage.PAUSED and self._can_finish(favourite, own, expensive):
+        trying = not phases and len(own) < self.tried_first
+        if favourite.stage is Stage.PAUSED and not trying and self._can_finish(favourite, own, expensive):
             why = self._why("finishing", favourite.codes, model, view)
             return self._continue(favourite, self._longest, why)
-        if self._probe_is_due(known, own):
+        if not trying and self._probe_is_due(known, own):
             candidates = inconspicuous(own[:INITIAL_POINTS], self._first)
             if candidates:
                 chosen = candidates[int(promise(view.features(candidates), observed).argmax())]
@@ -228,7 +229,7 @@ class FreezeThawOracle(BaseOracle):
         self._look_ahead(reference, [codes for codes, _ in found], model, view, observed)
         new = next(((values, codes, p) for codes, p in found if (values := self.if_new(codes)) is not None), None)
         paused = [c for c in own if c.stage is Stage.PAUSED]
-        if paused:
+        if paused and not (trying and new is not None):
             promises = promise(view.features(paused), observed, np.array([c.epochs for c in paused]))
             best = int(promises.argmax())
             if new is None or promises[best] > new[2]:
@@ -321,8 +322,8 @@ class FreezeThawOracle(BaseOracle):
     def _can_finish(self, curve: Curve, own: Sequence[Curve], seconds: float | None) -> bool:
         """Whether the share of the epochs that is kept for finishing pays for the rest of the curve.
 
-        Where epochs of a training become much dearer on its way, `seconds` is what one of the rest takes, and two
-        thirds of the time are kept.
+        Where epochs of a training become much dearer on its way, `seconds` is what one of the rest takes, and nine
+        tenths of the time are kept.
         """
         if seconds is not None:
             rest = seconds * (self._longest - curve.epochs)

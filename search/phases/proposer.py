@@ -32,6 +32,7 @@ _INITIAL_EPOCH = "tuner/initial_epoch"
 _PARENT = "tuner/trial_id"
 _RESERVED = "tuner/"
 _MESSAGE_LENGTH = 200
+_TRIED_FIRST = 100
 
 
 @dataclass(frozen=True)
@@ -348,6 +349,9 @@ def for_spec(
     # A user's function may do anything while it builds: that is for the training.
     if info is not None and spec.constraints.parameters is not None and not family_of(spec.model).users_code:
         oracle.only(_within(spec, info, spec.constraints.parameters))
+    if timed and family_of(spec.model).becomes_dearer(spec.model):
+        most = spec.search.max_trials
+        oracle.tried_first = _TRIED_FIRST if most is None else min(_TRIED_FIRST, most // 2)
     longest = spec.max_epochs if spec.algorithm.multi_fidelity else None
     return Proposer(oracle, timed, longest, on_warning)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import spaces
 from search.files import layout
 from spaces import Dataset, SearchSpec
-from spaces.families import family_of_settings
+from spaces.families import family_of, family_of_settings
 
 _SAMPLES = 20
 _BYTES = 4
@@ -22,6 +22,8 @@ def expected_bytes(spec: SearchSpec, data: Dataset) -> int:
     Raises:
         DataError: A backbone cannot be loaded.
     """
+    if not family_of(spec.model).two_phases:
+        return 0
     drawn = [*spaces.extremes(spec), *spaces.sample(spec, spec.search.seed, _SAMPLES)]
     every = [spaces.configure(spec, values) for values in drawn]
     every += [spaces.configure_baseline(spec, baseline) for baseline in spec.baselines]

@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 import sys
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -96,7 +97,8 @@ def _application(name: str, weights: str, size: Size) -> keras.Model:
         raise DataError(f"{weights}: {reason}")
     try:
         # Keras tells on standard output how far a download is; data go there.
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that weights are those of another size of image
             return make(include_top=False, weights=None if weights == NONE else weights, input_shape=(*size, 3))
     except Exception as error:
         if weights == IMAGENET:

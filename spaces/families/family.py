@@ -95,6 +95,10 @@ class Family:
         """Whether a training begins with a frozen backbone; `model` is `Settings.model`."""
         return False
 
+    def becomes_dearer(self, section: Any) -> bool:
+        """Whether later epochs of a training are far dearer than its first, and these come by the hundred."""
+        return False
+
     def require(self, spec: SearchSpec, info: DataInfo) -> list[str]:
         """Loads what its models are made of besides the space file and the rows.
 

@@ -138,6 +138,9 @@ class _Pretrained(Layered):
     def begins_frozen(self, model: Mapping[str, Any]) -> bool:
         return bool(model["weights"] != "none")
 
+    def becomes_dearer(self, section: PretrainedModel) -> bool:
+        return section.fine_tune is not None and section.fine_tune.values != (0.0,)
+
     def require(self, spec: SearchSpec, info: DataInfo) -> list[str]:
         from spaces.families.pretrained_parts import require
 

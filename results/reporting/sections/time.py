@@ -26,7 +26,9 @@ def time_spent(facts: Facts, run: Run) -> Section | None:
     views = [_view(purposes, "by purpose", {str(account) for account in _LOST})]
     if not facts.sampled:
         views.append(_view(_activities(facts, entries), "by activity", set()))
-    chart = Chart("time", _caption(facts, entries), tuple(views))
+    with run.read() as reader:
+        features = reader.meta("feature_bytes", 0)
+    chart = Chart("time", _caption(facts, entries) + _on_disk(features), tuple(views))
     return Section("time", "Where the time went", [chart], "Time")
 
 
@@ -57,6 +59,12 @@ def _activities(facts: Facts, entries: list[Entry]) -> dict[str, float]:
         **{str(entry.account): entry.seconds for entry in entries if entry.account in _NOT_TRAINING},
     }
     return {name: seconds for name, seconds in found.items() if seconds > 0}
+
+
+def _on_disk(features: int) -> str:
+    if not features:
+        return ""
+    return f" What frozen backbones make of the rows took {features / 1e6:.1f} MB on the disk until the run was done."
 
 
 def _caption(facts: Facts, entries: list[Entry]) -> str:

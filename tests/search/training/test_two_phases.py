@@ -71,7 +71,10 @@ def plainly(settings, data, seed, epochs, frozen):
     return curve, model
 
 
-@pytest.mark.parametrize("fine_tune", [0.5, 1.0], ids=["from a cut on", "the whole backbone"])
+@pytest.mark.parametrize(
+    "fine_tune",
+    [pytest.param(0.5, id="from a cut on"), pytest.param(1.0, id="the whole backbone", marks=pytest.mark.night)],
+)
 def test_both_phases_give_the_numbers_of_the_plain_way(make, fine_tune):
     from spaces.models.model import build_model, set_weights
 
@@ -88,6 +91,7 @@ def test_both_phases_give_the_numbers_of_the_plain_way(make, fine_tune):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-3, err_msg=ours.path)
 
 
+@pytest.mark.night
 def test_batch_normalization_of_the_backbone_never_changes(make):
     trainer, job, settings, data = make(model={"fine_tune": 1.0})
     outcome = trainer.train(job)
@@ -104,7 +108,13 @@ def test_batch_normalization_of_the_backbone_never_changes(make):
     assert not any(name.startswith("normalization") for name in changed)
 
 
-@pytest.mark.parametrize("augmentation", [None, {"flip": "horizontal"}], ids=["unchanged rows", "changed copies"])
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        pytest.param(None, id="the rows as they are"),
+        pytest.param({"flip": "horizontal"}, id="changed copies", marks=pytest.mark.night),
+    ],
+)
 def test_a_training_paused_in_either_phase_goes_on_bit_for_bit(make, augmentation):
     model = {"augmentation": augmentation, "augmentation_copies": 3} if augmentation else {}
     trainer, job, *_ = make("whole", model, keep=("best", "state", "last"))
@@ -151,6 +161,7 @@ def test_features_are_computed_once_for_all_trainers_of_a_run(make, monkeypatch)
     assert sorted(passes) == ["train", "validation"]
 
 
+@pytest.mark.night
 def test_copies_take_turns_and_differ(make):
     trainer, job, settings, _ = make(model={"augmentation": {"flip": "horizontal"}, "augmentation_copies": 2})
     assert trainer.train(replace(job, epochs_to=1)).failure is None
@@ -163,6 +174,7 @@ def test_copies_take_turns_and_differ(make):
     assert not np.array_equal(values[0], values[2])
 
 
+@pytest.mark.night
 def test_somebody_who_asks_to_stop_need_not_wait_for_the_features(make):
     trainer, job, *_ = make()
     outcome = trainer.train(job, should_stop=lambda: Stop.INTERRUPTED)
@@ -171,6 +183,7 @@ def test_somebody_who_asks_to_stop_need_not_wait_for_the_features(make):
     assert trainer.train(replace(job, trial_id="1")).failure is None
 
 
+@pytest.mark.night
 def test_a_winner_trained_on_all_rows_takes_up_the_features_of_the_parts(make, monkeypatch):
     trainer, job, *_ = make(epochs_to=2)
     assert trainer.train(job).failure is None
