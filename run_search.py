@@ -576,7 +576,7 @@ def _detach(directory: Path, more: Sequence[str] = ()) -> None:
     """Starts this same command in the background; standard output says where to look at it."""
     from search.files import layout
     from search.night import detached
-    from spaces import launch
+    from spaces.outside import launch
 
     arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
     process = detached.start(launch.command("run_search", *arguments, *more), directory, _BEGIN_SECONDS)
@@ -624,7 +624,7 @@ def _budget(budget: str | None, until: str | None) -> Any:
 
 def _load_tensorflow() -> None:
     """Loads it without what only other users of Keras need: this process is ours alone."""
-    from spaces.backend import load_tensorflow
+    from spaces.outside.backend import load_tensorflow
 
     load_tensorflow(for_training_only=True)
 
@@ -657,7 +657,7 @@ def _say(message: str, quiet: bool) -> None:
 
 def _harmless(message: str) -> str:
     """The message, its lines kept, without what would steer the terminal."""
-    from spaces.printable import printable
+    from spaces.basics.printable import printable
 
     return "\n".join(map(printable, message.split("\n")))
 

@@ -11,14 +11,14 @@ import argparse
 import time
 from typing import Any
 
-from spaces.backend import load_tensorflow
+from spaces.outside.backend import load_tensorflow
 
 
 def _pairs() -> dict[str, tuple[Any, Any]]:
     """By name: our layer, and Keras's for the same or None."""
     from keras import layers
 
-    from spaces.families import random_layers as ours
+    from spaces.layers import random_layers as ours
 
     white = (0.0, 255.0)
     return {

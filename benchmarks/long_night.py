@@ -130,7 +130,8 @@ def _night(run: Path, spec: spaces.SearchSpec, every: int) -> dict[str, Any]:
         source = SearchSource(spec, asked, store, clock, end, spec.search.max_trials)
         executor = SimulatedExecutor(World(failing=0.05), clock, Disk())
         Runner(executor, store, clock, Observers([LogFile(run, clock), cost])).run(source, [])
-        store.put_meta(exit="interrupted", planned={"trials": spec.search.max_trials})
+        sitting = {"started": began, "ended": clock.now(), "command": ["benchmark"], "reason": "interrupted"}
+        store.put_meta(exit="interrupted", sessions=[sitting], planned={"trials": spec.search.max_trials})
     first, last = cost.seconds[0] / every * 1000, cost.seconds[-1] / every * 1000
     return {
         "first, ms a trial": first,

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import spaces
-from spaces.backend import load_tensorflow
+from spaces.outside.backend import load_tensorflow
 
 MODEL: dict[str, Any] = {
     "family": "cnn", "blocks": 3, "convolutions": 2, "filters": {"shared": 32}, "padding": "same",
@@ -81,7 +81,7 @@ class _Bench:
     def __init__(self, rows: int, epochs: int, seeds: int, threads_used: int) -> None:
         from search.training import threads
         from search.training.engine import Rows
-        from search.training.networks import Networks
+        from search.training.reuse.networks import Networks
 
         threads.configure(threads_used)
         self._rows, self._epochs, self._seeds = rows, epochs, seeds

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import spaces
-from spaces.backend import load_tensorflow
+from spaces.outside.backend import load_tensorflow
 
 RECIPES: dict[str, dict[str, Any]] = {
     "constant": {},
@@ -58,7 +58,7 @@ def _curves(spec: spaces.SearchSpec, configurations: int, seeds: int) -> dict[st
     """Validation accuracies by recipe, shape (seeds, configurations, epochs)."""
     from search.training import threads
     from search.training.engine import Rows
-    from search.training.networks import Networks
+    from search.training.reuse.networks import Networks
 
     threads.configure(1)
     data = spaces.load_data(spec)

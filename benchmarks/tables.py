@@ -1,6 +1,6 @@
 """A search of dense networks against scikit-learn's gradient boosting at its defaults, on tables.
 
-    python benchmarks/tables.py [--seconds 180] [--seeds 1] [--tables wine diabetes ...] [--json tables.json]
+    python benchmarks/tables.py [--seconds 180] [--seeds 1] [--workers N] [--tables wine ...] [--json tables.json]
 
 The tables are scikit-learn's own (breast cancer, wine, digits as rows, diabetes) and two that are made here after the
 usual ones that have to be downloaded: houses in the manner of California's, with latitude, longitude and a category,
@@ -59,12 +59,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--seeds", type=int, default=1, help="splits of each table")
     parser.add_argument("--tables", nargs="+", default=list(_TABLES), choices=list(_TABLES))
+    parser.add_argument("--workers", type=int, help="of each search; measured by it if not given")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows = []
     print(f"{'table':<14}{'measure':<10}{'search':>9}{'hist. boosting':>16}{'boosting':>10}", flush=True)
     for name in options.tables:
-        found = [_compared(name, seed, options.seconds) for seed in range(options.seeds)]
+        found = [_compared(name, seed, options.seconds, options.workers) for seed in range(options.seeds)]
         for measure in found[0]:
             row = {"table": name, "measure": measure}
             row |= {key: statistics.mean(one[measure][key] for one in found) for key in found[0][measure]}
@@ -77,7 +78,7 @@ def main() -> None:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")
 
 
-def _compared(name: str, seed: int, seconds: float) -> dict[str, dict[str, float]]:
+def _compared(name: str, seed: int, seconds: float, workers: int | None) -> dict[str, dict[str, float]]:
     frame, regression = _TABLES[name]()
     with tempfile.TemporaryDirectory() as scratch:
         frame.to_csv(Path(scratch) / f"{name}.csv", index=False)
@@ -87,7 +88,7 @@ def _compared(name: str, seed: int, seconds: float) -> dict[str, dict[str, float
         if regression:
             space["training"] |= {"loss": "mse", "metrics": ["r2_score"]}
         spec = spaces.load({"name": name, **space})
-        run = search.run(spec, run_dir=Path(scratch) / "run", budget=seconds)
+        run = search.run(spec, run_dir=Path(scratch) / "run", budget=seconds, workers=workers)
         data = spaces.load_data(spec)
         results.export(run)
         predictions = _predictions(run.directory, data, regression)

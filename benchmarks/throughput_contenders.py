@@ -137,7 +137,8 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
     from search.night.crew import Crew
     from search.night.workforce import Workforce
     from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
-    from search.training import graphs, threads
+    from search.training import threads
+    from search.training.reuse import graphs
 
     settings = work.settings()
     spec = spaces.load(work.space)
@@ -223,7 +224,7 @@ def floor(work: Work) -> dict[str, Any]:
 
     threads.configure(threads.for_family(spaces.load(work.space).family))
     from search.training.engine import Rows
-    from search.training.networks import Networks
+    from search.training.reuse.networks import Networks
 
     settings, data = work.settings(), work.data()
     networks, rows = Networks(data.info), Rows(data.train)

@@ -36,8 +36,8 @@ def _is_ours(module: ModuleType) -> bool:
 
 
 def _launch() -> ModuleType:
-    """`spaces.launch`, by its path: by its name, a user's `spaces.py` might be found."""
-    spec = spec_from_file_location("nightshift._launch", _ROOT / "spaces" / "launch.py")
+    """`spaces.outside.launch`, by its path: by its name, a user's `spaces.py` might be found."""
+    spec = spec_from_file_location("nightshift._launch", _ROOT / "spaces" / "outside" / "launch.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

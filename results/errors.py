@@ -10,7 +10,7 @@ class ResultError(Exception):
 
     def __init__(self, message: str) -> None:
         # Imported here, as below, for the process that checks exported files starts without the other packages.
-        from spaces.printable import printable
+        from spaces.basics.printable import printable
 
         super().__init__(printable(message))
 

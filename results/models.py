@@ -12,7 +12,7 @@ import numpy as np
 from results.errors import ResultError
 from search.errors import CheckpointError
 from search.files import checkpoint as checkpoints
-from search.files.agreement import require_agreement
+from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run, open_run
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations
@@ -20,8 +20,8 @@ from search.record.marks import COUNTED, best_first
 from search.record.standing import answers_both_ways
 from search.record.trial import Checkpoint, Trial, TrialKind
 from spaces import DataInfo, Settings
-from spaces.backend import load_tensorflow
 from spaces.families import family_of
+from spaces.outside.backend import load_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -134,7 +134,7 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel, both_ways: boo
     require_agreement(Run(directory), [model.trial])
     _require_files(Run(directory))
     load_tensorflow()
-    from spaces.model import build_model, set_weights
+    from spaces.models.model import build_model, set_weights
 
     try:
         weights = checkpoints.read(directory, model.checkpoint)["weights"]
@@ -150,7 +150,7 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel, both_ways: boo
             built(np.zeros((1, *info.input_shape), np.float32))
         set_weights(built, weights)
         if both_ways:
-            from spaces.mirrored import mirrored
+            from spaces.models.mirrored import mirrored
 
             built = mirrored(built, settings, info)
     except Exception as error:  # a `python` family runs the user's code, which may raise anything

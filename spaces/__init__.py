@@ -5,37 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spaces.baseline import Baseline
-    from spaces.configurations import configure, configure_baseline, extremes, sample, size
+    from spaces.basics.errors import CodeError, DataError, Problem, SpaceError
     from spaces.data import DataInfo, Dataset, Split, load_data
-    from spaces.errors import CodeError, DataError, Problem, SpaceError
-    from spaces.library import imports, library_file, load, names
-    from spaces.model import build_model
-    from spaces.outputs import as_probabilities
-    from spaces.parameters import count_parameters
-    from spaces.plain import dump
-    from spaces.schema import json_schema
-    from spaces.settings import EarlyStopping, Settings, Target, TrainingSettings
-    from spaces.spec import Objective, SearchSpec
-    from spaces.tuning import hypermodel, hyperparameters
+    from spaces.models.model import build_model
+    from spaces.models.outputs import as_probabilities
+    from spaces.models.parameters import count_parameters
+    from spaces.models.settings import EarlyStopping, Settings, Target, TrainingSettings
+    from spaces.reading.library import imports, library_file, load, names
+    from spaces.sections.baseline import Baseline
+    from spaces.specs.configurations import configure, configure_baseline, extremes, sample, size
+    from spaces.specs.plain import dump
+    from spaces.specs.schema import json_schema
+    from spaces.specs.spec import Objective, SearchSpec
+    from spaces.specs.tuning import hypermodel, hyperparameters
 
 # Imported when it is first asked for: reading a run takes next to nothing of it, and some needs NumPy or TensorFlow.
 _LATER = {
     name: f"spaces.{module}"
     for module, found in {
-        "baseline": ("Baseline",),
-        "configurations": ("configure", "configure_baseline", "extremes", "sample", "size"),
+        "sections.baseline": ("Baseline",),
+        "specs.configurations": ("configure", "configure_baseline", "extremes", "sample", "size"),
         "data": ("DataInfo", "Dataset", "Split", "load_data"),
-        "errors": ("CodeError", "DataError", "Problem", "SpaceError"),
-        "library": ("imports", "library_file", "load", "names"),
-        "model": ("build_model",),
-        "outputs": ("as_probabilities",),
-        "parameters": ("count_parameters",),
-        "plain": ("dump",),
-        "schema": ("json_schema",),
-        "settings": ("EarlyStopping", "Settings", "Target", "TrainingSettings"),
-        "spec": ("Objective", "SearchSpec"),
-        "tuning": ("hypermodel", "hyperparameters"),
+        "basics.errors": ("CodeError", "DataError", "Problem", "SpaceError"),
+        "reading.library": ("imports", "library_file", "load", "names"),
+        "models.model": ("build_model",),
+        "models.outputs": ("as_probabilities",),
+        "models.parameters": ("count_parameters",),
+        "specs.plain": ("dump",),
+        "specs.schema": ("json_schema",),
+        "models.settings": ("EarlyStopping", "Settings", "Target", "TrainingSettings"),
+        "specs.spec": ("Objective", "SearchSpec"),
+        "specs.tuning": ("hypermodel", "hyperparameters"),
     }.items()
     for name in found
 }

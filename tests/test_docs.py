@@ -136,18 +136,6 @@ def test_space_files_that_a_page_shows_are_legal(page, tmp_path):
         assert spaces.load(file).name
 
 
-@pytest.mark.night
-def test_the_executor_of_the_contributing_page_runs(tmp_path):
-    (block,) = re.findall(r"```python\n(from pathlib.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
-    small = 'spaces.load("digits", ["data.limit=100", "search.algorithm=random", "search.max_trials=1", \
-"training.epochs=1", "final.candidates=1", "final.seeds=0"])'
-    program = block.replace('spaces.load("digits")', small) + "print(len(run.table()))\n"
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{program}"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stdout == "2\n", done.stderr
-    assert (tmp_path / "runs/mine/run.sqlite").is_file()
-
-
 @pytest.mark.skipif(find_spec("mkdocs") is None, reason="the documentation's tools are not installed: make docs")
 def test_the_site_is_built_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]

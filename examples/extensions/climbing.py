@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spaces.algorithms import Algorithm
+from spaces.sections.algorithms import Algorithm
 
 _STEP = 0.2
 

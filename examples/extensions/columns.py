@@ -8,9 +8,9 @@ In a package it is registered by two lines of its pyproject.toml:
 
 from __future__ import annotations
 
-from spaces.data.source import Part, RawData
-from spaces.errors import DataError
-from spaces.sources import DataSource
+from spaces.basics.errors import DataError
+from spaces.data.readers.source import Part, RawData
+from spaces.sections.sources import DataSource
 
 
 class Columns(DataSource):

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from spaces.dimensions import Dimension
 from spaces.families import ModelSection
 from spaces.families.common import COUNT, WIDTH
 from spaces.families.layered import Layered
-from spaces.families.setting import Setting
+from spaces.values.dimensions import Dimension
+from spaces.values.setting import Setting
 
 
 class MaxoutModel(ModelSection):

@@ -14,10 +14,10 @@ import numpy as np
 from results.errors import ResultError, not_written
 from results.exporting import metadata
 from results.exporting.card import model_card
-from results.exporting.digest import sha256, size_of
 from results.exporting.folder import CARD, earlier_files, publish, workspace
 from results.exporting.formats import FORMATS, Format, parse_formats
 from results.exporting.pressure import Left, Pressure, forever
+from results.exporting.reading.digest import sha256, size_of
 from results.exporting.rounding import RoundingLoss, RunRows
 from results.exporting.verify import Task, Verdict, verify
 from results.models import data_info, find_model, rebuild
@@ -43,7 +43,7 @@ class ExportedFile:
         format: Its name.
         path: The file or folder; None if it failed.
         bytes: Its size, 0 if it failed.
-        sha256: Its digest, see `results.exporting.digest.sha256`; empty if it failed.
+        sha256: Its digest, see `results.exporting.reading.digest.sha256`; empty if it failed.
         difference: Largest difference to the predictions of the model in memory, as a multiple of
             max(1, |prediction|); None if it gave none.
         failure: Why it failed, or None.

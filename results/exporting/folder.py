@@ -11,8 +11,8 @@ from typing import Any
 
 from results.errors import ResultError
 from results.exporting import metadata
-from results.exporting.digest import sha256
 from results.exporting.formats import FORMATS
+from results.exporting.reading.digest import sha256
 from search.files import atomic
 from search.files.lock import is_alive
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spaces import DataInfo
+from spaces.basics.section import shown
 from spaces.data.tables.columns import KINDS
 from spaces.data.tables.dates import FORMATS
-from spaces.section import shown
 
 _LARGEST = 2**31
 _MOST_VALUES = 2**28

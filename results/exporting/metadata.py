@@ -19,9 +19,9 @@ from search.record.configuration import configurations
 from search.record.marks import COUNTED
 from search.record.trial import Trial, TrialKind
 from spaces import DataInfo, Settings
+from spaces.basics.files import unreadable
+from spaces.basics.section import shown
 from spaces.families import Family, family_of_settings
-from spaces.files import unreadable
-from spaces.section import shown
 
 if TYPE_CHECKING:
     import keras

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from results.errors import ResultError
-from results.exporting.loading import load
+from results.exporting.reading.loading import load
 from search.files.store import RunReader
 from spaces import DataInfo
 

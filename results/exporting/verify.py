@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
-from results.exporting.loading import load
+from results.exporting.reading.loading import load
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -87,7 +87,7 @@ def verify(tasks: Sequence[Task], rows: Array, expected: Array, folder: Path) ->
 def _run(tasks: Sequence[Task], folder: Path) -> str:
     """Runs one checking process to its end and says how it ended."""
     # Here, for the checking process itself starts without the other packages.
-    from spaces import launch
+    from spaces.outside import launch
 
     (folder / "tasks.json").write_text(json.dumps([asdict(task) for task in tasks]), encoding="utf-8")
     environment = {

@@ -12,9 +12,9 @@ import numpy as np
 
 from results.errors import ResultError
 from spaces import DataError, DataInfo
-from spaces.backend import load_tensorflow
+from spaces.basics.files import unreadable
 from spaces.data.inputs import read_image, read_rows
-from spaces.files import unreadable
+from spaces.outside.backend import load_tensorflow
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

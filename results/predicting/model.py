@@ -8,10 +8,10 @@ from pathlib import Path
 from results.errors import ResultError
 from results.exporting import metadata
 from results.exporting.formats import FORMATS
-from results.exporting.loading import SAVED_MODEL, LoadedModel
 from results.exporting.metadata import ModelInfo
+from results.exporting.reading.loading import SAVED_MODEL, LoadedModel
 from search.files import layout
-from spaces.files import unreadable
+from spaces.basics.files import unreadable
 
 
 def find_model_file(path: Path) -> Path:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
-from results.exporting.loading import LoadedModel, load
 from results.exporting.metadata import OutputKind, finite
+from results.exporting.reading.loading import LoadedModel, load
 from results.predicting.inputs import Array, Rows, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
-from spaces.backend import load_tensorflow
-from spaces.outputs import from_logits
+from spaces.models.outputs import from_logits
+from spaces.outside.backend import load_tensorflow
 
 _SUM_TOLERANCE = 1e-3
 

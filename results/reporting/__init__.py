@@ -79,7 +79,7 @@ def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path
         ResultError: Fewer than two runs are given, or the file cannot be written.
     """
     from results.ranked.ranking import as_runs, run_labels
-    from results.reporting.comparing import compare_document
+    from results.reporting.comparison.comparing import compare_document
     from results.reporting.facts import read_facts
     from results.reporting.write.page import to_page
 

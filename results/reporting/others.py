@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from results.reporting.document import Mood, Section, Text
 from results.reporting.facts import Facts
-from spaces.registry import Registry
+from spaces.basics.registry import Registry
 
 _SECTIONS: Registry[Callable[[Facts], Section | None]] = Registry("nightshift.sections", {}, Callable)
 

@@ -11,7 +11,7 @@ from results.errors import ResultError
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations
 from search.record.trial import Scalar, Stop, TrialState
-from spaces.dimensions import Choice, Range
+from spaces.values.dimensions import Choice, Range
 
 if TYPE_CHECKING:
     import optuna

@@ -20,7 +20,7 @@ from results.verdicts.rules import Searched, at_edge, never_won, no_effect
 from search.files.rundir import open_run
 from search.record.configuration import Configuration, configurations, ranked
 from spaces import SearchSpec
-from spaces.dimensions import Choice, Dimension, Fixed, Range, plain
+from spaces.values.dimensions import Choice, Dimension, Fixed, Range, plain
 
 _MIN_CONFIGURATIONS = 10
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
-from spaces.kinds import Kind
+from spaces.values.dimensions import Choice, Dimension, Fixed, Range, Value
+from spaces.values.kinds import Kind
 
 End = Literal["low", "high"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from results.text import plural
 from search.record.configuration import Configuration
 from search.record.trial import ENDED_EARLY
-from spaces.dimensions import Value
+from spaces.values.dimensions import Value
 
 MIN_SAMPLES = 20
 

@@ -52,7 +52,7 @@ def next_space(run: Source) -> str:
 
 
 def _plain(spec: SearchSpec) -> dict[str, Any]:
-    from spaces.plain import to_plain
+    from spaces.specs.plain import to_plain
 
     data: dict[str, Any] = to_plain(spec)
     return data

@@ -11,8 +11,8 @@ from results.ranked.statistics import chance_of_none, kruskal_wallis
 from results.verdicts.changes import End, Piece, ordered, position
 from results.verdicts.evidence import Evidence
 from search.record.configuration import Configuration
-from spaces.dimensions import Choice, Range, Value
-from spaces.kinds import Kind
+from spaces.values.dimensions import Choice, Range, Value
+from spaces.values.kinds import Kind
 
 _LEVEL = 0.05
 _NO_EFFECT = 0.3

@@ -21,7 +21,7 @@ from search.errors import CheckpointError, DiskError
 from search.executors import protocol
 from search.executors.base import OnEpoch
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
-from spaces import launch
+from spaces.outside import launch
 
 # How long after a job's own time limit a worker that still has not answered is taken to hang.
 _GRACE = 5.0

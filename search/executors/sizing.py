@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search.executors.protocol import Setup
 from search.record import environment
-from spaces import launch
+from spaces.outside import launch
 
 _MAX_AUTO = 8
 # A worker with TensorFlow loaded and a small network.

@@ -1,7 +1,7 @@
 """A worker process: loads TensorFlow once, then trains one job after the other until its pool is gone.
 
-Started by the pool with FD, its end of a socket pair, as argument. It is a fresh interpreter (see `spaces.launch`):
-nothing of the asking process is inherited, and no `__main__` of a user's script runs again.
+Started by the pool with FD, its end of a socket pair, as argument. It is a fresh interpreter (see
+`spaces.outside.launch`): nothing of the asking process is inherited, and no `__main__` of a user's script runs again.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _trainer(setup: protocol.Setup) -> Any:
     from search.executors import shared_data
     from search.training import threads
     from search.training.trainer import Trainer
-    from spaces.backend import load_tensorflow
+    from spaces.outside.backend import load_tensorflow
 
     load_tensorflow(for_training_only=True)
     threads.configure(setup.threads)

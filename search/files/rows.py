@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from search.errors import DamageWarning, RunError
-from search.files.door import Damaged
+from search.files.checked.door import Damaged
 
 # What a run is without these tables, nobody can say.
 _NEEDED = ("meta", "trial")

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from search.errors import DiskError, RunError
-from search.files import door, layout, recorded, storefile, summary
+from search.files import layout, storefile, summary
+from search.files.checked import door, recorded
 from search.files.rows import Rows
 from search.files.summary import Ranked, Survey
 from search.record import jsondata

@@ -15,6 +15,7 @@ from search.errors import CheckpointError, DiskError
 from search.executors import Executor
 from search.files.store import RunStore
 from search.loop.observer import Observer
+from search.loop.warn import warn
 from search.record.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialJob, TrialState
 
 # How long a wait for outcomes may last before the loop looks up, in seconds.
@@ -274,8 +275,7 @@ class Runner:
         )
 
     def _warn(self, text: str) -> None:
-        self._store.add_event(self._clock.now(), "warning", text)
-        self._observer.message("warning", text)
+        warn(self._store, self._clock, self._observer, text)
 
 
 def unfinished(trials: list[Trial]) -> list[Trial]:

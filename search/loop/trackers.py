@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from search.loop.observer import Observer
-from spaces.errors import CodeError
-from spaces.registry import Registry
+from spaces.basics.errors import CodeError
+from spaces.basics.registry import Registry
 
 _TRACKERS: Registry[Callable[[Path], Observer]] = Registry("nightshift.trackers", {}, Callable)
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.clock import Clock, SystemClock
-from search.files.door import harmless
+from search.files.checked.door import harmless
 from search.loop.observer import Observer
 from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind
 

@@ -19,8 +19,8 @@ from search.training import feature_files, memory, threads
 from search.training.failures import classify
 from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
-from spaces.algorithms import PlannedTrials
 from spaces.families import family_of, family_of_settings
+from spaces.sections.algorithms import PlannedTrials
 
 _SAMPLES = 5
 _SLIVER_ROWS = 300

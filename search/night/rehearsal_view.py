@@ -11,8 +11,8 @@ from rich.text import Text
 
 from search.night.live import duration
 from search.night.rehearsal import CheckedModel, Rehearsal
-from spaces.algorithms import ALGORITHMS
-from spaces.printable import printable
+from spaces.basics.printable import printable
+from spaces.sections.algorithms import ALGORITHMS
 
 _CLASSES = 20
 

@@ -11,7 +11,7 @@ from typing import Any
 import spaces
 from search.clock import SystemClock
 from search.errors import RunError
-from search.files.agreement import require_agreement
+from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run, open_run
 from search.phases.retraining import fresh_scores
 from search.record.configuration import Configuration, configurations

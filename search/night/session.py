@@ -13,7 +13,7 @@ from search.budget import Budget
 from search.errors import RunError
 from search.executors import Executor, shared_data
 from search.files import atomic, layout
-from search.files.agreement import require_agreement
+from search.files.checked.agreement import require_agreement
 from search.files.lock import RunLock
 from search.files.rundir import Run, open_run, require_inside
 from search.files.store import RunReader, RunStore
@@ -21,6 +21,7 @@ from search.loop import disk, housekeeping
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
 from search.loop.trackers import trackers
+from search.loop.warn import warn
 from search.night.crew import Crew
 from search.night.logfile import LogFile
 from search.night.rehearsal import CheckedModel, first_look
@@ -226,7 +227,7 @@ class Session:
         observer = Observers([_Steps(store), LogFile(self._directory, clock), curves, *followers, *self._given])
 
         def on_event(text: str) -> None:
-            self._warn(store, observer, text)
+            warn(store, clock, observer, text)
 
         reason = "failed"
         try:
@@ -269,10 +270,6 @@ class Session:
             with contextlib.suppress(Exception):
                 store.put_meta(sessions=[*store.meta("sessions", []), sitting], exit=reason)
             observer.close()
-
-    def _warn(self, store: RunStore, observer: Observer, text: str) -> None:
-        store.add_event(self._clock.now(), "warning", text)
-        observer.message("warning", text)
 
     def _stop(self) -> None:
         self._stopping = True

@@ -6,7 +6,7 @@ Importing this package imports neither TensorFlow nor Keras Tuner; making an ora
 import operator
 from typing import TYPE_CHECKING, Any
 
-from spaces.algorithms import ALGORITHMS, PlannedTrials
+from spaces.sections.algorithms import ALGORITHMS, PlannedTrials
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -32,8 +32,7 @@ def oracle(
     """Makes an oracle.
 
     Args:
-        name: one of `spaces.algorithms.ALGORITHMS`: hyperband, bayesian, random, grid, freeze-thaw, and those of
-            installed packages.
+        name: hyperband, bayesian, random, grid, freeze-thaw, or one of an installed package.
         hyperparameters: the space.
         objective: name of the metric to improve, its direction inferred as in Keras Tuner, or a
             `keras_tuner.Objective`.
@@ -75,7 +74,7 @@ def oracle(
 
 
 def planned_trials(name: str, **limits: Any) -> list[PlannedTrials]:
-    """What a search by the algorithm of this name trains, see `spaces.algorithms.Algorithm.plan`."""
+    """What a search by the algorithm of this name trains, see `spaces.sections.algorithms.Algorithm.plan`."""
     return ALGORITHMS[name].plan(**limits)
 
 

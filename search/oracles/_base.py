@@ -15,8 +15,9 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from search.oracles.surrogate.outlook import Outlook
+
 from ._columns import Floats
-from ._outlook import Outlook
 from ._space import Space, Values
 
 OF_KERAS_TUNER = (

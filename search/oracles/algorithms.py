@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from search.oracles import plan
-from spaces.algorithms import Algorithm, PlannedTrials
+from spaces.sections.algorithms import Algorithm, PlannedTrials
 
 if TYPE_CHECKING:
     from search.oracles._base import BaseOracle

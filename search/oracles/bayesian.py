@@ -7,14 +7,15 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
 
-from ._acquisition import quasi_random
+from search.oracles.surrogate.acquisition import quasi_random
+from search.oracles.surrogate.full_length import FullLength
+from search.oracles.surrogate.gp import FIRM, YIELDING
+from search.oracles.surrogate.outlook import MOST
+from search.oracles.surrogate.success import SuccessProbability
+
 from ._base import BaseOracle
 from ._columns import Floats
-from ._full_length import FullLength
-from ._gp import FIRM, YIELDING
-from ._outlook import MOST
 from ._space import Values
-from ._success import SuccessProbability
 
 INITIAL_POINTS = 8
 """Quasi-random configurations before the model decides."""

@@ -8,22 +8,23 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
 
+from search.oracles.surrogate.acquisition import log_improvement, maximise, quasi_random, refine
+from search.oracles.surrogate.cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
+from search.oracles.surrogate.curves import Curve, Stage
+from search.oracles.surrogate.early import EarlyTrend
+from search.oracles.surrogate.full_length import FullLength, improvement_with_slopes
+from search.oracles.surrogate.gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
+from search.oracles.surrogate.history import History
+from search.oracles.surrogate.observations import Observations
+from search.oracles.surrogate.outlook import MOST, Outlook
+from search.oracles.surrogate.standard import fit_sample
+from search.oracles.surrogate.success import SuccessProbability
+from search.oracles.surrogate.trust import finished, inconspicuous, telling_length
+
 from . import SECONDS_METRIC
-from ._acquisition import log_improvement, maximise, quasi_random, refine
 from ._base import BaseOracle
 from ._columns import Floats
-from ._cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
-from ._curves import Curve, Stage
-from ._early import EarlyTrend
-from ._full_length import FullLength, improvement_with_slopes
-from ._gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
-from ._history import History
-from ._observations import Observations
-from ._outlook import MOST, Outlook
 from ._space import Space, Values
-from ._standard import fit_sample
-from ._success import SuccessProbability
-from ._trust import finished, inconspicuous, telling_length
 from .plan import MOST_PAUSED, first_length, new_length
 
 __all__ = ["INITIAL_POINTS", "SECONDS_METRIC", "FreezeThawOracle", "next_length"]

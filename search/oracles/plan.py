@@ -6,7 +6,7 @@ JMLR 18 (2018), Algorithm 1, with the rungs spaced so that the shortest training
 
 import math
 
-from spaces.algorithms import PlannedTrials
+from spaces.sections.algorithms import PlannedTrials
 
 FACTOR = 3
 """Hyperband keeps one configuration in `FACTOR` from rung to rung."""

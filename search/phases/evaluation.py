@@ -65,7 +65,7 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     """
     if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
         return
-    from spaces.model import set_weights
+    from spaces.models.model import set_weights
 
     settings = Settings.from_json(model.trial.settings).trained()
     rows = engines().rows(data.test)
@@ -74,7 +74,7 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     engine.prepare(rows)
     set_weights(engine.model, checkpoints.read(run, model.weights)["weights"])
     if model.both_ways:
-        from spaces.mirrored import mirrored
+        from spaces.models.mirrored import mirrored
 
         engine = engines().of_model(mirrored(engine.model, settings, data.info), settings.training.batch_size)
     metrics = engine.evaluate(rows)

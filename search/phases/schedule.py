@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import spaces
 from spaces import SearchSpec
-from spaces.algorithms import PlannedTrials
+from spaces.sections.algorithms import PlannedTrials
 
 
 @dataclass(frozen=True)

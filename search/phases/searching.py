@@ -9,6 +9,7 @@ from search.files.rundir import open_run
 from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner
+from search.loop.warn import warn
 from search.phases import proposer
 from search.phases.schedule import planned, trial_limit
 from search.phases.sources import SearchSource
@@ -113,8 +114,7 @@ class Searching:
         return None if trials is None else trials + len(self._spec.baselines)
 
     def _warn(self, text: str) -> None:
-        self._store.add_event(self._budget.clock.now(), "warning", text)
-        self._observer.message("warning", text)
+        warn(self._store, self._budget.clock, self._observer, text)
 
     def _teach(self, asked: proposer.Proposer) -> None:
         """Tells the oracle at the very start what is known from other runs."""

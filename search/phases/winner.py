@@ -9,6 +9,7 @@ from search.files import checkpoint as checkpoints
 from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
+from search.loop.warn import warn
 from search.phases import timeplan
 from search.phases.horizon import Horizon
 from search.phases.retraining import best_length, fresh_scores
@@ -81,8 +82,7 @@ class FinalModels:
 
     def warn(self, text: str) -> None:
         """Records and tells a warning."""
-        self._store.add_event(self._horizon.budget.clock.now(), "warning", text)
-        self._observer.message("warning", text)
+        warn(self._store, self._horizon.budget.clock, self._observer, text)
 
     def _chosen(self, best: Sequence[Configuration]) -> Configuration:
         """The candidate with the best mean over its fresh seeds; without retraining, the best of the search."""

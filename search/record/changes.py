@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spaces import SearchSpec
-from spaces.plain import to_plain
+from spaces.specs.plain import to_plain
 
 # Keys that say how much is searched and what happens afterwards, never what a finished trial means.
 _COMPATIBLE = ("name", "search.max_trials", "limits", "keep_checkpoints", "final", "export")

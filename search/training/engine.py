@@ -22,9 +22,9 @@ import tensorflow as tf
 from search.record.seeds import derive
 from search.training.average import MovingAverage
 from spaces import DataInfo, Settings, Split
-from spaces.loss import SoftCrossentropy
-from spaces.model import trainable
-from spaces.scheduled_rate import scheduled
+from spaces.layers.loss import SoftCrossentropy
+from spaces.models.model import trainable
+from spaces.models.scheduled_rate import scheduled
 
 # A call into the compiled function should return often enough for a stop request or a time limit to be noticed.
 _SECONDS_PER_CALL = 0.5

@@ -61,7 +61,7 @@ class Engines(Protocol):
         ...
 
     def networks(self, info: DataInfo, features: Features) -> Any:
-        """What keeps compiled functions between trainings, as `search.training.networks.Networks` does."""
+        """What keeps compiled functions between trainings, as `search.training.reuse.networks.Networks` does."""
         ...
 
 
@@ -82,7 +82,7 @@ class _TensorFlow:
         return fresh(settings, info, seed)
 
     def networks(self, info: DataInfo, features: Features) -> Any:
-        from search.training.networks import Networks
+        from search.training.reuse.networks import Networks
 
         return Networks(info, features)
 

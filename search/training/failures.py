@@ -8,7 +8,7 @@ from pathlib import Path
 from search.record.trial import Failure, FailureReason
 from spaces import CodeError, DataError
 from spaces.families import family_of_settings
-from spaces.references import line_of
+from spaces.outside.references import line_of
 
 
 class TrialFailed(Exception):

@@ -28,10 +28,10 @@ from search.training.feature_files import MOST_BYTES
 from spaces import DataInfo, Settings
 from spaces.backbones import loading
 from spaces.backbones.cutting import Cut, best_cut
-from spaces.families.layers import preprocessing_layers
-from spaces.families.parts import connected
 from spaces.families.pretrained import POOLING, PRETRAINED
 from spaces.families.pretrained_parts import backbone_parts, image_size
+from spaces.layers.layers import preprocessing_layers
+from spaces.layers.parts import connected
 
 _BATCH = 32
 _BYTES = 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spaces.data.memory import free_memory
+from spaces.data.readers.memory import free_memory
 
 # Weights, their gradients, and two slots of an optimizer such as Adam.
 _COPIES = 4

@@ -12,10 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from search.training import graphs
 from search.training.engine import Engine, Rows
 from search.training.features import Check, Features, changes, tuned_at
-from search.training.network import Network
+from search.training.reuse import graphs
+from search.training.reuse.network import Network
 from spaces import DataInfo, Settings
 from spaces.backbones import cutting, loading
 from spaces.families.pretrained import PRETRAINED

@@ -11,8 +11,8 @@ from __future__ import annotations
 import warnings
 
 from search.record import environment
-from spaces.backend import load_tensorflow
 from spaces.families import family_of_settings
+from spaces.outside.backend import load_tensorflow
 
 MOST = 8
 """Threads of one operation at most: wider pools do not help networks of the size that a night's search trains."""

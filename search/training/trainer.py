@@ -24,8 +24,8 @@ from spaces.families import family_of_settings
 if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
     from search.training.features import Features
-    from search.training.networks import Networks
     from search.training.phases import TwoPhases
+    from search.training.reuse.networks import Networks
 
 OnEpoch = Callable[[Epoch], None]
 ShouldStop = Callable[[], Stop | None]

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spaces.errors import DataError
-from spaces.files import unreadable
+from spaces.basics.errors import DataError
+from spaces.basics.files import unreadable
 
 if TYPE_CHECKING:
     import keras

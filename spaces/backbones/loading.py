@@ -17,8 +17,8 @@ import keras
 from spaces.backbones import names
 from spaces.backbones.files import load_file
 from spaces.backbones.names import APPLICATIONS, Pixels, is_file
-from spaces.errors import DataError
-from spaces.files import unreadable
+from spaces.basics.errors import DataError
+from spaces.basics.files import unreadable
 
 IMAGENET, NONE = "imagenet", "none"
 # Backbones of a space take turns; a large one has hundreds of megabytes.

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from spaces.errors import DataError
-from spaces.files import unreadable
+from spaces.basics.errors import DataError
+from spaces.basics.files import unreadable
 
 Pixels = Literal["itself", "tf", "torch", "caffe"]
 """What a network wants of pixels from 0 to 255, in the words of keras.applications: `itself`, it prepares them; `tf`,

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from spaces.data.source import Part, RawData
+from spaces.basics.errors import DataError
+from spaces.data.readers.source import Part, RawData
 from spaces.data.types import Array
-from spaces.errors import DataError
 
 _BLOCK = 2**22  # values looked at in one go, so that checks need little memory of their own
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from spaces.basics.errors import DataError
+from spaces.basics.files import check_file
 from spaces.data.checks import blocks
-from spaces.data.images import decode, read_header
-from spaces.data.npz import check_npy, read_npy
+from spaces.data.readers.images import decode, read_header
+from spaces.data.readers.npz import check_npy, read_npy
 from spaces.data.tables.rows import bare_rows, encoded_rows
 from spaces.data.types import Array, DataInfo
-from spaces.errors import DataError
-from spaces.files import check_file
 
 
 def read_image(path: str | Path, info: DataInfo) -> Array:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spaces.basics.errors import DataError
 from spaces.data.split import Partition, Rows, Size, partition
 from spaces.data.types import Array
-from spaces.errors import DataError
 
 _TEST_STREAM = 10
 _VALIDATION_STREAM = 11

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spaces.data.source import Part, RawData
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
+from spaces.data.readers.source import Part, RawData
 from spaces.data.types import Array, Labels, Task
-from spaces.errors import DataError
-from spaces.printable import printable
 
 _FOR_REGRESSION = "; for regression set training.loss, such as loss: mse"
 _MANY_CLASSES = 100

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from spaces.basics.errors import DataError
 from spaces.data import preprocessing
-from spaces.data.builtin import load_builtin
 from spaces.data.checks import check_classes, check_rows
 from spaces.data.fingerprint import fingerprint
-from spaces.data.folder import load_folder
-from spaces.data.idx import load_idx
 from spaces.data.keyed_split import Keyed, keyed_partition
 from spaces.data.labels import EncodedLabels, encode_labels
-from spaces.data.npz import load_npz
-from spaces.data.python import load_python
-from spaces.data.source import Part, RawData
+from spaces.data.readers.builtin import load_builtin
+from spaces.data.readers.folder import load_folder
+from spaces.data.readers.idx import load_idx
+from spaces.data.readers.npz import load_npz
+from spaces.data.readers.python import load_python
+from spaces.data.readers.source import Part, RawData
 from spaces.data.split import First, Rows, Size, partition, reduce
 from spaces.data.tables.columns import Column
 from spaces.data.tables.encoding import ColumnEncoding, encode, fit
@@ -27,13 +28,12 @@ from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
 from spaces.data.types import Array, DataInfo, Dataset, Split, TargetScale
 from spaces.data.understood import understood
-from spaces.data_section import DataSection, FirstRows, KeyedRows, OtherSource
-from spaces.errors import DataError
 from spaces.families import family_of
-from spaces.sources import OTHER_SOURCES
+from spaces.sections.data_section import DataSection, FirstRows, KeyedRows, OtherSource
+from spaces.sections.sources import OTHER_SOURCES
 
 if TYPE_CHECKING:
-    from spaces.spec import SearchSpec
+    from spaces.specs.spec import SearchSpec
 
 _TEST_FRACTION = 0.2
 

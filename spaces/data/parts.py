@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from spaces.errors import DataError
-from spaces.printable import printable
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
 
 PartName = Literal["train", "validation", "test"]
 Role = Literal["x", "y"]

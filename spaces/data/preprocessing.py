@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from spaces.basics.errors import DataError
 from spaces.data.checks import blocks
 from spaces.data.types import Array
-from spaces.errors import DataError
 
 Option = Literal["auto", "rescale", "standardize", "none"]
 _WHITES = (1.0, 255.0, 65535.0)

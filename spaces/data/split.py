@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spaces.basics.errors import DataError
 from spaces.data.types import Array
-from spaces.errors import DataError
 
 Rows = slice | Array  # both select from an array; a slice does it without a copy
 _TEST_STREAM = 0

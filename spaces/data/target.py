@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from spaces.basics.errors import DataError
 from spaces.data.types import Array, TargetScale
-from spaces.errors import DataError
 
 _SMALLEST = 1e-30
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from spaces.basics.registry import Registry
 from spaces.families.family import Family, ModelSection
-from spaces.registry import Registry
 
 FAMILIES: Registry[Family] = Registry(
     "nightshift.families",

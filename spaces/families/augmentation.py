@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from spaces.dimensions import Dimension, Value
-from spaces.families.setting import Setting
-from spaces.kinds import Kind
-from spaces.section import Section
+from spaces.basics.section import Section
+from spaces.values.dimensions import Dimension, Value
+from spaces.values.kinds import Kind
+from spaces.values.setting import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +103,7 @@ def augmentation_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.
         raise ValueError("augmentation changes images, but the data are a table; leave model.augmentation out")
     from keras import layers
 
-    from spaces.families import random_layers as ours
+    from spaces.layers import random_layers as ours
 
     white = info.white or max(info.std or (1.0,))
     made: list[keras.layers.Layer] = []

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from spaces.dimensions import Dimension, Fixed, PerLayer, Value
+from spaces.basics.section import Section, refuse
 from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
-from spaces.families.blocks import block_parts, check_feature_map, padding_of, pools, widths
 from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PENALTY, WIDTH, WIDTH_PER_LAYER
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
-from spaces.families.setting import Need, Setting, above, most, stack
-from spaces.kinds import Kind
-from spaces.section import Section, refuse
+from spaces.layers.blocks import block_parts, check_feature_map, padding_of, pools, widths
+from spaces.values.dimensions import Dimension, Fixed, PerLayer, Value
+from spaces.values.kinds import Kind
+from spaces.values.setting import Need, Setting, above, most, stack
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -184,14 +184,14 @@ def settings(model: CnnModel) -> list[Setting]:
 
 
 def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
-    """The parts between preprocessing and output, in order, see `spaces.families.parts`.
+    """The parts between preprocessing and output, in order, see `spaces.layers.parts`.
 
     Raises:
         ValueError: the feature map would vanish.
     """
     from keras import layers
 
-    from spaces.families.layers import convolution, dense
+    from spaces.layers.layers import convolution, dense
 
     check_feature_map(model, *(info.image_size or info.input_shape[:2]))
     rate = model["dropout"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from spaces.dimensions import Value
-from spaces.families.setting import Setting, assemble
-from spaces.section import Section
+from spaces.basics.section import Section
+from spaces.values.dimensions import Value
+from spaces.values.setting import Setting, assemble
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import keras
 
     from spaces.data.types import DataInfo
-    from spaces.settings import Settings
-    from spaces.space import Hyperparameter
-    from spaces.spec import SearchSpec
+    from spaces.models.settings import Settings
+    from spaces.specs.spec import SearchSpec
+    from spaces.values.space import Hyperparameter
 
 
 class ModelSection(Section):
@@ -46,7 +46,7 @@ class Family:
         users_code: Whether code of the user's makes the models, so that nobody knows beforehand what they report and
             which values they ask for. They are trained in worker processes.
         scales_targets: Whether a regression is learnt on the scale that `DataInfo.target` names, its models ending in
-            `spaces.loss.output_scaling`.
+            `spaces.layers.loss.output_scaling`.
         own_pixels: Whether its models bring pixels to a scale of their own, whatever that of the data is.
         one_process: Whether one training at a time uses all cores as well as several do, and shares what it has made.
         two_phases: Whether its trainings may begin with a frozen backbone, so that `training.frozen_epochs` and

@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from spaces.families.family import Family
-from spaces.families.parts import Joined, connected, counted
+from spaces.layers.parts import Joined, connected, counted
 
 if TYPE_CHECKING:
     import keras
 
     from spaces.data.types import DataInfo
-    from spaces.settings import Settings
+    from spaces.models.settings import Settings
 
 
 class Layered(Family):
-    """Models that are described by their parts (`spaces.families.parts`) before anything is allocated.
+    """Models that are described by their parts (`spaces.layers.parts`) before anything is allocated.
 
     So parameters are counted without being made, and models of equal `operations` share compiled functions.
 
@@ -46,14 +46,14 @@ class Layered(Family):
 
     def preprocessing(self, model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
         """Layers that bring raw rows to what the hidden layers work on, augmentation included."""
-        from spaces.families.layers import preprocessing_layers
+        from spaces.layers.layers import preprocessing_layers
 
         first = self.augmentation_layers(model, info)
         return preprocessing_layers(info, first, channels=self.channels or bool(first))
 
     def parts(self, settings: Settings, info: DataInfo) -> list[Any]:
         """The parts of a model after its input, in order, not built; raises what `build` raises."""
-        from spaces.families.layers import computing_in, output_layers
+        from spaces.layers.layers import computing_in, output_layers
 
         self.check_data(info)
         # What brings the rows in and the output are float32 always: raw values and probabilities need their digits.
@@ -76,7 +76,7 @@ class Layered(Family):
 
     def count_parameters(self, settings: Settings, info: DataInfo) -> int:
         """See `Family.count_parameters`; nothing is allocated, so a network of a terabyte is counted as quickly."""
-        from spaces.families.layers import parameters
+        from spaces.layers.layers import parameters
 
         # Dropout has no parameters, but each of its layers makes a variable for its random state.
         plain = replace(settings, model={**settings.model, "dropout": 0.0})

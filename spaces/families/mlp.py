@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from spaces.dimensions import Dimension, PerLayer
 from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
-from spaces.families.setting import Setting, above, stack
+from spaces.values.dimensions import Dimension, PerLayer
+from spaces.values.setting import Setting, above, stack
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -69,7 +69,7 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers
     """The layers between preprocessing and output, in order."""
     from keras import layers
 
-    from spaces.families.layers import dense
+    from spaces.layers.layers import dense
 
     made: list[keras.layers.Layer] = [layers.Flatten(name="flatten")]
     for index, units in enumerate(model["units"]):

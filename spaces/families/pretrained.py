@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from spaces.backbones.names import FILE, FILES, NAMES
-from spaces.dimensions import Dimension, PerLayer, Value
+from spaces.basics.section import refuse
 from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
-from spaces.families.setting import Need, Setting, above, stack
-from spaces.kinds import Kind
-from spaces.section import refuse
+from spaces.values.dimensions import Dimension, PerLayer, Value
+from spaces.values.kinds import Kind
+from spaces.values.setting import Need, Setting, above, stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import keras
 
     from spaces.data.types import DataInfo
-    from spaces.settings import Settings
-    from spaces.spec import SearchSpec
+    from spaces.models.settings import Settings
+    from spaces.specs.spec import SearchSpec
 
 BACKBONE = Kind("word", words=NAMES, endings=(FILE,))
 WEIGHTS = Kind("word", words=("imagenet", "none"), endings=FILES)
@@ -189,8 +189,8 @@ class _Pretrained(Layered):
 
     def head(self, settings: Settings, info: DataInfo) -> list[Any]:
         """The parts of `parts` after the backbone; their weights are drawn from the same seeds."""
-        from spaces.families.layers import computing_in, output_layers
         from spaces.families.pretrained_parts import head_layers
+        from spaces.layers.layers import computing_in, output_layers
 
         with computing_in(settings.training.precision):
             hidden = head_layers(settings.model)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import initializers, layers
 
 from spaces.backbones import cutting, loading
 from spaces.backbones.names import Pixels
-from spaces.data.types import DataInfo
-from spaces.errors import DataError
-from spaces.families.layers import dense
-from spaces.families.parts import Joined
+from spaces.basics.errors import DataError
+from spaces.layers.layers import dense
+from spaces.layers.parts import Joined
+
+if TYPE_CHECKING:
+    from spaces.data.types import DataInfo
 
 # Of pixels from 0 to 1, red first.
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

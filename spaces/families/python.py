@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from spaces.basics.section import Section
 from spaces.families.family import Family, ModelSection
-from spaces.references import Reference
-from spaces.section import Section
+from spaces.outside.references import Reference
 
 if TYPE_CHECKING:
     import keras
 
     from spaces.data.types import DataInfo
-    from spaces.dimensions import Value
-    from spaces.families.setting import Setting
-    from spaces.settings import Settings
-    from spaces.space import Hyperparameter
-    from spaces.spec import SearchSpec
+    from spaces.models.settings import Settings
+    from spaces.specs.spec import SearchSpec
+    from spaces.values.dimensions import Value
+    from spaces.values.setting import Setting
+    from spaces.values.space import Hyperparameter
 
 
 class PythonFamily(Section):
@@ -49,7 +49,7 @@ class _Python(Family):
         return []
 
     def hyperparameters(self, spec: SearchSpec) -> tuple[Hyperparameter, ...]:
-        from spaces.user_model import hyperparameters_of_function
+        from spaces.families.user_model import hyperparameters_of_function
 
         return hyperparameters_of_function(spec)
 
@@ -61,8 +61,8 @@ class _Python(Family):
         return "probabilities"
 
     def build(self, settings: Settings, info: DataInfo) -> keras.Model:
-        from spaces.families.layers import computing_in
-        from spaces.user_model import build, fit_to
+        from spaces.families.user_model import build, fit_to
+        from spaces.layers.layers import computing_in
 
         reference = self.code(settings.family)
         with computing_in(settings.training.precision):

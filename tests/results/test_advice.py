@@ -16,8 +16,8 @@ from results.verdicts.rules import Searched, never_won
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations
 from search.record.trial import Epoch, Stop, TrialState
-from spaces.dimensions import Choice
-from spaces.kinds import Kind
+from spaces.values.dimensions import Choice
+from spaces.values.kinds import Kind
 
 MakeRun = Callable[..., Path]
 Values = Mapping[str, Any]

@@ -3,10 +3,10 @@
 import pytest
 
 from results.verdicts.changes import Piece, ordered, position, widened
-from spaces.dimensions import Choice, Dimension, Fixed, Range
 from spaces.families.common import DEPTH, FRACTION, WIDTH
-from spaces.kinds import Kind
-from spaces.training_section import MOMENTUM, RATE
+from spaces.sections.training_section import MOMENTUM, RATE
+from spaces.values.dimensions import Choice, Dimension, Fixed, Range
+from spaces.values.kinds import Kind
 
 RATES = Range(1e-4, 1e-1, False, log=True)
 WHEN = (("optimizer", ("sgd",)),)

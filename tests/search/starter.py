@@ -21,7 +21,7 @@ from typing import Any
 
 def main() -> None:
     from search.training import threads  # noqa: F401
-    from spaces.backend import load_tensorflow
+    from spaces.outside.backend import load_tensorflow
 
     load_tensorflow()
     import keras_tuner  # noqa: F401

@@ -11,7 +11,7 @@ import pytest
 import spaces
 from search.errors import RunError
 from search.files import layout
-from search.files.agreement import require_agreement
+from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
 from search.files.store import RunStore
 from search.phases.sources import baseline_trial

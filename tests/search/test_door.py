@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from search.errors import DamageWarning, RunError
-from search.files import door, layout
-from search.files.recorded import fact
+from search.files import layout
+from search.files.checked import door
+from search.files.checked.recorded import fact
 from search.files.store import Evaluation, RunReader, RunStore
 from search.record.trial import TrialKind
 from tests.search.records import CHECKPOINT, outcome, trial

@@ -46,7 +46,7 @@ def images() -> Any:
 
 
 def test_mirrored_and_shifted_images_are_those_that_numpy_mirrors_pads_and_crops(images: Any, tensorflow: None) -> None:
-    from spaces.families.random_layers import placed
+    from spaces.layers.random_layers import placed
 
     rng = np.random.default_rng(2)
     mirrored, upside_down = rng.random((2, 12)) < 0.5
@@ -62,7 +62,7 @@ def test_mirrored_and_shifted_images_are_those_that_numpy_mirrors_pads_and_crops
 def test_light_is_changed_around_the_mean_of_every_channel_and_stays_within_its_limits(
     images: Any, tensorflow: None
 ) -> None:
-    from spaces.families.random_layers import lit
+    from spaces.layers.random_layers import lit
 
     rng = np.random.default_rng(3)
     change, factor = rng.uniform(-8, 8, 12).astype(np.float32), rng.uniform(0.5, 1.5, 12).astype(np.float32)
@@ -76,7 +76,7 @@ def test_light_is_changed_around_the_mean_of_every_channel_and_stays_within_its_
 
 
 def test_a_rectangle_is_blotted_out_also_where_it_lies_partly_outside(images: Any, tensorflow: None) -> None:
-    from spaces.families.random_layers import cut
+    from spaces.layers.random_layers import cut
 
     row, column = np.arange(-2, 10, dtype=np.int32), np.arange(9, -3, -1, dtype=np.int32)
     found = cut(images, row, column, (3, 2), (1.0, 2.0, 3.0)).numpy()
@@ -90,7 +90,7 @@ def test_a_rectangle_is_blotted_out_also_where_it_lies_partly_outside(images: An
 
 
 def test_images_and_labels_are_mixed_with_those_before_them(images: Any, tensorflow: None) -> None:
-    from spaces.families.random_layers import mixed
+    from spaces.layers.random_layers import mixed
 
     share = np.linspace(0.5, 1, 12, dtype=np.float32)
     for rows in (images, np.eye(12, dtype=np.float32)):
@@ -106,7 +106,7 @@ def draws(layer: Any, images: Any) -> Any:
 
 
 def test_every_flip_and_every_shift_up_to_the_largest_is_drawn(tensorflow: None) -> None:
-    from spaces.families.random_layers import RandomPlacement
+    from spaces.layers.random_layers import RandomPlacement
 
     image = np.zeros((16, 9, 9, 1), np.float32)
     image[:, 4, 4] = 1
@@ -124,7 +124,7 @@ def test_every_flip_and_every_shift_up_to_the_largest_is_drawn(tensorflow: None)
 
 
 def test_the_middle_of_a_cutout_is_anywhere_in_the_image(tensorflow: None) -> None:
-    from spaces.families.random_layers import RandomCutout
+    from spaces.layers.random_layers import RandomCutout
 
     found = draws(RandomCutout(0.4, (0.0,), "x"), np.ones((16, 5, 5, 1), np.float32)) == 0
     assert {tuple(mask.any(axis=(1, 2)).astype(int)) for mask in found} >= {(1, 0, 0, 0, 0), (0, 0, 0, 1, 1)}
@@ -133,7 +133,7 @@ def test_the_middle_of_a_cutout_is_anywhere_in_the_image(tensorflow: None) -> No
 
 
 def test_light_changes_by_no_more_than_was_asked_for(tensorflow: None) -> None:
-    from spaces.families.random_layers import RandomLight
+    from spaces.layers.random_layers import RandomLight
 
     images = np.array([[[1.0], [3.0]]], np.float32).repeat(16, axis=0)[..., None]
     found = draws(RandomLight(0.5, 0.0, None, "x"), images)[:, 0, 0, 0] - 1
@@ -147,7 +147,7 @@ def test_light_changes_by_no_more_than_was_asked_for(tensorflow: None) -> None:
 
 @pytest.mark.parametrize("alpha", [0.001, 0.4])
 def test_an_image_keeps_at_least_half_of_itself(alpha: float, tensorflow: None) -> None:
-    from spaces.families.random_layers import Mixup
+    from spaces.layers.random_layers import Mixup
 
     layer = Mixup(alpha, "x")
     shares = []
@@ -166,7 +166,7 @@ def test_the_loss_of_mixed_images_is_that_of_both_labels(labels: Any, output: st
     from dataclasses import replace
     from types import SimpleNamespace
 
-    from spaces.loss import make_loss
+    from spaces.layers.loss import make_loss
 
     info, share = replace(DIGITS, outputs=3, labels=labels), np.array([0.5, 0.8, 1.0, 0.6], np.float32)
     mixup: Any = SimpleNamespace(share=share)
@@ -190,7 +190,7 @@ def test_two_classes_with_one_output_are_mixed_too(tensorflow: None) -> None:
     from dataclasses import replace
     from types import SimpleNamespace
 
-    from spaces.loss import make_loss
+    from spaces.layers.loss import make_loss
 
     share: Any = SimpleNamespace(share=np.array([0.7, 0.9], np.float32))
     loss = make_loss("binary_crossentropy", replace(DIGITS, outputs=2), "probabilities", 0.0, share)
@@ -223,7 +223,7 @@ def test_each_of_them_alone_changes_what_is_trained_on(name: str, tensorflow: No
 
 
 def test_settings_are_searched_recorded_and_read_again_like_all_others() -> None:
-    from spaces.plain import to_plain
+    from spaces.specs.plain import to_plain
 
     ranges = {**{name: {"min": 0.0, "max": 0.5} for name in EVERY if name != "flip"}, "flip": ["none", "both"]}
     for family in MODELS:
@@ -272,7 +272,7 @@ def test_family_pretrained_has_them_all_but_mixup() -> None:
 
 
 def test_whole_numbers_are_changed_as_numbers(tensorflow: None) -> None:
-    from spaces.families.random_layers import RandomCutout, RandomLight, RandomPlacement
+    from spaces.layers.random_layers import RandomCutout, RandomLight, RandomPlacement
 
     images = np.full((4, 6, 6, 1), 100, np.uint8)
     for layer in (

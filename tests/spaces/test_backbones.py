@@ -180,8 +180,8 @@ class TestLayersBeforeTheBackbone:
     def test_pixels_are_prepared_as_keras_does(self, pixels, tensorflow):
         from keras.applications.imagenet_utils import preprocess_input
 
-        from spaces.families.parts import connected
         from spaces.families.pretrained_parts import _pixel_layers
+        from spaces.layers.parts import connected
 
         rows = np.random.default_rng(1).integers(0, 256, (2, 5, 5, 3)).astype(np.float32)
         expected = preprocess_input(rows.copy(), mode=pixels, data_format="channels_last")

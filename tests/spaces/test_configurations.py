@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spaces
-from spaces.baseline import Baseline
-from spaces.configurations import hyperparameters_of
 from spaces.families.augmentation import OFF
-from spaces.space import Hyperparameter, holds
+from spaces.sections.baseline import Baseline
+from spaces.specs.configurations import hyperparameters_of
+from spaces.values.space import Hyperparameter, holds
 
 
 def space(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces.dimensions import Choice, Fixed, PerLayer, Range, plain
-from spaces.kinds import Kind
+from spaces.values.dimensions import Choice, Fixed, PerLayer, Range, plain
+from spaces.values.kinds import Kind
 
 INTEGER = Kind("integer", ge=0, le=1000)
 NUMBER = Kind("number", gt=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spaces.files import unreadable
+from spaces.basics.files import unreadable
 
 
 def test_only_plain_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ def keras(tensorflow):
 
 
 def test_the_counts_of_given_names_can_be_read_and_set(keras):
-    from spaces import keras_internals
+    from spaces.outside import keras_internals
 
     before = keras_internals.names_given()
     try:
@@ -31,7 +31,7 @@ def test_the_counts_of_given_names_can_be_read_and_set(keras):
 
 
 def test_a_model_can_be_made_without_memory_and_nothing_is_allocated_later(keras):
-    from spaces import keras_internals
+    from spaces.outside import keras_internals
 
     with keras_internals.unallocated():
         model = keras.Sequential([keras.Input((10_000,)), keras.layers.Dense(10**9)])
@@ -41,7 +41,7 @@ def test_a_model_can_be_made_without_memory_and_nothing_is_allocated_later(keras
 
 
 def test_the_places_at_which_a_layer_is_used_are_known(keras):
-    from spaces import keras_internals
+    from spaces.outside import keras_internals
 
     layer, inputs = keras.layers.Dense(3), keras.Input((3,))
     layer(layer(inputs))
@@ -49,7 +49,7 @@ def test_the_places_at_which_a_layer_is_used_are_known(keras):
 
 
 def test_the_rate_that_an_optimizer_was_given_can_be_read(keras):
-    from spaces import keras_internals
+    from spaces.outside import keras_internals
 
     schedule = keras.optimizers.schedules.InverseTimeDecay(0.1, 1, 0.5)
     assert keras_internals.rate_of(keras.optimizers.SGD(schedule)) is schedule
@@ -58,7 +58,7 @@ def test_the_rate_that_an_optimizer_was_given_can_be_read(keras):
 def test_a_variable_can_take_values_of_other_shapes(keras):
     import numpy as np
 
-    from spaces import keras_internals
+    from spaces.outside import keras_internals
 
     variable = keras.Variable(np.zeros((2, 3), np.float32))
     keras_internals.open_shape(variable, [None, None])
@@ -67,7 +67,7 @@ def test_a_variable_can_take_values_of_other_shapes(keras):
 
 
 def test_the_definition_of_an_operation_is_known(tensorflow):
-    from spaces import tensorflow_internals
+    from spaces.outside import tensorflow_internals
 
     assert tensorflow_internals.operation("VarHandleOp").is_stateful
     assert not tensorflow_internals.operation("MatMul").is_stateful

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from spaces import launch
+from spaces.outside import launch
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 import spaces
-from spaces.data_section import Source
-from spaces.dimensions import Choice, Fixed, Range
+from spaces.sections.data_section import Source
+from spaces.values.dimensions import Choice, Fixed, Range
 
 MINIMAL: dict[str, Any] = {
     "name": "small",

@@ -10,8 +10,8 @@ import pytest
 from sklearn import metrics
 
 from spaces.data.types import DataInfo
-from spaces.loss import make_metrics
-from spaces.metrics import direction_of
+from spaces.layers.loss import make_metrics
+from spaces.values.metrics import direction_of
 
 NAMES = ("f1", "balanced_accuracy", "mcc", "precision", "recall", "auc", "pr_auc")
 

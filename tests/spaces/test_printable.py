@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spaces.errors import DataError, Problem, SpaceError
-from spaces.printable import printable
+from spaces.basics.errors import DataError, Problem, SpaceError
+from spaces.basics.printable import printable
 
 STEERING = [
     ("\x1b[2J", "\\x1b[2J"),

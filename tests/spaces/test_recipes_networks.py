@@ -148,7 +148,7 @@ def test_same_padding_may_be_said_of_residual_blocks_and_is_theirs_anyway(tensor
 
 
 def test_the_new_settings_survive_the_space_file_of_the_next_night() -> None:
-    from spaces.plain import to_plain
+    from spaces.specs.plain import to_plain
 
     spec = loaded({"block": ["residual", "separable"], "stem": {"filters": [8, 16], "stride": 2}})
     again = spaces.load(to_plain(spec))

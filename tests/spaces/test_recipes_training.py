@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import spaces
-from spaces import rates
 from spaces.data.types import DataInfo
+from spaces.values import rates
 
 TABLE = DataInfo("tabular", (3,), "float32", "classification", "integer", 3)
 
@@ -62,8 +62,8 @@ def test_a_schedule_at_its_start_at_the_end_of_the_warm_up_in_the_middle_and_at_
 @pytest.mark.parametrize("warmup", [0.0, 0.3])
 def test_the_optimizers_rate_is_the_schedules_at_every_update(schedule: str, warmup: float, tensorflow: None) -> None:
     made = settings(optimizer="sgd", learning_rate=0.4, schedule=schedule, warmup=warmup)
-    from spaces.optimizers import make_optimizer
-    from spaces.scheduled_rate import scheduled
+    from spaces.models.optimizers import make_optimizer
+    from spaces.models.scheduled_rate import scheduled
 
     optimizer = make_optimizer(made.training)
     rate = scheduled(optimizer)
@@ -176,7 +176,7 @@ def test_only_kernels_decay(tensorflow: None) -> None:
 @pytest.mark.parametrize("output", ["probabilities", "logits"])
 @pytest.mark.parametrize("labels", ["integer", "one-hot", "binary"])
 def test_smoothing_shares_a_label_out_while_training_alone(labels: str, output: str, tensorflow: None) -> None:
-    from spaces.loss import make_loss
+    from spaces.layers.loss import make_loss
 
     rng = np.random.default_rng(0)
     classes = 2 if labels == "binary" else 4
@@ -202,7 +202,7 @@ def test_smoothing_shares_a_label_out_while_training_alone(labels: str, output: 
 
 
 def test_gradients_are_clipped_by_their_common_norm(tensorflow: None) -> None:
-    from spaces.optimizers import make_optimizer
+    from spaces.models.optimizers import make_optimizer
 
     made = settings(optimizer="sgd", learning_rate=1.0, gradient_clip=0.5)
     import keras
@@ -225,7 +225,7 @@ def test_bfloat16_computes_the_hidden_layers_and_nothing_else(tensorflow: None) 
 def test_nadam_with_all_it_needs_to_go_on_is_that_of_keras(tensorflow: None) -> None:
     import keras
 
-    from spaces.optimizers import Nadam
+    from spaces.models.optimizers import Nadam
 
     generator = np.random.default_rng(1)
     start, gradients = generator.normal(size=(3, 2)), generator.normal(size=(5, 3, 2))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import spaces
+from spaces.basics.errors import DataError, SpaceError
 from spaces.data.target import target_scale
 from spaces.data.types import DataInfo, TargetScale
-from spaces.errors import DataError, SpaceError
-from spaces.loss import ScaledLoss, output_scaling
+from spaces.layers.loss import ScaledLoss, output_scaling
 
 PRICES = TargetScale("standard", (200_000.0,), (100_000.0,))
 

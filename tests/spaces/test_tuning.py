@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import spaces
-from spaces.configurations import hyperparameters_of
-from spaces.space import holds
+from spaces.specs.configurations import hyperparameters_of
+from spaces.values.space import holds
 
 keras_tuner = pytest.importorskip("keras_tuner")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from spaces.errors import CodeError
-from spaces.references import call, line_of, load_function
+from spaces.basics.errors import CodeError
+from spaces.outside.references import call, line_of, load_function
 
 MODULE = """import helpers
 

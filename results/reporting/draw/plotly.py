@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from results.reporting.chart import Axis, Bars, Cells, Dots, Line, Mark, Panel, Tone, View
-from results.reporting.columns import round_step
+from results.reporting.comparison.columns import round_step
 from results.reporting.theme import DASHES, SYMBOLS
 from results.reporting.words import shortened
 

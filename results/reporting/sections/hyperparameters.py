@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from results.reporting.chart import Axis, Chart, Dots, Panel, ParallelAxis, ParallelLines, Tone, View
-from results.reporting.columns import Column, columns, marks_between
-from results.reporting.comparable import FEWEST, Comparable, comparable
+from results.reporting.comparison.columns import Column, columns, marks_between
+from results.reporting.comparison.comparable import FEWEST, Comparable, comparable
 from results.reporting.document import Item, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
-from results.reporting.columns import Column
-from results.reporting.comparable import FEWEST, Comparable
+from results.reporting.comparison.columns import Column
+from results.reporting.comparison.comparable import FEWEST, Comparable
 from results.reporting.words import listed, percent
 from results.text import plural
 

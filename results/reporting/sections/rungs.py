@@ -12,7 +12,7 @@ from results.reporting.facts import Facts
 from results.reporting.words import listed
 from results.text import plural
 from search.record.trial import ENDED_EARLY, Stop, Trial, TrialKind, TrialState
-from spaces.algorithms import compares_equal_starts
+from spaces.sections.algorithms import compares_equal_starts
 
 _MOST_BARS = 8
 _ON, _ENDED, _FAILED, _RUNNING = "went on or reached the end", "ended here", "failed", "running"

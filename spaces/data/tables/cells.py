@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spaces.data.memory import check_size
+from spaces.basics.errors import DataError
+from spaces.basics.files import check_file
+from spaces.basics.printable import printable
+from spaces.data.readers.memory import check_size
 from spaces.data.tables.dialect import Dialect, find_dialect, line_of
-from spaces.errors import DataError
-from spaces.files import check_file
-from spaces.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spaces.data.memory import check_size
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
+from spaces.data.readers.memory import check_size
 from spaces.data.tables.numbers import parse
-from spaces.errors import DataError
-from spaces.printable import printable
 
 SEPARATORS = (",", ";", "\t", "|")
 _LONGEST_LINE = 2**20

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
 from spaces.data.tables import dates, numbers
 from spaces.data.tables.cells import Cells
 from spaces.data.tables.columns import Array, Column, Kind
-from spaces.errors import DataError
-from spaces.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from spaces.data.source import Part, RawData
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
+from spaces.data.readers.source import Part, RawData
 from spaces.data.tables import numbers
 from spaces.data.tables.cells import Cells, read_cells
 from spaces.data.tables.columns import KINDS, Array, Table
@@ -18,8 +20,6 @@ from spaces.data.tables.encoding import ColumnEncoding
 from spaces.data.tables.kinds import Reader, as_words, factorized
 from spaces.data.tables.rows import read_known
 from spaces.data.types import Task
-from spaces.errors import DataError
-from spaces.printable import printable
 
 _WHOLE = re.compile(r"[+-]?\d{1,15}")
 

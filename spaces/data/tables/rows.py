@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
 from spaces.data.tables import dates, numbers
 from spaces.data.tables.cells import Cells, read_cells
 from spaces.data.tables.columns import Array, Column
 from spaces.data.tables.encoding import ColumnEncoding, encode
 from spaces.data.tables.kinds import as_words, boolean_values, factorized, is_no_category, moments_in_days
-from spaces.errors import DataError
-from spaces.printable import printable
 
 _LARGEST = float(np.finfo(np.float32).max)
 

@@ -93,7 +93,7 @@ def test_what_is_measured_is_the_average_and_a_baseline_is_left_as_it_is(write_r
 
 def test_colored_images_are_mirrored_from_left_to_right(tensorflow: None) -> None:
     from spaces.data.types import DataInfo
-    from spaces.mirrored import mirrored
+    from spaces.models.mirrored import mirrored
 
     info = DataInfo("image", (6, 5, 3), "uint8", "classification", "integer", 4, scale=1 / 255)
     space = {"name": "x", "data": {"source": "digits"}, "training": {"epochs": 1}}

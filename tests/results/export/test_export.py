@@ -17,7 +17,7 @@ import results
 from results import ResultError
 from results.exporting import exported as exporting
 from results.exporting import writing
-from results.exporting.digest import sha256
+from results.exporting.reading.digest import sha256
 from search.files import layout
 
 PROJECT = Path(__file__).resolve().parents[3]

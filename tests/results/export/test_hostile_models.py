@@ -18,10 +18,10 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from results import ResultError
-from results.exporting import budget, safety
-from results.exporting.archive import CONFIG, WEIGHTS, check_h5, check_keras
-from results.exporting.loading import BATCH, LoadedModel, load
-from results.exporting.onnx_file import check_onnx
+from results.exporting.reading import budget, safety
+from results.exporting.reading.archive import CONFIG, WEIGHTS, check_h5, check_keras
+from results.exporting.reading.loading import BATCH, LoadedModel, load
+from results.exporting.reading.onnx_file import check_onnx
 
 ROWS = np.ones((3, 8), np.float32)
 

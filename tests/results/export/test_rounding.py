@@ -11,7 +11,7 @@ import pytest
 import results
 import spaces
 from results.errors import ResultError
-from results.exporting.loading import load
+from results.exporting.reading.loading import load
 from results.exporting.rounding import RoundingLoss, RunRows
 from search.files.store import RunReader
 from search.record.trial import TrialKind

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from results.exporting import verify as checking
-from results.exporting.loading import LoadedModel
+from results.exporting.reading.loading import LoadedModel
 from results.exporting.verify import Task, Verdict
 
 ROWS = np.zeros((3, 2), np.float32)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from results.reporting.columns import Column
-from results.reporting.comparable import Comparable
+from results.reporting.comparison.columns import Column
+from results.reporting.comparison.comparable import Comparable
 from results.reporting.sections.importance import Importance, importances
 
 pytest.importorskip("optuna", reason="the importance needs optuna")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from results.reporting.chart import Bars, Dots, Line
-from results.reporting.columns import columns, marks_between
+from results.reporting.comparison.columns import columns, marks_between
 from results.reporting.compose import compose
 from results.reporting.document import Document, Mood, RankedTable, Table
 from results.reporting.facts import Facts, read_facts

@@ -16,7 +16,7 @@ if "search.executors.worker" in sys.orig_argv:
     import search.executors.shared_data, search.training.threads, search.training.trainer, spaces.backend
     from search_stand_in import Trainer
     search.executors.shared_data.read = lambda folder: None
-    spaces.backend.load_tensorflow = lambda **_: None
+    spaces.outside.backend.load_tensorflow = lambda **_: None
     search.training.threads.configure = lambda threads: None
     search.training.trainer.Trainer = Trainer
 """

@@ -8,10 +8,10 @@ import pytest
 from scipy.optimize import check_grad
 
 from search.oracles import oracle
-from search.oracles._acquisition import log_improvement, log_improvement_slopes, refine
-from search.oracles._gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
 from search.oracles._space import Space
-from search.oracles._standard import standardised
+from search.oracles.surrogate.acquisition import log_improvement, log_improvement_slopes, refine
+from search.oracles.surrogate.gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
+from search.oracles.surrogate.standard import standardised
 
 GROUPS = np.array([0, 1, 2, 2])
 
@@ -215,7 +215,7 @@ def test_trend_and_detail_take_turns(loop, monkeypatch):
         priors.append(prior)
         return fit_kernel(*arguments, prior=prior, **options)
 
-    monkeypatch.setattr("search.oracles._full_length.fit_kernel", recorded)
+    monkeypatch.setattr("search.oracles.surrogate.full_length.fit_kernel", recorded)
     loop.drive(bayesian(loop.space()), 14)
     assert priors == [YIELDING, FIRM] * 3
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from search.oracles import oracle
-from spaces.algorithms import ALGORITHMS
+from spaces.sections.algorithms import ALGORITHMS
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from search.oracles._curves import Curve, Stage
-from search.oracles._early import EarlyTrend, Following
-from search.oracles._gp import GaussianProcess, Kernel, Points
+from search.oracles.surrogate.curves import Curve, Stage
+from search.oracles.surrogate.early import EarlyTrend, Following
+from search.oracles.surrogate.gp import GaussianProcess, Kernel, Points
 
 GROUPS = np.arange(2)
 PLACES = np.random.default_rng(0).random((14, 2))

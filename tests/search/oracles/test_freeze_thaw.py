@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from search.oracles import oracle
-from search.oracles._cost import EpochSeconds
 from search.oracles.freeze_thaw import SECONDS_METRIC, next_length
 from search.oracles.plan import new_length
+from search.oracles.surrogate.cost import EpochSeconds
 
 LONGEST = 27
 

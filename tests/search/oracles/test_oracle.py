@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.oracles import oracle
-from spaces.algorithms import ALGORITHMS
+from spaces.sections.algorithms import ALGORITHMS
 
 
 @pytest.mark.parametrize(

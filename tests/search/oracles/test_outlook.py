@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from search.oracles import oracle
-from search.oracles._gp import GaussianProcess, Kernel, Points
-from search.oracles._outlook import Outlook
+from search.oracles.surrogate.gp import GaussianProcess, Kernel, Points
+from search.oracles.surrogate.outlook import Outlook
 
 
 def test_one_training_brings_the_expected_improvement():

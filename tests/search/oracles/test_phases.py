@@ -6,8 +6,8 @@ import keras_tuner
 import numpy as np
 
 from search.oracles import SECONDS_METRIC, oracle
-from search.oracles._cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
-from search.oracles._curves import Curve
+from search.oracles.surrogate.cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
+from search.oracles.surrogate.curves import Curve
 
 FROZEN, LONGEST = 3, 9
 

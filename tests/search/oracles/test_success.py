@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from search.oracles import oracle
-from search.oracles._success import SuccessProbability
+from search.oracles.surrogate.success import SuccessProbability
 
 GROUPS = np.arange(2)
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from search.oracles import oracle
-from search.oracles._curves import Curve, Stage
-from search.oracles._trust import inconspicuous, telling_length
+from search.oracles.surrogate.curves import Curve, Stage
+from search.oracles.surrogate.trust import inconspicuous, telling_length
 
 LONGEST = 16
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 import spaces
-from search.training import graphs
+from search.training.reuse import graphs
 from spaces import Settings
-from spaces.backend import load_tensorflow
+from spaces.outside.backend import load_tensorflow
 from tests.search import small
 
 CNN = {
@@ -129,7 +129,7 @@ def main() -> None:
 
     from search.training import threads
     from search.training.engine import Rows, fresh
-    from search.training.networks import Networks
+    from search.training.reuse.networks import Networks
 
     threads.configure(1)
     tf.config.experimental.enable_op_determinism()
@@ -142,7 +142,7 @@ def main() -> None:
         state = engine.state()
         return curve, first, state["weights"] + state["optimizer"]
 
-    networks, models, found = Networks(data.info, None), set(), []
+    networks, models, found = Networks(data.info), set(), []
     chosen = [(name, settings) for name, settings in cases() if name in (sys.argv[1:] or [name])]
     for seed, (name, settings) in enumerate(chosen):
         parameters = spaces.count_parameters(settings, data.info)
@@ -155,7 +155,7 @@ def main() -> None:
         expected_curve, expected_first, expected_last = trained(keras_model)
         like_keras = _close(curve, expected_curve, 0.05 if "bfloat16" in name else 1e-3)
         if has_operations_of_its_own(name):
-            alone = Networks(data.info, None).engine(settings, seed, train, parameters)
+            alone = Networks(data.info).engine(settings, seed, train, parameters)
             expected_curve, expected_first, expected_last = trained(alone)
         found.append(
             {

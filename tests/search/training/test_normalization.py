@@ -11,7 +11,7 @@ def layers():
     """Keras's layer and the fused one with the same weights, which are none of the initial ones."""
     import keras
 
-    from search.training.normalization import FusedBatchNormalization
+    from search.training.reuse.normalization import FusedBatchNormalization
 
     def make(shape):
         random = np.random.default_rng(0)

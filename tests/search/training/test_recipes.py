@@ -10,7 +10,8 @@ import pytest
 
 import spaces
 from search.files import checkpoint as checkpoints
-from spaces import Settings, rates
+from spaces import Settings
+from spaces.values import rates
 from tests.search import small
 
 AUGMENTATION: dict[str, Any] = {

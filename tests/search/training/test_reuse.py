@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from search.record.trial import FailureReason
-from search.training import graphs
+from search.training.reuse import graphs
 from tests.search import small
 from tests.search.training import reuse_cases
 
@@ -132,8 +132,8 @@ def test_nothing_is_known_of_a_users_own_model():
 
 
 def test_the_networks_used_last_are_kept_up_to_a_number_and_to_a_size(digits, monkeypatch):
-    from search.training import networks
     from search.training.engine import Rows
+    from search.training.reuse import networks
 
     rows, kept = Rows(digits.train), networks.Networks(digits.info, None)
 
@@ -185,8 +185,8 @@ def test_training_on_other_rows_uses_the_same_functions(tmp_path, digits):
 
 
 def test_reuse_can_be_switched_off(tensorflow, digits, tmp_path, monkeypatch):
-    from search.training import networks
     from search.training.engine import Rows
+    from search.training.reuse import networks
 
     made = []
     monkeypatch.setattr(networks, "fresh", lambda *arguments: made.append(arguments) or _Prepared())

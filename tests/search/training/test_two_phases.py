@@ -49,7 +49,7 @@ def plainly(settings, data, seed, epochs, frozen):
     """The curve and the weights of the whole network, trained image by image: the backbone frozen, then thawed."""
     from search.training.engine import Engine, Rows
     from spaces.backbones import cutting
-    from spaces.model import build_model, compile_model
+    from spaces.models.model import build_model, compile_model
 
     train, validation = Rows(data.train), Rows(data.validation)
     model = build_model(settings, data.info, seed)
@@ -76,7 +76,7 @@ def plainly(settings, data, seed, epochs, frozen):
     [pytest.param(0.5, id="from a cut on"), pytest.param(1.0, id="the whole backbone", marks=pytest.mark.night)],
 )
 def test_both_phases_give_the_numbers_of_the_plain_way(make, fine_tune):
-    from spaces.model import build_model, set_weights
+    from spaces.models.model import build_model, set_weights
 
     trainer, job, settings, data = make(model={"fine_tune": fine_tune, "dropout": 0.0})
     outcome = trainer.train(job)
@@ -95,7 +95,7 @@ def test_both_phases_give_the_numbers_of_the_plain_way(make, fine_tune):
 def test_batch_normalization_of_the_backbone_never_changes(make):
     trainer, job, settings, data = make(model={"fine_tune": 1.0})
     outcome = trainer.train(job)
-    from spaces.model import build_model, set_weights
+    from spaces.models.model import build_model, set_weights
 
     fresh, trained = build_model(settings, data.info), build_model(settings, data.info)
     set_weights(trained, checkpoints.read(trainer._run, outcome.last)["weights"])

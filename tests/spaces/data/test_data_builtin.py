@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spaces.data import Dataset, builtin
-from spaces.errors import DataError
+from spaces.basics.errors import DataError
+from spaces.data import Dataset
+from spaces.data.readers import builtin
 
 Load = Callable[..., Dataset]
 

@@ -3,11 +3,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spaces.basics.errors import DataError
 from spaces.data import checks
 from spaces.data.checks import check_classes, check_rows
-from spaces.data.source import Part, RawData
+from spaces.data.readers.source import Part, RawData
 from spaces.data.types import Array
-from spaces.errors import DataError
 
 
 def raw(x: Any, x_test: Any = None) -> RawData:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spaces.data.folder import load_folder
-from spaces.errors import DataError
+from spaces.basics.errors import DataError
+from spaces.data.readers.folder import load_folder
 
 
 def draw(path: Path, value: int, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> None:

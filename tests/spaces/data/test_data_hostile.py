@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spaces.data import images
-from spaces.data.folder import load_folder
-from spaces.data.idx import load_idx
-from spaces.data.images import read_header
+from spaces.basics.errors import DataError
 from spaces.data.inputs import read_rows
-from spaces.data.npz import load_npz
+from spaces.data.readers import images
+from spaces.data.readers.folder import load_folder
+from spaces.data.readers.idx import load_idx
+from spaces.data.readers.images import read_header
+from spaces.data.readers.npz import load_npz
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.types import DataInfo
-from spaces.errors import DataError
 
 TABLE = DataInfo("tabular", (3,), "float32", "classification", "integer", 2)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spaces.data.idx import load_idx, read_idx
-from spaces.errors import DataError
+from spaces.basics.errors import DataError
+from spaces.data.readers.idx import load_idx, read_idx
 
 
 def idx_bytes(values: np.ndarray, code: int = 0x08) -> bytes:

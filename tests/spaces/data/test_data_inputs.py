@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spaces.basics.errors import DataError
 from spaces.data import DataInfo
-from spaces.data.folder import list_images, load_folder
 from spaces.data.inputs import read_image, read_rows
-from spaces.errors import DataError
+from spaces.data.readers.folder import list_images, load_folder
 
 RGB = DataInfo("image", (20, 30, 3), "uint8", "classification", "integer", 2, ("a", "b"), resized=True, white=255.0)
 GRAY = dataclasses.replace(RGB, input_shape=(8, 8), resized=False)

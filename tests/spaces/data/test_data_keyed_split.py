@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spaces
+from spaces.basics.errors import DataError, SpaceError
 from spaces.data.keyed_split import Keyed, keyed_partition
 from spaces.data.split import First
-from spaces.errors import DataError, SpaceError
 
 
 @settings(deadline=None, max_examples=30)

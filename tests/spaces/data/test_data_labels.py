@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spaces.basics.errors import DataError
 from spaces.data.labels import EncodedLabels, encode_labels
-from spaces.data.source import Part, RawData
-from spaces.errors import DataError
+from spaces.data.readers.source import Part, RawData
 
 
 def raw(y: Any, y_test: Any = None, class_names: tuple[str, ...] | None = None, rows: int | None = None) -> RawData:

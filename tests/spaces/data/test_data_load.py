@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spaces.basics.errors import DataError
 from spaces.data import Dataset
-from spaces.errors import DataError
 
 Load = Callable[..., Dataset]
 SaveNpz = Callable[..., Path]

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from spaces.data import memory
-from spaces.errors import DataError
+from spaces.basics.errors import DataError
+from spaces.data.readers import memory
 
 GIBIBYTE = 2**30
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spaces.data import memory
-from spaces.data.npz import load_npz
-from spaces.errors import DataError
+from spaces.basics.errors import DataError
+from spaces.data.readers import memory
+from spaces.data.readers.npz import load_npz
 
 X = np.arange(24, dtype=np.float32).reshape(6, 4)
 Y = np.array([0, 1, 0, 1, 0, 1])

@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spaces.basics.errors import DataError
 from spaces.data import checks
 from spaces.data.preprocessing import Preprocessing, choose
-from spaces.errors import DataError
 
 
 def chosen(option: Any, x: Any, white: float | None = None, indicators: Any = None) -> Preprocessing:

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spaces.data.python import load_python
-from spaces.errors import DataError
+from spaces.basics.errors import DataError
+from spaces.data.readers.python import load_python
 
 Write = Callable[[str], str]
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spaces.basics.errors import DataError
 from spaces.data.split import First, Partition, partition, reduce
-from spaces.errors import DataError
 
 LABELS = np.repeat(np.arange(4), [100, 50, 30, 20])
 ROWS = np.arange(200)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spaces.data.source import RawData
+from spaces.basics.errors import DataError
+from spaces.data.readers.source import RawData
 from spaces.data.tables.columns import Column
 from spaces.data.tables.loading import TableOptions, load_table
-from spaces.errors import DataError
 
 TABLE = "age,town,member,price\n30,Bonn,True,1.5\n40,Köln,False,2\n50,Bonn,True,3.25\n"
 

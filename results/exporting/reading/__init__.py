@@ -1,0 +1,1 @@
+"""Model files of whoever: looked at before they are loaded."""

@@ -1,0 +1,203 @@
+"""Loading an exported model for prediction, whatever its format, without running code that it carries.
+
+Only NumPy is imported with the module; the engine of a format when a file of it is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from results.errors import ResultError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+BATCH = 256
+
+SAVED_MODEL = "saved_model.pb"
+SUFFIXES = (".keras", ".h5", ".onnx", ".tflite")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that can predict.
+
+    Attributes:
+        row_shape: Shape of one input row; None for a size that the file leaves open.
+        outputs: Values per prediction, or None where the file does not say.
+        run: Takes rows of shape (n, *row_shape) in any numeric type, n of at least 1 and at most `BATCH`; returns
+            float32 of shape (n, outputs).
+        row_bytes: Of the largest thing computed on the way for one row, as far as it is known.
+    """
+
+    row_shape: tuple[int | None, ...]
+    outputs: int | None
+    run: Callable[[Array], Array]
+    row_bytes: int = 0
+
+    def predict(self, rows: Array) -> Array:
+        """Predictions for any number of rows, shape (n, outputs), float32."""
+        from results.exporting.reading.budget import memory_allowed
+
+        # A layer holds what it takes, what it gives, and often a copy.
+        batch = BATCH if not self.row_bytes else max(1, min(BATCH, memory_allowed() // (4 * self.row_bytes)))
+        parts = [self.run(rows[start : start + batch]) for start in range(0, len(rows), batch)]
+        return np.concatenate([np.asarray(part, dtype=np.float32).reshape(len(part), -1) for part in parts])
+
+
+def load(path: Path) -> LoadedModel:
+    """Loads a `.keras`, `.h5`, `.onnx` or `.tflite` file, or the folder of a SavedModel.
+
+    Raises:
+        ResultError: There is no such file, its type is unknown, it is damaged, it is so much larger unpacked that it
+            must be meant to fill the memory, it refers to files outside of itself, it needs code that only its maker
+            has (a Lambda or custom layer), or the package that reads it is not installed.
+    """
+    loaders = {".keras": _load_keras, ".h5": _load_keras, ".onnx": _load_onnx, ".tflite": _load_tflite}
+    from spaces.basics.files import unreadable
+
+    if not os.path.lexists(path):
+        raise ResultError(f"{path}: no such file or folder")
+    if not path.is_dir() and (reason := unreadable(path)) is not None:
+        raise ResultError(f"{path}: {reason}")
+    loader = _load_saved_model if (path / SAVED_MODEL).is_file() else loaders.get(path.suffix.lower())
+    if loader is None or (path.is_dir() and loader is not _load_saved_model):
+        known = f"{', '.join(SUFFIXES)} or the folder of a SavedModel"
+        raise ResultError(f"{path}: not an exported model; expected {known}")
+    try:
+        return loader(path)
+    except ResultError:
+        raise
+    except Exception as error:  # a damaged file can make its reader raise anything
+        reason = " ".join(str(error).split())[:300]
+        raise ResultError(f"{path}: cannot be loaded ({type(error).__name__}: {reason})") from error
+
+
+def _load_keras(path: Path) -> LoadedModel:
+    import keras
+
+    from results.exporting.reading.archive import check_h5, check_keras
+    from results.exporting.reading.sketch import check_network
+
+    (check_h5 if path.suffix.lower() == ".h5" else check_keras)(path)
+    try:
+        row_bytes = check_network(path)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        if "Lambda" in text or "safe_mode" in text:
+            raise ResultError(f"{path}: holds a Lambda layer, which is code; code in a model is never run") from error
+        raise
+    _check_single(len(model.inputs), len(model.outputs), path)
+
+    def run(rows: Array) -> Array:
+        return np.asarray(model.predict_on_batch(rows))
+
+    return LoadedModel(tuple(model.input_shape[1:]), model.output_shape[-1], run, row_bytes)
+
+
+def _load_saved_model(path: Path) -> LoadedModel:
+    import tensorflow as tf
+
+    from results.exporting.reading.safety import check_saved_model
+
+    check_saved_model(path)
+    loaded = tf.saved_model.load(str(path))
+    if "serving_default" not in loaded.signatures:
+        raise ResultError(f"{path}: has no signature serving_default")
+    signature = loaded.signatures["serving_default"]
+    (_, inputs) = signature.structured_input_signature
+    outputs = signature.structured_outputs
+    _check_single(len(inputs), len(outputs), path)
+    ((input_name, input_spec),) = inputs.items()
+    ((output_name, output_spec),) = outputs.items()
+
+    def run(rows: Array) -> Array:
+        # Asked of `loaded` again, for it holds the variables; the signature alone would let them be freed.
+        given = {input_name: tf.cast(rows, input_spec.dtype)}
+        result: Array = loaded.signatures["serving_default"](**given)[output_name].numpy()
+        return result
+
+    return LoadedModel(tuple(input_spec.shape[1:]), output_spec.shape[-1], run)
+
+
+def _load_onnx(path: Path) -> LoadedModel:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ResultError(
+            f'{path}: reading ONNX needs onnxruntime; install it with pip install "keras-nightshift[onnx]"'
+        ) from error
+    from results.exporting.reading.onnx_file import check_onnx
+
+    check_onnx(path)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    _check_single(len(session.get_inputs()), len(session.get_outputs()), path)
+    (given,), (taken,) = session.get_inputs(), session.get_outputs()
+    dtype = _onnx_type(given.type, path)
+
+    def run(rows: Array) -> Array:
+        result: Array = session.run([taken.name], {given.name: rows.astype(dtype)})[0]
+        return result
+
+    return LoadedModel(_sizes(given.shape)[1:], _sizes(taken.shape)[-1], run)
+
+
+def _load_tflite(path: Path) -> LoadedModel:
+    from results.exporting.reading.safety import check_tflite
+
+    content = path.read_bytes()
+    row_bytes = check_tflite(content, path)
+    interpreter = _interpreter(content)
+    _check_single(len(interpreter.get_input_details()), len(interpreter.get_output_details()), path)
+    (given,) = interpreter.get_input_details()
+    (taken,) = interpreter.get_output_details()
+    row_shape = tuple(int(size) for size in given["shape"][1:])
+
+    def run(rows: Array) -> Array:
+        interpreter.resize_tensor_input(given["index"], rows.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(given["index"], rows.astype(given["dtype"]))
+        interpreter.invoke()
+        result: Array = interpreter.get_tensor(taken["index"])
+        return result
+
+    return LoadedModel(row_shape, int(taken["shape"][-1]), run, row_bytes)
+
+
+def _interpreter(content: bytes) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        import tensorflow as tf
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # notice that ai-edge-litert takes over some day
+            return tf.lite.Interpreter(model_content=content)
+    return Interpreter(model_content=content)
+
+
+def _check_single(inputs: int, outputs: int, path: Path) -> None:
+    if (inputs, outputs) != (1, 1):
+        raise ResultError(f"{path}: has {inputs} inputs and {outputs} outputs; one of each is expected")
+
+
+def _onnx_type(name: str, path: Path) -> str:
+    types = {"float": "float32", "double": "float64", "float16": "float16", "uint8": "uint8", "int32": "int32"}
+    inner = name.removeprefix("tensor(").removesuffix(")")
+    if inner not in types:
+        raise ResultError(f"{path}: takes {name}, which is not supported")
+    return types[inner]
+
+
+def _sizes(shape: list[Any]) -> tuple[int | None, ...]:
+    """ONNX writes a size that is open as a name."""
+    return tuple(size if isinstance(size, int) else None for size in shape)

@@ -1,0 +1,83 @@
+"""Configurations with their learning curves, put together from an oracle's trials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from search.oracles._columns import Floats
+
+
+class Stage(Enum):
+    """What can become of a configuration."""
+
+    PAUSED = auto()
+    """It can be trained on."""
+    RUNNING = auto()
+    """A trial of it has not ended."""
+    ENDED = auto()
+    """Its training is over: fully trained, or stopped early."""
+    FAILED = auto()
+    KNOWN = auto()
+    """It was trained elsewhere: its curve informs the model."""
+
+
+@dataclass
+class Curve:
+    """One configuration and what is known of its training.
+
+    Attributes:
+        codes: the configuration, shape (columns,).
+        stage: what can become of it.
+        trial_id: its last trial; empty for `Stage.KNOWN`.
+        epochs: epochs trained so far; for a running one those that it is being trained to.
+        scores: epoch, counted from 1, to score, more is better.
+        stopped: whether it ended before the epochs it was asked for.
+        seconds: seconds of an epoch, or None if nobody measured.
+        timed: of each trial that was measured the epoch it went on from, and the seconds of an epoch.
+    """
+
+    codes: Floats
+    stage: Stage = Stage.PAUSED
+    trial_id: str = ""
+    epochs: int = 0
+    scores: dict[int, float] = field(default_factory=dict)
+    stopped: bool = False
+    seconds: float | None = None
+    timed: list[tuple[int, float]] = field(default_factory=list)
+
+    def best_by(self, epoch: int) -> float | None:
+        """The best score of the first `epoch` epochs, or None if none of them is known."""
+        return max((score for number, score in self.scores.items() if number <= epoch), default=None)
+
+    def add(self, trial: Trial, scores: Mapping[int, float], seconds: float | None, by_epoch: bool) -> None:
+        """Takes up the next trial of the configuration.
+
+        Args:
+            trial: it; its values say from and to which epoch it was to train.
+            scores: step to score of what was reported during it.
+            seconds: seconds of an epoch, or None.
+            by_epoch: whether the loop reports every epoch, with its number from 1 as the step. If not, a trial has one
+                score, which counts for all its epochs.
+        """
+        values = trial.hyperparameters.values
+        start, target = values["tuner/initial_epoch"], values["tuner/epochs"]
+        self.trial_id = trial.trial_id
+        self.seconds = self.seconds if seconds is None else seconds
+        if seconds:
+            self.timed.append((start, seconds))
+        if trial.status == TrialStatus.RUNNING:
+            self.stage, self.epochs = Stage.RUNNING, target
+            return
+        if trial.status != TrialStatus.COMPLETED:
+            self.stage = Stage.FAILED
+            return
+        if by_epoch:
+            self.scores.update(scores)
+            self.epochs = max([start, *(step for step in scores if step <= target)])
+            self.stopped = self.epochs < target
+        else:
+            self.scores[target] = max(scores.values())
+            self.epochs = target
+        self.stage = Stage.ENDED if self.stopped else Stage.PAUSED

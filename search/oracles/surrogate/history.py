@@ -1,0 +1,104 @@
+"""What an oracle was told so far, as curves: its own trials, and configurations that were trained elsewhere."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from search.oracles import SECONDS_METRIC
+from search.oracles._columns import Floats
+from search.oracles._space import Space
+from search.oracles.surrogate.curves import Curve, Stage
+
+
+class History:
+    """Reads curves from trials, and keeps the evidence from elsewhere."""
+
+    def __init__(self, objective: str, sign: int) -> None:
+        """Args:
+        objective: name of the metric that scores.
+        sign: 1 if more of it is better, else -1.
+        """
+        self._objective, self._sign = objective, sign
+        self._evidence: list[dict[str, Any]] = []
+        # Of ended trials, which change no more: scores by step, and seconds of an epoch.
+        self._reports: dict[str, tuple[dict[int, float], float | None]] = {}
+        # Of configurations by their key, in one space: they change no more either.
+        self._codes: dict[str, Floats] = {}
+        self._space: Space | None = None
+
+    def add_evidence(
+        self, values: Mapping[str, Any], curve: Sequence[float], seconds: float | None
+    ) -> dict[str, Any] | None:
+        """Takes up a configuration; `curve` is the objective after each epoch, NaN where unknown.
+
+        Returns:
+            What `get_state` has of it; None if no score is known, so that nothing is taken up.
+        """
+        scores = {epoch: float(score) for epoch, score in enumerate(curve, start=1) if math.isfinite(score)}
+        if not scores:
+            return None
+        self._evidence.append({"values": dict(values), "scores": scores, "seconds": seconds})
+        return _plain(self._evidence[-1])
+
+    def evidence(self, space: Space) -> list[Curve]:
+        """The configurations from elsewhere."""
+        return [
+            Curve(
+                codes=space.codes(one["values"]),
+                stage=Stage.KNOWN,
+                epochs=max(one["scores"]),
+                scores={epoch: self._sign * score for epoch, score in one["scores"].items()},
+                seconds=one["seconds"],
+            )
+            for one in self._evidence
+        ]
+
+    def curves(self, trials: Iterable[tuple[str, Trial]], space: Space) -> list[Curve]:
+        """The configurations of trials, which come with a key of their configuration, in order of first trials.
+
+        If any trial has scores of several steps, the loop reports epochs: a step is an epoch, and one that is
+        missing at the end was not trained. If any step is then 0, the loop counts from there, as Keras does.
+        """
+        reports = [(key, trial, *self._report(trial)) for key, trial in trials]
+        by_epoch = any(len(scores) > 1 for _, _, scores, _ in reports)
+        from_zero = by_epoch and any(0 in scores for _, _, scores, _ in reports)
+        if space is not self._space:
+            self._space, self._codes = space, {}
+        curves: dict[str, Curve] = {}
+        for key, trial, scores, seconds in reports:
+            if from_zero:
+                scores = {step + 1: score for step, score in scores.items()}
+            if key not in curves:
+                if key not in self._codes:
+                    self._codes[key] = space.codes(trial.hyperparameters.values)
+                curves[key] = Curve(self._codes[key])
+            curves[key].add(trial, scores, seconds, by_epoch)
+        return list(curves.values())
+
+    def _report(self, trial: Trial) -> tuple[dict[int, float], float | None]:
+        if trial.trial_id in self._reports:
+            return self._reports[trial.trial_id]
+        metrics, name = trial.metrics, self._objective
+        history = metrics.get_history(name) if metrics.exists(name) else []
+        scores = {int(o.step): self._sign * float(o.mean()) for o in history if math.isfinite(o.mean())}
+        times = metrics.get_history(SECONDS_METRIC) if metrics.exists(SECONDS_METRIC) else []
+        seconds = float(np.median([o.mean() for o in times])) if times else None
+        if trial.status != TrialStatus.RUNNING:
+            self._reports[trial.trial_id] = (scores, seconds)
+        return scores, seconds
+
+    def get_state(self) -> list[dict[str, Any]]:
+        """The evidence as JSON-able data."""
+        return [_plain(one) for one in self._evidence]
+
+    def set_state(self, state: list[dict[str, Any]]) -> None:
+        """Takes up a state of `get_state`."""
+        self._evidence = [{**one, "scores": dict(one["scores"])} for one in state]
+        self._reports = {}
+
+
+def _plain(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {**one, "scores": list(one["scores"].items())}

@@ -1,0 +1,112 @@
+"""Whether short trainings tell which configurations are the best in the end."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from search.oracles._columns import Floats
+from search.oracles.surrogate.curves import Curve, Stage
+
+_AGREEMENT = 0.6
+_TIED = 0.5
+_MOST = 100
+_FEW, _STILL = 5, 2
+_WORTHWHILE = 3
+_CONVINCING = 3
+_BELIEF = 0.25
+
+
+def finished(curve: Curve, longest: int) -> bool:
+    """Whether the curve's final score is known."""
+    return (
+        bool(curve.scores) and curve.stage in (Stage.ENDED, Stage.KNOWN) and (curve.stopped or curve.epochs >= longest)
+    )
+
+
+def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
+    """The shortest training that tells configurations apart as full ones do, as far as anybody has seen.
+
+    A length is distrusted where most configurations score the same after it, or where the finished ones were not yet
+    in the order of their final scores: of all pairs, each weighted by the difference that it made in the end, less
+    than six tenths. Near equals hardly weigh, so the favourites, which early results selected, do not speak for
+    themselves: finished configurations that early results did not favour do. Before three are finished, those that
+    have come half the way count too, with what they scored there.
+
+    Args:
+        curves: what is known, more is better.
+        first: the shortest length in question.
+        longest: epochs of a full training.
+
+    Returns:
+        One of `first`, twice that, and so on; at most `longest`.
+    """
+    compared = [(longest, [c for c in curves if finished(c, longest)])]
+    if len(compared[0][1]) < _CONVINCING:
+        compared.append((longest // 2, [c for c in curves if _reached(c, longest // 2)]))
+    length, enough = first, _FEW
+    while length <= longest / _WORTHWHILE:
+        alike = _all_alike(curves, length, enough)
+        spread = _spread(curves, length)
+        if not alike and all(
+            _agreement(_scores(far[-_MOST:], length), _scores(far[-_MOST:], end), spread) >= _AGREEMENT
+            for end, far in compared
+        ):
+            return length
+        if alike:
+            # Where all were alike so far, two that still are will do.
+            enough = _STILL
+        length *= 2
+    return longest
+
+
+def inconspicuous(curves: Sequence[Curve], length: int) -> list[Curve]:
+    """The paused ones of the curves that were neither among the best nor among the worst after `length` epochs."""
+    early = [(c, score) for c in curves if (score := c.best_by(length)) is not None]
+    if not early:
+        return []
+    low, high = np.quantile([score for _, score in early], (0.25, 0.75))
+    return [c for c, score in early if c.stage is Stage.PAUSED and low <= score <= high]
+
+
+def _reached(curve: Curve, length: int) -> bool:
+    return bool(curve.scores) and curve.stage is not Stage.FAILED and (curve.stopped or max(curve.scores) >= length)
+
+
+def _scores(curves: Sequence[Curve], length: int) -> Floats:
+    known = [c.best_by(length) for c in curves]
+    return np.array([np.nan if score is None else score for score in known])
+
+
+def _agreement(early: Floats, finals: Floats, spread: float) -> float:
+    """Share of the differences in the end that pairs had the same way round before; 1 where there is none.
+
+    A quarter of the early scores' spread counts as one more difference, that was the right way round: two that end
+    almost alike say nothing.
+    """
+    known = ~np.isnan(early)
+    early, finals = early[known], finals[known]
+    upper = np.triu_indices(len(early), 1)
+    apart = np.abs(finals[:, None] - finals[None, :])[upper]
+    if not apart.any():
+        return 1.0
+    alike = (np.sign(early[:, None] - early[None, :]) * np.sign(finals[:, None] - finals[None, :]))[upper]
+    believed = _BELIEF * spread
+    return float(((apart * (1 + alike) / 2).sum() + believed) / (apart.sum() + believed))
+
+
+def _spread(curves: Sequence[Curve], length: int) -> float:
+    """The middle half of the scores after `length` epochs is so far apart."""
+    early = _scores([c for c in curves if c.stage is not Stage.FAILED][-_MOST:], length)
+    low, high = np.nanquantile(early, (0.25, 0.75)) if not np.isnan(early).all() else (0.0, 0.0)
+    return float(high - low)
+
+
+def _all_alike(curves: Sequence[Curve], length: int, enough: int) -> bool:
+    """Whether most of the scores after `length` epochs, at least `enough` of them, are one and the same."""
+    reached = [c for c in curves if _reached(c, length) and c.stage is not Stage.RUNNING]
+    early = _scores(reached[-_MOST:], length)
+    early = early[~np.isnan(early)]
+    if len(early) < enough:
+        return False
+    _, counts = np.unique(early, return_counts=True)
+    return bool(counts.max() > _TIED * len(early))

@@ -1,0 +1,1 @@
+"""What everything else stands on: errors with their places, strict sections, names, files."""

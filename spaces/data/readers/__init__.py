@@ -1,0 +1,1 @@
+"""From files, downloads and functions to rows as they are."""

@@ -1,0 +1,255 @@
+"""Folders of image files, one subfolder per class.
+
+Order and split are those of Keras's own loader: files sorted by class and name, shuffled with the seed, held-out rows
+cut from the end. So `keras.utils.image_dataset_from_directory` with the same seed and `validation_split` has the same
+training files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
+from spaces.data.parts import PartName, folder_part
+from spaces.data.readers.images import EXTENSIONS, UNREADABLE, Header, decode_all, read_header
+from spaces.data.readers.memory import check_size
+from spaces.data.readers.source import Part, RawData
+
+_log = logging.getLogger(__name__)
+_NAMED = 20
+# What systems leave beside people's files; names that begin with a dot are left out anyway.
+_LEFTOVERS = frozenset(("__macosx", "@eadir", "desktop.ini", "thumbs.db"))
+
+
+def load_folder(
+    path: Path,
+    seed: int,
+    image_size: tuple[int, int] | None,
+    color: str,
+    broken: Literal["refuse", "skip"] = "refuse",
+) -> RawData:
+    """The images of a folder.
+
+    Args:
+        path: a folder of class folders; or a folder with a training folder and, each optional, one for validation and
+            one for testing, in any usual spelling (`Training`, `valid`, `test_set`), every one a folder of class
+            folders. A folder that holds nothing but one other folder stands for that. Files that Keras does not read as
+            images are left out with a warning; hidden ones, and what systems leave behind, without.
+        seed: seed of the shuffle of the training rows, 0 to 2**32 - 1.
+        image_size: (height, width) to resize to; None: the images must all have one size.
+        color: "rgb", "grayscale", or "auto": grayscale where every image is gray.
+        broken: "skip" leaves out, with a warning, what is no readable image.
+
+    Raises:
+        DataError: the folder is missing, holds no class folders, a class is empty, or files are no readable images (all
+            of them are counted, the first 20 named).
+    """
+    if not path.is_dir():
+        raise DataError(f"{path}: {'is a file, not a folder' if path.exists() else 'no such folder'}")
+    parts = _parts(path)
+    listings = {name: list_images(folder) for name, folder in parts.items()}
+    class_names = listings["train"].class_names
+    for listing in listings.values():
+        if unknown := sorted(set(listing.class_names) - set(class_names)):
+            raise DataError(f"{listing.folder / unknown[0]}: a class that is absent from {parts['train']}")
+    while True:
+        loaded, reasons = _read(path, listings, class_names, seed, image_size, color)
+        if not reasons:
+            break
+        if broken == "refuse":
+            raise DataError(_told(path, reasons, listings) + "; data.broken: skip leaves such files out")
+        _log.warning("%s; left out", _told(path, reasons, listings))
+        listings = {name: listing.without(reasons) for name, listing in listings.items()}
+    return RawData(
+        path.name,
+        f"{path} ({', '.join(f'{name}: {len(part.x)} images' for name, part in loaded.items())})",
+        loaded["train"],
+        loaded.get("validation"),
+        loaded.get("test"),
+        tuple(map(printable, class_names)),
+        white=255.0,
+        shuffled=True,
+        resized=True,
+    )
+
+
+def _told(path: Path, reasons: Mapping[str, str], listings: Mapping[PartName, Listing]) -> str:
+    if len(reasons) == 1:
+        ((file, reason),) = reasons.items()
+        return f"{file}: {reason}"
+    count = sum(len(listing.files) for listing in listings.values())
+    named = "; ".join(
+        f"{os.path.relpath(file, path)} {reason.removeprefix(UNREADABLE).strip()}".rstrip()
+        for file, reason in list(reasons.items())[:_NAMED]
+    )
+    more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+    return f"{path}: {len(reasons)} of {count} files are no readable images: {named}{more}"
+
+
+def _parts(path: Path) -> dict[PartName, Path]:
+    """Folders of class folders by part; one of them is "train"."""
+    path = _innermost(path)
+    folders = _subfolders(path)
+    named = {folder: part for folder in folders if (part := folder_part(folder.name)) is not None}
+    listed = ", ".join(folder.name for folder in folders)
+    if "train" not in named.values():
+        if len(named) > 1 and len(named) == len(folders):
+            raise DataError(f"{path}: found the folders {listed}, but none for training")
+        return {"train": path}
+    if len(named) == 1 and len(folders) > 1:
+        return {"train": path}
+    if len(named) < len(folders) or len(set(named.values())) < len(named):
+        raise DataError(
+            f"{path}: expected the folders train, validation (or val) and test and no others, found {listed}"
+        )
+    parts = {part: _innermost(folder, part) for folder, part in named.items()}
+    if "test" in parts and not _subfolders(parts["test"]) and _files(parts["test"])[0]:
+        _log.warning("%s: left out, its images are in no class folders", printable(str(parts.pop("test"))))
+    return parts
+
+
+def _innermost(folder: Path, part: PartName | None = None) -> Path:
+    """The folder itself, or the one that it holds and nothing else, as unpacked archives often do."""
+    inside = _subfolders(folder)
+    while len(inside) == 1 and folder_part(inside[0].name) in (None, part) and _subfolders(inside[0]):
+        _log.warning("%s: holds only the folder %s, which is read", printable(str(folder)), printable(inside[0].name))
+        folder = inside[0]
+        inside = _subfolders(folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Image files of one folder of class folders, in Keras's order: by class, then by path."""
+
+    folder: Path
+    files: tuple[str, ...]
+    labels: tuple[str, ...]
+    class_names: tuple[str, ...]
+
+    def without(self, files: Mapping[str, str]) -> Listing:
+        """The same without some files.
+
+        Raises:
+            DataError: A class would be empty.
+        """
+        kept = [index for index, file in enumerate(self.files) if file not in files]
+        labels = tuple(self.labels[index] for index in kept)
+        if emptied := sorted(set(self.class_names) - set(labels)):
+            raise DataError(f"{self.folder / emptied[0]}: holds no readable image")
+        return Listing(self.folder, tuple(self.files[index] for index in kept), labels, self.class_names)
+
+
+def list_images(folder: Path) -> Listing:
+    """Lists the images below the class folders of `folder`, without opening them.
+
+    Raises:
+        DataError: there are no class folders, or one of them holds no image.
+    """
+    files: list[str] = []
+    labels: list[str] = []
+    class_names: list[str] = []
+    for class_folder in _subfolders(folder):
+        found, others = _files(class_folder)
+        if not found:
+            raise DataError(f"{class_folder}: holds no image (of type {', '.join(EXTENSIONS)})")
+        if others:
+            _log.warning(
+                "%s: %d files are no images that Keras reads and are left out", printable(str(class_folder)), others
+            )
+        files += found
+        labels += [class_folder.name] * len(found)
+        class_names.append(class_folder.name)
+    if not class_names:
+        raise DataError(f"{folder}: holds no class folders (one subfolder of images per class is expected)")
+    return Listing(folder, tuple(files), tuple(labels), tuple(class_names))
+
+
+def _left_behind(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LEFTOVERS
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            (entry for entry in folder.iterdir() if entry.is_dir() and not _left_behind(entry.name)),
+            key=lambda entry: entry.name,
+        )
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+
+
+def _files(class_folder: Path) -> tuple[list[str], int]:
+    """Image files below a class folder in order, and the number of other files that people have put there."""
+    images: list[str] = []
+    others = 0
+    for root, folders, names in os.walk(class_folder):
+        folders[:] = sorted(name for name in folders if not _left_behind(name))
+        for name in sorted(names):
+            if _left_behind(name):
+                continue
+            if name.lower().endswith(EXTENSIONS):
+                images.append(os.path.join(root, name))
+            else:
+                others += 1
+    return images, others
+
+
+def _read(
+    path: Path,
+    listings: Mapping[PartName, Listing],
+    class_names: Sequence[str],
+    seed: int,
+    image_size: tuple[int, int] | None,
+    color: str,
+) -> tuple[dict[PartName, Part], dict[str, str]]:
+    """The parts; or nothing, and why files are no readable images."""
+    headers: list[Header] = []
+    reasons: dict[str, str] = {}
+    sound: list[str] = []
+    for file in (file for listing in listings.values() for file in listing.files):
+        try:
+            headers.append(read_header(file))
+            sound.append(file)
+        except DataError as error:
+            reasons[file] = str(error).removeprefix(f"{file}: ")
+    if reasons:
+        # One message names all of them: also those that are found by decoding only.
+        pixels = np.empty((len(sound), 1, 1, 1), np.uint8)
+        return {}, dict(sorted((reasons | decode_all(sound, pixels, np.arange(len(sound)))).items()))
+    size = image_size or _common_size(headers, path)
+    channels = 1 if color == "grayscale" or (color == "auto" and all(header.gray for header in headers)) else 3
+    check_size(len(headers) * size[0] * size[1] * channels, str(path))
+    numbers = {name: number for number, name in enumerate(class_names)}
+    loaded: dict[PartName, Part] = {}
+    for name, listing in listings.items():
+        order = np.arange(len(listing.files))
+        if name == "train":
+            np.random.RandomState(seed).shuffle(order)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        # Each image goes straight to its place in the shuffled order.
+        pixels = np.empty((len(listing.files), *size, channels), np.uint8)
+        reasons |= decode_all(listing.files, pixels, place)
+        labels = np.array([numbers[label] for label in listing.labels], np.int32)[order]
+        loaded[name] = Part(pixels, labels, str(listing.folder))
+    return loaded, reasons
+
+
+def _common_size(headers: Sequence[Header], path: Path) -> tuple[int, int]:
+    sizes = sorted({(header.height, header.width) for header in headers})
+    if len(sizes) > 1:
+        (low, high) = (f"{height}x{width}" for height, width in (sizes[0], sizes[-1]))
+        raise DataError(
+            f"{path}: the images have {len(sizes)} different sizes ({low} to {high}); set data.image_size, "
+            "such as image_size: 180"
+        )
+    return sizes[0]

@@ -1,0 +1,136 @@
+"""Decoding and resizing of image files, the same way for training and for prediction."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spaces.basics.errors import DataError
+from spaces.basics.files import unreadable
+from spaces.data.types import Array
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras's folder loader reads
+UNREADABLE = "is not a readable image"
+# Pillow would hand some others, such as PostScript, to programs of the machine.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_CHANNELS = 3
+_MOST_PIXELS = 180_000_000
+_FREE = 256 * 2**20  # up to here Pillow, too, finds every image harmless
+_TIMES = 100
+_GRAY_MODES = ("1", "L", "I", "I;16")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image file says about itself without being decoded."""
+
+    height: int
+    width: int
+    gray: bool
+
+
+def read_header(path: str | Path) -> Header:
+    """Size and colour of an image file.
+
+    Raises:
+        DataError: no file, no image, or one that unpacks to more than 180 million pixels, or to more than 256 MiB and
+            100 times the size of its file.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if (reason := unreadable(path)) is not None:
+        raise DataError(f"{path}: {UNREADABLE} ({reason})")
+    if not os.stat(path).st_size:
+        raise DataError(f"{path}: {UNREADABLE} (it is empty)")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow's own, lower limit, once for every image
+            with Image.open(path, formats=_FORMATS) as image:
+                header = Header(image.height, image.width, image.mode in _GRAY_MODES)
+                _check_unpacked(image, path)
+                return header
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file can make Pillow raise anything
+        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
+        raise DataError(f"{path}: {UNREADABLE}{reason}") from error
+
+
+def _check_unpacked(image: Image.Image, path: str | Path) -> None:
+    # TensorFlow unpacks all pictures of an animation to show the first.
+    frames = getattr(image, "n_frames", 1) if image.format == "GIF" else 1
+    pixels = frames * image.width * image.height
+    if pixels > _MOST_PIXELS or _CHANNELS * pixels > _FREE + _TIMES * os.stat(path).st_size:
+        raise DataError(f"{path}: unpacks to {pixels:,} pixels, far more than an image of its size has")
+
+
+def decode(path: str | Path, size: tuple[int, int], channels: int, *, smooth: bool) -> Array:
+    """Pixels of an image file, resized with bilinear interpolation as Keras's folder loader does.
+
+    Args:
+        path: the file; its header has been read already.
+        size: (height, width) of the result.
+        channels: 1 or 3.
+        smooth: average over the pixels of a larger image; Keras's folder loader does not.
+
+    Returns:
+        float32 array of shape (*size, channels), 0 to 255.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    import tensorflow as tf
+
+    with tf.device("CPU"):  # where training images are decoded; a GPU may round differently
+        try:
+            pixels = tf.io.decode_image(tf.io.read_file(str(path)), channels=channels, expand_animations=False)
+        except tf.errors.OpError:
+            pixels = _decode_with_pillow(path, channels)
+        resized: Array = tf.image.resize(pixels, size, method="bilinear", antialias=smooth).numpy()
+    return resized
+
+
+def decode_all(files: Sequence[str], pixels: Array, place: Array) -> dict[str, str]:
+    """Decodes image files into an array, several at a time, as Keras's folder loader would.
+
+    Args:
+        files: their headers have been read already.
+        pixels: uint8 of shape (rows, height, width, channels), filled in.
+        place: the row of each file.
+
+    Returns:
+        Why files cannot be decoded, by file; empty if all can.
+    """
+    size, channels = (pixels.shape[1], pixels.shape[2]), pixels.shape[3]
+
+    def read(file: str, row: int) -> str | None:
+        try:
+            pixels[row] = np.rint(decode(file, size, channels, smooth=False))
+        except DataError as error:
+            return str(error).removeprefix(f"{file}: ")
+        return None
+
+    with ThreadPoolExecutor() as pool:
+        reasons = dict(zip(files, pool.map(read, files, place), strict=True))
+    return {file: reason for file, reason in reasons.items() if reason is not None}
+
+
+def _decode_with_pillow(path: str | Path, channels: int) -> Array:
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    except Exception as error:  # a damaged file can make Pillow raise anything
+        raise DataError(f"{path}: {UNREADABLE} ({error})") from error
+    return pixels.reshape(*pixels.shape[:2], channels)

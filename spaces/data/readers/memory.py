@@ -1,0 +1,57 @@
+"""A bound on what a data file may unpack to, so that a small hostile file cannot fill the memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from spaces.basics.errors import DataError
+
+_SHARE = 0.5
+_MEMINFO = Path("/proc/meminfo")
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_WITHOUT_INFORMATION = 8 * 2**30
+
+
+def memory_limit() -> int:
+    """Bytes that one data set may take: half of the machine's memory, or of the container's if less."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        total = _WITHOUT_INFORMATION
+    with contextlib.suppress(OSError, ValueError):  # no container, or "max"
+        total = min(total, int(_CGROUP_LIMIT.read_text()))
+    return int(total * _SHARE)
+
+
+def free_memory(meminfo: Path = _MEMINFO) -> int | None:
+    """Bytes that can still be allocated on this machine, None where the system does not say."""
+    try:
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return None
+    return None
+
+
+def check_size(size: int, where: str) -> None:
+    """Refuses data that would not fit.
+
+    Args:
+        size: bytes once unpacked.
+        where: file that declares this size.
+
+    Raises:
+        DataError: the size is above `memory_limit()`.
+    """
+    limit = memory_limit()
+    if size > limit:
+        raise DataError(
+            f"{where}: holds {_gibibytes(size)} of data, half of the memory ({_gibibytes(limit)}) is allowed"
+        )
+
+
+def _gibibytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,216 @@
+"""The user's own `build(hp)`: finding its hyperparameters, and building with given values."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spaces.basics.errors import CodeError, Problem, SpaceError, problem
+from spaces.families.python import PythonModel
+from spaces.outside import keras_names
+from spaces.outside.references import call, file_of, load_attribute, load_function, names_given
+from spaces.outside.user_code import described, place
+from spaces.values.dimensions import Choice, Range
+from spaces.values.space import Condition, Hyperparameter
+
+if TYPE_CHECKING:
+    from spaces.data.types import DataInfo
+    from spaces.specs.spec import SearchSpec
+
+# Every scope needs a call or two.
+_MAX_CALLS = 100
+# Random values that are tried where the smallest and the largest fail.
+_TRIES = 20
+
+_COMPILATION = (
+    "optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "schedule", "warmup", "learning_rate_decay",
+    "label_smoothing", "gradient_clip",
+)  # fmt: skip
+
+
+def build(reference: str, values: Mapping[str, Any]) -> Any:
+    """The model that the function makes of these values.
+
+    Raises:
+        CodeError: it raised something, or returned what is no Keras model.
+    """
+    import keras_tuner
+
+    hp = keras_tuner.HyperParameters()
+    hp.values = dict(values)
+    return _called(reference, hp)
+
+
+def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
+    """Makes the weights of a model that waits for its first row, and looks whether it fits the data.
+
+    Args:
+        model: what `build` gave.
+        reference: its function.
+        loss: `training.loss`, by which a model is compiled that the function has not compiled.
+        info: the rows.
+
+    Raises:
+        CodeError: it takes no such rows, or it has too few outputs for the loss.
+    """
+    from spaces.layers.loss import loss_name, output_units
+
+    where = place(reference, file_of(reference), function=_builder(reference))
+    if not model.built:
+        try:
+            model(np.zeros((1, *info.input_shape), info.dtype), training=False)
+        except Exception as error:
+            message = f"{where}: the model takes no rows of shape {info.input_shape}: {described(error)}"
+            raise CodeError(message) from error
+    shape = getattr(model, "output_shape", None)
+    if model.compiled or not isinstance(shape, tuple):
+        return
+    needed, _ = output_units(loss, info, "probabilities")
+    if shape[-1] is not None and shape[-1] < needed:
+        raise CodeError(
+            f"{where}: the model is not compiled, and {loss_name(loss, info)} needs {needed} outputs where it has "
+            f"{shape[-1]}: compile it there, or set training.loss"
+        )
+
+
+def _called(reference: str, hp: Any) -> Any:
+    import keras
+
+    function = _builder(reference)
+    with keras_names.counting_from(names_given(reference)):
+        model = call(reference, function, hp)
+    if not isinstance(model, keras.Model):
+        where = place(reference, "", function=function)
+        raise CodeError(f"{where}: returned {type(model).__name__}; it has to return a keras.Model")
+    return model
+
+
+def _builder(reference: str) -> Callable[..., Any]:
+    """The function, or the `build` of a `keras_tuner.HyperModel`, named by itself or by its class."""
+    import keras_tuner
+
+    found = load_attribute(reference)
+    if isinstance(found, type) and issubclass(found, keras_tuner.HyperModel):
+        found = call(reference, found)
+    if not isinstance(found, keras_tuner.HyperModel):
+        return load_function(reference)
+    if type(found).fit is not keras_tuner.HyperModel.fit:
+        warnings.warn(f"{reference}: its fit() is not used; models are trained by the training section", stacklevel=2)
+    return found.build  # type: ignore[no-any-return]
+
+
+def hyperparameters_of_function(spec: SearchSpec) -> tuple[Hyperparameter, ...]:
+    """The hyperparameters that the function asks for.
+
+    Raises:
+        CodeError: the function cannot be called with any values that were tried.
+        SpaceError: one of them has the name of one of the training section, or the function compiles its
+            model although the training section says how.
+    """
+    assert isinstance(spec.model, PythonModel)
+    found, compiled = _explore(spec.model.family.python)
+    problems: list[Problem] = []
+    own = {hyperparameter.name for hyperparameter in spec.space.hyperparameters}
+    for name in sorted(own & {hyperparameter.name for hyperparameter in found}):
+        problems.append(problem(("training", name), "is also a hyperparameter of the model's function"))
+    for name in _COMPILATION if compiled else ():
+        if getattr(spec.training, name) is not None:
+            problems.append(problem(("training", name), "has no effect: the model's function compiles the model"))
+    if problems:
+        raise SpaceError(problems)
+    return found
+
+
+@dataclass
+class _Found:
+    """What calling a function has told about it."""
+
+    space: Any
+    compiled: bool = False
+    works: bool = False
+    error: CodeError | None = None
+
+    def call(self, reference: str, hp: Any) -> bool:
+        """Calls it once more and says whether that went well; an error may belong to these values only."""
+        try:
+            self.compiled = bool(_called(reference, hp).compiled)
+        except CodeError as error:
+            self.error = self.error or error
+            return False
+        finally:
+            self.space.merge(hp, overwrite=False)
+        self.works = True
+        return True
+
+
+@lru_cache(maxsize=8)
+def _explore(reference: str) -> tuple[tuple[Hyperparameter, ...], bool]:
+    """Calls the function until all its conditional scopes have been active once.
+
+    A last call takes the largest values, for hyperparameters made in a loop over another one. If all these calls
+    fail, random values are tried: the mistake may be in some branches only, whose trials then say so.
+    """
+    import keras_tuner
+
+    _builder(reference)
+    found = _Found(keras_tuner.HyperParameters())
+    rng = random.Random(0)
+    never: list[list[Any]] = []
+    once: list[list[Any]] = []
+    settled, failed = False, 0
+    for _ in range(_MAX_CALLS):
+        hp = found.space.copy()
+        for condition in never[0] if never else ():
+            hp.values[condition.name] = condition.values[0]
+        if settled:
+            drawn = _largest if failed == 0 else partial(_random, rng)
+            hp.values.update({one.name: drawn(one) for one in found.space.space})
+        hp.ensure_active_values()
+        known = len(found.space.space)
+        if not found.call(reference, hp):
+            # A scope that was not reached because of a mistake will not be reached by asking again.
+            once += never[:1]
+        once += hp.active_scopes
+        never = [scope for scope in never + hp.inactive_scopes if scope not in once]
+        if settled and len(found.space.space) == known and not never:
+            if found.works:
+                made = tuple(_translated(one) for one in found.space.space if type(one).__name__ != "Fixed")
+                return made, found.compiled
+            failed += 1
+            if failed > _TRIES or not found.space.space:
+                raise found.error or CodeError(reference)
+        settled = not never
+    if found.works or found.error is None:
+        raise CodeError(f"{reference} still asks for new hyperparameters after {_MAX_CALLS} calls")
+    raise found.error
+
+
+def _random(rng: random.Random, hp: Any) -> Any:
+    return hp.random_sample(rng.randrange(2**31))
+
+
+def _largest(hp: Any) -> Any:
+    if hasattr(hp, "max_value"):
+        return hp.max_value
+    return hp.value if hasattr(hp, "value") else list(hp.values)[-1]
+
+
+def _translated(hp: Any) -> Hyperparameter:
+    conditions = tuple(Condition(one.name, tuple(one.values)) for one in hp.conditions)
+    kind = type(hp).__name__
+    dimension: Choice | Range
+    if kind in ("Choice", "Boolean"):
+        dimension = Choice(tuple(hp.values))
+    elif hp.sampling == "reverse_log":
+        raise CodeError(f"hyperparameter {hp.name}: sampling 'reverse_log' is not supported; allowed: linear, log")
+    else:
+        log = hp.sampling == "log"
+        step = None if kind == "Int" and hp.step == 1 and not log else hp.step
+        dimension = Range(hp.min_value, hp.max_value, kind == "Int", step, log)
+    return Hyperparameter(hp.name, dimension, conditions)

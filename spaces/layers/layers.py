@@ -1,0 +1,164 @@
+"""Keras layers that families are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import layers
+
+from spaces.layers.loss import output_scaling, output_units
+from spaces.layers.parts import Joined
+
+if TYPE_CHECKING:
+    from spaces.data.types import DataInfo
+    from spaces.models.settings import Settings
+
+# Channels for each that they are squeezed into: 16, as in the paper, leaves too few in networks of tens of channels.
+_SQUEEZE = 8
+
+
+def dense(model: Mapping[str, Any], units: int, index: int) -> list[keras.layers.Layer]:
+    """A dense layer with its batch normalization and activation."""
+    penalty = keras.regularizers.L2(model["l2"]) if model["l2"] else None
+    if not model["batch_normalization"]:
+        name = f"dense_{index}"
+        return [layers.Dense(units, activation=model["activation"], kernel_regularizer=penalty, name=name)]
+    return [
+        layers.Dense(units, kernel_regularizer=penalty, name=f"dense_{index}"),
+        layers.BatchNormalization(name=f"dense_normalization_{index}"),
+        layers.Activation(model["activation"], name=f"dense_activation_{index}"),
+    ]
+
+
+def convolution(
+    model: Mapping[str, Any],
+    filters: int,
+    label: str,
+    *,
+    padding: str,
+    stride: int = 1,
+    separable: bool = False,
+    active: bool = True,
+) -> list[keras.layers.Layer]:
+    """A convolution with its batch normalization and activation.
+
+    Args:
+        model: the settings.
+        filters: its filters.
+        label: end of the layers' names.
+        padding: `valid` or `same`.
+        stride: pixels from one window to the next.
+        separable: over each channel by itself first, then over the channels of each pixel.
+        active: whether an activation follows.
+    """
+    normalized = model["batch_normalization"]
+    activation = model["activation"] if active and not normalized else None
+    shape = {"padding": padding, "activation": activation, "strides": stride, "name": f"convolution_{label}"}
+    penalty = keras.regularizers.L2(model["l2"]) if model["l2"] else None
+    made: list[keras.layers.Layer] = []
+    if separable:
+        penalties = {"depthwise_regularizer": penalty, "pointwise_regularizer": penalty}
+        made.append(layers.SeparableConv2D(filters, model["kernel_size"], **shape, **penalties))
+    else:
+        made.append(layers.Conv2D(filters, model["kernel_size"], kernel_regularizer=penalty, **shape))
+    if normalized:
+        made.append(layers.BatchNormalization(name=f"convolution_normalization_{label}"))
+        if active:
+            made.append(layers.Activation(model["activation"], name=f"convolution_activation_{label}"))
+    return made
+
+
+def shortcut(model: Mapping[str, Any], inputs: int, filters: int, stride: int, label: str) -> list[keras.layers.Layer]:
+    """The way past convolutions: nothing, or where width or stride change a projection of every pixel.
+
+    Args:
+        model: the settings.
+        inputs: channels that come in.
+        filters: channels that go out.
+        stride: of the convolutions that are passed by.
+        label: end of the layers' names.
+    """
+    if inputs == filters and stride == 1:
+        return []
+    penalty = keras.regularizers.L2(model["l2"]) if model["l2"] else None
+    name = f"projection_{label}"
+    made = [layers.Conv2D(filters, 1, strides=stride, kernel_regularizer=penalty, name=name)]
+    if model["batch_normalization"]:
+        made.append(layers.BatchNormalization(name=f"projection_normalization_{label}"))
+    return made
+
+
+def squeeze_excitation(filters: int, label: str) -> Joined:
+    """Weighs the channels by what is in the whole picture (Hu et al., arXiv:1709.01507, section 3)."""
+    gate = (
+        layers.GlobalAveragePooling2D(keepdims=True, name=f"squeeze_{label}"),
+        layers.Conv2D(max(1, filters // _SQUEEZE), 1, activation="relu", name=f"squeeze_dense_{label}"),
+        layers.Conv2D(filters, 1, activation="sigmoid", name=f"excitation_{label}"),
+    )
+    return Joined(((), gate), layers.Multiply(name=f"squeeze_excitation_{label}"))
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Layers made in here compute in this precision; their weights are float32 whichever it is."""
+    if precision == "float32":
+        yield
+        return
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def preprocessing_layers(
+    info: DataInfo, augmentation: list[keras.layers.Layer], *, channels: bool
+) -> list[keras.layers.Layer]:
+    """Layers that bring raw rows to what the hidden layers work on.
+
+    Args:
+        info: description of the data.
+        augmentation: layers that come first.
+        channels: whether grey images need an axis of channels.
+    """
+    resize = info.image_size is not None and info.image_size != info.input_shape[:2]
+    made: list[keras.layers.Layer] = []
+    if info.kind == "image" and len(info.input_shape) == 2 and (channels or resize or info.mean is not None):
+        made.append(layers.Reshape((*info.input_shape, 1), name="channel"))
+    made.extend(augmentation)
+    if resize and info.image_size is not None:
+        made.append(layers.Resizing(*info.image_size, name="resizing"))
+    if info.scale is not None:
+        made.append(layers.Rescaling(info.scale, name="rescaling"))
+    if info.mean is not None and info.std is not None:
+        variance = [deviation**2 for deviation in info.std]
+        made.append(layers.Normalization(mean=list(info.mean), variance=variance, name="standardization"))
+    return made
+
+
+def output_layers(settings: Settings, info: DataInfo) -> list[keras.layers.Layer]:
+    """The dense layer that answers, as the loss and the labels want it, and what brings a regression to its unit."""
+    units, activation = output_units(settings.training.loss, info, settings.model["output"])
+    scaling = [] if info.target is None else output_scaling(info.target)
+    return [layers.Dense(units, activation=activation, name="output"), *scaling]
+
+
+def parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
+    """Parameters of a layer whose input has this shape."""
+    if isinstance(layer, keras.Model):
+        return int(layer.count_params())
+    inputs = int(shape[-1])
+    if isinstance(layer, layers.Dense):
+        return (inputs + 1) * int(layer.units)
+    if isinstance(layer, layers.SeparableConv2D):
+        return int(prod(layer.kernel_size)) * inputs + (inputs + 1) * int(layer.filters)
+    if isinstance(layer, layers.Conv2D):
+        return (int(prod(layer.kernel_size)) * inputs + 1) * int(layer.filters)
+    if isinstance(layer, layers.BatchNormalization):
+        return 4 * inputs
+    return 0

@@ -1,0 +1,209 @@
+"""Loss, metrics and output layer that fit the labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from spaces.values.measures import CURVES, OF_CONFUSION, FromConfusion, OneAgainstTheRest
+from spaces.values.metrics import REGRESSION_LOSSES, task_of
+
+if TYPE_CHECKING:
+    from spaces.data.types import DataInfo, TargetScale
+    from spaces.layers.random_layers import Mixup
+
+_FOR_LABELS = {"integer": "sparse_categorical_crossentropy", "one-hot": "categorical_crossentropy", "number": "mse"}
+
+
+def loss_name(loss: str, info: DataInfo) -> str:
+    """The loss that is meant, `auto` resolved by the labels.
+
+    Raises:
+        ValueError: the loss does not fit the labels.
+    """
+    if loss == "auto":
+        return _FOR_LABELS[info.labels]
+    if loss == "binary_crossentropy":
+        if info.labels != "integer" or info.outputs != 2:
+            raise ValueError(
+                f"loss binary_crossentropy needs labels 0 and 1, but the data have {info.labels} labels "
+                f"with {info.outputs} outputs; use loss: auto"
+            )
+        return loss
+    fits = loss in REGRESSION_LOSSES if info.labels == "number" else loss == _FOR_LABELS[info.labels]
+    if not fits:
+        raise ValueError(f"loss {loss} does not fit the {info.labels} labels of the data; use loss: auto")
+    return loss
+
+
+def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | None]:
+    """Width and activation of the output layer; `output` is `probabilities` or `logits`."""
+    if info.task == "regression":
+        return info.outputs, None
+    if loss_name(loss, info) == "binary_crossentropy":
+        return 1, None if output == "logits" else "sigmoid"
+    return info.outputs, None if output == "logits" else "softmax"
+
+
+class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy with labels that are shared among classes.
+
+    A share goes to all classes alike (Szegedy et al., arXiv:1512.00567), and where images were mixed, their labels are
+    mixed in the same way.
+
+    Args:
+        name: of one of the cross-entropies.
+        smoothing: the share that goes to all classes alike.
+        logits: whether the model answers with logits.
+        mixup: the layer of the model that mixes its images; None for none.
+
+    Attributes:
+        smoothing: the share.
+        training: whether the share is taken; what is validated are the labels as they are, so that configurations
+            with different shares can be compared.
+    """
+
+    def __init__(self, name: str, smoothing: float, *, logits: bool, mixup: Mixup | None = None) -> None:
+        super().__init__(name=name)
+        self.smoothing: Any = smoothing
+        self.training = True
+        self._logits = logits
+        self._mixup = mixup
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of every row, shape (n,)."""
+        ops = keras.ops
+        smoothing = ops.cast(self.smoothing, y_pred.dtype) if self.training else 0.0
+        if self.name == "binary_crossentropy":
+            wanted = self._mixed(ops.reshape(y_true, (-1, 1))) * (1.0 - smoothing) + smoothing / 2
+            return ops.mean(ops.binary_crossentropy(wanted, y_pred, from_logits=self._logits), axis=-1)
+        classes = y_pred.shape[-1]
+        if self.name.startswith("sparse"):
+            y_true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes, dtype=y_pred.dtype)
+        wanted = self._mixed(y_true) * (1.0 - smoothing) + smoothing / classes
+        return ops.categorical_crossentropy(wanted, y_pred, from_logits=self._logits)
+
+    def _mixed(self, labels: Any) -> Any:
+        from spaces.layers.random_layers import mixed
+
+        share = None if self._mixup is None else self._mixup.share
+        return labels if share is None else mixed(keras.ops.cast(labels, share.dtype), share)
+
+
+class ScaledLoss(keras.losses.Loss):  # type: ignore[misc]
+    """A loss of regression whose value is in the unit of the targets, and whose gradient that of scaled targets.
+
+    So a learning rate means the same whatever the unit is, and a score what the user can read.
+
+    Args:
+        loss: takes targets and answers.
+        target: the scale.
+    """
+
+    def __init__(self, loss: keras.losses.Loss, target: TargetScale) -> None:
+        super().__init__(name=loss.name)
+        self._loss = loss
+        self._target = target
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of every row, shape (n,)."""
+        ops = keras.ops
+        y_true = ops.reshape(ops.cast(y_true, y_pred.dtype), ops.shape(y_pred))
+        learnt = self._loss.call(self._scaled(y_true), self._scaled(y_pred))
+        return learnt + ops.stop_gradient(self._loss.call(y_true, y_pred) - learnt)
+
+    def _scaled(self, values: Any) -> Any:
+        ops, target = keras.ops, self._target
+        if target.scale == "log":
+            values = ops.log(ops.maximum(values, keras.config.epsilon() ** 4))
+        return (values - ops.array(target.mean, values.dtype)) / ops.array(target.std, values.dtype)
+
+
+def output_scaling(target: TargetScale) -> list[keras.layers.Layer]:
+    """Layers after the output that bring it from the scale that is learnt to the unit of the targets."""
+    many = len(target.mean) > 1
+    std: Any = list(target.std) if many else target.std[0]
+    mean: Any = list(target.mean) if many else target.mean[0]
+    made: list[keras.layers.Layer] = [keras.layers.Rescaling(std, mean, name="target_scale")]
+    if target.scale == "log":
+        made.append(keras.layers.Activation("exponential", name="target_exponential"))
+    return made
+
+
+def make_loss(
+    loss: str, info: DataInfo, output: str, smoothing: float = 0.0, mixup: Mixup | None = None
+) -> keras.losses.Loss:
+    """The Keras loss.
+
+    Args:
+        loss: as in the space file.
+        info: description of the data.
+        output: `probabilities` or `logits`.
+        smoothing: the share of a label that goes to all classes alike.
+        mixup: the layer of the model that mixes its images; None for none.
+    """
+    made = _plain_loss(loss, info, output, smoothing, mixup)
+    return made if info.target is None else ScaledLoss(made, info.target)
+
+
+def _plain_loss(loss: str, info: DataInfo, output: str, smoothing: float, mixup: Mixup | None) -> keras.losses.Loss:
+    name, logits = loss_name(loss, info), output == "logits"
+    if (smoothing or mixup is not None) and info.task == "classification":
+        return SoftCrossentropy(name, smoothing, logits=logits, mixup=mixup)
+    losses = keras.losses
+    makers: dict[str, Any] = {
+        "sparse_categorical_crossentropy": lambda: losses.SparseCategoricalCrossentropy(from_logits=logits),
+        "categorical_crossentropy": lambda: losses.CategoricalCrossentropy(from_logits=logits),
+        "binary_crossentropy": lambda: losses.BinaryCrossentropy(from_logits=logits),
+        "mse": losses.MeanSquaredError,
+        "mae": losses.MeanAbsoluteError,
+        "huber": losses.Huber,
+        "log_cosh": losses.LogCosh,
+    }
+    return makers[name]()
+
+
+def make_metrics(names: tuple[str, ...], loss: str, info: DataInfo, output: str) -> list[keras.metrics.Metric]:
+    """The Keras metrics, each under its own name in the history.
+
+    Raises:
+        ValueError: a metric is not defined for these data.
+    """
+    return [_metric(name, loss_name(loss, info), info, output) for name in names]
+
+
+def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.Metric:
+    if task_of("auto", (name,)) != info.task:
+        hint = "set loss: mse, or metrics: [mae]" if info.task == "regression" else "set metrics: [accuracy]"
+        raise ValueError(f"metric {name} is not defined for {info.task}, which the data are for; {hint}")
+    binary = loss == "binary_crossentropy"
+    metrics = keras.metrics
+    # A logit of 0 is a probability of one half.
+    threshold = 0.0 if output == "logits" else 0.5
+    sparse = info.labels == "integer"
+    if name in CURVES and not binary:
+        return OneAgainstTheRest(name, CURVES[name], info.outputs, logits=output == "logits")
+    if name in OF_CONFUSION and not (binary and name in ("precision", "recall")):
+        return FromConfusion(name, OF_CONFUSION[name], info.outputs, threshold)
+    top_5 = metrics.SparseTopKCategoricalAccuracy if sparse else metrics.TopKCategoricalAccuracy
+    makers: dict[str, Any] = {
+        "accuracy": lambda: (
+            metrics.BinaryAccuracy(name=name, threshold=threshold)
+            if binary
+            else (metrics.SparseCategoricalAccuracy if sparse else metrics.CategoricalAccuracy)(name=name)
+        ),
+        "top_5_accuracy": lambda: top_5(k=5, name=name),
+        "top_k": lambda: top_5(k=5, name=name),
+        "auc": lambda: metrics.AUC(name=name, from_logits=output == "logits"),
+        "pr_auc": lambda: metrics.AUC(name=name, curve="PR", from_logits=output == "logits"),
+        "precision": lambda: metrics.Precision(name=name, thresholds=threshold),
+        "recall": lambda: metrics.Recall(name=name, thresholds=threshold),
+        "mae": lambda: metrics.MeanAbsoluteError(name=name),
+        "mse": lambda: metrics.MeanSquaredError(name=name),
+        "rmse": lambda: metrics.RootMeanSquaredError(name=name),
+        "mape": lambda: metrics.MeanAbsolutePercentageError(name=name),
+        "r2_score": lambda: metrics.R2Score(name=name),
+        "r2": lambda: metrics.R2Score(name=name),
+    }
+    return makers[name]()

@@ -1,0 +1,1 @@
+"""One configuration, complete, and the Keras model that it becomes."""

@@ -1,0 +1,45 @@
+"""A model that averages what it answers to an image and to its mirror image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from spaces.families import family_of_settings
+from spaces.families.layered import Layered
+from spaces.layers.parts import connected, replaced
+from spaces.models.model import compile_model
+from spaces.models.settings import Settings
+
+if TYPE_CHECKING:
+    from spaces.data.types import DataInfo
+
+
+def mirrored(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Model:
+    """The averaging model, which shares its layers with the given one and is compiled alike.
+
+    It is made of Keras's own layers, so that every format that a model is exported to can hold it: what mirrors the
+    image is a matrix over its columns.
+
+    Args:
+        model: what `build_model` gave for these settings; with its weights.
+        settings: of a family whose models are lists of layers.
+        info: description of the data, which are images.
+    """
+    family = family_of_settings(settings.family)
+    assert isinstance(family, Layered)
+    parts = replaced(family.parts(settings, info), lambda layer: model.get_layer(layer.name))
+    width, colored = info.input_shape[1], len(info.input_shape) == 3
+    equation, shape = (
+        ("abcd,ce->abed", (None, width, info.input_shape[2])) if colored else ("abc,cd->abd", (None, width))
+    )
+    mirror = keras.layers.EinsumDense(equation, shape, trainable=False, dtype="float32", name="mirror")
+    inputs = keras.Input(info.input_shape, name="rows")
+    turned = mirror(inputs)
+    mirror.set_weights([np.eye(width, dtype=np.float32)[::-1]])
+    both = [connected(parts, inputs), connected(parts, turned)]
+    averaged = keras.Model(inputs, keras.layers.Average(name="both_ways")(both), name=model.name)
+    compile_model(averaged, settings.training, info, family.output(settings.model))
+    return averaged

@@ -1,0 +1,110 @@
+"""From settings to a compiled Keras model: what the family builds, with optimizer, loss, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from spaces.families import family_of_settings
+from spaces.layers.loss import make_loss, make_metrics
+from spaces.layers.random_layers import Mixup
+from spaces.models.optimizers import make_optimizer
+from spaces.models.scheduled_rate import scheduled
+from spaces.models.settings import Settings, TrainingSettings
+
+if TYPE_CHECKING:
+    from spaces.data.types import DataInfo
+
+
+def build_model(settings: Settings, info: DataInfo, seed: int | None = None) -> keras.Model:
+    """The compiled model of one configuration.
+
+    It takes raw rows as the data source has them: augmentation (while training), resizing, rescaling and
+    standardization are its first layers.
+
+    Args:
+        settings: the configuration.
+        info: description of the data.
+        seed: sets Python's, NumPy's and Keras's random state first, so that weights are always the same;
+            None leaves it as it is.
+
+    Raises:
+        ValueError: the configuration cannot be built for these data; the message says why.
+    """
+    return trainable(settings, info, seed)[0]
+
+
+def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tuple[keras.Model, bool]:
+    """As `build_model`; and whether the user's function compiled it, so that it expects labels as they came."""
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    family = family_of_settings(settings.family)
+    model = family.build(settings, info)
+    if model.compiled:
+        return model, True
+    compile_model(model, settings.training, info, family.output(settings.model))
+    return model, False
+
+
+def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo, output: str) -> None:
+    """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`."""
+    mixup = next((layer for layer in model.layers if isinstance(layer, Mixup)), None)
+    model.compile(
+        optimizer=make_optimizer(training),
+        loss=make_loss(training.loss, info, output, training.label_smoothing, mixup),
+        metrics=make_metrics(training.metrics, training.loss, info, output),
+        # XLA makes small networks slower on a CPU and costs seconds of compilation.
+        jit_compile=False,
+    )
+    let_only_kernels_decay(model)
+
+
+def let_only_kernels_decay(model: keras.Model) -> None:
+    """Keeps weight decay from biases and normalizations; of a compiled model whose optimizer has no variables yet."""
+    model.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if "kernel" not in v.name])
+
+
+def set_weights(model: keras.Model, weights: Sequence[Any]) -> None:
+    """Gives a model the weights of a training; of a pretrained one the last of them, where the first never trained.
+
+    Raises:
+        ValueError: they do not fit the model.
+    """
+    if len(weights) < len(model.weights) and any(isinstance(layer, keras.Model) for layer in model.layers):
+        weights = [*model.get_weights()[: -len(weights)], *weights]
+    model.set_weights(weights)
+
+
+def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:
+    """Early stopping, targets and what a schedule has to know, as Keras callbacks."""
+    made: list[keras.callbacks.Callback] = [_SpreadSchedule()]
+    rule = training.early_stopping
+    if rule is not None:
+        made.append(
+            keras.callbacks.EarlyStopping(
+                monitor=rule.monitor, min_delta=rule.min_delta, patience=rule.patience, mode=rule.mode
+            )
+        )
+    if training.stop_when:
+        made.append(_StopAtTarget(training))
+    return made
+
+
+class _SpreadSchedule(keras.callbacks.Callback):  # type: ignore[misc]
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        rate, updates = scheduled(self.model.optimizer), (self.params or {}).get("steps")
+        if rate is not None and updates:
+            rate.updates_per_epoch.assign(float(updates))
+
+
+class _StopAtTarget(keras.callbacks.Callback):  # type: ignore[misc]
+    def __init__(self, training: TrainingSettings) -> None:
+        super().__init__()
+        self.targets = training.stop_when
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        reported = logs or {}
+        if any(target.reached(reported) for target in self.targets):
+            self.model.stop_training = True

@@ -1,0 +1,142 @@
+"""One configuration with every value filled in: all that is needed to build, compile and train its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from spaces.families import family_of_settings
+from spaces.families.augmentation import without_augmentation
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs."""
+
+    monitor: str
+    patience: int
+    min_delta: float
+    mode: Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Stop when `metric` has fallen under `below` or risen over `above` at the end of an epoch."""
+
+    metric: str
+    below: float | None
+    above: float | None
+
+    def reached(self, reported: Mapping[str, float]) -> bool:
+        """Whether an epoch that reported these values has reached the target."""
+        value = reported.get(self.metric)
+        if value is None:
+            return False
+        return (self.below is not None and value < self.below) or (self.above is not None and value > self.above)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How one model is compiled and trained.
+
+    Attributes:
+        optimizer: one of `spaces.sections.training_section.OPTIMIZERS`.
+        learning_rate: rate of the first update.
+        momentum: of SGD; 0 with the other optimizers.
+        nesterov: whether SGD's momentum is Nesterov's.
+        weight_decay: decoupled decay of the kernels per update, as Keras's argument of that name.
+        learning_rate_decay: `d` of the rate `learning_rate / (1 + d * t)` at update `t`, counted from 0.
+        batch_size: rows per update.
+        epochs: trained at most.
+        loss: `auto` (chosen from the labels) or a Keras name.
+        metrics: names as they appear in the history.
+        early_stopping: None for none.
+        stop_when: any one of them ends the training.
+        schedule: how the rate goes over `epochs`, see `spaces.values.rates`.
+        warmup: part of `epochs` over which the rate rises.
+        label_smoothing: share of a label that goes to all classes alike.
+        gradient_clip: largest norm of all gradients together; 0: none.
+        ema: decay of the moving average of the weights; 0: none.
+        precision: `float32` or `bfloat16`, of what is computed while training.
+        frozen_epochs: epochs of family `pretrained` before its backbone trains, if it does; 0 in the other families.
+        fine_tune_rate: factor on the learning rate from then on.
+    """
+
+    optimizer: str
+    learning_rate: float
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    learning_rate_decay: float
+    batch_size: int
+    epochs: int
+    loss: str
+    metrics: tuple[str, ...]
+    early_stopping: EarlyStopping | None
+    stop_when: tuple[Target, ...]
+    # Stored runs of earlier versions do not have what follows.
+    schedule: str = "constant"
+    warmup: float = 0.0
+    label_smoothing: float = 0.0
+    gradient_clip: float = 0.0
+    ema: float = 0.0
+    precision: str = "float32"
+    frozen_epochs: int = 0
+    fine_tune_rate: float = 1.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One configuration, complete.
+
+    Attributes:
+        family: `mlp`, `cnn`, or `python:<reference>`.
+        model: every setting of the family under its flat name, fixed ones included; per-layer settings
+            as one tuple, e.g. `{"layers": 2, "units": (128, 64), ...}`.
+        training: how it is compiled and trained.
+        values: the active hyperparameter values it was made from, as the ranked table shows them.
+    """
+
+    family: str
+    model: Mapping[str, Any]
+    training: TrainingSettings
+    values: Mapping[str, Any]
+
+    def trained(self) -> Settings:
+        """The settings for a model whose weights are there: float32 throughout, nothing that only training needs."""
+        users = family_of_settings(self.family).users_code
+        model = self.model if users else without_augmentation(self.model)
+        return replace(self, model=model, training=replace(self.training, ema=0.0, precision="float32"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that `json.dumps` takes; `from_json` is the way back."""
+        return {
+            "family": self.family,
+            "model": {name: _listed(value) for name, value in self.model.items()},
+            "training": {name: _plain(value) for name, value in vars(self.training).items()},
+            "values": dict(self.values),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Settings:
+        """The settings that `to_json` wrote."""
+        training = dict(data["training"])
+        stopping = training["early_stopping"]
+        training["metrics"] = tuple(training["metrics"])
+        training["early_stopping"] = None if stopping is None else EarlyStopping(**stopping)
+        training["stop_when"] = tuple(Target(**target) for target in training["stop_when"])
+        # Runs of earlier versions have not all settings of today.
+        added = family_of_settings(data["family"]).added
+        model = {**added, **{name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}}
+        return cls(data["family"], model, TrainingSettings(**training), dict(data["values"]))
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return dict(vars(value)) if isinstance(value, EarlyStopping | Target) else value

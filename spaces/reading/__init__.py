@@ -1,0 +1,1 @@
+"""From a file, or a shipped space, and --set to a spec."""

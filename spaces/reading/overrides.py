@@ -1,0 +1,80 @@
+"""Command-line overrides of a space file: `dotted.key=value`, applied to plain data before validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from spaces.basics.errors import Problem, SpaceError
+from spaces.basics.section import shown
+from spaces.reading.yamlfile import MAX_DEPTH, Document, Position, read_text
+
+
+def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
+    """Sets each override in `document`, in order.
+
+    A missing mapping on the way is made, a scalar on the way gives place to a mapping, and an item of a
+    list is named by its position, counted from 0. Values are YAML 1.2.
+
+    One that is not `key=value`, whose value is not plain YAML, or whose key leads nowhere, is left out and
+    added to the problems of the document.
+    """
+    for override in overrides:
+        try:
+            _apply(document, override)
+        except SpaceError as error:
+            document.problems.extend(error.problems)
+
+
+def _apply(document: Document, override: str) -> None:
+    key, equals, text = override.partition("=")
+    path = tuple(key.strip().split("."))
+    place = f"--set {key.strip()}"
+    if not equals or not all(path):
+        raise SpaceError([Problem(f"--set {override[:100]}", None, None, "", "is not of the form key=value")])
+    if len(path) > MAX_DEPTH:
+        raise SpaceError([Problem(f"--set {key[:100]}", None, None, "", f"has more than {MAX_DEPTH} parts")])
+    value = _value(text, place)
+    walked: list[str | int] = []
+    target: Any = document.data
+    for depth, part in enumerate(path):
+        step = _step(target, part, place)
+        walked.append(step)
+        if depth == len(path) - 1:
+            target[step] = value
+        elif isinstance(target, list) or isinstance(target.get(step), dict | list):
+            target = target[step]
+        else:
+            target[step] = {}
+            target = target[step]
+    _mark(document, tuple(walked), Position(place))
+
+
+def _value(text: str, place: str) -> Any:
+    try:
+        read = read_text(text)
+        problems: Sequence[Problem] = read.problems
+    except SpaceError as error:
+        problems = error.problems
+    if problems:
+        raise SpaceError([Problem(place, None, None, "", one.message) for one in problems])
+    return read.data
+
+
+def _step(target: Any, part: str, place: str) -> str | int:
+    if not isinstance(target, list):
+        return part
+    if part.isdecimal() and len(part) < 10 and int(part) < len(target):
+        return int(part)
+    message = f"found {shown(part)} as the position in a list; allowed: 0 to {len(target) - 1}"
+    raise SpaceError([Problem(place, None, None, "", message)])
+
+
+def _mark(document: Document, path: tuple[str | int, ...], position: Position) -> None:
+    positions = document.positions
+    for known in [known for known in positions if known[: len(path)] == path]:
+        del positions[known]
+    positions[path] = position
+    # A mapping that the override itself made has no place in the file either.
+    for end in range(len(path) - 1, 0, -1):
+        positions.setdefault(path[:end], position)

@@ -1,0 +1,380 @@
+"""The `data:` section: where the rows come from and how they are split."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+
+from spaces.basics.errors import CodeError
+from spaces.basics.section import Refusals, Section, listed, refuse, shown, suggestion, unknown
+from spaces.outside.references import Reference
+from spaces.sections.sources import OTHER_SOURCES
+
+NAMED_SOURCES = ("digits", "fashion-mnist", "mnist", "cifar10", "cifar100", "flowers")
+TABLES = ("csv", "parquet")
+PATH_SOURCES = ("folder", "npz", *TABLES, "idx")
+SOURCES = (*PATH_SOURCES, "python")
+ROLES = ("number", "boolean", "category", "text", "date", "target", "drop")
+
+
+def _absolute(path: str) -> str:
+    if not path:
+        raise refuse("found an empty path; allowed: a file or folder")
+    # Not resolve(): a link stays the name that its owner chose.
+    return os.path.abspath(Path(path).expanduser())
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+
+
+def _separator(text: str) -> str:
+    if len(text) != 1 or text in '"\r\n':
+        raise refuse(f"found {shown(text)}; allowed: one character")
+    return text
+
+
+def _encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except (LookupError, ValueError, TypeError):
+        raise refuse(f"found {shown(name)}; allowed: an encoding such as utf-8, latin-1, cp1252, utf-16") from None
+    return name
+
+
+class Source(Section):
+    """The user's own data: exactly one of the keys."""
+
+    folder: AbsolutePath | None = Field(default=None, description="Folder with one folder of images per class.")
+    npz: AbsolutePath | None = Field(
+        default=None, description="NumPy archive with x_train, y_train and, if wanted, a test part."
+    )
+    csv: AbsolutePath | None = Field(default=None, description="Table with a header line.")
+    parquet: AbsolutePath | None = Field(default=None, description="Parquet table.")
+    idx: AbsolutePath | None = Field(default=None, description="Folder with files in the format of MNIST.")
+    python: Reference | None = Field(default=None, description='"module:function" that returns arrays.')
+    separator: Annotated[str, AfterValidator(_separator)] | None = Field(
+        default=None, description="Between the cells of a csv; default found from its first lines."
+    )
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = Field(
+        default=None, description="Of a csv, such as utf-8, latin-1, utf-16; default found from its bytes."
+    )
+    decimal: Literal[".", ","] | None = Field(
+        default=None, description="Sign of decimals in a csv; default found from its cells."
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        self._require_one()
+        return self
+
+    def _require_one(self) -> None:
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "no source"
+            raise refuse(f"found {found}; allowed: exactly one of {', '.join(SOURCES)}")
+        refusals = Refusals()
+        for name in ("separator", "encoding", "decimal"):
+            if self.csv is None and getattr(self, name) is not None:
+                refusals.add("has no effect: only a csv source is text", name)
+        refusals.raise_if_any()
+
+    @property
+    def kind(self) -> str:
+        """Which of the keys is given."""
+        return next(name for name in SOURCES if getattr(self, name) is not None)
+
+    @property
+    def location(self) -> str:
+        """The absolute path, or the reference of a function."""
+        return str(getattr(self, self.kind))
+
+
+class OtherSource(Source):
+    """Data of a kind that an installed package declares, under its name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def _require_one(self) -> None:
+        given = self.__pydantic_extra__ or {}
+        if len(given) != 1:
+            raise refuse(f"found {' and '.join(given)}; allowed: exactly one of them")
+        try:
+            is_path = OTHER_SOURCES[self.kind].is_path
+        except CodeError as error:
+            raise refuse(str(error)) from error
+        if not isinstance(self.location, str) or not self.location:
+            allowed = "a file or folder" if is_path else "a text"
+            raise refuse(f"found {shown(self.location)}; allowed: {allowed}", self.kind)
+        if is_path:
+            given[self.kind] = _absolute(self.location)
+
+    @property
+    def kind(self) -> str:
+        """The name that the package declares."""
+        return next(iter(self.__pydantic_extra__ or {}))
+
+    @property
+    def location(self) -> str:
+        """The absolute path, or a text."""
+        found: str = (self.__pydantic_extra__ or {})[self.kind]
+        return found
+
+
+def _source(raw: Any) -> Any:
+    if isinstance(raw, Source):
+        return raw
+    if isinstance(raw, dict):
+        other = not any(name in SOURCES for name in raw) and any(name in OTHER_SOURCES for name in raw)
+        return (OtherSource if other else Source).model_validate(raw)
+    if raw not in NAMED_SOURCES:
+        hint = suggestion(raw, NAMED_SOURCES) if isinstance(raw, str) else ""
+        known = f"{', '.join(NAMED_SOURCES)}, or one of {', '.join(f'{{{name}: ...}}' for name in SOURCES)}"
+        raise refuse(f"found {shown(raw)}; allowed: {known}{hint}")
+    return raw
+
+
+def _number_of_rows(raw: Any, allowed: str) -> int | float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        raise refuse(f"found {shown(raw)}; allowed: {allowed}")
+    if (isinstance(raw, int) and raw < 1) or (isinstance(raw, float) and not 0 < raw < 1):
+        raise refuse(f"found {shown(raw)}; allowed: {allowed}")
+    return raw
+
+
+_ROWS = "a count of at least 1 or a fraction between 0 and 1"
+
+
+class FirstRows(Section):
+    """The first rows of the training part."""
+
+    first: Annotated[int, Field(ge=1)] = Field(description="Number of rows.")
+
+
+_ROWS_SCHEMA: list[JsonValue] = [
+    {"type": "integer", "minimum": 1},
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+]
+
+
+def _size(raw: Any) -> Any:
+    return _number_of_rows(raw, _ROWS)
+
+
+class KeyedRows(Section):
+    """Rows that a column of a table holds out: whole groups of rows that belong together, or the latest rows."""
+
+    group: str | None = Field(default=None, description="Column that says which rows belong together.")
+    time: str | None = Field(default=None, description="Column of times; the latest rows are held out.")
+    size: Annotated[int | float, BeforeValidator(_size)] = Field(
+        default=0.2, description="How many rows: a count or a fraction.", json_schema_extra={"anyOf": [*_ROWS_SCHEMA]}
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.group is None) == (self.time is None):
+            raise refuse("allowed: exactly one of group and time, the name of a column")
+        return self
+
+    @property
+    def column(self) -> str:
+        """The column that decides."""
+        return self.group or self.time or ""
+
+
+def _keyed(raw: Any) -> Any:
+    return KeyedRows.model_validate(raw) if {"group", "time"} & set(raw) else FirstRows.model_validate(raw)
+
+
+def _validation(raw: Any) -> Any:
+    allowed = f"{_ROWS}, given, {{first: count}}, {{group: column}} or {{time: column}}"
+    if isinstance(raw, FirstRows | KeyedRows):
+        return raw
+    if isinstance(raw, dict):
+        return _keyed(raw)
+    if isinstance(raw, str):
+        if raw != "given":
+            raise refuse(f"found {shown(raw)}; allowed: {allowed}{suggestion(raw, ('given',))}")
+        return raw
+    return _number_of_rows(raw, allowed)
+
+
+def _test(raw: Any) -> Any:
+    words = ("auto", "given", "none")
+    if isinstance(raw, KeyedRows):
+        return raw
+    if isinstance(raw, dict):
+        return KeyedRows.model_validate(raw)
+    if isinstance(raw, str):
+        if raw not in words:
+            raise refuse(f"found {shown(raw)}; allowed: {', '.join(words)}, {_ROWS}{suggestion(raw, words)}")
+        return raw
+    return _number_of_rows(raw, f"given, none, {_ROWS}")
+
+
+class TargetRule(Section):
+    """What is predicted, and on which scale it is learnt."""
+
+    column: str | None = Field(default=None, description="Column to predict, of a table; default the last one.")
+    scale: Literal["none", "standard", "log"] | None = Field(
+        default=None,
+        description="Scale that a regression is learnt on, inside the model: as it is, mean 0 and deviation 1, or that "
+        "of the logarithm; default standard. Scores and predictions are in the target's own unit.",
+    )
+
+
+def _target(raw: Any) -> Any:
+    if isinstance(raw, dict):
+        return TargetRule.model_validate(raw)
+    if raw is not None and not isinstance(raw, str | TargetRule):
+        raise refuse(f"found {shown(raw)}; allowed: the name of a column, or {{column: name, scale: standard}}")
+    return raw
+
+
+def _columns(raw: Any) -> Any:
+    if not isinstance(raw, dict):
+        raise refuse(f"found {shown(raw)}; allowed: a mapping such as {{price: target, id: drop}}")
+    refusals = Refusals()
+    for name, role in raw.items():
+        if not isinstance(name, str):
+            refusals.add(f"found {shown(name)}; allowed: the name of a column, in quotes", str(name))
+        elif not isinstance(role, str) or role not in ROLES:
+            refusals.add(unknown("role", role, ROLES), name)
+    refusals.raise_if_any()
+    return raw
+
+
+def _image_size(raw: Any) -> tuple[int, int] | None:
+    sides = (raw, raw) if isinstance(raw, int) else raw
+    if sides is None:
+        return None
+    fits = isinstance(sides, list | tuple) and len(sides) == 2
+    if not fits or any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
+        raise refuse(f"found {shown(raw)}; allowed: a number of pixels, or [height, width]")
+    return (sides[0], sides[1])
+
+
+_KEYED_SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {
+        "group": {"type": "string", "description": "Column that says which rows belong together."},
+        "time": {"type": "string", "description": "Column of times; the latest rows are held out."},
+        "size": {"anyOf": [*_ROWS_SCHEMA], "description": "How many rows: a count or a fraction; default 0.2."},
+    },
+    "additionalProperties": False,
+}
+_FIRST_SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {"first": {"type": "integer", "minimum": 1, "description": "The first rows."}},
+    "required": ["first"],
+    "additionalProperties": False,
+}
+_PIXELS: dict[str, JsonValue] = {"type": "integer", "minimum": 1}
+
+
+class DataSection(Section):
+    """Where the rows come from, and which of them validate and test."""
+
+    source: Annotated[Literal[NAMED_SOURCES] | Source, BeforeValidator(_source)] = Field(  # type: ignore[valid-type]
+        description="A named data set, or {folder: path} and the like for data of your own."
+    )
+    validation: Annotated[int | float | Literal["given"] | FirstRows | KeyedRows, BeforeValidator(_validation)] = Field(
+        default=0.2,
+        description="Rows that choose between configurations: a count, a fraction, {first: count}, whole groups of "
+        "rows ({group: column}), the latest ({time: column}), or given. "
+        "A part that comes with the data is used whatever stands here; given is an error where there is none.",
+        json_schema_extra={"anyOf": [*_ROWS_SCHEMA, {"enum": ["given"]}, _FIRST_SCHEMA, _KEYED_SCHEMA]},
+    )
+    test: Annotated[int | float | Literal["auto", "given", "none"] | KeyedRows, BeforeValidator(_test)] = Field(
+        default="auto",
+        description="Rows for the final evaluation: the part given with the data, none, a count, a fraction, "
+        "{group: column} or {time: column}; auto takes the given part, or 0.2 where there is none, by the same column "
+        "as the validation.",
+        json_schema_extra={"anyOf": [{"enum": ["auto", "given", "none"]}, *_ROWS_SCHEMA, _KEYED_SCHEMA]},
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="Seed of the split.")
+    image_size: Annotated[tuple[int, int] | None, BeforeValidator(_image_size)] = Field(
+        default=None,
+        description="Size in pixels that images are brought to: one number, or [height, width].",
+        json_schema_extra={"anyOf": [_PIXELS, {"type": "array", "items": _PIXELS, "minItems": 2, "maxItems": 2}]},
+    )
+    color: Literal["auto", "rgb", "grayscale"] = Field(
+        default="auto", description="Channels that image files are read with."
+    )
+    broken: Literal["refuse", "skip"] = Field(
+        default="refuse", description="What is done with image files that cannot be read."
+    )
+    target: Annotated[str | TargetRule | None, BeforeValidator(_target)] = Field(
+        default=None,
+        description="Column to predict, of a csv or parquet source, default the last one; "
+        "or {column: name, scale: log}.",
+    )
+    columns: Annotated[dict[str, str], BeforeValidator(_columns)] = Field(
+        default_factory=dict,
+        description="What columns of a table are, where that is not found out rightly: "
+        "{price: target, id: drop, joined: date, size: number}.",
+        json_schema_extra={"additionalProperties": {"enum": list(ROLES)}},
+    )
+    preprocessing: Literal["auto", "rescale", "standardize", "none"] = Field(
+        default="auto",
+        description="What the model does to raw values: pixels to 0..1, columns to mean 0 and deviation 1.",
+    )
+    limit: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Use only so many training rows, for trying things out."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_beside_the_file(cls, data: Any) -> Any:
+        source = data.get("source") if isinstance(data, dict) else None
+        if not isinstance(source, dict) or not set(TABLES) & set(source) or "target" not in source:
+            return data
+        inner = {key: value for key, value in source.items() if key != "target"}
+        target, rule = source["target"], data.get("target")
+        if isinstance(rule, dict) and "column" not in rule:
+            target = {**rule, "column": target}
+        elif "target" in data:
+            raise refuse("is given twice, here and in data.source", "target")
+        return {**data, "source": inner, "target": target}
+
+    @model_validator(mode="after")
+    def _keys_fit_the_source(self) -> Self:
+        kind = self.source.kind if isinstance(self.source, Source) else self.source
+        refusals = Refusals()
+        if self.target_column is not None and kind not in TABLES:
+            refusals.add("has no effect: only a csv source has columns", "target")
+        for part in ("validation", "test"):
+            if isinstance(getattr(self, part), KeyedRows) and kind not in TABLES:
+                refusals.add("has no effect: only a csv or parquet source has columns", part)
+        if self.columns and kind not in TABLES:
+            refusals.add("has no effect: only a csv or parquet source has columns", "columns")
+        named = [name for name, role in self.columns.items() if role == "target"]
+        if named and self.target_column is not None and self.target_column not in named:
+            refusals.add(f"found {shown(self.target_column)}, but data.columns names {listed(named)}", "target")
+        if self.target_column is not None and self.columns.get(self.target_column, "target") != "target":
+            refusals.add(f"found target {shown(self.target_column)}, which is predicted", "columns", self.target_column)
+        if kind in TABLES and self.image_size is not None:
+            refusals.add(f"has no effect: a {kind} source has no images", "image_size")
+        if self.color != "auto" and kind not in ("folder", "flowers"):
+            refusals.add("has no effect: only image files are read in colour or grey", "color")
+        if self.broken != "refuse" and kind not in ("folder", "flowers"):
+            refusals.add("has no effect: only image files are read one by one", "broken")
+        refusals.raise_if_any()
+        return self
+
+    @property
+    def keys(self) -> tuple[KeyedRows, ...]:
+        """The columns that decide which rows are held out."""
+        return tuple(part for part in (self.test, self.validation) if isinstance(part, KeyedRows))
+
+    @property
+    def target_column(self) -> str | None:
+        """The column to predict, where `target` names one."""
+        return self.target.column if isinstance(self.target, TargetRule) else self.target
+
+    @property
+    def target_scale(self) -> Literal["none", "standard", "log"] | None:
+        """The scale that a regression is learnt on, where the file names one."""
+        return self.target.scale if isinstance(self.target, TargetRule) else None

@@ -1,0 +1,256 @@
+"""The `training:` section: optimizer, batches, length and when to stop."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import eq
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
+
+from spaces.basics.section import Refusals, Section, refuse, shown, unknown
+from spaces.models.settings import Target
+from spaces.values.dimensions import Dimension, Fixed, Range, Value
+from spaces.values.kinds import Kind
+from spaces.values.metrics import LOSSES, METRICS, history_names, task_of
+from spaces.values.rates import SCHEDULES, WARMUPS
+from spaces.values.setting import ByWord, Need, Setting, above
+
+OPTIMIZERS = ("adam", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
+# What Keras uses where nothing is given.
+LEARNING_RATES: dict[str, Value] = {name: 0.01 if name == "sgd" else 0.001 for name in OPTIMIZERS}
+WEIGHT_DECAYS: dict[str, Value] = {name: 0.004 if name in ("adamw", "muon") else 0.0 for name in OPTIMIZERS}
+
+OPTIMIZER = Kind("word", words=OPTIMIZERS)
+RATE = Kind("number", gt=0)
+MOMENTUM = Kind("number", ge=0, lt=1)
+FLAG = Kind("boolean")
+SCHEDULE = Kind("word", words=SCHEDULES)
+SHARE = Kind("number", ge=0, lt=1)
+LIMIT = Kind("number", ge=0)
+PRECISION = Kind("word", words=("float32", "bfloat16"))
+SIZES = {
+    "precision": ("bfloat16", "float32"),
+    "optimizer": ("sgd", "lion", "rmsprop", "adam", "adamw", "nadam", "muon"),
+}
+"""Words from light to heavy: what adds state or work comes last."""
+DECAY = Kind("number", ge=0)
+BATCH_SIZE = Kind("integer", ge=1)
+FROZEN = Kind("integer", ge=0, le=1_000_000)
+EPOCHS = Kind("integer", ge=1, le=1_000_000)
+
+
+class EarlyStoppingRule(Section):
+    """End a training that no longer improves."""
+
+    monitor: str = Field(default="val_loss", description="Value that has to improve, as the history names it.")
+    patience: Annotated[int, Field(ge=0)] = Field(description="Epochs without improvement before the training ends.")
+    min_delta: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Smallest change that is an improvement.")
+
+
+def _targets(raw: Any) -> tuple[Target, ...]:
+    if isinstance(raw, tuple) and all(isinstance(target, Target) for target in raw):
+        return raw
+    if not isinstance(raw, dict) or not raw:
+        raise refuse(f"found {shown(raw)}; allowed: a mapping such as {{loss: {{below: 0.4}}}}")
+    refusals = Refusals()
+    targets = []
+    for metric, limits in raw.items():
+        if not isinstance(limits, dict) or not limits:
+            refusals.add(f"found {shown(limits)}; allowed: {{below: number}} or {{above: number}}", metric)
+            continue
+        for key, limit in limits.items():
+            if key not in ("below", "above"):
+                refusals.add(unknown("key", key, ("below", "above")), metric, key)
+            elif isinstance(limit, bool) or not isinstance(limit, int | float) or not -1e300 < limit < 1e300:
+                refusals.add(f"found {shown(limit)}; allowed: a number", metric, key)
+        targets.append(Target(metric, limits.get("below"), limits.get("above")))
+    refusals.raise_if_any()
+    return tuple(targets)
+
+
+_LIMITS: dict[str, JsonValue] = {"type": "object", "minProperties": 1, "additionalProperties": False}
+_TARGETS_SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "additionalProperties": {**_LIMITS, "properties": {"below": {"type": "number"}, "above": {"type": "number"}}},
+}
+Targets = Annotated[tuple[Target, ...], BeforeValidator(_targets, json_schema_input_type=dict[str, Any])]
+
+
+class TrainingSection(Section):
+    """How every configuration is trained."""
+
+    optimizer: Annotated[Dimension | None, OPTIMIZER] = Field(default=None, description="Optimizer; default adam.")
+    learning_rate: Annotated[Dimension | None, RATE] = Field(
+        default=None, description="Learning rate; default that of Keras for the optimizer."
+    )
+    momentum: Annotated[Dimension | None, MOMENTUM] = Field(default=None, description="Momentum of sgd; default 0.")
+    nesterov: Annotated[Dimension | None, FLAG] = Field(
+        default=None, description="Nesterov momentum of sgd; default false."
+    )
+    weight_decay: Annotated[Dimension | None, DECAY] = Field(
+        default=None, description="Decoupled weight decay of the kernels; default 0, with adamw and muon 0.004."
+    )
+    schedule: Annotated[Dimension | None, SCHEDULE] = Field(
+        default=None,
+        description="How the rate goes from its largest value, learning_rate, to the end of the longest training: "
+        "constant; linear or cosine to 0; one-cycle: half a cosine up, the other half down; default constant.",
+    )
+    warmup: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Part of the training over which the rate rises to its largest value; default 0, "
+        "with one-cycle 0.25.",
+    )
+    learning_rate_decay: Annotated[Dimension | None, DECAY] = Field(
+        default=None, description="d of the rate learning_rate / (1 + d * update); default 0."
+    )
+    label_smoothing: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Share of every label that goes to all classes alike in the training loss; default 0.",
+    )
+    gradient_clip: Annotated[Dimension | None, LIMIT] = Field(
+        default=None, description="Largest norm of all gradients together; 0 for none; default 0."
+    )
+    ema: Annotated[Dimension | None, SHARE] = Field(
+        default=None,
+        description="Decay per update of the moving average of the weights, which is what is validated, kept and "
+        "exported; 0 for none; default 0.",
+    )
+    precision: Annotated[Dimension | None, PRECISION] = Field(
+        default=None,
+        description="Of what is computed while training; weights and exported models are float32. bfloat16 is faster "
+        "where the processor has instructions for it, and much slower elsewhere; default float32.",
+    )
+    batch_size: Annotated[Dimension | None, BATCH_SIZE] = Field(
+        default=None, description="Rows per update; default 32."
+    )
+    epochs: Annotated[Dimension, EPOCHS] = Field(
+        description="Epochs: a number is the most that are trained; a range is the shortest and the longest "
+        "training for hyperband and freeze-thaw, an ordinary hyperparameter otherwise."
+    )
+    frozen_epochs: Annotated[Dimension | None, FROZEN] = Field(
+        default=None,
+        description="Of family pretrained with fine_tune: first epochs, in which the backbone is frozen; default 3.",
+    )
+    fine_tune_rate: Annotated[Dimension | None, RATE] = Field(
+        default=None,
+        description="Of family pretrained with fine_tune: factor on the learning rate after the frozen epochs; "
+        "default 0.1.",
+    )
+    early_stopping: EarlyStoppingRule | None = Field(
+        default=None, description="End a training that no longer improves."
+    )
+    stop_when: Targets = Field(
+        default=(),
+        description="Targets that end a training, e.g. {loss: {below: 0.4}}.",
+        json_schema_extra=_TARGETS_SCHEMA,
+    )
+    loss: str = Field(
+        default="auto", description="Loss; auto chooses it from the labels.", json_schema_extra={"enum": list(LOSSES)}
+    )
+    metrics: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        default=("accuracy",),
+        description="Metrics; default [accuracy], or [mae] where the loss is one of regression.",
+        json_schema_extra={"items": {"type": "string", "enum": list(METRICS)}},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metrics_follow_the_loss(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "metrics" not in data and task_of(str(data.get("loss")), None) == "regression":
+            return {**data, "metrics": ["mae"]}
+        return data
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, loss: str) -> str:
+        if loss not in LOSSES:
+            raise refuse(unknown("loss", loss, LOSSES))
+        return loss
+
+    @field_validator("metrics")
+    @classmethod
+    def _known_metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        refusals = Refusals()
+        for index, metric in enumerate(metrics):
+            if metric not in METRICS:
+                refusals.add(unknown("metric", metric, tuple(METRICS)), index)
+            elif metric in metrics[:index]:
+                refusals.add(f"{shown(metric)} is listed twice", index)
+        refusals.raise_if_any()
+        return metrics
+
+    @model_validator(mode="after")
+    def _metrics_fit_the_loss(self) -> Self:
+        refusals = Refusals()
+        for index, metric in enumerate(self.metrics):
+            if task_of("auto", (metric,)) != self.task:
+                message = f"found {shown(metric)}, no metric of {self.task}, which the loss is for"
+                refusals.add(message, "metrics", index)
+        if self.epochs.when:
+            refusals.add("the length of the training takes no condition", "epochs", "when")
+        if self.label_smoothing is not None and self.task == "regression":
+            refusals.add("has no effect: the loss is one of regression, which has no classes", "label_smoothing")
+        refusals.raise_if_any()
+        return self
+
+    @property
+    def task(self) -> Literal["classification", "regression"]:
+        """The task that loss and metrics are for."""
+        return task_of(self.loss, self.metrics)
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Names of the values known after every epoch."""
+        return history_names(self.metrics)
+
+
+def settings(training: TrainingSection, *, epochs: bool) -> list[Setting]:
+    """All settings of the training that may be hyperparameters; `epochs` says whether its length is one."""
+    is_sgd = Need("optimizer", partial(eq, "sgd"), "optimizer sgd")
+    moving = above("momentum", 0)
+    steady = (
+        Need("schedule", partial(eq, "constant"), "schedule constant"),
+        Need("warmup", partial(eq, 0.0), "warmup 0"),
+    )
+
+    def setting(name: str, kind: Kind, default: Value | ByWord, *needs: Need) -> Setting:
+        return Setting(name, ("training", name), kind, getattr(training, name), default, needs)
+
+    made = [
+        setting("optimizer", OPTIMIZER, "adam"),
+        setting("learning_rate", RATE, ByWord("optimizer", LEARNING_RATES)),
+        setting("momentum", MOMENTUM, 0.0, is_sgd),
+        setting("nesterov", FLAG, False, is_sgd, moving),
+        setting("weight_decay", DECAY, ByWord("optimizer", WEIGHT_DECAYS)),
+        setting("schedule", SCHEDULE, "constant"),
+        setting("warmup", SHARE, ByWord("schedule", WARMUPS)),
+        setting("learning_rate_decay", DECAY, 0.0, *steady),
+        setting("label_smoothing", SHARE, 0.0),
+        setting("gradient_clip", LIMIT, 0.0),
+        setting("ema", SHARE, 0.0),
+        setting("precision", PRECISION, "float32"),
+        setting("batch_size", BATCH_SIZE, 32),
+    ]
+    if epochs:
+        made.append(Setting("epochs", ("training", "epochs"), EPOCHS, training.epochs))
+    return made
+
+
+def phase_settings(training: TrainingSection) -> list[Setting]:
+    """The settings of a training with a second phase, in which the backbone of family `pretrained` trains too."""
+    tuned = above("fine_tune", 0)
+    return [
+        Setting("frozen_epochs", ("training", "frozen_epochs"), FROZEN, training.frozen_epochs, 3, (tuned,)),
+        Setting("fine_tune_rate", ("training", "fine_tune_rate"), RATE, training.fine_tune_rate, 0.1, (tuned,)),
+    ]
+
+
+def epoch_limits(epochs: Dimension) -> tuple[int, int]:
+    """Shortest and longest training that a dimension of epochs stands for."""
+    if isinstance(epochs, Fixed):
+        return int(epochs.value), int(epochs.value)
+    values = epochs.values or ()
+    # A range is in order; a list need not be.
+    ends = (values[0], values[-1]) if isinstance(epochs, Range) else values
+    return int(min(ends)), int(max(ends))

@@ -1,0 +1,140 @@
+"""From a baseline to complete `Settings`: its own values, then what the space fixes, then Keras's defaults."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from spaces.basics.errors import Problem, problem
+from spaces.basics.section import KeyPath, unknown
+from spaces.families import ModelSection, family_of
+from spaces.models.settings import Settings
+from spaces.sections.baseline import Baseline
+from spaces.sections.training_section import EPOCHS, TrainingSection, epoch_limits
+from spaces.sections.training_section import settings as training_settings
+from spaces.specs.resolve import complete, fill_defaults
+from spaces.values.dimensions import Choice, Fixed, PerLayer, Range, Value
+from spaces.values.setting import ByWord, Need, Setting
+
+
+def baseline_settings(
+    model: ModelSection, training: TrainingSection, baseline: Baseline, path: KeyPath
+) -> tuple[Settings | None, list[Problem]]:
+    """The settings of a baseline, or everything that is wrong with it.
+
+    Args:
+        model, training: the sections of the space.
+        baseline: the baseline.
+        path: where the space file has it.
+    """
+    resolver = _Resolver(model, training, baseline, path)
+    settings = resolver.resolve()
+    return (None if resolver.problems else settings), resolver.problems
+
+
+class _Resolver:
+    def __init__(self, model: ModelSection, training: TrainingSection, baseline: Baseline, path: KeyPath) -> None:
+        self.model, self.training, self.baseline, self.path = model, training, baseline, path
+        self.family = family_of(model)
+        self.given: dict[str, Value] = dict(baseline.values)
+        self.flat: dict[str, Value] = {}
+        self.values: dict[str, Value] = {}
+        self.used: set[str] = set()
+        self.unmet: dict[str, Need] = {}
+        self.problems: list[Problem] = []
+
+    def resolve(self) -> Settings | None:
+        self._take_own_protocol()
+        model = self._of_its_depth()
+        longest = Fixed(epoch_limits(self.training.epochs)[1])
+        settings = [
+            *self.family.settings(model),
+            *training_settings(self.training, epochs=False),
+            Setting("epochs", ("training", "epochs"), EPOCHS, longest),
+        ]
+        for setting in settings:
+            self._resolve(setting)
+        self._check_names(settings)
+        if self.problems:
+            return None
+        fill_defaults(self.flat, settings)
+        return complete(self.model, self.training, self.flat, self.values, self.baseline.early_stopping)
+
+    def _take_own_protocol(self) -> None:
+        for name in ("epochs", "batch_size"):
+            own = getattr(self.baseline, name)
+            if own is not None and name in self.given:
+                self._report(f"is given twice, here and as {name} of the baseline", name)
+            elif own is not None:
+                self.given[name] = own
+
+    def _of_its_depth(self) -> ModelSection:
+        """The model section with one setting for every layer that the baseline has."""
+        changes: dict[str, Any] = {}
+        for name, counter in self.family.stacks.items():
+            per_layer: PerLayer | None = getattr(self.model, name)
+            changes[name] = None if per_layer is None else PerLayer(per_layer.dimension, shared=False)
+            depth = self.given.get(counter)
+            if isinstance(depth, int) and not isinstance(depth, bool) and 0 <= depth <= 100:
+                changes[counter] = Fixed(depth)
+        return self.model.model_copy(update=changes)
+
+    def _resolve(self, setting: Setting) -> None:
+        # Settings stand after those that they need.
+        name = setting.name if setting.name in self.given else setting.field
+        if name in self.given and self.family.users_code and setting.dimension is None:
+            # A function that compiles its model itself may ask for an optimizer of its own.
+            self.values[name] = self.given[name]
+        unmet = next((n for n in setting.needs if n.setting in self.flat and not n.holds(self.flat[n.setting])), None)
+        if unmet is not None:
+            self.unmet[name] = unmet
+        elif name in self.given:
+            self.used.add(name)
+            try:
+                self._set(setting, setting.kind.scalar(self.given[name]), name)
+            except PydanticCustomError as error:
+                if name not in self.values:
+                    self._report((error.context or {})["found"][0][1], name)
+        elif isinstance(setting.dimension, Fixed):
+            self.flat[setting.name] = setting.dimension.value
+        elif setting.default is None:
+            self._report(f"has no value for {setting.name}, which the space does not fix")
+        elif not isinstance(setting.default, ByWord):
+            self._set(setting, setting.default, setting.name)
+        elif setting.default.setting in self.flat:
+            self._set(setting, setting.default.choose(self.flat), setting.name)
+
+    def _set(self, setting: Setting, value: Value, name: str) -> None:
+        self.flat[setting.name] = value
+        searched = isinstance(setting.dimension, Choice | Range)
+        if name in self.given or searched:
+            # Under the name that the configurations of the space have it.
+            stack = getattr(self.model, setting.field, None)
+            shared = isinstance(stack, PerLayer) and stack.shared
+            self.values[name if shared else setting.name] = value
+
+    def _check_names(self, settings: list[Setting]) -> None:
+        known = {name for setting in settings for name in (setting.name, setting.field)}
+        for name, value in self.given.items():
+            layer = re.fullmatch(r"(.+)_\d+", name)
+            if name in self.used or name in self.values:
+                continue
+            if name in self.unmet:
+                self._report(f"has no effect: it needs {self.unmet[name].text}", name)
+            elif name in known:
+                self._report("has no effect: every layer has a value of its own", name)
+            elif layer and layer[1] in self.family.stacks:
+                counter = self.family.stacks[layer[1]]
+                self._report(f"has no effect: this baseline has {counter} {self.flat.get(counter)}", name)
+            elif self.family.users_code:
+                self.values[name] = value
+            else:
+                self._report(unknown("hyperparameter", name, sorted(known)), name)
+
+    def _report(self, message: str, *name: str) -> None:
+        own = bool(name) and name[0] not in self.baseline.values
+        found = problem((*self.path, *(() if own else ("values",)), *name), message)
+        if found not in self.problems:
+            self.problems.append(found)

@@ -1,0 +1,190 @@
+"""Checks that need more than one section of a space file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spaces.basics.errors import Problem, problem
+from spaces.basics.section import listed, shown, suggestion
+from spaces.families import ModelSection, family_of
+from spaces.families.layered import Layered
+from spaces.sections.algorithms import ALGORITHMS
+from spaces.sections.baseline import Baseline
+from spaces.sections.data_section import DataSection, Source
+from spaces.sections.search_section import Final, ObjectiveRule, SearchSection
+from spaces.sections.training_section import TrainingSection
+from spaces.specs.baseline_settings import baseline_settings
+from spaces.specs.resolve import all_settings
+from spaces.values.dimensions import Choice
+from spaces.values.metrics import direction_of
+from spaces.values.space import compile_space
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def check(parts: Mapping[str, Any]) -> list[Problem]:
+    """Finds what is wrong between sections.
+
+    Args:
+        parts: every section that is legal by itself, under its key. Where one is missing, the checks that
+            need it are left out, so that no mistake is reported twice.
+    """
+    found: list[Problem] = []
+    model: ModelSection | None = parts.get("model")
+    training: TrainingSection | None = parts.get("training")
+    search: SearchSection | None = parts.get("search")
+    if "name" in parts:
+        found += _name(parts["name"])
+    found += _settings(model, training, search)
+    if training is not None and search is not None:
+        found += _epochs(training, search)
+    if "data" in parts and training is not None:
+        found += _target_scale(parts["data"], model, training)
+    if training is not None and model is not None:
+        found += _phases(model, training)
+    if model is not None and training is not None:
+        found += _monitors(model, training, ("training",), training.early_stopping)
+        found += _output(model, training) + _mixup(model, training)
+        if search is not None:
+            found += _objective(model, training, search)
+    if model is not None and "data" in parts:
+        found += _augmentation(model, parts["data"])
+    if model is not None and "final" in parts:
+        found += _both_ways(model, parts.get("data"), parts["final"])
+    for index, baseline in enumerate(parts.get("baselines", ())):
+        found += _baseline(model, training, baseline, ("baselines", index))
+    return found + _unique_names(parts.get("baselines", ()))
+
+
+def _name(name: str) -> list[Problem]:
+    if _NAME.fullmatch(name):
+        return []
+    allowed = "letters, digits, '.', '_' and '-', at most 80, the first a letter or digit"
+    return [problem(("name",), f"found {shown(name)}; allowed: {allowed}")]
+
+
+def _settings(
+    model: ModelSection | None, training: TrainingSection | None, search: SearchSection | None
+) -> list[Problem]:
+    epochs = search is not None and not ALGORITHMS[search.algorithm].multi_fidelity
+    _, found = compile_space(all_settings(model, training, epochs=epochs))
+    if model is None or training is None or search is None:
+        # A condition may name a hyperparameter of the section that could not be read.
+        found = [one for one in found if "when" not in one.path]
+    return found
+
+
+def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
+    if not ALGORITHMS[search.algorithm].multi_fidelity or not isinstance(training.epochs, Choice):
+        return []
+    allowed = f"a number or a range with {search.algorithm}, which decides how long each training is"
+    return [problem(("training", "epochs"), f"found a list; allowed: {allowed}")]
+
+
+def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    if family_of(model).two_phases:
+        return []
+    return [
+        problem(("training", key), "has no effect: it needs family pretrained")
+        for key in ("frozen_epochs", "fine_tune_rate")
+        if getattr(training, key) is not None
+    ]
+
+
+def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | int, ...], rule: Any) -> list[Problem]:
+    if family_of(model).users_code:
+        # The user's function may compile its model with metrics of its own.
+        return []
+    found = []
+    if rule is not None and not isinstance(rule, str):
+        found += _reported(rule.monitor, training, (*path, "early_stopping", "monitor"))
+    if path == ("training",):
+        for target in training.stop_when:
+            found += _reported(target.metric, training, (*path, "stop_when", target.metric))
+    return found
+
+
+def _reported(name: str, training: TrainingSection, path: tuple[str | int, ...]) -> list[Problem]:
+    if name in training.reported:
+        return []
+    hint = suggestion(name, training.reported)
+    return [problem(path, f"{shown(name)} is never computed; allowed: {listed(training.reported)}{hint}")]
+
+
+def _output(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    if getattr(model, "output", None) != "logits" or training.task != "regression":
+        return []
+    return [problem(("model", "output"), "has no effect: the loss is one of regression, which has no classes")]
+
+
+def _mixup(model: ModelSection, training: TrainingSection) -> list[Problem]:
+    augmentation = getattr(model, "augmentation", None)
+    if augmentation is None or augmentation.mixup is None or training.task != "regression":
+        return []
+    message = "has no effect: it mixes classes, and the loss is of regression"
+    return [problem(("model", "augmentation", "mixup"), message)]
+
+
+def _augmentation(model: ModelSection, data: DataSection) -> list[Problem]:
+    augmentation = getattr(model, "augmentation", None)
+    if augmentation is None or not isinstance(data.source, Source) or data.source.kind != "csv":
+        return []
+    message = "has no effect: it changes images, and a csv source has none"
+    return [problem(("model", "augmentation", name), message) for name in sorted(augmentation.model_fields_set)]
+
+
+def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> list[Problem]:
+    if final.tta == "none":
+        return []
+    if not isinstance(family_of(model), Layered):
+        message = "needs a family of layers; a function may average what its own model answers"
+        return [problem(("final", "tta"), message)]
+    if data is not None and isinstance(data.source, Source) and data.source.kind == "csv":
+        return [problem(("final", "tta"), "has no effect: it mirrors images, and a csv source has none")]
+    return []
+
+
+def _target_scale(data: DataSection, model: ModelSection | None, training: TrainingSection) -> list[Problem]:
+    if data.target_scale is None:
+        return []
+    path = ("data", "target", "scale")
+    if training.task != "regression":
+        return [problem(path, "has no effect: the loss is one of classification; set training.loss, such as loss: mse")]
+    if model is not None and not family_of(model).scales_targets and data.target_scale != "none":
+        return [problem(path, f"has no effect: family {model.family_name} learns the targets as they are")]
+    return []
+
+
+def _objective(model: ModelSection, training: TrainingSection, search: SearchSection) -> list[Problem]:
+    objective, path = search.objective, ("search", "objective")
+    if objective is None:
+        return []
+    name = objective.name if isinstance(objective, ObjectiveRule) else objective
+    if family_of(model).users_code:
+        if isinstance(objective, str) and direction_of(name) is None:
+            message = f"the direction of {shown(name)} is not known; write {{name: {name}, direction: min}} or max"
+            return [problem(path, message)]
+        return []
+    if isinstance(objective, ObjectiveRule):
+        return _reported(name, training, (*path, "name"))
+    return _reported(name, training, path)
+
+
+def _baseline(
+    model: ModelSection | None, training: TrainingSection | None, baseline: Baseline, path: tuple[str | int, ...]
+) -> list[Problem]:
+    if model is None or training is None:
+        return []
+    _, found = baseline_settings(model, training, baseline, path)
+    return found + _monitors(model, training, path, baseline.early_stopping)
+
+
+def _unique_names(baselines: Sequence[Baseline]) -> list[Problem]:
+    names = [baseline.name for baseline in baselines]
+    return [
+        problem(("baselines", index, "name"), f"{shown(name)} is the name of two baselines")
+        for index, name in enumerate(names)
+        if name in names[:index]
+    ]

@@ -1,0 +1,71 @@
+"""Configurations of a space: complete settings, random ones, the extremes, and how many there are."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from spaces.basics.errors import SpaceError
+from spaces.families import family_of
+from spaces.models.settings import Settings
+from spaces.sections.baseline import Baseline
+from spaces.sections.training_section import SIZES as TRAINING_SIZES
+from spaces.specs.baseline_settings import baseline_settings
+from spaces.specs.resolve import configuration
+from spaces.specs.spec import SearchSpec
+from spaces.values.dimensions import Value
+from spaces.values.space import Hyperparameter, count, draw, extreme
+
+
+def configure(spec: SearchSpec, values: Mapping[str, Any]) -> Settings:
+    """The complete settings of one configuration; needs no TensorFlow.
+
+    Args:
+        spec: the space.
+        values: a value for every active hyperparameter. Others are passed over: values of inactive ones,
+            and the `tuner/...` entries that Keras Tuner's oracles add.
+
+    Raises:
+        ValueError: an active hyperparameter has no value, or one that is not in the space.
+    """
+    return configuration(spec.model, spec.training, spec.space, values)
+
+
+def configure_baseline(spec: SearchSpec, baseline: Baseline) -> Settings:
+    """The complete settings of a baseline: its own values, what the space fixes, then Keras's defaults.
+
+    Raises:
+        SpaceError: the baseline does not fit the space; never for one of `spec.baselines`.
+    """
+    settings, problems = baseline_settings(spec.model, spec.training, baseline, ("baselines", baseline.name))
+    if settings is None:
+        raise SpaceError(problems)
+    return settings
+
+
+def size(spec: SearchSpec) -> int | None:
+    """Number of different configurations; None where a continuous range makes it infinite."""
+    return count(hyperparameters_of(spec))
+
+
+def extremes(spec: SearchSpec) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Values of the smallest and of the largest configuration, each hyperparameter taken by itself."""
+    found = hyperparameters_of(spec)
+    sizes = {**TRAINING_SIZES, **family_of(spec.model).sizes}
+    return extreme(found, sizes, largest=False), extreme(found, sizes, largest=True)
+
+
+def sample(spec: SearchSpec, seed: int, count: int) -> list[dict[str, Value]]:
+    """`count` random configurations, drawn independently: the values of their active hyperparameters."""
+    rng = random.Random(seed)
+    found = hyperparameters_of(spec)
+    return [draw(found, rng) for _ in range(count)]
+
+
+def hyperparameters_of(spec: SearchSpec) -> tuple[Hyperparameter, ...]:
+    """What the search decides, parents before those that depend on them.
+
+    For a function of the user's it is imported and called, since only it knows its hyperparameters.
+    """
+    return (*family_of(spec.model).hyperparameters(spec), *spec.space.hyperparameters)

@@ -1,0 +1,54 @@
+"""A spec as plain data and as YAML text: the frozen copy that a run keeps."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from spaces.models.settings import Target
+from spaces.specs.spec import SearchSpec
+from spaces.values.dimensions import Choice, Fixed, PerLayer, Range, plain
+
+
+def to_plain(value: Any) -> Any:
+    """Mappings, lists and scalars from which validation makes an equal value. What is not set is left out."""
+    if isinstance(value, Fixed | Choice | Range | PerLayer):
+        return plain(value)
+    if isinstance(value, BaseModel):
+        # A None or an empty list is written only where it says something that its default does not.
+        items = [(name, getattr(value, name), field.default) for name, field in type(value).model_fields.items()]
+        items += [(name, extra, None) for name, extra in (value.model_extra or {}).items()]
+        return {name: to_plain(v) for name, v, default in items if v not in (None, ()) or v != default}
+    if isinstance(value, tuple) and value and isinstance(value[0], Target):
+        return _targets(value)
+    if isinstance(value, tuple | list):
+        return [to_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    return value
+
+
+def _targets(targets: tuple[Target, ...]) -> dict[str, dict[str, float]]:
+    limits = ((target.metric, {"below": target.below, "above": target.above}) for target in targets)
+    return {metric: {key: limit for key, limit in pair.items() if limit is not None} for metric, pair in limits}
+
+
+def dump(spec: SearchSpec) -> str:
+    """The whole spec as YAML 1.2, defaults filled in and paths absolute: `load` makes an equal spec of it."""
+    text = _yaml(to_plain(spec), visible=True)
+    # Marks that turn the direction of writing would show another file than the one that is read.
+    return text if text.replace("\n", "").isprintable() else _yaml(to_plain(spec), visible=False)
+
+
+def _yaml(plain: Any, *, visible: bool) -> str:
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.width = 200
+    yaml.allow_unicode = visible
+    text = io.StringIO()
+    yaml.dump(plain, text)
+    return text.getvalue()

@@ -1,0 +1,92 @@
+"""A space as Keras Tuner's own types. Importing this module imports keras_tuner, and so TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine import hyperparameters as kt_types
+
+from spaces.data import DataInfo, load_data
+from spaces.models.model import build_model, callbacks
+from spaces.specs.configurations import configure, hyperparameters_of
+from spaces.specs.spec import SearchSpec
+from spaces.values.dimensions import Choice
+from spaces.values.space import Hyperparameter
+
+
+def hyperparameters(spec: SearchSpec) -> keras_tuner.HyperParameters:
+    """The space as Keras Tuner's `HyperParameters`, with conditional scopes.
+
+    Ranges of numbers with a step, and ranges of integers with a ratio, become an ordered `Choice` of exactly
+    their values, 0.3 and not 0.30000000000000004; everything else keeps its own type.
+
+    Raises:
+        SpaceError: for a function of the user's that compiles its model, the training section sets what
+            would have no effect.
+    """
+    made = keras_tuner.HyperParameters()
+    made.merge([_declared(hyperparameter) for hyperparameter in hyperparameters_of(spec)])
+    return made
+
+
+def _declared(hyperparameter: Hyperparameter) -> kt_types.HyperParameter:
+    dimension = hyperparameter.dimension
+    # As plain configs: nested conditional_scope() calls only find a parent that stands in the same scopes.
+    parents = [{"name": c.name, "values": list(c.values)} for c in hyperparameter.conditions]
+    common: dict[str, Any] = {
+        "name": hyperparameter.name,
+        "conditions": [{"class_name": "Parent", "config": parent} for parent in parents],
+    }
+    if isinstance(dimension, Choice):
+        if any(isinstance(choice, bool) for choice in dimension.choices):
+            return kt_types.Boolean.from_config(common)
+        return kt_types.Choice.from_config({"values": list(dimension.choices), **common})
+    if dimension.step is not None and (dimension.log or not dimension.integer):
+        return kt_types.Choice.from_config({"values": list(dimension.values or ()), "ordered": True, **common})
+    sampling = "log" if dimension.log else "linear"
+    limits = {"min_value": dimension.min, "max_value": dimension.max, "sampling": sampling}
+    if dimension.integer:
+        return kt_types.Int.from_config({"step": dimension.step, **limits, **common})
+    return kt_types.Float.from_config({**limits, **common})
+
+
+class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
+    """Builds, and trains, the configurations of a space in a stock Keras Tuner loop."""
+
+    def __init__(self, spec: SearchSpec, info: DataInfo | None) -> None:
+        super().__init__(name=spec.name)
+        self.spec = spec
+        self.info = info
+
+    def build(self, hp: keras_tuner.HyperParameters) -> Any:
+        """The compiled model of the configuration that `hp` holds."""
+        hp.merge(hyperparameters(self.spec), overwrite=False)
+        if self.info is None:
+            self.info = load_data(self.spec).info
+        return build_model(configure(self.spec, hp.values), self.info)
+
+    def fit(self, hp: keras_tuner.HyperParameters, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Trains with the batch size, length and early stopping of the configuration.
+
+        What `Tuner.search` was given itself, or decides itself (Hyperband's epochs), goes first.
+        """
+        training = configure(self.spec, hp.values).training
+        kwargs.setdefault("epochs", training.epochs)
+        rows = args[0] if args else kwargs.get("x")
+        if isinstance(rows, np.ndarray):
+            kwargs.setdefault("batch_size", training.batch_size)
+        kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), *callbacks(training)]
+        return model.fit(*args, **kwargs)
+
+
+def hypermodel(spec: SearchSpec, info: DataInfo | None = None) -> keras_tuner.HyperModel:
+    """The space as a `keras_tuner.HyperModel`, for any stock tuner.
+
+    Args:
+        spec: the space. Its `constraints` and `limits` are kept, and its `training.ema` is followed, by this
+            project's own search, not by a stock tuner.
+        info: description of the data; None: the data of the space are loaded when the first model is built.
+    """
+    return _SpaceHyperModel(spec, info)

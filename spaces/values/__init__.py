@@ -1,0 +1,1 @@
+"""What a setting may be, when it has an effect, and what training reports."""

@@ -1,0 +1,130 @@
+"""One setting of a configuration: where it is in the file, what it may be, and when it has an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from operator import lt
+from typing import Any
+
+from spaces.values.dimensions import Dimension, PerLayer, Value
+from spaces.values.kinds import Kind
+
+
+@dataclass(frozen=True)
+class Need:
+    """What must hold for a setting to have an effect.
+
+    Attributes:
+        setting: flat name of the setting it depends on.
+        holds: whether a value of that setting is enough; one that can be pickled, as specs are.
+        text: the same for people, e.g. "optimizer sgd".
+    """
+
+    setting: str
+    holds: Callable[[Value], bool]
+    text: str
+
+
+@dataclass(frozen=True)
+class ByWord:
+    """A default that follows from a word.
+
+    Attributes:
+        setting: flat name of the setting that is the word; it stands before the one with this default.
+        defaults: the default for each of its words.
+    """
+
+    setting: str
+    defaults: Mapping[str, Value]
+
+    def choose(self, flat: Mapping[str, Value]) -> Value:
+        """The default, given the values of the settings before."""
+        return self.defaults[str(flat[self.setting])]
+
+    def __hash__(self) -> int:
+        return hash((self.setting, tuple(self.defaults.items())))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting under its flat name.
+
+    Attributes:
+        name: flat name, also that of the hyperparameter if it is one, e.g. `units_2`.
+        path: where the space file has it, e.g. `("model", "units")`.
+        kind: the values it takes.
+        dimension: what the space file says; None where it says nothing.
+        default: value where the file says nothing, or where a `when` does not hold; None: there is none.
+        needs: what must hold for it to have an effect.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    kind: Kind
+    dimension: Dimension | None
+    default: Value | ByWord | None = None
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def field(self) -> str:
+        """Name without the layer's number: `units` for `units_2`."""
+        return self.name.rpartition("_")[0] if self.name.rpartition("_")[2].isdigit() else self.name
+
+
+def above(name: str, least: int) -> Need:
+    """The need for at least `least + 1` of something, e.g. layers."""
+    return Need(name, partial(lt, least), f"{name} above {least}")
+
+
+def most(count: Dimension | None, default: int) -> int:
+    """The largest value of a whole-number dimension."""
+    values = None if count is None else count.values
+    return default if not values else int(max(values))
+
+
+def stack(
+    name: str, per_layer: PerLayer | None, kind: Kind, parent: str, count: Dimension | None, default: int = 0
+) -> list[Setting]:
+    """Settings of the layers of a stack.
+
+    Args:
+        name: key in the model section, e.g. `units`.
+        per_layer: what the file says under that key.
+        kind: the values it takes.
+        parent: setting that counts the layers.
+        count: dimension of that setting, and
+        default: its value where the file says nothing.
+
+    Returns:
+        One setting `name` for all layers, or `name_0`, `name_1`, ..., each in need of enough layers.
+    """
+    path = ("model", name)
+    dimension = None if per_layer is None else per_layer.dimension
+    depth = most(count, default)
+    if depth == 0 or (per_layer is not None and per_layer.shared):
+        return [Setting(name, path, kind, dimension, None, (above(parent, 0),))]
+    return [Setting(f"{name}_{index}", path, kind, dimension, None, (above(parent, index),)) for index in range(depth)]
+
+
+def assemble(settings: Iterable[Setting], stacks: Mapping[str, str], flat: Mapping[str, Value]) -> dict[str, Any]:
+    """`Settings.model` from flat names.
+
+    Args:
+        settings: those of the family, in its order.
+        stacks: for each per-layer setting the one that counts its layers.
+        flat: a value for every setting that has an effect or a default.
+
+    Returns:
+        Value by name, per-layer settings as one tuple.
+    """
+    assembled: dict[str, Any] = {}
+    for setting in settings:
+        name = setting.field
+        if name not in stacks:
+            assembled[name] = flat[name]
+        elif name not in assembled:
+            depth = range(int(flat[stacks[name]]))
+            assembled[name] = tuple(flat[name] if name in flat else flat[f"{name}_{index}"] for index in depth)
+    return assembled

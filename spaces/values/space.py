@@ -1,0 +1,248 @@
+"""The hyperparameters of a space with the conditions under which they are active, and what follows from them:
+how many configurations there are, random ones, and the smallest and largest."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from spaces.basics.errors import Problem, problem
+from spaces.basics.section import listed, shown, unknown
+from spaces.values.dimensions import Choice, Range, Value
+from spaces.values.setting import ByWord, Setting
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The named hyperparameter is active and has one of `values`."""
+
+    name: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """A choice or range that the search decides, active where all conditions hold."""
+
+    name: str
+    dimension: Choice | Range
+    conditions: tuple[Condition, ...] = ()
+
+
+def holds(conditions: Iterable[Condition], active: Mapping[str, Value]) -> bool:
+    """Whether all conditions hold, given the values of the active hyperparameters."""
+    return all(c.name in active and active[c.name] in c.values for c in conditions)
+
+
+@dataclass(frozen=True)
+class Space:
+    """All settings of a space in an order where each follows those it depends on.
+
+    Attributes:
+        settings: every setting that can have an effect.
+        conditions: by name of the setting, when its dimension counts; elsewhere its default does.
+    """
+
+    settings: tuple[Setting, ...]
+    conditions: Mapping[str, tuple[Condition, ...]]
+
+    @property
+    def hyperparameters(self) -> tuple[Hyperparameter, ...]:
+        """The settings that the search decides."""
+        return tuple(
+            Hyperparameter(setting.name, setting.dimension, self.conditions[setting.name])
+            for setting in self.settings
+            if isinstance(setting.dimension, Choice | Range)
+        )
+
+
+def compile_space(settings: list[Setting]) -> tuple[Space, list[Problem]]:
+    """Works out the conditions of all settings, and finds what is missing, useless or contradictory."""
+    compiler = _Compiler(settings)
+    for setting in settings:
+        compiler.visit(setting.name, ())
+    space = Space(tuple(compiler.order), compiler.conditions)
+    unique = {(found.path, found.message): found for found in compiler.problems}
+    return space, list(unique.values())
+
+
+class _Compiler:
+    def __init__(self, settings: list[Setting]) -> None:
+        self.by_name = {setting.name: setting for setting in settings}
+        self.order: list[Setting] = []
+        self.conditions: dict[str, tuple[Condition, ...]] = {}
+        self.useless: set[str] = set()
+        self.problems: list[Problem] = []
+
+    def visit(self, name: str, waiting: tuple[str, ...]) -> None:
+        """Compiles a setting after those it depends on."""
+        if name in self.conditions or name in self.useless:
+            return
+        setting = self.by_name[name]
+        if name in waiting:
+            chain = " needs ".join((*waiting[waiting.index(name) :], name))
+            self._report(setting, f"conditions go in a circle: {chain}", "when")
+            self.conditions[name] = ()
+            return
+        when = () if setting.dimension is None else setting.dimension.when
+        for parent in (*(need.setting for need in setting.needs), *(name for name, _ in when)):
+            if parent in self.by_name:
+                self.visit(parent, (*waiting, name))
+        if name in self.conditions:
+            return
+        found: dict[str, tuple[Value, ...]] = {}
+        if not self._natural(setting, found):
+            self.useless.add(name)
+            return
+        self._stated(setting, found)
+        if setting.dimension is None and setting.default is None:
+            self._report(setting, "is missing")
+        if when and setting.default is None:
+            self._report(setting, "takes no condition, since it has no value where that does not hold", "when")
+        names = [*(s.name for s in self.order), name]
+        self.conditions[name] = tuple(Condition(n, found[n]) for n in names if n in found)
+        self.order.append(setting)
+
+    def _natural(self, setting: Setting, found: dict[str, tuple[Value, ...]]) -> bool:
+        """Adds the conditions of the needs; False where they can never be met."""
+        for need in setting.needs:
+            parent = self.by_name[need.setting]
+            values = _default_only(parent) if parent.dimension is None else parent.dimension.values
+            possible = None if values is None else tuple(v for v in values if need.holds(v))
+            if possible == () or need.setting in self.useless:
+                if setting.dimension is not None:
+                    self._report(setting, f"has no effect: it needs {need.text}")
+                return False
+            decided = isinstance(parent.dimension, Choice | Range)
+            if decided and values is not None and possible is not None and len(possible) < len(values):
+                _intersect(found, need.setting, possible)
+            self._inherit(need.setting, found)
+        return all(found.values())
+
+    def _stated(self, setting: Setting, found: dict[str, tuple[Value, ...]]) -> None:
+        for name, values in () if setting.dimension is None else setting.dimension.when:
+            parent = self.by_name.get(name)
+            known = [s.name for s in self.by_name.values() if isinstance(s.dimension, Choice | Range)]
+            if parent is None or name == setting.name:
+                self._report(setting, unknown("hyperparameter", name, [n for n in known if n != setting.name]), "when")
+                continue
+            if not isinstance(parent.dimension, Choice | Range):
+                fixed = parent.default if parent.dimension is None else parent.dimension.value
+                if isinstance(fixed, ByWord) or fixed not in values:
+                    message = f"never holds: {name} is always {'unset' if isinstance(fixed, ByWord) else shown(fixed)}"
+                    self._report(setting, message, "when", name)
+                self._inherit(name, found)
+                continue
+            if parent.dimension.values is None:
+                message = f"{name} is a continuous range; allowed: a choice or a range with a step"
+                self._report(setting, message, "when", name)
+                continue
+            possible = [parent.dimension.nearest(value) for value in values]
+            for value, near in zip(values, possible, strict=True):
+                if near is None:
+                    message = f"{name} is never {shown(value)}; allowed: {_allowed(parent.dimension)}"
+                    self._report(setting, message, "when", name)
+            if None not in possible:
+                _intersect(found, name, tuple(v for v in possible if v is not None))
+                self._inherit(name, found)
+        if not all(found.values()):
+            self._report(setting, "its conditions exclude each other", "when")
+
+    def _inherit(self, parent: str, found: dict[str, tuple[Value, ...]]) -> None:
+        for condition in self.conditions.get(parent, ()):
+            _intersect(found, condition.name, condition.values)
+
+    def _report(self, setting: Setting, message: str, *below: str) -> None:
+        self.problems.append(problem((*setting.path, *below), message))
+
+
+def _default_only(setting: Setting) -> tuple[Value, ...] | None:
+    default = setting.default
+    return None if default is None or isinstance(default, ByWord) else (default,)
+
+
+def _intersect(found: dict[str, tuple[Value, ...]], name: str, values: tuple[Value, ...]) -> None:
+    if name not in found:
+        found[name] = values
+        return
+    both = set(values)
+    found[name] = tuple(value for value in found[name] if value in both)
+
+
+def _allowed(dimension: Choice | Range) -> str:
+    if isinstance(dimension, Choice):
+        return listed(dimension.choices)
+    return f"{shown(dimension.min)} to {shown(dimension.max)}" + (
+        "" if dimension.step is None else f" in steps of {shown(dimension.step)}"
+    )
+
+
+def count(hyperparameters: tuple[Hyperparameter, ...]) -> int | None:
+    """Number of different configurations, inactive hyperparameters not counted; None if it is not finite."""
+    parents = {condition.name for h in hyperparameters for condition in h.conditions}
+    return _count(hyperparameters, {}, parents)
+
+
+def _count(rest: tuple[Hyperparameter, ...], active: dict[str, Value], parents: set[str]) -> int | None:
+    total = 1
+    for index, hyperparameter in enumerate(rest):
+        if not holds(hyperparameter.conditions, active):
+            continue
+        dimension = hyperparameter.dimension
+        if hyperparameter.name not in parents:
+            size = len(dimension.choices) if isinstance(dimension, Choice) else dimension.size
+            if size is None:
+                return None
+            total *= size
+            continue
+        # Values that decide the same conditions the same way are counted once, times their number.
+        tail = rest[index + 1 :]
+        groups: dict[tuple[bool, ...], list[Value]] = {}
+        asked = [set(c.values) for h in tail for c in h.conditions if c.name == hyperparameter.name]
+        for value in dimension.values or ():
+            groups.setdefault(tuple(value in values for values in asked), []).append(value)
+        branches = 0
+        for values in groups.values():
+            below = _count(tail, {**active, hyperparameter.name: values[0]}, parents)
+            if below is None:
+                return None
+            branches += len(values) * below
+        return total * branches
+    return total
+
+
+def draw(hyperparameters: Iterable[Hyperparameter], rng: random.Random) -> dict[str, Value]:
+    """One random configuration: the values of its active hyperparameters."""
+    active: dict[str, Value] = {}
+    for hyperparameter in hyperparameters:
+        if holds(hyperparameter.conditions, active):
+            active[hyperparameter.name] = hyperparameter.dimension.sample(rng)
+    return active
+
+
+def extreme(
+    hyperparameters: Iterable[Hyperparameter], sizes: Mapping[str, tuple[str, ...]], *, largest: bool
+) -> dict[str, Value]:
+    """The configuration with the smallest, or the largest, value of every hyperparameter.
+
+    Args:
+        hyperparameters: Parents before those that depend on them.
+        sizes: Words from light to heavy, by hyperparameter.
+        largest: Which of the two.
+    """
+    active: dict[str, Value] = {}
+    for hyperparameter in hyperparameters:
+        if not holds(hyperparameter.conditions, active):
+            continue
+        name, dimension = hyperparameter.name, hyperparameter.dimension
+        if isinstance(dimension, Range):
+            values = dimension.values
+            active[name] = (dimension.min, dimension.max)[largest] if values is None else values[-1 if largest else 0]
+            continue
+        order = sizes.get(name, ())
+        ranked = sorted(dimension.choices, key=lambda v: order.index(v) if isinstance(v, str) and v in order else 0)
+        if not any(isinstance(value, str) for value in ranked):
+            ranked = sorted(dimension.choices)
+        active[name] = ranked[-1 if largest else 0]
+    return active
