@@ -135,7 +135,9 @@ class FreezeThawOracle(BaseOracle):
         known = [*curves, *self._history.evidence(self.space)]
         telling = telling_length(known, self._first, self._longest)
         running = len(self.ongoing_trials)
-        length = max(telling, new_length(_spent_epochs(curves), self._first, self._longest, running))
+        # Lengths do not grow while as many as asked for have not been tried.
+        spent = _spent_epochs(curves) if len(curves) >= self.tried_first else 0
+        length = max(telling, new_length(spent, self._first, self._longest, running))
         standing = [c for c in known if c.stage is not Stage.FAILED]
         told = [c for c in standing if c.stopped or c.epochs >= telling]
         needed = INITIAL_POINTS if telling == self._first else _TELLING
