@@ -135,6 +135,8 @@ class FreezeThawOracle(BaseOracle):
         telling = telling_length(known, self._first, self._longest)
         running = len(self.ongoing_trials)
         length = max(telling, new_length(_spent_epochs(curves), self._first, self._longest, running))
+        if len(curves) < self.tried_first and not has_phases(curves):
+            length = telling
         standing = [c for c in known if c.stage is not Stage.FAILED]
         told = [c for c in standing if c.stopped or c.epochs >= telling]
         needed = INITIAL_POINTS if telling == self._first else _TELLING
