@@ -79,6 +79,24 @@ def test_the_hour_is_kept_and_the_time_before_it_used(tmp_path, budget, least, n
     assert min(shares) >= least, shares
 
 
+@pytest.mark.parametrize("algorithm", ["hyperband", "freeze-thaw"])
+def test_a_multi_fidelity_search_fills_the_time_too(tmp_path, algorithm):
+    shares = []
+    for number, slots in enumerate((1, 3)):
+        night = WholeNight(
+            tmp_path / str(number),
+            night_space(algorithm, epochs={"min": 1, "max": 4}),
+            NightWorld(seconds=2.0),
+            slots=slots,
+        )
+        began = night.clock.now()
+        morning = night.go("15m")
+        shares.append(used(night, 900, began))
+        assert (morning.reason, morning.problems) == ("done", ())
+        assert night.meta("search_ended") == "deadline"
+    assert 0.92 <= min(shares) <= max(shares) <= 1.0, shares
+
+
 def test_a_machine_that_gets_slower_costs_candidates_and_not_the_winner(tmp_path):
     """With all of retraining under one deadline the winner had one epoch of twenty left."""
     night = WholeNight(tmp_path / "run", night_space(), NightWorld(seconds=2.0, later=1.6))

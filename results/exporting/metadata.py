@@ -170,9 +170,10 @@ def _preprocessing(info: DataInfo, family: Family) -> list[str]:
     elif info.scale is not None:
         notes.append(f"Values are multiplied by {info.scale:.6g}.")
     if info.encodings:
+        notes[0] = f"Input: rows of shape {shape} ({info.dtype}), made of the columns of a table."
         notes.append(
             f"The {shape} values of a row are made of {len(info.columns)} columns, in their order, as the table below "
-            "and `input.table` in metadata.json describe; `run-search predict` does it for a table with these columns."
+            "and input.table in metadata.json describe; run-search predict does it for a table with these columns."
         )
     if info.mean is not None:
         notes.append("Values are standardized with the mean and standard deviation of the training rows.")

@@ -12,6 +12,7 @@ from results.errors import ResultError
 from results.exporting.reading.loading import load
 from search.files.store import RunReader
 from spaces import DataInfo
+from spaces.outside.backend import engines_silent
 
 if TYPE_CHECKING:
     import keras
@@ -81,7 +82,9 @@ class RunRows:
             ResultError: The data are not there, or not what they were.
         """
         _, rows, part = self._parts()
-        answers = load(path).predict(rows.x), np.asarray(model.predict(rows.x.astype(np.float32), verbose=0))
+        with engines_silent():
+            rounded = load(path).predict(rows.x)
+        answers = rounded, np.asarray(model.predict(rows.x.astype(np.float32), verbose=0))
         file, memory = (self._score(found.reshape(len(rows), -1), rows.y, logits) for found in answers)
         measure = "r2" if self._info.task == "regression" else "accuracy"
         return RoundingLoss(measure, part, len(rows), file, memory)

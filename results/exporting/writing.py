@@ -16,6 +16,7 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.formats import Format
+from spaces.outside.backend import engines_silent
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -100,7 +101,8 @@ def _tflite_int8(model: keras.Model, path: Path, rows: Array) -> None:
         for row in rows:
             yield [row[None].astype(np.float32)]
 
-    _litert(model, path, optimizations=[tf.lite.Optimize.DEFAULT], representative_dataset=representative)
+    with engines_silent():
+        _litert(model, path, optimizations=[tf.lite.Optimize.DEFAULT], representative_dataset=representative)
 
 
 def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options: Any) -> None:

@@ -45,6 +45,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
     Attributes:
         tried_first: how many configurations are to be tried before one is trained on, where the later epochs of a
             training are known to be far dearer than the first; 0: as the oracle thinks best.
+        endless: whether a schedule that has come to its end begins anew, since somebody else ends the search.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         self._project_name: str | None = None
         self._space: Space | None = None
         self.tried_first = 0
+        self.endless = False
         self._allows: Callable[[Values], bool] = lambda _: True
         self.outlook: Outlook | None = None
         """What going on was expected to bring when the last trial was proposed; None where no model says it."""

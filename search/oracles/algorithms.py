@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class _Hyperband(Algorithm):
     name = "hyperband"
     multi_fidelity = True
+    repeats = True
     compares_equal_starts = True
 
     def plan(

@@ -24,16 +24,16 @@ INITIAL_POINTS = 8
 class BayesianOracle(BaseOracle):
     """Trains each configuration once, where a model of the score expects the largest improvement.
 
-    Model: a Gaussian process with a Matérn 5/2 kernel over the active hyperparameters (see `_gp`, `_space`):
+    Model: a Gaussian process with a Matérn 5/2 kernel over the active hyperparameters (see `gp`, `_space`):
     categories one-hot, numbers on their own scale, countable values where they really lie. Every other suggestion is
     of a model that takes what is rough for noise and follows the trend, the one between of a model that believes it
     (`FIRM` and `YIELDING`; `docs/decisions/0008-bayesian-prior.md` has figures). Scores far below the median are
     drawn in, so that a few collapsed trainings do not hide the differences at the top. Running trials count with the
     score that the model expects of them. Failed ones are left out of it: a model of its own learns where training
-    succeeds (see `_success`).
+    succeeds (see `success`).
 
     Acquisition: expected improvement over the best score, times the probability that the training
-    succeeds, searched at random and then climbed by its gradient (see `_acquisition`). The first configurations are a
+    succeeds, searched at random and then climbed by its gradient (see `acquisition`). The first configurations are a
     scrambled Sobol sequence.
     """
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
 
 from search.oracles.surrogate.acquisition import log_improvement, maximise, quasi_random, refine
-from search.oracles.surrogate.cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
-from search.oracles.surrogate.curves import Curve, Stage
+from search.oracles.surrogate.cost import cost_of, dear_epochs, has_phases, spent_seconds
+from search.oracles.surrogate.curves import Curve, Stage, codes_of
 from search.oracles.surrogate.early import EarlyTrend
 from search.oracles.surrogate.full_length import FullLength, improvement_with_slopes
 from search.oracles.surrogate.gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
@@ -18,13 +19,13 @@ from search.oracles.surrogate.history import History
 from search.oracles.surrogate.observations import Observations
 from search.oracles.surrogate.outlook import MOST, Outlook
 from search.oracles.surrogate.standard import fit_sample
-from search.oracles.surrogate.success import SuccessProbability
+from search.oracles.surrogate.success import success_of
 from search.oracles.surrogate.trust import finished, inconspicuous, telling_length
 
 from . import SECONDS_METRIC
 from ._base import BaseOracle
 from ._columns import Floats
-from ._space import Space, Values
+from ._space import Values
 from .plan import MOST_PAUSED, first_length, new_length
 
 __all__ = ["INITIAL_POINTS", "SECONDS_METRIC", "FreezeThawOracle", "next_length"]
@@ -53,12 +54,12 @@ class FreezeThawOracle(BaseOracle):
     At each step it either continues a paused configuration or starts a new one. The values of a trial say what to
     train, as Hyperband's do: `tuner/epochs`, `tuner/initial_epoch`, and `tuner/trial_id` for a continued one.
 
-    Model: a Gaussian process over configuration and training length (see `_gp`). It sees the best score so far at a
+    Model: a Gaussian process over configuration and training length (see `gp`). It sees the best score so far at a
     few lengths of each curve, so that the value at full length is the score of the table, whether a configuration is
     still learning or already overfits. Scores further below the median configuration than the best is above it are
     drawn in. A curve that has ended early counts as known to its end; a running trial as if it had reached the score
     that the model expects. Failed configurations are left out: a model of its own learns where training succeeds (see
-    `_success`), and its probability multiplies the improvement that a new configuration promises.
+    `success`), and its probability multiplies the improvement that a new configuration promises.
 
     Acquisition: expected improvement of the score at full length, with the deviation widened by half because the
     kernel's parameters are themselves estimates. A new configuration must improve on the best score *expected* of any
@@ -74,11 +75,11 @@ class FreezeThawOracle(BaseOracle):
     shorter than that leave the model, in which they would bind the ranking at full length to that of the first
     epochs. A continued configuration gets half as many epochs again. While other trials run, new ones get less.
 
-    Trust: that short trainings tell good from bad is believed until something speaks against it (see `_trust`). After 3
+    Trust: that short trainings tell good from bad is believed until something speaks against it (see `trust`). After 3
     full trainings' epochs one of the first configurations, neither the best nor the worst of them early on, is trained
     half the way beside the favourites, and after 12 one to the end. A length that did not tell them apart, or the wrong
     way round, is given to no new configuration any more, and observations of it leave the model. Where no short length
-    is left, every configuration is trained to the end, and a model of final scores chooses (see `_full_length`).
+    is left, every configuration is trained to the end, and a model of final scores chooses (see `full_length`).
 
     Sources: the idea is of Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (arXiv:1406.3896, 2014);
     choosing between continuing and starting by expected improvement at a later length as in Wistuba, Kadra and
@@ -178,8 +179,8 @@ class FreezeThawOracle(BaseOracle):
         pending = Points(view.features(running), halvings)
         model = GaussianProcess(view.points, view.targets, kernel).expecting(pending)
         phases = has_phases(known)
-        cost = self._cost(known, phases)
-        success = self._success(known)
+        cost = cost_of(known, self.space, phases)
+        success = success_of(known, self.space)
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
         reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
         expected, spread = model.predict(Points.full_length(view.features(reference)))
@@ -247,28 +248,30 @@ class FreezeThawOracle(BaseOracle):
             return None
         model = FullLength(
             self.space,
-            _codes(done, self.space),
+            codes_of(done, self.space),
             np.array([_latest(c) for c in done]),
-            running=_codes([c for c in known if c.stage is Stage.RUNNING], self.space),
-            success=self._success(known),
+            running=codes_of([c for c in known if c.stage is Stage.RUNNING], self.space),
+            success=success_of(known, self.space),
             prior=FIRM if len(self.trials) % 2 else YIELDING,
             rng=self.rng,
             trend=EarlyTrend.of(
                 known,
-                self.space.features(_codes(known, self.space)),
+                self.space.features(codes_of(known, self.space)),
                 self._first,
                 self.space.feature_groups,
                 self.rng(),
             ),
         )
-        cost = self._cost(known, has_phases(known))
+        cost = cost_of(known, self.space, has_phases(known))
 
         def promise(codes: Floats, epochs: Floats) -> Floats:
-            return model.promise(codes) - cost.log_seconds(self.space.features(codes)) - np.log(epochs)
+            seconds = cost.log_seconds(self.space.features(codes), self._longest - epochs)
+            return model.promise(codes) - seconds - np.log(epochs)
 
-        found = [(codes, values) for codes, _ in model.proposals() if (values := self.if_new(codes)) is not None]
+        new = ((codes, values) for codes, _ in model.proposals() if (values := self.if_new(codes)) is not None)
+        found = list(islice(new, MOST))
         paused = [c for c in known if c.stage is Stage.PAUSED]
-        candidates = np.vstack([_codes(paused, self.space), *(codes for codes, _ in found)])
+        candidates = np.vstack([codes_of(paused, self.space), *(codes for codes, _ in found)])
         left = [self._longest - c.epochs for c in paused] + [self._longest] * len(found)
         if not len(candidates):
             return None
@@ -280,18 +283,6 @@ class FreezeThawOracle(BaseOracle):
         if best < len(paused):
             return self._continue(paused[best], self._longest, f"continuation: {expected}")
         return self._start(found[best - len(paused)][1], self._longest, f"exploration: {expected}")
-
-    def _success(self, known: Sequence[Curve]) -> SuccessProbability:
-        tried = [c for c in known if c.scores or c.stage is Stage.FAILED]
-        trained = np.array([c.stage is not Stage.FAILED for c in tried], dtype=np.float64)
-        features = self.space.features(_codes(tried, self.space))
-        return SuccessProbability(features, trained, self.space.feature_groups)
-
-    def _cost(self, known: Sequence[Curve], phases: bool) -> EpochSeconds:
-        timed = [(c, *t) for c in known for t in (c.timed if phases else [(0, c.seconds)] if c.seconds else [])]
-        starts, times = (np.array([t[i] for t in timed], dtype=np.float64) for i in (1, 2))
-        features = self.space.features(_codes([c for c, *_ in timed], self.space))
-        return EpochSeconds(features, times, self.space.feature_groups, starts if phases else None)
 
     def _look_ahead(
         self,
@@ -456,10 +447,6 @@ def next_length(epochs: int, first: int, longest: int) -> int:
         rung = max(rung + 1, round(rung * _STEP))
     # No last step that is hardly worth an interruption.
     return longest if rung * math.sqrt(_STEP) > longest else rung
-
-
-def _codes(curves: Sequence[Curve], space: Space) -> Floats:
-    return np.array([curve.codes for curve in curves]).reshape(len(curves), len(space))
 
 
 def _latest(curve: Curve) -> float:

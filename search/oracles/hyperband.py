@@ -14,9 +14,10 @@ class HyperbandOracle(BaseOracle):
     """Starts many configurations with short trainings and goes on with the best third, again and again.
 
     One iteration runs a bracket for every possible shortest training, from the one that starts at `min_epochs` to
-    random search at `max_epochs`. With `max_trials` iterations follow each other until it is reached, else there is
-    one. A promotion is a new trial whose values carry `tuner/trial_id` (the trial it goes on from),
-    `tuner/initial_epoch`, `tuner/epochs`, `tuner/bracket` and `tuner/round`, as in Keras Tuner.
+    random search at `max_epochs`. With `max_trials` iterations follow each other until it is reached, and while
+    `endless` is true for as long as somebody asks; else there is one. A promotion is a new trial whose values carry
+    `tuner/trial_id` (the trial it goes on from), `tuner/initial_epoch`, `tuner/epochs`, `tuner/bracket` and
+    `tuner/round`, as in Keras Tuner.
 
     A configuration is promoted as soon as it is certain to be among the best of its rung, so that workers need not
     wait for the whole rung; a worker for which no promotion is certain opens the next bracket. A failed configuration
@@ -39,7 +40,8 @@ class HyperbandOracle(BaseOracle):
             found = self._next_of(bracket, trial_id)
             if found is not None:
                 return found
-        while not self._exhausted and (self.max_trials is not None or self._opened < len(self._epochs)):
+        again = self.endless or self.max_trials is not None
+        while not self._exhausted and (again or self._opened < len(self._epochs)):
             halvings = len(self._epochs) - 1 - self._opened % len(self._epochs)
             self._opened += 1
             bracket = {"bracket": halvings, "rungs": [[] for _ in range(halvings + 1)]}

@@ -325,6 +325,7 @@ def for_spec(
     timed: bool = False,
     on_warning: Callable[[str], None] = lambda _: None,
     info: spaces.DataInfo | None = None,
+    endless: bool = False,
 ) -> Proposer:
     """The proposer of a space file: its algorithm over its hyperparameters.
 
@@ -333,6 +334,7 @@ def for_spec(
         timed, on_warning: As for `Proposer`.
         info: The rows that the models are for: what has more parameters than the space file allows is not proposed.
             None: they are not known, and training finds out.
+        endless: Whether somebody else ends the search: what repeats a schedule then does so without end.
     """
     import keras_tuner
 
@@ -346,6 +348,7 @@ def for_spec(
         max_trials=spec.search.max_trials,
         seed=spec.search.seed,
     )
+    oracle.endless = endless and spec.algorithm.repeats
     # A user's function may do anything while it builds: that is for the training.
     if info is not None and spec.constraints.parameters is not None and not family_of(spec.model).users_code:
         oracle.only(_within(spec, info, spec.constraints.parameters))

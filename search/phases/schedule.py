@@ -22,10 +22,10 @@ def groups(spec: SearchSpec, *, timed: bool = False) -> list[PlannedTrials]:
 
     Args:
         spec: The space file.
-        timed: Whether the run has to be done by some hour. What is open-ended goes on until then, if no number of
-            trials is given.
+        timed: Whether the run has to be done by some hour. What is open-ended, or may begin anew, goes on until then,
+            if no number of trials is given.
     """
-    if timed and spec.algorithm.open_ended and spec.search.max_trials is None:
+    if timed and (spec.algorithm.open_ended or spec.algorithm.repeats) and spec.search.max_trials is None:
         return [PlannedTrials(None, 0, spec.max_epochs)]
     return spec.algorithm.plan(
         min_epochs=spec.min_epochs,

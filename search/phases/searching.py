@@ -96,7 +96,7 @@ class Searching:
     def _open(self) -> SearchSource:
         timed, spec, store = self._budget.limited, self._spec, self._store
         # What an epoch takes differs from run to run: in fixed order no choice may depend on it.
-        asked = proposer.for_spec(spec, timed and spec.search.order == "free", self._warn, self._info)
+        asked = proposer.for_spec(spec, timed and spec.search.order == "free", self._warn, self._info, endless=timed)
         asked.restore(store.each_trial(TrialKind.SEARCH), store.oracle_state())
         if store.oracle_state() is None:
             self._teach(asked)

@@ -94,7 +94,7 @@ def _guess(info: DataInfo, train: Split, parts: Mapping[str, Split | None]) -> d
         common = int(np.bincount(numbers, minlength=info.outputs).argmax())
         name = info.class_names[common] if info.class_names else str(common)
         scores = {part: {"accuracy": float((_numbers(split.y) == common).mean())} for part, split in given.items()}
-        return {"what": f"the commonest class, {name}", "scores": scores}
+        return {"what": f"the commonest class ({name})", "scores": scores}
     mean = train.y.astype(np.float64).mean(axis=0)
     return {"what": "the mean", "scores": {part: _errors(split.y - mean, split.y) for part, split in given.items()}}
 

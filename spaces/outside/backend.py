@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Keras imports them, where they are installed, for parts that no training uses: a third of its own loading time, and
 # 80 MB of memory.
 _DISPENSABLE = ("matplotlib", "sklearn")
+
+
+@contextmanager
+def engines_silent() -> Iterator[None]:
+    """Inside, nothing reaches the standard error stream of the process, not even what is written past Python."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def load_tensorflow(*, for_training_only: bool = False) -> None:
@@ -24,19 +40,14 @@ def load_tensorflow(*, for_training_only: bool = False) -> None:
         return
     hidden = [name for name in _DISPENSABLE if for_training_only and name not in sys.modules]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        # None makes an import fail as if the package were not there.
-        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-        import keras  # noqa: F401
-        import tensorflow as tf
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-        os.dup2(kept, 2)
-        os.close(kept)
+    with engines_silent():
+        try:
+            # None makes an import fail as if the package were not there.
+            sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+            import keras  # noqa: F401
+            import tensorflow as tf
+        finally:
+            for name in hidden:
+                del sys.modules[name]
     # A search compiles a function for each network; TensorFlow takes that for a mistake and says so.
     tf.get_logger().setLevel("ERROR")

@@ -42,6 +42,7 @@ class Algorithm:
             `search.stop_when_gain_below` has an effect.
         open_ended: Whether it goes on for as long as it is let: its plan says how long a search without a number of
             trials and without an hour is to be, and is only about right.
+        repeats: Whether its plan begins anew where only an hour ends the search: its oracle has `endless`.
         compares_equal_starts: Whether it compares only configurations whose first trainings were equally long.
     """
 
@@ -50,6 +51,7 @@ class Algorithm:
     takes_evidence: ClassVar[bool] = False
     foresees_gain: ClassVar[bool] = False
     open_ended: ClassVar[bool] = False
+    repeats: ClassVar[bool] = False
     compares_equal_starts: ClassVar[bool] = False
 
     def plan(

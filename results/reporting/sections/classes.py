@@ -40,7 +40,7 @@ def _guess(facts: Facts, evaluation: Evaluation) -> list[Item]:
     if not scores:
         return []
     return [
-        Text(f"Always answering {facts.guess['what']}, would be right in {percent(scores['accuracy'])} of these rows.")
+        Text(f"Always answering {facts.guess['what']} would be right in {percent(scores['accuracy'])} of these rows.")
     ]
 
 

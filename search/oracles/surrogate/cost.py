@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from search.oracles._columns import Floats, Ints
-from search.oracles.surrogate.curves import Curve
+from search.oracles._space import Space
+from search.oracles.surrogate.curves import Curve, codes_of
 from search.oracles.surrogate.gp import GaussianProcess, Kernel, Points
 
 _LENGTH = 2.0
@@ -72,3 +73,11 @@ def spent_seconds(curve: Curve, since: int = 0) -> float:
 
 def _with_starts(features: Floats, starts: Floats) -> Floats:
     return np.column_stack([features, np.log2(1.0 + np.asarray(starts, dtype=np.float64))])
+
+
+def cost_of(curves: Sequence[Curve], space: Space, phases: bool) -> EpochSeconds:
+    """What an epoch takes, from the curves whose epochs were timed; `phases`: it depends on where a training begins."""
+    timed = [(c, *t) for c in curves for t in (c.timed if phases else [(0, c.seconds)] if c.seconds else [])]
+    starts, times = (np.array([t[i] for t in timed], dtype=np.float64) for i in (1, 2))
+    features = space.features(codes_of([c for c, *_ in timed], space))
+    return EpochSeconds(features, times, space.feature_groups, starts if phases else None)

@@ -1,12 +1,14 @@
 """Configurations with their learning curves, put together from an oracle's trials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from search.oracles._columns import Floats
+from search.oracles._space import Space
 
 
 class Stage(Enum):
@@ -81,3 +83,8 @@ class Curve:
             self.scores[target] = max(scores.values())
             self.epochs = target
         self.stage = Stage.ENDED if self.stopped else Stage.PAUSED
+
+
+def codes_of(curves: Sequence[Curve], space: Space) -> Floats:
+    """The configurations of curves, shape (curves, columns)."""
+    return np.array([curve.codes for curve in curves]).reshape(len(curves), len(space))

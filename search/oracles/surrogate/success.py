@@ -1,12 +1,14 @@
 """Which configurations can be trained at all, learned from those that failed."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
 from search.oracles._columns import Floats, Ints
+from search.oracles._space import Space
+from search.oracles.surrogate.curves import Curve, Stage, codes_of
 from search.oracles.surrogate.gp import GaussianProcess, Kernel, Points
 
 _NEAR, _FAR = 0.5, 10.0
@@ -96,3 +98,10 @@ def _evidence(kernel: Kernel, points: Points, targets: Floats) -> float:
     factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
     half = solve_triangular(factor, targets, lower=True, check_finite=False)
     return -0.5 * float(half @ half) - float(np.log(np.diag(factor)).sum())
+
+
+def success_of(curves: Sequence[Curve], space: Space) -> SuccessProbability:
+    """Where training succeeds, from the curves that have scores or have failed."""
+    tried = [c for c in curves if c.scores or c.stage is Stage.FAILED]
+    trained = np.array([c.stage is not Stage.FAILED for c in tried], dtype=np.float64)
+    return SuccessProbability(space.features(codes_of(tried, space)), trained, space.feature_groups)

@@ -13,7 +13,7 @@ from search.executors.protocol import Setup
 _PATCH = """
 import os, sys
 if "search.executors.worker" in sys.orig_argv:
-    import search.executors.shared_data, search.training.threads, search.training.trainer, spaces.backend
+    import search.executors.shared_data, search.training.threads, search.training.trainer, spaces.outside.backend
     from search_stand_in import Trainer
     search.executors.shared_data.read = lambda folder: None
     spaces.outside.backend.load_tensorflow = lambda **_: None

@@ -55,6 +55,13 @@ def test_a_small_space_is_what_was_planned(loop):
     assert [g.count for g in groups(proposals)] == [11, 4, 2, 1]
 
 
+def test_where_somebody_else_ends_it_the_schedule_begins_anew(loop):
+    whole = len(loop.drive(hyperband(loop.space()), 1000))
+    endless = hyperband(loop.space())
+    endless.endless = True
+    assert len(loop.drive(endless, 2 * whole + 5)) == 2 * whole + 5
+
+
 def test_promotions_are_the_best_of_their_rung(loop):
     searched = hyperband(loop.space())
     loop.drive(searched, 23)

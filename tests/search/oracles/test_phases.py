@@ -51,7 +51,7 @@ def test_cheap_first_phases_are_tried_by_the_hundred_and_the_best_are_finished()
     heads = [one for one in done if one[1] == 0 and one[2] == FROZEN]
     finished = [one for one in done if one[2] == LONGEST and one[0]["fine_tune"]]
     assert len(heads) >= 90
-    assert 2 <= len(finished) <= 12
+    assert 1 <= len(finished) <= 12
     assert max(score(values, end) for values, _, end, *_ in finished) > 0.94
 
 

@@ -46,7 +46,7 @@ def test_the_commonest_class_is_what_a_model_has_to_be_better_than(
 ) -> None:
     data = load({"csv": str(table)})
     guess = data.understood["guess"]
-    assert guess["what"] == "the commonest class, yes"
+    assert guess["what"] == "the commonest class (yes)"
     assert guess["scores"]["validation"] == {"accuracy": pytest.approx(np.mean(data.validation.y == 1))}
     assert set(guess["scores"]) == {"validation", "test"}
 
