@@ -10,6 +10,7 @@ import pytest
 
 import spaces
 from spaces.data.types import DataInfo
+from spaces.specs import plain
 from spaces.values import rates
 
 TABLE = DataInfo("tabular", (3,), "float32", "classification", "integer", 3)
@@ -135,7 +136,7 @@ def test_all_are_ordinary_settings_with_conditions() -> None:
         assert ("learning_rate_decay" in values) == steady
         made = spaces.configure(spec, values).training
         assert (made.ema, made.precision, made.schedule) == (values["ema"], values["precision"], values["schedule"])
-    assert spaces.dump(spaces.load(spaces.plain.to_plain(spec))) == spaces.dump(spec)
+    assert spaces.dump(spaces.load(plain.to_plain(spec))) == spaces.dump(spec)
 
 
 def test_a_baseline_may_have_a_recipe_of_its_own() -> None:
