@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from search.errors import RunError
+from search.files import layout
 from search.files.lock import holder
 
 OUTPUT = "output.txt"
@@ -53,4 +54,4 @@ def start(command: Sequence[str], directory: Path, wait: float) -> int:
 
 def _works_on(process: int, directory: Path) -> bool:
     locked_by = holder(directory)
-    return locked_by is not None and locked_by.pid == process
+    return locked_by is not None and locked_by.pid == process and layout.is_run(directory)

@@ -22,8 +22,11 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # What is ignored stays ignored: `nohup` wants the end of the terminal to change nothing.
-    before = {number: old for number in _SIGNALS if (old := signal.getsignal(number)) is not signal.SIG_IGN}
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        # `nohup` wants the end of the terminal to change nothing. (A shell's background jobs ignore Ctrl-C too, and are
+        # still to be stopped by it.)
+        del before[signal.SIGHUP]
 
     def handle(number: int, frame: Any) -> None:
         for each in before:

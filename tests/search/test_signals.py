@@ -31,7 +31,26 @@ def test_afterwards_everything_is_as_before():
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-def test_what_is_ignored_stays_ignored():
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal():
+    """Whoever runs the tests may have been started by `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_in_a_background_job_ctrl_c_stops_it_too():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        asked = []
+        with stop_on_signals(lambda: asked.append(1)):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert asked == [1]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored():
     """As `nohup` does it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
