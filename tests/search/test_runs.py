@@ -269,15 +269,24 @@ def test_other_data_are_refused(tmp_path, searched):
 def test_a_search_in_which_nothing_works_says_why_and_saves_it(tmp_path):
     with pytest.raises(search.SearchFailed, match="first 10 configurations all failed"):
         search.run(
-            small.spec(search={**FEW, "max_trials": 20}, baselines=[], constraints={"parameters": 10},
-                       model={"layers": 1, "units": 8, "dropout": 0.0}),
+            small.spec(search={**FEW, "max_trials": 20}, baselines=[],
+                       training={"learning_rate": {"min": 1e29, "max": 1e30}, "optimizer": "sgd", "momentum": 0.9}),
             run_dir=tmp_path / "run", workers=0, check=False,
         )  # fmt: skip
     found = trials(tmp_path / "run")
     assert len(found) == 10
-    assert {t.outcome.failure.reason for t in found} == {FailureReason.OVERSIZED}
+    assert {t.outcome.failure.reason for t in found} == {FailureReason.NAN}
     with RunReader(tmp_path / "run") as reader:
         assert reader.meta("exit") == "failed"
+
+
+def test_a_space_in_which_everything_is_too_large_ends_with_one_that_says_so(tmp_path):
+    with pytest.raises(search.SearchFailed, match="the table names the reason"):
+        search.run(
+            small.spec(search={**FEW, "max_trials": 20}, baselines=[], constraints={"parameters": 10}),
+            run_dir=tmp_path / "run", workers=0, check=False,
+        )  # fmt: skip
+    assert [t.outcome.failure.reason for t in trials(tmp_path / "run")] == [FailureReason.OVERSIZED]
 
 
 def test_some_failures_are_part_of_the_table(tmp_path):

@@ -59,7 +59,7 @@ def test_as_many_workers_as_gpus_or_cores():
 
 def test_workers_are_told_absolute_paths_and_where_modules_are(monkeypatch):
     monkeypatch.setattr(sys, "path", ["", "/somewhere"])
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     made = sizing.setups(Path("run"), Path("data"), 1, 2)
     assert len(made) == 2
     assert made[0].run == Path.cwd() / "run"
