@@ -69,7 +69,7 @@ def worked(folder, algorithm, trials, monkeypatch):
         work.add("folded", len(found))
         return configurations(found)
 
-    for module in ("standing", "housekeeping"):
+    for module in ("record.standing", "loop.housekeeping"):
         monkeypatch.setattr(f"search.{module}.configurations", folded)
     spec = spaces.load(space(algorithm, max_trials=trials), ("model.dropout={min: 0.0, max: 0.4}",))
     if algorithm in ("random", "grid", "bayesian"):
