@@ -79,7 +79,7 @@ def test_the_hour_is_kept_and_the_time_before_it_used(tmp_path, budget, least, n
     assert min(shares) >= least, shares
 
 
-@pytest.mark.parametrize("algorithm", ["hyperband", "freeze-thaw"])
+@pytest.mark.parametrize("algorithm", ["hyperband", pytest.param("freeze-thaw", marks=pytest.mark.night)])
 def test_a_multi_fidelity_search_fills_the_time_too(tmp_path, algorithm):
     shares = []
     for number, slots in enumerate((1, 3)):

@@ -20,8 +20,9 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_reading_imports_nothing_heavy() -> None:
     done = run(
-        "import sys, results, results.ranking, results.progress_view, results.formats, results.terminal\n"
-        "import results.comparison, results.ledger, results.finalists\n"
+        "import sys, results, results.ranked.ranking, results.ranked.formats, results.ranked.terminal\n"
+        "import results.ranked.finalists, results.verdicts.comparison\n"
+        "import results.watching.ledger, results.watching.progress_view\n"
         "heavy = {'pandas', 'matplotlib', 'tensorflow', 'keras', 'keras_tuner', 'numpy', 'scipy', 'pyarrow'}\n"
         "found = heavy & set(sys.modules)\n"
         "sys.exit(f'imported {found}' if found else 0)"
@@ -30,7 +31,8 @@ def test_reading_imports_nothing_heavy() -> None:
 
 
 def test_names_are_functions_whatever_was_imported_before() -> None:
-    modules = sorted(f"results.{path.stem}" for path in (ROOT / "results").glob("[a-z]*.py"))
+    found = (path.relative_to(ROOT).with_suffix("").parts for path in (ROOT / "results").rglob("[a-z]*.py"))
+    modules = sorted(".".join(parts) for parts in found)
     done = run(
         f"import importlib, results\n"
         f"for module in {modules!r}: importlib.import_module(module)\n"

@@ -18,10 +18,17 @@ def test_only_a_time_lets_freeze_thaw_go_on_for_ever():
 
 
 def test_other_algorithms_plan_the_same_with_and_without_a_time():
-    for algorithm in ("hyperband", "random", "grid", "bayesian"):
+    for algorithm in ("random", "grid", "bayesian"):
         spec = space(algorithm, max_trials=None)
         assert schedule.planned(spec) == schedule.planned(spec, timed=True)
         assert schedule.trial_limit(spec, timed=False) is None
+
+
+def test_hyperband_begins_anew_until_its_time_is_up():
+    spec = space("hyperband", max_trials=None)
+    assert schedule.planned(spec).trials is not None
+    assert schedule.planned(spec, timed=True) == schedule.Planned(None, None)
+    assert schedule.planned(space("hyperband", max_trials=7), timed=True).trials == 7
 
 
 def test_as_many_wait_as_a_rung_has_or_as_are_kept():

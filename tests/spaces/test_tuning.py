@@ -87,6 +87,7 @@ def test_its_random_oracle_draws_configurations_of_the_space(source: Any) -> Non
             assert (one.name in values) == holds(one.conditions, values)
 
 
+@pytest.mark.night
 def test_a_stock_hyperband_searches_the_shipped_space(tmp_path: Path) -> None:
     spec = spaces.load("digits", ["data.limit=300"])
     data = spaces.load_data(spec)

@@ -131,6 +131,7 @@ def test_one_configuration_is_finished_after_two_full_trainings(loop):
     assert 2 * LONGEST <= spent - rest < 3 * LONGEST
 
 
+@pytest.mark.night
 def test_where_trainings_stop_early_the_favourites_are_finished_as_often_as_that_costs(loop):
     end = LONGEST // 4
     searched = freeze_thaw(loop.space(), min_epochs=1)
