@@ -85,8 +85,7 @@ def _step(run: Run, reader: RunReader) -> tuple[str, bool]:
     """What a run is at, or was when it was cut off; and whether what follows the search is being done just now."""
     phase, morning = str(reader.meta("phase")), reader.meta("morning")
     if phase == "done" and morning is not None:
-        locked_by = holder(run.directory)
-        return morning, locked_by is not None and locked_by.alive()
+        return morning, _held(run)
     if phase == "final":
         step = reader.meta("step")
         return ("retraining" if step in (None, "search") else str(step)), False
@@ -95,8 +94,10 @@ def _step(run: Run, reader: RunReader) -> tuple[str, bool]:
 
 def is_active(run: Run, reader: RunReader) -> bool:
     """Whether a process is working on the run: its last sitting has no end, and whoever locked the run is there."""
-    if reader.meta("exit") is not None:
-        return False
+    return reader.meta("exit") is None and _held(run)
+
+
+def _held(run: Run) -> bool:
     locked_by = holder(run.directory)
     return locked_by is not None and locked_by.alive()
 

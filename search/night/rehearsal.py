@@ -154,7 +154,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
         data={
             "name": data.name,
             "origin": data.origin,
-            "rows": _rows(data),
+            "rows": data.rows,
             "classes": _classes(data),
             "understood": data.understood,
         },
@@ -231,14 +231,6 @@ def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
         mean
         * (waiting + spec.keep_checkpoints.best + 2 * len(spec.baselines) + spec.final.candidates * spec.final.seeds)
     )
-
-
-def _rows(data: Dataset) -> dict[str, int]:
-    return {
-        "train": len(data.train),
-        "validation": len(data.validation),
-        "test": len(data.test) if data.test is not None else 0,
-    }
 
 
 def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, timed: bool) -> CheckedModel:

@@ -40,11 +40,7 @@ def facts(
             "name": data.name,
             "origin": data.origin,
             "fingerprint": data.fingerprint,
-            "rows": {
-                "train": len(data.train),
-                "validation": len(data.validation),
-                "test": len(data.test) if data.test is not None else 0,
-            },
+            "rows": data.rows,
             "info": data.info.to_json(),
             "understood": dict(data.understood),
         },

@@ -163,3 +163,12 @@ class Dataset:
     fingerprint: str
     origin: str
     understood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Number of rows of each part; 0 where there is no test part."""
+        return {
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "test": len(self.test) if self.test is not None else 0,
+        }
