@@ -57,8 +57,8 @@ class NightWorld(World):
 class NightExecutor(SimulatedExecutor):
     """Trains as `SimulatedExecutor`, slower or faster after the search."""
 
-    def _seconds(self, job: TrialJob) -> float:
-        return super()._seconds(job) * self._world.slowness(job.trial_id)
+    def _seconds(self, job: TrialJob, number: int) -> float:
+        return super()._seconds(job, number) * self._world.slowness(job.trial_id)
 
 
 class Crew:
@@ -94,6 +94,7 @@ class WholeNight:
         world: What training gives and how long everything takes.
         slots: Trainings at the same time.
         hook: Called with the name of each step as it is reached: `epoch`, `end`, `evaluation`, `export`, `report`.
+        executor: What trains.
     """
 
     run: Path
@@ -105,6 +106,7 @@ class WholeNight:
     disk: Disk = field(default_factory=Disk)
     left_out: tuple[str, ...] = ()
     pictures: int = 0
+    executor: type[NightExecutor] = NightExecutor
     steps: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     _sitting: Session | None = None
@@ -134,7 +136,7 @@ class WholeNight:
         self._sitting._stop()
 
     def _executor(self) -> SimulatedExecutor:
-        return NightExecutor(self.world, self.clock, self.disk, self.slots, self._reached)
+        return self.executor(self.world, self.clock, self.disk, self.slots, self._reached)
 
     def _reached(self, step: str) -> None:
         self.steps.append(step)

@@ -37,6 +37,7 @@ _EVIDENCE, _RETIRED = "evidence", "retired"
 _FINISHING = 0.25
 _FINISHING_TIME = 0.9
 _FIRST_FINISH = 2.0
+_BETWEEN = 10
 _PROBES = (3.0, 12.0)
 _TELLING = 4
 _STEP = 1.5
@@ -69,6 +70,10 @@ class FreezeThawOracle(BaseOracle):
     comes early, after two full trainings' epochs; after that the rest of a curve is taken to be as long as earlier
     ones turned out, which early stopping may have ended. Where the loop reports seconds, the improvement counts per
     expected second.
+
+    Phases: where later epochs of a training are seen to be far dearer than its first ones, one of the most promising
+    configurations is trained to the end after every ten new ones: the short trainings cost next to nothing, and tell
+    nothing of what only the dear epochs depend on.
 
     Lengths: new configurations get 1/16 of the longest training at first, and later 1/20 of all epochs spent so far:
     short trainings tell good from bad regions, but not the good configurations from the best. Observations much
@@ -201,6 +206,13 @@ class FreezeThawOracle(BaseOracle):
         if favourite.stage is Stage.PAUSED and not trying and self._can_finish(favourite, own, expensive):
             why = self._why("finishing", favourite.codes, model, view)
             return self._continue(favourite, self._longest, why)
+        if phases and not trying and self._began_since_finishing() >= _BETWEEN:
+            candidates = [c for c in own if c.stage is Stage.PAUSED]
+            if candidates:
+                mean, deviation = model.predict(Points.full_length(view.features(candidates)))
+                chosen = candidates[int(log_improvement(mean, _WIDER * deviation, observed).argmax())]
+                why = self._why("finishing one of the most promising", chosen.codes, model, view)
+                return self._continue(chosen, self._longest, why)
         if not trying and self._probe_is_due(known, own):
             candidates = inconspicuous(own[:INITIAL_POINTS], self._first)
             if candidates:
@@ -352,6 +364,16 @@ class FreezeThawOracle(BaseOracle):
             return False
         unfavoured = [c for c in known if finished(c, self._longest) and not self._was_favourite(c)]
         return len(unfavoured) <= count
+
+    def _began_since_finishing(self) -> int:
+        """Configurations that were begun since one was last trained to the end."""
+        count = 0
+        for trial in reversed(list(self.trials.values())):
+            values = trial.hyperparameters.values
+            if values["tuner/initial_epoch"] and values["tuner/epochs"] == self._longest:
+                break
+            count += not values["tuner/initial_epoch"]
+        return count
 
     def _was_favourite(self, curve: Curve) -> bool:
         if curve.stage is Stage.KNOWN or curve.trial_id in self._probes:

@@ -11,6 +11,7 @@ from search.phases.timeplan import NOTHING_DONE, UNKNOWN_PACE, Done, FinalPlan, 
 from search.record import environment
 from search.record.configuration import Configuration
 from spaces import Dataset, SearchSpec
+from spaces.families import family_of
 
 # Export and report can do with less than they would like; training cannot do without any time.
 _MOST_KEPT = 0.5
@@ -35,7 +36,7 @@ class Horizon:
         self.budget = budget
         self.slots = self.threads = 1
         self._spec = spec
-        self._validation_rows = len(data.validation)
+        self._train_rows, self._validation_rows = len(data.train), len(data.validation)
         self._test_rows = 0 if data.test is None else len(data.test)
         # How long it took to get here tells how fast the machine is today.
         self._slowness = slowness = timeplan.slowness(budget.spent, budget.worked)
@@ -57,7 +58,8 @@ class Horizon:
     def measure(self, ranked: Sequence[Configuration], pace: Pace) -> None:
         """Keeps as much time for evaluation, export and report as is now known to be needed."""
         measured = [*ranked[:1], *(c for c in ranked if c.baseline)]
-        evaluation = timeplan.evaluation_seconds(measured, self._validation_rows, self._test_rows)
+        rows = (self._validation_rows, self._test_rows, self._train_rows)
+        evaluation = timeplan.evaluation_seconds(measured, *rows)
         crowded = timeplan.crowded(environment.others(self.slots * self.threads), environment.cores())
         slowness = max(self._slowness, crowded, pace.factor)
         files = timeplan.seconds_after(self.budget.total, slowness)
@@ -77,7 +79,10 @@ class Horizon:
             return None
         self.measure(ranked, pace)
         usable = max(0.0, (self.budget.total or 0.0) - self.budget.reserve - self._begun)
-        kept = timeplan.kept_for_final(self.full(ranked), ranked, self.slots, usable, pace=pace, done=done)
+        prepares = family_of(self._spec.model).two_phases
+        kept = timeplan.kept_for_final(
+            self.full(ranked), ranked, self.slots, usable, pace=pace, done=done, prepares=prepares
+        )
         end = self.budget.training_end
         return None if end is None else end.earlier(kept)
 

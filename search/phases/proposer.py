@@ -118,11 +118,15 @@ class Proposer:
             refused: What `ask` gave last.
             error: What is wrong with it.
         """
-        self._ids.discard(refused.trial_id)
-        bookkeeping.drop(self._oracle, self._slot, self._ids)
+        self.withdraw(refused.trial_id)
         return self._at_random(
             self._fault("asked for a trial that can be trained", error, "a random configuration takes its place")
         )
+
+    def withdraw(self, trial_id: str) -> None:
+        """Takes back the trial that `ask` gave last: it is not begun."""
+        self._ids.discard(trial_id)
+        bookkeeping.drop(self._oracle, self._slot, self._ids)
 
     def _asked(self) -> Proposal | Idle | Exhausted:
         trial = self._oracle.create_trial(self._slot)

@@ -51,6 +51,7 @@ class Searching:
         """Configurations with a score, best first: as many of the best as can be of use, and in their places the
         baselines and those that were trained again or keep checkpoints."""
         again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
+        self._standing.learn(again)
         return self._standing.ranked(most_needed(self._spec), (trial.configuration for trial in again))
 
     @property

@@ -179,6 +179,10 @@ class SearchSource(Source):
         if trial is None:
             self.ended = "exhausted"
             return None
+        if self._left() <= self._preparing(trial):
+            self._proposer.withdraw(trial.id)
+            self.ended = "deadline"
+            return None
         self._gain.estimate(slots)
         self._searched += 1
         return self._begun(trial)
@@ -313,6 +317,11 @@ class SearchSource(Source):
     def _learn_length(self, trial: Trial, outcome: Outcome | None) -> None:
         if outcome is not None and outcome.epochs and trial.epochs_from == 0:
             self._first_epochs.append(outcome.build_seconds + outcome.epochs[0].seconds)
+
+    def _preparing(self, trial: Trial) -> float:
+        """Seconds before a continued training has an epoch, where it goes on with another phase; 0 elsewhere."""
+        price = self.standing.price(trial.settings) if trial.parent is not None else None
+        return 0.0 if price is None or trial.epochs_to <= price.frozen else price.once
 
     def _first_epoch(self) -> float:
         """Time until a new configuration has an epoch, as the slowest of the last ones; 0 while nothing is known.

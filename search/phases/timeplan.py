@@ -15,8 +15,9 @@ from spaces import Settings
 
 # A training that has ended early ends earlier or later from another seed.
 _OTHER_SEED = 1.25
-# Before anything is measured, so much of the whole budget is kept for what comes after the search.
-_UNMEASURED_SHARE = 0.35
+# Before anything is measured, so much of the whole budget is kept for what comes after the search; less where the
+# first training prepares all others, which have no model without it.
+_UNMEASURED_SHARE, _UNPREPARED_SHARE = 0.35, 0.1
 # The search's last trials end a little late; without this the full plan would then always be too long by a second.
 _HANDOVER = 1.05
 # However long retraining would take, the search itself gets at least this share of the time for both.
@@ -24,6 +25,8 @@ _SEARCH_SHARE = 0.5
 
 # A final training over less of its length than this gives a worse model than a checkpoint of the search.
 _LEAST_ANNEALED = 1 / 3
+# The same of the epochs that train the backbone too.
+_LEAST_TUNED = 1 / 2
 
 # What export, its verification in a fresh process and the report take on an idle machine.
 _SECONDS_AFTER = 15.0
@@ -79,7 +82,7 @@ def pace(trials: Sequence[Trial], searched: Mapping[str, Configuration]) -> Pace
             continue
         count = len(trial.outcome.epochs)
         now += sum(epoch.seconds for epoch in trial.outcome.epochs)
-        then += count * epoch_seconds(before)
+        then += sum(epoch_seconds(before, epoch.number) for epoch in trial.outcome.epochs)
         epochs += count
     if not (now > 0 and then > 0):
         return UNKNOWN_PACE
@@ -184,27 +187,60 @@ def doubt(left: float, wanted: float, slowness: float) -> str | None:
     return None
 
 
-def evaluation_seconds(measured: Sequence[Configuration], validation_rows: int, test_rows: int) -> float:
+def evaluation_seconds(
+    measured: Sequence[Configuration], validation_rows: int, test_rows: int, train_rows: int = 0
+) -> float:
     """Expected time to measure models on the test part.
 
     Args:
         measured: The configurations of these models.
         validation_rows: Rows that an epoch was validated on.
         test_rows: Rows of the test part.
+        train_rows: Rows that an epoch trained on.
     """
     if not test_rows or not validation_rows:
         return 0.0
     expected = 0.0
     for configuration in measured:
-        if configuration.epochs:
+        price = configuration.price
+        if price is not None:
+            # An epoch was validated on what the network had made of the rows already.
+            passed = price.features * test_rows / (train_rows + validation_rows)
+            expected += max(_EVALUATION_BUILD, price.build) + _EVALUATION_PASSES * passed
+        elif configuration.epochs:
             passes = [max(0.0, epoch.seconds - epoch.train_seconds) for epoch in configuration.epochs]
             expected += _EVALUATION_BUILD + _EVALUATION_PASSES * sum(passes) / len(passes) * test_rows / validation_rows
     return expected
 
 
-def epoch_seconds(configuration: Configuration) -> float:
-    """Mean time of an epoch; the configuration has at least one."""
-    return sum(epoch.seconds for epoch in configuration.epochs) / len(configuration.epochs)
+def epoch_seconds(configuration: Configuration, number: int = 1) -> float:
+    """Expected time of an epoch; the configuration has at least one.
+
+    Args:
+        configuration: Its mean counts, or that of a phase where it has two.
+        number: Which epoch, counted from 1.
+    """
+    price = configuration.price
+    of_phase = [
+        e for e in configuration.epochs if price is None or (e.number > price.frozen) == (number > price.frozen)
+    ]
+    if of_phase or price is None:
+        return sum(epoch.seconds for epoch in of_phase) / len(of_phase)
+    return price.epoch
+
+
+def epochs_seconds(configuration: Configuration, count: int) -> float:
+    """Expected time of the first epochs; the configuration has at least one.
+
+    Args:
+        configuration: See `epoch_seconds`.
+        count: So many.
+    """
+    price = configuration.price
+    if price is None or count <= price.frozen:
+        return count * epoch_seconds(configuration)
+    later = price.once + (count - price.frozen) * epoch_seconds(configuration, count)
+    return price.frozen * epoch_seconds(configuration) + later
 
 
 def training_seconds(configuration: Configuration, epochs: int | None = None) -> float:
@@ -216,36 +252,43 @@ def training_seconds(configuration: Configuration, epochs: int | None = None) ->
     """
     if not configuration.epochs:
         return 0.0
-    return first_epoch_seconds(configuration) + ((_likely_epochs(configuration) if epochs is None else epochs) - 1) * (
-        epoch_seconds(configuration)
-    )
+    count = _likely_epochs(configuration) if epochs is None else epochs
+    return build_seconds(configuration) + epochs_seconds(configuration, count)
 
 
-def annealed_epochs(configuration: Configuration, seconds: float | None, pace: Pace) -> int | None:
+def annealed_epochs(
+    configuration: Configuration, seconds: float | None, pace: Pace, length: int | None = None
+) -> int | None:
     """Epochs of a final training whose rate goes to its end: all of them, or as many as there is time for.
 
     Args:
         configuration: It has at least one finished epoch.
         seconds: Time that is left; None: no limit.
         pace: How the machine trains now.
+        length: Epochs that are all of them; None: those of its settings.
 
     Returns:
-        The number; None if it would be less than a third of the configuration's own length.
+        The number; None if it would be less than a third of its length, or half of what comes after frozen epochs.
     """
-    length = Settings.from_json(configuration.settings).training.epochs
+    whole = Settings.from_json(configuration.settings).training.epochs if length is None else length
     if seconds is None or not configuration.epochs:
-        return length
-    rest = seconds / pace.training - first_epoch_seconds(configuration)
-    fitting = min(length, 1 + math.floor(rest / max(epoch_seconds(configuration), 1e-9)))
-    return fitting if fitting >= math.ceil(_LEAST_ANNEALED * length) else None
+        return whole
+    frozen = 0 if configuration.price is None else configuration.price.frozen
+    share, least = (_LEAST_TUNED, frozen) if 0 < frozen < whole else (_LEAST_ANNEALED, 0)
+    least += math.ceil(share * (whole - least))
+    fitting = (n for n in range(whole, least - 1, -1) if pace.training * training_seconds(configuration, n) <= seconds)
+    return next(fitting, None)
+
+
+def build_seconds(configuration: Configuration) -> float:
+    """Time to build a model of a configuration, as the slowest of its trials took."""
+    outcomes = [trial.outcome for trial in configuration.trials if trial.outcome is not None]
+    return max((outcome.build_seconds for outcome in outcomes), default=0.0)
 
 
 def first_epoch_seconds(configuration: Configuration) -> float:
     """Expected time until a configuration that begins from scratch has its first epoch; 0 if nothing is known."""
-    if not configuration.epochs:
-        return 0.0
-    outcomes = [trial.outcome for trial in configuration.trials if trial.outcome is not None]
-    return max(outcome.build_seconds for outcome in outcomes) + epoch_seconds(configuration)
+    return build_seconds(configuration) + epoch_seconds(configuration) if configuration.epochs else 0.0
 
 
 def _likely_epochs(configuration: Configuration) -> int:
@@ -332,6 +375,7 @@ def kept_for_final(
     *,
     pace: Pace = UNKNOWN_PACE,
     done: Done = NOTHING_DONE,
+    prepares: bool = False,
 ) -> float:
     """Seconds before the end of all training at which the search has to be over.
 
@@ -342,14 +386,20 @@ def kept_for_final(
         usable: Time for search and retraining together.
         pace: How the machine trains now.
         done: What of retraining is done: a search that goes on after it leaves time for one newcomer at least.
+        prepares: Whether the first training prepares all others.
     """
     if not ranked:
-        return usable * _UNMEASURED_SHARE
+        return usable * (_UNPREPARED_SHARE if prepares else _UNMEASURED_SHARE)
     needed = final_seconds(full, ranked, slots, pace=pace, done=done)
     if done.seeds:
         needed = max(needed, newcomer_seconds(full, ranked, slots, pace) + winner_seconds(full, ranked, pace))
         return _HANDOVER * needed
-    return min(_HANDOVER * needed, usable * (1 - _SEARCH_SHARE))
+    most = usable * (1 - _SEARCH_SHARE)
+    if _HANDOVER * needed > most and any(c.price is not None for c in full.retrained(ranked)):
+        # Its dear epochs are better spent in the search, whose checkpoints are models too, than on part of a plan.
+        plan = choose(full, ranked, slots, most / _HANDOVER, pace=pace, done=done)
+        needed = final_seconds(plan, ranked, slots, pace=pace, done=done)
+    return min(_HANDOVER * needed, most)
 
 
 def newcomer_seconds(full: FinalPlan, ranked: Sequence[Configuration], slots: int, pace: Pace) -> float:

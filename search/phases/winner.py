@@ -126,10 +126,11 @@ class FinalModels:
             epochs = (wanted or own.epochs) if whatever or left is None or expected <= left else None
         else:
             # The best epoch of the search is no length to train for: what counts is that the rate goes to its end.
-            expected = pace.factor * timeplan.training_seconds(configuration, own.epochs)
-            epochs = timeplan.annealed_epochs(configuration, None if whatever else left, pace)
-            if epochs is not None and epochs < own.epochs:
-                self.warn(f"time is short: the final training has {epochs} epochs instead of {own.epochs}")
+            length = self._tried_length(configuration, own.epochs)
+            expected = pace.factor * timeplan.training_seconds(configuration, length)
+            epochs = timeplan.annealed_epochs(configuration, None if whatever else left, pace, length)
+            if epochs is not None and epochs < length:
+                self.warn(f"time is short: the final training has {epochs} epochs instead of {length}")
         if epochs is None:
             self._observer.message(
                 "warning",
@@ -137,6 +138,16 @@ class FinalModels:
                 "are left",
             )
         return epochs
+
+    def _tried_length(self, configuration: Configuration, length: int) -> int:
+        """Epochs of a whole training: only the frozen ones where nobody has seen what fine-tuning makes of it."""
+        frozen = length if configuration.price is None else configuration.price.frozen
+        fresh = (t for t in self._store.trials(TrialKind.CANDIDATE) if t.configuration == configuration.id)
+        seen = [*configuration.epochs, *(epoch for t in fresh if t.outcome for epoch in t.outcome.epochs)]
+        if frozen >= length or any(epoch.number > frozen for epoch in seen):
+            return length
+        self.warn(f"{configuration.name}: was never fine-tuned, so its final training ends with the frozen epochs")
+        return frozen
 
     def _winners(self, configuration: Configuration) -> list[Trial]:
         return [t for t in self._store.trials(TrialKind.WINNER) if t.configuration == configuration.id]

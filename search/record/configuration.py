@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search.record.prices import Price
 from search.record.trial import Checkpoint, Epoch, Failure, Scalar, Stop, Trial, TrialKind, TrialState
 
 
@@ -33,6 +34,7 @@ class Configuration:
         stopped: What ended its last trial.
         failure: Why it failed, or None.
         best: Checkpoint of its best epoch, if it is kept.
+        price: What a training of it with two phases takes, learned from it and others; None where there is one phase.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Configuration:
     stopped: Stop | None
     failure: Failure | None
     best: Checkpoint | None
+    price: Price | None = None
 
 
 def configurations(trials: Iterable[Trial]) -> list[Configuration]:

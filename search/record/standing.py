@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from search.record.configuration import Configuration, configurations, rank_key, ranked
+from search.record.prices import Price, Prices
 from search.record.trial import Trial, TrialKind, TrialState, checkpoints
 from spaces import SearchSpec
 
@@ -56,6 +58,7 @@ class Standing:
         self._baselines: list[str] = []
         self._folded: dict[str, Configuration] = {}
         self._open: dict[str, Trial] = {}
+        self._prices = Prices()
 
     def __contains__(self, configuration: str) -> bool:
         return configuration in self._known
@@ -70,6 +73,7 @@ class Standing:
         known = self._known.setdefault(trial.configuration, _Known(len(self._known)))
         if trial.id not in known.trials:
             known.trials.append(trial.id)
+        self._prices.take(trial)
         if trial.state is TrialState.RUNNING or checkpoints(trial.outcome):
             self._open[trial.id] = trial
         else:
@@ -77,6 +81,15 @@ class Standing:
         group = [trial if one == trial.id else self.trial(one) for one in known.trials]
         found = configurations(one for one in group if one is not None)
         self._move(trial.configuration, known, found[0] if found else None)
+
+    def learn(self, trials: Iterable[Trial]) -> None:
+        """Takes note of what trainings took that are none of the search."""
+        for trial in trials:
+            self._prices.take(trial)
+
+    def price(self, settings: Mapping[str, Any]) -> Price | None:
+        """What a training of a configuration with two phases takes, see `Configuration.price`."""
+        return self._prices.of(settings)
 
     def best(self, most: int) -> list[Configuration]:
         """The best configurations that have a score, best first.
@@ -139,4 +152,6 @@ class Standing:
         if name not in self._folded:
             trials = [self.trial(trial_id) for trial_id in self._known[name].trials]
             (self._folded[name],) = configurations(trial for trial in trials if trial is not None)
-        return self._folded[name]
+        found = self._folded[name]
+        price = self.price(found.settings)
+        return found if price is None else replace(found, price=price)

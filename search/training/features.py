@@ -28,6 +28,7 @@ from search.training.feature_files import MOST_BYTES
 from spaces import DataInfo, Settings
 from spaces.backbones import loading
 from spaces.backbones.cutting import Cut, best_cut
+from spaces.families.augmentation import changes
 from spaces.families.pretrained import POOLING, PRETRAINED
 from spaces.families.pretrained_parts import backbone_parts, image_size
 from spaces.layers.layers import preprocessing_layers
@@ -152,12 +153,6 @@ class Features:
             # Copied on writing, which nobody does: TensorFlow takes over only memory that may be written to.
             self._mapped[place] = np.load(place, mmap_mode="c", allow_pickle=False)
         return self._mapped[place]
-
-
-def changes(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The random changes of the training images that a configuration asks for; empty where there are none."""
-    asked = {name: value for name, value in model.items() if name.startswith("augmentation_")}
-    return {name: v for name, v in asked.items() if v not in (0, "none") and name != "augmentation_copies"}
 
 
 def tuned_at(settings: Settings, backbone: keras.Model, rows: int) -> Cut | None:

@@ -13,11 +13,12 @@ import keras
 import numpy as np
 
 from search.training.engine import Engine, Rows
-from search.training.features import Check, Features, changes, tuned_at
+from search.training.features import Check, Features, tuned_at
 from search.training.reuse import graphs
 from search.training.reuse.network import Network
 from spaces import DataInfo, Settings
 from spaces.backbones import cutting, loading
+from spaces.families.augmentation import changes
 from spaces.families.pretrained import PRETRAINED
 from spaces.families.pretrained_parts import backbone_parts, image_size, own_backbone
 

@@ -90,6 +90,11 @@ def without_augmentation(model: Mapping[str, Any]) -> dict[str, Any]:
     return {name: OFF.get(name, value) for name, value in model.items()}
 
 
+def changes(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The random changes of the training images that a configuration asks for; empty where there are none."""
+    return {name: value for name, value in model.items() if name in OFF and value != OFF[name]}
+
+
 def augmentation_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
     """Layers that change training images at random: first where pixels are, then their values, then mixing.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from spaces.basics.section import Section
@@ -28,6 +29,24 @@ class ModelSection(Section):
         """The name of the family, whose key is the only one where `family` is a mapping."""
         written: Any = getattr(self, "family", None)
         return written if isinstance(written, str) else next(iter(type(written).model_fields))
+
+
+@dataclass(frozen=True)
+class Phases:
+    """How a training that begins with a frozen backbone goes on.
+
+    Attributes:
+        backbone: The backbone's name: with the same one, a row takes as long.
+        frozen: Epochs of the first phase.
+        copies: So often the training rows pass the backbone for them. More than once: they change at random, and in
+            the second phase they pass it in every epoch.
+        tuned: Share of the backbone that trains in the second phase; 0: there is none.
+    """
+
+    backbone: str
+    frozen: int
+    copies: int
+    tuned: float
 
 
 class Family:
@@ -94,6 +113,10 @@ class Family:
     def begins_frozen(self, model: Mapping[str, Any]) -> bool:
         """Whether a training begins with a frozen backbone; `model` is `Settings.model`."""
         return False
+
+    def phases(self, settings: Settings) -> Phases | None:
+        """How a training of two phases goes on; None where all its epochs take the same time."""
+        return None
 
     def becomes_dearer(self, section: Any) -> bool:
         """Whether later epochs of a training are far dearer than its first, and these come by the hundred."""

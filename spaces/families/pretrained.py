@@ -15,9 +15,9 @@ from pydantic import Field, model_validator
 
 from spaces.backbones.names import FILE, FILES, NAMES
 from spaces.basics.section import refuse
-from spaces.families.augmentation import OFF, Augmentation, augmentation_settings
+from spaces.families.augmentation import OFF, Augmentation, augmentation_settings, changes
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
-from spaces.families.family import ModelSection
+from spaces.families.family import ModelSection, Phases
 from spaces.families.layered import Layered
 from spaces.values.dimensions import Dimension, PerLayer, Value
 from spaces.values.kinds import Kind
@@ -137,6 +137,15 @@ class _Pretrained(Layered):
 
     def begins_frozen(self, model: Mapping[str, Any]) -> bool:
         return bool(model["weights"] != "none")
+
+    def phases(self, settings: Settings) -> Phases | None:
+        model, training = settings.model, settings.training
+        if not self.begins_frozen(model):
+            return None
+        tuned = float(model["fine_tune"])
+        frozen = min(training.frozen_epochs, training.epochs) if tuned else training.epochs
+        copies = int(model["augmentation_copies"]) if changes(model) else 1
+        return Phases(str(model["backbone"]), frozen, copies, tuned)
 
     def becomes_dearer(self, section: PretrainedModel) -> bool:
         return section.fine_tune is not None and section.fine_tune.values != (0.0,)

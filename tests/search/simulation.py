@@ -134,6 +134,7 @@ class _Running:
     curve: list[Epoch]
     began: float
     cut: bool = False
+    besides: float = 0.0
 
 
 class SimulatedExecutor:
@@ -169,7 +170,7 @@ class SimulatedExecutor:
     def submit(self, job: TrialJob, on_epoch: Callable[[str, Epoch], None]) -> Future[Outcome]:
         future: Future[Outcome] = Future()
         running = _Running(job, on_epoch, future, list(job.history), self._clock.now())
-        self._push(running, self._seconds(job))
+        self._push(running)
         self.most_at_once = max(self.most_at_once, len(self._queue))
         assert len(self._queue) <= self.slots, "more jobs than slots"
         return future
@@ -190,12 +191,20 @@ class SimulatedExecutor:
     def shutdown(self) -> None:
         self._queue.clear()
 
-    def _seconds(self, job: TrialJob) -> float:
+    def _seconds(self, job: TrialJob, number: int) -> float:
         """Length of an epoch of the job."""
         return self._world.epoch_seconds(job.settings["values"])
 
-    def _push(self, running: _Running, seconds: float) -> None:
+    def _besides(self, job: TrialJob, number: int) -> float:
+        """What has to be done before an epoch and belongs to no epoch."""
+        return 0.0
+
+    def _push(self, running: _Running) -> None:
         self._count += 1
+        number = len(running.curve) + 1
+        besides = self._besides(running.job, number)
+        running.besides += besides
+        seconds = besides + self._seconds(running.job, number)
         deadline = running.job.deadline
         if deadline is not None and deadline.left(self._clock) < seconds:
             # It will be cut off in the middle of the epoch, which is dropped.
@@ -221,14 +230,14 @@ class SimulatedExecutor:
         number = len(running.curve) + 1
         accuracy = self._world.accuracy(values, number)
         metrics = {"loss": 1 - accuracy, "val_loss": 1 - accuracy, "accuracy": accuracy, "val_accuracy": accuracy}
-        seconds = self._seconds(job)
+        seconds = self._seconds(job, number)
         epoch = Epoch(number, metrics, seconds, 0.8 * seconds)
         running.curve.append(epoch)
         self.epochs_trained += 1
         running.on_epoch(job.trial_id, epoch)
         stopped = self._ended(job, number, seconds)
         if stopped is None:
-            self._push(running, seconds)
+            self._push(running)
             return
         self._hook("end")
         running.future.set_result(self._outcome(running, stopped))
@@ -256,7 +265,7 @@ class SimulatedExecutor:
             best_epoch=best.number if scored else len(curve),
             stopped=stopped,
             parameters=100 * job.settings["values"].get("layers", 0) + 10,
-            seconds=sum(epoch.seconds for epoch in curve[len(job.history) :]),
+            seconds=running.besides + sum(epoch.seconds for epoch in curve[len(job.history) :]),
             state=self._disk.write(f"{folder}/state.npz", len(curve)) if keeps_state else None,
             best=self._disk.write(f"{folder}/best.npz", best.number) if scored else None,
             last=self._disk.write(f"{folder}/last.npz", len(curve)) if "last" in job.keep else None,

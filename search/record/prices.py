@@ -1,0 +1,96 @@
+"""What trainings that begin with a frozen backbone take: their later epochs are far dearer than the first ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from search.record.trial import Trial
+from spaces import Settings
+from spaces.families import family_of_settings
+from spaces.families.family import Phases
+
+# A step that trains a layer takes about as long as three that only use it.
+_STEP = 3.0
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a training with two phases takes, in seconds.
+
+    Attributes:
+        frozen: Epochs of the first phase.
+        epoch: An epoch of the second phase.
+        once: What its first epoch takes besides, as far as no other training has done that.
+        features: What all rows that train and validate take to pass the whole network.
+        build: What it takes to build the whole network.
+    """
+
+    frozen: int
+    epoch: float
+    once: float
+    features: float
+    build: float
+
+
+class Prices:
+    """Learns them from the trainings of a run, by what the family says that they depend on."""
+
+    def __init__(self) -> None:
+        self._features: dict[str, float] = {}
+        self._build: dict[str, float] = {}
+        self._tuned: dict[tuple[str, float, int], dict[str, float]] = {}
+
+    def take(self, trial: Trial) -> None:
+        """Learns from a training; from a later state of one that is known, only what is new in it."""
+        phases = _phases_of(trial.settings)
+        if phases is None or trial.outcome is None or trial.outcome.failure is not None:
+            return
+        outcome, name = trial.outcome, phases.backbone
+        later = [epoch.seconds for epoch in outcome.epochs if epoch.number > phases.frozen]
+        # What was done beside building and training were the features; those of the second phase pass it once more.
+        passed = outcome.seconds - outcome.build_seconds - sum(epoch.seconds for epoch in outcome.epochs)
+        times = (phases.copies if trial.epochs_from < phases.frozen else 0) + bool(later and phases.copies == 1)
+        self._features[name] = max(self._features.get(name, 0.0), passed / max(1, times))
+        self._build[name] = max(self._build.get(name, 0.0), outcome.build_seconds)
+        if later:
+            self._tuned.setdefault(_kind(phases), {})[trial.id] = fmean(later)
+
+    def of(self, settings: Mapping[str, Any]) -> Price | None:
+        """The price of a configuration, see `Configuration.settings`; None where all its epochs take the same time, or
+        nothing is known yet."""
+        phases = _phases_of(settings) if self._features else None
+        if phases is None or phases.backbone not in self._features:
+            return None
+        features, seen = self._features[phases.backbone], self._tuned.get(_kind(phases))
+        return Price(
+            phases.frozen,
+            fmean(seen.values()) if seen else self._expected(phases, features),
+            0.0 if seen or phases.copies > 1 else features,
+            features,
+            self._build[phases.backbone],
+        )
+
+    def _expected(self, phases: Phases, features: float) -> float:
+        """An epoch of a second phase that nothing was trained in: as of those that are most alike, or by arithmetic."""
+        alike = [
+            (share, fmean(seconds.values()))
+            for (backbone, share, copies), seconds in self._tuned.items()
+            if backbone == phases.backbone and copies == phases.copies
+        ]
+        if alike:
+            share, seconds = min(alike, key=lambda one: abs(one[0] - phases.tuned))
+            return seconds * max(1.0, phases.tuned / share)
+        untrained = 1 - phases.tuned if phases.copies > 1 else 0.0
+        return features * (_STEP * phases.tuned + untrained)
+
+
+def _phases_of(settings: Mapping[str, Any]) -> Phases | None:
+    family = family_of_settings(settings["family"])
+    return family.phases(Settings.from_json(settings)) if family.two_phases else None
+
+
+def _kind(phases: Phases) -> tuple[str, float, int]:
+    return phases.backbone, phases.tuned, phases.copies

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import spaces
+from search.phases import timeplan
+from search.phases.timeplan import Pace
+from search.record.prices import Prices
+from search.record.standing import Standing
+from search.record.trial import Epoch
+from tests.search.records import completed
+
+SPEC = spaces.load("photos-pretrained")
+VALUES = {"dense_layers": 0, "dropout": 0.2, "learning_rate": 0.003, "label_smoothing": 0.0, "fine_tune_rate": 0.1}
+
+
+def trial(name, frozen=3, tuned=0, begin=0, besides=0.0, fine_tune=0.25, **changes):
+    """A training with epochs of 0.1 s while frozen and of 10 s after that, built in 2 s."""
+    settings = spaces.configure(SPEC, {**VALUES, "fine_tune": fine_tune}).to_json()
+    settings["model"].update(changes)
+    made = completed(name, [0.5] * (frozen + tuned), settings=settings)
+    seconds = [0.1] * frozen + [10.0] * tuned
+    epochs = tuple(
+        Epoch(begin + number, epoch.metrics, s, 0.8 * s)
+        for number, (epoch, s) in enumerate(zip(made.outcome.epochs, seconds, strict=True), 1)
+    )
+    took = 2.0 + besides + sum(seconds)
+    outcome = replace(made.outcome, epochs=epochs, build_seconds=2.0, seconds=took)
+    return replace(made, epochs_from=begin, outcome=outcome)
+
+
+def price(of, *trials):
+    prices = Prices()
+    for one in trials:
+        prices.take(one)
+    return prices.of(of.settings)
+
+
+def test_the_rows_pass_the_network_once_for_the_first_head():
+    first = trial("a", besides=60.0)
+    found = price(first, first, trial("b"))
+    assert (found.frozen, found.features, found.build) == (3, pytest.approx(60.0), 2.0)
+    assert found.once == found.features
+
+
+def test_the_dear_epochs_of_one_are_those_of_all_that_train_as_much():
+    first = trial("a", besides=60.0)
+    tuned = trial("a2", frozen=0, tuned=6, begin=3, besides=50.0)
+    found = price(first, first, tuned)
+    assert (found.epoch, found.once, found.features) == (10.0, 0.0, pytest.approx(60.0))
+    assert price(trial("c", fine_tune=0.0), first, tuned).frozen == 9
+
+
+def test_both_phases_in_one_training_pass_the_rows_twice():
+    whole = trial("a", tuned=6, besides=120.0)
+    assert price(whole, whole).features == pytest.approx(60.0)
+
+
+def test_copies_that_change_at_random_pass_it_as_often():
+    changed = trial("a", besides=240.0, augmentation_flip="horizontal", augmentation_copies=4)
+    found = price(changed, changed)
+    assert (found.features, found.once) == (pytest.approx(60.0), 0.0)
+    # Every epoch of the second phase computes the whole network, and trains a quarter of it.
+    assert found.epoch == pytest.approx(60.0 * (0.75 + 3 * 0.25))
+
+
+def test_what_trains_alike_from_the_first_epoch_on_has_no_price():
+    scratch = trial("a", weights="none")
+    assert price(scratch, scratch) is None
+    assert price(trial("b")) is None
+
+
+def standing(*trials):
+    found = Standing("max", 3, {one.id: one for one in trials}.get)
+    for one in trials:
+        found.take(one)
+    return found
+
+
+def test_a_training_to_the_end_costs_what_fine_tuning_costs_also_of_one_that_saw_none():
+    (one,) = standing(trial("a", besides=60.0)).best(3)
+    assert timeplan.training_seconds(one, 3) == pytest.approx(2.0 + 0.3)
+    assert timeplan.training_seconds(one) == pytest.approx(2.0 + 0.3 + 60.0 + 6 * 0.75 * 60.0)
+    known = standing(trial("a", besides=60.0), replace(trial("b", tuned=6), id="b", configuration="b"))
+    for configuration in known.best(3):
+        assert timeplan.training_seconds(configuration) == pytest.approx(2.0 + 0.3 + 60.0)
+
+
+def test_the_test_part_passes_the_whole_network():
+    (one,) = standing(trial("a", besides=60.0)).best(3)
+    assert timeplan.evaluation_seconds([one], 100, 200, 900) == pytest.approx(2.0 + 2 * 60.0 * 200 / 1000)
+
+
+def test_a_final_training_has_at_least_half_of_its_fine_tuning():
+    (one,) = standing(trial("a", tuned=6)).best(3)
+    pace = Pace(1.0, epochs=10)
+    assert timeplan.annealed_epochs(one, 1.1 * (2.3 + 60) + 0.01, pace) == 9
+    assert timeplan.annealed_epochs(one, 1.1 * (2.3 + 30) + 0.01, pace) == 6
+    assert timeplan.annealed_epochs(one, 1.1 * (2.3 + 30) - 0.01, pace) is None
+    # Without any, the frozen epochs are a training of their own.
+    assert timeplan.annealed_epochs(one, 5.0, pace, 3) == 3
