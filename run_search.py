@@ -105,7 +105,7 @@ def run(
         overrides = [*(set_ or [])]
         overrides += [f"search.max_trials={max_trials}"] if max_trials is not None else []
         overrides += [f"search.seed={seed}"] if seed is not None else []
-        spec = spaces.load(space, overrides)
+        spec = spaces.load(space, overrides, lambda text: _say(text, quiet))
         _announce(spec)
         allowed = _budget(budget, until)
         if dry_run:
@@ -193,7 +193,7 @@ def check(
         _one_of(format, "rich", "json")
         import spaces
 
-        spec = spaces.load(space, set_ or [])
+        spec = spaces.load(space, set_ or [], lambda text: _say(text, quiet))
         _announce(spec)
         allowed = _budget(budget, until)
         from results.ranked.formats import plain_json

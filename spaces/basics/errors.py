@@ -38,6 +38,11 @@ class Problem:
         object.__setattr__(self, "key", _short(self.key, _LONGEST_KEY))
         object.__setattr__(self, "message", _short(self.message, _LONGEST_MESSAGE))
 
+    @property
+    def idle(self) -> bool:
+        """Whether the key is legal, and only has no effect beside what else the space says."""
+        return self.message.startswith(("has no effect", "never holds"))
+
     def __str__(self) -> str:
         file = None if self.file is None else printable(self.file)
         place = [] if file is None else [file if self.line is None else f"{file}:{self.line}"]

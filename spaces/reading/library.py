@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from spaces.basics.errors import CodeError, Problem, SpaceError, problem
 from spaces.basics.section import shown, suggestion
 from spaces.families import family_of
 from spaces.outside import references
+from spaces.reading.idle import validated, without_idle
 from spaces.reading.overrides import apply_overrides
 from spaces.reading.yamlfile import Document, read_file
 from spaces.sections.data_section import PATH_SOURCES, Source
@@ -40,12 +41,18 @@ def library_file(name: str) -> Path:
     return _FOLDER / f"{name}.yaml"
 
 
-def load(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec, overrides: Sequence[str] = ()) -> SearchSpec:
+def load(
+    source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec,
+    overrides: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> SearchSpec:
     """Reads and validates a space.
 
     Args:
         source: name of a shipped space, path of a space file, a mapping with the same keys, or a spec.
-        overrides: `dotted.key=value` each, values in YAML 1.2; applied in order before validation.
+        overrides: `dotted.key=value` each, values in YAML 1.2; applied in order before validation. A key of the source
+            that has no effect any more beside them is passed over.
+        say: is told, a sentence each, which keys were passed over.
 
     Returns:
         The legal spec, paths in it absolute: those of a file are meant from its folder, or, if nothing is
@@ -63,18 +70,19 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec, overri
         message = f"found {found}; allowed: a mapping with name, data, model and training"
         found_problem = Problem(position.file, position.line, position.column, "", message)
         raise SpaceError([*document.problems, found_problem])
+    as_written = copy.deepcopy(document.data) if overrides else None
     apply_overrides(document, overrides)
     _pin_paths(document, folder)
     _pin_backbones(document, folder)
     _pin_runs(document, folder)
     problems = list(document.problems)
-    try:
-        spec = SearchSpec(**document.data)
-    except SpaceError as error:
-        # Where the reader refused a value, that something is missing is no further mistake.
-        refused = {one.path for one in problems}
-        problems += [_placed(one, document) for one in error.problems if not _within(one.path, refused)]
-    if problems:
+    spec, found = validated(document.data)
+    if as_written is not None and not problems and found:
+        spec, found = without_idle(document.data, found, as_written, overrides, say)
+    # Where the reader refused a value, that something is missing is no further mistake.
+    refused = {one.path for one in problems}
+    problems += [_placed(one, document) for one in found if not _within(one.path, refused)]
+    if problems or spec is None:
         raise SpaceError(sorted(problems, key=_order))
     return spec
 
