@@ -46,11 +46,18 @@ class TrainedModel:
         checkpoint: Its weights.
         role: What it is in the run: the winner, the best configuration of a search that has no winner yet,
             or a configuration, baseline or candidate that was asked for by its id.
+        others: Models that answer together with it.
     """
 
     trial: Trial
     checkpoint: Checkpoint
     role: Role
+    others: tuple[TrainedModel, ...] = ()
+
+    @property
+    def members(self) -> tuple[TrainedModel, ...]:
+        """All models that answer together; itself where it is alone."""
+        return (self, *self.others)
 
 
 def best_model(run: Run | str | Path) -> keras.Model:
@@ -131,9 +138,19 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel, both_ways: boo
             weights now (a `python` family whose function has changed).
         RunError: The space file of the run does not give the settings that were recorded.
     """
-    require_agreement(Run(directory), [model.trial])
+    require_agreement(Run(directory), [one.trial for one in model.members])
     _require_files(Run(directory))
     load_tensorflow()
+    built = [_rebuilt(directory, info, one, both_ways) for one in model.members]
+    if len(built) == 1:
+        return built[0]
+    from spaces.models.averaged import averaged
+
+    return averaged(built, Settings.from_json(model.trial.settings).trained(), info)
+
+
+def _rebuilt(directory: Path, info: DataInfo, model: TrainedModel, both_ways: bool) -> keras.Model:
+    """One model by itself."""
     from spaces.models.model import build_model, set_weights
 
     try:
@@ -186,7 +203,14 @@ def data_info(reader: RunReader) -> DataInfo:
 def _winner(reader: RunReader) -> TrainedModel | None:
     trial = reader.trial(reader.meta("winner") or "")
     found = None if trial is None else _of_trial(trial)
-    return None if found is None else replace(found, role="winner")
+    if found is None:
+        return None
+    first, *rest = (reader.meta("ensemble") or {}).get("trials") or [""]
+    trials = [reader.trial(name) for name in rest] if first == found.trial.id else []
+    others = [None if one is None else _of_trial(one) for one in trials]
+    if None in others:
+        raise ResultError(f"{reader.directory}: of the models that answer together as the winner one is not kept")
+    return replace(found, role="winner", others=tuple(one for one in others if one is not None))
 
 
 def _best_so_far(reader: RunReader) -> TrainedModel:

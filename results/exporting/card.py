@@ -89,10 +89,25 @@ def _architecture(described: Mapping[str, Any]) -> list[str]:
     ]
     if model["tta"] == "flip":
         lines += ["Every answer is the average of those to the image and to its mirror image.", ""]
+    if (together := model["ensemble"]) is not None:
+        lines += [*_together(together), ""]
     if model["hyperparameters"]:
+        if together is not None:
+            lines += [f"The hyperparameters of the first, {_text(together['members'][0]['configuration'])}:", ""]
         lines += ["| hyperparameter | value |", "|---|---|"]
         lines += [f"| {_text(name)} | {_text(value)} |" for name, value in model["hyperparameters"].items()]
     return lines
+
+
+def _together(together: Mapping[str, Any]) -> list[str]:
+    members = together["members"]
+    names = ", ".join(_text(member["configuration"]) for member in members)
+    reached = f"{_text(together['measure'])} {score(together['together'])} together"
+    return [
+        f"Every answer is the average of those of {len(members)} models, configurations {names}, which takes "
+        f"{together['times']:.1f} times as long as one. On the {together['rows']:,} validation rows they reach "
+        f"{reached}, the first alone {score(together['alone'])}.",
+    ]
 
 
 def _chosen(described: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from results.ranked.finalists import finalists
 from search.files.store import RunReader
 from search.record.configuration import configurations
 from search.record.marks import COUNTED
-from search.record.trial import Trial, TrialKind
+from search.record.trial import TrialKind
 from spaces import DataInfo, Settings
 from spaces.basics.files import unreadable
 from spaces.basics.section import shown
@@ -108,8 +108,9 @@ def describe(
     """
     trial, objective = chosen.trial, reader.meta("objective")
     data = reader.meta("data")
+    networks = [model.get_layer(f"member_{n}") for n, _ in enumerate(chosen.members)] if chosen.others else [model]
     # What mirrors images is nothing that was learnt.
-    mirror = int(model.get_layer("mirror").count_params()) if both_ways else 0
+    mirrors = [int(network.get_layer("mirror").count_params()) for network in networks] if both_ways else []
     family = family_of_settings(trial.settings["family"])
     described: dict[str, Any] = {
         "format_version": VERSION,
@@ -127,9 +128,10 @@ def describe(
         },
         "model": {
             "family": trial.settings["family"],
-            "parameters": int(model.count_params()) - mirror,
-            "frozen_parameters": family.frozen_parameters(
-                Settings.from_json(trial.settings), info, chosen.checkpoint.epoch
+            "parameters": int(model.count_params()) - sum(mirrors),
+            "frozen_parameters": sum(
+                family.frozen_parameters(Settings.from_json(one.trial.settings), info, one.checkpoint.epoch)
+                for one in chosen.members
             ),
             "hyperparameters": dict(trial.values),
             "settings": dict(trial.settings),
@@ -137,6 +139,7 @@ def describe(
             "epochs": chosen.checkpoint.epoch,
             "weights": chosen.checkpoint.digest,
             "tta": "flip" if both_ways else "none",
+            "ensemble": _ensemble(reader, chosen),
         },
         "input": info.to_json(),
         "output": {
@@ -146,7 +149,7 @@ def describe(
         },
         "preprocessing": _preprocessing(info, family),
         "data": {key: data.get(key) for key in ("name", "fingerprint", "rows", "understood")},
-        "metrics": _metrics(reader, chosen.trial, objective),
+        "metrics": _metrics(reader, chosen, objective),
         "versions": reader.meta("versions"),
     }
     plain: dict[str, Any] = finite(described)
@@ -188,13 +191,37 @@ def _preprocessing(info: DataInfo, family: Family) -> list[str]:
     return notes
 
 
-def _metrics(reader: RunReader, trial: Trial, objective: Mapping[str, str]) -> dict[str, Any]:
+def _ensemble(reader: RunReader, chosen: TrainedModel) -> dict[str, Any] | None:
+    """The models that answer together, and what that brought on the validation rows; None for one by itself."""
+    if not chosen.others:
+        return None
+    found = reader.meta("ensemble")
+    return {
+        "members": [
+            {
+                "trial": one.trial.id,
+                "configuration": one.trial.configuration,
+                "hyperparameters": dict(one.trial.values),
+                "epochs": one.checkpoint.epoch,
+                "weights": one.checkpoint.digest,
+            }
+            for one in chosen.members
+        ],
+        **{key: found[key] for key in ("measure", "together", "alone", "rows", "times")},
+    }
+
+
+def _metrics(reader: RunReader, chosen: TrainedModel, objective: Mapping[str, str]) -> dict[str, Any]:
+    trial = chosen.trial
     marks = reader.marks()
     again = {one.configuration for one in marks if one.kind not in COUNTED}
     trials = reader.some(one.id for one in marks if one.configuration in {*again, trial.configuration})
     searched = next((c for c in configurations(trials) if c.id == trial.configuration), None)
     fresh = next((f for f in finalists(trials, objective["direction"]) if f.configuration == trial.configuration), None)
     evaluation = next((e for e in reader.evaluations() if e.trial == trial.id), None)
+    if not chosen.others and (reader.meta("ensemble") or {}).get("trials", [])[:1] == [trial.id]:
+        # What was measured is the model that it is a part of.
+        evaluation = None
     return {
         "objective": dict(objective),
         "search": None if searched is None or searched.score is None else {"score": searched.score},

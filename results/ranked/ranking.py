@@ -24,7 +24,10 @@ Source = Run | str | Path
 
 __all__ = ["Row", "Source", "Table", "Value", "ranking", "rows"]
 
-RECORDED = ("rank", "name", "score", "best_epoch", "epochs", "parameters", "seconds", "status", "kind", "stopped")
+RECORDED = (
+    "rank", "name", "score", "best_epoch", "epochs", "parameters", "frozen_parameters", "seconds", "status", "kind",
+    "stopped",
+)  # fmt: skip
 """Known from the search itself; `score` is the one that chose."""
 MEASURED = ("retrained", "spread", "seeds", "test", "verdict")
 """Measured afterwards: mean and standard deviation over fresh seeds, and the test part."""
@@ -46,8 +49,9 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
     """The ranked table: best first, those without a score last.
 
     Columns: `rank` (from 1; None without a score), `name` (the baseline's, else the id), `score` (best objective
-    of the search), `best_epoch` (of `score`, counted from 1), `epochs` (trained in all), `parameters`, `seconds`,
-    `status` (completed, running, failed), `kind` (search, baseline), `stopped`; then what was measured afterwards:
+    of the search), `best_epoch` (of `score`, counted from 1), `epochs` (trained in all), `parameters`,
+    `frozen_parameters` (those of them that training left as they were), `seconds`, `status` (completed, running,
+    failed), `kind` (search, baseline), `stopped`; then what was measured afterwards:
     `retrained` (mean objective over fresh seeds), `spread` (their standard deviation), `seeds` (their number),
     `test` (the objective's metric on the test part), `verdict` (winner, or tied with #1); `failure` and `message`;
     `why` (the oracle's reason for its last trial);
@@ -197,6 +201,7 @@ def _row(entry: _Entry, rank: int | None) -> Row:
         "best_epoch": configuration.best_epoch,
         "epochs": len(configuration.epochs),
         "parameters": configuration.parameters,
+        "frozen_parameters": configuration.frozen,
         "seconds": finite(configuration.seconds),
         "status": str(configuration.state),
         "kind": str(configuration.trials[0].kind),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _FIRST = ("run", "rank", "name", "configuration", "epoch", "score", "status", "retrained", "test", "epochs")
-_LAST = ("why", "spread", "parameters", "seconds", "best_epoch", "stopped", "seeds", "message")
+_LAST = ("why", "spread", "frozen_parameters", "parameters", "seconds", "best_epoch", "stopped", "seeds", "message")
 _TOLD = ("kind", "failure", "verdict")
 """Said without a column of their own: a mark on baselines, the reason as the status, a line below the table."""
 _WIDEST = 40

@@ -176,7 +176,7 @@ def read_facts(run: Run, now: float) -> Facts:
     with run.read() as reader:
         keys = ("name", "space", "command", "objective", "algorithm", "seed", "versions", "hardware", "git", "data",
                 "started", "finished", "phase", "exit", "winner", "planned", "sessions", "threads",
-                "workers", "reference", "hourly_gain")  # fmt: skip
+                "workers", "reference", "hourly_gain", "ensemble")  # fmt: skip
         meta = {key: reader.meta(key) for key in keys}
         objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
         marks = reader.marks()

@@ -15,9 +15,10 @@ from results.watching.walltime import busy, covered, elapsed
 from search.clock import Clock, SystemClock
 from search.errors import DiskError, RunError
 from search.files.rundir import open_run
-from search.files.store import RunStore, Work
+from search.files.store import RunReader, RunStore, Work
 from search.record.marks import Mark
 from search.record.trial import ENDED_EARLY, FailureReason, Scalar, TrialKind, TrialState
+from spaces.families import family_of_settings
 
 
 class Account(StrEnum):
@@ -39,6 +40,8 @@ class Account(StrEnum):
     EXPORT = "export"
     REPORT = "report"
     """Writing the report at the end of a search; the page itself was written before this was known."""
+    FEATURES = "features of frozen networks"
+    """Of all trials: what a frozen backbone makes of the rows, computed once; the accounts above hold the rest."""
     START = "start-up and building"
     """Of all trials: the time before their first training step; the accounts above hold the rest."""
     ORDER = "waiting for the fixed order"
@@ -82,11 +85,13 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
         seconds = dict.fromkeys(Account, 0.0)
         counts = dict.fromkeys(Account, 0)
         accounts = _accounts(trials, dict(reader.alike()))
+        features = _done_once(reader, trials)
         for trial in trials:
             if trial.seconds is None:
                 continue
-            start = min(trial.build_seconds or 0.0, trial.seconds)
-            seconds[accounts[trial.id]] += trial.seconds - start
+            start, once = min(trial.build_seconds or 0.0, trial.seconds), features.get(trial.id, 0.0)
+            seconds[accounts[trial.id]] += max(0.0, trial.seconds - start - once)
+            seconds[Account.FEATURES] += once
             counts[accounts[trial.id]] += 1
             seconds[Account.START] += start
         seconds[Account.EVALUATION] = sum(evaluation.seconds for evaluation in reader.evaluations())
@@ -124,6 +129,14 @@ def booked(run: Source, account: Literal[Account.EXPORT, Account.REPORT], clock:
         # A line that is missing in the ledger is no reason to go without the export or the report.
         with contextlib.suppress(DiskError, RunError), RunStore(directory) as store:
             store.add_work(Work(account, started, clock.now()))
+
+
+def _done_once(reader: RunReader, trials: Sequence[Mark]) -> dict[str, float]:
+    """Seconds of features by trial; of other families no trial is read."""
+    first = reader.some(one.id for one in trials[:1])
+    if not any(family_of_settings(trial.settings["family"]).two_phases for trial in first):
+        return {}
+    return {t.id: t.outcome.once_seconds for t in reader.each_trial() if t.outcome is not None}
 
 
 def _accounts(trials: Sequence[Mark], values: Mapping[str, Mapping[str, Scalar]]) -> dict[str, Account]:

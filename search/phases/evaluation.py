@@ -17,8 +17,9 @@ from search.files import checkpoint as checkpoints
 from search.files.store import Evaluation, RunStore
 from search.record.seeds import derive
 from search.record.trial import Checkpoint, Trial
-from search.training.engines import engines
+from search.training.engines import Engine, engines
 from spaces import DataInfo, Dataset, Settings
+from spaces.families import family_of_settings
 
 _ROWS_FOR_EXPORT = 64
 _EXAMPLES = 25
@@ -32,11 +33,13 @@ class FinalModel:
         trial: The trial it belongs to.
         weights: Those that count.
         both_ways: Whether it averages over an image and its mirror image.
+        others: Models that answer together with it.
     """
 
     trial: Trial
     weights: Checkpoint
     both_ways: bool = False
+    others: tuple[FinalModel, ...] = ()
 
 
 Evaluate = Callable[[Path, Dataset, FinalModel, RunStore, Clock, int], None]
@@ -65,22 +68,19 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     """
     if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
         return
-    from spaces.models.model import set_weights
-
     settings = Settings.from_json(model.trial.settings).trained()
     rows = engines().rows(data.test)
-    engine = engines().fresh(settings, data.info, seed=0)
-    # A user's model may have no variables before it has seen a row.
-    engine.prepare(rows)
-    set_weights(engine.model, checkpoints.read(run, model.weights)["weights"])
-    if model.both_ways:
-        from spaces.models.mirrored import mirrored
+    engine = _engine(run, data.info, model, rows)
+    if model.others:
+        from spaces.models.averaged import averaged
 
-        engine = engines().of_model(mirrored(engine.model, settings, data.info), settings.training.batch_size)
-    metrics = engine.evaluate(rows)
+        members = [engine.model, *(_engine(run, data.info, other, rows).model for other in model.others)]
+        engine = engines().of_model(averaged(members, settings, data.info), settings.training.batch_size)
     started = time.perf_counter()
-    predictions = spaces.as_probabilities(engine.predict(rows), settings, data.info)
+    answered = engine.predict(rows)
     seconds = time.perf_counter() - started
+    metrics = _measured(engine, rows, answered, settings, data.info)
+    predictions = spaces.as_probabilities(answered, settings, data.info)
     examples = _examples(predictions, data, seed)
     file = layout.evaluation_file(model.trial.id)
     _write(
@@ -91,6 +91,46 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
         examples=data.test.x[examples],
     )
     store.add_evaluation(Evaluation(model.trial.id, "test", metrics, len(data.test), seconds, file, clock.now()))
+
+
+def _measured(engine: Engine, rows: Any, answered: np.ndarray, settings: Settings, info: DataInfo) -> dict[str, float]:
+    """Loss and metrics of what the model answered to all rows."""
+    if not family_of_settings(settings.family).two_phases:
+        return engine.evaluate(rows)
+    # A second pass through so large a network would take longer than all else that follows the search.
+    from spaces.models.model import repeating
+
+    judge = engines().of_model(repeating(answered.shape[1:], settings, info), settings.training.batch_size)
+    metrics = judge.evaluate(rows.seen_as(answered))
+    penalty = float(sum(engine.model.losses))
+    return {**metrics, "loss": metrics["loss"] + penalty}
+
+
+def answers(run: Path, data: Dataset, model: FinalModel) -> np.ndarray:
+    """What a model by itself answers to the validation rows: probabilities, or values; shape (n, outputs).
+
+    Raises:
+        CheckpointError: The weights cannot be read.
+    """
+    rows = engines().rows(data.validation)
+    found = _engine(run, data.info, model, rows).predict(rows)
+    return spaces.as_probabilities(found, Settings.from_json(model.trial.settings), data.info)
+
+
+def _engine(run: Path, info: DataInfo, model: FinalModel, rows: Any) -> Engine:
+    """The engine of a model by itself, with its weights."""
+    from spaces.models.model import set_weights
+
+    settings = Settings.from_json(model.trial.settings).trained()
+    engine = engines().fresh(settings, info, seed=0)
+    # A user's model may have no variables before it has seen a row.
+    engine.prepare(rows)
+    set_weights(engine.model, checkpoints.read(run, model.weights)["weights"])
+    if not model.both_ways:
+        return engine
+    from spaces.models.mirrored import mirrored
+
+    return engines().of_model(mirrored(engine.model, settings, info), settings.training.batch_size)
 
 
 def _labels(y: np.ndarray, info: DataInfo) -> np.ndarray:

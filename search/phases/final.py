@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from search.errors import CheckpointError, DiskError, SearchFailed
@@ -14,10 +15,11 @@ from search.phases.evaluation import Evaluate, FinalModel
 from search.phases.horizon import Horizon
 from search.phases.retraining import RetrainingSource, retrained
 from search.phases.searching import Searching
-from search.phases.winner import FinalModels, final_models, final_weights
+from search.phases.winner import FinalModels, ensemble, final_models, final_weights
 from search.record.configuration import Configuration
 from search.record.standing import answers_both_ways
-from search.record.trial import TrialKind
+from search.record.trial import Trial, TrialKind
+from search.training.together import Together, compare
 from spaces import Dataset, SearchSpec
 
 
@@ -127,10 +129,11 @@ class FinalPhase:
     def _make_winner(self) -> None:
         winner = self._store.trial(self._store.meta("winner") or "")
         if winner is not None:
-            winner = self._models.with_weights(winner)
+            kept = [self._models.with_weights(trial) for trial in (winner, *self._members(winner))]
+            winner = kept[0] if all(kept) else None
         if winner is None and not self._runner.stopping:
             best = self._best()
-            winner = self._models.winner(best)
+            winner = self._ensemble(best) or self._models.winner(best)
             if winner is None and not self._runner.stopping:
                 raise SearchFailed(f"no model of {best[0].name} or of the next best could be made, and none was kept")
         if winner is None:
@@ -139,6 +142,57 @@ class FinalPhase:
         if winner.kind is TrialKind.WINNER:
             # They were kept in case that the final training would not get to its end.
             housekeeping.forget(self._run, self._store, self._store.trials(TrialKind.CANDIDATE))
+
+    def _ensemble(self, best: list[Configuration]) -> Trial | None:
+        """The first of several models that answer together, where that is wanted and measurably better."""
+        wanted = self._spec.final.ensemble
+        if wanted == 1:
+            return None
+        self._store.put_meta(ensemble=None)
+        members = self._models.members(best, wanted)
+        if len(members) < 2:
+            self._say(f"an ensemble of {wanted} needs models of at least two configurations: the winner is alone")
+            return None
+        left = self._horizon.retraining_left(best, self._pace())
+        named = {c.id: c for c in best}
+        expected = self._horizon.measuring_seconds([named[t.configuration] for t in members])
+        if left is not None and left < expected:
+            self._say(f"no time to see what {len(members)} models are together: it takes about {expected:.0f} s")
+            return None
+        found, times = self._compared(members)
+        facts = {"measure": found.measure, "together": found.together, "alone": found.alone, "times": times}
+        chosen = [trial.id for trial in members] if found.better else []
+        self._store.put_meta(
+            ensemble={"trials": chosen, "certainty": found.certainty, "rows": len(self._data.validation), **facts}
+        )
+        answer = f"they answer together, in {times:.1f} times the time" if chosen else "that is not measurably better"
+        self._say(
+            f"{len(members)} models together: {found.measure} {found.together:.4f} on the validation rows, the best of "
+            f"them alone {found.alone:.4f}; {answer}"
+        )
+        return members[0] if chosen else None
+
+    def _compared(self, members: list[Trial]) -> tuple[Together, float]:
+        """What they are together on the validation rows, and how many times as long that takes."""
+        self._observer.phase("comparing an ensemble", len(members))
+        answers, seconds = [], []
+        for model in map(self._final_model, members):
+            started = time.perf_counter()
+            answers.append(evaluation.answers(self._run, self._data, model))
+            seconds.append(time.perf_counter() - started)
+        by_accuracy = self._spec.objective.direction == "max"
+        classes = self._data.info.task == "classification"
+        found = compare(answers, self._data.validation.y, classes=classes, accuracy=by_accuracy)
+        return found, sum(seconds) / seconds[0]
+
+    def _final_model(self, trial: Trial) -> FinalModel:
+        weights = final_weights(trial)
+        assert weights is not None
+        return FinalModel(trial, weights, answers_both_ways(self._spec, trial))
+
+    def _say(self, text: str) -> None:
+        self._store.add_event(self._horizon.budget.clock.now(), "info", text)
+        self._observer.message("info", text)
 
     # What follows
 
@@ -169,7 +223,17 @@ class FinalPhase:
             if found is None or weights is None:
                 self._models.warn(f"{trial.id}: is not measured, since its model is lost")
                 continue
-            self._measure(FinalModel(found, weights, answers_both_ways(self._spec, found)))
+            self._measure(FinalModel(found, weights, answers_both_ways(self._spec, found), self._others(found)))
+
+    def _members(self, winner: Trial) -> list[Trial]:
+        """Trials of the models that answer together with the winner."""
+        members = ensemble(self._store)
+        found = [self._store.trial(name) for name in members[1:]] if members[:1] == [winner.id] else []
+        return [trial for trial in found if trial is not None]
+
+    def _others(self, trial: Trial) -> tuple[FinalModel, ...]:
+        """Models that answer together with a final one."""
+        return tuple(map(self._final_model, self._members(trial)))
 
     def _measure(self, model: FinalModel) -> None:
         clock, seed = self._horizon.budget.clock, self._spec.search.seed

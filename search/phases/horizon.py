@@ -57,13 +57,18 @@ class Horizon:
 
     def measure(self, ranked: Sequence[Configuration], pace: Pace) -> None:
         """Keeps as much time for evaluation, export and report as is now known to be needed."""
-        measured = [*ranked[:1], *(c for c in ranked if c.baseline)]
+        # An ensemble is measured as long as its models are.
+        measured = [*ranked[: self._spec.final.ensemble], *(c for c in ranked if c.baseline)]
         rows = (self._validation_rows, self._test_rows, self._train_rows)
         evaluation = timeplan.evaluation_seconds(measured, *rows)
         crowded = timeplan.crowded(environment.others(self.slots * self.threads), environment.cores())
         slowness = max(self._slowness, crowded, pace.factor)
         files = timeplan.seconds_after(self.budget.total, slowness)
         self.budget.keep(min(files + max(1.0, pace.factor) * evaluation, self._most))
+
+    def measuring_seconds(self, models: Sequence[Configuration]) -> float:
+        """Expected time to measure models of these configurations on the validation rows."""
+        return timeplan.evaluation_seconds(models, self._validation_rows, self._validation_rows, self._train_rows)
 
     def search_end(
         self, ranked: Sequence[Configuration], done: Done = NOTHING_DONE, pace: Pace = UNKNOWN_PACE

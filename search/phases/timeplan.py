@@ -398,7 +398,8 @@ def kept_for_final(
     if _HANDOVER * needed > most and any(c.price is not None for c in full.retrained(ranked)):
         # Its dear epochs are better spent in the search, whose checkpoints are models too, than on part of a plan.
         plan = choose(full, ranked, slots, most / _HANDOVER, pace=pace, done=done)
-        needed = final_seconds(plan, ranked, slots, pace=pace, done=done)
+        frozen = [pace.winner * training_seconds(c, c.price.frozen) for c in ranked[:1] if c.price is not None]
+        needed = max(final_seconds(plan, ranked, slots, pace=pace, done=done), *frozen, 0.0)
     return min(_HANDOVER * needed, most)
 
 

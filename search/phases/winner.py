@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from search.files import checkpoint as checkpoints
-from search.files.store import RunStore
+from search.files.store import RunReader, RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
 from search.loop.warn import warn
@@ -69,6 +69,21 @@ class FinalModels:
             self.warn(f"{configuration.name}: no model of it was kept, or could be made")
         # Late is better than nothing: without any model that was kept one is trained whatever the time.
         return self._train(chosen, best, whatever=True)
+
+    def members(self, best: Sequence[Configuration], most: int) -> list[Trial]:
+        """Trials on the training rows of the best configurations, each of another, the chosen one first.
+
+        Args:
+            best: Configurations with scores, best first.
+            most: How many, at most.
+        """
+        fresh = fresh_scores(self._store.trials(TrialKind.CANDIDATE))
+        again = sorted((c for c in best if c.id in fresh), key=lambda c: self._sign * statistics.fmean(fresh[c.id]))
+        found: list[Trial] = []
+        for configuration in [*again, *(c for c in best if c.id not in fresh)]:
+            models = (t for t in self._stand_ins(configuration) if t.kind is not TrialKind.WINNER and self._kept(t))
+            found += [] if configuration.baseline else [trial for trial, _ in zip(models, range(1), strict=False)]
+        return found[:most]
 
     def with_weights(self, trial: Trial) -> Trial | None:
         """The trial of a final model with its weights, trained again if they are lost; None if that fails too."""
@@ -202,8 +217,14 @@ def final_weights(trial: Trial) -> Checkpoint | None:
 def winner_is_kept(store: RunStore) -> bool:
     """Whether the weights of the model that the run ended with are there as they were recorded."""
     winner = store.trial(store.meta("winner") or "")
-    weights = None if winner is None else final_weights(winner)
-    return weights is not None and checkpoints.intact(store.directory, weights)
+    models = [winner, *(store.trial(name) for name in ensemble(store)[1:])]
+    weights = [None if trial is None else final_weights(trial) for trial in models]
+    return all(one is not None and checkpoints.intact(store.directory, one) for one in weights)
+
+
+def ensemble(store: RunReader) -> list[str]:
+    """Ids of the trials whose models answer together as the winner, which is the first; none where it is alone."""
+    return list((store.meta("ensemble") or {}).get("trials", ()))
 
 
 def _is_whole(trial: Trial) -> bool:

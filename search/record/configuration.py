@@ -29,6 +29,7 @@ class Configuration:
         score: Best objective so far, also of a configuration that failed later on; None before the first epoch.
         best_epoch: The epoch (counted from 1) of `score`.
         parameters: Parameters of the model, if known.
+        frozen: Those of them that training left as they were; None: none.
         seconds: Wall time spent on it.
         state: `failed` if its last trial failed, `running` if one is unfinished, else `completed`.
         stopped: What ended its last trial.
@@ -54,6 +55,7 @@ class Configuration:
     failure: Failure | None
     best: Checkpoint | None
     price: Price | None = None
+    frozen: int | None = None
 
 
 def configurations(trials: Iterable[Trial]) -> list[Configuration]:
@@ -126,4 +128,5 @@ def _configuration(name: str, trials: tuple[Trial, ...]) -> Configuration:
         stopped=outcomes[-1].stopped if outcomes else None,
         failure=last.outcome.failure if failed and last.outcome else None,
         best=best.best if best else None,
+        frozen=next((outcome.frozen for outcome in reversed(outcomes) if outcome.parameters is not None), None),
     )

@@ -44,6 +44,8 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
         "state": outcome.state and vars(outcome.state),
         "best": outcome.best and vars(outcome.best),
         "last": outcome.last and vars(outcome.last),
+        "once_seconds": outcome.once_seconds,
+        "frozen": outcome.frozen,
     }
 
 

@@ -50,10 +50,9 @@ class Prices:
             return
         outcome, name = trial.outcome, phases.backbone
         later = [epoch.seconds for epoch in outcome.epochs if epoch.number > phases.frozen]
-        # What was done beside building and training were the features; those of the second phase pass it once more.
-        passed = outcome.seconds - outcome.build_seconds - sum(epoch.seconds for epoch in outcome.epochs)
+        # What is done once are the features; those of the second phase pass the network once more.
         times = (phases.copies if trial.epochs_from < phases.frozen else 0) + bool(later and phases.copies == 1)
-        self._features[name] = max(self._features.get(name, 0.0), passed / max(1, times))
+        self._features[name] = max(self._features.get(name, 0.0), outcome.once_seconds / max(1, times))
         self._build[name] = max(self._build.get(name, 0.0), outcome.build_seconds)
         if later:
             self._tuned.setdefault(_kind(phases), {})[trial.id] = fmean(later)

@@ -32,7 +32,7 @@ class _Known:
 
 def most_needed(spec: SearchSpec) -> int:
     """How many of the best configurations are looked at: to keep their weights, or to train them again."""
-    return max(spec.keep_checkpoints.best, spec.final.candidates, _LEAST)
+    return max(spec.keep_checkpoints.best, spec.final.candidates, spec.final.ensemble, _LEAST)
 
 
 def answers_both_ways(spec: SearchSpec, trial: Trial) -> bool:

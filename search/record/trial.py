@@ -185,6 +185,8 @@ class Outcome:
         best: Checkpoint of the best epoch's weights.
         last: Checkpoint of the last epoch's weights, where that differs from `best` and is needed.
         build_seconds: The part of `seconds` spent before the first training step.
+        once_seconds: The part of `seconds` spent on what no later training of the run has to do again.
+        frozen: Parameters of the model that a training of its length leaves as they were; None where it trains all.
     """
 
     epochs: tuple[Epoch, ...] = ()
@@ -198,6 +200,8 @@ class Outcome:
     best: Checkpoint | None = None
     last: Checkpoint | None = None
     build_seconds: float = 0.0
+    once_seconds: float = 0.0
+    frozen: int | None = None
 
     @property
     def whole(self) -> bool:

@@ -18,7 +18,7 @@ from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop,
 from search.training import memory, stopping
 from search.training.engines import engines
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
-from spaces import Dataset, Settings, Split
+from spaces import DataInfo, Dataset, Settings, Split
 from spaces.families import family_of_settings
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Trainer:
             DiskError: A checkpoint cannot be written, for example on a full disk.
         """
         networks = self._kept_networks()
-        training = _Training(self._run, job, Settings.from_json(job.settings), self._clock)
+        training = _Training(self._run, job, Settings.from_json(job.settings), self._data.info, self._clock)
         try:
             training.go(self._train_rows(job), self._validation_rows(job), networks, should_stop, on_epoch, on_begin)
         except (CheckpointError, DiskError):
@@ -136,13 +136,15 @@ class _BrokenOff(Exception):
 class _Training:
     """One job on its way: the curve so far, the best weights, the clock."""
 
-    def __init__(self, run: Path, job: TrialJob, settings: Settings, clock: Clock) -> None:
+    def __init__(self, run: Path, job: TrialJob, settings: Settings, info: DataInfo, clock: Clock) -> None:
         self._run = run
+        self._info = info
         self._clock = clock
         self._job = job
         self._settings = settings
         self._started = time.perf_counter()
-        self._build_seconds = 0.0
+        self._build_seconds = self._once_seconds = 0.0
+        self._frozen: int | None = None
         self._parameters: int | None = None
         self._curve = list(job.history)
         self._stopped: Stop | None = None
@@ -197,6 +199,8 @@ class _Training:
             parameters=self._parameters,
             seconds=time.perf_counter() - self._started,
             build_seconds=self._build_seconds,
+            once_seconds=self._once_seconds,
+            frozen=self._frozen,
             state=self._files.get("state"),
             best=self._files.get("best"),
             last=self._files.get("last"),
@@ -214,6 +218,8 @@ class _Training:
     def _engine(self, rows: Rows, networks: Networks) -> Engine | TwoPhases:
         self._parameters = self._count_parameters(networks)
         self._check_size(self._parameters)
+        family = family_of_settings(self._settings.family)
+        self._frozen = family.frozen_parameters(self._settings, self._info, self._job.epochs_to) or None
         engine = networks.engine(self._settings, self._job.seed, rows, self._parameters)
         if self._job.resume is not None:
             engine.restore(checkpoints.read(self._run, self._job.resume))
@@ -262,6 +268,7 @@ class _Training:
         started = time.perf_counter()
         once = engine.enter(len(self._curve) + 1, train, validation, check)
         self._build_seconds += time.perf_counter() - started - once
+        self._once_seconds += once
 
     def _require_reported(self, epoch: Epoch) -> None:
         missing = stopping.unreported(self._job.objective, self._settings.training, list(epoch.metrics))

@@ -61,6 +61,20 @@ def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo
     let_only_kernels_decay(model)
 
 
+def repeating(shape: tuple[int, ...], settings: Settings, info: DataInfo) -> keras.Model:
+    """A model that answers what it is given, compiled as one of these settings: it measures answers that are there.
+
+    Args:
+        shape: of one answer.
+        settings: the configuration whose answers they are.
+        info: description of the data.
+    """
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, keras.layers.Identity()(inputs))
+    compile_model(model, settings.training, info, family_of_settings(settings.family).output(settings.model))
+    return model
+
+
 def let_only_kernels_decay(model: keras.Model) -> None:
     """Keeps weight decay from biases and normalizations; of a compiled model whose optimizer has no variables yet."""
     model.optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if "kernel" not in v.name])

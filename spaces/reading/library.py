@@ -76,12 +76,12 @@ def load(
     _pin_backbones(document, folder)
     _pin_runs(document, folder)
     problems = list(document.problems)
-    spec, found = validated(document.data)
-    if as_written is not None and not problems and found:
-        spec, found = without_idle(document.data, found, as_written, overrides, say)
+    spec, wrong = validated(document.data)
+    if as_written is not None and not problems and wrong:
+        spec, wrong = without_idle(document.data, wrong, as_written, overrides, say)
     # Where the reader refused a value, that something is missing is no further mistake.
     refused = {one.path for one in problems}
-    problems += [_placed(one, document) for one in found if not _within(one.path, refused)]
+    problems += [_placed(one, document) for one in wrong if not _within(one.path, refused)]
     if problems or spec is None:
         raise SpaceError(sorted(problems, key=_order))
     return spec

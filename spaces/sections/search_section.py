@@ -147,6 +147,12 @@ class Final(Section):
         description="flip: the model that is measured and exported averages what it answers to an image and to its "
         "mirror image, which takes twice as long; baselines are left as they are.",
     )
+    ensemble: Count = Field(
+        default=1,
+        description="Above 1: so many of the best configurations, trained on the training rows, answer together in one "
+        "model where that is measurably better on the validation rows than the best of them alone; it takes so many "
+        "times as long and takes the place of the final training.",
+    )
 
 
 class Export(Section):

@@ -13,7 +13,7 @@ from spaces.families.layered import Layered
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
 from spaces.sections.data_section import DataSection, Source
-from spaces.sections.search_section import Final, ObjectiveRule, SearchSection
+from spaces.sections.search_section import Final, KeepCheckpoints, ObjectiveRule, SearchSection
 from spaces.sections.training_section import TrainingSection
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.resolve import all_settings
@@ -53,6 +53,7 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
         found += _augmentation(model, parts["data"])
     if model is not None and "final" in parts:
         found += _both_ways(model, parts.get("data"), parts["final"])
+        found += _ensemble(model, parts["final"], parts.get("keep_checkpoints"))
     for index, baseline in enumerate(parts.get("baselines", ())):
         found += _baseline(model, training, baseline, ("baselines", index))
     return found + _unique_names(parts.get("baselines", ()))
@@ -143,6 +144,16 @@ def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> l
         return [problem(("final", "tta"), message)]
     if data is not None and isinstance(data.source, Source) and data.source.kind == "csv":
         return [problem(("final", "tta"), "has no effect: it mirrors images, and a csv source has none")]
+    return []
+
+
+def _ensemble(model: ModelSection, final: Final, kept: KeepCheckpoints | None) -> list[Problem]:
+    path = ("final", "ensemble")
+    if final.ensemble > 1 and not isinstance(family_of(model), Layered):
+        return [problem(path, "needs a family of layers; a function may average several models itself")]
+    if kept is not None and final.ensemble > kept.best:
+        message = f"found {final.ensemble}; allowed: at most {kept.best}, as many as keep_checkpoints.best keeps"
+        return [problem(path, message)]
     return []
 
 

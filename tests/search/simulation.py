@@ -265,6 +265,7 @@ class SimulatedExecutor:
             best_epoch=best.number if scored else len(curve),
             stopped=stopped,
             parameters=100 * job.settings["values"].get("layers", 0) + 10,
+            once_seconds=running.besides,
             seconds=running.besides + sum(epoch.seconds for epoch in curve[len(job.history) :]),
             state=self._disk.write(f"{folder}/state.npz", len(curve)) if keeps_state else None,
             best=self._disk.write(f"{folder}/best.npz", best.number) if scored else None,

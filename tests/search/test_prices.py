@@ -27,7 +27,7 @@ def trial(name, frozen=3, tuned=0, begin=0, besides=0.0, fine_tune=0.25, **chang
         for number, (epoch, s) in enumerate(zip(made.outcome.epochs, seconds, strict=True), 1)
     )
     took = 2.0 + besides + sum(seconds)
-    outcome = replace(made.outcome, epochs=epochs, build_seconds=2.0, seconds=took)
+    outcome = replace(made.outcome, epochs=epochs, build_seconds=2.0, once_seconds=besides, seconds=took)
     return replace(made, epochs_from=begin, outcome=outcome)
 
 

@@ -74,12 +74,23 @@ def _sentence(facts: Facts, leader: Configuration, evaluation: Evaluation) -> st
     finalist = next((f for f in facts.finalists if f.configuration == leader.id), None)
     if finalist is not None:
         text += f" and a mean of {number(finalist.mean)} over {plural(finalist.seeds, 'fresh seed')}"
-    text += f". Its final model was measured once on {count(evaluation.rows)} {evaluation.part} rows"
+    model = "Its final model"
+    together = facts.meta.get("ensemble") or {}
+    if members := together.get("trials"):
+        model = f"The model, {len(members)} together,"
+        text += (
+            f". {len(members)} models answer together, of trials {', '.join(members)}: {together['measure']} "
+            f"{number(together['together'])} on the validation rows, the first alone {number(together['alone'])}; "
+            f"that takes {together.get('times', 0.0):.1f} times as long"
+        )
+    text += f". {model} was measured once on {count(evaluation.rows)} {evaluation.part} rows"
     return text + (" that nothing before had seen." if evaluation.part == "test" else ".")
 
 
 def _facts(facts: Facts, leader: Configuration, evaluation: Evaluation | None) -> list[tuple[str, str]]:
     found = [("parameters", count(leader.parameters))]
+    if leader.frozen and leader.parameters is not None:
+        found.append(("of them trained", count(leader.parameters - leader.frozen)))
     final = facts.winner.outcome if facts.winner else None
     if final is not None and final.epochs:
         epochs = plural(final.epochs[-1].number, "epoch")

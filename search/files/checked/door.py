@@ -218,6 +218,9 @@ def _outcome(given: Any, epochs: tuple[Epoch, ...]) -> Outcome:
         state=_checkpoint("outcome.state", data["state"]),
         best=_checkpoint("outcome.best", data["best"]),
         last=_checkpoint("outcome.last", data["last"]),
+        # Earlier versions did not know of these.
+        once_seconds=span("outcome.once_seconds", data.get("once_seconds", 0.0)),
+        frozen=None if data.get("frozen") is None else whole("outcome.frozen", data["frozen"]),
     )
 
 

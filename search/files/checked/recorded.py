@@ -160,6 +160,12 @@ _FACTS: dict[str, Check] = {
     "morning": _optional(_one_of("export", "report")),
     "exit": _optional(text),
     "winner": _optional(name),
+    "ensemble": _optional(
+        _fields(
+            {"trials": _list(name), "measure": text, "together": _real, "alone": _real, "rows": whole},
+            {"certainty": _real, "times": _real},
+        )
+    ),
     "sessions": _list(_SITTING),
     "planned": _fields({}, {"trials": _optional(whole)}),
     "until": _optional(instant),

@@ -192,3 +192,16 @@ def test_a_winner_trained_on_all_rows_takes_up_the_features_of_the_parts(make, m
     monkeypatch.setattr(features, "_through", lambda *_: pytest.fail("computed again"))
     outcome = trainer.train(replace(job, trial_id="winner", data="train+validation", keep=("last",)))
     assert outcome.failure is None, outcome.failure
+
+
+def test_a_final_model_is_measured_in_one_pass_with_the_numbers_of_evaluating_it(make):
+    from search.phases.evaluation import _measured
+    from search.training.engines import engines
+
+    *_, settings, data = make(model={"l2": 0.01}, training={"label_smoothing": 0.1})
+    rows = engines().rows(data.test)
+    engine = engines().fresh(settings.trained(), data.info, seed=1)
+    engine.prepare(rows)
+    found = _measured(engine, rows, engine.predict(rows), settings.trained(), data.info)
+    expected = engine.evaluate(rows)
+    assert found == pytest.approx(expected, rel=1e-4)

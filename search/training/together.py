@@ -1,0 +1,70 @@
+"""Whether several models answer measurably better together than the first of them alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# One-sided, at a level of 5 %.
+_ENOUGH = 1.645
+_LEAST = 1e-7
+
+
+@dataclass(frozen=True)
+class Together:
+    """What a comparison on the same rows found.
+
+    Attributes:
+        measure: `accuracy`, `cross-entropy` or `mse`.
+        together: Mean over the rows for the average of all answers.
+        alone: The same for the first model.
+        certainty: The difference, in its own standard errors; above 0 where they are better together.
+    """
+
+    measure: str
+    together: float
+    alone: float
+    certainty: float
+
+    @property
+    def better(self) -> bool:
+        """Whether so large a difference is no chance, at a level of 5 %."""
+        return self.certainty >= _ENOUGH
+
+
+def compare(answers: Sequence[Array], y: Array, *, classes: bool, accuracy: bool) -> Together:
+    """Compares row by row, so that rows which are hard for all count on both sides.
+
+    Args:
+        answers: Of every model, the best one first: probabilities, or values, of shape (n, outputs). A single output
+            of classes is the probability of the second of two.
+        y: What is right: class numbers or values of shape (n,), or (n, k) with classes one-hot.
+        classes: Whether the outputs are of classes.
+        accuracy: Whether right and wrong are counted; otherwise the loss decides.
+    """
+    measure = ("accuracy" if accuracy else "cross-entropy") if classes else "mse"
+    mean = np.mean(np.asarray(answers, np.float64), axis=0)
+    together, alone = (_points(np.asarray(a, np.float64), y, measure) for a in (mean, answers[0]))
+    gains = together - alone
+    deviation = float(gains.std(ddof=1)) if len(gains) > 1 else 0.0
+    certainty = float(gains.mean()) / (deviation / math.sqrt(len(gains))) if deviation > 0 else 0.0
+    sign = 1.0 if measure == "accuracy" else -1.0
+    return Together(measure, sign * float(together.mean()), sign * float(alone.mean()), certainty)
+
+
+def _points(answers: Array, y: Array, measure: str) -> Array:
+    """One number a row, more is better."""
+    if measure == "mse":
+        return np.asarray(-((answers - np.reshape(y, answers.shape)) ** 2).mean(axis=1))
+    if answers.shape[1] == 1:
+        answers = np.hstack([1 - answers, answers])
+    labels = (y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else np.reshape(y, -1)).astype(np.int64)
+    if measure == "accuracy":
+        return np.asarray(answers.argmax(axis=1) == labels, np.float64)
+    return np.asarray(np.log(np.maximum(answers[np.arange(len(labels)), labels], _LEAST)))

@@ -1,0 +1,34 @@
+"""A model that averages what several models answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import keras
+
+from spaces.families import family_of_settings
+from spaces.models.model import compile_model
+from spaces.models.settings import Settings
+
+if TYPE_CHECKING:
+    from spaces.data.types import DataInfo
+
+
+def averaged(models: Sequence[keras.Model], settings: Settings, info: DataInfo) -> keras.Model:
+    """The averaging model, which holds the given ones and is compiled as the first of them.
+
+    Args:
+        models: at least two, each for these data and with its weights; they get names of their own.
+        settings: of the first; the others answer in the same way.
+        info: description of the data.
+    """
+    inputs = keras.Input(info.input_shape, name="rows")
+    answers = []
+    for number, model in enumerate(models):
+        # In a file, layers are told apart by their names.
+        model.name = f"member_{number}"
+        answers.append(model(inputs))
+    made = keras.Model(inputs, keras.layers.Average(name="together")(answers), name="ensemble")
+    compile_model(made, settings.training, info, family_of_settings(settings.family).output(settings.model))
+    return made

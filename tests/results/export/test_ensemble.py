@@ -1,0 +1,98 @@
+"""`final: {ensemble: 3}`: one model that averages the best configurations, where that is measurably better."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nightshift
+import results
+import spaces
+from results.exporting.formats import FORMATS
+from results.models import model_of
+from search.files.rundir import Run
+from search.training.together import Together
+
+SPACE: dict[str, Any] = {
+    "name": "together",
+    "data": {"source": "digits", "validation": 0.3, "test": 0.3, "limit": 600},
+    "model": {"family": "cnn", "blocks": 1, "filters": 4, "activation": ["relu", "gelu"]},
+    "training": {"epochs": 2, "batch_size": 32, "learning_rate": [0.003, 0.01]},
+    "search": {"algorithm": "random", "max_trials": 3},
+    "final": {"candidates": 2, "seeds": 1, "ensemble": 3, "tta": "flip"},
+    "export": {"formats": ["keras"]},
+}
+
+
+def whole(folder: Path, monkeypatch: Any, better: bool) -> Run:
+    found = Together("accuracy", 0.9, 0.8, 3.0 if better else 0.5)
+    monkeypatch.setattr("search.phases.final.compare", lambda *_, **__: found)
+    return nightshift.run(SPACE, run_dir=folder / "run", workers=0, check=False)
+
+
+def test_models_that_are_better_together_are_measured_exported_and_described_as_one(
+    tmp_path: Any, monkeypatch: Any, tensorflow: None
+) -> None:
+    pytest.importorskip("tf2onnx")
+    run = whole(tmp_path, monkeypatch, better=True)
+    with run.read() as reader:
+        together, winner = reader.meta("ensemble"), reader.meta("winner")
+        (evaluation,) = reader.evaluations()
+    names = together["trials"]
+    assert (len(set(names)), names[0]) == (3, winner)
+    single = [model_of(run, name) for name in names]
+    model = results.best_model(run)
+    data = spaces.load_data(run.spec)
+    rows = data.test.x.astype(np.float32)
+    mean = np.mean([one.predict(rows, verbose=0) for one in single], axis=0)
+    np.testing.assert_allclose(model.predict(rows, verbose=0), mean, atol=1e-5)
+    with np.load(run.directory / evaluation.file) as stored:
+        np.testing.assert_allclose(stored["predictions"], mean, atol=1e-5)
+
+    done = results.export(run, formats=list(FORMATS))
+    assert {file.format: file.failure for file in done.files} == dict.fromkeys(FORMATS)
+    described = json.loads((done.directory / "metadata.json").read_text(encoding="utf-8"))
+    assert [one["trial"] for one in described["model"]["ensemble"]["members"]] == names
+    mirrors = 3 * 8 * 8
+    assert described["model"]["parameters"] == model.count_params() - mirrors
+    card = (done.directory / "model_card.md").read_text(encoding="utf-8")
+    assert "Every answer is the average of those of 3 models" in card
+    np.save(tmp_path / "rows.npy", data.test.x[:4])
+    predicted = results.predict(done.directory / "model.tflite", [tmp_path / "rows.npy"])
+    np.testing.assert_allclose([list(p.probabilities.values()) for p in predicted], mean[:4], atol=1e-3)
+    page = results.report(run).read_text(encoding="utf-8")
+    assert "3 models answer together" in page
+
+    # One of them by itself is not what was measured.
+    results.export(run, trial=names[0], formats=["keras"], output=tmp_path / "alone")
+    alone = json.loads((tmp_path / "alone" / "metadata.json").read_text(encoding="utf-8"))
+    assert (alone["model"]["ensemble"], alone["metrics"]["final"]) == (None, None)
+
+
+def test_where_it_is_not_better_the_winner_is_alone_as_ever(tmp_path: Any, monkeypatch: Any, tensorflow: None) -> None:
+    run = whole(tmp_path, monkeypatch, better=False)
+    with run.read() as reader:
+        assert reader.meta("ensemble")["trials"] == []
+        assert reader.meta("winner").startswith("winner-")
+        assert any("not measurably better" in event.message for event in reader.events())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"final": {"ensemble": 0}}, "final.ensemble: found 0; allowed: at least 1"),
+        ({"keep_checkpoints": {"best": 2}}, "final.ensemble: found 3; allowed: at most 2"),
+        (
+            {"model": {"family": {"python": "a:b"}}, "final": {"ensemble": 2}},
+            "final.ensemble: needs a family of layers",
+        ),
+    ],
+)
+def test_it_is_refused_where_it_cannot_be(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(spaces.SpaceError) as caught:
+        spaces.load({**SPACE, **changes})
+    assert any(str(problem).startswith(expected) for problem in caught.value.problems), caught.value

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from search.training.together import compare
+
+
+def answers(right, rows):
+    """Probabilities of two classes whose larger one is right in the rows named; the truth is class 1."""
+    found = np.full((rows, 2), (0.6, 0.4))
+    found[list(right)] = (0.3, 0.7)
+    return found
+
+
+def test_models_that_err_in_different_rows_are_better_together():
+    rows = 300
+    members = [answers(set(range(rows)) - set(range(k, rows, 3)), rows) for k in range(3)]
+    found = compare(members, np.ones(rows), classes=True, accuracy=True)
+    assert (found.measure, found.together, found.better) == ("accuracy", 1.0, True)
+    assert found.alone == pytest.approx(2 / 3)
+    # Of the 300 differences 100 are 1 and 200 are 0.
+    deviation = math.sqrt((100 * (1 - 1 / 3) ** 2 + 200 * (1 / 3) ** 2) / 299)
+    assert found.certainty == pytest.approx((1 / 3) / (deviation / math.sqrt(300)))
+
+
+def test_a_difference_of_two_rows_is_no_difference():
+    rows = 300
+    first = answers(range(2, rows), rows)
+    others = [answers(range(rows), rows)] * 2
+    found = compare([first, *others], np.ones(rows), classes=True, accuracy=True)
+    assert found.together > found.alone
+    assert not found.better
+
+
+def test_equal_models_and_worse_company_are_not_better():
+    same = answers(range(10), 20)
+    assert compare([same, same], np.ones(20), classes=True, accuracy=True).certainty == 0
+    worse = [same, *[answers((), 20)] * 2]
+    assert compare(worse, np.ones(20), classes=True, accuracy=True).certainty < 0
+
+
+def test_losses_are_compared_where_the_objective_is_one():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=200)
+    members = [(y + rng.normal(scale=0.5, size=200))[:, None] for _ in range(3)]
+    found = compare(members, y, classes=False, accuracy=False)
+    assert found.measure == "mse"
+    assert found.alone == pytest.approx(((members[0][:, 0] - y) ** 2).mean())
+    assert found.together == pytest.approx(((np.mean(members, axis=0)[:, 0] - y) ** 2).mean())
+    assert found.better
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_cross_entropy_of_one_output_and_of_several(one_hot):
+    y = np.array([1, 0, 1, 1])
+    single = np.array([[0.9], [0.2], [0.6], [0.5]])
+    several = np.hstack([1 - single, single])
+    labels = np.eye(2)[y] if one_hot else y
+    expected = -np.log([0.9, 0.8, 0.6, 0.5]).mean()
+    for found in (single, several):
+        assert compare([found, found], labels, classes=True, accuracy=False).alone == pytest.approx(expected)
