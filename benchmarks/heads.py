@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import spaces
 
 EPOCHS = 3
+# Until the data are loaded and the search begins.
+_STARTING = 60
 
 
 def ours(folder: str, backbone: str, seconds: float) -> int:
@@ -30,8 +35,11 @@ def ours(folder: str, backbone: str, seconds: float) -> int:
 
     spec = _spec(folder, backbone)
     with tempfile.TemporaryDirectory() as place:
-        # What comes after the search is not in question: it gets time of its own.
-        run = search.run(spec, run_dir=Path(place) / "run", budget=f"{3 * seconds:.0f}s")
+        # What comes after the search is not in question: the search is stopped when its time is over.
+        timer = threading.Timer(seconds + _STARTING, os.kill, (os.getpid(), signal.SIGTERM))
+        timer.daemon = True
+        timer.start()
+        run = search.run(spec, run_dir=Path(place) / "run", budget=f"{3 * (seconds + _STARTING):.0f}s")
         with run.read() as reader:
             began = reader.meta("started")
             trials = [trial for trial in reader.trials() if trial.finished is not None]

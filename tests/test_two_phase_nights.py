@@ -60,10 +60,12 @@ class PreparingExecutor(NightExecutor):
         return seconds * world.slowness(job.trial_id)
 
     def _besides(self, job: TrialJob, number: int) -> float:
-        what = "maps" if number > FROZEN and job.settings["model"]["fine_tune"] else "vectors"
+        tuned = bool(job.settings["model"]["fine_tune"])
+        what = "maps" if number > FROZEN and tuned else "vectors"
         if what in self._prepared:
             return 0.0
-        self._prepared.add(what)
+        # The first to pass the network takes along what its fine-tuning will need.
+        self._prepared |= {what, "maps"} if tuned else {what}
         return self._world.features
 
 

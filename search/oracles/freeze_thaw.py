@@ -211,7 +211,7 @@ class FreezeThawOracle(BaseOracle):
             if candidates:
                 mean, deviation = model.predict(Points.full_length(view.features(candidates)))
                 chosen = candidates[int(log_improvement(mean, _WIDER * deviation, observed).argmax())]
-                why = self._why("finishing one of the most promising", chosen.codes, model, view)
+                why = self._why("one of the most promising to its end", chosen.codes, model, view)
                 return self._continue(chosen, self._longest, why)
         if not trying and self._probe_is_due(known, own):
             candidates = inconspicuous(own[:INITIAL_POINTS], self._first)

@@ -41,6 +41,7 @@ class Prices:
     def __init__(self) -> None:
         self._features: dict[str, float] = {}
         self._build: dict[str, float] = {}
+        self._prepared: set[tuple[str, float, int]] = set()
         self._tuned: dict[tuple[str, float, int], dict[str, float]] = {}
 
     def take(self, trial: Trial) -> None:
@@ -50,9 +51,13 @@ class Prices:
             return
         outcome, name = trial.outcome, phases.backbone
         later = [epoch.seconds for epoch in outcome.epochs if epoch.number > phases.frozen]
-        # What is done once are the features; those of the second phase pass the network once more.
-        times = (phases.copies if trial.epochs_from < phases.frozen else 0) + bool(later and phases.copies == 1)
-        self._features[name] = max(self._features.get(name, 0.0), outcome.once_seconds / max(1, times))
+        # What is done once are the features.
+        begun = trial.epochs_from < phases.frozen
+        if begun and phases.tuned and outcome.once_seconds > self._features.get(name, 0.0) / 2:
+            # Whoever passes the network first, and will be fine-tuned, makes what that needs on the way.
+            self._prepared.add(_kind(phases))
+        times = phases.copies if begun else 1
+        self._features[name] = max(self._features.get(name, 0.0), outcome.once_seconds / times)
         self._build[name] = max(self._build.get(name, 0.0), outcome.build_seconds)
         if later:
             self._tuned.setdefault(_kind(phases), {})[trial.id] = fmean(later)
@@ -67,7 +72,7 @@ class Prices:
         return Price(
             phases.frozen,
             fmean(seen.values()) if seen else self._expected(phases, features),
-            0.0 if seen or phases.copies > 1 else features,
+            0.0 if seen or phases.copies > 1 or _kind(phases) in self._prepared else features,
             features,
             self._build[phases.backbone],
         )

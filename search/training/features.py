@@ -78,20 +78,29 @@ class Features:
         """The rows, unchanged, as they pass a place in the backbone; the cut is one of the shared backbone."""
 
         def values(rows: Rows) -> np.ndarray:
-            place = self._place(settings, {"cut": cut.before}, f"{rows.part}-map")
-            self._require({"map": place}, rows.count, lambda: self._maps(settings, cut, rows, check), check)
+            place = self._map_place(settings, cut, rows)
+            self._require({"map": place}, rows.count, lambda _: self._maps(settings, cut, rows, check), check)
             return self._read(place)
 
         return rows.seen_as(self._joined(rows, values))
 
     def _pooled(self, settings: Settings, rows: Rows, copy: int | None, check: Check) -> np.ndarray:
-        """Both poolings are computed at once: it is the feature map, of which they are made, that takes time."""
+        """Both poolings are computed at once: it is the feature map, of which they are made, that takes time.
+
+        So is what a configuration that will be fine-tuned needs then, by whoever comes first.
+        """
         changed = {} if copy is None else changes(settings.model)
+        cut = None if copy is not None else self._cut(settings)
 
         def values(rows: Rows) -> np.ndarray:
             name = rows.part if copy is None else f"{rows.part}-{copy}"
             places = {p: self._place(settings, changed, f"{name}-{p}") for p in POOLING.words}
-            self._require(places, rows.count, lambda: self._vectors(settings, copy, rows, check), check)
+            also = {} if cut is None else {"map": self._map_place(settings, cut, rows)}
+
+            def compute(also: bool) -> Batches:
+                return self._vectors(settings, copy, cut if also else None, rows, check)
+
+            self._require(places, rows.count, compute, check, also)
             return self._read(places[settings.model["pooling"]])
 
         return self._joined(rows, values)
@@ -101,23 +110,38 @@ class Features:
             return values(rows)
         return np.concatenate([values(self._part(name)) for name in _JOINED.split("+")])
 
+    def _cut(self, settings: Settings) -> Cut | None:
+        """Where the second phase of a configuration will begin; None where it needs no features."""
+        model = settings.model
+        if not model["fine_tune"]:
+            return None
+        backbone = loading.load(model["backbone"], model["weights"], image_size(self._info))
+        return tuned_at(settings, backbone, self._part("train").count)
+
+    def _map_place(self, settings: Settings, cut: Cut, rows: Rows) -> Path:
+        return self._place(settings, {"cut": cut.before}, f"{rows.part}-map")
+
     def _place(self, settings: Settings, what: Mapping[str, Any], name: str) -> Path:
         model = settings.model
         key = [loading.digest(model["backbone"], model["weights"]), self._info.to_json(), dict(what)]
         folder = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
         return self._folder / folder / f"{name}.npy"
 
-    def _vectors(self, settings: Settings, copy: int | None, rows: Rows, check: Check) -> Batches:
+    def _vectors(self, settings: Settings, copy: int | None, cut: Cut | None, rows: Rows, check: Check) -> Batches:
+        """Poolings of the feature map, and with a cut what passes it."""
         changing = [] if copy is None else PRETRAINED.augmentation_layers(settings.model, self._info)
         before, backbone = self._parts(settings, changing)
         pools = {"average": keras.layers.GlobalAveragePooling2D(), "max": keras.layers.GlobalMaxPooling2D()}
+        outputs = [backbone.output] if cut is None else [backbone.output, cut.tensor]
+        network = keras.Model(backbone.input, outputs)
         _seed(changing, derive(0, "augmented", rows.part, copy))
 
         def vectors(x: Any) -> dict[str, Any]:
             for part in before:
                 x = part(x, training=True) if part in changing else connected([part], x)
-            found = backbone(x, training=False)
-            return {name: pool(found) for name, pool in pools.items()}
+            found, *passing = network(x, training=False)
+            pooled = {name: pool(found) for name, pool in pools.items()}
+            return {**pooled, "map": passing[0]} if passing else pooled
 
         return _through(vectors, rows, check)
 
@@ -132,8 +156,18 @@ class Features:
         first = preprocessing_layers(replace(self._info, scale=None), changing, channels=True)
         return [*first, *before], backbone
 
-    def _require(self, places: Mapping[str, Path], count: int, compute: Callable[[], Batches], check: Check) -> None:
-        """Sees to it that files are there; of several workers that need them one computes, the others wait."""
+    def _require(
+        self,
+        places: Mapping[str, Path],
+        count: int,
+        compute: Callable[[bool], Batches],
+        check: Check,
+        also: Mapping[str, Path] | None = None,
+    ) -> None:
+        """Sees to it that files are there; of several workers that need them one computes, the others wait.
+
+        Where they have to be computed, `also` are made with them, if they are missing: `compute` is told so.
+        """
         if all(place in self._mapped for place in places.values()):
             return
         folder = next(iter(places.values())).parent
@@ -142,7 +176,10 @@ class Features:
             folder.mkdir(parents=True, exist_ok=True)
             with _locked(folder / "lock", check):
                 if not all(place.exists() for place in places.values()):
-                    _write(places, count, compute())
+                    more = {} if also is None or all(place.exists() for place in also.values()) else also
+                    for place in more.values():
+                        place.parent.mkdir(parents=True, exist_ok=True)
+                    _write({**places, **more}, count, compute(bool(more)))
         except OSError as error:
             raise DiskError(f"{folder}: the features cannot be written ({error.strerror or error})") from error
         finally:

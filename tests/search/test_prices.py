@@ -39,23 +39,24 @@ def price(of, *trials):
 
 
 def test_the_rows_pass_the_network_once_for_the_first_head():
-    first = trial("a", besides=60.0)
-    found = price(first, first, trial("b"))
+    first = trial("a", besides=60.0, fine_tune=0.0)
+    found = price(trial("b"), first, trial("b"))
     assert (found.frozen, found.features, found.build) == (3, pytest.approx(60.0), 2.0)
     assert found.once == found.features
 
 
-def test_the_dear_epochs_of_one_are_those_of_all_that_train_as_much():
+def test_a_first_head_that_will_be_fine_tuned_makes_what_that_needs_on_the_way():
     first = trial("a", besides=60.0)
+    assert price(first, first, trial("b")).once == 0.0
+    assert price(trial("c", fine_tune=0.5), first).once == pytest.approx(60.0)
+
+
+def test_the_dear_epochs_of_one_are_those_of_all_that_train_as_much():
+    first = trial("a", besides=60.0, fine_tune=0.0)
     tuned = trial("a2", frozen=0, tuned=6, begin=3, besides=50.0)
-    found = price(first, first, tuned)
+    found = price(tuned, first, tuned)
     assert (found.epoch, found.once, found.features) == (10.0, 0.0, pytest.approx(60.0))
     assert price(trial("c", fine_tune=0.0), first, tuned).frozen == 9
-
-
-def test_both_phases_in_one_training_pass_the_rows_twice():
-    whole = trial("a", tuned=6, besides=120.0)
-    assert price(whole, whole).features == pytest.approx(60.0)
 
 
 def test_copies_that_change_at_random_pass_it_as_often():
@@ -80,7 +81,8 @@ def standing(*trials):
 
 
 def test_a_training_to_the_end_costs_what_fine_tuning_costs_also_of_one_that_saw_none():
-    (one,) = standing(trial("a", besides=60.0)).best(3)
+    head, other = trial("h", besides=60.0, fine_tune=0.0), trial("a")
+    one = next(c for c in standing(head, other).best(3) if c.id == "a")
     assert timeplan.training_seconds(one, 3) == pytest.approx(2.0 + 0.3)
     assert timeplan.training_seconds(one) == pytest.approx(2.0 + 0.3 + 60.0 + 6 * 0.75 * 60.0)
     known = standing(trial("a", besides=60.0), replace(trial("b", tuned=6), id="b", configuration="b"))

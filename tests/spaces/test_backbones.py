@@ -146,6 +146,23 @@ def test_weights_that_cannot_be_downloaded_are_missed_in_one_sentence(tensorflow
         loading.load("mobilenet-v2", "imagenet", (32, 32))
 
 
+@pytest.mark.night
+def test_imagenet_weights_are_found_in_the_cache_of_keras(tensorflow, monkeypatch, tmp_path):
+    import keras
+
+    from spaces.backbones import loading
+
+    made = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
+    (tmp_path / "models").mkdir()
+    file = tmp_path / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    made.save_weights(tmp_path / "any.weights.h5")
+    (tmp_path / "any.weights.h5").rename(file)
+    monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(tmp_path))
+    found = loading.load("mobilenet-v2", "imagenet", (32, 32))
+    for one, other in zip(found.get_weights(), made.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 class TestLayersBeforeTheBackbone:
     def settings(self, folder, **model):
         spec = spaces.load(backbones.space(folder, {"pooling": "average", **model}))

@@ -68,6 +68,19 @@ def test_finishing_keeps_to_nine_tenths_of_the_time_after_the_first():
             first = first and seconds_ <= 10
 
 
+def test_one_of_the_most_promising_is_trained_to_the_end_for_every_ten_new_ones():
+    done = search(120)
+    begun, waits = 0, []
+    for _, start, end, *_ in done:
+        if start and end == LONGEST:
+            waits.append(begun)
+            begun = 0
+        begun += not start
+    dear = [one for one in done if one[1] and one[2] == LONGEST and one[0]["fine_tune"]]
+    assert len(dear) >= 5
+    assert max(waits[2:]) <= 11
+
+
 def test_so_many_as_asked_for_are_tried_before_one_is_trained_on():
     done = search(40, tried_first=30)
     assert all(start == 0 and end == FROZEN for _, start, end, *_ in done[:30])

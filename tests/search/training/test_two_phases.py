@@ -155,7 +155,8 @@ def test_features_are_computed_once_for_all_trainers_of_a_run(make, monkeypatch)
     through = features._through
     monkeypatch.setattr(features, "_through", lambda *a: passes.append(a[1].part) or through(*a))
     for name in ("0", "1"):
-        trainer, job, *_ = make(trial_id=name, epochs_to=2)
+        trainer, job, *_ = make(trial_id=name)
+        # Both phases, of both.
         assert trainer.train(job).failure is None
         assert trainer.train(replace(job, trial_id=f"{name}-again", seed=8)).failure is None
     assert sorted(passes) == ["train", "validation"]
