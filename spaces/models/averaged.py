@@ -19,16 +19,14 @@ def averaged(models: Sequence[keras.Model], settings: Settings, info: DataInfo) 
     """The averaging model, which holds the given ones and is compiled as the first of them.
 
     Args:
-        models: at least two, each for these data and with its weights; they get names of their own.
+        models: at least two, each for these data and with its weights.
         settings: of the first; the others answer in the same way.
         info: description of the data.
     """
     inputs = keras.Input(info.input_shape, name="rows")
-    answers = []
-    for number, model in enumerate(models):
-        # In a file, layers are told apart by their names.
-        model.name = f"member_{number}"
-        answers.append(model(inputs))
+    # In a file, layers are told apart by their names, and what is compiled cannot be part of another model.
+    bare = [keras.Model(model.input, model.output, name=f"member_{n}") for n, model in enumerate(models)]
+    answers = [model(inputs) for model in bare]
     made = keras.Model(inputs, keras.layers.Average(name="together")(answers), name="ensemble")
     compile_model(made, settings.training, info, family_of_settings(settings.family).output(settings.model))
     return made

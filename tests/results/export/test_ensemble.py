@@ -24,7 +24,7 @@ SPACE: dict[str, Any] = {
     "training": {"epochs": 2, "batch_size": 32, "learning_rate": [0.003, 0.01]},
     "search": {"algorithm": "random", "max_trials": 3},
     "final": {"candidates": 2, "seeds": 1, "ensemble": 3, "tta": "flip"},
-    "export": {"formats": ["keras"]},
+    "export": {"formats": ["keras"], "quantisation_loss": 0.1},
 }
 
 
