@@ -159,7 +159,14 @@ class FinalPhase:
         if left is not None and left < expected:
             self._say(f"no time to see what {len(members)} models are together: it takes about {expected:.0f} s")
             return None
-        found, times = self._compared(members)
+        try:
+            found, times = self._compared(members)
+        except (DiskError, CheckpointError):
+            raise
+        except Exception as error:
+            # The winner alone is there in the morning.
+            self._models.warn(f"{len(members)} models could not be compared ({type(error).__name__}: {error})")
+            return None
         facts = {"measure": found.measure, "together": found.together, "alone": found.alone, "times": times}
         chosen = [trial.id for trial in members] if found.better else []
         self._store.put_meta(

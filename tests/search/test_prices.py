@@ -48,7 +48,9 @@ def test_the_rows_pass_the_network_once_for_the_first_head():
 def test_a_first_head_that_will_be_fine_tuned_makes_what_that_needs_on_the_way():
     first = trial("a", besides=60.0)
     assert price(first, first, trial("b")).once == 0.0
-    assert price(trial("c", fine_tune=0.5), first).once == pytest.approx(60.0)
+    other = trial("c")
+    other.settings["model"]["fine_tune"] = 0.5
+    assert price(other, first).once == pytest.approx(60.0)
 
 
 def test_the_dear_epochs_of_one_are_those_of_all_that_train_as_much():
