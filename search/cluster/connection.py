@@ -50,7 +50,7 @@ def connect(address: str) -> Callable[[], None]:
 
     if ray.is_initialized():
         return lambda: None
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    _silence()
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "include_dashboard": False}
     with _signals_kept():
         try:
@@ -72,6 +72,14 @@ def connect(address: str) -> Callable[[], None]:
         except Exception as error:
             raise ClusterError(f"--ray {address}: {_said(address, error)}") from error
     return lambda: _disconnect(ray)
+
+
+def _silence() -> None:
+    """Ray writes to standard output, which is the table's; what is worth knowing is told by the executor."""
+    from ray._private import worker
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    worker._worker_logs_enabled = False
 
 
 def _said(address: str, error: Exception) -> str:

@@ -208,7 +208,7 @@ class RaySite:
         if not self._head.gone:
             waiting: list[Any] = []
             for made in self._actors.values():
-                _quietly(lambda made=made: waiting.append(made.leave.remote()))  # type: ignore[misc]
+                _quietly(lambda made=made: waiting.append(made.leave.remote()))
             if waiting:
                 _quietly(lambda: self._ray.wait(waiting, num_returns=len(waiting), timeout=_LEAVING_SECONDS))
         for actor in list(self._actors):
