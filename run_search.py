@@ -57,7 +57,7 @@ Workers = Annotated[str, typer.Option(metavar="N|auto", help="Worker processes; 
 Ray = Annotated[
     str | None,
     typer.Option(
-        metavar="local|auto|HOST:PORT", help="Train on a Ray cluster: one made here, this machine's, or that one."
+        metavar="local|auto|HOST:PORT", help="Train on a Ray cluster: made here, this machine's, or that one."
     ),
 ]
 CpusPerTrial = Annotated[
@@ -212,6 +212,9 @@ def check(
     set_: Set = None,
     budget: Budget = None,
     until: Until = None,
+    ray: Ray = None,
+    cpus_per_trial: CpusPerTrial = None,
+    gpus_per_trial: GpusPerTrial = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the tiny pass through everything.")] = False,
     format: Format = "rich",
     quiet: Quiet = False,
@@ -229,7 +232,9 @@ def check(
         from search.night.rehearsal import rehearse
         from search.night.rehearsal_view import show
 
-        found = rehearse(spec, timed=allowed.limited)
+        found = rehearse(
+            spec, timed=allowed.limited, ray=ray, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial
+        )
         if format == "json":
             print(plain_json(found.to_json()))
         else:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import importlib
 import json
 import os
 import resource
@@ -99,7 +100,7 @@ def _sleep(folder: Path, trials: int = 10_000, slots: int = 16, seconds: float =
 
     def make(run: Path, data: spaces.Dataset) -> Executor:
         place = Place(run, data, 1, slots, None, SystemClock(), said.append)
-        return Cluster("local", each).executor(spec, place, "benchmarks.scale:sleeper")
+        return Cluster("local", each).executor(spec, place, importlib.import_module("benchmarks.scale").sleeper)
 
     watch = _Watch(trials)
     found = _search(folder / "run", spec, make, SystemClock(), watch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -13,15 +12,14 @@ from search.budget import Budget, Deadline
 from search.cluster import connection
 from search.cluster.start import Cluster
 from search.errors import RunError
-from search.executors import Each, MakeExecutor, sizing
+from search.executors import Each, MakeExecutor
 from search.executors.here import executor_here
 from search.files import layout
 from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
-from search.night.crew import Crew
+from search.night.crew import Crew, asked
 from search.night.session import Options, Session
 from search.phases.schedule import planned
-from search.record import environment
 from spaces import SearchSpec
 from spaces.families import family_of
 
@@ -87,7 +85,7 @@ def run(
     _require_an_end(spec, allowed)
     if name is None:
         name = space.name if isinstance(space, SearchSpec) else str(space)
-    each = _each(cpus_per_trial, gpus_per_trial, workers, ray)
+    each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
     make = _maker(spec, workers, executor, ray, each)
     options = Options(
         allowed, _workers(spec, workers, ray), origin, check, command, name, each.threads, elsewhere=ray is not None
@@ -126,32 +124,11 @@ def resume(
         searching = reader.meta("phase") == "search"
     if searching:
         _require_an_end(spec, allowed)
-    each = _each(cpus_per_trial, gpus_per_trial, workers, ray)
+    each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
     make = _maker(spec, workers, executor, ray, each)
     options = Options(allowed, _workers(spec, workers, ray), command=command, elsewhere=ray is not None)
     crew = partial(Crew, make_executor=make, each=each)
     return Session(found.directory, spec, options, observers, crew).go()
-
-
-def _each(cpus: float | None, gpus: float | None, workers: int | None, ray: str | None) -> Each:
-    """What each training may take.
-
-    Raises:
-        RunError: It cannot be had, or would have no effect.
-    """
-    if cpus is not None and not 0 < cpus < math.inf:
-        raise RunError(f"--cpus-per-trial {cpus:g}: must be above 0")
-    if gpus is not None and not 0 <= gpus <= 1:
-        raise RunError(f"--gpus-per-trial {gpus:g}: must be from 0 to 1, a share of one GPU")
-    if ray is None and gpus is not None:
-        found = len(environment.gpus())
-        if not found:
-            raise RunError(f"--gpus-per-trial {gpus:g} has no effect: TensorFlow finds no GPU here")
-        if workers == 0:
-            raise RunError(f"--gpus-per-trial {gpus:g} needs workers; with --workers 0 this process trains alone")
-        if workers is not None and gpus and workers > found * sizing.on_one_card(gpus):
-            raise RunError(f"--workers {workers} with {gpus:g} GPU each: there is room for {found * int(1 / gpus)}")
-    return Each(cpus, gpus)
 
 
 def _maker(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,15 @@ from search.cluster.executor import ClusterExecutor
 from search.cluster.hosts import Hosts
 from search.cluster.needs import Needs, described, room
 from search.errors import ClusterError
-from search.executors import ALL, Each, Place, shared_data
+from search.executors import ALL, Each, Place, shared_data, worker
+from search.executors.protocol import Setup
 from spaces import SearchSpec
 from spaces.outside import launch
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOOK_SECONDS = 30.0
+
+MakeTrainer = Callable[[Setup], Any]
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,13 @@ class Cluster:
         """What one training takes of a node."""
         return Needs(float(threads) if self.each.cpus is None else self.each.cpus, self.each.gpus)
 
-    def executor(self, spec: SearchSpec, place: Place, trainer: str | None = None) -> ClusterExecutor:
+    def executor(self, spec: SearchSpec, place: Place, trainer: MakeTrainer = worker.make_trainer) -> ClusterExecutor:
         """Connects, and gives what trains there.
 
         Args:
             spec: The space file.
             place: Of which run.
-            trainer: What makes the trainer in the actors, as `module:function`; None: the real one.
+            trainer: Makes the trainer in the actors; a function of a module that they find.
 
         Raises:
             ClusterError: The cluster cannot be used as asked.
@@ -76,7 +81,7 @@ class Cluster:
                 "threads": place.threads,
                 "gpu_share": needs.gpus if needs.gpus is not None and 0 < needs.gpus < 1 else None,
                 "code": _code(spec),
-                "trainer": trainer,
+                "trainer": pickle.dumps(trainer),
             },
             place.run.resolve(),
             data.resolve(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import pickle
 import shutil
@@ -49,8 +48,8 @@ class Work:
 
     Args:
         told: `threads`, `gpu_share`, `code` (files of the user's with their content), `folder` of this node (None: make
-            one), `data` (folder of the data on this machine; None: `parts` holds them), `trainer` (`module:function`
-            that makes the trainer of a `protocol.Setup`; None: the real one).
+            one), `data` (folder of the data on this machine; None: `parts` holds them), `trainer` (a pickled function
+            that makes the trainer of a `protocol.Setup`).
         parts: Pieces of each file of the data, as references to Ray's object store.
         say: Is given each message: its kind or the number of the attempt, and the message.
         hear: Gives the next job and the files it needs.
@@ -75,7 +74,7 @@ class Work:
         try:
             setup = self._settle()
             references.ship(self._told["code"])
-            trainer = self._trainer(setup)
+            trainer = pickle.loads(self._told["trainer"])(setup)
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             kind = "disk" if isinstance(error, OSError) or any(sign in text for sign in _FULL) else "start"
@@ -109,12 +108,6 @@ class Work:
         shared.mkdir(exist_ok=True)
         (run / layout.FEATURES).symlink_to(shared)
         return protocol.Setup(run, Path(data), self._told["threads"], tuple(sys.path), self._told["gpu_share"])
-
-    def _trainer(self, setup: protocol.Setup) -> Any:
-        if self._told["trainer"] is None:
-            return worker.make_trainer(setup)
-        module, _, function = self._told["trainer"].partition(":")
-        return getattr(importlib.import_module(module), function)(setup)
 
     def _serve(self, trainer: Any, run: Path, packed: bytes, files: Sequence[bytes]) -> None:
         order: Order = pickle.loads(packed)

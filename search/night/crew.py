@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from search.budget import Budget
+from search.errors import RunError
 from search.executors import ALL, Each, Executor, MakeExecutor, Place, sizing
 from search.executors.here import executor_here
 from search.night import workforce
@@ -160,3 +162,24 @@ def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) ->
     overhead = (seconds - training) / trials
     expected = max(0, plan.trials - trials) * overhead + max(0, plan.epochs - epochs) * training / epochs
     return expected if left is None else min(expected, left)
+
+
+def asked(cpus: float | None, gpus: float | None, workers: int | None, ray: str | None) -> Each:
+    """What each training may take.
+
+    Raises:
+        RunError: It cannot be had, or would have no effect.
+    """
+    if cpus is not None and not 0 < cpus < math.inf:
+        raise RunError(f"--cpus-per-trial {cpus:g}: must be above 0")
+    if gpus is not None and not 0 <= gpus <= 1:
+        raise RunError(f"--gpus-per-trial {gpus:g}: must be from 0 to 1, a share of one GPU")
+    if ray is None and gpus is not None:
+        found = len(environment.gpus())
+        if not found:
+            raise RunError(f"--gpus-per-trial {gpus:g} has no effect: TensorFlow finds no GPU here")
+        if workers == 0:
+            raise RunError(f"--gpus-per-trial {gpus:g} needs workers; with --workers 0 this process trains alone")
+        if workers is not None and gpus and workers > found * sizing.on_one_card(gpus):
+            raise RunError(f"--workers {workers} with {gpus:g} GPU each: there is room for {found * int(1 / gpus)}")
+    return Each(cpus, gpus)

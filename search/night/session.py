@@ -318,7 +318,7 @@ class Session:
             workers = 0
         if workers is None:
             workers = crew.unmeasured(store.each_trial())
-            if workers > 1 and searching and not store.count and self._has_time_to_measure():
+            if workers > 1 and searching and not store.count and self._may_measure():
                 observer.message("info", "measuring whether few or many workers train this space faster")
                 executor, chosen, why = crew.measured()
                 # Every trial of this run is trained so, also after a resume.
@@ -346,9 +346,10 @@ class Session:
             observer.message("info", f"training {executor.workers} at a time: {executor.described()}")
         return executor
 
-    def _has_time_to_measure(self) -> bool:
+    def _may_measure(self) -> bool:
+        """Whether there is time for it, and nobody has said how many threads a training has."""
         left = self._budget.left
-        return left is None or left > _TIME_TO_MEASURE
+        return self._options.threads is None and (left is None or left > _TIME_TO_MEASURE)
 
     @contextlib.contextmanager
     def _crewed(self, executor: Executor, store: RunStore, observer: Observer) -> Iterator[Runner]:

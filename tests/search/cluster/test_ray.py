@@ -15,11 +15,11 @@ from search.executors import Each, Place
 from search.files import checkpoint as checkpoints
 from search.record.trial import FailureReason
 from tests.search import small
+from tests.search.cluster import stand_in
 from tests.search.cluster.conftest import job
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'keras-nightshift[ray]'")
 
-TRAINER = "tests.search.cluster.stand_in:make"
 ROOT = str(Path(__file__).parents[3])
 
 
@@ -71,7 +71,7 @@ def make(cluster, digits, tmp_path):
     def made(workers=0):
         events: list[str] = []
         place = Place(tmp_path, digits, 1, workers, None, SystemClock(), events.append)
-        executor = Cluster("auto", Each(cpus=1)).executor(small.spec(), place, TRAINER)
+        executor = Cluster("auto", Each(cpus=1)).executor(small.spec(), place, stand_in.make)
         executor.events = events
         executors.append(executor)
         return executor
