@@ -88,7 +88,15 @@ def run(
     each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
     make = _maker(spec, workers, executor, ray, each)
     options = Options(
-        allowed, _workers(spec, workers, ray), origin, check, command, name, each.threads, elsewhere=ray is not None
+        allowed,
+        _workers(spec, workers, ray),
+        origin,
+        check,
+        command,
+        name,
+        each.threads,
+        each.gpus,
+        elsewhere=ray is not None,
     )
     crew = partial(Crew, make_executor=make, each=each)
     return Session(directory, spec, options, observers, crew).go()
@@ -126,7 +134,9 @@ def resume(
         _require_an_end(spec, allowed)
     each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
     make = _maker(spec, workers, executor, ray, each)
-    options = Options(allowed, _workers(spec, workers, ray), command=command, elsewhere=ray is not None)
+    options = Options(
+        allowed, _workers(spec, workers, ray), command=command, gpu_share=each.gpus, elsewhere=ray is not None
+    )
     crew = partial(Crew, make_executor=make, each=each)
     return Session(found.directory, spec, options, observers, crew).go()
 

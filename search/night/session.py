@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import spaces
 from search.budget import Budget
 from search.errors import RunError
-from search.executors import Elsewhere, Executor, shared_data
+from search.executors import Elsewhere, Executor, shared_data, sizing
 from search.files import atomic, layout
 from search.files.checked.agreement import require_agreement
 from search.files.lock import RunLock
@@ -40,8 +40,8 @@ from search.record import environment
 from search.record.changes import between
 from search.record.facts import facts
 from search.record.trial import Outcome, Trial, TrialKind
+from search.training import cards, threads
 from search.training import feature_files as features
-from search.training import threads
 from spaces import DataInfo, Dataset, SearchSpec
 from spaces.families import family_of
 
@@ -75,6 +75,7 @@ class Options:
         command: The command line that started it, for the record.
         space: How the space file was named, for the record.
         threads: Threads of one operation for a new run; None: as the family likes.
+        gpu_share: Share of a GPU for each training; None: a whole one, where there are any.
         elsewhere: Whether the executor itself knows how many train at the same time, as a cluster does.
     """
 
@@ -85,6 +86,7 @@ class Options:
     command: Sequence[str] = ()
     space: str = ""
     threads: int | None = None
+    gpu_share: float | None = None
     elsewhere: bool = False
 
 
@@ -124,6 +126,7 @@ class Session:
         self._doubts: list[CheckedModel] = []
         self._notes: list[str] = []
         self._steps: _Steps | None = None
+        self._beside = 0
 
     def _recorded_threads(self) -> int | None:
         """What a run began with it keeps, whatever machine it goes on with."""
@@ -293,7 +296,7 @@ class Session:
                     return "interrupted"
                 store.put_meta(phase="final")
             FinalPhase(
-                self._directory, self._spec, data, store, runner, searching, horizon, observer, self._evaluate
+                self._directory, self._spec, data, store, runner, searching, horizon, observer, self._measure
             ).go()
         if self._stopping:
             return "interrupted"
@@ -303,6 +306,12 @@ class Session:
             store.put_meta(feature_bytes=taken)
         features.remove(self._directory)
         return "done"
+
+    def _measure(self, *what: Any) -> None:
+        """Evaluates a final model where no worker trains."""
+        gpus = environment.gpus()
+        with cards.on(cards.device(gpus, sizing.free(gpus, self._beside, self._options.gpu_share))):
+            self._evaluate(*what)
 
     def _executor(self, crew: Workshop, store: RunStore, horizon: Horizon, observer: Observer) -> Executor:
         workers, searching = self._options.workers, store.meta("phase") == "search"
@@ -327,6 +336,7 @@ class Session:
                     store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
                 horizon.follow(executor, chosen.threads)
+                self._beside = chosen.workers
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
@@ -341,6 +351,7 @@ class Session:
             store.put_meta(fixed_workers=workers)
         executor = crew.workers(workers)
         horizon.follow(executor, self._threads)
+        self._beside = executor.workers if self._options.elsewhere else workers
         if isinstance(executor, Elsewhere) and self._steps is not None:
             self._steps.follow(executor)
             observer.message("info", f"training {executor.workers} at a time: {executor.described()}")

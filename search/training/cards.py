@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Iterator, Sequence
 
 _QUERY = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
 _WAIT_SECONDS = 20
@@ -26,6 +28,33 @@ def limit(share: float) -> int | None:
         return None
     total = total_mib(listing, os.environ.get("CUDA_VISIBLE_DEVICES"))
     return None if total is None else allowed(total, share)
+
+
+def device(gpus: Sequence[str], free: Sequence[int]) -> str | None:
+    """Where this process computes while others train, as TensorFlow names it.
+
+    Args:
+        gpus: Those that this process sees.
+        free: Which of them nobody holds, by their place.
+
+    Returns:
+        None where there is nothing to choose.
+    """
+    if not gpus:
+        return None
+    return f"/GPU:{free[0]}" if free else "/CPU:0"
+
+
+@contextlib.contextmanager
+def on(chosen: str | None) -> Iterator[None]:
+    """Inside, what is computed is computed on this device."""
+    if chosen is None:
+        yield
+        return
+    import tensorflow as tf
+
+    with tf.device(chosen):
+        yield
 
 
 def total_mib(listing: str, setting: str | None) -> int | None:

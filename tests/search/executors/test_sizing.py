@@ -102,3 +102,9 @@ def test_the_memory_of_the_card_that_a_worker_sees(setting, mib):
 def test_all_who_share_a_card_fit():
     assert 4 * cards.allowed(40_000, 0.25) < 40_000
     assert cards.allowed(100, 0.1) == 1
+
+
+def test_final_models_are_measured_where_nobody_trains():
+    assert cards.device(["2", "3"], sizing.free(["2", "3"], 1)) == "/GPU:1"
+    assert cards.device(["2", "3"], sizing.free(["2", "3"], 2)) == "/CPU:0"
+    assert cards.device([], []) is None
