@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ LOCAL, AUTO = "local", "auto"
 # Trials need it for checkpoints on their way; by default Ray takes a third of the machine's memory.
 _STORE_BYTES = 1 << 30
 _LEAVING_SECONDS = 10.0
+_HEADLESS_SECONDS = 180
 
 
 def require_address(address: str) -> None:
@@ -46,6 +48,9 @@ def connect(address: str) -> Callable[[], None]:
         ClusterError: There is no such cluster, or it cannot be used from here.
     """
     require_address(address)
+    if address != LOCAL:
+        # By itself, Ray ends this process a minute after it has lost the head.
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_HEADLESS_SECONDS))
     import ray
 
     if ray.is_initialized():

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 import queue
-import socket
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from search.cluster.head import Head
 from search.cluster.needs import Needs, Node
 from search.errors import ClusterLost
 
 _PIECE = 32 << 20
 _LEAVING_SECONDS = 3.0
-_WATCH_SECONDS = 2.0
-_DEAF = 4
 
 
 @dataclass(frozen=True)
@@ -108,22 +105,11 @@ class RaySite:
         self._heard: queue.SimpleQueue[tuple[int, Any, Future[Any]]] = queue.SimpleQueue()
         self._pieces: dict[str, list[Any]] = {}
         context = ray.get_runtime_context()
-        self._here = context.get_node_id()
-        self._head = _Head(context.gcs_address)
+        self._head = Head(ray, context.gcs_address, context.get_node_id())
 
     def nodes(self) -> list[Node]:
-        """The nodes that are alive."""
-        return [
-            Node(
-                found["NodeID"],
-                f"{found['NodeManagerHostname']} {found['NodeManagerAddress']}",
-                found["Resources"].get("CPU", 0.0),
-                found["Resources"].get("GPU", 0.0),
-                found["NodeID"] == self._here,
-            )
-            for found in self._ray.nodes()
-            if found["Alive"]
-        ]
+        """The nodes that were alive a moment ago."""
+        return self._head.nodes
 
     def start(self, actor: int, node: Node, needs: Needs) -> None:
         """Starts an actor on a node; our own attempts decide what is tried again, never Ray's."""
@@ -200,8 +186,7 @@ class RaySite:
 
     def offers(self) -> str:
         """What the cluster has and what of it is free, in words."""
-        has, free = self._ray.cluster_resources(), self._ray.available_resources()
-        return ", ".join(f"{free.get(kind, 0):g} of {has.get(kind, 0):g} {kind} free" for kind in ("CPU", "GPU"))
+        return self._head.offers
 
     def close(self) -> None:
         """Ends all actors, and lets them remove what they have stored."""
@@ -216,33 +201,6 @@ class RaySite:
         self._pieces.clear()
         self._head.forget()
         self._disconnect()
-
-
-class _Head:
-    """Watches whether the head of the cluster can be reached.
-
-    Ray itself ends the process, without a word and with whatever it was doing, once the head is gone for a minute.
-    """
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.gone = False
-        self._over = threading.Event()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def forget(self) -> None:
-        self._over.set()
-
-    def _watch(self) -> None:
-        host, _, port = self.address.rpartition(":")
-        silent = 0
-        while not self._over.wait(_WATCH_SECONDS):
-            try:
-                socket.create_connection((host.strip("[]"), int(port)), timeout=_WATCH_SECONDS).close()
-                silent = 0
-            except OSError:
-                silent += 1
-            self.gone = silent >= _DEAF
 
 
 def _lost(error: BaseException) -> Lost:
