@@ -18,13 +18,13 @@ from typing import Any
 
 from search.clock import Clock
 from search.cluster.hosts import Host, Hosts
-from search.cluster.needs import Needs, described
+from search.cluster.needs import Needs, described, room
 from search.cluster.site import Lost, Site
 from search.cluster.work import Order
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol
 from search.executors.base import OnEpoch
-from search.executors.sizing import at_hand
+from search.executors.sizing import at_hand, share_of_memory
 from search.files import checkpoint as checkpoints
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
 from search.training.trainer import untrained
@@ -75,6 +75,7 @@ class ClusterExecutor:
         data: Folder of the data on this machine.
         workers: Trainings at the same time at most; None: as many as the cluster has room for.
         fixed: Whether so many are counted on, whatever the cluster has at the moment.
+        memory: Resident bytes after which an actor is replaced before its next job; None: its share of its machine.
         clock: Tells when a job's time is up.
         on_event: Told in words what happens to nodes and actors.
         monotonic: Seconds, for what is waited for.
@@ -90,6 +91,7 @@ class ClusterExecutor:
         data: Path,
         workers: int | None,
         fixed: bool,
+        memory: int | None,
         clock: Clock,
         on_event: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
@@ -102,6 +104,7 @@ class ClusterExecutor:
         self._data = data
         self._limit = workers
         self._fixed = fixed
+        self._memory = memory
         self._clock = clock
         self._on_event = on_event
         self._monotonic = monotonic
@@ -233,13 +236,14 @@ class ClusterExecutor:
             self._bury(number, Lost(reason, with_node=True))
             return
         host = actor.host
+        host.memory = said["memory"]
         actor.begun = True
         # On our own machine the data lie where they are.
-        at_hand = str(self._data) if host.node.is_ours else None
-        told = {**self._told, "folder": host.folder, "data": at_hand}
+        here = str(self._data) if host.node.is_ours else None
+        told = {**self._told, "folder": host.folder, "data": here}
         if not host.node.is_ours:
             told["path"] = None
-        send = self._data if at_hand is None and host.folder is None else None
+        send = self._data if here is None and host.folder is None else None
         self._site.begin(number, told, send)
 
     # Jobs
@@ -279,6 +283,7 @@ class ClusterExecutor:
         self._free.append(number)
         if isinstance(answer, protocol.Done):
             self._take_home(actor, task, answer.outcome, dict(files))
+            self._replace_grown(number, actor, answer.resident)
         elif answer.trouble is protocol.Trouble.DISK:
             self._hosts.refuse(actor.host, "disk", answer.message)
             self._again(task, Lost(answer.message, with_node=True))
@@ -288,6 +293,15 @@ class ClusterExecutor:
         else:
             task.future.set_exception(RuntimeError(answer.message))
         self._hand_out()
+
+    def _replace_grown(self, number: int, actor: _Actor, resident: int) -> None:
+        host = actor.host
+        limit = self._memory
+        if limit is None and host.memory:
+            limit = share_of_memory(host.memory, max(1, room(host.node, self._needs)))
+        if limit is not None and resident > limit:
+            self._on_event(f"a worker on {host.node.name} held {resident / 2**20:.0f} MiB and is replaced")
+            self._bury(number, Lost("it is replaced"))
 
     def _take_home(self, actor: _Actor, task: _Task, outcome: Outcome, files: Mapping[str, bytes]) -> None:
         try:

@@ -25,6 +25,7 @@ class Host:
         refused: Why it gets no job, or None.
         gone: Whether it has left the cluster.
         failures: Actors in a row that ended while they started.
+        memory: Bytes that the machine has; 0 until it has said so.
     """
 
     node: Node
@@ -33,6 +34,7 @@ class Host:
     kind: str = ""
     gone: bool = False
     failures: int = 0
+    memory: int = 0
 
     def settle(self, folder: str) -> None:
         """The data are stored there."""

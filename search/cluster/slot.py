@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import queue
-import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -31,8 +30,7 @@ class Slot:
         self._stop: Callable[[bytes], None] = lambda _: None
         self._said.put(("hello", {
             "versions": versions(),
-            "host": socket.gethostname(),
-            "process": os.getpid(),
+            "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         }))  # fmt: skip
 
     def receive(self) -> list[tuple[Any, Any]]:

@@ -87,6 +87,7 @@ class Cluster:
             data.resolve(),
             place.workers or None,
             spec.search.order == "fixed",
+            place.memory,
             place.clock,
             place.on_event,
         )

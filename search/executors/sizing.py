@@ -49,7 +49,12 @@ def memory_limit(workers: int, limit: int | None) -> int:
     """Resident bytes after which a worker is replaced: `limit`, or its share of the machine."""
     if limit is not None:
         return limit
-    return int(_MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / workers)
+    return share_of_memory(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), workers)
+
+
+def share_of_memory(machine: int, workers: int) -> int:
+    """Bytes that each of so many workers may hold on a machine of so many bytes."""
+    return int(_MEMORY_SHARE * machine / workers)
 
 
 def setups(run: Path, data: Path, threads: int, workers: int, share: float | None = None) -> list[Setup]:

@@ -41,7 +41,7 @@ class Site:
     def start(self, actor, node, needs):
         self.started[actor] = node
         if self.willing:
-            self.say(actor, "hello", {"versions": self.versions.get(node.name, VERSIONS)})
+            self.say(actor, "hello", hello(self.versions.get(node.name, VERSIONS)))
 
     def begin(self, actor, told, data):
         self.begun[actor] = told, data
@@ -80,9 +80,9 @@ class Site:
     def epoch(self, actor, number=1):
         self.say(actor, self.jobs[actor][0].attempt, protocol.EpochDone(Epoch(number, {"val_accuracy": 0.5}, 1.0, 1.0)))
 
-    def done(self, actor, outcome=None, files=()):
+    def done(self, actor, outcome=None, files=(), resident=0):
         outcome = outcome or Outcome(score=0.5, best_epoch=1, stopped=Stop.LENGTH)
-        self.say(actor, self.jobs[actor][0].attempt, (protocol.Done(outcome, 0), list(files)))
+        self.say(actor, self.jobs[actor][0].attempt, (protocol.Done(outcome, resident), list(files)))
 
     def lose(self, actor, **how):
         self.say(actor, "lost", Lost("its process ended", **how))
@@ -101,19 +101,23 @@ def site():
 def make(site, tmp_path):
     """`make(**options)`: an executor over the site; what it tells is in `events`."""
 
-    def made(needs=None, workers=None, fixed=False):
+    def made(needs=None, workers=None, fixed=False, memory=None):
         events: list[str] = []
         needs = needs or Needs(1.0)
         hosts = Hosts(needs, VERSIONS, events.append, site.offers)
         hosts.update(site.nodes())
         executor = ClusterExecutor(
-            site, hosts, needs, {"path": ("/here",)}, tmp_path, tmp_path / "data", workers, fixed, site.clock,
+            site, hosts, needs, {"path": ("/here",)}, tmp_path, tmp_path / "data", workers, fixed, memory, site.clock,
             events.append, site.clock.monotonic,
         )  # fmt: skip
         executor.events = events
         return executor
 
     return made
+
+
+def hello(versions=VERSIONS):
+    return {"versions": versions, "memory": 1 << 34}
 
 
 def node(name, cpus=2.0, gpus=0.0, **more):

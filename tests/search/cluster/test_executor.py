@@ -11,7 +11,7 @@ from search.cluster.site import Lost
 from search.errors import CheckpointError, ClusterError, DiskError
 from search.executors import protocol
 from search.record.trial import Checkpoint, FailureReason, Outcome, Stop
-from tests.search.cluster.conftest import VERSIONS, job, node, soon, turn
+from tests.search.cluster.conftest import VERSIONS, hello, job, node, soon, turn
 
 
 def submit(executor, *jobs, told=None):
@@ -29,7 +29,7 @@ def test_the_first_actor_of_a_node_stores_the_data_and_the_others_follow(site, m
     turn(executor, futures)
     assert [n.name for n in site.started.values()] == ["one", "two"]
     for actor in (1, 2):
-        site.say(actor, "hello", {"versions": VERSIONS})
+        site.say(actor, "hello", hello())
     turn(executor, futures)
     assert all(data is not None for _, data in site.begun.values())
     site.willing = True
@@ -335,6 +335,18 @@ def test_a_job_that_does_not_answer_long_after_its_limit_has_hung(site, make):
     turn(executor, futures, 12.0)
     assert futures[0].result().failure.reason is FailureReason.HUNG
     assert site.killed == [1]
+
+
+@pytest.mark.parametrize("memory", [None, 1 << 30])
+def test_an_actor_that_has_grown_too_large_is_replaced_between_its_jobs(site, make, memory):
+    executor = make(workers=1, memory=memory)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    # The share of a machine of 16 GiB with room for two.
+    site.done(1, resident=1 << (33 if memory is None else 31))
+    assert turn(executor, futures) == {futures[0]}
+    turn(executor, futures[1:])
+    assert (site.killed, site.jobs[2][0].attempt) == ([1], 1)
 
 
 def test_it_says_where_it_trains(site, make):
