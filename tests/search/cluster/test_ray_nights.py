@@ -11,8 +11,15 @@ from pathlib import Path
 
 import pytest
 
+import spaces
+from search.clock import SystemClock
+from search.cluster.start import Cluster as OurCluster
+from search.executors import Each, Place
 from search.files.store import RunReader
-from search.record.trial import TrialState
+from search.record.trial import FailureReason, TrialState
+from tests.search import small
+from tests.search.cluster import stand_in
+from tests.search.cluster.conftest import job
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'keras-nightshift[ray]'")
 pytestmark = [pytest.mark.night, pytest.mark.timeout(900)]
@@ -88,6 +95,32 @@ def test_a_cluster_gives_the_table_of_one_machine(cluster, space, tmp_path):
     assert table(tmp_path / "here") == table(tmp_path / "there")
     with RunReader(tmp_path / "there") as reader:
         assert [node["room"] for node in reader.meta("cluster")["nodes"]].count(1) == 2
+
+
+def test_a_trial_that_takes_all_memory_of_its_node_fails_with_that_reason(tmp_path):
+    """Ray's own monitor ends it: above 2.5 GB more than are taken now, or what others take meanwhile."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    memory = dict(line.split()[:2] for line in Path("/proc/meminfo").read_text().splitlines())
+    total, free = int(memory["MemTotal:"]), int(memory["MemAvailable:"])
+    if free < 6_000_000:
+        pytest.skip("needs 6 GB of free memory")
+    limits = {"memory_usage_threshold": 1 - (free - 2_500_000) / total, "memory_monitor_refresh_ms": 100}
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": limits})
+    made.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(ROOT)})
+    ray.init(address=made.address, log_to_driver=False, configure_logging=False)
+    try:
+        place = Place(tmp_path, spaces.load_data(small.spec()), 1, 0, None, SystemClock(), print)
+        executor = OurCluster("auto", Each(cpus=1)).executor(small.spec(), place, stand_in.make)
+        future = executor.submit(job("starves", epochs_to=14), lambda trial, epoch: None)
+        while not executor.wait({future}, 1.0):
+            pass
+        executor.shutdown()
+    finally:
+        ray.shutdown()
+        made.shutdown()
+    assert future.result().failure.reason is FailureReason.OUT_OF_MEMORY
 
 
 def test_a_search_that_is_killed_goes_on_with_the_cluster_or_without(cluster, space, tmp_path):
