@@ -19,7 +19,7 @@ from search.phases.winner import FinalModels, ensemble, final_models, final_weig
 from search.record.configuration import Configuration
 from search.record.standing import answers_both_ways
 from search.record.trial import Trial, TrialKind
-from search.training.together import Together, compare
+from search.together import Together, compare
 from spaces import Dataset, SearchSpec
 
 

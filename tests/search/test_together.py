@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from search.training.together import compare
+from search.together import compare
 
 
 def answers(right, rows):
