@@ -79,7 +79,10 @@ class Work:
             trainer = pickle.loads(self._told["trainer"])(setup)
         except Exception as error:
             text = str(error) if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
-            kind = "disk" if any(sign in text for sign in _FULL) else "start"
+            full = any(sign in text for sign in _FULL)
+            # What was stored so far would keep the disk full.
+            self.leave()
+            kind, text = ("disk", f"its disk is full ({text})") if full else ("start", text)
             self._say(("unable", {"why": text, "kind": kind}))
             return
         self._say(("ready", None))
