@@ -83,8 +83,8 @@ class RunRows:
         """
         _, rows, part = self._parts()
         with engines_silent():
-            rounded = load(path).predict(rows.x)
-        answers = rounded, np.asarray(model.predict(rows.x.astype(np.float32), verbose=0))
+            rounded = load(path).predict(rows.x[:])
+        answers = rounded, np.asarray(model.predict(rows.x[:].astype(np.float32), verbose=0))
         file, memory = (self._score(found.reshape(len(rows), -1), rows.y, logits) for found in answers)
         measure = "r2" if self._info.task == "regression" else "accuracy"
         return RoundingLoss(measure, part, len(rows), file, memory)

@@ -9,9 +9,9 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
-from spaces.data.checks import blocks
 from spaces.data.readers.images import decode, read_header
-from spaces.data.readers.npz import check_npy, read_npy
+from spaces.data.readers.npy import check_npy, read_npy
+from spaces.data.stored.rows import blocks
 from spaces.data.tables.rows import bare_rows, encoded_rows
 from spaces.data.types import Array, DataInfo
 

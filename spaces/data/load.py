@@ -22,11 +22,13 @@ from spaces.data.readers.npz import load_npz
 from spaces.data.readers.python import load_python
 from spaces.data.readers.source import Part, RawData
 from spaces.data.split import First, Rows, Size, partition, reduce
+from spaces.data.stored.rows import StoredRows
+from spaces.data.stored.store import RowStore
 from spaces.data.tables.columns import Column
 from spaces.data.tables.encoding import ColumnEncoding, encode, fit
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
-from spaces.data.types import Array, DataInfo, Dataset, Split, TargetScale
+from spaces.data.types import AnyRows, DataInfo, Dataset, Split, Streamed, TargetScale
 from spaces.data.understood import understood
 from spaces.families import family_of
 from spaces.sections.data_section import DataSection, FirstRows, KeyedRows, OtherSource
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 _TEST_FRACTION = 0.2
 
 
-def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
+def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | None = None) -> Dataset:
     """Reads, checks and divides the data of a space.
 
     The same space and files give the same parts, in the same order. TensorFlow is imported only for image
@@ -51,14 +53,17 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
     Args:
         spec: the space.
         begun: what an earlier run found the rows to be: a table is encoded as it was then.
+        folder: where files of rows are written that are too many for the memory, if any are, and found again by the
+            next call for the same data; None: a temporary place that is empty again when this process ends.
 
     Raises:
         DataError: data are missing or cannot be used; the message names the file.
     """
     known = () if begun is None else begun.encodings
-    raw = _read(spec, known)
+    store = RowStore(spec.data.stream, folder, spec.limits.disk)
+    raw = _kept(_read(spec, known, store), store)
     if raw.table is None:
-        raw = check_rows(raw)
+        raw = _of_one_kind(check_rows(raw), store)
     if spec.data.image_size is not None and raw.train.x.ndim == 2:
         raise DataError(f"data.image_size: {raw.train.where} holds rows of columns, no images")
     if spec.final.tta != "none" and raw.train.x.ndim == 2:
@@ -71,6 +76,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
         check_classes(train.y, encoded.class_names, raw.train.where)
     if raw.table is not None:
         columns = raw.table.columns
+        assert not isinstance(train.x, StoredRows)  # a table is read as a whole
         known = known or fit(columns, train.x)
         train, validation = _encoded(train, known, columns), _encoded(validation, known, columns)
         test = test and _encoded(test, known, columns)
@@ -78,27 +84,60 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
     target = _target(spec, raw, train) if begun is None else begun.target
     info = dataclasses.replace(info, target=target)
     told = understood(info, raw.table, train, validation, test)
-    return Dataset(raw.name, info, train, validation, test, fingerprint(train, validation, test), raw.origin, told)
+    digest = fingerprint(train, validation, test)
+    return Dataset(raw.name, info, train, validation, test, digest, raw.origin, told, _streamed(raw, store))
 
 
-def _read(spec: SearchSpec, known: Sequence[ColumnEncoding]) -> RawData:
+def _kept(raw: RawData, store: RowStore) -> RawData:
+    """The same rows, where `data.stream: true` wants them."""
+    if not store.always or raw.table is not None:
+        return raw
+
+    def keep(part: Part) -> Part:
+        if isinstance(part.x, StoredRows) or part.x.dtype.hasobject or not part.x.ndim:
+            return part
+        return dataclasses.replace(part, x=store.whole(part.x, part.where))
+
+    return raw.map_parts(keep)
+
+
+def _of_one_kind(raw: RawData, store: RowStore) -> RawData:
+    """The same rows, all in memory or all on the disk in files of one type, so that parts can be put together."""
+    stored = [part.x.stored for part in raw.parts if isinstance(part.x, StoredRows)]
+    if not stored or (len(stored) == len(raw.parts) and len(set(stored)) == 1):
+        return raw
+
+    def keep(part: Part) -> Part:
+        if isinstance(part.x, StoredRows) and part.x.stored == part.x.dtype:
+            return part
+        return dataclasses.replace(part, x=store.whole(part.x, part.where))
+
+    return raw.map_parts(keep)
+
+
+def _streamed(raw: RawData, store: RowStore) -> Streamed | None:
+    stored = [part.x for part in raw.parts if isinstance(part.x, StoredRows)]
+    return Streamed(sum(x.nbytes for x in stored), store.written, store.place) if stored else None
+
+
+def _read(spec: SearchSpec, known: Sequence[ColumnEncoding], store: RowStore) -> RawData:
     data = spec.data
     if isinstance(data.source, str):
-        return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken)
+        return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken, store)
     if isinstance(data.source, OtherSource):
         return OTHER_SOURCES[data.source.kind].load(data.source.location)
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":
-            return load_folder(path, data.seed, data.image_size, data.color, data.broken)
+            return load_folder(path, data.seed, data.image_size, data.color, data.broken, store)
         case "npz":
-            return load_npz(path)
+            return load_npz(path, store)
         case "csv" | "parquet":
             return load_table(path, _table_options(data), spec.training.task, known)
         case "idx":
             return load_idx(path)
         case _:
-            return load_python(data.source.location)
+            return load_python(data.source.location, store)
 
 
 def _table_options(data: DataSection) -> TableOptions:
@@ -170,7 +209,7 @@ def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
 
 
 def _select(part: Part | Split, rows: Rows) -> Split:
-    return Split(part.x[rows], part.y[rows])
+    return Split(part.x, part.y).some(rows)
 
 
 def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
@@ -184,11 +223,12 @@ def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
 
 
 def _encoded(part: Split, encodings: Sequence[ColumnEncoding], columns: Sequence[Column]) -> Split:
+    assert not isinstance(part.x, StoredRows)  # a table is read as a whole
     return Split(encode(encodings, columns, part.x), part.y)
 
 
 def _describe(
-    data: DataSection, raw: RawData, encoded: EncodedLabels, x: Array, table: tuple[ColumnEncoding, ...]
+    data: DataSection, raw: RawData, encoded: EncodedLabels, x: AnyRows, table: tuple[ColumnEncoding, ...]
 ) -> DataInfo:
     image = x.ndim > 2
     indicators = np.array([flag for column in table for flag in column.indicators]) if table else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.data.checks import blocks
-from spaces.data.types import Array
+from spaces.data.stored.rows import blocks
+from spaces.data.types import AnyRows, Array
 
 Option = Literal["auto", "rescale", "standardize", "none"]
 _WHITES = (1.0, 255.0, 65535.0)
@@ -25,7 +25,7 @@ class Preprocessing:
     white: float | None
 
 
-def choose(option: Option, x: Array, white: float | None, indicators: Array | None, where: str) -> Preprocessing:
+def choose(option: Option, x: AnyRows, white: float | None, indicators: Array | None, where: str) -> Preprocessing:
     """Chooses and measures the preprocessing.
 
     Args:
@@ -40,7 +40,8 @@ def choose(option: Option, x: Array, white: float | None, indicators: Array | No
         DataError: `rescale` of values of no known range.
     """
     image = x.ndim > 2
-    known = white if white is not None else _white(x)
+    low, high = span(x)
+    known = white if white is not None else white_of(low, high, x.dtype)
     white = known if image else None
     if option == "auto":
         option = "rescale" if image and known is not None else "standardize"
@@ -48,7 +49,7 @@ def choose(option: Option, x: Array, white: float | None, indicators: Array | No
         if known is None:
             raise DataError(
                 f"{where}: data.preprocessing: rescale needs values from 0 to 1, 255 or 65535, these go from "
-                f"{x.min():g} to {x.max():g}; use standardize"
+                f"{low:g} to {high:g}; use standardize"
             )
         return Preprocessing(None if known == 1 else 1 / known, None, None, white)
     if option == "standardize":
@@ -57,15 +58,22 @@ def choose(option: Option, x: Array, white: float | None, indicators: Array | No
     return Preprocessing(None, None, None, white)
 
 
-def _white(x: Array) -> float | None:
-    if x.dtype == np.uint8:
-        return 255.0 if x.max() > 1 else 1.0  # black and white drawings come as 0 and 1
-    if x.min() < 0:
+def white_of(low: float, high: float, dtype: np.dtype[Any]) -> float | None:
+    """The value of white in images whose values go from `low` to `high`; None where nobody can know it."""
+    if dtype == np.uint8:
+        return 255.0 if high > 1 else 1.0  # black and white drawings come as 0 and 1
+    if low < 0:
         return None
-    return next((white for white in _WHITES if x.max() <= white), None)
+    return next((white for white in _WHITES if high <= white), None)
 
 
-def _moments(x: Array, indicators: Array | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def span(x: AnyRows) -> tuple[float, float]:
+    """The smallest and the largest value of all rows."""
+    spans = [(block.min(), block.max()) for _, block in blocks(x)]
+    return float(min(low for low, _ in spans)), float(max(high for _, high in spans))
+
+
+def _moments(x: AnyRows, indicators: Array | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per column or channel (one for all pixels of an image without channels).
 
     Two passes over blocks of rows: exact for large offsets, and no copy of the rows.

@@ -233,6 +233,12 @@ def _target(raw: Any) -> Any:
     return raw
 
 
+def _stream(raw: Any) -> Any:
+    if raw is not True and raw is not False and raw != "auto":
+        raise refuse(f"found {shown(raw)}; allowed: auto, true or false{suggestion(raw, ('auto',))}")
+    return raw
+
+
 def _columns(raw: Any) -> Any:
     if not isinstance(raw, dict):
         raise refuse(f"found {shown(raw)}; allowed: a mapping such as {{price: target, id: drop}}")
@@ -321,6 +327,12 @@ class DataSection(Section):
         default="auto",
         description="What the model does to raw values: pixels to 0..1, columns to mean 0 and deviation 1.",
     )
+    stream: Annotated[bool | Literal["auto"], BeforeValidator(_stream)] = Field(
+        default="auto",
+        description="Whether rows stay on the disk and are read as they are used, for data larger than the memory; "
+        "auto: those that would take more than a quarter of it.",
+        json_schema_extra={"anyOf": [{"type": "boolean"}, {"enum": ["auto"]}]},
+    )
     limit: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Use only so many training rows, for trying things out."
     )
@@ -359,6 +371,8 @@ class DataSection(Section):
             refusals.add(f"has no effect: a {kind} source has no images", "image_size")
         if self.color != "auto" and kind not in ("folder", "flowers"):
             refusals.add("has no effect: only image files are read in colour or grey", "color")
+        if self.stream is True and kind in TABLES:
+            refusals.add(f"has no effect: a {kind} table is read as a whole", "stream")
         if self.broken != "refuse" and kind not in ("folder", "flowers"):
             refusals.add("has no effect: only image files are read one by one", "broken")
         refusals.raise_if_any()

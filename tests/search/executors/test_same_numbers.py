@@ -14,7 +14,7 @@ from search.record.trial import Checkpoint, FailureReason, Stop
 from search.training.trainer import Trainer
 from tests.search import small
 
-KINDS = ("inline", "1 worker", "2 workers")
+KINDS = ("inline", "1 worker", "2 workers", "1 worker, rows on the disk")
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,11 @@ def make_executor(tmp_path_factory, digits):
             if kind == "inline":
                 made[kind] = InlineExecutor(lambda: Trainer(run, digits, SystemClock())), run
             else:
-                count = int(kind[0])
-                setups = sizing.setups(run, shared_data.write(run, digits), 1, count)
+                count, data = int(kind[0]), digits
+                if kind.endswith("disk"):
+                    data = spaces.load_data(small.spec(data={"stream": True}), None, run / "rows")
+                    assert data.fingerprint == digits.fingerprint
+                setups = sizing.setups(run, shared_data.write(run, data), 1, count)
                 made[kind] = WorkerPool(setups, [{}] * count, 1 << 40, pytest.fail), run
         return made[kind]
 
