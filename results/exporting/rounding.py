@@ -94,7 +94,7 @@ class RunRows:
             from spaces import DataError, Split, load_data
 
             try:
-                data = load_data(self._spec)
+                data = load_data(self._spec, self._info)
             except DataError as error:
                 raise ResultError(
                     f"rounding is measured on the rows of the run, which cannot be loaded: {error}"

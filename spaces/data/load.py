@@ -28,8 +28,8 @@ from spaces.data.tables.columns import Column
 from spaces.data.tables.encoding import ColumnEncoding, encode, fit
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
-from spaces.data.types import AnyRows, DataInfo, Dataset, Split, Streamed, TargetScale
-from spaces.data.understood import understood
+from spaces.data.types import AnyRows, DataInfo, Dataset, Kind, Split, Streamed, TargetScale
+from spaces.data.understood import taken_for, understood
 from spaces.families import family_of
 from spaces.sections.data_section import DataSection, FirstRows, KeyedRows, OtherSource
 from spaces.sections.sources import OTHER_SOURCES
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from spaces.specs.spec import SearchSpec
 
 _TEST_FRACTION = 0.2
+_IN_ORDER = " (rows are divided in their order; data.split: random draws some of every class)"
 
 
 def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | None = None) -> Dataset:
@@ -61,31 +62,57 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     """
     known = () if begun is None else begun.encodings
     store = RowStore(spec.data.stream, folder, spec.limits.disk)
-    raw = _kept(_read(spec, known, store), store)
+    raw = _kept(_read(spec, known, store, antialias=_antialias(begun)), store)
     if raw.table is None:
         raw = _of_one_kind(check_rows(raw), store)
-    if spec.data.image_size is not None and raw.train.x.ndim == 2:
-        raise DataError(f"data.image_size: {raw.train.where} holds rows of columns, no images")
-    if spec.final.tta != "none" and raw.train.x.ndim == 2:
-        raise DataError(f"final.tta: {raw.train.where} holds rows of columns, no images")
+    kind = begun.kind if begun is not None else _kind(spec, raw)
     encoded = encode_labels(raw, spec.training.task, spec.training.loss)
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
-    train, validation, test = _divide(spec.data, raw, bool(encoded.class_names))
+    in_order = _in_order(spec.data, kind)
+    train, validation, test = _divide(spec.data, raw, bool(encoded.class_names), in_order)
     if encoded.class_names:
-        check_classes(train.y, encoded.class_names, raw.train.where)
+        check_classes(train.y, encoded.class_names, raw.train.where + _IN_ORDER * in_order)
     if raw.table is not None:
         columns = raw.table.columns
         assert not isinstance(train.x, StoredRows)  # a table is read as a whole
         known = known or fit(columns, train.x)
         train, validation = _encoded(train, known, columns), _encoded(validation, known, columns)
         test = test and _encoded(test, known, columns)
-    info = _describe(spec.data, raw, encoded, train.x, known)
+    info = _describe(spec.data, raw, encoded, train.x, kind, known)
+    info = dataclasses.replace(info, antialias=_antialias(begun) and (raw.resized or info.image_size is not None))
     target = _target(spec, raw, train) if begun is None else begun.target
     info = dataclasses.replace(info, target=target)
     told = understood(info, raw.table, train, validation, test)
+    if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:
+        told["notes"] = taken_for(info, in_order)
     digest = fingerprint(train, validation, test)
     return Dataset(raw.name, info, train, validation, test, digest, raw.origin, told, _streamed(raw, store))
+
+
+def _kind(spec: SearchSpec, raw: RawData) -> Kind:
+    """What the rows are; refuses what the space file asks of other rows."""
+    x, where, wanted = raw.train.x, raw.train.where, spec.data.kind
+    holds = f"{where} holds rows of {'columns' if x.ndim == 2 else f'{x.ndim - 1} axes'}"
+    if wanted == "image" and x.ndim == 2:
+        raise DataError(f"data.kind: {holds}, no images")
+    if wanted == "series" and x.ndim != 3:
+        raise DataError(f"data.kind: {holds}; series have shape (rows, steps, features)")
+    kind = preprocessing.kind_of(wanted, x, raw.white, family_of(spec.model).rows)
+    for key, asked in (("image_size", spec.data.image_size is not None), ("final.tta", spec.final.tta != "none")):
+        if asked and kind != "image":
+            what = "rows of columns" if kind == "tabular" else "time series"
+            raise DataError(f"{key if '.' in key else f'data.{key}'}: {where} holds {what}, no images")
+    return kind
+
+
+def _in_order(data: DataSection, kind: Kind) -> bool:
+    """Whether the rows are divided as they follow each other in time."""
+    return data.split == "chronological" or (data.split == "auto" and kind == "series")
+
+
+def _antialias(begun: DataInfo | None) -> bool:
+    return begun is None or begun.antialias
 
 
 def _kept(raw: RawData, store: RowStore) -> RawData:
@@ -120,16 +147,16 @@ def _streamed(raw: RawData, store: RowStore) -> Streamed | None:
     return Streamed(sum(x.nbytes for x in stored), store.written, store.place) if stored else None
 
 
-def _read(spec: SearchSpec, known: Sequence[ColumnEncoding], store: RowStore) -> RawData:
+def _read(spec: SearchSpec, known: Sequence[ColumnEncoding], store: RowStore, *, antialias: bool) -> RawData:
     data = spec.data
     if isinstance(data.source, str):
-        return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken, store)
+        return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken, store, antialias)
     if isinstance(data.source, OtherSource):
         return OTHER_SOURCES[data.source.kind].load(data.source.location)
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":
-            return load_folder(path, data.seed, data.image_size, data.color, data.broken, store)
+            return load_folder(path, data.seed, data.image_size, data.color, data.broken, store, antialias)
         case "npz":
             return load_npz(path, store)
         case "csv" | "parquet":
@@ -155,7 +182,7 @@ def _table_options(data: DataSection) -> TableOptions:
     )
 
 
-def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Split, Split | None]:
+def _divide(data: DataSection, raw: RawData, classes: bool, in_order: bool) -> tuple[Split, Split, Split | None]:
     if data.test == "given" and raw.test is None:
         raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
     if data.validation == "given" and raw.validation is None:
@@ -165,9 +192,8 @@ def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Spli
     if isinstance(validation_size, Keyed) or isinstance(test_size, Keyed):
         rows = keyed_partition(raw.train.y, validation_size, test_size, seed=data.seed, classes=classes)
     else:
-        rows = partition(
-            raw.train.y, validation_size, test_size, seed=data.seed, shuffled=raw.shuffled, classes=classes
-        )
+        cut = raw.shuffled or in_order
+        rows = partition(raw.train.y, validation_size, test_size, seed=data.seed, shuffled=cut, classes=classes)
     train = _select(raw.train, rows.train)
     if data.limit is not None:
         train = _select(train, reduce(train.y, data.limit, seed=data.seed, classes=classes))
@@ -228,13 +254,17 @@ def _encoded(part: Split, encodings: Sequence[ColumnEncoding], columns: Sequence
 
 
 def _describe(
-    data: DataSection, raw: RawData, encoded: EncodedLabels, x: AnyRows, table: tuple[ColumnEncoding, ...]
+    data: DataSection,
+    raw: RawData,
+    encoded: EncodedLabels,
+    x: AnyRows,
+    kind: Kind,
+    table: tuple[ColumnEncoding, ...],
 ) -> DataInfo:
-    image = x.ndim > 2
     indicators = np.array([flag for column in table for flag in column.indicators]) if table else None
-    chosen = preprocessing.choose(data.preprocessing, x, raw.white, indicators, raw.train.where)
+    chosen = preprocessing.choose(data.preprocessing, x, kind, raw.white, indicators, raw.train.where)
     return DataInfo(
-        kind="image" if image else "tabular",
+        kind=kind,
         input_shape=x.shape[1:],
         dtype=x.dtype.name,
         task=encoded.task,

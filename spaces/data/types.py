@@ -16,7 +16,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 AnyRows = Array | StoredRows
 """Rows in memory, or on the disk."""
 
-Kind = Literal["image", "tabular"]
+Kind = Literal["image", "series", "tabular"]
 Task = Literal["classification", "regression"]
 Labels = Literal["integer", "one-hot", "number"]
 
@@ -44,19 +44,20 @@ class DataInfo:
     `mean` and divides by `std`, which broadcast against a row from its last axis. What is None is left out.
 
     Attributes:
-        kind: "image" for rows of two or three axes, "tabular" for rows of one axis.
-        input_shape: shape of one raw row, without the batch axis: (height, width), (height, width, channels)
-            or (columns,).
+        kind: "image" for rows of three axes, "image" or "series" for rows of two, "tabular" for rows of one axis.
+        input_shape: shape of one raw row, without the batch axis: (height, width), (height, width, channels),
+            (steps, features) or (columns,).
         dtype: NumPy name of the raw rows' type, such as "uint8".
         task: "classification" or "regression".
         labels: "integer" (0 to outputs - 1), "one-hot", or "number" for regression.
         outputs: number of classes, or of target columns in regression.
         class_names: one name per class in label order; () in regression.
         scale: factor that brings raw values to 0..1, such as 1/255; None: values stay as they are.
-        mean: one value per column or channel, from training rows only; None: no standardization.
+        mean: one value per column, channel or feature, from training rows only; None: no standardization.
         std: as `mean`; never 0 (a constant column has 1).
         image_size: (height, width) the model works at; None: that of `input_shape`.
         resized: whether image files were brought to `input_shape` when they were loaded.
+        antialias: whether an image that becomes smaller is averaged over its pixels, where it is resized.
         white: value of a white pixel in the raw rows (255, 16, 1), so that an image file can be brought to
             the same range; None for tabular rows and for images of no known range.
         columns: names of the input columns of a table, before they are encoded; () otherwise.
@@ -80,6 +81,7 @@ class DataInfo:
     std: tuple[float, ...] | None = None
     image_size: tuple[int, int] | None = None
     resized: bool = False
+    antialias: bool = False
     white: float | None = None
     columns: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)

@@ -333,6 +333,16 @@ class DataSection(Section):
         "auto: those that would take more than a quarter of it.",
         json_schema_extra={"anyOf": [{"type": "boolean"}, {"enum": ["auto"]}]},
     )
+    kind: Literal["auto", "image", "series"] = Field(
+        default="auto",
+        description="What rows of two axes are: grey images (height, width), or time series (steps, features), scaled "
+        "feature by feature; auto goes by the family, their shape and their values, and check tells what it found.",
+    )
+    split: Literal["auto", "random", "chronological"] = Field(
+        default="auto",
+        description="How validation and test rows are taken: drawn at random, of each class in proportion, or the last "
+        "ones of the file; auto: chronological for time series, otherwise random.",
+    )
     limit: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Use only so many training rows, for trying things out."
     )
@@ -373,6 +383,12 @@ class DataSection(Section):
             refusals.add("has no effect: only image files are read in colour or grey", "color")
         if self.stream is True and kind in TABLES:
             refusals.add(f"has no effect: a {kind} table is read as a whole", "stream")
+        if self.kind != "auto" and kind in (*TABLES, "folder", "flowers"):
+            refusals.add("has no effect: only arrays may be images or series", "kind")
+        if self.split != "auto" and kind in ("folder", "flowers"):
+            refusals.add("has no effect: image files have no order of their own and are in a random one", "split")
+        if self.split != "auto" and self.keys:
+            refusals.add("has no effect: a column decides which rows are held out", "split")
         if self.broken != "refuse" and kind not in ("folder", "flowers"):
             refusals.add("has no effect: only image files are read one by one", "broken")
         refusals.raise_if_any()
