@@ -6,6 +6,7 @@ import pytest
 from spaces.basics.errors import DataError
 from spaces.data.checks import check_classes, check_rows
 from spaces.data.readers.source import Part, RawData
+from spaces.data.stored import rows as stored
 from spaces.data.types import Array
 
 
