@@ -3,9 +3,9 @@
     python benchmarks/larger_than_memory.py [--rows 200000] [--side 64] [--limit 4000] [--folder DIR] [--json out.json]
 
 Writes an array of coloured images, trains on it with `data.stream: true` and, where it fits, with `false`, each in a
-process of its own and the first one under a limit of its address space (`ulimit -v`, in MB), and prints rows a second in
-an epoch, and the largest resident memory of all processes together (Linux: from /proc, five times a second). The network
-is a small one, so that reading has to keep up with it.
+process of its own and the first one under a limit of its address space (`ulimit -v`, in MB), and prints rows a second
+in an epoch, and the largest resident memory of all processes together (Linux: from /proc, five times a second). The
+network is a small one, so that reading has to keep up with it.
 """
 
 from __future__ import annotations
