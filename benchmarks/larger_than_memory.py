@@ -28,7 +28,7 @@ _BLOCK = 2000
 _SPACE = """\
 name: larger
 data: {{source: {{npz: {folder}}}, stream: {stream}}}
-model: {{family: cnn, stem: {{filters: 8, stride: 4}}, blocks: 1, filters: 8, padding: same, dense_layers: 1, dense_units: 16}}
+model: {{family: cnn, stem: {{filters: 8, stride: 4}}, blocks: 1, filters: 8, dense_layers: 1, dense_units: 16}}
 training: {{epochs: {epochs}, batch_size: 64}}
 search: {{algorithm: random, max_trials: 1}}
 final: {{candidates: 1, seeds: 0, train_on_validation: false}}
@@ -59,9 +59,8 @@ def main() -> None:
     for name, one in found.items():
         print(f"{name:<14}{one['rows_per_second']:>10.0f}{one['peak'] / 1e6:>18.0f}{one['seconds']:>10.0f}")
     if len(found) == 2:
-        print(
-            f"speed: {found['on the disk']['rows_per_second'] / found['in memory']['rows_per_second']:.2f} of that in memory"
-        )
+        speed = found["on the disk"]["rows_per_second"] / found["in memory"]["rows_per_second"]
+        print(f"speed: {speed:.2f} of that in memory")
         print(f"the same scores: {found['on the disk']['scores'] == found['in memory']['scores']}")
     if options.json is not None:
         options.json.write_text(json.dumps({"bytes": size, **found}))
