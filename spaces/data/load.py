@@ -98,12 +98,17 @@ def _kind(spec: SearchSpec, raw: RawData) -> Kind:
         raise DataError(f"data.kind: {holds}, no images")
     if wanted == "series" and x.ndim != 3:
         raise DataError(f"data.kind: {holds}; series have shape (rows, steps, features)")
-    kind = preprocessing.kind_of(wanted, x, raw.white, family_of(spec.model).rows)
+    pictures: Literal["image"] | None = "image" if _source_kind(spec.data) == "idx" else None
+    kind = preprocessing.kind_of(wanted, x, raw.white, family_of(spec.model).rows or pictures)
     for key, asked in (("image_size", spec.data.image_size is not None), ("final.tta", spec.final.tta != "none")):
         if asked and kind != "image":
             what = "rows of columns" if kind == "tabular" else "time series"
             raise DataError(f"{key if '.' in key else f'data.{key}'}: {where} holds {what}, no images")
     return kind
+
+
+def _source_kind(data: DataSection) -> str:
+    return data.source if isinstance(data.source, str) else data.source.kind
 
 
 def _in_order(data: DataSection, kind: Kind) -> bool:
