@@ -31,6 +31,7 @@ from spaces.data.types import AnyRows, Array
 _log = logging.getLogger(__name__)
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 _PIECE = 2**22
+_TIMES = 100
 # Of the local header of a member (APPNOTE.TXT of the zip format, section 4.3.7).
 _LOCAL, _LENGTHS = 30, 26
 
@@ -126,6 +127,8 @@ class _Archive:
                     pass
                 return _in_place(self._path, self._begin(info), header, where)
             _require_rows(header, where)
+            if info.file_size > _TIMES * info.compress_size:  # hardly anybody's rows: it may not fill the disk
+                check_size(info.file_size, where)
             looked_at = self._path.stat()
             what = ["npz", str(self._path), looked_at.st_size, looked_at.st_mtime_ns, name]
             if (kept := store.kept(what)) is not None:

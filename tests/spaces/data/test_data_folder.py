@@ -9,6 +9,7 @@ from PIL import Image
 
 from spaces.basics.errors import DataError
 from spaces.data.readers.folder import load_folder
+from spaces.data.stored.store import RowStore
 
 
 def draw(path: Path, value: int, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> None:
@@ -170,8 +171,11 @@ def test_folders_without_images(tmp_path: Path) -> None:
 
 
 def test_size_of_all_images_is_checked_before_they_are_read(tmp_path: Path) -> None:
+    huge = fill(tmp_path)
+    with pytest.raises(DataError, match=r"its rows take 30720.0 GiB on the disk, .* GiB are free"):
+        load(huge, image_size=(2**20, 2**20))
     with pytest.raises(DataError, match="of the memory"):
-        load(fill(tmp_path), image_size=(2**20, 2**20))
+        load_folder(huge, 0, (2**20, 2**20), "auto", store=RowStore(False))
 
 
 @pytest.mark.parametrize("names", [("Training", "Testing"), ("Train", "Valid", "Test"), ("train_set", "VALIDATION")])
