@@ -37,7 +37,8 @@ def _kinds(info: DataInfo) -> str | None:
         return f"unknown kind of labels {shown(info.labels)}"
     if info.dtype not in ("uint8", "float32"):
         return f"unknown type of rows {shown(info.dtype)}"
-    for name, value in (("resized", info.resized), ("antialias", info.antialias)):
+    flags: dict[str, Any] = {"resized": info.resized, "antialias": info.antialias}
+    for name, value in flags.items():
         if not isinstance(value, bool):
             return f"impossible value of {name} {shown(value)}"
     return None
