@@ -41,6 +41,8 @@ def write(run: Path, data: Dataset) -> Path:
         for name, part in (("train", data.train), ("validation", data.validation)):
             np.save(folder / f"{name}_x.npy", np.ascontiguousarray(part.x))
             np.save(folder / f"{name}_y.npy", np.ascontiguousarray(part.y))
+            if part.weight is not None:
+                np.save(folder / f"{name}_weight.npy", part.weight)
         # The description comes last: a folder without it is not complete.
         atomic.write_bytes(folder / _DESCRIPTION, json.dumps(description).encode())
     except OSError as error:
@@ -70,10 +72,9 @@ def remove(run: Path) -> None:
 
 def _part(folder: Path, name: str) -> Split:
     # Copied on writing, which nobody does: TensorFlow takes over only memory that may be written to.
-    return Split(
-        np.load(folder / f"{name}_x.npy", mmap_mode="c", allow_pickle=False),
-        np.load(folder / f"{name}_y.npy", mmap_mode="c", allow_pickle=False),
-    )
+    x, y = (np.load(folder / f"{name}_{what}.npy", mmap_mode="c", allow_pickle=False) for what in "xy")
+    weight = folder / f"{name}_weight.npy"
+    return Split(x, y, np.load(weight, allow_pickle=False) if weight.exists() else None)
 
 
 def _description(folder: Path) -> dict[str, Any]:

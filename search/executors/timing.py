@@ -107,4 +107,4 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
 
 
 def _first(split: Split, rows: int) -> Split:
-    return Split(split.x[:rows], split.y[:rows])
+    return split.select(slice(rows))

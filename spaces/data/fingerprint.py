@@ -13,8 +13,9 @@ def fingerprint(*parts: Split | None) -> str:
     """SHA-256, in hexadecimal, over shapes, types and bytes of all parts in order, absent ones included."""
     digest = hashlib.sha256()
     for part in parts:
-        for array in () if part is None else (part.x, part.y):
-            _add(digest, array)
+        for array in () if part is None else (part.x, part.y, part.weight):
+            if array is not None:
+                _add(digest, array)
         digest.update(b"|")
     return digest.hexdigest()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -67,6 +67,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
     train, validation, test = _divide(spec.data, raw, bool(encoded.class_names))
+    _check_weights({"training": train, "validation": validation, "test": test}, raw.train.where)
     if encoded.class_names:
         check_classes(train.y, encoded.class_names, raw.train.where)
     if raw.table is not None:
@@ -76,7 +77,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
         test = test and _encoded(test, known, columns)
     info = _describe(spec.data, raw, encoded, train.x, known)
     target = _target(spec, raw, train) if begun is None else begun.target
-    info = dataclasses.replace(info, target=target)
+    info = dataclasses.replace(info, target=target, weighted=train.weight is not None)
     told = understood(info, raw.table, train, validation, test)
     return Dataset(raw.name, info, train, validation, test, fingerprint(train, validation, test), raw.origin, told)
 
@@ -121,26 +122,32 @@ def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Spli
         raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
     if data.validation == "given" and raw.validation is None:
         raise DataError(f"{raw.origin}: has no validation part of its own; set data.validation to a fraction")
+    classes = classes and data.stratify is not False
     test_size = _test_size(data, raw)
     validation_size = None if raw.validation is not None else _validation_size(data.validation, raw)
     if isinstance(validation_size, Keyed) or isinstance(test_size, Keyed):
         rows = keyed_partition(raw.train.y, validation_size, test_size, seed=data.seed, classes=classes)
     else:
         rows = partition(
-            raw.train.y, validation_size, test_size, seed=data.seed, shuffled=raw.shuffled, classes=classes
+            raw.train.y,
+            validation_size,
+            test_size,
+            seed=data.seed,
+            shuffled=raw.shuffled and not data.stratify,
+            classes=classes,
         )
     train = _select(raw.train, rows.train)
     if data.limit is not None:
         train = _select(train, reduce(train.y, data.limit, seed=data.seed, classes=classes))
     if raw.validation is not None:
-        validation = Split(raw.validation.x, raw.validation.y)
+        validation = _select(raw.validation, slice(None))
     else:
         validation = _select(raw.train, rows.validation)
     if test_size is not None:
         return train, validation, _select(raw.train, rows.test)
     if data.test == "none" or raw.test is None:
         return train, validation, None
-    return train, validation, Split(raw.test.x, raw.test.y)
+    return train, validation, _select(raw.test, slice(None))
 
 
 def _validation_size(
@@ -170,7 +177,13 @@ def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
 
 
 def _select(part: Part | Split, rows: Rows) -> Split:
-    return Split(part.x[rows], part.y[rows])
+    return Split(part.x, part.y, part.weight).select(rows)
+
+
+def _check_weights(parts: Mapping[str, Split | None], where: str) -> None:
+    for name, part in parts.items():
+        if part is not None and part.weight is not None and not part.weight.any():
+            raise DataError(f"{where}: all rows of the {name} part have weight 0")
 
 
 def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
@@ -184,7 +197,7 @@ def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
 
 
 def _encoded(part: Split, encodings: Sequence[ColumnEncoding], columns: Sequence[Column]) -> Split:
-    return Split(encode(encodings, columns, part.x), part.y)
+    return dataclasses.replace(part, x=encode(encodings, columns, part.x))
 
 
 def _describe(

@@ -60,6 +60,7 @@ class DataInfo:
         categories: for each category column of `columns` its sorted values, each one an input column of 0 or 1.
         table: how the cells of `columns` become the values of a row; () for data and runs without one.
         target: the scale that a regression is learnt on; None: that of the labels.
+        weighted: whether each row has a weight, which losses and measures count it with.
         column_labels: whether the labels came as one column, shape (n, 1); everywhere else they are (n,). A user's
             model that was compiled by its function gets them as they came.
         label_dtype: type of integer labels as they came, such as "int64", "float32" or "bool"; None: they are int32.
@@ -84,6 +85,7 @@ class DataInfo:
     label_dtype: str | None = None
     table: tuple[ColumnEncoding, ...] = ()
     target: TargetScale | None = None
+    weighted: bool = False
 
     @property
     def encodings(self) -> tuple[ColumnEncoding, ...]:
@@ -130,14 +132,27 @@ class Split:
         x: raw rows, shape (n, *input_shape).
         y: int32 (n,) for integer labels, float32 (n, classes) for one-hot labels, float32 (n,) or (n,
             targets) for regression.
+        weight: float32 (n,), how much each row counts, 0 or more; None: all alike.
     """
 
     x: Array
     y: Array
+    weight: Array | None = None
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.x)
+
+    def select(self, rows: slice | Array) -> Split:
+        """Some of the rows."""
+        return Split(self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows])
+
+    def and_also(self, other: Split) -> Split:
+        """These rows, then those of another part."""
+        weight = None
+        if self.weight is not None and other.weight is not None:
+            weight = np.concatenate([self.weight, other.weight])
+        return Split(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]), weight)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ def loss_name(loss: str, info: DataInfo) -> str:
     Raises:
         ValueError: the loss does not fit the labels.
     """
+    if loss in ("auto", "focal") and info.labels != "number":
+        return _FOR_LABELS[info.labels]
     if loss == "auto":
         return _FOR_LABELS[info.labels]
     if loss == "binary_crossentropy":
@@ -47,27 +49,34 @@ def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | Non
 
 
 class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
-    """Cross-entropy with labels that are shared among classes.
+    """Cross-entropy with labels that are shared among classes, or that counts less what is known already.
 
     A share goes to all classes alike (Szegedy et al., arXiv:1512.00567), and where images were mixed, their labels are
-    mixed in the same way.
+    mixed in the same way. With a focal exponent each term is multiplied by how far its probability is from the label,
+    to this power (Lin et al., arXiv:1708.02002, equation 4).
 
     Args:
         name: of one of the cross-entropies.
         smoothing: the share that goes to all classes alike.
         logits: whether the model answers with logits.
         mixup: the layer of the model that mixes its images; None for none.
+        gamma: the focal exponent; 0 for none.
 
     Attributes:
         smoothing: the share.
-        training: whether the share is taken; what is validated are the labels as they are, so that configurations
-            with different shares can be compared.
+        gamma: the exponent.
+        training: whether share and exponent are taken; what is validated is the plain cross-entropy of the labels as
+            they are, so that configurations with different ones can be compared.
     """
 
-    def __init__(self, name: str, smoothing: float, *, logits: bool, mixup: Mixup | None = None) -> None:
+    def __init__(
+        self, name: str, smoothing: float, *, logits: bool, mixup: Mixup | None = None, gamma: float = 0.0
+    ) -> None:
         super().__init__(name=name)
         self.smoothing: Any = smoothing
+        self.gamma: Any = gamma
         self.training = True
+        self._focal = bool(gamma)
         self._logits = logits
         self._mixup = mixup
 
@@ -75,14 +84,31 @@ class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         """The loss of every row, shape (n,)."""
         ops = keras.ops
         smoothing = ops.cast(self.smoothing, y_pred.dtype) if self.training else 0.0
+        focal = self._focal and self.training
         if self.name == "binary_crossentropy":
-            wanted = self._mixed(ops.reshape(y_true, (-1, 1))) * (1.0 - smoothing) + smoothing / 2
+            y_true = ops.reshape(ops.cast(y_true, y_pred.dtype), ops.shape(y_pred))
+            wanted = self._mixed(y_true) * (1.0 - smoothing) + smoothing / 2
+            if focal:
+                known = self._bounded(ops.sigmoid(y_pred) if self._logits else y_pred)
+                terms = wanted * self._term(known) + (1.0 - wanted) * self._term(1.0 - known)
+                return ops.mean(terms, axis=-1)
             return ops.mean(ops.binary_crossentropy(wanted, y_pred, from_logits=self._logits), axis=-1)
         classes = y_pred.shape[-1]
         if self.name.startswith("sparse"):
             y_true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes, dtype=y_pred.dtype)
         wanted = self._mixed(y_true) * (1.0 - smoothing) + smoothing / classes
+        if focal:
+            return ops.sum(wanted * self._term(self._bounded(ops.softmax(y_pred) if self._logits else y_pred)), axis=-1)
         return ops.categorical_crossentropy(wanted, y_pred, from_logits=self._logits)
+
+    def _term(self, known: Any) -> Any:
+        """What a probability of the right answer costs."""
+        ops = keras.ops
+        return -ops.power(1.0 - known, ops.cast(self.gamma, known.dtype)) * ops.log(known)
+
+    def _bounded(self, probabilities: Any) -> Any:
+        epsilon = keras.config.epsilon()
+        return keras.ops.clip(probabilities, epsilon, 1.0 - epsilon)
 
     def _mixed(self, labels: Any) -> Any:
         from spaces.layers.random_layers import mixed
@@ -132,7 +158,7 @@ def output_scaling(target: TargetScale) -> list[keras.layers.Layer]:
 
 
 def make_loss(
-    loss: str, info: DataInfo, output: str, smoothing: float = 0.0, mixup: Mixup | None = None
+    loss: str, info: DataInfo, output: str, smoothing: float = 0.0, mixup: Mixup | None = None, gamma: float = 0.0
 ) -> keras.losses.Loss:
     """The Keras loss.
 
@@ -142,15 +168,18 @@ def make_loss(
         output: `probabilities` or `logits`.
         smoothing: the share of a label that goes to all classes alike.
         mixup: the layer of the model that mixes its images; None for none.
+        gamma: the focal exponent; 0 for none.
     """
-    made = _plain_loss(loss, info, output, smoothing, mixup)
+    made = _plain_loss(loss, info, output, smoothing, mixup, gamma)
     return made if info.target is None else ScaledLoss(made, info.target)
 
 
-def _plain_loss(loss: str, info: DataInfo, output: str, smoothing: float, mixup: Mixup | None) -> keras.losses.Loss:
+def _plain_loss(
+    loss: str, info: DataInfo, output: str, smoothing: float, mixup: Mixup | None, gamma: float
+) -> keras.losses.Loss:
     name, logits = loss_name(loss, info), output == "logits"
-    if (smoothing or mixup is not None) and info.task == "classification":
-        return SoftCrossentropy(name, smoothing, logits=logits, mixup=mixup)
+    if (smoothing or gamma or mixup is not None) and info.task == "classification":
+        return SoftCrossentropy(name, smoothing, logits=logits, mixup=mixup, gamma=gamma)
     losses = keras.losses
     makers: dict[str, Any] = {
         "sparse_categorical_crossentropy": lambda: losses.SparseCategoricalCrossentropy(from_logits=logits),

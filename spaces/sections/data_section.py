@@ -17,7 +17,7 @@ NAMED_SOURCES = ("digits", "fashion-mnist", "mnist", "cifar10", "cifar100", "flo
 TABLES = ("csv", "parquet")
 PATH_SOURCES = ("folder", "npz", *TABLES, "idx")
 SOURCES = (*PATH_SOURCES, "python")
-ROLES = ("number", "boolean", "category", "text", "date", "target", "drop")
+ROLES = ("number", "boolean", "category", "text", "date", "target", "weight", "drop")
 
 
 def _absolute(path: str) -> str:
@@ -295,6 +295,12 @@ class DataSection(Section):
         json_schema_extra={"anyOf": [{"enum": ["auto", "given", "none"]}, *_ROWS_SCHEMA, _KEYED_SCHEMA]},
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="Seed of the split.")
+    stratify: bool | None = Field(
+        default=None,
+        description="Whether parts are drawn of each class in proportion; default true where the labels are classes. "
+        "Of rows that come shuffled, as those of image folders, the parts are cut from the end instead, unless it is "
+        "true.",
+    )
     image_size: Annotated[tuple[int, int] | None, BeforeValidator(_image_size)] = Field(
         default=None,
         description="Size in pixels that images are brought to: one number, or [height, width].",
@@ -314,7 +320,8 @@ class DataSection(Section):
     columns: Annotated[dict[str, str], BeforeValidator(_columns)] = Field(
         default_factory=dict,
         description="What columns of a table are, where that is not found out rightly: "
-        "{price: target, id: drop, joined: date, size: number}.",
+        "{price: target, id: drop, joined: date, size: number}; weight: how much each row counts, in losses and "
+        "measures.",
         json_schema_extra={"additionalProperties": {"enum": list(ROLES)}},
     )
     preprocessing: Literal["auto", "rescale", "standardize", "none"] = Field(
@@ -348,6 +355,9 @@ class DataSection(Section):
         for part in ("validation", "test"):
             if isinstance(getattr(self, part), KeyedRows) and kind not in TABLES:
                 refusals.add("has no effect: only a csv or parquet source has columns", part)
+        drawn = isinstance(self.validation, int | float) or self.test == "auto" or isinstance(self.test, int | float)
+        if self.stratify is not None and not drawn:
+            refusals.add("has no effect: neither part is drawn at random", "stratify")
         if self.columns and kind not in TABLES:
             refusals.add("has no effect: only a csv or parquet source has columns", "columns")
         named = [name for name, role in self.columns.items() if role == "target"]
@@ -355,6 +365,9 @@ class DataSection(Section):
             refusals.add(f"found {shown(self.target_column)}, but data.columns names {listed(named)}", "target")
         if self.target_column is not None and self.columns.get(self.target_column, "target") != "target":
             refusals.add(f"found target {shown(self.target_column)}, which is predicted", "columns", self.target_column)
+        weights = [name for name, role in self.columns.items() if role == "weight"]
+        if len(weights) > 1:
+            refusals.add(f"found {listed(weights)} as weights; allowed: one column", "columns", weights[1])
         if kind in TABLES and self.image_size is not None:
             refusals.add(f"has no effect: a {kind} source has no images", "image_size")
         if self.color != "auto" and kind not in ("folder", "flowers"):

@@ -28,9 +28,12 @@ FLAG = Kind("boolean")
 SCHEDULE = Kind("word", words=SCHEDULES)
 SHARE = Kind("number", ge=0, lt=1)
 LIMIT = Kind("number", ge=0)
+CLASS_WEIGHT = Kind("word", words=("none", "balanced"))
 PRECISION = Kind("word", words=("float32", "bfloat16"))
+_OF_CLASSES = ("label_smoothing", "class_weight", "oversample", "focal_gamma")
 SIZES = {
     "precision": ("bfloat16", "float32"),
+    "class_weight": ("none", "balanced"),
     "optimizer": ("sgd", "lion", "rmsprop", "adam", "adamw", "nadam", "muon"),
 }
 """Words from light to heavy: what adds state or work comes last."""
@@ -108,6 +111,20 @@ class TrainingSection(Section):
         default=None,
         description="Share of every label that goes to all classes alike in the training loss; default 0.",
     )
+    class_weight: Annotated[Dimension | None, CLASS_WEIGHT] = Field(
+        default=None,
+        description="balanced: while training every class counts alike, its rows by how rare it is; default none.",
+    )
+    oversample: Annotated[Dimension | None, FLAG] = Field(
+        default=None,
+        description="Whether rows of rarer classes come several times in an epoch, so that every class has as many as "
+        "the commonest; default false.",
+    )
+    focal_gamma: Annotated[Dimension | None, LIMIT] = Field(
+        default=None,
+        description="Exponent of the focal loss: the higher, the less the training loss counts what is known already; "
+        "0 for none; default 0, with loss focal 2.",
+    )
     gradient_clip: Annotated[Dimension | None, LIMIT] = Field(
         default=None, description="Largest norm of all gradients together; 0 for none; default 0."
     )
@@ -146,7 +163,9 @@ class TrainingSection(Section):
         json_schema_extra=_TARGETS_SCHEMA,
     )
     loss: str = Field(
-        default="auto", description="Loss; auto chooses it from the labels.", json_schema_extra={"enum": list(LOSSES)}
+        default="auto",
+        description="Loss; auto chooses it from the labels; focal is the cross-entropy with focal_gamma.",
+        json_schema_extra={"enum": list(LOSSES)},
     )
     metrics: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         default=("accuracy",),
@@ -189,8 +208,9 @@ class TrainingSection(Section):
                 refusals.add(message, "metrics", index)
         if self.epochs.when:
             refusals.add("the length of the training takes no condition", "epochs", "when")
-        if self.label_smoothing is not None and self.task == "regression":
-            refusals.add("has no effect: the loss is one of regression, which has no classes", "label_smoothing")
+        for key in _OF_CLASSES if self.task == "regression" else ():
+            if getattr(self, key) is not None:
+                refusals.add("has no effect: the loss is one of regression, which has no classes", key)
         refusals.raise_if_any()
         return self
 
@@ -227,6 +247,9 @@ def settings(training: TrainingSection, *, epochs: bool) -> list[Setting]:
         setting("warmup", SHARE, ByWord("schedule", WARMUPS)),
         setting("learning_rate_decay", DECAY, 0.0, *steady),
         setting("label_smoothing", SHARE, 0.0),
+        setting("class_weight", CLASS_WEIGHT, "none"),
+        setting("oversample", FLAG, False),
+        setting("focal_gamma", LIMIT, 2.0 if training.loss == "focal" else 0.0),
         setting("gradient_clip", LIMIT, 0.0),
         setting("ema", SHARE, 0.0),
         setting("precision", PRECISION, "float32"),

@@ -42,6 +42,8 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
         found += _epochs(training, search)
     if "data" in parts and training is not None:
         found += _target_scale(parts["data"], model, training)
+        if parts["data"].stratify and training.task == "regression":
+            found.append(problem(("data", "stratify"), "has no effect: the loss is one of regression, without classes"))
     if training is not None and model is not None:
         found += _phases(model, training)
     if model is not None and training is not None:

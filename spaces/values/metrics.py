@@ -29,7 +29,7 @@ REGRESSION_METRICS: dict[str, Direction] = {
 }
 METRICS: dict[str, Direction] = {**CLASSIFICATION_METRICS, **REGRESSION_METRICS}
 
-CLASSIFICATION_LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy")
+CLASSIFICATION_LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "focal")
 REGRESSION_LOSSES = ("mse", "mae", "huber", "log_cosh")
 LOSSES = ("auto", *CLASSIFICATION_LOSSES, *REGRESSION_LOSSES)
 

@@ -76,7 +76,14 @@ class Network:
             dropout.adjust(settings.model["dropout"])
         for name, number in self._numbers:
             number.assign(_value(settings, name))
-        self.engine.begin(seed, settings.training.batch_size, settings.training.ema)
+        training = settings.training
+        self.engine.begin(
+            seed,
+            training.batch_size,
+            training.ema,
+            balanced=training.class_weight == "balanced",
+            oversample=training.oversample,
+        )
         return self.engine
 
     def _set_weights(self, settings: Settings, seed: int) -> None:
@@ -146,6 +153,8 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
         optimizer.global_clipnorm = number("gradient_clip")
     if training.label_smoothing:
         model.loss.smoothing = number("label_smoothing")
+    if training.focal_gamma:
+        model.loss.gamma = number("focal_gamma")
     if (rate := scheduled(optimizer)) is not None:
         rate.learning_rate, rate.warmup, rate.epochs = map(number, ("learning_rate", "warmup", "epochs"))
     elif training.learning_rate_decay:

@@ -22,11 +22,13 @@ class Part:
         x: rows, the first axis counts them.
         y: labels: numbers, strings, or a matrix (one-hot labels or several targets).
         where: file, folder or function that the part came from, for error messages.
+        weight: how much each row counts, (n,); None: all alike.
     """
 
     x: Array
     y: Array
     where: str
+    weight: Array | None = None
 
 
 @dataclass(frozen=True)

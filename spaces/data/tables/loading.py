@@ -30,7 +30,7 @@ class TableOptions:
 
     Attributes:
         target: the column to predict; None: that of `columns`, or else the last one.
-        columns: what columns are: one of `KINDS`, `target` or `drop`.
+        columns: what columns are: one of `KINDS`, `target`, `weight` or `drop`.
         separator: between the cells of a text file; None: found.
         encoding: of a text file; None: found.
         decimal: sign of decimals; None: found.
@@ -75,7 +75,8 @@ def load_table(
             raise DataError(f"{path}: has no column {name!r}{_suggestion(name, names)}")
     dropped = {name: "as asked" for name, kind in options.columns.items() if kind == "drop"}
     dropped |= {name: "says which rows belong together" for name in options.groups if name not in options.columns}
-    targets = _targets(options, [name for name in names if name not in dropped])
+    weight = next((name for name, kind in options.columns.items() if kind == "weight"), None)
+    targets = _targets(options, [name for name in names if name not in dropped and name != weight])
     reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells))
     columns, values = [], []
     for encoding in known:
@@ -83,7 +84,7 @@ def load_table(
         columns.append(column)
         values.append(read)
     for name in names if not known else ():
-        if name in dropped or name in targets:
+        if name in dropped or name in targets or name == weight:
             continue
         wanted = next((kind for kind in KINDS if kind == options.columns.get(name)), None)
         column, read = reader.understand(name, wanted)
@@ -97,9 +98,20 @@ def load_table(
     labels = _labels(reader, targets, task)
     quoted = ", ".join(repr(name) for name in targets)
     origin = f"{path} (target column{'s' * (len(targets) > 1)} {quoted})"
-    table = Table(tuple(columns), targets, dropped, cells.notes)
-    part = Part(np.stack(values, axis=1), labels, str(path))
+    table = Table(tuple(columns), targets, dropped, cells.notes, weight)
+    part = Part(np.stack(values, axis=1), labels, str(path), None if weight is None else _weights(reader, weight))
     return RawData(path.stem, origin, part, table=table, keys=_keys(reader, options))
+
+
+def _weights(reader: Reader, name: str) -> Array:
+    """How much each row counts."""
+    cells = reader.cells
+    _, values = reader.understand(name, "number")
+    if (wrong := ~(values >= 0)).any():
+        row = int(np.argmax(wrong))
+        found = "is empty" if np.isnan(values[row]) else f"holds {values[row]:g}"
+        raise DataError(f"{cells.path}: weight column {name!r} {found} in {cells.place(row)}; weights are 0 or more")
+    return values.astype(np.float32)
 
 
 def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
