@@ -14,6 +14,7 @@ from search.files import atomic, layout
 from spaces import DataInfo, Dataset, Split
 
 _DESCRIPTION = "data.json"
+_FOLDS = "folds.npy"
 
 
 def write(run: Path, data: Dataset) -> Path:
@@ -43,6 +44,8 @@ def write(run: Path, data: Dataset) -> Path:
             np.save(folder / f"{name}_y.npy", np.ascontiguousarray(part.y))
             if part.weight is not None:
                 np.save(folder / f"{name}_weight.npy", part.weight)
+        if data.folds is not None:
+            np.save(folder / _FOLDS, data.folds)
         # The description comes last: a folder without it is not complete.
         atomic.write_bytes(folder / _DESCRIPTION, json.dumps(description).encode())
     except OSError as error:
@@ -62,6 +65,7 @@ def read(folder: Path) -> Dataset:
         test=None,
         fingerprint=description["fingerprint"],
         origin=description["origin"],
+        folds=np.load(folder / _FOLDS, allow_pickle=False) if (folder / _FOLDS).exists() else None,
     )
 
 

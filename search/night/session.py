@@ -29,7 +29,7 @@ from search.night.signals import stop_on_signals
 from search.night.tensorboard import TensorBoardWriter
 from search.night.workforce import Workforce
 from search.phases import evaluation
-from search.phases.evaluation import Evaluate
+from search.phases.evaluation import Decide, Evaluate
 from search.phases.final import FinalPhase
 from search.phases.fork import take_over
 from search.phases.horizon import Horizon
@@ -94,6 +94,7 @@ class Session:
         observers: Are told what happens, besides the log file and TensorBoard.
         make_crew: Makes what provides the executors.
         evaluate: Measures the final models.
+        decide: Chooses the threshold between two classes.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Session:
         observers: Sequence[Observer] = (),
         make_crew: MakeCrew = Crew,
         evaluate: Evaluate = evaluation.evaluate,
+        decide: Decide = evaluation.decide,
     ) -> None:
         self._directory = directory
         self._spec = spec
@@ -113,6 +115,7 @@ class Session:
         self._given = tuple(observers)
         self._make_crew = make_crew
         self._evaluate = evaluate
+        self._decide = decide
         self._started = self._clock.now()
         self._threads = self._recorded_threads() or threads.for_family(spec.family)
         self._runner: Runner | None = None
@@ -287,7 +290,16 @@ class Session:
                     return "interrupted"
                 store.put_meta(phase="final")
             FinalPhase(
-                self._directory, self._spec, data, store, runner, searching, horizon, observer, self._evaluate
+                self._directory,
+                self._spec,
+                data,
+                store,
+                runner,
+                searching,
+                horizon,
+                observer,
+                self._evaluate,
+                self._decide,
             ).go()
         if self._stopping:
             return "interrupted"

@@ -27,19 +27,28 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
     info = data.info
     outputs = 1 if info.task == "regression" else info.outputs
     many = len(data.train) * data.train.x.shape[1] * (outputs if outputs > 2 else 1) > _MOST_VALUES
-    if not info.table or many or (info.task == "regression" and info.outputs > 1):
+    if not info.table or many or info.labels == "multi-label" or (info.task == "regression" and info.outputs > 1):
         return None
     from threadpoolctl import threadpool_limits
 
     # Its threads wait for each other in a loop: beside other programs several take a hundred times as long as one.
     with threadpool_limits(1, user_api="openmp"):
-        scores = {"validation": _scores(spec, info, data.train, data.validation)}
+        scores = {"validation": _validated(spec, data)}
         if data.test is not None:
             together = data.train
             if spec.final.train_on_validation:
                 together = data.train.and_also(data.validation)
             scores["test"] = _scores(spec, info, together, data.test)
     return {"name": NAME, "scores": scores}
+
+
+def _validated(spec: SearchSpec, data: Dataset) -> dict[str, float]:
+    """Scores on validation rows; of a cross-validation their means over folds."""
+    if data.folds is None:
+        return _scores(spec, data.info, data.train, data.validation)
+    found = [_scores(spec, data.info, *data.fold(number)) for number in range(int(data.folds.max()) + 1)]
+    names = [name for name in found[0] if all(name in one for one in found)]
+    return {name: float(np.mean([one[name] for one in found])) for name in names}
 
 
 def _scores(spec: SearchSpec, info: DataInfo, train: Split, part: Split) -> dict[str, float]:

@@ -24,6 +24,7 @@ from search.training.average import MovingAverage
 from spaces import DataInfo, Settings, Split
 from spaces.layers.loss import SoftCrossentropy
 from spaces.models.model import trainable
+from spaces.models.own_measures import OwnMeasures, own_measures
 from spaces.models.scheduled_rate import scheduled
 
 # A call into the compiled function should return often enough for a stop request or a time limit to be noticed.
@@ -53,7 +54,7 @@ class Rows:
             self.y = _tensor(split.y)
             self.weight = None if split.weight is None else tf.constant(split.weight / split.weight.mean(), tf.float32)
         self.count = len(split)
-        self._y = split.y
+        self.y_given = split.y
         self._labels_as_given: Any = None
         self._balanced: Any = None
         self._shares: tuple[np.ndarray, np.ndarray] | None = None
@@ -107,7 +108,8 @@ class Rows:
     def _classes(self) -> tuple[np.ndarray, np.ndarray]:
         """The class of each row, and the rows of each class."""
         if self._shares is None:
-            found = (self._y.argmax(axis=1) if self._y.ndim == 2 else self._y).astype(np.int64)
+            y = self.y_given
+            found = (y.argmax(axis=1) if y.ndim == 2 else y).astype(np.int64)
             self._shares = found, np.bincount(found)
         return self._shares
 
@@ -124,6 +126,7 @@ def fresh(settings: Settings, info: DataInfo, seed: int) -> Engine:
         training.ema,
         balanced=training.class_weight == "balanced",
         oversample=training.oversample,
+        own=own_measures(settings, info),
     )
 
 
@@ -139,6 +142,7 @@ class Engine:
         ema: Decay of the moving average of the weights, which is then what is evaluated; 0: none.
         balanced: Whether the rows of each class count as much together, while training, as those of any other.
         oversample: Whether rows of rarer classes come several times in an epoch.
+        own: Measures of the user's, of labels and answers.
     """
 
     def __init__(
@@ -151,12 +155,15 @@ class Engine:
         *,
         balanced: bool = False,
         oversample: bool = False,
+        own: OwnMeasures | None = None,
     ) -> None:
         self.model = model
         self._average: MovingAverage | None = None
         self._given = given
         self._train: Any = None
         self._test: Any = None
+        self._answer: Any = None
+        self._own = own
         self._seed_states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
         self.begin(seed, batch_size, ema, balanced=balanced, oversample=oversample)
 
@@ -228,7 +235,8 @@ class Engine:
         order = np.arange(rows.count, dtype=np.int32)
         with nullcontext() if self._average is None else self._average.in_place():
             self._run(self._test, parts, order, self._large_batch(rows), checkpoint)
-        return self._metrics()
+            own = {} if self._own is None else self._own(rows.y_given, self.predict(rows))
+        return {**self._metrics(), **own}
 
     def pace(self, rows: Rows, seconds: float) -> float:
         """Training rows per second over about `seconds`, compiling not counted. The weights are spoilt by it."""
@@ -249,9 +257,12 @@ class Engine:
     def predict(self, rows: Rows) -> np.ndarray:
         """What the model answers to all rows, shape (n, outputs)."""
         batch = self._large_batch(rows)
-        answer = tf.function(lambda x: self.model(x, training=False), jit_compile=False, reduce_retracing=True)
+        if self._answer is None:
+            answer = lambda x: self.model(x, training=False)  # noqa: E731
+            shape = tf.TensorSpec([None, *rows.x.shape[1:]], rows.x.dtype)
+            self._answer = tf.function(answer, jit_compile=False, autograph=False, input_signature=[shape])
         starts = range(0, rows.count, batch)
-        return np.concatenate([answer(rows.x[start : start + batch]).numpy() for start in starts])
+        return np.concatenate([self._answer(rows.x[start : start + batch]).numpy() for start in starts])
 
     def weights(self) -> list[np.ndarray]:
         """The weights that count, in the order of `model.weights`: their moving averages where there are any."""

@@ -9,7 +9,7 @@ import numpy as np
 from spaces.data.types import Array, Split
 
 
-def fingerprint(*parts: Split | None) -> str:
+def fingerprint(*parts: Split | None, folds: Array | None = None) -> str:
     """SHA-256, in hexadecimal, over shapes, types and bytes of all parts in order, absent ones included."""
     digest = hashlib.sha256()
     for part in parts:
@@ -17,6 +17,8 @@ def fingerprint(*parts: Split | None) -> str:
             if array is not None:
                 _add(digest, array)
         digest.update(b"|")
+    if folds is not None:
+        _add(digest, folds)
     return digest.hexdigest()
 
 

@@ -15,7 +15,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 Kind = Literal["image", "tabular"]
 Task = Literal["classification", "regression"]
-Labels = Literal["integer", "one-hot", "number"]
+Labels = Literal["integer", "one-hot", "multi-label", "number"]
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,10 @@ class DataInfo:
             or (columns,).
         dtype: NumPy name of the raw rows' type, such as "uint8".
         task: "classification" or "regression".
-        labels: "integer" (0 to outputs - 1), "one-hot", or "number" for regression.
-        outputs: number of classes, or of target columns in regression.
-        class_names: one name per class in label order; () in regression.
+        labels: "integer" (0 to outputs - 1), "one-hot", "multi-label" for rows that may have several labels or none, or
+            "number" for regression.
+        outputs: number of classes or labels, or of target columns in regression.
+        class_names: one name per class in label order, or one per label; () in regression.
         scale: factor that brings raw values to 0..1, such as 1/255; None: values stay as they are.
         mean: one value per column or channel, from training rows only; None: no standardization.
         std: as `mean`; never 0 (a constant column has 1).
@@ -130,8 +131,8 @@ class Split:
 
     Attributes:
         x: raw rows, shape (n, *input_shape).
-        y: int32 (n,) for integer labels, float32 (n, classes) for one-hot labels, float32 (n,) or (n,
-            targets) for regression.
+        y: int32 (n,) for integer labels, float32 (n, classes) for one-hot labels and for several labels, float32
+            (n,) or (n, targets) for regression.
         weight: float32 (n,), how much each row counts, 0 or more; None: all alike.
     """
 
@@ -167,6 +168,8 @@ class Dataset:
         test: rows for the final evaluation only; None with `test: none`.
         fingerprint: SHA-256 (hexadecimal) of all parts; equal data and splits have equal fingerprints.
         origin: where the rows came from, for people.
+        folds: of a cross-validation the number of the part that each row belongs to, first those of `train`, then those
+            of `validation`, which is part 0; None: there is none.
         understood: what they were taken for, in plain data, see `spaces.data.understood`.
     """
 
@@ -178,6 +181,13 @@ class Dataset:
     fingerprint: str
     origin: str
     understood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    folds: Array | None = None
+
+    def fold(self, number: int) -> tuple[Split, Split]:
+        """The rows that train and those that validate in one fold of a cross-validation, counted from 0."""
+        assert self.folds is not None
+        together = self.train.and_also(self.validation)
+        return together.select(self.folds != number), together.select(self.folds == number)
 
     @property
     def rows(self) -> dict[str, int]:

@@ -46,7 +46,9 @@ def _columns(info: DataInfo, table: Table, train: Split) -> list[dict[str, Any]]
         for column, encoding in zip(table.columns, info.table, strict=True)
     ]
     found += [
-        _column(name, "target", "class" if info.class_names else "number", 0, _target(info, train, index), ())
+        _column(
+            name, "target", "class" if info.class_names else "number", 0, _target(info, train, index, table.targets), ()
+        )
         for index, name in enumerate(table.targets)
     ]
     if table.weight is not None:
@@ -84,12 +86,20 @@ def _weight(train: Split) -> str:
     return f"how much each row counts in losses and measures, {lightest:.6g} to {heaviest:.6g}"
 
 
-def _target(info: DataInfo, train: Split, index: int) -> str:
+def _counts(y: Array, classes: int) -> list[int]:
+    found = y.sum(axis=0) if y.ndim == 2 else np.bincount(y, minlength=classes)
+    return [int(count) for count in found]
+
+
+def _target(info: DataInfo, train: Split, index: int, table_targets: Sequence[str]) -> str:
+    if info.labels == "multi-label" and len(table_targets) > 1:
+        return f"a label, in {int(train.y[:, index].sum())} of {len(train)} training rows"
     if info.class_names:
-        counts = np.bincount(train.y, minlength=len(info.class_names)).tolist()
+        counts = _counts(train.y, len(info.class_names))
         shown = [f"{name} {count}" for name, count in zip(info.class_names, counts, strict=True)][:_MOST_CLASSES]
         more = ", …" if len(counts) > _MOST_CLASSES else ""
-        return f"{len(counts)} classes: {', '.join(shown)}{more}"
+        what = "labels" if info.labels == "multi-label" else "classes"
+        return f"{len(counts)} {what}: {', '.join(shown)}{more}"
     y = train.y.reshape(len(train), -1)[:, index].astype(np.float64)
     scale = "as it is" if info.target is None else f"on a {info.target.scale} scale"
     return f"{y.min():.6g} to {y.max():.6g}, mean {y.mean():.6g}, standard deviation {y.std():.6g}; learnt {scale}"
@@ -97,6 +107,14 @@ def _target(info: DataInfo, train: Split, index: int) -> str:
 
 def _guess(info: DataInfo, train: Split, parts: Mapping[str, Split | None]) -> dict[str, Any]:
     given = {name: part for name, part in parts.items() if part is not None and len(part)}
+    if info.labels == "multi-label":
+        usual = np.average(train.y, axis=0, weights=train.weight) > 0.5
+        named = ", ".join(name for name, here in zip(info.class_names, usual, strict=True) if here) or "none"
+        scores = {
+            part: {"accuracy": float(np.average((split.y == usual).mean(axis=1), weights=split.weight))}
+            for part, split in given.items()
+        }
+        return {"what": f"the labels that most rows have ({named})", "scores": scores}
     if info.task == "classification":
         numbers = _numbers(train.y)
         common = int(np.bincount(numbers, weights=train.weight, minlength=info.outputs).argmax())

@@ -6,14 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from spaces.values.measures import CURVES, OF_CONFUSION, FromConfusion, OneAgainstTheRest
-from spaces.values.metrics import REGRESSION_LOSSES, task_of
+from spaces.values.measures import (
+    CURVES,
+    OF_CONFUSION,
+    OF_EACH_LABEL,
+    FromConfusion,
+    OfEachLabel,
+    OneAgainstTheRest,
+)
+from spaces.values.metrics import REGRESSION_LOSSES, is_own, task_of
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo, TargetScale
     from spaces.layers.random_layers import Mixup
 
-_FOR_LABELS = {"integer": "sparse_categorical_crossentropy", "one-hot": "categorical_crossentropy", "number": "mse"}
+_FOR_LABELS = {
+    "integer": "sparse_categorical_crossentropy",
+    "one-hot": "categorical_crossentropy",
+    "multi-label": "binary_crossentropy",
+    "number": "mse",
+}
 
 
 def loss_name(loss: str, info: DataInfo) -> str:
@@ -26,7 +38,7 @@ def loss_name(loss: str, info: DataInfo) -> str:
         return _FOR_LABELS[info.labels]
     if loss == "auto":
         return _FOR_LABELS[info.labels]
-    if loss == "binary_crossentropy":
+    if loss == "binary_crossentropy" and info.labels != "multi-label":
         if info.labels != "integer" or info.outputs != 2:
             raise ValueError(
                 f"loss binary_crossentropy needs labels 0 and 1, but the data have {info.labels} labels "
@@ -43,6 +55,8 @@ def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | Non
     """Width and activation of the output layer; `output` is `probabilities` or `logits`."""
     if info.task == "regression":
         return info.outputs, None
+    if info.labels == "multi-label":
+        return info.outputs, None if output == "logits" else "sigmoid"
     if loss_name(loss, info) == "binary_crossentropy":
         return 1, None if output == "logits" else "sigmoid"
     return info.outputs, None if output == "logits" else "softmax"
@@ -199,7 +213,7 @@ def make_metrics(names: tuple[str, ...], loss: str, info: DataInfo, output: str)
     Raises:
         ValueError: a metric is not defined for these data.
     """
-    return [_metric(name, loss_name(loss, info), info, output) for name in names]
+    return [_metric(name, loss_name(loss, info), info, output) for name in names if not is_own(name)]
 
 
 def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.Metric:
@@ -211,6 +225,13 @@ def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.
     # A logit of 0 is a probability of one half.
     threshold = 0.0 if output == "logits" else 0.5
     sparse = info.labels == "integer"
+    if info.labels == "multi-label" and name in OF_EACH_LABEL:
+        return OfEachLabel(name, OF_EACH_LABEL[name], info.outputs, threshold)
+    if info.labels == "multi-label" and name in ("top_k", "top_5_accuracy"):
+        raise ValueError(f"metric {name} is for rows of one class each; the rows have several labels")
+    if info.labels == "multi-label" and name in CURVES:
+        several = {"multi_label": True, "num_labels": info.outputs}
+        return metrics.AUC(name=name, curve=CURVES[name], from_logits=output == "logits", **several)
     if name in CURVES and not binary:
         return OneAgainstTheRest(name, CURVES[name], info.outputs, logits=output == "logits")
     if name in OF_CONFUSION and not (binary and name in ("precision", "recall")):

@@ -63,6 +63,10 @@ class TrainingSettings:
         fine_tune_rate: factor on the learning rate from then on.
         class_weight: `balanced`: the rows of each class count as much together as those of any other.
         oversample: whether rows of rarer classes come several times in an epoch.
+        folds: of a cross-validation, which are then what `epochs` counts; 0: none.
+        fold_epochs: trained at most in each fold.
+        fold_bars: after each fold but the last the value of the objective that ends the training; () for none. It is
+            decided while the search is running.
         focal_gamma: exponent by which what is known already counts less in the training loss; 0: none.
     """
 
@@ -90,6 +94,9 @@ class TrainingSettings:
     class_weight: str = "none"
     oversample: bool = False
     focal_gamma: float = 0.0
+    folds: int = 0
+    fold_epochs: int = 0
+    fold_bars: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,7 @@ class Settings:
         training["metrics"] = tuple(training["metrics"])
         training["early_stopping"] = None if stopping is None else EarlyStopping(**stopping)
         training["stop_when"] = tuple(Target(**target) for target in training["stop_when"])
+        training["fold_bars"] = tuple(Target(**target) for target in training.get("fold_bars", ()))
         # Runs of earlier versions have not all settings of today.
         added = family_of_settings(data["family"]).added
         model = {**added, **{name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}}

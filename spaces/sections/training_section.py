@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 
 from spaces.basics.section import Refusals, Section, refuse, shown, unknown
 from spaces.models.settings import Target
+from spaces.outside.references import is_reference
 from spaces.values.dimensions import Dimension, Fixed, Range, Value
 from spaces.values.kinds import Kind
-from spaces.values.metrics import LOSSES, METRICS, history_names, task_of
+from spaces.values.metrics import LOSSES, METRICS, history_names, is_own, reported_name, task_of
 from spaces.values.rates import SCHEDULES, WARMUPS
 from spaces.values.setting import ByWord, Need, Setting, above
 
@@ -169,8 +170,9 @@ class TrainingSection(Section):
     )
     metrics: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         default=("accuracy",),
-        description="Metrics; default [accuracy], or [mae] where the loss is one of regression.",
-        json_schema_extra={"items": {"type": "string", "enum": list(METRICS)}},
+        description='Metrics; default [accuracy], or [mae] where the loss is one of regression; "module:function" '
+        "takes labels and probabilities (or values) of all validation rows and returns a number.",
+        json_schema_extra={"items": {"anyOf": [{"enum": list(METRICS)}, {"type": "string", "pattern": ":"}]}},
     )
 
     @model_validator(mode="before")
@@ -191,11 +193,14 @@ class TrainingSection(Section):
     @classmethod
     def _known_metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
         refusals = Refusals()
+        names = [reported_name(metric) for metric in metrics]
         for index, metric in enumerate(metrics):
-            if metric not in METRICS:
+            if is_own(metric) and not is_reference(metric):
+                refusals.add(f"found {shown(metric)}; allowed: 'module:function' or 'path/file.py:function'", index)
+            elif not is_own(metric) and metric not in METRICS:
                 refusals.add(unknown("metric", metric, tuple(METRICS)), index)
-            elif metric in metrics[:index]:
-                refusals.add(f"{shown(metric)} is listed twice", index)
+            elif names[index] in names[:index] or (is_own(metric) and names[index] in (*METRICS, "loss")):
+                refusals.add(f"{shown(names[index])} is the name of two measures", index)
         refusals.raise_if_any()
         return metrics
 
@@ -203,7 +208,7 @@ class TrainingSection(Section):
     def _metrics_fit_the_loss(self) -> Self:
         refusals = Refusals()
         for index, metric in enumerate(self.metrics):
-            if task_of("auto", (metric,)) != self.task:
+            if not is_own(metric) and task_of("auto", (metric,)) != self.task:
                 message = f"found {shown(metric)}, no metric of {self.task}, which the loss is for"
                 refusals.add(message, "metrics", index)
         if self.epochs.when:

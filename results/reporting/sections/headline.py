@@ -51,6 +51,8 @@ def _interval(facts: Facts, evaluation: Evaluation) -> str:
     answers = read_answers(facts, evaluation)
     if answers is None:
         return ""
+    if facts.multi_label:
+        return ""
     if facts.measured == "accuracy":
         found = wilson(int(answers.right.sum()), len(answers.labels))
         return f"95 % interval {number(found.low)} to {number(found.high)}"

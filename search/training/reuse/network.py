@@ -20,6 +20,7 @@ from search.training.reuse.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
 from spaces.layers.parts import layers_of, replaced
 from spaces.models.model import compile_model, let_only_kernels_decay
+from spaces.models.own_measures import own_measures
 from spaces.models.scheduled_rate import scheduled
 from spaces.outside.keras_internals import open_shape, rate_of
 
@@ -56,7 +57,9 @@ class Network:
         if free:
             _free_weights(model)
             let_only_kernels_decay(model)
-        self.engine = Engine(model, 0, settings.training.batch_size, ema=settings.training.ema)
+        self.engine = Engine(
+            model, 0, settings.training.batch_size, ema=settings.training.ema, own=own_measures(settings, info)
+        )
         self.engine.prepare(rows)
         self._slots = _slots(model)
         if free:

@@ -36,6 +36,7 @@ class TableOptions:
         decimal: sign of decimals; None: found.
         groups: columns whose rows of equal cells belong together; they are no inputs unless `columns` names their kind.
         times: columns of times that divide the rows.
+        labels_apart: what stands between the labels of a row in the target column; None: it has one class.
     """
 
     target: str | None = None
@@ -45,6 +46,7 @@ class TableOptions:
     decimal: numbers.Decimal | None = None
     groups: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
+    labels_apart: str | None = None
 
 
 def load_table(
@@ -95,12 +97,14 @@ def load_table(
         values.append(read)
     if not columns:
         raise DataError(f"{path}: no column is left as an input")
-    labels = _labels(reader, targets, task)
+    labels, names_of_labels = _labels(reader, targets, task, options.labels_apart)
     quoted = ", ".join(repr(name) for name in targets)
     origin = f"{path} (target column{'s' * (len(targets) > 1)} {quoted})"
     table = Table(tuple(columns), targets, dropped, cells.notes, weight)
     part = Part(np.stack(values, axis=1), labels, str(path), None if weight is None else _weights(reader, weight))
-    return RawData(path.stem, origin, part, table=table, keys=_keys(reader, options))
+    several = names_of_labels is not None
+    keys = _keys(reader, options)
+    return RawData(path.stem, origin, part, class_names=names_of_labels, table=table, keys=keys, multi_label=several)
 
 
 def _weights(reader: Reader, name: str) -> Array:
@@ -149,16 +153,51 @@ def _otherwise(cells: Cells) -> numbers.Decimal:
     return "," if found[","] > found["."] else "."
 
 
-def _labels(reader: Reader, targets: Sequence[str], task: Task) -> Array:
+def _labels(
+    reader: Reader, targets: Sequence[str], task: Task, apart: str | None
+) -> tuple[Array, tuple[str, ...] | None]:
+    """The labels, and their names where a row may have several of them."""
+    if apart is not None:
+        return _separated(reader, targets, apart)
+    if len(targets) > 1 and task == "classification":
+        return np.stack([_marks(reader, name) for name in targets], axis=1), tuple(targets)
     labels = [_label_column(reader, name, task) for name in targets]
-    if len(labels) == 1:
-        return labels[0]
-    if task == "classification":
-        raise DataError(
-            f"{reader.cells.path}: several target columns ({', '.join(map(repr, targets))}) are for regression only; "
-            "set training.loss, such as loss: mse"
+    return (labels[0] if len(labels) == 1 else np.stack(labels, axis=1)), None
+
+
+def _marks(reader: Reader, name: str) -> Array:
+    """A column of 0 and 1, or of two words for them: whether each row has the label."""
+    column, values = reader.understand(name, None)
+    where = f"{reader.cells.path}: target column {name!r}"
+    _require_all(np.isnan(values), where, reader.cells)
+    if column.kind not in ("number", "boolean") or (wrong := ~np.isin(values, (0, 1))).any():
+        place = (
+            "" if column.kind not in ("number", "boolean") else f", the first in {reader.cells.place(_first(wrong))}"
         )
-    return np.stack(labels, axis=1)
+        raise DataError(
+            f"{where} holds more than 0 and 1{place}; several target columns are labels that a row may have, or "
+            "numbers: for regression set training.loss, such as loss: mse"
+        )
+    return values
+
+
+def _separated(reader: Reader, targets: Sequence[str], apart: str) -> tuple[Array, tuple[str, ...]]:
+    cells, name = reader.cells, targets[0]
+    if len(targets) > 1:
+        raise DataError(f"{cells.path}: data.target.separator is for one target column, not {len(targets)}")
+    found = [{part.strip() for part in word.split(apart) if part.strip()} for word in as_words(cells.frame[name])]
+    names = sorted(set().union(*found))
+    if len(names) < 2:
+        raise DataError(
+            f"{cells.path}: target column {name!r} holds {len(names)} label{'s' * (len(names) != 1)} when cells are "
+            f"divided at {apart!r}; at least two are needed"
+        )
+    rows = [[label in labels for label in names] for labels in found]
+    return np.array(rows, dtype=np.float32), tuple(map(printable, names))
+
+
+def _first(wrong: Array) -> int:
+    return int(np.argmax(wrong))
 
 
 def _label_column(reader: Reader, name: str, task: Task) -> Array:
