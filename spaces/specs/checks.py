@@ -12,7 +12,7 @@ from spaces.families import ModelSection, family_of
 from spaces.families.layered import Layered
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
-from spaces.sections.data_section import DataSection, Source, TargetRule
+from spaces.sections.data_section import TABLES, DataSection, Source, TargetRule
 from spaces.sections.search_section import Final, ObjectiveRule, SearchSection
 from spaces.sections.training_section import TrainingSection
 from spaces.specs.baseline_settings import baseline_settings
@@ -53,6 +53,7 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
             found += _objective(model, training, search)
     if model is not None and "data" in parts:
         found += _augmentation(model, parts["data"])
+        found += _embedding(model, parts["data"])
     if model is not None and "final" in parts:
         found += _both_ways(model, parts.get("data"), parts["final"])
     if "data" in parts and "final" in parts:
@@ -139,6 +140,14 @@ def _augmentation(model: ModelSection, data: DataSection) -> list[Problem]:
         return []
     message = "has no effect: it changes images, and a csv source has none"
     return [problem(("model", "augmentation", name), message) for name in sorted(augmentation.model_fields_set)]
+
+
+def _embedding(model: ModelSection, data: DataSection) -> list[Problem]:
+    kind = data.source.kind if isinstance(data.source, Source) else data.source
+    if getattr(model, "embedding", None) is None or kind in TABLES:
+        return []
+    message = "has no effect: it is about the categories of a table, and only a csv or parquet source has any"
+    return [problem(("model", "embedding"), message)]
 
 
 def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> list[Problem]:

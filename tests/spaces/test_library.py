@@ -26,7 +26,7 @@ MINIMAL: dict[str, Any] = {
 
 def test_all_shipped_spaces_are_legal_and_named_as_their_files() -> None:
     assert spaces.names() == (
-        "digits", "fashion-mnist-cnn", "fashion-mnist-mlp", "flowers-cnn", "images-64-cnn", "photos-cnn",
+        "digits", "fashion-mnist-cnn", "fashion-mnist-mlp", "flowers-cnn", "images-64-cnn", "photos-cnn", "table-classes", "table-numbers",
         "photos-pretrained",
     )  # fmt: skip
     for name in spaces.names():

@@ -156,7 +156,9 @@ def test_what_has_no_effect_or_no_sense_is_refused(load: Load, path: Path, optio
         load_file(load, path, WEIGHTS, **options)
 
 
-@pytest.mark.parametrize(("said", "drawn"), [({}, True), ({"stratify": True}, True), ({"stratify": False, "seed": 2}, False)])
+@pytest.mark.parametrize(
+    ("said", "drawn"), [({}, True), ({"stratify": True}, True), ({"stratify": False, "seed": 2}, False)]
+)
 def test_parts_are_of_each_class_in_proportion_unless_that_is_not_wanted(
     load: Load, path: Path, said: Any, drawn: bool
 ) -> None:
