@@ -178,6 +178,10 @@ def _preprocessing(info: DataInfo, family: Family) -> list[str]:
     if info.encodings:
         notes[0] = f"Input: rows of shape {shape} ({info.dtype}), made of the columns of a table."
         notes.append(
+            "No file takes texts, so that all formats answer alike: a .keras file or a SavedModel could look words up "
+            "itself, ONNX and LiteRT cannot."
+        )
+        notes.append(
             f"The {shape} values of a row are made of {len(info.columns)} columns, in their order, as the table below "
             "and input.table in metadata.json describe; run-search predict does it for a table with these columns."
         )

@@ -75,6 +75,9 @@ def _notices(facts: Facts) -> list[Text]:
     found = []
     if not facts.finished:
         found.append(Text(_unfinished(facts), Mood.NOTE))
+    if facts.unit == "fold":
+        folds = facts.meta["data"]["understood"]["folds"]
+        found.append(Text(f"Cross-validation: {folds}. What is counted as epochs below are folds.", Mood.NOTE))
     if facts.sampled:
         found.append(Text(_shown(facts), Mood.NOTE))
     warnings = [event.message for event in facts.events if event.level in ("warning", "error")]

@@ -88,6 +88,11 @@ class Facts:
         return self.info.get("labels") == "multi-label"
 
     @property
+    def unit(self) -> str:
+        """What trainings are counted in: epochs, or folds of a cross-validation."""
+        return "fold" if ((self.meta.get("data") or {}).get("understood") or {}).get("folds") else "epoch"
+
+    @property
     def info(self) -> Mapping[str, Any]:
         """`spaces.DataInfo.to_json()`, or empty before the data was loaded."""
         return (self.meta.get("data") or {}).get("info") or {}

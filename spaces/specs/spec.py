@@ -111,6 +111,11 @@ class SearchSpec(Section):
             return self.data.folds.folds
         return epoch_limits(self.training.epochs)[1]
 
+    @property
+    def epochs_in_one(self) -> int:
+        """Epochs at most of one unit that trainings are counted in: 1, or the length of a fold."""
+        return 1 if self.data.folds is None else epoch_limits(self.training.epochs)[1]
+
     @cached_property
     def space(self) -> Space:
         """All settings with their conditions; without those of a function of the user's."""
