@@ -383,7 +383,7 @@ def _spanned(trial: Trial) -> Mapping[str, Any]:
     if trial.kind is TrialKind.WINNER and training.get("folds"):
         # It is trained once, on all rows.
         epochs = training["fold_epochs"] if training["schedule"] == "constant" else trial.epochs_to
-        single = {"folds": 0, "fold_epochs": 0, "fold_bars": [], "epochs": epochs}
+        single: dict[str, Any] = {"folds": 0, "fold_epochs": 0, "fold_bars": [], "epochs": epochs}
         return {**trial.settings, "training": {**training, **single}}
     if trial.kind is not TrialKind.WINNER or training.get("schedule", "constant") == "constant":
         return trial.settings

@@ -154,7 +154,7 @@ def parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
         return int(layer.count_params())
     inputs = int(shape[-1])
     if isinstance(layer, layers.Dense):
-        return (inputs + layer.use_bias) * int(layer.units)
+        return (inputs + int(layer.use_bias)) * int(layer.units)
     if isinstance(layer, layers.LayerNormalization):
         return 2 * inputs
     if isinstance(layer, layers.SeparableConv2D):
