@@ -114,7 +114,7 @@ def _predict(
             Prediction(rows.file, number, None, None, {}, tuple(map(float, answer)), value, info.white)
             for number, answer, value in zip(numbers, answers, rows.values, strict=True)
         ]
-    probabilities = _probabilities(answers, output, info)
+    probabilities = _probabilities(answers, output, independent=info.labels == "multi-label")
     names = info.class_names or tuple(str(i) for i in range(probabilities.shape[1]))
     found = []
     for number, row, value in zip(numbers, probabilities, rows.values, strict=True):
@@ -129,12 +129,12 @@ def _predict(
     return found
 
 
-def _probabilities(answers: Array, output: OutputKind, info: DataInfo) -> Array:
+def _probabilities(answers: Array, output: OutputKind, *, independent: bool = False) -> Array:
     """Probabilities of all classes, shape (n, classes); a single output is the probability of the second of two."""
     answers = answers.astype(np.float64)
     if not np.isfinite(answers).all():
         raise ResultError("the model predicts NaN or infinity; it is of no use")
-    probabilities = from_logits(answers, info) if output == "logits" else answers
+    probabilities = from_logits(answers, independent=independent) if output == "logits" else answers
     if probabilities.shape[1] == 1:
         return np.concatenate([1.0 - probabilities, probabilities], axis=1)
     return probabilities
