@@ -67,7 +67,7 @@ def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
         return replace(_numbers(ys), column=_is_column(raw.train.y))
     if any(text) and not all(text):
         raise DataError(f"{raw.train.where}: labels are text in one part and numbers in another")
-    if raw.multi_label or (ys[0].ndim == 2 and loss == "binary_crossentropy"):
+    if raw.multi_label or (loss == "binary_crossentropy" and not _one_each(ys)):
         encoded = _multi_label(raw, ys)
     elif ys[0].ndim == 2:
         encoded = _one_hot(raw, ys)
@@ -126,6 +126,11 @@ def _one_hot(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
     if len(names) != classes:
         raise DataError(f"{raw.train.where}: {classes} label columns, but {len(names)} classes are known")
     return EncodedLabels("classification", "one-hot", classes, names, tuple(y.astype(np.float32) for y in ys))
+
+
+def _one_each(ys: Sequence[Array]) -> bool:
+    """Whether every row has one class, as a number or one-hot."""
+    return ys[0].ndim == 1 or all((y.sum(axis=1) == 1).all() for y in ys)
 
 
 def _multi_label(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
