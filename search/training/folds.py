@@ -76,6 +76,13 @@ class Fold:
             best = stopping.best_epoch(self._curve, self._job.objective, self._job.direction)
             if best is not None and best[0] == len(self._curve):
                 self.weights = engine.weights()
+        return self._ended()
+
+    def cut_short(self) -> Epoch | None:
+        """The fold as far as it has come; None before its first epoch."""
+        return self._ended() if self._curve else None
+
+    def _ended(self) -> Epoch:
         number, _ = stopping.best_epoch(self._curve, self._job.objective, self._job.direction) or (len(self._curve), 0)
         return Epoch(
             len(self._before) + 1,

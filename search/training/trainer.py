@@ -245,11 +245,15 @@ class _Training:
                 epoch = fold.train(engine, train, validation, one_epoch)
             except _BrokenOff as broken:
                 self._stopped = broken.why
-                break
+                cut = fold.cut_short() if broken.why is Stop.DEADLINE and not self._curve else None
+                if cut is None:
+                    break
+                # Without it nothing would be known of the configuration when time is up.
+                epoch = cut
             self._curve.append(epoch)
             self._best_weights = fold.weights
             on_epoch(epoch)
-            self._stopped = self._ended() or should_stop() or self._out_of_time(epoch)
+            self._stopped = self._stopped or self._ended() or should_stop() or self._out_of_time(epoch)
         if self._new_epochs():
             self._save({"fold": [np.array([len(self._curve)])]})
         elif self._job.resume is not None:

@@ -76,3 +76,13 @@ def test_one_below_the_bar_has_one_fold(tmp_path, data) -> None:
     outcome = Trainer(tmp_path, data, SystemClock()).train(job(settings=barred.to_json()))
     assert (len(outcome.epochs), outcome.stopped) == (1, Stop.PAUSED)
     assert outcome.whole
+
+
+def test_a_first_fold_that_time_cuts_short_counts_with_what_it_has(tmp_path, data) -> None:
+    trainer = Trainer(tmp_path, data, SystemClock())
+    asked = iter([None, Stop.DEADLINE])
+    outcome = trainer.train(job(), lambda: next(asked, Stop.DEADLINE))
+    assert (len(outcome.epochs), outcome.stopped) == (1, Stop.DEADLINE)
+    assert outcome.epochs[0].metrics[folds.LENGTH] == 1
+    assert outcome.score == outcome.epochs[0].metrics["val_accuracy"]
+    assert outcome.best is not None
