@@ -123,7 +123,10 @@ class FinalPhase:
         best = self._searching.scored
         if not best:
             raise SearchFailed("no configuration gave a score; the table names the reason of each failure")
-        return best
+        # After few folds, which may be the easy ones, nothing is known as well as after all of them.
+        return (
+            best if self._spec.data.folds is None else sorted(best, key=lambda c: len(c.epochs) < self._spec.max_epochs)
+        )
 
     # The winner
 

@@ -215,7 +215,8 @@ class Proposer:
         if outcome.failure is None and outcome.score is not None:
             for epoch in outcome.epochs[-1:] if self._last_counts else outcome.epochs:
                 seconds = {SECONDS_METRIC: epoch.seconds} if self._timed else {}
-                self._oracle.update_trial(trial_id, {objective: epoch.metrics[objective], **seconds}, step=epoch.number)
+                value = outcome.score if self._last_counts else epoch.metrics[objective]
+                self._oracle.update_trial(trial_id, {objective: value, **seconds}, step=epoch.number)
             if all(epoch.number != outcome.best_epoch for epoch in outcome.epochs):
                 # The configuration's best epoch belongs to an earlier trial of it; its score still holds.
                 self._oracle.update_trial(trial_id, {objective: outcome.score}, step=outcome.best_epoch)

@@ -298,7 +298,7 @@ class SearchSource(Source):
     def _trial(self, proposal: Proposal) -> Trial:
         settings = spaces.configure(self._spec, proposal.values)
         if self._bars is not None:
-            settings = replace(settings, training=replace(settings.training, fold_bars=self._bars.targets()))
+            settings = replace(settings, training=replace(settings.training, **self._bars.settings()))
         parent = self.standing.trial(proposal.parent) if proposal.parent is not None else None
         return Trial(
             id=proposal.trial_id,
@@ -379,11 +379,11 @@ def _spanned(trial: Trial) -> Mapping[str, Any]:
     """Settings to train with: the schedule of a final training that is shorter than the others ends where it ends."""
     training = trial.settings["training"]
     if trial.kind is TrialKind.CANDIDATE and training.get("fold_bars"):
-        return {**trial.settings, "training": {**training, "fold_bars": []}}
+        return {**trial.settings, "training": {**training, "fold_bars": [], "fold_offsets": []}}
     if trial.kind is TrialKind.WINNER and training.get("folds"):
         # It is trained once, on all rows.
         epochs = training["fold_epochs"] if training["schedule"] == "constant" else trial.epochs_to
-        single: dict[str, Any] = {"folds": 0, "fold_epochs": 0, "fold_bars": [], "epochs": epochs}
+        single: dict[str, Any] = {"folds": 0, "fold_epochs": 0, "fold_bars": [], "fold_offsets": [], "epochs": epochs}
         return {**trial.settings, "training": {**training, **single}}
     if trial.kind is not TrialKind.WINNER or training.get("schedule", "constant") == "constant":
         return trial.settings

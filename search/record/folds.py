@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from search.record.trial import Epoch
 from spaces import Target
@@ -77,6 +78,19 @@ class Bars:
             return
         if not self._best or self._sign * statistics.fmean(found) > self._sign * statistics.fmean(self._best):
             self._best = found
+
+    def settings(self) -> dict[str, Any]:
+        """What of `TrainingSettings` a configuration that is proposed now gets of it."""
+        return {"fold_bars": self.targets(), "fold_offsets": self.offsets()}
+
+    def offsets(self) -> tuple[float, ...]:
+        """For each bar by how much the best configuration's mean over all folds is above that over the same folds.
+
+        By it, what another one has after few folds becomes comparable with what others have after all: some folds are
+        harder than others.
+        """
+        whole = statistics.fmean(self._best) if self._best else 0.0
+        return tuple(whole - statistics.fmean(self._best[:k]) for k in range(1, self._folds)) if self._best else ()
 
     def targets(self) -> tuple[Target, ...]:
         """After each fold but the last the value that ends a training; () while nothing is known."""

@@ -29,7 +29,7 @@ def of_one_fold(training: TrainingSettings) -> TrainingSettings:
     """The same of the training part."""
     if not training.folds:
         return training
-    return replace(training, folds=0, epochs=training.fold_epochs, fold_epochs=0, fold_bars=())
+    return replace(training, folds=0, epochs=training.fold_epochs, fold_epochs=0, fold_bars=(), fold_offsets=())
 
 
 class Fold:

@@ -376,7 +376,11 @@ class _Training:
         if self.in_folds:
             # The mean over all folds, not the best of the means on the way.
             last = self._curve[-1].metrics.get(self._job.objective) if self._curve else None
-            return None if last is None else (len(self._curve), last)
+            if last is None:
+                return None
+            offsets = self._settings.training.fold_offsets
+            paused = self._stopped is Stop.PAUSED and len(self._curve) <= len(offsets)
+            return len(self._curve), last + (offsets[len(self._curve) - 1] if paused else 0.0)
         return stopping.best_epoch(self._curve, self._job.objective, self._job.direction)
 
     def _improved(self) -> bool:

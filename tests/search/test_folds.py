@@ -40,6 +40,7 @@ def test_the_bar_is_the_best_over_the_same_folds_less_what_others_may_make_up(di
     bars.take(curve(*best))
     bars.take(curve(*(value - sign * 0.1 for value in best)))
     first, second, third = bars.targets()
+    assert bars.offsets() == pytest.approx([-sign * 0.05, 0.0, 0.0])
     deviation = (0.005 / 3) ** 0.5
     assert (first.below if sign > 0 else first.above) == pytest.approx(sign * (0.9 - deviation * (1 - 1 / 4) ** 0.5))
     assert (third.below if sign > 0 else third.above) == pytest.approx(sign * (0.85 - deviation * (1 / 12) ** 0.5))
