@@ -218,7 +218,7 @@ class Session:
         if changes:
             self._write_space()
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
-                store.put_meta(phase="search", winner=None)
+                store.put_meta(phase="search", winner=None, threshold=None)
 
     def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
         clock, spec = self._clock, self._spec

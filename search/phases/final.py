@@ -148,7 +148,9 @@ class FinalPhase:
             housekeeping.forget(self._run, self._store, self._store.trials(TrialKind.CANDIDATE))
 
     def _decide(self, winner: Trial) -> None:
-        judges = self._models.judges(winner)
+        if self._store.meta("threshold") is not None:
+            return
+        judges = self._models.judges(winner, self._best())
         models = [FinalModel(trial, weights, answers_both_ways(self._spec, trial)) for trial, weights in judges]
         objective = self._spec.objective.name.removeprefix("val_")
         try:

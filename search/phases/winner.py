@@ -80,15 +80,20 @@ class FinalModels:
         renewed = self._store.trial(trial.id)
         return renewed if renewed is not None and self._kept(renewed) else None
 
-    def judges(self, winner: Trial) -> list[tuple[Trial, Checkpoint]]:
-        """Kept trainings of the winner's configuration, with weights, that never saw the validation rows."""
+    def judges(self, winner: Trial, best: Sequence[Configuration]) -> list[tuple[Trial, Checkpoint]]:
+        """Kept trainings of the winner's configuration, with weights, that never saw the validation rows.
+
+        Args:
+            winner: The trial whose model is exported.
+            best: Configurations with scores, the winner's among them.
+        """
         if winner.kind is not TrialKind.WINNER or not self._spec.final.train_on_validation:
             found = [winner]
         else:
-            trials = self._store.trials(TrialKind.CANDIDATE, TrialKind.SEARCH, TrialKind.BASELINE)
-            own = [trial for trial in trials if trial.configuration == winner.configuration and self._kept(trial)]
-            fresh = [trial for trial in own if trial.kind is TrialKind.CANDIDATE]
-            found = fresh or own[-1:]
+            again = self._store.trials(TrialKind.CANDIDATE)
+            found = [trial for trial in again if trial.configuration == winner.configuration and self._kept(trial)]
+            searched = [trial for c in best if c.id == winner.configuration for trial in c.trials if self._kept(trial)]
+            found = found or searched[-1:]
         return [(trial, weights) for trial in found if (weights := _unseen(trial)) is not None]
 
     def warn(self, text: str) -> None:
