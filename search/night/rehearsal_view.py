@@ -38,6 +38,7 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
         ("configurations", count),
         ("search", f"{found.algorithm}, {_planned(found)}"),
+        *_cluster(found),
         ("length", _length(found, budget)),
         ("memory", f"{_size(found.memory_bytes)} for the parameters of the largest model, in each worker"),
         ("disk", f"{_size(found.disk_bytes)} for checkpoints at most{_features(found)}"),
@@ -59,6 +60,23 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
 def _unit(found: Rehearsal) -> str:
     """What a training is counted in."""
     return "fold" if found.data["understood"].get("folds") else "epoch"
+
+
+def _cluster(found: Rehearsal) -> list[tuple[str, str]]:
+    if found.cluster is None:
+        return []
+    lines = [
+        (
+            "cluster",
+            f"{found.cluster['address']}: room for {found.cluster['workers']} workers with "
+            f"{found.cluster['needs']} each",
+        )
+    ]
+    for node in found.cluster["nodes"]:
+        gpus = f", {node['gpus']:g} GPU" if node["gpus"] else ""
+        what = f"room for {node['room']}" if node["refused"] is None else f"gets no trials: {node['refused']}"
+        lines.append(("node", f"{node['name']} ({node['cpus']:g} CPU{gpus}): {what}"))
+    return lines
 
 
 def _classes(found: Rehearsal) -> list[tuple[str, str]]:
