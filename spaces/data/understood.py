@@ -45,10 +45,10 @@ def _columns(info: DataInfo, table: Table, train: Split) -> list[dict[str, Any]]
         _column(column.name, "input", column.kind, column.missing, _how(column, encoding, scaled), column.notes)
         for column, encoding in zip(table.columns, info.table, strict=True)
     ]
+    several = info.labels == "multi-label"
+    kind = "labels" if several else "class" if info.class_names else "number"
     found += [
-        _column(
-            name, "target", "class" if info.class_names else "number", 0, _target(info, train, index, table.targets), ()
-        )
+        _column(name, "target", kind, 0, _target(info, train, index, table.targets), ())
         for index, name in enumerate(table.targets)
     ]
     if table.weight is not None:
