@@ -81,7 +81,7 @@ def _compared(name: str, seed: int, seconds: float, workers: int | None) -> dict
         results.export(run)
         predictions = _predictions(run.directory, data, regression)
     assert data.test is not None
-    together = data.train.and_also(data.validation)
+    together = data.train.joined(data.validation)
     return {
         measure: {
             "search": score(data.test.y, predictions),

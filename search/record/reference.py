@@ -37,7 +37,7 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
         if data.test is not None:
             together = data.train
             if spec.final.train_on_validation:
-                together = data.train.and_also(data.validation)
+                together = data.train.joined(data.validation)
             scores["test"] = _scores(spec, info, together, data.test)
     return {"name": NAME, "scores": scores}
 

@@ -436,7 +436,7 @@ def _split(data: Dataset, name: str) -> Split:
         return data.train
     if name == "validation":
         return data.validation
-    return data.train.and_also(data.validation)
+    return data.train.joined(data.validation)
 
 
 def _require_finite(metrics: dict[str, Any], epoch: int) -> None:

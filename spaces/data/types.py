@@ -9,11 +9,14 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from spaces.data.stored.rows import StoredRows
 from spaces.data.tables.encoding import ColumnEncoding, earlier
 
 Array = np.ndarray[Any, np.dtype[Any]]
+AnyRows = Array | StoredRows
+"""Rows in memory, or on the disk."""
 
-Kind = Literal["image", "tabular"]
+Kind = Literal["image", "series", "tabular"]
 Task = Literal["classification", "regression"]
 Labels = Literal["integer", "one-hot", "multi-label", "number"]
 
@@ -41,9 +44,9 @@ class DataInfo:
     `mean` and divides by `std`, which broadcast against a row from its last axis. What is None is left out.
 
     Attributes:
-        kind: "image" for rows of two or three axes, "tabular" for rows of one axis.
-        input_shape: shape of one raw row, without the batch axis: (height, width), (height, width, channels)
-            or (columns,).
+        kind: "image" for rows of three axes, "image" or "series" for rows of two, "tabular" for rows of one axis.
+        input_shape: shape of one raw row, without the batch axis: (height, width), (height, width, channels),
+            (steps, features) or (columns,).
         dtype: NumPy name of the raw rows' type, such as "uint8".
         task: "classification" or "regression".
         labels: "integer" (0 to outputs - 1), "one-hot", "multi-label" for rows that may have several labels or none, or
@@ -51,10 +54,11 @@ class DataInfo:
         outputs: number of classes or labels, or of target columns in regression.
         class_names: one name per class in label order, or one per label; () in regression.
         scale: factor that brings raw values to 0..1, such as 1/255; None: values stay as they are.
-        mean: one value per column or channel, from training rows only; None: no standardization.
+        mean: one value per column, channel or feature, from training rows only; None: no standardization.
         std: as `mean`; never 0 (a constant column has 1).
         image_size: (height, width) the model works at; None: that of `input_shape`.
         resized: whether image files were brought to `input_shape` when they were loaded.
+        antialias: whether an image that becomes smaller is averaged over its pixels, where it is resized.
         white: value of a white pixel in the raw rows (255, 16, 1), so that an image file can be brought to
             the same range; None for tabular rows and for images of no known range.
         columns: names of the input columns of a table, before they are encoded; () otherwise.
@@ -79,6 +83,7 @@ class DataInfo:
     std: tuple[float, ...] | None = None
     image_size: tuple[int, int] | None = None
     resized: bool = False
+    antialias: bool = False
     white: float | None = None
     columns: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -117,6 +122,10 @@ class DataInfo:
         return cls(**values)
 
 
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
+
+
 def _listed(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
@@ -130,13 +139,13 @@ class Split:
     """Rows with their labels.
 
     Attributes:
-        x: raw rows, shape (n, *input_shape).
+        x: raw rows, shape (n, *input_shape), in memory or on the disk.
         y: int32 (n,) for integer labels, float32 (n, classes) for one-hot labels and for several labels, float32
             (n,) or (n, targets) for regression.
         weight: float32 (n,), how much each row counts, 0 or more; None: all alike.
     """
 
-    x: Array
+    x: AnyRows
     y: Array
     weight: Array | None = None
 
@@ -144,16 +153,44 @@ class Split:
         """Number of rows."""
         return len(self.x)
 
-    def select(self, rows: slice | Array) -> Split:
-        """Some of the rows."""
-        return Split(self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows])
+    def some(self, rows: slice | Array) -> Split:
+        """Some of the rows; those on the disk are not read."""
+        x = self.x.taken(rows) if isinstance(self.x, StoredRows) else self.x[rows]
+        return Split(x, self.y[rows], None if self.weight is None else self.weight[rows])
 
-    def and_also(self, other: Split) -> Split:
-        """These rows, then those of another part."""
-        weight = None
+    def first(self, count: int) -> Split:
+        """At most so many of the first rows, in memory."""
+        return Split(self.x[:count], self.y[:count], None if self.weight is None else self.weight[:count])
+
+    def joined(self, other: Split) -> Split:
+        """These rows and then those of another part."""
+        y, weight = np.concatenate([self.y, other.y]), None
         if self.weight is not None and other.weight is not None:
             weight = np.concatenate([self.weight, other.weight])
-        return Split(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]), weight)
+        if isinstance(self.x, StoredRows) and isinstance(other.x, StoredRows):
+            return Split(self.x.joined(other.x), y, weight)
+        return Split(np.concatenate([self.x[:], other.x[:]]), y, weight)
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Rows that stay on the disk and are read as they are used.
+
+    Attributes:
+        bytes: that they would take in memory.
+        written: bytes of files that were made of the data, because rows cannot be read from the files as they came.
+        place: the folder of these files.
+    """
+
+    bytes: int
+    written: int
+    place: str
+
+    @property
+    def told(self) -> str:
+        """What it means, in one sentence."""
+        made = f"; {_size(self.written)} of files for it in {self.place}" if self.written else ""
+        return f"{_size(self.bytes)} of rows stay on the disk and are read as they are used{made}"
 
 
 @dataclass(frozen=True)
@@ -171,6 +208,7 @@ class Dataset:
         folds: of a cross-validation the number of the part that each row belongs to, first those of `train`, then those
             of `validation`, which is part 0; None: there is none.
         understood: what they were taken for, in plain data, see `spaces.data.understood`.
+        streamed: of rows that are not in memory; None: they are.
     """
 
     name: str
@@ -182,12 +220,13 @@ class Dataset:
     origin: str
     understood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     folds: Array | None = None
+    streamed: Streamed | None = None
 
     def fold(self, number: int) -> tuple[Split, Split]:
         """The rows that train and those that validate in one fold of a cross-validation, counted from 0."""
         assert self.folds is not None
-        together = self.train.and_also(self.validation)
-        return together.select(self.folds != number), together.select(self.folds == number)
+        together = self.train.joined(self.validation)
+        return together.some(np.flatnonzero(self.folds != number)), together.some(np.flatnonzero(self.folds == number))
 
     @property
     def rows(self) -> dict[str, int]:
