@@ -18,8 +18,8 @@ from search.phases import schedule
 from search.phases.schedule import Planned
 from search.record import environment
 from search.training import feature_files, memory, threads
+from search.training.cross.folds import one_fold
 from search.training.failures import classify
-from search.training.folds import one_fold
 from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
 from spaces.families import family_of, family_of_settings

@@ -15,7 +15,8 @@ from search.errors import CheckpointError, DiskError
 from search.files import checkpoint as checkpoints
 from search.files import layout
 from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
-from search.training import folds, memory, stopping
+from search.training import memory, stopping
+from search.training.cross import folds
 from search.training.engines import engines
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from spaces import Dataset, Settings, Split

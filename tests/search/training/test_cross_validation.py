@@ -36,8 +36,8 @@ def numbers(outcome: Any) -> list[Any]:
 
 
 def test_each_fold_is_a_training_on_the_others_and_the_score_is_the_mean(tmp_path, data) -> None:
+    from search.training.cross.folds import Fold, one_fold
     from search.training.engine import Rows, fresh
-    from search.training.folds import Fold, one_fold
 
     outcome = Trainer(tmp_path, data, SystemClock()).train(job())
     assert outcome.failure is None
