@@ -11,7 +11,7 @@ from search.loop import housekeeping
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
 from search.phases import evaluation, timeplan
-from search.phases.evaluation import Evaluate, FinalModel
+from search.phases.evaluation import Decide, Evaluate, FinalModel
 from search.phases.horizon import Horizon
 from search.phases.retraining import RetrainingSource, retrained
 from search.phases.searching import Searching
@@ -40,6 +40,7 @@ class FinalPhase:
         horizon: Tells how much time is left.
         observer: Is told what happens.
         evaluate: Measures the final models.
+        decide: Chooses the threshold between two classes.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class FinalPhase:
         horizon: Horizon,
         observer: Observer,
         evaluate: Evaluate,
+        decide: Decide,
     ) -> None:
         self._run = run
         self._spec = spec
@@ -63,6 +65,7 @@ class FinalPhase:
         self._horizon = horizon
         self._observer = observer
         self._evaluate_model = evaluate
+        self._decide_threshold = decide
         self._models = FinalModels(spec, store, runner, horizon, observer)
 
     def go(self) -> None:
@@ -122,7 +125,10 @@ class FinalPhase:
         best = self._searching.scored
         if not best:
             raise SearchFailed("no configuration gave a score; the table names the reason of each failure")
-        return best
+        # After few folds, which may be the easy ones, nothing is known as well as after all of them.
+        return (
+            best if self._spec.data.folds is None else sorted(best, key=lambda c: len(c.epochs) < self._spec.max_epochs)
+        )
 
     # The winner
 
@@ -139,6 +145,7 @@ class FinalPhase:
         if winner is None:
             return
         self._store.put_meta(winner=winner.id)
+        self._decide(winner)
         if winner.kind is TrialKind.WINNER:
             # They were kept in case that the final training would not get to its end.
             housekeeping.forget(self._run, self._store, self._store.trials(TrialKind.CANDIDATE))
@@ -188,7 +195,8 @@ class FinalPhase:
             answers.append(evaluation.answers(self._run, self._data, model))
             seconds.append(time.perf_counter() - started)
         by_accuracy = self._spec.objective.direction == "max"
-        classes = self._data.info.task == "classification"
+        info = self._data.info
+        classes = info.task == "classification" and info.labels != "multi-label"
         found = compare(answers, self._data.validation.y, classes=classes, accuracy=by_accuracy)
         return found, sum(seconds) / seconds[0]
 
@@ -200,6 +208,20 @@ class FinalPhase:
     def _say(self, text: str) -> None:
         self._store.add_event(self._horizon.budget.clock.now(), "info", text)
         self._observer.message("info", text)
+
+    def _decide(self, winner: Trial) -> None:
+        # Models that answer together were compared at one half.
+        if self._store.meta("threshold") is not None or self._members(winner):
+            return
+        judges = self._models.judges(winner, self._best())
+        models = [FinalModel(trial, weights, answers_both_ways(self._spec, trial)) for trial, weights in judges]
+        objective = self._spec.objective.name.removeprefix("val_")
+        try:
+            self._decide_threshold(self._run, self._data, models, self._store, objective)
+        except (DiskError, CheckpointError):
+            raise
+        except Exception as error:
+            self._models.warn(f"no threshold could be chosen ({type(error).__name__}: {error}): it stays one half")
 
     # What follows
 
