@@ -93,7 +93,11 @@ class Prices:
 
 def _phases_of(settings: Mapping[str, Any]) -> Phases | None:
     family = family_of_settings(settings["family"])
-    return family.phases(Settings.from_json(settings)) if family.two_phases else None
+    if not family.two_phases:
+        return None
+    found = Settings.from_json(settings)
+    # In a cross-validation an epoch is a whole training.
+    return None if found.training.folds else family.phases(found)
 
 
 def _kind(phases: Phases) -> tuple[str, float, int]:
