@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.record.prices import Price
+from search.prices import Price
 from search.record.trial import Checkpoint, Epoch, Failure, Scalar, Stop, Trial, TrialKind, TrialState
 
 

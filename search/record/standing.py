@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from search.prices import Price, Prices
 from search.record.configuration import Configuration, configurations, rank_key, ranked
-from search.record.prices import Price, Prices
 from search.record.trial import Trial, TrialKind, TrialState, checkpoints
 from spaces import SearchSpec
 

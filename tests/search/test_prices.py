@@ -7,7 +7,7 @@ import pytest
 import spaces
 from search.phases import timeplan
 from search.phases.timeplan import Pace
-from search.record.prices import Prices
+from search.prices import Prices
 from search.record.standing import Standing
 from search.record.trial import Epoch
 from tests.search.records import completed
