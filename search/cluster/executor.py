@@ -216,6 +216,8 @@ class ClusterExecutor:
             self._greet(number, actor, said)
         elif kind == "settled":
             actor.host.settle(said)
+            if all(one.host.folder is not None for one in self._actors.values() if one.begun):
+                self._site.forget()
             self._start_missing()
         elif kind == "ready":
             actor.ready, actor.host.failures = True, 0

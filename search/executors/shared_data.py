@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from spaces import DataInfo, Dataset, Split
 from spaces.data.stored import StoredRows
 
 _DESCRIPTION = "data.json"
+_PIECE = 32 << 20
 
 
 def write(run: Path, data: Dataset) -> Path:
@@ -75,6 +76,40 @@ def read(folder: Path) -> Dataset:
     )
 
 
+def travelling(folder: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """What `write` left in `folder` as files for a folder on another machine: name and content, in pieces.
+
+    Rows that stay on this machine's disk go along, in order, to stay on that one's.
+    """
+    description = _description(folder)
+    stored = {name: _part(folder, name, description["stored"]).x for name in description.get("stored", {})}
+    for path in sorted(folder.iterdir()):
+        if path.name != _DESCRIPTION and path.name not in {f"{name}_index.npy" for name in stored}:
+            yield path.name, _pieces(path)
+    for name, rows in stored.items():
+        file = f"{name}_rows.bin"
+        yield file, _blocks(rows)
+        description["stored"][name] = {
+            "files": [[file, 0, len(rows), rows.nbytes]],
+            "shape": list(rows.shape[1:]),
+            "stored": rows.dtype.str,
+            "dtype": rows.dtype.str,
+        }
+    yield _DESCRIPTION, iter([json.dumps(description).encode()])
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as stream:
+        while piece := stream.read(_PIECE):
+            yield piece
+
+
+def _blocks(rows: np.ndarray | StoredRows) -> Iterator[bytes]:
+    step = max(1, _PIECE * len(rows) // max(1, rows.nbytes))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step].tobytes()
+
+
 def remove(run: Path) -> None:
     """Deletes the arrays; the run can make them again."""
     shutil.rmtree(run / layout.DATA, ignore_errors=True)
@@ -85,7 +120,9 @@ def _part(folder: Path, name: str, stored: Mapping[str, Any]) -> Split:
     if name not in stored:
         return Split(_load(folder / f"{name}_x.npy"), y)
     index = folder / f"{name}_index.npy"
-    return Split(StoredRows.of(stored[name], _load(index) if index.exists() else None), y)
+    # Rows that came along lie beside their description.
+    files = [[str(folder / path), *rest] for path, *rest in stored[name]["files"]]
+    return Split(StoredRows.of({**stored[name], "files": files}, _load(index) if index.exists() else None), y)
 
 
 def _save(path: Path, array: np.ndarray | None) -> None:
