@@ -5,7 +5,7 @@ itself, and at the end all that practitioners use together. Each is trained with
 those of pairs.
 
     python -m benchmarks.recipes --seeds 5 --rows 20000 --epochs 6
-    python -m benchmarks.recipes --only one-cycle ema --seeds 3
+    python -m benchmarks.recipes --on one-cycle --only ema flip shift --seeds 3 --jobs 4 --threads 1
 
 Prints a table as it goes, and the same as JSON with --json FILE.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -69,9 +70,13 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def _spec(model: dict[str, Any], training: dict[str, Any], rows: int, epochs: int) -> spaces.SearchSpec:
-    network = {name: value for name, value in {**MODEL, **model}.items() if value is not None}
-    recipe = {**TRAINING, **training, "epochs": epochs}
+def _spec(parts: Sequence[str], rows: int, epochs: int) -> spaces.SearchSpec:
+    network, recipe = dict(MODEL), dict(TRAINING)
+    for model, training in (PARTS[part] for part in parts):
+        network |= model
+        recipe |= training
+    network = {name: value for name, value in network.items() if value is not None}
+    recipe["epochs"] = epochs
     if recipe["optimizer"] != "sgd":
         recipe = {name: value for name, value in recipe.items() if name not in ("momentum", "nesterov")}
     data = {"source": "fashion-mnist", "limit": rows + 5000, "validation": {"first": 5000}, "test": "given"}
@@ -89,14 +94,14 @@ class _Bench:
         load_tensorflow(for_training_only=True)
         threads.configure(threads_used)
         self._rows, self._epochs = rows, epochs
-        data = spaces.load_data(_spec({}, {}, rows, epochs))
+        data = spaces.load_data(_spec((), rows, epochs))
         assert data.test is not None
         self._train, self._test = Rows(data.train), Rows(data.test)
         self._networks = Networks(data.info)
 
-    def measure(self, part: str, seed: int) -> dict[str, float]:
+    def measure(self, parts: Sequence[str], seed: int) -> dict[str, float]:
         """Accuracy on the test rows and seconds of training, compiling not counted."""
-        settings = spaces.configure(_spec(*PARTS[part], self._rows, self._epochs), {})
+        settings = spaces.configure(_spec(parts, self._rows, self._epochs), {})
         parameters = self._networks.parameters(settings)
         self._networks.engine(settings, seed, self._train, parameters).pace(self._train, 0.0)
         engine = self._networks.engine(settings, seed, self._train, parameters)
@@ -117,9 +122,9 @@ def _start(rows: int, epochs: int, threads_used: int) -> None:
     _bench = _Bench(rows, epochs, threads_used)
 
 
-def _measure(part: str, seed: int) -> dict[str, float]:
+def _measure(parts: Sequence[str], seed: int) -> dict[str, float]:
     assert _bench is not None
-    return _bench.measure(part, seed)
+    return _bench.measure(parts, seed)
 
 
 def _row(name: str, found: dict[str, list[float]], plain: dict[str, list[float]]) -> str:
@@ -138,6 +143,9 @@ def main() -> None:
     for name, default in (("rows", 20_000), ("epochs", 6), ("seeds", 5), ("threads", 2), ("jobs", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--only", nargs="+", choices=list(PARTS)[1:], default=list(PARTS)[1:], metavar="PART")
+    parser.add_argument(
+        "--on", choices=list(PARTS), default="plain", metavar="PART", help="what every part is added to"
+    )
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     rows: dict[str, dict[str, list[float]]] = {}
@@ -145,7 +153,8 @@ def main() -> None:
     print("| part | accuracy | gained | standard error | processor s | paid | wall s |\n|---|" + "---:|" * 6)
     with ProcessPoolExecutor(asked.jobs, get_context("spawn"), _start, start) as pool:
         waiting = {
-            part: [pool.submit(_measure, part, seed) for seed in range(asked.seeds)] for part in ["plain", *asked.only]
+            part: [pool.submit(_measure, (asked.on, part), seed) for seed in range(asked.seeds)]
+            for part in ["plain", *asked.only]
         }
         for part, futures in waiting.items():
             found = [future.result() for future in futures]
