@@ -116,8 +116,8 @@ def test_the_schedule_spans_the_longest_training_whatever_a_trial_is_asked_for()
         ({"warmup": 1}, "training.warmup: found 1; allowed: a number of at least 0 and below 1"),
         ({"ema": 1}, "training.ema: found 1; allowed: a number of at least 0 and below 1"),
         ({"gradient_clip": -1}, "training.gradient_clip: found -1; allowed: a number of at least 0"),
-        ({"precision": "float16"}, "training.precision: found 'float16'; allowed: float32, bfloat16, auto (did you mean "
-                                   "'bfloat16'?)"),
+        ({"precision": "float16"}, "training.precision: found 'float16'; allowed: float32, bfloat16, auto (did you "
+                                   "mean 'bfloat16'?)"),
     ],
 )  # fmt: skip
 def test_what_has_no_effect_or_no_meaning_is_refused(training: dict[str, Any], expected: str) -> None:
