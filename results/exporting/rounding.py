@@ -83,8 +83,8 @@ class RunRows:
         """
         _, rows, part = self._parts()
         with engines_silent():
-            rounded = load(path).predict(rows.x)
-        answers = rounded, np.asarray(model.predict(rows.x.astype(np.float32), verbose=0))
+            rounded = load(path).predict(rows.x[:])
+        answers = rounded, np.asarray(model.predict(rows.x[:].astype(np.float32), verbose=0))
         file, memory = (self._score(found.reshape(len(rows), -1), rows.y, logits) for found in answers)
         measure = "r2" if self._info.task == "regression" else "accuracy"
         return RoundingLoss(measure, part, len(rows), file, memory)
@@ -94,7 +94,7 @@ class RunRows:
             from spaces import DataError, Split, load_data
 
             try:
-                data = load_data(self._spec)
+                data = load_data(self._spec, self._info)
             except DataError as error:
                 raise ResultError(
                     f"rounding is measured on the rows of the run, which cannot be loaded: {error}"
@@ -111,6 +111,8 @@ class RunRows:
         if self._info.task == "regression":
             y = y.reshape(answers.shape)
             return float(1 - np.sum((answers - y) ** 2) / max(float(np.sum((y - y.mean(axis=0)) ** 2)), 1e-12))
+        if self._info.labels == "multi-label":
+            return float(np.mean((answers >= (0.0 if logits else 0.5)) == (y == 1)))
         labels = y.argmax(axis=1) if self._info.labels == "one-hot" else y
         single = answers.shape[1] == 1
         classes = answers[:, 0] >= (0.0 if logits else 0.5) if single else answers.argmax(axis=1)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 import spaces
+from search.cluster.start import Cluster, look
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.executors.timing import Speed, measure
+from search.night.crew import asked
 from search.phases import schedule
 from search.phases.schedule import Planned
 from search.record import environment
 from search.training import feature_files, memory, threads
+from search.training.cross.folds import one_fold
 from search.training.failures import classify
 from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
@@ -66,8 +69,8 @@ class Rehearsal:
     Attributes:
         space: Name of the space.
         algorithm: How it is searched.
-        data: The data set's name, origin, rows by part, the rows of each class by part (empty in regression), and what
-            they were understood as.
+        data: The data set's name, origin, rows by part, the rows of each class by part (empty in regression), what
+            they were understood as, and of rows that stay on the disk what that takes.
         models: The models that were built.
         configurations: Size of the space; None where a continuous range makes it infinite.
         groups: Trainings of the search, if nothing fails.
@@ -80,6 +83,7 @@ class Rehearsal:
         imports: References to Python code that the space file runs, with the file of each.
         notes: What somebody should know before the night, a sentence each.
         feature_bytes: For what frozen backbones make of the rows, kept in the run directory until it is done.
+        cluster: The Ray cluster that would train, see `search.cluster.start.look`; None: this machine.
     """
 
     space: str
@@ -96,6 +100,7 @@ class Rehearsal:
     imports: tuple[tuple[str, str], ...]
     notes: tuple[str, ...] = ()
     feature_bytes: int = 0
+    cluster: Mapping[str, Any] | None = None
 
     @property
     def fails(self) -> bool:
@@ -124,21 +129,34 @@ class Rehearsal:
             "notes": list(self.notes),
             "feature_bytes": self.feature_bytes,
             "imports": [{"reference": reference, "file": file} for reference, file in self.imports],
+            "cluster": None if self.cluster is None else dict(self.cluster),
             "ok": not self.fails,
         }
 
 
-def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
+def rehearse(
+    spec: SearchSpec,
+    *,
+    timed: bool = False,
+    ray: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
+) -> Rehearsal:
     """Loads the data and builds the smallest, the largest, some sampled configurations and every baseline.
 
-    Those that would be trained are timed for a few steps. `timed` says whether the run has to be done by some hour.
+    Those that would be trained are timed for a few steps. `timed` says whether the run has to be done by some hour; the
+    other arguments are those of `search.run`.
 
     Raises:
         CodeError: A function of the user's cannot be used.
         DataError: The data cannot be used.
         NotReported: No model reports the objective, or another value that the space file names.
+        RunError: There is no such cluster, or what each training may take cannot be had.
     """
-    threads.configure(threads.for_family(spec.family))
+    each = asked(cpus_per_trial, gpus_per_trial, None, ray)
+    width = each.threads or threads.for_family(spec.family)
+    cluster = None if ray is None else look(Cluster(ray, each), width)
+    threads.configure(width)
     data = spaces.load_data(spec)
     notes = family_of(spec.model).require(spec, data.info)
     models = _models(spec, data, timed=True)
@@ -146,7 +164,8 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     if missing and None not in missing:
         raise NotReported(missing[0])
     biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
-    workers = sizing.automatic(len(environment.gpus()))
+    workers = sizing.automatic(len(environment.gpus()), each.gpus, each.cpus or 1.0)
+    workers = workers if cluster is None else max(1, cluster["workers"])
     plan = schedule.planned(spec, timed=timed)
     return Rehearsal(
         space=spec.name,
@@ -157,6 +176,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
             "rows": data.rows,
             "classes": _classes(data),
             "understood": data.understood,
+            "streamed": data.streamed and {**vars(data.streamed), "told": data.streamed.told},
         },
         models=tuple(models),
         configurations=spaces.size(spec),
@@ -169,6 +189,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
         imports=tuple(spaces.imports(spec)),
         notes=tuple(notes),
         feature_bytes=feature_files.expected_bytes(spec, data),
+        cluster=cluster,
     )
 
 
@@ -248,7 +269,9 @@ def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, 
             return CheckedModel(name, values, parameters, epochs, None, "does not fit into memory: never trained")
         if not timed:
             return CheckedModel(name, values, parameters, epochs, None, None)
-        speed = measure(settings, data)
+        speed = measure(one_fold(settings), data)
+        if settings.training.folds:
+            speed = replace(speed, epoch_seconds=speed.epoch_seconds * settings.training.fold_epochs)
         missing = unreported(spec.objective.name, settings.training, speed.reported)
         frozen = family_of_settings(settings.family).frozen_parameters(settings, data.info)
         return CheckedModel(name, values, parameters, epochs, speed, missing, frozen)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import spaces
 from search.budget import Budget
 from search.errors import RunError
-from search.executors import Executor, shared_data
+from search.executors import Elsewhere, Executor, shared_data, sizing
 from search.files import atomic, layout
 from search.files.checked.agreement import require_agreement
 from search.files.lock import RunLock
 from search.files.rundir import Run, open_run, require_inside
-from search.files.store import RunReader, RunStore
+from search.files.store import RunReader, RunStore, Work
 from search.loop import disk, housekeeping
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
@@ -29,7 +29,7 @@ from search.night.signals import stop_on_signals
 from search.night.tensorboard import TensorBoardWriter
 from search.night.workforce import Workforce
 from search.phases import evaluation
-from search.phases.evaluation import Evaluate
+from search.phases.evaluation import Decide, Evaluate
 from search.phases.final import FinalPhase
 from search.phases.fork import take_over
 from search.phases.horizon import Horizon
@@ -39,10 +39,11 @@ from search.phases.winner import winner_is_kept
 from search.record import environment
 from search.record.changes import between
 from search.record.facts import facts
-from search.record.trial import Trial, TrialKind
+from search.record.trial import Outcome, Trial, TrialKind
+from search.training import cards, threads
 from search.training import feature_files as features
-from search.training import threads
 from spaces import DataInfo, Dataset, SearchSpec
+from spaces.data.stored import store as rows
 from spaces.families import family_of
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
@@ -74,6 +75,9 @@ class Options:
         check: Whether a new run begins with building some models, which finds mistakes before the night.
         command: The command line that started it, for the record.
         space: How the space file was named, for the record.
+        threads: Threads of one operation for a new run; None: as the family likes.
+        gpu_share: Share of a GPU for each training; None: a whole one, where there are any.
+        elsewhere: Whether the executor itself knows how many train at the same time, as a cluster does.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -82,6 +86,9 @@ class Options:
     check: bool = True
     command: Sequence[str] = ()
     space: str = ""
+    threads: int | None = None
+    gpu_share: float | None = None
+    elsewhere: bool = False
 
 
 class Session:
@@ -94,6 +101,7 @@ class Session:
         observers: Are told what happens, besides the log file and TensorBoard.
         make_crew: Makes what provides the executors.
         evaluate: Measures the final models.
+        decide: Chooses the threshold between two classes.
     """
 
     def __init__(
@@ -104,6 +112,7 @@ class Session:
         observers: Sequence[Observer] = (),
         make_crew: MakeCrew = Crew,
         evaluate: Evaluate = evaluation.evaluate,
+        decide: Decide = evaluation.decide,
     ) -> None:
         self._directory = directory
         self._spec = spec
@@ -113,12 +122,15 @@ class Session:
         self._given = tuple(observers)
         self._make_crew = make_crew
         self._evaluate = evaluate
+        self._decide = decide
         self._started = self._clock.now()
-        self._threads = self._recorded_threads() or threads.for_family(spec.family)
+        self._threads = self._recorded_threads() or options.threads or threads.for_family(spec.family)
         self._runner: Runner | None = None
         self._stopping = False
         self._doubts: list[CheckedModel] = []
         self._notes: list[str] = []
+        self._steps: _Steps | None = None
+        self._beside = 0
 
     def _recorded_threads(self) -> int | None:
         """What a run began with it keeps, whatever machine it goes on with."""
@@ -140,7 +152,7 @@ class Session:
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
         threads.configure(self._threads)
         begun = self._require_ours() if layout.is_run(self._directory) else None
-        data = spaces.load_data(self._spec, begun)
+        data, reading = self._load(begun)
         self._notes = family_of(self._spec.model).require(self._spec, data.info)
         horizon = Horizon(self._budget, self._spec, data)
         try:
@@ -151,8 +163,25 @@ class Session:
             if not layout.is_run(self._directory):
                 self._create(data)
             with RunStore(self._directory) as store:
+                if data.streamed is not None:
+                    store.add_work(Work("data", *reading))
                 self._work(store, data, horizon)
         return Run(self._directory)
+
+    def _load(self, begun: DataInfo | None) -> tuple[Dataset, tuple[float, float]]:
+        """The data, and from when to when they were read; a failure leaves nothing behind that was not there before."""
+        folder = self._directory / layout.ROWS
+        there, held = self._directory.exists(), folder.exists()
+        started = self._clock.now()
+        try:
+            return spaces.load_data(self._spec, begun, folder), (started, self._clock.now())
+        except BaseException:
+            if not held:
+                rows.remove(folder)
+            if not there:
+                with contextlib.suppress(OSError):
+                    self._directory.rmdir()
+            raise
 
     def _require_ours(self) -> DataInfo:
         """What the run found its rows to be, of one that is neither damaged nor of another space file."""
@@ -168,7 +197,8 @@ class Session:
         spec, options = self._spec, self._options
         if options.check:
             self._doubts, checkpoints = first_look(spec, data)
-            disk.require(self._directory, checkpoints + data.train.x.nbytes + data.validation.x.nbytes)
+            shared = 0 if data.streamed is not None else data.train.x.nbytes + data.validation.x.nbytes
+            disk.require(self._directory, checkpoints + shared)
         self._write_space()
         origin = options.fork
         RunStore.create(
@@ -215,7 +245,7 @@ class Session:
         if changes:
             self._write_space()
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
-                store.put_meta(phase="search", winner=None)
+                store.put_meta(phase="search", winner=None, threshold=None)
 
     def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
         clock, spec = self._clock, self._spec
@@ -224,7 +254,8 @@ class Session:
         )
         doubts: list[str] = []
         followers = trackers(self._directory, doubts.append)
-        observer = Observers([_Steps(store), LogFile(self._directory, clock), curves, *followers, *self._given])
+        self._steps = steps = _Steps(store)
+        observer = Observers([steps, LogFile(self._directory, clock), curves, *followers, *self._given])
 
         def on_event(text: str) -> None:
             warn(store, clock, observer, text)
@@ -238,6 +269,8 @@ class Session:
                     return
                 # The final phase makes the model again, and nothing else that is there.
                 store.put_meta(phase="final")
+            if data.streamed is not None:
+                observer.message("info", data.streamed.told)
             for note in self._notes:
                 observer.message("info", note)
             for doubt in doubts:
@@ -287,16 +320,36 @@ class Session:
                     return "interrupted"
                 store.put_meta(phase="final")
             FinalPhase(
-                self._directory, self._spec, data, store, runner, searching, horizon, observer, self._evaluate
+                self._directory,
+                self._spec,
+                data,
+                store,
+                runner,
+                searching,
+                horizon,
+                observer,
+                self._apart(self._evaluate),
+                self._apart(self._decide),
             ).go()
         if self._stopping:
             return "interrupted"
         store.put_meta(phase="done", finished=self._clock.now())
         shared_data.remove(self._directory)
+        rows.remove(self._directory / layout.ROWS)
         if taken := disk.used(self._directory / layout.FEATURES):
             store.put_meta(feature_bytes=taken)
         features.remove(self._directory)
         return "done"
+
+    def _apart(self, measure: Callable[..., None]) -> Callable[..., None]:
+        """The same, where no worker trains."""
+
+        def measured(*what: Any) -> None:
+            gpus = environment.gpus()
+            with cards.on(cards.device(gpus, sizing.free(gpus, self._beside, self._options.gpu_share))):
+                measure(*what)
+
+        return measured
 
     def _executor(self, crew: Workshop, store: RunStore, horizon: Horizon, observer: Observer) -> Executor:
         workers, searching = self._options.workers, store.meta("phase") == "search"
@@ -304,9 +357,15 @@ class Session:
         recorded: int | None = store.meta("fixed_workers") if fixed else None
         if workers is None:
             workers = recorded
+        if workers is None and self._options.elsewhere:
+            if fixed:
+                raise RunError(
+                    "search.order: fixed needs a number of workers, and a cluster may change: give --workers N"
+                )
+            workers = 0
         if workers is None:
             workers = crew.unmeasured(store.each_trial())
-            if workers > 1 and searching and not store.count and self._has_time_to_measure():
+            if workers > 1 and searching and not store.count and self._may_measure():
                 observer.message("info", "measuring whether few or many workers train this space faster")
                 executor, chosen, why = crew.measured()
                 # Every trial of this run is trained so, also after a resume.
@@ -314,7 +373,8 @@ class Session:
                 if fixed:
                     store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
-                horizon.slots, horizon.threads = executor.workers, chosen.threads
+                horizon.follow(executor, chosen.threads)
+                self._beside = chosen.workers
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
@@ -328,12 +388,17 @@ class Session:
         if fixed and recorded is None:
             store.put_meta(fixed_workers=workers)
         executor = crew.workers(workers)
-        horizon.slots, horizon.threads = executor.workers, self._threads
+        horizon.follow(executor, self._threads)
+        self._beside = executor.workers if self._options.elsewhere else workers
+        if isinstance(executor, Elsewhere) and self._steps is not None:
+            self._steps.follow(executor)
+            observer.message("info", f"training {executor.workers} at a time: {executor.described()}")
         return executor
 
-    def _has_time_to_measure(self) -> bool:
+    def _may_measure(self) -> bool:
+        """Whether there is time for it, and nobody has said how many threads a training has."""
         left = self._budget.left
-        return left is None or left > _TIME_TO_MEASURE
+        return self._options.threads is None and (left is None or left > _TIME_TO_MEASURE)
 
     @contextlib.contextmanager
     def _crewed(self, executor: Executor, store: RunStore, observer: Observer) -> Iterator[Runner]:
@@ -353,6 +418,24 @@ class _Steps(Observer):
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
+        self._executor: Elsewhere | None = None
+        self._where: Mapping[str, Any] = {}
+
+    def follow(self, executor: Elsewhere) -> None:
+        """Leaves there too where trials are trained, whenever that has changed."""
+        self._executor = executor
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._store.put_meta(step=name)
+
+    def started(self, trial: Trial) -> None:
+        self._look()
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        where = {} if self._executor is None else self._executor.where()
+        if where != self._where:
+            self._where = where
+            self._store.put_meta(cluster=where)
