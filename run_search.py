@@ -372,27 +372,26 @@ def log_mlflow(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="An exported model, its folder, or a run directory.")],
-    files: Annotated[list[Path], typer.Argument(help="Images, .npy arrays or .csv rows.", metavar="FILE...")],
-    format: Format = "rich",
+    files: Annotated[
+        list[Path], typer.Argument(help="Images, .npy arrays, tables, or folders of them.", metavar="FILE...")
+    ],
+    format: Annotated[str | None, typer.Option(metavar="FORMAT", help="rich, csv or json.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
     grid: Annotated[Path | None, typer.Option(help="Draw pictures, class and confidence into this PNG.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Class and confidence of images or rows, from an exported model alone."""
     with _errors(verbose, quiet):
-        _one_of(format, "rich", "json")
+        from results.predicting.output import chosen_format, write_predictions
+
+        chosen = chosen_format(format, output)
         import results
-        from results.predicting.show import show
-        from results.ranked.formats import plain_json
+        from results.predicting.grid import MOST, draw_grid
 
-        found = results.predict(model, files)
-        if format == "json":
-            print(plain_json([prediction.to_json() for prediction in found]))
-        else:
-            show(found, _out())
+        found = results.predict(model, files, inputs=MOST if grid is not None else 0)
+        write_predictions(found, _out(), chosen, output)
         if grid is not None:
-            from results.predicting.grid import draw_grid
-
             draw_grid(found, grid)
 
 
