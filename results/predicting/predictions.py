@@ -131,25 +131,23 @@ def _predict(model: LoadedModel, files: list[Rows], info: DataInfo, output: Outp
             Prediction(file, number, None, None, {}, tuple(map(float, answer)), value, info.white)
             for (file, number), answer, value in zip(places, answers, inputs, strict=True)
         ]
-    probabilities = _probabilities(answers, output)
-    names = info.class_names or tuple(str(i) for i in range(probabilities.shape[1]))
+    shares = probabilities(answers, output)
+    names = info.class_names or tuple(str(i) for i in range(shares.shape[1]))
     found = []
-    for (file, number), row, value in zip(places, probabilities, inputs, strict=True):
+    for (file, number), row, value in zip(places, shares, inputs, strict=True):
         best = int(np.argmax(row))
         by_name = dict(zip(names, map(float, row), strict=True))
         found.append(Prediction(file, number, names[best], float(row[best]), by_name, (), value, info.white))
     return found
 
 
-def _probabilities(answers: Array, output: OutputKind) -> Array:
+def probabilities(answers: Array, output: OutputKind) -> Array:
     """Probabilities of all classes, shape (n, classes); a single output is the probability of the second of two."""
     answers = answers.astype(np.float64)
     if not np.isfinite(answers).all():
         raise ResultError("the model predicts NaN or infinity; it is of no use")
-    probabilities = from_logits(answers) if output == "logits" else answers
-    if probabilities.shape[1] == 1:
-        return np.concatenate([1.0 - probabilities, probabilities], axis=1)
-    return probabilities
+    shares = from_logits(answers) if output == "logits" else answers
+    return np.concatenate([1.0 - shares, shares], axis=1) if shares.shape[1] == 1 else shares
 
 
 def _told_by(answers: Array) -> OutputKind:

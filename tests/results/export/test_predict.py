@@ -18,7 +18,7 @@ import results
 from results import ResultError
 from results.predicting.grid import draw_grid
 from results.predicting.output import as_table, chosen_format, write_predictions
-from results.predicting.predictions import Prediction, _probabilities
+from results.predicting.predictions import Prediction, probabilities
 from results.predicting.show import show
 
 
@@ -276,14 +276,14 @@ def test_a_lite_model_with_foreign_operations_is_refused(tmp_path: Path) -> None
         results.predict(file, [tmp_path / "row.npy"])
 
 
-def test_outputs_become_probabilities() -> None:
+def test_outputs_becomeprobabilities() -> None:
     one = np.array([[0.0], [2.0]])
-    np.testing.assert_allclose(_probabilities(one + 0.25, "probabilities")[0], [0.75, 0.25])
-    np.testing.assert_allclose(_probabilities(one, "logits"), [[0.5, 0.5], [0.119203, 0.880797]], atol=1e-6)
-    several = _probabilities(np.array([[1000.0, 1000.0, 0.0]]), "logits")
+    np.testing.assert_allclose(probabilities(one + 0.25, "probabilities")[0], [0.75, 0.25])
+    np.testing.assert_allclose(probabilities(one, "logits"), [[0.5, 0.5], [0.119203, 0.880797]], atol=1e-6)
+    several = probabilities(np.array([[1000.0, 1000.0, 0.0]]), "logits")
     np.testing.assert_allclose(several, [[0.5, 0.5, 0.0]])
     with pytest.raises(ResultError, match="NaN"):
-        _probabilities(np.array([[np.nan, 0.0]]), "logits")
+        probabilities(np.array([[np.nan, 0.0]]), "logits")
 
 
 def prediction(label: str | None = "[red]cat[/red]\n$x_1$", value: float = 0.5) -> Prediction:
