@@ -121,12 +121,12 @@ def run(
         if detach:
             _detach(directory, () if run_dir is not None else ("--run-dir", str(directory)))
             return
-        _load_tensorflow()
         allowed = going_on(directory, allowed)
         count = _workers(workers)
 
         def train() -> Any:
             with _view(spec, allowed, quiet) as observers:
+                _load_tensorflow()
                 return search.run(
                     spec,
                     run_dir=run_dir if fork is not None else directory,
@@ -165,11 +165,11 @@ def resume(
         if detach:
             _detach(run)
             return
-        _load_tensorflow()
         count = _workers(workers)
 
         def train() -> Any:
             with _view(spec, allowed, quiet) as observers:
+                _load_tensorflow()
                 return search.resume(
                     run, max_trials=max_trials, budget=allowed, workers=count, observers=observers, command=sys.argv
                 )
@@ -260,7 +260,7 @@ def table(
     """Show the ranked table of one or more runs."""
     with _errors(verbose, quiet):
         from results.ranked.curves import epochs as epoch_table
-        from results.ranked.formats import write
+        from results.ranked.formats import for_people, write
         from results.ranked.ranking import ranking
 
         _expect_many_records()
@@ -270,7 +270,7 @@ def table(
             sort=sort,
             top=top,
             columns=columns.split(",") if columns else None,
-            finalists=format in (None, "rich") and output is None,
+            finalists=for_people(format, output),
         )
         write(chosen, _out(), format, output, notes=not quiet)
 
@@ -321,6 +321,10 @@ def export(
         str | None, typer.Option(help="keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8; by commas.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write instead of the run's export/.")] = None,
+    serve: Annotated[
+        bool | None,
+        typer.Option("--serve/--no-serve", help="Also the folder serve/, or not; default: as the space says."),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -329,7 +333,7 @@ def export(
         from search import open_run
 
         _announce(open_run(run).spec)
-        if not _export(run, trial, formats, output, quiet):
+        if not _export(run, trial, formats, output, serve, quiet):
             raise typer.Exit(FAILED)
 
 
@@ -450,8 +454,10 @@ def schema(quiet: Quiet = False, verbose: Verbose = False) -> None:
 
 def main() -> None:
     """Entry point of the console command."""
-    # Outside of a search, whose own handler saves first, SIGTERM ends a command as Ctrl-C does.
+    # Outside of a search, whose own handler saves first, these end a command as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     app()
 
 
@@ -585,10 +591,13 @@ def _detach(directory: Path, more: Sequence[str] = ()) -> None:
     print(f"  kill {process}    saves and stops; run-search resume {directory} goes on")
 
 
-def _export(run: Path, trial: str | None, formats: str | None, output: Path | None, quiet: bool) -> bool:
+def _export(
+    run: Path, trial: str | None, formats: str | None, output: Path | None, serve: bool | None, quiet: bool
+) -> bool:
     import results
 
-    done = results.export(run, trial=trial, formats=formats.split(",") if formats else None, output=output)
+    named = formats.split(",") if formats else None
+    done = results.export(run, trial=trial, formats=named, output=output, serve=serve)
     for file in done.files:
         if file.failure is not None:
             _say(f"{file.format}: FAILED: {file.failure}", quiet=False)
@@ -604,7 +613,9 @@ def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
         return
     from search.night.live import make_view
 
-    view = make_view(_err(), spec.objective.name, spec.objective.direction, allowed.promised)
+    began = allowed.clock.now() - allowed.spent
+    view = make_view(_err(), spec.objective.name, spec.objective.direction, allowed.promised, began)
+    view.phase("loading", None)
     try:
         yield [view]
     finally:

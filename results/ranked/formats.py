@@ -147,6 +147,15 @@ def write_parquet(table: Table, file: Path | BinaryIO) -> None:
     parquet.write_table(pyarrow.table(data), file)
 
 
+def for_people(format: str | None, output: Path | None) -> bool:
+    """Whether people read what `write` makes of these, who look for the winner whatever they have asked for.
+
+    Raises:
+        OptionError: As `write`.
+    """
+    return _format(format, output) in ("rich", "markdown")
+
+
 def _format(format: str | None, output: Path | None) -> str:
     if format is not None:
         if format not in FORMATS:
