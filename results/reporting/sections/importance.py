@@ -26,7 +26,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _RESAMPLES = 16
 _MOST_ROWS = 300
-_TREES, _LEAF = 24, 3
+_TREES, _LEAF = 12, 3
 _VALUES, _SPREAD = 9, 64
 """Values at which an effect is looked at, and configurations that it is averaged over."""
 

@@ -73,9 +73,9 @@ def test_choices_and_conditional_ones() -> None:
 
 
 def test_noise_is_seldom_called_real() -> None:
-    """12 runs of pure noise with 5 hyperparameters each; at 5 % a run, more than 3 have a probability of 0.2 %."""
-    false = sum(any(one.real for one in judge(lambda v, rng: rng.normal(), 60, seed).values()) for seed in range(12))
-    assert false <= 3
+    """8 runs of pure noise with 5 hyperparameters each; at 5 % a run, more than 2 have a probability of 0.6 %."""
+    false = sum(any(one.real for one in judge(lambda v, rng: rng.normal(), 60, seed).values()) for seed in range(8))
+    assert false <= 2
 
 
 def test_same_answer_twice() -> None:
