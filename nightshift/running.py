@@ -33,6 +33,9 @@ def run(
     check: bool = True,
     observers: Sequence[Observer] = (),
     executor: MakeExecutor | None = None,
+    ray: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
 ) -> Run:
     """Searches a space, retrains the best and measures the winner; `report` and `export` are calls of their own.
 
@@ -57,6 +60,9 @@ def run(
         check: Whether to build the smallest, the largest, some sampled models and the baselines first.
         observers: Are told what happens.
         executor: Makes what trains the trials, of a `search.executors.Place`; None: this machine does.
+        ray: The Ray cluster that trains: `auto`, `HOST:PORT` of its head, or `local`, see `search.run`.
+        cpus_per_trial: Cores, and threads of one operation, of each training.
+        gpus_per_trial: Share of a GPU of each training, from 0 to 1; None: a whole one, where there are any.
 
     Returns:
         The run; its store's `exit` is `done` or `interrupted`.
@@ -88,5 +94,8 @@ def run(
         check=check,
         observers=observers,
         executor=executor,
+        ray=ray,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
         name=str(space) if isinstance(space, str | os.PathLike) else spec.name,
     )

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import spaces
 from search.budget import Budget, Deadline
+from search.cluster import connection
+from search.cluster.start import Cluster
 from search.errors import RunError
-from search.executors import MakeExecutor
+from search.executors import Each, MakeExecutor
 from search.executors.here import executor_here
 from search.files import layout
 from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
-from search.night.crew import Crew
+from search.night.crew import Crew, asked
 from search.night.session import Options, Session
 from search.phases.schedule import planned
 from spaces import SearchSpec
@@ -35,6 +37,9 @@ def run(
     command: Sequence[str] = (),
     name: str | None = None,
     executor: MakeExecutor | None = None,
+    ray: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
 ) -> Run:
     """Searches a space, retrains the best and measures the winner.
 
@@ -55,6 +60,11 @@ def run(
         name: How the space was named by the user, for the record; by default as `space` says.
         executor: Makes what trains the trials, of a `search.executors.Place`; None: this process or workers on this
             machine.
+        ray: The Ray cluster that trains: `auto` (the one that this machine belongs to), `HOST:PORT` of its head, or
+            `local` (one on this machine, for this run). Then `workers` is the most at the same time, and None as many
+            as the cluster has room for. A connection that `ray.init` has made already is used as it is.
+        cpus_per_trial: Cores of each training, above 0; as many threads work on one operation, if it is a new run.
+        gpus_per_trial: Share of a GPU of each training, from 0 to 1; None: a whole one, where there are any.
 
     Returns:
         The run; its store's `exit` is `done` or `interrupted`.
@@ -75,8 +85,20 @@ def run(
     _require_an_end(spec, allowed)
     if name is None:
         name = space.name if isinstance(space, SearchSpec) else str(space)
-    options = Options(allowed, _workers(spec, workers), origin, check, command, name)
-    crew = partial(Crew, make_executor=executor or executor_here)
+    each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
+    make = _maker(spec, workers, executor, ray, each)
+    options = Options(
+        allowed,
+        _workers(spec, workers, ray),
+        origin,
+        check,
+        command,
+        name,
+        each.threads,
+        each.gpus,
+        elsewhere=ray is not None,
+    )
+    crew = partial(Crew, make_executor=make, each=each)
     return Session(directory, spec, options, observers, crew).go()
 
 
@@ -90,6 +112,9 @@ def resume(
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
     executor: MakeExecutor | None = None,
+    ray: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
 ) -> Run:
     """Goes on with an interrupted run. A run that is done is left as it is.
 
@@ -107,17 +132,34 @@ def resume(
         searching = reader.meta("phase") == "search"
     if searching:
         _require_an_end(spec, allowed)
-    options = Options(allowed, _workers(spec, workers), command=command)
-    crew = partial(Crew, make_executor=executor or executor_here)
+    each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
+    make = _maker(spec, workers, executor, ray, each)
+    options = Options(
+        allowed, _workers(spec, workers, ray), command=command, gpu_share=each.gpus, elsewhere=ray is not None
+    )
+    crew = partial(Crew, make_executor=make, each=each)
     return Session(found.directory, spec, options, observers, crew).go()
 
 
-def _workers(spec: SearchSpec, workers: int | None) -> int | None:
+def _maker(
+    spec: SearchSpec, workers: int | None, executor: MakeExecutor | None, ray: str | None, each: Each
+) -> MakeExecutor:
+    if ray is None:
+        return executor or executor_here
+    if executor is not None:
+        raise ValueError("give either an executor or ray, not both")
+    if workers == 0:
+        raise RunError("--workers 0 trains in this process; with --ray give at least 1, or nothing")
+    connection.require_address(ray)
+    return partial(Cluster(ray, each).executor, spec)
+
+
+def _workers(spec: SearchSpec, workers: int | None, ray: str | None = None) -> int | None:
     """What was asked for; this process alone where only it has the model's function."""
     code = family_of(spec.model).code(spec.family)
     if code is None or not code.startswith("__main__:"):
         return workers
-    if workers:
+    if workers or ray is not None:
         raise RunError(
             f"{code} is defined in a notebook or script, where worker processes cannot "
             "see it: use workers=0, or put it into a module of its own"

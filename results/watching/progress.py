@@ -34,11 +34,11 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
     is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
     searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
-    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `waiting`
-    (how many more wait for a worker), `winner` (`name`, `baseline`: whether it is one, `score` in
-    the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`), `warnings`
-    (the last five:
-    `at`, `level`, `message`).
+    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `waiting` (how many more wait for a worker), `winner`
+    (`name`, `baseline`: whether it is one, `score` in the search, `lead` over the best baseline there, `retrained`:
+    mean over `seeds` fresh seeds, `test`), `cluster` (of a run on other machines: `workers` at work, `room` for how
+    many, `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`, `room`, `refused`: why it gets no trials),
+    `warnings` (the last five: `at`, `level`, `message`).
 
     Args:
         run: A run or its directory.
@@ -56,7 +56,8 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
         active = is_active(opened, reader) or following
         found = reader.overview(direction)
         # One more than there are workers may be at hand; the oldest are those that are trained.
-        at_once = reader.meta("at_once") or len(found.open)
+        cluster = reader.meta("cluster", {}) or {}
+        at_once = cluster.get("workers") or reader.meta("at_once") or len(found.open)
         best, baseline = _whole(found.best, reader), _whole(found.baseline, reader)
         return {
             "run": str(opened.directory),
@@ -81,6 +82,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "working_on": [_working(trial, moment) for trial in reader.some(found.open[:at_once])],
             "waiting": len(found.open[at_once:]),
             "winner": _winner(reader, objective, baseline),
+            "cluster": cluster or None,
             "warnings": [vars(event) for event in _warnings(reader.events())],
         }
 

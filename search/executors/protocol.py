@@ -23,12 +23,14 @@ class Setup:
         data: Folder of the memory-mapped data.
         threads: Threads of one operation.
         path: Python's module search path.
+        gpu_share: Share of a GPU's memory that it may take, below 1; None: as much as it needs.
     """
 
     run: Path
     data: Path
     threads: int
     path: tuple[str, ...]
+    gpu_share: float | None = None
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Searching:
 
         Why the search ended is recorded, unless the runner was asked to stop.
         """
-        self._end = self._told(end, runner.workers)
+        self._end = self._told(end, runner)
         # What the whole search is expected to take is known the first time only.
         expected = self._expected() if self._source is None else None
         source = self._opened()
@@ -116,7 +116,7 @@ class Searching:
     def _leading(self) -> int:
         return max(1, self._spec.final.candidates)
 
-    def _told(self, end: SearchEnd, workers: int) -> SearchEnd:
+    def _told(self, end: SearchEnd, runner: Runner) -> SearchEnd:
         """The same end, of which the observer is told whenever it moves."""
         clock, told = self._budget.clock, [float("nan")]
 
@@ -125,7 +125,7 @@ class Searching:
             moment = math.inf if found is None else clock.now() + found.left(clock)
             if not abs(moment - told[0]) < _MOVED:
                 told[0] = moment
-                self._observer.outlook(None if found is None else moment, workers)
+                self._observer.outlook(None if found is None else moment, runner.workers)
             return found
 
         return ends
