@@ -130,7 +130,7 @@ def signature_script(info: DataInfo, output: OutputKind) -> str:
     elif kind == COLUMNS:
         numbers = {one.name: one.column for one in inputs if one.dtype == "float32"}
         words = {one.name: one.column for one in inputs if one.dtype == "string"}
-        lines += ['    rows = list(csv.DictReader(open(file, newline="", encoding="utf-8")))', "    columns = {"]
+        lines += ['    rows = list(csv.DictReader(open(file, newline="", encoding="utf-8-sig")))', "    columns = {"]
         lines += [
             f'        "{name}": tf.constant([float(row[{column!r}] or "nan") for row in rows]),'
             for name, column in numbers.items()
@@ -263,7 +263,7 @@ def _table(kinds: Collection[str]) -> list[str]:
         "",
         "",
         "for file in sys.argv[1:]:",
-        '    cells = csv.DictReader(open(file, newline="", encoding="utf-8"))',
+        '    cells = csv.DictReader(open(file, newline="", encoding="utf-8-sig"))',
         '    rows = np.array([encoded(line) for line in cells], "float32")',
     ]
 
