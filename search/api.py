@@ -99,7 +99,8 @@ def run(
         elsewhere=ray is not None,
     )
     crew = partial(Crew, make_executor=make, each=each)
-    return Session(directory, spec, options, observers, crew).go()
+    with connection.connected(ray):
+        return Session(directory, spec, options, observers, crew).go()
 
 
 def resume(
@@ -138,7 +139,8 @@ def resume(
         allowed, _workers(spec, workers, ray), command=command, gpu_share=each.gpus, elsewhere=ray is not None
     )
     crew = partial(Crew, make_executor=make, each=each)
-    return Session(found.directory, spec, options, observers, crew).go()
+    with connection.connected(ray):
+        return Session(found.directory, spec, options, observers, crew).go()
 
 
 def _maker(

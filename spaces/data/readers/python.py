@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,35 +11,58 @@ from spaces.basics.errors import CodeError, DataError
 from spaces.basics.printable import printable
 from spaces.data import parts
 from spaces.data.parts import PartName
+from spaces.data.readers import datasets
 from spaces.data.readers.source import Part, RawData
-from spaces.data.types import Array
+from spaces.data.stored import mapped
+from spaces.data.stored.store import RowStore
+from spaces.data.types import AnyRows, Array
 from spaces.outside.references import call, load_function
 
 _WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
-def load_python(reference: str) -> RawData:
+def load_python(reference: str, store: RowStore | None = None) -> RawData:
     """The arrays that a function returns.
 
     Args:
         reference: "module:function" or "/path/file.py:function". The function takes no arguments and returns
             (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in the middle, or a
-            dict with names such as x_train, y_val; everything NumPy arrays or nested lists of numbers.
+            dict with names such as x_train, y_val; everything NumPy arrays, memory-mapped ones among them, or nested
+            lists of numbers. Or a `tf.data.Dataset` of (row, label), batched or not; two, which train and validate;
+            three with one for the test; or a dict of them.
+        store: decides which rows stay on the disk: those of a memory-mapped array where they are.
 
     Raises:
         DataError: the function cannot be imported or called, or returns something else.
     """
+    store = store or RowStore()
+    if (read := datasets.kept(reference, store)) is not None:
+        return _data(reference, read)
     try:
         returned = call(reference, load_function(reference), what="raised ")
     except CodeError as error:
         raise DataError(str(error)) from error
+    if (sets := datasets.datasets(returned, reference)) is not None:
+        return _data(reference, datasets.keep(sets, reference, store))
     found = _parts(returned, reference)
-    read: dict[PartName, Part] = {
-        name: Part(_array(x, "x", reference), _array(y, "y", reference), f"{reference} ({_WORDS[name]} part)")
-        for name, (x, y) in found.items()
-    }
+    lazy = sum(mapped.size(x) for x, _ in found.values() if mapped.is_lazy(x))
+    streams = bool(lazy) and store.streams(lazy, reference)
+    return _data(
+        reference,
+        {
+            name: (
+                mapped.stored(x, store, reference) if streams and mapped.is_lazy(x) else _array(x, "x", reference),
+                _array(y, "y", reference),
+            )
+            for name, (x, y) in found.items()
+        },
+    )
+
+
+def _data(reference: str, found: Mapping[PartName, tuple[AnyRows, Array]]) -> RawData:
+    parts = {name: Part(x, y, f"{reference} ({_WORDS[name]} part)") for name, (x, y) in found.items()}
     name = reference.rpartition(":")[2]
-    return RawData(name, reference, read["train"], read.get("validation"), read.get("test"))
+    return RawData(name, reference, parts["train"], parts.get("validation"), parts.get("test"))
 
 
 def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
