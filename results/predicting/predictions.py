@@ -12,11 +12,11 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.metadata import OutputKind, finite
+from results.exporting.reading.answers import probabilities
 from results.exporting.reading.loading import LoadedModel, load
 from results.predicting.inputs import Array, Rows, find_files, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
-from spaces.models.outputs import from_logits
 from spaces.outside.backend import load_tensorflow
 
 _SUM_TOLERANCE = 1e-3
@@ -139,15 +139,6 @@ def _predict(model: LoadedModel, files: list[Rows], info: DataInfo, output: Outp
         by_name = dict(zip(names, map(float, row), strict=True))
         found.append(Prediction(file, number, names[best], float(row[best]), by_name, (), value, info.white))
     return found
-
-
-def probabilities(answers: Array, output: OutputKind) -> Array:
-    """Probabilities of all classes, shape (n, classes); a single output is the probability of the second of two."""
-    answers = answers.astype(np.float64)
-    if not np.isfinite(answers).all():
-        raise ResultError("the model predicts NaN or infinity; it is of no use")
-    shares = from_logits(answers) if output == "logits" else answers
-    return np.concatenate([1.0 - shares, shares], axis=1) if shares.shape[1] == 1 else shares
 
 
 def _told_by(answers: Array) -> OutputKind:

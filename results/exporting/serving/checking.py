@@ -19,6 +19,7 @@ import numpy as np
 from results.exporting import metadata
 from results.exporting.formats import SERVE
 from results.exporting.metadata import ModelInfo
+from results.exporting.reading.answers import probabilities
 from results.exporting.reading.loading import load
 from results.exporting.serving import scripts
 from results.exporting.serving.samples import Samples, make_samples
@@ -77,8 +78,6 @@ def _ask(script: Path, made: Samples) -> Array:
 
 
 def _told(answers: Array, known: ModelInfo) -> Array:
-    from results.predicting.predictions import probabilities
-
     return answers if known.output == "values" else probabilities(answers, known.output)
 
 

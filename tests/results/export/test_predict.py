@@ -16,9 +16,10 @@ from rich.console import Console
 
 import results
 from results import ResultError
+from results.exporting.reading.answers import probabilities
 from results.predicting.grid import draw_grid
 from results.predicting.output import as_table, chosen_format, write_predictions
-from results.predicting.predictions import Prediction, probabilities
+from results.predicting.predictions import Prediction
 from results.predicting.show import show
 
 
