@@ -277,7 +277,7 @@ def test_a_lite_model_with_foreign_operations_is_refused(tmp_path: Path) -> None
         results.predict(file, [tmp_path / "row.npy"])
 
 
-def test_outputs_becomeprobabilities() -> None:
+def test_outputs_become_probabilities() -> None:
     one = np.array([[0.0], [2.0]])
     np.testing.assert_allclose(probabilities(one + 0.25, "probabilities")[0], [0.75, 0.25])
     np.testing.assert_allclose(probabilities(one, "logits"), [[0.5, 0.5], [0.119203, 0.880797]], atol=1e-6)
