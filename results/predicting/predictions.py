@@ -17,6 +17,7 @@ from results.exporting.reading.loading import LoadedModel, load
 from results.predicting.inputs import Array, Rows, find_files, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
+from spaces.models.thresholds import PLAIN
 from spaces.outside.backend import load_tensorflow
 
 _SUM_TOLERANCE = 1e-3
@@ -31,10 +32,14 @@ class Prediction:
     Attributes:
         file: The file, as it was given.
         row: Number of the row in it, counted from 0; None for an image.
-        label: Name of the most probable class, or its number where the names are unknown; None in regression.
-        confidence: Probability of that class, 0 to 1; None in regression.
+        label: Name of the most probable class, or its number where the names are unknown; of two classes the second
+            from the model's threshold on; of a row that may have several labels these, joined by a comma. None in
+            regression.
+        confidence: Probability of that class, 0 to 1; of several labels the least that any of them, given or not, is
+            as it was decided. None in regression.
         probabilities: Class to probability, in the order of the model's outputs; empty in regression.
         values: The predicted values in regression; empty in classification.
+        labels: Of a row that may have several, those that it has; None elsewhere.
         input: The raw row, shape `input_shape`.
         white: Value of a white pixel in `input`; None for tables, and for images of unknown range.
     """
@@ -47,6 +52,7 @@ class Prediction:
     values: tuple[float, ...]
     input: Array = field(repr=False, compare=False)
     white: float | None = field(default=None, repr=False)
+    labels: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: `file`, `row`, and either `label`, `confidence`, `probabilities`, or `values`.
@@ -56,6 +62,8 @@ class Prediction:
         place = {"file": self.file, "row": self.row}
         if self.label is None:
             return {**place, "values": finite(self.values)}
+        if self.labels is not None:
+            return {**place, "labels": list(self.labels), "probabilities": self.probabilities}
         return {**place, "label": self.label, "confidence": self.confidence, "probabilities": self.probabilities}
 
 
@@ -82,7 +90,7 @@ def predict(model: str | Path, files: Iterable[str | Path], inputs: int | None =
     """
     place = find_model_file(Path(model))
     known = model_info(place)
-    output = None if known is None else known.output
+    output, threshold = (None, None) if known is None else (known.output, known.threshold)
     if known is None:
         loaded = _load(place)
         info = _guess(loaded, place)
@@ -97,7 +105,7 @@ def predict(model: str | Path, files: Iterable[str | Path], inputs: int | None =
         check_fits(loaded, known, place)
     found: list[Prediction] = []
     for batch in chain([first], batches):
-        told = _predict(loaded, batch, info, output)
+        told = _predict(loaded, batch, info, output, threshold)
         kept = len(told) if inputs is None else max(0, inputs - len(found))
         found += [*told[:kept], *(replace(prediction, input=_NO_ROW) for prediction in told[kept:])]
     return found
@@ -121,7 +129,9 @@ def _load(place: Path) -> LoadedModel:
     return load(place)
 
 
-def _predict(model: LoadedModel, files: list[Rows], info: DataInfo, output: OutputKind | None) -> list[Prediction]:
+def _predict(
+    model: LoadedModel, files: list[Rows], info: DataInfo, output: OutputKind | None, threshold: float | None
+) -> list[Prediction]:
     inputs = np.concatenate([rows.values for rows in files])
     places = [(rows.file, i if rows.numbered else None) for rows in files for i in range(len(rows.values))]
     answers = model.predict(inputs)
@@ -131,12 +141,17 @@ def _predict(model: LoadedModel, files: list[Rows], info: DataInfo, output: Outp
             Prediction(file, number, None, None, {}, tuple(map(float, answer)), value, info.white)
             for (file, number), answer, value in zip(places, answers, inputs, strict=True)
         ]
-    shares = probabilities(answers, output)
+    shares = probabilities(answers, output, independent=info.labels == "multi-label")
     names = info.class_names or tuple(str(i) for i in range(shares.shape[1]))
     found = []
     for (file, number), row, value in zip(places, shares, inputs, strict=True):
-        best = int(np.argmax(row))
         by_name = dict(zip(names, map(float, row), strict=True))
+        if info.labels == "multi-label":
+            given = tuple(name for name, probability in by_name.items() if probability >= PLAIN)
+            surest, text = float(np.maximum(row, 1 - row).min()), ", ".join(given)
+            found.append(Prediction(file, number, text, surest, by_name, (), value, info.white, given))
+            continue
+        best = int(np.argmax(row)) if threshold is None else int(row[1] >= threshold)
         found.append(Prediction(file, number, names[best], float(row[best]), by_name, (), value, info.white))
     return found
 

@@ -20,6 +20,7 @@ from spaces.sections.data_section import PATH_SOURCES, Source
 from spaces.sections.sources import OTHER_SOURCES
 from spaces.specs.plain import to_plain
 from spaces.specs.spec import SearchSpec
+from spaces.values.metrics import is_own
 
 _FOLDER = Path(__file__).parents[1] / "library"
 
@@ -65,6 +66,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec, overri
         raise SpaceError([*document.problems, found_problem])
     apply_overrides(document, overrides)
     _pin_paths(document, folder)
+    _pin_measures(document, folder)
     _pin_backbones(document, folder)
     _pin_runs(document, folder)
     problems = list(document.problems)
@@ -128,6 +130,19 @@ def _pin_paths(document: Document, folder: Path | None) -> None:
                 mapping[kind] = references.resolve(value, folders)
             elif kind in PATH_SOURCES or (kind in OTHER_SOURCES and _is_path(kind)):
                 mapping[kind] = _absolute(value, folders)
+
+
+def _pin_measures(document: Document, folder: Path | None) -> None:
+    """Makes the references of measures absolute, in place."""
+    training = document.data.get("training")
+    metrics = training.get("metrics") if isinstance(training, dict) else None
+    if not isinstance(training, dict) or not isinstance(metrics, list):
+        return
+    overridden = (document.position(("training", "metrics")).file or "").startswith("--set")
+    folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+    training["metrics"] = [
+        references.resolve(one, folders) if isinstance(one, str) and is_own(one) else one for one in metrics
+    ]
 
 
 def _pin_backbones(document: Document, folder: Path | None) -> None:
@@ -200,4 +215,5 @@ def imports(spec: SearchSpec) -> list[tuple[str, str]]:
         found.append(spec.data.source.python)
     if (code := family_of(spec.model).code(spec.family)) is not None:
         found.append(code)
+    found += [metric for metric in spec.training.metrics if is_own(metric)]
     return [(reference, references.file_of(reference)) for reference in found]

@@ -13,10 +13,19 @@ from spaces.models.outputs import from_logits
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def probabilities(answers: Array, output: OutputKind) -> Array:
-    """Probabilities of all classes, shape (n, classes); a single output is the probability of the second of two."""
+def probabilities(answers: Array, output: OutputKind, *, independent: bool = False) -> Array:
+    """Probabilities of all classes, shape (n, classes); a single output is the probability of the second of two.
+
+    Args:
+        answers: Of the model, shape (n, outputs).
+        output: What they are.
+        independent: Whether a row may have several labels.
+
+    Raises:
+        ResultError: They are not finite.
+    """
     answers = answers.astype(np.float64)
     if not np.isfinite(answers).all():
         raise ResultError("the model predicts NaN or infinity; it is of no use")
-    shares = from_logits(answers) if output == "logits" else answers
+    shares = from_logits(answers, independent=independent) if output == "logits" else answers
     return np.concatenate([1.0 - shares, shares], axis=1) if shares.shape[1] == 1 else shares

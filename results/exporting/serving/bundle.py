@@ -42,23 +42,25 @@ def make_bundle(model: keras.Model, info: DataInfo, described: Mapping[str, Any]
     from results.exporting.serving.signature import write_bundle
 
     output, units = described["output"]["kind"], described["output"]["units"]
+    threshold = (described["output"].get("threshold") or {}).get("value")
     place = folder / SERVE.file
     try:
         with engines_silent():
-            write_bundle(model, info, output, place)
+            write_bundle(model, info, output, place, threshold)
     except Exception as error:  # TensorFlow raises whatever it likes while it traces a user's model
         reason = " ".join(str(error).split())[:300]
         raise ResultError(f"cannot be written: {type(error).__name__}: {reason}") from error
     formats = [entry["format"] for entry in described["files"] if (folder / entry["file"]).exists()]
-    texts = {scripts.script_name(name): scripts.script(name, info, output, units) for name in formats}
-    texts[scripts.SIGNATURE] = scripts.signature_script(info, output)
+    texts = {scripts.script_name(name): scripts.script(name, info, output, units, threshold) for name in formats}
+    texts[scripts.SIGNATURE] = scripts.signature_script(info, output, threshold)
     if takes(info) == "columns":
         texts[scripts.TABLE] = json.dumps(scripts.table(info), indent=1, ensure_ascii=False) + "\n"
     for name, text in texts.items():
         (place / name).write_text(text, encoding="utf-8")
     (folder / metadata.FILE).write_text(json.dumps(dict(described)), encoding="utf-8")
     count = _check(formats, folder)
-    answers = ["values"] if output == "values" else ["class", "confidence", "classes", "probabilities"]
+    decided = ["labels"] if info.labels == "multi-label" else ["class", "confidence"]
+    answers = ["values"] if output == "values" else [*decided, "classes", "probabilities"]
     return {
         "folder": SERVE.file,
         "takes": takes(info),

@@ -46,10 +46,10 @@ def main(folder: Path) -> None:
         wanted = _told(load(folder / file).predict(made.rows), known)
         expected = wanted if expected is None else expected
         with _reported(scripts.script_name(format), failures):
-            _compare(_ask(folder / SERVE.file / scripts.script_name(format), made), wanted)
+            _compare(_ask(folder / SERVE.file / scripts.script_name(format), made, known), wanted)
     if expected is not None:
         with _reported(scripts.SIGNATURE, failures):
-            _compare(_ask(folder / SERVE.file / scripts.SIGNATURE, made), expected)
+            _compare(_ask(folder / SERVE.file / scripts.SIGNATURE, made, known), expected)
     (folder / VERDICT).write_text(json.dumps({"failures": failures, "rows": len(made.rows)}), encoding="utf-8")
 
 
@@ -61,7 +61,7 @@ def _reported(name: str, failures: dict[str, str]) -> Iterator[None]:
         failures[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
-def _ask(script: Path, made: Samples) -> Array:
+def _ask(script: Path, made: Samples, known: ModelInfo) -> Array:
     """The answers that a script prints, shape (n, outputs)."""
     printed, before = io.StringIO(), sys.argv
     sys.argv = [str(script), *map(str, made.files)]
@@ -72,13 +72,20 @@ def _ask(script: Path, made: Samples) -> Array:
         sys.argv = before
     lines = [json.loads(line) for line in printed.getvalue().splitlines()]
     for line in lines:
-        if "class" in line and line["probabilities"][line["class"]] < max(line["probabilities"].values()):
-            raise ValueError(f"names {line['class']!r}, which is not the most probable class")
+        if "class" in line and line["class"] != _chosen(line["probabilities"], known.threshold):
+            raise ValueError(f"names {line['class']!r}, which its probabilities do not say")
     return np.array([line["values"] if "values" in line else list(line["probabilities"].values()) for line in lines])
 
 
+def _chosen(shares: Mapping[str, float], threshold: float | None) -> str:
+    names = list(shares)
+    return max(names, key=shares.__getitem__) if threshold is None else names[int(shares[names[1]] >= threshold)]
+
+
 def _told(answers: Array, known: ModelInfo) -> Array:
-    return answers if known.output == "values" else probabilities(answers, known.output)
+    if known.output == "values":
+        return answers
+    return probabilities(answers, known.output, independent=known.info.labels == "multi-label")
 
 
 def _compare(found: Array, wanted: Array) -> None:

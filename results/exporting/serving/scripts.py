@@ -17,6 +17,7 @@ from spaces import DataInfo
 from spaces.data.tables import dates
 from spaces.data.tables.kinds import boolean_words
 from spaces.data.tables.numbers import MISSING
+from spaces.models.thresholds import PLAIN
 
 SIGNATURE = "predict_signature.py"
 TABLE = "columns.json"
@@ -77,7 +78,7 @@ _LITE = _Engine(
 _ENGINES = {"keras": _KERAS, "h5": _KERAS, "savedmodel": _SAVED_MODEL, "onnx": _ONNX}
 
 
-def script(format: str, info: DataInfo, output: OutputKind, units: int) -> str:
+def script(format: str, info: DataInfo, output: OutputKind, units: int, threshold: float | None = None) -> str:
     """The text of the script for an exported file.
 
     Args:
@@ -85,6 +86,7 @@ def script(format: str, info: DataInfo, output: OutputKind, units: int) -> str:
         info: The rows it takes.
         output: What it returns.
         units: Values per prediction.
+        threshold: Probability from which on a row belongs to the second of two classes; None: the more probable.
     """
     engine = _ENGINES.get(format, _LITE)
     what, standard, packages, rows = _reading(info)
@@ -110,12 +112,12 @@ def script(format: str, info: DataInfo, output: OutputKind, units: int) -> str:
         *rows,
         *(f"    {line}" for line in before),
         f"    answers = {last}",
-        *_printing(output, units),
+        *_printing(info, output, units, threshold),
     ]
     return "\n".join(lines) + "\n"
 
 
-def signature_script(info: DataInfo, output: OutputKind) -> str:
+def signature_script(info: DataInfo, output: OutputKind, threshold: float | None = None) -> str:
     """The text of the script for the bundle's own SavedModel."""
     inputs = served_inputs(info)
     lines = [f'"""The signature of this SavedModel: python {SIGNATURE} FILE..."""', ""]
@@ -153,8 +155,7 @@ def signature_script(info: DataInfo, output: OutputKind) -> str:
             '    for row, (names, probabilities) in enumerate(zip(found["classes"].numpy(), '
             'found["probabilities"].numpy())):',
             "        named = {name.decode(): float(share) for name, share in zip(names, probabilities)}",
-            '        print(json.dumps({"file": file, "row": row, "class": max(named, key=named.get), '
-            '"probabilities": named}))',
+            f"        {_line(info, threshold)}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -268,14 +269,24 @@ def _table(kinds: Collection[str]) -> list[str]:
     ]
 
 
-def _printing(output: OutputKind, units: int) -> list[str]:
+def _line(info: DataInfo, threshold: float | None) -> str:
+    """What a script prints of a row."""
+    decided = '"class": max(named, key=named.get)'
+    if info.labels == "multi-label":
+        decided = f'"labels": [name for name, share in named.items() if share >= {PLAIN}]'
+    elif threshold is not None:
+        decided = f'"class": list(named)[list(named.values())[1] >= {threshold!r}]'
+    return f'print(json.dumps({{"file": file, "row": row, {decided}, "probabilities": named}}))'
+
+
+def _printing(info: DataInfo, output: OutputKind, units: int, threshold: float | None) -> list[str]:
     if output == "values":
         return [
             "    for row, values in enumerate(answers.reshape(len(rows), -1).tolist()):",
             '        print(json.dumps({"file": file, "row": row, "values": values}))',
         ]
     lines = []
-    if output == "logits" and units == 1:
+    if output == "logits" and (units == 1 or info.labels == "multi-label"):
         lines += ["    answers = 1 / (1 + np.exp(-answers))"]
     elif output == "logits":
         lines += ["    answers = np.exp(answers - answers.max(axis=1, keepdims=True))"]
@@ -286,6 +297,5 @@ def _printing(output: OutputKind, units: int) -> list[str]:
         *lines,
         "    for row, probabilities in enumerate(answers.tolist()):",
         "        named = dict(zip(classes, probabilities))",
-        '        print(json.dumps({"file": file, "row": row, "class": max(named, key=named.get), '
-        '"probabilities": named}))',
+        f"        {_line(info, threshold)}",
     ]

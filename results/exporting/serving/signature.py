@@ -13,19 +13,24 @@ from results.exporting.metadata import OutputKind
 from results.exporting.serving.columns import encoded
 from results.exporting.serving.inputs import COLUMNS, IMAGE, served_inputs, takes
 from spaces import DataInfo
+from spaces.models.thresholds import PLAIN
 
 
-def write_bundle(model: keras.Model, info: DataInfo, output: OutputKind, path: Path) -> None:
+def write_bundle(
+    model: keras.Model, info: DataInfo, output: OutputKind, path: Path, threshold: float | None = None
+) -> None:
     """Writes a SavedModel whose signature `serving_default` does everything from the file to the name of the class.
 
     Its answers are `class`, `confidence`, `classes` and `probabilities`, of shapes (n,), (n,), (n, classes) and
-    (n, classes); or `values` of shape (n, outputs) in regression.
+    (n, classes); where a row may have several labels `labels`, joined by a comma, in the place of the first two; or
+    `values` of shape (n, outputs) in regression.
 
     Args:
         model: What `inference_model` gave.
         info: The rows it takes.
         output: What it returns.
         path: The folder, which is made.
+        threshold: Probability from which on a row belongs to the second of two classes; None: the more probable.
     """
     inputs = served_inputs(info)
     shape = (None, *info.input_shape) if inputs[0].name == "rows" else (None,)
@@ -36,7 +41,9 @@ def write_bundle(model: keras.Model, info: DataInfo, output: OutputKind, path: P
     def serve(*tensors: Any) -> dict[str, Any]:
         answers = tf.cast(model(tf.cast(rows(tensors, info), model.inputs[0].dtype), training=False), tf.float32)
         answers = tf.reshape(answers, (tf.shape(answers)[0], -1))
-        return {"values": answers} if output == "values" else _classes(answers, output, names)
+        if output == "values":
+            return {"values": answers}
+        return _classes(answers, output, names, threshold, several=info.labels == "multi-label")
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -44,18 +51,22 @@ def write_bundle(model: keras.Model, info: DataInfo, output: OutputKind, path: P
     archive.write_out(path, verbose=False)
 
 
-def _classes(answers: Any, output: OutputKind, names: tuple[str, ...]) -> dict[str, Any]:
+def _classes(
+    answers: Any, output: OutputKind, names: tuple[str, ...], threshold: float | None, *, several: bool
+) -> dict[str, Any]:
     single = answers.shape[-1] == 1
     if output == "logits":
-        answers = tf.sigmoid(answers) if single else tf.nn.softmax(answers)
+        answers = tf.sigmoid(answers) if single or several else tf.nn.softmax(answers)
     if single:
         answers = tf.concat([1.0 - answers, answers], axis=1)
-    return {
-        "class": tf.gather(tf.constant(names), tf.argmax(answers, axis=1)),
-        "confidence": tf.reduce_max(answers, axis=1),
-        "classes": tf.tile(tf.constant([names]), (tf.shape(answers)[0], 1)),
-        "probabilities": answers,
-    }
+    all_names = tf.tile(tf.constant([names]), (tf.shape(answers)[0], 1))
+    found = {"classes": all_names, "probabilities": answers}
+    if several:
+        given = tf.ragged.boolean_mask(all_names, answers >= PLAIN)
+        return {"labels": tf.strings.reduce_join(given, axis=1, separator=", "), **found}
+    chosen = tf.argmax(answers, axis=1) if threshold is None else tf.cast(answers[:, 1] >= threshold, tf.int64)
+    confidence = tf.gather(answers, chosen, axis=1, batch_dims=1)
+    return {"class": tf.gather(tf.constant(names), chosen), "confidence": confidence, **found}
 
 
 def _bare(tensors: tuple[Any, ...], info: DataInfo) -> Any:

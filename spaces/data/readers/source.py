@@ -22,11 +22,13 @@ class Part:
         x: rows, the first axis counts them; on the disk where there are too many for the memory.
         y: labels: numbers, strings, or a matrix (one-hot labels or several targets).
         where: file, folder or function that the part came from, for error messages.
+        weight: how much each row counts, (n,); None: all alike.
     """
 
     x: AnyRows
     y: Array
     where: str
+    weight: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class RawData:
         resized: the rows were image files of other sizes.
         table: what the columns of a table are, whose rows are not encoded yet.
         keys: by column what divides the training rows: the number of a group, or a time.
+        multi_label: labels are rows of 0 and 1, of which several may be 1.
     """
 
     name: str
@@ -58,6 +61,7 @@ class RawData:
     resized: bool = False
     table: Table | None = None
     keys: Mapping[str, Array] = field(default_factory=dict)
+    multi_label: bool = False
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import results
+from results.exporting.metadata import read_model_info
 from results.exporting.serving import scripts
 from results.exporting.serving.inputs import served_inputs
 from results.exporting.serving.samples import cells
@@ -148,14 +150,37 @@ def test_a_script_that_says_something_else_is_found(
     good = (folder / "serve" / "predict_keras.py").read_text(encoding="utf-8")
     samples = checking.make_samples(tmp_path / "samples", np.zeros((3, WIDTH), np.float32), TABLE)
     monkeypatch.setattr(sys, "path", sys.path)
-    right = checking._ask(folder / "serve" / "predict_keras.py", samples)
+    known = read_model_info(folder / "metadata.json")
+    right = checking._ask(folder / "serve" / "predict_keras.py", samples, known)
     bad = folder / "serve" / "predict_bad.py"
     bad.write_text(good.replace('column["fill"] if absent else float(cell)', "float(cell or 0)"), encoding="utf-8")
-    wrong = checking._ask(bad, samples)
+    wrong = checking._ask(bad, samples, known)
     bad.unlink()
     checking._compare(right, right)
     with pytest.raises(ValueError, match="answers something else than the model"):
         checking._compare(wrong, right)
+
+
+def test_a_threshold_decides_and_a_row_may_have_several_labels(tensorflow: Any) -> None:
+    import tensorflow as tf
+
+    from results.exporting.serving.signature import _classes
+
+    shares = tf.constant([[0.65, 0.35], [0.75, 0.25]])
+    found = _classes(shares, "probabilities", ("no", "yes"), 0.3, several=False)
+    assert found["class"].numpy().tolist() == [b"yes", b"no"]
+    np.testing.assert_allclose(found["confidence"], [0.35, 0.75])
+    logits = tf.constant([[2.0, 1.0, -1.0], [-1.0, -1.0, -1.0]])
+    several = _classes(logits, "logits", ("a", "b", "c"), None, several=True)
+    assert several["labels"].numpy().tolist() == [b"a, b", b""]
+    np.testing.assert_allclose(several["probabilities"], tf.sigmoid(logits))
+    named = {"no": 0.65, "yes": 0.35}
+    printed: list[str] = []
+    for info, threshold in ((PHOTOS, 0.3), (PHOTOS, None), (replace(PHOTOS, labels="multi-label"), None)):
+        line = scripts._line(info, threshold)
+        exec(line, {"json": json, "file": "f", "row": 0, "named": named, "print": printed.append})
+    told = [json.loads(line) for line in printed]
+    assert [one.get("class", one.get("labels")) for one in told] == ["yes", "no", ["no"]]
 
 
 def test_images_are_served_from_their_bytes(digits: Any, tmp_path: Path) -> None:
