@@ -32,7 +32,7 @@ import lcbench  # noqa: E402
 import numpy as np  # noqa: E402
 
 EPOCHS = lcbench.EPOCHS
-FULL = 16
+FULL = 40
 """Full trainings that a night pays for."""
 _SHARE = 0.6
 _ADAM = 30.0
