@@ -14,8 +14,8 @@ import numpy as np
 from results.errors import ResultError, not_written
 from results.exporting import metadata
 from results.exporting.card import model_card
-from results.exporting.folder import CARD, earlier_files, publish, workspace
-from results.exporting.formats import FORMATS, Format, parse_formats
+from results.exporting.folder import CARD, earlier_bundle, earlier_files, publish, workspace
+from results.exporting.formats import FORMATS, SERVE, Format, parse_formats
 from results.exporting.pressure import Left, Pressure, forever
 from results.exporting.reading.digest import sha256, size_of
 from results.exporting.rounding import RoundingLoss, RunRows
@@ -92,6 +92,7 @@ def export(
     output: str | Path | None = None,
     left: Left = forever,
     reserve: float = 0.0,
+    serve: bool | None = None,
 ) -> ExportResult:
     """Exports a model of a run: model files, `metadata.json` and `model_card.md`.
 
@@ -108,6 +109,7 @@ def export(
         left: Tells how many seconds are left. The first format is always made, the others in their order while there
             is time for them.
         reserve: Seconds to leave of that for something else, as it would take them on an idle machine.
+        serve: Whether to write `serve/` besides, see `results.exporting.serving`. Default: as the space file says.
 
     Raises:
         ResultError: There is no such model, its checkpoint is damaged, a format is unknown, or the folder cannot be
@@ -118,6 +120,7 @@ def export(
     pressure = Pressure(left, reserve)
     opened = open_run(run)
     wanted = parse_formats(opened.spec.export.formats if formats is None else formats)
+    serve = opened.spec.export.serve if serve is None else serve
     if output is None:
         require_inside(opened.directory)
     directory = Path(output) if output is not None else opened.directory / layout.EXPORT
@@ -129,15 +132,29 @@ def export(
         expected = _predictions(model, rows)
         described = metadata.describe(reader, chosen, info, model, expected.shape[1], both_ways)
         rounding = _Rounding(opened.spec, reader, info, described["output"]["kind"] == "logits")
+    from results.exporting.inference import inference_model
+
     try:
         with workspace(directory) as folder:
-            files = _make(model, wanted, rows, expected, folder, directory, pressure, rounding)
+            fixed = inference_model(model, rows.shape[1:])
+            files = _make(model, fixed, wanted, rows, expected, folder, directory, pressure, rounding)
             left_out = [format.name for format in wanted[len(files) :]]
             made = [file for file in files if file.path is not None]
+            bundle: dict[str, Any] | None = None
+            if serve and made:
+                described["files"] = [*map(_entry, made)]
+                if pressure.allows([*wanted[: len(files)], SERVE]):
+                    file, bundle = _bundle(fixed, info, described, folder, directory)
+                    files.append(file)
+                else:
+                    left_out.append(SERVE.name)
+            elif made:
+                bundle = earlier_bundle(directory, described)
             if made:
                 described |= {
                     "exported": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                     "verification": {"rows": len(rows), "source": source},
+                    "serve": bundle,
                     "files": [*map(_entry, made), *earlier_files(directory, described, [f.name for f in wanted])],
                     "failed": [
                         *({"format": file.format, "reason": file.failure} for file in files if file.failure),
@@ -146,14 +163,35 @@ def export(
                 }
                 plain = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
                 texts = {CARD: model_card(described), metadata.FILE: plain}
-                publish(folder, directory, [entry["file"] for entry in described["files"]], texts)
+                kept = [entry["file"] for entry in described["files"]] + ([] if bundle is None else [SERVE.file])
+                publish(folder, directory, kept, texts)
     except OSError as error:
         raise not_written(error.filename or directory, error) from error
     return ExportResult(directory, chosen.trial.id, chosen.role, len(rows), tuple(files), tuple(left_out))
 
 
+def _bundle(
+    fixed: keras.Model, info: DataInfo, described: dict[str, Any], folder: Path, directory: Path
+) -> tuple[ExportedFile, dict[str, Any] | None]:
+    """The serving bundle in the working folder, and what is said about it; None if it failed."""
+    from results.exporting.serving.bundle import make_bundle
+
+    made = folder / SERVE.file
+    try:
+        told = make_bundle(fixed, info, described, folder)
+    except ResultError as error:
+        return ExportedFile(SERVE.name, None, 0, "", None, str(error).replace(f"{folder}/", "")), None
+    size, digest = size_of(made), sha256(made)
+    return ExportedFile(SERVE.name, directory / SERVE.file, size, digest, None, None), {
+        **told,
+        "bytes": size,
+        "sha256": digest,
+    }
+
+
 def _make(
     model: keras.Model,
+    fixed: keras.Model,
     wanted: Sequence[Format],
     rows: Array,
     expected: Array,
@@ -166,10 +204,8 @@ def _make(
 
     Their paths are those they will have.
     """
-    from results.exporting.inference import inference_model
     from results.exporting.writing import write_model
 
-    fixed = inference_model(model, rows.shape[1:])
     failures: dict[str, str] = {}
     begun: list[Format] = []
     for format in wanted:
