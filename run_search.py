@@ -228,22 +228,34 @@ def check(
         spec = spaces.load(space, set_ or [])
         _announce(spec)
         allowed = _budget(budget, until)
+        import tempfile
+
         from results.ranked.formats import plain_json
+        from search.files import layout
         from search.night.rehearsal import rehearse
         from search.night.rehearsal_view import show
+        from spaces.data.stored.store import temporary_folder
 
-        found = rehearse(
-            spec, timed=allowed.limited, ray=ray, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial
-        )
-        if format == "json":
-            print(plain_json(found.to_json()))
-        else:
-            show(found, _out(), allowed.left)
-        if found.fails:
-            raise typer.Exit(FAILED)
-        if not quick:
-            _pass_through(spec)
-            _say("a tiny pass through search, retraining, export, prediction and report went well", quiet)
+        # What is decoded or unpacked for the first part of it is found again by the second.
+        with tempfile.TemporaryDirectory(dir=temporary_folder()) as scratch:
+            directory = Path(scratch) / "run"
+            found = rehearse(
+                spec,
+                timed=allowed.limited,
+                ray=ray,
+                cpus_per_trial=cpus_per_trial,
+                gpus_per_trial=gpus_per_trial,
+                rows=directory / layout.ROWS,
+            )
+            if format == "json":
+                print(plain_json(found.to_json()))
+            else:
+                show(found, _out(), allowed.left)
+            if found.fails:
+                raise typer.Exit(FAILED)
+            if not quick:
+                _pass_through(spec, directory)
+                _say("a tiny pass through search, retraining, export, prediction and report went well", quiet)
 
 
 @app.command()
@@ -552,10 +564,8 @@ def _fail(message: str, code: int) -> None:
     raise typer.Exit(code) from None
 
 
-def _pass_through(spec: Any) -> None:
-    """Does everything that a night does, on a sliver of the data, in a folder that is thrown away."""
-    import tempfile
-
+def _pass_through(spec: Any, directory: Path) -> None:
+    """Does everything that a night does, on a sliver of the data, in a run directory that is thrown away."""
     import numpy as np
 
     import results
@@ -564,17 +574,16 @@ def _pass_through(spec: Any) -> None:
     from search.files import layout
     from search.night.rehearsal import sliver
 
-    with tempfile.TemporaryDirectory() as scratch:
-        tiny = search.run(sliver(spec), run_dir=Path(scratch) / "run", workers=0, check=False)
-        with tiny.read() as reader:
-            if reader.meta("exit") != "done":
-                raise KeyboardInterrupt
-        exported = results.export(tiny)
-        write_report(tiny)
-        with np.load(tiny.directory / layout.TEST_ROWS) as rows:
-            np.save(Path(scratch) / "row.npy", rows["x"][:1])
-        results.predict(tiny.directory, [Path(scratch) / "row.npy"])
-        failures = [f"{file.format}: {file.failure}" for file in exported.files if file.failure is not None]
+    tiny = search.run(sliver(spec), run_dir=directory, workers=0, check=False)
+    with tiny.read() as reader:
+        if reader.meta("exit") != "done":
+            raise KeyboardInterrupt
+    exported = results.export(tiny)
+    write_report(tiny)
+    with np.load(tiny.directory / layout.TEST_ROWS) as rows:
+        np.save(directory / "row.npy", rows["x"][:1])
+    results.predict(tiny.directory, [directory / "row.npy"])
+    failures = [f"{file.format}: {file.failure}" for file in exported.files if file.failure is not None]
     if failures:
         _fail(f"the night would fail: {'; '.join(failures)}", FAILED)
 
