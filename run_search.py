@@ -657,9 +657,11 @@ def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
     from search.night.live import make_view
 
     began = allowed.clock.now() - allowed.spent
-    view = make_view(_err(), spec.objective.name, spec.objective.direction, allowed.promised, began)
-    view.phase("loading", None)
+    view_console = _err()
+    view = make_view(view_console, spec.objective.name, spec.objective.direction, allowed.promised, began)
     try:
+        if view_console.is_terminal:
+            view.phase("loading", None)
         yield [view]
     finally:
         view.close()
