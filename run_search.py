@@ -135,8 +135,10 @@ def run(
                     fork=fork,
                     check=not no_check,
                     observers=observers,
+                    quiet=True,
                     command=sys.argv,
                     name=space,
+                    on_interrupt="return",
                 )
 
         _night(train, directory, allowed, on_finish, quiet)
@@ -171,7 +173,14 @@ def resume(
         def train() -> Any:
             with _view(spec, allowed, quiet) as observers:
                 return search.resume(
-                    run, max_trials=max_trials, budget=allowed, workers=count, observers=observers, command=sys.argv
+                    run,
+                    max_trials=max_trials,
+                    budget=allowed,
+                    workers=count,
+                    quiet=True,
+                    observers=observers,
+                    command=sys.argv,
+                    on_interrupt="return",
                 )
 
         _night(train, run, allowed, on_finish, quiet)
@@ -526,10 +535,7 @@ def _pass_through(spec: Any) -> None:
     from search.night.rehearsal import sliver
 
     with tempfile.TemporaryDirectory() as scratch:
-        tiny = search.run(sliver(spec), run_dir=Path(scratch) / "run", workers=0, check=False)
-        with tiny.read() as reader:
-            if reader.meta("exit") != "done":
-                raise KeyboardInterrupt
+        tiny = search.run(sliver(spec), run_dir=Path(scratch) / "run", workers=0, check=False, quiet=True)
         exported = results.export(tiny)
         write_report(tiny)
         with np.load(tiny.directory / layout.TEST_ROWS) as rows:

@@ -6,7 +6,7 @@ Both ends are this program's own processes; nothing from outside ever comes this
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,14 @@ class Setup:
         data: Folder of the memory-mapped data.
         threads: Threads of one operation.
         path: Python's module search path.
+        given: Functions that a program gave, see `spaces.outside.given`.
     """
 
     run: Path
     data: Path
     threads: int
     path: tuple[str, ...]
+    given: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search.executors.protocol import Setup
 from search.record import environment
-from spaces.outside import launch
+from spaces.outside import given, launch
 
 _MAX_AUTO = 8
 # A worker with TensorFlow loaded and a small network.
@@ -39,7 +39,7 @@ def setups(run: Path, data: Path, threads: int, workers: int) -> list[Setup]:
     None is bound to cores of its own: when one has nothing to do, the threads of the others take its place.
     """
     path = launch.module_path(sys.path, getattr(sys.modules["__main__"], "__file__", None), os.getcwd())
-    return [Setup(run.resolve(), data.resolve(), threads, path)] * workers
+    return [Setup(run.resolve(), data.resolve(), threads, path, given.packed())] * workers
 
 
 def environments(gpus: Sequence[str], workers: int) -> list[dict[str, str]]:

@@ -74,6 +74,7 @@ class Options:
         check: Whether a new run begins with building some models, which finds mistakes before the night.
         command: The command line that started it, for the record.
         space: How the space file was named, for the record.
+        notes: What somebody should know before it begins, a sentence each.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -82,6 +83,7 @@ class Options:
     check: bool = True
     command: Sequence[str] = ()
     space: str = ""
+    notes: Sequence[str] = ()
 
 
 class Session:
@@ -238,7 +240,7 @@ class Session:
                     return
                 # The final phase makes the model again, and nothing else that is there.
                 store.put_meta(phase="final")
-            for note in self._notes:
+            for note in (*self._options.notes, *self._notes):
                 observer.message("info", note)
             for doubt in doubts:
                 on_event(doubt)

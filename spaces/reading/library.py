@@ -13,11 +13,12 @@ from spaces.backbones.names import FILES as BACKBONE_FILES
 from spaces.basics.errors import CodeError, Problem, SpaceError, problem
 from spaces.basics.section import shown, suggestion
 from spaces.families import family_of
-from spaces.outside import references
+from spaces.outside import given, references
 from spaces.reading.overrides import apply_overrides
 from spaces.reading.yamlfile import Document, read_file
 from spaces.sections.data_section import PATH_SOURCES, Source
 from spaces.sections.sources import OTHER_SOURCES
+from spaces.specs.objects import with_references
 from spaces.specs.plain import to_plain
 from spaces.specs.spec import SearchSpec
 
@@ -83,7 +84,7 @@ def _document(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec) -
     if isinstance(source, SearchSpec):
         return Document(to_plain(source)), None
     if isinstance(source, Mapping):
-        data = copy.deepcopy(dict(source))
+        data = copy.deepcopy(with_references(source))
         _check_keys(data, ())
         return Document(data), None
     if isinstance(source, str) and source in names():
@@ -200,4 +201,5 @@ def imports(spec: SearchSpec) -> list[tuple[str, str]]:
         found.append(spec.data.source.python)
     if (code := family_of(spec.model).code(spec.family)) is not None:
         found.append(code)
-    return [(reference, references.file_of(reference)) for reference in found]
+    # What a program gave is run where it is.
+    return [(reference, references.file_of(reference)) for reference in found if not given.is_given(reference)]

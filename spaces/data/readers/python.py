@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from spaces.basics.errors import CodeError, DataError
 from spaces.basics.printable import printable
 from spaces.data import parts
 from spaces.data.parts import PartName
+from spaces.data.readers.objects import as_array, is_dataset, is_frame, loader
 from spaces.data.readers.source import Part, RawData
-from spaces.data.types import Array
+from spaces.outside.given import spoken
 from spaces.outside.references import call, load_function
 
 _WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
@@ -23,7 +22,8 @@ def load_python(reference: str) -> RawData:
     Args:
         reference: "module:function" or "/path/file.py:function". The function takes no arguments and returns
             (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in the middle, or a
-            dict with names such as x_train, y_val; everything NumPy arrays or nested lists of numbers.
+            dict with names such as x_train, y_val, everything NumPy arrays, DataFrames or nested lists of numbers; a
+            DataFrame whose last column is the target; or a `tf.data.Dataset` of (x, y).
 
     Raises:
         DataError: the function cannot be imported or called, or returns something else.
@@ -32,13 +32,16 @@ def load_python(reference: str) -> RawData:
         returned = call(reference, load_function(reference), what="raised ")
     except CodeError as error:
         raise DataError(str(error)) from error
-    found = _parts(returned, reference)
+    where = spoken(reference)
+    if is_frame(returned) or is_dataset(returned):
+        returned = loader(returned)()
+    found = _parts(returned, where)
     read: dict[PartName, Part] = {
-        name: Part(_array(x, "x", reference), _array(y, "y", reference), f"{reference} ({_WORDS[name]} part)")
+        name: Part(as_array(x, "x", where), as_array(y, "y", where), f"{where} ({_WORDS[name]} part)")
         for name, (x, y) in found.items()
     }
-    name = reference.rpartition(":")[2]
-    return RawData(name, reference, read["train"], read.get("validation"), read.get("test"))
+    origin = where if where == reference else f"{where} given from Python"
+    return RawData(where.rpartition(":")[2], origin, read["train"], read.get("validation"), read.get("test"))
 
 
 def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
@@ -61,16 +64,6 @@ def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
         f"{reference}: must return (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in "
         f"the middle, or a dict of arrays named like x_train, returned {_describe(returned)}"
     )
-
-
-def _array(value: Any, name: str, reference: str) -> Array:
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"{reference}: {name} is no array ({error})") from error
-    if array.ndim == 0:
-        raise DataError(f"{reference}: {name} is {_describe(value)}, an array is expected")
-    return array
 
 
 def _describe(value: Any) -> str:
