@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +33,7 @@ def run(
     *,
     data: Any = None,
     objective: Any = None,
+    callbacks: Callable[[], Any] | None = None,
     overrides: Overrides = (),
     max_trials: int | None = None,
     seed: int | None = None,
@@ -65,6 +66,7 @@ def run(
             name of a data set; or a mapping with what stands under `data` in a space file.
         objective: What decides, such as `val_accuracy`, `{"name": ..., "direction": "max"}` or a
             `keras_tuner.Objective`; None: as the space says.
+        callbacks: A function that gives Keras callbacks for each training, see `training.callbacks` of a space file.
         overrides: Keys to change, each as `dotted.key=value`, like `--set` on the command line, or as a mapping of
             dotted keys.
         max_trials: Trials of the whole search, at least 1; None: as the space says.
@@ -104,7 +106,14 @@ def run(
     """
     allowed = as_budget(budget, until)
     spec = as_spec(
-        space, data=data, objective=objective, overrides=overrides, max_trials=max_trials, seed=seed, directory=run_dir
+        space,
+        data=data,
+        objective=objective,
+        callbacks=callbacks,
+        overrides=overrides,
+        max_trials=max_trials,
+        seed=seed,
+        directory=run_dir,
     )
     directory = Path(run_dir) if run_dir is not None else new_directory(spec)
     require_given(spec, directory)
@@ -124,6 +133,7 @@ def resume(
     model: Any = None,
     *,
     data: Any = None,
+    callbacks: Callable[[], Any] | None = None,
     max_trials: int | None = None,
     budget: Budget | str | float | None = None,
     until: str | float | None = None,
@@ -140,12 +150,13 @@ def resume(
         run: The run. It goes on with its own frozen space.
         model: The function that the run was given, where that was in another process; it is not kept with the run.
         data: The data, likewise: those that the run began with, or it is refused.
+        callbacks: The function that gives callbacks, likewise.
         max_trials: A new limit on the trials of the whole search.
 
     The other arguments, the result and the errors are those of `run`.
     """
     found = open_run(run)
-    notes = given_again(found, model, data)
+    notes = given_again(found, model, data, callbacks)
     allowed = going_on(found.directory, as_budget(budget, until))
     overrides = () if max_trials is None else (f"search.max_trials={max_trials}",)
     spec = spaces.load(found.spec, overrides)
@@ -182,7 +193,8 @@ def _go(
 def _to_give(spec: SearchSpec) -> list[str]:
     known = references(spec)
     build = [given.spoken(known.model)] if known.model is not None else []
-    return build + (["data=..."] if known.data is not None else [])
+    data = ["data=..."] if known.data is not None else []
+    return build + data + (["callbacks=..."] if known.callbacks is not None else [])
 
 
 def _workers(spec: SearchSpec, workers: int | None) -> int | None:

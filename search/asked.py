@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import spaces
 from search.errors import RunError
 from search.files import layout
 from search.files.rundir import Run
+from search.training import threads
 from spaces import SearchSpec
 from spaces.families import family_of
 from spaces.outside import given
@@ -36,6 +38,7 @@ def as_spec(
     *,
     data: Any = None,
     objective: Any = None,
+    callbacks: Any = None,
     overrides: Overrides = (),
     max_trials: int | None = None,
     seed: int | None = None,
@@ -57,7 +60,7 @@ def as_spec(
         if data is None:
             raise TypeError("a function that builds models needs data, such as data=(x, y)")
     elif isinstance(space, SearchSpec | str | os.PathLike | Mapping):
-        if data is None and objective is None:
+        if data is None and objective is None and callbacks is None:
             return spaces.load(space, _changes(overrides, max_trials, seed))
         plain = dict(space) if isinstance(space, Mapping) else to_plain(spaces.load(space))
     else:
@@ -67,6 +70,8 @@ def as_spec(
         )
     if data is not None:
         plain["data"] = {"source": data} if isinstance(data, str) else data
+    if callbacks is not None:
+        plain["training"] = {**plain.get("training", {}), "callbacks": callbacks}
     plain = with_references(plain, known)
     if is_builder(space):
         plain["training"] = {**plain["training"], **_task(plain, objective)}
@@ -75,7 +80,7 @@ def as_spec(
     return spaces.load(plain, _changes(overrides, max_trials, seed))
 
 
-def given_again(run: Run, model: Any, data: Any) -> tuple[str, ...]:
+def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, ...]:
     """Takes what a run was given in another process, under the names that the run has for it.
 
     Returns:
@@ -86,7 +91,8 @@ def given_again(run: Run, model: Any, data: Any) -> tuple[str, ...]:
         RunError: It is given something else than it needs.
     """
     known, notes = _known(run.directory), []
-    for what, value, name in (("model", model, known.model), ("data", data, known.data)):
+    asked = (("model", model, known.model), ("data", data, known.data), ("callbacks", callbacks, known.callbacks))
+    for what, value, name in asked:
         if value is not None and name is None:
             raise TypeError(f"{run.directory}: its {what} stands in its space.yaml and is not given again")
     if model is not None and known.model is not None:
@@ -94,6 +100,8 @@ def given_again(run: Run, model: Any, data: Any) -> tuple[str, ...]:
         given.keep_function(model, known.model)
     if data is not None:
         with_references({"data": data}, known)
+    if callbacks is not None:
+        given.keep_function(callbacks, known.callbacks)
     return tuple(notes)
 
 
@@ -106,7 +114,11 @@ def require_given(spec: SearchSpec, directory: Path) -> None:
     known = references(spec)
     missing = {
         argument: given.spoken(name)
-        for argument, name in (("build", known.model), ("data=...", known.data))
+        for argument, name in (
+            ("build", known.model),
+            ("data=...", known.data),
+            ("callbacks=...", known.callbacks),
+        )
         if name is not None and not given.is_there(name)
     }
     if missing:
@@ -121,7 +133,8 @@ def references(spec: SearchSpec) -> Known:
     source = spec.data.source
     data = source.python if isinstance(source, Source) else None
     model = family_of(spec.model).code(spec.family)
-    return Known(*(name if name is not None and given.is_given(name) else None for name in (model, data)))
+    names = (model, data, spec.training.callbacks)
+    return Known(*(name if name is not None and given.is_given(name) else None for name in names))
 
 
 def _known(directory: str | Path | None) -> Known:
@@ -144,7 +157,12 @@ def _task(plain: Mapping[str, Any], objective: Any) -> dict[str, Any]:
     """Loss and metrics of a space that says nothing of them, from the function, the labels and the objective."""
     from spaces.families.user_model import loss_of_function
 
-    loss = loss_of_function(plain["model"]["family"]["python"])
+    name = plain["model"]["family"]["python"]
+    with warnings.catch_warnings():
+        # Before the first model is built; where TensorFlow has begun already, the session says what that means.
+        warnings.simplefilter("ignore")
+        threads.configure(threads.for_family(f"python:{name}"))
+    loss = loss_of_function(name)
     if loss is None and _fractions(plain["data"]):
         loss = "mse"
     metric = str(_objective(objective) if not isinstance(objective, Mapping) else objective["name"])

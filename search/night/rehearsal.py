@@ -139,6 +139,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
         NotReported: No model reports the objective, or another value that the space file names.
     """
     threads.configure(threads.for_family(spec.family))
+    _require_callbacks(spec)
     data = spaces.load_data(spec)
     notes = family_of(spec.model).require(spec, data.info)
     models = _models(spec, data, timed=True)
@@ -183,8 +184,10 @@ def first_look(spec: SearchSpec, data: Dataset) -> tuple[list[CheckedModel], int
         The models that would not be trained, and the bytes that checkpoints are expected to take.
 
     Raises:
+        CodeError: The function that gives callbacks cannot be used.
         SearchFailed: None of the space's own models can be trained.
     """
+    _require_callbacks(spec)
     models = _models(spec, data, timed=False)
     searched = [model for model in models if not model.is_baseline]
     if all(model.problem for model in searched):
@@ -211,6 +214,13 @@ def sliver(spec: SearchSpec) -> SearchSpec:
             "baselines=[]",
         ),
     )
+
+
+def _require_callbacks(spec: SearchSpec) -> None:
+    if spec.training.callbacks is not None:
+        from spaces.models.user_callbacks import make_callbacks
+
+        make_callbacks(spec.training.callbacks)
 
 
 def _models(spec: SearchSpec, data: Dataset, *, timed: bool) -> list[CheckedModel]:

@@ -24,6 +24,7 @@ from search.training.average import MovingAverage
 from spaces import DataInfo, Settings, Split
 from spaces.layers.loss import SoftCrossentropy
 from spaces.models.model import trainable
+from spaces.models.packed import packed
 from spaces.models.scheduled_rate import scheduled
 
 # A call into the compiled function should return often enough for a stop request or a time limit to be noticed.
@@ -76,6 +77,7 @@ class Rows:
 def fresh(settings: Settings, info: DataInfo, seed: int) -> Engine:
     """The engine of a newly built model, as `spaces.build_model` makes it."""
     model, own = trainable(settings, info, seed)
+    model = packed(model, info)
     return Engine(model, seed, settings.training.batch_size, info if own else None, settings.training.ema)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from search.training.features import Features
     from search.training.phases import TwoPhases
     from search.training.reuse.networks import Networks
+    from spaces.models.user_callbacks import Followers
 
 OnEpoch = Callable[[Epoch], None]
 ShouldStop = Callable[[], Stop | None]
@@ -168,10 +169,13 @@ class _Training:
             self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
             return
         engine = self._engine(train, networks)
+        followers = self._followers(engine)
+        followers.tell("on_train_begin")
         while self._stopped is None:
             try:
                 self._enter(engine, train, validation, should_stop)
                 on_begin()
+                followers.tell("on_epoch_begin", len(self._curve))
                 epoch = self._epoch(engine, train, validation)
             except _BrokenOff as broken:
                 self._stopped, self._between_epochs = broken.why, False
@@ -181,10 +185,12 @@ class _Training:
             self._curve.append(epoch)
             if validation is not None:
                 self._require_reported(epoch)
+            followers.tell("on_epoch_end", epoch.number - 1, dict(epoch.metrics))
             if self._improved():
                 self._best_weights = engine.weights()
             on_epoch(epoch)
             self._stopped = self._ended() or should_stop() or self._out_of_time(epoch)
+        followers.tell("on_train_end")
         self._save(engine)
 
     def outcome(self) -> Outcome:
@@ -219,6 +225,11 @@ class _Training:
             engine.restore(checkpoints.read(self._run, self._job.resume))
         self._build_seconds = time.perf_counter() - self._started
         return engine
+
+    def _followers(self, engine: Engine | TwoPhases) -> Followers:
+        from spaces.models.user_callbacks import Followers
+
+        return Followers(self._settings.training.callbacks, engine.model, self._job.epochs_to)
 
     def _count_parameters(self, networks: Networks) -> int:
         try:

@@ -63,7 +63,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
         raise DataError(f"data.image_size: {raw.train.where} holds rows of columns, no images")
     if spec.final.tta != "none" and raw.train.x.ndim == 2:
         raise DataError(f"final.tta: {raw.train.where} holds rows of columns, no images")
-    encoded = encode_labels(raw, spec.training.task, spec.training.loss)
+    _check_several(spec, raw)
+    encoded = encode_labels(raw, spec.training.task if raw.targets is None else "regression", spec.training.loss)
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
     train, validation, test = _divide(spec.data, raw, bool(encoded.class_names))
@@ -79,6 +80,17 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
     info = dataclasses.replace(info, target=target)
     told = understood(info, raw.table, train, validation, test)
     return Dataset(raw.name, info, train, validation, test, fingerprint(train, validation, test), raw.origin, told)
+
+
+def _check_several(spec: SearchSpec, raw: RawData) -> None:
+    """Models of several inputs or outputs are those of the user's functions."""
+    if (raw.inputs is not None or raw.targets is not None) and not family_of(spec.model).users_code:
+        several = raw.inputs or raw.targets
+        assert several is not None
+        raise DataError(
+            f"{raw.train.where}: holds several arrays ({several.described()}); a model for them is built by a function "
+            "of your own, model.family: {python: ...}"
+        )
 
 
 def _read(spec: SearchSpec, known: Sequence[ColumnEncoding]) -> RawData:
@@ -192,7 +204,9 @@ def _describe(
 ) -> DataInfo:
     image = x.ndim > 2
     indicators = np.array([flag for column in table for flag in column.indicators]) if table else None
-    chosen = preprocessing.choose(data.preprocessing, x, raw.white, indicators, raw.train.where)
+    # Bytes of several arrays have no range.
+    option = data.preprocessing if raw.inputs is None else "none"
+    chosen = preprocessing.choose(option, x, raw.white, indicators, raw.train.where)
     return DataInfo(
         kind="image" if image else "tabular",
         input_shape=x.shape[1:],
@@ -212,4 +226,6 @@ def _describe(
         column_labels=encoded.column,
         label_dtype=encoded.dtype,
         table=table,
+        inputs=raw.inputs,
+        targets=raw.targets,
     )

@@ -16,6 +16,7 @@ from spaces.outside import keras_names
 from spaces.outside.references import call, file_of, load_attribute, load_function, names_given
 from spaces.outside.user_code import described, place
 from spaces.values.dimensions import Choice, Range
+from spaces.values.packing import unpack_inputs
 from spaces.values.space import Condition, Hyperparameter
 
 if TYPE_CHECKING:
@@ -74,10 +75,15 @@ def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
     where = place(reference, file_of(reference), function=_builder(reference))
     if not model.built:
         try:
-            model(np.zeros((1, *info.input_shape), info.dtype), training=False)
+            model(_row(info), training=False)
         except Exception as error:
-            message = f"{where}: the model takes no rows of shape {info.input_shape}: {described(error)}"
+            rows = f"shape {info.input_shape}" if info.inputs is None else info.inputs.described()
+            message = f"{where}: the model takes no rows of {rows}: {described(error)}"
             raise CodeError(message) from error
+    if info.targets is not None and not model.compiled:
+        raise CodeError(
+            f"{where}: the model is not compiled; one of several outputs needs a loss for each: compile it there"
+        )
     shape = getattr(model, "output_shape", None)
     if model.compiled or not isinstance(shape, tuple):
         return
@@ -87,6 +93,12 @@ def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
             f"{where}: the model is not compiled, and {loss_name(loss, info)} needs {needed} outputs where it has "
             f"{shape[-1]}: compile it there, or set training.loss"
         )
+
+
+def _row(info: DataInfo) -> Any:
+    """A row of zeros, as the model takes it."""
+    row = np.zeros((1, *info.input_shape), info.dtype)
+    return row if info.inputs is None else unpack_inputs(row, info.inputs)
 
 
 def _called(reference: str, hp: Any) -> Any:

@@ -66,6 +66,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec, overri
         raise SpaceError([*document.problems, found_problem])
     apply_overrides(document, overrides)
     _pin_paths(document, folder)
+    _pin_callbacks(document, folder)
     _pin_backbones(document, folder)
     _pin_runs(document, folder)
     problems = list(document.problems)
@@ -129,6 +130,16 @@ def _pin_paths(document: Document, folder: Path | None) -> None:
                 mapping[kind] = references.resolve(value, folders)
             elif kind in PATH_SOURCES or (kind in OTHER_SOURCES and _is_path(kind)):
                 mapping[kind] = _absolute(value, folders)
+
+
+def _pin_callbacks(document: Document, folder: Path | None) -> None:
+    """Makes the reference to a function that gives callbacks absolute, in place."""
+    training = document.data.get("training")
+    name = training.get("callbacks") if isinstance(training, dict) else None
+    if isinstance(training, dict) and isinstance(name, str) and name:
+        overridden = (document.position(("training", "callbacks")).file or "").startswith("--set")
+        folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+        training["callbacks"] = references.resolve(name, folders)
 
 
 def _pin_backbones(document: Document, folder: Path | None) -> None:
@@ -199,6 +210,8 @@ def imports(spec: SearchSpec) -> list[tuple[str, str]]:
     found = []
     if isinstance(spec.data.source, Source) and spec.data.source.python is not None:
         found.append(spec.data.source.python)
+    if spec.training.callbacks is not None:
+        found.append(spec.training.callbacks)
     if (code := family_of(spec.model).code(spec.family)) is not None:
         found.append(code)
     # What a program gave is run where it is.

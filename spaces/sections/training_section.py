@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 
 from spaces.basics.section import Refusals, Section, refuse, shown, unknown
 from spaces.models.settings import Target
+from spaces.outside.references import Reference
 from spaces.values.dimensions import Dimension, Fixed, Range, Value
 from spaces.values.kinds import Kind
 from spaces.values.metrics import LOSSES, METRICS, history_names, task_of
@@ -144,6 +145,11 @@ class TrainingSection(Section):
         default=(),
         description="Targets that end a training, e.g. {loss: {below: 0.4}}.",
         json_schema_extra=_TARGETS_SCHEMA,
+    )
+    callbacks: Reference | None = Field(
+        default=None,
+        description='"module:function" that gives Keras callbacks for a training, such as one that tells a tracker; '
+        "those that would run the training (EarlyStopping, ModelCheckpoint, ...) are refused by name.",
     )
     loss: str = Field(
         default="auto", description="Loss; auto chooses it from the labels.", json_schema_extra={"enum": list(LOSSES)}

@@ -85,7 +85,8 @@ def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
 
 def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
     if family_of(model).two_phases:
-        return []
+        message = "a model of family pretrained is trained in parts, which no callback could follow"
+        return [problem(("training", "callbacks"), message)] if training.callbacks is not None else []
     return [
         problem(("training", key), "has no effect: it needs family pretrained")
         for key in ("frozen_epochs", "fine_tune_rate")

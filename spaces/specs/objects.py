@@ -23,10 +23,13 @@ class Known:
 
     model: str | None = None
     data: str | None = None
+    callbacks: str | None = None
 
 
 def with_references(plain: Mapping[str, Any], known: Known = Known()) -> dict[str, Any]:
-    """The mapping of a space file with references for the functions at `model.family` and the data at `data.source`.
+    """The mapping of a space file with references for functions and data.
+
+    Functions may stand at `model.family` and `training.callbacks`, data at `data.source`.
 
     A function of a module file becomes a reference to the file; everything else is kept by `spaces.outside.given`.
 
@@ -38,6 +41,9 @@ def with_references(plain: Mapping[str, Any], known: Known = Known()) -> dict[st
         found["model"] = _model(found["model"], known.model)
     if "data" in found:
         found["data"] = _data(found["data"], known.data)
+    training = found.get("training")
+    if isinstance(training, Mapping) and callable(training.get("callbacks")):
+        found["training"] = {**training, "callbacks": _function(training["callbacks"], known.callbacks)}
     return found
 
 

@@ -12,6 +12,7 @@ from spaces.data.readers.objects import as_array, is_dataset, is_frame, loader
 from spaces.data.readers.source import Part, RawData
 from spaces.outside.given import spoken
 from spaces.outside.references import call, load_function
+from spaces.values.packing import Structure, is_structure, pack_inputs, pack_targets
 
 _WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -23,7 +24,8 @@ def load_python(reference: str) -> RawData:
         reference: "module:function" or "/path/file.py:function". The function takes no arguments and returns
             (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in the middle, or a
             dict with names such as x_train, y_val, everything NumPy arrays, DataFrames or nested lists of numbers; a
-            DataFrame whose last column is the target; or a `tf.data.Dataset` of (x, y).
+            DataFrame whose last column is the target; or a `tf.data.Dataset` of (x, y). For a model of several inputs
+            x is a dict or list of arrays, for one of several outputs y.
 
     Raises:
         DataError: the function cannot be imported or called, or returns something else.
@@ -36,12 +38,38 @@ def load_python(reference: str) -> RawData:
     if is_frame(returned) or is_dataset(returned):
         returned = loader(returned)()
     found = _parts(returned, where)
-    read: dict[PartName, Part] = {
-        name: Part(as_array(x, "x", where), as_array(y, "y", where), f"{where} ({_WORDS[name]} part)")
-        for name, (x, y) in found.items()
-    }
-    origin = where if where == reference else f"{where} given from Python"
-    return RawData(where.rpartition(":")[2], origin, read["train"], read.get("validation"), read.get("test"))
+    read: dict[PartName, Part] = {}
+    structures: set[tuple[Structure | None, Structure | None]] = set()
+    for name, (x, y) in found.items():
+        read[name], structure = _part(x, y, where, f"{where} ({_WORDS[name]} part)")
+        structures.add(structure)
+    if len(structures) > 1:
+        described = " | ".join(sorted(str(one and one.described()) for pair in structures for one in pair))
+        raise DataError(f"{where}: the parts hold different arrays: {described}")
+    ((inputs, targets),) = structures
+    return RawData(
+        where.rpartition(":")[2],
+        where if where == reference else f"{where} given from Python",
+        read["train"],
+        read.get("validation"),
+        read.get("test"),
+        inputs=inputs,
+        targets=targets,
+    )
+
+
+def _part(x: Any, y: Any, where: str, part: str) -> tuple[Part, tuple[Structure | None, Structure | None]]:
+    """A part, its arrays packed where they are several, with what they are."""
+    inputs = targets = None
+    if is_structure(y):
+        labels, targets = pack_targets(y, where)
+    else:
+        labels = as_array(y, "y", where)
+    if is_structure(x, len(labels)):
+        rows, inputs = pack_inputs(x, where)
+    else:
+        rows = as_array(x, "x", where)
+    return Part(rows, labels, part), (inputs, targets)
 
 
 def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
