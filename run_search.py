@@ -601,6 +601,8 @@ def _export(run: Path, trial: str | None, formats: str | None, output: Path | No
             _say(f"{file.format}: FAILED: {file.failure}", quiet=False)
         else:
             _say(f"{file.path}: verified on {done.rows} rows", quiet)
+    for name, reason in done.unfit:
+        _say(f"{name}: left out: {reason}", quiet)
     return bool(done.verified)
 
 

@@ -120,6 +120,8 @@ class _Steps:
                     self._problem(f"{file.format}: FAILED: {file.failure}")
                 else:
                     self._say(f"{file.path}: verified on {done.rows} rows")
+            for name, reason in done.unfit:
+                self._say(f"{name}: left out: {reason}")
             if done.left_out:
                 again = ",".join(done.left_out)
                 self._say(

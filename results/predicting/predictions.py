@@ -11,7 +11,7 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.metadata import OutputKind, finite
-from results.exporting.reading.loading import LoadedModel, load
+from results.exporting.reading.loading import LoadedModel, Several, load
 from results.predicting.inputs import Array, Rows, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
@@ -66,7 +66,7 @@ def predict(model: str | Path, files: Iterable[str | Path]) -> list[Prediction]:
         model: A `.keras`, `.h5`, `.onnx` or `.tflite` file, the folder of a SavedModel, an export folder, or a run
             directory. Nothing that the model carries is run as code.
         files: Images of any size and colour (brought to the model's as in training), `.npy` arrays (one row or a
-            batch) and `.csv` tables.
+            batch) and `.csv` tables; for a model of several inputs `.npz` files with an array for each, by its name.
 
     Returns:
         One prediction for each row, in the order of the files.
@@ -79,7 +79,7 @@ def predict(model: str | Path, files: Iterable[str | Path]) -> list[Prediction]:
     if known is not None:
         # Bad files are refused before the model is loaded, which may take seconds.
         rows = read_files(files, known.info)
-        loaded = _load(place)
+        loaded = _load(place, Several.of(known.info))
         check_fits(loaded, known, place)
         info, output = known.info, known.output
     else:
@@ -89,10 +89,10 @@ def predict(model: str | Path, files: Iterable[str | Path]) -> list[Prediction]:
     return [prediction for part in rows for prediction in _predict(loaded, part, info, output)]
 
 
-def _load(place: Path) -> LoadedModel:
+def _load(place: Path, several: Several | None = None) -> LoadedModel:
     if place.suffix != ".onnx":
         load_tensorflow()
-    return load(place)
+    return load(place, several)
 
 
 def _predict(model: LoadedModel, rows: Rows, info: DataInfo, output: OutputKind | None) -> list[Prediction]:
