@@ -18,6 +18,7 @@ from search.files.lock import RunLock
 from search.files.rundir import Run, open_run, require_inside
 from search.files.store import RunReader, RunStore
 from search.loop import disk, housekeeping
+from search.loop.fit_disk import require_fit
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
 from search.loop.trackers import trackers
@@ -149,6 +150,7 @@ class Session:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"{self._directory}: cannot be made ({error.strerror})") from error
+        require_fit(self._directory)
         with RunLock(self._directory):
             if not layout.is_run(self._directory):
                 self._create(data)

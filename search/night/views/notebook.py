@@ -167,7 +167,9 @@ def curve(scores: Sequence[tuple[float, float]]) -> str:
     best = [line for _, line in scores]
     # Ruins far below would press the line of the best flat.
     middle = sorted(score for score, _ in scores)
-    low, high = min(*best, middle[len(middle) // 4]), max(*best, middle[-(len(middle) // 4) - 1])
+    quarter = len(scores) // 4
+    low = min(best[quarter], best[-1], middle[quarter])
+    high = max(best[quarter], best[-1], middle[-quarter - 1])
     spread = (high - low) or 1.0
 
     def place(number: int, value: float) -> tuple[float, float]:
