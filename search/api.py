@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import spaces
-from search.asked import Overrides, as_spec, given_again, references, require_given
+from search.asked import Overrides, as_spec, changed, given_again, references, require_given
 from search.budget import Budget, Deadline
 from search.errors import RunError
 from search.executors import MakeExecutor
@@ -124,7 +124,8 @@ def run(
     _require_an_end(spec, allowed)
     if name is None:
         name = str(space) if isinstance(space, str | Path) else spec.name
-    options = Options(allowed, _workers(spec, workers), origin, check, command, name)
+    notes = changed(space, run_dir)
+    options = Options(allowed, _workers(spec, workers), origin, check, command, name, notes)
     return _go(directory, spec, options, observers, executor, quiet, on_interrupt)
 
 

@@ -22,9 +22,6 @@ from spaces.specs.objects import Known, is_builder, with_references
 from spaces.specs.plain import to_plain
 from spaces.values.metrics import METRICS, REGRESSION_METRICS
 
-Space = SearchSpec | str | os.PathLike[str] | Mapping[str, Any]
-"""What names a space, or is one; besides it there may be a function that builds models."""
-
 Overrides = Sequence[str] | Mapping[str, Any]
 """`dotted.key=value` each, or a mapping of dotted keys."""
 
@@ -54,13 +51,14 @@ def as_spec(
         SpaceError: The space is not valid.
         CodeError: The function cannot be used.
     """
-    known = _known(directory)
+    ready = isinstance(space, SearchSpec | str | os.PathLike) and data is None and callbacks is None
+    known = Known() if ready else _known(directory)
     if is_builder(space):
         plain: dict[str, Any] = {"name": _name(space), "model": space, "training": {"epochs": dict(_EPOCHS)}}
         if data is None:
             raise TypeError("a function that builds models needs data, such as data=(x, y)")
     elif isinstance(space, SearchSpec | str | os.PathLike | Mapping):
-        if data is None and objective is None and callbacks is None:
+        if ready and objective is None:
             return spaces.load(space, _changes(overrides, max_trials, seed))
         plain = dict(space) if isinstance(space, Mapping) else to_plain(spaces.load(space))
     else:
@@ -80,6 +78,13 @@ def as_spec(
     return spaces.load(plain, _changes(overrides, max_trials, seed))
 
 
+def changed(space: Any, directory: str | Path | None) -> tuple[str, ...]:
+    """What somebody should know of a function that is given for a run that has begun already, a sentence each."""
+    if not is_builder(space) or (recorded := _known(directory).model) is None:
+        return ()
+    return tuple(_changed(given.keep_function(space), recorded))
+
+
 def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, ...]:
     """Takes what a run was given in another process, under the names that the run has for it.
 
@@ -90,7 +95,10 @@ def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, .
         TypeError: The run was given no such thing.
         RunError: It is given something else than it needs.
     """
-    known, notes = _known(run.directory), []
+    if model is None and data is None and callbacks is None:
+        return ()
+    notes: list[str] = []
+    known = _known(run.directory)
     asked = (("model", model, known.model), ("data", data, known.data), ("callbacks", callbacks, known.callbacks))
     for what, value, name in asked:
         if value is not None and name is None:

@@ -58,7 +58,8 @@ def read_files(files: Iterable[str | Path], info: DataInfo) -> list[Rows]:
 
 def _read(path: Path, info: DataInfo) -> Rows:
     suffix = path.suffix.lower()
-    expected = (*IMAGES, *TABLES) if info.inputs is None else (SEVERAL,)
+    # Packed rows are what a run keeps.
+    expected = (*IMAGES, *TABLES) if info.inputs is None else (SEVERAL, ".npy")
     if suffix not in expected:
         raise ResultError(f"{path}: unknown type of file; expected {', '.join(expected)}")
     if not os.path.lexists(path):
@@ -66,7 +67,7 @@ def _read(path: Path, info: DataInfo) -> Rows:
     if (reason := unreadable(path)) is not None:
         raise ResultError(f"{path}: {reason}")
     try:
-        if info.inputs is not None:
+        if info.inputs is not None and suffix == SEVERAL:
             return Rows(str(path), True, _several(path, info.inputs))
         if suffix in IMAGES:
             return Rows(str(path), False, _image(path, info)[np.newaxis])

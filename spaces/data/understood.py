@@ -95,6 +95,9 @@ def _guess(info: DataInfo, train: Split, parts: Mapping[str, Split | None]) -> d
         name = info.class_names[common] if info.class_names else str(common)
         scores = {part: {"accuracy": float((_numbers(split.y) == common).mean())} for part, split in given.items()}
         return {"what": f"the commonest class ({name})", "scores": scores}
+    if info.targets is not None:
+        # What differs from output to output has no score in common.
+        return {"what": "the mean", "scores": {}}
     mean = train.y.astype(np.float64).mean(axis=0)
     return {"what": "the mean", "scores": {part: _errors(split.y - mean, split.y) for part, split in given.items()}}
 

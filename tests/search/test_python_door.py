@@ -169,3 +169,22 @@ def test_arrays_stand_in_the_place_of_a_spaces_data(tmp_path):
     spec = as_spec("digits", data=((PIXELS, DIGITS), (PIXELS[:9], DIGITS[:9])), overrides=["data.test=none"])
     assert load_data(spec).rows == {"train": 200, "validation": 9, "test": 0}
     np.testing.assert_array_equal(load_data(spec).validation.x, PIXELS[:9])
+
+
+@pytest.mark.night
+def test_worker_processes_get_the_function(tmp_path):
+    def callbacks():
+        import keras
+
+        return keras.callbacks.CSVLogger(str(tmp_path / "epochs.csv"), append=True)
+
+    run = ns.run(
+        made(8), data=(PIXELS, DIGITS), callbacks=callbacks, max_trials=2, overrides=SMALL, run_dir=tmp_path / "run",
+        workers=2,
+    )  # fmt: skip
+    assert run.table()["score"].notna().all()
+    assert "accuracy" in (tmp_path / "epochs.csv").read_text()
+    told = Messages()
+    again = ns.run(made(9), data=(PIXELS, DIGITS), callbacks=callbacks, max_trials=2, overrides=SMALL,
+                   run_dir=tmp_path / "run", observers=[told])  # fmt: skip
+    assert again.directory == run.directory
