@@ -46,7 +46,7 @@ BY_DAY = ("subclassed", "multi_input")
 def beside_each_other(monkeypatch):
     """The scripts import each other, as files of one folder do."""
     monkeypatch.syspath_prepend(str(FORMS))
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    monkeypatch.delitem(sys.modules, "getting_started", raising=False)
 
 
 def parts(form: str) -> tuple[str, str, Any]:

@@ -195,7 +195,7 @@ def _make(
         except ResultError as error:
             failures[format.name] = str(error)
     several = Several.of(info)
-    inputs = info.inputs and info.inputs.to_json()
+    inputs = None if info.inputs is None else info.inputs.to_json()
     tasks = [
         Task(f.name, str(folder / f.file), f.tolerance, several is not None, inputs)
         for f in begun

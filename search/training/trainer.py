@@ -229,7 +229,8 @@ class _Training:
     def _followers(self, engine: Engine | TwoPhases) -> Followers:
         from spaces.models.user_callbacks import Followers
 
-        return Followers(self._settings.training.callbacks, engine.model, self._job.epochs_to)
+        # A training in two phases, which has several models, takes no callbacks.
+        return Followers(self._settings.training.callbacks, getattr(engine, "model", None), self._job.epochs_to)
 
     def _count_parameters(self, networks: Networks) -> int:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 import keras
@@ -61,8 +62,7 @@ def test_what_one_raises_fails_the_trial_with_its_line(tmp_path):
 
     failure = train(tmp_path, Wrong).failure
     assert failure.reason is FailureReason.ERROR
-    assert failure.message.startswith("Wrong, in ")
-    assert failure.message.endswith("Wrong.on_epoch_end: ValueError: no disk")
+    assert re.fullmatch(r"Wrong, line \d+: Wrong\.on_epoch_end: ValueError: no disk", failure.message)
 
 
 def test_one_that_ends_the_training_is_a_failure(tmp_path):
