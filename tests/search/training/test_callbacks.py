@@ -110,5 +110,6 @@ def test_own_callbacks_that_follow_batches_are_refused_and_others_taken():
 
 def test_a_pretrained_model_takes_none(tmp_path):
     model = {"family": "pretrained", "backbone": "mobilenet", "weights": "none", "dense_layers": 0}
+    training = {"epochs": 1, "callbacks": "a:b"}
     with pytest.raises(SpaceError, match=r"training\.callbacks: a model of family pretrained is trained in parts"):
-        small.spec(model=model, training={"callbacks": "a:b"}, baselines=[], data={"source": {"folder": str(tmp_path)}})
+        SearchSpec(name="x", data={"source": {"folder": str(tmp_path)}}, model=model, training=training)
