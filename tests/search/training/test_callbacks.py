@@ -11,7 +11,7 @@ import pytest
 from search.clock import SystemClock
 from search.record.trial import FailureReason
 from search.training.trainer import Trainer
-from spaces import CodeError, SpaceError, load_data
+from spaces import CodeError, SearchSpec, SpaceError, load_data
 from spaces.models.user_callbacks import make_callbacks
 from spaces.outside.given import keep_function
 from tests.search import small
