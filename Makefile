@@ -43,7 +43,7 @@ $(DOCS_INSTALLED): $(INSTALLED) pyproject.toml
 # Exact versions for requirements.lock, from the ranges in pyproject.toml.
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --extra dev --extra onnx --extra parquet --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links \
+	$(BIN)/pip-compile --quiet --extra dev --extra onnx --extra parquet --extra ray --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --no-annotate --output-file requirements.lock pyproject.toml
 
 clean:

@@ -54,6 +54,18 @@ Budget = Annotated[str | None, typer.Option(metavar="DURATION", help="Time for e
 Until = Annotated[str | None, typer.Option(metavar="HH:MM", help="Local time by which everything has to be there.")]
 MaxTrials = Annotated[int | None, typer.Option(min=1, help="Trials of the whole search, over all resumes.")]
 Workers = Annotated[str, typer.Option(metavar="N|auto", help="Worker processes; 0 trains in this process.")]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local|auto|HOST:PORT", help="Train on a Ray cluster: made here, this machine's, or that one."
+    ),
+]
+CpusPerTrial = Annotated[
+    float | None, typer.Option(metavar="N", help="Cores, and threads, of each training; also below 1.")
+]
+GpusPerTrial = Annotated[
+    float | None, typer.Option(metavar="SHARE", help="Share of a GPU of each training, from 0 to 1.")
+]
 OnFinish = Annotated[
     str | None, typer.Option(metavar="CMD", help="Shell command to call at the end; facts are in NIGHTSHIFT_*.")
 ]
@@ -87,6 +99,9 @@ def run(
     budget: Budget = None,
     until: Until = None,
     workers: Workers = "auto",
+    ray: Ray = None,
+    cpus_per_trial: CpusPerTrial = None,
+    gpus_per_trial: GpusPerTrial = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the whole search.")] = None,
     fork: Annotated[
         Path | None, typer.Option(metavar="NEW_RUN_DIR", help="Begin a new run with what --run-dir has found out.")
@@ -132,6 +147,9 @@ def run(
                     run_dir=run_dir if fork is not None else directory,
                     budget=allowed,
                     workers=count,
+                    ray=ray,
+                    cpus_per_trial=cpus_per_trial,
+                    gpus_per_trial=gpus_per_trial,
                     fork=fork,
                     check=not no_check,
                     observers=observers,
@@ -151,6 +169,9 @@ def resume(
     budget: Budget = None,
     until: Until = None,
     workers: Workers = "auto",
+    ray: Ray = None,
+    cpus_per_trial: CpusPerTrial = None,
+    gpus_per_trial: GpusPerTrial = None,
     on_finish: OnFinish = None,
     detach: Detach = False,
     quiet: Quiet = False,
@@ -177,6 +198,9 @@ def resume(
                     max_trials=max_trials,
                     budget=allowed,
                     workers=count,
+                    ray=ray,
+                    cpus_per_trial=cpus_per_trial,
+                    gpus_per_trial=gpus_per_trial,
                     quiet=True,
                     observers=observers,
                     command=sys.argv,
@@ -192,6 +216,9 @@ def check(
     set_: Set = None,
     budget: Budget = None,
     until: Until = None,
+    ray: Ray = None,
+    cpus_per_trial: CpusPerTrial = None,
+    gpus_per_trial: GpusPerTrial = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the tiny pass through everything.")] = False,
     format: Format = "rich",
     quiet: Quiet = False,
@@ -209,7 +236,9 @@ def check(
         from search.night.rehearsal import rehearse
         from search.night.rehearsal_view import show
 
-        found = rehearse(spec, timed=allowed.limited)
+        found = rehearse(
+            spec, timed=allowed.limited, ray=ray, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial
+        )
         if format == "json":
             print(plain_json(found.to_json()))
         else:
@@ -471,7 +500,7 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
     import warnings
 
     from results.errors import ResultError
-    from search import CheckpointError, DamageWarning, DiskError, NotReported, RunError, SearchFailed
+    from search import CheckpointError, ClusterLost, DamageWarning, DiskError, NotReported, RunError, SearchFailed
     from spaces import CodeError, DataError, SpaceError
 
     told: set[str] = set()
@@ -492,7 +521,7 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
             yield
     except (SpaceError, CodeError, DataError, NotReported, RunError, ResultError, _UsageError) as error:
         _fail(str(error), USAGE)
-    except (SearchFailed, DiskError, CheckpointError) as error:
+    except (SearchFailed, DiskError, CheckpointError, ClusterLost) as error:
         _fail(str(error), FAILED)
     except KeyboardInterrupt:
         _fail("interrupted; what was committed is safe", INTERRUPTED)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from search.errors import CheckpointError, DamageWarning, DiskError, NotReported, RunError, SearchFailed
+from search.errors import CheckpointError, ClusterLost, DamageWarning, DiskError, NotReported, RunError, SearchFailed
 from search.files.rundir import Run, open_run
 from search.oracles import oracle
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Budget",
     "CheckpointError",
+    "ClusterLost",
     "DamageWarning",
     "DiskError",
     "NotReported",

@@ -11,14 +11,16 @@ from typing import Any, Literal
 import spaces
 from search.asked import Overrides, as_spec, changed, given_again, references, require_given
 from search.budget import Budget, Deadline
+from search.cluster import connection
+from search.cluster.start import Cluster
 from search.errors import RunError
-from search.executors import MakeExecutor
+from search.executors import Each, MakeExecutor
 from search.executors.here import executor_here
 from search.files import layout
 from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
-from search.night.crew import Crew
-from search.night.session import Options, Session
+from search.night.crew import Crew, asked
+from search.night.session import MakeCrew, Options, Session
 from search.night.views.watching import watched
 from search.phases.schedule import planned
 from spaces import SearchSpec
@@ -48,6 +50,9 @@ def run(
     command: Sequence[str] = (),
     name: str | None = None,
     executor: MakeExecutor | None = None,
+    ray: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
     on_interrupt: OnInterrupt = "raise",
 ) -> Run:
     """Searches a space, retrains the best and measures the winner; `report` and `export` are calls of their own.
@@ -87,6 +92,11 @@ def run(
         name: How the space was named by the user, for the record; by default as `space` says.
         executor: Makes what trains the trials, of a `search.executors.Place`; None: this process or workers on this
             machine.
+        ray: The Ray cluster that trains: `auto` (the one that this machine belongs to), `HOST:PORT` of its head, or
+            `local` (one on this machine, for this run). Then `workers` is the most at the same time, and None as many
+            as the cluster has room for. A connection that `ray.init` has made already is used as it is.
+        cpus_per_trial: Cores of each training, above 0; as many threads work on one operation, if it is a new run.
+        gpus_per_trial: Share of a GPU of each training, from 0 to 1; None: a whole one, where there are any.
         on_interrupt: What follows when Ctrl-C, or the interrupt of a notebook, has ended the trainings at their next
             epoch and everything is saved: `raise` is `KeyboardInterrupt`, so that "run all" stops there; `return`
             gives the run, whose store's `exit` is `interrupted`.
@@ -124,9 +134,22 @@ def run(
     _require_an_end(spec, allowed)
     if name is None:
         name = str(space) if isinstance(space, str | Path) else spec.name
-    notes = changed(space, run_dir)
-    options = Options(allowed, _workers(spec, workers), origin, check, command, name, notes)
-    return _go(directory, spec, options, observers, executor, quiet, on_interrupt)
+    each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
+    make = _maker(spec, workers, executor, ray, each)
+    options = Options(
+        allowed,
+        _workers(spec, workers, ray),
+        origin,
+        check,
+        command,
+        name,
+        changed(space, run_dir),
+        each.threads,
+        each.gpus,
+        elsewhere=ray is not None,
+    )
+    crew = partial(Crew, make_executor=make, each=each)
+    return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
 def resume(
@@ -143,6 +166,9 @@ def resume(
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
     executor: MakeExecutor | None = None,
+    ray: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
     on_interrupt: OnInterrupt = "raise",
 ) -> Run:
     """Goes on with an interrupted run. A run that is done is left as it is.
@@ -166,8 +192,18 @@ def resume(
         searching = reader.meta("phase") == "search"
     if searching:
         _require_an_end(spec, allowed)
-    options = Options(allowed, _workers(spec, workers), command=command, notes=notes)
-    return _go(found.directory, spec, options, observers, executor, quiet, on_interrupt)
+    each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
+    make = _maker(spec, workers, executor, ray, each)
+    options = Options(
+        allowed,
+        _workers(spec, workers, ray),
+        command=command,
+        notes=notes,
+        gpu_share=each.gpus,
+        elsewhere=ray is not None,
+    )
+    crew = partial(Crew, make_executor=make, each=each)
+    return _go(found.directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
 def _go(
@@ -175,11 +211,10 @@ def _go(
     spec: SearchSpec,
     options: Options,
     observers: Sequence[Observer],
-    executor: MakeExecutor | None,
+    crew: MakeCrew,
     quiet: bool,
     on_interrupt: OnInterrupt,
 ) -> Run:
-    crew = partial(Crew, make_executor=executor or executor_here)
     with watched(directory, spec.objective, options.budget.promised, quiet=quiet) as views:
         run = Session(directory, spec, options, (*observers, *views), crew).go()
     if on_interrupt == "raise":
@@ -198,13 +233,26 @@ def _to_give(spec: SearchSpec) -> list[str]:
     return build + data + (["callbacks=..."] if known.callbacks is not None else [])
 
 
-def _workers(spec: SearchSpec, workers: int | None) -> int | None:
+def _maker(
+    spec: SearchSpec, workers: int | None, executor: MakeExecutor | None, ray: str | None, each: Each
+) -> MakeExecutor:
+    if ray is None:
+        return executor or executor_here
+    if executor is not None:
+        raise ValueError("give either an executor or ray, not both")
+    if workers == 0:
+        raise RunError("--workers 0 trains in this process; with --ray give at least 1, or nothing")
+    connection.require_address(ray)
+    return partial(Cluster(ray, each).executor, spec)
+
+
+def _workers(spec: SearchSpec, workers: int | None, ray: str | None = None) -> int | None:
     """What was asked for; this process alone where only it has the model's function."""
     code = family_of(spec.model).code(spec.family)
     why = _why_here(code) if code is not None else None
     if why is None:
         return workers
-    if workers:
+    if workers or ray is not None:
         raise RunError(f"{given.spoken(code or '')} {why}: use workers=0, or put it into a module of its own")
     return 0
 

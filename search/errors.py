@@ -25,3 +25,11 @@ class SearchFailed(Exception):
 
 class NotReported(SearchFailed):
     """The space file names a value, such as the objective, that the trainings do not report."""
+
+
+class ClusterError(RunError):
+    """A Ray cluster cannot be used as asked. Nothing was changed."""
+
+
+class ClusterLost(Exception):
+    """The Ray cluster that trained is gone. What was committed is kept: the run goes on from there, anywhere."""

@@ -35,7 +35,9 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
     searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
     `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `baseline`: whether it is one, `score` in
-    the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`), `warnings`
+    the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`), `cluster` (of
+    a run on other machines: `workers` at work, `room` for how many, `needs` of each in words, `nodes`: `name`, `cpus`,
+    `gpus`, `room`, `refused`: why it gets no trials), `warnings`
     (the last five:
     `at`, `level`, `message`).
 
@@ -77,6 +79,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "hourly_gain": finite(reader.meta("hourly_gain")),
             "working_on": [_working(trial, moment) for trial in reader.some(found.open)],
             "winner": _winner(reader, objective, baseline),
+            "cluster": reader.meta("cluster", {}) or None,
             "warnings": [vars(event) for event in _warnings(reader.events())],
         }
 

@@ -54,6 +54,8 @@ def _lines(state: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("improved", f"{duration(state['since_improved'])} ago"))
     if state["hourly_gain"] is not None and state["phase"] == "search":
         lines.append(("another hour", f"expected to bring {score(state['hourly_gain'])}"))
+    if state["cluster"] and state["active"]:
+        lines += _cluster(state["cluster"])
     for work in state["working_on"]:
         span = f"epochs {work['epochs_from'] + 1} to {work['epochs_to']}, for {duration(work['seconds'])}"
         lines.append(("working on", f"{visible(work['name'])} ({work['kind']}): {span}"))
@@ -62,6 +64,14 @@ def _lines(state: dict[str, Any]) -> list[tuple[str, str]]:
         measured = f", test {score(test)}" if test is not None else ""
         lines.append(("winner", f"{visible(state['winner']['name'])}{measured}"))
     return lines
+
+
+def _cluster(cluster: dict[str, Any]) -> list[tuple[str, str]]:
+    used = [node for node in cluster["nodes"] if node["refused"] is None and node["room"]]
+    workers = f"{cluster['workers']:,} of {plural(cluster['room'], 'worker')} with {visible(cluster['needs'])} each"
+    lines = [("cluster", f"{workers}, on {plural(len(used), 'node')}")]
+    refused = [node for node in cluster["nodes"] if node["refused"] is not None]
+    return lines + [("refused", f"{visible(node['name'])}: {visible(node['refused'])}") for node in refused]
 
 
 def _standing(state: dict[str, Any]) -> str:

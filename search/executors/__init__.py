@@ -3,7 +3,7 @@
 Importing the package does not import TensorFlow.
 """
 
-from search.executors.base import Executor, MakeExecutor, OnEpoch, Place
+from search.executors.base import ALL, Each, Elsewhere, Executor, MakeExecutor, OnEpoch, Place
 from search.executors.inline import InlineExecutor
 
-__all__ = ["Executor", "InlineExecutor", "MakeExecutor", "OnEpoch", "Place"]
+__all__ = ["ALL", "Each", "Elsewhere", "Executor", "InlineExecutor", "MakeExecutor", "OnEpoch", "Place"]

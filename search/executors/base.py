@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from search.clock import Clock
 from search.record.trial import Epoch, Outcome, Stop, TrialJob
@@ -71,6 +71,40 @@ class Executor(Protocol):
 
 
 @dataclass(frozen=True)
+class Each:
+    """What each training may take, as a user asks for it.
+
+    Attributes:
+        cpus: Cores, and threads of one operation; None: as the run likes.
+        gpus: Share of a GPU, from 0 to 1; None: a whole one where there are any.
+    """
+
+    cpus: float | None = None
+    gpus: float | None = None
+
+    @property
+    def threads(self) -> int | None:
+        """Threads of one operation, if that is said."""
+        return None if self.cpus is None else max(1, int(self.cpus))
+
+
+ALL = Each()
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """What an executor says besides, whose trainings are on other machines."""
+
+    def where(self) -> dict[str, Any]:
+        """Where the trainings are, as plain data: `workers` at work, `room` for how many, `needs` of one, `nodes`."""
+        ...
+
+    def described(self) -> str:
+        """The machines, in words."""
+        ...
+
+
+@dataclass(frozen=True)
 class Place:
     """What an executor is made for.
 
@@ -83,6 +117,7 @@ class Place:
         memory: Resident bytes that one worker may hold; None: as the executor likes.
         clock: Tells when a job's time is up.
         on_event: Told in words what happens to workers.
+        gpu_share: Share of a GPU for each worker, from 0 (none) to 1; None: a whole one, where there are any.
     """
 
     run: Path
@@ -92,6 +127,7 @@ class Place:
     memory: int | None
     clock: Clock
     on_event: Callable[[str], None]
+    gpu_share: float | None = None
 
 
 MakeExecutor = Callable[[Place], Executor]

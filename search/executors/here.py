@@ -15,8 +15,10 @@ def executor_here(place: Place) -> Executor:
     if not place.workers:
         return InlineExecutor(lambda: Trainer(place.run, place.data, place.clock))
     return WorkerPool(
-        sizing.setups(place.run, shared_data.write(place.run, place.data), place.threads, place.workers),
-        sizing.environments(environment.gpus(), place.workers),
+        sizing.setups(
+            place.run, shared_data.write(place.run, place.data), place.threads, place.workers, place.gpu_share
+        ),
+        sizing.environments(environment.gpus(), place.workers, place.gpu_share),
         sizing.memory_limit(place.workers, place.memory),
         place.on_event,
     )

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
 from search.errors import CheckpointError, DiskError
-from search.executors import protocol
+from search.executors import protocol, sizing
 from search.executors.base import OnEpoch
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
 from spaces.outside import launch
@@ -84,11 +84,8 @@ class WorkerPool:
 
     @property
     def slots(self) -> int:
-        """One for each worker, and one that waits where there are several.
-
-        The oracle thinks about the waiting one while the others train, so that no worker has to wait for an answer.
-        """
-        return self.workers + (self.workers > 1)
+        """One for each worker, and some that wait, see `sizing.at_hand`."""
+        return sizing.at_hand(self.workers)
 
     @property
     def workers(self) -> int:

@@ -23,6 +23,7 @@ class Setup:
         data: Folder of the memory-mapped data.
         threads: Threads of one operation.
         path: Python's module search path.
+        gpu_share: Share of a GPU's memory that it may take, below 1; None: as much as it needs.
         given: Functions that a program gave, see `spaces.outside.given`.
     """
 
@@ -30,6 +31,7 @@ class Setup:
     data: Path
     threads: int
     path: tuple[str, ...]
+    gpu_share: float | None = None
     given: Mapping[str, bytes] = field(default_factory=dict)
 
 

@@ -11,6 +11,7 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -54,17 +55,18 @@ def main(descriptor: int) -> None:
     setup: protocol.Setup = connection.recv()
     sys.path[:] = setup.path
     inbox = _Inbox(connection)
-    trainer = _trainer(setup)
+    trainer = make_trainer(setup)
     connection.send(protocol.Ready())
     while True:
         job = inbox.jobs.get()
         if isinstance(job, protocol.Measure):
             connection.send(protocol.Measured(trainer.pace(job.settings, job.seconds)))
         else:
-            connection.send(_answer(trainer, job, inbox, connection))
+            connection.send(answer(trainer, job, lambda: inbox.stop, connection.send))
 
 
-def _trainer(setup: protocol.Setup) -> Any:
+def make_trainer(setup: protocol.Setup) -> Any:
+    """Loads TensorFlow, sets it up for this process, and opens the data."""
     from search.clock import SystemClock
     from search.executors import shared_data
     from search.training import threads
@@ -73,19 +75,29 @@ def _trainer(setup: protocol.Setup) -> Any:
     from spaces.outside.backend import load_tensorflow
 
     load_tensorflow(for_training_only=True)
-    threads.configure(setup.threads)
+    threads.configure(setup.threads, setup.gpu_share)
     # Only now: what is unpacked may import Keras.
     given.unpack(setup.given)
     return Trainer(setup.run, shared_data.read(setup.data), SystemClock())
 
 
-def _answer(trainer: Any, job: TrialJob, inbox: _Inbox, connection: Connection) -> protocol.Done | protocol.Raised:
+def answer(
+    trainer: Any, job: TrialJob, stop: Callable[[], Stop | None], send: Callable[[object], None]
+) -> protocol.Done | protocol.Raised:
+    """Trains a job and says how it ended.
+
+    Args:
+        trainer: As `make_trainer` gives it.
+        job: The job.
+        stop: Asked after every epoch whether to end there.
+        send: Is given each `EpochBegins` and `EpochDone`.
+    """
     try:
         outcome = trainer.train(
             job,
-            lambda: inbox.stop,
-            lambda epoch: connection.send(protocol.EpochDone(epoch)),
-            lambda: connection.send(protocol.EpochBegins()) if job.seconds_per_epoch is not None else None,
+            stop,
+            lambda epoch: send(protocol.EpochDone(epoch)),
+            lambda: send(protocol.EpochBegins()) if job.seconds_per_epoch is not None else None,
         )
         return protocol.Done(outcome, resident_bytes())
     except CheckpointError as error:

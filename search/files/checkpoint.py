@@ -44,6 +44,40 @@ def write(run: Path, file: str, groups: Arrays, epoch: int) -> Checkpoint:
         raise DiskError(f"{target}: cannot be written ({error.strerror or error})") from error
 
 
+def adopt(run: Path, checkpoint: Checkpoint, content: bytes) -> None:
+    """Writes a checkpoint that was made elsewhere.
+
+    Args:
+        run: The run directory.
+        checkpoint: As its writer described it.
+        content: The bytes of its file.
+
+    Raises:
+        CheckpointError: These are not the bytes that were described.
+        DiskError: It cannot be written; a file of that name from before is untouched.
+    """
+    target = _inside(run, checkpoint)
+    if len(content) != checkpoint.bytes or hashlib.blake2b(content, digest_size=16).hexdigest() != checkpoint.digest:
+        raise CheckpointError(f"{checkpoint.file}: not the file that was described (torn or changed on its way)")
+    try:
+        atomic.write_bytes(target, content)
+    except OSError as error:
+        raise DiskError(f"{target}: cannot be written ({error.strerror or error})") from error
+
+
+def packed(run: Path, checkpoint: Checkpoint) -> bytes:
+    """The bytes of a checkpoint's file, to be sent elsewhere.
+
+    Raises:
+        CheckpointError: As for `read`.
+    """
+    path = _found(run, checkpoint)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+
+
 def read(run: Path, checkpoint: Checkpoint) -> dict[str, list[np.ndarray]]:
     """The groups of arrays that `write` was given.
 
@@ -67,14 +101,19 @@ def intact(run: Path, checkpoint: Checkpoint) -> bool:
 
 
 def _found(run: Path, checkpoint: Checkpoint) -> Path:
-    path = run / checkpoint.file
-    if not path.resolve().is_relative_to(run.resolve()):
-        raise CheckpointError(f"{checkpoint.file}: lies outside the run directory")
+    path = _inside(run, checkpoint)
     try:
         if path.stat().st_size != checkpoint.bytes or _digest(path) != checkpoint.digest:
             raise CheckpointError(f"{path}: not the file that was recorded (torn or changed)")
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from error
+    return path
+
+
+def _inside(run: Path, checkpoint: Checkpoint) -> Path:
+    path = run / checkpoint.file
+    if not path.resolve().is_relative_to(run.resolve()):
+        raise CheckpointError(f"{checkpoint.file}: lies outside the run directory")
     return path
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from search.budget import Budget
-from search.executors import Executor, MakeExecutor, Place, sizing
+from search.errors import RunError
+from search.executors import ALL, Each, Executor, MakeExecutor, Place, sizing
 from search.executors.here import executor_here
 from search.night import workforce
 from search.night.workforce import Workforce
@@ -33,6 +35,7 @@ class Crew:
         budget: The time of the sitting.
         on_event: Told in words what happens to workers.
         make_executor: Makes what trains.
+        each: What each worker may take of this machine.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Crew:
         budget: Budget,
         on_event: Callable[[str], None],
         make_executor: MakeExecutor = executor_here,
+        each: Each = ALL,
     ) -> None:
         self._run = run
         self._spec = spec
@@ -52,6 +56,7 @@ class Crew:
         self._budget = budget
         self._on_event = on_event
         self._make_executor = make_executor
+        self._each = each
 
     def workers(self, count: int) -> Executor:
         """Trains in `count` worker processes; 0: in this process."""
@@ -69,8 +74,8 @@ class Crew:
         """How many workers pay off for what is left of the search, judged by the trials so far."""
         past = iter(past)
         first = list(itertools.islice(past, 1))
-        count = sizing.automatic(len(environment.gpus()))
-        least = 1 if self.must_isolate else 0
+        count = self._automatic(environment.gpus())
+        least = 1 if self.must_isolate or self._each.gpus is not None else 0
         left = self._budget.left
         if family_of(self._spec.model).one_process and not environment.gpus():
             return least
@@ -79,6 +84,9 @@ class Crew:
         expected = seconds_left(self._spec, itertools.chain(first, past), left)
         return count if expected is None or expected > _WORTH_SECONDS else least
 
+    def _automatic(self, gpus: Sequence[str]) -> int:
+        return sizing.automatic(len(gpus), self._each.gpus, self._each.cpus or 1.0)
+
     def measured(self) -> tuple[Executor, Workforce, str]:
         """Lets few workers with many threads and many workers with one thread train the same configuration in turn.
 
@@ -86,7 +94,7 @@ class Crew:
             The faster ones as an executor, what they are, and the reason in words.
         """
         gpus = environment.gpus()
-        most = sizing.automatic(len(gpus))
+        most = self._automatic(gpus)
         choices = workforce.candidates(environment.cores(), most)
         settings = workforce.representative(self._spec, self._data)
         if gpus or len(choices) == 1 or settings is None:
@@ -124,6 +132,7 @@ class Crew:
                 memory=self._spec.limits.memory,
                 clock=self._budget.clock,
                 on_event=self._on_event,
+                gpu_share=self._each.gpus,
             )
         )
 
@@ -153,3 +162,24 @@ def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) ->
     overhead = (seconds - training) / trials
     expected = max(0, plan.trials - trials) * overhead + max(0, plan.epochs - epochs) * training / epochs
     return expected if left is None else min(expected, left)
+
+
+def asked(cpus: float | None, gpus: float | None, workers: int | None, ray: str | None) -> Each:
+    """What each training may take.
+
+    Raises:
+        RunError: It cannot be had, or would have no effect.
+    """
+    if cpus is not None and not 0 < cpus < math.inf:
+        raise RunError(f"--cpus-per-trial {cpus:g}: must be above 0")
+    if gpus is not None and not 0 <= gpus <= 1:
+        raise RunError(f"--gpus-per-trial {gpus:g}: must be from 0 to 1, a share of one GPU")
+    if ray is None and gpus is not None:
+        found = len(environment.gpus())
+        if not found:
+            raise RunError(f"--gpus-per-trial {gpus:g} has no effect: TensorFlow finds no GPU here")
+        if workers == 0:
+            raise RunError(f"--gpus-per-trial {gpus:g} needs workers; with --workers 0 this process trains alone")
+        if workers is not None and gpus and workers > found * sizing.on_one_card(gpus):
+            raise RunError(f"--workers {workers} with {gpus:g} GPU each: there is room for {found * int(1 / gpus)}")
+    return Each(cpus, gpus)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 import spaces
+from search.cluster.start import Cluster, look
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.executors.timing import Speed, measure
+from search.night.crew import asked
 from search.phases import schedule
 from search.phases.schedule import Planned
 from search.record import environment
@@ -80,6 +82,7 @@ class Rehearsal:
         imports: References to Python code that the space file runs, with the file of each.
         notes: What somebody should know before the night, a sentence each.
         feature_bytes: For what frozen backbones make of the rows, kept in the run directory until it is done.
+        cluster: The Ray cluster that would train, see `search.cluster.start.look`; None: this machine.
     """
 
     space: str
@@ -96,6 +99,7 @@ class Rehearsal:
     imports: tuple[tuple[str, str], ...]
     notes: tuple[str, ...] = ()
     feature_bytes: int = 0
+    cluster: Mapping[str, Any] | None = None
 
     @property
     def fails(self) -> bool:
@@ -124,21 +128,34 @@ class Rehearsal:
             "notes": list(self.notes),
             "feature_bytes": self.feature_bytes,
             "imports": [{"reference": reference, "file": file} for reference, file in self.imports],
+            "cluster": None if self.cluster is None else dict(self.cluster),
             "ok": not self.fails,
         }
 
 
-def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
+def rehearse(
+    spec: SearchSpec,
+    *,
+    timed: bool = False,
+    ray: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
+) -> Rehearsal:
     """Loads the data and builds the smallest, the largest, some sampled configurations and every baseline.
 
-    Those that would be trained are timed for a few steps. `timed` says whether the run has to be done by some hour.
+    Those that would be trained are timed for a few steps. `timed` says whether the run has to be done by some hour; the
+    other arguments are those of `search.run`.
 
     Raises:
         CodeError: A function of the user's cannot be used.
         DataError: The data cannot be used.
         NotReported: No model reports the objective, or another value that the space file names.
+        RunError: There is no such cluster, or what each training may take cannot be had.
     """
-    threads.configure(threads.for_family(spec.family))
+    each = asked(cpus_per_trial, gpus_per_trial, None, ray)
+    width = each.threads or threads.for_family(spec.family)
+    cluster = None if ray is None else look(Cluster(ray, each), width)
+    threads.configure(width)
     _require_callbacks(spec)
     data = spaces.load_data(spec)
     notes = family_of(spec.model).require(spec, data.info)
@@ -147,7 +164,8 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
     if missing and None not in missing:
         raise NotReported(missing[0])
     biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
-    workers = sizing.automatic(len(environment.gpus()))
+    workers = sizing.automatic(len(environment.gpus()), each.gpus, each.cpus or 1.0)
+    workers = workers if cluster is None else max(1, cluster["workers"])
     plan = schedule.planned(spec, timed=timed)
     return Rehearsal(
         space=spec.name,
@@ -170,6 +188,7 @@ def rehearse(spec: SearchSpec, *, timed: bool = False) -> Rehearsal:
         imports=tuple(spaces.imports(spec)),
         notes=tuple(notes),
         feature_bytes=feature_files.expected_bytes(spec, data),
+        cluster=cluster,
     )
 
 

@@ -37,6 +37,7 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
         ("configurations", count),
         ("search", f"{found.algorithm}, {_planned(found)}"),
+        *_cluster(found),
         ("length", _length(found, budget)),
         ("memory", f"{_size(found.memory_bytes)} for the parameters of the largest model, in each worker"),
         ("disk", f"{_size(found.disk_bytes)} for checkpoints at most{_features(found)}"),
@@ -53,6 +54,23 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         table.add_row(Text(printable(model.name)), _parameters(model), _speed(model), _detail(model))
     console.print()
     console.print(table)
+
+
+def _cluster(found: Rehearsal) -> list[tuple[str, str]]:
+    if found.cluster is None:
+        return []
+    lines = [
+        (
+            "cluster",
+            f"{found.cluster['address']}: room for {found.cluster['workers']} workers with "
+            f"{found.cluster['needs']} each",
+        )
+    ]
+    for node in found.cluster["nodes"]:
+        gpus = f", {node['gpus']:g} GPU" if node["gpus"] else ""
+        what = f"room for {node['room']}" if node["refused"] is None else f"gets no trials: {node['refused']}"
+        lines.append(("node", f"{node['name']} ({node['cpus']:g} CPU{gpus}): {what}"))
+    return lines
 
 
 def _classes(found: Rehearsal) -> list[tuple[str, str]]:

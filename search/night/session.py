@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import spaces
 from search.budget import Budget
 from search.errors import RunError
-from search.executors import Executor, shared_data
+from search.executors import Elsewhere, Executor, shared_data, sizing
 from search.files import atomic, layout
 from search.files.checked.agreement import require_agreement
 from search.files.lock import RunLock
@@ -40,9 +40,9 @@ from search.phases.winner import winner_is_kept
 from search.record import environment
 from search.record.changes import between
 from search.record.facts import facts
-from search.record.trial import Trial, TrialKind
+from search.record.trial import Outcome, Trial, TrialKind
+from search.training import cards, threads
 from search.training import feature_files as features
-from search.training import threads
 from spaces import DataInfo, Dataset, SearchSpec
 from spaces.families import family_of
 
@@ -76,6 +76,9 @@ class Options:
         command: The command line that started it, for the record.
         space: How the space file was named, for the record.
         notes: What somebody should know before it begins, a sentence each.
+        threads: Threads of one operation for a new run; None: as the family likes.
+        gpu_share: Share of a GPU for each training; None: a whole one, where there are any.
+        elsewhere: Whether the executor itself knows how many train at the same time, as a cluster does.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -85,6 +88,9 @@ class Options:
     command: Sequence[str] = ()
     space: str = ""
     notes: Sequence[str] = ()
+    threads: int | None = None
+    gpu_share: float | None = None
+    elsewhere: bool = False
 
 
 class Session:
@@ -117,11 +123,13 @@ class Session:
         self._make_crew = make_crew
         self._evaluate = evaluate
         self._started = self._clock.now()
-        self._threads = self._recorded_threads() or threads.for_family(spec.family)
+        self._threads = self._recorded_threads() or options.threads or threads.for_family(spec.family)
         self._runner: Runner | None = None
         self._stopping = False
         self._doubts: list[CheckedModel] = []
         self._notes: list[str] = []
+        self._steps: _Steps | None = None
+        self._beside = 0
 
     def _recorded_threads(self) -> int | None:
         """What a run began with it keeps, whatever machine it goes on with."""
@@ -228,7 +236,8 @@ class Session:
         )
         doubts: list[str] = []
         followers = trackers(self._directory, doubts.append)
-        observer = Observers([_Steps(store), LogFile(self._directory, clock), curves, *followers, *self._given])
+        self._steps = steps = _Steps(store)
+        observer = Observers([steps, LogFile(self._directory, clock), curves, *followers, *self._given])
 
         def on_event(text: str) -> None:
             warn(store, clock, observer, text)
@@ -291,7 +300,7 @@ class Session:
                     return "interrupted"
                 store.put_meta(phase="final")
             FinalPhase(
-                self._directory, self._spec, data, store, runner, searching, horizon, observer, self._evaluate
+                self._directory, self._spec, data, store, runner, searching, horizon, observer, self._measure
             ).go()
         if self._stopping:
             return "interrupted"
@@ -302,15 +311,27 @@ class Session:
         features.remove(self._directory)
         return "done"
 
+    def _measure(self, *what: Any) -> None:
+        """Evaluates a final model where no worker trains."""
+        gpus = environment.gpus()
+        with cards.on(cards.device(gpus, sizing.free(gpus, self._beside, self._options.gpu_share))):
+            self._evaluate(*what)
+
     def _executor(self, crew: Workshop, store: RunStore, horizon: Horizon, observer: Observer) -> Executor:
         workers, searching = self._options.workers, store.meta("phase") == "search"
         fixed = self._spec.search.order == "fixed"
         recorded: int | None = store.meta("fixed_workers") if fixed else None
         if workers is None:
             workers = recorded
+        if workers is None and self._options.elsewhere:
+            if fixed:
+                raise RunError(
+                    "search.order: fixed needs a number of workers, and a cluster may change: give --workers N"
+                )
+            workers = 0
         if workers is None:
             workers = crew.unmeasured(store.each_trial())
-            if workers > 1 and searching and not store.count and self._has_time_to_measure():
+            if workers > 1 and searching and not store.count and self._may_measure():
                 observer.message("info", "measuring whether few or many workers train this space faster")
                 executor, chosen, why = crew.measured()
                 # Every trial of this run is trained so, also after a resume.
@@ -318,7 +339,8 @@ class Session:
                 if fixed:
                     store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", why)
-                horizon.slots, horizon.threads = executor.workers, chosen.threads
+                horizon.follow(executor, chosen.threads)
+                self._beside = chosen.workers
                 return executor
             if workers > 1:
                 workers = store.meta("workers") or workers
@@ -332,12 +354,17 @@ class Session:
         if fixed and recorded is None:
             store.put_meta(fixed_workers=workers)
         executor = crew.workers(workers)
-        horizon.slots, horizon.threads = executor.workers, self._threads
+        horizon.follow(executor, self._threads)
+        self._beside = executor.workers if self._options.elsewhere else workers
+        if isinstance(executor, Elsewhere) and self._steps is not None:
+            self._steps.follow(executor)
+            observer.message("info", f"training {executor.workers} at a time: {executor.described()}")
         return executor
 
-    def _has_time_to_measure(self) -> bool:
+    def _may_measure(self) -> bool:
+        """Whether there is time for it, and nobody has said how many threads a training has."""
         left = self._budget.left
-        return left is None or left > _TIME_TO_MEASURE
+        return self._options.threads is None and (left is None or left > _TIME_TO_MEASURE)
 
     @contextlib.contextmanager
     def _crewed(self, executor: Executor, store: RunStore, observer: Observer) -> Iterator[Runner]:
@@ -357,6 +384,24 @@ class _Steps(Observer):
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
+        self._executor: Elsewhere | None = None
+        self._where: Mapping[str, Any] = {}
+
+    def follow(self, executor: Elsewhere) -> None:
+        """Leaves there too where trials are trained, whenever that has changed."""
+        self._executor = executor
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._store.put_meta(step=name)
+
+    def started(self, trial: Trial) -> None:
+        self._look()
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        where = {} if self._executor is None else self._executor.where()
+        if where != self._where:
+            self._where = where
+            self._store.put_meta(cluster=where)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from search.budget import Budget, Deadline
+from search.executors import Executor
 from search.phases import timeplan
 from search.phases.timeplan import NOTHING_DONE, UNKNOWN_PACE, Done, FinalPlan, Pace
 from search.record import environment
@@ -26,14 +27,14 @@ class Horizon:
 
     Attributes:
         budget: The time of the sitting.
-        slots: Trainings at the same time.
         threads: Threads of each of them.
         doubt: Why the promised time cannot be kept, or at what price, in words; None if nothing speaks against it.
     """
 
     def __init__(self, budget: Budget, spec: SearchSpec, data: Dataset) -> None:
         self.budget = budget
-        self.slots = self.threads = 1
+        self.threads = 1
+        self._executor: Executor | None = None
         self._spec = spec
         self._validation_rows = len(data.validation)
         self._test_rows = 0 if data.test is None else len(data.test)
@@ -44,6 +45,20 @@ class Horizon:
         self._begun = budget.spent
         budget.keep(min(wanted, self._most))
         self.doubt = None if left is None else timeplan.doubt(left, wanted, slowness)
+
+    def follow(self, executor: Executor, threads: int) -> None:
+        """Reckons from now on with what this executor can do.
+
+        Args:
+            executor: What trains; its number of workers may change.
+            threads: Threads of each of them.
+        """
+        self._executor, self.threads = executor, threads
+
+    @property
+    def slots(self) -> int:
+        """Trainings at the same time."""
+        return 1 if self._executor is None else self._executor.workers
 
     def full(self, ranked: Sequence[Configuration]) -> FinalPlan:
         """What the space file asks for after the search.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 
 from search.record import environment
+from search.training import cards
 from spaces.families import family_of_settings
 from spaces.outside.backend import load_tensorflow
 
@@ -23,13 +24,14 @@ def for_family(family: str) -> int:
     return family_of_settings(family).threads(min(environment.cores(), MOST))
 
 
-def configure(threads: int) -> None:
+def configure(threads: int, gpu_share: float | None = None) -> None:
     """Sets up TensorFlow for training in this process. Call it before TensorFlow runs its first operation.
 
     Where TensorFlow is already running with other settings they stay, with a warning.
 
     Args:
         threads: Threads of one operation, at least 1.
+        gpu_share: Share of the GPU's memory that this process may take; None: as much as it needs.
     """
     load_tensorflow()
     import tensorflow as tf
@@ -39,8 +41,14 @@ def configure(threads: int) -> None:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         gpus = tf.config.list_physical_devices("GPU")
+        limit = None if gpu_share is None or not gpus else cards.limit(gpu_share)
         for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
+            if limit is None:
+                tf.config.experimental.set_memory_growth(gpu, True)
+            else:
+                tf.config.set_logical_device_configuration(
+                    gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=limit)]
+                )
         if not gpus:
             # On a CPU, rewriting the graphs takes a third of the time of compiling them, and they run no faster.
             tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

@@ -126,6 +126,18 @@ class Trainer:
         return self._rows[name]
 
 
+def untrained(job: TrialJob, why: Stop) -> Outcome:
+    """The outcome of a job that was never begun: what there was before stays what there is."""
+    best = stopping.best_epoch(job.history, job.objective, job.direction)
+    return Outcome(
+        score=best[1] if best else None,
+        best_epoch=best[0] if best else len(job.history),
+        stopped=why,
+        state=job.resume,
+        best=job.best if job.resume is not None else None,
+    )
+
+
 class _BrokenOff(Exception):
     """The job's time was up in the middle of an epoch, or somebody asked it to stop before it; the epoch is dropped."""
 

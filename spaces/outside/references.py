@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.abc
 import importlib.util
 import re
 import sys
@@ -123,6 +124,15 @@ def line_of(reference: str, error: BaseException) -> str | None:
     return None if where == reference else where
 
 
+def ship(files: Mapping[str, bytes]) -> None:
+    """Takes modules of the user's that were sent from another machine: they stand for the files of these paths.
+
+    Args:
+        files: Absolute path of each file where it came from, and its content.
+    """
+    _SHIPPED.update(files)
+
+
 def names_given(reference: str) -> Mapping[str, int]:
     """The names that Keras gave out while the module was imported."""
     return _NAMES_GIVEN.get(_module_name(reference), {})
@@ -130,6 +140,24 @@ def names_given(reference: str) -> Mapping[str, int]:
 
 # By name of the module, which is imported once.
 _NAMES_GIVEN: dict[str, Mapping[str, int]] = {}
+# By path, on the machine that they came from.
+_SHIPPED: dict[str, bytes] = {}
+
+
+class _Sent(importlib.abc.SourceLoader):
+    """Loads a module from what was sent; its lines are told with the path that it has at home."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def get_filename(self, fullname: str) -> str:
+        return self._file
+
+    def get_data(self, path: Any) -> bytes:
+        # Asked for compiled code, which nobody sends, too.
+        if path != self._file:
+            raise OSError(path)
+        return _SHIPPED[self._file]
 
 
 def _missing(reference: str) -> CodeError:
@@ -167,9 +195,10 @@ def _installed(reference: str, name: str) -> Any:
 
 
 def _module_from(file: Path, name: str) -> Any:
-    if not file.is_file():
+    sent = _Sent(str(file)) if str(file) in _SHIPPED else None
+    if sent is None and not file.is_file():
         raise CodeError(f"{file} is not a file")
-    spec = importlib.util.spec_from_file_location(name, file)
+    spec = importlib.util.spec_from_file_location(name, file, loader=sent)
     if spec is None or spec.loader is None:
         raise CodeError(f"{file} cannot be imported")
     module = importlib.util.module_from_spec(spec)

@@ -40,7 +40,7 @@ def test_where_both_a_plan_and_a_time_end_the_search_the_earlier_counts():
 @pytest.mark.parametrize(("left", "workers"), [(None, 0), (4000.0, 4), (20.0, 0)])
 def test_a_timed_search_that_goes_on_gets_workers_if_enough_time_is_left(monkeypatch, tmp_path, left, workers):
     monkeypatch.setattr(environment, "gpus", list)
-    monkeypatch.setattr(sizing, "automatic", lambda gpus: 4)
+    monkeypatch.setattr(sizing, "automatic", lambda *_: 4)
     monkeypatch.setattr(crew.workforce, "is_short", lambda *_, **__: pytest.fail("it has begun"))
     made = Crew(tmp_path, space("freeze-thaw", max_trials=None), None, 1, Budget.given(left), print)
     assert made.unmeasured(past(200)) == workers

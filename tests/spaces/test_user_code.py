@@ -128,3 +128,17 @@ def test_an_error_from_elsewhere_has_no_line(file: Path) -> None:
 def test_what_a_notebook_defined_is_not_looked_for_in_vain() -> None:
     with pytest.raises(CodeError, match="__main__ has no function build_nothing; what a notebook or script defined"):
         load_function("__main__:build_nothing")
+
+
+def test_a_module_that_was_sent_stands_for_its_file_and_its_errors_name_that(monkeypatch):
+    from spaces.outside import references
+
+    monkeypatch.setattr(references, "_SHIPPED", {})
+    file = "/home/somebody/elsewhere/sent_model.py"
+    references.ship({file: b"def build(hp):\n    return 1 / hp\n"})
+    build = references.load_function(f"{file}:build")
+    assert build(2) == 0.5
+    with pytest.raises(CodeError, match=r"sent_model\.py:build, line 2: ZeroDivisionError"):
+        references.call(f"{file}:build", build, 0)
+    with pytest.raises(CodeError, match="is not a file"):
+        references.load_function("/home/somebody/elsewhere/other.py:build")

@@ -17,7 +17,7 @@ if "search.executors.worker" in sys.orig_argv:
     from search_stand_in import Trainer
     search.executors.shared_data.read = lambda folder: None
     spaces.outside.backend.load_tensorflow = lambda **_: None
-    search.training.threads.configure = lambda threads: None
+    search.training.threads.configure = lambda *_: None
     search.training.trainer.Trainer = Trainer
 """
 

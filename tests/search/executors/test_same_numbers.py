@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 
+import search
 import spaces
 from search.clock import SystemClock
+from search.cluster.start import Cluster
 from search.errors import CheckpointError
-from search.executors import InlineExecutor, shared_data, sizing
+from search.executors import Each, InlineExecutor, Place, shared_data, sizing
 from search.executors.pool import WorkerPool
 from search.files import checkpoint as checkpoints
 from search.record.trial import Checkpoint, FailureReason, Stop
 from search.training.trainer import Trainer
 from tests.search import small
 
-KINDS = ("inline", "1 worker", "2 workers")
+NEEDS_RAY = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'keras-nightshift[ray]'")
+KINDS = ("inline", "1 worker", "2 workers", pytest.param("a cluster", marks=NEEDS_RAY))
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +30,31 @@ def digits(tensorflow):
 
 
 @pytest.fixture(scope="module")
-def make_executor(tmp_path_factory, digits):
+def ray_cluster():
+    """`ray_cluster()`: a cluster of two nodes beside the one of this process, which is connected to it."""
+    made = []
+
+    def make():
+        import ray
+        from ray.cluster_utils import Cluster as Made
+
+        os.environ["PYTHONPATH"] = str(Path(search.__file__).parents[1])
+        made.append(Made(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}))
+        for _ in range(2):
+            made[0].add_node(num_cpus=1)
+        ray.init(address=made[0].address, log_to_driver=False, configure_logging=False)
+
+    yield make
+    if made:
+        import ray
+
+        ray.shutdown()
+        made[0].shutdown()
+        del os.environ["PYTHONPATH"]
+
+
+@pytest.fixture(scope="module")
+def make_executor(tmp_path_factory, digits, ray_cluster):
     """`make_executor(kind)`: an executor of that kind and its run directory; each is made once."""
     made = {}
 
@@ -32,6 +63,10 @@ def make_executor(tmp_path_factory, digits):
             run = tmp_path_factory.mktemp("run")
             if kind == "inline":
                 made[kind] = InlineExecutor(lambda: Trainer(run, digits, SystemClock())), run
+            elif kind == "a cluster":
+                ray_cluster()
+                place = Place(run, digits, 1, 0, None, SystemClock(), pytest.fail)
+                made[kind] = Cluster("auto", Each(cpus=1)).executor(small.spec(), place), run
             else:
                 count = int(kind[0])
                 setups = sizing.setups(run, shared_data.write(run, digits), 1, count)

@@ -8,6 +8,7 @@ import pytest
 
 from search.executors import sizing
 from search.record import environment
+from search.training import cards
 
 
 def test_each_worker_gets_one_gpu():
@@ -65,3 +66,45 @@ def test_workers_are_told_absolute_paths_and_where_modules_are(monkeypatch):
     assert made[0].run == Path.cwd() / "run"
     assert made[0].data == Path.cwd() / "data"
     assert made[0].path == ("/somewhere", os.getcwd())
+
+
+def test_workers_share_cards_as_far_as_they_go():
+    assert sizing.automatic(2, 0.25) == 8
+    assert sizing.automatic(2, 0.3) == 6
+    assert sizing.automatic(2, 0.0) == sizing.automatic(0)
+    assert sizing.automatic(0, cpus=10_000) == 1
+    assert [one["CUDA_VISIBLE_DEVICES"] for one in sizing.environments(["2", "3"], 4, 0.5)] == ["2", "3", "2", "3"]
+    assert sizing.environments(["2"], 2, 0.0) == [{"CUDA_VISIBLE_DEVICES": "-1"}] * 2
+    assert [made.gpu_share for made in sizing.setups(Path("run"), Path("data"), 1, 2, 0.5)] == [0.5, 0.5]
+    assert sizing.setups(Path("run"), Path("data"), 1, 1, 1.0)[0].gpu_share is None
+
+
+def test_which_gpus_no_worker_holds():
+    assert sizing.free(["2", "3", "5"], 2) == [2]
+    assert sizing.free(["2", "3"], 8, 0.25) == []
+    assert sizing.free(["2", "3"], 3, 0.0) == [0, 1]
+    assert sizing.free(["2", "3"], 0) == [0, 1]
+
+
+def test_jobs_at_hand_grow_with_the_workers():
+    assert [sizing.at_hand(workers) for workers in (1, 2, 16, 64, 1000)] == [1, 3, 17, 68, 1062]
+
+
+@pytest.mark.parametrize(
+    ("setting", "mib"),
+    [(None, 81559), ("1", 40960), ("1,0", 40960), ("GPU-bbbb", 40960), ("GPU-cccc", None), ("7", None), ("", None)],
+)
+def test_the_memory_of_the_card_that_a_worker_sees(setting, mib):
+    listing = "0, GPU-aaaa-1, 81559\n1, GPU-bbbb-2, 40960\n"
+    assert cards.total_mib(listing, setting) == mib
+
+
+def test_all_who_share_a_card_fit():
+    assert 4 * cards.allowed(40_000, 0.25) < 40_000
+    assert cards.allowed(100, 0.1) == 1
+
+
+def test_final_models_are_measured_where_nobody_trains():
+    assert cards.device(["2", "3"], sizing.free(["2", "3"], 1)) == "/GPU:1"
+    assert cards.device(["2", "3"], sizing.free(["2", "3"], 2)) == "/CPU:0"
+    assert cards.device([], []) is None

@@ -1,0 +1,141 @@
+"""Connecting to Ray: a cluster that is there, or one of this machine alone that ends with the search."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from search.errors import ClusterError
+from search.record import environment
+
+LOCAL, AUTO = "local", "auto"
+# Trials need it for checkpoints on their way; by default Ray takes a third of the machine's memory.
+_STORE_BYTES = 1 << 30
+_LEAVING_SECONDS = 10.0
+_HEADLESS_SECONDS = 180
+
+
+def require_address(address: str) -> None:
+    """Refuses what is no address, and says what to install where Ray is missing.
+
+    Raises:
+        ClusterError: With what is allowed.
+    """
+    host, _, port = address.rpartition(":")
+    if address not in (LOCAL, AUTO) and not (host and port.isdecimal() and 0 < int(port) < 65536):
+        raise ClusterError(f"--ray {address}: must be {LOCAL}, {AUTO} or HOST:PORT")
+    if importlib.util.find_spec("ray") is None:
+        raise ClusterError("--ray needs Ray: pip install 'keras-nightshift[ray]'")
+
+
+def connect(address: str) -> Callable[[], None]:
+    """Connects this process to a cluster, unless it is connected already.
+
+    Args:
+        address: `local`: starts one on this machine, which only this machine can reach, without dashboard; `auto`: the
+            one that this machine belongs to; or `HOST:PORT` of the head.
+
+    Returns:
+        Ends the connection, and a cluster that was started for it.
+
+    Raises:
+        ClusterError: There is no such cluster, or it cannot be used from here.
+    """
+    require_address(address)
+    if address != LOCAL:
+        # By itself, Ray ends this process a minute after it has lost the head.
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_HEADLESS_SECONDS))
+    import ray
+
+    if ray.is_initialized():
+        return lambda: None
+    _silence()
+    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "include_dashboard": False}
+    with _signals_kept():
+        try:
+            if address == LOCAL:
+                with _loopback():
+                    ray.init(
+                        address="local",
+                        num_cpus=environment.cores(),
+                        object_store_memory=_STORE_BYTES,
+                        _node_ip_address="127.0.0.1",
+                        **quiet,
+                    )
+                _require_loopback(ray)
+            else:
+                del quiet["include_dashboard"]
+                ray.init(address=address, **quiet)
+        except ClusterError:
+            raise
+        except Exception as error:
+            raise ClusterError(f"--ray {address}: {_said(address, error)}") from error
+    return lambda: _disconnect(ray)
+
+
+def _silence() -> None:
+    """Ray writes to standard output, which is the table's; what is worth knowing is told by the executor."""
+    from ray._private import worker
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    worker._worker_logs_enabled = False
+
+
+def _said(address: str, error: Exception) -> str:
+    if address == AUTO and isinstance(error, ConnectionError):
+        return "this machine belongs to no Ray cluster that runs; start one with `ray start`, or use --ray local"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines)[:600]}"
+
+
+@contextlib.contextmanager
+def _loopback() -> Iterator[None]:
+    """Inside, Ray takes 127.0.0.1 for an address, as by default on macOS and Windows, and listens there alone."""
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def _require_loopback(ray: Any) -> None:
+    addresses = {node["NodeManagerAddress"] for node in ray.nodes()}
+    if not all(address.startswith("127.") or address == "::1" for address in addresses):
+        ray.shutdown()
+        raise ClusterError(
+            f"--ray {LOCAL}: this version of Ray listens on {', '.join(addresses)}, not on this machine alone"
+        )
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray puts a handler of its own in the place of the one that saves the search."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _disconnect(ray: Any) -> None:
+    """Without its head, Ray may take for ever; nobody waits for that."""
+    thread = threading.Thread(target=ray.shutdown, daemon=True)
+    thread.start()
+    thread.join(_LEAVING_SECONDS)
+    if thread.is_alive():
+        import atexit
+
+        atexit.unregister(ray.shutdown)

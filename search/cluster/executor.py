@@ -1,0 +1,376 @@
+"""Trains jobs in actors on the nodes of a cluster, which may come and go.
+
+Each node is asked first what is installed there; one that has other versions gets no job. Then its first actor stores
+the data, and the others follow. An actor that is lost costs its job one attempt, one that is lost with its node costs
+nothing; a job that takes two actors with it has failed. All this happens inside `wait`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from search.clock import Clock
+from search.cluster.hosts import Host, Hosts
+from search.cluster.needs import Needs, described, room
+from search.cluster.site import Lost, Site
+from search.cluster.work import Order
+from search.errors import CheckpointError, DiskError
+from search.executors import protocol
+from search.executors.base import OnEpoch
+from search.executors.sizing import at_hand, share_of_memory
+from search.files import checkpoint as checkpoints
+from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
+from search.training.trainer import untrained
+
+# How long after a job's own time limit an actor that still has not answered is taken to hang.
+_GRACE = 5.0
+_ATTEMPTS = 2
+# A job whose node is lost is not to blame; one that is always there when it happens is.
+_LOSSES = 10
+_TICK = 0.2
+_LOOK_SECONDS = 1.0
+
+
+@dataclass
+class _Task:
+    """A job on its way; `attempt` counts all, `to_blame` those that ended an actor."""
+
+    job: TrialJob
+    on_epoch: OnEpoch
+    future: Future[Outcome]
+    attempt: int = 0
+    to_blame: int = 0
+    lost_nodes: int = 0
+    started: float = 0.0
+    epoch_began: float | None = None
+
+
+@dataclass
+class _Actor:
+    """An actor; `begun` once it was told to make itself ready, `ready` once it takes jobs."""
+
+    host: Host
+    begun: bool = False
+    ready: bool = False
+    task: _Task | None = None
+    stop_sent: bool = False
+
+
+class ClusterExecutor:
+    """Trains jobs on a cluster.
+
+    Args:
+        site: The cluster.
+        hosts: What is known of its nodes.
+        needs: What one training takes of a node.
+        told: What every actor is told, see `search.cluster.work.Work`.
+        run: The run directory, where checkpoints are.
+        data: Folder of the data on this machine.
+        workers: Trainings at the same time at most; None: as many as the cluster has room for.
+        fixed: Whether so many are counted on, whatever the cluster has at the moment.
+        memory: Resident bytes after which an actor is replaced before its next job; None: its share of its machine.
+        clock: Tells when a job's time is up.
+        on_event: Told in words what happens to nodes and actors.
+        monotonic: Seconds, for what is waited for.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        hosts: Hosts,
+        needs: Needs,
+        told: Mapping[str, Any],
+        run: Path,
+        data: Path,
+        workers: int | None,
+        fixed: bool,
+        memory: int | None,
+        clock: Clock,
+        on_event: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._site = site
+        self._hosts = hosts
+        self._needs = needs
+        self._told = told
+        self._run = run
+        self._data = data
+        self._limit = workers
+        self._fixed = fixed
+        self._memory = memory
+        self._clock = clock
+        self._on_event = on_event
+        self._monotonic = monotonic
+        self._actors: dict[int, _Actor] = {}
+        self._made = 0
+        self._free: deque[int] = deque()
+        self._queue: deque[_Task] = deque()
+        self._stop: Stop | None = None
+        self._looked = float("-inf")
+
+    @property
+    def slots(self) -> int:
+        """Jobs that it wants to have at hand: those it trains, and some that wait."""
+        return at_hand(self.workers)
+
+    @property
+    def workers(self) -> int:
+        """As many as the cluster has room for now, at most those that were asked for, at least one."""
+        if self._fixed and self._limit is not None:
+            return self._limit
+        return max(1, sum(self._hosts.shares(self._limit).values()))
+
+    def where(self) -> dict[str, Any]:
+        """Where the trainings are, as plain data."""
+        return {
+            "workers": sum(actor.ready for actor in self._actors.values()),
+            "room": self.workers,
+            "needs": str(self._needs),
+            "nodes": self._hosts.to_json(),
+        }
+
+    def described(self) -> str:
+        """The nodes, in words."""
+        return described(host.node for host in self._hosts.all())
+
+    def pace(self, settings: Mapping[str, Any], seconds: float) -> float:
+        """0: how many train at a time follows from the cluster, and is never measured."""
+        return 0.0
+
+    def submit(self, job: TrialJob, on_epoch: OnEpoch) -> Future[Outcome]:
+        """Accepts a job; it goes to the first free actor."""
+        task = _Task(job, on_epoch, Future())
+        self._queue.append(task)
+        return task.future
+
+    def wait(self, pending: Collection[Future[Outcome]], timeout: float | None = None) -> set[Future[Outcome]]:
+        """Serves the actors until one of `pending` is done, at most `timeout` seconds.
+
+        Raises:
+            ClusterError: There is no node that may be used.
+            ClusterLost: The cluster is gone.
+        """
+        end = None if timeout is None else self._monotonic() + timeout
+        while True:
+            self._look_around()
+            self._hand_out()
+            self._pass_on_stop()
+            self._give_up_late()
+            done = {future for future in pending if future.done()}
+            left = _TICK if end is None else min(_TICK, end - self._monotonic())
+            if done or left <= 0:
+                return done
+            for actor, (kind, said) in self._site.messages(left):
+                if actor in self._actors:
+                    self._receive(actor, kind, said)
+            self._end_hanging()
+
+    def stop(self, why: Stop) -> None:
+        """Ends all jobs after their epoch; actors are told by the next `wait`."""
+        self._stop = why
+
+    def shutdown(self) -> None:
+        """Ends all actors and lets go of the cluster."""
+        self._actors.clear()
+        self._queue.clear()
+        self._site.close()
+
+    # Nodes and actors
+
+    def _look_around(self) -> None:
+        """Starts actors where there is room for them, and drops those whose node is gone."""
+        now = self._monotonic()
+        if now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = now
+        self._hosts.update(self._site.nodes())
+        for number, actor in list(self._actors.items()):
+            if actor.host.gone or actor.host.refused is not None:
+                self._bury(number, Lost(f"the node {actor.host.node.name} is gone", with_node=True))
+        self._start_missing()
+        self._hosts.complain(now, bool(self._queue), any(actor.begun for actor in self._actors.values()))
+
+    def _start_missing(self) -> None:
+        wanted = min(self.workers, len(self._queue) + sum(a.task is not None for a in self._actors.values()))
+        if len(self._actors) >= wanted:
+            return
+        here = Counter(actor.host for actor in self._actors.values())
+        for host, share in self._hosts.shares(self._limit).items():
+            # Until its first actor has said what is installed and stored the data, it has no other.
+            most = share if host.folder is not None else min(1, share)
+            for _ in range(min(most - here[host], wanted - len(self._actors))):
+                self._made += 1
+                self._actors[self._made] = _Actor(host)
+                self._site.start(self._made, host.node, self._needs)
+
+    def _receive(self, number: int, kind: Any, said: Any) -> None:
+        actor = self._actors[number]
+        if kind == "hello":
+            self._greet(number, actor, said)
+        elif kind == "settled":
+            actor.host.settle(said)
+            self._start_missing()
+        elif kind == "ready":
+            actor.ready, actor.host.failures = True, 0
+            self._free.append(number)
+            self._hand_out()
+        elif kind == "unable":
+            self._hosts.refuse(actor.host, said["kind"], said["why"])
+            self._bury(number, Lost(said["why"], with_node=True))
+        elif kind == "lost":
+            self._bury(number, said)
+        elif actor.task is not None and actor.task.attempt == kind:
+            self._answered(number, actor, actor.task, said)
+
+    def _greet(self, number: int, actor: _Actor, said: Mapping[str, Any]) -> None:
+        reason = self._hosts.unfit(actor.host.node, said["versions"])
+        if reason is not None:
+            self._hosts.refuse(actor.host, "version", reason)
+            self._bury(number, Lost(reason, with_node=True))
+            return
+        host = actor.host
+        host.memory = said["memory"]
+        actor.begun = True
+        # On our own machine the data lie where they are.
+        here = str(self._data) if host.node.is_ours else None
+        told = {**self._told, "folder": host.folder, "data": here}
+        if not host.node.is_ours:
+            told["path"] = None
+        send = self._data if here is None and host.folder is None else None
+        self._site.begin(number, told, send)
+
+    # Jobs
+
+    def _hand_out(self) -> None:
+        if not self._queue or self._stop is not None:
+            return
+        while self._queue and self._free:
+            number = self._free.popleft()
+            if number in self._actors:
+                self._give(number, self._actors[number], self._queue.popleft())
+
+    def _give(self, number: int, actor: _Actor, task: _Task) -> None:
+        job = task.job
+        try:
+            files = [] if job.resume is None else [checkpoints.packed(self._run, job.resume)]
+        except CheckpointError as error:
+            task.future.set_exception(error)
+            self._free.append(number)
+            return
+        task.attempt += 1
+        task.started, task.epoch_began = self._monotonic(), None
+        actor.task, actor.stop_sent = task, False
+        left = None if job.deadline is None else job.deadline.left(self._clock)
+        self._site.train(number, Order(replace(job, deadline=None), task.attempt, left).packed(), files)
+
+    def _answered(self, number: int, actor: _Actor, task: _Task, said: Any) -> None:
+        if isinstance(said, protocol.EpochBegins):
+            task.epoch_began = self._monotonic()
+            return
+        if isinstance(said, protocol.EpochDone):
+            task.epoch_began = None
+            task.on_epoch(task.job.trial_id, said.epoch)
+            return
+        answer, files = said
+        actor.task = None
+        self._free.append(number)
+        if isinstance(answer, protocol.Done):
+            self._take_home(actor, task, answer.outcome, dict(files))
+            self._replace_grown(number, actor, answer.resident)
+        elif answer.trouble is protocol.Trouble.DISK:
+            self._hosts.refuse(actor.host, "disk", answer.message)
+            self._again(task, Lost(answer.message, with_node=True))
+            self._bury(number, Lost(answer.message, with_node=True))
+        elif answer.trouble is protocol.Trouble.CHECKPOINT:
+            task.future.set_exception(CheckpointError(answer.message))
+        else:
+            task.future.set_exception(RuntimeError(answer.message))
+        self._hand_out()
+
+    def _replace_grown(self, number: int, actor: _Actor, resident: int) -> None:
+        host = actor.host
+        limit = self._memory
+        if limit is None and host.memory:
+            limit = share_of_memory(host.memory, max(1, room(host.node, self._needs)))
+        if limit is not None and resident > limit:
+            self._on_event(f"a worker on {host.node.name} held {resident / 2**20:.0f} MiB and is replaced")
+            self._bury(number, Lost("it is replaced"))
+
+    def _take_home(self, actor: _Actor, task: _Task, outcome: Outcome, files: Mapping[str, bytes]) -> None:
+        try:
+            for checkpoint in (outcome.state, outcome.best, outcome.last):
+                if checkpoint is not None and checkpoint not in (task.job.resume, task.job.best):
+                    checkpoints.adopt(self._run, checkpoint, files.get(checkpoint.file, b""))
+        except CheckpointError as error:
+            self._again(task, Lost(f"{actor.host.node.name}: {error}"))
+        except DiskError as error:
+            task.future.set_exception(error)
+        else:
+            task.future.set_result(outcome)
+
+    def _bury(self, number: int, lost: Lost) -> None:
+        """Gives up an actor for good, and decides about its job."""
+        actor = self._actors.pop(number)
+        self._site.kill(number)
+        if actor.task is not None:
+            self._again(actor.task, lost)
+        elif not actor.ready:
+            self._hosts.failed_to_start(actor.host, lost)
+        self._looked = float("-inf")
+
+    def _again(self, task: _Task, lost: Lost) -> None:
+        task.to_blame += not lost.with_node
+        task.lost_nodes += lost.with_node
+        trial = f"trial {task.job.trial_id}"
+        if task.to_blame < _ATTEMPTS and task.lost_nodes < _LOSSES:
+            self._on_event(f"{trial} lost its worker ({lost.why}); it is trained again")
+            self._queue.appendleft(task)
+        elif lost.starved:
+            self._fail(task, FailureReason.OUT_OF_MEMORY, f"its node ran out of memory: {lost.why}")
+        else:
+            self._fail(task, FailureReason.CRASHED, f"it lost its worker {task.attempt} times ({lost.why})")
+
+    def _fail(self, task: _Task, reason: FailureReason, message: str) -> None:
+        seconds = self._monotonic() - task.started
+        task.future.set_result(Outcome(seconds=seconds, failure=Failure(reason, message)))
+
+    def _pass_on_stop(self) -> None:
+        if self._stop is None:
+            return
+        for task in self._queue:
+            # It has not begun: there is nothing of it to save.
+            task.future.set_result(Outcome(stopped=self._stop))
+        self._queue.clear()
+        for number, actor in self._actors.items():
+            if actor.task is not None and not actor.stop_sent:
+                actor.stop_sent = True
+                self._site.stop(number, pickle.dumps(self._stop))
+
+    def _give_up_late(self) -> None:
+        """What waits for a place when its time is up has none any more, whatever becomes of the cluster."""
+        for task in list(self._queue):
+            if task.job.deadline is not None and task.job.deadline.left(self._clock) <= 0:
+                self._queue.remove(task)
+                task.future.set_result(untrained(task.job, Stop.DEADLINE))
+
+    def _end_hanging(self) -> None:
+        now = self._monotonic()
+        for number, actor in list(self._actors.items()):
+            task = actor.task
+            if task is None:
+                continue
+            job = task.job
+            for limit, since in ((job.seconds_per_trial, task.started), (job.seconds_per_epoch, task.epoch_began)):
+                if limit is not None and since is not None and now - since > limit + _GRACE:
+                    actor.task = None
+                    message = f"no answer {now - since:.0f} s after the limit of {limit:g} s had begun"
+                    self._fail(task, FailureReason.HUNG, message)
+                    self._bury(number, Lost(message))
+                    break

@@ -1,0 +1,172 @@
+"""What is known of the nodes of a cluster: which may be used, and why others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search.cluster.needs import Needs, Node, described, room, spread
+from search.cluster.site import Lost
+from search.errors import ClusterError, DiskError
+
+# So many actors in a row that end while they start: the next one would too.
+_STARTS = 3
+_PATIENCE = 30.0
+
+
+@dataclass(eq=False)
+class Host:
+    """A node as the search sees it.
+
+    Attributes:
+        node: The node.
+        folder: Where the search keeps its files there; None until the data are stored.
+        refused: Why it gets no job, or None.
+        gone: Whether it has left the cluster.
+        failures: Actors in a row that ended while they started.
+        memory: Bytes that the machine has; 0 until it has said so.
+    """
+
+    node: Node
+    folder: str | None = None
+    refused: str | None = None
+    kind: str = ""
+    gone: bool = False
+    failures: int = 0
+    memory: int = 0
+
+    def settle(self, folder: str) -> None:
+        """The data are stored there."""
+        self.folder = folder
+
+
+class Hosts:
+    """The nodes of a cluster.
+
+    Args:
+        needs: What one training takes of a node.
+        versions: What the search itself runs with, by package.
+        on_event: Told in words what happens to nodes.
+        offers: What the cluster has, in words.
+    """
+
+    def __init__(
+        self,
+        needs: Needs,
+        versions: Mapping[str, str | None],
+        on_event: Callable[[str], None],
+        offers: Callable[[], str],
+    ) -> None:
+        self._needs = needs
+        self._versions = versions
+        self._on_event = on_event
+        self._offers = offers
+        self._hosts: dict[str, Host] = {}
+        self._idle_since: float | None = None
+        self._complained = False
+        self._begun = False
+        self._shared: dict[int | None, dict[Host, int]] = {}
+
+    def update(self, nodes: Iterable[Node]) -> None:
+        """Takes up who has come and who has left."""
+        alive = {node.id: node for node in nodes}
+        for name, host in list(self._hosts.items()):
+            if name not in alive:
+                host.gone = True
+                self._shared.clear()
+                del self._hosts[name]
+                self._on_event(f"the node {host.node.name} has left the cluster")
+        for name, node in alive.items():
+            if name not in self._hosts:
+                self._hosts[name] = Host(node)
+                self._shared.clear()
+                if self._begun:
+                    self._on_event(f"the node {node} has joined the cluster")
+        self._begun = True
+
+    def all(self) -> list[Host]:
+        """Every node that is there."""
+        return list(self._hosts.values())
+
+    def shares(self, most: int | None) -> dict[Host, int]:
+        """How many trainings each usable node gets, of `most` in all."""
+        if most not in self._shared:
+            usable = {name: host for name, host in self._hosts.items() if host.refused is None}
+            counts = spread({name: room(host.node, self._needs) for name, host in usable.items()}, most)
+            self._shared[most] = {host: counts[name] for name, host in usable.items()}
+        return self._shared[most]
+
+    def unfit(self, node: Node, versions: Mapping[str, str | None]) -> str | None:
+        """Why a node with these versions may not train, or None."""
+        ours = self._versions
+        package = "keras-nightshift"
+        if versions.get(package) is None and ours.get(package) is not None:
+            return f"{package} is not installed there: pip install '{package}[ray]=={ours[package]}'"
+        differing = [
+            f"{name} {versions.get(name) or 'is missing'} there, {version} here"
+            for name, version in ours.items()
+            if versions.get(name) != version
+        ]
+        return "; ".join(differing) or None
+
+    def refuse(self, host: Host, kind: str, why: str) -> None:
+        """Gives a node no more jobs; `kind` is `version`, `package`, `disk` or `start`."""
+        if host.refused is None:
+            host.refused, host.kind = why, kind
+            self._shared.clear()
+            self._on_event(f"the node {host.node.name} gets no trials: {why}")
+
+    def failed_to_start(self, host: Host, lost: Lost) -> None:
+        """An actor ended before it was ready."""
+        if host.gone or host.refused is not None:
+            return
+        host.failures += not lost.with_node
+        if lost.never or host.failures >= _STARTS:
+            self.refuse(host, "start", f"workers end while they start ({lost.why})")
+
+    def complain(self, now: float, waiting: bool, working: bool) -> None:
+        """Says once that nothing trains, when that has been so for half a minute.
+
+        Args:
+            now: Seconds.
+            waiting: Whether there are jobs that wait.
+            working: Whether any actor has been started.
+
+        Raises:
+            ClusterError: Every node was refused.
+            DiskError: Every node was refused, for want of room on its disk.
+        """
+        if working or not waiting:
+            self._idle_since, self._complained = None, False
+            return
+        if self._idle_since is None:
+            self._idle_since = now
+        refused = [host for host in self._hosts.values() if host.refused is not None]
+        usable = [host for host in self._hosts.values() if host.refused is None and room(host.node, self._needs)]
+        if now - self._idle_since < _PATIENCE:
+            return
+        if refused and not usable:
+            reasons = "; ".join(f"{host.node.name}: {host.refused}" for host in refused)
+            error = DiskError if all(host.kind == "disk" for host in refused) else ClusterError
+            raise error(f"no node of the Ray cluster can train: {reasons}")
+        if not self._complained:
+            self._complained = True
+            self._on_event(
+                f"nothing trains for {_PATIENCE:.0f} s: each worker needs {self._needs}, and the cluster has "
+                f"{described(host.node for host in self._hosts.values())}; {self._offers()}. It goes on as soon as "
+                "there is room"
+            )
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The nodes as plain data."""
+        return [
+            {
+                "name": host.node.name,
+                "cpus": host.node.cpus,
+                "gpus": host.node.gpus,
+                "room": room(host.node, self._needs),
+                "refused": host.refused,
+            }
+            for host in self._hosts.values()
+        ]

@@ -1,0 +1,94 @@
+"""How many trainings each node of a cluster has room for: plain arithmetic on what the nodes say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+# Shares of a card such as 0.1 add up to a whole one only nearly.
+_NEARLY = 1e-6
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one training takes of a node.
+
+    Attributes:
+        cpus: Processor cores.
+        gpus: GPUs, or a share of one; None: a whole one where a node has any, else none.
+    """
+
+    cpus: float
+    gpus: float | None = None
+
+    def on(self, node: Node) -> Needs:
+        """The same with the GPUs decided, for this node."""
+        return self if self.gpus is not None else Needs(self.cpus, 1.0 if node.gpus >= 1 else 0.0)
+
+    def __str__(self) -> str:
+        parts = [f"{self.cpus:g} CPU"]
+        parts += [f"{self.gpus:g} GPU"] if self.gpus else []
+        return " and ".join(parts)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster that is alive.
+
+    Attributes:
+        id: Ray's id of it; a machine that comes back has another one.
+        name: Host name and address, for people.
+        cpus: Cores that it offers.
+        gpus: GPUs that it offers.
+        is_ours: Whether the search itself runs there.
+    """
+
+    id: str
+    name: str
+    cpus: float
+    gpus: float
+    is_ours: bool = False
+
+    def __str__(self) -> str:
+        gpus = f", {self.gpus:g} GPU" if self.gpus else ""
+        return f"{self.name} ({self.cpus:g} CPU{gpus})"
+
+
+def room(node: Node, needs: Needs) -> int:
+    """How many trainings a node has room for.
+
+    A node with GPUs trains one on each share of them, as far as its cores go; without, one on so many cores.
+    """
+    own = needs.on(node)
+    by_cpus = int(node.cpus / own.cpus + _NEARLY) if own.cpus else None
+    by_gpus = _shares(node.gpus, own.gpus) if own.gpus else None
+    counts = [count for count in (by_cpus, by_gpus) if count is not None]
+    return min(counts, default=0)
+
+
+def _shares(gpus: float, each: float) -> int:
+    """A training that takes less than a card lies on one card; one that takes several takes whole ones."""
+    return int(gpus) * int(1 / each + _NEARLY) if each < 1 else int(gpus / each + _NEARLY)
+
+
+def spread(rooms: Mapping[str, int], most: int | None) -> dict[str, int]:
+    """How many trainings each node gets when there are `most` at the most: by turns, so that none is left out.
+
+    Args:
+        rooms: Room of each node.
+        most: Trainings in all; None: as many as there is room for.
+    """
+    total = sum(rooms.values())
+    left = total if most is None else min(most, total)
+    given = dict.fromkeys(rooms, 0)
+    while left:
+        for node, count in rooms.items():
+            if left and given[node] < count:
+                given[node] += 1
+                left -= 1
+    return given
+
+
+def described(nodes: Iterable[Node]) -> str:
+    """The nodes in words."""
+    return "; ".join(map(str, nodes)) or "no node"

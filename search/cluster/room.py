@@ -1,0 +1,60 @@
+"""The folder that a search has on each node: data, and checkpoints until they are sent home.
+
+Whoever uses it holds a lock on it. A folder that nobody holds belongs to a search that was killed, and goes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_PREFIX = "nightshift-node-"
+_LOCK = "lock"
+
+
+class Room:
+    """A folder on this node, shared with the other trainings of the same search here.
+
+    Args:
+        folder: The folder that another one has made, or None: a new one.
+
+    Raises:
+        OSError: It cannot be made, or is gone.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is None:
+            _sweep()
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            (folder / _LOCK).touch()
+        self.folder = folder
+        self._lock = os.open(folder / _LOCK, os.O_RDWR)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def leave(self) -> None:
+        """Lets go of it; the last one removes it."""
+        _remove_if_free(self.folder, self._lock)
+
+
+def _sweep() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR)
+        except OSError:
+            # Just being made, or somebody else's.
+            continue
+        _remove_if_free(folder, lock)
+
+
+def _remove_if_free(folder: Path, lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)

@@ -1,0 +1,228 @@
+"""What the executor needs of a cluster, and Ray as one."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from search.cluster.head import Head
+from search.cluster.needs import Needs, Node
+from search.errors import ClusterLost
+
+_PIECE = 32 << 20
+_LEAVING_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An actor that will never answer again.
+
+    Attributes:
+        why: What is known of it, in a sentence.
+        with_node: Whether its node is gone too, or cannot be reached.
+        starved: Whether it was ended because the memory of its node ran out.
+        never: Whether it cannot be started there at all.
+    """
+
+    why: str
+    with_node: bool = False
+    starved: bool = False
+    never: bool = False
+
+
+Message = tuple[Any, Any]
+"""Kind (`hello`, `settled`, `ready`, `unable`, `lost`), or the number of an attempt, and what was said."""
+
+
+class Site(Protocol):
+    """A cluster: nodes, and actors that are started on them, sent to and listened to."""
+
+    def nodes(self) -> list[Node]:
+        """The nodes that are alive."""
+        ...
+
+    def start(self, actor: int, node: Node, needs: Needs) -> None:
+        """Starts an actor on a node; its first message is `hello`."""
+        ...
+
+    def begin(self, actor: int, told: dict[str, Any], data: Path | None) -> None:
+        """Lets it make itself ready; `data` is a folder whose files it stores on its node."""
+        ...
+
+    def train(self, actor: int, order: bytes, files: Sequence[bytes]) -> None:
+        """Gives it a job."""
+        ...
+
+    def stop(self, actor: int, why: bytes) -> None:
+        """Asks it to end its training after the epoch."""
+        ...
+
+    def messages(self, seconds: float) -> Iterator[tuple[int, Message]]:
+        """What the actors have said, oldest first; waits at most so long for the first one.
+
+        Raises:
+            ClusterLost: The cluster is gone.
+        """
+        ...
+
+    def kill(self, actor: int) -> None:
+        """Ends an actor; nothing more is heard of it."""
+        ...
+
+    def offers(self) -> str:
+        """What the cluster has and what of it is free, in words."""
+        ...
+
+    def close(self) -> None:
+        """Ends all actors, and lets them remove what they have stored."""
+        ...
+
+
+class RaySite:
+    """The cluster that this process is connected to.
+
+    Args:
+        disconnect: Called at the end.
+    """
+
+    def __init__(self, disconnect: Any) -> None:
+        import ray
+
+        from search.cluster import slot
+
+        self._ray = ray
+        # By value: the nodes need not have this package, to say that they have not.
+        ray.cloudpickle.register_pickle_by_value(slot)
+        self._slot = ray.remote(concurrency_groups={"listening": 1})(slot.Slot)
+        self._disconnect = disconnect
+        self._actors: dict[int, Any] = {}
+        self._heard: queue.SimpleQueue[tuple[int, Any, Future[Any]]] = queue.SimpleQueue()
+        self._pieces: dict[str, list[Any]] = {}
+        context = ray.get_runtime_context()
+        self._head = Head(ray, context.gcs_address, context.get_node_id())
+
+    def nodes(self) -> list[Node]:
+        """The nodes that were alive a moment ago."""
+        return self._head.nodes
+
+    def start(self, actor: int, node: Node, needs: Needs) -> None:
+        """Starts an actor on a node; our own attempts decide what is tried again, never Ray's."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        own = needs.on(node)
+        made = self._slot.options(
+            num_cpus=own.cpus,
+            num_gpus=own.gpus,
+            max_restarts=0,
+            max_task_retries=0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
+        ).remote()
+        self._actors[actor] = made
+        self._listen(actor, made)
+
+    def _listen(self, actor: int, made: Any) -> None:
+        reference = made.receive.options(concurrency_group="listening").remote()
+        reference.future().add_done_callback(lambda done: self._heard.put((actor, made, done)))
+
+    def begin(self, actor: int, told: dict[str, Any], data: Path | None) -> None:
+        """Lets it make itself ready."""
+        parts = None if data is None else {file.name: self._stored(file) for file in sorted(data.iterdir())}
+        self._actors[actor].begin.remote(told, parts)
+
+    def _stored(self, file: Path) -> list[Any]:
+        """A file's pieces in the object store, where they stay until nobody fetches them."""
+        if file.name not in self._pieces:
+            pieces = []
+            with open(file, "rb") as stream:
+                while piece := stream.read(_PIECE):
+                    pieces.append(self._ray.put(piece))
+            self._pieces[file.name] = pieces
+        return self._pieces[file.name]
+
+    def forget_data(self) -> None:
+        """Every node has the data: the object store is for others."""
+        self._pieces.clear()
+
+    def train(self, actor: int, order: bytes, files: Sequence[bytes]) -> None:
+        """Gives it a job."""
+        self._actors[actor].train.remote(order, files)
+
+    def stop(self, actor: int, why: bytes) -> None:
+        """Asks it to end its training after the epoch."""
+        self._actors[actor].stop.remote(why)
+
+    def messages(self, seconds: float) -> Iterator[tuple[int, Message]]:
+        """What the actors have said, oldest first."""
+        wait = True
+        while True:
+            if self._head.gone:
+                raise ClusterLost(f"the head of the Ray cluster, {self._head.address}, does not answer any more")
+            try:
+                actor, made, done = self._heard.get(timeout=seconds) if wait else self._heard.get_nowait()
+            except queue.Empty:
+                return
+            wait = False
+            if self._actors.get(actor) is not made:
+                continue
+            error = done.exception()
+            if error is not None:
+                yield actor, ("lost", _lost(error))
+                continue
+            self._listen(actor, made)
+            for message in done.result():
+                yield actor, message
+
+    def kill(self, actor: int) -> None:
+        """Ends an actor."""
+        made = self._actors.pop(actor, None)
+        if made is not None:
+            _quietly(lambda: self._ray.kill(made, no_restart=True))
+
+    def offers(self) -> str:
+        """What the cluster has and what of it is free, in words."""
+        return self._head.offers
+
+    def close(self) -> None:
+        """Ends all actors, and lets them remove what they have stored."""
+        if not self._head.gone:
+            waiting: list[Any] = []
+            for made in self._actors.values():
+                _quietly(lambda made=made: waiting.append(made.leave.remote()))
+            if waiting:
+                _quietly(lambda: self._ray.wait(waiting, num_returns=len(waiting), timeout=_LEAVING_SECONDS))
+        for actor in list(self._actors):
+            self.kill(actor)
+        self._pieces.clear()
+        self._head.forget()
+        self._disconnect()
+
+
+def _lost(error: BaseException) -> Lost:
+    from ray import exceptions
+
+    text = str(error)
+    starved = "OUT_OF_MEMORY" in text or "running low on memory" in text
+    unreachable = isinstance(error, exceptions.ActorUnavailableError) or "node has died" in text or "node died" in text
+    never = isinstance(error, exceptions.ActorUnschedulableError)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return Lost(lines[0][:300] if lines else type(error).__name__, unreachable and not starved, starved, never)
+
+
+def _quietly(call: Any) -> None:
+    try:
+        call()
+    except Exception:
+        # Whatever cannot be ended any more has ended.
+        return
+
+
+def users_folders() -> list[str]:
+    """Entries of the module search path that Ray takes over from here and puts in front: script and working folder."""
+    script = Path(sys.argv[0]).resolve().parent if sys.argv and sys.argv[0] else None
+    return [entry for entry in (os.getcwd(), script and str(script)) if entry]

@@ -1,0 +1,161 @@
+"""What an actor does once it may begin: takes the data to its node, loads TensorFlow, trains."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from search.budget import Deadline
+from search.clock import SystemClock
+from search.cluster.room import Room
+from search.executors import protocol, worker
+from search.files import layout
+from search.record.trial import Checkpoint, Stop, TrialJob, checkpoints
+from spaces.outside import references
+
+# A library that lacks the room for a file says so in its own words.
+_FULL = ("No space left", "ENOSPC", "Disk quota")
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job as it travels.
+
+    Attributes:
+        job: The job, without its deadline.
+        attempt: Which attempt it is; every message about it carries the number.
+        left: Seconds until the deadline, when it was sent: the clocks of two machines need not agree. None: no limit.
+    """
+
+    job: TrialJob
+    attempt: int
+    left: float | None
+
+    def packed(self) -> bytes:
+        """As plain bytes."""
+        return pickle.dumps(self)
+
+
+class Work:
+    """One actor's work.
+
+    Args:
+        told: `threads`, `gpu_share`, `code` (files of the user's with their content), `folder` of this node (None: make
+            one), `data` (folder of the data on this machine; None: `parts` holds them), `trainer` (a pickled function
+            that makes the trainer of a `protocol.Setup`).
+        parts: Pieces of each file of the data, as references to Ray's object store.
+        say: Is given each message: its kind or the number of the attempt, and the message.
+        hear: Gives the next job and the files it needs.
+    """
+
+    def __init__(
+        self,
+        told: Mapping[str, Any],
+        parts: Mapping[str, list[Any]] | None,
+        say: Callable[[tuple[Any, Any]], None],
+        hear: Callable[[], tuple[bytes, Sequence[bytes]]],
+    ) -> None:
+        self._told = told
+        self._parts = parts
+        self._say = say
+        self._hear = hear
+        self._stop: Stop | None = None
+        self._room: Room | None = None
+
+    def go(self) -> None:
+        """Serves jobs until its process is ended."""
+        try:
+            setup = self._settle()
+            references.ship(self._told["code"])
+            trainer = pickle.loads(self._told["trainer"])(setup)
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            kind = "disk" if isinstance(error, OSError) or any(sign in text for sign in _FULL) else "start"
+            self._say(("unable", {"why": text, "kind": kind}))
+            return
+        self._say(("ready", None))
+        while True:
+            self._serve(trainer, setup.run, *self._hear())
+
+    def stop(self, why: bytes) -> None:
+        """Ends the training after its epoch."""
+        self._stop = pickle.loads(why)
+
+    def leave(self) -> None:
+        """Lets go of the node's folder."""
+        if self._room is not None:
+            self._room.leave()
+
+    def _settle(self) -> protocol.Setup:
+        folder, data = self._told["folder"], self._told["data"]
+        self._room = Room(None if folder is None else Path(folder))
+        if data is None:
+            data = self._room.folder / layout.DATA
+            if self._parts is not None:
+                _store(data, self._parts)
+        self._say(("settled", str(self._room.folder)))
+        # A folder of its own for checkpoints: of two attempts at a trial, the given-up one may still be writing.
+        run = self._room.folder / f"run-{os.getpid()}"
+        run.mkdir()
+        shared = self._room.folder / layout.FEATURES
+        shared.mkdir(exist_ok=True)
+        (run / layout.FEATURES).symlink_to(shared)
+        told, path = self._told, tuple(sys.path)
+        return protocol.Setup(run, Path(data), told["threads"], path, told["gpu_share"], told.get("given", {}))
+
+    def _serve(self, trainer: Any, run: Path, packed: bytes, files: Sequence[bytes]) -> None:
+        order: Order = pickle.loads(packed)
+        self._stop = None
+        job = replace(order.job, deadline=_from_now(order.left))
+        try:
+            if job.resume is not None:
+                _write(run, job.resume, files[0])
+            answer = worker.answer(trainer, job, lambda: self._stop, lambda said: self._say((order.attempt, said)))
+            self._say((order.attempt, (answer, _files(run, job, answer))))
+        except OSError as error:
+            raised = protocol.Raised(protocol.Trouble.DISK, str(error))
+            self._say((order.attempt, (raised, [])))
+        finally:
+            for trial in {job.trial_id, *(Path(c.file).parent.name for c in (job.resume,) if c is not None)}:
+                shutil.rmtree(run / layout.trial_folder(trial), ignore_errors=True)
+
+
+def _from_now(left: float | None) -> Deadline | None:
+    return None if left is None else Deadline(monotonic=SystemClock().monotonic() + left)
+
+
+def _store(folder: Path, parts: Mapping[str, list[Any]]) -> None:
+    """Writes the data's files, a piece at a time."""
+    import ray
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, pieces in parts.items():
+        with open(folder / name, "wb") as stream:
+            for piece in pieces:
+                stream.write(ray.get(piece))
+
+
+def _write(run: Path, checkpoint: Checkpoint, content: bytes) -> None:
+    target = run / checkpoint.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+
+
+def _files(run: Path, job: TrialJob, answer: protocol.Done | protocol.Raised) -> list[tuple[str, bytes]]:
+    """The files of the checkpoints that the training has written; those that it was given are at home."""
+    if not isinstance(answer, protocol.Done):
+        return []
+    found: dict[str, bytes] = {}
+    for checkpoint in checkpoints(answer.outcome):
+        if checkpoint not in (job.resume, job.best):
+            with contextlib.suppress(FileNotFoundError):
+                found[checkpoint.file] = (run / checkpoint.file).read_bytes()
+    return list(found.items())

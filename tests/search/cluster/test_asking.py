@@ -1,0 +1,61 @@
+"""What a user may ask of a cluster, and what is answered before anything is started."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from search import api
+from search.cluster import connection
+from search.errors import RunError
+from search.executors import Each
+from search.night import crew
+from search.record import environment
+from tests.search import small
+
+
+@pytest.mark.parametrize("address", ["nowhere", "host:", ":6379", "host:port", "host:0", "host:99999", ""])
+def test_what_is_no_address_is_refused_with_what_is_allowed(address):
+    with pytest.raises(RunError, match="must be local, auto or HOST:PORT"):
+        connection.require_address(address)
+
+
+@pytest.mark.parametrize("address", ["local", "auto", "10.0.0.1:6379"])
+def test_without_ray_it_is_said_what_to_install(monkeypatch, address):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RunError, match=r"pip install 'keras-nightshift\[ray\]'"):
+        connection.require_address(address)
+
+
+def test_one_trains_in_this_process_or_on_a_cluster():
+    with pytest.raises(RunError, match="--workers 0"):
+        api._maker(small.spec(), 0, None, "local", Each())
+    with pytest.raises(ValueError, match="not both"):
+        api._maker(small.spec(), None, lambda place: None, "local", Each())
+
+
+@pytest.mark.parametrize(("cpus", "gpus"), [(0.0, None), (-1.0, None), (float("inf"), None), (None, 1.5), (None, -0.1)])
+def test_shares_that_cannot_be_are_refused(cpus, gpus):
+    with pytest.raises(RunError, match=r"per-trial .*: must be"):
+        crew.asked(cpus, gpus, None, "auto")
+
+
+def test_a_share_of_a_gpu_that_is_not_there_is_refused_here_and_left_to_the_nodes_of_a_cluster(monkeypatch):
+    monkeypatch.setattr(environment, "gpus", list)
+    with pytest.raises(RunError, match="TensorFlow finds no GPU here"):
+        crew.asked(None, 0.25, None, None)
+    assert crew.asked(2.0, 0.25, None, "auto") == Each(2.0, 0.25)
+
+
+def test_no_more_workers_than_there_are_shares(monkeypatch):
+    monkeypatch.setattr(environment, "gpus", lambda: ["0", "1"])
+    assert crew.asked(None, 0.25, 8, None).gpus == 0.25
+    with pytest.raises(RunError, match="there is room for 8"):
+        crew.asked(None, 0.25, 9, None)
+    with pytest.raises(RunError, match="needs workers"):
+        crew.asked(None, 0.25, 0, None)
+
+
+def test_threads_follow_from_the_cores():
+    assert [Each(cpus).threads for cpus in (None, 0.5, 1.0, 3.7)] == [None, 1, 1, 3]

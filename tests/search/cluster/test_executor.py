@@ -1,0 +1,359 @@
+"""What the executor makes of a cluster's doings: a site of the tests' own, no process and no waiting."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from search.cluster.needs import Needs
+from search.cluster.site import Lost
+from search.errors import CheckpointError, ClusterError, DiskError
+from search.executors import protocol
+from search.record.trial import Checkpoint, FailureReason, Outcome, Stop
+from tests.search.cluster.conftest import VERSIONS, hello, job, node, soon, turn
+
+
+def submit(executor, *jobs, told=None):
+    return [executor.submit(one, lambda trial, epoch: None if told is None else told.append(trial)) for one in jobs]
+
+
+def checkpoint(content, file="trials/0/best.npz"):
+    return Checkpoint(file, len(content), hashlib.blake2b(content, digest_size=16).hexdigest(), 1)
+
+
+def test_the_first_actor_of_a_node_stores_the_data_and_the_others_follow(site, make):
+    executor = make()
+    site.willing = False
+    futures = submit(executor, *(job(str(i)) for i in range(5)))
+    turn(executor, futures)
+    assert [n.name for n in site.started.values()] == ["one", "two"]
+    for actor in (1, 2):
+        site.say(actor, "hello", hello())
+    turn(executor, futures)
+    assert all(data is not None for _, data in site.begun.values())
+    site.willing = True
+    site.say(1, "settled", "/tmp/one")
+    turn(executor, futures)
+    assert [n.name for n in site.started.values()] == ["one", "two", "one"]
+    told, data = site.begun[3]
+    assert (told["folder"], data) == ("/tmp/one", None)
+
+
+def test_on_our_own_node_the_data_stay_where_they_are(site, make, tmp_path):
+    site.alive = [node("here", is_ours=True), node("there")]
+    executor = make()
+    turn(executor, submit(executor, job("0"), job("1")))
+    assert {site.started[a].name: (told["data"], told.get("path")) for a, (told, _) in site.begun.items()} == {
+        "here": (str(tmp_path / "data"), ("/here",)),
+        "there": (None, None),
+    }
+
+
+def test_jobs_are_trained_and_their_epochs_told(site, make):
+    executor, told = make(), []
+    assert (executor.workers, executor.slots) == (4, 5)
+    futures = submit(executor, *(job(str(i)) for i in range(5)), told=told)
+    turn(executor, futures)
+    assert sorted(order.job.trial_id for order, _ in site.jobs.values()) == ["0", "1", "2", "3"]
+    (actor,) = site.training("2")
+    site.epoch(actor)
+    site.done(actor)
+    assert turn(executor, futures) == {futures[2]}
+    assert told == ["2"]
+    assert site.jobs[actor][0].job.trial_id == "4"
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        ({**VERSIONS, "tensorflow": "2.19.0"}, "the node two gets no trials: tensorflow 2.19.0 there, 2.21.0 here"),
+        ({**VERSIONS, "keras": None}, "the node two gets no trials: keras is missing there, 3.15.1 here"),
+        (
+            {**VERSIONS, "keras-nightshift": "0.9"},
+            "the node two gets no trials: keras-nightshift 0.9 there, 1.0 here",
+        ),
+        (
+            {**VERSIONS, "keras-nightshift": None},
+            "the node two gets no trials: keras-nightshift is not installed there: "
+            "pip install 'keras-nightshift[ray]==1.0'",
+        ),
+    ],
+)
+def test_a_node_with_something_else_installed_is_refused_by_name(site, make, versions, said):
+    site.versions["two"] = versions
+    executor = make()
+    futures = submit(executor, *(job(str(i)) for i in range(4)))
+    turn(executor, futures, 3.0)
+    assert executor.events == [said]
+    assert executor.workers == 2
+    assert {site.started[actor].name for actor in site.jobs} == {"one"}
+    assert {site.started[actor].name for actor in site.begun} == {"one"}
+
+
+def test_where_every_node_is_refused_the_run_ends_after_half_a_minute(site, make):
+    site.versions = {name: {**VERSIONS, "keras": "3.10.0"} for name in ("one", "two")}
+    executor = make()
+    futures = submit(executor, job())
+    assert turn(executor, futures, 25.0) == set()
+    with pytest.raises(ClusterError, match=r"no node .*: one: keras 3\.10\.0 there, 3\.15\.1 here; two: keras"):
+        turn(executor, futures, 10.0)
+
+
+def test_without_room_it_says_so_once_with_what_the_cluster_has(site, make):
+    executor = make(Needs(64.0))
+    futures = submit(executor, job())
+    turn(executor, futures, 28.0)
+    assert executor.events == []
+    turn(executor, futures, 60.0)
+    assert len(executor.events) == 1
+    assert "needs 64 CPU" in executor.events[0]
+    assert "one (2 CPU); two (2 CPU); 0 of 4 CPU free" in executor.events[0]
+    site.alive.append(node("big", 64.0))
+    turn(executor, futures)
+    assert [n.name for n in site.started.values()] == ["big"]
+
+
+def test_an_actor_that_is_lost_is_never_used_again_and_its_job_trained_once_more(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    site.lose(1)
+    site.done(1)
+    assert turn(executor, futures) == set()
+    assert site.killed == [1]
+    assert site.jobs[2][0].attempt == 2
+    site.done(2)
+    assert turn(executor, futures) == set(futures)
+    assert futures[0].result().score == 0.5
+
+
+def test_a_job_that_ends_two_actors_has_failed(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    for actor in (1, 2):
+        turn(executor, futures)
+        site.lose(actor)
+    turn(executor, futures)
+    assert futures[0].result().failure.reason is FailureReason.CRASHED
+
+
+def test_one_that_ends_them_for_want_of_memory_says_so(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    for actor in (1, 2):
+        turn(executor, futures)
+        site.lose(actor, starved=True)
+    turn(executor, futures)
+    assert futures[0].result().failure.reason is FailureReason.OUT_OF_MEMORY
+
+
+def test_a_node_that_is_lost_is_not_the_fault_of_its_jobs(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    for actor in range(1, 6):
+        turn(executor, futures)
+        site.lose(actor, with_node=True)
+    turn(executor, futures)
+    assert not futures[0].done()
+    site.done(6)
+    assert turn(executor, futures) == set(futures)
+
+
+def test_nodes_may_come_and_go(site, make):
+    executor = make()
+    futures = submit(executor, *(job(str(i)) for i in range(6)))
+    turn(executor, futures)
+    lost = [a for a, n in site.started.items() if n.name == "two"]
+    site.alive = [node("one"), node("three", 3.0)]
+    turn(executor, futures)
+    assert set(lost) <= set(site.killed)
+    assert executor.workers == 5
+    living = [n.name for a, n in site.started.items() if a not in site.killed]
+    assert sorted(living) == ["one", "one", "three", "three", "three"]
+    assert "the node two has left the cluster" in executor.events
+    assert "the node three (3 CPU) has joined the cluster" in executor.events
+
+
+def test_no_more_than_were_asked_for(site, make):
+    executor = make(workers=3)
+    turn(executor, submit(executor, *(job(str(i)) for i in range(6))))
+    assert (executor.workers, len(site.started)) == (3, 3)
+
+
+def test_a_fixed_number_stays_whatever_the_cluster_has(site, make):
+    executor = make(workers=7, fixed=True)
+    assert executor.workers == 7
+    site.alive = []
+    turn(executor, submit(executor, job()))
+    assert executor.workers == 7
+
+
+def test_a_deadline_travels_as_seconds_left(site, make):
+    executor = make(workers=1)
+    site.clock.set(-86_400.0)
+    turn(executor, submit(executor, job(deadline=soon(site.clock, 100.0))))
+    order, _ = site.jobs[1]
+    assert order.job.deadline is None
+    assert 95.0 < order.left <= 100.0
+
+
+def test_what_waits_for_a_place_when_its_time_is_up_is_given_back(site, make):
+    executor = make(Needs(64.0))
+    futures = submit(executor, job(deadline=soon(site.clock, 5.0)))
+    assert turn(executor, futures, 20.0) == set(futures)
+    assert futures[0].result() == Outcome(best_epoch=0, stopped=Stop.DEADLINE)
+
+
+def test_checkpoints_come_home_as_bytes_and_travel_so(site, make, tmp_path):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    made = checkpoint(b"weights")
+    site.done(1, Outcome(score=0.5, best_epoch=1, best=made), [(made.file, b"weights")])
+    turn(executor, futures)
+    assert (tmp_path / made.file).read_bytes() == b"weights"
+    further = submit(executor, job("1", epochs_from=1, resume=made))
+    turn(executor, further)
+    assert site.jobs[1][1] == [b"weights"]
+    (tmp_path / made.file).write_bytes(b"torn")
+    damaged = submit(executor, job("2", epochs_from=1, resume=made))
+    site.done(1)
+    turn(executor, further)
+    turn(executor, damaged)
+    assert isinstance(damaged[0].exception(), CheckpointError)
+
+
+def test_what_was_torn_on_its_way_is_trained_again_and_never_taken(site, make, tmp_path):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    made = checkpoint(b"weights")
+    site.done(1, Outcome(score=0.5, best_epoch=1, best=made), [(made.file, b"wei")])
+    assert turn(executor, futures) == set()
+    assert not (tmp_path / made.file).exists()
+    assert site.jobs[1][0].attempt == 2
+
+
+def test_a_checkpoint_cannot_lead_out_of_the_run_directory(site, make, tmp_path):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    made = checkpoint(b"x", "../out.npz")
+    site.done(1, Outcome(score=0.5, best_epoch=1, best=made), [(made.file, b"x")])
+    turn(executor, futures)
+    assert not (tmp_path.parent / "out.npz").exists()
+
+
+def test_a_node_whose_disk_is_full_gets_no_more_and_its_job_goes_elsewhere(site, make):
+    executor = make()
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    (actor,) = site.training("0")
+    other = "two" if site.started[actor].name == "one" else "one"
+    full = protocol.Raised(protocol.Trouble.DISK, "no space left")
+    site.say(actor, 1, (full, []))
+    turn(executor, futures)
+    (again,) = site.training("0")
+    assert site.started[again].name == other
+    assert any("gets no trials: no space left" in event for event in executor.events)
+
+
+def test_where_every_disk_is_full_the_run_ends_as_with_a_full_disk(site, make):
+    site.willing = False
+    executor = make()
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    for actor in (1, 2):
+        site.say(actor, "unable", {"kind": "disk", "why": "no space left"})
+    with pytest.raises(DiskError, match="no space left"):
+        turn(executor, futures, 60.0)
+
+
+def test_our_own_full_disk_ends_the_run(site, make, monkeypatch):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    made = checkpoint(b"weights")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("search.files.atomic.write_bytes", full)
+    site.done(1, Outcome(score=0.5, best_epoch=1, best=made), [(made.file, b"weights")])
+    turn(executor, futures)
+    assert isinstance(futures[0].exception(), DiskError)
+
+
+def test_an_answer_to_an_earlier_attempt_is_not_taken(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    site.say(1, 0, (protocol.Done(Outcome(score=0.9), 0), []))
+    assert turn(executor, futures) == set()
+
+
+def test_actors_that_end_while_they_start_are_not_started_for_ever(site, make):
+    site.willing = False
+    site.alive = [node("one")]
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    for actor in (1, 2, 3):
+        turn(executor, futures)
+        site.lose(actor)
+    with pytest.raises(ClusterError, match="workers end while they start"):
+        turn(executor, futures, 60.0)
+    assert len(site.started) == 3
+
+
+def test_one_that_cannot_be_scheduled_there_is_not_tried_again(site, make):
+    site.willing = False
+    site.alive = [node("one")]
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    site.say(1, "lost", Lost("cannot be scheduled", never=True))
+    turn(executor, futures, 20.0)
+    assert len(site.started) == 1
+
+
+def test_a_stop_reaches_every_actor_and_what_waits_is_given_back(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    executor.stop(Stop.INTERRUPTED)
+    assert turn(executor, futures) == {futures[1]}
+    assert futures[1].result() == Outcome(stopped=Stop.INTERRUPTED)
+    assert site.stops == [1]
+
+
+def test_a_job_that_does_not_answer_long_after_its_limit_has_hung(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job(seconds_per_trial=10.0))
+    turn(executor, futures, 12.0)
+    assert not futures[0].done()
+    turn(executor, futures, 12.0)
+    assert futures[0].result().failure.reason is FailureReason.HUNG
+    assert site.killed == [1]
+
+
+@pytest.mark.parametrize("memory", [None, 1 << 30])
+def test_an_actor_that_has_grown_too_large_is_replaced_between_its_jobs(site, make, memory):
+    executor = make(workers=1, memory=memory)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    # The share of a machine of 16 GiB with room for two.
+    site.done(1, resident=1 << (33 if memory is None else 31))
+    assert turn(executor, futures) == {futures[0]}
+    turn(executor, futures[1:])
+    assert (site.killed, site.jobs[2][0].attempt) == ([1], 1)
+
+
+def test_it_says_where_it_trains(site, make):
+    executor = make()
+    turn(executor, submit(executor, job()))
+    where = executor.where()
+    assert (where["workers"], where["room"], where["needs"]) == (1, 4, "1 CPU")
+    assert [n["name"] for n in where["nodes"]] == ["one", "two"]
+    executor.shutdown()
+    assert site.closed
