@@ -149,7 +149,8 @@ def run(
         elsewhere=ray is not None,
     )
     crew = partial(Crew, make_executor=make, each=each)
-    return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
+    with connection.connected(ray):
+        return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
 def resume(
@@ -203,7 +204,8 @@ def resume(
         elsewhere=ray is not None,
     )
     crew = partial(Crew, make_executor=make, each=each)
-    return _go(found.directory, spec, options, observers, crew, quiet, on_interrupt)
+    with connection.connected(ray):
+        return _go(found.directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
 def _go(

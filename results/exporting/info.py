@@ -24,24 +24,31 @@ def info_problem(info: DataInfo) -> str | None:
     return next((problem for problem in (check(info) for check in checks) if problem is not None), None)
 
 
+_AXES = {"image": (2, 3), "series": (2,), "tabular": (1,)}
+
+
 def is_whole(value: Any) -> bool:
     """Whether it is a whole number that can count something."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST
 
 
 def _kinds(info: DataInfo) -> str | None:
-    if info.kind not in ("image", "tabular") or info.task not in ("classification", "regression"):
+    if info.kind not in _AXES or info.task not in ("classification", "regression"):
         return f"unknown kind {shown(info.kind)} or task {shown(info.task)}"
     if info.labels not in ("integer", "one-hot", "number"):
         return f"unknown kind of labels {shown(info.labels)}"
     if info.dtype not in ("uint8", "float32"):
         return f"unknown type of rows {shown(info.dtype)}"
-    return None if isinstance(info.resized, bool) else f"impossible value of resized {shown(info.resized)}"
+    flags: dict[str, Any] = {"resized": info.resized, "antialias": info.antialias}
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            return f"impossible value of {name} {shown(value)}"
+    return None
 
 
 def _shape(info: DataInfo) -> str | None:
     shape = info.input_shape
-    axes = (2, 3) if info.kind == "image" else (1,)
+    axes = _AXES[info.kind]
     if not isinstance(shape, tuple) or not all(map(is_whole, shape)) or math.prod(shape) > _MOST_VALUES:
         return f"impossible input shape {_listed(shape)}"
     if len(shape) not in axes:

@@ -188,17 +188,32 @@ def _preprocessing(info: DataInfo, family: Family) -> list[str]:
             f"The {shape} values of a row are made of {len(info.columns)} columns, in their order, as the table below "
             "and input.table in metadata.json describe; run-search predict does it for a table with these columns."
         )
+    if info.kind == "series":
+        steps, features = info.input_shape
+        notes[0] = (
+            f"Input: time series of {steps} steps with {features} features ({info.dtype}); the model prepares them."
+        )
     if info.mean is not None:
-        notes.append("Values are standardized with the mean and standard deviation of the training rows.")
+        which = ", each feature with its own" if info.kind == "series" else ""
+        notes.append(f"Values are standardized with the mean and standard deviation of the training rows{which}.")
     if info.target is not None:
         notes.append("The model was trained on a standardized target, and answers in the target's own unit.")
     if info.image_size is not None and tuple(info.image_size) != tuple(info.input_shape[:2]):
-        notes.append(f"Images are resized to {info.image_size[0]}×{info.image_size[1]}.")
+        size = f"{info.image_size[0]}×{info.image_size[1]}"
+        notes.append(f"Images are resized to {size} inside the model{_resizing(info.antialias)}.")
     if info.kind == "image":
-        notes.append(f"Image files are brought to {info.input_shape[0]}×{info.input_shape[1]} pixels before the model.")
+        size = f"{info.input_shape[0]}×{info.input_shape[1]}"
+        how = _resizing(info.antialias or not info.resized)
+        whole = ", and to whole numbers" if info.dtype == "uint8" else ""
+        notes.append(f"Image files are brought to {size} pixels before the model{how}{whole}.")
         if info.white is not None:
             notes.append(f"Black is 0 and white is {info.white:g} in a raw row; colours are never inverted.")
     return notes
+
+
+def _resizing(antialias: bool) -> str:
+    how = "with antialiasing (tf.image.resize, antialias=True)" if antialias else "without antialiasing"
+    return f", by bilinear interpolation {how}"
 
 
 def _metrics(reader: RunReader, trial: Trial, objective: Mapping[str, str]) -> dict[str, Any]:

@@ -83,8 +83,8 @@ class RunRows:
         """
         _, rows, part = self._parts()
         with engines_silent():
-            rounded = load(path).predict(rows.x)
-        answers = rounded, np.asarray(model.predict(rows.x.astype(np.float32), verbose=0))
+            rounded = load(path).predict(rows.x[:])
+        answers = rounded, np.asarray(model.predict(rows.x[:].astype(np.float32), verbose=0))
         file, memory = (self._score(found.reshape(len(rows), -1), rows.y, logits) for found in answers)
         measure = "r2" if self._info.task == "regression" else "accuracy"
         return RoundingLoss(measure, part, len(rows), file, memory)
@@ -94,7 +94,7 @@ class RunRows:
             from spaces import DataError, Split, load_data
 
             try:
-                data = load_data(self._spec)
+                data = load_data(self._spec, self._info)
             except DataError as error:
                 raise ResultError(
                     f"rounding is measured on the rows of the run, which cannot be loaded: {error}"

@@ -16,6 +16,7 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.formats import Format
+from spaces.layers.resizing import ResizingByProducts, is_averaging
 from spaces.outside.backend import engines_silent
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -72,16 +73,21 @@ def _onnx(model: keras.Model, path: Path) -> None:
 
 
 def _without_tensors(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The layer; for a standardization with given numbers the same computation.
+    """The layer; for a standardization with given numbers, and for antialiasing, the same computation.
 
-    Such a layer keeps its numbers as tensors, which the converter would take for further inputs of the model.
+    A standardization keeps its numbers as tensors, which the converter would take for further inputs of the model.
     """
+    layer = _plainly_resized(layer)
     if not isinstance(layer, keras.layers.Normalization) or layer.weights:
         return layer
     mean, deviation = np.ravel(layer.input_mean), np.sqrt(np.ravel(layer.input_variance))
     factors = 1.0 / np.maximum(deviation, keras.config.epsilon())
     steps = [keras.layers.Rescaling(1.0, (-mean).tolist()), keras.layers.Rescaling(factors.tolist())]
     return keras.Sequential(steps, name=layer.name)
+
+
+def _plainly_resized(layer: keras.layers.Layer) -> keras.layers.Layer:
+    return ResizingByProducts(layer) if is_averaging(layer) else layer
 
 
 def _tflite(model: keras.Model, path: Path) -> None:
@@ -109,6 +115,8 @@ def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options
     import tensorflow as tf
 
     # Only LiteRT's own operations: what else Keras allows needs TensorFlow on the device.
+    if any(map(is_averaging, model.layers)):
+        model = keras.models.clone_model(model, clone_function=_plainly_resized)
     target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS], "supported_types": list(types)}
     model.export(path, format="litert", verbose=False, target_spec=target, **options)
 

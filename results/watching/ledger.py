@@ -36,6 +36,8 @@ class Account(StrEnum):
     RETRAINING = "retraining"
     WINNER = "winner"
     EVALUATION = "evaluation"
+    DATA = "data"
+    """Reading and decoding rows that stay on the disk, before the search."""
     EXPORT = "export"
     REPORT = "report"
     """Writing the report at the end of a search; the page itself was written before this was known."""
@@ -44,7 +46,7 @@ class Account(StrEnum):
     ORDER = "waiting for the fixed order"
     """Of workers, under `search.order: fixed`: free, but the next choice had to wait for a trial that still ran."""
     WAITING = "waiting and other"
-    """Wall time in which nothing of the above was done: loading data, pauses between trials."""
+    """Wall time in which nothing of the above was done: loading data into memory, pauses between trials."""
 
 
 @dataclass(frozen=True)

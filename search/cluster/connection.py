@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,7 @@ LOCAL, AUTO = "local", "auto"
 _STORE_BYTES = 1 << 30
 _LEAVING_SECONDS = 10.0
 _HEADLESS_SECONDS = 180
+_ANSWER_SECONDS = 5.0
 
 
 def require_address(address: str) -> None:
@@ -32,6 +34,17 @@ def require_address(address: str) -> None:
         raise ClusterError(f"--ray {address}: must be {LOCAL}, {AUTO} or HOST:PORT")
     if importlib.util.find_spec("ray") is None:
         raise ClusterError("--ray needs Ray: pip install 'keras-nightshift[ray]'")
+
+
+@contextlib.contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Inside, this process is connected to a cluster, see `connect`; None: to none."""
+    disconnect = connect(address) if address is not None else None
+    try:
+        yield
+    finally:
+        if disconnect is not None:
+            disconnect()
 
 
 def connect(address: str) -> Callable[[], None]:
@@ -55,6 +68,8 @@ def connect(address: str) -> Callable[[], None]:
 
     if ray.is_initialized():
         return lambda: None
+    if address not in (LOCAL, AUTO):
+        _require_answer(address)
     _silence()
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "include_dashboard": False}
     with _signals_kept():
@@ -77,6 +92,15 @@ def connect(address: str) -> Callable[[], None]:
         except Exception as error:
             raise ClusterError(f"--ray {address}: {_said(address, error)}") from error
     return lambda: _disconnect(ray)
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
+    except OSError as error:
+        raise ClusterError(f"--ray {address}: nobody answers there ({error.strerror or error})") from error
 
 
 def _silence() -> None:

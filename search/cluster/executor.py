@@ -216,6 +216,8 @@ class ClusterExecutor:
             self._greet(number, actor, said)
         elif kind == "settled":
             actor.host.settle(said)
+            if all(one.host.folder is not None for one in self._actors.values() if one.begun):
+                self._site.forget()
             self._start_missing()
         elif kind == "ready":
             actor.ready, actor.host.failures = True, 0
@@ -240,7 +242,8 @@ class ClusterExecutor:
         actor.begun = True
         # On our own machine the data lie where they are.
         here = str(self._data) if host.node.is_ours else None
-        told = {**self._told, "folder": host.folder, "data": here}
+        gpus = self._needs.on(host.node).gpus
+        told = {**self._told, "folder": host.folder, "data": here, "gpus": gpus}
         if not host.node.is_ours:
             told["path"] = None
         send = self._data if here is None and host.folder is None else None

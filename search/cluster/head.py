@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections import Counter
 from typing import Any
 
 from search.cluster.needs import Node
@@ -49,16 +50,19 @@ class Head:
         self._over.set()
 
     def _look(self) -> None:
+        alive = [found for found in self._ray.nodes() if found["Alive"]]
+        names = [f"{found['NodeManagerHostname']} {found['NodeManagerAddress']}" for found in alive]
+        count = Counter(names)
         self.nodes = [
             Node(
                 found["NodeID"],
-                f"{found['NodeManagerHostname']} {found['NodeManagerAddress']}",
+                # Several nodes on one machine are told apart by what Ray calls them.
+                name if count[name] == 1 else f"{name} {found['NodeID'][:8]}",
                 found["Resources"].get("CPU", 0.0),
                 found["Resources"].get("GPU", 0.0),
                 found["NodeID"] == self._here,
             )
-            for found in self._ray.nodes()
-            if found["Alive"]
+            for found, name in zip(alive, names, strict=True)
         ]
         has, free = self._ray.cluster_resources(), self._ray.available_resources()
         self.offers = ", ".join(f"{free.get(kind, 0):g} of {has.get(kind, 0):g} {kind} free" for kind in ("CPU", "GPU"))

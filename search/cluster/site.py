@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from search.cluster.head import Head
 from search.cluster.needs import Needs, Node
 from search.errors import ClusterLost
+from search.executors.shared_data import travelling
 
-_PIECE = 32 << 20
 _LEAVING_SECONDS = 3.0
 
 
@@ -53,6 +53,10 @@ class Site(Protocol):
 
     def begin(self, actor: int, told: dict[str, Any], data: Path | None) -> None:
         """Lets it make itself ready; `data` is a folder whose files it stores on its node."""
+        ...
+
+    def forget(self) -> None:
+        """Nobody is storing data just now: they need not be at hand."""
         ...
 
     def train(self, actor: int, order: bytes, files: Sequence[bytes]) -> None:
@@ -132,22 +136,13 @@ class RaySite:
 
     def begin(self, actor: int, told: dict[str, Any], data: Path | None) -> None:
         """Lets it make itself ready."""
-        parts = None if data is None else {file.name: self._stored(file) for file in sorted(data.iterdir())}
-        self._actors[actor].begin.remote(told, parts)
+        if data is not None and not self._pieces:
+            self._pieces = {name: [self._ray.put(piece) for piece in pieces] for name, pieces in travelling(data)}
+        self._actors[actor].begin.remote(told, None if data is None else self._pieces)
 
-    def _stored(self, file: Path) -> list[Any]:
-        """A file's pieces in the object store, where they stay until nobody fetches them."""
-        if file.name not in self._pieces:
-            pieces = []
-            with open(file, "rb") as stream:
-                while piece := stream.read(_PIECE):
-                    pieces.append(self._ray.put(piece))
-            self._pieces[file.name] = pieces
-        return self._pieces[file.name]
-
-    def forget_data(self) -> None:
-        """Every node has the data: the object store is for others."""
-        self._pieces.clear()
+    def forget(self) -> None:
+        """Nobody is storing data just now: the object store is for others. Who comes later is sent them anew."""
+        self._pieces = {}
 
     def train(self, actor: int, order: bytes, files: Sequence[bytes]) -> None:
         """Gives it a job."""
@@ -196,8 +191,9 @@ class RaySite:
                 _quietly(lambda made=made: waiting.append(made.leave.remote()))
             if waiting:
                 _quietly(lambda: self._ray.wait(waiting, num_returns=len(waiting), timeout=_LEAVING_SECONDS))
-        for actor in list(self._actors):
-            self.kill(actor)
+            for actor in list(self._actors):
+                self.kill(actor)
+        self._actors.clear()
         self._pieces.clear()
         self._head.forget()
         self._disconnect()

@@ -45,7 +45,7 @@ class Slot:
 
         Args:
             told: Plain data: `root` of this package at home, `path` to take over or None, `moved` entries of the module
-                search path that come last, and what `search.cluster.work` reads.
+                search path that come last, `gpus` that it may use, and what `search.cluster.work` reads.
             parts: Pieces of the data's files, as references to Ray's object store; None: nothing to store.
         """
         threading.Thread(target=self._work, args=(told, parts), daemon=True).start()
@@ -103,5 +103,7 @@ def _find_packages(told: dict[str, Any]) -> None:
 
         own_packages_first()
         sys.path.remove(told["root"])
+    if not told["gpus"]:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     # What TensorFlow does with its threads is told to TensorFlow.
     os.environ.pop("OMP_NUM_THREADS", None)

@@ -47,7 +47,8 @@ class Work:
     """One actor's work.
 
     Args:
-        told: `threads`, `gpu_share`, `code` (files of the user's with their content), `folder` of this node (None: make
+        told: `threads`, `gpu_share`, `code` (files of the user's with their content), `files` (files that models are
+            made of, with their digests, which have to lie at the same paths), `folder` of this node (None: make
             one), `data` (folder of the data on this machine; None: `parts` holds them), `trainer` (a pickled function
             that makes the trainer of a `protocol.Setup`).
         parts: Pieces of each file of the data, as references to Ray's object store.
@@ -72,12 +73,16 @@ class Work:
     def go(self) -> None:
         """Serves jobs until its process is ended."""
         try:
+            _require_files(self._told["files"])
             setup = self._settle()
             references.ship(self._told["code"])
             trainer = pickle.loads(self._told["trainer"])(setup)
         except Exception as error:
-            text = f"{type(error).__name__}: {error}"
-            kind = "disk" if isinstance(error, OSError) or any(sign in text for sign in _FULL) else "start"
+            text = str(error) if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
+            full = any(sign in text for sign in _FULL)
+            # What was stored so far would keep the disk full.
+            self.leave()
+            kind, text = ("disk", f"its disk is full ({text})") if full else ("start", text)
             self._say(("unable", {"why": text, "kind": kind}))
             return
         self._say(("ready", None))
@@ -125,6 +130,16 @@ class Work:
         finally:
             for trial in {job.trial_id, *(Path(c.file).parent.name for c in (job.resume,) if c is not None)}:
                 shutil.rmtree(run / layout.trial_folder(trial), ignore_errors=True)
+
+
+def _require_files(files: Mapping[str, str]) -> None:
+    from spaces.backbones.names import digest
+
+    for file, expected in files.items():
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"{file} is not there; models are made of it: copy it to the same path")
+        if digest(file) != expected:
+            raise ValueError(f"{file} is not the file that it is where the search runs; models are made of that")
 
 
 def _from_now(left: float | None) -> Deadline | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ import numpy as np
 from search.errors import DiskError
 from search.files import atomic, layout
 from spaces import DataInfo, Dataset, Split
+from spaces.data.stored import StoredRows
 
 _DESCRIPTION = "data.json"
+_PIECE = 32 << 20
 
 
 def write(run: Path, data: Dataset) -> Path:
     """Writes train and validation; the test part never leaves the process of the search.
+
+    Of rows that stay on the disk it writes where they are.
 
     Returns:
         The folder. If it already holds these very data, it is used as it is.
@@ -26,21 +31,29 @@ def write(run: Path, data: Dataset) -> Path:
         DiskError: It cannot be written.
     """
     folder = run / layout.DATA
-    description = {
+    description: dict[str, Any] = {
         "name": data.name,
         "fingerprint": data.fingerprint,
         "origin": data.origin,
         "info": data.info.to_json(),
+        "stored": {},
     }
     try:
         # Another version may have described the same rows in other words.
-        if all(_description(folder).get(key) == description[key] for key in ("fingerprint", "info")):
+        there = _description(folder)
+        same = all(there.get(key) == description[key] for key in ("fingerprint", "info"))
+        # What lies in a run directory is not believed to say where in the whole machine rows are.
+        if same and data.streamed is None and not there.get("stored"):
             return folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for name, part in (("train", data.train), ("validation", data.validation)):
-            np.save(folder / f"{name}_x.npy", np.ascontiguousarray(part.x))
-            np.save(folder / f"{name}_y.npy", np.ascontiguousarray(part.y))
+            if isinstance(part.x, StoredRows):
+                description["stored"][name], index = part.x.described()
+                _save(folder / f"{name}_index.npy", index)
+            else:
+                _save(folder / f"{name}_x.npy", part.x)
+            _save(folder / f"{name}_y.npy", part.y)
         # The description comes last: a folder without it is not complete.
         atomic.write_bytes(folder / _DESCRIPTION, json.dumps(description).encode())
     except OSError as error:
@@ -55,12 +68,46 @@ def read(folder: Path) -> Dataset:
     return Dataset(
         name=description["name"],
         info=DataInfo.from_json(description["info"]),
-        train=_part(folder, "train"),
-        validation=_part(folder, "validation"),
+        train=_part(folder, "train", description.get("stored", {})),
+        validation=_part(folder, "validation", description.get("stored", {})),
         test=None,
         fingerprint=description["fingerprint"],
         origin=description["origin"],
     )
+
+
+def travelling(folder: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """What `write` left in `folder` as files for a folder on another machine: name and content, in pieces.
+
+    Rows that stay on this machine's disk go along, in order, to stay on that one's.
+    """
+    description = _description(folder)
+    stored = {name: _part(folder, name, description["stored"]).x for name in description.get("stored", {})}
+    for path in sorted(folder.iterdir()):
+        if path.name != _DESCRIPTION and path.name not in {f"{name}_index.npy" for name in stored}:
+            yield path.name, _pieces(path)
+    for name, rows in stored.items():
+        file = f"{name}_rows.bin"
+        yield file, _blocks(rows)
+        description["stored"][name] = {
+            "files": [[file, 0, len(rows), rows.nbytes]],
+            "shape": list(rows.shape[1:]),
+            "stored": rows.dtype.str,
+            "dtype": rows.dtype.str,
+        }
+    yield _DESCRIPTION, iter([json.dumps(description).encode()])
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as stream:
+        while piece := stream.read(_PIECE):
+            yield piece
+
+
+def _blocks(rows: np.ndarray | StoredRows) -> Iterator[bytes]:
+    step = max(1, _PIECE * len(rows) // max(1, rows.nbytes))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step].tobytes()
 
 
 def remove(run: Path) -> None:
@@ -68,12 +115,24 @@ def remove(run: Path) -> None:
     shutil.rmtree(run / layout.DATA, ignore_errors=True)
 
 
-def _part(folder: Path, name: str) -> Split:
+def _part(folder: Path, name: str, stored: Mapping[str, Any]) -> Split:
+    y = _load(folder / f"{name}_y.npy")
+    if name not in stored:
+        return Split(_load(folder / f"{name}_x.npy"), y)
+    index = folder / f"{name}_index.npy"
+    # Rows that came along lie beside their description.
+    files = [[str(folder / path), *rest] for path, *rest in stored[name]["files"]]
+    return Split(StoredRows.of({**stored[name], "files": files}, _load(index) if index.exists() else None), y)
+
+
+def _save(path: Path, array: np.ndarray | None) -> None:
+    if array is not None:
+        np.save(path, np.ascontiguousarray(array))
+
+
+def _load(path: Path) -> np.ndarray:
     # Copied on writing, which nobody does: TensorFlow takes over only memory that may be written to.
-    return Split(
-        np.load(folder / f"{name}_x.npy", mmap_mode="c", allow_pickle=False),
-        np.load(folder / f"{name}_y.npy", mmap_mode="c", allow_pickle=False),
-    )
+    return np.load(path, mmap_mode="c", allow_pickle=False)  # type: ignore[no-any-return]
 
 
 def _description(folder: Path) -> dict[str, Any]:

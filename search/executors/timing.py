@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.training.engines import engines
-from spaces import DataInfo, Dataset, Settings, Split
+from spaces import DataInfo, Dataset, Settings
 from spaces.families import family_of_settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def measure(settings: Settings, data: Dataset) -> Speed:
 
     started = time.perf_counter()
     batch = settings.training.batch_size
-    train, validation = _first(data.train, _STEPS * batch), _first(data.validation, _STEPS * batch)
+    train, validation = data.train.first(_STEPS * batch), data.validation.first(_STEPS * batch)
     train_rows, validation_rows = engines().rows(train, "train"), engines().rows(validation, "validation")
     if family_of_settings(settings.family).begins_frozen(settings.model):
         share = len(train) / len(data.train)
@@ -104,7 +104,3 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
             seconds += count * (ended - begun) / share
     clear_session(free_memory=False)
     return Speed(build, seconds / training.epochs, tuple(reported))
-
-
-def _first(split: Split, rows: int) -> Split:
-    return Split(split.x[:rows], split.y[:rows])

@@ -15,6 +15,7 @@ REPORT = "report"
 EXPORT = "export"
 DATA = "data"
 FEATURES = "features"
+ROWS = "rows"
 
 TEST_ROWS = f"{EVALUATION}/rows.npz"
 

@@ -68,8 +68,8 @@ class Rehearsal:
     Attributes:
         space: Name of the space.
         algorithm: How it is searched.
-        data: The data set's name, origin, rows by part, the rows of each class by part (empty in regression), and what
-            they were understood as.
+        data: The data set's name, origin, rows by part, the rows of each class by part (empty in regression), what
+            they were understood as, and of rows that stay on the disk what that takes.
         models: The models that were built.
         configurations: Size of the space; None where a continuous range makes it infinite.
         groups: Trainings of the search, if nothing fails.
@@ -176,6 +176,7 @@ def rehearse(
             "rows": data.rows,
             "classes": _classes(data),
             "understood": data.understood,
+            "streamed": data.streamed and {**vars(data.streamed), "told": data.streamed.told},
         },
         models=tuple(models),
         configurations=spaces.size(spec),

@@ -31,6 +31,7 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("space", found.space),
         ("data", f"{found.data['name']} ({found.data['origin']})"),
         ("rows", rows),
+        *(("rows", streamed["told"]) for streamed in [found.data["streamed"]] if streamed),
         *(("note", note) for note in found.data["understood"]["notes"]),
         *_classes(found),
         *_guess(found.data["understood"]["guess"]),

@@ -16,7 +16,7 @@ from search.files import atomic, layout
 from search.files.checked.agreement import require_agreement
 from search.files.lock import RunLock
 from search.files.rundir import Run, open_run, require_inside
-from search.files.store import RunReader, RunStore
+from search.files.store import RunReader, RunStore, Work
 from search.loop import disk, housekeeping
 from search.loop.fit_disk import require_fit
 from search.loop.observer import Observer, Observers
@@ -44,6 +44,7 @@ from search.record.trial import Outcome, Trial, TrialKind
 from search.training import cards, threads
 from search.training import feature_files as features
 from spaces import DataInfo, Dataset, SearchSpec
+from spaces.data.stored import store as rows
 from spaces.families import family_of
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
@@ -151,7 +152,7 @@ class Session:
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
         threads.configure(self._threads)
         begun = self._require_ours() if layout.is_run(self._directory) else None
-        data = spaces.load_data(self._spec, begun)
+        data, reading = self._load(begun)
         self._notes = family_of(self._spec.model).require(self._spec, data.info)
         horizon = Horizon(self._budget, self._spec, data)
         try:
@@ -163,8 +164,25 @@ class Session:
             if not layout.is_run(self._directory):
                 self._create(data)
             with RunStore(self._directory) as store:
+                if data.streamed is not None:
+                    store.add_work(Work("data", *reading))
                 self._work(store, data, horizon)
         return Run(self._directory)
+
+    def _load(self, begun: DataInfo | None) -> tuple[Dataset, tuple[float, float]]:
+        """The data, and from when to when they were read; a failure leaves nothing behind that was not there before."""
+        folder = self._directory / layout.ROWS
+        there, held = self._directory.exists(), folder.exists()
+        started = self._clock.now()
+        try:
+            return spaces.load_data(self._spec, begun, folder), (started, self._clock.now())
+        except BaseException:
+            if not held:
+                rows.remove(folder)
+            if not there:
+                with contextlib.suppress(OSError):
+                    self._directory.rmdir()
+            raise
 
     def _require_ours(self) -> DataInfo:
         """What the run found its rows to be, of one that is neither damaged nor of another space file."""
@@ -180,7 +198,8 @@ class Session:
         spec, options = self._spec, self._options
         if options.check:
             self._doubts, checkpoints = first_look(spec, data)
-            disk.require(self._directory, checkpoints + data.train.x.nbytes + data.validation.x.nbytes)
+            shared = 0 if data.streamed is not None else data.train.x.nbytes + data.validation.x.nbytes
+            disk.require(self._directory, checkpoints + shared)
         self._write_space()
         origin = options.fork
         RunStore.create(
@@ -251,6 +270,8 @@ class Session:
                     return
                 # The final phase makes the model again, and nothing else that is there.
                 store.put_meta(phase="final")
+            if data.streamed is not None:
+                observer.message("info", data.streamed.told)
             for note in (*self._options.notes, *self._notes):
                 observer.message("info", note)
             for doubt in doubts:
@@ -306,6 +327,7 @@ class Session:
             return "interrupted"
         store.put_meta(phase="done", finished=self._clock.now())
         shared_data.remove(self._directory)
+        rows.remove(self._directory / layout.ROWS)
         if taken := disk.used(self._directory / layout.FEATURES):
             store.put_meta(feature_bytes=taken)
         features.remove(self._directory)

@@ -9,8 +9,8 @@ from typing import Any
 from spaces import SearchSpec
 from spaces.specs.plain import to_plain
 
-# Keys that say how much is searched and what happens afterwards, never what a finished trial means.
-_COMPATIBLE = ("name", "search.max_trials", "limits", "keep_checkpoints", "final", "export")
+# Keys that say how much is searched, what happens afterwards and where rows are, never what a finished trial means.
+_COMPATIBLE = ("name", "search.max_trials", "limits", "keep_checkpoints", "final", "export", "data.stream")
 _MISSING = "nothing"
 
 

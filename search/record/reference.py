@@ -37,8 +37,7 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
         if data.test is not None:
             together = data.train
             if spec.final.train_on_validation:
-                pairs = ((data.train.x, data.validation.x), (data.train.y, data.validation.y))
-                together = Split(*(np.concatenate(pair) for pair in pairs))
+                together = data.train.joined(data.validation)
             scores["test"] = _scores(spec, info, together, data.test)
     return {"name": NAME, "scores": scores}
 

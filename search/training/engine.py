@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
@@ -22,6 +23,7 @@ import tensorflow as tf
 from search.record.seeds import derive
 from search.training.average import MovingAverage
 from spaces import DataInfo, Settings, Split
+from spaces.data.stored import StoredRows
 from spaces.layers.loss import SoftCrossentropy
 from spaces.models.model import trainable
 from spaces.models.packed import packed
@@ -33,12 +35,16 @@ _MAX_VALIDATION_BATCH = 1024
 # Of the widest layer. More of them are not faster, and take memory that is not given back.
 _VALIDATION_VALUES = 4_000_000
 _MEASURED_STEPS = 256
+# Of rows on the disk: twice so many bytes are in memory.
+_BYTES_READ_AHEAD = 2**25
 # TensorFlow's kernels expect the beginning of an array at a multiple of so many bytes.
 _ALIGNMENT = 64
 
 
 class Rows:
     """The rows of one part of the data, as tensors that every training in this process shares.
+
+    Those that stay on the disk are read for each stretch of steps, the next one while this one trains.
 
     Args:
         split: The rows; `x` of shape (n, ...), `y` of shape (n,) or (n, k).
@@ -50,7 +56,7 @@ class Rows:
         # On a GPU machine the data stay in host memory too: a batch is copied when it is used, and a data set larger
         # than the card still trains.
         with tf.device("/CPU:0"):
-            self.x = _tensor(split.x)
+            self.x = split.x if isinstance(split.x, StoredRows) else _tensor(split.x)
             self.y = _tensor(split.y)
         self.count = len(split)
         self._labels_as_given: Any = None
@@ -62,6 +68,11 @@ class Rows:
         with tf.device("/CPU:0"):
             other.x = _tensor(x)
         return other
+
+    def between(self, start: int, stop: int) -> Any:
+        """Some inputs that follow each other, as a tensor."""
+        with tf.device("/CPU:0"):
+            return _tensor(self.x[start:stop]) if isinstance(self.x, StoredRows) else self.x[start:stop]
 
     def labels(self, given: DataInfo | None) -> Any:
         """The labels; with a description of the data in the shape and type in which they came."""
@@ -114,7 +125,7 @@ class Engine:
     def prepare(self, rows: Rows) -> None:
         """Makes the optimizer's and the metrics' variables, as the first step of `fit` would."""
         self.model.optimizer.build(self.model.trainable_variables)
-        x, y = rows.x[:1], rows.labels(self._given)[:1]
+        x, y = rows.between(0, 1), rows.labels(self._given)[:1]
         self.model.compute_metrics(x, y, self.model(x, training=False), sample_weight=None)
         self.model.reset_metrics()
         if self._ema:
@@ -186,7 +197,7 @@ class Engine:
         batch = self._large_batch(rows)
         answer = tf.function(lambda x: self.model(x, training=False), jit_compile=False, reduce_retracing=True)
         starts = range(0, rows.count, batch)
-        return np.concatenate([answer(rows.x[start : start + batch]).numpy() for start in starts])
+        return np.concatenate([answer(rows.between(start, start + batch)).numpy() for start in starts])
 
     def weights(self) -> list[np.ndarray]:
         """The weights that count, in the order of `model.weights`: their moving averages where there are any."""
@@ -233,8 +244,11 @@ class Engine:
     def _run(
         self, function: Any, rows: Rows, order: np.ndarray, batch_size: int, checkpoint: Callable[[], None]
     ) -> None:
-        steps = -(-len(order) // batch_size)
         y = rows.labels(self._given)
+        if isinstance(rows.x, StoredRows):
+            self._run_stored(function, rows.x, y, order, batch_size, checkpoint)
+            return
+        steps = -(-len(order) // batch_size)
         with tf.device("/CPU:0"):
             order_tensor, batch = tf.constant(order), tf.constant(batch_size)
         done = 0
@@ -245,6 +259,40 @@ class Engine:
             self._adapt(stop - done, time.perf_counter() - started)
             done = stop
             checkpoint()
+
+    def _run_stored(
+        self,
+        function: Any,
+        x: StoredRows,
+        y: Any,
+        order: np.ndarray,
+        batch_size: int,
+        checkpoint: Callable[[], None],
+    ) -> None:
+        """As `_run`, with the same batches: each stretch of steps on the rows that it needs, in their order."""
+        most = max(1, _BYTES_READ_AHEAD // max(1, x.nbytes // len(x) * batch_size))
+
+        def stretch(done: int) -> tuple[Any, Any, int]:
+            rows = order[done : done + min(most, self._steps_per_call) * batch_size]
+            with tf.device("/CPU:0"):
+                return _tensor(x[rows]), tf.gather(y, rows), len(rows)
+
+        with tf.device("/CPU:0"):
+            batch, first = tf.constant(batch_size), tf.constant(0)
+        with ThreadPoolExecutor(1) as reader:
+            done, ahead = 0, reader.submit(stretch, 0)
+            while done < len(order):
+                some_x, some_y, count = ahead.result()
+                done += count
+                if done < len(order):
+                    ahead = reader.submit(stretch, done)
+                started = time.perf_counter()
+                steps = -(-count // batch_size)
+                with tf.device("/CPU:0"):
+                    own_order, stop = tf.range(count), tf.constant(steps)
+                function(own_order, batch, first, stop, some_x, some_y)
+                self._adapt(steps, time.perf_counter() - started)
+                checkpoint()
 
     def _large_batch(self, rows: Rows) -> int:
         """Rows per step where nothing is learnt: as many as memory comfortably allows, at most 1,024."""

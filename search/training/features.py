@@ -224,7 +224,7 @@ def _through(network: Callable[[Any], dict[str, Any]], rows: Rows, check: Check)
     run = tf.function(network, jit_compile=False, autograph=False, input_signature=signature)
     for start in range(0, rows.count, _BATCH):
         check()
-        yield {name: values.numpy() for name, values in run(rows.x[start : start + _BATCH]).items()}
+        yield {name: values.numpy() for name, values in run(rows.between(start, start + _BATCH)).items()}
 
 
 @contextmanager

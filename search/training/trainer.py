@@ -367,7 +367,7 @@ def _split(data: Dataset, name: str) -> Split:
         return data.train
     if name == "validation":
         return data.validation
-    return Split(np.concatenate([data.train.x, data.validation.x]), np.concatenate([data.train.y, data.validation.y]))
+    return data.train.joined(data.validation)
 
 
 def _require_finite(metrics: dict[str, Any], epoch: int) -> None:

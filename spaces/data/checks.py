@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.data.readers.source import Part, RawData
-from spaces.data.types import Array
-
-_BLOCK = 2**22  # values looked at in one go, so that checks need little memory of their own
+from spaces.data.stored.rows import StoredRows, blocks
+from spaces.data.types import AnyRows, Array
 
 
 def check_rows(raw: RawData) -> RawData:
@@ -49,15 +48,18 @@ def _check_part(part: Part) -> None:
         raise DataError(f"{part.where}: {len(x)} rows but {len(part.y) if part.y.ndim else 'no'} labels")
 
 
-def _fits_uint8(x: Array) -> bool:
+def _fits_uint8(x: AnyRows) -> bool:
     if x.dtype == np.uint8 or x.dtype.kind == "b":
         return True
     return x.ndim > 2 and x.dtype.kind in "iu" and all(b.min() >= 0 and b.max() <= 255 for _, b in blocks(x))
 
 
-def _convert(part: Part, dtype: np.dtype[np.generic]) -> Array:
+def _convert(part: Part, dtype: np.dtype[np.generic]) -> AnyRows:
+    x: AnyRows
     if part.x.dtype == dtype:
         x = part.x
+    elif isinstance(part.x, StoredRows):
+        x = part.x.converted(dtype)
     else:
         with np.errstate(over="ignore"):  # too large a number becomes infinity, which is refused below
             x = part.x.astype(dtype)
@@ -67,14 +69,8 @@ def _convert(part: Part, dtype: np.dtype[np.generic]) -> Array:
             if not finite.all():
                 row = start + int(np.argwhere(~finite)[0, 0])
                 raise DataError(f"{part.where}: row {row} holds NaN, infinity, or a number too large for float32")
-    return x
-
-
-def blocks(x: Array) -> Iterator[tuple[int, Array]]:
-    """The rows in pieces of bounded size: (number of the first row, view of some rows)."""
-    rows = max(1, _BLOCK // max(1, x[0].size))
-    for start in range(0, len(x), rows):
-        yield start, x[start : start + rows]
+    # Sums depend on the order in which memory is gone through: it is that of the rows, wherever they are kept.
+    return x if isinstance(x, StoredRows) else np.ascontiguousarray(x)
 
 
 def check_classes(y: Array, class_names: Sequence[str], where: str) -> None:

@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-from spaces.data.types import Array, Split
+from spaces.data.stored.rows import blocks
+from spaces.data.types import AnyRows, Split
 
 
 def fingerprint(*parts: Split | None) -> str:
@@ -19,6 +20,7 @@ def fingerprint(*parts: Split | None) -> str:
     return digest.hexdigest()
 
 
-def _add(digest: hashlib._Hash, array: Array) -> None:
+def _add(digest: hashlib._Hash, array: AnyRows) -> None:
     digest.update(f"{array.dtype.str}{array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).reshape(-1).data)
+    for _, block in blocks(array):
+        digest.update(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)

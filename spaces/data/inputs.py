@@ -9,9 +9,9 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
-from spaces.data.checks import blocks
 from spaces.data.readers.images import decode, read_header
-from spaces.data.readers.npz import check_npy, read_npy
+from spaces.data.readers.npy import check_npy, read_npy
+from spaces.data.stored.rows import blocks
 from spaces.data.tables.rows import bare_rows, encoded_rows
 from spaces.data.types import Array, DataInfo
 
@@ -35,12 +35,13 @@ def read_image(path: str | Path, info: DataInfo) -> Array:
         DataError: no readable image, or the model does not take images.
     """
     if info.kind != "image":
-        raise DataError(f"{path}: is an image, but the model takes rows of {info.input_shape[0]} columns")
+        taken = "time series" if info.kind == "series" else f"rows of {info.input_shape[0]} columns"
+        raise DataError(f"{path}: is an image, but the model takes {taken}")
     height, width, channels = info.input_shape if len(info.input_shape) == 3 else (*info.input_shape, 1)
     if channels not in (1, 3):
         raise DataError(f"{path}: an image has 1 or 3 channels, the model takes {channels}")
     read_header(path)
-    pixels = decode(path, (height, width), channels, smooth=not info.resized)
+    pixels = decode(path, (height, width), channels, smooth=info.antialias or not info.resized)
     if info.white is not None and info.white != 255:
         pixels = pixels * np.float32(info.white / 255)
     if info.dtype == "uint8":

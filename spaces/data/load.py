@@ -22,12 +22,14 @@ from spaces.data.readers.npz import load_npz
 from spaces.data.readers.python import load_python
 from spaces.data.readers.source import Part, RawData
 from spaces.data.split import First, Rows, Size, partition, reduce
+from spaces.data.stored.rows import StoredRows
+from spaces.data.stored.store import RowStore
 from spaces.data.tables.columns import Column
 from spaces.data.tables.encoding import ColumnEncoding, encode, fit
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
-from spaces.data.types import Array, DataInfo, Dataset, Split, TargetScale
-from spaces.data.understood import understood
+from spaces.data.types import AnyRows, DataInfo, Dataset, Kind, Split, Streamed, TargetScale
+from spaces.data.understood import taken_for, understood
 from spaces.families import family_of
 from spaces.sections.data_section import DataSection, FirstRows, KeyedRows, OtherSource
 from spaces.sections.sources import OTHER_SOURCES
@@ -36,9 +38,10 @@ if TYPE_CHECKING:
     from spaces.specs.spec import SearchSpec
 
 _TEST_FRACTION = 0.2
+_IN_ORDER = " (rows are divided in their order; data.split: random draws some of every class)"
 
 
-def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
+def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | None = None) -> Dataset:
     """Reads, checks and divides the data of a space.
 
     The same space and files give the same parts, in the same order. TensorFlow is imported only for image
@@ -51,35 +54,41 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None) -> Dataset:
     Args:
         spec: the space.
         begun: what an earlier run found the rows to be: a table is encoded as it was then.
+        folder: where files of rows are written that are too many for the memory, if any are, and found again by the
+            next call for the same data; None: a temporary place that is empty again when this process ends.
 
     Raises:
         DataError: data are missing or cannot be used; the message names the file.
     """
     known = () if begun is None else begun.encodings
-    raw = _read(spec, known)
+    store = RowStore(spec.data.stream, folder, spec.limits.disk)
+    raw = _kept(_read(spec, known, store, antialias=_antialias(begun)), store)
     if raw.table is None:
-        raw = check_rows(raw)
-    if spec.data.image_size is not None and raw.train.x.ndim == 2:
-        raise DataError(f"data.image_size: {raw.train.where} holds rows of columns, no images")
-    if spec.final.tta != "none" and raw.train.x.ndim == 2:
-        raise DataError(f"final.tta: {raw.train.where} holds rows of columns, no images")
+        raw = _of_one_kind(check_rows(raw), store)
+    kind = begun.kind if begun is not None else _kind(spec, raw)
     _check_several(spec, raw)
     encoded = encode_labels(raw, spec.training.task if raw.targets is None else "regression", spec.training.loss)
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
-    train, validation, test = _divide(spec.data, raw, bool(encoded.class_names))
+    in_order = _in_order(spec.data, kind)
+    train, validation, test = _divide(spec.data, raw, bool(encoded.class_names), in_order)
     if encoded.class_names:
-        check_classes(train.y, encoded.class_names, raw.train.where)
+        check_classes(train.y, encoded.class_names, raw.train.where + _IN_ORDER * in_order)
     if raw.table is not None:
         columns = raw.table.columns
+        assert not isinstance(train.x, StoredRows)  # a table is read as a whole
         known = known or fit(columns, train.x)
         train, validation = _encoded(train, known, columns), _encoded(validation, known, columns)
         test = test and _encoded(test, known, columns)
-    info = _describe(spec.data, raw, encoded, train.x, known)
+    info = _describe(spec.data, raw, encoded, train.x, kind, known)
+    info = dataclasses.replace(info, antialias=_antialias(begun) and (raw.resized or info.image_size is not None))
     target = _target(spec, raw, train) if begun is None else begun.target
     info = dataclasses.replace(info, target=target)
     told = understood(info, raw.table, train, validation, test)
-    return Dataset(raw.name, info, train, validation, test, fingerprint(train, validation, test), raw.origin, told)
+    if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:
+        told["notes"] = taken_for(info, in_order)
+    digest = fingerprint(train, validation, test)
+    return Dataset(raw.name, info, train, validation, test, digest, raw.origin, told, _streamed(raw, store))
 
 
 def _check_several(spec: SearchSpec, raw: RawData) -> None:
@@ -93,24 +102,86 @@ def _check_several(spec: SearchSpec, raw: RawData) -> None:
         )
 
 
-def _read(spec: SearchSpec, known: Sequence[ColumnEncoding]) -> RawData:
+def _kind(spec: SearchSpec, raw: RawData) -> Kind:
+    """What the rows are; refuses what the space file asks of other rows."""
+    x, where, wanted = raw.train.x, raw.train.where, spec.data.kind
+    holds = f"{where} holds rows of {'columns' if x.ndim == 2 else f'{x.ndim - 1} axes'}"
+    if wanted == "image" and x.ndim == 2:
+        raise DataError(f"data.kind: {holds}, no images")
+    if wanted == "series" and x.ndim != 3:
+        raise DataError(f"data.kind: {holds}; series have shape (rows, steps, features)")
+    pictures: Literal["image"] | None = "image" if _source_kind(spec.data) == "idx" else None
+    kind = preprocessing.kind_of(wanted, x, raw.white, family_of(spec.model).rows or pictures)
+    for key, asked in (("image_size", spec.data.image_size is not None), ("final.tta", spec.final.tta != "none")):
+        if asked and kind != "image":
+            what = "rows of columns" if kind == "tabular" else "time series"
+            raise DataError(f"{key if '.' in key else f'data.{key}'}: {where} holds {what}, no images")
+    return kind
+
+
+def _source_kind(data: DataSection) -> str:
+    return data.source if isinstance(data.source, str) else data.source.kind
+
+
+def _in_order(data: DataSection, kind: Kind) -> bool:
+    """Whether the rows are divided as they follow each other in time."""
+    return data.split == "chronological" or (data.split == "auto" and kind == "series")
+
+
+def _antialias(begun: DataInfo | None) -> bool:
+    return begun is None or begun.antialias
+
+
+def _kept(raw: RawData, store: RowStore) -> RawData:
+    """The same rows, where `data.stream: true` wants them."""
+    if not store.always or raw.table is not None:
+        return raw
+
+    def keep(part: Part) -> Part:
+        if isinstance(part.x, StoredRows) or part.x.dtype.hasobject or not part.x.ndim:
+            return part
+        return dataclasses.replace(part, x=store.whole(part.x, part.where))
+
+    return raw.map_parts(keep)
+
+
+def _of_one_kind(raw: RawData, store: RowStore) -> RawData:
+    """The same rows, all in memory or all on the disk in files of one type, so that parts can be put together."""
+    stored = [part.x.stored for part in raw.parts if isinstance(part.x, StoredRows)]
+    if not stored or (len(stored) == len(raw.parts) and len(set(stored)) == 1):
+        return raw
+
+    def keep(part: Part) -> Part:
+        if isinstance(part.x, StoredRows) and part.x.stored == part.x.dtype:
+            return part
+        return dataclasses.replace(part, x=store.whole(part.x, part.where))
+
+    return raw.map_parts(keep)
+
+
+def _streamed(raw: RawData, store: RowStore) -> Streamed | None:
+    stored = [part.x for part in raw.parts if isinstance(part.x, StoredRows)]
+    return Streamed(sum(x.nbytes for x in stored), store.written, store.place) if stored else None
+
+
+def _read(spec: SearchSpec, known: Sequence[ColumnEncoding], store: RowStore, *, antialias: bool) -> RawData:
     data = spec.data
     if isinstance(data.source, str):
-        return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken)
+        return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken, store, antialias)
     if isinstance(data.source, OtherSource):
         return OTHER_SOURCES[data.source.kind].load(data.source.location)
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":
-            return load_folder(path, data.seed, data.image_size, data.color, data.broken)
+            return load_folder(path, data.seed, data.image_size, data.color, data.broken, store, antialias)
         case "npz":
-            return load_npz(path)
+            return load_npz(path, store)
         case "csv" | "parquet":
             return load_table(path, _table_options(data), spec.training.task, known)
         case "idx":
             return load_idx(path)
         case _:
-            return load_python(data.source.location)
+            return load_python(data.source.location, store)
 
 
 def _table_options(data: DataSection) -> TableOptions:
@@ -128,7 +199,7 @@ def _table_options(data: DataSection) -> TableOptions:
     )
 
 
-def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Split, Split | None]:
+def _divide(data: DataSection, raw: RawData, classes: bool, in_order: bool) -> tuple[Split, Split, Split | None]:
     if data.test == "given" and raw.test is None:
         raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
     if data.validation == "given" and raw.validation is None:
@@ -138,9 +209,8 @@ def _divide(data: DataSection, raw: RawData, classes: bool) -> tuple[Split, Spli
     if isinstance(validation_size, Keyed) or isinstance(test_size, Keyed):
         rows = keyed_partition(raw.train.y, validation_size, test_size, seed=data.seed, classes=classes)
     else:
-        rows = partition(
-            raw.train.y, validation_size, test_size, seed=data.seed, shuffled=raw.shuffled, classes=classes
-        )
+        cut = raw.shuffled or in_order
+        rows = partition(raw.train.y, validation_size, test_size, seed=data.seed, shuffled=cut, classes=classes)
     train = _select(raw.train, rows.train)
     if data.limit is not None:
         train = _select(train, reduce(train.y, data.limit, seed=data.seed, classes=classes))
@@ -182,7 +252,7 @@ def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
 
 
 def _select(part: Part | Split, rows: Rows) -> Split:
-    return Split(part.x[rows], part.y[rows])
+    return Split(part.x, part.y).some(rows)
 
 
 def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
@@ -196,19 +266,24 @@ def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
 
 
 def _encoded(part: Split, encodings: Sequence[ColumnEncoding], columns: Sequence[Column]) -> Split:
+    assert not isinstance(part.x, StoredRows)  # a table is read as a whole
     return Split(encode(encodings, columns, part.x), part.y)
 
 
 def _describe(
-    data: DataSection, raw: RawData, encoded: EncodedLabels, x: Array, table: tuple[ColumnEncoding, ...]
+    data: DataSection,
+    raw: RawData,
+    encoded: EncodedLabels,
+    x: AnyRows,
+    kind: Kind,
+    table: tuple[ColumnEncoding, ...],
 ) -> DataInfo:
-    image = x.ndim > 2
     indicators = np.array([flag for column in table for flag in column.indicators]) if table else None
     # Bytes of several arrays have no range.
     option = data.preprocessing if raw.inputs is None else "none"
-    chosen = preprocessing.choose(option, x, raw.white, indicators, raw.train.where)
+    chosen = preprocessing.choose(option, x, kind, raw.white, indicators, raw.train.where)
     return DataInfo(
-        kind="image" if image else "tabular",
+        kind=kind,
         input_shape=x.shape[1:],
         dtype=x.dtype.name,
         task=encoded.task,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.data.checks import blocks
-from spaces.data.types import Array
+from spaces.data.stored.rows import blocks
+from spaces.data.types import AnyRows, Array, Kind
 
 Option = Literal["auto", "rescale", "standardize", "none"]
 _WHITES = (1.0, 255.0, 65535.0)
+_FEWEST_PIXELS = 8
+_MOST_OBLONG = 4
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,53 @@ class Preprocessing:
     white: float | None
 
 
-def choose(option: Option, x: Array, white: float | None, indicators: Array | None, where: str) -> Preprocessing:
+def kind_of(
+    wanted: Literal["auto", "image", "series"],
+    x: AnyRows,
+    white: float | None,
+    needed: Literal["image", "series"] | None,
+) -> Kind:
+    """What rows are.
+
+    Rows of two axes are grey images or series of (steps, features). Where nobody says, they are images that are at
+    least 8 pixels high and wide, and at most 4 times as high as wide or as wide as high, with whole numbers from 0 to
+    255 or 65535 or values from 0 to 1; or any square ones of at least 8 pixels.
+
+    Args:
+        wanted: `data.kind`.
+        x: training rows, uint8 or float32.
+        white: value of a white pixel where the source knows it: that of images.
+        needed: what the family of models needs, if it needs something.
+    """
+    if x.ndim != 3:
+        return "tabular" if x.ndim == 2 else "image"
+    if wanted != "auto":
+        return wanted
+    if needed is not None:
+        return needed
+    return "image" if white is not None or _looks_like_an_image(x) else "series"
+
+
+def _looks_like_an_image(x: AnyRows) -> bool:
+    short, long = sorted(x.shape[1:])
+    if short < _FEWEST_PIXELS or long > _MOST_OBLONG * short:
+        return False
+    if short == long or x.dtype == np.uint8:
+        return True
+    low, high = span(x)
+    return low >= 0 and (high <= 1 or (high <= _WHITES[-1] and all((b == np.floor(b)).all() for _, b in blocks(x))))
+
+
+def choose(
+    option: Option, x: AnyRows, kind: Kind, white: float | None, indicators: Array | None, where: str
+) -> Preprocessing:
     """Chooses and measures the preprocessing.
 
     Args:
-        option: `data.preprocessing`. "auto": pixels are rescaled to 0..1, columns standardized; images whose
-            range is unknown (negative values, or above 65535) are standardized per channel.
+        option: `data.preprocessing`. "auto": pixels are rescaled to 0..1, columns and the features of series
+            standardized; images whose range is unknown (negative values, or above 65535) are standardized per channel.
         x: training rows, uint8 or float32.
+        kind: what they are.
         white: value of a white pixel where the source knows it.
         indicators: for each column whether it is the 0 or 1 of a text value, to be left so; None: none is.
         where: named in errors.
@@ -39,8 +81,9 @@ def choose(option: Option, x: Array, white: float | None, indicators: Array | No
     Raises:
         DataError: `rescale` of values of no known range.
     """
-    image = x.ndim > 2
-    known = white if white is not None else _white(x)
+    image = kind == "image"
+    low, high = span(x)
+    known = white if white is not None else white_of(low, high, x.dtype)
     white = known if image else None
     if option == "auto":
         option = "rescale" if image and known is not None else "standardize"
@@ -48,30 +91,37 @@ def choose(option: Option, x: Array, white: float | None, indicators: Array | No
         if known is None:
             raise DataError(
                 f"{where}: data.preprocessing: rescale needs values from 0 to 1, 255 or 65535, these go from "
-                f"{x.min():g} to {x.max():g}; use standardize"
+                f"{low:g} to {high:g}; use standardize"
             )
         return Preprocessing(None if known == 1 else 1 / known, None, None, white)
     if option == "standardize":
-        mean, std = _moments(x, indicators)
+        mean, std = _moments(x, indicators, single=image and x.ndim == 3)
         return Preprocessing(None, mean, std, white)
     return Preprocessing(None, None, None, white)
 
 
-def _white(x: Array) -> float | None:
-    if x.dtype == np.uint8:
-        return 255.0 if x.max() > 1 else 1.0  # black and white drawings come as 0 and 1
-    if x.min() < 0:
+def white_of(low: float, high: float, dtype: np.dtype[Any]) -> float | None:
+    """The value of white in images whose values go from `low` to `high`; None where nobody can know it."""
+    if dtype == np.uint8:
+        return 255.0 if high > 1 else 1.0  # black and white drawings come as 0 and 1
+    if low < 0:
         return None
-    return next((white for white in _WHITES if x.max() <= white), None)
+    return next((white for white in _WHITES if high <= white), None)
 
 
-def _moments(x: Array, indicators: Array | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per column or channel (one for all pixels of an image without channels).
+def span(x: AnyRows) -> tuple[float, float]:
+    """The smallest and the largest value of all rows."""
+    spans = [(block.min(), block.max()) for _, block in blocks(x)]
+    return float(min(low for low, _ in spans)), float(max(high for _, high in spans))
+
+
+def _moments(x: AnyRows, indicators: Array | None, *, single: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per column, channel or feature, or a single one for all values.
 
     Two passes over blocks of rows: exact for large offsets, and no copy of the rows.
     """
-    axes = tuple(range(x.ndim - 1)) if x.ndim != 3 else (0, 1, 2)
-    count = x.size // (x.shape[-1] if x.ndim != 3 else 1)
+    axes = tuple(range(x.ndim if single else x.ndim - 1))
+    count = x.size // (1 if single else x.shape[-1])
     mean = np.atleast_1d(sum(np.sum(b, axis=axes, dtype=np.float64) for _, b in blocks(x)) / count)
     variance = sum(np.sum((b - mean) ** 2, axis=axes) for _, b in blocks(x)) / count
     std = np.sqrt(np.atleast_1d(variance))

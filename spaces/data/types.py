@@ -9,12 +9,15 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from spaces.data.stored.rows import StoredRows
 from spaces.data.tables.encoding import ColumnEncoding, earlier
 from spaces.values.packing import Structure
 
 Array = np.ndarray[Any, np.dtype[Any]]
+AnyRows = Array | StoredRows
+"""Rows in memory, or on the disk."""
 
-Kind = Literal["image", "tabular"]
+Kind = Literal["image", "series", "tabular"]
 Task = Literal["classification", "regression"]
 Labels = Literal["integer", "one-hot", "number"]
 
@@ -42,19 +45,20 @@ class DataInfo:
     `mean` and divides by `std`, which broadcast against a row from its last axis. What is None is left out.
 
     Attributes:
-        kind: "image" for rows of two or three axes, "tabular" for rows of one axis.
-        input_shape: shape of one raw row, without the batch axis: (height, width), (height, width, channels)
-            or (columns,).
+        kind: "image" for rows of three axes, "image" or "series" for rows of two, "tabular" for rows of one axis.
+        input_shape: shape of one raw row, without the batch axis: (height, width), (height, width, channels),
+            (steps, features) or (columns,).
         dtype: NumPy name of the raw rows' type, such as "uint8".
         task: "classification" or "regression".
         labels: "integer" (0 to outputs - 1), "one-hot", or "number" for regression.
         outputs: number of classes, or of target columns in regression.
         class_names: one name per class in label order; () in regression.
         scale: factor that brings raw values to 0..1, such as 1/255; None: values stay as they are.
-        mean: one value per column or channel, from training rows only; None: no standardization.
+        mean: one value per column, channel or feature, from training rows only; None: no standardization.
         std: as `mean`; never 0 (a constant column has 1).
         image_size: (height, width) the model works at; None: that of `input_shape`.
         resized: whether image files were brought to `input_shape` when they were loaded.
+        antialias: whether an image that becomes smaller is averaged over its pixels, where it is resized.
         white: value of a white pixel in the raw rows (255, 16, 1), so that an image file can be brought to
             the same range; None for tabular rows and for images of no known range.
         columns: names of the input columns of a table, before they are encoded; () otherwise.
@@ -80,6 +84,7 @@ class DataInfo:
     std: tuple[float, ...] | None = None
     image_size: tuple[int, int] | None = None
     resized: bool = False
+    antialias: bool = False
     white: float | None = None
     columns: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -122,6 +127,10 @@ class DataInfo:
         return cls(**values)
 
 
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
+
+
 def _listed(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
@@ -135,17 +144,54 @@ class Split:
     """Rows with their labels.
 
     Attributes:
-        x: raw rows, shape (n, *input_shape).
+        x: raw rows, shape (n, *input_shape), in memory or on the disk.
         y: int32 (n,) for integer labels, float32 (n, classes) for one-hot labels, float32 (n,) or (n,
             targets) for regression.
     """
 
-    x: Array
+    x: AnyRows
     y: Array
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.x)
+
+    def some(self, rows: slice | Array) -> Split:
+        """Some of the rows; those on the disk are not read."""
+        x = self.x.taken(rows) if isinstance(self.x, StoredRows) else self.x[rows]
+        return Split(x, self.y[rows])
+
+    def first(self, count: int) -> Split:
+        """At most so many of the first rows, in memory."""
+        return Split(self.x[:count], self.y[:count])
+
+    def joined(self, other: Split) -> Split:
+        """These rows and then those of another part."""
+        y = np.concatenate([self.y, other.y])
+        if isinstance(self.x, StoredRows) and isinstance(other.x, StoredRows):
+            return Split(self.x.joined(other.x), y)
+        return Split(np.concatenate([self.x[:], other.x[:]]), y)
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Rows that stay on the disk and are read as they are used.
+
+    Attributes:
+        bytes: that they would take in memory.
+        written: bytes of files that were made of the data, because rows cannot be read from the files as they came.
+        place: the folder of these files.
+    """
+
+    bytes: int
+    written: int
+    place: str
+
+    @property
+    def told(self) -> str:
+        """What it means, in one sentence."""
+        made = f"; {_size(self.written)} of files for it in {self.place}" if self.written else ""
+        return f"{_size(self.bytes)} of rows stay on the disk and are read as they are used{made}"
 
 
 @dataclass(frozen=True)
@@ -161,6 +207,7 @@ class Dataset:
         fingerprint: SHA-256 (hexadecimal) of all parts; equal data and splits have equal fingerprints.
         origin: where the rows came from, for people.
         understood: what they were taken for, in plain data, see `spaces.data.understood`.
+        streamed: of rows that are not in memory; None: they are.
     """
 
     name: str
@@ -171,6 +218,7 @@ class Dataset:
     fingerprint: str
     origin: str
     understood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    streamed: Streamed | None = None
 
     @property
     def rows(self) -> dict[str, int]:

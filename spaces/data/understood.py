@@ -39,6 +39,30 @@ def understood(
     }
 
 
+def taken_for(info: DataInfo, in_order: bool) -> list[str]:
+    """What rows of two axes were taken for, and how to say otherwise: one sentence each.
+
+    Args:
+        info: description of the rows.
+        in_order: whether they were divided as they follow each other.
+    """
+    first, second = info.input_shape
+    scaled = ""
+    if info.scale is not None:
+        scaled = f", values multiplied by {info.scale:.6g}"
+    elif info.mean is not None:
+        which = "each feature by itself" if info.kind == "series" else "all pixels alike"
+        scaled = f", brought to mean 0 and deviation 1, {which}"
+    if info.kind == "image":
+        return [f"taken for grey images of {first}x{second} pixels{scaled}; data.kind: series says otherwise"]
+    told = [f"taken for time series of {first} steps with {second} features{scaled}; data.kind: image says otherwise"]
+    if in_order:
+        told.append(
+            "divided in their order: the last rows test, those before them validate; data.split: random draws them"
+        )
+    return told
+
+
 def _columns(info: DataInfo, table: Table, train: Split) -> list[dict[str, Any]]:
     scaled = info.mean is not None
     found = [

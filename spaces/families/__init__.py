@@ -12,6 +12,7 @@ FAMILIES: Registry[Family] = Registry(
     {
         "mlp": "spaces.families.mlp:MLP",
         "cnn": "spaces.families.cnn:CNN",
+        "conv1d": "spaces.families.conv1d:CONV1D",
         "pretrained": "spaces.families.pretrained:PRETRAINED",
         "python": "spaces.families.python:PYTHON",
     },

@@ -224,9 +224,13 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     return made
 
 
+_OTHERS = {"tabular": "a table; use family mlp", "series": "time series; use family conv1d"}
+
+
 class _Cnn(Layered):
     name = "cnn"
     section = CnnModel
+    rows = "image"
     channels = True
     stacks: ClassVar = {"filters": "blocks", "dense_units": "dense_layers"}
     # What keeps feature maps large, or adds state or work, comes last.
@@ -249,7 +253,7 @@ class _Cnn(Layered):
 
     def check_data(self, info: DataInfo) -> None:
         if info.kind != "image":
-            raise ValueError("family cnn needs images, but the data are a table; use family mlp")
+            raise ValueError(f"family cnn needs images, but the data are {_OTHERS[info.kind]}")
 
     def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
         return hidden_layers(model, info)

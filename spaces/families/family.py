@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from spaces.basics.section import Section
 from spaces.values.dimensions import Value
@@ -49,6 +49,8 @@ class Family:
             `spaces.layers.loss.output_scaling`.
         own_pixels: Whether its models bring pixels to a scale of their own, whatever that of the data is.
         one_process: Whether one training at a time uses all cores as well as several do, and shares what it has made.
+        rows: What its models take, `image` or `series`, where only one of them will do: rows of two axes are then taken
+            for that. None: whatever comes.
         two_phases: Whether its trainings may begin with a frozen backbone, so that `training.frozen_epochs` and
             `fine_tune_rate` may have an effect.
     """
@@ -62,6 +64,7 @@ class Family:
     scales_targets: ClassVar[bool] = False
     own_pixels: ClassVar[bool] = False
     one_process: ClassVar[bool] = False
+    rows: ClassVar[Literal["image", "series"] | None] = None
     two_phases: ClassVar[bool] = False
 
     def label(self, section: Any) -> str:

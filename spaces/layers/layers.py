@@ -72,6 +72,19 @@ def convolution(
     return made
 
 
+def convolution_over_steps(model: Mapping[str, Any], filters: int, label: str) -> list[keras.layers.Layer]:
+    """A convolution along the steps of a series, which keeps their number, with its normalization and activation."""
+    normalized = model["batch_normalization"]
+    penalty = keras.regularizers.L2(model["l2"]) if model["l2"] else None
+    activation = None if normalized else model["activation"]
+    shape = {"padding": "same", "activation": activation, "kernel_regularizer": penalty}
+    made = [layers.Conv1D(filters, model["kernel_size"], name=f"convolution_{label}", **shape)]
+    if normalized:
+        made.append(layers.BatchNormalization(name=f"convolution_normalization_{label}"))
+        made.append(layers.Activation(model["activation"], name=f"convolution_activation_{label}"))
+    return made
+
+
 def shortcut(model: Mapping[str, Any], inputs: int, filters: int, stride: int, label: str) -> list[keras.layers.Layer]:
     """The way past convolutions: nothing, or where width or stride change a projection of every pixel.
 
@@ -132,7 +145,7 @@ def preprocessing_layers(
         made.append(layers.Reshape((*info.input_shape, 1), name="channel"))
     made.extend(augmentation)
     if resize and info.image_size is not None:
-        made.append(layers.Resizing(*info.image_size, name="resizing"))
+        made.append(layers.Resizing(*info.image_size, antialias=info.antialias, name="resizing"))
     if info.scale is not None:
         made.append(layers.Rescaling(info.scale, name="rescaling"))
     if info.mean is not None and info.std is not None:
@@ -157,7 +170,7 @@ def parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
         return (inputs + 1) * int(layer.units)
     if isinstance(layer, layers.SeparableConv2D):
         return int(prod(layer.kernel_size)) * inputs + (inputs + 1) * int(layer.filters)
-    if isinstance(layer, layers.Conv2D):
+    if isinstance(layer, layers.Conv1D | layers.Conv2D):
         return (int(prod(layer.kernel_size)) * inputs + 1) * int(layer.filters)
     if isinstance(layer, layers.BatchNormalization):
         return 4 * inputs

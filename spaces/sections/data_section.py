@@ -233,6 +233,12 @@ def _target(raw: Any) -> Any:
     return raw
 
 
+def _stream(raw: Any) -> Any:
+    if raw is not True and raw is not False and raw != "auto":
+        raise refuse(f"found {shown(raw)}; allowed: auto, true or false{suggestion(raw, ('auto',))}")
+    return raw
+
+
 def _columns(raw: Any) -> Any:
     if not isinstance(raw, dict):
         raise refuse(f"found {shown(raw)}; allowed: a mapping such as {{price: target, id: drop}}")
@@ -321,6 +327,22 @@ class DataSection(Section):
         default="auto",
         description="What the model does to raw values: pixels to 0..1, columns to mean 0 and deviation 1.",
     )
+    stream: Annotated[bool | Literal["auto"], BeforeValidator(_stream)] = Field(
+        default="auto",
+        description="Whether rows stay on the disk and are read as they are used, for data larger than the memory; "
+        "auto: those that would take more than a quarter of it.",
+        json_schema_extra={"anyOf": [{"type": "boolean"}, {"enum": ["auto"]}]},
+    )
+    kind: Literal["auto", "image", "series"] = Field(
+        default="auto",
+        description="What rows of two axes are: grey images (height, width), or time series (steps, features), scaled "
+        "feature by feature; auto goes by the family, their shape and their values, and check tells what it found.",
+    )
+    split: Literal["auto", "random", "chronological"] = Field(
+        default="auto",
+        description="How validation and test rows are taken: drawn at random, of each class in proportion, or the last "
+        "ones of the file; auto: chronological for time series, otherwise random.",
+    )
     limit: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Use only so many training rows, for trying things out."
     )
@@ -359,6 +381,14 @@ class DataSection(Section):
             refusals.add(f"has no effect: a {kind} source has no images", "image_size")
         if self.color != "auto" and kind not in ("folder", "flowers"):
             refusals.add("has no effect: only image files are read in colour or grey", "color")
+        if self.stream is True and kind in TABLES:
+            refusals.add(f"has no effect: a {kind} table is read as a whole", "stream")
+        if self.kind != "auto" and kind in (*TABLES, "folder", "flowers"):
+            refusals.add("has no effect: only arrays may be images or series", "kind")
+        if self.split != "auto" and kind in ("folder", "flowers"):
+            refusals.add("has no effect: image files have no order of their own and are in a random one", "split")
+        if self.split != "auto" and self.keys:
+            refusals.add("has no effect: a column decides which rows are held out", "split")
         if self.broken != "refuse" and kind not in ("folder", "flowers"):
             refusals.add("has no effect: only image files are read one by one", "broken")
         refusals.raise_if_any()

@@ -19,6 +19,7 @@ def test_equal_spaces_differ_in_nothing():
         ({"limits": {"seconds_per_trial": 60}}, "limits.seconds_per_trial", True),
         ({"keep_checkpoints": {"best": 3}}, "keep_checkpoints.best", True),
         ({"name": "other"}, "name: tiny -> other", True),
+        ({"data": {"stream": True}}, "data.stream: auto -> True", True),
         ({"search": {"seed": 4}}, "search.seed: 3 -> 4", False),
         ({"search": {"objective": "val_loss"}}, "search.objective: val_accuracy -> val_loss", False),
         ({"training": {"batch_size": 32}}, "training.batch_size: 64 -> 32", False),

@@ -16,6 +16,9 @@ FASHION = DataInfo("image", (28, 28), "uint8", "classification", "integer", 10, 
 FLOWERS = DataInfo(
     "image", (180, 180, 3), "uint8", "classification", "integer", 5, scale=1 / 255, image_size=(180, 180)
 )
+SERIES = DataInfo(
+    "series", (24, 3), "float32", "classification", "integer", 2, mean=(1.0, 2.0, 3.0), std=(1.0, 2.0, 0.5)
+)
 CIFAR = DataInfo("image", (32, 32, 3), "uint8", "classification", "integer", 10, scale=1 / 255, image_size=(64, 64))
 TABLE = DataInfo("tabular", (3,), "float32", "classification", "integer", 2, mean=(1.0, 2.0, 3.0), std=(1.0, 2.0, 0.5))
 
@@ -311,3 +314,49 @@ def test_every_configuration_can_be_built_or_says_why_not(name: str) -> None:
         widths = made.model["units"] if spec.family == "mlp" else made.model["dense_units"]
         dense = [layer.units for layer in built.layers if type(layer).__name__ == "Dense"]
         assert dense == [*widths, info.outputs]
+
+
+CONV1D = {
+    "family": "conv1d", "blocks": 2, "filters": 4, "convolutions": 2, "batch_normalization": True, "dropout": 0.1,
+    "dense_layers": 1, "dense_units": 5, "global_pooling": "max",
+}  # fmt: skip
+
+
+def test_layers_of_convolutional_networks_along_steps() -> None:
+    made = settings(CONV1D)
+    model = spaces.build_model(made, SERIES)
+    convolution = "Conv1D BatchNormalization Activation "
+    assert (
+        kinds(model)
+        == (
+            f"Normalization {2 * (2 * convolution + 'MaxPooling1D ')}GlobalMaxPooling1D Dropout "
+            "Dense BatchNormalization Activation Dropout Dense"
+        ).split()
+    )
+    assert model.count_params() == spaces.count_parameters(made, SERIES)
+    assert model(np.zeros((2, 24, 3), np.float32)).shape == (2, 2)
+
+
+def test_what_convolutions_along_steps_cannot_take() -> None:
+    for info, what in ((TABLE, "a table"), (FASHION, "images")):
+        with pytest.raises(ValueError, match=f"family conv1d needs time series .*, but the data are {what}"):
+            spaces.build_model(settings(CONV1D), info)
+    with pytest.raises(ValueError, match="5 poolings leave no step of 24"):
+        spaces.build_model(settings({**CONV1D, "blocks": 5}), SERIES)
+    with pytest.raises(ValueError, match="family cnn needs images, but the data are time series; use family conv1d"):
+        spaces.build_model(settings({"family": "cnn", "blocks": 1, "filters": 4}), SERIES)
+
+
+def test_the_features_of_a_series_are_standardized_inside_the_model() -> None:
+    model = spaces.build_model(settings({"family": "mlp", "layers": 0}), SERIES)
+    assert kinds(model) == ["Normalization", "Flatten", "Dense"]
+    np.testing.assert_allclose(model.layers[0](np.array([[[2.0, 4.0, 4.0]]])), [[[1, 1, 2]]], rtol=1e-6)
+
+
+def test_averaging_by_products_is_what_resizing_with_antialiasing_does() -> None:
+    from spaces.layers.resizing import ResizingByProducts, is_averaging
+
+    layer = keras.layers.Resizing(5, 7, antialias=True)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 20, 17, 3)).astype(np.float32)
+    assert is_averaging(layer)
+    np.testing.assert_allclose(ResizingByProducts(layer)(images), layer(images), rtol=1e-5, atol=1e-3)

@@ -14,7 +14,7 @@ from results.watching.ledger import time_spent as ledger
 from search.files.rundir import Run
 
 _LOST = (Account.FAILED, Account.TOO_LONG, Account.DUPLICATE)
-_NOT_TRAINING = (Account.EVALUATION, Account.EXPORT, Account.REPORT, Account.ORDER, Account.WAITING)
+_NOT_TRAINING = (Account.DATA, Account.EVALUATION, Account.EXPORT, Account.REPORT, Account.ORDER, Account.WAITING)
 
 
 def time_spent(facts: Facts, run: Run) -> Section | None:

@@ -97,7 +97,7 @@ _TARGET = _fields({"scale": _one_of("standard", "log"), "mean": _list(_real), "s
 def _info(key: str, value: Any) -> Any:
     found = _fields(
         {
-            "kind": _one_of("image", "tabular"),
+            "kind": _one_of("image", "series", "tabular"),
             "input_shape": _shape,
             "dtype": text,
             "task": _one_of("classification", "regression"),
@@ -111,6 +111,7 @@ def _info(key: str, value: Any) -> Any:
             "std": _optional(_list(_real)),
             "image_size": _optional(_shape),
             "resized": _flag,
+            "antialias": _flag,
             "white": _optional(_real),
             "columns": _list(text),
             "categories": _by_name(_list(text)),

@@ -16,6 +16,7 @@ from spaces.basics.errors import DataError
 from spaces.data.readers.folder import load_folder
 from spaces.data.readers.idx import load_idx
 from spaces.data.readers.source import Part, RawData
+from spaces.data.stored.store import RowStore
 
 _SYSTEM_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 _FLOWERS_ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"
@@ -58,6 +59,8 @@ def load_builtin(
     image_size: tuple[int, int] | None,
     color: str,
     broken: Literal["refuse", "skip"] = "refuse",
+    store: RowStore | None = None,
+    antialias: bool = True,
 ) -> RawData:
     """A data set by name; downloaded through Keras where it is not on the machine.
 
@@ -67,12 +70,14 @@ def load_builtin(
         image_size: (height, width) that photographs are resized to (flowers only).
         color: "auto", "rgb" or "grayscale" (flowers only).
         broken: "skip" leaves out what is no readable image (flowers only).
+        store: decides whether pixels stay on the disk (flowers only).
+        antialias: as for `load_folder` (flowers only).
 
     Raises:
         DataError: the download failed, or what lies in Keras's cache is damaged.
     """
     if name == "flowers":
-        return replace(load_folder(_flowers_folder(), seed, image_size, color, broken), name=name)
+        return replace(load_folder(_flowers_folder(), seed, image_size, color, broken, store, antialias), name=name)
     return _LOADERS[name]()
 
 

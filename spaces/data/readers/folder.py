@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
 from spaces.data.parts import PartName, folder_part
 from spaces.data.readers.images import EXTENSIONS, UNREADABLE, Header, decode_all, read_header
-from spaces.data.readers.memory import check_size
 from spaces.data.readers.source import Part, RawData
+from spaces.data.stored import pictures
+from spaces.data.stored.store import RowStore
+from spaces.data.types import AnyRows, Array
 
 _log = logging.getLogger(__name__)
 _NAMED = 20
@@ -35,6 +37,8 @@ def load_folder(
     image_size: tuple[int, int] | None,
     color: str,
     broken: Literal["refuse", "skip"] = "refuse",
+    store: RowStore | None = None,
+    antialias: bool = True,
 ) -> RawData:
     """The images of a folder.
 
@@ -47,6 +51,8 @@ def load_folder(
         image_size: (height, width) to resize to; None: the images must all have one size.
         color: "rgb", "grayscale", or "auto": grayscale where every image is gray.
         broken: "skip" leaves out, with a warning, what is no readable image.
+        store: decides whether the pixels stay on the disk, and keeps them.
+        antialias: whether an image that becomes smaller is averaged over its pixels, as Keras's own loader does not.
 
     Raises:
         DataError: the folder is missing, holds no class folders, a class is empty, or files are no readable images (all
@@ -60,14 +66,23 @@ def load_folder(
     for listing in listings.values():
         if unknown := sorted(set(listing.class_names) - set(class_names)):
             raise DataError(f"{listing.folder / unknown[0]}: a class that is absent from {parts['train']}")
-    while True:
-        loaded, reasons = _read(path, listings, class_names, seed, image_size, color)
-        if not reasons:
-            break
-        if broken == "refuse":
-            raise DataError(_told(path, reasons, listings) + "; data.broken: skip leaves such files out")
-        _log.warning("%s; left out", _told(path, reasons, listings))
-        listings = {name: listing.without(reasons) for name, listing in listings.items()}
+    every = tuple(file for listing in listings.values() for file in listing.files)
+    asked = _Asked(path, class_names, seed, image_size, color, broken, antialias, every)
+    store = store or RowStore()
+    left_out: dict[str, str] = {}
+    if (found := pictures.find(store, every, asked.rows)) is not None:
+        left_out = dict(found.reasons)
+        _refuse(asked, left_out, listings)
+        loaded = _from_pictures(asked, listings, found)
+    else:
+        present, loaded = listings, {}
+        while not loaded:
+            loaded, reasons = _read(asked, present, left_out, store)
+            _refuse(asked, reasons, listings)
+            left_out |= reasons
+            present = {name: listing.without(reasons) for name, listing in present.items()}
+    if left_out:
+        _log.warning("%s; left out", _told(path, dict(sorted(left_out.items())), listings))
     return RawData(
         path.name,
         f"{path} ({', '.join(f'{name}: {len(part.x)} images' for name, part in loaded.items())})",
@@ -79,6 +94,12 @@ def load_folder(
         shuffled=True,
         resized=True,
     )
+
+
+def _refuse(asked: _Asked, reasons: Mapping[str, str], listings: Mapping[PartName, Listing]) -> None:
+    if reasons and asked.broken == "refuse":
+        told = _told(asked.path, dict(sorted(reasons.items())), listings)
+        raise DataError(f"{told}; data.broken: skip leaves such files out")
 
 
 def _told(path: Path, reasons: Mapping[str, str], listings: Mapping[PartName, Listing]) -> str:
@@ -203,45 +224,93 @@ def _files(class_folder: Path) -> tuple[list[str], int]:
     return images, others
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """How image files become rows."""
+
+    path: Path
+    class_names: tuple[str, ...]
+    seed: int
+    image_size: tuple[int, int] | None
+    color: str
+    broken: Literal["refuse", "skip"]
+    antialias: bool
+    every: tuple[str, ...]
+
+    @property
+    def rows(self) -> dict[str, Any]:
+        """What the pixels of a file follow from."""
+        return {"size": self.image_size, "color": self.color, "antialias": self.antialias}
+
+    def decode(self, files: Sequence[str], pixels: Any) -> dict[str, str]:
+        return decode_all(files, pixels, np.arange(len(files)), smooth=self.antialias)
+
+
 def _read(
-    path: Path,
-    listings: Mapping[PartName, Listing],
-    class_names: Sequence[str],
-    seed: int,
-    image_size: tuple[int, int] | None,
-    color: str,
+    asked: _Asked, listings: Mapping[PartName, Listing], left_out: Mapping[str, str], store: RowStore
 ) -> tuple[dict[PartName, Part], dict[str, str]]:
-    """The parts; or nothing, and why files are no readable images."""
-    headers: list[Header] = []
+    """The parts, unless they have to be read again without some files; and why files are no readable images."""
+    headers: dict[str, Header] = {}
     reasons: dict[str, str] = {}
-    sound: list[str] = []
     for file in (file for listing in listings.values() for file in listing.files):
         try:
-            headers.append(read_header(file))
-            sound.append(file)
+            headers[file] = read_header(file)
         except DataError as error:
             reasons[file] = str(error).removeprefix(f"{file}: ")
     if reasons:
-        # One message names all of them: also those that are found by decoding only.
-        pixels = np.empty((len(sound), 1, 1, 1), np.uint8)
-        return {}, dict(sorted((reasons | decode_all(sound, pixels, np.arange(len(sound)))).items()))
-    size = image_size or _common_size(headers, path)
-    channels = 1 if color == "grayscale" or (color == "auto" and all(header.gray for header in headers)) else 3
-    check_size(len(headers) * size[0] * size[1] * channels, str(path))
-    numbers = {name: number for number, name in enumerate(class_names)}
-    loaded: dict[PartName, Part] = {}
-    for name, listing in listings.items():
-        order = np.arange(len(listing.files))
-        if name == "train":
-            np.random.RandomState(seed).shuffle(order)
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        # Each image goes straight to its place in the shuffled order.
-        pixels = np.empty((len(listing.files), *size, channels), np.uint8)
-        reasons |= decode_all(listing.files, pixels, place)
-        labels = np.array([numbers[label] for label in listing.labels], np.int32)[order]
-        loaded[name] = Part(pixels, labels, str(listing.folder))
-    return loaded, reasons
+        if asked.broken == "refuse":
+            # One message names all of them: also those that are found by decoding only.
+            reasons |= asked.decode(list(headers), np.empty((len(headers), 1, 1, 1), np.uint8))
+        return {}, reasons
+    height, width = asked.image_size or _common_size(list(headers.values()), asked.path)
+    channels = _channels(asked.color, headers.values())
+    if not store.streams(len(headers) * height * width * channels, str(asked.path)):
+        parts = {}
+        for name, listing in listings.items():
+            place = np.empty(len(listing.files), np.intp)
+            place[_order(name, listing, asked.seed)] = np.arange(len(place))
+            # Each image goes straight to its place in the shuffled order.
+            pixels = np.empty((len(place), height, width, channels), np.uint8)
+            reasons |= decode_all(listing.files, pixels, place, smooth=asked.antialias)
+            parts[name] = _part(asked, name, listing, pixels)
+        return {} if reasons else parts, reasons
+    shape = (height, width, channels)
+    made = pictures.make(store, asked.every, list(headers), shape, asked.rows, asked.decode, left_out, str(asked.path))
+    reasons = {file: reason for file, reason in made.reasons.items() if file in headers}
+    if reasons and (asked.broken == "refuse" or channels != _channels(asked.color, _without(headers, reasons))):
+        return {}, reasons
+    return _from_pictures(asked, listings, made), reasons
+
+
+def _from_pictures(
+    asked: _Asked, listings: Mapping[PartName, Listing], found: pictures.Pictures
+) -> dict[PartName, Part]:
+    kept = {name: listing.without(found.reasons) for name, listing in listings.items()}
+    return {
+        name: _part(asked, name, listing, found.of([listing.files[i] for i in _order(name, listing, asked.seed)]))
+        for name, listing in kept.items()
+    }
+
+
+def _part(asked: _Asked, name: PartName, listing: Listing, pixels: AnyRows) -> Part:
+    numbers = {label: number for number, label in enumerate(asked.class_names)}
+    labels = np.array([numbers[label] for label in listing.labels], np.int32)
+    return Part(pixels, labels[_order(name, listing, asked.seed)], str(listing.folder))
+
+
+def _order(name: PartName, listing: Listing, seed: int) -> Array:
+    order = np.arange(len(listing.files))
+    if name == "train":
+        np.random.RandomState(seed).shuffle(order)
+    return order
+
+
+def _without(headers: Mapping[str, Header], reasons: Mapping[str, str]) -> list[Header]:
+    return [header for file, header in headers.items() if file not in reasons]
+
+
+def _channels(color: str, headers: Iterable[Header]) -> int:
+    return 1 if color == "grayscale" or (color == "auto" and all(header.gray for header in headers)) else 3
 
 
 def _common_size(headers: Sequence[Header], path: Path) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,7 @@ _CHANNELS = 3
 _MOST_PIXELS = 180_000_000
 _FREE = 256 * 2**20  # up to here Pillow, too, finds every image harmless
 _TIMES = 100
+_TOGETHER = 1024
 _GRAY_MODES = ("1", "L", "I", "I;16")
 
 
@@ -75,13 +76,13 @@ def _check_unpacked(image: Image.Image, path: str | Path) -> None:
 
 
 def decode(path: str | Path, size: tuple[int, int], channels: int, *, smooth: bool) -> Array:
-    """Pixels of an image file, resized with bilinear interpolation as Keras's folder loader does.
+    """Pixels of an image file, resized with bilinear interpolation.
 
     Args:
         path: the file; its header has been read already.
         size: (height, width) of the result.
         channels: 1 or 3.
-        smooth: average over the pixels of a larger image; Keras's folder loader does not.
+        smooth: average over the pixels of a larger image (antialiasing); Keras's folder loader does not.
 
     Returns:
         float32 array of shape (*size, channels), 0 to 255.
@@ -100,13 +101,14 @@ def decode(path: str | Path, size: tuple[int, int], channels: int, *, smooth: bo
     return resized
 
 
-def decode_all(files: Sequence[str], pixels: Array, place: Array) -> dict[str, str]:
-    """Decodes image files into an array, several at a time, as Keras's folder loader would.
+def decode_all(files: Sequence[str], pixels: Any, place: Array, *, smooth: bool) -> dict[str, str]:
+    """Decodes image files into an array, several at a time.
 
     Args:
         files: their headers have been read already.
-        pixels: uint8 of shape (rows, height, width, channels), filled in.
+        pixels: uint8 of shape (rows, height, width, channels), filled in row by row; an array, or what is like one.
         place: the row of each file.
+        smooth: as for `decode`.
 
     Returns:
         Why files cannot be decoded, by file; empty if all can.
@@ -115,14 +117,19 @@ def decode_all(files: Sequence[str], pixels: Array, place: Array) -> dict[str, s
 
     def read(file: str, row: int) -> str | None:
         try:
-            pixels[row] = np.rint(decode(file, size, channels, smooth=False))
+            pixels[row] = np.rint(decode(file, size, channels, smooth=smooth)).astype(np.uint8)
         except DataError as error:
             return str(error).removeprefix(f"{file}: ")
         return None
 
+    reasons: dict[str, str] = {}
     with ThreadPoolExecutor() as pool:
-        reasons = dict(zip(files, pool.map(read, files, place), strict=True))
-    return {file: reason for file, reason in reasons.items() if reason is not None}
+        # Not all at once: a hundred thousand waiting tasks take memory, and an interruption would wait for them.
+        for start in range(0, len(files), _TOGETHER):
+            some = files[start : start + _TOGETHER]
+            found = zip(some, pool.map(read, some, place[start : start + _TOGETHER]), strict=True)
+            reasons |= {file: reason for file, reason in found if reason is not None}
+    return reasons
 
 
 def _decode_with_pillow(path: str | Path, channels: int) -> Array:

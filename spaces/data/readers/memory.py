@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 from pathlib import Path
 
 from spaces.basics.errors import DataError
@@ -12,16 +13,26 @@ _SHARE = 0.5
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _WITHOUT_INFORMATION = 8 * 2**30
+# Address space of a process with TensorFlow in it that has not done anything yet.
+_LIBRARIES = 5 * 2**29
+_LEAST = 2**28
 
 
 def memory_limit() -> int:
-    """Bytes that one data set may take: half of the machine's memory, or of the container's if less."""
+    """Bytes that one data set may take: half of the machine's memory, or of what this process may have if that is less.
+
+    The container may limit it, and `ulimit`; of the latter goes what the libraries map for themselves.
+    """
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         total = _WITHOUT_INFORMATION
     with contextlib.suppress(OSError, ValueError):  # no container, or "max"
         total = min(total, int(_CGROUP_LIMIT.read_text()))
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        limit, _ = resource.getrlimit(kind)
+        if limit != resource.RLIM_INFINITY:
+            total = min(total, max(_LEAST, limit - _LIBRARIES))
     return int(total * _SHARE)
 
 

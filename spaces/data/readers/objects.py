@@ -10,10 +10,9 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
-from spaces.data.readers.memory import check_size
+from spaces.data.readers.datasets import datasets
 from spaces.data.types import Array
 
-_ENDLESS = -1  # tf.data.INFINITE_CARDINALITY
 _FORMS = (
     "(x, y), ((x, y), (x_val, y_val)), three such pairs with the test part at the end, a dict of arrays named like "
     "x_train, y_val, a DataFrame whose last column is the target, or a tf.data.Dataset of (x, y)"
@@ -33,6 +32,8 @@ class Held:
     @property
     def labels(self) -> Any:
         """Those of the training rows, in whatever form they are."""
+        if datasets(self.rows, "data") is not None:
+            return None
         if not isinstance(self.rows, Mapping):
             return self.rows[1]
         return next((value for name, value in self.rows.items() if name in ("y", "y_train")), None)
@@ -53,12 +54,12 @@ def loader(data: Any) -> Callable[[], Any]:
         return data  # type: ignore[no-any-return]
     if is_frame(data):
         data = data.iloc[:, :-1], data.iloc[:, -1]
-    elif isinstance(data, tuple | list) and len(data) in (2, 3) and all(map(_is_part, data)):
+    elif datasets(data, "data") is None and isinstance(data, tuple | list) and all(map(_is_part, data)):
         names = ("train", "val", "test")[: len(data)]
-        pairs = {name: unzipped(part) if is_dataset(part) else part for name, part in zip(names, data, strict=True)}
-        data = {f"{role}_{name}": pair[i] for name, pair in pairs.items() for i, role in enumerate("xy")}
-    elif is_dataset(data):
-        data = unzipped(data)
+        pairs = dict(zip(names, data, strict=True)) if 2 <= len(data) <= 3 else {}
+        data = {f"{role}_{name}": pair[i] for name, pair in pairs.items() for i, role in enumerate("xy")} or data
+    if datasets(data, "data") is not None:
+        return Held(data)
     if isinstance(data, list) and len(data) == 2:
         data = tuple(data)
     if not isinstance(data, Mapping) and not (isinstance(data, tuple) and len(data) == 2):
@@ -68,41 +69,12 @@ def loader(data: Any) -> Callable[[], Any]:
 
 def _is_part(value: Any) -> bool:
     # A list is what Keras takes for several inputs.
-    return is_dataset(value) or (isinstance(value, tuple) and len(value) == 2)
+    return isinstance(value, tuple) and len(value) == 2
 
 
 def is_frame(value: Any) -> bool:
     """Whether it is a pandas DataFrame; pandas is not imported for that."""
     return type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "columns")
-
-
-def is_dataset(value: Any) -> bool:
-    """Whether it is a `tf.data.Dataset`; TensorFlow is not imported for that."""
-    return hasattr(value, "as_numpy_iterator") and hasattr(value, "element_spec")
-
-
-def unzipped(dataset: Any) -> tuple[Array, Array]:
-    """The rows and labels of a `tf.data.Dataset`, batched or not, in the order in which it gives them once.
-
-    Raises:
-        DataError: Its elements are no (x, y), or it never ends or has more than fits.
-    """
-    spec = dataset.element_spec
-    if not isinstance(spec, tuple) or len(spec) != 2 or not all(hasattr(part, "shape") for part in spec):
-        raise DataError(f"data: the elements of a tf.data.Dataset have to be (x, y), one array each; found {spec}")
-    if int(dataset.cardinality().numpy()) == _ENDLESS:
-        raise DataError("data: the tf.data.Dataset never ends; leave out repeat(): epochs are counted here")
-    # As `fit` has them: batches, unless labels of no axis, or axes that differ, show that these are single rows.
-    batched = bool(spec[1].shape.rank) and bool(spec[0].shape.rank) and spec[0].shape[0] == spec[1].shape[0]
-    xs, ys, size = [], [], 0
-    for x, y in dataset.as_numpy_iterator():
-        xs.append(x if batched else np.asarray(x)[None])
-        ys.append(y if batched else np.asarray(y)[None])
-        size += xs[-1].nbytes
-        check_size(size, "data")
-    if not xs:
-        raise DataError("data: the tf.data.Dataset is empty")
-    return np.concatenate(xs), np.concatenate(ys)
 
 
 def as_array(value: Any, name: str, where: str) -> Array:

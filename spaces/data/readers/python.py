@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from spaces.basics.errors import CodeError, DataError
 from spaces.basics.printable import printable
 from spaces.data import parts
 from spaces.data.parts import PartName
-from spaces.data.readers.objects import as_array, is_dataset, is_frame, loader
+from spaces.data.readers import datasets
+from spaces.data.readers.objects import as_array, is_frame, loader
 from spaces.data.readers.source import Part, RawData
+from spaces.data.stored import mapped
+from spaces.data.stored.store import RowStore
+from spaces.data.types import AnyRows, Array
 from spaces.outside.given import spoken
 from spaces.outside.references import call, load_function
 from spaces.values.packing import Structure, is_structure, pack_inputs, pack_targets
@@ -17,59 +22,73 @@ from spaces.values.packing import Structure, is_structure, pack_inputs, pack_tar
 _WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
-def load_python(reference: str) -> RawData:
+def load_python(reference: str, store: RowStore | None = None) -> RawData:
     """The arrays that a function returns.
 
     Args:
         reference: "module:function" or "/path/file.py:function". The function takes no arguments and returns
             (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in the middle, or a
-            dict with names such as x_train, y_val, everything NumPy arrays, DataFrames or nested lists of numbers; a
-            DataFrame whose last column is the target; or a `tf.data.Dataset` of (x, y). For a model of several inputs
-            x is a dict or list of arrays, for one of several outputs y.
+            dict with names such as x_train, y_val; everything NumPy arrays, memory-mapped ones among them, DataFrames
+            or nested lists of numbers. Or a DataFrame whose last column is the target. Or a `tf.data.Dataset` of
+            (row, label), batched or not; two, which train and validate; three with one for the test; or a dict of
+            them. For a model of several inputs x is a dict or list of arrays, for one of several outputs y.
+        store: decides which rows stay on the disk: those of a memory-mapped array where they are.
 
     Raises:
         DataError: the function cannot be imported or called, or returns something else.
     """
+    store = store or RowStore()
+    if (read := datasets.kept(reference, store)) is not None:
+        return _data(reference, read)
     try:
         returned = call(reference, load_function(reference), what="raised ")
     except CodeError as error:
         raise DataError(str(error)) from error
     where = spoken(reference)
-    if is_frame(returned) or is_dataset(returned):
+    if (sets := datasets.datasets(returned, where)) is not None:
+        return _data(reference, datasets.keep(sets, reference, store))
+    if is_frame(returned):
         returned = loader(returned)()
     found = _parts(returned, where)
-    read: dict[PartName, Part] = {}
+    lazy = sum(mapped.size(x) for x, _ in found.values() if mapped.is_lazy(x))
+    streams = bool(lazy) and store.streams(lazy, where)
+    kept: dict[PartName, tuple[AnyRows, Array]] = {}
     structures: set[tuple[Structure | None, Structure | None]] = set()
     for name, (x, y) in found.items():
-        read[name], structure = _part(x, y, where, f"{where} ({_WORDS[name]} part)")
-        structures.add(structure)
+        labels, targets = pack_targets(y, where) if is_structure(y) else (as_array(y, "y", where), None)
+        rows: AnyRows
+        inputs = None
+        if streams and mapped.is_lazy(x):
+            rows = mapped.stored(x, store, where)
+        elif is_structure(x, len(labels)):
+            rows, inputs = pack_inputs(x, where)
+        else:
+            rows = as_array(x, "x", where)
+        kept[name] = rows, labels
+        structures.add((inputs, targets))
     if len(structures) > 1:
         described = " | ".join(sorted(str(one and one.described()) for pair in structures for one in pair))
         raise DataError(f"{where}: the parts hold different arrays: {described}")
-    ((inputs, targets),) = structures
+    return _data(reference, kept, *structures.pop())
+
+
+def _data(
+    reference: str,
+    found: Mapping[PartName, tuple[AnyRows, Array]],
+    inputs: Structure | None = None,
+    targets: Structure | None = None,
+) -> RawData:
+    where = spoken(reference)
+    parts = {name: Part(x, y, f"{where} ({_WORDS[name]} part)") for name, (x, y) in found.items()}
     return RawData(
         where.rpartition(":")[2],
         where if where == reference else f"{where} given from Python",
-        read["train"],
-        read.get("validation"),
-        read.get("test"),
+        parts["train"],
+        parts.get("validation"),
+        parts.get("test"),
         inputs=inputs,
         targets=targets,
     )
-
-
-def _part(x: Any, y: Any, where: str, part: str) -> tuple[Part, tuple[Structure | None, Structure | None]]:
-    """A part, its arrays packed where they are several, with what they are."""
-    inputs = targets = None
-    if is_structure(y):
-        labels, targets = pack_targets(y, where)
-    else:
-        labels = as_array(y, "y", where)
-    if is_structure(x, len(labels)):
-        rows, inputs = pack_inputs(x, where)
-    else:
-        rows = as_array(x, "x", where)
-    return Part(rows, labels, part), (inputs, targets)
 
 
 def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from spaces.data.tables.columns import Table
-from spaces.data.types import Array
+from spaces.data.types import AnyRows, Array
 from spaces.values.packing import Structure
 
 
@@ -20,12 +20,12 @@ class Part:
     """Rows and labels of one file or folder, labels in whatever form they came.
 
     Attributes:
-        x: rows, the first axis counts them.
+        x: rows, the first axis counts them; on the disk where there are too many for the memory.
         y: labels: numbers, strings, or a matrix (one-hot labels or several targets).
         where: file, folder or function that the part came from, for error messages.
     """
 
-    x: Array
+    x: AnyRows
     y: Array
     where: str
 

@@ -14,7 +14,7 @@ from search.record.trial import TrialKind
 
 AUGMENTED = """\
 name: augmented
-data: {source: digits, validation: 0.2, test: 0.2, image_size: 12}
+data: {source: digits, validation: 0.2, test: 0.2, image_size: 6}
 model:
   family: cnn
   blocks: 1

@@ -32,6 +32,7 @@ class Site:
     killed: list[int] = field(default_factory=list)
     said: deque = field(default_factory=deque)
     closed: bool = False
+    forgotten: int = 0
     # Whether actors make themselves ready by themselves.
     willing: bool = True
 
@@ -48,6 +49,9 @@ class Site:
         if self.willing:
             self.say(actor, "settled", told["folder"] or f"/tmp/{self.started[actor].name}")
             self.say(actor, "ready", None)
+
+    def forget(self):
+        self.forgotten += 1
 
     def train(self, actor, order, files):
         import pickle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 
 import pytest
 
@@ -59,3 +60,12 @@ def test_no_more_workers_than_there_are_shares(monkeypatch):
 
 def test_threads_follow_from_the_cores():
     assert [Each(cpus).threads for cpus in (None, 0.5, 1.0, 3.7)] == [None, 1, 1, 3]
+
+
+def test_where_nobody_answers_it_is_said_at_once():
+    pytest.importorskip("ray", reason="needs Ray: pip install 'keras-nightshift[ray]'")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        with pytest.raises(RunError, match=f"127.0.0.1:{port}: nobody answers there"):
+            connection.connect(f"127.0.0.1:{port}")

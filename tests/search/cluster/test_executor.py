@@ -38,6 +38,10 @@ def test_the_first_actor_of_a_node_stores_the_data_and_the_others_follow(site, m
     assert [n.name for n in site.started.values()] == ["one", "two", "one"]
     told, data = site.begun[3]
     assert (told["folder"], data) == ("/tmp/one", None)
+    assert site.forgotten == 0
+    site.say(2, "settled", "/tmp/two")
+    turn(executor, futures)
+    assert site.forgotten
 
 
 def test_on_our_own_node_the_data_stay_where_they_are(site, make, tmp_path):

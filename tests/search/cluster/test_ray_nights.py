@@ -36,7 +36,7 @@ SPACE = {
     "final": {"candidates": 1, "seeds": 1},
     "export": {"formats": ["keras"]},
 }  # fmt: skip
-COLUMNS = "name,score,epochs,best_epoch,retrained,test,layers,units,learning_rate"
+COLUMNS = "name,score,epochs,best_epoch,retrained,test,layers,units_0,units_1,learning_rate"
 
 
 @pytest.fixture

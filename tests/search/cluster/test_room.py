@@ -39,3 +39,16 @@ def test_what_a_killed_search_left_behind_goes_when_the_next_one_begins(tmp_path
 def test_a_folder_that_is_gone_cannot_be_shared(tmp_path):
     with pytest.raises(OSError, match="gone"):
         Room(Path(tmp_path / "gone"))
+
+
+def test_files_that_models_are_made_of_have_to_be_there_and_the_same(tmp_path):
+    from search.cluster.work import _require_files
+    from spaces.backbones.names import digest
+
+    file = tmp_path / "backbone.keras"
+    with pytest.raises(FileNotFoundError, match="copy it to the same path"):
+        _require_files({str(file): "0"})
+    file.write_bytes(b"weights")
+    _require_files({str(file): digest(str(file))})
+    with pytest.raises(ValueError, match="is not the file"):
+        _require_files({str(file): "0"})

@@ -21,7 +21,13 @@ from search.training.trainer import Trainer
 from tests.search import small
 
 NEEDS_RAY = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'keras-nightshift[ray]'")
-KINDS = ("inline", "1 worker", "2 workers", pytest.param("a cluster", marks=NEEDS_RAY))
+KINDS = (
+    "inline",
+    "1 worker",
+    "2 workers",
+    "1 worker, rows on the disk",
+    pytest.param("a cluster", marks=NEEDS_RAY),
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +74,11 @@ def make_executor(tmp_path_factory, digits, ray_cluster):
                 place = Place(run, digits, 1, 0, None, SystemClock(), pytest.fail)
                 made[kind] = Cluster("auto", Each(cpus=1)).executor(small.spec(), place), run
             else:
-                count = int(kind[0])
-                setups = sizing.setups(run, shared_data.write(run, digits), 1, count)
+                count, data = int(kind[0]), digits
+                if kind.endswith("disk"):
+                    data = spaces.load_data(small.spec(data={"stream": True}), None, run / "rows")
+                    assert data.fingerprint == digits.fingerprint
+                setups = sizing.setups(run, shared_data.write(run, data), 1, count)
                 made[kind] = WorkerPool(setups, [{}] * count, 1 << 40, pytest.fail), run
         return made[kind]
 

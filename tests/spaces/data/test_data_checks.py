@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from spaces.basics.errors import DataError
-from spaces.data import checks
 from spaces.data.checks import check_classes, check_rows
 from spaces.data.readers.source import Part, RawData
+from spaces.data.stored import rows as stored
 from spaces.data.types import Array
 
 
@@ -74,7 +74,7 @@ def test_unusable_rows(x: Any, message: str) -> None:
 
 
 def test_bad_row_is_found_in_a_later_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "_BLOCK", 4)
+    monkeypatch.setattr(stored, "_BLOCK", 4)
     x = np.zeros((9, 2), np.float32)
     x[7, 1] = np.nan
     with pytest.raises(DataError, match="row 7"):

@@ -1,0 +1,128 @@
+"""Peak memory and speed of training on rows that stay on the disk, beside the same rows in memory.
+
+    python benchmarks/larger_than_memory.py [--rows 200000] [--side 64] [--limit 4000] [--folder DIR] [--json out.json]
+
+Writes an array of coloured images, trains on it with `data.stream: true` and, where it fits, with `false`, each in a
+process of its own and the first one under a limit of its address space (`ulimit -v`, in MB), and prints rows a second
+in an epoch, and the largest resident memory of all processes together (Linux: from /proc, five times a second). The
+network is a small one, so that reading has to keep up with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+_BLOCK = 2000
+_SPACE = """\
+name: larger
+data: {{source: {{npz: {folder}}}, stream: {stream}}}
+model: {{family: cnn, stem: {{filters: 8, stride: 4}}, blocks: 1, filters: 8, dense_layers: 1, dense_units: 16}}
+training: {{epochs: {epochs}, batch_size: 64}}
+search: {{algorithm: random, max_trials: 1}}
+final: {{candidates: 1, seeds: 0, train_on_validation: false}}
+export: {{formats: [keras]}}
+"""
+
+
+def main() -> None:
+    """Prints one line for each way of keeping the rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--limit", type=int, help="address space of the streamed run, in MB", default=4000)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only-streamed", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        rows = Path(folder) / "rows"
+        size = write(rows, options.rows, options.side)
+        print(f"{size / 1e6:.0f} MB of rows, {size / options.limit / 1e6:.1f} times the limit of {options.limit} MB")
+        found = {"on the disk": run(Path(folder), rows, True, options)}
+        if not options.only_streamed:
+            found["in memory"] = run(Path(folder), rows, False, options)
+    print(f"{'':<14}{'rows/s':>10}{'peak resident MB':>18}{'seconds':>10}")
+    for name, one in found.items():
+        print(f"{name:<14}{one['rows_per_second']:>10.0f}{one['peak'] / 1e6:>18.0f}{one['seconds']:>10.0f}")
+    if len(found) == 2:
+        speed = found["on the disk"]["rows_per_second"] / found["in memory"]["rows_per_second"]
+        print(f"speed: {speed:.2f} of that in memory")
+        print(f"the same scores: {found['on the disk']['scores'] == found['in memory']['scores']}")
+    if options.json is not None:
+        options.json.write_text(json.dumps({"bytes": size, **found}))
+
+
+def write(folder: Path, count: int, side: int) -> int:
+    """A folder with x.npy and y.npy; bytes of the rows."""
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 4, count)
+    x = np.lib.format.open_memmap(folder / "x.npy", "w+", np.uint8, (count, side, side, 3))
+    for start in range(0, count, _BLOCK):
+        y = labels[start : start + _BLOCK]
+        noise = np.frombuffer(generator.bytes(len(y) * side * side * 3), np.uint8).reshape(-1, side, side, 3)
+        x[start : start + _BLOCK] = noise // 2 + (y * 12)[:, None, None, None].astype(np.uint8)
+    x.flush()
+    np.save(folder / "y.npy", labels)
+    return int(x.nbytes)
+
+
+def run(folder: Path, rows: Path, stream: bool, options: argparse.Namespace) -> dict[str, Any]:
+    """One search in a process of its own."""
+    space, directory = folder / "space.yaml", folder / f"run-{stream}"
+    space.write_text(_SPACE.format(folder=rows, stream=str(stream).lower(), epochs=options.epochs))
+    command = [sys.executable, str(ROOT / "run_search.py"), "run", str(space), "--run-dir", str(directory)]
+
+    def limited() -> None:
+        if stream:
+            resource.setrlimit(resource.RLIMIT_AS, (options.limit * 10**6, options.limit * 10**6))
+
+    started, peak = time.perf_counter(), 0
+    process = subprocess.Popen([*command, "--workers", str(options.workers), "-q"], preexec_fn=limited)
+    while process.poll() is None:
+        peak = max(peak, _resident(process.pid))
+        time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit(f"the run with data.stream: {stream} ended with {process.returncode}")
+    from search.files.rundir import open_run
+
+    with open_run(directory).read() as reader:
+        trials = [trial for trial in reader.trials() if trial.outcome is not None and trial.outcome.epochs]
+        counts = reader.meta("data")["rows"]
+    # The first epoch of a trial compiles.
+    epochs = [epoch.seconds for trial in trials for epoch in trial.outcome.epochs[1:]]
+    return {
+        "rows_per_second": (counts["train"] + counts["validation"]) * len(epochs) / sum(epochs),
+        "peak": peak,
+        "seconds": time.perf_counter() - started,
+        "scores": [trial.outcome.score for trial in trials],
+    }
+
+
+def _resident(process: int) -> int:
+    """Of a process and all that it has started."""
+    try:
+        own = int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:
+        return 0
+    return own + sum(_resident(int(child)) for child in children)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    main()

@@ -1,0 +1,141 @@
+"""Rows of a `tf.data.Dataset` that a user's function returns: gone through once, and kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from spaces.basics.errors import DataError
+from spaces.data.parts import PartName, folder_part
+from spaces.data.stored.store import RowStore, RowWriter
+from spaces.data.types import AnyRows, Array
+from spaces.outside.references import file_of
+
+_BY_COUNT: dict[int, tuple[PartName, ...]] = {2: ("train", "validation"), 3: ("train", "validation", "test")}
+_EXPECTED = "a tf.data.Dataset of (rows, labels)"
+
+
+def is_dataset(value: Any) -> bool:
+    """Whether it is a `tf.data.Dataset`; imports nothing."""
+    return any(kind.__name__ == "DatasetV2" and "tensorflow" in kind.__module__ for kind in type(value).__mro__)
+
+
+def datasets(returned: Any, where: str) -> dict[PartName, Any] | None:
+    """Data sets by part: one; two, which train and validate; three, the last of which tests; or a dict by name.
+
+    Raises:
+        DataError: a dict has a name that means no part, or no training part.
+    """
+    if is_dataset(returned):
+        return {"train": returned}
+    if isinstance(returned, tuple | list) and len(returned) in _BY_COUNT and all(map(is_dataset, returned)):
+        return dict(zip(_BY_COUNT[len(returned)], returned, strict=True))
+    if isinstance(returned, Mapping) and returned and all(map(is_dataset, returned.values())):
+        found = {folder_part(str(name)): value for name, value in returned.items()}
+        if None in found or "train" not in found or len(found) < len(returned):
+            raise DataError(f"{where}: expected the names train, validation and test, found {', '.join(returned)}")
+        return {part: value for part, value in found.items() if part is not None}
+    return None
+
+
+def kept(reference: str, store: RowStore) -> dict[PartName, tuple[AnyRows, Array]] | None:
+    """What an earlier call has kept of the same function, so that a run goes on with the very rows it began with."""
+    first = store.kept(_what(reference, "train", "y"))
+    if first is None:
+        return None
+    found: dict[PartName, tuple[AnyRows, Array]] = {}
+    for part in first.notes["parts"]:
+        rows, labels = (store.kept(_what(reference, part, axis)) for axis in "xy")
+        if rows is None or labels is None:
+            return None
+        found[part] = rows.rows, labels.rows[:]
+    return _placed(found, store, reference)
+
+
+def keep(found: Mapping[PartName, Any], reference: str, store: RowStore) -> dict[PartName, tuple[AnyRows, Array]]:
+    """Goes through data sets of one row, or of batches of rows, once.
+
+    Args:
+        found: the data sets by part.
+        reference: the function that returned them.
+        store: keeps their rows.
+
+    Raises:
+        DataError: they hold something else than rows with labels, repeat for ever, or raise.
+    """
+    # The training part comes last: it says that all are there.
+    parts: dict[PartName, tuple[AnyRows, Array]] = {}
+    for part in sorted(found, key=lambda part: part == "train"):
+        where = f"{reference} ({part})"
+        batches = _batches(found[part], where)
+        first = next(batches, None)
+        if first is None:
+            raise DataError(f"{where}: the data set is empty")
+        with _open(store, first[0], where) as x, _open(store, first[1], where) as y:
+            x.append(first[0])
+            y.append(first[1])
+            for rows, labels in batches:
+                if rows.shape[1:] != first[0].shape[1:] or labels.shape[1:] != first[1].shape[1:]:
+                    raise DataError(
+                        f"{where}: rows of shape {rows.shape[1:]} follow rows of shape {first[0].shape[1:]}"
+                    )
+                x.append(rows)
+                y.append(labels)
+            stored = x.done(_what(reference, part, "x"))
+            answers = y.done(_what(reference, part, "y"), {"parts": list(found)})
+        parts[part] = stored, answers[:]
+    return _placed(parts, store, reference)
+
+
+def _placed(
+    parts: Mapping[PartName, tuple[AnyRows, Array]], store: RowStore, where: str
+) -> dict[PartName, tuple[AnyRows, Array]]:
+    """In memory, where they are few enough."""
+    stays = store.streams(sum(x.nbytes for x, _ in parts.values()), where)
+    return {part: (x if stays else x[:], y) for part, (x, y) in parts.items()}
+
+
+def _open(store: RowStore, rows: Array, where: str) -> RowWriter:
+    return store.writer((0, *rows.shape[1:]), rows.dtype, where)
+
+
+def _batches(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
+    import tensorflow as tf
+
+    spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) != 2 or not all(isinstance(one, tf.TensorSpec) for one in spec):
+        raise DataError(f"{where}: holds {_described(spec)}; expected {_EXPECTED}, each one tensor")
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise DataError(f"{where}: repeats for ever; return it without repeat()")
+    single = not _batched(*spec)
+    try:
+        for x, y in dataset.as_numpy_iterator():
+            rows, labels = np.asarray(x), np.asarray(y)
+            yield (rows[None], labels[None]) if single else (rows, labels)
+    except tf.errors.OpError as error:
+        raise DataError(f"{where}: {str(error).splitlines()[0]}") from error
+
+
+def _batched(x: Any, y: Any) -> bool:
+    """Whether an element is many rows: their number is open, or the same in rows and labels."""
+    if x.shape.rank is None or y.shape.rank is None:
+        return True
+    if not x.shape.rank or not y.shape.rank:
+        return False
+    return x.shape[0] == y.shape[0] and (x.shape[0] is None or x.shape.rank > 1)
+
+
+def _described(spec: Any) -> str:
+    return f"{len(spec)} values" if isinstance(spec, tuple) else f"one {type(spec).__name__.removesuffix('Spec')}"
+
+
+def _what(reference: str, part: str, axis: str) -> list[Any]:
+    file = file_of(reference)
+    try:
+        changed = os.stat(file).st_mtime_ns
+    except OSError:
+        changed = 0
+    return ["dataset", reference, changed, part, axis]

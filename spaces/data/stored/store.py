@@ -1,0 +1,258 @@
+"""Where the rows of a data set are kept while it is used: in memory, or in files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from spaces.basics.errors import DataError
+from spaces.data.readers import memory
+from spaces.data.stored.rows import Array, RowFile, StoredRows, blocks, close_below
+
+Stream = Literal["auto"] | bool
+
+# Rows are copied once where parts are taken from them, and there is a network beside them.
+_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file of rows that an earlier reading of the same data has left, with what was said of it."""
+
+    rows: StoredRows
+    notes: dict[str, Any]
+
+
+class RowStore:
+    """Decides whether rows stay on the disk, and writes those that have to be made into rows first.
+
+    Args:
+        stream: `data.stream`.
+        folder: where files are written, made when it is needed and kept for the next reading of the same data; None:
+            files without a name, which vanish with this process.
+        most: bytes that it may write; None: as many as there is room for.
+
+    Attributes:
+        written: bytes of the files that are in use.
+    """
+
+    def __init__(self, stream: Stream = "auto", folder: Path | None = None, most: int | None = None) -> None:
+        self._stream = stream
+        self._folder = folder
+        self._most = most
+        self.written = 0
+
+    @property
+    def place(self) -> str:
+        """The folder where files are written."""
+        return str(self._folder or temporary_folder())
+
+    @property
+    def always(self) -> bool:
+        """Whether rows are to stay on the disk however few there are."""
+        return self._stream is True
+
+    def streams(self, size: int, where: str) -> bool:
+        """Whether rows of so many bytes stay on the disk.
+
+        Raises:
+            DataError: they are to be in memory, which is too small for them.
+        """
+        if self._stream == "auto":
+            return size > _SHARE * memory.memory_limit()
+        if not self._stream:
+            memory.check_size(size, where)
+        return bool(self._stream)
+
+    def kept(self, what: Any) -> Kept | None:
+        """What was made of the same file or folder before.
+
+        Args:
+            what: everything that the rows follow from, as plain data.
+        """
+        if self._folder is None:
+            return None
+        path = self._path(what)
+        try:
+            notes = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            shape, dtype = tuple(notes["shape"]), np.dtype(notes["dtype"])
+            header, size = _header(shape, dtype), path.stat().st_size
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return None
+        if size != len(header) + dtype.itemsize * prod(shape) or dtype.hasobject:
+            return None
+        self.written += size
+        file = RowFile(os.path.abspath(path), len(header), shape[0], size)
+        return Kept(StoredRows([file], shape[1:], dtype), notes["notes"])
+
+    def writer(self, shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> RowWriter:
+        """Makes room for rows.
+
+        Args:
+            shape: of all rows; those that are appended come to it.
+            dtype: of their values.
+            where: the data, for errors.
+
+        Raises:
+            DataError: there is no room.
+        """
+        header = _header(shape, dtype)
+        size = len(header) + dtype.itemsize * prod(shape)
+        if self._most is not None and self.written + size > self._most:
+            raise DataError(
+                f"{where}: its rows take {size / 1e6:.1f} MB on the disk, more than limits.disk of "
+                f"{self._most / 1e6:.1f} MB"
+            )
+        folder = self._folder or temporary_folder()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(folder).free
+            if free < size:
+                raise DataError(
+                    f"{where}: its rows take {size / 2**30:.1f} GiB on the disk, {free / 2**30:.1f} GiB are free in "
+                    f"{folder}"
+                )
+            descriptor, path = tempfile.mkstemp(".part", "rows-", folder)
+            if self._folder is None:
+                os.unlink(path)
+            os.write(descriptor, header)
+            if size > len(header):
+                os.posix_fallocate(descriptor, 0, size)
+        except OSError as error:
+            raise DataError(f"{where}: its rows cannot be kept in {folder} ({error.strerror})") from error
+        self.written += size
+        named = None if self._folder is None else Path(path)
+        return RowWriter(descriptor, named, len(header), shape, dtype, self._path)
+
+    def whole(self, rows: Array | StoredRows, where: str) -> StoredRows:
+        """Rows of an array, which need not be in memory, written in pieces."""
+        writer = self.writer(rows.shape, rows.dtype, where)
+        with writer:
+            for start, block in blocks(rows):
+                writer[start : start + len(block)] = np.ascontiguousarray(block)
+            return writer.done(["array", where])
+
+    def _path(self, what: Any) -> Path:
+        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+        return (self._folder or Path()) / f"rows-{digest}.npy"
+
+
+class RowWriter:
+    """A file that is being filled with rows, as a context that gives it up unless `done` was called."""
+
+    def __init__(
+        self,
+        descriptor: int,
+        path: Path | None,
+        offset: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        place: Callable[[Any], Path],
+    ) -> None:
+        self.shape = shape
+        self._descriptor = descriptor
+        self._path = path
+        self._offset = offset
+        self._dtype = dtype
+        self._bytes = dtype.itemsize * prod(shape[1:])
+        self._place = place
+        self._done = False
+
+    def __setitem__(self, key: int | slice, rows: Array) -> None:
+        """Writes a row, or rows that follow each other; from several threads at the same time if need be.
+
+        Raises:
+            DataError: they cannot be written.
+        """
+        first = int(key.start or 0) if isinstance(key, slice) else int(key)
+        data = np.ascontiguousarray(rows, self._dtype).reshape(-1).view(np.uint8).data
+        offset = self._offset + first * self._bytes
+        try:
+            while data:
+                written = os.pwrite(self._descriptor, data, offset)
+                data, offset = data[written:], offset + written
+        except OSError as error:
+            place = "a temporary file" if self._path is None else str(self._path.parent)
+            raise DataError(f"rows cannot be written to {place} ({error.strerror})") from error
+
+    def append(self, rows: Array) -> None:
+        """Writes rows after those that are there, of a file that was opened for none."""
+        count = self.shape[0] + len(rows)
+        self[self.shape[0] : count] = rows
+        self.shape = (count, *self.shape[1:])
+
+    def __enter__(self) -> RowWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._done:
+            os.close(self._descriptor)
+            if self._path is not None:
+                with suppress(OSError):
+                    self._path.unlink()
+
+    def done(self, what: Any, notes: dict[str, Any] | None = None) -> StoredRows:
+        """The rows, complete.
+
+        Args:
+            what: everything that they follow from, as plain data, for `RowStore.kept`.
+            notes: what is to be known of them, as plain data.
+        """
+        self._done = True
+        # The number of rows may have grown; NumPy leaves room for that in the header.
+        os.pwrite(self._descriptor, _header(self.shape, self._dtype)[: self._offset], 0)
+        count, size = self.shape[0], os.fstat(self._descriptor).st_size
+        if self._path is None:
+            file = RowFile("", self._offset, count, size, None, self._descriptor)
+            return StoredRows([file], self.shape[1:], self._dtype, owner=_Closing(self._descriptor))
+        os.close(self._descriptor)
+        path = self._place(what)
+        described = {"shape": list(self.shape), "dtype": self._dtype.str, "notes": notes or {}}
+        beside = self._path.with_suffix(".json")
+        beside.write_text(json.dumps(described), encoding="utf-8")
+        os.replace(self._path, path)
+        # The description comes last: rows without it are not complete.
+        os.replace(beside, path.with_suffix(".json"))
+        # Whoever writes it again puts another in its place, and those who read this one go on with it.
+        file = RowFile(os.path.abspath(path), self._offset, count, size)
+        return StoredRows([file], self.shape[1:], self._dtype)
+
+
+class _Closing:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __del__(self) -> None:
+        with suppress(OSError):
+            os.close(self._descriptor)
+
+
+def temporary_folder() -> Path:
+    """Where files without a name go: on a disk, which the ordinary folder for temporary files need not be."""
+    named, lasting = os.environ.get("TMPDIR"), Path("/var/tmp")
+    return lasting if not named and os.access(lasting, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def remove(folder: Path) -> None:
+    """Deletes the files of a store; they can be made again."""
+    close_below(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
+    stream = BytesIO()
+    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_2_0(stream, described)
+    return stream.getvalue()

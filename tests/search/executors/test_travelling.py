@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import spaces
+from search.executors import shared_data
+from spaces import Split
+from spaces.data.stored import StoredRows
+from spaces.data.stored.rows import RowFile
+from tests.search import small
+
+
+def arrive(folder, target):
+    target.mkdir()
+    for name, pieces in shared_data.travelling(folder):
+        (target / name).write_bytes(b"".join(pieces))
+    return shared_data.read(target)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return spaces.load_data(small.spec())
+
+
+def test_data_arrive_on_another_machine_as_they_were(digits, tmp_path):
+    found = arrive(shared_data.write(tmp_path, digits), tmp_path / "there")
+    assert np.array_equal(found.train.x, digits.train.x)
+    assert np.array_equal(found.validation.y, digits.validation.y)
+    assert (found.fingerprint, found.info) == (digits.fingerprint, digits.info)
+
+
+def test_rows_that_stay_on_the_disk_go_along_and_stay_on_the_disk_there(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(shared_data, "_PIECE", 10_000)
+    file = tmp_path / "rows.bin"
+    everything = np.ascontiguousarray(digits.train.x)
+    file.write_bytes(b"head" + everything.tobytes())
+    size = file.stat().st_size
+    rows = StoredRows([RowFile(str(file), 4, len(everything), size)], everything.shape[1:], everything.dtype)
+    some = np.arange(len(everything))[::-1][:100]
+    streamed = replace(digits, train=Split(rows.taken(some), digits.train.y[some]))
+    found = arrive(shared_data.write(tmp_path, streamed), tmp_path / "there")
+    file.unlink()
+    assert isinstance(found.train.x, StoredRows)
+    assert np.array_equal(found.train.x[:], everything[some])
+    assert np.array_equal(found.train.y, digits.train.y[some])
+    assert np.array_equal(found.validation.x, digits.validation.x)

@@ -1,0 +1,92 @@
+"""A `tf.data.Dataset` from a function of the user's: gone through once, then rows like all others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spaces.basics.errors import DataError
+from spaces.data.readers.python import load_python
+from spaces.data.stored import StoredRows
+from spaces.data.stored.store import RowStore
+
+pytest.importorskip("tensorflow")
+
+X = np.arange(120, dtype=np.float32).reshape(20, 3, 2)
+Y = np.arange(20) % 2
+HEAD = """
+import numpy as np, pathlib, tensorflow as tf
+X, Y = np.arange(120, dtype=np.float32).reshape(20, 3, 2), np.arange(20) % 2
+def made(n=20):
+    return tf.data.Dataset.from_tensor_slices((X[:n], Y[:n]))
+def rows():
+    with open(__file__ + ".calls", "a") as calls:
+        calls.write("x")
+    return """
+
+Write = Callable[[str], str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def written(body: str) -> str:
+        path = tmp_path / "mine.py"
+        path.write_text(HEAD + body + "\n")
+        return f"{path}:rows"
+
+    return written
+
+
+@pytest.mark.parametrize("body", ["made()", "made().batch(8)", "made().batch(5, drop_remainder=True)"])
+@pytest.mark.parametrize("stream", [True, "auto"])
+def test_rows_one_by_one_and_in_batches(write: Write, tmp_path: Path, body: str, stream: Any) -> None:
+    raw = load_python(write(body), RowStore(stream, tmp_path / "rows"))
+    assert isinstance(raw.train.x, StoredRows) == (stream is True)
+    np.testing.assert_array_equal(raw.train.x[:], X)
+    np.testing.assert_array_equal(raw.train.y, Y)
+    assert (raw.validation, raw.test) == (None, None)
+
+
+def test_one_hot_labels_of_single_rows(write: Write) -> None:
+    raw = load_python(write("made().map(lambda x, y: (x, tf.one_hot(y, 2)))"))
+    np.testing.assert_array_equal(raw.train.y, np.eye(2)[Y])
+
+
+@pytest.mark.parametrize(
+    ("body", "parts"),
+    [
+        ("made(9).batch(4), made(7).batch(4)", (9, 7, None)),
+        ("made(9), made(7), made(5)", (9, 7, 5)),
+        ("{'train': made(9), 'test': made(5)}", (9, None, 5)),
+    ],
+)
+def test_several_are_parts(write: Write, body: str, parts: tuple[int | None, ...]) -> None:
+    raw = load_python(write(body))
+    assert tuple(part and len(part.x) for part in (raw.train, raw.validation, raw.test)) == parts
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("made().repeat()", "repeats for ever; return it without repeat"),
+        ("made().map(lambda x, y: x)", r"holds one Tensor; expected a tf.data.Dataset of \(rows, labels\)"),
+        ("made().map(lambda x, y: (x, y, y))", "holds 3 values; expected"),
+        ("made(0)", "the data set is empty"),
+        ("{'train': made(), 'rest': made()}", "expected the names train, validation and test, found train, rest"),
+    ],
+)
+def test_what_gives_no_rows_with_labels_is_refused(write: Write, body: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load_python(write(body))
+
+
+def test_a_run_goes_on_with_the_rows_that_it_began_with(write: Write, tmp_path: Path) -> None:
+    reference = write("made().shuffle(20).batch(6)")
+    first, again = (load_python(reference, RowStore(True, tmp_path / "rows")) for _ in range(2))
+    np.testing.assert_array_equal(first.train.x[:], again.train.x[:])
+    np.testing.assert_array_equal(first.train.y, again.train.y)
+    assert (tmp_path / "mine.py.calls").read_text() == "x"

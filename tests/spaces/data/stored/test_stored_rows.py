@@ -1,0 +1,159 @@
+"""Rows on the disk answer what the same array in memory answers."""
+
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spaces.basics.errors import DataError
+from spaces.data.stored import StoredRows, mapped, rows
+from spaces.data.stored.store import RowStore
+
+GENERATOR = np.random.default_rng(0)
+SMALL = GENERATOR.integers(0, 255, (3000, 5, 3), dtype=np.uint8)
+LARGE = GENERATOR.normal(size=(40, 1100)).astype(np.float64)
+
+
+def kept(array: np.ndarray, folder: Path | None = None) -> StoredRows:
+    return RowStore(True, folder).whole(array, "rows")
+
+
+@pytest.mark.parametrize("array", [SMALL, LARGE], ids=["many small rows", "few large rows"])
+@pytest.mark.parametrize("named", [True, False], ids=["in a folder", "without a name"])
+def test_any_rows_in_any_order(array: np.ndarray, named: bool, tmp_path: Path) -> None:
+    stored = kept(array, tmp_path / "rows" if named else None)
+    assert (stored.shape, stored.dtype, stored.nbytes, len(stored)) == (
+        array.shape, array.dtype, array.nbytes, len(array),
+    )  # fmt: skip
+    shuffled = GENERATOR.permutation(len(array))
+    for rows_ in (
+        slice(None),
+        slice(3, 9),
+        slice(-2, None),
+        shuffled,
+        shuffled[:7],
+        np.array([4, 4, -1]),
+        shuffled > 20,
+    ):
+        np.testing.assert_array_equal(stored[rows_], array[rows_])
+        np.testing.assert_array_equal(stored.taken(rows_)[1:3], array[rows_][1:3])
+    np.testing.assert_array_equal(stored[2], array[2])
+
+
+def test_windows_of_a_file_give_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_WINDOW", 15 * 100)
+    shuffled = GENERATOR.permutation(len(SMALL))
+    np.testing.assert_array_equal(kept(SMALL)[shuffled], SMALL[shuffled])
+
+
+def test_what_waits_for_the_disk_is_read_by_several_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_WAITING", 0.0)
+    for array in (SMALL, LARGE):
+        shuffled = GENERATOR.permutation(len(array))
+        np.testing.assert_array_equal(kept(array)[shuffled], array[shuffled])
+
+
+def test_parts_of_two_files_are_put_together_unread(tmp_path: Path) -> None:
+    one, other = kept(SMALL[:2000], tmp_path / "one"), kept(SMALL[2000:], tmp_path / "other")
+    both, expected = one.taken(slice(10, 1990)).joined(other), np.concatenate([SMALL[10:1990], SMALL[2000:]])
+    shuffled = GENERATOR.permutation(len(expected))
+    np.testing.assert_array_equal(both[shuffled], expected[shuffled])
+    np.testing.assert_array_equal(both[1970:1990], expected[1970:1990])
+
+
+def test_rows_are_converted_as_they_are_read() -> None:
+    found = kept(LARGE).converted(np.dtype(np.float32))
+    assert found[3:5].dtype == np.float32
+    np.testing.assert_array_equal(found[3:5], LARGE[3:5].astype(np.float32))
+
+
+def test_all_rows_are_never_read_by_accident() -> None:
+    with pytest.raises(TypeError, match="index them"):
+        np.asarray(kept(LARGE))
+
+
+def test_tensorflow_may_use_the_memory_as_it_is() -> None:
+    assert kept(LARGE)[np.array([3, 1, 2])].ctypes.data % 64 == 0
+
+
+def test_another_process_is_told_where_they_are(tmp_path: Path) -> None:
+    stored = kept(SMALL, tmp_path).taken(np.array([5, 2]))
+    plain, index = stored.described()
+    np.testing.assert_array_equal(StoredRows.of(plain, index)[:], SMALL[[5, 2]])
+    with pytest.raises(ValueError, match="this process alone"):
+        kept(SMALL).described()
+
+
+def test_a_file_that_has_changed_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, SMALL)
+    stored = mapped.stored(np.load(path, mmap_mode="r"), RowStore(), "x")
+    np.save(path, SMALL[:10])
+    with pytest.raises(DataError, match=r"x.npy: has changed"):
+        stored[0]
+
+
+def test_a_mapped_array_is_read_from_its_own_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, LARGE)
+    whole = np.load(path, mmap_mode="r")
+    for part in (whole, whole[7:]):
+        assert mapped.is_lazy(part)
+        store = RowStore(True, tmp_path / "rows")
+        np.testing.assert_array_equal(mapped.stored(part, store, "x")[2:4], part[2:4])
+        assert store.written == 0
+    for copied in (whole[::2], np.load(path, mmap_mode="c")):  # not one row after the other; perhaps changed in memory
+        store = RowStore(True, tmp_path / "rows")
+        np.testing.assert_array_equal(mapped.stored(copied, store, "x")[2:4], copied[2:4])
+        assert store.written > copied.nbytes
+
+
+def test_what_was_made_of_the_same_file_is_found_again(tmp_path: Path) -> None:
+    store = RowStore(True, tmp_path)
+    with store.writer((4, 3), np.dtype(np.int32), "x") as writer:
+        writer[0:4] = np.arange(12, dtype=np.int32).reshape(4, 3)
+        writer.done(["file", 1], {"left_out": ["a"]})
+    found = RowStore(True, tmp_path).kept(["file", 1])
+    assert found is not None
+    np.testing.assert_array_equal(found.rows[:], np.arange(12).reshape(4, 3))
+    assert found.notes == {"left_out": ["a"]}
+    assert store.kept(["file", 2]) is None
+
+
+def test_what_was_begun_and_not_finished_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), RowStore(True, tmp_path).writer((4, 3), np.dtype(np.int32), "x"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_limit_of_the_disk_holds_for_rows_too(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"x: its rows take 0.4 MB on the disk, more than limits.disk of 0.1 MB"):
+        RowStore(True, tmp_path, 100_000).whole(LARGE, "x")
+
+
+def test_more_than_there_is_room_for_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"x: its rows take 931322\d+\.\d GiB on the disk, .* GiB are free"):
+        RowStore(True, tmp_path).writer((10**12, 10**9), np.dtype(np.uint8), "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_written_can_be_opened_with_numpy(tmp_path: Path) -> None:
+    kept(SMALL, tmp_path)
+    (file,) = tmp_path.glob("*.npy")
+    np.testing.assert_array_equal(np.load(file, allow_pickle=False), SMALL)
+
+
+def test_no_map_of_a_whole_file_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = []
+    real = mmap.mmap
+
+    def counted(descriptor: int, length: int, **options: int) -> mmap.mmap:
+        lengths.append(length)
+        return real(descriptor, length, **options)
+
+    monkeypatch.setattr(rows, "_WINDOW", 4096)
+    monkeypatch.setattr(rows.mmap, "mmap", counted)
+    kept(SMALL)[GENERATOR.permutation(len(SMALL))]
+    assert max(lengths) <= 4096 + os.sysconf("SC_PAGE_SIZE")
