@@ -15,6 +15,7 @@ from rich.console import Console
 
 import results
 from results.notify import facts
+from results.watching import progress_view
 from results.watching.progress_view import show_status
 from search.errors import RunError
 from search.files import layout
@@ -205,3 +206,14 @@ def test_nothing_yet(make_run: MakeRun) -> None:
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunError):
         results.status(tmp_path)
+
+
+def test_where_a_cluster_trains_and_who_gets_no_trials_is_shown():
+    nodes = [
+        {"name": "one 10.0.0.1", "cpus": 8.0, "gpus": 0.0, "room": 4, "refused": None},
+        {"name": "two 10.0.0.2", "cpus": 8.0, "gpus": 0.0, "room": 4, "refused": "keras 3.10.0 there, 3.15.1 here"},
+    ]
+    assert progress_view._cluster({"workers": 3, "room": 4, "needs": "2 CPU", "nodes": nodes}) == [
+        ("cluster", "3 of 4 workers with 2 CPU each, on 1 node"),
+        ("refused", "two 10.0.0.2: keras 3.10.0 there, 3.15.1 here"),
+    ]
