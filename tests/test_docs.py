@@ -51,7 +51,7 @@ def test_the_reference_says_what_a_key_takes():
     assert "The same stands at `baselines[].early_stopping`" in found["training.early_stopping"]
     assert (
         "| `validation` | whole number from 1 or number above 0 below 1 or `given` or `{first: …}` "
-        "or `{group: …, time: …, size: …}` |  | `0.2` |" in found["data"]
+        "or `{group: …, time: …, size: …}` or `{folds: …, group: …, pause: …}` |  | `0.2` |" in found["data"]
     )
     assert "`freeze-thaw` |  | `hyperband` |" in found["search"]
 

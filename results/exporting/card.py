@@ -34,6 +34,8 @@ def _title(described: Mapping[str, Any]) -> str:
     kind = "predicts values"
     if output["kind"] != "values":
         kind = f"tells {len(output['classes']) or 'several'} classes apart"
+    if described["input"]["labels"] == "multi-label":
+        kind = f"says which of {len(output['classes'])} labels a row has"
     return (
         f"# {_text(run['name'])}: {_text(run['baseline'] or run['configuration'])}\n\n"
         f"A Keras model that {kind}, trained on {_text(data['name'])} by Nightshift.\n"
@@ -53,9 +55,26 @@ def _data(described: Mapping[str, Any]) -> list[str]:
         f"- Fingerprint: `{_text(data['fingerprint'])}`.",
     ]
     if output["classes"]:
-        lines.append(f"- Classes, in the order of the outputs: {', '.join(map(_text, output['classes']))}.")
+        several = described["input"]["labels"] == "multi-label"
+        what = "Labels, of which a row may have several or none" if several else "Classes"
+        lines.append(f"- {what}, in the order of the outputs: {', '.join(map(_text, output['classes']))}.")
+        lines += _decision(described)
     lines += [f"- {_text(note)}" for note in described["preprocessing"]]
     return lines + _columns(described)
+
+
+def _decision(described: Mapping[str, Any]) -> list[str]:
+    """From which probability on a class or label is given."""
+    if described["input"]["labels"] == "multi-label":
+        return ["- A row has the labels with a probability of at least 0.5; their probabilities are independent."]
+    chosen = described["output"].get("threshold")
+    if chosen is None:
+        return []
+    return [
+        f"- A row is of class {_text(chosen['class'])} from a probability of {chosen['value']:.4g} on: chosen for "
+        f"{_text(chosen['measure'])} on {chosen['rows']:,} validation rows, {score(chosen['score'])} there, against "
+        f"{score(chosen['plain'])} at 0.5. run-search predict uses it; whoever serves the model has to."
+    ]
 
 
 def _columns(described: Mapping[str, Any]) -> list[str]:
@@ -129,7 +148,11 @@ def _scores(described: Mapping[str, Any]) -> list[str]:
     objective = _text(metrics["objective"]["name"])
     lines = _guesses(described)
     if metrics["search"] is not None:
-        told = f"- In the search: {objective} {score(metrics['search']['score'])} on the validation rows."
+        where = "on the validation rows"
+        if folds := metrics["search"].get("folds"):
+            deviation = metrics["search"]["spread"]
+            where = f"as the mean over {folds} folds" + (f" (standard deviation {deviation:.4f})" if deviation else "")
+        told = f"- In the search: {objective} {score(metrics['search']['score'])} {where}."
         if role in ("winner", "best so far"):
             told += " That made it the best of many noisy scores: expect less on new data."
         lines.append(told)

@@ -35,7 +35,7 @@ def is_whole(value: Any) -> bool:
 def _kinds(info: DataInfo) -> str | None:
     if info.kind not in _AXES or info.task not in ("classification", "regression"):
         return f"unknown kind {shown(info.kind)} or task {shown(info.task)}"
-    if info.labels not in ("integer", "one-hot", "number"):
+    if info.labels not in ("integer", "one-hot", "multi-label", "number"):
         return f"unknown kind of labels {shown(info.labels)}"
     if info.dtype not in ("uint8", "float32"):
         return f"unknown type of rows {shown(info.dtype)}"

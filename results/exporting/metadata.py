@@ -15,7 +15,8 @@ from results.exporting.info import info_problem, is_whole
 from results.models import TrainedModel
 from results.ranked.finalists import finalists
 from search.files.store import RunReader
-from search.record.configuration import configurations
+from search.record.configuration import Configuration, configurations
+from search.record.folds import spread, values
 from search.record.marks import COUNTED
 from search.record.trial import Trial, TrialKind
 from spaces import DataInfo, Settings
@@ -43,11 +44,14 @@ class ModelInfo:
         output: What it returns: probabilities of the classes, logits (a softmax, or for a single output a sigmoid,
             makes them probabilities), or the values of a regression.
         units: Values per prediction. A single one in classification is about the second of two classes.
+        threshold: Probability of the second of two classes from which on a row belongs to it; None: the more
+            probable class.
     """
 
     info: DataInfo
     output: OutputKind
     units: int
+    threshold: float | None = None
 
 
 def read_model_info(file: Path) -> ModelInfo:
@@ -63,14 +67,15 @@ def read_model_info(file: Path) -> ModelInfo:
             raise ResultError(f"{file}: has format version {found}, this program reads {VERSION}")
         info = DataInfo.from_json(content["input"])
         output, units = content["output"]["kind"], content["output"]["units"]
+        threshold = (content["output"].get("threshold") or {}).get("value")
         files = [entry["file"] for entry in content.get("files", ())]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ResultError(f"{file}: not a readable metadata file ({type(error).__name__}: {error})") from error
     if strange := [name for name in files if name not in [known.file for known in FORMATS.values()]]:
         raise ResultError(f"{file}: names {shown(strange[0])}, which is no file of an export")
-    if problem := info_problem(info) or _problem(info, output, units):
+    if problem := info_problem(info) or _problem(info, output, units, threshold):
         raise ResultError(f"{file}: {problem}")
-    return ModelInfo(info, output, units)
+    return ModelInfo(info, output, units, threshold)
 
 
 def read_json(file: Path) -> Any:
@@ -144,6 +149,7 @@ def describe(
             "units": units,
             "classes": list(info.class_names),
             "parts": [] if info.targets is None else _parts(model),
+            "threshold": reader.meta("threshold") if trial.id == reader.meta("winner") else None,
         },
         "preprocessing": _preprocessing(info, family),
         "data": {key: data.get(key) for key in ("name", "fingerprint", "rows", "understood")},
@@ -185,6 +191,10 @@ def _preprocessing(info: DataInfo, family: Family) -> list[str]:
     if info.encodings:
         notes[0] = f"Input: rows of shape {shape} ({info.dtype}), made of the columns of a table."
         notes.append(
+            "No file takes texts, so that all formats answer alike: a .keras file or a SavedModel could look words up "
+            "itself, ONNX and LiteRT cannot."
+        )
+        notes.append(
             f"The {shape} values of a row are made of {len(info.columns)} columns, in their order, as the table below "
             "and input.table in metadata.json describe; run-search predict does it for a table with these columns."
         )
@@ -225,7 +235,7 @@ def _metrics(reader: RunReader, trial: Trial, objective: Mapping[str, str]) -> d
     evaluation = next((e for e in reader.evaluations() if e.trial == trial.id), None)
     return {
         "objective": dict(objective),
-        "search": None if searched is None or searched.score is None else {"score": searched.score},
+        "search": None if searched is None or searched.score is None else _searched(searched, objective["name"]),
         "retrained": fresh and {"mean": fresh.mean, "spread": fresh.spread, "seeds": fresh.seeds},
         "final": evaluation
         and {
@@ -236,7 +246,14 @@ def _metrics(reader: RunReader, trial: Trial, objective: Mapping[str, str]) -> d
     }
 
 
-def _problem(info: DataInfo, output: Any, units: Any) -> str | None:
+def _searched(configuration: Configuration, objective: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"score": configuration.score}
+    if folds := values(configuration.epochs, objective):
+        found |= {"folds": len(folds), "spread": spread(configuration.epochs, objective)}
+    return found
+
+
+def _problem(info: DataInfo, output: Any, units: Any, threshold: Any) -> str | None:
     """What is wrong with what somebody's file says about the output."""
     if output not in ("probabilities", "logits", "values"):
         return f"unknown kind of output {shown(output)}"
@@ -244,6 +261,10 @@ def _problem(info: DataInfo, output: Any, units: Any) -> str | None:
         return f"impossible number of outputs {shown(units)}"
     if output != "values" and len(info.class_names) not in (0, max(units, 2)):
         return f"{len(info.class_names)} class names for {units} outputs"
+    if threshold is not None:
+        number = isinstance(threshold, int | float) and not isinstance(threshold, bool) and 0 <= threshold <= 1
+        if not number or output == "values" or info.labels == "multi-label" or max(units, 2) != 2:
+            return f"impossible threshold {shown(threshold)}"
     return None
 
 

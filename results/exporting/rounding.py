@@ -111,6 +111,8 @@ class RunRows:
         if self._info.task == "regression":
             y = y.reshape(answers.shape)
             return float(1 - np.sum((answers - y) ** 2) / max(float(np.sum((y - y.mean(axis=0)) ** 2)), 1e-12))
+        if self._info.labels == "multi-label":
+            return float(np.mean((answers >= (0.0 if logits else 0.5)) == (y == 1)))
         labels = y.argmax(axis=1) if self._info.labels == "one-hot" else y
         single = answers.shape[1] == 1
         classes = answers[:, 0] >= (0.0 if logits else 0.5) if single else answers.argmax(axis=1)

@@ -16,6 +16,7 @@ from results.predicting.inputs import Array, Rows, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
 from spaces.models.outputs import from_logits
+from spaces.models.thresholds import PLAIN
 from spaces.outside.backend import load_tensorflow
 
 _SUM_TOLERANCE = 1e-3
@@ -28,10 +29,14 @@ class Prediction:
     Attributes:
         file: The file, as it was given.
         row: Number of the row in it, counted from 0; None for an image.
-        label: Name of the most probable class, or its number where the names are unknown; None in regression.
-        confidence: Probability of that class, 0 to 1; None in regression.
+        label: Name of the most probable class, or its number where the names are unknown; of two classes the second
+            from the model's threshold on; of a row that may have several labels these, joined by a comma. None in
+            regression.
+        confidence: Probability of that class, 0 to 1; of several labels the least that any of them, given or not, is
+            as it was decided. None in regression.
         probabilities: Class to probability, in the order of the model's outputs; empty in regression.
         values: The predicted values in regression; empty in classification.
+        labels: Of a row that may have several, those that it has; None elsewhere.
         input: The raw row, shape `input_shape`.
         white: Value of a white pixel in `input`; None for tables, and for images of unknown range.
     """
@@ -44,6 +49,7 @@ class Prediction:
     values: tuple[float, ...]
     input: Array = field(repr=False, compare=False)
     white: float | None = field(default=None, repr=False)
+    labels: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: `file`, `row`, and either `label`, `confidence`, `probabilities`, or `values`.
@@ -53,6 +59,8 @@ class Prediction:
         place = {"file": self.file, "row": self.row}
         if self.label is None:
             return {**place, "values": finite(self.values)}
+        if self.labels is not None:
+            return {**place, "labels": list(self.labels), "probabilities": self.probabilities}
         return {**place, "label": self.label, "confidence": self.confidence, "probabilities": self.probabilities}
 
 
@@ -81,12 +89,12 @@ def predict(model: str | Path, files: Iterable[str | Path]) -> list[Prediction]:
         rows = read_files(files, known.info)
         loaded = _load(place, Several.of(known.info))
         check_fits(loaded, known, place)
-        info, output = known.info, known.output
+        info, output, threshold = known.info, known.output, known.threshold
     else:
         loaded = _load(place)
-        info, output = _guess(loaded, place), None
+        info, output, threshold = _guess(loaded, place), None, None
         rows = read_files(files, info)
-    return [prediction for part in rows for prediction in _predict(loaded, part, info, output)]
+    return [prediction for part in rows for prediction in _predict(loaded, part, info, output, threshold)]
 
 
 def _load(place: Path, several: Several | None = None) -> LoadedModel:
@@ -95,7 +103,9 @@ def _load(place: Path, several: Several | None = None) -> LoadedModel:
     return load(place, several)
 
 
-def _predict(model: LoadedModel, rows: Rows, info: DataInfo, output: OutputKind | None) -> list[Prediction]:
+def _predict(
+    model: LoadedModel, rows: Rows, info: DataInfo, output: OutputKind | None, threshold: float | None
+) -> list[Prediction]:
     answers = model.predict(rows.values)
     output = output or _told_by(answers)
     numbers: list[int | None] = list(range(len(answers))) if rows.numbered else [None]
@@ -104,22 +114,27 @@ def _predict(model: LoadedModel, rows: Rows, info: DataInfo, output: OutputKind 
             Prediction(rows.file, number, None, None, {}, tuple(map(float, answer)), value, info.white)
             for number, answer, value in zip(numbers, answers, rows.values, strict=True)
         ]
-    probabilities = _probabilities(answers, output)
+    probabilities = _probabilities(answers, output, independent=info.labels == "multi-label")
     names = info.class_names or tuple(str(i) for i in range(probabilities.shape[1]))
     found = []
     for number, row, value in zip(numbers, probabilities, rows.values, strict=True):
-        best = int(np.argmax(row))
         by_name = dict(zip(names, map(float, row), strict=True))
+        if info.labels == "multi-label":
+            given = tuple(name for name, probability in by_name.items() if probability >= PLAIN)
+            surest, text = float(np.maximum(row, 1 - row).min()), ", ".join(given)
+            found.append(Prediction(rows.file, number, text, surest, by_name, (), value, info.white, given))
+            continue
+        best = int(np.argmax(row)) if threshold is None else int(row[1] >= threshold)
         found.append(Prediction(rows.file, number, names[best], float(row[best]), by_name, (), value, info.white))
     return found
 
 
-def _probabilities(answers: Array, output: OutputKind) -> Array:
+def _probabilities(answers: Array, output: OutputKind, *, independent: bool = False) -> Array:
     """Probabilities of all classes, shape (n, classes); a single output is the probability of the second of two."""
     answers = answers.astype(np.float64)
     if not np.isfinite(answers).all():
         raise ResultError("the model predicts NaN or infinity; it is of no use")
-    probabilities = from_logits(answers) if output == "logits" else answers
+    probabilities = from_logits(answers, independent=independent) if output == "logits" else answers
     if probabilities.shape[1] == 1:
         return np.concatenate([1.0 - probabilities, probabilities], axis=1)
     return probabilities

@@ -30,8 +30,12 @@ def show(predictions: Sequence[Prediction], console: Console) -> None:
     grid.add_column("file", overflow="fold")
     if numbered := any(prediction.row is not None for prediction in predictions):
         grid.add_column("row", justify="right")
+    several = any(prediction.labels is not None for prediction in predictions)
     if regression := any(prediction.label is None for prediction in predictions):
         grid.add_column("value", justify="right")
+    elif several:
+        grid.add_column("labels", overflow="fold")
+        grid.add_column("probabilities", overflow="fold")
     else:
         grid.add_column("class", overflow="fold")
         grid.add_column("confidence", justify="right")
@@ -42,6 +46,10 @@ def show(predictions: Sequence[Prediction], console: Console) -> None:
             cells.append(Text("" if prediction.row is None else str(prediction.row)))
         if regression:
             cells.append(Text(", ".join(map(number, prediction.values))))
+        elif several:
+            cells.append(Text(visible(prediction.label or "none"), style="bold"))
+            told = ", ".join(f"{name} {probability:.1%}" for name, probability in prediction.probabilities.items())
+            cells.append(Text(visible(told), style="dim"))
         else:
             cells.append(Text(visible(prediction.label or ""), style="bold"))
             cells.append(Text(f"{prediction.confidence or 0:.1%}"))
@@ -51,6 +59,7 @@ def show(predictions: Sequence[Prediction], console: Console) -> None:
 
 
 def others(prediction: Prediction) -> str:
-    """The most probable classes after the first, with their probabilities."""
-    rest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[1:_SHOWN]
+    """The most probable classes but the given one, with their probabilities."""
+    rest = [item for item in prediction.probabilities.items() if item[0] != prediction.label]
+    rest = sorted(rest, key=lambda item: -item[1])[: _SHOWN - 1]
     return ", ".join(f"{name} {probability:.1%}" for name, probability in rest if probability >= _LEAST)

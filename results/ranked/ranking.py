@@ -18,6 +18,7 @@ from results.ranked.measured import test_scores
 from results.ranked.tables import Row, Table, Value
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations, ranked
+from search.record.folds import spread, values
 from search.record.trial import TrialState
 
 Source = Run | str | Path
@@ -26,6 +27,8 @@ __all__ = ["Row", "Source", "Table", "Value", "ranking", "rows"]
 
 RECORDED = ("rank", "name", "score", "best_epoch", "epochs", "parameters", "seconds", "status", "kind", "stopped")
 """Known from the search itself; `score` is the one that chose."""
+FOLDS = ("folds", "fold_spread")
+"""Of a cross-validation: folds that were trained, and the standard deviation of the objective over them."""
 MEASURED = ("retrained", "spread", "seeds", "test", "verdict")
 """Measured afterwards: mean and standard deviation over fresh seeds, and the test part."""
 FAILURE = ("failure", "message")
@@ -36,6 +39,7 @@ REASON = ("why",)
 @dataclass(frozen=True)
 class _Entry:
     run: str
+    objective: str
     configuration: Configuration
     finalist: Finalist | None
     test: float | None
@@ -46,11 +50,12 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
     """The ranked table: best first, those without a score last.
 
     Columns: `rank` (from 1; None without a score), `name` (the baseline's, else the id), `score` (best objective
-    of the search), `best_epoch` (of `score`, counted from 1), `epochs` (trained in all), `parameters`, `seconds`,
-    `status` (completed, running, failed), `kind` (search, baseline), `stopped`; then what was measured afterwards:
-    `retrained` (mean objective over fresh seeds), `spread` (their standard deviation), `seeds` (their number),
-    `test` (the objective's metric on the test part), `verdict` (winner, or tied with #1); `failure` and `message`;
-    `why` (the oracle's reason for its last trial);
+    of the search; of a cross-validation the mean over folds, and then `folds`, those that were trained, and
+    `fold_spread`, their standard deviation), `best_epoch` (of `score`, counted from 1), `epochs` (trained in all),
+    `parameters`, `seconds`, `status` (completed, running, failed), `kind` (search, baseline), `stopped`; then what was
+    measured afterwards: `retrained` (mean objective over fresh seeds), `spread` (their standard deviation), `seeds`
+    (their number), `test` (the objective's metric on the test part), `verdict` (winner, or tied with #1); `failure` and
+    `message`; `why` (the oracle's reason for its last trial);
     then the hyperparameters in the order of the space, None where inactive. A hyperparameter named like one of the
     columns gets the prefix `hp_`. For several runs a column `run` comes first, and they are ranked together.
 
@@ -82,7 +87,7 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
             for one in configurations(trials):
                 finalist = final.get(one.id)
                 verdict = WINNER if one.id == winner else finalist.verdict if finalist else None
-                entries.append(_Entry(label, one, finalist, tests.get(one.id), verdict))
+                entries.append(_Entry(label, objective["name"], one, finalist, tests.get(one.id), verdict))
     if len(objectives) > 1:
         names = "; ".join(f"{label}: {name} ({direction})" for (name, direction), label in objectives.items())
         raise ResultError(f"runs with different objectives cannot be ranked together ({names})")
@@ -174,11 +179,14 @@ def _ranks(ordered: Sequence[_Entry], known: int | None) -> dict[int, int]:
 
 
 def _table(entries: Sequence[_Entry], names: Sequence[str], several: bool, ranks: Mapping[int, int]) -> Table:
-    fixed = (*(("run",) if several else ()), *RECORDED, *MEASURED, *FAILURE, *REASON)
+    folded = any(values(entry.configuration.epochs, entry.objective) for entry in entries)
+    recorded = (*RECORDED[:3], *FOLDS, *RECORDED[3:]) if folded else RECORDED
+    fixed = (*(("run",) if several else ()), *recorded, *MEASURED, *FAILURE, *REASON)
     columns = column_names(names, fixed, "hp_")
     found = []
     for entry in entries:
         row = _row(entry, ranks.get(id(entry)))
+        row = {column: value for column, value in row.items() if column not in FOLDS or folded}
         if several:
             row = {"run": entry.run, **row}
         row |= {column: finite(entry.configuration.values.get(name)) for name, column in columns.items()}
@@ -194,6 +202,8 @@ def _row(entry: _Entry, rank: int | None) -> Row:
         "rank": rank,
         "name": configuration.name,
         "score": finite(configuration.score),
+        "folds": len(values(configuration.epochs, entry.objective)),
+        "fold_spread": finite(spread(configuration.epochs, entry.objective)),
         "best_epoch": configuration.best_epoch,
         "epochs": len(configuration.epochs),
         "parameters": configuration.parameters,

@@ -19,7 +19,8 @@ class Answers:
 
     Attributes:
         predictions: float (rows, outputs): probabilities, or values.
-        labels: int (rows,) for classes, else float (rows, outputs).
+        labels: int (rows,) for classes, int (rows, labels) of 0 and 1 for rows with several labels, else float
+            (rows, outputs).
         index: int (k,): rows of the examples.
         examples: Raw inputs (k, *input_shape).
     """
@@ -31,7 +32,9 @@ class Answers:
 
     @property
     def classes(self) -> NDArray[np.int64]:
-        """int (rows,): the predicted class; one output is the probability of class 1."""
+        """int (rows,): the predicted class; one output is the probability of class 1. Of several labels as `labels`."""
+        if self.labels.ndim == 2:
+            return np.asarray(self.predictions >= 0.5, dtype=np.int64)
         if self.predictions.shape[1] == 1:
             return np.asarray(self.predictions[:, 0] > 0.5, dtype=np.int64)
         return np.asarray(self.predictions.argmax(axis=1), dtype=np.int64)
@@ -45,7 +48,9 @@ class Answers:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """bool (rows,): whether the predicted class is the label."""
+        """bool (rows,): whether the predicted class is the label, or all labels are as predicted."""
+        if self.labels.ndim == 2:
+            return np.asarray((self.classes == self.labels).all(axis=1))
         return np.asarray(self.classes == self.labels, dtype=np.bool_)
 
     @property
@@ -62,12 +67,12 @@ def read_answers(facts: Facts, evaluation: Evaluation | None) -> Answers | None:
     if not path.resolve().is_relative_to(facts.directory.resolve()):
         return None
     try:
-        return _answers(arrays.load(path, "predictions", "labels"), facts.classification)
+        return _answers(arrays.load(path, "predictions", "labels"), facts.classification, facts.multi_label)
     except (OSError, ValueError, TypeError, IndexError):
         return None
 
 
-def _answers(stored: dict[str, NDArray[Any]], classification: bool) -> Answers | None:
+def _answers(stored: dict[str, NDArray[Any]], classification: bool, multi_label: bool) -> Answers | None:
     labels = stored["labels"]
     rows = len(labels)
     if not rows:
@@ -75,6 +80,8 @@ def _answers(stored: dict[str, NDArray[Any]], classification: bool) -> Answers |
     predictions = stored["predictions"].astype(np.float64).reshape(rows, -1)
     if not classification:
         labels = labels.astype(np.float64).reshape(predictions.shape)
+    elif multi_label:
+        labels = labels.reshape(predictions.shape).astype(np.int64)
     elif labels.ndim == 2 and labels.shape[1] > 1:  # one-hot
         labels = labels.argmax(axis=1)
     else:

@@ -15,6 +15,7 @@ from results.reporting.sections.finalists import real
 from results.reporting.sections.headline import headline
 from results.reporting.sections.history import history
 from results.reporting.sections.hyperparameters import hyperparameters
+from results.reporting.sections.labels import several_labels
 from results.reporting.sections.ranking import ranked_table
 from results.reporting.sections.reproduce import reproduce
 from results.reporting.sections.residuals import residuals
@@ -49,6 +50,8 @@ def _final(facts: Facts) -> Section | None:
     answers = read_answers(facts, evaluation)
     if evaluation is None or answers is None:
         return None
+    if facts.multi_label:
+        return several_labels(facts, evaluation, answers)
     return (classes if facts.classification else residuals)(facts, evaluation, answers)
 
 
@@ -72,6 +75,9 @@ def _notices(facts: Facts) -> list[Text]:
     found = []
     if not facts.finished:
         found.append(Text(_unfinished(facts), Mood.NOTE))
+    if facts.unit == "fold":
+        folds = facts.meta["data"]["understood"]["folds"]
+        found.append(Text(f"Cross-validation: {folds}. What is counted as epochs below are folds.", Mood.NOTE))
     if facts.sampled:
         found.append(Text(_shown(facts), Mood.NOTE))
     warnings = [event.message for event in facts.events if event.level in ("warning", "error")]

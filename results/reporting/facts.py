@@ -83,6 +83,16 @@ class Facts:
         return bool(self.info.get("task", "classification") == "classification")
 
     @property
+    def multi_label(self) -> bool:
+        """Whether a row may have several labels."""
+        return self.info.get("labels") == "multi-label"
+
+    @property
+    def unit(self) -> str:
+        """What trainings are counted in: epochs, or folds of a cross-validation."""
+        return "fold" if ((self.meta.get("data") or {}).get("understood") or {}).get("folds") else "epoch"
+
+    @property
     def info(self) -> Mapping[str, Any]:
         """`spaces.DataInfo.to_json()`, or empty before the data was loaded."""
         return (self.meta.get("data") or {}).get("info") or {}
@@ -176,7 +186,7 @@ def read_facts(run: Run, now: float) -> Facts:
     with run.read() as reader:
         keys = ("name", "space", "command", "objective", "algorithm", "seed", "versions", "hardware", "git", "data",
                 "started", "finished", "phase", "exit", "winner", "planned", "sessions", "threads",
-                "workers", "reference", "hourly_gain")  # fmt: skip
+                "workers", "reference", "threshold", "hourly_gain")  # fmt: skip
         meta = {key: reader.meta(key) for key in keys}
         objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
         marks = reader.marks()

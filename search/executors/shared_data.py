@@ -16,6 +16,7 @@ from spaces import DataInfo, Dataset, Split
 from spaces.data.stored import StoredRows
 
 _DESCRIPTION = "data.json"
+_FOLDS = "folds.npy"
 _PIECE = 32 << 20
 
 
@@ -54,6 +55,8 @@ def write(run: Path, data: Dataset) -> Path:
             else:
                 _save(folder / f"{name}_x.npy", part.x)
             _save(folder / f"{name}_y.npy", part.y)
+            _save(folder / f"{name}_weight.npy", part.weight)
+        _save(folder / _FOLDS, data.folds)
         # The description comes last: a folder without it is not complete.
         atomic.write_bytes(folder / _DESCRIPTION, json.dumps(description).encode())
     except OSError as error:
@@ -73,6 +76,7 @@ def read(folder: Path) -> Dataset:
         test=None,
         fingerprint=description["fingerprint"],
         origin=description["origin"],
+        folds=_load_if_there(folder / _FOLDS),
     )
 
 
@@ -116,18 +120,22 @@ def remove(run: Path) -> None:
 
 
 def _part(folder: Path, name: str, stored: Mapping[str, Any]) -> Split:
-    y = _load(folder / f"{name}_y.npy")
+    y, weight = _load(folder / f"{name}_y.npy"), _load_if_there(folder / f"{name}_weight.npy")
     if name not in stored:
-        return Split(_load(folder / f"{name}_x.npy"), y)
-    index = folder / f"{name}_index.npy"
+        return Split(_load(folder / f"{name}_x.npy"), y, weight)
     # Rows that came along lie beside their description.
     files = [[str(folder / path), *rest] for path, *rest in stored[name]["files"]]
-    return Split(StoredRows.of({**stored[name], "files": files}, _load(index) if index.exists() else None), y)
+    index = _load_if_there(folder / f"{name}_index.npy")
+    return Split(StoredRows.of({**stored[name], "files": files}, index), y, weight)
 
 
 def _save(path: Path, array: np.ndarray | None) -> None:
     if array is not None:
         np.save(path, np.ascontiguousarray(array))
+
+
+def _load_if_there(path: Path) -> np.ndarray | None:
+    return _load(path) if path.exists() else None
 
 
 def _load(path: Path) -> np.ndarray:

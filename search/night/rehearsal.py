@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from search.phases import schedule
 from search.phases.schedule import Planned
 from search.record import environment
 from search.training import feature_files, memory, threads
+from search.training.cross.folds import one_fold
 from search.training.failures import classify
 from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
@@ -278,7 +279,9 @@ def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, 
             return CheckedModel(name, values, parameters, epochs, None, "does not fit into memory: never trained")
         if not timed:
             return CheckedModel(name, values, parameters, epochs, None, None)
-        speed = measure(settings, data)
+        speed = measure(one_fold(settings), data)
+        if settings.training.folds:
+            speed = replace(speed, epoch_seconds=speed.epoch_seconds * settings.training.fold_epochs)
         missing = unreported(spec.objective.name, settings.training, speed.reported)
         frozen = family_of_settings(settings.family).frozen_parameters(settings, data.info)
         return CheckedModel(name, values, parameters, epochs, speed, missing, frozen)

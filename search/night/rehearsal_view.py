@@ -34,6 +34,7 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         *(("rows", streamed["told"]) for streamed in [found.data["streamed"]] if streamed),
         *(("note", note) for note in found.data["understood"]["notes"]),
         *_classes(found),
+        *(("validation", text) for text in [found.data["understood"].get("folds")] if text),
         *_guess(found.data["understood"]["guess"]),
         *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
         ("configurations", count),
@@ -49,12 +50,17 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
     if columns := found.data["understood"]["columns"]:
         console.print()
         console.print(_columns(columns))
-    table = Table("model", "parameters", "s/epoch", "values", box=None, pad_edge=False, header_style="bold")
+    table = Table("model", "parameters", f"s/{_unit(found)}", "values", box=None, pad_edge=False, header_style="bold")
     table.columns[1].justify = table.columns[2].justify = "right"
     for model in found.models:
         table.add_row(Text(printable(model.name)), _parameters(model), _speed(model), _detail(model))
     console.print()
     console.print(table)
+
+
+def _unit(found: Rehearsal) -> str:
+    """What a training is counted in."""
+    return "fold" if found.data["understood"].get("folds") else "epoch"
 
 
 def _cluster(found: Rehearsal) -> list[tuple[str, str]]:
@@ -109,12 +115,12 @@ def _planned(found: Rehearsal) -> str:
         return "until time is up"
     if ALGORITHMS[found.algorithm].open_ended:
         # It decides on the way; the groups say how long it is about.
-        return f"{found.planned.trials} trials, about {found.planned.epochs} epochs without early stopping"
+        return f"{found.planned.trials} trials, about {found.planned.epochs} {_unit(found)}s without early stopping"
     groups: dict[int, int] = {}
     for group in found.groups:
         groups[group.epochs_to] = groups.get(group.epochs_to, 0) + (group.count or 0)
-    lengths = ", ".join(f"{count} to epoch {epochs}" for epochs, count in sorted(groups.items()))
-    return f"{found.planned.trials} trials, {found.planned.epochs} epochs without early stopping ({lengths})"
+    lengths = ", ".join(f"{count} to {_unit(found)} {epochs}" for epochs, count in sorted(groups.items()))
+    return f"{found.planned.trials} trials, {found.planned.epochs} {_unit(found)}s without early stopping ({lengths})"
 
 
 def _length(found: Rehearsal, budget: float | None) -> str:

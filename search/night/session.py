@@ -30,7 +30,7 @@ from search.night.signals import stop_on_signals
 from search.night.tensorboard import TensorBoardWriter
 from search.night.workforce import Workforce
 from search.phases import evaluation
-from search.phases.evaluation import Evaluate
+from search.phases.evaluation import Decide, Evaluate
 from search.phases.final import FinalPhase
 from search.phases.fork import take_over
 from search.phases.horizon import Horizon
@@ -104,6 +104,7 @@ class Session:
         observers: Are told what happens, besides the log file and TensorBoard.
         make_crew: Makes what provides the executors.
         evaluate: Measures the final models.
+        decide: Chooses the threshold between two classes.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Session:
         observers: Sequence[Observer] = (),
         make_crew: MakeCrew = Crew,
         evaluate: Evaluate = evaluation.evaluate,
+        decide: Decide = evaluation.decide,
     ) -> None:
         self._directory = directory
         self._spec = spec
@@ -123,6 +125,7 @@ class Session:
         self._given = tuple(observers)
         self._make_crew = make_crew
         self._evaluate = evaluate
+        self._decide = decide
         self._started = self._clock.now()
         self._threads = self._recorded_threads() or options.threads or threads.for_family(spec.family)
         self._runner: Runner | None = None
@@ -246,7 +249,7 @@ class Session:
         if changes:
             self._write_space()
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
-                store.put_meta(phase="search", winner=None)
+                store.put_meta(phase="search", winner=None, threshold=None)
 
     def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
         clock, spec = self._clock, self._spec
@@ -321,7 +324,16 @@ class Session:
                     return "interrupted"
                 store.put_meta(phase="final")
             FinalPhase(
-                self._directory, self._spec, data, store, runner, searching, horizon, observer, self._measure
+                self._directory,
+                self._spec,
+                data,
+                store,
+                runner,
+                searching,
+                horizon,
+                observer,
+                self._apart(self._evaluate),
+                self._apart(self._decide),
             ).go()
         if self._stopping:
             return "interrupted"
@@ -333,11 +345,15 @@ class Session:
         features.remove(self._directory)
         return "done"
 
-    def _measure(self, *what: Any) -> None:
-        """Evaluates a final model where no worker trains."""
-        gpus = environment.gpus()
-        with cards.on(cards.device(gpus, sizing.free(gpus, self._beside, self._options.gpu_share))):
-            self._evaluate(*what)
+    def _apart(self, measure: Callable[..., None]) -> Callable[..., None]:
+        """The same, where no worker trains."""
+
+        def measured(*what: Any) -> None:
+            gpus = environment.gpus()
+            with cards.on(cards.device(gpus, sizing.free(gpus, self._beside, self._options.gpu_share))):
+                measure(*what)
+
+        return measured
 
     def _executor(self, crew: Workshop, store: RunStore, horizon: Horizon, observer: Observer) -> Executor:
         workers, searching = self._options.workers, store.meta("phase") == "search"

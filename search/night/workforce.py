@@ -57,7 +57,7 @@ def is_short(spec: SearchSpec, data: Dataset, *, timed: bool) -> bool:
         timed: Whether the run has to be done by some hour.
     """
     epochs = planned(spec, timed=timed).epochs
-    return epochs is not None and epochs * float(data.train.x.size) < _SHORT_VALUES
+    return epochs is not None and epochs * spec.epochs_in_one * float(data.train.x.size) < _SHORT_VALUES
 
 
 def representative(spec: SearchSpec, data: Dataset) -> Settings | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from search.files import checkpoint as checkpoints
 from search.files.store import Evaluation, RunStore
 from search.record.seeds import derive
 from search.record.trial import Checkpoint, Trial
-from search.training.engines import engines
-from spaces import DataInfo, Dataset, Settings
+from search.training.engines import Engine, engines
+from spaces import DataInfo, Dataset, Settings, Split
+from spaces.models import thresholds
 
 _ROWS_FOR_EXPORT = 64
 _EXAMPLES = 25
@@ -43,6 +44,10 @@ Evaluate = Callable[[Path, Dataset, FinalModel, RunStore, Clock, int], None]
 """Measures a final model and records what it found; arguments as for `evaluate`."""
 
 
+Decide = Callable[[Path, Dataset, Sequence[FinalModel], RunStore, str], None]
+"""Chooses the threshold between two classes and records it; arguments as for `decide`."""
+
+
 def save_rows(run: Path, data: Dataset) -> None:
     """Keeps up to 64 raw rows of the test part (of validation, where there is none), to verify exported models."""
     part = data.test if data.test is not None else data.validation
@@ -65,18 +70,7 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     """
     if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
         return
-    from spaces.models.model import set_weights
-
-    settings = Settings.from_json(model.trial.settings).trained()
-    rows = engines().rows(data.test)
-    engine = engines().fresh(settings, data.info, seed=0)
-    # A user's model may have no variables before it has seen a row.
-    engine.prepare(rows)
-    set_weights(engine.model, checkpoints.read(run, model.weights)["weights"])
-    if model.both_ways:
-        from spaces.models.mirrored import mirrored
-
-        engine = engines().of_model(mirrored(engine.model, settings, data.info), settings.training.batch_size)
+    engine, rows, settings = _ready(run, data, model, data.test)
     metrics = engine.evaluate(rows)
     started = time.perf_counter()
     predictions = spaces.as_probabilities(engine.predict(rows), settings, data.info)
@@ -93,6 +87,58 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     store.add_evaluation(Evaluation(model.trial.id, "test", metrics, len(data.test), seconds, file, clock.now()))
 
 
+def decide(run: Path, data: Dataset, models: Sequence[FinalModel], store: RunStore, objective: str) -> None:
+    """Chooses from which probability on a row belongs to the second of two classes, on validation rows.
+
+    Args:
+        run: The run directory.
+        data: The data set.
+        models: Trainings of the configuration that never saw these rows; what all of them answer counts.
+        store: Where the choice is recorded, as the fact `threshold`.
+        objective: The objective that it has to suit, without `val_`.
+
+    Raises:
+        CheckpointError: Weights cannot be read.
+    """
+    info, measure = data.info, thresholds.SUITS.get(objective)
+    two = info.task == "classification" and info.outputs == 2 and info.labels != "multi-label"
+    if measure is None or not two or not models:
+        return
+    found, labels, weights = [], [], []
+    for model in models:
+        part = _unseen(data, model)
+        engine, rows, settings = _ready(run, data, model, part)
+        found.append(spaces.as_probabilities(engine.predict(rows), settings, info)[:, -1].astype(np.float64))
+        labels.append(_labels(part.y, info))
+        weights.append(np.ones(len(part)) if part.weight is None else part.weight)
+    chosen = thresholds.choose(measure, *map(np.concatenate, (labels, found, weights)))
+    described = {"class": info.class_names[1], "measure": measure, "rows": len(labels[0]), "models": len(models)}
+    store.put_meta(threshold={**asdict(chosen), **described})
+
+
+def _unseen(data: Dataset, model: FinalModel) -> Split:
+    """The validation rows of a training; after a cross-validation those of its last fold, whose weights it has."""
+    folds = Settings.from_json(model.trial.settings).training.folds
+    return data.fold(model.weights.epoch - 1)[1] if folds else data.validation
+
+
+def _ready(run: Path, data: Dataset, model: FinalModel, part: Split) -> tuple[Engine, Any, Settings]:
+    """The engine of a model with its weights, rows for it, and its settings."""
+    from spaces.models.model import set_weights
+
+    settings = Settings.from_json(model.trial.settings).trained()
+    rows = engines().rows(part)
+    engine = engines().fresh(settings, data.info, seed=0)
+    # A user's model may have no variables before it has seen a row.
+    engine.prepare(rows)
+    set_weights(engine.model, checkpoints.read(run, model.weights)["weights"])
+    if model.both_ways:
+        from spaces.models.mirrored import mirrored
+
+        engine = engines().of_model(mirrored(engine.model, settings, data.info), settings, data.info)
+    return engine, rows, settings
+
+
 def _labels(y: np.ndarray, info: DataInfo) -> np.ndarray:
     return y.argmax(axis=1).astype(np.int32) if info.labels == "one-hot" else y
 
@@ -103,7 +149,7 @@ def _examples(predictions: np.ndarray, data: Dataset, seed: int) -> np.ndarray:
     count = len(data.test)
     generator = np.random.default_rng(derive(seed, "examples"))
     chosen = np.sort(generator.permutation(count)[:_EXAMPLES])
-    if data.info.task != "classification":
+    if data.info.task != "classification" or data.info.labels == "multi-label":
         return chosen
     labels = _labels(data.test.y, data.info)
     classes, confidence = decided(predictions)

@@ -10,14 +10,14 @@ from search.loop import housekeeping
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
 from search.phases import evaluation, timeplan
-from search.phases.evaluation import Evaluate, FinalModel
+from search.phases.evaluation import Decide, Evaluate, FinalModel
 from search.phases.horizon import Horizon
 from search.phases.retraining import RetrainingSource, retrained
 from search.phases.searching import Searching
 from search.phases.winner import FinalModels, final_models, final_weights
 from search.record.configuration import Configuration
 from search.record.standing import answers_both_ways
-from search.record.trial import TrialKind
+from search.record.trial import Trial, TrialKind
 from spaces import Dataset, SearchSpec
 
 
@@ -38,6 +38,7 @@ class FinalPhase:
         horizon: Tells how much time is left.
         observer: Is told what happens.
         evaluate: Measures the final models.
+        decide: Chooses the threshold between two classes.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class FinalPhase:
         horizon: Horizon,
         observer: Observer,
         evaluate: Evaluate,
+        decide: Decide,
     ) -> None:
         self._run = run
         self._spec = spec
@@ -61,6 +63,7 @@ class FinalPhase:
         self._horizon = horizon
         self._observer = observer
         self._evaluate_model = evaluate
+        self._decide_threshold = decide
         self._models = FinalModels(spec, store, runner, horizon, observer)
 
     def go(self) -> None:
@@ -120,7 +123,10 @@ class FinalPhase:
         best = self._searching.scored
         if not best:
             raise SearchFailed("no configuration gave a score; the table names the reason of each failure")
-        return best
+        # After few folds, which may be the easy ones, nothing is known as well as after all of them.
+        return (
+            best if self._spec.data.folds is None else sorted(best, key=lambda c: len(c.epochs) < self._spec.max_epochs)
+        )
 
     # The winner
 
@@ -136,9 +142,23 @@ class FinalPhase:
         if winner is None:
             return
         self._store.put_meta(winner=winner.id)
+        self._decide(winner)
         if winner.kind is TrialKind.WINNER:
             # They were kept in case that the final training would not get to its end.
             housekeeping.forget(self._run, self._store, self._store.trials(TrialKind.CANDIDATE))
+
+    def _decide(self, winner: Trial) -> None:
+        if self._store.meta("threshold") is not None:
+            return
+        judges = self._models.judges(winner, self._best())
+        models = [FinalModel(trial, weights, answers_both_ways(self._spec, trial)) for trial, weights in judges]
+        objective = self._spec.objective.name.removeprefix("val_")
+        try:
+            self._decide_threshold(self._run, self._data, models, self._store, objective)
+        except (DiskError, CheckpointError):
+            raise
+        except Exception as error:
+            self._models.warn(f"no threshold could be chosen ({type(error).__name__}: {error}): it stays one half")
 
     # What follows
 

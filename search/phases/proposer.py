@@ -74,6 +74,7 @@ class Proposer:
         longest: Epochs of a random configuration that takes the place of a proposal; None where the configuration
             itself says it.
         on_warning: Told in words what the oracle raised, once for each kind.
+        last_counts: Whether it is the last value of a training that scores it, not the best.
     """
 
     def __init__(
@@ -82,8 +83,10 @@ class Proposer:
         timed: bool = False,
         longest: int | None = None,
         on_warning: Callable[[str], None] = lambda _: None,
+        last_counts: bool = False,
     ) -> None:
         self._oracle = oracle
+        self._last_counts = last_counts
         self._timed = timed
         self._longest = longest
         self._on_warning = on_warning
@@ -210,9 +213,10 @@ class Proposer:
         trial = self._oracle.trials[trial_id]
         objective = self._oracle.objective.name
         if outcome.failure is None and outcome.score is not None:
-            for epoch in outcome.epochs:
+            for epoch in outcome.epochs[-1:] if self._last_counts else outcome.epochs:
                 seconds = {SECONDS_METRIC: epoch.seconds} if self._timed else {}
-                self._oracle.update_trial(trial_id, {objective: epoch.metrics[objective], **seconds}, step=epoch.number)
+                value = outcome.score if self._last_counts else epoch.metrics[objective]
+                self._oracle.update_trial(trial_id, {objective: value, **seconds}, step=epoch.number)
             if all(epoch.number != outcome.best_epoch for epoch in outcome.epochs):
                 # The configuration's best epoch belongs to an earlier trial of it; its score still holds.
                 self._oracle.update_trial(trial_id, {objective: outcome.score}, step=outcome.best_epoch)
@@ -356,7 +360,9 @@ def for_spec(
         most = spec.search.max_trials
         oracle.tried_first = _TRIED_FIRST if most is None else min(_TRIED_FIRST, most // 2)
     longest = spec.max_epochs if spec.algorithm.multi_fidelity else None
-    return Proposer(oracle, timed, longest, on_warning)
+    # Of means over folds the last one is the score, not the best; what reads curves wants all of them.
+    last_counts = spec.data.folds is not None and not spec.algorithm.open_ended
+    return Proposer(oracle, timed, longest, on_warning, last_counts)
 
 
 def _within(spec: spaces.SearchSpec, info: spaces.DataInfo, most: int) -> Callable[[Mapping[str, Scalar]], bool]:

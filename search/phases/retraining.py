@@ -15,8 +15,9 @@ from search.phases.horizon import Horizon
 from search.phases.sources import Source, candidate_trial
 from search.phases.timeplan import Done, FinalPlan, Pace
 from search.record.configuration import Configuration
+from search.record.folds import mean_length
 from search.record.trial import Outcome, Trial, TrialKind, TrialState
-from spaces import SearchSpec
+from spaces import SearchSpec, Settings
 
 # With time to spare, seeds are added until each candidate has so many: more would tell nothing new.
 _MOST_SEEDS = 5
@@ -169,6 +170,10 @@ def fresh_scores(trials: Iterable[Trial]) -> dict[str, list[float]]:
 
 def best_length(trials: Iterable[Trial], chosen: Configuration) -> int:
     """Epochs after which a configuration's whole fresh trainings were best, or else its search: their mean."""
+    if Settings.from_json(chosen.settings).training.folds:
+        fresh = [trial for trial in trials if trial.configuration == chosen.id and trial.outcome is not None]
+        curves = [trial.outcome.epochs for trial in fresh if trial.outcome is not None] or [chosen.epochs]
+        return mean_length([epoch for curve in curves for epoch in curve])
     lengths = [
         trial.outcome.best_epoch
         for trial in trials

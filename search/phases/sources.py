@@ -21,6 +21,7 @@ from search.phases.gain import HourlyGain
 from search.phases.proposer import Proposal, Proposer
 from search.phases.schedule import planned
 from search.record.configuration import Configuration
+from search.record.folds import Bars
 from search.record.seeds import configuration_seed, derive
 from search.record.standing import Standing, most_needed
 from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
@@ -125,6 +126,9 @@ class SearchSource(Source):
         # What the last trials that began from scratch took for their first epoch, building included.
         self._first_epochs: deque[float] = deque(maxlen=_RECENT)
         self._gain = HourlyGain(spec, proposer, store)
+        cross = spec.data.folds
+        pauses = cross is not None and cross.pause and not spec.algorithm.multi_fidelity
+        self._bars = Bars(spec.objective.name, spec.objective.direction, cross.folds) if cross and pauses else None
         self._unreported: str | None = None
         asked: list[str] = []
         for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
@@ -138,6 +142,10 @@ class SearchSource(Source):
                 asked.append(trial.id)
         self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self.standing]
         self._line = Line(asked, store.meta("told", 0)) if spec.search.order == "fixed" else None
+        untold = set() if self._line is None else self._line.untold
+        for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE) if self._bars is not None else ():
+            if trial.id not in untold and trial.state is TrialState.COMPLETED:
+                self._raise_bars(trial.outcome)
         self._waiting = False
         self._closed = False
         self.begun = 0
@@ -234,7 +242,12 @@ class SearchSource(Source):
             self._unreported = unreported(self._spec.objective.name, training, list(outcome.epochs[0].metrics))
         return self._learnt(trial, outcome) if self._line is None else Commit()
 
+    def _raise_bars(self, outcome: Outcome | None) -> None:
+        if self._bars is not None and outcome is not None:
+            self._bars.take(outcome.epochs)
+
     def _learnt(self, trial: Trial, outcome: Outcome) -> Commit:
+        self._raise_bars(outcome)
         if trial.kind is not TrialKind.SEARCH:
             self._proposer.learn(trial.values, outcome.epochs)
             return Commit(state=self._proposer.state())
@@ -284,6 +297,8 @@ class SearchSource(Source):
 
     def _trial(self, proposal: Proposal) -> Trial:
         settings = spaces.configure(self._spec, proposal.values)
+        if self._bars is not None:
+            settings = replace(settings, training=replace(settings.training, **self._bars.settings()))
         parent = self.standing.trial(proposal.parent) if proposal.parent is not None else None
         return Trial(
             id=proposal.trial_id,
@@ -363,6 +378,13 @@ class ListSource(Source):
 def _spanned(trial: Trial) -> Mapping[str, Any]:
     """Settings to train with: the schedule of a final training that is shorter than the others ends where it ends."""
     training = trial.settings["training"]
+    if trial.kind is TrialKind.CANDIDATE and training.get("fold_bars"):
+        return {**trial.settings, "training": {**training, "fold_bars": [], "fold_offsets": []}}
+    if trial.kind is TrialKind.WINNER and training.get("folds"):
+        # It is trained once, on all rows.
+        epochs = training["fold_epochs"] if training["schedule"] == "constant" else trial.epochs_to
+        single: dict[str, Any] = {"folds": 0, "fold_epochs": 0, "fold_bars": [], "fold_offsets": [], "epochs": epochs}
+        return {**trial.settings, "training": {**training, **single}}
     if trial.kind is not TrialKind.WINNER or training.get("schedule", "constant") == "constant":
         return trial.settings
     return {**trial.settings, "training": {**training, "epochs": trial.epochs_to}}

@@ -221,6 +221,14 @@ def training_seconds(configuration: Configuration, epochs: int | None = None) ->
     )
 
 
+def final_training_seconds(configuration: Configuration, epochs: int | None = None) -> float:
+    """As `training_seconds`, of a final training: after a cross-validation a single one, on the rows of all folds."""
+    folds = Settings.from_json(configuration.settings).training.folds
+    if not folds:
+        return training_seconds(configuration, epochs)
+    return training_seconds(configuration, 1) * folds / (folds - 1)
+
+
 def annealed_epochs(configuration: Configuration, seconds: float | None, pace: Pace) -> int | None:
     """Epochs of a final training whose rate goes to its end: all of them, or as many as there is time for.
 
@@ -250,6 +258,8 @@ def first_epoch_seconds(configuration: Configuration) -> float:
 
 def _likely_epochs(configuration: Configuration) -> int:
     training, seen = Settings.from_json(configuration.settings).training, len(configuration.epochs)
+    if training.folds:
+        return training.folds
     if configuration.stopped in ENDED_EARLY:
         return min(training.epochs, math.ceil(_OTHER_SEED * seen))
     if training.early_stopping is None or configuration.best_epoch is None:
@@ -263,7 +273,7 @@ def winner_seconds(plan: FinalPlan, ranked: Sequence[Configuration], pace: Pace 
     """Time that has to be kept for the final training: that of the slowest configuration that may win."""
     if not plan.train_winner:
         return 0.0
-    return pace.winner * max((training_seconds(c) for c in plan.retrained(ranked)), default=0.0)
+    return pace.winner * max((final_training_seconds(c) for c in plan.retrained(ranked)), default=0.0)
 
 
 def final_seconds(

@@ -80,6 +80,22 @@ class FinalModels:
         renewed = self._store.trial(trial.id)
         return renewed if renewed is not None and self._kept(renewed) else None
 
+    def judges(self, winner: Trial, best: Sequence[Configuration]) -> list[tuple[Trial, Checkpoint]]:
+        """Kept trainings of the winner's configuration, with weights, that never saw the validation rows.
+
+        Args:
+            winner: The trial whose model is exported.
+            best: Configurations with scores, the winner's among them.
+        """
+        if winner.kind is not TrialKind.WINNER or not self._spec.final.train_on_validation:
+            found = [winner]
+        else:
+            again = self._store.trials(TrialKind.CANDIDATE)
+            found = [trial for trial in again if trial.configuration == winner.configuration and self._kept(trial)]
+            searched = [trial for c in best if c.id == winner.configuration for trial in c.trials if self._kept(trial)]
+            found = found or searched[-1:]
+        return [(trial, weights) for trial in found if (weights := _unseen(trial)) is not None]
+
     def warn(self, text: str) -> None:
         """Records and tells a warning."""
         warn(self._store, self._horizon.budget.clock, self._observer, text)
@@ -119,6 +135,8 @@ class FinalModels:
         pace = timeplan.pace(again, {c.id: c for c in best})
         left = self._horizon.retraining_left(best, pace)
         own = Settings.from_json(configuration.settings).training
+        if own.folds:
+            return self._length_after_folds(configuration, None if whatever else left, pace)
         if own.schedule == "constant":
             fresh = self._store.trials(TrialKind.CANDIDATE)
             wanted = best_length(fresh, configuration) if self._spec.final.train_on_validation else None
@@ -137,6 +155,19 @@ class FinalModels:
                 "are left",
             )
         return epochs
+
+    def _length_after_folds(self, configuration: Configuration, left: float | None, pace: timeplan.Pace) -> int | None:
+        """The same after a cross-validation: as long as its folds were trained until they were best."""
+        own = Settings.from_json(configuration.settings).training
+        fresh = self._store.trials(TrialKind.CANDIDATE)
+        epochs = best_length(fresh, configuration) if own.schedule == "constant" else own.fold_epochs
+        expected = pace.factor * timeplan.final_training_seconds(configuration)
+        if left is None or expected <= left:
+            return epochs
+        self._observer.message(
+            "warning", f"no time for the final training: it takes about {expected:.0f} s, and {left:.0f} s are left"
+        )
+        return None
 
     def _winners(self, configuration: Configuration) -> list[Trial]:
         return [t for t in self._store.trials(TrialKind.WINNER) if t.configuration == configuration.id]
@@ -186,6 +217,10 @@ def final_models(store: RunStore) -> list[Trial]:
 def final_weights(trial: Trial) -> Checkpoint | None:
     """The weights that its protocol leaves a final model with."""
     return None if trial.outcome is None else trial.outcome.last or trial.outcome.best
+
+
+def _unseen(trial: Trial) -> Checkpoint | None:
+    return None if trial.outcome is None else trial.outcome.best or trial.outcome.last
 
 
 def winner_is_kept(store: RunStore) -> bool:

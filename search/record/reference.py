@@ -27,13 +27,13 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
     info = data.info
     outputs = 1 if info.task == "regression" else info.outputs
     many = len(data.train) * data.train.x.shape[1] * (outputs if outputs > 2 else 1) > _MOST_VALUES
-    if not info.table or many or (info.task == "regression" and info.outputs > 1):
+    if not info.table or many or info.labels == "multi-label" or (info.task == "regression" and info.outputs > 1):
         return None
     from threadpoolctl import threadpool_limits
 
     # Its threads wait for each other in a loop: beside other programs several take a hundred times as long as one.
     with threadpool_limits(1, user_api="openmp"):
-        scores = {"validation": _scores(spec, info, data.train, data.validation)}
+        scores = {"validation": _validated(spec, data)}
         if data.test is not None:
             together = data.train
             if spec.final.train_on_validation:
@@ -42,27 +42,39 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
     return {"name": NAME, "scores": scores}
 
 
+def _validated(spec: SearchSpec, data: Dataset) -> dict[str, float]:
+    """Scores on validation rows; of a cross-validation their means over folds."""
+    if data.folds is None:
+        return _scores(spec, data.info, data.train, data.validation)
+    found = [_scores(spec, data.info, *data.fold(number)) for number in range(int(data.folds.max()) + 1)]
+    names = [name for name in found[0] if all(name in one for one in found)]
+    return {name: float(np.mean([one[name] for one in found])) for name in names}
+
+
 def _scores(spec: SearchSpec, info: DataInfo, train: Split, part: Split) -> dict[str, float]:
     from sklearn import ensemble, metrics
 
+    weight = {"sample_weight": part.weight}
     if info.task == "regression":
-        found = ensemble.HistGradientBoostingRegressor(random_state=0).fit(train.x, train.y).predict(part.x)
-        mse = float(metrics.mean_squared_error(part.y, found))
-        mae = float(metrics.mean_absolute_error(part.y, found))
-        scores = {"mae": mae, "mse": mse, "rmse": mse**0.5, "r2": float(metrics.r2_score(part.y, found))}
+        regressor = ensemble.HistGradientBoostingRegressor(random_state=0)
+        found = regressor.fit(train.x, train.y, sample_weight=train.weight).predict(part.x)
+        mse = float(metrics.mean_squared_error(part.y, found, **weight))
+        mae = float(metrics.mean_absolute_error(part.y, found, **weight))
+        r2 = float(metrics.r2_score(part.y, found, **weight))
+        scores = {"mae": mae, "mse": mse, "rmse": mse**0.5, "r2": r2}
         scores["r2_score"] = scores["r2"]
         losses = {"auto": mse, "mse": mse, "mae": mae}
         return scores | ({"loss": losses[spec.training.loss]} if spec.training.loss in losses else {})
-    model = ensemble.HistGradientBoostingClassifier(random_state=0).fit(train.x, train.y)
+    model = ensemble.HistGradientBoostingClassifier(random_state=0).fit(train.x, train.y, sample_weight=train.weight)
     probabilities = model.predict_proba(part.x)
     answers = model.classes_[probabilities.argmax(axis=1)]
     scores = {
-        "accuracy": float((answers == part.y).mean()),
-        "f1": float(metrics.f1_score(part.y, answers, average="macro")),
-        "balanced_accuracy": float(metrics.balanced_accuracy_score(part.y, answers)),
-        "mcc": float(metrics.matthews_corrcoef(part.y, answers)),
-        "loss": float(metrics.log_loss(part.y, probabilities, labels=model.classes_)),
+        "accuracy": float(metrics.accuracy_score(part.y, answers, **weight)),
+        "f1": float(metrics.f1_score(part.y, answers, average="macro", **weight)),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(part.y, answers, **weight)),
+        "mcc": float(metrics.matthews_corrcoef(part.y, answers, **weight)),
+        "loss": float(metrics.log_loss(part.y, probabilities, labels=model.classes_, **weight)),
     }
     if info.outputs == 2 and len(np.unique(part.y)) == 2:
-        scores["auc"] = float(metrics.roc_auc_score(part.y, probabilities[:, 1]))
+        scores["auc"] = float(metrics.roc_auc_score(part.y, probabilities[:, 1], **weight))
     return scores

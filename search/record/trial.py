@@ -65,6 +65,8 @@ class Stop(StrEnum):
     LENGTH = "length"
     """The last epoch that was asked for."""
     EARLY_STOPPING = "early stopping"
+    PAUSED = "paused"
+    """Its first folds were so much worse than those of the best that the others were not trained."""
     TARGET = "target"
     """A `stop_when` target was reached."""
     INTERRUPTED = "interrupted"
@@ -73,7 +75,7 @@ class Stop(StrEnum):
     """The run's time was up; it counts with the epochs it has."""
 
 
-ENDED_EARLY = frozenset({Stop.EARLY_STOPPING, Stop.TARGET})
+ENDED_EARLY = frozenset({Stop.EARLY_STOPPING, Stop.PAUSED, Stop.TARGET})
 """What ends a training by itself: it would have no more epochs if it were asked for more."""
 
 

@@ -26,6 +26,7 @@ from spaces import DataInfo, Settings, Split
 from spaces.data.stored import StoredRows
 from spaces.layers.loss import SoftCrossentropy
 from spaces.models.model import trainable
+from spaces.models.own_measures import OwnMeasures, own_measures
 from spaces.models.packed import packed
 from spaces.models.scheduled_rate import scheduled
 
@@ -58,8 +59,12 @@ class Rows:
         with tf.device("/CPU:0"):
             self.x = split.x if isinstance(split.x, StoredRows) else _tensor(split.x)
             self.y = _tensor(split.y)
+            self.weight = None if split.weight is None else tf.constant(split.weight / split.weight.mean(), tf.float32)
         self.count = len(split)
+        self.y_given = split.y
         self._labels_as_given: Any = None
+        self._balanced: Any = None
+        self._shares: tuple[np.ndarray, np.ndarray] | None = None
 
     def seen_as(self, x: np.ndarray) -> Rows:
         """The same labels with other inputs, shape (n, ...)."""
@@ -84,12 +89,58 @@ class Rows:
                 self._labels_as_given = y[:, None] if given.column_labels else y
         return self._labels_as_given
 
+    def weights(self, balanced: bool) -> Any:
+        """How much each row counts, one on average, shape (n,); None: all alike.
+
+        Args:
+            balanced: Whether the rows of each class are to count as much together as those of any other.
+        """
+        if not balanced:
+            return self.weight
+        if self._balanced is None:
+            classes, counts = self._classes()
+            factors = self.count / (np.count_nonzero(counts) * np.maximum(counts, 1))
+            with tf.device("/CPU:0"):
+                found = tf.constant(factors[classes], tf.float32)
+                self._balanced = found if self.weight is None else found * self.weight
+        return self._balanced
+
+    def order(self, random: np.random.Generator, oversample: bool) -> np.ndarray:
+        """The rows of an epoch, shuffled; with `oversample` those of rarer classes as often as of the commonest."""
+        if not oversample:
+            return random.permutation(self.count).astype(np.int32)
+        classes, counts = self._classes()
+        drawn = []
+        for number in np.flatnonzero(counts):
+            members = np.flatnonzero(classes == number)
+            whole, rest = divmod(int(counts.max()), len(members))
+            drawn += [members] * whole + [random.permutation(members)[:rest]]
+        return random.permutation(np.concatenate(drawn)).astype(np.int32)
+
+    def _classes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The class of each row, and the rows of each class."""
+        if self._shares is None:
+            y = self.y_given
+            found = (y.argmax(axis=1) if y.ndim == 2 else y).astype(np.int64)
+            self._shares = found, np.bincount(found)
+        return self._shares
+
 
 def fresh(settings: Settings, info: DataInfo, seed: int) -> Engine:
     """The engine of a newly built model, as `spaces.build_model` makes it."""
     model, own = trainable(settings, info, seed)
     model = packed(model, info)
-    return Engine(model, seed, settings.training.batch_size, info if own else None, settings.training.ema)
+    training = settings.training
+    return Engine(
+        model,
+        seed,
+        training.batch_size,
+        info if own else None,
+        training.ema,
+        balanced=training.class_weight == "balanced",
+        oversample=training.oversample,
+        own=own_measures(settings, info),
+    )
 
 
 class Engine:
@@ -102,24 +153,44 @@ class Engine:
         batch_size: Rows per training step.
         given: Description of the data, for a model that expects its labels as they came; None for one of ours.
         ema: Decay of the moving average of the weights, which is then what is evaluated; 0: none.
+        balanced: Whether the rows of each class count as much together, while training, as those of any other.
+        oversample: Whether rows of rarer classes come several times in an epoch.
+        own: Measures of the user's, of labels and answers.
     """
 
-    def __init__(self, model: Any, seed: int, batch_size: int, given: DataInfo | None = None, ema: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: Any,
+        seed: int,
+        batch_size: int,
+        given: DataInfo | None = None,
+        ema: float = 0.0,
+        *,
+        balanced: bool = False,
+        oversample: bool = False,
+        own: OwnMeasures | None = None,
+    ) -> None:
         self.model = model
         self._average: MovingAverage | None = None
         self._given = given
         self._train: Any = None
         self._test: Any = None
+        self._answer: Any = None
+        self._own = own
         self._seed_states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
-        self.begin(seed, batch_size, ema)
+        self.begin(seed, batch_size, ema, balanced=balanced, oversample=oversample)
 
-    def begin(self, seed: int, batch_size: int, ema: float = 0.0) -> None:
+    def begin(
+        self, seed: int, batch_size: int, ema: float = 0.0, *, balanced: bool = False, oversample: bool = False
+    ) -> None:
         """Sets what a training of the model, whose variables the caller has set, is to use; as for the constructor."""
         self._seed = seed
         self._ema = ema
         if self._average is not None:
             self._average.begin(ema)
         self._batch_size = batch_size
+        self._balanced = balanced
+        self._oversample = oversample
         self._steps_per_call = 1
 
     def prepare(self, rows: Rows) -> None:
@@ -156,48 +227,55 @@ class Engine:
         Returns:
             The training loss and metrics, averaged over the epoch.
         """
+        parts = self._parts(rows, self._balanced)
         if self._train is None:
-            self._train = _compiled(self._train_step, rows.x, rows.labels(self._given))
+            self._train = _compiled(self._train_step, *parts)
+        order = rows.order(np.random.default_rng([self._seed, epoch]), self._oversample)
         rate = scheduled(self.model.optimizer)
         if rate is not None:
-            rate.updates_per_epoch.assign(-(-rows.count // self._batch_size))
-        order = np.random.default_rng([self._seed, epoch]).permutation(rows.count).astype(np.int32)
+            rate.updates_per_epoch.assign(-(-len(order) // self._batch_size))
         self._seed_random_layers(epoch)
         self.model.reset_metrics()
-        self._run(self._train, rows, order, self._batch_size, checkpoint)
+        self._run(self._train, parts, order, self._batch_size, checkpoint)
         return self._metrics()
 
     def evaluate(self, rows: Rows, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Loss and metrics over all rows, without training. Arguments as in `train_epoch`."""
+        parts = self._parts(rows, balanced=False)
         if self._test is None:
-            self._test = _compiled(self._test_step, rows.x, rows.labels(self._given))
+            self._test = _compiled(self._test_step, *parts)
         self.model.reset_metrics()
         order = np.arange(rows.count, dtype=np.int32)
         with nullcontext() if self._average is None else self._average.in_place():
-            self._run(self._test, rows, order, self._large_batch(rows), checkpoint)
-        return self._metrics()
+            self._run(self._test, parts, order, self._large_batch(rows), checkpoint)
+            own = {} if self._own is None else self._own(rows.y_given, self.predict(rows))
+        return {**self._metrics(), **own}
 
     def pace(self, rows: Rows, seconds: float) -> float:
         """Training rows per second over about `seconds`, compiling not counted. The weights are spoilt by it."""
+        parts = self._parts(rows, self._balanced)
         if self._train is None:
-            self._train = _compiled(self._train_step, rows.x, rows.labels(self._given))
+            self._train = _compiled(self._train_step, *parts)
         order = np.random.default_rng(0).permutation(rows.count).astype(np.int32)[: _MEASURED_STEPS * self._batch_size]
         # The first steps compile, and look for the fastest form of each operation.
-        self._run(self._train, rows, order[: 2 * self._batch_size], self._batch_size, lambda: None)
+        self._run(self._train, parts, order[: 2 * self._batch_size], self._batch_size, lambda: None)
         started = time.perf_counter()
         trained = 0
         while (spent := time.perf_counter() - started) < seconds or not trained:
             steps = order[: max(1, min(_MEASURED_STEPS, self._steps_per_call)) * self._batch_size]
-            self._run(self._train, rows, steps, self._batch_size, lambda: None)
+            self._run(self._train, parts, steps, self._batch_size, lambda: None)
             trained += len(steps)
         return trained / spent
 
     def predict(self, rows: Rows) -> np.ndarray:
         """What the model answers to all rows, shape (n, outputs)."""
         batch = self._large_batch(rows)
-        answer = tf.function(lambda x: self.model(x, training=False), jit_compile=False, reduce_retracing=True)
+        if self._answer is None:
+            answer = lambda x: self.model(x, training=False)  # noqa: E731
+            shape = tf.TensorSpec([None, *rows.x.shape[1:]], rows.x.dtype)
+            self._answer = tf.function(answer, jit_compile=False, autograph=False, input_signature=[shape])
         starts = range(0, rows.count, batch)
-        return np.concatenate([answer(rows.between(start, start + batch)).numpy() for start in starts])
+        return np.concatenate([self._answer(rows.between(start, start + batch)).numpy() for start in starts])
 
     def weights(self) -> list[np.ndarray]:
         """The weights that count, in the order of `model.weights`: their moving averages where there are any."""
@@ -225,6 +303,12 @@ class Engine:
         if self._average is not None:
             self._average.restore(state["average"])
 
+    def _parts(self, rows: Rows, balanced: bool) -> tuple[Any, ...]:
+        """What a step takes of each row: inputs, labels, and its weight where rows do not count alike."""
+        weights = rows.weights(balanced)
+        labelled = rows.x, rows.labels(self._given)
+        return labelled if weights is None else (*labelled, weights)
+
     def _train_step(self, rows: Any) -> None:
         self.model.train_step(rows)
         if self._average is not None:
@@ -242,11 +326,15 @@ class Engine:
             loss.training = True
 
     def _run(
-        self, function: Any, rows: Rows, order: np.ndarray, batch_size: int, checkpoint: Callable[[], None]
+        self,
+        function: Any,
+        parts: tuple[Any, ...],
+        order: np.ndarray,
+        batch_size: int,
+        checkpoint: Callable[[], None],
     ) -> None:
-        y = rows.labels(self._given)
-        if isinstance(rows.x, StoredRows):
-            self._run_stored(function, rows.x, y, order, batch_size, checkpoint)
+        if isinstance(parts[0], StoredRows):
+            self._run_stored(function, parts[0], parts[1:], order, batch_size, checkpoint)
             return
         steps = -(-len(order) // batch_size)
         with tf.device("/CPU:0"):
@@ -255,7 +343,7 @@ class Engine:
         while done < steps:
             stop = min(steps, done + self._steps_per_call)
             started = time.perf_counter()
-            function(order_tensor, batch, tf.constant(done), tf.constant(stop), rows.x, y)
+            function(order_tensor, batch, tf.constant(done), tf.constant(stop), *parts)
             self._adapt(stop - done, time.perf_counter() - started)
             done = stop
             checkpoint()
@@ -264,7 +352,7 @@ class Engine:
         self,
         function: Any,
         x: StoredRows,
-        y: Any,
+        others: tuple[Any, ...],
         order: np.ndarray,
         batch_size: int,
         checkpoint: Callable[[], None],
@@ -272,17 +360,17 @@ class Engine:
         """As `_run`, with the same batches: each stretch of steps on the rows that it needs, in their order."""
         most = max(1, _BYTES_READ_AHEAD // max(1, x.nbytes // len(x) * batch_size))
 
-        def stretch(done: int) -> tuple[Any, Any, int]:
+        def stretch(done: int) -> tuple[tuple[Any, ...], int]:
             rows = order[done : done + min(most, self._steps_per_call) * batch_size]
             with tf.device("/CPU:0"):
-                return _tensor(x[rows]), tf.gather(y, rows), len(rows)
+                return (_tensor(x[rows]), *(tf.gather(part, rows) for part in others)), len(rows)
 
         with tf.device("/CPU:0"):
             batch, first = tf.constant(batch_size), tf.constant(0)
         with ThreadPoolExecutor(1) as reader:
             done, ahead = 0, reader.submit(stretch, 0)
             while done < len(order):
-                some_x, some_y, count = ahead.result()
+                some, count = ahead.result()
                 done += count
                 if done < len(order):
                     ahead = reader.submit(stretch, done)
@@ -290,7 +378,7 @@ class Engine:
                 steps = -(-count // batch_size)
                 with tf.device("/CPU:0"):
                     own_order, stop = tf.range(count), tf.constant(steps)
-                function(own_order, batch, first, stop, some_x, some_y)
+                function(own_order, batch, first, stop, *some)
                 self._adapt(steps, time.perf_counter() - started)
                 checkpoint()
 
@@ -340,11 +428,11 @@ def _compiled(step_function: Callable[[Any], Any], *parts: Any) -> Any:
     @tf.function(  # type: ignore[untyped-decorator]
         jit_compile=False, autograph=False, input_signature=[tf.TensorSpec([None], tf.int32), *[number] * 3, *data]
     )
-    def run(order: Any, batch: Any, start: Any, stop: Any, x: Any, y: Any) -> None:
+    def run(order: Any, batch: Any, start: Any, stop: Any, *parts: Any) -> None:
         def make_step(step: Any) -> Any:
             index = order[step * batch : (step + 1) * batch]
             with tf.device("/CPU:0"):
-                rows = tf.gather(x, index), tf.gather(y, index)
+                rows = tuple(tf.gather(part, index) for part in parts)
             step_function(rows)
             return step + 1
 

@@ -52,8 +52,8 @@ class Engines(Protocol):
         """The rows of one part of the data, as its engines want them; every training in the process shares them."""
         ...
 
-    def of_model(self, model: Any, batch_size: int) -> Engine:
-        """The engine of a compiled model, for evaluating and predicting."""
+    def of_model(self, model: Any, settings: Settings, info: DataInfo) -> Engine:
+        """The engine of a compiled model of some settings, for evaluating and predicting."""
         ...
 
     def fresh(self, settings: Settings, info: DataInfo, seed: int) -> Engine:
@@ -71,10 +71,11 @@ class _TensorFlow:
 
         return Rows(split, part)
 
-    def of_model(self, model: Any, batch_size: int) -> Engine:
+    def of_model(self, model: Any, settings: Settings, info: DataInfo) -> Engine:
         from search.training.engine import Engine
+        from spaces.models.own_measures import own_measures
 
-        return Engine(model, 0, batch_size)
+        return Engine(model, 0, settings.training.batch_size, own=own_measures(settings, info))
 
     def fresh(self, settings: Settings, info: DataInfo, seed: int) -> Engine:
         from search.training.engine import fresh

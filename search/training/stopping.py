@@ -22,6 +22,8 @@ def ended(settings: TrainingSettings, curve: Sequence[Epoch]) -> Stop | None:
     """
     if not curve:
         return None
+    if settings.folds:
+        return _ended_folds(settings, curve)
     if any(_reached(target, curve[-1]) for target in settings.stop_when):
         return Stop.TARGET
     if settings.early_stopping is not None and _without_improvement(settings.early_stopping, curve):
@@ -29,6 +31,13 @@ def ended(settings: TrainingSettings, curve: Sequence[Epoch]) -> Stop | None:
     if len(curve) >= settings.epochs:
         return Stop.LENGTH
     return None
+
+
+def _ended_folds(settings: TrainingSettings, folds: Sequence[Epoch]) -> Stop | None:
+    if len(folds) >= settings.folds:
+        return Stop.LENGTH
+    bar = settings.fold_bars[len(folds) - 1] if len(folds) <= len(settings.fold_bars) else None
+    return Stop.PAUSED if bar is not None and _reached(bar, folds[-1]) else None
 
 
 def best_epoch(curve: Sequence[Epoch], metric: str, direction: str) -> tuple[int, float] | None:

@@ -16,6 +16,7 @@ from search.files import checkpoint as checkpoints
 from search.files import layout
 from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
 from search.training import memory, stopping
+from search.training.cross import folds
 from search.training.engines import engines
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from spaces import Dataset, Settings, Split
@@ -74,7 +75,11 @@ class Trainer:
         networks = self._kept_networks()
         training = _Training(self._run, job, Settings.from_json(job.settings), self._clock)
         try:
-            training.go(self._train_rows(job), self._validation_rows(job), networks, should_stop, on_epoch, on_begin)
+            if training.in_folds:
+                training.go_through_folds(self._fold, networks, should_stop, on_epoch, on_begin)
+            else:
+                rows = self._train_rows(job), self._validation_rows(job)
+                training.go(*rows, networks, should_stop, on_epoch, on_begin)
         except (CheckpointError, DiskError):
             raise
         except (Exception, SystemExit) as error:
@@ -119,6 +124,15 @@ class Trainer:
 
     def _validation_rows(self, job: TrialJob) -> Rows | None:
         return self._part("validation") if job.data == "train" else None
+
+    def _fold(self, number: int) -> tuple[Rows, Rows]:
+        names = f"fold-{number}-train", f"fold-{number}-validation"
+        if names[0] not in self._rows:
+            # All folds together would take as many times the memory of the rows.
+            self._rows = {name: rows for name, rows in self._rows.items() if not name.startswith("fold-")}
+            for name, split in zip(names, self._data.fold(number), strict=True):
+                self._rows[name] = engines().rows(split, name)
+        return self._rows[names[0]], self._rows[names[1]]
 
     def _part(self, name: str) -> Rows:
         if name not in self._rows:
@@ -185,10 +199,11 @@ class _Training:
         followers.tell("on_train_begin")
         while self._stopped is None:
             try:
-                self._enter(engine, train, validation, should_stop)
+                number = len(self._curve) + 1
+                self._enter(engine, train, validation, should_stop, number)
                 on_begin()
-                followers.tell("on_epoch_begin", len(self._curve))
-                epoch = self._epoch(engine, train, validation)
+                followers.tell("on_epoch_begin", number - 1)
+                epoch = self._epoch(engine, train, validation, number)
             except _BrokenOff as broken:
                 self._stopped, self._between_epochs = broken.why, False
                 if self._job.resume is not None and not self._new_epochs():
@@ -203,7 +218,65 @@ class _Training:
             on_epoch(epoch)
             self._stopped = self._ended() or should_stop() or self._out_of_time(epoch)
         followers.tell("on_train_end")
-        self._save(engine)
+        self._save(engine.state(), engine)
+
+    @property
+    def in_folds(self) -> bool:
+        """Whether the job is a cross-validation, whose epochs are folds."""
+        return bool(self._settings.training.folds)
+
+    def go_through_folds(
+        self,
+        rows: Callable[[int], tuple[Rows, Rows]],
+        networks: Networks,
+        should_stop: ShouldStop,
+        on_epoch: OnEpoch,
+        on_begin: Callable[[], None],
+    ) -> None:
+        """As `go`, fold after fold; one that is broken off is trained again from its start.
+
+        Args:
+            rows: Training and validation rows of a fold, counted from 0.
+            networks, should_stop, on_epoch, on_begin: As for `go`.
+        """
+        self._stopped = self._ended() or self._too_late()
+        settings = folds.one_fold(self._settings)
+        if self._stopped is None:
+            self._parameters = self._count_parameters(networks)
+            self._check_size(self._parameters)
+        while self._stopped is None:
+            on_begin()
+            train, validation = rows(len(self._curve))
+            fold = folds.Fold(self._job, self._settings, self._curve)
+
+            def one_epoch(engine: Any, train: Rows, validation: Rows, curve: list[Epoch]) -> Epoch:
+                self._enter(engine, train, validation, should_stop, len(curve) + 1)
+                why = should_stop()
+                if why is not None:
+                    raise _BrokenOff(why)
+                epoch = self._epoch(engine, train, validation, len(curve) + 1)
+                self._require_reported(epoch)
+                return epoch
+
+            try:
+                engine = networks.engine(settings, fold.seed, train, self._parameters or 0)
+                self._build_seconds = self._build_seconds or time.perf_counter() - self._started
+                epoch = fold.train(engine, train, validation, one_epoch)
+            except _BrokenOff as broken:
+                self._stopped = broken.why
+                cut = fold.cut_short() if broken.why is Stop.DEADLINE and not self._curve else None
+                if cut is None:
+                    break
+                # Without it nothing would be known of the configuration when time is up.
+                epoch = cut
+            self._curve.append(epoch)
+            self._best_weights = fold.weights
+            on_epoch(epoch)
+            self._stopped = self._stopped or self._ended() or should_stop() or self._out_of_time(epoch)
+        if self._new_epochs():
+            self._save({"fold": [np.array([len(self._curve)])]})
+        elif self._job.resume is not None:
+            self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
 
     def outcome(self) -> Outcome:
         best = self._best()
@@ -262,8 +335,7 @@ class _Training:
             sizes = f"{needed / 2**30:.1f} GiB to train; {available / 2**30:.1f} GiB are free"
             raise TrialFailed(FailureReason.OUT_OF_MEMORY, f"{parameters:,} parameters take {sizes}")
 
-    def _epoch(self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None) -> Epoch:
-        number = len(self._curve) + 1
+    def _epoch(self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None, number: int) -> Epoch:
         started = time.perf_counter()
         metrics = engine.train_epoch(train, number, self._check_time(started))
         trained = time.perf_counter()
@@ -274,7 +346,9 @@ class _Training:
             _require_finite(metrics, number)
         return Epoch(number, metrics, time.perf_counter() - started, trained - started)
 
-    def _enter(self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None, should_stop: ShouldStop) -> None:
+    def _enter(
+        self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None, should_stop: ShouldStop, number: int
+    ) -> None:
         check_time = self._check_time(time.perf_counter())
 
         def check() -> None:
@@ -284,7 +358,7 @@ class _Training:
                 raise _BrokenOff(why)
 
         started = time.perf_counter()
-        once = engine.enter(len(self._curve) + 1, train, validation, check)
+        once = engine.enter(number, train, validation, check)
         self._build_seconds += time.perf_counter() - started - once
 
     def _require_reported(self, epoch: Epoch) -> None:
@@ -324,6 +398,14 @@ class _Training:
         return math.inf if deadline is None else deadline.left(self._clock)
 
     def _best(self) -> tuple[int, float] | None:
+        if self.in_folds:
+            # The mean over all folds, not the best of the means on the way.
+            last = self._curve[-1].metrics.get(self._job.objective) if self._curve else None
+            if last is None:
+                return None
+            offsets = self._settings.training.fold_offsets
+            paused = self._stopped is Stop.PAUSED and len(self._curve) <= len(offsets)
+            return len(self._curve), last + (offsets[len(self._curve) - 1] if paused else 0.0)
         return stopping.best_epoch(self._curve, self._job.objective, self._job.direction)
 
     def _improved(self) -> bool:
@@ -333,15 +415,15 @@ class _Training:
     def _new_epochs(self) -> tuple[Epoch, ...]:
         return tuple(self._curve[len(self._job.history) :])
 
-    def _save(self, engine: Engine | TwoPhases) -> None:
+    def _save(self, state: dict[str, list[np.ndarray]], engine: Engine | TwoPhases | None = None) -> None:
         folder, last = layout.trial_folder(self._job.trial_id), len(self._curve)
         interrupted = self._stopped is Stop.INTERRUPTED
         # In the middle of an epoch there is no state that an exact continuation could begin with.
         if ("state" in self._job.keep or interrupted) and self._between_epochs:
-            self._files["state"] = checkpoints.write(self._run, f"{folder}/state.npz", engine.state(), last)
+            self._files["state"] = checkpoints.write(self._run, f"{folder}/state.npz", state, last)
         if "best" in self._job.keep or interrupted:
             self._save_best(folder)
-        if "last" in self._job.keep and self._last_counts():
+        if engine is not None and "last" in self._job.keep and self._last_counts():
             weights = {"weights": engine.weights()}
             self._files["last"] = checkpoints.write(self._run, f"{folder}/last.npz", weights, last)
 

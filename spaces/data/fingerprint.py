@@ -7,16 +7,19 @@ import hashlib
 import numpy as np
 
 from spaces.data.stored.rows import blocks
-from spaces.data.types import AnyRows, Split
+from spaces.data.types import AnyRows, Array, Split
 
 
-def fingerprint(*parts: Split | None) -> str:
+def fingerprint(*parts: Split | None, folds: Array | None = None) -> str:
     """SHA-256, in hexadecimal, over shapes, types and bytes of all parts in order, absent ones included."""
     digest = hashlib.sha256()
     for part in parts:
-        for array in () if part is None else (part.x, part.y):
-            _add(digest, array)
+        for array in () if part is None else (part.x, part.y, part.weight):
+            if array is not None:
+                _add(digest, array)
         digest.update(b"|")
+    if folds is not None:
+        _add(digest, folds)
     return digest.hexdigest()
 
 

@@ -67,7 +67,9 @@ def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
         return replace(_numbers(ys), column=_is_column(raw.train.y))
     if any(text) and not all(text):
         raise DataError(f"{raw.train.where}: labels are text in one part and numbers in another")
-    if ys[0].ndim == 2:
+    if raw.multi_label or (loss == "binary_crossentropy" and not _one_each(ys)):
+        encoded = _multi_label(raw, ys)
+    elif ys[0].ndim == 2:
         encoded = _one_hot(raw, ys)
     else:
         for part, y in zip(raw.parts, ys, strict=True):
@@ -116,12 +118,32 @@ def _one_hot(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
         wrong = (y.sum(axis=1) != 1) | ((y != 0) & (y != 1)).any(axis=1)
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise DataError(f"{part.where}: labels are not one-hot: row {row} is {_shown(y[row])}{_FOR_REGRESSION}")
+            several = "" if ((y != 0) & (y != 1)).any() else "; for several labels a row set it to binary_crossentropy"
+            message = f"labels are not one-hot: row {row} is {_shown(y[row])}"
+            raise DataError(f"{part.where}: {message}{_FOR_REGRESSION}{several}")
     classes = ys[0].shape[1]
     names = raw.class_names or tuple(str(number) for number in range(classes))
     if len(names) != classes:
         raise DataError(f"{raw.train.where}: {classes} label columns, but {len(names)} classes are known")
     return EncodedLabels("classification", "one-hot", classes, names, tuple(y.astype(np.float32) for y in ys))
+
+
+def _one_each(ys: Sequence[Array]) -> bool:
+    """Whether every row has one class, as a number or one-hot."""
+    return ys[0].ndim == 1 or all((y.sum(axis=1) == 1).all() for y in ys)
+
+
+def _multi_label(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
+    for part, y in zip(raw.parts, ys, strict=True):
+        wrong = ((y != 0) & (y != 1)).any(axis=1)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(f"{part.where}: labels are not all 0 or 1: row {row} is {_shown(y[row])}{_FOR_REGRESSION}")
+    labels = ys[0].shape[1]
+    names = raw.class_names or tuple(f"label {number}" for number in range(labels))
+    if len(names) != labels:
+        raise DataError(f"{raw.train.where}: {labels} label columns, but {len(names)} labels are known")
+    return EncodedLabels("classification", "multi-label", labels, names, tuple(y.astype(np.float32) for y in ys))
 
 
 def _classes(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
@@ -159,6 +181,12 @@ def _named_classes(raw: RawData, ys: Sequence[Array], names: tuple[str, ...]) ->
 
 
 def _check_loss(encoded: EncodedLabels, loss: str, where: str) -> None:
+    if encoded.labels == "multi-label":
+        if loss not in ("auto", "focal", "binary_crossentropy"):
+            raise DataError(
+                f"{where}: training.loss: {loss} needs one class per row, these have several labels; use auto"
+            )
+        return
     if loss == "binary_crossentropy" and (encoded.labels != "integer" or encoded.outputs != 2):
         raise DataError(f"{where}: training.loss: {loss} needs labels of two classes, one number per row")
     if loss == "categorical_crossentropy" and encoded.labels != "one-hot":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,17 +21,17 @@ from spaces.data.readers.idx import load_idx
 from spaces.data.readers.npz import load_npz
 from spaces.data.readers.python import load_python
 from spaces.data.readers.source import Part, RawData
-from spaces.data.split import First, Rows, Size, partition, reduce
+from spaces.data.split import First, Rows, Size, assign_folds, partition, reduce
 from spaces.data.stored.rows import StoredRows
 from spaces.data.stored.store import RowStore
 from spaces.data.tables.columns import Column
 from spaces.data.tables.encoding import ColumnEncoding, encode, fit
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
-from spaces.data.types import AnyRows, DataInfo, Dataset, Kind, Split, Streamed, TargetScale
+from spaces.data.types import AnyRows, Array, DataInfo, Dataset, Kind, Split, Streamed, TargetScale
 from spaces.data.understood import taken_for, understood
 from spaces.families import family_of
-from spaces.sections.data_section import DataSection, FirstRows, KeyedRows, OtherSource
+from spaces.sections.data_section import DataSection, FirstRows, Folds, KeyedRows, OtherSource, TargetRule
 from spaces.sections.sources import OTHER_SOURCES
 
 if TYPE_CHECKING:
@@ -66,32 +66,58 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     if raw.table is None:
         raw = _of_one_kind(check_rows(raw), store)
     kind = begun.kind if begun is not None else _kind(spec, raw)
-    _check_several(spec, raw)
+    _check_arrays(spec, raw)
     encoded = encode_labels(raw, spec.training.task if raw.targets is None else "regression", spec.training.loss)
+    if encoded.labels == "multi-label":
+        _check_several(spec, raw.train.where)
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
     in_order = _in_order(spec.data, kind)
-    train, validation, test = _divide(spec.data, raw, bool(encoded.class_names), in_order)
+    train, validation, test, folds = _divide(spec.data, raw, bool(encoded.class_names), in_order)
+    # What is learnt of the rows in folds is learnt of all of them: each trains in most folds, and in the final model.
+    known_rows = train if folds is None else train.joined(validation)
+    _check_weights({"training": train, "validation": validation, "test": test}, raw.train.where)
     if encoded.class_names:
-        check_classes(train.y, encoded.class_names, raw.train.where + _IN_ORDER * in_order)
+        check_classes(known_rows.y, encoded.class_names, raw.train.where + _IN_ORDER * in_order)
     if raw.table is not None:
         columns = raw.table.columns
-        assert not isinstance(train.x, StoredRows)  # a table is read as a whole
-        known = known or fit(columns, train.x)
+        assert not isinstance(known_rows.x, StoredRows)  # a table is read as a whole
+        known = known or fit(columns, known_rows.x)
         train, validation = _encoded(train, known, columns), _encoded(validation, known, columns)
+        known_rows = _encoded(known_rows, known, columns)
         test = test and _encoded(test, known, columns)
-    info = _describe(spec.data, raw, encoded, train.x, kind, known)
+    info = _describe(spec.data, raw, encoded, known_rows.x, kind, known)
     info = dataclasses.replace(info, antialias=_antialias(begun) and (raw.resized or info.image_size is not None))
-    target = _target(spec, raw, train) if begun is None else begun.target
-    info = dataclasses.replace(info, target=target)
-    told = understood(info, raw.table, train, validation, test)
+    target = _target(spec, raw, known_rows) if begun is None else begun.target
+    info = dataclasses.replace(info, target=target, weighted=train.weight is not None)
+    told = understood(info, raw.table, known_rows, validation if folds is None else known_rows, test)
     if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:
         told["notes"] = taken_for(info, in_order)
-    digest = fingerprint(train, validation, test)
-    return Dataset(raw.name, info, train, validation, test, digest, raw.origin, told, _streamed(raw, store))
+    if folds is not None:
+        told["folds"] = _told_folds(spec.data, folds, bool(encoded.class_names))
+    digest = fingerprint(train, validation, test, folds=folds)
+    return Dataset(raw.name, info, train, validation, test, digest, raw.origin, told, folds, _streamed(raw, store))
 
 
-def _check_several(spec: SearchSpec, raw: RawData) -> None:
+def _told_folds(data: DataSection, folds: Array, classes: bool) -> str:
+    """The cross-validation in words."""
+    assert data.folds is not None
+    sizes = np.bincount(folds)
+    rows = str(sizes.min()) if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    by = f"whole groups of {data.folds.group}" if data.folds.group else "drawn at random"
+    if classes and data.folds.group is None and data.stratify is not False:
+        by = "of each class in proportion"
+    return f"{data.folds.folds} folds of {rows} rows, {by}; a score is the mean over folds"
+
+
+def _check_several(spec: SearchSpec, where: str) -> None:
+    """Refuses what is about rows of one class each."""
+    for key in ("class_weight", "oversample"):
+        if getattr(spec.training, key) is not None:
+            raise DataError(f"{where}: training.{key} is for rows of one class each; these may have several labels")
+
+
+def _check_arrays(spec: SearchSpec, raw: RawData) -> None:
     """Models of several inputs or outputs are those of the user's functions."""
     if (raw.inputs is not None or raw.targets is not None) and not family_of(spec.model).users_code:
         several = raw.inputs or raw.targets
@@ -190,45 +216,66 @@ def _table_options(data: DataSection) -> TableOptions:
         return TableOptions(data.target_column, data.columns)
     return TableOptions(
         data.target_column,
-        data.columns,
+        {**data.columns, **dict.fromkeys(data.target if isinstance(data.target, tuple) else (), "target")},
         source.separator,
         source.encoding,
         source.decimal,
-        groups=tuple(key.group for key in data.keys if key.group is not None),
+        groups=data.groups,
         times=tuple(key.time for key in data.keys if key.time is not None),
+        labels_apart=data.target.separator if isinstance(data.target, TargetRule) else None,
     )
 
 
-def _divide(data: DataSection, raw: RawData, classes: bool, in_order: bool) -> tuple[Split, Split, Split | None]:
+def _divide(
+    data: DataSection, raw: RawData, classes: bool, in_order: bool
+) -> tuple[Split, Split, Split | None, Array | None]:
     if data.test == "given" and raw.test is None:
         raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
     if data.validation == "given" and raw.validation is None:
         raise DataError(f"{raw.origin}: has no validation part of its own; set data.validation to a fraction")
+    classes = classes and data.stratify is not False
+    if data.folds is not None and raw.validation is not None:
+        raise DataError(f"{raw.origin}: has a validation part of its own; set data.validation to given, not to folds")
     test_size = _test_size(data, raw)
     validation_size = None if raw.validation is not None else _validation_size(data.validation, raw)
     if isinstance(validation_size, Keyed) or isinstance(test_size, Keyed):
         rows = keyed_partition(raw.train.y, validation_size, test_size, seed=data.seed, classes=classes)
     else:
-        cut = raw.shuffled or in_order
+        cut = (raw.shuffled or in_order) and not data.stratify
         rows = partition(raw.train.y, validation_size, test_size, seed=data.seed, shuffled=cut, classes=classes)
-    train = _select(raw.train, rows.train)
+    chosen = np.arange(len(raw.train.y))[rows.train]
     if data.limit is not None:
-        train = _select(train, reduce(train.y, data.limit, seed=data.seed, classes=classes))
-    if raw.validation is not None:
-        validation = Split(raw.validation.x, raw.validation.y)
+        chosen = chosen[reduce(raw.train.y[chosen], data.limit, seed=data.seed, classes=classes)]
+    folds = None
+    if data.folds is not None:
+        groups = None if data.folds.group is None else raw.keys[data.folds.group][chosen]
+        parts = assign_folds(raw.train.y[chosen], data.folds.folds, seed=data.seed, classes=classes, groups=groups)
+        first = parts == 0
+        train, validation = _select(raw.train, chosen[~first]), _select(raw.train, chosen[first])
+        folds = np.concatenate([parts[~first], parts[first]])
+    elif raw.validation is not None:
+        train = _select(raw.train, _rows(rows.train, chosen, data.limit))
+        validation = _select(raw.validation, slice(None))
     else:
+        train = _select(raw.train, _rows(rows.train, chosen, data.limit))
         validation = _select(raw.train, rows.validation)
+    test = None
     if test_size is not None:
-        return train, validation, _select(raw.train, rows.test)
-    if data.test == "none" or raw.test is None:
-        return train, validation, None
-    return train, validation, Split(raw.test.x, raw.test.y)
+        test = _select(raw.train, rows.test)
+    elif data.test != "none" and raw.test is not None:
+        test = _select(raw.test, slice(None))
+    return train, validation, test, folds
+
+
+def _rows(whole: Rows, chosen: Array, limit: int | None) -> Rows:
+    """The rows as they were cut, which takes no copy, unless only some of them are wanted."""
+    return whole if limit is None else chosen
 
 
 def _validation_size(
-    wanted: int | float | Literal["given"] | FirstRows | KeyedRows, raw: RawData
+    wanted: int | float | Literal["given"] | FirstRows | KeyedRows | Folds, raw: RawData
 ) -> Size | Keyed | None:
-    if isinstance(wanted, str):
+    if isinstance(wanted, str | Folds):
         return None
     if isinstance(wanted, KeyedRows):
         return _keyed(wanted, raw)
@@ -245,6 +292,8 @@ def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
     if wanted == "auto":
         if isinstance(data.validation, KeyedRows):
             return dataclasses.replace(_keyed(data.validation, raw), size=_TEST_FRACTION)
+        if raw.test is None and data.folds is not None and data.folds.group is not None:
+            return Keyed(data.folds.group, raw.keys[data.folds.group], False, _TEST_FRACTION)
         return None if raw.test is not None else _TEST_FRACTION
     if isinstance(wanted, KeyedRows):
         return _keyed(wanted, raw)
@@ -252,7 +301,13 @@ def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
 
 
 def _select(part: Part | Split, rows: Rows) -> Split:
-    return Split(part.x, part.y).some(rows)
+    return Split(part.x, part.y, part.weight).some(rows)
+
+
+def _check_weights(parts: Mapping[str, Split | None], where: str) -> None:
+    for name, part in parts.items():
+        if part is not None and part.weight is not None and not part.weight.any():
+            raise DataError(f"{where}: all rows of the {name} part have weight 0")
 
 
 def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
@@ -267,7 +322,7 @@ def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
 
 def _encoded(part: Split, encodings: Sequence[ColumnEncoding], columns: Sequence[Column]) -> Split:
     assert not isinstance(part.x, StoredRows)  # a table is read as a whole
-    return Split(encode(encodings, columns, part.x), part.y)
+    return dataclasses.replace(part, x=encode(encodings, columns, part.x))
 
 
 def _describe(

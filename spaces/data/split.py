@@ -13,6 +13,7 @@ Rows = slice | Array  # both select from an array; a slice does it without a cop
 _TEST_STREAM = 0
 _VALIDATION_STREAM = 1
 _LIMIT_STREAM = 2
+_FOLDS_STREAM = 3
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,46 @@ def reduce(labels: Array, limit: int, *, seed: int, classes: bool) -> Rows:
     return _compact(kept)
 
 
+def assign_folds(labels: Array, count: int, *, seed: int, classes: bool, groups: Array | None = None) -> Array:
+    """The part of a cross-validation that each row belongs to, from 0: of each class in proportion, or whole groups.
+
+    Args:
+        labels: as for `partition`.
+        count: of parts.
+        seed: 0 or more.
+        classes: labels are classes.
+        groups: the group of each row, all of whose rows are in one part; None: there are none.
+
+    Raises:
+        DataError: there are fewer rows, or groups, than parts.
+    """
+    generator = np.random.default_rng([seed, _FOLDS_STREAM])
+    if groups is not None:
+        return _group_folds(groups, count, generator)
+    if len(labels) < count:
+        raise DataError(f"data.validation: {len(labels)} rows cannot be divided into {count} folds")
+    strata = _strata(labels) if classes else np.zeros(len(labels), np.intp)
+    order = np.concatenate([generator.permutation(np.flatnonzero(strata == kind)) for kind in np.unique(strata)])
+    parts = np.empty(len(labels), np.int64)
+    # Dealt like cards, one stratum after the other: every part has its share of each, and all are of one size.
+    parts[order] = np.arange(len(order)) % count
+    return parts
+
+
+def _group_folds(groups: Array, count: int, generator: np.random.Generator) -> Array:
+    names, sizes = np.unique(groups, return_counts=True)
+    if len(names) < count:
+        raise DataError(f"data.validation: {len(names)} groups of rows cannot be divided into {count} folds")
+    mixed = generator.permutation(len(names))
+    filled = np.zeros(count, np.int64)
+    parts = np.empty(len(groups), np.int64)
+    for index in mixed[np.argsort(-sizes[mixed], kind="stable")]:
+        smallest = int(filled.argmin())
+        filled[smallest] += sizes[index]
+        parts[groups == names[index]] = smallest
+    return parts
+
+
 def _sizes(count: int, validation: int | float | None, test: int | float | None) -> tuple[int, int]:
     test_size = _size("test", test, count)
     validation_size = _size("validation", validation, count)
@@ -118,7 +159,12 @@ def _size(name: str, wanted: int | float | None, count: int) -> int:
 
 
 def _strata(labels: Array) -> Array:
-    return np.argmax(labels, axis=1) if labels.ndim == 2 else labels
+    if labels.ndim == 1:
+        return labels
+    if (labels.sum(axis=1) == 1).all():
+        return np.asarray(np.argmax(labels, axis=1))
+    # Rows with the same labels belong together.
+    return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _draw(rows: Array, strata: Array, count: int, generator: np.random.Generator) -> tuple[Array, Array]:

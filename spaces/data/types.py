@@ -19,7 +19,7 @@ AnyRows = Array | StoredRows
 
 Kind = Literal["image", "series", "tabular"]
 Task = Literal["classification", "regression"]
-Labels = Literal["integer", "one-hot", "number"]
+Labels = Literal["integer", "one-hot", "multi-label", "number"]
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ class DataInfo:
             (steps, features) or (columns,).
         dtype: NumPy name of the raw rows' type, such as "uint8".
         task: "classification" or "regression".
-        labels: "integer" (0 to outputs - 1), "one-hot", or "number" for regression.
-        outputs: number of classes, or of target columns in regression.
-        class_names: one name per class in label order; () in regression.
+        labels: "integer" (0 to outputs - 1), "one-hot", "multi-label" for rows that may have several labels or none, or
+            "number" for regression.
+        outputs: number of classes or labels, or of target columns in regression.
+        class_names: one name per class in label order, or one per label; () in regression.
         scale: factor that brings raw values to 0..1, such as 1/255; None: values stay as they are.
         mean: one value per column, channel or feature, from training rows only; None: no standardization.
         std: as `mean`; never 0 (a constant column has 1).
@@ -67,6 +68,7 @@ class DataInfo:
         target: the scale that a regression is learnt on; None: that of the labels.
         inputs: what the bytes of a row are, where a model takes several inputs; None: a row is one array.
         targets: what the columns of the labels are, where a model has several outputs; None: it has one.
+        weighted: whether each row has a weight, which losses and measures count it with.
         column_labels: whether the labels came as one column, shape (n, 1); everywhere else they are (n,). A user's
             model that was compiled by its function gets them as they came.
         label_dtype: type of integer labels as they came, such as "int64", "float32" or "bool"; None: they are int32.
@@ -94,6 +96,7 @@ class DataInfo:
     target: TargetScale | None = None
     inputs: Structure | None = None
     targets: Structure | None = None
+    weighted: bool = False
 
     @property
     def encodings(self) -> tuple[ColumnEncoding, ...]:
@@ -145,12 +148,14 @@ class Split:
 
     Attributes:
         x: raw rows, shape (n, *input_shape), in memory or on the disk.
-        y: int32 (n,) for integer labels, float32 (n, classes) for one-hot labels, float32 (n,) or (n,
-            targets) for regression.
+        y: int32 (n,) for integer labels, float32 (n, classes) for one-hot labels and for several labels, float32
+            (n,) or (n, targets) for regression.
+        weight: float32 (n,), how much each row counts, 0 or more; None: all alike.
     """
 
     x: AnyRows
     y: Array
+    weight: Array | None = None
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -159,18 +164,20 @@ class Split:
     def some(self, rows: slice | Array) -> Split:
         """Some of the rows; those on the disk are not read."""
         x = self.x.taken(rows) if isinstance(self.x, StoredRows) else self.x[rows]
-        return Split(x, self.y[rows])
+        return Split(x, self.y[rows], None if self.weight is None else self.weight[rows])
 
     def first(self, count: int) -> Split:
         """At most so many of the first rows, in memory."""
-        return Split(self.x[:count], self.y[:count])
+        return Split(self.x[:count], self.y[:count], None if self.weight is None else self.weight[:count])
 
     def joined(self, other: Split) -> Split:
         """These rows and then those of another part."""
-        y = np.concatenate([self.y, other.y])
+        y, weight = np.concatenate([self.y, other.y]), None
+        if self.weight is not None and other.weight is not None:
+            weight = np.concatenate([self.weight, other.weight])
         if isinstance(self.x, StoredRows) and isinstance(other.x, StoredRows):
-            return Split(self.x.joined(other.x), y)
-        return Split(np.concatenate([self.x[:], other.x[:]]), y)
+            return Split(self.x.joined(other.x), y, weight)
+        return Split(np.concatenate([self.x[:], other.x[:]]), y, weight)
 
 
 @dataclass(frozen=True)
@@ -206,6 +213,8 @@ class Dataset:
         test: rows for the final evaluation only; None with `test: none`.
         fingerprint: SHA-256 (hexadecimal) of all parts; equal data and splits have equal fingerprints.
         origin: where the rows came from, for people.
+        folds: of a cross-validation the number of the part that each row belongs to, first those of `train`, then those
+            of `validation`, which is part 0; None: there is none.
         understood: what they were taken for, in plain data, see `spaces.data.understood`.
         streamed: of rows that are not in memory; None: they are.
     """
@@ -218,7 +227,14 @@ class Dataset:
     fingerprint: str
     origin: str
     understood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    folds: Array | None = None
     streamed: Streamed | None = None
+
+    def fold(self, number: int) -> tuple[Split, Split]:
+        """The rows that train and those that validate in one fold of a cross-validation, counted from 0."""
+        assert self.folds is not None
+        together = self.train.joined(self.validation)
+        return together.some(np.flatnonzero(self.folds != number)), together.some(np.flatnonzero(self.folds == number))
 
     @property
     def rows(self) -> dict[str, int]:

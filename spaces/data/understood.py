@@ -69,10 +69,14 @@ def _columns(info: DataInfo, table: Table, train: Split) -> list[dict[str, Any]]
         _column(column.name, "input", column.kind, column.missing, _how(column, encoding, scaled), column.notes)
         for column, encoding in zip(table.columns, info.table, strict=True)
     ]
+    several = info.labels == "multi-label"
+    kind = "labels" if several else "class" if info.class_names else "number"
     found += [
-        _column(name, "target", "class" if info.class_names else "number", 0, _target(info, train, index), ())
+        _column(name, "target", kind, 0, _target(info, train, index, table.targets), ())
         for index, name in enumerate(table.targets)
     ]
+    if table.weight is not None:
+        found.append(_column(table.weight, "weight", "number", 0, _weight(train), ()))
     return found + [_column(name, "dropped", "", 0, why, ()) for name, why in table.dropped.items()]
 
 
@@ -100,12 +104,26 @@ def _how(column: Column, encoding: ColumnEncoding, scaled: bool) -> str:
     return "; ".join(parts)
 
 
-def _target(info: DataInfo, train: Split, index: int) -> str:
+def _weight(train: Split) -> str:
+    assert train.weight is not None
+    lightest, heaviest = float(train.weight.min()), float(train.weight.max())
+    return f"how much each row counts in losses and measures, {lightest:.6g} to {heaviest:.6g}"
+
+
+def _counts(y: Array, classes: int) -> list[int]:
+    found = y.sum(axis=0) if y.ndim == 2 else np.bincount(y, minlength=classes)
+    return [int(count) for count in found]
+
+
+def _target(info: DataInfo, train: Split, index: int, table_targets: Sequence[str]) -> str:
+    if info.labels == "multi-label" and len(table_targets) > 1:
+        return f"a label, in {int(train.y[:, index].sum())} of {len(train)} training rows"
     if info.class_names:
-        counts = np.bincount(train.y, minlength=len(info.class_names)).tolist()
+        counts = _counts(train.y, len(info.class_names))
         shown = [f"{name} {count}" for name, count in zip(info.class_names, counts, strict=True)][:_MOST_CLASSES]
         more = ", …" if len(counts) > _MOST_CLASSES else ""
-        return f"{len(counts)} classes: {', '.join(shown)}{more}"
+        what = "labels" if info.labels == "multi-label" else "classes"
+        return f"{len(counts)} {what}: {', '.join(shown)}{more}"
     y = train.y.reshape(len(train), -1)[:, index].astype(np.float64)
     scale = "as it is" if info.target is None else f"on a {info.target.scale} scale"
     return f"{y.min():.6g} to {y.max():.6g}, mean {y.mean():.6g}, standard deviation {y.std():.6g}; learnt {scale}"
@@ -113,22 +131,38 @@ def _target(info: DataInfo, train: Split, index: int) -> str:
 
 def _guess(info: DataInfo, train: Split, parts: Mapping[str, Split | None]) -> dict[str, Any]:
     given = {name: part for name, part in parts.items() if part is not None and len(part)}
+    if info.labels == "multi-label":
+        usual = np.average(train.y, axis=0, weights=train.weight) > 0.5
+        named = ", ".join(name for name, here in zip(info.class_names, usual, strict=True) if here) or "none"
+        scores = {
+            part: {"accuracy": float(np.average((split.y == usual).mean(axis=1), weights=split.weight))}
+            for part, split in given.items()
+        }
+        return {"what": f"the labels that most rows have ({named})", "scores": scores}
     if info.task == "classification":
         numbers = _numbers(train.y)
-        common = int(np.bincount(numbers, minlength=info.outputs).argmax())
+        common = int(np.bincount(numbers, weights=train.weight, minlength=info.outputs).argmax())
         name = info.class_names[common] if info.class_names else str(common)
-        scores = {part: {"accuracy": float((_numbers(split.y) == common).mean())} for part, split in given.items()}
+        scores = {
+            part: {"accuracy": float(np.average(_numbers(split.y) == common, weights=split.weight))}
+            for part, split in given.items()
+        }
         return {"what": f"the commonest class ({name})", "scores": scores}
     if info.targets is not None:
         # What differs from output to output has no score in common.
         return {"what": "the mean", "scores": {}}
-    mean = train.y.astype(np.float64).mean(axis=0)
-    return {"what": "the mean", "scores": {part: _errors(split.y - mean, split.y) for part, split in given.items()}}
+    mean = np.average(train.y.astype(np.float64), axis=0, weights=train.weight)
+    return {"what": "the mean", "scores": {part: _errors(split, mean) for part, split in given.items()}}
 
 
-def _errors(errors: Array, y: Array) -> dict[str, float]:
-    mse, spread = float((errors**2).mean()), float(y.astype(np.float64).var(axis=0).mean())
-    found = {"mae": float(abs(errors).mean()), "mse": mse, "rmse": mse**0.5}
+def _errors(split: Split, answer: Any) -> dict[str, float]:
+    y = split.y.astype(np.float64)
+
+    def averaged(values: Array) -> float:
+        return float(np.average(values, axis=0, weights=split.weight).mean())
+
+    mse, spread = averaged((y - answer) ** 2), averaged((y - np.average(y, axis=0, weights=split.weight)) ** 2)
+    found = {"mae": averaged(abs(y - answer)), "mse": mse, "rmse": mse**0.5}
     return {**found, "r2": 1 - mse / spread} if spread > 0 else found
 
 

@@ -1,4 +1,4 @@
-"""Family `mlp`: dense networks. Flatten, then hidden layers, then the output."""
+"""Family `mlp`: dense networks. Flatten, then hidden layers or residual blocks, then the output."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, W
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
 from spaces.values.dimensions import Dimension, PerLayer
+from spaces.values.kinds import Kind
 from spaces.values.setting import Setting, above, stack
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    import keras
-
     from spaces.data.types import DataInfo
+
+
+BLOCK = Kind("word", words=("dense", "residual"))
+EMBEDDING = Kind("integer", ge=0, le=1000)
 
 
 class MlpModel(ModelSection):
@@ -31,6 +34,16 @@ class MlpModel(ModelSection):
     )
     dropout: Annotated[Dimension | None, FRACTION] = Field(
         default=None, description="Share of values dropped after every hidden layer; default 0."
+    )
+    block: Annotated[Dimension | None, BLOCK] = Field(
+        default=None,
+        description="dense: one layer after the other; residual: blocks of two layers behind a normalization, added to "
+        "what comes in, whose normalization is that of layers, or of batches with batch_normalization; default dense.",
+    )
+    embedding: Annotated[Dimension | None, EMBEDDING] = Field(
+        default=None,
+        description="Of a table: length of the learnt vector that each category of a column with more values becomes; "
+        "0 for none; default 0.",
     )
     activation: Annotated[Dimension | None, ACTIVATION] = Field(
         default=None, description="Activation of the hidden layers; default relu."
@@ -55,6 +68,8 @@ def settings(model: MlpModel) -> list[Setting]:
     return [
         Setting("layers", ("model", "layers"), DEPTH, model.layers),
         *stack("units", model.units, WIDTH_PER_LAYER, "layers", model.layers),
+        Setting("block", ("model", "block"), BLOCK, model.block, "dense", hidden),
+        Setting("embedding", ("model", "embedding"), EMBEDDING, model.embedding, 0),
         Setting("dropout", ("model", "dropout"), FRACTION, model.dropout, 0.0, hidden),
         Setting("activation", ("model", "activation"), ACTIVATION, model.activation, "relu", hidden),
         Setting(
@@ -65,13 +80,16 @@ def settings(model: MlpModel) -> list[Setting]:
     ]
 
 
-def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
-    """The layers between preprocessing and output, in order."""
+def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
+    """The parts between preprocessing and output, in order."""
     from keras import layers
 
     from spaces.layers.layers import dense
+    from spaces.layers.rows import embedded, residual
 
-    made: list[keras.layers.Layer] = [layers.Flatten(name="flatten")]
+    made: list[Any] = [*embedded(model["embedding"], info), layers.Flatten(name="flatten")]
+    if model["block"] == "residual" and model["units"]:
+        return [*made, *residual(model)]
     for index, units in enumerate(model["units"]):
         made.extend(dense(model, units, index))
         if model["dropout"]:
@@ -83,7 +101,8 @@ class _Mlp(Layered):
     name = "mlp"
     section = MlpModel
     stacks: ClassVar = {"units": "layers"}
-    added: ClassVar = OFF
+    sizes: ClassVar = {"block": BLOCK.words}
+    added: ClassVar = {**OFF, "block": "dense", "embedding": 0}
 
     def settings(self, section: MlpModel) -> list[Setting]:
         return settings(section)
@@ -100,7 +119,7 @@ class _Mlp(Layered):
         return self.numbers_left_out({**model, **left_out})
 
     def widths_are_free(self, model: Mapping[str, Any]) -> bool:
-        return not model["batch_normalization"]
+        return model["block"] == "dense" and not model["embedding"] and not model["batch_normalization"]
 
     def with_dropout(self, model: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return {**model, "dropout": True} if model["units"] else None

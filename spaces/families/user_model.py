@@ -41,7 +41,7 @@ _REGRESSION = {
 }
 _COMPILATION = (
     "optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "schedule", "warmup", "learning_rate_decay",
-    "label_smoothing", "gradient_clip",
+    "label_smoothing", "gradient_clip", "focal_gamma",
 )  # fmt: skip
 
 

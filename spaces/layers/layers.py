@@ -167,7 +167,9 @@ def parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
         return int(layer.count_params())
     inputs = int(shape[-1])
     if isinstance(layer, layers.Dense):
-        return (inputs + 1) * int(layer.units)
+        return (inputs + int(layer.use_bias)) * int(layer.units)
+    if isinstance(layer, layers.LayerNormalization):
+        return 2 * inputs
     if isinstance(layer, layers.SeparableConv2D):
         return int(prod(layer.kernel_size)) * inputs + (inputs + 1) * int(layer.filters)
     if isinstance(layer, layers.Conv1D | layers.Conv2D):

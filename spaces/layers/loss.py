@@ -6,14 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from spaces.values.measures import CURVES, OF_CONFUSION, FromConfusion, OneAgainstTheRest
-from spaces.values.metrics import REGRESSION_LOSSES, task_of
+from spaces.values.measures import (
+    CURVES,
+    OF_CONFUSION,
+    OF_EACH_LABEL,
+    FromConfusion,
+    OfEachLabel,
+    OneAgainstTheRest,
+)
+from spaces.values.metrics import REGRESSION_LOSSES, is_own, task_of
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo, TargetScale
     from spaces.layers.random_layers import Mixup
 
-_FOR_LABELS = {"integer": "sparse_categorical_crossentropy", "one-hot": "categorical_crossentropy", "number": "mse"}
+_FOR_LABELS = {
+    "integer": "sparse_categorical_crossentropy",
+    "one-hot": "categorical_crossentropy",
+    "multi-label": "binary_crossentropy",
+    "number": "mse",
+}
 
 
 def loss_name(loss: str, info: DataInfo) -> str:
@@ -22,9 +34,11 @@ def loss_name(loss: str, info: DataInfo) -> str:
     Raises:
         ValueError: the loss does not fit the labels.
     """
+    if loss in ("auto", "focal") and info.labels != "number":
+        return _FOR_LABELS[info.labels]
     if loss == "auto":
         return _FOR_LABELS[info.labels]
-    if loss == "binary_crossentropy":
+    if loss == "binary_crossentropy" and info.labels != "multi-label":
         if info.labels != "integer" or info.outputs != 2:
             raise ValueError(
                 f"loss binary_crossentropy needs labels 0 and 1, but the data have {info.labels} labels "
@@ -41,33 +55,42 @@ def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | Non
     """Width and activation of the output layer; `output` is `probabilities` or `logits`."""
     if info.task == "regression":
         return info.outputs, None
+    if info.labels == "multi-label":
+        return info.outputs, None if output == "logits" else "sigmoid"
     if loss_name(loss, info) == "binary_crossentropy":
         return 1, None if output == "logits" else "sigmoid"
     return info.outputs, None if output == "logits" else "softmax"
 
 
 class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
-    """Cross-entropy with labels that are shared among classes.
+    """Cross-entropy with labels that are shared among classes, or that counts less what is known already.
 
     A share goes to all classes alike (Szegedy et al., arXiv:1512.00567), and where images were mixed, their labels are
-    mixed in the same way.
+    mixed in the same way. With a focal exponent each term is multiplied by how far its probability is from the label,
+    to this power (Lin et al., arXiv:1708.02002, equation 4).
 
     Args:
         name: of one of the cross-entropies.
         smoothing: the share that goes to all classes alike.
         logits: whether the model answers with logits.
         mixup: the layer of the model that mixes its images; None for none.
+        gamma: the focal exponent; 0 for none.
 
     Attributes:
         smoothing: the share.
-        training: whether the share is taken; what is validated are the labels as they are, so that configurations
-            with different shares can be compared.
+        gamma: the exponent.
+        training: whether share and exponent are taken; what is validated is the plain cross-entropy of the labels as
+            they are, so that configurations with different ones can be compared.
     """
 
-    def __init__(self, name: str, smoothing: float, *, logits: bool, mixup: Mixup | None = None) -> None:
+    def __init__(
+        self, name: str, smoothing: float, *, logits: bool, mixup: Mixup | None = None, gamma: float = 0.0
+    ) -> None:
         super().__init__(name=name)
         self.smoothing: Any = smoothing
+        self.gamma: Any = gamma
         self.training = True
+        self._focal = bool(gamma)
         self._logits = logits
         self._mixup = mixup
 
@@ -75,14 +98,31 @@ class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         """The loss of every row, shape (n,)."""
         ops = keras.ops
         smoothing = ops.cast(self.smoothing, y_pred.dtype) if self.training else 0.0
+        focal = self._focal and self.training
         if self.name == "binary_crossentropy":
-            wanted = self._mixed(ops.reshape(y_true, (-1, 1))) * (1.0 - smoothing) + smoothing / 2
+            y_true = ops.reshape(ops.cast(y_true, y_pred.dtype), ops.shape(y_pred))
+            wanted = self._mixed(y_true) * (1.0 - smoothing) + smoothing / 2
+            if focal:
+                known = self._bounded(ops.sigmoid(y_pred) if self._logits else y_pred)
+                terms = wanted * self._term(known) + (1.0 - wanted) * self._term(1.0 - known)
+                return ops.mean(terms, axis=-1)
             return ops.mean(ops.binary_crossentropy(wanted, y_pred, from_logits=self._logits), axis=-1)
         classes = y_pred.shape[-1]
         if self.name.startswith("sparse"):
             y_true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes, dtype=y_pred.dtype)
         wanted = self._mixed(y_true) * (1.0 - smoothing) + smoothing / classes
+        if focal:
+            return ops.sum(wanted * self._term(self._bounded(ops.softmax(y_pred) if self._logits else y_pred)), axis=-1)
         return ops.categorical_crossentropy(wanted, y_pred, from_logits=self._logits)
+
+    def _term(self, known: Any) -> Any:
+        """What a probability of the right answer costs."""
+        ops = keras.ops
+        return -ops.power(1.0 - known, ops.cast(self.gamma, known.dtype)) * ops.log(known)
+
+    def _bounded(self, probabilities: Any) -> Any:
+        epsilon = keras.config.epsilon()
+        return keras.ops.clip(probabilities, epsilon, 1.0 - epsilon)
 
     def _mixed(self, labels: Any) -> Any:
         from spaces.layers.random_layers import mixed
@@ -132,7 +172,7 @@ def output_scaling(target: TargetScale) -> list[keras.layers.Layer]:
 
 
 def make_loss(
-    loss: str, info: DataInfo, output: str, smoothing: float = 0.0, mixup: Mixup | None = None
+    loss: str, info: DataInfo, output: str, smoothing: float = 0.0, mixup: Mixup | None = None, gamma: float = 0.0
 ) -> keras.losses.Loss:
     """The Keras loss.
 
@@ -142,15 +182,18 @@ def make_loss(
         output: `probabilities` or `logits`.
         smoothing: the share of a label that goes to all classes alike.
         mixup: the layer of the model that mixes its images; None for none.
+        gamma: the focal exponent; 0 for none.
     """
-    made = _plain_loss(loss, info, output, smoothing, mixup)
+    made = _plain_loss(loss, info, output, smoothing, mixup, gamma)
     return made if info.target is None else ScaledLoss(made, info.target)
 
 
-def _plain_loss(loss: str, info: DataInfo, output: str, smoothing: float, mixup: Mixup | None) -> keras.losses.Loss:
+def _plain_loss(
+    loss: str, info: DataInfo, output: str, smoothing: float, mixup: Mixup | None, gamma: float
+) -> keras.losses.Loss:
     name, logits = loss_name(loss, info), output == "logits"
-    if (smoothing or mixup is not None) and info.task == "classification":
-        return SoftCrossentropy(name, smoothing, logits=logits, mixup=mixup)
+    if (smoothing or gamma or mixup is not None) and info.task == "classification":
+        return SoftCrossentropy(name, smoothing, logits=logits, mixup=mixup, gamma=gamma)
     losses = keras.losses
     makers: dict[str, Any] = {
         "sparse_categorical_crossentropy": lambda: losses.SparseCategoricalCrossentropy(from_logits=logits),
@@ -170,7 +213,7 @@ def make_metrics(names: tuple[str, ...], loss: str, info: DataInfo, output: str)
     Raises:
         ValueError: a metric is not defined for these data.
     """
-    return [_metric(name, loss_name(loss, info), info, output) for name in names]
+    return [_metric(name, loss_name(loss, info), info, output) for name in names if not is_own(name)]
 
 
 def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.Metric:
@@ -182,6 +225,13 @@ def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.
     # A logit of 0 is a probability of one half.
     threshold = 0.0 if output == "logits" else 0.5
     sparse = info.labels == "integer"
+    if info.labels == "multi-label" and name in OF_EACH_LABEL:
+        return OfEachLabel(name, OF_EACH_LABEL[name], info.outputs, threshold)
+    if info.labels == "multi-label" and name in ("top_k", "top_5_accuracy"):
+        raise ValueError(f"metric {name} is for rows of one class each; the rows have several labels")
+    if info.labels == "multi-label" and name in CURVES:
+        several = {"multi_label": True, "num_labels": info.outputs}
+        return metrics.AUC(name=name, curve=CURVES[name], from_logits=output == "logits", **several)
     if name in CURVES and not binary:
         return OneAgainstTheRest(name, CURVES[name], info.outputs, logits=output == "logits")
     if name in OF_CONFUSION and not (binary and name in ("precision", "recall")):

@@ -52,10 +52,12 @@ def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tu
 def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo, output: str) -> None:
     """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`."""
     mixup = next((layer for layer in model.layers if isinstance(layer, Mixup)), None)
+    metrics = make_metrics(training.metrics, training.loss, info, output)
     model.compile(
         optimizer=make_optimizer(training),
-        loss=make_loss(training.loss, info, output, training.label_smoothing, mixup),
-        metrics=make_metrics(training.metrics, training.loss, info, output),
+        loss=make_loss(training.loss, info, output, training.label_smoothing, mixup, training.focal_gamma),
+        # Weights of classes are for learning only; those of rows are what the user says that a row is worth.
+        **{"weighted_metrics" if info.weighted else "metrics": metrics},
         # XLA makes small networks slower on a CPU and costs seconds of compilation.
         jit_compile=False,
     )

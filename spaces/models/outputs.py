@@ -26,12 +26,15 @@ def as_probabilities(answers: Array, settings: Settings, info: DataInfo) -> Arra
     """
     if info.task != "classification" or family_of_settings(settings.family).output(settings.model) != "logits":
         return answers
-    return from_logits(answers)
+    return from_logits(answers, independent=info.labels == "multi-label")
 
 
-def from_logits(answers: Array) -> Array:
-    """Probabilities of shape (n, outputs) from logits of that shape; the sigmoid of a single output."""
-    if answers.shape[1] == 1:
+def from_logits(answers: Array, *, independent: bool = False) -> Array:
+    """Probabilities of shape (n, outputs) from logits of that shape.
+
+    The softmax of all; the sigmoid of a single output, or of each where they are `independent` labels.
+    """
+    if answers.shape[1] == 1 or independent:
         return np.asarray(1.0 / (1.0 + np.exp(-answers)))
     exponents = np.exp(answers - answers.max(axis=1, keepdims=True))
     return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))

@@ -62,6 +62,15 @@ class TrainingSettings:
         frozen_epochs: epochs of family `pretrained` before its backbone trains, if it does; 0 in the other families.
         fine_tune_rate: factor on the learning rate from then on.
         callbacks: reference of the function that gives Keras callbacks; "" for none.
+        class_weight: `balanced`: the rows of each class count as much together as those of any other.
+        oversample: whether rows of rarer classes come several times in an epoch.
+        folds: of a cross-validation, which are then what `epochs` counts; 0: none.
+        fold_epochs: trained at most in each fold.
+        fold_bars: after each fold but the last the value of the objective that ends the training; () for none. They,
+            and what follows, are decided while the search is running.
+        fold_offsets: for each bar what is added to the mean over the folds so far, if it ends the training there: by
+            how much the mean over all folds differed from it in the best configuration.
+        focal_gamma: exponent by which what is known already counts less in the training loss; 0: none.
     """
 
     optimizer: str
@@ -86,6 +95,13 @@ class TrainingSettings:
     frozen_epochs: int = 0
     fine_tune_rate: float = 1.0
     callbacks: str = ""
+    class_weight: str = "none"
+    oversample: bool = False
+    focal_gamma: float = 0.0
+    folds: int = 0
+    fold_epochs: int = 0
+    fold_bars: tuple[Target, ...] = ()
+    fold_offsets: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,6 +144,8 @@ class Settings:
         training["metrics"] = tuple(training["metrics"])
         training["early_stopping"] = None if stopping is None else EarlyStopping(**stopping)
         training["stop_when"] = tuple(Target(**target) for target in training["stop_when"])
+        training["fold_offsets"] = tuple(training.get("fold_offsets", ()))
+        training["fold_bars"] = tuple(Target(**target) for target in training.get("fold_bars", ()))
         # Runs of earlier versions have not all settings of today.
         added = family_of_settings(data["family"]).added
         model = {**added, **{name: tuple(v) if isinstance(v, list) else v for name, v in data["model"].items()}}

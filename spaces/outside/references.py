@@ -23,8 +23,13 @@ _REFERENCE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function
 _FILE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 
 
+def is_reference(text: str) -> bool:
+    """Whether it has the form of a reference."""
+    return bool(_REFERENCE.fullmatch(text) or _FILE.fullmatch(text))
+
+
 def _pinned(reference: str) -> str:
-    if not _REFERENCE.fullmatch(reference) and not _FILE.fullmatch(reference):
+    if not is_reference(reference):
         raise refuse(f"found {shown(reference)}; allowed: 'module:function' or 'path/file.py:function'")
     return resolve(reference, (Path.cwd(),))
 

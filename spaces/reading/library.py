@@ -21,6 +21,7 @@ from spaces.sections.sources import OTHER_SOURCES
 from spaces.specs.objects import with_references
 from spaces.specs.plain import to_plain
 from spaces.specs.spec import SearchSpec
+from spaces.values.metrics import is_own
 
 _FOLDER = Path(__file__).parents[1] / "library"
 
@@ -67,6 +68,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec, overri
     apply_overrides(document, overrides)
     _pin_paths(document, folder)
     _pin_callbacks(document, folder)
+    _pin_measures(document, folder)
     _pin_backbones(document, folder)
     _pin_runs(document, folder)
     problems = list(document.problems)
@@ -142,6 +144,19 @@ def _pin_callbacks(document: Document, folder: Path | None) -> None:
         training["callbacks"] = references.resolve(name, folders)
 
 
+def _pin_measures(document: Document, folder: Path | None) -> None:
+    """Makes the references of measures absolute, in place."""
+    training = document.data.get("training")
+    metrics = training.get("metrics") if isinstance(training, dict) else None
+    if not isinstance(training, dict) or not isinstance(metrics, list):
+        return
+    overridden = (document.position(("training", "metrics")).file or "").startswith("--set")
+    folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+    training["metrics"] = [
+        references.resolve(one, folders) if isinstance(one, str) and is_own(one) else one for one in metrics
+    ]
+
+
 def _pin_backbones(document: Document, folder: Path | None) -> None:
     """Makes the paths of backbones and their weights absolute, in place: those of the model and of the baselines."""
     baselines = document.data.get("baselines")
@@ -214,5 +229,6 @@ def imports(spec: SearchSpec) -> list[tuple[str, str]]:
         found.append(spec.training.callbacks)
     if (code := family_of(spec.model).code(spec.family)) is not None:
         found.append(code)
+    found += [metric for metric in spec.training.metrics if is_own(metric)]
     # What a program gave is run where it is.
     return [(reference, references.file_of(reference)) for reference in found if not given.is_given(reference)]

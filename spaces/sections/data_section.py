@@ -17,7 +17,7 @@ NAMED_SOURCES = ("digits", "fashion-mnist", "mnist", "cifar10", "cifar100", "flo
 TABLES = ("csv", "parquet")
 PATH_SOURCES = ("folder", "npz", *TABLES, "idx")
 SOURCES = (*PATH_SOURCES, "python")
-ROLES = ("number", "boolean", "category", "text", "date", "target", "drop")
+ROLES = ("number", "boolean", "category", "text", "date", "target", "weight", "drop")
 
 
 def _absolute(path: str) -> str:
@@ -184,16 +184,32 @@ class KeyedRows(Section):
         return self.group or self.time or ""
 
 
+class Folds(Section):
+    """Cross-validation: a configuration is trained on all parts but one, part after part, and scored by the mean."""
+
+    folds: Annotated[int, Field(ge=2, le=50)] = Field(description="Number of parts.")
+    group: str | None = Field(default=None, description="Column that says which rows belong together, in one part.")
+    pause: bool = Field(
+        default=True,
+        description="Whether a configuration whose first folds are much worse than those of the best so far is not "
+        "trained on the others; hyperband and freeze-thaw decide that themselves.",
+    )
+
+
+def _held_out(raw: Any) -> Any:
+    return Folds.model_validate(raw) if "folds" in raw else _keyed(raw)
+
+
 def _keyed(raw: Any) -> Any:
     return KeyedRows.model_validate(raw) if {"group", "time"} & set(raw) else FirstRows.model_validate(raw)
 
 
 def _validation(raw: Any) -> Any:
-    allowed = f"{_ROWS}, given, {{first: count}}, {{group: column}} or {{time: column}}"
-    if isinstance(raw, FirstRows | KeyedRows):
+    allowed = f"{_ROWS}, given, {{first: count}}, {{group: column}}, {{time: column}} or {{folds: count}}"
+    if isinstance(raw, FirstRows | KeyedRows | Folds):
         return raw
     if isinstance(raw, dict):
-        return _keyed(raw)
+        return _held_out(raw)
     if isinstance(raw, str):
         if raw != "given":
             raise refuse(f"found {shown(raw)}; allowed: {allowed}{suggestion(raw, ('given',))}")
@@ -223,11 +239,18 @@ class TargetRule(Section):
         description="Scale that a regression is learnt on, inside the model: as it is, mean 0 and deviation 1, or that "
         "of the logarithm; default standard. Scores and predictions are in the target's own unit.",
     )
+    separator: Annotated[str, Field(min_length=1, max_length=10)] | None = Field(
+        default=None, description="Between the labels of a row, where it may have several in one cell, such as ';'."
+    )
 
 
 def _target(raw: Any) -> Any:
     if isinstance(raw, dict):
         return TargetRule.model_validate(raw)
+    if isinstance(raw, list | tuple):
+        if len(raw) < 2 or not all(isinstance(name, str) for name in raw) or len(set(raw)) < len(raw):
+            raise refuse(f"found {shown(list(raw))}; allowed: the names of at least two different columns")
+        return tuple(raw)
     if raw is not None and not isinstance(raw, str | TargetRule):
         raise refuse(f"found {shown(raw)}; allowed: the name of a column, or {{column: name, scale: standard}}")
     return raw
@@ -277,6 +300,16 @@ _FIRST_SCHEMA: dict[str, JsonValue] = {
     "required": ["first"],
     "additionalProperties": False,
 }
+_FOLDS_SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {
+        "folds": {"type": "integer", "minimum": 2, "maximum": 50, "description": "Parts of a cross-validation."},
+        "group": {"type": "string", "description": "Column that says which rows belong together, in one part."},
+        "pause": {"type": "boolean", "description": "Whether poor configurations are paused; default true."},
+    },
+    "required": ["folds"],
+    "additionalProperties": False,
+}
 _PIXELS: dict[str, JsonValue] = {"type": "integer", "minimum": 1}
 
 
@@ -286,12 +319,14 @@ class DataSection(Section):
     source: Annotated[Literal[NAMED_SOURCES] | Source, BeforeValidator(_source)] = Field(  # type: ignore[valid-type]
         description="A named data set, or {folder: path} and the like for data of your own."
     )
-    validation: Annotated[int | float | Literal["given"] | FirstRows | KeyedRows, BeforeValidator(_validation)] = Field(
+    validation: Annotated[
+        int | float | Literal["given"] | FirstRows | KeyedRows | Folds, BeforeValidator(_validation)
+    ] = Field(
         default=0.2,
         description="Rows that choose between configurations: a count, a fraction, {first: count}, whole groups of "
-        "rows ({group: column}), the latest ({time: column}), or given. "
+        "rows ({group: column}), the latest ({time: column}), given, or {folds: count} for cross-validation. "
         "A part that comes with the data is used whatever stands here; given is an error where there is none.",
-        json_schema_extra={"anyOf": [*_ROWS_SCHEMA, {"enum": ["given"]}, _FIRST_SCHEMA, _KEYED_SCHEMA]},
+        json_schema_extra={"anyOf": [*_ROWS_SCHEMA, {"enum": ["given"]}, _FIRST_SCHEMA, _KEYED_SCHEMA, _FOLDS_SCHEMA]},
     )
     test: Annotated[int | float | Literal["auto", "given", "none"] | KeyedRows, BeforeValidator(_test)] = Field(
         default="auto",
@@ -301,6 +336,12 @@ class DataSection(Section):
         json_schema_extra={"anyOf": [{"enum": ["auto", "given", "none"]}, *_ROWS_SCHEMA, _KEYED_SCHEMA]},
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="Seed of the split.")
+    stratify: bool | None = Field(
+        default=None,
+        description="Whether parts are drawn of each class in proportion; default true where the labels are classes. "
+        "Of rows that come shuffled, as those of image folders, the parts are cut from the end instead, unless it is "
+        "true.",
+    )
     image_size: Annotated[tuple[int, int] | None, BeforeValidator(_image_size)] = Field(
         default=None,
         description="Size in pixels that images are brought to: one number, or [height, width].",
@@ -312,15 +353,17 @@ class DataSection(Section):
     broken: Literal["refuse", "skip"] = Field(
         default="refuse", description="What is done with image files that cannot be read."
     )
-    target: Annotated[str | TargetRule | None, BeforeValidator(_target)] = Field(
+    target: Annotated[str | tuple[str, ...] | TargetRule | None, BeforeValidator(_target)] = Field(
         default=None,
-        description="Column to predict, of a csv or parquet source, default the last one; "
-        "or {column: name, scale: log}.",
+        description="Column to predict, of a csv or parquet source, default the last one; a list of columns: of 0 and "
+        "1, labels of which a row may have several, or numbers; or {column: name, scale: log}, {column: name, "
+        "separator: ';'} for labels in one cell.",
     )
     columns: Annotated[dict[str, str], BeforeValidator(_columns)] = Field(
         default_factory=dict,
         description="What columns of a table are, where that is not found out rightly: "
-        "{price: target, id: drop, joined: date, size: number}.",
+        "{price: target, id: drop, joined: date, size: number}; weight: how much each row counts, in losses and "
+        "measures.",
         json_schema_extra={"additionalProperties": {"enum": list(ROLES)}},
     )
     preprocessing: Literal["auto", "rescale", "standardize", "none"] = Field(
@@ -365,11 +408,27 @@ class DataSection(Section):
     def _keys_fit_the_source(self) -> Self:
         kind = self.source.kind if isinstance(self.source, Source) else self.source
         refusals = Refusals()
+        if (isinstance(self.target, tuple) or self._labels_apart) and kind not in TABLES:
+            refusals.add("has no effect: only a csv or parquet source has columns", "target")
+        for name in self.target if isinstance(self.target, tuple) else ():
+            if self.columns.get(name, "target") != "target":
+                refusals.add(f"found target {shown(name)}, which is predicted", "columns", name)
         if self.target_column is not None and kind not in TABLES:
             refusals.add("has no effect: only a csv source has columns", "target")
         for part in ("validation", "test"):
             if isinstance(getattr(self, part), KeyedRows) and kind not in TABLES:
                 refusals.add("has no effect: only a csv or parquet source has columns", part)
+        if isinstance(self.validation, Folds) and self.split == "chronological":
+            refusals.add("folds take rows from all times; allowed with them: random", "split")
+        if isinstance(self.validation, Folds) and self.validation.group is not None and kind not in TABLES:
+            refusals.add("has no effect: only a csv or parquet source has columns", "validation", "group")
+        drawn = (
+            isinstance(self.validation, int | float | Folds)
+            or self.test == "auto"
+            or isinstance(self.test, int | float)
+        )
+        if self.stratify is not None and not drawn:
+            refusals.add("has no effect: neither part is drawn at random", "stratify")
         if self.columns and kind not in TABLES:
             refusals.add("has no effect: only a csv or parquet source has columns", "columns")
         named = [name for name, role in self.columns.items() if role == "target"]
@@ -377,6 +436,9 @@ class DataSection(Section):
             refusals.add(f"found {shown(self.target_column)}, but data.columns names {listed(named)}", "target")
         if self.target_column is not None and self.columns.get(self.target_column, "target") != "target":
             refusals.add(f"found target {shown(self.target_column)}, which is predicted", "columns", self.target_column)
+        weights = [name for name, role in self.columns.items() if role == "weight"]
+        if len(weights) > 1:
+            refusals.add(f"found {listed(weights)} as weights; allowed: one column", "columns", weights[1])
         if kind in TABLES and self.image_size is not None:
             refusals.add(f"has no effect: a {kind} source has no images", "image_size")
         if self.color != "auto" and kind not in ("folder", "flowers"):
@@ -395,14 +457,33 @@ class DataSection(Section):
         return self
 
     @property
+    def folds(self) -> Folds | None:
+        """The cross-validation; None where some rows validate once and for all."""
+        return self.validation if isinstance(self.validation, Folds) else None
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The columns that say which rows belong together."""
+        found = [key.group for key in self.keys if key.group is not None]
+        if self.folds is not None and self.folds.group is not None:
+            found.append(self.folds.group)
+        return tuple(dict.fromkeys(found))
+
+    @property
     def keys(self) -> tuple[KeyedRows, ...]:
         """The columns that decide which rows are held out."""
         return tuple(part for part in (self.test, self.validation) if isinstance(part, KeyedRows))
 
     @property
+    def _labels_apart(self) -> bool:
+        return isinstance(self.target, TargetRule) and self.target.separator is not None
+
+    @property
     def target_column(self) -> str | None:
         """The column to predict, where `target` names one."""
-        return self.target.column if isinstance(self.target, TargetRule) else self.target
+        if isinstance(self.target, TargetRule):
+            return self.target.column
+        return self.target if isinstance(self.target, str) else None
 
     @property
     def target_scale(self) -> Literal["none", "standard", "log"] | None:

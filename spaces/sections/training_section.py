@@ -10,10 +10,10 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 
 from spaces.basics.section import Refusals, Section, refuse, shown, unknown
 from spaces.models.settings import Target
-from spaces.outside.references import Reference
+from spaces.outside.references import Reference, is_reference
 from spaces.values.dimensions import Dimension, Fixed, Range, Value
 from spaces.values.kinds import Kind
-from spaces.values.metrics import LOSSES, METRICS, history_names, task_of
+from spaces.values.metrics import LOSSES, METRICS, history_names, is_own, reported_name, task_of
 from spaces.values.rates import SCHEDULES, WARMUPS
 from spaces.values.setting import ByWord, Need, Setting, above
 
@@ -29,9 +29,12 @@ FLAG = Kind("boolean")
 SCHEDULE = Kind("word", words=SCHEDULES)
 SHARE = Kind("number", ge=0, lt=1)
 LIMIT = Kind("number", ge=0)
+CLASS_WEIGHT = Kind("word", words=("none", "balanced"))
 PRECISION = Kind("word", words=("float32", "bfloat16"))
+_OF_CLASSES = ("label_smoothing", "class_weight", "oversample", "focal_gamma")
 SIZES = {
     "precision": ("bfloat16", "float32"),
+    "class_weight": ("none", "balanced"),
     "optimizer": ("sgd", "lion", "rmsprop", "adam", "adamw", "nadam", "muon"),
 }
 """Words from light to heavy: what adds state or work comes last."""
@@ -109,6 +112,20 @@ class TrainingSection(Section):
         default=None,
         description="Share of every label that goes to all classes alike in the training loss; default 0.",
     )
+    class_weight: Annotated[Dimension | None, CLASS_WEIGHT] = Field(
+        default=None,
+        description="balanced: while training every class counts alike, its rows by how rare it is; default none.",
+    )
+    oversample: Annotated[Dimension | None, FLAG] = Field(
+        default=None,
+        description="Whether rows of rarer classes come several times in an epoch, so that every class has as many as "
+        "the commonest; default false.",
+    )
+    focal_gamma: Annotated[Dimension | None, LIMIT] = Field(
+        default=None,
+        description="Exponent of the focal loss: the higher, the less the training loss counts what is known already; "
+        "0 for none; default 0, with loss focal 2.",
+    )
     gradient_clip: Annotated[Dimension | None, LIMIT] = Field(
         default=None, description="Largest norm of all gradients together; 0 for none; default 0."
     )
@@ -152,12 +169,15 @@ class TrainingSection(Section):
         "those that would run the training (EarlyStopping, ModelCheckpoint, ...) are refused by name.",
     )
     loss: str = Field(
-        default="auto", description="Loss; auto chooses it from the labels.", json_schema_extra={"enum": list(LOSSES)}
+        default="auto",
+        description="Loss; auto chooses it from the labels; focal is the cross-entropy with focal_gamma.",
+        json_schema_extra={"enum": list(LOSSES)},
     )
     metrics: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         default=("accuracy",),
-        description="Metrics; default [accuracy], or [mae] where the loss is one of regression.",
-        json_schema_extra={"items": {"type": "string", "enum": list(METRICS)}},
+        description='Metrics; default [accuracy], or [mae] where the loss is one of regression; "module:function" '
+        "takes labels and probabilities (or values) of all validation rows and returns a number.",
+        json_schema_extra={"items": {"anyOf": [{"enum": list(METRICS)}, {"type": "string", "pattern": ":"}]}},
     )
 
     @model_validator(mode="before")
@@ -178,11 +198,14 @@ class TrainingSection(Section):
     @classmethod
     def _known_metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
         refusals = Refusals()
+        names = [reported_name(metric) for metric in metrics]
         for index, metric in enumerate(metrics):
-            if metric not in METRICS:
+            if is_own(metric) and not is_reference(metric):
+                refusals.add(f"found {shown(metric)}; allowed: 'module:function' or 'path/file.py:function'", index)
+            elif not is_own(metric) and metric not in METRICS:
                 refusals.add(unknown("metric", metric, tuple(METRICS)), index)
-            elif metric in metrics[:index]:
-                refusals.add(f"{shown(metric)} is listed twice", index)
+            elif names[index] in names[:index] or (is_own(metric) and names[index] in (*METRICS, "loss")):
+                refusals.add(f"{shown(names[index])} is the name of two measures", index)
         refusals.raise_if_any()
         return metrics
 
@@ -190,13 +213,14 @@ class TrainingSection(Section):
     def _metrics_fit_the_loss(self) -> Self:
         refusals = Refusals()
         for index, metric in enumerate(self.metrics):
-            if task_of("auto", (metric,)) != self.task:
+            if not is_own(metric) and task_of("auto", (metric,)) != self.task:
                 message = f"found {shown(metric)}, no metric of {self.task}, which the loss is for"
                 refusals.add(message, "metrics", index)
         if self.epochs.when:
             refusals.add("the length of the training takes no condition", "epochs", "when")
-        if self.label_smoothing is not None and self.task == "regression":
-            refusals.add("has no effect: the loss is one of regression, which has no classes", "label_smoothing")
+        for key in _OF_CLASSES if self.task == "regression" else ():
+            if getattr(self, key) is not None:
+                refusals.add("has no effect: the loss is one of regression, which has no classes", key)
         refusals.raise_if_any()
         return self
 
@@ -233,6 +257,9 @@ def settings(training: TrainingSection, *, epochs: bool) -> list[Setting]:
         setting("warmup", SHARE, ByWord("schedule", WARMUPS)),
         setting("learning_rate_decay", DECAY, 0.0, *steady),
         setting("label_smoothing", SHARE, 0.0),
+        setting("class_weight", CLASS_WEIGHT, "none"),
+        setting("oversample", FLAG, False),
+        setting("focal_gamma", LIMIT, 2.0 if training.loss == "focal" else 0.0),
         setting("gradient_clip", LIMIT, 0.0),
         setting("ema", SHARE, 0.0),
         setting("precision", PRECISION, "float32"),

@@ -12,13 +12,13 @@ from spaces.families import ModelSection, family_of
 from spaces.families.layered import Layered
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
-from spaces.sections.data_section import DataSection, Source
+from spaces.sections.data_section import TABLES, DataSection, Source, TargetRule
 from spaces.sections.search_section import Final, ObjectiveRule, SearchSection
 from spaces.sections.training_section import TrainingSection
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.resolve import all_settings
 from spaces.values.dimensions import Choice
-from spaces.values.metrics import direction_of
+from spaces.values.metrics import direction_of, is_own, reported_name
 from spaces.values.space import compile_space
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -41,7 +41,9 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
     if training is not None and search is not None:
         found += _epochs(training, search)
     if "data" in parts and training is not None:
-        found += _target_scale(parts["data"], model, training)
+        found += _target_scale(parts["data"], model, training) + _callbacks(parts["data"], training)
+        if parts["data"].stratify and training.task == "regression":
+            found.append(problem(("data", "stratify"), "has no effect: the loss is one of regression, without classes"))
     if training is not None and model is not None:
         found += _phases(model, training)
     if model is not None and training is not None:
@@ -51,8 +53,11 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
             found += _objective(model, training, search)
     if model is not None and "data" in parts:
         found += _augmentation(model, parts["data"])
+        found += _embedding(model, parts["data"])
     if model is not None and "final" in parts:
         found += _both_ways(model, parts.get("data"), parts["final"])
+    if "data" in parts and "final" in parts:
+        found += _all_rows(parts["data"], parts["final"])
     for index, baseline in enumerate(parts.get("baselines", ())):
         found += _baseline(model, training, baseline, ("baselines", index))
     return found + _unique_names(parts.get("baselines", ()))
@@ -109,6 +114,8 @@ def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | 
 
 def _reported(name: str, training: TrainingSection, path: tuple[str | int, ...]) -> list[Problem]:
     if name in training.reported:
+        if direction_of(name) is None and path[-1] == "monitor":
+            return [problem(path, f"the direction of {shown(name)}, a function of your own, is not known here")]
         return []
     hint = suggestion(name, training.reported)
     return [problem(path, f"{shown(name)} is never computed; allowed: {listed(training.reported)}{hint}")]
@@ -136,6 +143,14 @@ def _augmentation(model: ModelSection, data: DataSection) -> list[Problem]:
     return [problem(("model", "augmentation", name), message) for name in sorted(augmentation.model_fields_set)]
 
 
+def _embedding(model: ModelSection, data: DataSection) -> list[Problem]:
+    kind = data.source.kind if isinstance(data.source, Source) else data.source
+    if getattr(model, "embedding", None) is None or kind in TABLES:
+        return []
+    message = "has no effect: it is about the categories of a table, and only a csv or parquet source has any"
+    return [problem(("model", "embedding"), message)]
+
+
 def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> list[Problem]:
     if final.tta == "none":
         return []
@@ -147,7 +162,24 @@ def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> l
     return []
 
 
+def _all_rows(data: DataSection, final: Final) -> list[Problem]:
+    if data.folds is None or final.train_on_validation:
+        return []
+    message = "has no effect: after a cross-validation the winner is trained on all rows but those of the test"
+    return [problem(("final", "train_on_validation"), message)]
+
+
+def _callbacks(data: DataSection, training: TrainingSection) -> list[Problem]:
+    if training.callbacks is None or data.folds is None:
+        return []
+    return [problem(("training", "callbacks"), "is not for a training in folds, which is several trainings")]
+
+
 def _target_scale(data: DataSection, model: ModelSection | None, training: TrainingSection) -> list[Problem]:
+    if training.task == "regression" and isinstance(data.target, TargetRule) and data.target.separator is not None:
+        return [
+            problem(("data", "target", "separator"), "has no effect: the loss is one of regression, without labels")
+        ]
     if data.target_scale is None:
         return []
     path = ("data", "target", "scale")
@@ -162,8 +194,9 @@ def _objective(model: ModelSection, training: TrainingSection, search: SearchSec
     objective, path = search.objective, ("search", "objective")
     if objective is None:
         return []
-    name = objective.name if isinstance(objective, ObjectiveRule) else objective
-    if family_of(model).users_code:
+    name = reported_name(objective.name if isinstance(objective, ObjectiveRule) else objective)
+    own = name in (f"val_{reported_name(metric)}" for metric in training.metrics if is_own(metric))
+    if family_of(model).users_code or own:
         if isinstance(objective, str) and direction_of(name) is None:
             message = f"the direction of {shown(name)} is not known; write {{name: {name}, direction: min}} or max"
             return [problem(path, message)]

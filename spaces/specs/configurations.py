@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from spaces.basics.errors import SpaceError
@@ -29,7 +30,7 @@ def configure(spec: SearchSpec, values: Mapping[str, Any]) -> Settings:
     Raises:
         ValueError: an active hyperparameter has no value, or one that is not in the space.
     """
-    return configuration(spec.model, spec.training, spec.space, values)
+    return _in_folds(spec, configuration(spec.model, spec.training, spec.space, values))
 
 
 def configure_baseline(spec: SearchSpec, baseline: Baseline) -> Settings:
@@ -41,7 +42,15 @@ def configure_baseline(spec: SearchSpec, baseline: Baseline) -> Settings:
     settings, problems = baseline_settings(spec.model, spec.training, baseline, ("baselines", baseline.name))
     if settings is None:
         raise SpaceError(problems)
-    return settings
+    return _in_folds(spec, settings)
+
+
+def _in_folds(spec: SearchSpec, settings: Settings) -> Settings:
+    """The settings of a cross-validation, if the space asks for one: what they count as epochs are folds."""
+    if spec.data.folds is None:
+        return settings
+    count, training = spec.data.folds.folds, settings.training
+    return replace(settings, training=replace(training, folds=count, fold_epochs=training.epochs, epochs=count))
 
 
 def size(spec: SearchSpec) -> int | None:

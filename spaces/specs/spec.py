@@ -29,7 +29,7 @@ from spaces.specs.messages import problems_of
 from spaces.specs.objects import with_references
 from spaces.specs.resolve import all_settings
 from spaces.values.dimensions import Fixed
-from spaces.values.metrics import Direction, direction_of
+from spaces.values.metrics import Direction, direction_of, reported_name
 from spaces.values.space import Space, compile_space
 
 
@@ -82,8 +82,9 @@ class SearchSpec(Section):
         """What decides; without an objective in the file val_accuracy, or val_loss where that is not computed."""
         rule = self.search.objective
         if isinstance(rule, ObjectiveRule):
-            return Objective(rule.name, rule.direction)
+            return Objective(reported_name(rule.name), rule.direction)
         name = rule or ("val_accuracy" if "accuracy" in self.training.metrics else "val_loss")
+        name = reported_name(name)
         return Objective(name, direction_of(name) or "min")
 
     @property
@@ -93,8 +94,13 @@ class SearchSpec(Section):
 
     @property
     def min_epochs(self) -> int:
-        """Shortest training of a configuration, in epochs; a single trial has the full length: nothing follows it."""
+        """Shortest training of a configuration, in epochs, or folds of a cross-validation.
+
+        A single trial has the full length: nothing follows it.
+        """
         multi_fidelity = self.algorithm.multi_fidelity
+        if self.data.folds is not None:
+            return 1 if multi_fidelity and self.search.max_trials != 1 else self.max_epochs
         if self.search.max_trials == 1 and multi_fidelity:
             return self.max_epochs
         decided_by_search = multi_fidelity and isinstance(self.training.epochs, Fixed)
@@ -102,8 +108,15 @@ class SearchSpec(Section):
 
     @property
     def max_epochs(self) -> int:
-        """Longest training of a configuration, in epochs."""
+        """Longest training of a configuration, in epochs, or folds of a cross-validation."""
+        if self.data.folds is not None:
+            return self.data.folds.folds
         return epoch_limits(self.training.epochs)[1]
+
+    @property
+    def epochs_in_one(self) -> int:
+        """Epochs at most of one unit that trainings are counted in: 1, or the length of a fold."""
+        return 1 if self.data.folds is None else epoch_limits(self.training.epochs)[1]
 
     @cached_property
     def space(self) -> Space:

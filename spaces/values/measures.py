@@ -50,6 +50,43 @@ class FromConfusion(keras.metrics.Metric):  # type: ignore[misc]
         self.matrix.assign(keras.ops.zeros_like(self.matrix))
 
 
+class OfEachLabel(keras.metrics.Metric):  # type: ignore[misc]
+    """A measure of rows that may have several labels: the mean of what it is for each of them, over all rows.
+
+    Args:
+        name: As the history has it.
+        measure: Takes four vectors, one entry per label: rows rightly and wrongly given it, rows rightly and wrongly
+            not given it, as weights.
+        labels: Their number.
+        threshold: Above which a row is given a label: 0.5 for a probability, 0 for a logit.
+    """
+
+    def __init__(self, name: str, measure: Callable[..., Any], labels: int, threshold: float) -> None:
+        super().__init__(name=name)
+        self._measure = measure
+        self._threshold = threshold
+        self.counts = self.add_variable((4, labels), "zeros", name="counts")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts rows; `y_true` are rows of 0 and 1."""
+        ops = keras.ops
+        found = ops.cast(y_true, self.dtype)
+        given = ops.cast(y_pred > self._threshold, self.dtype)
+        weight = ops.ones_like(found)
+        if sample_weight is not None:
+            weight = weight * ops.reshape(ops.cast(sample_weight, self.dtype), (-1, 1))
+        cases = (found * given, (1 - found) * given, (1 - found) * (1 - given), found * (1 - given))
+        self.counts.assign_add(ops.stack([ops.sum(case * weight, axis=0) for case in cases]))
+
+    def result(self) -> Any:
+        """The measure of all rows so far; 0 before the first."""
+        return keras.ops.mean(self._measure(*(self.counts[index] for index in range(4))))
+
+    def reset_state(self) -> None:
+        """Forgets all rows."""
+        self.counts.assign(keras.ops.zeros_like(self.counts))
+
+
 class OneAgainstTheRest(keras.metrics.AUC):  # type: ignore[misc]
     """The area under a curve of each class against all others, their mean; of two classes that of the second.
 
@@ -108,6 +145,11 @@ def mcc(matrix: Any) -> Any:
     return _share(together, ops.sqrt((1 - ops.sum(labels**2)) * (1 - ops.sum(answers**2))))
 
 
+def _mcc_of_labels(tp: Any, fp: Any, tn: Any, fn: Any) -> Any:
+    ops = keras.ops
+    return _share(tp * tn - fp * fn, ops.sqrt((tp + fp) * (tp + fn)) * ops.sqrt((tn + fp) * (tn + fn)))
+
+
 def _classes(y_true: Any, classes: int) -> Any:
     ops = keras.ops
     if len(y_true.shape) == 2 and y_true.shape[-1] == classes and classes > 1:
@@ -140,3 +182,10 @@ OF_CONFUSION: dict[str, Measure] = {
     "recall": recall,
 }
 CURVES = {"auc": "ROC", "pr_auc": "PR"}
+OF_EACH_LABEL: dict[str, Callable[..., Any]] = {
+    "f1": lambda tp, fp, tn, fn: _share(2 * tp, 2 * tp + fp + fn),
+    "precision": lambda tp, fp, tn, fn: _share(tp, tp + fp),
+    "recall": lambda tp, fp, tn, fn: _share(tp, tp + fn),
+    "balanced_accuracy": lambda tp, fp, tn, fn: (_share(tp, tp + fn) + _share(tn, tn + fp)) / 2,
+    "mcc": _mcc_of_labels,
+}

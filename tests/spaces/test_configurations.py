@@ -216,6 +216,8 @@ class TestConfigure:
         assert made.model == {
             "layers": 2,
             "units": (16, 8),
+            "block": "dense",
+            "embedding": 0,
             "dropout": 0.25,
             "activation": "relu",
             "batch_normalization": False,

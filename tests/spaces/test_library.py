@@ -27,7 +27,7 @@ MINIMAL: dict[str, Any] = {
 def test_all_shipped_spaces_are_legal_and_named_as_their_files() -> None:
     assert spaces.names() == (
         "digits", "fashion-mnist-cnn", "fashion-mnist-mlp", "flowers-cnn", "images-64-cnn", "photos-cnn",
-        "photos-pretrained",
+        "photos-pretrained", "table-classes", "table-numbers",
     )  # fmt: skip
     for name in spaces.names():
         assert spaces.load(name).name == name

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from sklearn import metrics
 
+import spaces
 from spaces.data.types import DataInfo
 from spaces.layers.loss import make_metrics
 from spaces.values.metrics import direction_of
@@ -99,3 +102,125 @@ def test_a_class_that_never_occurs_counts_in_no_mean() -> None:
 def test_their_directions_are_known() -> None:
     assert {direction_of(f"val_{name}") for name in (*NAMES, "top_k", "r2")} == {"max"}
     assert {direction_of(f"val_{name}") for name in ("mape", "rmse", "mae")} == {"min"}
+
+
+@pytest.mark.parametrize("output", ["probabilities", "logits"])
+def test_of_rows_with_several_labels_they_are_means_over_the_labels(output: str) -> None:
+    generator = np.random.default_rng(5)
+    y = (generator.random((300, 4)) < [0.5, 0.2, 0.7, 0.05]).astype(np.float32)
+    logits = (generator.normal(size=(300, 4)) + 2 * y - 1).astype(np.float32)
+    probabilities = 1 / (1 + np.exp(-logits))
+    made = make_metrics(("accuracy", *NAMES), "auto", info(4, "multi-label"), output)
+    found = measured(made, y, logits if output == "logits" else probabilities)
+    given, columns = probabilities > 0.5, range(4)
+    macro: dict[str, Callable[..., float]] = {
+        "f1": metrics.f1_score, "precision": metrics.precision_score, "recall": metrics.recall_score,
+    }  # fmt: skip
+    expected = {
+        **{name: score(y, given, average="macro", zero_division=0.0) for name, score in macro.items()},
+        "accuracy": float((given == y).mean()),
+        "balanced_accuracy": np.mean([metrics.balanced_accuracy_score(y[:, k], given[:, k]) for k in columns]),
+        "mcc": np.mean([metrics.matthews_corrcoef(y[:, k], given[:, k]) for k in columns]),
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+    assert found["auc"] == pytest.approx(metrics.roc_auc_score(y, probabilities), abs=0.02)
+    assert found["pr_auc"] == pytest.approx(metrics.average_precision_score(y, probabilities), abs=0.05)
+    with pytest.raises(ValueError, match="one class each"):
+        make_metrics(("top_k",), "auto", info(4, "multi-label"), output)
+
+
+@pytest.mark.parametrize("labels", ["integer", "one-hot", "multi-label"])
+def test_rows_count_by_their_weights(labels: Any) -> None:
+    y, logits = rows(3)
+    weights = np.random.default_rng(1).integers(1, 4, 300)
+    if labels != "integer":
+        y = np.eye(3, dtype=np.float32)[y]
+    often = np.repeat(np.arange(300), weights)
+    both = (make_metrics(("accuracy", *NAMES), "auto", info(3, labels), "logits") for _ in range(2))
+    for one, other in zip(*both, strict=True):
+        one.update_state(y, logits, sample_weight=weights.astype(np.float32))
+        other.update_state(y[often], logits[often])
+        assert float(one.result()) == pytest.approx(float(other.result()), abs=1e-4), one.name
+
+
+MEASURES = """
+import numpy as np
+
+def cost(labels, probabilities):
+    assert labels.ndim == 1
+    return float(((probabilities.argmax(axis=1) != labels) * (1 + labels)).sum())
+
+def words(labels, probabilities):
+    return "none"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "own_measures_here.py").write_text(MEASURES)
+    return tmp_path
+
+
+def space(folder: Path, objective: Any, *metrics: str, **training: Any) -> spaces.SearchSpec:
+    file = folder / "space.yaml"
+    file.write_text(
+        yaml.safe_dump(
+            {
+                "name": "own",
+                "data": {"source": "digits"},
+                "model": {"family": "mlp", "layers": 0},
+                "training": {"optimizer": "sgd", "batch_size": 8, "epochs": 1, "metrics": list(metrics), **training},
+                "search": {"objective": objective},
+            }
+        )
+    )
+    return spaces.load(file)
+
+
+@pytest.mark.parametrize("written", ["val_cost", "val_own_measures_here:cost"])
+def test_a_function_of_the_users_measures_all_rows_at_once(folder: Path, written: str) -> None:
+    from search.training.engine import Rows, fresh
+
+    spec = space(folder, {"name": written, "direction": "min"}, "accuracy", "own_measures_here:cost")
+    assert (spec.objective.name, spec.objective.direction) == ("val_cost", "min")
+    assert spec.training.reported == ("loss", "accuracy", "val_loss", "val_accuracy", "val_cost")
+    assert spaces.imports(spec) == [(f"{folder}/own_measures_here.py:cost", f"{folder}/own_measures_here.py")]
+    data = spaces.load_data(spec)
+    engine, rows = fresh(spaces.configure(spec, {}), data.info, 0), Rows(data.validation)
+    engine.prepare(rows)
+    found, answers = engine.evaluate(rows), engine.predict(rows)
+    y = data.validation.y
+    assert found["cost"] == pytest.approx(((answers.argmax(axis=1) != y) * (1 + y)).sum())
+    assert "cost" not in engine.train_epoch(rows, 1)
+
+
+@pytest.mark.parametrize(
+    ("objective", "metrics", "training", "message"),
+    [
+        ("val_cost", ["own_measures_here:cost"], {}, "direction of 'val_cost' is not known"),
+        ("val_loss", ["own measures:cost"], {}, "module:function"),
+        ("val_loss", ["own_measures_here:cost", "other:cost"], {}, "name of two measures"),
+        ("val_loss", ["accuracy", "own_measures_here:accuracy"], {}, "name of two measures"),
+        (
+            "val_loss",
+            ["own_measures_here:cost"],
+            {"early_stopping": {"monitor": "val_cost", "patience": 1}},
+            "direction of 'val_cost'",
+        ),
+    ],
+)
+def test_measures_that_cannot_be_used_are_refused(
+    folder: Path, objective: str, metrics: list[str], training: Any, message: str
+) -> None:
+    with pytest.raises(spaces.SpaceError, match=message):
+        space(folder, objective, *metrics, **training)
+
+
+def test_one_that_gives_no_number_says_so(folder: Path) -> None:
+    from spaces.models.own_measures import own_measures
+
+    spec = space(folder, "val_loss", "own_measures_here:words")
+    measures = own_measures(spaces.configure(spec, {}), info(2, "integer"))
+    assert measures is not None
+    with pytest.raises(spaces.CodeError, match="words: returned str"):
+        measures(np.array([0, 1]), np.eye(2))

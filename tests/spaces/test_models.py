@@ -302,7 +302,11 @@ def vanishes(made: spaces.Settings, info: DataInfo) -> bool:
 @pytest.mark.parametrize("name", [name for name in spaces.names() if name != "photos-pretrained"])
 def test_every_configuration_can_be_built_or_says_why_not(name: str) -> None:
     spec = spaces.load(name)
-    small = {"digits": DataInfo("image", (8, 8), "float32", "classification", "integer", 10, scale=1 / 16)}
+    small = {
+        "digits": DataInfo("image", (8, 8), "float32", "classification", "integer", 10, scale=1 / 16),
+        "table-classes": DataInfo("tabular", (7,), "float32", "classification", "integer", 3),
+        "table-numbers": DataInfo("tabular", (7,), "float32", "regression", "number", 1),
+    }
     info = small.get(name, CIFAR if name.startswith("images") else FASHION)
     for values in [*spaces.sample(spec, 5, 6), *spaces.extremes(spec)]:
         made = spaces.configure(spec, values)
@@ -312,6 +316,8 @@ def test_every_configuration_can_be_built_or_says_why_not(name: str) -> None:
             continue
         built = spaces.build_model(made, info)
         widths = made.model["units"] if spec.family == "mlp" else made.model["dense_units"]
+        if spec.family == "mlp" and made.model["block"] == "residual":
+            widths = [widths[0], *(width for width in widths for _ in range(2))]
         dense = [layer.units for layer in built.layers if type(layer).__name__ == "Dense"]
         assert dense == [*widths, info.outputs]
 

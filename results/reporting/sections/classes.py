@@ -12,9 +12,11 @@ from results.reporting.chart import Axis, Cells, Chart, Panel, View
 from results.reporting.document import Item, Picture, Pictures, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.pixels import to_pixels
+from results.reporting.sections.precision_recall import precision_recall
 from results.reporting.words import count, distinct, number, percent
 from results.text import plural
 from search.files.store import Evaluation
+from spaces.models.thresholds import PLAIN, measured
 
 _MOST_TEXTS = 20
 """Classes up to which the cells of the confusion matrix carry their numbers."""
@@ -29,6 +31,8 @@ def classes(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section:
         _confusion(names, answers, evaluation),
         *_guess(facts, evaluation),
         *_per_class(names, answers),
+        *_threshold(facts, evaluation, answers),
+        *precision_recall(names, _one_against_the_rest(names, answers), answers.labels[:, None] == range(len(names))),
         *_pictures(facts, names, answers),
     ]
     where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
@@ -118,6 +122,45 @@ def _per_class(names: list[str], answers: Answers) -> list[Item]:
         Text(text),
         Table(("class", "precision", "recall", "F1", "rows"), rows, numeric, frozenset({len(rows) - 1})),
     ]
+
+
+def _one_against_the_rest(names: list[str], answers: Answers) -> NDArray[np.float64]:
+    """float (rows, classes): the probability of each class."""
+    found = answers.predictions
+    if found.shape[1] == 1:
+        found = np.concatenate([1 - found, found], axis=1)
+    missing = len(names) - found.shape[1]
+    return np.pad(found, ((0, 0), (0, missing)))
+
+
+def _threshold(facts: Facts, evaluation: Evaluation, answers: Answers) -> list[Item]:
+    """The threshold between two classes, and what it does here."""
+    chosen = facts.meta.get("threshold")
+    if chosen is None or answers.predictions.shape[1] > 2:
+        return []
+    value, measure, second = float(chosen["value"]), str(chosen["measure"]), str(chosen["class"])
+    text = (
+        f"For {measure}, a row is best taken for {second} from a probability of {number(value)} on: chosen on "
+        f"{count(chosen['rows'])} validation rows, where it gives {number(chosen['score'])} against "
+        f"{number(chosen['plain'])} at 0.5. It is in metadata.json and what predict goes by; matrix, table and scores "
+        "above are at 0.5."
+    )
+    probabilities, labels = answers.predictions[:, -1], answers.labels
+    rows: list[tuple[str, ...]] = []
+    for name, at in (("0.5", PLAIN), (number(value), value)):
+        given = probabilities >= at
+        right = int((given & (labels == 1)).sum())
+        rows.append(
+            (
+                name,
+                number(measured(measure, labels, probabilities, at)),
+                number(right / max(1, int(given.sum()))),
+                number(right / max(1, int((labels == 1).sum()))),
+                count(int(given.sum())),
+            )
+        )
+    heads = ("threshold", f"{evaluation.part} {measure}", f"precision of {second}", f"recall of {second}", "rows given")
+    return [Text(text), Table(heads, rows, (True,) * 5, frozenset({1}))]
 
 
 def _pictures(facts: Facts, names: list[str], answers: Answers) -> list[Item]:

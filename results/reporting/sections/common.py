@@ -27,7 +27,7 @@ def hover(facts: Facts, configuration: Configuration) -> str:
         [
             title(facts, configuration),
             f"{facts.objective} {number(configuration.score)}",
-            f"{last} epochs",
+            f"{last} {facts.unit}s",
             *values,
         ]
     )

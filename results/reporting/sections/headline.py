@@ -31,7 +31,7 @@ def headline(facts: Facts) -> Headline:
             f"best {facts.objective}" + ("" if facts.finished else " so far"),
             number(leader.score),
             "",
-            _sentence_of_search(leader),
+            _sentence_of_search(facts, leader),
             versus(facts, leader, None),
             _facts(facts, leader, None),
             links(facts),
@@ -51,6 +51,8 @@ def _interval(facts: Facts, evaluation: Evaluation) -> str:
     answers = read_answers(facts, evaluation)
     if answers is None:
         return ""
+    if facts.multi_label:
+        return ""
     if facts.measured == "accuracy":
         found = wilson(int(answers.right.sum()), len(answers.labels))
         return f"95 % interval {number(found.low)} to {number(found.high)}"
@@ -59,11 +61,11 @@ def _interval(facts: Facts, evaluation: Evaluation) -> str:
     return f"95 % interval {number(interval.low)} to {number(interval.high)}" if interval else ""
 
 
-def _sentence_of_search(leader: Configuration) -> str:
+def _sentence_of_search(facts: Facts, leader: Configuration) -> str:
     epochs = leader.epochs[-1].number if leader.epochs else 0
     who = "The baseline" if leader.baseline else "Configuration"
     return (
-        f"{who} {leader.name} leads after {plural(epochs, 'epoch')}. No final model has been evaluated, "
+        f"{who} {leader.name} leads after {plural(epochs, facts.unit)}. No final model has been evaluated, "
         "so this is the score that ranks it, not one on rows kept back."
     )
 
@@ -89,7 +91,7 @@ def _facts(facts: Facts, leader: Configuration, evaluation: Evaluation | None) -
     if (score := _reference(facts, evaluation)) is not None:
         found.append(("reference", score))
     found.append(("configurations tried", count(facts.every - len(facts.baselines))))
-    found.append(("epochs trained", count(facts.epochs)))
+    found.append((f"{facts.unit}s trained", count(facts.epochs)))
     return found
 
 

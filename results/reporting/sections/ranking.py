@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from results.ranked.finalists import WINNER
-from results.ranked.ranking import REASON, Row, Table, ranking
+from results.ranked.ranking import FOLDS, REASON, Row, Table, ranking
 from results.ranked.sample import MOST
 from results.reporting.document import Item, RankedRow, RankedTable, Section
 from results.reporting.facts import Facts
@@ -14,7 +14,7 @@ from search.record.trial import Stop
 
 _ALWAYS = ("rank", "name", "score")
 _IF_MEASURED = ("retrained", "spread", "test", "verdict")
-_SCORES = frozenset({"score", "retrained", "spread", "test"})
+_SCORES = frozenset({"score", "fold_spread", "retrained", "spread", "test"})
 _LAST = ("best_epoch", "seconds", "status")
 
 
@@ -26,7 +26,8 @@ def ranked_table(facts: Facts, run: Run) -> Section | None:
     measured = [c for c in _IF_MEASURED if any(row[c] is not None for row in table.rows)]
     used = [h for h in table.hyperparameters if any(row[h] is not None for row in table.rows)]
     reasons = [c for c in REASON if any(row[c] is not None for row in table.rows)]
-    columns = [*_ALWAYS, *measured, "parameters", "epochs", *used, *_LAST, *reasons]
+    folded = [c for c in FOLDS if c in table.columns]
+    columns = [*_ALWAYS, *folded, *measured, "parameters", "epochs", *used, *_LAST, *reasons]
     rows = [RankedRow([_cell(row, column) for column in columns], _kind(facts, row)) for row in table.rows]
     items: list[Item] = [RankedTable(columns, rows, _caption(facts, table, [*measured, *reasons]), _SCORES)]
     return Section("ranking", "Ranked table", items, "Table")
@@ -64,6 +65,8 @@ def _caption(facts: Facts, table: Table, shown: list[str]) -> str:
     text += f", ranked by score, the best {facts.objective} during the search"
     if facts.scored:
         text += f" ({number(facts.scored[0].score)} to {number(facts.scored[-1].score)})"
+    if FOLDS[0] in table.columns:
+        text += "; a score is the mean over folds, fold_spread their standard deviation"
     told = [words for column, words in (
         ("retrained", "retrained, the mean over fresh seeds,"), ("test", "test, the score on rows kept back,"),
     ) if column in shown]  # fmt: skip

@@ -28,20 +28,20 @@ def rungs(facts: Facts) -> Section | None:
     for trial in trials:
         brackets[first.get(trial.configuration, trial.epochs_to)].append(trial)
     continued = {t.parent for t in trials if t.parent}
-    labels = _labels(sorted({t.epochs_to for t in trials}))
+    labels = _labels(sorted({t.epochs_to for t in trials}), facts.unit)
     funnels = [("", trials)]
     if compares_equal_starts(facts.meta["algorithm"]) and len(brackets) > 1:
-        funnels = [(f"started with {plural(start, 'epoch')}", brackets[start]) for start in sorted(brackets)]
+        funnels = [(f"started with {plural(start, facts.unit)}", brackets[start]) for start in sorted(brackets)]
     # All of them show all lengths, so that equal lengths stand side by side.
     panels = tuple(_panel(started, continued, labels, title) for title, started in funnels)
     view = View(panels, columns=min(2, len(panels)), height=90 + 40 * len(set(labels.values())))
     return Section("rungs", "Rungs", [Chart("rungs", _caption(brackets, facts.sampled), (view,))], "Rungs")
 
 
-def _labels(lengths: Sequence[int]) -> dict[int, str]:
+def _labels(lengths: Sequence[int], unit: str) -> dict[int, str]:
     """What each length is called: neighbouring ones by a common name, where there are too many for one bar each."""
     if len(lengths) <= _MOST_BARS:
-        return {length: plural(length, "epoch") for length in lengths}
+        return {length: plural(length, unit) for length in lengths}
     *shorter, longest = lengths
     step = math.log(longest / shorter[0]) / (_MOST_BARS - 1)
     groups: dict[int, list[int]] = defaultdict(list)

@@ -58,6 +58,9 @@ def _disagreement(spec: SearchSpec, origin: Trial, settings: Mapping[str, Any]) 
         expected = _expected(spec, origin)
     except ValueError as error:
         return _incomplete(settings) or str(error)
+    if settings.get("training", {}).get("fold_bars"):
+        # Decided while the search was running, by what other configurations had reached.
+        settings = {**settings, "training": {**settings["training"], "fold_bars": [], "fold_offsets": []}}
     # So it is in all of a long run: what follows takes ten times longer.
     if settings == expected:
         return None

@@ -119,6 +119,7 @@ def _info(key: str, value: Any) -> Any:
             "target": _optional(_TARGET),
             "inputs": _optional(_STRUCTURE),
             "targets": _optional(_STRUCTURE),
+            "weighted": _flag,
         },
     )(key, value)
     names = len(found.get("class_names") or ())
@@ -136,8 +137,11 @@ _COLUMN: dict[str, Check] = {
     "notes": _list(text),
 }
 _GUESS = _fields({"what": text, "scores": _by_name(_by_name(_real))})
-_UNDERSTOOD = _fields({}, {"columns": _list(_fields(_COLUMN)), "notes": _list(text), "guess": _GUESS})
+_UNDERSTOOD = _fields({}, {"columns": _list(_fields(_COLUMN)), "notes": _list(text), "guess": _GUESS, "folds": text})
 
+_THRESHOLD = _fields(
+    {"value": _real}, {"score": _real, "plain": _real, "class": text, "measure": text, "rows": whole, "models": whole}
+)
 _SITTING = _fields({"started": instant, "ended": _optional(instant)}, {"command": _list(text), "reason": text})
 
 _FACTS: dict[str, Check] = {
@@ -156,6 +160,7 @@ _FACTS: dict[str, Check] = {
         {"name": text, "origin": text, "fingerprint": text, "rows": _by_name(whole), "info": _info},
         {"understood": _UNDERSTOOD},
     ),
+    "threshold": _optional(_THRESHOLD),
     "reference": _optional(_fields({"name": text, "scores": _by_name(_by_name(_real))})),
     "started": instant,
     "finished": _optional(instant),

@@ -54,6 +54,8 @@ def training_signature(training: TrainingSettings) -> Hashable:
         training.schedule,
         bool(training.warmup),
         bool(training.label_smoothing),
+        bool(training.focal_gamma),
+        training.class_weight,
         bool(training.gradient_clip),
         bool(training.ema),
         training.precision,

@@ -20,6 +20,7 @@ from search.training.reuse.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
 from spaces.layers.parts import layers_of, replaced
 from spaces.models.model import compile_model, let_only_kernels_decay
+from spaces.models.own_measures import own_measures
 from spaces.models.scheduled_rate import scheduled
 from spaces.outside.keras_internals import open_shape, rate_of
 
@@ -56,7 +57,9 @@ class Network:
         if free:
             _free_weights(model)
             let_only_kernels_decay(model)
-        self.engine = Engine(model, 0, settings.training.batch_size, ema=settings.training.ema)
+        self.engine = Engine(
+            model, 0, settings.training.batch_size, ema=settings.training.ema, own=own_measures(settings, info)
+        )
         self.engine.prepare(rows)
         self._slots = _slots(model)
         if free:
@@ -76,7 +79,14 @@ class Network:
             dropout.adjust(settings.model["dropout"])
         for name, number in self._numbers:
             number.assign(_value(settings, name))
-        self.engine.begin(seed, settings.training.batch_size, settings.training.ema)
+        training = settings.training
+        self.engine.begin(
+            seed,
+            training.batch_size,
+            training.ema,
+            balanced=training.class_weight == "balanced",
+            oversample=training.oversample,
+        )
         return self.engine
 
     def _set_weights(self, settings: Settings, seed: int) -> None:
@@ -146,6 +156,8 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
         optimizer.global_clipnorm = number("gradient_clip")
     if training.label_smoothing:
         model.loss.smoothing = number("label_smoothing")
+    if training.focal_gamma:
+        model.loss.gamma = number("focal_gamma")
     if (rate := scheduled(optimizer)) is not None:
         rate.learning_rate, rate.warmup, rate.epochs = map(number, ("learning_rate", "warmup", "epochs"))
     elif training.learning_rate_decay:

@@ -23,11 +23,13 @@ class Part:
         x: rows, the first axis counts them; on the disk where there are too many for the memory.
         y: labels: numbers, strings, or a matrix (one-hot labels or several targets).
         where: file, folder or function that the part came from, for error messages.
+        weight: how much each row counts, (n,); None: all alike.
     """
 
     x: AnyRows
     y: Array
     where: str
+    weight: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class RawData:
         keys: by column what divides the training rows: the number of a group, or a time.
         inputs: what the bytes of a row are, where rows are several arrays; see `spaces.values.packing`.
         targets: what the columns of the labels are, likewise.
+        multi_label: labels are rows of 0 and 1, of which several may be 1.
     """
 
     name: str
@@ -63,6 +66,7 @@ class RawData:
     keys: Mapping[str, Array] = field(default_factory=dict)
     inputs: Structure | None = None
     targets: Structure | None = None
+    multi_label: bool = False
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -44,9 +44,11 @@ class Table:
         targets: names of the columns to predict.
         dropped: columns that are left out, each with the reason.
         notes: what holds for the whole file.
+        weight: column that says how much each row counts; None: there is none.
     """
 
     columns: tuple[Column, ...]
     targets: tuple[str, ...]
     dropped: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    weight: str | None = None

@@ -30,12 +30,13 @@ class TableOptions:
 
     Attributes:
         target: the column to predict; None: that of `columns`, or else the last one.
-        columns: what columns are: one of `KINDS`, `target` or `drop`.
+        columns: what columns are: one of `KINDS`, `target`, `weight` or `drop`.
         separator: between the cells of a text file; None: found.
         encoding: of a text file; None: found.
         decimal: sign of decimals; None: found.
         groups: columns whose rows of equal cells belong together; they are no inputs unless `columns` names their kind.
         times: columns of times that divide the rows.
+        labels_apart: what stands between the labels of a row in the target column; None: it has one class.
     """
 
     target: str | None = None
@@ -45,6 +46,7 @@ class TableOptions:
     decimal: numbers.Decimal | None = None
     groups: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
+    labels_apart: str | None = None
 
 
 def load_table(
@@ -75,7 +77,8 @@ def load_table(
             raise DataError(f"{path}: has no column {name!r}{_suggestion(name, names)}")
     dropped = {name: "as asked" for name, kind in options.columns.items() if kind == "drop"}
     dropped |= {name: "says which rows belong together" for name in options.groups if name not in options.columns}
-    targets = _targets(options, [name for name in names if name not in dropped])
+    weight = next((name for name, kind in options.columns.items() if kind == "weight"), None)
+    targets = _targets(options, [name for name in names if name not in dropped and name != weight])
     reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells))
     columns, values = [], []
     for encoding in known:
@@ -83,7 +86,7 @@ def load_table(
         columns.append(column)
         values.append(read)
     for name in names if not known else ():
-        if name in dropped or name in targets:
+        if name in dropped or name in targets or name == weight:
             continue
         wanted = next((kind for kind in KINDS if kind == options.columns.get(name)), None)
         column, read = reader.understand(name, wanted)
@@ -94,12 +97,25 @@ def load_table(
         values.append(read)
     if not columns:
         raise DataError(f"{path}: no column is left as an input")
-    labels = _labels(reader, targets, task)
+    labels, names_of_labels = _labels(reader, targets, task, options.labels_apart)
     quoted = ", ".join(repr(name) for name in targets)
     origin = f"{path} (target column{'s' * (len(targets) > 1)} {quoted})"
-    table = Table(tuple(columns), targets, dropped, cells.notes)
-    part = Part(np.stack(values, axis=1), labels, str(path))
-    return RawData(path.stem, origin, part, table=table, keys=_keys(reader, options))
+    table = Table(tuple(columns), targets, dropped, cells.notes, weight)
+    part = Part(np.stack(values, axis=1), labels, str(path), None if weight is None else _weights(reader, weight))
+    several = names_of_labels is not None
+    keys = _keys(reader, options)
+    return RawData(path.stem, origin, part, class_names=names_of_labels, table=table, keys=keys, multi_label=several)
+
+
+def _weights(reader: Reader, name: str) -> Array:
+    """How much each row counts."""
+    cells = reader.cells
+    _, values = reader.understand(name, "number")
+    if (wrong := ~(values >= 0)).any():
+        row = int(np.argmax(wrong))
+        found = "is empty" if np.isnan(values[row]) else f"holds {values[row]:g}"
+        raise DataError(f"{cells.path}: weight column {name!r} {found} in {cells.place(row)}; weights are 0 or more")
+    return values.astype(np.float32)
 
 
 def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
@@ -137,16 +153,51 @@ def _otherwise(cells: Cells) -> numbers.Decimal:
     return "," if found[","] > found["."] else "."
 
 
-def _labels(reader: Reader, targets: Sequence[str], task: Task) -> Array:
+def _labels(
+    reader: Reader, targets: Sequence[str], task: Task, apart: str | None
+) -> tuple[Array, tuple[str, ...] | None]:
+    """The labels, and their names where a row may have several of them."""
+    if apart is not None:
+        return _separated(reader, targets, apart)
+    if len(targets) > 1 and task == "classification":
+        return np.stack([_marks(reader, name) for name in targets], axis=1), tuple(targets)
     labels = [_label_column(reader, name, task) for name in targets]
-    if len(labels) == 1:
-        return labels[0]
-    if task == "classification":
-        raise DataError(
-            f"{reader.cells.path}: several target columns ({', '.join(map(repr, targets))}) are for regression only; "
-            "set training.loss, such as loss: mse"
+    return (labels[0] if len(labels) == 1 else np.stack(labels, axis=1)), None
+
+
+def _marks(reader: Reader, name: str) -> Array:
+    """A column of 0 and 1, or of two words for them: whether each row has the label."""
+    column, values = reader.understand(name, None)
+    where = f"{reader.cells.path}: target column {name!r}"
+    _require_all(np.isnan(values), where, reader.cells)
+    if column.kind not in ("number", "boolean") or (wrong := ~np.isin(values, (0, 1))).any():
+        place = (
+            "" if column.kind not in ("number", "boolean") else f", the first in {reader.cells.place(_first(wrong))}"
         )
-    return np.stack(labels, axis=1)
+        raise DataError(
+            f"{where} holds more than 0 and 1{place}; several target columns are labels that a row may have, or "
+            "numbers: for regression set training.loss, such as loss: mse"
+        )
+    return values
+
+
+def _separated(reader: Reader, targets: Sequence[str], apart: str) -> tuple[Array, tuple[str, ...]]:
+    cells, name = reader.cells, targets[0]
+    if len(targets) > 1:
+        raise DataError(f"{cells.path}: data.target.separator is for one target column, not {len(targets)}")
+    found = [{part.strip() for part in word.split(apart) if part.strip()} for word in as_words(cells.frame[name])]
+    names = sorted(set().union(*found))
+    if len(names) < 2:
+        raise DataError(
+            f"{cells.path}: target column {name!r} holds {len(names)} label{'s' * (len(names) != 1)} when cells are "
+            f"divided at {apart!r}; at least two are needed"
+        )
+    rows = [[label in labels for label in names] for labels in found]
+    return np.array(rows, dtype=np.float32), tuple(map(printable, names))
+
+
+def _first(wrong: Array) -> int:
+    return int(np.argmax(wrong))
 
 
 def _label_column(reader: Reader, name: str, task: Task) -> Array:

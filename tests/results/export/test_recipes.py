@@ -21,6 +21,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "family": "cnn", "block": "separable", "blocks": 2, "filters": 8, "convolutions": 2, "padding": "same",
         "squeeze_excitation": True, "activation": "silu", "global_pooling": "max",
     },
+    "residual rows, gelu": {
+        "family": "mlp", "layers": 2, "units": {"shared": 8}, "block": "residual", "dropout": 0.1, "activation": "gelu",
+    },
     "dense, leaky": {"family": "mlp", "layers": 2, "units": 8, "activation": "leaky_relu", "batch_normalization": True},
 }  # fmt: skip
 

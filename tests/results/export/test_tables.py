@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tensorflow: Any) -> Path:
     spec = spaces.load({
         "name": "houses",
         "data": {"source": {"csv": str(folder / "houses.csv")}, "columns": {"id": "drop"}},
-        "model": {"family": "mlp", "layers": 1, "units": 16},
+        "model": {"family": "mlp", "layers": 1, "units": 16, "block": "residual", "embedding": 2},
         "training": {"epochs": 30, "loss": "mse", "learning_rate": 0.02, "metrics": ["mae", "r2_score"]},
         "search": {"algorithm": "random", "max_trials": 1, "objective": "val_mae"},
         "final": {"candidates": 1, "seeds": 0},

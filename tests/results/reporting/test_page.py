@@ -45,7 +45,7 @@ def test_everything_is_there(make_run: MakeRun) -> None:
                     "reproduce"]  # fmt: skip
     found = data(text)
     assert set(found["charts"]) == {"finalists", "history", "curves", "importance", "slices", "tradeoff", "rungs",
-                                    "confusion", "fitting", "failures", "time"}  # fmt: skip
+                                    "confusion", "precision-recall", "fitting", "failures", "time"}  # fmt: skip
     assert len(found["tables"]["ranking"]["rows"]) == 32
     for views in found["charts"].values():
         for view in views:

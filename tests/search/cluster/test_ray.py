@@ -120,8 +120,6 @@ def test_an_actor_that_is_killed_costs_its_trial_one_attempt(nodes, make):
     assert outcome.failure is None
     assert [epoch.number for epoch in outcome.epochs] == [1, 2, 3]
     assert outcome.epochs[0].metrics["process"] != killed[0]
-    (failed,) = finish(executor, submit(executor, "exits"))
-    assert failed.failure.reason is FailureReason.CRASHED
 
 
 def test_a_node_that_dies_while_it_trains_costs_nothing_and_one_that_joins_late_takes_its_place(cluster, nodes, make):
@@ -190,3 +188,11 @@ def test_a_node_that_dies_idle_is_not_missed(cluster, nodes, make):
     cluster.remove_node(dying, allow_graceful=False)
     outcomes = finish(executor, submit(executor, "slow 2", "slow 3", "slow 4"))
     assert [outcome.failure for outcome in outcomes] == [None] * 3
+
+
+@pytest.mark.night
+def test_a_trial_that_ends_two_workers_has_failed(nodes, make):
+    nodes(1)
+    executor = make()
+    (failed,) = finish(executor, submit(executor, "exits"))
+    assert failed.failure.reason is FailureReason.CRASHED

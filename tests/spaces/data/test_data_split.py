@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces.basics.errors import DataError
-from spaces.data.split import First, Partition, partition, reduce
+from spaces.data.split import First, Partition, assign_folds, partition, reduce
 
 LABELS = np.repeat(np.arange(4), [100, 50, 30, 20])
 ROWS = np.arange(200)
@@ -126,3 +126,33 @@ def test_every_row_has_exactly_one_part(
     assert sorted([*train, *validation, *test]) == rows.tolist()
     if classes and not shuffled and len(train) >= len(sizes):
         assert set(labels[train]) == set(range(len(sizes)))
+
+
+def test_folds_have_every_class_in_proportion_and_one_size() -> None:
+    labels = np.array([0] * 60 + [1] * 33 + [2] * 10)
+    parts = assign_folds(labels, 5, seed=3, classes=True)
+    assert set(np.bincount(parts)) == {20, 21}
+    for label, count in enumerate(np.bincount(labels)):
+        shares = np.bincount(parts[labels == label], minlength=5)
+        assert shares.max() - shares.min() <= 1, f"{count} rows of class {label}"
+    assert (parts == assign_folds(labels, 5, seed=3, classes=True)).all()
+    assert (parts != assign_folds(labels, 5, seed=4, classes=True)).any()
+
+
+def test_a_group_is_in_one_fold() -> None:
+    groups = np.repeat(np.arange(12), [1, 9, 3, 4, 8, 2, 2, 6, 5, 3, 7, 10])
+    parts = assign_folds(np.zeros(60), 4, seed=0, classes=False, groups=groups)
+    assert all(len(set(parts[groups == group])) == 1 for group in range(12))
+    assert set(np.bincount(parts)) <= {14, 15, 16}
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(3, None), (9, np.repeat([0, 1, 2], 3))], ids=["rows", "groups"])
+def test_fewer_rows_or_groups_than_folds_are_refused(rows: int, groups: np.ndarray | None) -> None:
+    with pytest.raises(DataError, match="4 folds"):
+        assign_folds(np.zeros(rows), 4, seed=0, classes=False, groups=groups)
+
+
+def test_rows_with_the_same_labels_are_drawn_in_proportion() -> None:
+    labels = np.array([[1, 1]] * 40 + [[0, 0]] * 40 + [[1, 0]] * 20, np.float32)
+    cut = partition(labels, 0.2, None, seed=0, shuffled=False, classes=True)
+    assert labels[cut.validation].sum(axis=0).tolist() == [12, 8]

@@ -1,0 +1,55 @@
+"""The final model on rows that were kept back, where a row may have several labels."""
+
+from __future__ import annotations
+
+from results.reporting.answers import Answers
+from results.reporting.document import Item, Section, Table, Text
+from results.reporting.facts import Facts
+from results.reporting.sections.precision_recall import precision_recall
+from results.reporting.words import count, number, percent
+from search.files.store import Evaluation
+
+
+def several_labels(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section:
+    """The section."""
+    names = list(facts.class_names)
+    items: list[Item] = [
+        Text(
+            f"Of {count(len(answers.labels))} {evaluation.part} rows {percent(float(answers.right.mean()))} have "
+            "exactly the labels that were predicted; a label is given from a probability of 0.5 on."
+        ),
+        *_guess(facts, evaluation),
+        _per_label(names, answers),
+        *precision_recall(names, answers.predictions, answers.labels == 1),
+    ]
+    where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
+    return Section("test", f"The final model on {where}", items, "Test")
+
+
+def _guess(facts: Facts, evaluation: Evaluation) -> list[Item]:
+    scores = facts.guess.get("scores", {}).get(evaluation.part)
+    if not scores:
+        return []
+    share = percent(scores["accuracy"])
+    return [Text(f"Always answering {facts.guess['what']} would be right in {share} of all labels of these rows.")]
+
+
+def _per_label(names: list[str], answers: Answers) -> Table:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    precision, recall, f1, support = precision_recall_fscore_support(
+        answers.labels, answers.classes, average=None, zero_division=0.0
+    )
+    rows: list[tuple[str, ...]] = [
+        (name, number(precision[k]), number(recall[k]), number(f1[k]), count(int(support[k])))
+        for k, name in enumerate(names)
+    ]
+    rows.append(
+        (
+            "mean of the labels",
+            *(number(float(values.mean())) for values in (precision, recall, f1)),
+            count(int(support.sum())),
+        )
+    )
+    heads = ("label", "precision", "recall", "F1", "rows")
+    return Table(heads, rows, (False, True, True, True, True), frozenset({len(rows) - 1}))
