@@ -228,7 +228,7 @@ def _loading(described: Mapping[str, Any]) -> list[str]:
     shape = ", ".join(map(str, described["input"]["input_shape"]))
     several = described["input"].get("inputs")
     named = [
-        f"{_text(piece['name'])} (n, {', '.join(map(str, piece['shape']))}) {piece['dtype']}"
+        f"{_text(piece['name'])} ({', '.join(map(str, ('n', *piece['shape'])))}) {piece['dtype']}"
         for piece in (several or {"pieces": ()})["pieces"]
     ]
     lines = [
