@@ -5,8 +5,9 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
 
-.PHONY: search test test-night docs lint lock clean
+.PHONY: search test test-night test-oldest docs lint lock clean
 
 search: $(INSTALLED)
 	$(BIN)/python run_search.py run
@@ -17,6 +18,14 @@ test: $(INSTALLED) lint
 
 test-night: $(INSTALLED)
 	$(BIN)/python -m pytest -m night --durations=10
+
+# The day's tests with the oldest versions that pyproject.toml allows.
+test-oldest: $(INSTALLED)
+	$(PYTHON) -m venv $(OLDEST)
+	$(BIN)/python tests/oldest_versions.py > $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -r $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(OLDEST)/bin/python -m pytest -m "not night" -n auto --maxprocesses 4 --dist loadfile --durations=10
 
 # The pages as a site, in site/. Once its tools are installed, it is built without network.
 docs: $(DOCS_INSTALLED)
@@ -47,4 +56,4 @@ lock: $(INSTALLED)
 		--no-emit-trusted-host --no-annotate --output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache

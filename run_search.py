@@ -136,12 +136,12 @@ def run(
         if detach:
             _detach(directory, () if run_dir is not None else ("--run-dir", str(directory)))
             return
-        _load_tensorflow()
         allowed = going_on(directory, allowed)
         count = _workers(workers)
 
         def train() -> Any:
             with _view(spec, allowed, quiet) as observers:
+                _load_tensorflow()
                 return search.run(
                     spec,
                     run_dir=run_dir if fork is not None else directory,
@@ -188,11 +188,11 @@ def resume(
         if detach:
             _detach(run)
             return
-        _load_tensorflow()
         count = _workers(workers)
 
         def train() -> Any:
             with _view(spec, allowed, quiet) as observers:
+                _load_tensorflow()
                 return search.resume(
                     run,
                     max_trials=max_trials,
@@ -232,22 +232,34 @@ def check(
         spec = spaces.load(space, set_ or [])
         _announce(spec)
         allowed = _budget(budget, until)
+        import tempfile
+
         from results.ranked.formats import plain_json
+        from search.files import layout
         from search.night.rehearsal import rehearse
         from search.night.rehearsal_view import show
+        from spaces.data.stored.store import temporary_folder
 
-        found = rehearse(
-            spec, timed=allowed.limited, ray=ray, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial
-        )
-        if format == "json":
-            print(plain_json(found.to_json()))
-        else:
-            show(found, _out(), allowed.left)
-        if found.fails:
-            raise typer.Exit(FAILED)
-        if not quick:
-            _pass_through(spec)
-            _say("a tiny pass through search, retraining, export, prediction and report went well", quiet)
+        # What is decoded or unpacked for the first part of it is found again by the second.
+        with tempfile.TemporaryDirectory(dir=temporary_folder()) as scratch:
+            directory = Path(scratch) / "run"
+            found = rehearse(
+                spec,
+                timed=allowed.limited,
+                ray=ray,
+                cpus_per_trial=cpus_per_trial,
+                gpus_per_trial=gpus_per_trial,
+                rows=directory / layout.ROWS,
+            )
+            if format == "json":
+                print(plain_json(found.to_json()))
+            else:
+                show(found, _out(), allowed.left)
+            if found.fails:
+                raise typer.Exit(FAILED)
+            if not quick:
+                _pass_through(spec, directory)
+                _say("a tiny pass through search, retraining, export, prediction and report went well", quiet)
 
 
 @app.command()
@@ -298,7 +310,7 @@ def table(
     """Show the ranked table of one or more runs."""
     with _errors(verbose, quiet):
         from results.ranked.curves import epochs as epoch_table
-        from results.ranked.formats import write
+        from results.ranked.formats import for_people, write
         from results.ranked.ranking import ranking
 
         _expect_many_records()
@@ -308,7 +320,7 @@ def table(
             sort=sort,
             top=top,
             columns=columns.split(",") if columns else None,
-            finalists=format in (None, "rich") and output is None,
+            finalists=for_people(format, output),
         )
         write(chosen, _out(), format, output, notes=not quiet)
 
@@ -359,6 +371,10 @@ def export(
         str | None, typer.Option(help="keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8; by commas.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write instead of the run's export/.")] = None,
+    serve: Annotated[
+        bool | None,
+        typer.Option("--serve/--no-serve", help="Also the folder serve/, or not; default: as the space says."),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -367,7 +383,7 @@ def export(
         from search import open_run
 
         _announce(open_run(run).spec)
-        if not _export(run, trial, formats, output, quiet):
+        if not _export(run, trial, formats, output, serve, quiet):
             raise typer.Exit(FAILED)
 
 
@@ -410,27 +426,26 @@ def log_mlflow(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="An exported model, its folder, or a run directory.")],
-    files: Annotated[list[Path], typer.Argument(help="Images, .npy arrays or .csv rows.", metavar="FILE...")],
-    format: Format = "rich",
+    files: Annotated[
+        list[Path], typer.Argument(help="Images, .npy arrays, tables, or folders of them.", metavar="FILE...")
+    ],
+    format: Annotated[str | None, typer.Option(metavar="FORMAT", help="rich, csv or json.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
     grid: Annotated[Path | None, typer.Option(help="Draw pictures, class and confidence into this PNG.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Class and confidence of images or rows, from an exported model alone."""
     with _errors(verbose, quiet):
-        _one_of(format, "rich", "json")
+        from results.predicting.output import chosen_format, write_predictions
+
+        chosen = chosen_format(format, output)
         import results
-        from results.predicting.show import show
-        from results.ranked.formats import plain_json
+        from results.predicting.grid import MOST, draw_grid
 
-        found = results.predict(model, files)
-        if format == "json":
-            print(plain_json([prediction.to_json() for prediction in found]))
-        else:
-            show(found, _out())
+        found = results.predict(model, files, inputs=MOST if grid is not None else 0)
+        write_predictions(found, _out(), chosen, output)
         if grid is not None:
-            from results.predicting.grid import draw_grid
-
             draw_grid(found, grid)
 
 
@@ -489,8 +504,10 @@ def schema(quiet: Quiet = False, verbose: Verbose = False) -> None:
 
 def main() -> None:
     """Entry point of the console command."""
-    # Outside of a search, whose own handler saves first, SIGTERM ends a command as Ctrl-C does.
+    # Outside of a search, whose own handler saves first, these end a command as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     app()
 
 
@@ -551,10 +568,8 @@ def _fail(message: str, code: int) -> None:
     raise typer.Exit(code) from None
 
 
-def _pass_through(spec: Any) -> None:
-    """Does everything that a night does, on a sliver of the data, in a folder that is thrown away."""
-    import tempfile
-
+def _pass_through(spec: Any, directory: Path) -> None:
+    """Does everything that a night does, on a sliver of the data, in a run directory that is thrown away."""
     import numpy as np
 
     import results
@@ -563,14 +578,13 @@ def _pass_through(spec: Any) -> None:
     from search.files import layout
     from search.night.rehearsal import sliver
 
-    with tempfile.TemporaryDirectory() as scratch:
-        tiny = search.run(sliver(spec), run_dir=Path(scratch) / "run", workers=0, check=False, quiet=True)
-        exported = results.export(tiny)
-        write_report(tiny)
-        with np.load(tiny.directory / layout.TEST_ROWS) as rows:
-            np.save(Path(scratch) / "row.npy", rows["x"][:1])
-        results.predict(tiny.directory, [Path(scratch) / "row.npy"])
-        failures = [f"{file.format}: {file.failure}" for file in exported.files if file.failure is not None]
+    tiny = search.run(sliver(spec), run_dir=directory, workers=0, check=False, quiet=True)
+    exported = results.export(tiny)
+    write_report(tiny)
+    with np.load(tiny.directory / layout.TEST_ROWS) as rows:
+        np.save(directory / "row.npy", rows["x"][:1])
+    results.predict(tiny.directory, [directory / "row.npy"])
+    failures = [f"{file.format}: {file.failure}" for file in exported.files if file.failure is not None]
     if failures:
         _fail(f"the night would fail: {'; '.join(failures)}", FAILED)
 
@@ -621,10 +635,13 @@ def _detach(directory: Path, more: Sequence[str] = ()) -> None:
     print(f"  kill {process}    saves and stops; run-search resume {directory} goes on")
 
 
-def _export(run: Path, trial: str | None, formats: str | None, output: Path | None, quiet: bool) -> bool:
+def _export(
+    run: Path, trial: str | None, formats: str | None, output: Path | None, serve: bool | None, quiet: bool
+) -> bool:
     import results
 
-    done = results.export(run, trial=trial, formats=formats.split(",") if formats else None, output=output)
+    named = formats.split(",") if formats else None
+    done = results.export(run, trial=trial, formats=named, output=output, serve=serve)
     for file in done.files:
         if file.failure is not None:
             _say(f"{file.format}: FAILED: {file.failure}", quiet=False)
@@ -642,8 +659,12 @@ def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
         return
     from search.night.live import make_view
 
-    view = make_view(_err(), spec.objective.name, spec.objective.direction, allowed.promised)
+    began = allowed.clock.now() - allowed.spent
+    view_console = _err()
+    view = make_view(view_console, spec.objective.name, spec.objective.direction, allowed.promised, began)
     try:
+        if view_console.is_terminal:
+            view.phase("loading", None)
         yield [view]
     finally:
         view.close()

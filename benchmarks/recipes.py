@@ -5,7 +5,7 @@ itself, and at the end all that practitioners use together. Each is trained with
 those of pairs.
 
     python -m benchmarks.recipes --seeds 5 --rows 20000 --epochs 6
-    python -m benchmarks.recipes --only one-cycle ema --seeds 3
+    python -m benchmarks.recipes --on one-cycle --only ema flip shift --seeds 3 --jobs 4 --threads 1
 
 Prints a table as it goes, and the same as JSON with --json FILE.
 """
@@ -15,6 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ import spaces
 from spaces.outside.backend import load_tensorflow
 
 MODEL: dict[str, Any] = {
-    "family": "cnn", "blocks": 3, "convolutions": 2, "filters": {"shared": 32}, "padding": "same",
+    "family": "cnn", "blocks": 3, "convolutions": 1, "filters": {"shared": 16}, "growth": 2, "padding": "same",
     "batch_normalization": True, "global_pooling": "average",
 }  # fmt: skip
 TRAINING: dict[str, Any] = {
@@ -34,6 +37,7 @@ CYCLE = {"schedule": "one-cycle", "learning_rate": 0.2}
 
 # Changes of the model and of the training; those of the augmentation are named as in a space file.
 PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "plain": ({}, {}),
     "one-cycle": ({}, CYCLE),
     "cosine": ({}, {"schedule": "cosine", "warmup": 0.1, "learning_rate": 0.1}),
     "linear": ({}, {"schedule": "linear", "warmup": 0.1, "learning_rate": 0.1}),
@@ -66,9 +70,13 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def _spec(model: dict[str, Any], training: dict[str, Any], rows: int, epochs: int) -> spaces.SearchSpec:
-    network = {name: value for name, value in {**MODEL, **model}.items() if value is not None}
-    recipe = {**TRAINING, **training, "epochs": epochs}
+def _spec(parts: Sequence[str], rows: int, epochs: int) -> spaces.SearchSpec:
+    network, recipe = dict(MODEL), dict(TRAINING)
+    for model, training in (PARTS[part] for part in parts):
+        network |= model
+        recipe |= training
+    network = {name: value for name, value in network.items() if value is not None}
+    recipe["epochs"] = epochs
     if recipe["optimizer"] != "sgd":
         recipe = {name: value for name, value in recipe.items() if name not in ("momentum", "nesterov")}
     data = {"source": "fashion-mnist", "limit": rows + 5000, "validation": {"first": 5000}, "test": "given"}
@@ -76,37 +84,47 @@ def _spec(model: dict[str, Any], training: dict[str, Any], rows: int, epochs: in
 
 
 class _Bench:
-    """Trains one part after the other on the same rows."""
+    """Trains the network with one part after the other on the same rows; one in every process that trains."""
 
-    def __init__(self, rows: int, epochs: int, seeds: int, threads_used: int) -> None:
+    def __init__(self, rows: int, epochs: int, threads_used: int) -> None:
         from search.training import threads
         from search.training.engine import Rows
         from search.training.reuse.networks import Networks
 
+        load_tensorflow(for_training_only=True)
         threads.configure(threads_used)
-        self._rows, self._epochs, self._seeds = rows, epochs, seeds
-        data = spaces.load_data(_spec({}, {}, rows, epochs))
+        self._rows, self._epochs = rows, epochs
+        data = spaces.load_data(_spec((), rows, epochs))
         assert data.test is not None
         self._train, self._test = Rows(data.train), Rows(data.test)
         self._networks = Networks(data.info)
 
-    def measure(self, model: dict[str, Any], training: dict[str, Any]) -> dict[str, list[float]]:
-        """Accuracy on the test rows and seconds of training, compiling not counted, of every seed."""
-        settings = spaces.configure(_spec(model, training, self._rows, self._epochs), {})
+    def measure(self, parts: Sequence[str], seed: int) -> dict[str, float]:
+        """Accuracy on the test rows and seconds of training, compiling not counted."""
+        settings = spaces.configure(_spec(parts, self._rows, self._epochs), {})
         parameters = self._networks.parameters(settings)
-        warm = self._networks.engine(settings, 0, self._train, parameters)
-        warm.pace(self._train, 0.0)
-        found: dict[str, list[float]] = {"accuracy": [], "wall": [], "processor": []}
-        for seed in range(self._seeds):
-            engine = self._networks.engine(settings, seed, self._train, parameters)
-            wall, processor = time.perf_counter(), time.process_time()
-            for epoch in range(self._epochs):
-                engine.train_epoch(self._train, epoch + 1)
-            found["wall"].append(time.perf_counter() - wall)
-            found["processor"].append(time.process_time() - processor)
-            found["accuracy"].append(engine.evaluate(self._test)["accuracy"])
+        self._networks.engine(settings, seed, self._train, parameters).pace(self._train, 0.0)
+        engine = self._networks.engine(settings, seed, self._train, parameters)
+        wall, processor = time.perf_counter(), time.process_time()
+        for epoch in range(self._epochs):
+            engine.train_epoch(self._train, epoch + 1)
+        found = {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
+        found["accuracy"] = engine.evaluate(self._test)["accuracy"]
         self._networks.forget()
         return found
+
+
+_bench: _Bench | None = None
+
+
+def _start(rows: int, epochs: int, threads_used: int) -> None:
+    global _bench
+    _bench = _Bench(rows, epochs, threads_used)
+
+
+def _measure(parts: Sequence[str], seed: int) -> dict[str, float]:
+    assert _bench is not None
+    return _bench.measure(parts, seed)
 
 
 def _row(name: str, found: dict[str, list[float]], plain: dict[str, list[float]]) -> str:
@@ -122,21 +140,30 @@ def _row(name: str, found: dict[str, list[float]], plain: dict[str, list[float]]
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("rows", 20_000), ("epochs", 6), ("seeds", 5), ("threads", 2)):
+    for name, default in (("rows", 20_000), ("epochs", 6), ("seeds", 5), ("threads", 2), ("jobs", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    parser.add_argument("--only", nargs="+", choices=list(PARTS)[1:], default=list(PARTS)[1:], metavar="PART")
+    parser.add_argument(
+        "--on", choices=list(PARTS), default="plain", metavar="PART", help="what every part is added to"
+    )
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    load_tensorflow(for_training_only=True)
-    bench = _Bench(asked.rows, asked.epochs, asked.seeds, asked.threads)
-    rows = {"plain": bench.measure({}, {})}
+    rows: dict[str, dict[str, list[float]]] = {}
+    start = (asked.rows, asked.epochs, asked.threads)
     print("| part | accuracy | gained | standard error | processor s | paid | wall s |\n|---|" + "---:|" * 6)
-    print(_row("plain", rows["plain"], rows["plain"]), flush=True)
-    for name in asked.only:
-        rows[name] = bench.measure(*PARTS[name])
-        print(_row(name, rows[name], rows["plain"]), flush=True)
-    if asked.json is not None:
-        asked.json.write_text(json.dumps({"asked": vars(asked) | {"json": None}, "rows": rows}, indent=2) + "\n")
+    with ProcessPoolExecutor(asked.jobs, get_context("spawn"), _start, start) as pool:
+        waiting = {
+            part: [pool.submit(_measure, (asked.on, part), seed) for seed in range(asked.seeds)]
+            for part in ["plain", *asked.only]
+        }
+        for part, futures in waiting.items():
+            found = [future.result() for future in futures]
+            rows[part] = {name: [one[name] for one in found] for name in found[0]}
+            print(_row(part, rows[part], rows["plain"]), flush=True)
+            if asked.json is not None:
+                asked.json.write_text(
+                    json.dumps({"asked": vars(asked) | {"json": None}, "rows": rows}, indent=2) + "\n"
+                )
 
 
 if __name__ == "__main__":

@@ -102,6 +102,7 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
         near = difflib.get_close_matches(trial, names, n=1, cutoff=0.4)
         raise ResultError(f"the run has no trial {trial!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     found = by_id[wanted]
+    winner = _winner(reader)
     if found.kind in (TrialKind.SEARCH, TrialKind.EVIDENCE) and found.id == found.configuration:
         # The first trial's id names the whole configuration, with all epochs of its promotions.
         model = _of_configuration(next(c for c in configurations(trials) if c.id == found.id))
@@ -112,7 +113,7 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
             f"{trial!r} keeps no checkpoint: it failed, has not finished its first epoch, or its checkpoint was "
             "deleted because it could no longer win"
         )
-    return model
+    return winner if winner is not None and winner.trial.id == model.trial.id else model
 
 
 def rebuild(directory: Path, info: DataInfo, model: TrainedModel, both_ways: bool) -> keras.Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from results.watching.ledger import Account, booked
 from search.budget import Budget
 from search.errors import DiskError, RunError
 from search.files import layout
+from search.files.lock import holder
 from search.files.log import Log
 from search.files.rundir import Run
 from search.files.store import RunStore
@@ -77,13 +79,13 @@ def night(
     steps = _Steps(directory, budget, say, export or _export, report or _report)
     try:
         run = train()
-    except (SpaceError, DataError, RunError):
-        raise
     except BaseException as error:
-        if layout.is_run(directory):
-            interrupted = isinstance(error, KeyboardInterrupt)
-            page = None if interrupted else steps.report()
-            _finish(directory, budget, "interrupted" if interrupted else "failed", page, steps.problems, on_finish)
+        refused = isinstance(error, SpaceError | DataError | RunError)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        page = steps.report() if layout.is_run(directory) and not (refused or interrupted) else None
+        if not (refused and _is_anothers(directory)):
+            reason = "interrupted" if interrupted else "failed"
+            _finish(directory, budget, reason, page, steps.problems, on_finish, str(error) if refused else "")
         raise
     with run.read() as reader:
         reason = str(reader.meta("exit"))
@@ -107,7 +109,7 @@ class _Steps:
     ) -> None:
         self._directory = directory
         self._budget = budget
-        self._say = say
+        self._to = say
         self._export = export
         self._report = report
         self.problems: list[str] = []
@@ -123,10 +125,11 @@ class _Steps:
             for name, reason in done.unfit:
                 self._say(f"{name}: left out: {reason}")
             if done.left_out:
-                again = ",".join(done.left_out)
+                formats = ",".join(name for name in done.left_out if name != "serve")
+                again = f" --formats {formats}" * bool(formats) + " --serve" * ("serve" in done.left_out)
                 self._say(
-                    f"left out for want of time: {again}; to make up for it: "
-                    f"run-search export {self._directory} --formats {again}"
+                    f"left out for want of time: {','.join(done.left_out)}; to make up for it: "
+                    f"run-search export {self._directory}{again}"
                 )
 
     def report(self) -> Path | None:
@@ -153,6 +156,11 @@ class _Steps:
             expected = type(error).__module__.split(".")[0] in ("results", "search", "spaces")
             self._problem(f"{name}: {error}" if expected else f"{name}: unexpected {type(error).__name__}: {error}")
 
+    def _say(self, text: str) -> None:
+        # A terminal that is gone takes nothing with it.
+        with contextlib.suppress(OSError):
+            self._to(text)
+
     def _note(self, step: str | None, line: str) -> None:
         """For those who look at the run meanwhile; without it the night is as good."""
         with contextlib.suppress(DiskError, RunError, OSError):
@@ -170,13 +178,25 @@ class _Steps:
             store.add_event(self._budget.clock.now(), "error", text)
 
 
+def _is_anothers(directory: Path) -> bool:
+    """Whether another process works on the run, which has not ended for that."""
+    locked_by = holder(directory)
+    return locked_by is not None and locked_by.pid != os.getpid() and locked_by.alive()
+
+
 def _finish(
-    directory: Path, budget: Budget, reason: str, page: Path | None, problems: list[str], on_finish: str | None
+    directory: Path,
+    budget: Budget,
+    reason: str,
+    page: Path | None,
+    problems: list[str],
+    on_finish: str | None,
+    why: str = "",
 ) -> Morning:
     left = budget.left
     late = -left if left is not None and left < 0 else 0.0
     run = Run(directory)
-    told = facts(run, reason, page, late=late)
+    told = facts(run, reason, page, late=late, why=why)
     if on_finish is not None:
         call(on_finish, told)
     return Morning(run, reason, told["NIGHTSHIFT_HEADLINE"], page, tuple(problems))

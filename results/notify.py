@@ -16,7 +16,7 @@ from search.files.rundir import Run
 _PREFIX = "NIGHTSHIFT_"
 
 
-def facts(run: Run | str | Path, reason: str, report: Path | None, late: float = 0.0) -> dict[str, str]:
+def facts(run: Run | str | Path, reason: str, report: Path | None, late: float = 0.0, why: str = "") -> dict[str, str]:
     """What the command finds in its environment.
 
     `NIGHTSHIFT_HEADLINE` (one sentence), `NIGHTSHIFT_SCORE` (of the winner, or of the best while there is no winner),
@@ -29,6 +29,7 @@ def facts(run: Run | str | Path, reason: str, report: Path | None, late: float =
         reason: How it ended.
         report: Path of the report, or None.
         late: Seconds by which the promised time was missed.
+        why: The reason why it could not begin, or go on.
     """
     directory = run.directory if isinstance(run, Run) else Path(run)
     told = {
@@ -49,6 +50,8 @@ def facts(run: Run | str | Path, reason: str, report: Path | None, late: float =
         told[f"{_PREFIX}SCORE"] = "" if shown["score"] is None else repr(shown["score"])
         told[f"{_PREFIX}DIFFERENCE"] = "" if lead is None else repr(lead)
         told[f"{_PREFIX}TEST"] = "" if shown.get("test") is None else repr(shown["test"])
+    if why:
+        told[f"{_PREFIX}HEADLINE"] = f"{directory.name} {reason}: {why}"
     return told
 
 

@@ -26,6 +26,8 @@ def model_card(described: Mapping[str, Any]) -> str:
         _section("Files", _files(described)),
         _section("Loading it", _loading(described)),
     ]
+    if described.get("serve") is not None:
+        sections.append(_section("Serving it", _serving(described["serve"])))
     return "\n".join(sections)
 
 
@@ -240,6 +242,36 @@ def _loading(described: Mapping[str, Any]) -> list[str]:
     ]
     for file in described["files"]:
         lines += ["", "```python", *_CODE[file["format"]], "```"]
+    return lines
+
+
+def _serving(bundle: Mapping[str, Any]) -> list[str]:
+    taken = {
+        "image": "`image`: the bytes of JPEG or PNG files, of any size, as strings of shape (n,)",
+        "columns": "the columns of the table, each of shape (n,): numbers as float32, NaN where there is none; all "
+        "others as strings, empty where there is none, dates as 2027-01-31 or 2027-01-31 12:30:00",
+        "rows": "`rows`: raw rows as float32",
+    }[bundle["takes"]]
+    lines = [
+        f"The folder `serve` is a SavedModel; `serving_default` takes {taken}. It answers "
+        f"{', '.join(f'`{name}`' for name in bundle['outputs'])}.",
+        "",
+    ]
+    if bundle["takes"] == "columns":
+        lines += ["| input | type | column |", "|---|---|---|"]
+        lines += [f"| {i['name']} | {i['type']} | {_text(i['column'])} |" for i in bundle["inputs"]]
+        lines += [""]
+    lines += [
+        "TensorFlow Serving takes it as version 1 of a model: "
+        '`docker run -p 8501:8501 -v "$PWD/serve:/models/model/1" tensorflow/serving`.',
+        "",
+        "Plain scripts without Nightshift, which read the files beside the folder; each was run on "
+        f"{bundle['verification']['rows']} rows and said what the model says:",
+        "",
+        *(f"- `python serve/{_text(name)} FILE...` ({_text(format)})" for format, name in bundle["scripts"].items()),
+    ]
+    if bundle["takes"] == "columns":
+        lines += ["", "They read plain CSV: commas, decimal points, dates as above."]
     return lines
 
 

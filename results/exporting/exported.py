@@ -14,8 +14,8 @@ import numpy as np
 from results.errors import ResultError, not_written
 from results.exporting import metadata
 from results.exporting.card import model_card
-from results.exporting.folder import CARD, earlier_files, publish, workspace
-from results.exporting.formats import FORMATS, Format, parse_formats
+from results.exporting.folder import CARD, earlier_bundle, earlier_files, publish, workspace
+from results.exporting.formats import FORMATS, SERVE, Format, parse_formats
 from results.exporting.pressure import Left, Pressure, forever
 from results.exporting.reading.digest import sha256, size_of
 from results.exporting.reading.loading import Several
@@ -97,6 +97,7 @@ def export(
     output: str | Path | None = None,
     left: Left = forever,
     reserve: float = 0.0,
+    serve: bool | None = None,
 ) -> ExportResult:
     """Exports a model of a run: model files, `metadata.json` and `model_card.md`.
 
@@ -113,6 +114,7 @@ def export(
         left: Tells how many seconds are left. The first format is always made, the others in their order while there
             is time for them.
         reserve: Seconds to leave of that for something else, as it would take them on an idle machine.
+        serve: Whether to write `serve/` besides, see `results.exporting.serving`. Default: as the space file says.
 
     Raises:
         ResultError: There is no such model, its checkpoint is damaged, a format is unknown, or the folder cannot be
@@ -124,6 +126,7 @@ def export(
     opened = open_run(run)
     wanted = parse_formats(opened.spec.export.formats if formats is None else formats)
     asked = formats is not None or opened.spec.export.formats != Export().formats
+    serve = opened.spec.export.serve if serve is None else serve
     if output is None:
         require_inside(opened.directory)
     directory = Path(output) if output is not None else opened.directory / layout.EXPORT
@@ -138,17 +141,28 @@ def export(
         rounding = _Rounding(opened.spec, reader, info, described["output"]["kind"] == "logits")
     from results.exporting.inference import inference_model, sorted_out
 
-    fixed = inference_model(model, info)
-    wanted, unfit = (wanted, ()) if asked else sorted_out(wanted, fixed, info)
     try:
         with workspace(directory) as folder:
+            fixed = inference_model(model, info)
+            wanted, unfit = (wanted, ()) if asked else sorted_out(wanted, fixed, info)
             files = _make(model, fixed, wanted, rows, expected, folder, directory, pressure, rounding, info)
             left_out = [format.name for format in wanted[len(files) :]]
             made = [file for file in files if file.path is not None]
+            bundle: dict[str, Any] | None = None
+            if serve and made:
+                described["files"] = [*map(_entry, made)]
+                if pressure.allows([*wanted[: len(files)], SERVE]):
+                    file, bundle = _bundle(fixed, info, described, folder, directory)
+                    files.append(file)
+                else:
+                    left_out.append(SERVE.name)
+            elif made:
+                bundle = earlier_bundle(directory, described)
             if made:
                 described |= {
                     "exported": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                     "verification": {"rows": len(rows), "source": source},
+                    "serve": bundle,
                     "files": [*map(_entry, made), *earlier_files(directory, described, [f.name for f in wanted])],
                     "failed": [
                         *({"format": file.format, "reason": file.failure} for file in files if file.failure),
@@ -158,10 +172,30 @@ def export(
                 }
                 plain = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
                 texts = {CARD: model_card(described), metadata.FILE: plain}
-                publish(folder, directory, [entry["file"] for entry in described["files"]], texts)
+                kept = [entry["file"] for entry in described["files"]] + ([] if bundle is None else [SERVE.file])
+                publish(folder, directory, kept, texts)
     except OSError as error:
         raise not_written(error.filename or directory, error) from error
     return ExportResult(directory, chosen.trial.id, chosen.role, len(rows), tuple(files), tuple(left_out), unfit)
+
+
+def _bundle(
+    fixed: keras.Model, info: DataInfo, described: dict[str, Any], folder: Path, directory: Path
+) -> tuple[ExportedFile, dict[str, Any] | None]:
+    """The serving bundle in the working folder, and what is said about it; None if it failed."""
+    from results.exporting.serving.bundle import make_bundle
+
+    made = folder / SERVE.file
+    try:
+        told = make_bundle(fixed, info, described, folder)
+    except ResultError as error:
+        return ExportedFile(SERVE.name, None, 0, "", None, str(error).replace(f"{folder}/", "")), None
+    size, digest = size_of(made), sha256(made)
+    return ExportedFile(SERVE.name, directory / SERVE.file, size, digest, None, None), {
+        **told,
+        "bytes": size,
+        "sha256": digest,
+    }
 
 
 def _make(

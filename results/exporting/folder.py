@@ -11,7 +11,7 @@ from typing import Any
 
 from results.errors import ResultError
 from results.exporting import metadata
-from results.exporting.formats import FORMATS
+from results.exporting.formats import FORMATS, SERVE
 from results.exporting.reading.digest import sha256
 from search.files import atomic
 from search.files.lock import is_alive
@@ -72,6 +72,20 @@ def earlier_files(directory: Path, described: Mapping[str, Any], redone: Collect
         return []
 
 
+def earlier_bundle(directory: Path, described: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is said about the serving bundle in the export folder, if it is there whole and of the same weights."""
+    try:
+        before = metadata.read_json(directory / metadata.FILE)
+        same = all(before[part] == described[part] for part in ("format_version", "run", "model", "input"))
+        found = before["serve"]
+        if not same or found["folder"] != SERVE.file or sha256(directory / SERVE.file) != found["sha256"]:
+            return None
+        metadata.check_bundle(found)
+        return dict(found)
+    except (ResultError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        return None
+
+
 def _rounding(found: Any) -> dict[str, Any] | None:
     if found is None:
         return None
@@ -96,7 +110,7 @@ def publish(folder: Path, directory: Path, kept: Collection[str], texts: Mapping
     """
     for name in texts:
         (directory / name).unlink(missing_ok=True)
-    for known in FORMATS.values():
+    for known in (*FORMATS.values(), SERVE):
         made, place = folder / known.file, directory / known.file
         new = known.file in kept and made.exists()
         if new or known.file not in kept:

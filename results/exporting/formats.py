@@ -45,6 +45,9 @@ FORMATS = {
     )
 }
 
+SERVE = Format("serve", "serve", seconds=10.0)
+"""The bundle for serving, which is asked for by `export.serve` and not among the formats."""
+
 
 def parse_formats(names: Sequence[str]) -> list[Format]:
     """The formats of these names, each once; spaces around a name do not matter.

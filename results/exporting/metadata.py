@@ -246,6 +246,20 @@ def _metrics(reader: RunReader, trial: Trial, objective: Mapping[str, str]) -> d
     }
 
 
+def check_bundle(found: Any) -> None:
+    """Refuses what a metadata file says about a serving bundle unless it has the form that this program writes.
+
+    Raises:
+        ValueError: It has not.
+    """
+    texts = [found["takes"], *found["outputs"], *found["scripts"], *found["scripts"].values()]
+    texts += [one[key] for one in found["inputs"] for key in ("name", "type")]
+    texts += [one["column"] or "" for one in found["inputs"]]
+    if found["takes"] not in ("image", "columns", "rows") or not all(isinstance(text, str) for text in texts):
+        raise ValueError("not the description of a serving bundle")
+    int(found["verification"]["rows"])
+
+
 def _searched(configuration: Configuration, objective: str) -> dict[str, Any]:
     found: dict[str, Any] = {"score": configuration.score}
     if folds := values(configuration.epochs, objective):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,41 @@ class Rows:
     values: Array
 
 
-def read_files(files: Iterable[str | Path], info: DataInfo) -> list[Rows]:
-    """Reads images, `.npy` arrays, text and Parquet tables.
+def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
+    """The files that paths mean: a folder stands for what it and its folders hold of the kind that the model takes.
+
+    Args:
+        paths: Files and folders.
+        info: What the model takes.
+
+    Returns:
+        Files in the order of the paths, those of a folder by name; nothing hidden, and nothing of another kind.
+
+    Raises:
+        ResultError: A folder holds no such file, or nothing was given.
+    """
+    wanted = IMAGES if info.kind == "image" else TABLES
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in wanted and _is_meant(file, path))
+        if not inside:
+            raise ResultError(f"{path}: holds no file that the model takes; expected {', '.join(wanted)}")
+        found += inside
+    if not found:
+        raise ResultError("no file to predict was given")
+    return found
+
+
+def _is_meant(file: Path, folder: Path) -> bool:
+    inner = file.relative_to(folder).parts
+    return file.is_file() and not any(part.startswith(".") or part == "__MACOSX" for part in inner)
+
+
+def read_files(files: Iterable[Path], info: DataInfo) -> Iterator[Rows]:
+    """Reads images, `.npy` arrays, text and Parquet tables, one after the other.
 
     Args:
         files: The files.
@@ -50,10 +83,7 @@ def read_files(files: Iterable[str | Path], info: DataInfo) -> list[Rows]:
     Raises:
         ResultError: A file is missing, of an unknown type, damaged, or does not fit the model.
     """
-    found = [_read(Path(file), info) for file in files]
-    if not found:
-        raise ResultError("no file to predict was given")
-    return found
+    return (_read(file, info) for file in files)
 
 
 def _read(path: Path, info: DataInfo) -> Rows:

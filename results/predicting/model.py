@@ -10,6 +10,7 @@ from results.exporting import metadata
 from results.exporting.formats import FORMATS
 from results.exporting.metadata import ModelInfo
 from results.exporting.reading.loading import SAVED_MODEL, LoadedModel
+from results.exporting.serving.scripts import SIGNATURE
 from search.files import layout
 from spaces.basics.files import unreadable
 
@@ -24,6 +25,9 @@ def find_model_file(path: Path) -> Path:
     Raises:
         ResultError: There is no model.
     """
+    if (path / SIGNATURE).is_file() and (path.resolve().parent / metadata.FILE).is_file():
+        # The serving bundle takes other things than rows; what it was made with stands beside it.
+        path = path.resolve().parent
     if path.is_file() or (path / SAVED_MODEL).is_file():
         return path
     if not path.exists():

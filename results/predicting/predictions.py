@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,17 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.metadata import OutputKind, finite
+from results.exporting.reading.answers import probabilities
 from results.exporting.reading.loading import LoadedModel, Several, load
-from results.predicting.inputs import Array, Rows, read_files
+from results.predicting.inputs import Array, Rows, find_files, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
-from spaces.models.outputs import from_logits
 from spaces.models.thresholds import PLAIN
 from spaces.outside.backend import load_tensorflow
 
 _SUM_TOLERANCE = 1e-3
+_TOGETHER = 256
+_NO_ROW = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Prediction:
         return {**place, "label": self.label, "confidence": self.confidence, "probabilities": self.probabilities}
 
 
-def predict(model: str | Path, files: Iterable[str | Path]) -> list[Prediction]:
+def predict(model: str | Path, files: Iterable[str | Path], inputs: int | None = None) -> list[Prediction]:
     """Predicts with an exported model alone; the run it came from is not needed.
 
     The `metadata.json` beside the model gives the class names and the range of the pixels. Without it, classes are
@@ -74,7 +77,10 @@ def predict(model: str | Path, files: Iterable[str | Path]) -> list[Prediction]:
         model: A `.keras`, `.h5`, `.onnx` or `.tflite` file, the folder of a SavedModel, an export folder, or a run
             directory. Nothing that the model carries is run as code.
         files: Images of any size and colour (brought to the model's as in training), `.npy` arrays (one row or a
-            batch) and `.csv` tables; for a model of several inputs `.npz` files with an array for each, by its name.
+            batch), `.csv`, `.tsv` and `.parquet` tables, and folders: all images in them, or all tables, for a model of
+            tables; for a model of several inputs `.npz` files with an array for each, by its name.
+        inputs: Of so many rows, from the first on, `Prediction.input` is kept; None: of all. Thousands of photographs
+            need much memory.
 
     Returns:
         One prediction for each row, in the order of the files.
@@ -84,17 +90,37 @@ def predict(model: str | Path, files: Iterable[str | Path]) -> list[Prediction]:
     """
     place = find_model_file(Path(model))
     known = model_info(place)
-    if known is not None:
+    output, threshold = (None, None) if known is None else (known.output, known.threshold)
+    if known is None:
+        loaded = _load(place)
+        info = _guess(loaded, place)
+        batches = _batches(read_files(find_files(files, info), info))
+        first = next(batches)
+    else:
+        info = known.info
+        batches = _batches(read_files(find_files(files, info), info))
         # Bad files are refused before the model is loaded, which may take seconds.
-        rows = read_files(files, known.info)
+        first = next(batches)
         loaded = _load(place, Several.of(known.info))
         check_fits(loaded, known, place)
-        info, output, threshold = known.info, known.output, known.threshold
-    else:
-        loaded = _load(place)
-        info, output, threshold = _guess(loaded, place), None, None
-        rows = read_files(files, info)
-    return [prediction for part in rows for prediction in _predict(loaded, part, info, output, threshold)]
+    found: list[Prediction] = []
+    for batch in chain([first], batches):
+        told = _predict(loaded, batch, info, output, threshold)
+        kept = len(told) if inputs is None else max(0, inputs - len(found))
+        found += [*told[:kept], *(replace(prediction, input=_NO_ROW) for prediction in told[kept:])]
+    return found
+
+
+def _batches(files: Iterable[Rows]) -> Iterator[list[Rows]]:
+    """Files to be predicted together: an image alone would take as long as many."""
+    batch: list[Rows] = []
+    for rows in files:
+        batch.append(rows)
+        if sum(len(one.values) for one in batch) >= _TOGETHER:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _load(place: Path, several: Several | None = None) -> LoadedModel:
@@ -104,40 +130,30 @@ def _load(place: Path, several: Several | None = None) -> LoadedModel:
 
 
 def _predict(
-    model: LoadedModel, rows: Rows, info: DataInfo, output: OutputKind | None, threshold: float | None
+    model: LoadedModel, files: list[Rows], info: DataInfo, output: OutputKind | None, threshold: float | None
 ) -> list[Prediction]:
-    answers = model.predict(rows.values)
+    inputs = np.concatenate([rows.values for rows in files])
+    places = [(rows.file, i if rows.numbered else None) for rows in files for i in range(len(rows.values))]
+    answers = model.predict(inputs)
     output = output or _told_by(answers)
-    numbers: list[int | None] = list(range(len(answers))) if rows.numbered else [None]
     if output == "values":
         return [
-            Prediction(rows.file, number, None, None, {}, tuple(map(float, answer)), value, info.white)
-            for number, answer, value in zip(numbers, answers, rows.values, strict=True)
+            Prediction(file, number, None, None, {}, tuple(map(float, answer)), value, info.white)
+            for (file, number), answer, value in zip(places, answers, inputs, strict=True)
         ]
-    probabilities = _probabilities(answers, output, independent=info.labels == "multi-label")
-    names = info.class_names or tuple(str(i) for i in range(probabilities.shape[1]))
+    shares = probabilities(answers, output, independent=info.labels == "multi-label")
+    names = info.class_names or tuple(str(i) for i in range(shares.shape[1]))
     found = []
-    for number, row, value in zip(numbers, probabilities, rows.values, strict=True):
+    for (file, number), row, value in zip(places, shares, inputs, strict=True):
         by_name = dict(zip(names, map(float, row), strict=True))
         if info.labels == "multi-label":
             given = tuple(name for name, probability in by_name.items() if probability >= PLAIN)
             surest, text = float(np.maximum(row, 1 - row).min()), ", ".join(given)
-            found.append(Prediction(rows.file, number, text, surest, by_name, (), value, info.white, given))
+            found.append(Prediction(file, number, text, surest, by_name, (), value, info.white, given))
             continue
         best = int(np.argmax(row)) if threshold is None else int(row[1] >= threshold)
-        found.append(Prediction(rows.file, number, names[best], float(row[best]), by_name, (), value, info.white))
+        found.append(Prediction(file, number, names[best], float(row[best]), by_name, (), value, info.white))
     return found
-
-
-def _probabilities(answers: Array, output: OutputKind, *, independent: bool = False) -> Array:
-    """Probabilities of all classes, shape (n, classes); a single output is the probability of the second of two."""
-    answers = answers.astype(np.float64)
-    if not np.isfinite(answers).all():
-        raise ResultError("the model predicts NaN or infinity; it is of no use")
-    probabilities = from_logits(answers, independent=independent) if output == "logits" else answers
-    if probabilities.shape[1] == 1:
-        return np.concatenate([1.0 - probabilities, probabilities], axis=1)
-    return probabilities
 
 
 def _told_by(answers: Array) -> OutputKind:

@@ -28,7 +28,7 @@ class Finalist:
         scores: Best objective of each fresh seed.
         mean: Of `scores`.
         spread: Sample standard deviation of `scores`; None for a single seed.
-        interval: 95 % interval of the mean; None for a single seed.
+        interval: 95 % interval of the mean; None for a single seed, and where all seeds scored the same.
         tied: Whether it cannot be told from the winner; None for the winner itself, and where too few seeds
             were trained to say.
         verdict: `winner`, `tied with #1`, `tied with #1, smallest` (of the tied ones, if it is smaller than the

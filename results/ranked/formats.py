@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -51,15 +52,31 @@ def write(
         else:
             console.file.write(_TEXT[chosen](table))
         return
+    with _file(output) as stream:
+        if chosen == "parquet":
+            write_parquet(table, stream)
+        else:
+            stream.write((_rich_text(table) if chosen == "rich" else _TEXT[chosen](table)).encode())
+
+
+def replaced_by(output: Path, text: str) -> None:
+    """Writes a text file that the user named, whole or not at all.
+
+    Raises:
+        ResultError: Its folder is missing, or it cannot be written.
+    """
+    with _file(output) as stream:
+        stream.write(text.encode())
+
+
+@contextmanager
+def _file(output: Path) -> Iterator[BinaryIO]:
     if not output.parent.is_dir():
         # A folder is made for what belongs to a run; here a missing one is a slip of the pen.
         raise ResultError(f"{output}: cannot be written (there is no folder {output.parent})")
     try:
         with atomic.replacing(output) as stream:
-            if chosen == "parquet":
-                write_parquet(table, stream)
-            else:
-                stream.write((_rich_text(table) if chosen == "rich" else _TEXT[chosen](table)).encode())
+            yield stream
     except OSError as error:
         raise ResultError(f"{output}: cannot be written ({error.strerror or error})") from error
 
@@ -128,6 +145,15 @@ def write_parquet(table: Table, file: Path | BinaryIO) -> None:
         raise ResultError('parquet needs pyarrow: pip install "keras-nightshift[parquet]"') from error
     data = {name: _typed([row[name] for row in table.rows]) for name in table.columns}
     parquet.write_table(pyarrow.table(data), file)
+
+
+def for_people(format: str | None, output: Path | None) -> bool:
+    """Whether people read what `write` makes of these, who look for the winner whatever they have asked for.
+
+    Raises:
+        OptionError: As `write`.
+    """
+    return _format(format, output) in ("rich", "markdown")
 
 
 def _format(format: str | None, output: Path | None) -> str:

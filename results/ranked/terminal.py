@@ -141,8 +141,11 @@ def _notes(table: Table, names: Sequence[str], shown: Sequence[str]) -> list[str
     told = {WINNER: "winner", TIED: "tied with the winner", SMALLEST: "tied with the winner and the smallest"}
     for verdict, words in told.items():
         equal = [cell("name", row["name"]) for row in table.rows if row.get("verdict") == verdict and "name" in row]
+        written = verdict == WINNER and any(
+            row.get("verdict") == WINNER and row.get("kind") == "baseline" for row in table.rows
+        )
         if equal and not table.picked:
-            notes.append(f"{words}: {', '.join(equal)}")
+            notes.append(f"{words}: {', '.join(equal)}{', a baseline of the space file' if written else ''}")
     if not table.picked:
         notes += _failures(table)
     left_out = [visible(name) for name in names if name not in shown]

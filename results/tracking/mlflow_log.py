@@ -83,11 +83,11 @@ class Logged:
 def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str | None = None) -> Logged:
     """Logs a run, finished or not, to MLflow.
 
-    The search becomes one MLflow run, with algorithm, seed, objective, versions and state as tags, the winner's scores
-    as metrics, and report, exported models and space file as artifacts. Each configuration of the ranked table becomes
-    a run nested in it: hyperparameters as parameters, the metrics of every epoch under their names with the epoch as
-    step, the scores of the table as metrics, the rest of its row as tags. The store knows when a trial began and how
-    long each epoch took; the times of the metrics are made of these.
+    The search becomes one MLflow run, with algorithm, seed, objective, versions and state as tags, the winner's
+    parameters, curves and scores, and report, exported models and space file as artifacts. Each configuration of the
+    ranked table becomes a run nested in it: hyperparameters as parameters, the metrics of every epoch under their names
+    with the epoch as step, the scores of the table as metrics, the rest of its row as tags. The store knows when a
+    trial began and how long each epoch took; the times of the metrics are made of these.
 
     A run that is logged again is brought up to date where it is: nothing is there twice.
 
@@ -189,8 +189,6 @@ def _complete(client: MlflowClient, run_id: str, one: Tracked, there: MlflowRun 
         metrics = _missing(client, there, metrics, one.scores)
         parameters = [parameter for parameter in parameters if parameter.key not in there.data.params]
     tags = {f"{_OURS}{name}": value for name, value in one.tags.items()}
-    # Under this name MLflow's own pages show it.
-    tags |= {"mlflow.source.git.commit": one.tags["git_commit"]} if "git_commit" in one.tags else {}
     tags[_DIGEST] = one.digest
     calls = max(1, _calls(len(metrics), _METRICS_PER_CALL), _calls(len(parameters), _PARAMETERS_PER_CALL))
     for i in range(calls):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +54,10 @@ def export_study(run: Run | str | Path, storage: str, name: str | None = None) -
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         study = optuna.create_study(study_name=chosen, storage=storage, direction=direction)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # What the dashboard writes at its axes.
+            study.set_metric_names([objective["name"]])
         study.add_trials([_trial(configuration, objective["name"], distributions) for configuration in found])
     except optuna.exceptions.DuplicatedStudyError as error:
         raise ResultError(f"{storage}: already has a study {chosen!r}; choose another --name") from error

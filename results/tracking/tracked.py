@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Literal
 
 from results.ranked.finalists import winning_configuration
+from results.ranked.measured import TEST
 from results.ranked.ranking import FAILURE, MEASURED, REASON, RECORDED, column_names, ranking
 from results.ranked.tables import Row
 from results.watching.progress import is_active
@@ -23,7 +25,7 @@ from search.record.trial import TrialState
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 _SEARCH_STATUS: Mapping[str, Status] = {"done": "FINISHED", "failed": "FAILED"}
-_SEARCH_SCORES = ("score", "retrained", "spread", "test")
+_SEARCH_SCORES = ("score", "retrained", "spread", "test", "best_epoch", "epochs", "parameters")
 _ALLOWED = re.compile(r"[^\w\-. ]")
 _LONGEST_NAME = 250
 
@@ -101,8 +103,12 @@ def tracked(run: Run) -> tuple[Tracked, list[Tracked]]:
         winner = winning_configuration(trials, reader.meta("winner"))
         chosen = next((row for c, row in found if c.id == winner), None)
         leader = chosen or next((row for _, row in found if row["rank"] == 1), None)
-        name = None if chosen is None else str(chosen["name"])
-        return _search(run, reader, active, children, name, leader or {}), children
+        search = _search(run, reader, active, children, None if chosen is None else str(chosen["name"]), leader or {})
+        if chosen is not None:
+            mine = next(child for child in children if child.id == winner)
+            # Only of a winner, which stays one: what a tracker has been told is not taken back.
+            search = replace(search, parameters=mine.parameters, curves=mine.curves)
+        return search, children
 
 
 def safe_names(names: Iterable[str]) -> list[str]:
@@ -158,7 +164,7 @@ def _search(
         status=status,
         started=started,
         ended=max([started, *(child.ended for child in children), reader.meta("finished") or started]),
-        scores=_finite(leader, _SEARCH_SCORES),
+        scores={**_finite(leader, _SEARCH_SCORES), **(_measured(reader) if winner is not None else {})},
         tags=_texts(tags),
     )
 
@@ -203,6 +209,15 @@ def _points(configuration: Configuration, names: Mapping[str, str]) -> Iterable[
         for epoch, end in zip(epochs, ends, strict=True):
             for metric, value in epoch.metrics.items():
                 yield Point(names[metric], epoch.number, float(value), min(end, span[1]))
+
+
+def _measured(reader: RunReader) -> dict[str, float]:
+    """Everything that was measured of the winner on the test part, as `test_accuracy` and the like."""
+    chosen = reader.meta("winner")
+    found = next((e for e in reader.evaluations() if e.trial == chosen and e.part == TEST), None)
+    metrics = {} if found is None else dict(found.metrics)
+    names = safe_names(f"test_{name}" for name in metrics)
+    return {n: float(v) for n, v in zip(names, metrics.values(), strict=True) if v is not None and math.isfinite(v)}
 
 
 def _finite(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, float]:

@@ -13,14 +13,13 @@ from typing import Any, Literal
 
 from results.ranked.ranking import Source
 from results.ranked.sample import sampled
-from results.text import number
 from results.verdicts.changes import widened
 from results.verdicts.evidence import Evidence, collect
-from results.verdicts.rules import Searched, at_edge, never_won, no_effect
+from results.verdicts.rules import Searched, at_edge, never_won
 from search.files.rundir import open_run
 from search.record.configuration import Configuration, configurations, ranked
 from spaces import SearchSpec
-from spaces.values.dimensions import Choice, Dimension, Fixed, Range, plain
+from spaces.values.dimensions import Choice, Dimension, Range, plain
 
 _MIN_CONFIGURATIONS = 10
 
@@ -32,8 +31,6 @@ class Rule(StrEnum):
     """The best configurations pile up at an end of a range, and values beyond are allowed."""
     NEVER_WON = "never won"
     """A choice, or the third of a range, that was tried often and is never among the best quarter."""
-    NO_EFFECT = "no effect"
-    """The score does not depend on it, as far as can be seen."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +68,8 @@ def advise(run: Source) -> list[Advice]:
 def advise_on(spec: SearchSpec, found: Iterable[Configuration], objective: str, direction: str) -> list[Advice]:
     """Advice from configurations, in the order of the space file; empty below 10 scored ones.
 
-    The rules are those of `results.rules`. The edge rule looks at the best tenth (3 to 10 configurations); the
-    other two compare at least 20 configurations after equally many epochs.
+    The rules are those of `results.verdicts.rules`. The edge rule looks at the best tenth (3 to 10 configurations); the
+    other one at all configurations, at least 20. Where no difference is seen nothing is advised.
 
     Args:
         spec: The space that was searched.
@@ -86,20 +83,24 @@ def advise_on(spec: SearchSpec, found: Iterable[Configuration], objective: str, 
         return []
     best = scored[: min(10, max(3, math.ceil(len(scored) / 10)))]
     evidence = collect(scored, objective, direction)
-    return [advice for searched in _searched(spec) for advice in _about(searched, best, evidence)]
+    return [advice for searched in _searched(spec) for advice in _about(searched, best, scored, evidence)]
 
 
 def _searched(spec: SearchSpec) -> list[Searched]:
     found: dict[str, Searched] = {}
+    whens = (when for setting in spec.space.settings if setting.dimension for when in setting.dimension.when)
+    branching = tuple(dict.fromkeys(parent for parent, _ in whens))
     for setting in spec.space.settings:
         if isinstance(setting.dimension, Choice | Range):
             key = ".".join(setting.path)
             names = (*(found[key].names if key in found else ()), setting.name)
-            found[key] = Searched(key, names, setting.kind, setting.dimension)
+            found[key] = Searched(key, names, setting.kind, setting.dimension, branching)
     return list(found.values())
 
 
-def _about(searched: Searched, best: Sequence[Configuration], evidence: Evidence | None) -> list[Advice]:
+def _about(
+    searched: Searched, best: Sequence[Configuration], tried: Sequence[Configuration], evidence: Evidence | None
+) -> list[Advice]:
     advice: list[Advice] = []
     now: Dimension = searched.dimension
     for message, piece in never_won(searched, evidence) if evidence else ():
@@ -109,17 +110,9 @@ def _about(searched: Searched, best: Sequence[Configuration], evidence: Evidence
             advice.append(Advice(Rule.NEVER_WON, searched.key, message, plain(now)))
     ends: tuple[Literal["low"], Literal["high"]] = ("low", "high")
     for end in ends:
-        seen = at_edge(searched, best, end)
+        seen = at_edge(searched, best, tried, end)
         wider = None if seen is None else widened(now, searched.kind, end)
         if seen is not None and wider is not None:
             now = wider
             advice.append(Advice(Rule.EDGE, searched.key, seen, plain(now)))
-    if evidence and not advice:
-        seen = no_effect(searched, evidence)
-        value = next((c.values[name] for c in best for name in searched.names if name in c.values), None)
-        if seen is not None and value is not None:
-            shown = number(value) if isinstance(value, float) else str(value)
-            fixed = Fixed(value, searched.dimension.when)
-            message = f"{seen}: fix it, for example at {shown}"
-            advice.append(Advice(Rule.NO_EFFECT, searched.key, message, plain(fixed)))
     return advice

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from results.ranked.finalists import finalists, winning_configuration
 from results.ranked.measured import test_scores
 from results.ranked.ranking import Source, as_runs, column_names, finite, hyperparameter_order, run_labels
 from results.ranked.tables import Row, Table
 from results.text import cell, visible
+from results.verdicts.pairs import pairs
 from results.watching.progress import is_active
 from results.watching.walltime import elapsed
 from search.files.rundir import Run
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _FIXED = (
     "run", "space", "algorithm", "objective", "direction", "trials", "configurations", "failed", "epochs", "hours",
-    "score", "retrained", "spread", "seeds", "test", "winner", "parameters",
+    "score", "retrained", "spread", "seeds", "test", "winner", "parameters", "versus",
 )  # fmt: skip
 
 
@@ -32,7 +33,8 @@ def compare(runs: Source | Sequence[Source]) -> Table:
     Columns: `run`, `space`, `algorithm`, `objective`, `direction`; `trials`, `configurations` and `failed` of the
     search; `epochs` trained in all, retraining included; `hours` of wall time; `score` (the best of the search,
     baselines left out); then of the winner, or of the best one while there is no winner: `retrained`, `spread`,
-    `seeds`, `test`, `winner` (name), `parameters`, and the hyperparameters that the winners of all runs have.
+    `seeds`, `test`, `winner` (name), `parameters`, and the hyperparameters that the winners of all runs have. `versus`
+    says how the winner stands against those of the other runs on the test rows that they share, row by row.
 
     Args:
         runs: Runs or their directories.
@@ -41,21 +43,27 @@ def compare(runs: Source | Sequence[Source]) -> Table:
         RunError: There is no run, or it is damaged.
     """
     sources = as_runs(runs)
-    pairs = [_row(source, label) for source, label in zip(sources, run_labels(sources), strict=True)]
-    winners = [winner.values if winner else {} for _, winner in pairs]
+    labels = run_labels(sources)
+    described = [_row(source, label) for source, label in zip(sources, labels, strict=True)]
+    winners = [winner.values if winner else {} for _, winner in described]
+    against = pairs(sources, labels)
     common = [name for name in hyperparameter_order(winners) if all(name in values for values in winners)]
     columns = column_names(common, _FIXED, "hp_")
     rows = tuple(
-        {**row, **{column: finite(values[name]) for name, column in columns.items()}}
-        for (row, _), values in zip(pairs, winners, strict=True)
+        {
+            **row,
+            "versus": "; ".join(str(pair) for pair in against if row["run"] in (pair.first, pair.second)) or None,
+            **{column: finite(values[name]) for name, column in columns.items()},
+        }
+        for (row, _), values in zip(described, winners, strict=True)
     )
     return Table((*_FIXED, *columns.values()), rows, tuple(columns.values()))
 
 
 def show_comparison(table: Table, console: Console) -> None:
-    """Prints the runs as columns and the facts as rows; the best of each score is emphasised.
+    """Prints the runs as columns and the facts as rows, and below them which winners can be told apart.
 
-    Scores are compared only where all runs have one objective.
+    No score is called the best for itself: that of one sample of rows says little about the next.
     """
     from rich.table import Table as Grid
     from rich.text import Text
@@ -65,25 +73,16 @@ def show_comparison(table: Table, console: Console) -> None:
     for row in table.rows:
         grid.add_column(Text(visible(str(row["run"]))), justify="right", overflow="fold")
     for name in table.columns[1:]:
-        if all(row[name] is None for row in table.rows):
+        if name == "versus" or all(row[name] is None for row in table.rows):
             continue
-        best = _best_value(table, name)
-        cells = [
-            Text(cell(name, row[name]), style="bold green" if best is not None and row[name] == best else "")
-            for row in table.rows
-        ]
+        cells = [Text(cell(name, row[name])) for row in table.rows]
         # The cells have their units with them.
         label = "time" if name == "hours" else visible(name)
         grid.add_row(Text(label, style="bold"), *cells)
     console.print(grid)
-
-
-def _best_value(table: Table, name: str) -> Any:
-    objectives = {(row["objective"], row["direction"]) for row in table.rows}
-    values = [value for row in table.rows if isinstance(value := row[name], int | float)]
-    if name not in ("score", "retrained", "test") or len(objectives) > 1 or len(values) < 2:
-        return None
-    return max(values) if table.rows[0]["direction"] == "max" else min(values)
+    told = dict.fromkeys(part for row in table.rows for part in str(row.get("versus") or "").split("; ") if part)
+    for text in told:
+        console.print(Text(visible(text)), soft_wrap=True)
 
 
 def _row(run: Run, label: str) -> tuple[Row, Configuration | None]:

@@ -1,8 +1,10 @@
-"""Configurations made comparable: their scores after equally many epochs."""
+"""What all configurations of a search say: scores carried on to the longest training, so that none is left out."""
 
 from __future__ import annotations
 
+import itertools
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,18 +14,21 @@ from search.record.trial import ENDED_EARLY
 from spaces.values.dimensions import Value
 
 MIN_SAMPLES = 20
+_APART = 1.5
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What each configuration reached within the same number of epochs.
+    """What each configuration would have reached in the longest training, as far as can be told.
 
     Attributes:
-        epochs: That number.
-        samples: Best first: the configuration, and its best objective so far, larger is better.
+        longest: Its epochs.
+        shorter: How many configurations were trained for less, and were carried on.
+        samples: Best first: the configuration, and its objective, larger is better.
     """
 
-    epochs: int
+    longest: int
+    shorter: int
     samples: tuple[tuple[Configuration, float], ...]
 
     @property
@@ -32,9 +37,15 @@ class Evidence:
         return len(self.samples)
 
     @property
-    def length(self) -> str:
-        """The number of epochs in words."""
-        return plural(self.epochs, "epoch")
+    def basis(self) -> str:
+        """What it rests on, in words."""
+        text = plural(self.count, "configuration")
+        if self.shorter:
+            text += (
+                f", {self.shorter:,} of them trained for less than {plural(self.longest, 'epoch')} and carried on by "
+                "what others gained from there"
+            )
+        return text
 
     def of(self, name: str) -> list[tuple[Value, float]] | None:
         """Value and score of the configurations that have this hyperparameter, best first; None below 20."""
@@ -43,35 +54,48 @@ class Evidence:
 
 
 def collect(found: Sequence[Configuration], objective: str, direction: str) -> Evidence | None:
-    """The evidence at the greatest length that at least 20 configurations have reached.
+    """The evidence of all configurations; None for fewer than 20.
 
-    An oracle that promotes trains the good ones longer: scores of different lengths would credit the oracle's
-    patience to the hyperparameters. One that stopped early counts as having reached every length.
+    A search that trains the good ones longer leaves a choice of its own making: those that were given up count too.
+    One that was trained for e epochs gets what the others gained between e and the longest training: the sum, over
+    lengths that lie a factor of 1.5 apart, of the median gain of those that went on.
 
     Args:
         found: Scored configurations of the search.
         objective: The objective's name.
         direction: `min` or `max`.
-
-    Returns:
-        None for fewer than 20 configurations, or where that length is below a third of the longest training:
-        what helps in a short training (little dropout, say) may hurt in a long one.
     """
     sign = 1.0 if direction == "max" else -1.0
     curves = [(c, curve) for c in found if (curve := _best_so_far(c, objective, sign))]
     if len(curves) < MIN_SAMPLES:
         return None
     longest = max(len(curve) for _, curve in curves)
-    reached = sorted((longest if c.stopped in ENDED_EARLY else len(curve) for c, curve in curves), reverse=True)
-    epochs = reached[MIN_SAMPLES - 1]
-    if 3 * epochs < longest:
-        return None
-    samples = [
-        (c, curve[min(epochs, len(curve)) - 1])
-        for c, curve in curves
-        if len(curve) >= epochs or c.stopped in ENDED_EARLY
+    rungs = _rungs(sorted({len(curve) for _, curve in curves}))
+    gains = _gains([curve for _, curve in curves], rungs)
+    samples, shorter = [], 0
+    for configuration, curve in curves:
+        whole = configuration.stopped in ENDED_EARLY or len(curve) == longest
+        shorter += not whole
+        more = 0.0 if whole else sum(gain for rung, gain in zip(rungs, gains, strict=False) if rung >= len(curve))
+        samples.append((configuration, curve[-1] + more))
+    return Evidence(longest, shorter, tuple(sorted(samples, key=lambda sample: -sample[1])))
+
+
+def _rungs(lengths: Sequence[int]) -> list[int]:
+    """Lengths a factor of 1.5 apart, from the shortest on; what lies between counts from the next one on."""
+    rungs = [lengths[0]]
+    for length in lengths[1:]:
+        if length >= _APART * rungs[-1]:
+            rungs.append(length)
+    return rungs
+
+
+def _gains(curves: Sequence[Sequence[float]], rungs: Sequence[int]) -> list[float]:
+    """For each two neighbouring rungs what those that reached the second gained; one fewer than rungs."""
+    return [
+        statistics.median(curve[high - 1] - curve[low - 1] for curve in curves if len(curve) >= high)
+        for low, high in itertools.pairwise(rungs)
     ]
-    return Evidence(epochs, tuple(sorted(samples, key=lambda sample: -sample[1])))
 
 
 def _best_so_far(configuration: Configuration, objective: str, sign: float) -> list[float]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from results.ranked.finalists import finalists
 from results.ranked.ranking import Source, finite
 from results.ranked.sample import sampled
 from results.text import visible
-from results.verdicts.advice import advise
+from results.verdicts.advice import Advice, advise
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations, ranked
 
@@ -21,12 +21,7 @@ _FINALISTS = 3
 
 
 def next_space(run: Source) -> str:
-    """YAML text of a valid space file: the run's own, changed as `results.advise` says.
-
-    Ranges are wider or narrower, settings without effect are fixed, the finalists (or the best three, where none
-    were trained again) are baselines, and the seed is another, so that the search does not repeat itself. Settings
-    that lose all effect by a change are left out; a change that the space file does not allow, or that would
-    alter a baseline, is not made.
+    """YAML text of a valid space file: the run's own, changed as `results.advise` says; see `next_spec`.
 
     Raises:
         RunError: There is no run, or it is damaged.
@@ -35,20 +30,39 @@ def next_space(run: Source) -> str:
     import spaces
 
     opened = open_run(run)
-    spec = opened.spec
-    notes: list[str] = []
-    for advice in advise(opened):
-        changed = _legal(_changed(_plain(spec), advice.setting, advice.change), advice.setting)
+    spec, notes = next_spec(opened.spec, advise(opened), _best(opened))
+    head = f"# From the run {visible(opened.directory.resolve().name)}.\n"
+    return head + "".join(f"# {visible(note)}\n" for note in notes) + spaces.dump(spec)
+
+
+def next_spec(
+    spec: SearchSpec, advice: Iterable[Advice], best: Iterable[Configuration]
+) -> tuple[SearchSpec, list[str]]:
+    """The space of the next night, and what was changed in it and why.
+
+    The finalists (or the best three, where none were trained again) are baselines, and the seed is another, so that the
+    search does not repeat itself. Settings that lose all effect by a change are left out; a change that the space file
+    does not allow, or that would alter a baseline, is not made.
+
+    Args:
+        spec: The space that was searched.
+        advice: What to change.
+        best: Configurations to become baselines.
+    """
+    import spaces
+
+    notes, name = [], spec.name
+    for one in advice:
+        changed = _legal(_changed(_plain(spec), one.setting, one.change), one.setting)
         if changed is not None and _baselines(changed) == _baselines(spec):
             spec = changed
-            notes.append(f"# {advice.setting}: {visible(advice.message)}\n")
-    for configuration in _best(opened):
-        spec = _legal(_with_baseline(_plain(spec), configuration, opened.spec.name)) or spec
+            notes.append(f"{one.setting}: {one.message}")
+    for configuration in best:
+        spec = _legal(_with_baseline(_plain(spec), configuration, name)) or spec
     data = _plain(spec)
-    data["name"] = spec.name if spec.name.endswith("-next") else f"{spec.name}-next"
+    data["name"] = name if name.endswith("-next") else f"{name}-next"
     data["search"]["seed"] = (spec.search.seed + 1) % 2**32
-    head = f"# From the run {visible(opened.directory.resolve().name)}.\n"
-    return head + "".join(notes) + spaces.dump(spaces.load(data))
+    return spaces.load(data), notes
 
 
 def _plain(spec: SearchSpec) -> dict[str, Any]:

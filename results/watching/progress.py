@@ -34,12 +34,11 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
     is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
     searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
-    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `winner` (`name`, `baseline`: whether it is one, `score` in
-    the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`), `cluster` (of
-    a run on other machines: `workers` at work, `room` for how many, `needs` of each in words, `nodes`: `name`, `cpus`,
-    `gpus`, `room`, `refused`: why it gets no trials), `warnings`
-    (the last five:
-    `at`, `level`, `message`).
+    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `waiting` (how many more wait for a worker), `winner`
+    (`name`, `baseline`: whether it is one, `score` in the search, `lead` over the best baseline there, `retrained`:
+    mean over `seeds` fresh seeds, `test`), `cluster` (of a run on other machines: `workers` at work, `room` for how
+    many, `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`, `room`, `refused`: why it gets no trials),
+    `warnings` (the last five: `at`, `level`, `message`).
 
     Args:
         run: A run or its directory.
@@ -56,6 +55,9 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
         step, following = _step(opened, reader)
         active = is_active(opened, reader) or following
         found = reader.overview(direction)
+        # One more than there are workers may be at hand; the oldest are those that are trained.
+        cluster = reader.meta("cluster", {}) or {}
+        at_once = cluster.get("workers") or reader.meta("at_once") or len(found.open)
         best, baseline = _whole(found.best, reader), _whole(found.baseline, reader)
         return {
             "run": str(opened.directory),
@@ -69,7 +71,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "time_left": max(0.0, reader.meta("until") - moment) if active and reader.meta("until") else None,
             "objective": objective["name"],
             "direction": direction,
-            "trials": _counts(found, reader.meta("planned", {})),
+            "trials": _counts(found, reader.meta("planned", {}), at_once),
             "configurations": found.configurations,
             "epochs": found.epochs,
             "best": best and _described(best),
@@ -77,9 +79,10 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "lead": _lead(best, baseline, direction),
             "since_improved": _since(found.improved, reader.meta("finished") or moment),
             "hourly_gain": finite(reader.meta("hourly_gain")),
-            "working_on": [_working(trial, moment) for trial in reader.some(found.open)],
+            "working_on": [_working(trial, moment) for trial in reader.some(found.open[:at_once])],
+            "waiting": len(found.open[at_once:]),
             "winner": _winner(reader, objective, baseline),
-            "cluster": reader.meta("cluster", {}) or None,
+            "cluster": cluster or None,
             "warnings": [vars(event) for event in _warnings(reader.events())],
         }
 
@@ -124,12 +127,12 @@ def _lead(best: Configuration | None, baseline: Configuration | None, direction:
     return best.score - baseline.score if direction == "max" else baseline.score - best.score
 
 
-def _counts(found: Overview, planned: dict[str, Any]) -> dict[str, int | None]:
+def _counts(found: Overview, planned: dict[str, Any], at_once: int) -> dict[str, int | None]:
     expected = planned.get("trials")
     return {
         "done": found.done,
         "failed": found.failed,
-        "running": found.running,
+        "running": min(found.running, at_once),
         "planned": expected,
         "left": None if expected is None else max(0, expected - found.done),
     }

@@ -59,10 +59,13 @@ def _lines(state: dict[str, Any]) -> list[tuple[str, str]]:
     for work in state["working_on"]:
         span = f"epochs {work['epochs_from'] + 1} to {work['epochs_to']}, for {duration(work['seconds'])}"
         lines.append(("working on", f"{visible(work['name'])} ({work['kind']}): {span}"))
+    if state["waiting"] and state["active"]:
+        lines.append(("waiting", f"{plural(state['waiting'], 'trial')} for a worker"))
     if state["winner"]:
         test = state["winner"]["test"]
         measured = f", test {score(test)}" if test is not None else ""
-        lines.append(("winner", f"{visible(state['winner']['name'])}{measured}"))
+        written = " (a baseline)" if state["winner"]["baseline"] else ""
+        lines.append(("winner", f"{visible(state['winner']['name'])}{written}{measured}"))
     return lines
 
 

@@ -11,9 +11,17 @@ class Observer:
     """Does nothing; a base for observers that care for some events only."""
 
     def phase(self, name: str, expected_trials: int | None) -> None:
-        """A phase begins: `search`, `retraining`, `final training` or `evaluation`.
+        """A phase begins: `measuring workers`, `search`, `retraining`, `final training` or `evaluation`.
 
         `expected_trials` counts what the phase will train if all goes well; None where nobody knows.
+        """
+
+    def outlook(self, ends: float | None, at_once: int) -> None:
+        """What is planned for the running phase now; called again when the plan changes.
+
+        Args:
+            ends: Unix time at which it has to be over, so that what follows can be done; None: it has all the time.
+            at_once: Trials that are trained at the same time; of those that have started, later ones wait.
         """
 
     def started(self, trial: Trial) -> None:
@@ -47,6 +55,9 @@ class Observers(Observer):
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tell(lambda observer: observer.phase(name, expected_trials))
+
+    def outlook(self, ends: float | None, at_once: int) -> None:
+        self._tell(lambda observer: observer.outlook(ends, at_once))
 
     def started(self, trial: Trial) -> None:
         self._tell(lambda observer: observer.started(trial))

@@ -113,6 +113,11 @@ class Runner:
         self._unwritable = False
 
     @property
+    def workers(self) -> int:
+        """Trials that are trained at the same time."""
+        return self._executor.workers
+
+    @property
     def stopping(self) -> bool:
         """Whether somebody asked for an end."""
         return self._stopping

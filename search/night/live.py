@@ -7,7 +7,7 @@ from collections import deque
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +20,9 @@ _LAST_LINES = 6
 _VALUES_SHOWN = 90
 
 
-def make_view(console: Console, objective: str, direction: str, until: float | None = None) -> Observer:
+def make_view(
+    console: Console, objective: str, direction: str, until: float | None = None, began: float | None = None
+) -> Observer:
     """The view that fits the console.
 
     Args:
@@ -28,21 +30,40 @@ def make_view(console: Console, objective: str, direction: str, until: float | N
         objective: Name of the metric that scores a trial.
         direction: `min` or `max`.
         until: Unix time by which the run promised to be done, or None.
+        began: Unix time at which the command began; None: now.
     """
-    tally = Tally(objective, direction, until)
+    tally = Tally(objective, direction, until, began=began)
     return LiveView(console, tally) if console.is_terminal else PlainLines(console, tally)
 
 
 class Tally:
-    """Counts of the running phase and the best so far."""
+    """Counts of the running phase, its time, and the best so far.
 
-    def __init__(self, objective: str, direction: str, until: float | None, clock: Clock | None = None) -> None:
+    Args:
+        objective: Name of the metric that scores a trial.
+        direction: `min` or `max`.
+        until: Unix time by which the run promised to be done, or None.
+        clock: Tells the time.
+        began: Unix time at which the command began; None: now.
+    """
+
+    def __init__(
+        self,
+        objective: str,
+        direction: str,
+        until: float | None,
+        clock: Clock | None = None,
+        began: float | None = None,
+    ) -> None:
         self.objective = objective
         self.until = until
         self._sign = 1.0 if direction == "min" else -1.0
         self._clock = clock or SystemClock()
+        self.began = self._clock.now() if began is None else began
         self.phase = ""
         self.expected: int | None = None
+        self.ends: float | None = None
+        self.at_once = 1
         self.done = 0
         self.failed = 0
         self.best: float | None = None
@@ -51,8 +72,12 @@ class Tally:
         self._trial_seconds = 0.0
 
     def begin(self, phase: str, expected: int | None) -> None:
-        self.phase, self.expected, self.done = phase, expected, 0
+        self.phase, self.expected, self.done, self.ends = phase, expected, 0, None
         self._trial_seconds = 0.0
+
+    def outlook(self, ends: float | None, at_once: int) -> None:
+        """What is planned for the running phase, see `Observer.outlook`."""
+        self.ends, self.at_once = ends, max(1, at_once)
 
     def finished(self, trial: Trial, outcome: Outcome) -> bool:
         """Counts a trial; whether it is the best configuration so far."""
@@ -68,17 +93,41 @@ class Tally:
             return True
         return False
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the command began."""
+        return max(0.0, self._clock.now() - self.began)
+
+    @property
+    def share(self) -> float | None:
+        """How much of the way is behind us, 0 to 1: of the time that was given, or else of the phase's trials."""
+        if self.until is not None:
+            return min(1.0, self.elapsed / max(1e-9, self.until - self.began))
+        return None if not self.expected else min(1.0, self.done / self.expected)
+
+    @property
+    def progress(self) -> str:
+        """The same in words."""
+        trials = f"{self.done}/{self.expected} trials" if self.expected else f"{self.done} trials"
+        trials = trials if self.done or self.expected else ""
+        time = duration(self.elapsed)
+        if self.until is not None:
+            time = f"{time} of {duration(max(0.0, self.until - self.began))}"
+        return f"{time}, {trials}" if trials else time
+
     def seconds_left(self) -> float | None:
-        """Expected time to the end of the phase, from the mean of its trials so far; None if nobody can tell."""
-        if self.expected is None or not self.done:
-            guess = None
-        else:
-            mean = self._trial_seconds / self.done
-            guess = mean * max(0, self.expected - self.done)
-        if self.until is None:
+        """Expected time to the end of the phase; None if nobody can tell.
+
+        By the mean of its trials so far and as many at a time as are trained at once, but no longer than is planned.
+        """
+        guess = None
+        if self.expected is not None and self.done:
+            mean, rest = self._trial_seconds / self.done, max(0, self.expected - self.done)
+            guess = mean * rest / min(self.at_once, max(1, rest))
+        if self.ends is None:
             return guess
-        budget = max(0.0, self.until - self._clock.now())
-        return budget if guess is None else min(guess, budget)
+        planned = max(0.0, self.ends - self._clock.now())
+        return planned if guess is None else min(guess, planned)
 
     def _better(self, score: float, than: float | None) -> bool:
         return than is None or self._sign * score < self._sign * than
@@ -95,6 +144,9 @@ class PlainLines(Observer):
         self._tally.begin(name, expected_trials)
         expected = "" if expected_trials is None else f", {expected_trials} trials expected"
         self._print(f"{name}{expected}")
+
+    def outlook(self, ends: float | None, at_once: int) -> None:
+        self._tally.outlook(ends, at_once)
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         best = self._tally.finished(trial, outcome)
@@ -121,16 +173,18 @@ class LiveView(Observer):
         self._running: dict[str, tuple[Trial, Epoch | None]] = {}
         self._last: deque[Text] = deque(maxlen=_LAST_LINES)
         self._progress = Progress(
-            TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=console,
-        )  # fmt: skip
-        self._task = self._progress.add_task("starting", total=None)
+            TextColumn("[bold]{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), console=console
+        )
+        self._task = self._progress.add_task("starting", total=None, told="")
         self._live = Live(console=console, get_renderable=self._view, refresh_per_second=4, transient=True)
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tally.begin(name, expected_trials)
         self._live.start()
-        self._progress.reset(self._task, description=escape(name), total=expected_trials, completed=0)
+        self._running.clear()
+
+    def outlook(self, ends: float | None, at_once: int) -> None:
+        self._tally.outlook(ends, at_once)
 
     def started(self, trial: Trial) -> None:
         self._running[trial.id] = trial, None
@@ -144,7 +198,6 @@ class LiveView(Observer):
         style = "red" if outcome.failure else "bold green" if best else ""
         line = finished_line(trial, outcome, self._tally.objective)
         self._last.append(Text(harmless(line), style=style, no_wrap=True, overflow="ellipsis"))
-        self._progress.update(self._task, completed=self._tally.done)
 
     def interrupted(self, trial: Trial, outcome: Outcome) -> None:
         self._running.pop(trial.id, None)
@@ -157,6 +210,14 @@ class LiveView(Observer):
         self._live.stop()
 
     def _view(self) -> RenderableType:
+        tally = self._tally
+        self._progress.update(
+            self._task,
+            description=escape(tally.phase),
+            total=None if tally.share is None else 1.0,
+            completed=tally.share or 0.0,
+            told=tally.progress,
+        )
         return Group(self._progress, self._summary(), self._trials(), *self._last)
 
     def _summary(self) -> Text:
@@ -175,11 +236,12 @@ class LiveView(Observer):
 
     def _trials(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for trial, epoch in list(self._running.values()):
+        for place, (trial, epoch) in enumerate(list(self._running.values())):
             done = epoch.number if epoch else trial.epochs_from
+            waits = epoch is None and place >= self._tally.at_once
             table.add_row(
                 Text(trial.name or trial.id, style="cyan"),
-                Text(f"epoch {done}/{trial.epochs_to}"),
+                Text("waits for a worker" if waits else f"epoch {done}/{trial.epochs_to}"),
                 Text(_value_text(trial), style="dim", no_wrap=True, overflow="ellipsis"),
             )
         return table

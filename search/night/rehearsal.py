@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,11 +142,13 @@ def rehearse(
     ray: str | None = None,
     cpus_per_trial: float | None = None,
     gpus_per_trial: float | None = None,
+    rows: Path | None = None,
 ) -> Rehearsal:
     """Loads the data and builds the smallest, the largest, some sampled configurations and every baseline.
 
-    Those that would be trained are timed for a few steps. `timed` says whether the run has to be done by some hour; the
-    other arguments are those of `search.run`.
+    Those that would be trained are timed for a few steps. `timed` says whether the run has to be done by some hour,
+    `rows` where files of rows are left that do not fit into the memory, as for `spaces.load_data`; the other arguments
+    are those of `search.run`.
 
     Raises:
         CodeError: A function of the user's cannot be used.
@@ -158,7 +161,7 @@ def rehearse(
     cluster = None if ray is None else look(Cluster(ray, each), width)
     threads.configure(width)
     _require_callbacks(spec)
-    data = spaces.load_data(spec)
+    data = spaces.load_data(spec, None, rows)
     notes = family_of(spec.model).require(spec, data.info)
     models = _models(spec, data, timed=True)
     missing = [model.problem for model in models if model.speed is not None]

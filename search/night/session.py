@@ -316,6 +316,7 @@ class Session:
     def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
         searching = Searching(self._spec, store, self._budget, observer, data.info)
         executor = self._executor(crew, store, horizon, observer)
+        store.put_meta(at_once=executor.workers)
         with self._crewed(executor, store, observer) as runner:
             if store.meta("phase") == "search":
                 done = retrained(store.trials(TrialKind.CANDIDATE, TrialKind.WINNER))
@@ -370,6 +371,7 @@ class Session:
         if workers is None:
             workers = crew.unmeasured(store.each_trial())
             if workers > 1 and searching and not store.count and self._may_measure():
+                observer.phase("measuring workers", None)
                 observer.message("info", "measuring whether few or many workers train this space faster")
                 executor, chosen, why = crew.measured()
                 # Every trial of this run is trained so, also after a resume.

@@ -97,6 +97,8 @@ class FinalPhase:
         left = unfinished(self._store.trials(TrialKind.CANDIDATE))
         if not spare:
             self._observer.phase("retraining", source.missing + len(left))
+            end, clock = self._horizon.budget.training_end, self._horizon.budget.clock
+            self._observer.outlook(None if end is None else clock.now() + end.left(clock), self._runner.workers)
         self._runner.run(source, left)
 
     def _search_again(self) -> bool:

@@ -40,7 +40,7 @@ class Horizon:
         self._test_rows = 0 if data.test is None else len(data.test)
         # How long it took to get here tells how fast the machine is today.
         self._slowness = slowness = timeplan.slowness(budget.spent, budget.worked)
-        wanted, left = timeplan.seconds_after(budget.total, slowness), budget.left
+        wanted, left = timeplan.seconds_after(budget.total, slowness, serve=spec.export.serve), budget.left
         self._most = math.inf if left is None else max(0.0, _MOST_KEPT * left)
         self._begun = budget.spent
         budget.keep(min(wanted, self._most))
@@ -75,7 +75,7 @@ class Horizon:
         evaluation = timeplan.evaluation_seconds(measured, self._validation_rows, self._test_rows)
         crowded = timeplan.crowded(environment.others(self.slots * self.threads), environment.cores())
         slowness = max(self._slowness, crowded, pace.factor)
-        files = timeplan.seconds_after(self.budget.total, slowness)
+        files = timeplan.seconds_after(self.budget.total, slowness, serve=self._spec.export.serve)
         self.budget.keep(min(files + max(1.0, pace.factor) * evaluation, self._most))
 
     def search_end(

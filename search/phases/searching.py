@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from search.budget import Budget, Deadline
@@ -18,6 +19,9 @@ from search.record.marks import COUNTED
 from search.record.standing import Standing, most_needed
 from search.record.trial import TrialKind
 from spaces import DataInfo, SearchSpec
+
+_MOVED = 1.0
+"""Seconds by which the end has to move for somebody to be told."""
 
 SearchEnd = Callable[[list[Configuration]], Deadline | None]
 """Tells when a search with these configurations, best first, has to be over; None: no limit."""
@@ -68,12 +72,13 @@ class Searching:
 
         Why the search ended is recorded, unless the runner was asked to stop.
         """
-        self._end = end
+        self._end = self._told(end, runner)
         # What the whole search is expected to take is known the first time only.
         expected = self._expected() if self._source is None else None
         source = self._opened()
         before, left = source.begun, source.unfinished
         self._observer.phase("search", expected)
+        self._end(source.standing.leading(self._leading))
         runner.run(source, left)
         if not runner.stopping:
             self._store.put_meta(search_ended=source.ended)
@@ -102,11 +107,28 @@ class Searching:
             self._teach(asked)
         most = trial_limit(spec, timed=timed)
         store.put_meta(planned={"trials": self._expected()})
-        candidates = max(1, spec.final.candidates)
         source = SearchSource(
-            spec, asked, store, self._budget.clock, lambda: self._end(source.standing.leading(candidates)), most
+            spec, asked, store, self._budget.clock, lambda: self._end(source.standing.leading(self._leading)), most
         )
         return source
+
+    @property
+    def _leading(self) -> int:
+        return max(1, self._spec.final.candidates)
+
+    def _told(self, end: SearchEnd, runner: Runner) -> SearchEnd:
+        """The same end, of which the observer is told whenever it moves."""
+        clock, told = self._budget.clock, [float("nan")]
+
+        def ends(best: list[Configuration]) -> Deadline | None:
+            found = end(best)
+            moment = math.inf if found is None else clock.now() + found.left(clock)
+            if not abs(moment - told[0]) < _MOVED:
+                told[0] = moment
+                self._observer.outlook(None if found is None else moment, runner.workers)
+            return found
+
+        return ends
 
     def _expected(self) -> int | None:
         """Trials of the whole search, baselines included; None where only time ends it."""

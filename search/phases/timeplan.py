@@ -27,6 +27,7 @@ _LEAST_ANNEALED = 1 / 3
 
 # What export, its verification in a fresh process and the report take on an idle machine.
 _SECONDS_AFTER = 15.0
+_SECONDS_SERVE = 12.0
 _SLOWEST = 4.0
 # What was compiled for the search trains much faster when it comes again; what was not does not.
 _FASTEST = 0.5
@@ -133,14 +134,15 @@ class FinalPlan:
         return "the best of the search, trained once more" if self.train_winner else "the best of the search as it is"
 
 
-def seconds_after(total: float | None, slowness: float) -> float:
+def seconds_after(total: float | None, slowness: float, *, serve: bool = False) -> float:
     """Time to keep for export and report.
 
     Args:
         total: Time for everything, or None.
         slowness: See `slowness`.
+        serve: Whether a bundle for serving is written too.
     """
-    return _SECONDS_AFTER * slowness + _AFTER_SHARE * (total or 0.0)
+    return (_SECONDS_AFTER + (_SECONDS_SERVE if serve else 0.0)) * slowness + _AFTER_SHARE * (total or 0.0)
 
 
 def slowness(spent: float, worked: float) -> float:

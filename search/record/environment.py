@@ -83,8 +83,13 @@ def others(own: int) -> float:
 
 
 def git(directory: Path) -> dict[str, Any] | None:
-    """Commit of the checkout around `directory` and whether it has uncommitted changes; None outside of one."""
+    """Commit of the checkout that `directory` is the root of and whether it has uncommitted changes; None otherwise.
+
+    A program that is installed below somebody's own checkout has no commit, and theirs is not its.
+    """
     try:
+        if Path(_git(directory, "rev-parse", "--show-toplevel")).resolve() != directory.resolve():
+            return None
         commit = _git(directory, "rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git(directory, "status", "--porcelain", "--untracked-files=no"))}
     except (OSError, subprocess.SubprocessError):

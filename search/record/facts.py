@@ -35,7 +35,7 @@ def facts(
         "versions": environment.versions(),
         "hardware": environment.hardware(),
         "threads": threads,
-        "git": environment.git(Path(__file__).parent),
+        "git": environment.git(Path(__file__).parents[2]),
         "data": {
             "name": data.name,
             "origin": data.origin,

@@ -20,6 +20,8 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
         spec: The space file.
         data: The data set.
 
+    Of a cross-validation the rows that validate are those of its first fold: five fits would take the search's time.
+
     Returns:
         `name`, and `scores` by part and metric, among them `loss` where the space's loss is one that it knows; None for
         data that are no table, have several targets, or are so large that it would take long.
@@ -33,22 +35,13 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
 
     # Its threads wait for each other in a loop: beside other programs several take a hundred times as long as one.
     with threadpool_limits(1, user_api="openmp"):
-        scores = {"validation": _validated(spec, data)}
+        scores = {"validation": _scores(spec, info, data.train, data.validation)}
         if data.test is not None:
             together = data.train
             if spec.final.train_on_validation:
                 together = data.train.joined(data.validation)
             scores["test"] = _scores(spec, info, together, data.test)
     return {"name": NAME, "scores": scores}
-
-
-def _validated(spec: SearchSpec, data: Dataset) -> dict[str, float]:
-    """Scores on validation rows; of a cross-validation their means over folds."""
-    if data.folds is None:
-        return _scores(spec, data.info, data.train, data.validation)
-    found = [_scores(spec, data.info, *data.fold(number)) for number in range(int(data.folds.max()) + 1)]
-    names = [name for name in found[0] if all(name in one for one in found)]
-    return {name: float(np.mean([one[name] for one in found])) for name in names}
 
 
 def _scores(spec: SearchSpec, info: DataInfo, train: Split, part: Split) -> dict[str, float]:

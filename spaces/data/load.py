@@ -73,6 +73,11 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
     in_order = _in_order(spec.data, kind)
+    if in_order and spec.data.folds is not None:
+        raise DataError(
+            f"{raw.train.where}: data.validation: folds draw rows at random, but these are divided in their order; "
+            "give a fraction, or data.split: random"
+        )
     train, validation, test, folds = _divide(spec.data, raw, bool(encoded.class_names), in_order)
     # What is learnt of the rows in folds is learnt of all of them: each trains in most folds, and in the final model.
     known_rows = train if folds is None else train.joined(validation)
@@ -151,7 +156,7 @@ def _source_kind(data: DataSection) -> str:
 
 def _in_order(data: DataSection, kind: Kind) -> bool:
     """Whether the rows are divided as they follow each other in time."""
-    return data.split == "chronological" or (data.split == "auto" and kind == "series")
+    return data.split == "chronological" or (data.split == "auto" and kind == "series" and not data.stratify)
 
 
 def _antialias(begun: DataInfo | None) -> bool:

@@ -449,6 +449,8 @@ class DataSection(Section):
             refusals.add("has no effect: only arrays may be images or series", "kind")
         if self.split != "auto" and kind in ("folder", "flowers"):
             refusals.add("has no effect: image files have no order of their own and are in a random one", "split")
+        if self.split == "chronological" and self.stratify:
+            refusals.add("has no effect: the last rows are taken, whatever their classes", "stratify")
         if self.split != "auto" and self.keys:
             refusals.add("has no effect: a column decides which rows are held out", "split")
         if self.broken != "refuse" and kind not in ("folder", "flowers"):

@@ -165,6 +165,12 @@ class Export(Section):
         "tflite-int8) may lose; one that loses more is refused.",
     )
 
+    serve: bool = Field(
+        default=False,
+        description="Write the folder serve/ besides: a SavedModel that takes encoded images or the columns of a table "
+        "and answers class names and probabilities, and a plain script for each format.",
+    )
+
     @model_validator(mode="after")
     def _no_repeats(self) -> Self:
         for index, name in enumerate(self.formats):

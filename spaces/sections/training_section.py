@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from operator import eq
 from typing import Annotated, Any, Literal, Self
@@ -10,6 +11,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 
 from spaces.basics.section import Refusals, Section, refuse, shown, unknown
 from spaces.models.settings import Target
+from spaces.outside.processor import multiplies_bfloat16
 from spaces.outside.references import Reference, is_reference
 from spaces.values.dimensions import Dimension, Fixed, Range, Value
 from spaces.values.kinds import Kind
@@ -31,6 +33,7 @@ SHARE = Kind("number", ge=0, lt=1)
 LIMIT = Kind("number", ge=0)
 CLASS_WEIGHT = Kind("word", words=("none", "balanced"))
 PRECISION = Kind("word", words=("float32", "bfloat16"))
+ASKED_PRECISION = Kind("word", words=(*PRECISION.words, "auto"))
 _OF_CLASSES = ("label_smoothing", "class_weight", "oversample", "focal_gamma")
 SIZES = {
     "precision": ("bfloat16", "float32"),
@@ -134,10 +137,11 @@ class TrainingSection(Section):
         description="Decay per update of the moving average of the weights, which is what is validated, kept and "
         "exported; 0 for none; default 0.",
     )
-    precision: Annotated[Dimension | None, PRECISION] = Field(
+    precision: Annotated[Dimension | None, ASKED_PRECISION] = Field(
         default=None,
         description="Of what is computed while training; weights and exported models are float32. bfloat16 is faster "
-        "where the processor has instructions for it, and much slower elsewhere; default float32.",
+        "where the processor has instructions for it, and much slower elsewhere; auto is bfloat16 there and float32 "
+        "elsewhere, and the run keeps what it was on the machine that began it; default float32.",
     )
     batch_size: Annotated[Dimension | None, BATCH_SIZE] = Field(
         default=None, description="Rows per update; default 32."
@@ -186,6 +190,15 @@ class TrainingSection(Section):
         if isinstance(data, dict) and "metrics" not in data and task_of(str(data.get("loss")), None) == "regression":
             return {**data, "metrics": ["mae"]}
         return data
+
+    @field_validator("precision")
+    @classmethod
+    def _fastest_precision(cls, precision: Dimension | None) -> Dimension | None:
+        if precision is None or "auto" not in (precision.values or ()):
+            return precision
+        if not isinstance(precision, Fixed):
+            raise refuse("auto is one of the others, and stands alone: float32 and bfloat16 may be searched")
+        return replace(precision, value="bfloat16" if multiplies_bfloat16() else "float32")
 
     @field_validator("loss")
     @classmethod

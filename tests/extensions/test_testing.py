@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from nightshift import testing
+from search.clock import SystemClock
+from search.night.logfile import LogFile
+from search.night.tensorboard import TensorBoardWriter
 from spaces import DataInfo
 from spaces.families import FAMILIES
 from spaces.families.mlp import MLP
@@ -33,3 +39,55 @@ def test_an_oracle_that_repeats_itself_is_found(tensorflow, monkeypatch):
     monkeypatch.setattr(RandomOracle, "populate_space", lambda *_: repeated)
     with pytest.raises(AssertionError, match="random: proposed a configuration twice"):
         testing.check_oracle(ALGORITHMS["random"])
+
+
+def test_our_own_executors_and_that_of_the_example_keep_to_it(tensorflow, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "examples/extensions"))
+    from one_by_one import OneByOne
+
+    testing.check_executor(OneByOne)
+
+
+def test_an_executor_that_is_told_late_or_trains_otherwise_is_found(tensorflow, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "examples/extensions"))
+    from one_by_one import OneByOne
+
+    class Silent(OneByOne):
+        def submit(self, job, on_epoch):
+            return super().submit(job, lambda *_: None)
+
+    with pytest.raises(AssertionError, match=r"epochs \[\] were told before the trial was done"):
+        testing.check_executor(Silent)
+
+    class Seedless(OneByOne):
+        def submit(self, job, on_epoch):
+            return super().submit(replace(job, seed=7), on_epoch)
+
+    with pytest.raises(AssertionError, match="other epochs than in this process"):
+        testing.check_executor(Seedless)
+
+
+def test_a_tracker_that_raises_or_touches_the_run_is_found(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "examples/extensions"))
+    from longest import Follower
+
+    testing.check_tracker(Follower)
+
+    class Divides(Follower):
+        def epoch(self, trial, epoch):
+            self.last = 1 / (epoch.number - 2)
+
+    with pytest.raises(AssertionError, match=r"sitting 1: .*Divides.epoch raised ZeroDivisionError"):
+        testing.check_tracker(Divides)
+
+    class Tidies(Follower):
+        def close(self):
+            self._file.with_name("space.yaml").write_text("")
+
+    with pytest.raises(AssertionError, match=r"space\.yaml was changed"):
+        testing.check_tracker(Tidies)
+
+
+def test_our_own_views_of_a_run_keep_to_it():
+    testing.check_tracker(lambda run: TensorBoardWriter(run, "val_accuracy", SystemClock()))
+    testing.check_tracker(lambda run: LogFile(run, SystemClock()))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -12,6 +13,9 @@ import results
 from results.ranked.tables import Table
 from results.reporting import compare_report
 from results.verdicts.comparison import show_comparison
+from results.verdicts.pairs import best_of, pairs
+from search.files import layout
+from search.files.rundir import Run
 from search.files.store import RunStore
 from search.record.trial import TrialKind
 
@@ -58,13 +62,82 @@ def test_runs_without_any_score(make_run: MakeRun) -> None:
     assert (row["score"], row["winner"], row["failed"]) == (None, None, 1)
 
 
-def test_best_scores_are_emphasised_only_within_one_objective(make_run: MakeRun) -> None:
+def answered(run: Path, predictions: np.ndarray, labels: np.ndarray, **data: object) -> Path:
+    """The run, whose winner gave these answers on the test part."""
+    with RunStore(run) as store:
+        winner = store.meta("winner")
+        store.put_meta(data={**store.meta("data"), **data})
+    file = run / layout.evaluation_file(winner)
+    np.savez(file, predictions=predictions, labels=labels)
+    return run
+
+
+def shares(right: int, rows: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """Answers to rows of class 0, the first ones right."""
+    hits = np.arange(rows) < right
+    return np.stack([hits, ~hits], axis=1).astype(np.float32), np.zeros(rows, np.int32)
+
+
+def test_runs_on_other_rows_are_not_compared(make_run: MakeRun) -> None:
     runs = [make_run("a"), make_run("b", seed=1)]
-    scores = {row["score"] for row in results.compare(runs).rows}
-    green = [line for line in printed(results.compare(runs)).splitlines() if "32m" in line]
-    assert any(f"32m{max(scores):.4f}" in line.replace(" ", "") for line in green)
-    mixed = results.compare([runs[0], make_run("r", task="regression")])
-    assert "32m" not in printed(mixed)
+    table = results.compare(runs)
+    assert {row["versus"] for row in table.rows} == {
+        "a and b: were not measured on the same test rows: their scores say nothing about each other"
+    }
+    shown = printed(table)
+    assert "32m" not in shown, "no score is the best for itself"
+    assert shown.count("not measured on the same test rows") == 1
+    alone = make_run("c", winner=False, evaluate=False)
+    assert "the winner of c has not been measured" in str(results.compare([runs[0], alone]).rows[0]["versus"])
+
+
+def test_winners_are_compared_row_by_row(make_run: MakeRun) -> None:
+    runs = [answered(make_run(name), *shares(right)) for name, right in (("a", 300), ("b", 330), ("c", 301))]
+    found = pairs([Run(run) for run in runs], ["a", "b", "c"])
+    assert [(pair.better, pair.rows) for pair in found] == [("b", 400), (None, 400), ("b", 400)]
+    assert found[0].ahead == pytest.approx(-0.075)
+    assert found[0].interval is not None
+    assert found[0].interval.low < -0.075 < found[0].interval.high < 0
+    assert found[0].p == pytest.approx(2 * 0.5**30)
+    assert str(found[0]).startswith(
+        "b is better than a by 0.0750 in accuracy on 400 shared test rows (95 % interval 0.0"
+    )
+    assert str(found[1]).startswith("c and a cannot be told apart: a difference of 0.0025 in accuracy")
+    assert best_of(found, ["a", "b", "c"]) == "b"
+    assert best_of(found[1:2], ["a", "c"]) is None
+
+
+def test_equal_answers_have_an_interval_with_a_width(make_run: MakeRun) -> None:
+    runs = [answered(make_run(name), *shares(300)) for name in ("a", "b")]
+    [pair] = pairs([Run(run) for run in runs], ["a", "b"])
+    assert (pair.ahead, pair.p, pair.better) == (0.0, 1.0, None)
+    assert pair.interval is not None
+    assert pair.interval.low < 0 < pair.interval.high
+
+
+def test_regressions_are_compared_by_their_errors_in_pairs(make_run: MakeRun) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.normal(size=300).astype(np.float32)
+    hard = np.abs(rng.normal(0, 2, 300))
+    runs = [
+        answered(make_run(name, task="regression"), (labels + hard + more)[:, None].astype(np.float32), labels)
+        for name, more in (("a", 0.1 + rng.normal(0, 0.02, 300)), ("b", rng.normal(0, 0.02, 300)))
+    ]
+    [pair] = pairs([Run(run) for run in runs], ["a", "b"])
+    # The errors of both differ from row to row by far more than from each other.
+    assert (pair.better, pair.measure) == ("b", "absolute error")
+    assert pair.ahead == pytest.approx(-0.1, abs=0.01)
+    assert pair.interval is not None
+    assert -0.11 < pair.interval.low < pair.interval.high < -0.09
+
+
+def test_the_same_test_rows_are_known_though_validation_differs(make_run: MakeRun) -> None:
+    runs = [answered(make_run(name), *shares(300), fingerprint=name * 64) for name in ("a", "b")]
+    both = [Run(run) for run in runs]
+    # `make_run` draws the same rows for the same seed.
+    assert pairs(both, ["a", "b"])[0].rows == 400
+    np.savez(runs[1] / layout.TEST_ROWS, x=np.zeros((64, 8, 8, 1), np.uint8), y=np.zeros(64))
+    assert pairs(both, ["a", "b"])[0].why_not.startswith("were not measured on the same test rows")
 
 
 def test_hours(make_run: MakeRun) -> None:

@@ -144,6 +144,14 @@ def test_terminal_says_who_won_and_who_is_tied(make_run: MakeRun) -> None:
     assert "tied with the winner: 0006" in text
 
 
+def test_a_baseline_that_wins_is_called_one() -> None:
+    row = {"rank": 1, "name": "article", "score": 0.9, "kind": "baseline", "verdict": "winner"}
+    text = printed(Table(tuple(row), (row,)))
+    assert "winner: article, a baseline of the space file" in text
+    text = printed(Table(tuple(row), ({**row, "kind": "search"},)))
+    assert "winner: article\n" in text
+
+
 def test_picked_columns_are_all_shown(make_run: MakeRun) -> None:
     table = ranking(make_run(configurations=3))
     text = printed(table.select(columns=["name", "units_0", "verdict", "kind", "status"]), 60)

@@ -56,6 +56,17 @@ def test_running(make_run: MakeRun) -> None:
         assert part in text
 
 
+def test_a_trial_that_waits_for_a_worker_is_not_worked_on(make_run: MakeRun) -> None:
+    run = make_run(running=True)
+    with RunStore(run) as store:
+        store.put_meta(at_once=1)
+        store.begin(dataclasses.replace(store.trial("9000"), id="9001", configuration="9001"))
+    state = results.status(run, now=STARTED + 100)
+    assert ([work["trial"] for work in state["working_on"]], state["waiting"]) == (["9000"], 1)
+    assert state["trials"]["running"] == 1
+    assert "1 trial for a worker" in printed(state)
+
+
 def test_what_another_hour_is_expected_to_bring(make_run: MakeRun) -> None:
     state = results.status(make_run(running=True, meta={"hourly_gain": 0.0123}), now=STARTED + 100)
     assert state["hourly_gain"] == 0.0123

@@ -1,7 +1,6 @@
 """Intervals and tests against published examples and scipy."""
 
 import math
-import random
 
 import pytest
 
@@ -65,27 +64,31 @@ def test_mean_interval() -> None:
         st.mean([])
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10])
-def test_chi_square_tail(freedom: int) -> None:
-    stats = pytest.importorskip("scipy.stats")
-    for x in (0.0, 0.3, 1.0, 3.84, 12.0, 60.0):
-        assert st.chi_square_tail(x, freedom) == pytest.approx(stats.chi2.sf(x, freedom), rel=1e-9, abs=1e-15)
-    with pytest.raises(ValueError, match="freedom"):
-        st.chi_square_tail(-1.0, freedom)
-
-
-def test_kruskal_wallis() -> None:
-    stats = pytest.importorskip("scipy.stats")
-    rng = random.Random(0)
-    for shift in (0.0, 0.5, 3.0):
-        groups = [[round(rng.gauss(shift * i, 1), 1) for _ in range(8 + i)] for i in range(3)]
-        assert st.kruskal_wallis(groups) == pytest.approx(stats.kruskal(*groups).pvalue, rel=1e-9)
-    assert st.kruskal_wallis([[1.0, 1.0], [1.0]]) == 1.0
-    with pytest.raises(ValueError, match="two groups"):
-        st.kruskal_wallis([[1.0], []])
-
-
 def test_chance_of_none_is_hypergeometric() -> None:
     stats = pytest.importorskip("scipy.stats")
     assert st.chance_of_none(40, 10, 9) == pytest.approx(stats.hypergeom.pmf(0, 40, 9, 10))
     assert st.chance_of_none(5, 5, 1) == 0.0
+
+
+def test_chance_of_as_many_is_hypergeometric() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    assert st.chance_of_as_many(40, 10, 9, 4) == pytest.approx(stats.hypergeom.sf(3, 40, 10, 9))
+    assert st.chance_of_as_many(40, 40, 9, 9) == 1.0
+    assert st.chance_of_as_many(40, 3, 9, 4) == 0.0
+
+
+def test_paired_means_and_shares() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for count in (20, 2000):
+        values = [math.sin(i) + 0.3 for i in range(count)]
+        interval, p = st.paired_mean(values)
+        expected = stats.ttest_1samp(values, 0.0)
+        assert p == pytest.approx(expected.pvalue, rel=0.02, abs=1e-6)
+        told = expected.confidence_interval()
+        assert (interval.low, interval.high) == pytest.approx((told.low, told.high), rel=2e-3)
+    assert st.paired_mean([0.0, 0.0]) == (st.Interval(0.0, 0.0), 1.0)
+    # Agresti, Min (2005): the difference is 0.0 of 100 rows that agree everywhere.
+    even = st.paired_shares(0, 0, 100)
+    assert even.high == pytest.approx(-even.low) == pytest.approx(1.959964 / 102, rel=1e-6)
+    one = st.paired_shares(30, 10, 100)
+    assert one.low < 0.2 < one.high

@@ -29,6 +29,8 @@ def test_every_configuration_becomes_a_trial(run: Run, tmp_path: Path) -> None:
     study = optuna.load_study(study_name=name, storage=storage)
     shown = {row["name"]: row for row in rows(run) if row["status"] != "running"}
     assert {trial.user_attrs["name"] for trial in study.trials} == set(shown)
+    assert study.metric_names == ["val_accuracy"]
+    assert all(trial.intermediate_values for trial in study.trials if trial.state.name == "COMPLETE")
     for trial in study.trials:
         row: dict[str, Any] = shown[trial.user_attrs["name"]]
         if row["score"] is not None and trial.state.name != "FAIL":

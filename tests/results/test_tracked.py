@@ -35,7 +35,11 @@ def test_every_row_of_the_table_is_there_with_its_scores(make_run: MakeRun) -> N
         assert all(str(row[name]) == value for name, value in one.parameters.items())
     winner = next(row for row in table.values() if row["verdict"] == "winner")
     assert (search.status, search.name, search.tags["winner"]) == ("FINISHED", run.name, winner["name"])
-    assert search.scores["test"] == winner["test"]
+    assert search.scores["test"] == search.scores["test_accuracy"] == winner["test"]
+    assert search.scores["test_loss"] == 0.4
+    mine = next(one for one in configurations if one.name == winner["name"])
+    assert (search.parameters, search.curves) == (mine.parameters, mine.curves)
+    assert search.parameters
 
 
 def test_epochs_of_a_promoted_configuration_lie_within_their_trials(make_run: MakeRun) -> None:
@@ -62,6 +66,7 @@ def test_states_of_a_search_that_is_not_done(make_run: MakeRun) -> None:
     search, configurations = tracked(open_run(run))
     assert (search.status, configurations[-1].status) == ("RUNNING", "RUNNING")
     assert "winner" not in search.tags
+    assert not search.parameters, "the best so far may be another one tomorrow"
     assert search.scores["score"] == max(one.scores.get("score", 0.0) for one in configurations)
     (run / layout.LOCK).unlink()
     search, configurations = tracked(open_run(run))

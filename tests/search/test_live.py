@@ -84,7 +84,7 @@ def test_only_search_and_baselines_can_be_best():
     assert (tally.done, tally.failed) == (4, 1)
 
 
-def test_time_left_is_the_mean_of_the_trials_so_far_and_never_more_than_the_budget():
+def test_time_left_is_the_mean_of_the_trials_so_far_over_those_at_once():
     clock = SimulatedClock(1000.0)
     tally = Tally("val_accuracy", "max", None, clock)
     tally.begin("search", 10)
@@ -92,14 +92,45 @@ def test_time_left_is_the_mean_of_the_trials_so_far_and_never_more_than_the_budg
     tally.finished(trial("0"), outcome([0.5], seconds=4.0))
     tally.finished(trial("1"), outcome([0.5], seconds=6.0))
     assert tally.seconds_left() == 8 * 5.0
-    limited = Tally("val_accuracy", "max", 1030.0, clock)
+    tally.outlook(None, 2)
+    assert tally.seconds_left() == 8 * 5.0 / 2, "two are trained at once"
+    tally.outlook(None, 20)
+    assert tally.seconds_left() == 5.0, "more workers than trials make none of them shorter"
+
+
+def test_the_search_ends_when_what_follows_has_to_begin():
+    clock = SimulatedClock(1000.0)
+    limited = Tally("val_accuracy", "max", 1100.0, clock)
     limited.begin("search", None)
+    limited.outlook(1060.0, 1)
+    assert limited.seconds_left() == 60.0
+    limited.outlook(1030.0, 1)
     assert limited.seconds_left() == 30.0
     limited.begin("search", 10)
+    limited.outlook(1030.0, 1)
     limited.finished(trial("0"), outcome([0.5], seconds=60.0))
     assert limited.seconds_left() == 30.0
     clock.pass_time(100.0)
     assert limited.seconds_left() == 0.0
+    limited.begin("evaluation", 2)
+    assert limited.seconds_left() is None, "the hour of the whole night says nothing about this phase"
+
+
+def test_with_a_promised_hour_the_bar_shows_time():
+    clock = SimulatedClock(1000.0)
+    tally = Tally("val_accuracy", "max", 1190.0, clock, began=990.0)
+    tally.begin("loading", None)
+    assert (tally.share, tally.progress) == (0.05, "10.0 s of 3 min 20 s")
+    tally.begin("search", None)
+    clock.pass_time(90.0)
+    tally.finished(trial("0"), outcome([0.5]))
+    assert (tally.share, tally.progress) == (0.5, "1 min 40 s of 3 min 20 s, 1 trials")
+    free = Tally("val_accuracy", "max", None, clock)
+    free.begin("loading", None)
+    assert (free.share, free.progress) == (None, "0.0 s")
+    free.begin("search", 4)
+    free.finished(trial("0"), outcome([0.5]))
+    assert (free.share, free.progress) == (0.25, "0.0 s, 1/4 trials")
 
 
 @pytest.mark.parametrize(
@@ -130,11 +161,25 @@ def test_the_live_view_shows_what_is_running_and_what_is_best():
     text = shown.export_text()
     view.close()
     assert "search [1]" in text
-    assert "2/5" in text
+    assert "2/5 trials" in text
     assert "epoch 2/3" in text
     assert "best val_accuracy 0.7000 by article   best baseline 0.7000   1 failed" in text
     assert "gone" not in text
     assert "1: failed, nan" in text
+
+
+def test_a_trial_that_waits_for_a_worker_is_not_said_to_be_trained():
+    shown = console(force_terminal=True, force_interactive=False)
+    view = LiveView(shown, Tally("val_accuracy", "max", None))
+    view.phase("search", None)
+    view.outlook(None, 2)
+    for name in "012":
+        view.started(trial(name))
+    shown.export_text()
+    shown.print(view._view())
+    lines = shown.export_text().splitlines()
+    view.close()
+    assert ["waits for a worker" in line for line in lines if "layers=2" in line] == [False, False, True]
 
 
 def test_the_log_file_has_everything_with_its_time(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import spaces
 from spaces.data.types import DataInfo
+from spaces.outside.processor import multiplies_bfloat16
 from spaces.specs import plain
 from spaces.values import rates
 
@@ -114,8 +116,8 @@ def test_the_schedule_spans_the_longest_training_whatever_a_trial_is_asked_for()
         ({"warmup": 1}, "training.warmup: found 1; allowed: a number of at least 0 and below 1"),
         ({"ema": 1}, "training.ema: found 1; allowed: a number of at least 0 and below 1"),
         ({"gradient_clip": -1}, "training.gradient_clip: found -1; allowed: a number of at least 0"),
-        ({"precision": "float16"}, "training.precision: found 'float16'; allowed: float32, bfloat16 (did you mean "
-                                   "'bfloat16'?)"),
+        ({"precision": "float16"}, "training.precision: found 'float16'; allowed: float32, bfloat16, auto (did you "
+                                   "mean 'bfloat16'?)"),
     ],
 )  # fmt: skip
 def test_what_has_no_effect_or_no_meaning_is_refused(training: dict[str, Any], expected: str) -> None:
@@ -247,3 +249,18 @@ def test_muon_leaves_the_output_and_what_is_no_matrix_to_adamw(tensorflow: None)
     names = [weight.path for weight in model.trainable_variables if not model.optimizer._should_use_adamw(weight)]
     assert [name.removeprefix("mlp/") for name in names] == ["dense_0/kernel"]
     assert (model.optimizer.weight_decay, model.optimizer.adam_weight_decay) == (0.01, 0.01)
+
+
+def test_automatic_precision_is_what_the_processor_is_fast_in_and_is_kept_as_that(tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    for flags, fast in ((" fpu avx2 avx512_bf16", True), (" fpu amx_bf16", True), (" fpu avx512f avx512_bf160", False)):
+        info.write_text(f"processor\t: 0\nmodel name\t: X\nflags\t\t:{flags}\n\nprocessor\t: 1\n")
+        assert multiplies_bfloat16.__wrapped__(info) is fast
+    info.write_text("processor\t: 0\nFeatures\t: fp asimd bf16\n")
+    assert multiplies_bfloat16.__wrapped__(info)
+    assert not multiplies_bfloat16.__wrapped__(tmp_path / "none")
+    expected = "bfloat16" if multiplies_bfloat16() else "float32"
+    dumped = spaces.dump(loaded({"precision": "auto"}))
+    assert f"precision: {expected}" in dumped
+    assert "precision: auto" not in dumped
+    assert refusals(precision=["auto", "float32"])[0].startswith("training.precision: auto is one of the others")

@@ -12,6 +12,7 @@ from results.reporting.sections.history import best_so_far, ended_trials, epochs
 from results.reporting.words import DASH, alike, count, duration, listed, number, scalar
 from results.text import plural
 from results.verdicts.comparison import compare
+from results.verdicts.pairs import Pair, best_of, pairs
 from search.files.rundir import Run
 
 _NAMES = {
@@ -30,9 +31,11 @@ def compare_document(runs: Mapping[str, Facts], opened: Sequence[Run]) -> Docume
     """
     table = compare(opened)
     rows: list[dict[str, Any]] = [dict(row) for row in table.rows]
+    against = pairs(opened, [str(row["run"]) for row in rows])
     finished = all(facts.finished for facts in runs.values())
     sections = [
         Section("history", "Best score so far", _history(runs), "History"),
+        Section("pairs", "On the same test rows", [Text(f"{pair}.") for pair in against], "Pairs"),
         Section("runs", "The runs", [_facts_table(rows)], "Runs"),
         Section("winners", "The winners", [_winners(runs, rows, table.hyperparameters)], "Winners"),
         Section(
@@ -44,12 +47,12 @@ def compare_document(runs: Mapping[str, Facts], opened: Sequence[Run]) -> Docume
         status="all finished" if finished else "not all finished",
         finished=finished,
         summary=sorted({str(row["space"]) for row in rows}),
-        headline=_headline(rows),
+        headline=_headline(rows, against),
         sections=sections,
     )
 
 
-def _headline(rows: Sequence[Mapping[str, Any]]) -> Headline:
+def _headline(rows: Sequence[Mapping[str, Any]], against: Sequence[Pair]) -> Headline:
     if len({(row["objective"], row["direction"]) for row in rows}) > 1:
         names = listed(sorted({f"{row['objective']}" for row in rows}))
         return Headline("result", "Different objectives", "", f"These runs optimise {names}: no order among them.")
@@ -57,15 +60,14 @@ def _headline(rows: Sequence[Mapping[str, Any]]) -> Headline:
     column = next((c for c in ("test", "retrained", "score") if all(row[c] is not None for row in rows)), None)
     if column is None:
         return Headline("result", "No common score", "", "Not every run has a score yet.")
-    ordered = sorted(rows, key=lambda row: row[column], reverse=rows[0]["direction"] == "max")
-    first, second = ordered[0], ordered[1]
-    sentence = (
-        f"{first['run']} is best by this number, with {count(first['configurations'])} configurations in "
-        f"{duration(3600 * first['hours'])}; next is {second['run']} with {number(second[column])} in "
-        f"{duration(3600 * second['hours'])}."
-    )
-    facts = [(str(row["run"]), number(row[column])) for row in ordered]
-    return Headline(f"best {_NAMES[column]}", number(first[column]), "", sentence, facts=facts)
+    facts = [(str(row["run"]), number(row[column])) for row in rows]
+    best = best_of(against, [str(row["run"]) for row in rows])
+    if best is not None:
+        told = ". ".join(str(pair) for pair in against if best in (pair.first, pair.second))
+        return Headline("better than every other, row by row on the test rows", best, "", f"{told}.", facts=facts)
+    apart = [pair for pair in against if not pair.why_not]
+    text = "No run can be told to be better than all others." if apart else "These scores are not of the same rows."
+    return Headline(_NAMES[column], "no order", "", text, facts=facts)
 
 
 def _history(runs: Mapping[str, Facts]) -> list[Item]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from results.reporting.chart import Axis, Chart, Dots, Panel, ParallelAxis, ParallelLines, Tone, View
 from results.reporting.comparison.columns import Column, columns, marks_between
-from results.reporting.comparison.comparable import FEWEST, Comparable, comparable
+from results.reporting.comparison.comparable import Comparable, comparable
 from results.reporting.document import Item, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside
@@ -14,6 +12,7 @@ from results.reporting.sections.importance import importance_chart, importances
 from results.reporting.sections.thinning import thinned
 from results.reporting.words import listed, number, scalar
 from results.text import plural
+from results.verdicts.evidence import MIN_SAMPLES, collect
 from search.record.configuration import Configuration
 
 _MOST_LINES = 3000
@@ -26,14 +25,12 @@ def hyperparameters(facts: Facts) -> list[Section]:
     if not found or len(facts.searched) < 2:
         return []
     equal = comparable(facts)
-    installed = find_spec("optuna") is not None
-    shares = importances(found, equal, facts.maximize) if equal is not None and installed else []
-    missing = f"Fewer than {FEWEST} configurations can be compared: too few to say which hyperparameters matter."
-    if not installed:
-        missing = "The importance of the hyperparameters needs the package optuna, which is not installed."
-    items: list[Item] = [Text(missing)]
-    if shares and equal is not None:
-        items = [importance_chart(shares, equal)]
+    evidence = collect(facts.searched, facts.objective, "max" if facts.maximize else "min")
+    shares = importances(found, evidence) if evidence is not None else []
+    few = f"Fewer than {MIN_SAMPLES} configurations have a score: too few to say which hyperparameters matter."
+    items: list[Item] = [Text(few)]
+    if shares and evidence is not None:
+        items = [importance_chart(shares, evidence)]
     order = {one.name: i for i, one in enumerate(shares)}
     by_importance = sorted(found, key=lambda column: order.get(column.name, len(order)))
     return [

@@ -1,31 +1,34 @@
-"""Which hyperparameters matter: PED-ANOVA through Optuna, with intervals and with what chance alone would give.
+"""Which hyperparameters matter: the variance that each explains in a surrogate fitted to all configurations.
 
-PED-ANOVA compares, for each hyperparameter, the values of the best configurations with those of all. Source:
-Watanabe, Bansal, Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces",
-IJCAI 2023. It asks what good configurations have in common, so a few disastrous ones do not decide.
+The surrogate is a forest of randomized trees over the ranks of the scores, those below the median all alike: what makes
+good ones good decides, not a few disasters. A hyperparameter's importance is the variance of the forest's mean
+prediction over its values, all others spread over their ranges: the main effect of a functional ANOVA. Sources: Hutter,
+Hoos, Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014; Geurts, Ernst, Wehenkel,
+"Extremely randomized trees", 2006.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.reporting.comparison.columns import Column
-from results.reporting.comparison.comparable import FEWEST, Comparable
 from results.reporting.words import listed, percent
 from results.text import plural
+from results.verdicts.evidence import MIN_SAMPLES, Evidence
 
-_RESAMPLES = 25
-_MOST_ROWS = 200
-_TARGET = 0.25
-"""The share of configurations that count as the best; a smaller one needs more configurations than a night has."""
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_RESAMPLES = 16
+_MOST_ROWS = 300
+_TREES, _LEAF = 12, 3
+_VALUES, _SPREAD = 9, 64
+"""Values at which an effect is looked at, and configurations that it is averaged over."""
 
 
 @dataclass(frozen=True)
@@ -46,44 +49,88 @@ class Importance:
     real: bool
 
 
-def importances(columns: Sequence[Column], equal: Comparable, maximize: bool) -> list[Importance]:
+def importances(columns: Sequence[Column], evidence: Evidence) -> list[Importance]:
     """The importance of each hyperparameter, largest first; empty where fewer than two can be judged.
 
     One that is active only under another one's value is judged among the configurations that have it. The result is
-    the same each time: the resampling is seeded.
+    the same each time: what is drawn is seeded.
 
     Args:
         columns: The hyperparameters.
-        equal: Scores after equally many epochs.
-        maximize: Whether more is better.
+        evidence: Scores of all configurations.
     """
     rng = np.random.default_rng(0)
-    samples = list(equal.scores)
+    samples = list(evidence.samples)
     if len(samples) > _MOST_ROWS:
         samples = [samples[i] for i in sorted(rng.choice(len(samples), _MOST_ROWS, replace=False))]
-    scores = np.array([score if maximize else -score for _, score in samples])
     ids = [configuration.id for configuration, _ in samples]
-    groups: dict[tuple[int, ...], list[Column]] = defaultdict(list)
-    for column in columns:
-        active = tuple(i for i, configuration in enumerate(ids) if configuration in column.values)
-        if len(active) >= FEWEST and len({column.values[ids[i]] for i in active}) >= 2:
-            groups[active].append(column)
-    names = [column.name for found in groups.values() for column in found]
-    if len(names) < 2:
+    ranks = np.maximum(_ranks(np.array([score for _, score in samples])), 0.5)
+    judged = [
+        column
+        for column in columns
+        if sum(name in column.values for name in ids) >= MIN_SAMPLES and len(set(column.values.values())) >= 2
+    ]
+    if len(judged) < 2:
         return []
-    value: dict[str, float] = {}
+    rows = np.stack([_positions(column, ids) for column in judged], axis=1)
+    looks = [_looks(rows, index, column, rng) for index, column in enumerate(judged)]
+    value = dict(zip([c.name for c in judged], _effects(rows, ranks, looks, 0), strict=True))
     spread: dict[str, list[float]] = defaultdict(list)
     chance: dict[str, list[float]] = defaultdict(list)
-    for active, found in groups.items():
-        rows = np.array(active)
-        value |= _ped_anova(found, ids, rows, scores[rows])
-        for _ in range(_RESAMPLES):
-            drawn = rng.choice(rows, len(rows))
-            for name, one in _ped_anova(found, ids, drawn, scores[drawn]).items():
-                spread[name].append(one)
-            for name, one in _ped_anova(found, ids, rows, rng.permutation(scores[rows])).items():
-                chance[name].append(one)
-    return sorted(_shares(names, value, spread, chance), key=lambda one: -one.share)
+    for seed in range(1, _RESAMPLES + 1):
+        drawn = rng.choice(len(rows), len(rows))
+        for told, effects in (
+            (spread, _effects(rows[drawn], ranks[drawn], looks, seed)),
+            (chance, _effects(rows, rng.permutation(ranks), looks, seed)),
+        ):
+            for column, effect in zip(judged, effects, strict=True):
+                told[column.name].append(effect)
+    return sorted(_shares(list(value), value, spread, chance), key=lambda one: -one.share)
+
+
+def _ranks(scores: Array) -> Array:
+    """0 to 1, the best highest; equal scores share their mean rank."""
+    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
+    ends = np.cumsum(count)
+    return np.asarray((ends - (count + 1) / 2)[place] / len(scores))
+
+
+def _positions(column: Column, ids: Sequence[str]) -> Array:
+    """Where each configuration lies, 0 to 1; -1 where it has no such value."""
+    return np.array([column.position(column.values[name]) if name in column.values else -1.0 for name in ids])
+
+
+def _looks(rows: Array, index: int, column: Column, rng: np.random.Generator) -> Array:
+    """Configurations to look at, shape (values, spread, columns): one column at each value, the others anywhere.
+
+    What is active follows from configurations of the search, so that nothing impossible is asked.
+    """
+    known = rows[rows[:, index] >= 0]
+    # Most categories and choices have few values, which are looked at as they are.
+    seen = np.unique(known[:, index])
+    values = seen if len(seen) <= _VALUES else np.linspace(seen[0], seen[-1], _VALUES)
+    base = known[rng.choice(len(known), _SPREAD)]
+    several = np.array([len(np.unique(rows[:, one])) > _VALUES for one in range(rows.shape[1])])
+    anywhere = rng.random(base.shape)
+    base = np.where((base >= 0) & several, anywhere, base)
+    found = np.repeat(base[None], len(values), axis=0)
+    found[:, :, index] = values[:, None]
+    return found
+
+
+def _effects(rows: Array, ranks: Array, looks: Sequence[Array], seed: int) -> list[float]:
+    """The variance of the mean prediction over the values of each column, weighted by how many have it."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    forest = ExtraTreesRegressor(_TREES, min_samples_leaf=_LEAF, random_state=seed).fit(rows, ranks)
+    told = forest.predict(np.concatenate([look.reshape(-1, rows.shape[1]) for look in looks]))
+    found, start = [], 0
+    for index, look in enumerate(looks):
+        end = start + look.shape[0] * look.shape[1]
+        means = told[start:end].reshape(look.shape[:2]).mean(axis=1)
+        found.append(float(np.var(means)) * float(np.mean(rows[:, index] >= 0)))
+        start = end
+    return found
 
 
 def _shares(
@@ -108,60 +155,7 @@ def _shares(
     return found
 
 
-def _ped_anova(found: Sequence[Column], ids: Sequence[str], rows: Any, scores: Any) -> dict[str, float]:
-    import optuna
-
-    class Row(optuna.trial.FrozenTrial):  # type: ignore[misc]
-        """A study keeps a deep copy of each trial it is given: half of the time, for what nobody changes."""
-
-        def __deepcopy__(self, memo: object) -> Row:
-            return copy(self)
-
-    now = datetime.now()
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        distributions = {str(k): _distribution(column) for k, column in enumerate(found)}
-        study = optuna.create_study(direction="maximize")
-        study.add_trials(
-            [
-                Row(
-                    number=number,
-                    trial_id=number,
-                    state=optuna.trial.TrialState.COMPLETE,
-                    value=float(score),
-                    params={str(k): _parameter(column, ids[row]) for k, column in enumerate(found)},
-                    distributions=distributions,
-                    datetime_start=now,
-                    datetime_complete=now,
-                    user_attrs={},
-                    system_attrs={},
-                    intermediate_values={},
-                )
-                for number, (row, score) in enumerate(zip(rows, scores, strict=True))
-            ]
-        )
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=_TARGET)
-        shares = evaluator.evaluate(study, params=list(distributions))
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-    return {column.name: float(shares.get(str(k), 0.0)) for k, column in enumerate(found)}
-
-
-def _distribution(column: Column) -> Any:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
-    if column.categories:
-        return CategoricalDistribution(tuple(range(len(column.categories))))
-    return FloatDistribution(column.low, column.high, log=column.log)
-
-
-def _parameter(column: Column, configuration: str) -> int | float:
-    value = column.values[configuration]
-    return column.categories.index(value) if column.categories else float(value)
-
-
-def importance_chart(found: Sequence[Importance], equal: Comparable) -> Chart:
+def importance_chart(found: Sequence[Importance], evidence: Evidence) -> Chart:
     """The chart of `importances`."""
 
     def bars(real: bool, tone: Tone, name: str) -> Bars:
@@ -177,20 +171,16 @@ def importance_chart(found: Sequence[Importance], equal: Comparable) -> Chart:
     axis = Axis("share of importance, 90 % interval")
     order = Axis(categories=tuple(one.name for one in found))
     view = View((Panel(marks, axis, order),), height=90 + 32 * len(found))
-    return Chart("importance", _caption(found, equal), (view,))
+    return Chart("importance", _caption(found, evidence), (view,))
 
 
-def _caption(found: Sequence[Importance], equal: Comparable) -> str:
-    every = len(equal.scores)
-    of = f"{_MOST_ROWS} of {every:,} configurations" if every > _MOST_ROWS else plural(every, "configuration")
-    basis = f"over {of} after {plural(equal.epochs, 'epoch')}"
+def _caption(found: Sequence[Importance], evidence: Evidence) -> str:
     real = [one for one in found if one.real]
+    basis = f"It rests on {evidence.basis}."
     if not real:
-        return f"No hyperparameter can be told from chance {basis}."
+        return f"No hyperparameter can be told from chance. {basis}"
     told = listed(f"{one.name} ({percent(one.share)})" for one in real[:3])
-    text = f"What the best quarter has in common by PED-ANOVA, {basis}: {told}"
+    text = f"What explains the order of the better half, as a forest of trees has learnt it: {told}"
     rest = len(found) - len(real)
     text += f"; {plural(rest, 'other')} cannot be told from chance." if rest else "."
-    if 3 * equal.epochs < equal.longest:
-        text += f" The longest training had {equal.longest} epochs, where others may matter."
-    return text
+    return f"{text} {basis}"

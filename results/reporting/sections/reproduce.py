@@ -64,7 +64,7 @@ def _pairs(facts: Facts) -> list[tuple[str, str]]:
         ("hardware", _hardware(hardware)),
         ("training", _training(meta)),
         (
-            "git commit",
+            "Nightshift's commit",
             f"{git['commit']}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else "",
         ),
         ("started", moment(meta["started"])),

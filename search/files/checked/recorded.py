@@ -176,6 +176,7 @@ _FACTS: dict[str, Check] = {
     "told": whole,
     "idle_seconds": _real,
     "fixed_workers": _optional(whole),
+    "at_once": whole,
     "work": _list(_fields({"what": text, "started": instant, "ended": instant})),
     "search_ended": text,
     "hourly_gain": _optional(_real),

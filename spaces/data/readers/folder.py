@@ -28,7 +28,7 @@ from spaces.data.types import AnyRows, Array
 _log = logging.getLogger(__name__)
 _NAMED = 20
 # What systems leave beside people's files; names that begin with a dot are left out anyway.
-_LEFTOVERS = frozenset(("__macosx", "@eadir", "desktop.ini", "thumbs.db"))
+_LEFTOVERS = frozenset(("__macosx", "@eadir", "desktop.ini", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "icon\r"))
 
 
 def load_folder(

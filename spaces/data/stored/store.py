@@ -141,6 +141,8 @@ class RowStore:
         writer = self.writer(rows.shape, rows.dtype, where)
         with writer:
             for start, block in blocks(rows):
+                if not isinstance(block, np.ndarray):  # a foreign kind of array, such as a sparse one
+                    raise DataError(f"{where}: some of its rows are a {type(block).__name__}, an array is expected")
                 writer[start : start + len(block)] = np.ascontiguousarray(block)
             return writer.done(["array", where])
 

@@ -172,11 +172,16 @@ def moments_in_days(series: pd.Series[Any]) -> Array:
     return np.where(np.isnat(moments), np.nan, moments.astype("int64") / 86_400e6)
 
 
-def boolean_values(words: list[str], known: tuple[str, ...]) -> Array:
-    """0 or 1 for the two words of a boolean column, and for the words of other booleans; NaN for any other cell."""
+def boolean_words(known: tuple[str, ...]) -> dict[str, float]:
+    """What words mean, in lower case: those for 0 and 1 of a boolean column, and those of other booleans."""
     meant = {word: float(value) for pair in _BOOLEANS for value, word in enumerate(pair)}
     meant |= {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0}
-    meant |= {word.lower(): float(value) for value, word in enumerate(known)}
+    return meant | {word.lower(): float(value) for value, word in enumerate(known)}
+
+
+def boolean_values(words: list[str], known: tuple[str, ...]) -> Array:
+    """0 or 1 for the two words of a boolean column, and for the words of other booleans; NaN for any other cell."""
+    meant = boolean_words(known)
     return np.array([meant.get(word.strip().lower(), np.nan) for word in words])
 
 

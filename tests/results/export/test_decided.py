@@ -36,7 +36,7 @@ class Model:
 
 def predicted(info: DataInfo, *answers: list[float], output: Any = "probabilities", **more: Any) -> list[Prediction]:
     rows = Rows("rows.csv", True, np.zeros((len(answers), 1)))
-    return _predict(Model(*answers), rows, info, output, more.get("threshold"))  # type: ignore[arg-type]
+    return _predict(Model(*answers), [rows], info, output, more.get("threshold"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("answers", [([0.75, 0.25], [0.65, 0.35]), ([0.25], [0.35])], ids=["two outputs", "one output"])

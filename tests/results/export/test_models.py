@@ -56,6 +56,12 @@ def test_rows_are_found_by_id_or_name(run: Path, trial: str, expected: tuple[str
     assert found(run, trial) == expected
 
 
+def test_a_winner_that_stands_in_from_the_search_was_not_picked_by_hand(run: Path) -> None:
+    with RunStore(run) as store:
+        store.put_meta(winner="0000")
+    assert found(run)[2] == found(run, "0000")[2] == "winner"
+
+
 def test_a_baseline_by_its_last_weights_where_they_differ_from_the_best(run: Path) -> None:
     with RunStore(run) as store:
         trial = store.trial("baseline-plain")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import shutil
@@ -15,8 +16,10 @@ from rich.console import Console
 
 import results
 from results import ResultError
+from results.exporting.reading.answers import probabilities
 from results.predicting.grid import draw_grid
-from results.predicting.predictions import Prediction, _probabilities
+from results.predicting.output import as_table, chosen_format, write_predictions
+from results.predicting.predictions import Prediction
 from results.predicting.show import show
 
 
@@ -83,6 +86,40 @@ def test_rows_of_a_table_and_a_single_row(model: Path, digits: Any, tmp_path: Pa
     assert [prediction.row for prediction in found] == [0, 1, 2, 0]
     assert [prediction.label for prediction in found[:3]] == [str(p.argmax()) for p in digits.expected[:3]]
     assert found[3].probabilities == pytest.approx(found[0].probabilities)
+
+
+def test_a_folder_means_its_images_and_csv_has_a_line_for_each(model: Path, digits: Any, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "inner").mkdir(parents=True)
+    (tmp_path / "photos" / "Thumbs.db").write_bytes(b"no image")
+    indexes = certain(digits, 3)
+    for index, place in zip(indexes, ("b.png", "a.PNG", "inner/c.png"), strict=True):
+        saved(np.rint(digits.data.test.x[index] / 16 * 255), tmp_path / "photos" / place, format="PNG")
+    saved(np.zeros((8, 8)), tmp_path / "photos" / ".hidden.png")
+    found = results.predict(model, [tmp_path / "photos"], inputs=1)
+    assert [Path(one.file).name for one in found] == ["a.PNG", "b.png", "c.png"]
+    assert [one.input.size for one in found] == [64, 0, 0]
+    write_predictions(found, Console(), "csv", tmp_path / "found.csv")
+    lines = list(csv.DictReader((tmp_path / "found.csv").open(newline="")))
+    wanted = [str(digits.data.test.y[indexes[i]]) for i in (1, 0, 2)]
+    assert [line["label"] for line in lines] == wanted
+    assert [float(line[f"p_{label}"]) for line, label in zip(lines, wanted, strict=True)] == [
+        float(line["confidence"]) for line in lines
+    ]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ResultError, match=r"empty: holds no file that the model takes; expected \.bmp"):
+        results.predict(model, [tmp_path / "empty"])
+
+
+def test_the_name_of_the_output_says_its_format(tmp_path: Path) -> None:
+    assert [chosen_format(None, one) for one in (None, Path("a.CSV"), Path("a.json"))] == ["rich", "csv", "json"]
+    with pytest.raises(ResultError, match=r"a\.xls: no format has this suffix"):
+        chosen_format(None, Path("a.xls"))
+    with pytest.raises(ResultError, match="--format xml"):
+        chosen_format("xml", None)
+    with pytest.raises(ResultError, match="there is no folder"):
+        write_predictions([prediction("cat")], Console(), "json", tmp_path / "no" / "a.json")
+    table = as_table([prediction(None)])
+    assert table.rows == ({"file": "rows.csv", "row": 3, "value": 12.5},)
 
 
 def test_a_run_means_its_export(digits: Any, model: Path, tmp_path: Path) -> None:
@@ -242,12 +279,12 @@ def test_a_lite_model_with_foreign_operations_is_refused(tmp_path: Path) -> None
 
 def test_outputs_become_probabilities() -> None:
     one = np.array([[0.0], [2.0]])
-    np.testing.assert_allclose(_probabilities(one + 0.25, "probabilities")[0], [0.75, 0.25])
-    np.testing.assert_allclose(_probabilities(one, "logits"), [[0.5, 0.5], [0.119203, 0.880797]], atol=1e-6)
-    several = _probabilities(np.array([[1000.0, 1000.0, 0.0]]), "logits")
+    np.testing.assert_allclose(probabilities(one + 0.25, "probabilities")[0], [0.75, 0.25])
+    np.testing.assert_allclose(probabilities(one, "logits"), [[0.5, 0.5], [0.119203, 0.880797]], atol=1e-6)
+    several = probabilities(np.array([[1000.0, 1000.0, 0.0]]), "logits")
     np.testing.assert_allclose(several, [[0.5, 0.5, 0.0]])
     with pytest.raises(ResultError, match="NaN"):
-        _probabilities(np.array([[np.nan, 0.0]]), "logits")
+        probabilities(np.array([[np.nan, 0.0]]), "logits")
 
 
 def prediction(label: str | None = "[red]cat[/red]\n$x_1$", value: float = 0.5) -> Prediction:

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 from results.reporting.comparison.columns import Column
-from results.reporting.comparison.comparable import Comparable
 from results.reporting.sections.importance import Importance, importances
-
-pytest.importorskip("optuna", reason="the importance needs optuna")
+from results.verdicts.evidence import Evidence
 
 Score = Callable[[Mapping[str, Any], np.random.Generator], float]
 
@@ -32,15 +30,15 @@ def judge(score: Score, rows: int = 120, seed: int = 0, maximize: bool = True) -
     for one in values:
         if one["choice"] == "a":
             one["only_a"] = float(rng.uniform())
-    scores = [score(one, rng) for one in values]
-    order = sorted(range(rows), key=lambda i: scores[i], reverse=maximize)
+    scores = [score(one, rng) if maximize else -score(one, rng) for one in values]
+    order = sorted(range(rows), key=lambda i: -scores[i])
     pairs: Any = tuple((SimpleNamespace(id=str(i)), scores[i]) for i in order)
     columns = []
     for name in ("strong", "weak", "nothing", "choice", "only_a"):
         found = {str(i): one[name] for i, one in enumerate(values) if name in one}
         categories = ("a", "b", "c") if name == "choice" else ()
         columns.append(Column(name, found, False, 0.0, 0.0 if categories else 1.0, categories, False))
-    return {one.name: one for one in importances(columns, Comparable(9, 9, pairs), maximize)}
+    return {one.name: one for one in importances(columns, Evidence(9, 0, pairs))}
 
 
 def test_order_of_a_known_function() -> None:
@@ -75,9 +73,9 @@ def test_choices_and_conditional_ones() -> None:
 
 
 def test_noise_is_seldom_called_real() -> None:
-    """12 runs of pure noise with 5 hyperparameters each; at 5 % a run, more than 3 have a probability of 0.2 %."""
-    false = sum(any(one.real for one in judge(lambda v, rng: rng.normal(), 60, seed).values()) for seed in range(12))
-    assert false <= 3
+    """8 runs of pure noise with 5 hyperparameters each; at 5 % a run, more than 2 have a probability of 0.6 %."""
+    false = sum(any(one.real for one in judge(lambda v, rng: rng.normal(), 60, seed).values()) for seed in range(8))
+    assert false <= 2
 
 
 def test_same_answer_twice() -> None:

@@ -76,3 +76,12 @@ def test_what_other_rows_are_asked_to_be_is_refused(load: Load, save_npz: Callab
 def test_images_cannot_be_made_of_series(load: Load, source: dict[str, str]) -> None:
     with pytest.raises(DataError, match=r"data.image_size: .* holds time series, no images"):
         load(source, image_size=8)
+
+
+def test_folds_of_rows_that_follow_each_other_are_refused(load: Load, source: dict[str, str]) -> None:
+    with pytest.raises(DataError, match=r"folds draw rows at random, but these are divided in their order"):
+        load(source, validation={"folds": 3})
+    assert load(source, validation={"folds": 3}, split="random").folds is not None
+    assert len(load(source, stratify=True).understood["notes"]) == 1
+    with pytest.raises(SpaceError, match=r"stratify: has no effect: the last rows are taken"):
+        load(source, stratify=True, split="chronological")

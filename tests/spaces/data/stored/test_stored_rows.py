@@ -110,6 +110,25 @@ def test_a_mapped_array_is_read_from_its_own_file(tmp_path: Path) -> None:
         assert store.written > copied.nbytes
 
 
+class Foreign:
+    """An array of which nobody knows how it gives rows."""
+
+    shape, dtype = (4, 2), np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, key: slice) -> object:
+        return self
+
+
+def test_rows_that_turn_out_to_be_none_are_refused(tmp_path: Path) -> None:
+    assert mapped.is_lazy(Foreign())
+    with pytest.raises(DataError, match="x: some of its rows are a Foreign, an array is expected"):
+        mapped.stored(Foreign(), RowStore(True, tmp_path), "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_was_made_of_the_same_file_is_found_again(tmp_path: Path) -> None:
     store = RowStore(True, tmp_path)
     with store.writer((4, 3), np.dtype(np.int32), "x") as writer:

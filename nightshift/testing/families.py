@@ -1,0 +1,35 @@
+"""What a family has to keep to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import spaces
+from spaces.families import Family
+
+
+def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataInfo) -> None:
+    """A family's settings, parameters and models agree, for the smallest and the largest configuration.
+
+    Args:
+        family: A registered family.
+        section: Section `model` of a space file, `family` included.
+        info: Rows that its models take.
+    """
+    spec = spaces.SearchSpec(name="check", data={"source": "digits"}, model=dict(section), training={"epochs": 1})
+    assert isinstance(spec.model, family.section), f"{family.name}: another family reads this section"
+    assert spaces.load(spec).model == spec.model, f"{family.name}: the section changes when it is read again"
+    for values in spaces.extremes(spec):
+        settings = spaces.configure(spec, values)
+        again = spaces.Settings.from_json(json.loads(json.dumps(settings.to_json())))
+        assert again == settings, (
+            f"{family.name}: its settings are others after they were stored: {again} for {settings}"
+        )
+        model = spaces.build_model(settings, info, seed=0)
+        counted = spaces.count_parameters(settings, info)
+        assert counted == model.count_params(), (
+            f"{family.name}: {counted} parameters counted, {model.count_params()} built"
+        )
+        assert model.input_shape[1:] == info.input_shape, f"{family.name}: the model takes {model.input_shape}"

@@ -1,0 +1,31 @@
+"""From what a model answers to the probabilities of its classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from results.errors import ResultError
+from results.exporting.metadata import OutputKind
+from spaces.models.outputs import from_logits
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def probabilities(answers: Array, output: OutputKind, *, independent: bool = False) -> Array:
+    """Probabilities of all classes, shape (n, classes); a single output is the probability of the second of two.
+
+    Args:
+        answers: Of the model, shape (n, outputs).
+        output: What they are.
+        independent: Whether a row may have several labels.
+
+    Raises:
+        ResultError: They are not finite.
+    """
+    answers = answers.astype(np.float64)
+    if not np.isfinite(answers).all():
+        raise ResultError("the model predicts NaN or infinity; it is of no use")
+    shares = from_logits(answers, independent=independent) if output == "logits" else answers
+    return np.concatenate([1.0 - shares, shares], axis=1) if shares.shape[1] == 1 else shares

@@ -1,0 +1,99 @@
+"""Predictions as a table of plain values, and where they go: terminal, standard output, or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from results.errors import OptionError
+from results.predicting.predictions import Prediction
+from results.ranked.formats import plain_json, replaced_by, write
+from results.ranked.tables import Row, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FORMATS = ("rich", "json", "csv")
+_SUFFIXES = {".csv": "csv", ".json": "json", ".txt": "rich"}
+_FILE_WIDTH = 200
+
+
+def chosen_format(format: str | None, output: Path | None) -> str:
+    """What to write predictions as: the format that was named, or that of the file's name.
+
+    Raises:
+        OptionError: There is no such format.
+    """
+    if format is not None:
+        if format not in FORMATS:
+            raise OptionError(f"--format {format}: must be one of {', '.join(FORMATS)}")
+        return format
+    if output is None:
+        return "rich"
+    if output.suffix.lower() not in _SUFFIXES:
+        known = ", ".join(_SUFFIXES)
+        raise OptionError(f"{output}: no format has this suffix (there are {known}); give --format")
+    return _SUFFIXES[output.suffix.lower()]
+
+
+def as_table(predictions: Sequence[Prediction]) -> Table:
+    """One row each: `file`, `row` where files hold several, and `label`, `confidence` and the probability of each class
+    as `p_CLASS`, or `value` (`value_0`, `value_1`, ... where there are several).
+
+    Args:
+        predictions: Of one model, at least one.
+    """
+    numbered = any(prediction.row is not None for prediction in predictions)
+    rows: list[Row] = []
+    for prediction in predictions:
+        row: Row = {"file": prediction.file, **({"row": prediction.row} if numbered else {})}
+        if prediction.label is None:
+            several = len(prediction.values) > 1
+            row |= {f"value_{i}" if several else "value": value for i, value in enumerate(prediction.values)}
+        else:
+            row |= {"label": prediction.label, "confidence": prediction.confidence}
+            row |= {f"p_{name}": value for name, value in prediction.probabilities.items()}
+        rows.append(row)
+    return Table(tuple(rows[0]), tuple(rows))
+
+
+def write_predictions(
+    predictions: Sequence[Prediction], console: Console, format: str, output: Path | None = None
+) -> None:
+    """Writes predictions to the console, or to a file.
+
+    Args:
+        predictions: Of one model, at least one.
+        console: Where they go without `output`.
+        format: One of `FORMATS`.
+        output: File to write, replaced as a whole.
+
+    Raises:
+        ResultError: The file cannot be written.
+    """
+    if format == "csv":
+        write(as_table(predictions), console, format, output)
+    elif format == "json":
+        text = plain_json([prediction.to_json() for prediction in predictions]) + "\n"
+        console.file.write(text) if output is None else replaced_by(output, text)
+    elif output is None:
+        _show(predictions, console)
+    else:
+        replaced_by(output, _shown(predictions))
+
+
+def _shown(predictions: Sequence[Prediction]) -> str:
+    import io
+
+    from rich.console import Console
+
+    stream = io.StringIO()
+    _show(predictions, Console(file=stream, width=_FILE_WIDTH, color_system=None))
+    return stream.getvalue()
+
+
+def _show(predictions: Sequence[Prediction], console: Console) -> None:
+    from results.predicting.show import show
+
+    show(predictions, console)

@@ -1,0 +1,167 @@
+"""The winners of several runs against each other, row by row on the test rows that they share."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from results.ranked.measured import TEST
+from results.ranked.statistics import Interval, mcnemar, paired_mean, paired_shares
+from results.text import score
+from search.files import arrays, layout
+from search.files.rundir import Run
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs.
+
+    Attributes:
+        first, second: Their labels.
+        why_not: Why their winners cannot be held against each other; "" where they can.
+        measure: `accuracy`, or `absolute error` in regression.
+        rows: Test rows that both answered.
+        ahead: By how much the first is better in the measure; below 0 it is worse.
+        interval: 95 % interval of `ahead`, from the rows in pairs.
+        p: Of McNemar's exact test for classes, of the paired t-test in regression.
+        told: Whether they can be told apart, at 5 % for all pairs of the comparison together.
+    """
+
+    first: str
+    second: str
+    why_not: str = ""
+    measure: str = ""
+    rows: int = 0
+    ahead: float = 0.0
+    interval: Interval | None = None
+    p: float = 1.0
+    told: bool = False
+
+    @property
+    def better(self) -> str | None:
+        """The label of the better run; None where they cannot be told apart."""
+        return None if not self.told else self.first if self.ahead > 0 else self.second
+
+    def __str__(self) -> str:
+        if self.why_not:
+            return f"{self.first} and {self.second}: {self.why_not}"
+        one, other = (self.first, self.second) if self.ahead >= 0 else (self.second, self.first)
+        low, high = (self.interval.low, self.interval.high) if self.interval else (self.ahead, self.ahead)
+        ends = (low, high) if self.ahead >= 0 else (-high, -low)
+        test = "McNemar" if self.measure == "accuracy" else "paired t-test"
+        numbers = (
+            f"{score(abs(self.ahead))} in {self.measure} on {self.rows:,} shared test rows (95 % interval "
+            f"{score(ends[0])} to {score(ends[1])}, {test} p {'< 0.0001' if self.p < 0.0001 else f'= {self.p:.2g}'})"
+        )
+        if self.told:
+            return f"{one} is better than {other} by {numbers}"
+        return f"{one} and {other} cannot be told apart: a difference of {numbers}"
+
+
+def pairs(runs: Sequence[Run], labels: Sequence[str]) -> list[Pair]:
+    """Every two of the runs; that they answered the same rows is seen from their data and their labels.
+
+    Args:
+        runs: The runs.
+        labels: What they are called.
+
+    Raises:
+        RunError: One of them is damaged.
+    """
+    answers = [_answers(run) for run in runs]
+    many = len(runs) * (len(runs) - 1) // 2
+    return [
+        _pair((labels[i], labels[j]), answers[i], answers[j], _LEVEL / many)
+        for i, j in itertools.combinations(range(len(runs)), 2)
+    ]
+
+
+def best_of(found: Sequence[Pair], labels: Sequence[str]) -> str | None:
+    """The run that is better than every other one, or None."""
+    for label in labels:
+        if all(pair.better == label for pair in found if label in (pair.first, pair.second)):
+            return label
+    return None
+
+
+@dataclass(frozen=True)
+class _Answers:
+    task: str
+    fingerprint: str
+    predictions: Array
+    labels: Array
+    rows: Array | None
+
+
+def _answers(run: Run) -> _Answers | None:
+    """What the winner of a run answered on the test part; None where it was not measured, or cannot be read."""
+    with run.read() as reader:
+        winner, data = reader.meta("winner"), reader.meta("data")
+        evaluation = next((e for e in reader.evaluations() if e.trial == winner and e.part == TEST), None)
+    if evaluation is None:
+        return None
+    path = run.directory / evaluation.file
+    if not path.resolve().is_relative_to(run.directory.resolve()):
+        return None
+    try:
+        stored = arrays.load(path, "predictions", "labels")
+        labels = stored["labels"]
+        predictions = stored["predictions"].astype(np.float64).reshape(len(labels), -1)
+    except (OSError, ValueError, TypeError):
+        return None
+    try:
+        rows = arrays.load(run.directory / layout.TEST_ROWS, "x")["x"]
+    except (OSError, ValueError):
+        rows = None
+    return _Answers(data["info"]["task"], data["fingerprint"], predictions, labels, rows)
+
+
+def _pair(labels: tuple[str, str], one: _Answers | None, other: _Answers | None, level: float) -> Pair:
+    if one is None or other is None:
+        missing = [label for label, answers in zip(labels, (one, other), strict=True) if answers is None]
+        return Pair(*labels, f"the winner of {' and of '.join(missing)} has not been measured on test rows")
+    if one.task != other.task or not _same_rows(one, other):
+        return Pair(*labels, "were not measured on the same test rows: their scores say nothing about each other")
+    n = len(one.labels)
+    if one.task == "classification":
+        first, second = _right(one), _right(other)
+        alone = int((first & ~second).sum()), int((second & ~first).sum())
+        p, ahead = mcnemar(*alone), (alone[0] - alone[1]) / n
+        return Pair(*labels, "", "accuracy", n, ahead, paired_shares(*alone, n), p, p < level)
+    better = (_errors(other) - _errors(one)).tolist()
+    if n < 2:
+        return Pair(*labels, "share a single test row, which says nothing")
+    interval, p = paired_mean(better)
+    return Pair(*labels, "", "absolute error", n, math.fsum(better) / n, interval, p, p < level)
+
+
+def _same_rows(one: _Answers, other: _Answers) -> bool:
+    if one.labels.shape != other.labels.shape or not np.array_equal(one.labels, other.labels):
+        return False
+    if one.fingerprint == other.fingerprint:
+        return True
+    # Another validation part makes another fingerprint, and the test rows may still be the same.
+    kept = one.rows is not None and other.rows is not None and len(one.rows) > 0
+    return kept and np.array_equal(np.asarray(one.rows), np.asarray(other.rows))
+
+
+def _right(answers: _Answers) -> Array:
+    shown = answers.predictions
+    chosen = shown[:, 0] > 0.5 if shown.shape[1] == 1 else shown.argmax(axis=1)
+    labels = answers.labels
+    expected = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(len(labels))
+    return np.asarray(chosen == expected.astype(np.int64))
+
+
+def _errors(answers: _Answers) -> Array:
+    labels = answers.labels.astype(np.float64).reshape(answers.predictions.shape)
+    return np.asarray(np.abs(answers.predictions - labels).mean(axis=1))

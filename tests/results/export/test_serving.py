@@ -1,0 +1,218 @@
+"""The serving bundle: what people have goes in, class names and probabilities come out; plain scripts do the same."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import results
+from results.exporting.metadata import read_model_info
+from results.exporting.serving import scripts
+from results.exporting.serving.inputs import served_inputs
+from results.exporting.serving.samples import cells
+from spaces import DataInfo
+from spaces.data.tables.encoding import ColumnEncoding
+
+PHOTOS = DataInfo("image", (18, 20, 3), "uint8", "classification", "integer", 2, ("a", "b"), resized=True, white=255.0)
+COLUMNS = (
+    ColumnEncoding("hours per week", "number", ".", fill=40.0, missing=True),
+    ColumnEncoding("Hours_per_week", "number", ",", fill=1.5),
+    ColumnEncoding("größe", "category", values=("klein", "groß"), other=True, missing=True),
+    ColumnEncoding("town", "category", values=("A", "NA"), other=True),
+    ColumnEncoding("owner", "boolean", values=("nein", "ja"), fill=1.0, missing=True),
+    ColumnEncoding("note", "text", values=("big", "öl"), missing=True),
+    ColumnEncoding("sold", "date", "%d.%m.%Y", fill=18000.5),
+    ColumnEncoding("seen", "date", "%d.%m.%Y %H:%M", fill=18000.25, missing=True, times=True),
+)
+WIDTH = sum(len(column.inputs) for column in COLUMNS)
+TABLE = DataInfo(
+    "tabular", (WIDTH,), "float32", "classification", "integer", 2, ("no", "yes"),
+    columns=tuple(column.name for column in COLUMNS), table=COLUMNS,
+)  # fmt: skip
+
+
+def test_columns_have_names_that_tensorflow_takes_and_tells_apart() -> None:
+    names = [(one.name, one.dtype) for one in served_inputs(TABLE)]
+    assert names == [
+        ("hours_per_week", "float32"),
+        ("Hours_per_week_2", "float32"),
+        ("gr__e", "string"),
+        ("town", "string"),
+        ("owner", "string"),
+        ("note", "string"),
+        ("sold", "string"),
+        ("seen", "string"),
+    ]
+
+
+@pytest.mark.parametrize("format", ["keras", "h5", "savedmodel", "onnx", "tflite", "tflite-int8"])
+def test_scripts_are_short_and_do_only_what_their_rows_need(format: str) -> None:
+    text = scripts.script(format, PHOTOS, "logits", 2)
+    ast.parse(text)
+    assert len([line for line in text.splitlines() if line.strip()]) <= 33
+    assert "nightshift" not in text.lower()
+    assert "csv" not in text
+    numbers = DataInfo("tabular", (1,), "float32", "regression", "number", 1, columns=("x",))
+    plain = scripts.script(format, numbers, "values", 1)
+    ast.parse(plain)
+    assert "date" not in plain
+    assert "classes" not in plain
+
+
+def test_cells_are_what_a_plain_csv_file_has() -> None:
+    assert cells(COLUMNS[0], np.array([[40.0, 1.0], [1.25, 0.0]])) == ["", "1.25"]
+    assert cells(COLUMNS[2], np.array([[0, 1, 0, 0], [0, 0, 1, 0]])) == ["groß", "never seen before"]
+    assert cells(COLUMNS[7], np.array([[19789.5, 0, 0, 0, 0, 0, 0]])) == ["2024-03-07 12:00:00"]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory, tensorflow: Any) -> tuple[Path, dict[str, Any]]:
+    """A model of columns of every kind with its bundle, and what is said about it."""
+    import keras
+
+    from results.exporting.serving.bundle import make_bundle
+
+    folder = tmp_path_factory.mktemp("serving")
+    inputs = keras.Input((WIDTH,))
+    names = [name for column in COLUMNS for name in column.inputs]
+    scales = [1e8 if "1970" in name else 4e6 if "year" in name else 400.0 if "eek" in name else 1.0 for name in names]
+    scaled = keras.layers.Normalization(mean=[0.0] * WIDTH, variance=scales)(inputs)
+    keras.utils.set_random_seed(1)
+    model = keras.Model(
+        inputs, keras.layers.Dense(2, kernel_initializer=keras.initializers.RandomNormal(0, 0.3))(scaled)
+    )
+    model.save(folder / "model.keras")
+    rows = np.zeros((6, WIDTH), np.float32)
+    rows[:, 0], rows[:, 2], rows[:, 4], rows[:, 7] = 1.25, 0.125, 1, 1
+    rows[:, -7] = np.linspace(-20_000, 40_000, 6)
+    np.savez(folder / "rows.npz", rows=rows, expected=model.predict(rows, verbose=0))
+    described = {
+        "format_version": 1,
+        "input": TABLE.to_json(),
+        "output": {"kind": "logits", "units": 2, "classes": ["no", "yes"]},
+        "files": [{"format": "keras", "file": "model.keras"}],
+    }
+    return folder, make_bundle(model, TABLE, described, folder)
+
+
+def test_the_signature_takes_named_columns(bundle: tuple[Path, dict[str, Any]]) -> None:
+    import keras
+    import tensorflow as tf
+
+    from spaces.data.inputs import read_rows
+
+    folder, told = bundle
+    assert (told["takes"], told["verification"]) == ("columns", {"rows": 8})
+    assert told["scripts"] == {"keras": "predict_keras.py", "signature": "predict_signature.py"}
+    table = {
+        "hours per week": ["?", "12.5"],
+        "Hours_per_week": ["3", "1000"],
+        "größe": ["klein", " groß "],
+        "town": ["NA", "Z"],
+        "owner": ["Ja", "?"],
+        "note": ["ÖL, big!", ""],
+        "sold": ["2000-02-29", "-"],
+        "seen": ["1969-12-31T23:59:30", "2024-02-29 06:30"],
+    }
+    (folder / "two.csv").write_text(
+        "\n".join(";".join(line) for line in [list(table), *zip(*table.values(), strict=True)]) + "\n", encoding="utf-8"
+    )
+    expected = keras.saving.load_model(folder / "model.keras").predict(read_rows(folder / "two.csv", TABLE), verbose=0)
+    given = {
+        one["name"]: tf.constant(
+            [float(cell.replace("?", "nan")) for cell in cells] if one["type"] == "float32" else cells
+        )
+        for one, cells in zip(told["inputs"], table.values(), strict=True)
+    }
+    served = tf.saved_model.load(str(folder / "serve")).signatures["serving_default"]
+    found = served(**given)
+    np.testing.assert_allclose(found["probabilities"], tf.nn.softmax(expected), atol=1e-5)
+    assert found["class"].numpy().tolist() == [b"no yes".split()[i] for i in expected.argmax(axis=1)]
+    assert found["classes"].numpy().tolist() == [[b"no", b"yes"]] * 2
+    with pytest.raises(tf.errors.InvalidArgumentError, match="sold: holds no date like"):
+        served(**{**given, "sold": tf.constant(["29.02.2000", "x"])})
+
+
+def test_a_script_that_says_something_else_is_found(
+    bundle: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from results.exporting.serving import checking
+
+    folder, _ = bundle
+    good = (folder / "serve" / "predict_keras.py").read_text(encoding="utf-8")
+    samples = checking.make_samples(tmp_path / "samples", np.zeros((3, WIDTH), np.float32), TABLE)
+    monkeypatch.setattr(sys, "path", sys.path)
+    known = read_model_info(folder / "metadata.json")
+    right = checking._ask(folder / "serve" / "predict_keras.py", samples, known)
+    bad = folder / "serve" / "predict_bad.py"
+    bad.write_text(good.replace('column["fill"] if absent else float(cell)', "float(cell or 0)"), encoding="utf-8")
+    wrong = checking._ask(bad, samples, known)
+    bad.unlink()
+    checking._compare(right, right)
+    with pytest.raises(ValueError, match="answers something else than the model"):
+        checking._compare(wrong, right)
+
+
+def test_a_threshold_decides_and_a_row_may_have_several_labels(tensorflow: Any) -> None:
+    import tensorflow as tf
+
+    from results.exporting.serving.signature import _classes
+
+    shares = tf.constant([[0.65, 0.35], [0.75, 0.25]])
+    found = _classes(shares, "probabilities", ("no", "yes"), 0.3, several=False)
+    assert found["class"].numpy().tolist() == [b"yes", b"no"]
+    np.testing.assert_allclose(found["confidence"], [0.35, 0.75])
+    logits = tf.constant([[2.0, 1.0, -1.0], [-1.0, -1.0, -1.0]])
+    several = _classes(logits, "logits", ("a", "b", "c"), None, several=True)
+    assert several["labels"].numpy().tolist() == [b"a, b", b""]
+    np.testing.assert_allclose(several["probabilities"], tf.sigmoid(logits))
+    named = {"no": 0.65, "yes": 0.35}
+    printed: list[str] = []
+    for info, threshold in ((PHOTOS, 0.3), (PHOTOS, None), (replace(PHOTOS, labels="multi-label"), None)):
+        line = scripts._line(info, threshold)
+        exec(line, {"json": json, "file": "f", "row": 0, "named": named, "print": printed.append})
+    told = [json.loads(line) for line in printed]
+    assert [one.get("class", one.get("labels")) for one in told] == ["yes", "no", ["no"]]
+
+
+def test_images_are_served_from_their_bytes(digits: Any, tmp_path: Path) -> None:
+    import tensorflow as tf
+    from PIL import Image
+
+    done = results.export(digits.directory, formats=["keras"], output=tmp_path / "model", serve=True)
+    assert [(file.format, file.failure) for file in done.files] == [("keras", None), ("serve", None)]
+    row = int(np.argmax(digits.expected.max(axis=1)))
+    stretched = np.rint(digits.data.test.x[row] / 16 * 255).astype(np.uint8)
+    Image.fromarray(np.kron(stretched, np.ones((20, 20), np.uint8))).save(tmp_path / "a.jpg", quality=95)
+    served = tf.saved_model.load(str(tmp_path / "model" / "serve")).signatures["serving_default"]
+    found = served(image=tf.constant([(tmp_path / "a.jpg").read_bytes()] * 2))
+    label = str(digits.expected[row].argmax())
+    assert found["class"].numpy().tolist() == [label.encode()] * 2
+    [told] = results.predict(tmp_path / "model" / "serve", [tmp_path / "a.jpg"])
+    assert told.label == label
+    np.testing.assert_allclose(found["probabilities"][0], list(told.probabilities.values()), atol=1e-4)
+    script = tmp_path / "model" / "serve" / "predict_keras.py"
+    printed = subprocess.run(
+        [sys.executable, script, "a.jpg"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert json.loads(printed.stdout)["class"] == label
+    card = (tmp_path / "model" / "model_card.md").read_text(encoding="utf-8")
+    assert "`python serve/predict_keras.py FILE...` (keras)" in card
+    # The same weights in another format leave it; another model takes it away.
+    results.export(digits.directory, formats=["h5"], output=tmp_path / "model")
+    described = json.loads((tmp_path / "model" / "metadata.json").read_text(encoding="utf-8"))
+    assert described["serve"]["scripts"] == {"keras": "predict_keras.py", "signature": "predict_signature.py"}
+    results.export(digits.directory, trial="plain", formats=["h5"], output=tmp_path / "model")
+    assert sorted(file.name for file in (tmp_path / "model").iterdir()) == [
+        "metadata.json",
+        "model.h5",
+        "model_card.md",
+    ]

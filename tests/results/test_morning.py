@@ -1,0 +1,95 @@
+"""How a night ends: the user's command hears of every end."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results.morning import night
+from search.errors import DiskError, RunError, SearchFailed
+from search.files import layout
+from search.files.rundir import Run
+from spaces import DataError
+
+MakeRun = Callable[..., Path]
+TELL = 'echo "$NIGHTSHIFT_EXIT|$NIGHTSHIFT_HEADLINE" >> "{}"'
+
+
+def ended(directory: Path, train: Callable[[], Run], heard: Path, **options: Any) -> list[str]:
+    """What the command heard, a line a call."""
+    error: BaseException | None = None
+    try:
+        night(train, directory, on_finish=TELL.format(heard), report=lambda *_, **__: directory, **options)
+    except BaseException as raised:  # whatever it is: the command was called before
+        error = raised
+    assert error is not None
+    return heard.read_text().splitlines() if heard.exists() else []
+
+
+def raising(error: BaseException) -> Callable[[], Run]:
+    def train() -> Run:
+        raise error
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyboardInterrupt(), "interrupted"),
+        (SearchFailed("no configuration gave a score"), "failed"),
+        (DiskError("no space left"), "failed"),
+        (ValueError("a mistake of ours"), "failed"),
+    ],
+    ids=["interrupted", "no score", "full disk", "fault"],
+)
+def test_the_command_is_called_however_a_run_ends(
+    make_run: MakeRun, tmp_path: Path, error: BaseException, reason: str
+) -> None:
+    run = make_run(winner=False, evaluate=False)
+    [line] = ended(run, raising(error), tmp_path / "heard")
+    assert line.startswith(f"{reason}|digits {reason}: best val_accuracy 0.9")
+
+
+def test_it_is_called_too_where_there_is_no_run_yet(tmp_path: Path) -> None:
+    run, heard = tmp_path / "none", tmp_path / "heard"
+    assert ended(run, raising(KeyboardInterrupt()), heard) == ["interrupted|none interrupted"]
+    lines = ended(run, raising(DataError("photos: no such folder")), heard)
+    assert lines[1] == "failed|none failed: photos: no such folder"
+
+
+def test_it_is_not_called_for_a_run_on_which_another_process_goes_on(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(running=True)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            holder = {"host": socket.gethostname(), "pid": other.pid}
+            (run / layout.LOCK).write_text(json.dumps(holder), encoding="utf-8")
+            assert ended(run, raising(RunError("is being worked on")), tmp_path / "heard") == []
+            (run / layout.LOCK).write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
+            assert len(ended(run, raising(RunError("holds another space")), tmp_path / "heard")) == 1
+        finally:
+            other.kill()
+
+
+def test_a_terminal_that_is_gone_takes_nothing_with_it(make_run: MakeRun, tmp_path: Path) -> None:
+    run, heard = make_run(), tmp_path / "heard"
+
+    def gone(_: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    def export(*_: Any, **__: Any) -> None:
+        raise ValueError("no model")
+
+    morning = night(
+        lambda: Run(run), run, on_finish=TELL.format(heard), say=gone, export=export, report=lambda *_, **__: run
+    )
+    assert morning.reason == "failed"
+    assert morning.problems == ("export: unexpected ValueError: no model",)
+    assert heard.read_text().startswith("failed|digits failed: winner ")

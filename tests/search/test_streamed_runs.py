@@ -1,0 +1,72 @@
+"""A run whose rows stay on the disk: cut off and gone on with, it ends with the table of the same rows in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import search
+from results.watching.ledger import Account, time_spent
+from search.files import layout
+from search.loop.observer import Observer
+from spaces.basics.errors import DataError
+from spaces.data.readers import folder as reader
+from tests.search import small
+from tests.search.simulation import table
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+FEW = {"algorithm": "random", "objective": "val_accuracy", "seed": 3, "max_trials": 2}
+
+
+class PowerCut(BaseException):
+    pass
+
+
+class Cut(Observer):
+    """Ends the process, as it were, after the first trial."""
+
+    def finished(self, trial, outcome):
+        raise PowerCut
+
+
+def trials(run):
+    with run.read() as reader:
+        return reader.trials()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    generator, folder = np.random.default_rng(0), tmp_path_factory.mktemp("photos")
+    for number in range(120):
+        file = folder / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(generator.integers(0, 200 + 50 * (number % 2), (6, 6, 3), dtype=np.uint8)).save(file)
+    (folder / "a" / "torn.png").write_bytes(b"")
+    return folder
+
+
+def space(photos, **data):
+    source = {"folder": str(photos)}
+    return small.spec(search=FEW, data={"source": source, "limit": 60, "broken": "skip", **data}, baselines=[])
+
+
+def test_cut_off_and_gone_on_with_it_has_the_table_of_rows_in_memory(tmp_path, photos, monkeypatch):
+    whole = search.run(space(photos, stream=False), run_dir=tmp_path / "whole", workers=0, check=False)
+    there = tmp_path / "streamed"
+    with pytest.raises(PowerCut):
+        search.run(space(photos, stream=True), run_dir=there, workers=0, check=False, observers=[Cut()])
+    assert list((there / layout.ROWS).glob("*.npy"))
+    monkeypatch.setattr(reader, "decode_all", lambda *_, **__: pytest.fail("decoded again"))
+    streamed = search.resume(there, workers=0)
+    assert table(trials(streamed)) == table(trials(whole))
+    assert not (there / layout.ROWS).exists()
+    spent = {entry.account: entry.seconds for entry in time_spent(streamed)}
+    assert spent[Account.DATA] > 0
+
+
+def test_data_that_cannot_be_used_leave_no_run_directory(tmp_path, photos):
+    with pytest.raises(DataError, match=r"torn.png: is not a readable image \(it is empty\)"):
+        search.run(space(photos, stream=True, broken="refuse"), run_dir=tmp_path / "run", workers=0)
+    assert list(tmp_path.iterdir()) == []
