@@ -153,8 +153,10 @@ def run(
                     fork=fork,
                     check=not no_check,
                     observers=observers,
+                    quiet=True,
                     command=sys.argv,
                     name=space,
+                    on_interrupt="return",
                 )
 
         _night(train, directory, allowed, on_finish, quiet)
@@ -199,8 +201,10 @@ def resume(
                     ray=ray,
                     cpus_per_trial=cpus_per_trial,
                     gpus_per_trial=gpus_per_trial,
+                    quiet=True,
                     observers=observers,
                     command=sys.argv,
+                    on_interrupt="return",
                 )
 
         _night(train, run, allowed, on_finish, quiet)
@@ -574,10 +578,7 @@ def _pass_through(spec: Any, directory: Path) -> None:
     from search.files import layout
     from search.night.rehearsal import sliver
 
-    tiny = search.run(sliver(spec), run_dir=directory, workers=0, check=False)
-    with tiny.read() as reader:
-        if reader.meta("exit") != "done":
-            raise KeyboardInterrupt
+    tiny = search.run(sliver(spec), run_dir=directory, workers=0, check=False, quiet=True)
     exported = results.export(tiny)
     write_report(tiny)
     with np.load(tiny.directory / layout.TEST_ROWS) as rows:
@@ -646,6 +647,8 @@ def _export(
             _say(f"{file.format}: FAILED: {file.failure}", quiet=False)
         else:
             _say(f"{file.path}: verified on {done.rows} rows", quiet)
+    for name, reason in done.unfit:
+        _say(f"{name}: left out: {reason}", quiet)
     return bool(done.verified)
 
 

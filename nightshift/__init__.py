@@ -3,11 +3,11 @@
 ```python
 import nightshift as ns
 
-run = ns.run("digits", until="07:00")    # a shipped space, a path, or a SearchSpec
-ns.table(run)                            # pandas.DataFrame, best first
-ns.report(run)
-ns.export(run)
-model = ns.best_model(run)               # keras.Model
+run = ns.run(build, data=(x, y), until="07:00")    # Keras Tuner's build(hp), or a space: a name, a path, a mapping
+run.table()                                        # pandas.DataFrame, best first
+run.report()                                       # the page, shown in a notebook
+run.export()
+model = run.best_model()                           # keras.Model
 ```
 
 Each name is loaded when it is first used: importing this package loads neither TensorFlow nor pandas. From then on,
@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any
 from nightshift._packages import claim
 
 if TYPE_CHECKING:
-    from nightshift.running import resume, run
     from results import best_model, export, predict, report, table
-    from search import oracle
+    from search import oracle, resume, run
     from spaces import hypermodel, load
 
 __all__ = [
@@ -51,8 +50,8 @@ _HOME = {
     "oracle": "search",
     "predict": "results",
     "report": "results",
-    "resume": "nightshift.running",
-    "run": "nightshift.running",
+    "resume": "search",
+    "run": "search",
     "table": "results",
 }
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from results.errors import ResultError
 from search.errors import CheckpointError
 from search.files import checkpoint as checkpoints
@@ -164,8 +162,6 @@ def _rebuilt(directory: Path, info: DataInfo, model: TrainedModel, both_ways: bo
     try:
         settings = Settings.from_json(model.trial.settings).trained()
         built = build_model(settings, info)
-        if not built.built:  # a model class of the user's own makes its weights when it sees a row
-            built(np.zeros((1, *info.input_shape), np.float32))
         set_weights(built, weights)
         if both_ways:
             from spaces.models.mirrored import mirrored

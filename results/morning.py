@@ -122,6 +122,8 @@ class _Steps:
                     self._problem(f"{file.format}: FAILED: {file.failure}")
                 else:
                     self._say(f"{file.path}: verified on {done.rows} rows")
+            for name, reason in done.unfit:
+                self._say(f"{name}: left out: {reason}")
             if done.left_out:
                 formats = ",".join(name for name in done.left_out if name != "serve")
                 again = f" --formats {formats}" * bool(formats) + " --serve" * ("serve" in done.left_out)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import spaces
+from search.asked import Overrides, as_spec, changed, given_again, references, require_given
 from search.budget import Budget, Deadline
 from search.cluster import connection
 from search.cluster.start import Cluster
@@ -18,21 +20,32 @@ from search.files import layout
 from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
 from search.night.crew import Crew, asked
-from search.night.session import Options, Session
+from search.night.session import MakeCrew, Options, Session
+from search.night.views.watching import watched
 from search.phases.schedule import planned
 from spaces import SearchSpec
 from spaces.families import family_of
+from spaces.outside import given
+
+OnInterrupt = Literal["raise", "return"]
 
 
 def run(
-    space: SearchSpec | str | Path,
+    space: Any,
     *,
+    data: Any = None,
+    objective: Any = None,
+    callbacks: Callable[[], Any] | None = None,
+    overrides: Overrides = (),
+    max_trials: int | None = None,
+    seed: int | None = None,
     run_dir: str | Path | None = None,
     budget: Budget | str | float | None = None,
     until: str | float | None = None,
     workers: int | None = None,
     fork: str | Path | None = None,
     check: bool = True,
+    quiet: bool = False,
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
     name: str | None = None,
@@ -40,11 +53,29 @@ def run(
     ray: str | None = None,
     cpus_per_trial: float | None = None,
     gpus_per_trial: float | None = None,
+    on_interrupt: OnInterrupt = "raise",
 ) -> Run:
-    """Searches a space, retrains the best and measures the winner.
+    """Searches a space, retrains the best and measures the winner; `report` and `export` are calls of their own.
+
+    ```python
+    run = ns.run(build, data=(x, y), objective="val_f1", until="07:00", max_trials=60)
+    ```
 
     Args:
-        space: A `SearchSpec`, a shipped space's name, or the path of a space file.
+        space: A function `build(hp)` as Keras Tuner has it, or a `keras_tuner.HyperModel` or its class; or a shipped
+            space's name, the path of a space file, a `SearchSpec`, or a mapping with what stands in a space file, in
+            which functions and arrays may stand themselves. A function without a space trains 3 to 27 epochs.
+        data: Stands in the place of the space's section `data`: (x, y); ((x, y), (x_val, y_val)), as `fit` has them;
+            three such pairs, training, validation and test; a dict of arrays named like x_train, y_val; a DataFrame
+            whose last column is the target; a `tf.data.Dataset` of (x, y); a function that returns one of these; the
+            name of a data set; or a mapping with what stands under `data` in a space file.
+        objective: What decides, such as `val_accuracy`, `{"name": ..., "direction": "max"}` or a
+            `keras_tuner.Objective`; None: as the space says.
+        callbacks: A function that gives Keras callbacks for each training, see `training.callbacks` of a space file.
+        overrides: Keys to change, each as `dotted.key=value`, like `--set` on the command line, or as a mapping of
+            dotted keys.
+        max_trials: Trials of the whole search, at least 1; None: as the space says.
+        seed: Seed of the whole search, at least 0; None: as the space says.
         run_dir: The run directory; by default a new one below `runs/`. One that holds a run of the same space is
             resumed.
         budget: Time for everything, in seconds or as text such as `30m` or `8h`; None: no limit, or for a run that
@@ -55,6 +86,7 @@ def run(
         fork: A new run directory: the run in `run_dir` stays as it is, and its finished trials are taken over as
             evidence by a new run of this space.
         check: Whether to build the smallest, the largest, some sampled models and the baselines first.
+        quiet: Shows nothing. Otherwise a view stands in the output of a notebook's cell, or on the terminal.
         observers: Are told what happens.
         command: The command line, for the record.
         name: How the space was named by the user, for the record; by default as `space` says.
@@ -65,26 +97,43 @@ def run(
             as the cluster has room for. A connection that `ray.init` has made already is used as it is.
         cpus_per_trial: Cores of each training, above 0; as many threads work on one operation, if it is a new run.
         gpus_per_trial: Share of a GPU of each training, from 0 to 1; None: a whole one, where there are any.
+        on_interrupt: What follows when Ctrl-C, or the interrupt of a notebook, has ended the trainings at their next
+            epoch and everything is saved: `raise` is `KeyboardInterrupt`, so that "run all" stops there; `return`
+            gives the run, whose store's `exit` is `interrupted`.
 
     Returns:
-        The run; its store's `exit` is `done` or `interrupted`.
+        The run; its store's `exit` is `done`.
 
     Raises:
-        SpaceError: The space file is not valid.
+        TypeError: `space` is nothing of that.
+        SpaceError: The space is not valid, with the overrides.
+        CodeError: The function cannot be used; its line is named.
         DataError: The data cannot be used.
         RunError: The run directory cannot be used.
         SearchFailed: No configuration gave a score.
         ValueError: The budget cannot be read.
+        KeyboardInterrupt: It was interrupted; everything is saved.
     """
-    spec = spaces.load(space)
+    allowed = as_budget(budget, until)
+    spec = as_spec(
+        space,
+        data=data,
+        objective=objective,
+        callbacks=callbacks,
+        overrides=overrides,
+        max_trials=max_trials,
+        seed=seed,
+        directory=run_dir,
+    )
     directory = Path(run_dir) if run_dir is not None else new_directory(spec)
+    require_given(spec, directory)
     origin = None
     if fork is not None:
         origin, directory = open_run(directory), Path(fork)
-    allowed = going_on(directory, as_budget(budget, until))
+    allowed = going_on(directory, allowed)
     _require_an_end(spec, allowed)
     if name is None:
-        name = space.name if isinstance(space, SearchSpec) else str(space)
+        name = str(space) if isinstance(space, str | Path) else spec.name
     each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
     make = _maker(spec, workers, executor, ray, each)
     options = Options(
@@ -94,41 +143,52 @@ def run(
         check,
         command,
         name,
+        changed(space, run_dir),
         each.threads,
         each.gpus,
         elsewhere=ray is not None,
     )
     crew = partial(Crew, make_executor=make, each=each)
     with connection.connected(ray):
-        return Session(directory, spec, options, observers, crew).go()
+        return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
 def resume(
     run: Run | str | Path,
+    model: Any = None,
     *,
+    data: Any = None,
+    callbacks: Callable[[], Any] | None = None,
     max_trials: int | None = None,
     budget: Budget | str | float | None = None,
     until: str | float | None = None,
     workers: int | None = None,
+    quiet: bool = False,
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
     executor: MakeExecutor | None = None,
     ray: str | None = None,
     cpus_per_trial: float | None = None,
     gpus_per_trial: float | None = None,
+    on_interrupt: OnInterrupt = "raise",
 ) -> Run:
     """Goes on with an interrupted run. A run that is done is left as it is.
 
     Args:
         run: The run. It goes on with its own frozen space.
+        model: The function that the run was given, where that was in another process; it is not kept with the run.
+        data: The data, likewise: those that the run began with, or it is refused.
+        callbacks: The function that gives callbacks, likewise.
         max_trials: A new limit on the trials of the whole search.
 
     The other arguments, the result and the errors are those of `run`.
     """
     found = open_run(run)
+    notes = given_again(found, model, data, callbacks)
     allowed = going_on(found.directory, as_budget(budget, until))
     overrides = () if max_trials is None else (f"search.max_trials={max_trials}",)
     spec = spaces.load(found.spec, overrides)
+    require_given(spec, found.directory)
     with found.read() as reader:
         searching = reader.meta("phase") == "search"
     if searching:
@@ -136,11 +196,43 @@ def resume(
     each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
     make = _maker(spec, workers, executor, ray, each)
     options = Options(
-        allowed, _workers(spec, workers, ray), command=command, gpu_share=each.gpus, elsewhere=ray is not None
+        allowed,
+        _workers(spec, workers, ray),
+        command=command,
+        notes=notes,
+        gpu_share=each.gpus,
+        elsewhere=ray is not None,
     )
     crew = partial(Crew, make_executor=make, each=each)
     with connection.connected(ray):
-        return Session(found.directory, spec, options, observers, crew).go()
+        return _go(found.directory, spec, options, observers, crew, quiet, on_interrupt)
+
+
+def _go(
+    directory: Path,
+    spec: SearchSpec,
+    options: Options,
+    observers: Sequence[Observer],
+    crew: MakeCrew,
+    quiet: bool,
+    on_interrupt: OnInterrupt,
+) -> Run:
+    with watched(directory, spec.objective, options.budget.promised, quiet=quiet) as views:
+        run = Session(directory, spec, options, (*observers, *views), crew).go()
+    if on_interrupt == "raise":
+        with run.read() as reader:
+            interrupted = reader.meta("exit") == "interrupted"
+        if interrupted:
+            again = "".join(f", {part}" for part in _to_give(spec))
+            raise KeyboardInterrupt(f"everything is saved: nightshift.resume({str(directory)!r}{again}) goes on")
+    return run
+
+
+def _to_give(spec: SearchSpec) -> list[str]:
+    known = references(spec)
+    build = [given.spoken(known.model)] if known.model is not None else []
+    data = ["data=..."] if known.data is not None else []
+    return build + data + (["callbacks=..."] if known.callbacks is not None else [])
 
 
 def _maker(
@@ -159,14 +251,20 @@ def _maker(
 def _workers(spec: SearchSpec, workers: int | None, ray: str | None = None) -> int | None:
     """What was asked for; this process alone where only it has the model's function."""
     code = family_of(spec.model).code(spec.family)
-    if code is None or not code.startswith("__main__:"):
+    why = _why_here(code) if code is not None else None
+    if why is None:
         return workers
     if workers or ray is not None:
-        raise RunError(
-            f"{code} is defined in a notebook or script, where worker processes cannot "
-            "see it: use workers=0, or put it into a module of its own"
-        )
+        raise RunError(f"{given.spoken(code or '')} {why}: use workers=0, or put it into a module of its own")
     return 0
+
+
+def _why_here(code: str) -> str | None:
+    """Why a model's function can be called in this process only; None if workers can."""
+    if code.startswith("__main__:"):
+        return "is defined in a notebook or script, where worker processes cannot see it"
+    error = given.why_not_packed(code) if given.is_given(code) else None
+    return None if error is None else f"cannot be sent to worker processes ({error})"
 
 
 def _require_an_end(spec: SearchSpec, budget: Budget) -> None:

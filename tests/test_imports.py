@@ -114,7 +114,7 @@ def _looked_up_by_name(package: str) -> list[str]:
 
 
 def test_search_looks_up_by_name_only_what_a_run_hands_its_table_to():
-    """`Run.table` is for those who hold a run: it needs the reading side when it is called, and never before."""
+    """`Run.table` and the like are for those who hold a run: they need the reading side when called, never before."""
     assert _looked_up_by_name("search") == ["search/files/rundir.py"]
 
 

@@ -51,7 +51,7 @@ def test_the_names_are_those_promised_and_each_is_documented():
 def test_the_names_are_those_of_the_packages():
     for package, names in (
         (spaces, ("load", "hypermodel")),
-        (search, ("oracle", "resume")),
+        (search, ("oracle", "run", "resume")),
         (results, ("table", "report", "export", "predict", "best_model")),
     ):
         for name in names:
@@ -72,7 +72,7 @@ def test_importing_it_loads_nothing_but_itself():
 def test_files_of_its_packages_names_do_not_stand_for_them(folder):
     program = "import nightshift as ns; print(ns.load('digits').name, ns.run.__module__, ns.table.__module__)"
     done = python("-c", program, cwd=folder)
-    assert (done.stdout, done.stderr) == ("digits nightshift.running results.ranked.frame\n", "")
+    assert (done.stdout, done.stderr) == ("digits search.api results.ranked.frame\n", "")
 
 
 CONSOLE_COMMAND = ("-c", "from nightshift.__main__ import main; main()")
@@ -111,9 +111,11 @@ def test_a_script_with_such_neighbours_searches_with_workers(folder, tmp_path):
     assert done.stdout == "2 3 3\n", done.stderr
 
 
-def test_a_function_is_no_space():
-    with pytest.raises(TypeError, match=r"received <function .*module:function"):
+def test_a_function_comes_with_data_and_anything_else_is_named():
+    with pytest.raises(TypeError, match=r"needs data, such as data=\(x, y\)"):
         nightshift.run(lambda hp: None)
+    with pytest.raises(TypeError, match=r"must be a function build\(hp\), .*; received 5"):
+        nightshift.run(5)
 
 
 def test_what_is_changed_is_validated_with_the_space(tmp_path):
@@ -122,12 +124,6 @@ def test_what_is_changed_is_validated_with_the_space(tmp_path):
     with pytest.raises(spaces.SpaceError, match=r"training\.epoch: unknown key"):
         nightshift.run("digits", overrides=["training.epoch=1"], run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_run_says_all_that_search_run_takes_except_what_only_the_command_line_knows():
-    ours, theirs = (set(inspect.signature(function).parameters) for function in (nightshift.run, search.run))
-    assert theirs - ours == {"command", "name"}
-    assert ours - theirs == {"overrides", "max_trials", "seed"}
 
 
 def test_both_console_commands_are_the_command_line():

@@ -82,6 +82,7 @@ class Exported:
     files: tuple[Any, ...] = ()
     rows: int = 0
     left_out: tuple[str, ...] = ()
+    unfit: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass

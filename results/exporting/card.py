@@ -243,8 +243,15 @@ def _files(described: Mapping[str, Any]) -> list[str]:
 
 def _loading(described: Mapping[str, Any]) -> list[str]:
     shape = ", ".join(map(str, described["input"]["input_shape"]))
+    several = described["input"].get("inputs")
+    named = [
+        f"{_text(piece['name'])} ({', '.join(map(str, ('n', *piece['shape'])))}) {piece['dtype']}"
+        for piece in (several or {"pieces": ()})["pieces"]
+    ]
     lines = [
-        f"`rows` is a NumPy array of shape (n, {shape}), raw values as {described['input']['dtype']}.",
+        f"`rows` is a {'dict' if several['named'] else 'list'} of NumPy arrays: {', '.join(named)}."
+        if several
+        else f"`rows` is a NumPy array of shape (n, {shape}), raw values as {described['input']['dtype']}.",
         f"With Nightshift installed, `run-search predict {described['files'][0]['file']} FILE...` reads images and "
         "tables by itself.",
     ]

@@ -18,6 +18,7 @@ from results.exporting.folder import CARD, earlier_bundle, earlier_files, publis
 from results.exporting.formats import FORMATS, SERVE, Format, parse_formats
 from results.exporting.pressure import Left, Pressure, forever
 from results.exporting.reading.digest import sha256, size_of
+from results.exporting.reading.loading import Several
 from results.exporting.rounding import RoundingLoss, RunRows
 from results.exporting.verify import Task, Verdict, verify
 from results.models import data_info, find_model, rebuild
@@ -26,6 +27,8 @@ from search.files.rundir import Run, open_run, require_inside
 from search.files.store import RunReader
 from search.record.standing import answers_both_ways
 from spaces import DataInfo, SearchSpec
+from spaces.sections.search_section import Export
+from spaces.values.packing import flat
 
 if TYPE_CHECKING:
     import keras
@@ -70,6 +73,7 @@ class ExportResult:
         rows: Number of rows that every file predicted.
         files: One entry for each requested format that there was time for, in their order.
         left_out: Names of the formats that there was no time for.
+        unfit: Formats that nobody asked for by name and that cannot hold the model, with the reason.
     """
 
     directory: Path
@@ -78,6 +82,7 @@ class ExportResult:
     rows: int
     files: tuple[ExportedFile, ...]
     left_out: tuple[str, ...] = ()
+    unfit: tuple[tuple[str, str], ...] = ()
 
     @property
     def verified(self) -> bool:
@@ -120,6 +125,7 @@ def export(
     pressure = Pressure(left, reserve)
     opened = open_run(run)
     wanted = parse_formats(opened.spec.export.formats if formats is None else formats)
+    asked = formats is not None or opened.spec.export.formats != Export().formats
     serve = opened.spec.export.serve if serve is None else serve
     if output is None:
         require_inside(opened.directory)
@@ -129,15 +135,17 @@ def export(
         rows, source = _rows(reader, info)
         both_ways = answers_both_ways(opened.spec, chosen.trial)
         model = rebuild(opened.directory, info, chosen, both_ways)
-        expected = _predictions(model, rows)
+        several = Several.of(info)
+        expected = _predictions(model, rows if several is None else several.unpacked(rows))
         described = metadata.describe(reader, chosen, info, model, expected.shape[1], both_ways)
         rounding = _Rounding(opened.spec, reader, info, described["output"]["kind"] == "logits")
-    from results.exporting.inference import inference_model
+    from results.exporting.inference import inference_model, sorted_out
 
     try:
         with workspace(directory) as folder:
-            fixed = inference_model(model, rows.shape[1:])
-            files = _make(model, fixed, wanted, rows, expected, folder, directory, pressure, rounding)
+            fixed = inference_model(model, info)
+            wanted, unfit = (wanted, ()) if asked else sorted_out(wanted, fixed, info)
+            files = _make(model, fixed, wanted, rows, expected, folder, directory, pressure, rounding, info)
             left_out = [format.name for format in wanted[len(files) :]]
             made = [file for file in files if file.path is not None]
             bundle: dict[str, Any] | None = None
@@ -159,6 +167,7 @@ def export(
                     "failed": [
                         *({"format": file.format, "reason": file.failure} for file in files if file.failure),
                         *({"format": name, "reason": "left out for want of time"} for name in left_out),
+                        *({"format": name, "reason": reason} for name, reason in unfit),
                     ],
                 }
                 plain = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
@@ -167,7 +176,7 @@ def export(
                 publish(folder, directory, kept, texts)
     except OSError as error:
         raise not_written(error.filename or directory, error) from error
-    return ExportResult(directory, chosen.trial.id, chosen.role, len(rows), tuple(files), tuple(left_out))
+    return ExportResult(directory, chosen.trial.id, chosen.role, len(rows), tuple(files), tuple(left_out), unfit)
 
 
 def _bundle(
@@ -199,11 +208,13 @@ def _make(
     directory: Path,
     pressure: Pressure,
     rounding: _Rounding,
+    info: DataInfo,
 ) -> list[ExportedFile]:
     """Writes and checks files in the working folder, as many of the formats, in their order, as there is time for.
 
     Their paths are those they will have.
     """
+    from results.exporting.inference import require_fitting
     from results.exporting.writing import write_model
 
     failures: dict[str, str] = {}
@@ -213,10 +224,17 @@ def _make(
             break
         begun.append(format)
         try:
+            require_fitting(format, fixed, info)
             write_model(fixed, format, folder / format.file, rounding.rows.calibration)
         except ResultError as error:
             failures[format.name] = str(error)
-    tasks = [Task(f.name, str(folder / f.file), f.tolerance) for f in begun if f.name not in failures]
+    several = Several.of(info)
+    inputs = None if info.inputs is None else info.inputs.to_json()
+    tasks = [
+        Task(f.name, str(folder / f.file), f.tolerance, several is not None, inputs)
+        for f in begun
+        if f.name not in failures
+    ]
     verdicts = verify(tasks, rows, expected, folder)
     verdicts |= {name: Verdict(None, failure) for name, failure in failures.items()}
     losses: dict[str, RoundingLoss] = {}
@@ -271,7 +289,7 @@ def _entry(file: ExportedFile) -> dict[str, Any]:
     }
 
 
-def _predictions(model: keras.Model, rows: Array) -> Array:
+def _predictions(model: keras.Model, rows: Any) -> Array:
     import tensorflow as tf
 
     # TensorFloat-32 on recent GPUs rounds to about 1e-3, which is more than a file may differ by.
@@ -279,10 +297,10 @@ def _predictions(model: keras.Model, rows: Array) -> Array:
     before = exact.tensor_float_32_execution_enabled()
     exact.enable_tensor_float_32_execution(False)
     try:
-        found: Array = np.asarray(model.predict_on_batch(rows), dtype=np.float32)
+        found = flat(model.predict_on_batch(rows)).astype(np.float32)
     finally:
         exact.enable_tensor_float_32_execution(before)
-    return found.reshape(len(rows), -1)
+    return found
 
 
 def _rows(reader: RunReader, info: DataInfo) -> tuple[Array, str]:

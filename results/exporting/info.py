@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from spaces import DataInfo
 from spaces.basics.section import shown
 from spaces.data.tables.columns import KINDS
@@ -18,7 +20,7 @@ _MOST_VALUES = 2**28
 
 def info_problem(info: DataInfo) -> str | None:
     """What is wrong with the values in `info`, whose types are not to be trusted; None if it can be used."""
-    checks: tuple[Callable[[DataInfo], str | None], ...] = (_kinds, _shape, _scaling, _names, _table, _target)
+    checks: tuple[Callable[[DataInfo], str | None], ...] = (_kinds, _shape, _scaling, _names, _table, _target, _several)
     return next((problem for problem in (check(info) for check in checks) if problem is not None), None)
 
 
@@ -113,6 +115,18 @@ def _target(info: DataInfo) -> str | None:
     if target.scale not in ("standard", "log") or not all(isinstance(value, tuple) for value in values):
         return f"unknown scale of the target {shown(target.scale)}"
     return None if all(_is_number(one) for value in values for one in value) else "impossible scale of the target"
+
+
+def _several(info: DataInfo) -> str | None:
+    for what, structure in (("inputs", info.inputs), ("targets", info.targets)):
+        for piece in structure.pieces if structure is not None else ():
+            if not all(map(is_whole, piece.shape)) or np.dtype(piece.dtype).kind not in "iuf":
+                return f"impossible {what}: {shown(piece.name)}"
+            if not piece.name.isprintable():
+                return f"the {what} hold control characters: {shown(piece.name)}"
+    if info.inputs is not None and info.input_shape != (sum(piece.bytes for piece in info.inputs.pieces),):
+        return "the inputs are not those of the input shape"
+    return None
 
 
 def _is_number(value: Any) -> bool:

@@ -151,6 +151,7 @@ def describe(
             "kind": _output_kind(trial.settings, info, model),
             "units": units,
             "classes": list(info.class_names),
+            "parts": [] if info.targets is None else _parts(model),
             "threshold": reader.meta("threshold") if trial.id == reader.meta("winner") else None,
         },
         "preprocessing": _preprocessing(info, family),
@@ -160,6 +161,16 @@ def describe(
     }
     plain: dict[str, Any] = finite(described)
     return plain
+
+
+def _parts(model: keras.Model) -> list[dict[str, Any]]:
+    """The outputs of a model of several, in the order in which their values are laid side by side."""
+    outputs = getattr(model, "output", None)
+    if isinstance(outputs, Mapping):
+        return [{"name": name, "values": math.prod(outputs[name].shape[1:])} for name in sorted(outputs)]
+    names = getattr(model, "output_names", [])
+    several = outputs if isinstance(outputs, list | tuple) else []
+    return [{"name": n, "values": math.prod(o.shape[1:])} for n, o in zip(names, several, strict=False)]
 
 
 def _output_kind(settings: Mapping[str, Any], info: DataInfo, model: keras.Model) -> OutputKind:
@@ -173,6 +184,8 @@ def _output_kind(settings: Mapping[str, Any], info: DataInfo, model: keras.Model
 def _preprocessing(info: DataInfo, family: Family) -> list[str]:
     """In words, what is done to an input before the first trained layer, and where."""
     shape = "×".join(map(str, info.input_shape))
+    if info.inputs is not None:
+        return [f"Inputs: {info.inputs.described()}; raw rows of each, which the model itself prepares."]
     notes = [f"Input: raw rows of shape {shape} ({info.dtype}); the model itself prepares them."]
     if family.own_pixels:
         notes.append("Pixels are brought to what the pretrained network was trained on.")

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
-from results.exporting.reading.loading import load
+from results.exporting.reading.loading import Several, load
+from spaces.values.packing import Structure
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -36,11 +37,15 @@ class Task:
         name: Of its format.
         path: The file or folder.
         tolerance: Largest difference allowed, as a multiple of max(1, |expected|).
+        several: Whether it has several inputs or outputs.
+        inputs: What the bytes of a row are where it has several inputs, in plain data.
     """
 
     name: str
     path: str
     tolerance: float
+    several: bool = False
+    inputs: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,8 @@ def _run(tasks: Sequence[Task], folder: Path) -> str:
 
 def _check(task: Mapping[str, Any], rows: Array, expected: Array) -> Verdict:
     try:
-        found = load(Path(task["path"])).predict(rows)
+        inputs = task["inputs"] and Structure.from_json(task["inputs"])
+        found = load(Path(task["path"]), Several(inputs) if task["several"] else None).predict(rows)
     except ResultError as error:
         return Verdict(None, str(error))
     except Exception as error:  # an engine may raise anything while it predicts

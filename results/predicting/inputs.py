@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
+from search.files import arrays
 from spaces import DataError, DataInfo
 from spaces.basics.files import unreadable
 from spaces.data.inputs import read_image, read_rows
 from spaces.outside.backend import load_tensorflow
+from spaces.values.packing import Structure, pack_inputs
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 TABLES = (".csv", ".tsv", ".parquet", ".npy")
+SEVERAL = ".npz"
 
 
 @dataclass(frozen=True)
@@ -85,18 +88,40 @@ def read_files(files: Iterable[Path], info: DataInfo) -> Iterator[Rows]:
 
 def _read(path: Path, info: DataInfo) -> Rows:
     suffix = path.suffix.lower()
-    if suffix not in (*IMAGES, *TABLES):
-        raise ResultError(f"{path}: unknown type of file; expected {', '.join((*IMAGES, *TABLES))}")
+    # Packed rows are what a run keeps.
+    expected = (*IMAGES, *TABLES) if info.inputs is None else (SEVERAL, ".npy")
+    if suffix not in expected:
+        raise ResultError(f"{path}: unknown type of file; expected {', '.join(expected)}")
     if not os.path.lexists(path):
         raise ResultError(f"{path}: no such file")
     if (reason := unreadable(path)) is not None:
         raise ResultError(f"{path}: {reason}")
     try:
+        if info.inputs is not None and suffix == SEVERAL:
+            return Rows(str(path), True, _several(path, info.inputs))
         if suffix in IMAGES:
             return Rows(str(path), False, _image(path, info)[np.newaxis])
         return Rows(str(path), True, _checked_range(read_rows(path, info), info, path))
     except DataError as error:
         raise ResultError(str(error)) from error
+
+
+def _several(path: Path, inputs: Structure) -> Array:
+    """Packed rows from a file with an array for each input; those of a list are called input_0, input_1, ..."""
+    names = [piece.name if inputs.named else f"input_{piece.name}" for piece in inputs.pieces]
+    try:
+        found = arrays.load(path, *names)
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path}: cannot be read ({error}); the model takes {', '.join(names)}") from error
+    given = []
+    for name, piece in zip(names, inputs.pieces, strict=True):
+        if found[name].shape[1:] != piece.shape:
+            raise ResultError(f"{path}: {name} has shape {found[name].shape}, the model takes rows of {piece.shape}")
+        given.append(found[name].astype(piece.dtype))
+    rows, _ = pack_inputs(inputs.arranged(given), str(path))
+    if not len(rows):
+        raise ResultError(f"{path}: holds no rows")
+    return rows
 
 
 def _image(path: Path, info: DataInfo) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from results.errors import ResultError
 from results.exporting.metadata import OutputKind, finite
 from results.exporting.reading.answers import probabilities
-from results.exporting.reading.loading import LoadedModel, load
+from results.exporting.reading.loading import LoadedModel, Several, load
 from results.predicting.inputs import Array, Rows, find_files, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from spaces import DataInfo
@@ -78,7 +78,7 @@ def predict(model: str | Path, files: Iterable[str | Path], inputs: int | None =
             directory. Nothing that the model carries is run as code.
         files: Images of any size and colour (brought to the model's as in training), `.npy` arrays (one row or a
             batch), `.csv`, `.tsv` and `.parquet` tables, and folders: all images in them, or all tables, for a model of
-            tables.
+            tables; for a model of several inputs `.npz` files with an array for each, by its name.
         inputs: Of so many rows, from the first on, `Prediction.input` is kept; None: of all. Thousands of photographs
             need much memory.
 
@@ -101,7 +101,7 @@ def predict(model: str | Path, files: Iterable[str | Path], inputs: int | None =
         batches = _batches(read_files(find_files(files, info), info))
         # Bad files are refused before the model is loaded, which may take seconds.
         first = next(batches)
-        loaded = _load(place)
+        loaded = _load(place, Several.of(known.info))
         check_fits(loaded, known, place)
     found: list[Prediction] = []
     for batch in chain([first], batches):
@@ -123,10 +123,10 @@ def _batches(files: Iterable[Rows]) -> Iterator[list[Rows]]:
         yield batch
 
 
-def _load(place: Path) -> LoadedModel:
+def _load(place: Path, several: Several | None = None) -> LoadedModel:
     if place.suffix != ".onnx":
         load_tensorflow()
-    return load(place)
+    return load(place, several)
 
 
 def _predict(

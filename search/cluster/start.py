@@ -20,7 +20,7 @@ from search.executors import ALL, Each, Place, shared_data, worker
 from search.executors.protocol import Setup
 from spaces import SearchSpec
 from spaces.families import family_of
-from spaces.outside import launch
+from spaces.outside import given, launch
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOOK_SECONDS = 30.0
@@ -82,6 +82,7 @@ class Cluster:
                 "threads": place.threads,
                 "gpu_share": needs.gpus if needs.gpus is not None and 0 < needs.gpus < 1 else None,
                 "code": _code(spec),
+                "given": given.packed(),
                 "files": family_of(spec.model).files(spec),
                 "trainer": pickle.dumps(trainer),
             },

@@ -112,7 +112,8 @@ class Work:
         shared = self._room.folder / layout.FEATURES
         shared.mkdir(exist_ok=True)
         (run / layout.FEATURES).symlink_to(shared)
-        return protocol.Setup(run, Path(data), self._told["threads"], tuple(sys.path), self._told["gpu_share"])
+        told, path = self._told, tuple(sys.path)
+        return protocol.Setup(run, Path(data), told["threads"], path, told["gpu_share"], told.get("given", {}))
 
     def _serve(self, trainer: Any, run: Path, packed: bytes, files: Sequence[bytes]) -> None:
         order: Order = pickle.loads(packed)

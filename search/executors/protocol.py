@@ -6,7 +6,7 @@ Both ends are this program's own processes; nothing from outside ever comes this
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ class Setup:
         threads: Threads of one operation.
         path: Python's module search path.
         gpu_share: Share of a GPU's memory that it may take, below 1; None: as much as it needs.
+        given: Functions that a program gave, see `spaces.outside.given`.
     """
 
     run: Path
@@ -31,6 +32,7 @@ class Setup:
     threads: int
     path: tuple[str, ...]
     gpu_share: float | None = None
+    given: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search.executors.protocol import Setup
 from search.record import environment
-from spaces.outside import launch
+from spaces.outside import given, launch
 
 _MAX_AUTO = 8
 # A worker with TensorFlow loaded and a small network.
@@ -64,7 +64,7 @@ def setups(run: Path, data: Path, threads: int, workers: int, share: float | Non
     """
     path = launch.module_path(sys.path, getattr(sys.modules["__main__"], "__file__", None), os.getcwd())
     part = share if share is not None and 0 < share < 1 else None
-    return [Setup(run.resolve(), data.resolve(), threads, path, part)] * workers
+    return [Setup(run.resolve(), data.resolve(), threads, path, part, given.packed())] * workers
 
 
 def environments(gpus: Sequence[str], workers: int, share: float | None = None) -> list[dict[str, str]]:

@@ -71,10 +71,13 @@ def make_trainer(setup: protocol.Setup) -> Any:
     from search.executors import shared_data
     from search.training import threads
     from search.training.trainer import Trainer
+    from spaces.outside import given
     from spaces.outside.backend import load_tensorflow
 
     load_tensorflow(for_training_only=True)
     threads.configure(setup.threads, setup.gpu_share)
+    # Only now: what is unpacked may import Keras.
+    given.unpack(setup.given)
     return Trainer(setup.run, shared_data.read(setup.data), SystemClock())
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import spaces
 from search.errors import RunError
@@ -17,7 +17,12 @@ from search.files import layout
 from search.files.store import RunReader
 
 if TYPE_CHECKING:
+    import keras
     import pandas as pd
+
+    # What the reading side gives has types of its own.
+    ExportResult = Any
+    Page = Any
 
 _READING_SIDE = "results"
 """The package that reads runs, looked up by this name when it is asked for: nothing here is built on it."""
@@ -68,8 +73,32 @@ class Run:
         epochs: bool = False,
     ) -> pd.DataFrame:
         """The ranked table, best first: what `results.table` gives for this run, with the same arguments and errors."""
-        table = import_module(_READING_SIDE).table
+        table = _reading_side().table
         return table(self, where=where, sort=sort, top=top, columns=columns, epochs=epochs)
+
+    def report(self, *, png: bool = True) -> Page:
+        """Writes the report, as `results.report` does, and gives its page, which a notebook shows where it stands."""
+        found: Page = _reading_side(".notebook").report(self, png=png)
+        return found
+
+    def export(
+        self, trial: str | None = None, formats: Sequence[str] | None = None, output: str | Path | None = None
+    ) -> ExportResult:
+        """Writes the model's files: what `results.export` does for this run, with the same arguments and errors."""
+        found: ExportResult = _reading_side().export(self, trial, formats, output)
+        return found
+
+    def best_model(self) -> keras.Model:
+        """The winner's model with its weights, or before there is one that of the best configuration so far."""
+        return _reading_side().best_model(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the outcome, the best rows of its table, and where its report is."""
+        return str(_reading_side(".notebook").summary(self))
+
+
+def _reading_side(module: str = "") -> Any:
+    return import_module(f"{_READING_SIDE}{module}")
 
 
 @dataclass(frozen=True)

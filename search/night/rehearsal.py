@@ -160,6 +160,7 @@ def rehearse(
     width = each.threads or threads.for_family(spec.family)
     cluster = None if ray is None else look(Cluster(ray, each), width)
     threads.configure(width)
+    _require_callbacks(spec)
     data = spaces.load_data(spec, None, rows)
     notes = family_of(spec.model).require(spec, data.info)
     models = _models(spec, data, timed=True)
@@ -207,8 +208,10 @@ def first_look(spec: SearchSpec, data: Dataset) -> tuple[list[CheckedModel], int
         The models that would not be trained, and the bytes that checkpoints are expected to take.
 
     Raises:
+        CodeError: The function that gives callbacks cannot be used.
         SearchFailed: None of the space's own models can be trained.
     """
+    _require_callbacks(spec)
     models = _models(spec, data, timed=False)
     searched = [model for model in models if not model.is_baseline]
     if all(model.problem for model in searched):
@@ -235,6 +238,13 @@ def sliver(spec: SearchSpec) -> SearchSpec:
             "baselines=[]",
         ),
     )
+
+
+def _require_callbacks(spec: SearchSpec) -> None:
+    if spec.training.callbacks is not None:
+        from spaces.models.user_callbacks import make_callbacks
+
+        make_callbacks(spec.training.callbacks)
 
 
 def _models(spec: SearchSpec, data: Dataset, *, timed: bool) -> list[CheckedModel]:

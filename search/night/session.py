@@ -18,6 +18,7 @@ from search.files.lock import RunLock
 from search.files.rundir import Run, open_run, require_inside
 from search.files.store import RunReader, RunStore, Work
 from search.loop import disk, housekeeping
+from search.loop.fit_disk import require_fit
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
 from search.loop.trackers import trackers
@@ -75,6 +76,7 @@ class Options:
         check: Whether a new run begins with building some models, which finds mistakes before the night.
         command: The command line that started it, for the record.
         space: How the space file was named, for the record.
+        notes: What somebody should know before it begins, a sentence each.
         threads: Threads of one operation for a new run; None: as the family likes.
         gpu_share: Share of a GPU for each training; None: a whole one, where there are any.
         elsewhere: Whether the executor itself knows how many train at the same time, as a cluster does.
@@ -86,6 +88,7 @@ class Options:
     check: bool = True
     command: Sequence[str] = ()
     space: str = ""
+    notes: Sequence[str] = ()
     threads: int | None = None
     gpu_share: float | None = None
     elsewhere: bool = False
@@ -159,6 +162,7 @@ class Session:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"{self._directory}: cannot be made ({error.strerror})") from error
+        require_fit(self._directory)
         with RunLock(self._directory):
             if not layout.is_run(self._directory):
                 self._create(data)
@@ -271,7 +275,7 @@ class Session:
                 store.put_meta(phase="final")
             if data.streamed is not None:
                 observer.message("info", data.streamed.told)
-            for note in self._notes:
+            for note in (*self._options.notes, *self._notes):
                 observer.message("info", note)
             for doubt in doubts:
                 on_event(doubt)

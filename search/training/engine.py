@@ -27,6 +27,7 @@ from spaces.data.stored import StoredRows
 from spaces.layers.loss import SoftCrossentropy
 from spaces.models.model import trainable
 from spaces.models.own_measures import OwnMeasures, own_measures
+from spaces.models.packed import packed
 from spaces.models.scheduled_rate import scheduled
 
 # A call into the compiled function should return often enough for a stop request or a time limit to be noticed.
@@ -128,6 +129,7 @@ class Rows:
 def fresh(settings: Settings, info: DataInfo, seed: int) -> Engine:
     """The engine of a newly built model, as `spaces.build_model` makes it."""
     model, own = trainable(settings, info, seed)
+    model = packed(model, info)
     training = settings.training
     return Engine(
         model,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from search.training.features import Features
     from search.training.phases import TwoPhases
     from search.training.reuse.networks import Networks
+    from spaces.models.user_callbacks import Followers
 
 OnEpoch = Callable[[Epoch], None]
 ShouldStop = Callable[[], Stop | None]
@@ -196,11 +197,14 @@ class _Training:
             self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
             return
         engine = self._engine(train, networks)
+        followers = self._followers(engine)
+        followers.tell("on_train_begin")
         while self._stopped is None:
             try:
                 number = len(self._curve) + 1
                 self._enter(engine, train, validation, should_stop, number)
                 on_begin()
+                followers.tell("on_epoch_begin", number - 1)
                 epoch = self._epoch(engine, train, validation, number)
             except _BrokenOff as broken:
                 self._stopped, self._between_epochs = broken.why, False
@@ -210,10 +214,12 @@ class _Training:
             self._curve.append(epoch)
             if validation is not None:
                 self._require_reported(epoch)
+            followers.tell("on_epoch_end", epoch.number - 1, dict(epoch.metrics))
             if self._improved():
                 self._best_weights = engine.weights()
             on_epoch(epoch)
             self._stopped = self._ended() or should_stop() or self._out_of_time(epoch)
+        followers.tell("on_train_end")
         self._save(engine.state(), engine)
 
     @property
@@ -310,6 +316,12 @@ class _Training:
             engine.restore(checkpoints.read(self._run, self._job.resume))
         self._build_seconds = time.perf_counter() - self._started
         return engine
+
+    def _followers(self, engine: Engine | TwoPhases) -> Followers:
+        from spaces.models.user_callbacks import Followers
+
+        # A training in two phases, which has several models, takes no callbacks.
+        return Followers(self._settings.training.callbacks, getattr(engine, "model", None), self._job.epochs_to)
 
     def _count_parameters(self, networks: Networks) -> int:
         try:

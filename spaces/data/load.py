@@ -66,7 +66,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     if raw.table is None:
         raw = _of_one_kind(check_rows(raw), store)
     kind = begun.kind if begun is not None else _kind(spec, raw)
-    encoded = encode_labels(raw, spec.training.task, spec.training.loss)
+    _check_arrays(spec, raw)
+    encoded = encode_labels(raw, spec.training.task if raw.targets is None else "regression", spec.training.loss)
     if encoded.labels == "multi-label":
         _check_several(spec, raw.train.where)
     ys = iter(encoded.ys)
@@ -119,6 +120,17 @@ def _check_several(spec: SearchSpec, where: str) -> None:
     for key in ("class_weight", "oversample"):
         if getattr(spec.training, key) is not None:
             raise DataError(f"{where}: training.{key} is for rows of one class each; these may have several labels")
+
+
+def _check_arrays(spec: SearchSpec, raw: RawData) -> None:
+    """Models of several inputs or outputs are those of the user's functions."""
+    if (raw.inputs is not None or raw.targets is not None) and not family_of(spec.model).users_code:
+        several = raw.inputs or raw.targets
+        assert several is not None
+        raise DataError(
+            f"{raw.train.where}: holds several arrays ({several.described()}); a model for them is built by a function "
+            "of your own, model.family: {python: ...}"
+        )
 
 
 def _kind(spec: SearchSpec, raw: RawData) -> Kind:
@@ -327,7 +339,9 @@ def _describe(
     table: tuple[ColumnEncoding, ...],
 ) -> DataInfo:
     indicators = np.array([flag for column in table for flag in column.indicators]) if table else None
-    chosen = preprocessing.choose(data.preprocessing, x, kind, raw.white, indicators, raw.train.where)
+    # Bytes of several arrays have no range.
+    option = data.preprocessing if raw.inputs is None else "none"
+    chosen = preprocessing.choose(option, x, kind, raw.white, indicators, raw.train.where)
     return DataInfo(
         kind=kind,
         input_shape=x.shape[1:],
@@ -347,4 +361,6 @@ def _describe(
         column_labels=encoded.column,
         label_dtype=encoded.dtype,
         table=table,
+        inputs=raw.inputs,
+        targets=raw.targets,
     )

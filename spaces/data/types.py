@@ -11,6 +11,7 @@ import numpy as np
 
 from spaces.data.stored.rows import StoredRows
 from spaces.data.tables.encoding import ColumnEncoding, earlier
+from spaces.values.packing import Structure
 
 Array = np.ndarray[Any, np.dtype[Any]]
 AnyRows = Array | StoredRows
@@ -65,6 +66,8 @@ class DataInfo:
         categories: for each category column of `columns` its sorted values, each one an input column of 0 or 1.
         table: how the cells of `columns` become the values of a row; () for data and runs without one.
         target: the scale that a regression is learnt on; None: that of the labels.
+        inputs: what the bytes of a row are, where a model takes several inputs; None: a row is one array.
+        targets: what the columns of the labels are, where a model has several outputs; None: it has one.
         weighted: whether each row has a weight, which losses and measures count it with.
         column_labels: whether the labels came as one column, shape (n, 1); everywhere else they are (n,). A user's
             model that was compiled by its function gets them as they came.
@@ -91,6 +94,8 @@ class DataInfo:
     label_dtype: str | None = None
     table: tuple[ColumnEncoding, ...] = ()
     target: TargetScale | None = None
+    inputs: Structure | None = None
+    targets: Structure | None = None
     weighted: bool = False
 
     @property
@@ -102,6 +107,7 @@ class DataInfo:
         """Plain data for `json.dumps`; `from_json` gives an equal object back."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         plain["target"] = self.target and _listed(dataclasses.asdict(self.target))
+        plain["inputs"], plain["targets"] = (part and part.to_json() for part in (self.inputs, self.targets))
         plain["table"] = [encoding.to_json() for encoding in self.table]
         plain["categories"] = {column: list(values) for column, values in self.categories.items()}
         return _listed(plain)
@@ -111,13 +117,15 @@ class DataInfo:
         """The object that `to_json` described.
 
         Raises:
-            TypeError: a field is missing or unknown.
+            TypeError, KeyError, ValueError: a field is missing, unknown, or impossible.
         """
         values = _tuples(plain)
         categories = plain.get("categories", {})
         values["categories"] = {column: tuple(names) for column, names in categories.items()}
         target = plain.get("target")
         values["target"] = target and TargetScale(**_tuples(target))
+        for name in ("inputs", "targets"):
+            values[name] = Structure.from_json(plain[name]) if plain.get(name) else None
         values["table"] = tuple(map(ColumnEncoding.from_json, plain.get("table", ())))
         return cls(**values)
 

@@ -148,6 +148,9 @@ def _guess(info: DataInfo, train: Split, parts: Mapping[str, Split | None]) -> d
             for part, split in given.items()
         }
         return {"what": f"the commonest class ({name})", "scores": scores}
+    if info.targets is not None:
+        # What differs from output to output has no score in common.
+        return {"what": "the mean", "scores": {}}
     mean = np.average(train.y.astype(np.float64), axis=0, weights=train.weight)
     return {"what": "the mean", "scores": {part: _errors(split, mean) for part, split in given.items()}}
 

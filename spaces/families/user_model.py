@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from spaces.outside import keras_names
 from spaces.outside.references import call, file_of, load_attribute, load_function, names_given
 from spaces.outside.user_code import described, place
 from spaces.values.dimensions import Choice, Range
+from spaces.values.packing import unpack_inputs
 from spaces.values.space import Condition, Hyperparameter
 
 if TYPE_CHECKING:
@@ -28,6 +28,17 @@ _MAX_CALLS = 100
 # Random values that are tried where the smallest and the largest fail.
 _TRIES = 20
 
+# Keras's names of losses of regression, and what stands nearest to them in a space file.
+_REGRESSION = {
+    "mean_squared_error": "mse",
+    "mean_absolute_error": "mae",
+    "mean_absolute_percentage_error": "mae",
+    "mean_squared_logarithmic_error": "mse",
+    "huber": "huber",
+    "huber_loss": "huber",
+    "log_cosh": "log_cosh",
+    "poisson": "mse",
+}
 _COMPILATION = (
     "optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "schedule", "warmup", "learning_rate_decay",
     "label_smoothing", "gradient_clip", "focal_gamma",
@@ -64,10 +75,15 @@ def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
     where = place(reference, file_of(reference), function=_builder(reference))
     if not model.built:
         try:
-            model(np.zeros((1, *info.input_shape), info.dtype), training=False)
+            model(_row(info), training=False)
         except Exception as error:
-            message = f"{where}: the model takes no rows of shape {info.input_shape}: {described(error)}"
+            rows = f"shape {info.input_shape}" if info.inputs is None else info.inputs.described()
+            message = f"{where}: the model takes no rows of {rows}: {described(error)}"
             raise CodeError(message) from error
+    if info.targets is not None and not model.compiled:
+        raise CodeError(
+            f"{where}: the model is not compiled; one of several outputs needs a loss for each: compile it there"
+        )
     shape = getattr(model, "output_shape", None)
     if model.compiled or not isinstance(shape, tuple):
         return
@@ -79,6 +95,12 @@ def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
         )
 
 
+def _row(info: DataInfo) -> Any:
+    """A row of zeros, as the model takes it."""
+    row = np.zeros((1, *info.input_shape), info.dtype)
+    return row if info.inputs is None else unpack_inputs(row, info.inputs)
+
+
 def _called(reference: str, hp: Any) -> Any:
     import keras
 
@@ -88,6 +110,7 @@ def _called(reference: str, hp: Any) -> Any:
     if not isinstance(model, keras.Model):
         where = place(reference, "", function=function)
         raise CodeError(f"{where}: returned {type(model).__name__}; it has to return a keras.Model")
+    _refuse_fit(reference, model, keras.Model)
     return model
 
 
@@ -100,9 +123,21 @@ def _builder(reference: str) -> Callable[..., Any]:
         found = call(reference, found)
     if not isinstance(found, keras_tuner.HyperModel):
         return load_function(reference)
-    if type(found).fit is not keras_tuner.HyperModel.fit:
-        warnings.warn(f"{reference}: its fit() is not used; models are trained by the training section", stacklevel=2)
+    _refuse_fit(reference, found, keras_tuner.HyperModel)
     return found.build  # type: ignore[no-any-return]
+
+
+def _refuse_fit(reference: str, found: Any, base: Any) -> None:
+    """A training of the user's own would never be called: what it does has to be said where it is."""
+    if type(found).fit is base.fit:
+        return
+    raise CodeError(
+        f"{place(reference, '', function=type(found).fit)}: {type(found).__name__} has a fit() of its own, which is "
+        "never called: trainings are paused, continued and compared here. What it decides belongs into the space: "
+        "batch size, epochs and early stopping under training (as values or ranges), what is done to the rows into "
+        "layers of the model or into the data, a step of its own into the model's train_step(); callbacks under "
+        "training.callbacks. Without the fit() it is taken"
+    )
 
 
 def hyperparameters_of_function(spec: SearchSpec) -> tuple[Hyperparameter, ...]:
@@ -114,17 +149,53 @@ def hyperparameters_of_function(spec: SearchSpec) -> tuple[Hyperparameter, ...]:
             model although the training section says how.
     """
     assert isinstance(spec.model, PythonModel)
-    found, compiled = _explore(spec.model.family.python)
+    explored = _explored(spec.model.family.python)
+    found = explored.hyperparameters
     problems: list[Problem] = []
     own = {hyperparameter.name for hyperparameter in spec.space.hyperparameters}
     for name in sorted(own & {hyperparameter.name for hyperparameter in found}):
         problems.append(problem(("training", name), "is also a hyperparameter of the model's function"))
-    for name in _COMPILATION if compiled else ():
+    for name in _COMPILATION if explored.compiled else ():
         if getattr(spec.training, name) is not None:
             problems.append(problem(("training", name), "has no effect: the model's function compiles the model"))
     if problems:
         raise SpaceError(problems)
     return found
+
+
+def loss_of_function(reference: str) -> str | None:
+    """The name of `training.loss` that comes nearest to the loss of regression that the function compiles with.
+
+    None where it compiles with another one, or does not compile.
+
+    Raises:
+        CodeError: as `hyperparameters_of_function`.
+    """
+    return _explored(reference).loss
+
+
+class _Explored(NamedTuple):
+    hyperparameters: tuple[Hyperparameter, ...]
+    compiled: bool
+    loss: str | None
+
+
+def _explored(reference: str) -> _Explored:
+    return _explore(reference, id(load_attribute(reference)))
+
+
+def _loss_name(model: Any) -> str | None:
+    import keras
+
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:
+            # Training will say so.
+            return None
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None)
+    return _REGRESSION.get(name) if isinstance(name, str) else None
 
 
 @dataclass
@@ -133,13 +204,15 @@ class _Found:
 
     space: Any
     compiled: bool = False
+    loss: str | None = None
     works: bool = False
     error: CodeError | None = None
 
     def call(self, reference: str, hp: Any) -> bool:
         """Calls it once more and says whether that went well; an error may belong to these values only."""
         try:
-            self.compiled = bool(_called(reference, hp).compiled)
+            model = _called(reference, hp)
+            self.compiled, self.loss = bool(model.compiled), _loss_name(model)
         except CodeError as error:
             self.error = self.error or error
             return False
@@ -150,11 +223,12 @@ class _Found:
 
 
 @lru_cache(maxsize=8)
-def _explore(reference: str) -> tuple[tuple[Hyperparameter, ...], bool]:
+def _explore(reference: str, function: int) -> _Explored:
     """Calls the function until all its conditional scopes have been active once.
 
     A last call takes the largest values, for hyperparameters made in a loop over another one. If all these calls
-    fail, random values are tried: the mistake may be in some branches only, whose trials then say so.
+    fail, random values are tried: the mistake may be in some branches only, whose trials then say so. `function` is
+    the identity of what the reference stands for now: a cell of a notebook may have defined it anew.
     """
     import keras_tuner
 
@@ -181,7 +255,7 @@ def _explore(reference: str) -> tuple[tuple[Hyperparameter, ...], bool]:
         if settled and len(found.space.space) == known and not never:
             if found.works:
                 made = tuple(_translated(one) for one in found.space.space if type(one).__name__ != "Fixed")
-                return made, found.compiled
+                return _Explored(made, found.compiled, found.loss)
             failed += 1
             if failed > _TRIES or not found.space.space:
                 raise found.error or CodeError(reference)

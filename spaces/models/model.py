@@ -13,6 +13,7 @@ from spaces.layers.random_layers import Mixup
 from spaces.models.optimizers import make_optimizer
 from spaces.models.scheduled_rate import scheduled
 from spaces.models.settings import Settings, TrainingSettings
+from spaces.models.user_callbacks import make_callbacks
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo
@@ -94,7 +95,7 @@ def set_weights(model: keras.Model, weights: Sequence[Any]) -> None:
 
 
 def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:
-    """Early stopping, targets and what a schedule has to know, as Keras callbacks."""
+    """Early stopping, targets, what a schedule has to know, and the user's own, as Keras callbacks."""
     made: list[keras.callbacks.Callback] = [_SpreadSchedule()]
     rule = training.early_stopping
     if rule is not None:
@@ -105,7 +106,7 @@ def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:
         )
     if training.stop_when:
         made.append(_StopAtTarget(training))
-    return made
+    return made + (make_callbacks(training.callbacks) if training.callbacks else [])
 
 
 class _SpreadSchedule(keras.callbacks.Callback):  # type: ignore[misc]

@@ -61,6 +61,7 @@ class TrainingSettings:
         precision: `float32` or `bfloat16`, of what is computed while training.
         frozen_epochs: epochs of family `pretrained` before its backbone trains, if it does; 0 in the other families.
         fine_tune_rate: factor on the learning rate from then on.
+        callbacks: reference of the function that gives Keras callbacks; "" for none.
         class_weight: `balanced`: the rows of each class count as much together as those of any other.
         oversample: whether rows of rarer classes come several times in an epoch.
         folds: of a cross-validation, which are then what `epochs` counts; 0: none.
@@ -93,6 +94,7 @@ class TrainingSettings:
     precision: str = "float32"
     frozen_epochs: int = 0
     fine_tune_rate: float = 1.0
+    callbacks: str = ""
     class_weight: str = "none"
     oversample: bool = False
     focal_gamma: float = 0.0

@@ -16,7 +16,7 @@ from pydantic import AfterValidator
 
 from spaces.basics.errors import CodeError
 from spaces.basics.section import refuse, shown
-from spaces.outside import keras_names
+from spaces.outside import given, keras_names
 from spaces.outside.user_code import place, running
 
 _REFERENCE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
@@ -49,6 +49,8 @@ def resolve(reference: str, folders: tuple[Path, ...]) -> str:
         `/absolute/path/file.py:function`; a module that none of the folders has stays as it is and must be
         installed. Nothing is imported.
     """
+    if given.is_given(reference):
+        return reference
     by_file = _FILE.fullmatch(reference)
     by_module = _REFERENCE.fullmatch(reference)
     if by_file:
@@ -66,6 +68,8 @@ def resolve(reference: str, folders: tuple[Path, ...]) -> str:
 
 def file_of(reference: str) -> str:
     """The file that a reference runs code from, found without importing it; "" where there is none."""
+    if given.is_given(reference):
+        return given.file_of(reference)
     by_file = _FILE.fullmatch(reference)
     if by_file:
         return by_file["file"]
@@ -99,7 +103,9 @@ def load_function(reference: str) -> Callable[..., Any]:
 
 
 def load_attribute(reference: str) -> Any:
-    """As `load_function`, for anything that the module holds under this name."""
+    """As `load_function`, for anything that the module holds under this name, or that a program gave."""
+    if given.is_given(reference):
+        return given.find(reference)
     name = reference.rpartition(":")[2]
     module = _module(reference)
     if not hasattr(module, name):

@@ -12,6 +12,7 @@ from typing import Any
 
 from spaces.basics.errors import CodeError
 from spaces.basics.printable import printable
+from spaces.outside.given import spoken
 
 _OURS = tuple(Path(__file__).parents[2] / package for package in ("spaces", "search", "results"))
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
@@ -51,7 +52,7 @@ def place(
     Where that is in another file, this one's line and that one's: `/path/model.py:build, line 9, in helpers.py, line
     4`. Without a line of the user's it is where the function begins.
     """
-    lines = [] if error is None else _lines(error, file)
+    lines, reference = [] if error is None else _lines(error, file), spoken(reference)
     if not lines:
         first = getattr(getattr(function, "__code__", None), "co_firstlineno", None)
         return reference if first is None else f"{reference}, line {first}"

@@ -13,12 +13,13 @@ from spaces.backbones.names import FILES as BACKBONE_FILES
 from spaces.basics.errors import CodeError, Problem, SpaceError, problem
 from spaces.basics.section import shown, suggestion
 from spaces.families import family_of
-from spaces.outside import references
+from spaces.outside import given, references
 from spaces.reading.idle import validated, without_idle
 from spaces.reading.overrides import apply_overrides
 from spaces.reading.yamlfile import Document, read_file
 from spaces.sections.data_section import PATH_SOURCES, Source
 from spaces.sections.sources import OTHER_SOURCES
+from spaces.specs.objects import with_references
 from spaces.specs.plain import to_plain
 from spaces.specs.spec import SearchSpec
 from spaces.values.metrics import is_own
@@ -74,6 +75,7 @@ def load(
     as_written = copy.deepcopy(document.data) if overrides else None
     apply_overrides(document, overrides)
     _pin_paths(document, folder)
+    _pin_callbacks(document, folder)
     _pin_measures(document, folder)
     _pin_backbones(document, folder)
     _pin_runs(document, folder)
@@ -93,7 +95,7 @@ def _document(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec) -
     if isinstance(source, SearchSpec):
         return Document(to_plain(source)), None
     if isinstance(source, Mapping):
-        data = copy.deepcopy(dict(source))
+        data = copy.deepcopy(with_references(source))
         _check_keys(data, ())
         return Document(data), None
     if isinstance(source, str) and source in names():
@@ -138,6 +140,16 @@ def _pin_paths(document: Document, folder: Path | None) -> None:
                 mapping[kind] = references.resolve(value, folders)
             elif kind in PATH_SOURCES or (kind in OTHER_SOURCES and _is_path(kind)):
                 mapping[kind] = _absolute(value, folders)
+
+
+def _pin_callbacks(document: Document, folder: Path | None) -> None:
+    """Makes the reference to a function that gives callbacks absolute, in place."""
+    training = document.data.get("training")
+    name = training.get("callbacks") if isinstance(training, dict) else None
+    if isinstance(training, dict) and isinstance(name, str) and name:
+        overridden = (document.position(("training", "callbacks")).file or "").startswith("--set")
+        folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+        training["callbacks"] = references.resolve(name, folders)
 
 
 def _pin_measures(document: Document, folder: Path | None) -> None:
@@ -221,7 +233,10 @@ def imports(spec: SearchSpec) -> list[tuple[str, str]]:
     found = []
     if isinstance(spec.data.source, Source) and spec.data.source.python is not None:
         found.append(spec.data.source.python)
+    if spec.training.callbacks is not None:
+        found.append(spec.training.callbacks)
     if (code := family_of(spec.model).code(spec.family)) is not None:
         found.append(code)
     found += [metric for metric in spec.training.metrics if is_own(metric)]
-    return [(reference, references.file_of(reference)) for reference in found]
+    # What a program gave is run where it is.
+    return [(reference, references.file_of(reference)) for reference in found if not given.is_given(reference)]

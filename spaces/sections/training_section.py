@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 from spaces.basics.section import Refusals, Section, refuse, shown, unknown
 from spaces.models.settings import Target
 from spaces.outside.processor import multiplies_bfloat16
-from spaces.outside.references import is_reference
+from spaces.outside.references import Reference, is_reference
 from spaces.values.dimensions import Dimension, Fixed, Range, Value
 from spaces.values.kinds import Kind
 from spaces.values.metrics import LOSSES, METRICS, history_names, is_own, reported_name, task_of
@@ -166,6 +166,11 @@ class TrainingSection(Section):
         default=(),
         description="Targets that end a training, e.g. {loss: {below: 0.4}}.",
         json_schema_extra=_TARGETS_SCHEMA,
+    )
+    callbacks: Reference | None = Field(
+        default=None,
+        description='"module:function" that gives Keras callbacks for a training, such as one that tells a tracker; '
+        "those that would run the training (EarlyStopping, ModelCheckpoint, ...) are refused by name.",
     )
     loss: str = Field(
         default="auto",

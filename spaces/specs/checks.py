@@ -41,7 +41,7 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
     if training is not None and search is not None:
         found += _epochs(training, search)
     if "data" in parts and training is not None:
-        found += _target_scale(parts["data"], model, training)
+        found += _target_scale(parts["data"], model, training) + _callbacks(parts["data"], training)
         if parts["data"].stratify and training.task == "regression":
             found.append(problem(("data", "stratify"), "has no effect: the loss is one of regression, without classes"))
     if training is not None and model is not None:
@@ -91,7 +91,8 @@ def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
 
 def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
     if family_of(model).two_phases:
-        return []
+        message = "a model of family pretrained is trained in parts, which no callback could follow"
+        return [problem(("training", "callbacks"), message)] if training.callbacks is not None else []
     return [
         problem(("training", key), "has no effect: it needs family pretrained")
         for key in ("frozen_epochs", "fine_tune_rate")
@@ -183,6 +184,12 @@ def _all_rows(data: DataSection, final: Final) -> list[Problem]:
         return []
     message = "has no effect: after a cross-validation the winner is trained on all rows but those of the test"
     return [problem(("final", "train_on_validation"), message)]
+
+
+def _callbacks(data: DataSection, training: TrainingSection) -> list[Problem]:
+    if training.callbacks is None or data.folds is None:
+        return []
+    return [problem(("training", "callbacks"), "is not for a training in folds, which is several trainings")]
 
 
 def _target_scale(data: DataSection, model: ModelSection | None, training: TrainingSection) -> list[Problem]:

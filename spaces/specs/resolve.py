@@ -101,6 +101,7 @@ def complete(
             precision=str(flat["precision"]),
             frozen_epochs=int(flat.get("frozen_epochs", 0)),
             fine_tune_rate=float(flat.get("fine_tune_rate", 1.0)),
+            callbacks=training.callbacks or "",
             class_weight=str(flat["class_weight"]),
             oversample=bool(flat["oversample"]),
             focal_gamma=float(flat["focal_gamma"]),

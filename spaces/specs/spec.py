@@ -26,6 +26,7 @@ from spaces.sections.search_section import (
 from spaces.sections.training_section import TrainingSection, epoch_limits
 from spaces.specs.checks import check
 from spaces.specs.messages import problems_of
+from spaces.specs.objects import with_references
 from spaces.specs.resolve import all_settings
 from spaces.values.dimensions import Fixed
 from spaces.values.metrics import Direction, direction_of, reported_name
@@ -47,7 +48,8 @@ def _default_search() -> SearchSection:
 class SearchSpec(Section):
     """A search space: data, model, training, and how to search.
 
-    `SearchSpec(**mapping)` takes the same keys as a space file; paths are relative to the current directory.
+    `SearchSpec(**mapping)` takes the same keys as a space file; paths are relative to the current directory. A function
+    may stand at `model.family` itself, and arrays at `data.source`.
 
     Raises:
         SpaceError: with every mistake in it.
@@ -124,6 +126,7 @@ class SearchSpec(Section):
 
 def _validated(data: dict[str, Any]) -> dict[str, Any]:
     """The sections, each validated, or a SpaceError with the mistakes of all of them."""
+    data = with_references(data)
     parts: dict[str, Any] = {}
     problems = [
         problem((key,), unknown("key", key, tuple(SearchSpec.model_fields)))

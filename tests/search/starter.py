@@ -63,12 +63,18 @@ def _search(order: dict[str, Any]) -> int:
             run = search.resume(order["run"], workers=order["workers"])
         else:
             run = search.run(order["space"], run_dir=order["run"], workers=order["workers"], check=False)
+    except KeyboardInterrupt as interrupted:
+        # One that comes without a word is that of a second signal.
+        if not interrupted.args:
+            raise
+        return 130
     except (search.DiskError, search.SearchFailed):
         traceback.print_exc()
         sys.stderr.flush()
         return 1
     with run.read() as reader:
-        return 130 if reader.meta("exit") == "interrupted" else 0
+        assert reader.meta("exit") == "done"
+    return 0
 
 
 if __name__ == "__main__":

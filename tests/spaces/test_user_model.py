@@ -264,6 +264,7 @@ def test_a_hypermodel_is_taken_for_its_build(folder: Path, name: str) -> None:
     assert spaces.build_model(spaces.configure(taken, values), INFO).layers[0].units == 8
 
 
-def test_a_hypermodel_with_a_training_of_its_own_is_told_that_it_is_not_used(folder: Path) -> None:
-    with pytest.warns(UserWarning, match=r"model.py:Fitting: its fit\(\) is not used"):
+def test_a_hypermodel_with_a_training_of_its_own_is_refused_with_what_to_do_instead(folder: Path) -> None:
+    message = r"model.py:Fitting, line \d+: Fitting has a fit\(\) of its own, which is never called: .*batch size"
+    with pytest.raises(spaces.CodeError, match=message):
         spaces.size(load(folder, "Fitting"))

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from results.errors import ResultError
+from spaces.values.packing import Structure, flat, unpack_inputs
+
+if TYPE_CHECKING:
+    from spaces import DataInfo
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -51,8 +55,33 @@ class LoadedModel:
         return np.concatenate([np.asarray(part, dtype=np.float32).reshape(len(part), -1) for part in parts])
 
 
-def load(path: Path) -> LoadedModel:
+@dataclass(frozen=True)
+class Several:
+    """That a model has several inputs or outputs.
+
+    Attributes:
+        inputs: What the bytes of a row are, see `spaces.values.packing`; None: it has one input.
+    """
+
+    inputs: Structure | None
+
+    @classmethod
+    def of(cls, info: DataInfo) -> Several | None:
+        """None for a model of one input and one output."""
+        return None if info.inputs is None and info.targets is None else cls(info.inputs)
+
+    def unpacked(self, rows: Array) -> Any:
+        """The rows as the model takes them."""
+        return rows if self.inputs is None else unpack_inputs(rows, self.inputs)
+
+
+def load(path: Path, several: Several | None = None) -> LoadedModel:
     """Loads a `.keras`, `.h5`, `.onnx` or `.tflite` file, or the folder of a SavedModel.
+
+    Args:
+        path: The file or folder.
+        several: What is known of a model of several inputs or outputs, which a `.keras` or `.h5` file or a SavedModel
+            can hold. It predicts packed rows, and its answers are laid side by side.
 
     Raises:
         ResultError: There is no such file, its type is unknown, it is damaged, it is so much larger unpacked that it
@@ -71,7 +100,7 @@ def load(path: Path) -> LoadedModel:
         known = f"{', '.join(SUFFIXES)} or the folder of a SavedModel"
         raise ResultError(f"{path}: not an exported model; expected {known}")
     try:
-        return loader(path)
+        return loader(path) if several is None else _load_several(path, several)
     except ResultError:
         raise
     except Exception as error:  # a damaged file can make its reader raise anything
@@ -79,7 +108,46 @@ def load(path: Path) -> LoadedModel:
         raise ResultError(f"{path}: cannot be loaded ({type(error).__name__}: {reason})") from error
 
 
+def _load_several(path: Path, several: Several) -> LoadedModel:
+    if path.is_dir():
+        signature = _signature(path)
+        names = set(signature.structured_input_signature[1])
+
+        def run(rows: Array) -> Array:
+            given = several.unpacked(rows)
+            if not isinstance(given, Mapping):
+                given = dict.fromkeys(names, given)
+            if set(given) != names:
+                raise ResultError(f"{path}: takes {', '.join(sorted(names))}, not {', '.join(given)}")
+            return flat(_called(signature, given))
+
+        return LoadedModel((None,), None, run)
+    if path.suffix.lower() not in (".keras", ".h5"):
+        raise ResultError(f"{path}: a model of several inputs or outputs is read from .keras, .h5 and SavedModels only")
+    model, row_bytes = _keras_model(path)
+    return LoadedModel((None,), None, lambda rows: flat(model.predict_on_batch(several.unpacked(rows))), row_bytes)
+
+
+def _called(signature: Any, given: Mapping[str, Array]) -> dict[str, Array]:
+    import tensorflow as tf
+
+    specs = signature.structured_input_signature[1]
+    answers = signature(**{name: tf.cast(value, specs[name].dtype) for name, value in given.items()})
+    return {name: answer.numpy() for name, answer in answers.items()}
+
+
 def _load_keras(path: Path) -> LoadedModel:
+    model, row_bytes = _keras_model(path)
+    _check_single(len(model.inputs), len(model.outputs), path)
+
+    def run(rows: Array) -> Array:
+        return np.asarray(model.predict_on_batch(rows))
+
+    return LoadedModel(tuple(model.input_shape[1:]), model.output_shape[-1], run, row_bytes)
+
+
+def _keras_model(path: Path) -> tuple[Any, int]:
+    """The model, and the bytes of the largest thing that it computes for a row."""
     import keras
 
     from results.exporting.reading.archive import check_h5, check_keras
@@ -94,15 +162,11 @@ def _load_keras(path: Path) -> LoadedModel:
         if "Lambda" in text or "safe_mode" in text:
             raise ResultError(f"{path}: holds a Lambda layer, which is code; code in a model is never run") from error
         raise
-    _check_single(len(model.inputs), len(model.outputs), path)
-
-    def run(rows: Array) -> Array:
-        return np.asarray(model.predict_on_batch(rows))
-
-    return LoadedModel(tuple(model.input_shape[1:]), model.output_shape[-1], run, row_bytes)
+    return model, row_bytes
 
 
-def _load_saved_model(path: Path) -> LoadedModel:
+def _signature(path: Path) -> Any:
+    """The signature that a SavedModel is served by. It keeps the model."""
     import tensorflow as tf
 
     from results.exporting.reading.safety import check_saved_model
@@ -112,6 +176,15 @@ def _load_saved_model(path: Path) -> LoadedModel:
     if "serving_default" not in loaded.signatures:
         raise ResultError(f"{path}: has no signature serving_default")
     signature = loaded.signatures["serving_default"]
+    # It holds the variables; the signature alone would let them be freed.
+    signature.kept = loaded
+    return signature
+
+
+def _load_saved_model(path: Path) -> LoadedModel:
+    import tensorflow as tf
+
+    signature = _signature(path)
     (_, inputs) = signature.structured_input_signature
     outputs = signature.structured_outputs
     _check_single(len(inputs), len(outputs), path)
@@ -119,9 +192,7 @@ def _load_saved_model(path: Path) -> LoadedModel:
     ((output_name, output_spec),) = outputs.items()
 
     def run(rows: Array) -> Array:
-        # Asked of `loaded` again, for it holds the variables; the signature alone would let them be freed.
-        given = {input_name: tf.cast(rows, input_spec.dtype)}
-        result: Array = loaded.signatures["serving_default"](**given)[output_name].numpy()
+        result: Array = signature(**{input_name: tf.cast(rows, input_spec.dtype)})[output_name].numpy()
         return result
 
     return LoadedModel(tuple(input_spec.shape[1:]), output_spec.shape[-1], run)

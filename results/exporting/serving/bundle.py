@@ -39,6 +39,8 @@ def make_bundle(model: keras.Model, info: DataInfo, described: Mapping[str, Any]
     Raises:
         ResultError: It cannot be written, or answers otherwise than the model.
     """
+    if info.inputs is not None or info.targets is not None:
+        raise ResultError("is written for models of one input and one output only")
     from results.exporting.serving.signature import write_bundle
 
     output, units = described["output"]["kind"], described["output"]["units"]

@@ -90,6 +90,7 @@ _ENCODING = _fields(
     {"name": text, "kind": _one_of("number", "boolean", "category", "text", "date")},
     {"form": text, "values": _list(text), "fill": _real, "other": _flag, "missing": _flag, "times": _flag},
 )
+_STRUCTURE = _fields({"pieces": _list(_fields({"name": text, "shape": _list(_count), "dtype": text})), "named": _flag})
 _TARGET = _fields({"scale": _one_of("standard", "log"), "mean": _list(_real), "std": _list(_real)})
 
 
@@ -116,6 +117,8 @@ def _info(key: str, value: Any) -> Any:
             "categories": _by_name(_list(text)),
             "table": _list(_ENCODING),
             "target": _optional(_TARGET),
+            "inputs": _optional(_STRUCTURE),
+            "targets": _optional(_STRUCTURE),
             "weighted": _flag,
         },
     )(key, value)

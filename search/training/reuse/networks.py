@@ -66,7 +66,8 @@ class Networks:
         if family_of_settings(settings.family).begins_frozen(settings.model):
             assert self._features is not None
             return TwoPhases(settings, self._info, seed, self._features, self._keep)
-        key = graphs.signature(settings) if reuse() else None
+        # A callback may change the model in any way.
+        key = graphs.signature(settings) if reuse() and not settings.training.callbacks else None
         if key is None:
             self._fresh = True
             engine = fresh(settings, self._info, seed)

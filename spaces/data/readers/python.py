@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from spaces.basics.errors import CodeError, DataError
 from spaces.basics.printable import printable
 from spaces.data import parts
 from spaces.data.parts import PartName
 from spaces.data.readers import datasets
+from spaces.data.readers.objects import as_array, is_frame, loader
 from spaces.data.readers.source import Part, RawData
 from spaces.data.stored import mapped
 from spaces.data.stored.store import RowStore
 from spaces.data.types import AnyRows, Array
+from spaces.outside.given import spoken
 from spaces.outside.references import call, load_function
+from spaces.values.packing import Structure, is_structure, pack_inputs, pack_targets
 
 _WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -27,9 +28,10 @@ def load_python(reference: str, store: RowStore | None = None) -> RawData:
     Args:
         reference: "module:function" or "/path/file.py:function". The function takes no arguments and returns
             (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in the middle, or a
-            dict with names such as x_train, y_val; everything NumPy arrays, memory-mapped ones among them, or nested
-            lists of numbers. Or a `tf.data.Dataset` of (row, label), batched or not; two, which train and validate;
-            three with one for the test; or a dict of them.
+            dict with names such as x_train, y_val; everything NumPy arrays, memory-mapped ones among them, DataFrames
+            or nested lists of numbers. Or a DataFrame whose last column is the target. Or a `tf.data.Dataset` of
+            (row, label), batched or not; two, which train and validate; three with one for the test; or a dict of
+            them. For a model of several inputs x is a dict or list of arrays, for one of several outputs y.
         store: decides which rows stay on the disk: those of a memory-mapped array where they are.
 
     Raises:
@@ -42,27 +44,51 @@ def load_python(reference: str, store: RowStore | None = None) -> RawData:
         returned = call(reference, load_function(reference), what="raised ")
     except CodeError as error:
         raise DataError(str(error)) from error
-    if (sets := datasets.datasets(returned, reference)) is not None:
+    where = spoken(reference)
+    if (sets := datasets.datasets(returned, where)) is not None:
         return _data(reference, datasets.keep(sets, reference, store))
-    found = _parts(returned, reference)
+    if is_frame(returned):
+        returned = loader(returned)()
+    found = _parts(returned, where)
     lazy = sum(mapped.size(x) for x, _ in found.values() if mapped.is_lazy(x))
-    streams = bool(lazy) and store.streams(lazy, reference)
-    return _data(
-        reference,
-        {
-            name: (
-                mapped.stored(x, store, reference) if streams and mapped.is_lazy(x) else _array(x, "x", reference),
-                _array(y, "y", reference),
-            )
-            for name, (x, y) in found.items()
-        },
+    streams = bool(lazy) and store.streams(lazy, where)
+    kept: dict[PartName, tuple[AnyRows, Array]] = {}
+    structures: set[tuple[Structure | None, Structure | None]] = set()
+    for name, (x, y) in found.items():
+        labels, targets = pack_targets(y, where) if is_structure(y) else (as_array(y, "y", where), None)
+        rows: AnyRows
+        inputs = None
+        if streams and mapped.is_lazy(x):
+            rows = mapped.stored(x, store, where)
+        elif is_structure(x, len(labels)):
+            rows, inputs = pack_inputs(x, where)
+        else:
+            rows = as_array(x, "x", where)
+        kept[name] = rows, labels
+        structures.add((inputs, targets))
+    if len(structures) > 1:
+        described = " | ".join(sorted(str(one and one.described()) for pair in structures for one in pair))
+        raise DataError(f"{where}: the parts hold different arrays: {described}")
+    return _data(reference, kept, *structures.pop())
+
+
+def _data(
+    reference: str,
+    found: Mapping[PartName, tuple[AnyRows, Array]],
+    inputs: Structure | None = None,
+    targets: Structure | None = None,
+) -> RawData:
+    where = spoken(reference)
+    parts = {name: Part(x, y, f"{where} ({_WORDS[name]} part)") for name, (x, y) in found.items()}
+    return RawData(
+        where.rpartition(":")[2],
+        where if where == reference else f"{where} given from Python",
+        parts["train"],
+        parts.get("validation"),
+        parts.get("test"),
+        inputs=inputs,
+        targets=targets,
     )
-
-
-def _data(reference: str, found: Mapping[PartName, tuple[AnyRows, Array]]) -> RawData:
-    parts = {name: Part(x, y, f"{reference} ({_WORDS[name]} part)") for name, (x, y) in found.items()}
-    name = reference.rpartition(":")[2]
-    return RawData(name, reference, parts["train"], parts.get("validation"), parts.get("test"))
 
 
 def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
@@ -85,16 +111,6 @@ def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
         f"{reference}: must return (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in "
         f"the middle, or a dict of arrays named like x_train, returned {_describe(returned)}"
     )
-
-
-def _array(value: Any, name: str, reference: str) -> Array:
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"{reference}: {name} is no array ({error})") from error
-    if array.ndim == 0:
-        raise DataError(f"{reference}: {name} is {_describe(value)}, an array is expected")
-    return array
 
 
 def _describe(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Self
 
 from spaces.data.tables.columns import Table
 from spaces.data.types import AnyRows, Array
+from spaces.values.packing import Structure
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class RawData:
         resized: the rows were image files of other sizes.
         table: what the columns of a table are, whose rows are not encoded yet.
         keys: by column what divides the training rows: the number of a group, or a time.
+        inputs: what the bytes of a row are, where rows are several arrays; see `spaces.values.packing`.
+        targets: what the columns of the labels are, likewise.
         multi_label: labels are rows of 0 and 1, of which several may be 1.
     """
 
@@ -61,6 +64,8 @@ class RawData:
     resized: bool = False
     table: Table | None = None
     keys: Mapping[str, Array] = field(default_factory=dict)
+    inputs: Structure | None = None
+    targets: Structure | None = None
     multi_label: bool = False
 
     @property

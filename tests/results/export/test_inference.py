@@ -87,7 +87,8 @@ def test_a_direct_call_gives_what_predict_gives(build: Callable[[], Any], rows: 
     model = build()
     model.compile("adam", "sparse_categorical_crossentropy")
     expected = model.predict(rows, verbose=0)
-    fixed = inference_model(model, (16, 16, 3))
+    info = spaces.DataInfo("image", (16, 16, 3), "float32", "classification", "integer", 10)
+    fixed = inference_model(model, info)
     np.testing.assert_allclose(np.asarray(fixed(rows)), expected, atol=1e-6)
     # Who wants to train on can: dropout and augmentation act when asked to.
     assert np.abs(np.asarray(fixed(rows, training=True)) - expected).max() > 0.01

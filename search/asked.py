@@ -1,0 +1,220 @@
+"""What `search.run` and `search.resume` are asked for in Python, as a space: of a function, arrays and a few words."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import spaces
+from search.errors import RunError
+from search.files import layout
+from search.files.rundir import Run
+from search.training import threads
+from spaces import SearchSpec
+from spaces.families import family_of
+from spaces.outside import given
+from spaces.sections.data_section import Source
+from spaces.specs.objects import Known, is_builder, with_references
+from spaces.specs.plain import to_plain
+from spaces.values.metrics import METRICS, REGRESSION_METRICS
+
+Overrides = Sequence[str] | Mapping[str, Any]
+"""`dotted.key=value` each, or a mapping of dotted keys."""
+
+# The shortest and the longest training of a function that comes without a space.
+_EPOCHS = {"min": 3, "max": 27}
+_ROWS_LOOKED_AT = 10_000
+
+
+def as_spec(
+    space: Any,
+    *,
+    data: Any = None,
+    objective: Any = None,
+    callbacks: Any = None,
+    overrides: Overrides = (),
+    max_trials: int | None = None,
+    seed: int | None = None,
+    directory: str | Path | None = None,
+) -> SearchSpec:
+    """The space that is meant; the arguments are those of `search.run`.
+
+    Args:
+        directory: A run directory that may exist: what it was given once keeps its names when it is given again.
+
+    Raises:
+        TypeError: It is neither a space nor a function, or a function comes without data.
+        SpaceError: The space is not valid.
+        CodeError: The function cannot be used.
+    """
+    ready = isinstance(space, SearchSpec | str | os.PathLike) and data is None and callbacks is None
+    known = Known() if ready else _known(directory)
+    if is_builder(space):
+        plain: dict[str, Any] = {"name": _name(space), "model": space, "training": {"epochs": dict(_EPOCHS)}}
+        if data is None:
+            raise TypeError("a function that builds models needs data, such as data=(x, y)")
+    elif isinstance(space, SearchSpec | str | os.PathLike | Mapping):
+        if ready and objective is None:
+            return spaces.load(space, _changes(overrides, max_trials, seed))
+        plain = dict(space) if isinstance(space, Mapping) else to_plain(spaces.load(space))
+    else:
+        raise TypeError(
+            "the first argument must be a function build(hp), a shipped space's name, the path of a space file, a "
+            f"SearchSpec or a mapping; received {space!r}"
+        )
+    if data is not None:
+        plain["data"] = {"source": data} if isinstance(data, str) else data
+    if callbacks is not None:
+        plain["training"] = {**plain.get("training", {}), "callbacks": callbacks}
+    plain = with_references(plain, known)
+    if is_builder(space):
+        plain["training"] = {**plain["training"], **_task(plain, objective)}
+    if objective is not None:
+        plain["search"] = {**plain.get("search", {}), "objective": _objective(objective)}
+    return spaces.load(plain, _changes(overrides, max_trials, seed))
+
+
+def changed(space: Any, directory: str | Path | None) -> tuple[str, ...]:
+    """What somebody should know of a function that is given for a run that has begun already, a sentence each."""
+    if not is_builder(space) or (recorded := _known(directory).model) is None:
+        return ()
+    return tuple(_changed(given.keep_function(space), recorded))
+
+
+def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, ...]:
+    """Takes what a run was given in another process, under the names that the run has for it.
+
+    Returns:
+        What somebody should know of it, a sentence each.
+
+    Raises:
+        TypeError: The run was given no such thing.
+        RunError: It is given something else than it needs.
+    """
+    if model is None and data is None and callbacks is None:
+        return ()
+    notes: list[str] = []
+    known = _known(run.directory)
+    asked = (("model", model, known.model), ("data", data, known.data), ("callbacks", callbacks, known.callbacks))
+    for what, value, name in asked:
+        if value is not None and name is None:
+            raise TypeError(f"{run.directory}: its {what} stands in its space.yaml and is not given again")
+    if model is not None and known.model is not None:
+        notes += _changed(given.keep_function(model), known.model)
+        given.keep_function(model, known.model)
+    if data is not None:
+        with_references({"data": data}, known)
+    if callbacks is not None:
+        given.keep_function(callbacks, known.callbacks)
+    return tuple(notes)
+
+
+def require_given(spec: SearchSpec, directory: Path) -> None:
+    """Refuses a run whose function or data were given in another process and are not given now.
+
+    Raises:
+        RunError: Says what is missing and how it is given.
+    """
+    known = references(spec)
+    missing = {
+        argument: given.spoken(name)
+        for argument, name in (
+            ("build", known.model),
+            ("data=...", known.data),
+            ("callbacks=...", known.callbacks),
+        )
+        if name is not None and not given.is_there(name)
+    }
+    if missing:
+        raise RunError(
+            f"{directory}: {' and '.join(missing.values())} {'were' if len(missing) > 1 else 'was'} given from Python; "
+            f"there the run goes on: nightshift.resume({str(directory)!r}, {', '.join(missing)})"
+        )
+
+
+def references(spec: SearchSpec) -> Known:
+    """The references of a space that stand for objects."""
+    source = spec.data.source
+    data = source.python if isinstance(source, Source) else None
+    model = family_of(spec.model).code(spec.family)
+    names = (model, data, spec.training.callbacks)
+    return Known(*(name if name is not None and given.is_given(name) else None for name in names))
+
+
+def _known(directory: str | Path | None) -> Known:
+    if directory is None or not layout.is_run(Path(directory)):
+        return Known()
+    return references(Run(Path(directory)).spec)
+
+
+def _changed(now: str, recorded: str) -> list[str]:
+    if now.rpartition("_")[2] == recorded.rpartition("_")[2]:
+        return []
+    return [f"{given.spoken(recorded)} is not the function that the run began with: numbers may differ"]
+
+
+def _name(function: Any) -> str:
+    return "-".join(part for part in given.name_of(function).lower().split("_") if part) or "model"
+
+
+def _task(plain: Mapping[str, Any], objective: Any) -> dict[str, Any]:
+    """Loss and metrics of a space that says nothing of them, from the function, the labels and the objective."""
+    from spaces.families.user_model import loss_of_function
+
+    name = plain["model"]["family"]["python"]
+    with warnings.catch_warnings():
+        # Before the first model is built; where TensorFlow has begun already, the session says what that means.
+        warnings.simplefilter("ignore")
+        threads.configure(threads.for_family(f"python:{name}"))
+    loss = loss_of_function(name)
+    if loss is None and _fractions(plain["data"]):
+        loss = "mse"
+    metric = str(_objective(objective) if not isinstance(objective, Mapping) else objective["name"])
+    metric = metric.removeprefix("val_")
+    regression = loss is not None or metric in REGRESSION_METRICS
+    usual = "mae" if regression else "accuracy"
+    metrics = [usual, metric] if metric in METRICS and metric != usual else [usual]
+    return {"metrics": metrics, **({"loss": loss} if loss is not None else {})}
+
+
+def _fractions(data: Mapping[str, Any]) -> bool:
+    """Whether labels that are at hand are numbers that can be no classes."""
+    import numpy as np
+
+    from spaces.data.readers.objects import Held
+
+    source = data.get("source")
+    name = source.get("python", "") if isinstance(source, Mapping) else ""
+    held = given.find(name) if given.is_given(name) else None
+    labels = held.labels if isinstance(held, Held) else None
+    if labels is None or isinstance(labels, Mapping | list | tuple):
+        return False
+    first = np.asarray(labels[:_ROWS_LOOKED_AT])
+    return first.dtype.kind == "f" and bool((first != np.floor(first)).any())
+
+
+def _objective(objective: Any) -> Any:
+    """As a space file says it; Keras Tuner's own `Objective` has a name and a direction."""
+    if isinstance(objective, str | Mapping) or objective is None:
+        return objective
+    if isinstance(objective, tuple) and len(objective) == 2:
+        return {"name": objective[0], "direction": objective[1]}
+    name, direction = getattr(objective, "name", None), getattr(objective, "direction", None)
+    if name is None or direction is None:
+        raise TypeError(
+            f"objective must be a name such as 'val_accuracy', or keras_tuner.Objective; received {objective!r}"
+        )
+    return {"name": name, "direction": direction}
+
+
+def _changes(overrides: Overrides, max_trials: int | None, seed: int | None) -> list[str]:
+    if isinstance(overrides, Mapping):
+        changes = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+    else:
+        changes = [*overrides]
+    changes += [f"search.max_trials={max_trials}"] if max_trials is not None else []
+    return changes + ([f"search.seed={seed}"] if seed is not None else [])

@@ -1,0 +1,113 @@
+"""Rows and labels in the forms in which programs hold them, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
+from spaces.data.readers.datasets import datasets
+from spaces.data.types import Array
+
+_FORMS = (
+    "(x, y), ((x, y), (x_val, y_val)), three such pairs with the test part at the end, a dict of arrays named like "
+    "x_train, y_val, a DataFrame whose last column is the target, or a tf.data.Dataset of (x, y)"
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Data that a program has in its memory, in a form that a function of a `python` source may return."""
+
+    rows: Any
+
+    def __call__(self) -> Any:
+        """The data."""
+        return self.rows
+
+    @property
+    def labels(self) -> Any:
+        """Those of the training rows, in whatever form they are."""
+        if datasets(self.rows, "data") is not None:
+            return None
+        if not isinstance(self.rows, Mapping):
+            return self.rows[1]
+        return next((value for name, value in self.rows.items() if name in ("y", "y_train")), None)
+
+
+def loader(data: Any) -> Callable[[], Any]:
+    """What gives data that a program handed over, in a form that a function of a `python` source may return.
+
+    Args:
+        data: (x, y); ((x, y), (x_val, y_val)), as `fit` has them; three such pairs, training, validation and test; a
+            dict of arrays; a DataFrame, whose last column is the target; a `tf.data.Dataset` of (x, y), or a pair of
+            them, training and validation; or a function that returns data, which is called when they are needed.
+
+    Raises:
+        DataError: It is nothing of that.
+    """
+    if callable(data):
+        return data  # type: ignore[no-any-return]
+    if is_frame(data):
+        data = data.iloc[:, :-1], data.iloc[:, -1]
+    elif datasets(data, "data") is None and isinstance(data, tuple | list) and all(map(_is_part, data)):
+        names = ("train", "val", "test")[: len(data)]
+        pairs = dict(zip(names, data, strict=True)) if 2 <= len(data) <= 3 else {}
+        data = {f"{role}_{name}": pair[i] for name, pair in pairs.items() for i, role in enumerate("xy")} or data
+    if datasets(data, "data") is not None:
+        return Held(data)
+    if isinstance(data, list) and len(data) == 2:
+        data = tuple(data)
+    if not isinstance(data, Mapping) and not (isinstance(data, tuple) and len(data) == 2):
+        raise DataError(f"data: found {_described(data)}; allowed: {_FORMS}")
+    return Held(data)
+
+
+def _is_part(value: Any) -> bool:
+    # A list is what Keras takes for several inputs.
+    return isinstance(value, tuple) and len(value) == 2
+
+
+def is_frame(value: Any) -> bool:
+    """Whether it is a pandas DataFrame; pandas is not imported for that."""
+    return type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "columns")
+
+
+def as_array(value: Any, name: str, where: str) -> Array:
+    """An array of what a program has.
+
+    Args:
+        value: An array, a DataFrame or Series, nested lists of numbers.
+        name: What it is, such as `x`.
+        where: Where it comes from, for messages.
+
+    Raises:
+        DataError: It is none, or a DataFrame with columns that hold no numbers.
+    """
+    if is_frame(value):
+        words = [str(column) for column, kind in value.dtypes.items() if kind.kind not in "biuf"]
+        if words:
+            named = ", ".join(repr(printable(column)) for column in words[:5]) + (", …" if len(words) > 5 else "")
+            raise DataError(
+                f"{where}: {name} has columns that hold no numbers ({named}); a table with words, dates or gaps is "
+                "read and encoded from a file: frame.to_csv('rows.csv', index=False), and data: {csv: rows.csv}"
+            )
+        value = value.to_numpy(dtype=None if len(set(value.dtypes)) == 1 else np.float32)
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(f"{where}: {name} is no array ({error})") from error
+    if array.dtype == object and all(isinstance(item, str) for item in array.flat):
+        array = array.astype(np.str_)
+    if array.ndim == 0:
+        raise DataError(f"{where}: {name} is {_described(value)}, an array is expected")
+    return array
+
+
+def _described(value: Any) -> str:
+    kind = type(value).__name__
+    return f"{kind} of length {len(value)}" if isinstance(value, tuple | list) else kind

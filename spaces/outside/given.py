@@ -1,0 +1,175 @@
+"""What a Python program gives as objects: functions and data, under references as those to a file have.
+
+A space is plain text, in memory as on the disk. So an object stands in it by a name, `__given__:build_3fa9c1d2`, and is
+kept here for as long as the process lives; whoever goes on in another process gives it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from spaces.basics.errors import CodeError
+
+_MODULE = "__given__"
+_PLAIN = (int, float, complex, str, bytes, bool, type(None))
+_DEEPEST = 8
+
+_functions: dict[str, Any] = {}
+_data: dict[str, Callable[[], Any]] = {}
+
+
+def is_given(reference: str) -> bool:
+    """Whether a reference stands for an object that a program gave."""
+    return reference.startswith(f"{_MODULE}:")
+
+
+def is_there(reference: str) -> bool:
+    """Whether what a reference stands for was given in this process; also for all other references."""
+    return not is_given(reference) or reference in _functions or reference in _data
+
+
+def spoken(reference: str) -> str:
+    """The reference as a message names it: an object by its own name."""
+    return reference.removeprefix(f"{_MODULE}:").rpartition("_")[0] if is_given(reference) else reference
+
+
+def keep_function(function: Any, reference: str | None = None) -> str:
+    """Keeps a function, or anything else that builds, for this process and its workers.
+
+    Args:
+        function: A function, class or object.
+        reference: The one that a run has for it; None: one that follows from its name and code.
+
+    Returns:
+        The reference.
+    """
+    if reference is None:
+        code = hashlib.sha256(repr(_code(function)).encode()).hexdigest()[:8]
+        reference = f"{_MODULE}:{name_of(function)}_{code}"
+    _functions[reference] = function
+    return reference
+
+
+def keep_data(load: Callable[[], Any], reference: str | None = None) -> str:
+    """Keeps what gives the data, for this process; worker processes get the rows in another way. As `keep_function`."""
+    if reference is None:
+        reference = f"{_MODULE}:data_{secrets.token_hex(4)}"
+    _data[reference] = load
+    return reference
+
+
+def find(reference: str) -> Any:
+    """What a reference stands for.
+
+    Raises:
+        CodeError: It was given in another process.
+    """
+    if reference in _functions:
+        return _functions[reference]
+    if reference in _data:
+        return _data[reference]
+    raise CodeError(
+        f"{spoken(reference)} was given from Python, in another process: go on there where it is, with "
+        "nightshift.resume(RUN, build, data=...)"
+    )
+
+
+def name_of(function: Any) -> str:
+    """A name for a function, class or object that can stand in a reference."""
+    named = getattr(function, "__name__", None) or type(function).__name__
+    return "".join(sign if sign.isalnum() and sign.isascii() else "_" for sign in named).strip("_") or "function"
+
+
+def file_of(reference: str) -> str:
+    """The file, or cell of a notebook, that a function was written in; "" where nobody knows."""
+    code = getattr(_entry(_functions.get(reference)), "__code__", None)
+    return getattr(code, "co_filename", "")
+
+
+def packed() -> dict[str, bytes]:
+    """The functions for a worker process. One that cannot be sent is left out, see `why_not_packed`."""
+    found = {}
+    for reference, function in _functions.items():
+        bytes_or_error = _packed(function)
+        if isinstance(bytes_or_error, bytes):
+            found[reference] = bytes_or_error
+    return found
+
+
+def unpack(functions: Mapping[str, bytes]) -> None:
+    """Keeps what `packed` gave in the process that started this one."""
+    if not functions:
+        return
+    import cloudpickle
+
+    for reference, content in functions.items():
+        try:
+            _functions[reference] = cloudpickle.loads(content)
+        except Exception as error:
+            _functions[reference] = _Broken(reference, error)
+
+
+def why_not_packed(reference: str) -> str | None:
+    """Why a function cannot be sent to worker processes; None if it can."""
+    found = _packed(_functions[reference])
+    return None if isinstance(found, bytes) else f"{type(found).__name__}: {found}"
+
+
+class _Broken:
+    """Stands for a function that a worker process could not take."""
+
+    def __init__(self, reference: str, error: Exception) -> None:
+        self._message = f"{spoken(reference)} cannot be taken by a worker process ({type(error).__name__}: {error})"
+
+    def __call__(self, *arguments: Any) -> Any:
+        raise CodeError(self._message)
+
+
+def _packed(function: Any) -> bytes | Exception:
+    import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(function))
+    except Exception as error:
+        # Whatever an object of the user's may raise while it is taken apart.
+        return error
+
+
+def _entry(function: Any) -> Any:
+    """The function that is called: itself, or the `build` of a class or object."""
+    return function if isinstance(function, types.FunctionType) else getattr(function, "build", function)
+
+
+def _code(found: Any, depth: int = 0) -> Any:
+    """What a function does, without where it stands: equal for a cell of a notebook that is run again."""
+    if isinstance(found, _PLAIN) or depth > _DEEPEST:
+        return found if isinstance(found, _PLAIN) else type(found).__name__
+    parts: Iterable[Any]
+    if isinstance(found, types.CodeType):
+        parts = (found.co_code, found.co_names, found.co_consts)
+    elif isinstance(found, types.FunctionType):
+        parts = (found.__code__, found.__defaults__, *map(_content, found.__closure__ or ()))
+    elif isinstance(found, types.MethodType):
+        parts = (found.__func__, found.__self__)
+    elif isinstance(found, tuple | list):
+        parts = found
+    elif isinstance(found, dict):
+        parts = (part for pair in found.items() for part in pair)
+    elif isinstance(found, type):
+        parts = (found.__name__, *(part for part in vars(found).values() if isinstance(part, types.FunctionType)))
+    else:
+        own = vars(found) if hasattr(found, "__dict__") else {}
+        parts = (type(found), {name: part for name, part in own.items() if isinstance(part, (*_PLAIN, tuple, list))})
+    return [_code(part, depth + 1) for part in parts]
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        # A function that names itself, while it is made.
+        return None

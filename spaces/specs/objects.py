@@ -1,0 +1,126 @@
+"""Functions and data that stand in a mapping themselves: each gives place to a reference, and a space stays text."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from pydantic import BaseModel
+
+from spaces.basics.errors import DataError, SpaceError, problem
+from spaces.outside import given
+
+
+@dataclass(frozen=True)
+class Known:
+    """References that a run has for what it was given, which is given again now; None: for nothing of the kind."""
+
+    model: str | None = None
+    data: str | None = None
+    callbacks: str | None = None
+
+
+def with_references(plain: Mapping[str, Any], known: Known = Known()) -> dict[str, Any]:
+    """The mapping of a space file with references for functions and data.
+
+    Functions may stand at `model.family` and `training.callbacks`, data at `data.source`.
+
+    A function of a module file becomes a reference to the file; everything else is kept by `spaces.outside.given`.
+
+    Raises:
+        SpaceError: A Keras model stands where a function that makes models belongs, or the data are of no known form.
+    """
+    found = dict(plain)
+    if "model" in found:
+        found["model"] = _model(found["model"], known.model)
+    if "data" in found:
+        found["data"] = _data(found["data"], known.data)
+    training = found.get("training")
+    if isinstance(training, Mapping) and callable(training.get("callbacks")):
+        found["training"] = {**training, "callbacks": _function(training["callbacks"], known.callbacks)}
+    return found
+
+
+def is_builder(value: Any) -> bool:
+    """Whether it may make models: a function, a class, or an object with a `build` of its own."""
+    return not isinstance(value, str | os.PathLike | Mapping | BaseModel) and (
+        callable(value) or callable(getattr(value, "build", None))
+    )
+
+
+def _model(section: Any, known: str | None) -> Any:
+    if is_builder(section):
+        return {"family": {"python": _function(section, known)}}
+    if not isinstance(section, Mapping):
+        return section
+    family = section.get("family")
+    if isinstance(family, Mapping) and is_builder(family.get("python")):
+        family = family["python"]
+    return {**section, "family": {"python": _function(family, known)}} if is_builder(family) else section
+
+
+def _data(section: Any, known: str | None) -> Any:
+    if _is_text(section) or isinstance(section, BaseModel):
+        return section
+    if not isinstance(section, Mapping) or _holds_arrays(section):
+        return {"source": _as_source(section, known)}
+    source = section.get("source")
+    if isinstance(source, Mapping) and not _holds_arrays(source):
+        source = source.get("python")
+    if _is_text(source) or isinstance(source, BaseModel):
+        return section
+    return {**section, "source": _as_source(source, known)}
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a space file may hold it: words, numbers, lists and mappings of them."""
+    if isinstance(value, list):
+        return all(map(_is_text, value))
+    if isinstance(value, Mapping):
+        return all(map(_is_text, value.values()))
+    return value is None or isinstance(value, str | int | float | date)
+
+
+def _as_source(value: Any, known: str | None) -> dict[str, str]:
+    return {"python": _function(value, known) if isinstance(value, FunctionType) else _rows(value, known)}
+
+
+def _holds_arrays(mapping: Mapping[str, Any]) -> bool:
+    return bool(mapping) and all(hasattr(value, "shape") for value in mapping.values())
+
+
+def _rows(data: Any, known: str | None) -> str:
+    if isinstance(data, FunctionType):
+        return _function(data, known)
+    from spaces.data.readers.objects import loader
+
+    try:
+        return given.keep_data(loader(data), known)
+    except DataError as error:
+        raise SpaceError([problem(("data", "source"), str(error).removeprefix("data: "))]) from error
+
+
+def _function(function: Any, known: str | None) -> str:
+    lineage = function.__mro__ if isinstance(function, type) else type(function).__mro__
+    if any(cls.__name__ == "Layer" and cls.__module__.startswith("keras.") for cls in lineage):
+        message = (
+            "found a Keras model, with which there is nothing to choose; allowed: a function build(hp) that makes one"
+        )
+        raise SpaceError([problem(("model", "family"), message)])
+    return _in_a_file(function) or given.keep_function(function, known)
+
+
+def _in_a_file(function: Any) -> str | None:
+    """The reference to a function or class at the top level of a module file that stands by itself."""
+    name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", None) or ""
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    alone = module != "__main__" and "." not in module and file.endswith(".py") and Path(file).is_file()
+    if not alone or not isinstance(function, FunctionType | type) or not name.isidentifier():
+        return None
+    return f"{os.path.abspath(file)}:{name}" if getattr(sys.modules[module], name, None) is function else None

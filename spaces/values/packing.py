@@ -1,0 +1,182 @@
+"""Rows of several arrays as rows of one: each row's bytes side by side, and what they mean.
+
+Splits, fingerprints, the memory that workers share and the rows that a run keeps know rows of one array only. Inputs
+are packed as bytes, so that every value and type comes back as it was; targets as float32 columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from spaces.basics.errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_WHOLE_IN_FLOAT32 = 2**24
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One of the arrays.
+
+    Attributes:
+        name: Its key in a dict; its place, counted from 0, in a tuple.
+        shape: Of one row.
+        dtype: NumPy name of its type.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """Values of one row."""
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of one row."""
+        return self.size * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Several arrays with the same rows.
+
+    Attributes:
+        pieces: In their order.
+        named: Whether they come as a dict; otherwise as a tuple.
+    """
+
+    pieces: tuple[Piece, ...]
+    named: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `json.dumps`."""
+        pieces = [{"name": p.name, "shape": list(p.shape), "dtype": p.dtype} for p in self.pieces]
+        return {"pieces": pieces, "named": self.named}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """The structure that `to_json` described.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none.
+        """
+        pieces = tuple(
+            Piece(str(p["name"]), tuple(int(n) for n in p["shape"]), np.dtype(p["dtype"]).name) for p in plain["pieces"]
+        )
+        return cls(pieces, bool(plain["named"]))
+
+    def arranged(self, values: Sequence[Any]) -> Any:
+        """The values of the pieces, in their order, as a dict or a tuple."""
+        return dict(zip((p.name for p in self.pieces), values, strict=True)) if self.named else tuple(values)
+
+    def ordered(self, values: Any) -> list[Any]:
+        """What `arranged` arranged; also a list, or one value of a single piece."""
+        if isinstance(values, Mapping):
+            return [values[p.name] for p in self.pieces]
+        return list(values) if isinstance(values, tuple | list) else [values]
+
+    def described(self) -> str:
+        """`image (28, 28) uint8, age (1) float32`."""
+        return ", ".join(f"{p.name} ({', '.join(map(str, p.shape))}) {p.dtype}" for p in self.pieces)
+
+
+def is_structure(value: Any, rows: int | None = None) -> bool:
+    """Whether a value is several arrays: a dict of them, or a tuple or list of arrays with so many rows each."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(_is_array(part) for part in value.values())
+    if not isinstance(value, tuple | list) or not value or not all(map(_is_array, value)):
+        return False
+    # A list of rows is as long as the labels are, and no array of it.
+    return rows is None or (len(value) != rows and all(len(part) == rows for part in value))
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype") and len(value.shape) > 0
+
+
+def pack_inputs(value: Any, where: str) -> tuple[Array, Structure]:
+    """Rows of bytes, uint8 of shape (n, bytes), and what they mean.
+
+    Raises:
+        DataError: An array holds no numbers, NaN or infinity, or their rows differ in number.
+    """
+    named, arrays = _arrays(value, where)
+    kept = [(name, _as_input(array, f"{where}: input {name!r}")) for name, array in arrays]
+    structure = Structure(tuple(Piece(name, array.shape[1:], array.dtype.name) for name, array in kept), named)
+    rows = [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for _, array in kept]
+    return np.concatenate(rows, axis=1), structure
+
+
+def pack_targets(value: Any, where: str) -> tuple[Array, Structure]:
+    """Targets as float32 of shape (n, values), and what they mean. Errors as for `pack_inputs`."""
+    named, arrays = _arrays(value, where)
+    columns, pieces = [], []
+    for name, array in arrays:
+        label = f"{where}: target {name!r}"
+        found = _as_input(array, label)
+        if found.dtype.kind in "iu" and abs(found.astype(np.int64)).max() > _WHOLE_IN_FLOAT32:
+            raise DataError(f"{label} has whole numbers above {_WHOLE_IN_FLOAT32}")
+        pieces.append(Piece(name, found.shape[1:], found.dtype.name))
+        columns.append(found.reshape(len(found), -1).astype(np.float32))
+    return np.concatenate(columns, axis=1), Structure(tuple(pieces), named)
+
+
+def unpack_inputs(rows: Array, structure: Structure) -> Any:
+    """The arrays that `pack_inputs` packed, arranged as they came."""
+    values, start = [], 0
+    for piece in structure.pieces:
+        part = np.ascontiguousarray(rows[:, start : start + piece.bytes])
+        values.append(part.view(piece.dtype).reshape(len(rows), *piece.shape))
+        start += piece.bytes
+    return structure.arranged(values)
+
+
+def flat(answers: Any) -> Array:
+    """What a model answered, one array or several, as one of shape (n, values)."""
+    return np.concatenate([np.asarray(part).reshape(len(part), -1) for part in side_by_side(answers)], axis=1)
+
+
+def side_by_side(answers: Any) -> list[Any]:
+    """The answers of a model in the order in which they are laid side by side: those of a dict by their names."""
+    if isinstance(answers, Mapping):
+        return [answers[name] for name in sorted(answers)]
+    return list(answers) if isinstance(answers, tuple | list) else [answers]
+
+
+def _arrays(value: Any, where: str) -> tuple[bool, list[tuple[str, Array]]]:
+    named = isinstance(value, Mapping)
+    items = value.items() if named else enumerate(value)
+    arrays = [(str(name), np.asarray(part)) for name, part in items]
+    counts = {name: len(array) for name, array in arrays}
+    if len(set(counts.values())) > 1:
+        raise DataError(f"{where}: rows differ in number: {', '.join(f'{name} {n}' for name, n in counts.items())}")
+    return named, arrays
+
+
+def _as_input(array: Array, where: str) -> Array:
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{where} holds values of type {array.dtype}; numbers are expected")
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8)
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            found = array.astype(np.float32)
+        if not np.isfinite(found).all():
+            row = int(np.argwhere(~np.isfinite(found))[0, 0])
+            raise DataError(f"{where}: row {row} holds NaN, infinity, or a number too large for float32")
+        return found
+    if array.dtype.itemsize > 4 or array.dtype == np.uint32:
+        limits = np.iinfo(np.int32)
+        if array.size and (array.min() < limits.min or array.max() > limits.max):
+            raise DataError(f"{where} has whole numbers that int32 does not hold")
+        return array.astype(np.int32)
+    return array

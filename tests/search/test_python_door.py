@@ -1,0 +1,190 @@
+"""A function and arrays from Python, all the way: searched, interrupted, gone on with, exported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import nightshift as ns
+import run_search
+import search
+from search.loop.observer import Observer
+from search.record.trial import TrialKind
+from spaces.outside import given
+
+PIXELS, DIGITS = (part[:200] for part in load_digits(return_X_y=True))
+PIXELS = PIXELS.astype("float32")
+SMALL = {
+    "training.epochs": 1,
+    "search.algorithm": "random",
+    "final.candidates": 1,
+    "final.seeds": 0,
+    "export.formats": ["keras"],
+}
+
+
+def made(width: int):
+    """A function that no other process can import: it closes over a number."""
+
+    def build(hp):
+        import keras
+
+        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 4, width), activation="relu")])
+        model.add(keras.layers.Dense(10, activation="softmax"))
+        model.compile(hp.Choice("optimizer", ["adam", "sgd"]), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    return build
+
+
+class Interrupt(Observer):
+    """The interrupt of a notebook, when the first trial is there."""
+
+    def finished(self, trial, outcome):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("door") / "run"
+    with pytest.raises(KeyboardInterrupt, match=r"everything is saved: nightshift\.resume\('.*', build, data=\.\.\.\)"):
+        ns.run(
+            made(8), data=(PIXELS, DIGITS), max_trials=3, seed=4, overrides=SMALL, run_dir=folder, workers=0,
+            observers=[Interrupt()],
+        )  # fmt: skip
+    return folder
+
+
+def test_an_interrupt_saves_and_raises(interrupted):
+    with search.open_run(interrupted).read() as reader:
+        assert reader.meta("exit") == "interrupted"
+        assert len([trial for trial in reader.trials() if trial.outcome is not None]) == 1
+        assert reader.meta("data")["rows"] == {"train": 120, "validation": 40, "test": 40}
+
+
+def test_another_process_is_told_what_to_give(interrupted, monkeypatch, capsys):
+    monkeypatch.setattr(given, "_functions", {})
+    monkeypatch.setattr(given, "_data", {})
+    sentence = r"build and data were given from Python; there the run goes on: nightshift\.resume\('.*', build, data="
+    with pytest.raises(search.RunError, match=sentence):
+        ns.resume(interrupted)
+    with pytest.raises(search.RunError, match=r"data was given from Python; .*\('.*', data=\.\.\.\)"):
+        ns.resume(interrupted, made(8))
+    monkeypatch.setattr("sys.argv", ["run-search", "resume", str(interrupted)])
+    with pytest.raises(SystemExit) as exit:
+        run_search.main()
+    assert exit.value.code == 2
+    assert "data was given from Python" in capsys.readouterr().err
+    assert len(ns.table(interrupted)) == 1, "what is read needs neither"
+
+
+def test_given_again_it_goes_on_to_a_model(interrupted, monkeypatch):
+    monkeypatch.setattr(given, "_functions", {})
+    monkeypatch.setattr(given, "_data", {})
+    with pytest.raises(ns_data_error(), match="not the data that this run began with"):
+        ns.resume(interrupted, made(8), data=(PIXELS + 1, DIGITS), workers=0)
+    told = Messages()
+    run = ns.resume(interrupted, made(8), data=(PIXELS, DIGITS), workers=0, observers=[told])
+    assert not [text for text in told.texts if "numbers may differ" in text]
+    assert len(run.table()) == 3
+    assert run.export().verified
+    assert run.best_model().predict(PIXELS[:2], verbose=0).shape == (2, 10)
+    assert "build done: winner" in run._repr_html_()
+    with run.read() as reader:
+        assert {trial.kind for trial in reader.trials()} == {TrialKind.SEARCH, TrialKind.WINNER}
+
+
+class Messages(Observer):
+    def __init__(self):
+        self.texts = []
+
+    def message(self, level, text):
+        self.texts.append(text)
+
+
+def ns_data_error():
+    from spaces import DataError
+
+    return DataError
+
+
+def test_another_function_of_the_name_is_told(interrupted):
+    told = Messages()
+    ns.resume(interrupted, made(9), max_trials=4, workers=0, observers=[told])
+    assert "build is not the function that the run began with: numbers may differ" in told.texts
+
+
+def test_what_stands_in_the_space_file_is_not_given_again(tmp_path):
+    run = ns.run("digits", overrides={**SMALL, "data.limit": 60}, max_trials=1, run_dir=tmp_path / "run", workers=0)
+    with pytest.raises(TypeError, match=r"its model stands in its space\.yaml and is not given again"):
+        ns.resume(run, made(8))
+
+
+def test_a_function_that_cannot_travel_is_called_in_this_process_only(tmp_path):
+    lock, build = threading.Lock(), made(8)
+
+    def locked(hp):
+        with lock:
+            return build(hp)
+
+    with pytest.raises(search.RunError, match=r"locked cannot be sent to worker processes .*use workers=0"):
+        ns.run(locked, data=(PIXELS, DIGITS), max_trials=1, run_dir=tmp_path / "run", workers=2)
+
+
+def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
+    from search.asked import as_spec
+
+    def bare(hp):
+        import keras
+
+        return keras.Sequential([keras.layers.Dense(hp.Int("units", 1, 2))])
+
+    def compiled(hp):
+        model = bare(hp)
+        model.compile("adam", "mean_absolute_error")
+        return model
+
+    def training(build, labels, **more):
+        return as_spec(build, data=(PIXELS, labels), **more).training
+
+    assert (training(bare, DIGITS).loss, training(bare, DIGITS).metrics) == ("auto", ("accuracy",))
+    assert (training(bare, DIGITS / 7).loss, training(bare, DIGITS / 7).metrics) == ("mse", ("mae",))
+    assert training(compiled, DIGITS).loss == "mae"
+    assert training(bare, DIGITS, objective="val_f1").metrics == ("accuracy", "f1")
+    assert training(bare, DIGITS, objective="val_rmse").task == "regression"
+    assert as_spec(bare, data=(PIXELS, DIGITS), objective=("val_mine", "max")).objective.direction == "max"
+    with pytest.raises(TypeError, match="objective must be a name"):
+        as_spec(bare, data=(PIXELS, DIGITS), objective=5)
+
+
+def test_arrays_stand_in_the_place_of_a_spaces_data(tmp_path):
+    from search.asked import as_spec
+    from spaces import load_data
+
+    spec = as_spec("digits", data=((PIXELS, DIGITS), (PIXELS[:9], DIGITS[:9])), overrides=["data.test=none"])
+    assert load_data(spec).rows == {"train": 200, "validation": 9, "test": 0}
+    np.testing.assert_array_equal(load_data(spec).validation.x, PIXELS[:9])
+
+
+@pytest.mark.night
+def test_worker_processes_get_the_function(tmp_path):
+    def callbacks():
+        import keras
+
+        return keras.callbacks.CSVLogger(str(tmp_path / "epochs.csv"), append=True)
+
+    run = ns.run(
+        made(8), data=(PIXELS, DIGITS), callbacks=callbacks, max_trials=2, overrides=SMALL, run_dir=tmp_path / "run",
+        workers=2,
+    )  # fmt: skip
+    assert run.table()["score"].notna().all()
+    assert "accuracy" in (tmp_path / "epochs.csv").read_text()
+    told = Messages()
+    again = ns.run(made(9), data=(PIXELS, DIGITS), callbacks=callbacks, max_trials=2, overrides=SMALL,
+                   run_dir=tmp_path / "run", observers=[told])  # fmt: skip
+    assert again.directory == run.directory

@@ -1,0 +1,159 @@
+"""Functions and arrays that a program gives itself stand in a space by reference. No TensorFlow is needed for that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spaces
+from spaces.basics.errors import CodeError, DataError
+from spaces.data.readers.objects import loader
+from spaces.data.readers.python import load_python
+from spaces.outside import given
+from spaces.outside.references import file_of, load_function
+from spaces.specs.objects import Known, with_references
+
+X, Y = np.arange(20.0).reshape(10, 2), np.array([0, 1] * 5)
+
+
+def make(units: int) -> Any:
+    def build(hp):
+        return hp, units
+
+    return build
+
+
+def spec(model: Any, data: Any) -> spaces.SearchSpec:
+    return spaces.SearchSpec(name="mine", data=data, model=model, training={"epochs": 1})
+
+
+def model_of(found: spaces.SearchSpec) -> str:
+    return found.family.removeprefix("python:")
+
+
+def test_a_function_and_arrays_stand_in_a_space_by_reference():
+    build = make(1)
+    found = spec({"family": build}, {"source": (X, Y), "test": 0.3})
+    assert load_function(model_of(found)) is build
+    assert found.data.test == 0.3
+    np.testing.assert_array_equal(load_python(found.data.source.python).train.x, X)
+    assert (
+        spaces.load({"name": "mine", "data": (X, Y), "model": build, "training": {"epochs": 1}}).family == found.family
+    )
+
+
+def test_the_reference_follows_from_what_the_function_does():
+    assert given.keep_function(make(1)) == given.keep_function(make(1))
+    assert given.keep_function(make(1)) != given.keep_function(make(2))
+    assert given.keep_function(make(np.zeros(3))).startswith("__given__:build_")
+    assert given.spoken(given.keep_function(lambda hp: hp)) == "lambda"
+
+
+def test_a_function_of_a_module_file_is_named_by_its_file(tmp_path, monkeypatch):
+    (tmp_path / "mymodel_in_a_file.py").write_text("def build(hp):\n    return 1\n\nsame = [build]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import mymodel_in_a_file
+
+    found = with_references({"model": mymodel_in_a_file.build})
+    assert found["model"]["family"] == {"python": f"{tmp_path}/mymodel_in_a_file.py:build"}
+    monkeypatch.setattr(mymodel_in_a_file, "build", None)
+    again = with_references({"model": mymodel_in_a_file.same[0]})
+    assert given.is_given(again["model"]["family"]["python"])
+
+
+def test_a_run_keeps_its_references_when_things_are_given_again():
+    first = make(5)
+    found = with_references({"model": first, "data": (X, Y)}, Known("__given__:build_0", "__given__:data_0"))
+    assert found == {
+        "model": {"family": {"python": "__given__:build_0"}},
+        "data": {"source": {"python": "__given__:data_0"}},
+    }
+    assert given.find("__given__:build_0") is first
+
+
+def test_what_a_file_may_hold_is_left_for_its_own_checks():
+    for data in (5, [1, 2], {"source": "digits"}, {"source": {"csv": "a.csv"}}, {"source": [1, [2]]}, None, "digits"):
+        assert with_references({"data": data})["data"] is data
+    for family in ("mlp", {"python": "a:b"}, 5, None, ["mlp"]):
+        assert with_references({"model": {"family": family}}) == {"model": {"family": family}}
+
+
+def test_data_of_no_known_form_are_refused():
+    with pytest.raises(spaces.SpaceError, match=r"data\.source: found tuple of length 4; allowed: \(x, y\), "):
+        spec({"family": make(1)}, (X, Y, X, Y))
+
+
+def test_parts_are_those_of_fit():
+    def raw(data: Any) -> Any:
+        return load_python(given.keep_data(loader(data)))
+
+    pairs = raw(((X, Y), (X[:3], Y[:3])))
+    assert (len(pairs.train.x), len(pairs.validation.x), pairs.test) == (10, 3, None)
+    three = raw([(X, Y), (X[:3], Y[:3]), (X[:2], Y[:2])])
+    assert [len(part.x) for part in three.parts] == [10, 3, 2]
+    named = raw({"x_train": X, "y_train": Y, "x_test": X[:4], "y_test": Y[:4]})
+    assert (named.validation, len(named.test.x)) == (None, 4)
+    assert raw(lambda: (X, Y)).train.y.tolist() == Y.tolist()
+    assert raw((X.tolist(), Y.tolist())).train.x.shape == (10, 2)
+    assert raw((X, Y)).origin == "data given from Python"
+
+
+def test_a_frame_gives_its_numbers_and_names_columns_without():
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5], "label": [0, 1, 0]})
+
+    def raw(data: Any) -> Any:
+        return load_python(spec({"family": make(1)}, data).data.source.python)
+
+    assert raw(frame).train.x.tolist() == [[1, 0.5], [2, 1.5], [3, 2.5]]
+    assert raw((frame[["a", "b"]], frame["label"])).train.y.tolist() == [0, 1, 0]
+    with pytest.raises(DataError, match=r"x has columns that hold no numbers \('city'\).*to_csv"):
+        raw((frame.assign(city="Rome"), frame["label"]))
+    assert raw((frame[["a"]], pd.Series(["yes", "no", "yes"]))).train.y.tolist() == ["yes", "no", "yes"]
+
+
+def test_what_another_process_gave_has_to_be_given_again():
+    with pytest.raises(CodeError, match=r"^build was given from Python, in another process: .*nightshift\.resume"):
+        load_function("__given__:build_12345678")
+    assert file_of("__given__:build_12345678") == ""
+    assert spaces.imports(spec({"family": make(1)}, (X, Y))) == []
+
+
+def test_functions_travel_to_a_process_that_never_saw_their_source(tmp_path):
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from spaces.outside import given\n"
+        "given.unpack({'__given__:build_1': open(sys.argv[2], 'rb').read(), '__given__:broken_1': b'nothing'})\n"
+        "print(given.find('__given__:build_1')(3))\n"
+        "try:\n    given.find('__given__:broken_1')(3)\n"
+        "except ValueError as error:\n    print(error)\n"
+    )
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec("def make(n):\n    def build(hp):\n        return hp + n\n    return build\nbuild = make(4)", namespace)
+    reference = given.keep_function(namespace["build"])
+    (tmp_path / "packed").write_bytes(given.packed()[reference])
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(root), str(tmp_path / "packed")], capture_output=True, text=True, check=True
+    )
+    seven, broken = done.stdout.splitlines()
+    assert seven == "7"
+    assert broken.startswith("broken cannot be taken by a worker process (")
+
+
+def test_a_function_that_cannot_travel_says_why():
+    lock = threading.Lock()
+
+    def build(hp):
+        return lock
+
+    reference = given.keep_function(build)
+    assert reference not in given.packed()
+    assert "cannot pickle" in str(given.why_not_packed(reference)).lower()

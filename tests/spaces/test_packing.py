@@ -1,0 +1,100 @@
+"""Rows of several arrays as rows of bytes, and back. No TensorFlow is needed for that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spaces
+from spaces.basics.errors import DataError
+from spaces.data.readers.python import load_python
+from spaces.data.types import DataInfo
+from spaces.outside.given import keep_data
+from spaces.values.packing import flat, is_structure, pack_inputs, pack_targets, unpack_inputs
+
+IMAGES = np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2)
+AGES = np.linspace(0, 1, 5)
+CODES = np.array([1, 2**30, 3, 4, 5])
+X = {"image": IMAGES, "age": AGES, "code": CODES}
+
+
+def test_every_value_comes_back_in_its_type():
+    rows, structure = pack_inputs(X, "data")
+    assert (rows.dtype, rows.shape) == (np.uint8, (5, 4 + 4 + 4))
+    back = unpack_inputs(rows[::-1], structure)
+    np.testing.assert_array_equal(back["image"], IMAGES[::-1])
+    np.testing.assert_array_equal(back["code"], CODES[::-1])
+    np.testing.assert_allclose(back["age"], AGES[::-1])
+    assert {name: str(part.dtype) for name, part in back.items()} == {
+        "image": "uint8", "age": "float32", "code": "int32",
+    }  # fmt: skip
+    rows, structure = pack_inputs([IMAGES, AGES], "data")
+    assert [part.shape for part in unpack_inputs(rows, structure)] == [(5, 2, 2), (5,)]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"a": IMAGES, "b": AGES[:3]}, "rows differ in number: a 5, b 3"),
+        ({"a": np.array([1.0, np.nan])}, "input 'a': row 1 holds NaN"),
+        ({"a": np.array(["x"])}, "input 'a' holds values of type <U1; numbers are expected"),
+        ({"a": np.array([2**40])}, "input 'a' has whole numbers that int32 does not hold"),
+    ],
+)
+def test_what_no_model_could_take_is_named(value: Any, message: str):
+    with pytest.raises(DataError, match=message):
+        pack_inputs(value, "data")
+    with pytest.raises(DataError, match="target 'a' has whole numbers above 16777216"):
+        pack_targets({"a": np.array([2**25])}, "data")
+
+
+def test_a_list_of_rows_is_no_list_of_arrays():
+    rows = [np.zeros(3), np.ones(3)]
+    assert not is_structure(rows, 2)
+    assert is_structure([np.zeros((3, 1)), np.zeros((3, 2))], 3)
+    assert not is_structure([[1, 2], [3, 4]], 2)
+    assert not is_structure(np.zeros((2, 2)), 2)
+
+
+def test_answers_of_a_dict_are_laid_side_by_side_by_their_names():
+    answers = {"b": np.full((2, 1), 2), "a": np.full((2, 2, 1), 1)}
+    assert flat(answers).tolist() == [[1, 1, 2], [1, 1, 2]]
+    assert flat([answers["b"], answers["a"]]).tolist() == [[2, 1, 1], [2, 1, 1]]
+
+
+def test_a_function_may_return_dicts_and_lists():
+    y = {"class": np.array([0, 1, 0, 1, 0]), "size": AGES}
+    raw = load_python(keep_data(lambda: (X, y)))
+    assert raw.inputs is not None
+    assert raw.targets is not None
+    assert raw.inputs.described() == "image (2, 2) uint8, age () float32, code () int32"
+    assert [(piece.name, piece.dtype) for piece in raw.targets.pieces] == [("class", "int32"), ("size", "float32")]
+    assert (raw.train.x.shape, raw.train.y.shape) == ((5, 12), (5, 2))
+    listed = load_python(keep_data(lambda: ([IMAGES, AGES], y["class"])))
+    assert (listed.inputs is not None, listed.targets) == (True, None)
+    parts = load_python(keep_data(lambda: ((X, y), (X, y))))
+    assert parts.test is not None
+    with pytest.raises(DataError, match="the parts hold different arrays: age"):
+        load_python(keep_data(lambda: ((X, y), ({"age": AGES}, y))))
+
+
+def test_the_description_of_the_rows_keeps_it():
+    rows, inputs = pack_inputs(X, "data")
+    _, targets = pack_targets((AGES, CODES % 3), "data")
+    info = DataInfo("tabular", rows.shape[1:], "uint8", "regression", "number", 2, inputs=inputs, targets=targets)
+    assert DataInfo.from_json(info.to_json()) == info
+    earlier = {name: value for name, value in info.to_json().items() if name not in ("inputs", "targets")}
+    assert DataInfo.from_json(earlier).inputs is None
+
+
+def test_families_of_layers_take_one_array():
+    spec = spaces.SearchSpec(
+        name="several",
+        data=(X, np.array([0, 1, 0, 1, 0])),
+        model={"family": "mlp", "layers": 1, "units": 4},
+        training={"epochs": 1},
+    )
+    with pytest.raises(DataError, match=r"holds several arrays \(image .*a function of your own"):
+        spaces.load_data(spec)
