@@ -57,8 +57,8 @@ def problems(text: str, tmp_path: Path) -> list[str]:
 CASES = [
     # Keys
     ("final:", "finale:", ["21: finale: unknown key 'finale'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'final'?)"]),
-    ("  dropout: 0.1", "  drpout: 0.1", ["9: model.drpout: unknown key 'drpout'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, augmentation, output (did you mean 'dropout'?)"]),
-    ("  dropout: 0.1", "  kernel_size: 3", ["9: model.kernel_size: unknown key 'kernel_size'; allowed: family, layers, units, dropout, activation, batch_normalization, l2, augmentation, output"]),
+    ("  dropout: 0.1", "  drpout: 0.1", ["9: model.drpout: unknown key 'drpout'; allowed: family, layers, units, dropout, block, embedding, activation, batch_normalization, l2, augmentation, output (did you mean 'dropout'?)"]),
+    ("  dropout: 0.1", "  kernel_size: 3", ["9: model.kernel_size: unknown key 'kernel_size'; allowed: family, layers, units, dropout, block, embedding, activation, batch_normalization, l2, augmentation, output"]),
     ("  seed: 1", "  stop_when_gain_below: 0.001", ["17: search.stop_when_gain_below: has no effect: hyperband expects nothing; it belongs to freeze-thaw and bayesian"]),
     ("  seed: 1", "  sed: 1", ["17: search.sed: unknown key 'sed'; allowed: algorithm, objective, max_trials, seed, warm_start, stop_when_gain_below, order (did you mean 'seed'?)"]),
     ("  seed: 1", "  seed: 1\n  seed: 2", ["18: search.seed: is given twice, first in line 17"]),
@@ -68,7 +68,7 @@ CASES = [
     # Names and words
     ("name: pictures", "name: my pictures", ["1: name: found 'my pictures'; allowed: letters, digits, '.', '_' and '-', at most 80, the first a letter or digit"]),
     ("name: pictures", "name: 7", ["1: name: found 7; allowed: a word or text"]),
-    ("family: mlp", "family: mpl", ["6: model.family: unknown family 'mpl'; allowed: mlp, cnn, pretrained, {python: ...} (did you mean 'mlp'?)"]),
+    ("family: mlp", "family: mpl", ["6: model.family: unknown family 'mpl'; allowed: mlp, cnn, conv1d, pretrained, {python: ...} (did you mean 'mlp'?)"]),
     ("  family: mlp\n", "", ["5: model.family: is missing"]),
     ("[adam, sgd]", "[adam, sdg]", ["11: training.optimizer.1: found 'sdg'; allowed: adam, adamw, lion, muon, nadam, rmsprop, sgd (did you mean 'sgd'?)"]),
     ("[adam, sgd]", "[adam, adam]", ["11: training.optimizer.1: 'adam' is listed twice"]),
@@ -116,7 +116,7 @@ CASES = [
     ("source: digits", "source: digits\n  target: price", ["4: data.target: has no effect: only a csv source has columns"]),
     ("source: digits", "source: {csv: a.csv, target: x}\n  target: y", ["4: data.target: is given twice, here and in data.source"]),
     ("source: digits", "source: {csv: a.csv}\n  image_size: 3", ["4: data.image_size: has no effect: a csv source has no images"]),
-    ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column} or {time: column}"]),
+    ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column}, {time: column} or {folds: count}"]),
     ("validation: 0.2", "validation: {last: 3}", ["4: data.validation.first: is missing", "4: data.validation.last: unknown key 'last'; allowed: first"]),
     ("validation: 0.2", "test: never", ["4: data.test: found 'never'; allowed: auto, given, none, a count of at least 1 or a fraction between 0 and 1"]),
     ("validation: 0.2", "image_size: [3]", ["4: data.image_size: found a list; allowed: a number of pixels, or [height, width]"]),
@@ -141,9 +141,9 @@ CASES = [
     ("  seed: 1", "  objective: val_auc", ["17: search.objective: 'val_auc' is never computed; allowed: loss, accuracy, val_loss, val_accuracy (did you mean 'val_accuracy'?)"]),
     ("  seed: 1", "  objective: {name: val_loss, direction: up}", ["17: search.objective.direction: found 'up'; allowed: min, max"]),
     ("  batch_size: 32", "  loss: mse\n  metrics: [accuracy]", ["14: training.metrics.0: found 'accuracy', no metric of regression, which the loss is for"]),
-    ("  batch_size: 32", "  loss: mean", ["13: training.loss: unknown loss 'mean'; allowed: auto, sparse_categorical_crossentropy, categorical_crossentropy, binary_crossentropy, mse, mae, huber, log_cosh"]),
+    ("  batch_size: 32", "  loss: mean", ["13: training.loss: unknown loss 'mean'; allowed: auto, sparse_categorical_crossentropy, categorical_crossentropy, binary_crossentropy, focal, mse, mae, huber, log_cosh"]),
     # Baselines
-    ("units: 16", "unit: 16", ["20: baselines.0.values: has no value for units_0, which the space does not fix", "20: baselines.0.values.unit: unknown hyperparameter 'unit'; allowed: activation, augmentation_brightness, augmentation_contrast, augmentation_cutout, augmentation_flip, augmentation_mixup, augmentation_rotation, augmentation_shift, augmentation_zoom, batch_normalization, batch_size, dropout, ema, epochs, gradient_clip, l2, label_smoothing, layers, learning_rate, learning_rate_decay, momentum, nesterov, optimizer, precision, schedule, units, units_0, warmup, weight_decay (did you mean 'units'?)"]),
+    ("units: 16", "unit: 16", ["20: baselines.0.values: has no value for units_0, which the space does not fix", "20: baselines.0.values.unit: unknown hyperparameter 'unit'; allowed: activation, augmentation_brightness, augmentation_contrast, augmentation_cutout, augmentation_flip, augmentation_mixup, augmentation_rotation, augmentation_shift, augmentation_zoom, batch_normalization, batch_size, block, class_weight, dropout, ema, embedding, epochs, focal_gamma, gradient_clip, l2, label_smoothing, layers, learning_rate, learning_rate_decay, momentum, nesterov, optimizer, oversample, precision, schedule, units, units_0, warmup, weight_decay (did you mean 'units'?)"]),
     ("units: 16", "units: many", ["20: baselines.0.values.units: found 'many'; allowed: a whole number of at least 1 and at most 1000000"]),
     ("units: 16", "units: 16, units_1: 8", ["20: baselines.0.values.units_1: has no effect: this baseline has layers 1"]),
     ("optimizer: sgd}", "optimizer: adam, momentum: 0.9}", ["20: baselines.0.values.momentum: has no effect: it needs optimizer sgd"]),
@@ -156,7 +156,7 @@ CASES = [
     ("final:", "  - {name: small, values: {layers: 1, units: 8}}\nfinal:", ["21: baselines.1.name: 'small' is the name of two baselines"]),
     ("baselines:\n  - name: small\n    values: {layers: 1, units: 16, optimizer: sgd}", "baselines: small", ["18: baselines: found 'small'; allowed: a list"]),
     # Several at once, in the order of the file
-    ("  validation: 0.2\nmodel:", "  validation: 0\nmodle:", ["1: model: is missing", "4: data.validation: found 0; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column} or {time: column}", "5: modle: unknown key 'modle'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'model'?)"]),
+    ("  validation: 0.2\nmodel:", "  validation: 0\nmodle:", ["1: model: is missing", "4: data.validation: found 0; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column}, {time: column} or {folds: count}", "5: modle: unknown key 'modle'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'model'?)"]),
 ]  # fmt: skip
 
 
