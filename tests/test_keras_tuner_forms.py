@@ -131,7 +131,7 @@ def test_several_inputs_and_outputs_are_exported_and_predicted_with(tmp_path):
     expected = np.concatenate([answers["digit"], answers["size"]], axis=1)
     np.testing.assert_allclose([one.values for one in found], expected, rtol=1e-3, atol=1e-4)
     card = (run.directory / "export" / "model_card.md").read_text()
-    assert "`rows` is a dict of NumPy arrays: image (n, 8, 8, 1) uint8, total (n) float32." in card
+    assert "`rows` is a dict of NumPy arrays: image (n, 8, 8, 1) uint8, total (n, 1) float32." in card
     with run.read() as reader:
         (evaluation,) = reader.evaluations()
     assert {"digit_accuracy", "size_mae"} <= set(evaluation.metrics)

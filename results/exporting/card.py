@@ -252,11 +252,12 @@ def _loading(described: Mapping[str, Any]) -> list[str]:
         f"`rows` is a {'dict' if several['named'] else 'list'} of NumPy arrays: {', '.join(named)}."
         if several
         else f"`rows` is a NumPy array of shape (n, {shape}), raw values as {described['input']['dtype']}.",
-        f"With Nightshift installed, `run-search predict {described['files'][0]['file']} FILE...` reads images and "
-        "tables by itself.",
+        f"With Nightshift installed, `run-search predict {described['files'][0]['file']} FILE...` reads "
+        + (".npz files with these arrays." if several else "images and tables by itself."),
     ]
     for file in described["files"]:
-        lines += ["", "```python", *_CODE[file["format"]], "```"]
+        code = _OF_SEVERAL if several and file["format"] == "savedmodel" else _CODE[file["format"]]
+        lines += ["", "```python", *code, "```"]
     return lines
 
 
@@ -290,6 +291,12 @@ def _serving(bundle: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+_OF_SEVERAL = [
+    "import tensorflow as tf",
+    'serve = tf.saved_model.load("savedmodel").signatures["serving_default"]',
+    "specs = serve.structured_input_signature[1]",
+    "serve(**{name: tf.cast(rows[name], specs[name].dtype) for name in specs})",
+]
 _CODE: dict[str, list[str]] = {
     "keras": ["import keras", 'keras.saving.load_model("model.keras").predict(rows)'],
     "h5": ["import keras", 'keras.saving.load_model("model.h5").predict(rows)'],
