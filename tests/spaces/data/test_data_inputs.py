@@ -28,7 +28,7 @@ COLUMNS = DataInfo(
 
 def test_training_photographs_give_the_pixels_that_training_saw(some_photographs: Path) -> None:
     raw = load_folder(some_photographs, 7, (50, 70), "auto")
-    info = dataclasses.replace(RGB, input_shape=(50, 70, 3))
+    info = dataclasses.replace(RGB, input_shape=(50, 70, 3), antialias=True)
     order = np.arange(60)
     np.random.RandomState(7).shuffle(order)
     files = list_images(some_photographs).files
