@@ -120,7 +120,9 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
             f"{trial!r} keeps no checkpoint: it failed, has not finished its first epoch, or its checkpoint was "
             "deleted because it could no longer win"
         )
-    return winner if winner is not None and winner.trial.id == model.trial.id else model
+    # One of several that answer together is, by its own name, itself.
+    alone = winner is not None and not winner.others and winner.trial.id == model.trial.id
+    return winner if winner is not None and alone else model
 
 
 def rebuild(directory: Path, info: DataInfo, model: TrainedModel, both_ways: bool) -> keras.Model:

@@ -114,7 +114,7 @@ def test_twenty_minutes_tune_the_winner_again_and_to_its_end(tmp_path):
 
 
 def test_what_was_never_fine_tuned_is_not_fine_tuned_at_the_end(tmp_path):
-    lived, seconds = night(tmp_path, "5m", features=120.0, tuning=60.0)
+    lived, seconds = night(tmp_path, "5m", features=120.0, tuning=200.0)
     assert seconds <= 300
     assert lived.winner().outcome.whole
     tuned = [t for t in lived.trials() if any(epoch.number > FROZEN for epoch in t.outcome.epochs)]
