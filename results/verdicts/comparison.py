@@ -11,7 +11,6 @@ from results.ranked.measured import test_scores
 from results.ranked.ranking import Source, as_runs, column_names, finite, hyperparameter_order, run_labels
 from results.ranked.tables import Row, Table
 from results.text import cell, visible
-from results.verdicts.pairs import pairs
 from results.watching.progress import is_active
 from results.watching.walltime import elapsed
 from search.files.rundir import Run
@@ -46,6 +45,8 @@ def compare(runs: Source | Sequence[Source]) -> Table:
     labels = run_labels(sources)
     described = [_row(source, label) for source, label in zip(sources, labels, strict=True)]
     winners = [winner.values if winner else {} for _, winner in described]
+    from results.verdicts.pairs import pairs  # it needs NumPy, which importing the package does not load
+
     against = pairs(sources, labels)
     common = [name for name in hyperparameter_order(winners) if all(name in values for values in winners)]
     columns = column_names(common, _FIXED, "hp_")

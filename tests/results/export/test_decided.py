@@ -95,7 +95,9 @@ def test_the_model_card_says_how_to_decide(info: DataInfo, threshold: Any, words
             "name": "a", "baseline": None, "configuration": "1", "algorithm": "random", "seed": 1, "trials": 3,
             "role": "winner", "trained": "winner",
         },
-        "model": {"family": "mlp", "parameters": 10, "tta": "none", "hyperparameters": {}, "epochs": 3},
+        "model": {
+            "family": "mlp", "parameters": 10, "tta": "none", "ensemble": None, "hyperparameters": {}, "epochs": 3,
+        },
         "data": {"name": "rows", "rows": {}, "fingerprint": "0"},
         "preprocessing": [],
         "metrics": {

@@ -49,7 +49,9 @@ def test_every_format_is_written_and_verified(exported: Any) -> None:
 
 def test_metadata_says_what_the_model_is(exported: Any, digits: Any) -> None:
     described = metadata_of(exported.directory)
-    assert described["output"] == {"kind": "probabilities", "units": 10, "classes": [str(i) for i in range(10)]}
+    assert described["output"] == {
+        "kind": "probabilities", "units": 10, "classes": [str(i) for i in range(10)], "threshold": None, "parts": [],
+    }  # fmt: skip
     assert described["input"]["input_shape"] == [8, 8]
     assert described["input"]["white"] == 16
     assert described["model"]["hyperparameters"] == {"layers": 1}
@@ -262,6 +264,6 @@ def test_damaged_rows_are_named(digits: Any, tmp_path: Path) -> None:
 
 
 def test_importing_the_package_needs_no_tensorflow() -> None:
-    code = "import sys, results.exporting.verify; print({'tensorflow', 'keras', 'spaces'} & set(sys.modules))"
+    code = "import sys, results.exporting.verify; print({'tensorflow', 'keras', 'pydantic'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

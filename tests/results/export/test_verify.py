@@ -63,8 +63,8 @@ def test_the_process_itself_reports_missing_files(tmp_path: Path) -> None:
 )
 def test_tolerance(expected: Any, answer: Any, passes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     model = LoadedModel((2,), 1, lambda rows: np.asarray(answer, np.float32))
-    monkeypatch.setattr(checking, "load", lambda path: model)
-    task = {"name": "x", "path": "x", "tolerance": 1e-4}
+    monkeypatch.setattr(checking, "load", lambda *_: model)
+    task = {"name": "x", "path": "x", "tolerance": 1e-4, "inputs": None, "several": False}
     verdict = checking._check(task, ROWS[:1], np.asarray(expected, np.float32))
     assert (verdict.failure is None) is passes
 
