@@ -24,7 +24,7 @@ def run(*command, folder):
 
 def test_all_are_listed_and_tried_here():
     entries = {path.name for path in EXAMPLES.iterdir() if path.name not in ("README.md", "__pycache__")}
-    assert entries == {"own_model", "table_in_pandas.py", "stock_tuner.py", "extensions"}
+    assert entries == {"own_model", "keras_tuner", "table_in_pandas.py", "stock_tuner.py", "extensions"}
     listed = (EXAMPLES / "README.md").read_text()
     for name in entries:
         assert f"`{name}" in listed

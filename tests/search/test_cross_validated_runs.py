@@ -30,7 +30,9 @@ def run(folder: Path, algorithm: str, observers: Any = (), sections: Any = None,
         data={"validation": {"folds": 3, **data}, "limit": 150},
         final={"candidates": 1, "seeds": 1},
     )
-    return search.run(spec, run_dir=folder, workers=0, check=False, observers=list(observers))
+    return search.run(
+        spec, run_dir=folder, workers=0, check=False, observers=list(observers), on_interrupt="return"
+    )  # fmt: skip
 
 
 def trials(folder: Path, *kinds: TrialKind) -> list[Any]:
