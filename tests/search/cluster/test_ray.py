@@ -107,6 +107,7 @@ def test_two_nodes_train_with_one_copy_of_the_data_each_and_checkpoints_come_hom
     assert checkpoints.read(tmp_path, outcome.best)["weights"][0][0] == 2.0
 
 
+@pytest.mark.night
 def test_an_actor_that_is_killed_costs_its_trial_one_attempt(nodes, make):
     nodes(1)
     executor, killed = make(), []
@@ -122,6 +123,7 @@ def test_an_actor_that_is_killed_costs_its_trial_one_attempt(nodes, make):
     assert outcome.epochs[0].metrics["process"] != killed[0]
 
 
+@pytest.mark.night
 def test_a_node_that_dies_while_it_trains_costs_nothing_and_one_that_joins_late_takes_its_place(cluster, nodes, make):
     dying = nodes(1)
     executor, epochs = make(), []
