@@ -367,6 +367,7 @@ def by_values(search):
     return {tuple(row[2].items()): (*row[3:10], row[10] and row[10][0]) for row in rows}
 
 
+@pytest.mark.night
 def test_configurations_that_hang_crash_or_starve_end_nothing_and_workers_may_die(tmp_path, starter, report):
     space = write_models(tmp_path, [8], 8.0)
     search = Search(starter, space, tmp_path / "run", workers=2)

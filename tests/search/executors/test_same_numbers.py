@@ -26,7 +26,7 @@ KINDS = (
     "1 worker",
     "2 workers",
     "1 worker, rows on the disk",
-    pytest.param("a cluster", marks=NEEDS_RAY),
+    pytest.param("a cluster", marks=(NEEDS_RAY, pytest.mark.night)),
 )
 
 
