@@ -191,7 +191,7 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     """
     from keras import layers
 
-    from spaces.layers.layers import convolution, dense
+    from spaces.layers.layers import convolution, dense_stack
 
     check_feature_map(model, *(info.image_size or info.input_shape[:2]))
     rate = model["dropout"]
@@ -217,11 +217,7 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
         made.append(layers.GlobalMaxPooling2D(name="global_pooling"))
     else:
         made.append(layers.Flatten(name="flatten"))
-    for index, units in enumerate(model["dense_units"]):
-        made.extend(dense(model, units, index))
-        if position == "head":
-            made.append(layers.Dropout(rate, name=f"dense_dropout_{index}"))
-    return made
+    return [*made, *dense_stack(model, model["dense_units"], rate if position == "head" else 0.0, "dense_dropout")]
 
 
 _OTHERS = {"tabular": "a table; use family mlp", "series": "time series; use family conv1d"}

@@ -110,7 +110,7 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers
     """
     from keras import layers
 
-    from spaces.layers.layers import convolution_over_steps, dense
+    from spaces.layers.layers import convolution_over_steps, dense_stack
 
     pooled = model["pooling"] != "none"
     if pooled and info.input_shape[0] >> len(model["filters"]) == 0:
@@ -128,11 +128,7 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers
     made.append(kinds[model["global_pooling"]](name="global_pooling"))
     if model["dropout"]:
         made.append(layers.Dropout(model["dropout"], name="features_dropout"))
-    for index, units in enumerate(model["dense_units"]):
-        made.extend(dense(model, units, index))
-        if model["dropout"]:
-            made.append(layers.Dropout(model["dropout"], name=f"dense_dropout_{index}"))
-    return made
+    return [*made, *dense_stack(model, model["dense_units"], model["dropout"], "dense_dropout")]
 
 
 class _Conv1d(Layered):

@@ -84,17 +84,13 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     """The parts between preprocessing and output, in order."""
     from keras import layers
 
-    from spaces.layers.layers import dense
+    from spaces.layers.layers import dense_stack
     from spaces.layers.rows import embedded, residual
 
     made: list[Any] = [*embedded(model["embedding"], info), layers.Flatten(name="flatten")]
     if model["block"] == "residual" and model["units"]:
         return [*made, *residual(model)]
-    for index, units in enumerate(model["units"]):
-        made.extend(dense(model, units, index))
-        if model["dropout"]:
-            made.append(layers.Dropout(model["dropout"], name=f"dropout_{index}"))
-    return made
+    return [*made, *dense_stack(model, model["units"], model["dropout"], "dropout")]
 
 
 class _Mlp(Layered):

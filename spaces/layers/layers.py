@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,18 @@ def dense(model: Mapping[str, Any], units: int, index: int) -> list[keras.layers
         layers.BatchNormalization(name=f"dense_normalization_{index}"),
         layers.Activation(model["activation"], name=f"dense_activation_{index}"),
     ]
+
+
+def dense_stack(
+    model: Mapping[str, Any], widths: Iterable[int], dropout: float, label: str
+) -> list[keras.layers.Layer]:
+    """Dense layers of these widths, each with dropout behind it if there is any; `label` begins the dropouts' names."""
+    made: list[keras.layers.Layer] = []
+    for index, units in enumerate(widths):
+        made.extend(dense(model, units, index))
+        if dropout:
+            made.append(layers.Dropout(dropout, name=f"{label}_{index}"))
+    return made
 
 
 def convolution(

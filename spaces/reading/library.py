@@ -123,6 +123,12 @@ def _check_keys(value: Any, path: tuple[str | int, ...]) -> None:
             _check_keys(item, (*path, index))
 
 
+def _folders(document: Document, path: tuple[str | int, ...], folder: Path | None) -> tuple[Path, ...]:
+    """Where a path that stands at this place is looked for: what was set on the command line is not the file's."""
+    overridden = (document.position(path).file or "").startswith("--set")
+    return (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+
+
 def _pin_paths(document: Document, folder: Path | None) -> None:
     """Makes the paths and references of the document absolute, in place."""
     for section, key in (("data", "source"), ("model", "family")):
@@ -134,8 +140,7 @@ def _pin_paths(document: Document, folder: Path | None) -> None:
             path = (section, key, kind)
             if not isinstance(value, str) or not value:
                 continue
-            overridden = (document.position(path).file or "").startswith("--set")
-            folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+            folders = _folders(document, path, folder)
             if kind == "python":
                 mapping[kind] = references.resolve(value, folders)
             elif kind in PATH_SOURCES or (kind in OTHER_SOURCES and _is_path(kind)):
@@ -147,8 +152,7 @@ def _pin_callbacks(document: Document, folder: Path | None) -> None:
     training = document.data.get("training")
     name = training.get("callbacks") if isinstance(training, dict) else None
     if isinstance(training, dict) and isinstance(name, str) and name:
-        overridden = (document.position(("training", "callbacks")).file or "").startswith("--set")
-        folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+        folders = _folders(document, ("training", "callbacks"), folder)
         training["callbacks"] = references.resolve(name, folders)
 
 
@@ -158,8 +162,7 @@ def _pin_measures(document: Document, folder: Path | None) -> None:
     metrics = training.get("metrics") if isinstance(training, dict) else None
     if not isinstance(training, dict) or not isinstance(metrics, list):
         return
-    overridden = (document.position(("training", "metrics")).file or "").startswith("--set")
-    folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+    folders = _folders(document, ("training", "metrics"), folder)
     training["metrics"] = [
         references.resolve(one, folders) if isinstance(one, str) and is_own(one) else one for one in metrics
     ]
@@ -175,8 +178,7 @@ def _pin_backbones(document: Document, folder: Path | None) -> None:
     for holder, path in holders:
         for key in ("backbone", "weights") if isinstance(holder, dict) else ():
             if key in holder:
-                overridden = (document.position((*path, key)).file or "").startswith("--set")
-                folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+                folders = _folders(document, (*path, key), folder)
                 holder[key] = _pinned(holder[key], folders)
 
 
@@ -197,8 +199,7 @@ def _pin_runs(document: Document, folder: Path | None) -> None:
     runs = search.get("warm_start") if isinstance(search, dict) else None
     if not isinstance(search, dict) or not isinstance(runs, list):
         return
-    overridden = (document.position(("search", "warm_start")).file or "").startswith("--set")
-    folders = (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
+    folders = _folders(document, ("search", "warm_start"), folder)
     search["warm_start"] = [_absolute(run, folders) if isinstance(run, str) and run else run for run in runs]
 
 
