@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import random
+from typing import ClassVar
 
 import pytest
 
@@ -12,10 +13,12 @@ import spaces
 from results.errors import not_written
 from search.errors import SearchFailed
 from search.loop.observer import Observer
+from search.night.crew import Measured
+from search.night.workforce import Workforce
 from search.phases.sources import Source
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from tests.search.simulation import Killed, share, table
-from tests.whole_nights import NightWorld, WholeNight, night_space
+from tests.whole_nights import Crew, NightWorld, WholeNight, night_space
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
 
@@ -179,7 +182,7 @@ def test_time_that_retraining_did_not_need_goes_back_into_the_search(tmp_path):
     kinds = [t.kind for t in night.trials()]
     first_candidate = kinds.index(TrialKind.CANDIDATE)
     assert TrialKind.SEARCH in kinds[first_candidate:]
-    assert "info: retraining was faster than expected: the search goes on" in night.messages
+    assert "info: there is time left: the search goes on" in night.messages
     assert used(night, 600, began) >= 0.92
 
 
@@ -391,3 +394,79 @@ def test_whole_means_neither_cut_nor_failed(tmp_path):
     for trial in night.trials():
         outcome = trial.outcome
         assert outcome.whole == (outcome.failure is None and outcome.stopped in {Stop.LENGTH, *ENDED_EARLY})
+
+
+class TwoCores(Crew):
+    """Two workers with a thread each, which together are faster; a single one is not as fast as both cores for it."""
+
+    lent: ClassVar[list[int]] = []
+    factor: ClassVar[float] = 0.6
+
+    def unmeasured(self, past):
+        return 2
+
+    def measured(self):
+        return Measured(self.workers(2), Workforce(2, 1), "two are faster", Workforce(1, 2), self.factor)
+
+    def alone(self, threads):
+        self.lent.append(threads)
+        return _Both(self.workers(1), self.factor)
+
+
+def _Both(executor, factor):  # noqa: N802 - reads as the class that it stands for
+    pace = executor._seconds
+    executor._seconds = lambda job, number: factor * pace(job, number)
+    executor.slots = executor.workers = 1
+    return executor
+
+
+def two_cores(path, seconds=12.0, **changes):
+    spec = night_space("random", epochs={"min": 20, "max": 20}, **{"final.candidates": 1, "final.seeds": 0, **changes})
+    TwoCores.lent = []
+    return WholeNight(path, spec, NightWorld(seconds=seconds), slots=2, crew=TwoCores, workers=None)
+
+
+def searched(night, winner):
+    return next(t for t in night.trials(TrialKind.SEARCH) if t.configuration == winner.configuration)
+
+
+def test_the_final_training_has_all_cores_where_the_search_had_one_each(tmp_path):
+    night = two_cores(tmp_path / "run")
+    morning = night.go("1h")
+    assert (morning.reason, TwoCores.lent) == ("done", [2])
+    winner = night.winner()
+    assert winner.outcome.whole
+    assert (winner.kind, night.meta("trained_alone")) == (TrialKind.WINNER, [winner.id])
+    assert winner.outcome.epochs[0].seconds == pytest.approx(0.6 * searched(night, winner).outcome.epochs[0].seconds)
+    assert "info: one training with 2 threads" in night.messages
+
+
+def test_a_final_training_of_seconds_stays_where_the_others_were(tmp_path):
+    night = two_cores(tmp_path / "run", seconds=1.0)
+    assert night.go("5m").reason == "done"
+    assert TwoCores.lent == []
+    assert night.winner().outcome.epochs[0].seconds == searched(night, night.winner()).outcome.epochs[0].seconds
+
+
+def test_a_final_training_goes_on_with_as_many_threads_as_it_began_with(tmp_path):
+    night = two_cores(tmp_path / "run")
+    night.hook = lambda step: night.stop() if step == "epoch" and night.meta("trained_alone") else None
+    assert night.go("1h").reason == "interrupted"
+    night.hook = lambda _: None
+    assert night.go().reason == "done"
+    assert TwoCores.lent == [2, 2]
+    assert [t.id for t in night.trials(TrialKind.WINNER)] == night.meta("trained_alone")
+
+
+def test_what_time_has_cut_short_is_the_winner_where_it_is_better_than_the_search(tmp_path):
+    """The machine is half as fast as it was, which nobody could know."""
+    changes = {"training.schedule": "cosine", "final.train_on_validation": "false"}
+    night = two_cores(tmp_path / "run", **changes)
+    night.world.winner = 1.4
+    assert night.go("1h").reason == "done"
+    winner = night.winner()
+    (final,) = night.trials(TrialKind.WINNER)
+    assert final.outcome.stopped is Stop.DEADLINE
+    best = max(t.outcome.score for t in night.trials(TrialKind.SEARCH) if t.configuration == final.configuration)
+    assert winner.id == (final.id if final.outcome.score > best else final.configuration)
+    assert any("did not get to its end" in message for message in night.messages)

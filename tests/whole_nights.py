@@ -19,8 +19,8 @@ from search.files import layout
 from search.files.rundir import Run
 from search.files.store import Evaluation, RunReader, RunStore
 from search.loop.observer import Observer
+from search.night.crew import Measured
 from search.night.session import Options, Session
-from search.night.workforce import Workforce
 from search.phases.evaluation import FinalModel
 from search.record.trial import Trial, TrialJob, TrialKind
 from tests.search.simulation import Disk, SimulatedClock, SimulatedExecutor, World, space
@@ -73,8 +73,11 @@ class Crew:
     def unmeasured(self, past: Iterable[Trial]) -> int:
         return 1
 
-    def measured(self) -> tuple[Executor, Workforce, str]:
+    def measured(self) -> Measured:
         raise AssertionError("nothing to measure here")
+
+    def alone(self, threads: int) -> Executor:
+        raise AssertionError("nothing was measured that would be faster alone")
 
 
 @dataclass
@@ -96,6 +99,8 @@ class WholeNight:
         slots: Trainings at the same time.
         hook: Called with the name of each step as it is reached: `epoch`, `end`, `evaluation`, `export`, `report`.
         executor: What trains.
+        crew: Hands it out.
+        workers: As on the command line; None: what the crew finds out.
     """
 
     run: Path
@@ -108,6 +113,8 @@ class WholeNight:
     left_out: tuple[str, ...] = ()
     pictures: int = 0
     executor: type[NightExecutor] = NightExecutor
+    crew: Callable[[Callable[[], SimulatedExecutor]], Crew] = Crew
+    workers: int | None = 1
     steps: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     _sitting: Session | None = None
@@ -122,9 +129,9 @@ class WholeNight:
             self._sitting = Session(
                 self.run,
                 self.spec,
-                Options(time, workers=1, check=False),
+                Options(time, workers=self.workers, check=False),
                 (_Messages(self.messages),),
-                lambda *_: Crew(self._executor),
+                lambda *_: self.crew(self._executor),
                 self._evaluate,
             )
             return self._sitting.go()

@@ -14,7 +14,7 @@ from results.errors import ResultError
 from search.files import arrays
 from spaces import DataError, DataInfo
 from spaces.basics.files import unreadable
-from spaces.data.inputs import read_image, read_rows
+from spaces.data.inputs import held_rows, read_image, read_rows
 from spaces.outside.backend import load_tensorflow
 from spaces.values.packing import Structure, pack_inputs
 
@@ -23,6 +23,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 TABLES = (".csv", ".tsv", ".parquet", ".npy")
 SEVERAL = ".npz"
+_HELD = "rows"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,27 @@ def read_files(files: Iterable[Path], info: DataInfo) -> Iterator[Rows]:
         ResultError: A file is missing, of an unknown type, damaged, or does not fit the model.
     """
     return (_read(file, info) for file in files)
+
+
+def held(rows: Any, info: DataInfo) -> Rows:
+    """The rows that a program has in its memory.
+
+    Args:
+        rows: An array or DataFrame; for a model of several inputs a dict or list of arrays.
+        info: What the model takes.
+
+    Raises:
+        ResultError: They do not fit the model.
+    """
+    try:
+        if info.inputs is not None:
+            values, structure = pack_inputs(rows, _HELD)
+            if structure != info.inputs:
+                raise ResultError(f"{_HELD}: are {structure.described()}, the model takes {info.inputs.described()}")
+            return Rows(_HELD, True, values)
+        return Rows(_HELD, True, _checked_range(held_rows(rows, info, _HELD), info, Path(_HELD)))
+    except DataError as error:
+        raise ResultError(str(error)) from error
 
 
 def _read(path: Path, info: DataInfo) -> Rows:

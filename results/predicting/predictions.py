@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -14,8 +14,9 @@ from results.errors import ResultError
 from results.exporting.metadata import OutputKind, finite
 from results.exporting.reading.answers import probabilities
 from results.exporting.reading.loading import LoadedModel, Several, load
-from results.predicting.inputs import Array, Rows, find_files, read_files
+from results.predicting.inputs import Array, Rows, find_files, held, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
+from search.files.rundir import Run
 from spaces import DataInfo
 from spaces.models.thresholds import PLAIN
 from spaces.outside.backend import load_tensorflow
@@ -67,18 +68,20 @@ class Prediction:
         return {**place, "label": self.label, "confidence": self.confidence, "probabilities": self.probabilities}
 
 
-def predict(model: str | Path, files: Iterable[str | Path], inputs: int | None = None) -> list[Prediction]:
+def predict(model: Run | str | Path, files: Any, inputs: int | None = None) -> list[Prediction]:
     """Predicts with an exported model alone; the run it came from is not needed.
 
     The `metadata.json` beside the model gives the class names and the range of the pixels. Without it, classes are
     numbers, pixels are taken to go from 0 to 255, and answers that are no probabilities are given as values.
 
     Args:
-        model: A `.keras`, `.h5`, `.onnx` or `.tflite` file, the folder of a SavedModel, an export folder, or a run
-            directory. Nothing that the model carries is run as code.
-        files: Images of any size and colour (brought to the model's as in training), `.npy` arrays (one row or a
+        model: A run or its directory, an export folder, a `.keras`, `.h5`, `.onnx` or `.tflite` file, or the folder of
+            a SavedModel. Nothing that the model carries is run as code.
+        files: Files: images of any size and colour (brought to the model's as in training), `.npy` arrays (one row or a
             batch), `.csv`, `.tsv` and `.parquet` tables, and folders: all images in them, or all tables, for a model of
-            tables; for a model of several inputs `.npz` files with an array for each, by its name.
+            tables; for a model of several inputs `.npz` files with an array for each, by its name. Or what a program
+            has in its memory: a DataFrame with the columns that training saw, an array of raw rows, or for a model of
+            several inputs a dict or list of arrays.
         inputs: Of so many rows, from the first on, `Prediction.input` is kept; None: of all. Thousands of photographs
             need much memory.
 
@@ -88,17 +91,17 @@ def predict(model: str | Path, files: Iterable[str | Path], inputs: int | None =
     Raises:
         ResultError: There is no such model or file, or they do not fit; the message names the file.
     """
-    place = find_model_file(Path(model))
+    place = find_model_file(model.directory if isinstance(model, Run) else Path(model))
     known = model_info(place)
     output, threshold = (None, None) if known is None else (known.output, known.threshold)
     if known is None:
         loaded = _load(place)
         info = _guess(loaded, place)
-        batches = _batches(read_files(find_files(files, info), info))
+        batches = _batches(_read(files, info))
         first = next(batches)
     else:
         info = known.info
-        batches = _batches(read_files(find_files(files, info), info))
+        batches = _batches(_read(files, info))
         # Bad files are refused before the model is loaded, which may take seconds.
         first = next(batches)
         loaded = _load(place, Several.of(known.info))
@@ -109,6 +112,13 @@ def predict(model: str | Path, files: Iterable[str | Path], inputs: int | None =
         kept = len(told) if inputs is None else max(0, inputs - len(found))
         found += [*told[:kept], *(replace(prediction, input=_NO_ROW) for prediction in told[kept:])]
     return found
+
+
+def _read(given: Any, info: DataInfo) -> Iterator[Rows]:
+    parts = given if isinstance(given, list | tuple) else [given]
+    if isinstance(given, Mapping) or any(hasattr(part, "shape") for part in parts):
+        return iter([held(given, info)])
+    return read_files(find_files(given, info), info)
 
 
 def _batches(files: Iterable[Rows]) -> Iterator[list[Rows]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from search.budget import Budget
@@ -22,6 +23,25 @@ from spaces.families import family_of
 # Loading TensorFlow in the workers costs some seconds of all cores; shorter searches are faster without them.
 _WORTH_SECONDS = 60.0
 _MEASURED_SECONDS = 1.5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Which workers train a space faster.
+
+    Attributes:
+        executor: They.
+        chosen: What they are.
+        reason: Why, in words.
+        alone: What one training has all cores with, if that is faster for it than one of the workers.
+        factor: Seconds of an epoch then, as a multiple of one in a worker; 1 where there is nothing to gain.
+    """
+
+    executor: Executor
+    chosen: Workforce
+    reason: str
+    alone: Workforce | None = None
+    factor: float = 1.0
 
 
 class Crew:
@@ -87,19 +107,19 @@ class Crew:
     def _automatic(self, gpus: Sequence[str]) -> int:
         return sizing.automatic(len(gpus), self._each.gpus, self._each.cpus or 1.0)
 
-    def measured(self) -> tuple[Executor, Workforce, str]:
-        """Lets few workers with many threads and many workers with one thread train the same configuration in turn.
+    def alone(self, threads: int) -> Executor:
+        """Trains one at a time, with so many threads."""
+        return self._made(Workforce(1, threads))
 
-        Returns:
-            The faster ones as an executor, what they are, and the reason in words.
-        """
+    def measured(self) -> Measured:
+        """Lets few workers with many threads and many workers with one thread train the same configuration in turn."""
         gpus = environment.gpus()
         most = self._automatic(gpus)
         choices = workforce.candidates(environment.cores(), most)
         settings = workforce.representative(self._spec, self._data)
         if gpus or len(choices) == 1 or settings is None:
             only = Workforce(most, self._threads)
-            return self._made(only), only, f"training in {only}"
+            return Measured(self._made(only), only, f"training in {only}")
         few, many = choices
         # One after the other, so that no more workers are in memory than will train.
         few_pool, few_pace = self._paced(few, settings)
@@ -108,10 +128,12 @@ class Crew:
         # Of equals the larger number: while one of them builds a model, the others train.
         if many_pace >= few_pace:
             reason = f"training in {many}: {many_pace:,.0f} rows a second, against {few_pace:,.0f} with {few}"
-            return many_pool, many, reason
+            factor = (many_pace / many.workers) / (few_pace / few.workers) if few_pace > 0 else 1.0
+            alone = Workforce(1, few.threads) if factor < 1 else None
+            return Measured(many_pool, many, reason, alone, min(factor, 1.0))
         many_pool.shutdown()
         reason = f"training in {few}: {few_pace:,.0f} rows a second, against {many_pace:,.0f} with {many}"
-        return self._made(few), few, reason
+        return Measured(self._made(few), few, reason)
 
     def _paced(self, choice: Workforce, settings: Settings) -> tuple[Executor, float]:
         """Workers, and how many rows a second they train together."""

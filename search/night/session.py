@@ -23,7 +23,7 @@ from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
 from search.loop.trackers import trackers
 from search.loop.warn import warn
-from search.night.crew import Crew
+from search.night.crew import Crew, Measured
 from search.night.logfile import LogFile
 from search.night.rehearsal import CheckedModel, first_look
 from search.night.signals import stop_on_signals
@@ -59,7 +59,9 @@ class Workshop(Protocol):
 
     def unmeasured(self, past: Iterable[Trial]) -> int: ...
 
-    def measured(self) -> tuple[Executor, Workforce, str]: ...
+    def measured(self) -> Measured: ...
+
+    def alone(self, threads: int) -> Executor: ...
 
 
 MakeCrew = Callable[[Path, SearchSpec, Dataset, int, Budget, Callable[[str], None]], Workshop]
@@ -128,7 +130,7 @@ class Session:
         self._decide = decide
         self._started = self._clock.now()
         self._threads = self._recorded_threads() or options.threads or threads.for_family(spec.family)
-        self._runner: Runner | None = None
+        self._runners: list[Runner] = []
         self._stopping = False
         self._doubts: list[CheckedModel] = []
         self._notes: list[str] = []
@@ -310,13 +312,16 @@ class Session:
 
     def _stop(self) -> None:
         self._stopping = True
-        if self._runner is not None:
-            self._runner.stop()
+        for runner in self._runners:
+            runner.stop()
 
     def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
         searching = Searching(self._spec, store, self._budget, observer, data.info)
         executor = self._executor(crew, store, horizon, observer)
         store.put_meta(at_once=executor.workers)
+        alone = store.meta("alone")
+        if alone is not None and not self._options.elsewhere:
+            horizon.alone = alone["factor"]
         with self._crewed(executor, store, observer) as runner:
             if store.meta("phase") == "search":
                 done = retrained(store.trials(TrialKind.CANDIDATE, TrialKind.WINNER))
@@ -335,6 +340,7 @@ class Session:
                 observer,
                 self._apart(self._evaluate),
                 self._apart(self._decide),
+                lambda: self._lent(crew, store, observer),
             ).go()
         if self._stopping:
             return "interrupted"
@@ -373,12 +379,14 @@ class Session:
             if workers > 1 and searching and not store.count and self._may_measure():
                 observer.phase("measuring workers", None)
                 observer.message("info", "measuring whether few or many workers train this space faster")
-                executor, chosen, why = crew.measured()
+                found = crew.measured()
+                executor, chosen = found.executor, found.chosen
                 # Every trial of this run is trained so, also after a resume.
-                store.put_meta(threads=chosen.threads, workers=chosen.workers)
+                alone = None if found.alone is None else {"threads": found.alone.threads, "factor": found.factor}
+                store.put_meta(threads=chosen.threads, workers=chosen.workers, alone=alone)
                 if fixed:
                     store.put_meta(fixed_workers=chosen.workers)
-                observer.message("info", why)
+                observer.message("info", found.reason)
                 horizon.follow(executor, chosen.threads)
                 self._beside = chosen.workers
                 return executor
@@ -406,16 +414,26 @@ class Session:
         left = self._budget.left
         return self._options.threads is None and (left is None or left > _TIME_TO_MEASURE)
 
+    def _lent(self, crew: Workshop, store: RunStore, observer: Observer) -> contextlib.AbstractContextManager[Runner]:
+        """A runner for one training with all cores, while the search's own has nothing to do."""
+        alone = store.meta("alone")
+        if alone is None or self._options.elsewhere:
+            return contextlib.nullcontext(self._runners[0])
+        threads = alone["threads"]
+        observer.message("info", f"one training with {threads} threads")
+        return self._crewed(crew.alone(threads), store, observer)
+
     @contextlib.contextmanager
     def _crewed(self, executor: Executor, store: RunStore, observer: Observer) -> Iterator[Runner]:
         """A runner that a signal reaches, over an executor that is shut down at the end."""
-        self._runner = Runner(executor, store, self._clock, observer)
+        runner = Runner(executor, store, self._clock, observer)
+        self._runners.append(runner)
         try:
             if self._stopping:
-                self._runner.stop()
-            yield self._runner
+                runner.stop()
+            yield runner
         finally:
-            self._runner = None
+            self._runners.remove(runner)
             executor.shutdown()
 
 

@@ -15,7 +15,7 @@ from search.phases.evaluation import Decide, Evaluate, FinalModel
 from search.phases.horizon import Horizon
 from search.phases.retraining import RetrainingSource, retrained
 from search.phases.searching import Searching
-from search.phases.winner import FinalModels, ensemble, final_models, final_weights
+from search.phases.winner import Alone, FinalModels, ensemble, final_models, final_weights
 from search.record.configuration import Configuration
 from search.record.standing import answers_both_ways
 from search.record.trial import Trial, TrialKind
@@ -41,6 +41,7 @@ class FinalPhase:
         observer: Is told what happens.
         evaluate: Measures the final models.
         decide: Chooses the threshold between two classes.
+        alone: Lends all cores to one training.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class FinalPhase:
         observer: Observer,
         evaluate: Evaluate,
         decide: Decide,
+        alone: Alone,
     ) -> None:
         self._run = run
         self._spec = spec
@@ -66,7 +68,7 @@ class FinalPhase:
         self._observer = observer
         self._evaluate_model = evaluate
         self._decide_threshold = decide
-        self._models = FinalModels(spec, store, runner, horizon, observer)
+        self._models = FinalModels(spec, store, runner, horizon, observer, alone)
 
     def go(self) -> None:
         """Retrains, chooses, trains the winner and evaluates; returns early if the runner was asked to stop.
@@ -108,7 +110,7 @@ class FinalPhase:
         pace = self._pace()
         if not self._horizon.worth_searching_again(self._best(), pace):
             return False
-        self._observer.message("info", "retraining was faster than expected: the search goes on")
+        self._observer.message("info", "there is time left: the search goes on")
         self._store.put_meta(phase="search")
         done = self._retrained_so_far()
         went_on = self._searching.go(self._runner, lambda best: self._horizon.search_end(best, done, pace))
@@ -121,7 +123,7 @@ class FinalPhase:
 
     def _pace(self) -> timeplan.Pace:
         again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
-        return timeplan.pace(again, {c.id: c for c in self._best()})
+        return self._horizon.pace(again, {c.id: c for c in self._best()})
 
     def _best(self) -> list[Configuration]:
         best = self._searching.scored

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from search.budget import Budget, Deadline
 from search.executors import Executor
@@ -11,6 +12,7 @@ from search.phases import timeplan
 from search.phases.timeplan import NOTHING_DONE, UNKNOWN_PACE, Done, FinalPlan, Pace
 from search.record import environment
 from search.record.configuration import Configuration
+from search.record.trial import Trial
 from spaces import Dataset, SearchSpec
 from spaces.families import family_of
 
@@ -28,13 +30,15 @@ class Horizon:
 
     Attributes:
         budget: The time of the sitting.
-        threads: Threads of each of them.
+        threads: Threads of each training of the search.
+        alone: Seconds of an epoch of a training that has the machine to itself, as a multiple of one of the search.
         doubt: Why the promised time cannot be kept, or at what price, in words; None if nothing speaks against it.
     """
 
     def __init__(self, budget: Budget, spec: SearchSpec, data: Dataset) -> None:
         self.budget = budget
         self.threads = 1
+        self.alone = 1.0
         self._executor: Executor | None = None
         self._spec = spec
         self._train_rows, self._validation_rows = len(data.train), len(data.validation)
@@ -55,6 +59,10 @@ class Horizon:
             threads: Threads of each of them.
         """
         self._executor, self.threads = executor, threads
+
+    def pace(self, again: Sequence[Trial], searched: Mapping[str, Configuration]) -> Pace:
+        """How fast the trainings after the search were; see `timeplan.pace`."""
+        return timeplan.pace(again, searched, self.alone)
 
     @property
     def slots(self) -> int:
@@ -86,15 +94,16 @@ class Horizon:
         return timeplan.evaluation_seconds(models, self._validation_rows, self._validation_rows, self._train_rows)
 
     def search_end(
-        self, ranked: Sequence[Configuration], done: Done = NOTHING_DONE, pace: Pace = UNKNOWN_PACE
+        self, ranked: Sequence[Configuration], done: Done = NOTHING_DONE, pace: Pace | None = None
     ) -> Deadline | None:
         """When the search has to be over, so that the rest can still be done; None without a limit.
 
         Args:
             ranked: Configurations with scores so far, best first.
             done: What of retraining is done already.
-            pace: How fast the machine trains after the search.
+            pace: How fast the machine trains after the search; None: nothing is known.
         """
+        pace = pace or replace(UNKNOWN_PACE, alone=self.alone)
         if not self.budget.limited:
             return None
         self.measure(ranked, pace)

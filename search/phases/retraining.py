@@ -85,7 +85,7 @@ class RetrainingSource(Source):
 
     @property
     def _pace(self) -> Pace:
-        return timeplan.pace(list(self._trials.values()), self._searched)
+        return self._horizon.pace(list(self._trials.values()), self._searched)
 
     def _done(self) -> Done:
         return retrained(self._trials.values())

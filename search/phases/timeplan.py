@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from search.record.configuration import Configuration
-from search.record.trial import ENDED_EARLY, Trial
+from search.record.trial import ENDED_EARLY, Trial, TrialKind
 from spaces import Settings
 
 # A training that has ended early ends earlier or later from another seed.
@@ -20,8 +20,9 @@ _OTHER_SEED = 1.25
 _UNMEASURED_SHARE, _UNPREPARED_SHARE = 0.35, 0.1
 # The search's last trials end a little late; without this the full plan would then always be too long by a second.
 _HANDOVER = 1.05
-# However long retraining would take, the search itself gets at least this share of the time for both.
-_SEARCH_SHARE = 0.5
+# However long retraining would take, the search itself gets at least this share of the time for both; less where the
+# final training is the only one whose rate goes to its end: that is worth more than another look around.
+_SEARCH_SHARE, _SEARCH_SHARE_ANNEALED = 0.5, 0.3
 
 # A final training over less of its length than this gives a worse model than a checkpoint of the search.
 _LEAST_ANNEALED = 1 / 3
@@ -49,10 +50,13 @@ class Pace:
     Attributes:
         factor: Seconds that an epoch takes now, as a multiple of what it took then.
         epochs: Epochs that this was measured on; 0: nothing is known.
+        alone: Seconds of an epoch of a training that has the machine to itself, as a multiple of what it takes beside
+            others: that of the final training.
     """
 
     factor: float = 1.0
     epochs: int = 0
+    alone: float = 1.0
 
     @property
     def training(self) -> float:
@@ -62,18 +66,24 @@ class Pace:
     @property
     def winner(self) -> float:
         """The same for the final training, which nothing may cut short: twice as slow has to be possible."""
-        return self.factor * (2.0 if self.epochs == 0 else 1.25)
+        return self.factor * self.alone * (2.0 if self.epochs == 0 else 1.25)
+
+    @property
+    def annealed(self) -> float:
+        """The same for a final training that has as many epochs as there is time for."""
+        return self.factor * self.alone * (1.15 if self.epochs == 0 else 1.05)
 
 
 UNKNOWN_PACE = Pace()
 
 
-def pace(trials: Sequence[Trial], searched: Mapping[str, Configuration]) -> Pace:
+def pace(trials: Sequence[Trial], searched: Mapping[str, Configuration], alone: float = 1.0) -> Pace:
     """How fast the trainings after the search were.
 
     Args:
         trials: Candidates and winners with their outcomes.
         searched: Configurations of the search by id.
+        alone: See `Pace`.
     """
     now = then = 0.0
     epochs = 0
@@ -82,12 +92,13 @@ def pace(trials: Sequence[Trial], searched: Mapping[str, Configuration]) -> Pace
         if trial.outcome is None or before is None or not before.epochs:
             continue
         count = len(trial.outcome.epochs)
+        beside = alone if trial.kind is TrialKind.WINNER else 1.0
         now += sum(epoch.seconds for epoch in trial.outcome.epochs)
-        then += sum(epoch_seconds(before, epoch.number) for epoch in trial.outcome.epochs)
+        then += beside * sum(epoch_seconds(before, epoch.number) for epoch in trial.outcome.epochs)
         epochs += count
     if not (now > 0 and then > 0):
-        return UNKNOWN_PACE
-    return Pace(min(max(_FASTEST, now / then), _SLOWEST), epochs)
+        return replace(UNKNOWN_PACE, alone=alone)
+    return Pace(min(max(_FASTEST, now / then), _SLOWEST), epochs, alone)
 
 
 @dataclass(frozen=True)
@@ -286,7 +297,7 @@ def annealed_epochs(
     frozen = 0 if configuration.price is None else configuration.price.frozen
     share, least = (_LEAST_TUNED, frozen) if 0 < frozen < whole else (_LEAST_ANNEALED, 0)
     least += math.ceil(share * (whole - least))
-    fitting = (n for n in range(whole, least - 1, -1) if pace.training * training_seconds(configuration, n) <= seconds)
+    fitting = (n for n in range(whole, least - 1, -1) if pace.annealed * training_seconds(configuration, n) <= seconds)
     return next(fitting, None)
 
 
@@ -318,7 +329,16 @@ def winner_seconds(plan: FinalPlan, ranked: Sequence[Configuration], pace: Pace 
     """Time that has to be kept for the final training: that of the slowest configuration that may win."""
     if not plan.train_winner:
         return 0.0
-    return pace.winner * max((final_training_seconds(c) for c in plan.retrained(ranked)), default=0.0)
+    times = (
+        (pace.annealed if is_annealed(c) else pace.winner) * final_training_seconds(c) for c in plan.retrained(ranked)
+    )
+    return max(times, default=0.0)
+
+
+def is_annealed(configuration: Configuration) -> bool:
+    """Whether a final training can be as long as there is time for: its rate goes to its end then."""
+    training = Settings.from_json(configuration.settings).training
+    return training.schedule != "constant" and not training.folds and configuration.price is None
 
 
 def final_seconds(
@@ -376,7 +396,8 @@ def choose(
     for plan in plans:
         if final_seconds(plan, ranked, slots, pace=pace, done=done) <= seconds:
             return plan
-    return FinalPlan(1, 0, False)
+    shorter = is_annealed(ranked[0]) and annealed_epochs(ranked[0], seconds, pace) is not None if ranked else False
+    return FinalPlan(1, 0, shorter)
 
 
 def kept_for_final(
@@ -406,7 +427,8 @@ def kept_for_final(
     if done.seeds:
         needed = max(needed, newcomer_seconds(full, ranked, slots, pace) + winner_seconds(full, ranked, pace))
         return _HANDOVER * needed
-    most = usable * (1 - _SEARCH_SHARE)
+    share = _SEARCH_SHARE if full.seeds or not is_annealed(ranked[0]) else _SEARCH_SHARE_ANNEALED
+    most = usable * (1 - share)
     if _HANDOVER * needed > most and any(c.price is not None for c in full.retrained(ranked)):
         # Its dear epochs are better spent in the search, whose checkpoints are models too, than on part of a plan.
         plan = choose(full, ranked, slots, most / _HANDOVER, pace=pace, done=done)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from search.files import checkpoint as checkpoints
 from search.files.store import RunReader, RunStore
@@ -20,6 +22,11 @@ from spaces import SearchSpec, Settings
 
 # So many final trainings may fail before a model of the search is taken.
 _MOST_ATTEMPTS = 3
+# A process with all cores takes some seconds to begin.
+_WORTH_SECONDS = 20.0
+
+Alone = Callable[[], AbstractContextManager[Runner]]
+"""A runner whose training has all cores to itself, for as long as the context lasts."""
 
 
 class FinalModels:
@@ -31,14 +38,24 @@ class FinalModels:
         runner: Trains.
         horizon: Tells how much time is left.
         observer: Is told what happens.
+        alone: Lends all cores to one training.
     """
 
-    def __init__(self, spec: SearchSpec, store: RunStore, runner: Runner, horizon: Horizon, observer: Observer) -> None:
+    def __init__(
+        self,
+        spec: SearchSpec,
+        store: RunStore,
+        runner: Runner,
+        horizon: Horizon,
+        observer: Observer,
+        alone: Alone,
+    ) -> None:
         self._spec = spec
         self._store = store
         self._runner = runner
         self._horizon = horizon
         self._observer = observer
+        self._alone = alone
 
     def winner(self, best: Sequence[Configuration]) -> Trial | None:
         """The trial whose model is exported: the final training of the chosen configuration, or what stands in for it.
@@ -57,7 +74,9 @@ class FinalModels:
                 return trained
             found = next((t for t in self._stand_ins(configuration) if self._kept(t)), None)
             if found is not None:
-                if self._winners(configuration):
+                if found.kind is TrialKind.WINNER:
+                    self.warn(f"the final training of {chosen.name} did not get to its end: its best epoch is taken")
+                elif self._winners(configuration):
                     self.warn(
                         f"the final training of {chosen.name} did not get to its end: {found.id} stands in for it"
                     )
@@ -91,7 +110,9 @@ class FinalModels:
             return trial
         self.warn(f"{trial.id}: its checkpoint is lost or damaged; training it again")
         self._observer.phase("training again", 1)
-        self._runner.run(self._source([], trial.kind), [*unfinished(self._store.trials(trial.kind)), trial])
+        left = [*unfinished(self._store.trials(trial.kind)), trial]
+        with self._for(trial) as runner:
+            runner.run(self._source([], trial.kind), left)
         renewed = self._store.trial(trial.id)
         return renewed if renewed is not None and self._kept(renewed) else None
 
@@ -138,16 +159,25 @@ class FinalModels:
             if epochs is None:
                 return None
             trial = winner_trial(self._spec, configuration, epochs, self._horizon.budget.clock.now(), len(earlier) + 1)
+            saved = (1 - self._horizon.alone) * timeplan.final_training_seconds(configuration, epochs)
+            if saved > _WORTH_SECONDS:
+                # Whenever it is trained again, with as many threads: they decide the last digits of its numbers.
+                self._store.put_meta(trained_alone=[*self._store.meta("trained_alone", []), trial.id])
         self._observer.phase("final training", 1)
         left = unfinished(self._store.trials(TrialKind.WINNER))
-        self._runner.run(self._source([trial], TrialKind.WINNER, whatever), left)
+        with self._for(trial) as runner:
+            runner.run(self._source([trial], TrialKind.WINNER, whatever), left)
         done = self._store.trial(trial.id)
         return self.with_weights(done) if done is not None and _is_whole(done) else None
+
+    def _for(self, trial: Trial) -> AbstractContextManager[Runner]:
+        """What trains a final model: the search's executor, or all cores together."""
+        return self._alone() if trial.id in self._store.meta("trained_alone", []) else nullcontext(self._runner)
 
     def _length(self, configuration: Configuration, best: Sequence[Configuration], whatever: bool) -> int | None:
         """Epochs of the final training; None if there is no time for it."""
         again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
-        pace = timeplan.pace(again, {c.id: c for c in best})
+        pace = self._horizon.pace(again, {c.id: c for c in best})
         left = self._horizon.retraining_left(best, pace)
         own = Settings.from_json(configuration.settings).training
         if own.folds:
@@ -155,12 +185,12 @@ class FinalModels:
         if own.schedule == "constant":
             fresh = self._store.trials(TrialKind.CANDIDATE)
             wanted = best_length(fresh, configuration) if self._spec.final.train_on_validation else None
-            expected = pace.factor * timeplan.training_seconds(configuration, wanted)
+            expected = pace.factor * pace.alone * timeplan.training_seconds(configuration, wanted)
             epochs = (wanted or own.epochs) if whatever or left is None or expected <= left else None
         else:
             # The best epoch of the search is no length to train for: what counts is that the rate goes to its end.
             length = self._tried_length(configuration, own.epochs)
-            expected = pace.factor * timeplan.training_seconds(configuration, length)
+            expected = pace.factor * pace.alone * timeplan.training_seconds(configuration, length)
             epochs = timeplan.annealed_epochs(configuration, None if whatever else left, pace, length)
             if epochs is not None and epochs < length:
                 self.warn(f"time is short: the final training has {epochs} epochs instead of {length}")
@@ -187,7 +217,7 @@ class FinalModels:
         own = Settings.from_json(configuration.settings).training
         fresh = self._store.trials(TrialKind.CANDIDATE)
         epochs = best_length(fresh, configuration) if own.schedule == "constant" else own.fold_epochs
-        expected = pace.factor * timeplan.final_training_seconds(configuration)
+        expected = pace.factor * pace.alone * timeplan.final_training_seconds(configuration)
         if left is None or expected <= left:
             return epochs
         self._observer.message(
@@ -209,9 +239,11 @@ class FinalModels:
             and trial.outcome.score is not None
         ]
         yield from (trial for *_, trial in sorted(fresh)[:1])
-        if configuration.best is not None:
-            yield from (t for t in reversed(configuration.trials) if t.outcome and t.outcome.best == configuration.best)
-        yield from (t for t in self._winners(configuration) if t.outcome is not None and t.outcome.epochs)
+        best = [t for t in reversed(configuration.trials) if t.outcome and t.outcome.best == configuration.best]
+        cut = [t for t in self._winners(configuration) if t.outcome is not None and t.outcome.epochs]
+        # On the same validation rows, what time has cut short may still be the better model.
+        found = [*(best if configuration.best is not None else []), *cut]
+        yield from sorted(found, key=lambda t: self._sign * score if (score := _score(t)) is not None else math.inf)
 
     def _source(self, trials: list[Trial], kind: TrialKind, whatever: bool = False) -> ListSource:
         budget = self._horizon.budget
@@ -243,6 +275,10 @@ def final_models(store: RunStore) -> list[Trial]:
 def final_weights(trial: Trial) -> Checkpoint | None:
     """The weights that its protocol leaves a final model with."""
     return None if trial.outcome is None else trial.outcome.last or trial.outcome.best
+
+
+def _score(trial: Trial) -> float | None:
+    return None if trial.outcome is None else trial.outcome.score
 
 
 def _unseen(trial: Trial) -> Checkpoint | None:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from search.record.trial import Epoch, Stop
 from spaces import EarlyStopping, Target, TrainingSettings
 
+_LOSS = "val_loss"
+
 
 def ended(settings: TrainingSettings, curve: Sequence[Epoch]) -> Stop | None:
     """What ends the training after the last epoch of `curve`, or None if it goes on.
@@ -41,16 +43,26 @@ def _ended_folds(settings: TrainingSettings, folds: Sequence[Epoch]) -> Stop | N
 
 
 def best_epoch(curve: Sequence[Epoch], metric: str, direction: str) -> tuple[int, float] | None:
-    """Number and value of the epoch with the best `metric`; the first of equals.
+    """Number and value of the epoch with the best `metric`; of equals that of the lowest validation loss, or the first.
+
+    A share of few validation rows takes few values: equal ones say less about an epoch than its loss does.
 
     Returns:
         None if no epoch has a finite value.
     """
     sign = 1.0 if direction == "min" else -1.0
-    found = [(sign * e.metrics[metric], e.number) for e in curve if math.isfinite(e.metrics.get(metric, math.nan))]
+    found = [
+        (
+            sign * e.metrics[metric],
+            loss if math.isfinite(loss := e.metrics.get(_LOSS, math.inf)) else math.inf,
+            e.number,
+        )
+        for e in curve
+        if math.isfinite(e.metrics.get(metric, math.nan))
+    ]
     if not found:
         return None
-    value, number = min(found)
+    value, _, number = min(found)
     return number, sign * value
 
 

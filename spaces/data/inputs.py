@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +12,10 @@ from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
 from spaces.data.readers.images import decode, read_header
 from spaces.data.readers.npy import check_npy, read_npy
+from spaces.data.readers.objects import as_array, is_frame
 from spaces.data.stored.rows import blocks
-from spaces.data.tables.rows import bare_rows, encoded_rows
+from spaces.data.tables.frames import cells_of
+from spaces.data.tables.rows import bare_rows, encoded_cells, encoded_rows
 from spaces.data.types import Array, DataInfo
 
 
@@ -69,6 +72,26 @@ def read_rows(path: str | Path, info: DataInfo) -> Array:
         return _convert(_read_array(path), info, path)
     rows = encoded_rows(path, info.encodings) if info.encodings else bare_rows(path)
     return _convert(rows, info, path)
+
+
+def held_rows(rows: Any, info: DataInfo, where: str) -> Array:
+    """The rows that a program holds as raw rows of the model.
+
+    Args:
+        rows: A DataFrame with the columns that training saw, in any order, further ones are ignored; or an array,
+            nested lists or a DataFrame of numbers, of many rows or of one.
+        info: description of the model's rows.
+        where: what messages call them.
+
+    Returns:
+        Array of shape (n, *info.input_shape) and type `info.dtype`.
+
+    Raises:
+        DataError: they do not fit the model.
+    """
+    if info.encodings and is_frame(rows):
+        return _convert(encoded_cells(cells_of(rows, where), info.encodings), info, Path(where))
+    return _convert(as_array(rows, "x", where), info, Path(where))
 
 
 def _read_array(path: Path) -> Array:

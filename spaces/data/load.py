@@ -26,6 +26,7 @@ from spaces.data.stored.rows import StoredRows
 from spaces.data.stored.store import RowStore
 from spaces.data.tables.columns import Column
 from spaces.data.tables.encoding import ColumnEncoding, encode, fit
+from spaces.data.tables.frames import FrameReader
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.target import require_positive, target_scale
 from spaces.data.types import AnyRows, Array, DataInfo, Dataset, Kind, Split, Streamed, TargetScale
@@ -62,7 +63,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     """
     known = () if begun is None else begun.encodings
     store = RowStore(spec.data.stream, folder, spec.limits.disk)
-    raw = _kept(_read(spec, known, store, antialias=_antialias(begun)), store)
+    raw = _kept(_read(spec, begun, store), store)
     if raw.table is None:
         raw = _of_one_kind(check_rows(raw), store)
     kind = begun.kind if begun is not None else _kind(spec, raw)
@@ -195,8 +196,9 @@ def _streamed(raw: RawData, store: RowStore) -> Streamed | None:
     return Streamed(sum(x.nbytes for x in stored), store.written, store.place) if stored else None
 
 
-def _read(spec: SearchSpec, known: Sequence[ColumnEncoding], store: RowStore, *, antialias: bool) -> RawData:
-    data = spec.data
+def _read(spec: SearchSpec, begun: DataInfo | None, store: RowStore) -> RawData:
+    data, antialias = spec.data, _antialias(begun)
+    known = () if begun is None else begun.encodings
     if isinstance(data.source, str):
         return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken, store, antialias)
     if isinstance(data.source, OtherSource):
@@ -212,7 +214,10 @@ def _read(spec: SearchSpec, known: Sequence[ColumnEncoding], store: RowStore, *,
         case "idx":
             return load_idx(path)
         case _:
-            return load_python(data.source.location, store)
+            arrays = begun is not None and not known
+            bare = family_of(spec.model).users_code
+            frames = FrameReader(_table_options(data), spec.training.task, known, bare=bare, never=arrays)
+            return load_python(data.source.location, store, frames)
 
 
 def _table_options(data: DataSection) -> TableOptions:

@@ -15,6 +15,9 @@ from spaces.sections.sources import OTHER_SOURCES
 
 NAMED_SOURCES = ("digits", "fashion-mnist", "mnist", "cifar10", "cifar100", "flowers")
 TABLES = ("csv", "parquet")
+COLUMNS = (*TABLES, "python")
+"""What may have columns: a function may return a DataFrame."""
+
 PATH_SOURCES = ("folder", "npz", *TABLES, "idx")
 SOURCES = (*PATH_SOURCES, "python")
 ROLES = ("number", "boolean", "category", "text", "date", "target", "weight", "drop")
@@ -54,7 +57,7 @@ class Source(Section):
     csv: AbsolutePath | None = Field(default=None, description="Table with a header line.")
     parquet: AbsolutePath | None = Field(default=None, description="Parquet table.")
     idx: AbsolutePath | None = Field(default=None, description="Folder with files in the format of MNIST.")
-    python: Reference | None = Field(default=None, description='"module:function" that returns arrays.')
+    python: Reference | None = Field(default=None, description='"module:function" that returns arrays or a DataFrame.')
     separator: Annotated[str, AfterValidator(_separator)] | None = Field(
         default=None, description="Between the cells of a csv; default found from its first lines."
     )
@@ -143,6 +146,8 @@ def _number_of_rows(raw: Any, allowed: str) -> int | float:
         raise refuse(f"found {shown(raw)}; allowed: {allowed}")
     return raw
 
+
+_NO_COLUMNS = "has no effect: only a csv or parquet source, or a DataFrame from Python, has columns"
 
 _ROWS = "a count of at least 1 or a fraction between 0 and 1"
 
@@ -394,7 +399,7 @@ class DataSection(Section):
     @classmethod
     def _target_beside_the_file(cls, data: Any) -> Any:
         source = data.get("source") if isinstance(data, dict) else None
-        if not isinstance(source, dict) or not set(TABLES) & set(source) or "target" not in source:
+        if not isinstance(source, dict) or not set(COLUMNS) & set(source) or "target" not in source:
             return data
         inner = {key: value for key, value in source.items() if key != "target"}
         target, rule = source["target"], data.get("target")
@@ -408,20 +413,20 @@ class DataSection(Section):
     def _keys_fit_the_source(self) -> Self:
         kind = self.source.kind if isinstance(self.source, Source) else self.source
         refusals = Refusals()
-        if (isinstance(self.target, tuple) or self._labels_apart) and kind not in TABLES:
-            refusals.add("has no effect: only a csv or parquet source has columns", "target")
+        if (isinstance(self.target, tuple) or self._labels_apart) and kind not in COLUMNS:
+            refusals.add(_NO_COLUMNS, "target")
         for name in self.target if isinstance(self.target, tuple) else ():
             if self.columns.get(name, "target") != "target":
                 refusals.add(f"found target {shown(name)}, which is predicted", "columns", name)
-        if self.target_column is not None and kind not in TABLES:
-            refusals.add("has no effect: only a csv source has columns", "target")
+        if self.target_column is not None and kind not in COLUMNS:
+            refusals.add(_NO_COLUMNS, "target")
         for part in ("validation", "test"):
-            if isinstance(getattr(self, part), KeyedRows) and kind not in TABLES:
-                refusals.add("has no effect: only a csv or parquet source has columns", part)
+            if isinstance(getattr(self, part), KeyedRows) and kind not in COLUMNS:
+                refusals.add(_NO_COLUMNS, part)
         if isinstance(self.validation, Folds) and self.split == "chronological":
             refusals.add("folds take rows from all times; allowed with them: random", "split")
-        if isinstance(self.validation, Folds) and self.validation.group is not None and kind not in TABLES:
-            refusals.add("has no effect: only a csv or parquet source has columns", "validation", "group")
+        if isinstance(self.validation, Folds) and self.validation.group is not None and kind not in COLUMNS:
+            refusals.add(_NO_COLUMNS, "validation", "group")
         drawn = (
             isinstance(self.validation, int | float | Folds)
             or self.test == "auto"
@@ -429,8 +434,8 @@ class DataSection(Section):
         )
         if self.stratify is not None and not drawn:
             refusals.add("has no effect: neither part is drawn at random", "stratify")
-        if self.columns and kind not in TABLES:
-            refusals.add("has no effect: only a csv or parquet source has columns", "columns")
+        if self.columns and kind not in COLUMNS:
+            refusals.add(_NO_COLUMNS, "columns")
         named = [name for name, role in self.columns.items() if role == "target"]
         if named and self.target_column is not None and self.target_column not in named:
             refusals.add(f"found {shown(self.target_column)}, but data.columns names {listed(named)}", "target")

@@ -12,7 +12,7 @@ from spaces.families import ModelSection, family_of
 from spaces.families.layered import Layered
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
-from spaces.sections.data_section import TABLES, DataSection, Source, TargetRule
+from spaces.sections.data_section import COLUMNS, TABLES, DataSection, Source, TargetRule
 from spaces.sections.search_section import Final, KeepCheckpoints, ObjectiveRule, SearchSection
 from spaces.sections.training_section import TrainingSection
 from spaces.specs.baseline_settings import baseline_settings
@@ -138,17 +138,20 @@ def _mixup(model: ModelSection, training: TrainingSection) -> list[Problem]:
 
 def _augmentation(model: ModelSection, data: DataSection) -> list[Problem]:
     augmentation = getattr(model, "augmentation", None)
-    if augmentation is None or not isinstance(data.source, Source) or data.source.kind != "csv":
+    if augmentation is None or not isinstance(data.source, Source) or data.source.kind not in TABLES:
         return []
-    message = "has no effect: it changes images, and a csv source has none"
+    message = f"has no effect: it changes images, and a {data.source.kind} source has none"
     return [problem(("model", "augmentation", name), message) for name in sorted(augmentation.model_fields_set)]
 
 
 def _embedding(model: ModelSection, data: DataSection) -> list[Problem]:
     kind = data.source.kind if isinstance(data.source, Source) else data.source
-    if getattr(model, "embedding", None) is None or kind in TABLES:
+    if getattr(model, "embedding", None) is None or kind in COLUMNS:
         return []
-    message = "has no effect: it is about the categories of a table, and only a csv or parquet source has any"
+    message = (
+        "has no effect: it is about the categories of a table, and only a csv or parquet source, or a DataFrame from "
+        "Python, has any"
+    )
     return [problem(("model", "embedding"), message)]
 
 
@@ -158,8 +161,9 @@ def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> l
     if not isinstance(family_of(model), Layered):
         message = "needs a family of layers; a function may average what its own model answers"
         return [problem(("final", "tta"), message)]
-    if data is not None and isinstance(data.source, Source) and data.source.kind == "csv":
-        return [problem(("final", "tta"), "has no effect: it mirrors images, and a csv source has none")]
+    if data is not None and isinstance(data.source, Source) and data.source.kind in TABLES:
+        message = f"has no effect: it mirrors images, and a {data.source.kind} source has none"
+        return [problem(("final", "tta"), message)]
     return []
 
 

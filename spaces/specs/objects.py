@@ -92,7 +92,7 @@ def _as_source(value: Any, known: str | None) -> dict[str, str]:
 
 
 def _holds_arrays(mapping: Mapping[str, Any]) -> bool:
-    return bool(mapping) and all(hasattr(value, "shape") for value in mapping.values())
+    return "source" not in mapping and any(hasattr(value, "shape") for value in mapping.values())
 
 
 def _rows(data: Any, known: str | None) -> str:

@@ -100,8 +100,8 @@ def test_the_test_part_passes_the_whole_network():
 def test_a_final_training_has_at_least_half_of_its_fine_tuning():
     (one,) = standing(trial("a", tuned=6)).best(3)
     pace = Pace(1.0, epochs=10)
-    assert timeplan.annealed_epochs(one, 1.1 * (2.3 + 60) + 0.01, pace) == 9
-    assert timeplan.annealed_epochs(one, 1.1 * (2.3 + 30) + 0.01, pace) == 6
-    assert timeplan.annealed_epochs(one, 1.1 * (2.3 + 30) - 0.01, pace) is None
+    assert timeplan.annealed_epochs(one, 1.05 * (2.3 + 60) + 0.01, pace) == 9
+    assert timeplan.annealed_epochs(one, 1.05 * (2.3 + 30) + 0.01, pace) == 6
+    assert timeplan.annealed_epochs(one, 1.05 * (2.3 + 30) - 0.01, pace) is None
     # Without any, the frozen epochs are a training of their own.
     assert timeplan.annealed_epochs(one, 5.0, pace, 3) == 3

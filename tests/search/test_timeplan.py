@@ -177,8 +177,42 @@ def test_a_final_training_with_a_schedule_has_all_its_epochs_or_as_many_as_fit()
     whole = configuration("a", schedule="one-cycle")
     known = Pace(2.0, epochs=10)
     assert timeplan.annealed_epochs(whole, None, known) == 27
-    # Half a second of building and a second for each epoch, at 2.2 times the pace of the search.
-    assert timeplan.annealed_epochs(whole, 2.2 * 27.5 + 0.01, known) == 27
-    assert timeplan.annealed_epochs(whole, 2.2 * 20.5 + 0.01, known) == 20
-    assert timeplan.annealed_epochs(whole, 2.2 * 9.5 + 0.01, known) == 9
-    assert timeplan.annealed_epochs(whole, 2.2 * 9.5 - 0.01, known) is None
+    # Half a second of building and a second for each epoch, at 2.1 times the pace of the search.
+    assert timeplan.annealed_epochs(whole, 2.1 * 27.5 + 0.01, known) == 27
+    assert timeplan.annealed_epochs(whole, 2.1 * 20.5 + 0.01, known) == 20
+    assert timeplan.annealed_epochs(whole, 2.1 * 9.5 + 0.01, known) == 9
+    assert timeplan.annealed_epochs(whole, 2.1 * 9.5 - 0.01, known) is None
+
+
+def test_a_training_that_has_the_machine_to_itself_is_expected_to_be_as_much_faster():
+    whole, plain = configuration("a", schedule="one-cycle"), configuration("b")
+    plan = FinalPlan(1, 0, True)
+    together, alone = Pace(1.0, epochs=10), Pace(1.0, epochs=10, alone=0.6)
+    for one in (whole, plain):
+        beside = timeplan.winner_seconds(plan, [one], together)
+        assert timeplan.winner_seconds(plan, [one], alone) == pytest.approx(0.6 * beside)
+    assert timeplan.annealed_epochs(whole, 0.63 * 20.5 + 0.01, alone) == 20
+    # Seeds are trained beside each other.
+    seeds = FinalPlan(1, 2, False)
+    assert timeplan.final_seconds(seeds, [plain], 2, pace=alone) == timeplan.final_seconds(
+        seeds, [plain], 2, pace=together
+    )
+
+
+def test_the_one_training_whose_rate_goes_to_its_end_gets_most_of_a_short_night():
+    whole, plain = configuration("a", schedule="one-cycle"), configuration("b")
+    alone = FinalPlan(1, 0, True)
+    assert timeplan.kept_for_final(alone, [whole], 1, 20.0) == pytest.approx(0.7 * 20)
+    assert timeplan.kept_for_final(alone, [plain], 1, 20.0) == pytest.approx(0.5 * 20)
+    assert timeplan.kept_for_final(FULL, [whole], 1, 20.0) == pytest.approx(0.5 * 20)
+    # In a long one it has what it needs.
+    expected = 1.05 * 1.15 * timeplan.training_seconds(whole)
+    assert timeplan.kept_for_final(alone, [whole], 1, 900.0) == pytest.approx(expected)
+
+
+def test_what_is_left_out_for_want_of_time_is_named_by_what_still_follows():
+    whole, plain = configuration("a", schedule="one-cycle"), configuration("b")
+    alone = FinalPlan(1, 0, True)
+    assert timeplan.choose(alone, [whole], 1, 15.0) == FinalPlan(1, 0, True)
+    assert timeplan.choose(alone, [whole], 1, 2.0) == FinalPlan(1, 0, False)
+    assert timeplan.choose(alone, [plain], 1, 15.0) == FinalPlan(1, 0, False)

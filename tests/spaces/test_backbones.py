@@ -148,15 +148,20 @@ def test_weights_that_cannot_be_downloaded_are_missed_in_one_sentence(tensorflow
 
 @pytest.mark.night
 def test_imagenet_weights_are_found_in_the_cache_of_keras(tensorflow, monkeypatch, tmp_path):
+    import h5py
     import keras
+    from keras.src.legacy.saving import legacy_h5_format
 
     from spaces.backbones import loading
 
     made = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
-    (tmp_path / "models").mkdir()
     file = tmp_path / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-    made.save_weights(tmp_path / "any.weights.h5")
-    (tmp_path / "any.weights.h5").rename(file)
+    file.parent.mkdir()
+    # The published files are in the format of Keras 2, and only such a one is read under this name.
+    with h5py.File(
+        tmp_path / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", "w"
+    ) as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, made)
     monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(tmp_path))
     found = loading.load("mobilenet-v2", "imagenet", (32, 32))
     for one, other in zip(found.get_weights(), made.get_weights(), strict=True):

@@ -155,6 +155,8 @@ _FACTS: dict[str, Check] = {
     "hardware": _fields({}, {"cpu": text, "cores": whole, "memory_bytes": whole, "gpus": _list(text), "host": text}),
     "threads": _optional(_count),
     "workers": _optional(_count),
+    "alone": _optional(_fields({"threads": _count, "factor": _real})),
+    "trained_alone": _list(name),
     "git": _optional(_fields({}, {"commit": text, "dirty": _flag})),
     "data": _fields(
         {"name": text, "origin": text, "fingerprint": text, "rows": _by_name(whole), "info": _info},

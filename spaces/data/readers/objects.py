@@ -34,6 +34,8 @@ class Held:
         """Those of the training rows, in whatever form they are."""
         if datasets(self.rows, "data") is not None:
             return None
+        if is_frame(self.rows):
+            return self.rows.iloc[:, -1]
         if not isinstance(self.rows, Mapping):
             return self.rows[1]
         return next((value for name, value in self.rows.items() if name in ("y", "y_train")), None)
@@ -53,8 +55,8 @@ def loader(data: Any) -> Callable[[], Any]:
     if callable(data):
         return data  # type: ignore[no-any-return]
     if is_frame(data):
-        data = data.iloc[:, :-1], data.iloc[:, -1]
-    elif datasets(data, "data") is None and isinstance(data, tuple | list) and all(map(_is_part, data)):
+        return Held(data)
+    if datasets(data, "data") is None and isinstance(data, tuple | list) and all(map(_is_part, data)):
         names = ("train", "val", "test")[: len(data)]
         pairs = dict(zip(names, data, strict=True)) if 2 <= len(data) <= 3 else {}
         data = {f"{role}_{name}": pair[i] for name, pair in pairs.items() for i, role in enumerate("xy")} or data

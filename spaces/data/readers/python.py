@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from spaces.basics.errors import CodeError, DataError
@@ -10,8 +11,8 @@ from spaces.basics.printable import printable
 from spaces.data import parts
 from spaces.data.parts import PartName
 from spaces.data.readers import datasets
-from spaces.data.readers.objects import as_array, is_frame, loader
-from spaces.data.readers.source import Part, RawData
+from spaces.data.readers.objects import as_array, is_frame
+from spaces.data.readers.source import Part, RawData, ReadsFrames
 from spaces.data.stored import mapped
 from spaces.data.stored.store import RowStore
 from spaces.data.types import AnyRows, Array
@@ -22,8 +23,8 @@ from spaces.values.packing import Structure, is_structure, pack_inputs, pack_tar
 _WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
-def load_python(reference: str, store: RowStore | None = None) -> RawData:
-    """The arrays that a function returns.
+def load_python(reference: str, store: RowStore | None = None, frames: ReadsFrames | None = None) -> RawData:
+    """The arrays or frames that a function returns.
 
     Args:
         reference: "module:function" or "/path/file.py:function". The function takes no arguments and returns
@@ -33,6 +34,7 @@ def load_python(reference: str, store: RowStore | None = None) -> RawData:
             (row, label), batched or not; two, which train and validate; three with one for the test; or a dict of
             them. For a model of several inputs x is a dict or list of arrays, for one of several outputs y.
         store: decides which rows stay on the disk: those of a memory-mapped array where they are.
+        frames: reads DataFrames as tables; None: as arrays, of numbers only.
 
     Raises:
         DataError: the function cannot be imported or called, or returns something else.
@@ -47,8 +49,12 @@ def load_python(reference: str, store: RowStore | None = None) -> RawData:
     where = spoken(reference)
     if (sets := datasets.datasets(returned, where)) is not None:
         return _data(reference, datasets.keep(sets, reference, store))
+    if (table := _table(returned, where, frames)) is not None:
+        return replace(table, name=_short(where), origin=_origin(reference))
+    if frames is not None:
+        frames.refuse(where)
     if is_frame(returned):
-        returned = loader(returned)()
+        returned = returned.iloc[:, :-1], returned.iloc[:, -1]
     found = _parts(returned, where)
     lazy = sum(mapped.size(x) for x, _ in found.values() if mapped.is_lazy(x))
     streams = bool(lazy) and store.streams(lazy, where)
@@ -81,14 +87,37 @@ def _data(
     where = spoken(reference)
     parts = {name: Part(x, y, f"{where} ({_WORDS[name]} part)") for name, (x, y) in found.items()}
     return RawData(
-        where.rpartition(":")[2],
-        where if where == reference else f"{where} given from Python",
+        _short(where),
+        _origin(reference),
         parts["train"],
         parts.get("validation"),
         parts.get("test"),
         inputs=inputs,
         targets=targets,
     )
+
+
+def _table(returned: Any, where: str, frames: ReadsFrames | None) -> RawData | None:
+    """The data set in DataFrames, if these are some and are read as tables."""
+    if frames is None:
+        return None
+    found: Mapping[PartName, tuple[Any, Any]]
+    if is_frame(returned):
+        found = {"train": (returned, None)}
+    else:
+        found = _parts(returned, where)
+        if not all(is_frame(x) and not is_structure(y) for x, y in found.values()):
+            return None
+    return frames.read(found, where) if frames.takes([x for x, _ in found.values()]) else None
+
+
+def _short(where: str) -> str:
+    return where.rpartition(":")[2]
+
+
+def _origin(reference: str) -> str:
+    where = spoken(reference)
+    return where if where == reference else f"{where} given from Python"
 
 
 def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:

@@ -6,10 +6,11 @@ the same for all sources.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Protocol, Self
 
+from spaces.data.parts import PartName
 from spaces.data.tables.columns import Table
 from spaces.data.types import AnyRows, Array
 from spaces.values.packing import Structure
@@ -81,3 +82,16 @@ class RawData:
             validation=self.validation and change(self.validation),
             test=self.test and change(self.test),
         )
+
+
+class ReadsFrames(Protocol):
+    """What makes a data set of DataFrames; `spaces.data.tables.frames.FrameReader` is one."""
+
+    def takes(self, frames: Sequence[Any]) -> bool:
+        """Whether these are read as a table, not as arrays."""
+
+    def refuse(self, where: str) -> None:
+        """Refuses what the space says about columns, where the data are arrays."""
+
+    def read(self, found: Mapping[PartName, tuple[Any, Any]], where: str) -> RawData:
+        """The data set, of frames and labels by part; labels of None are among the columns."""

@@ -31,7 +31,7 @@ class Cells:
     Attributes:
         frame: one column per named column of the file: numbers (NaN where empty), booleans, moments, or text ("" where
             empty).
-        path: the file.
+        path: the file; of what is none, its name.
         dialect: how a text file writes it; None for other files.
         notes: what was left out or guessed.
     """
@@ -81,12 +81,12 @@ def read_cells(
     check_file(path)
     try:
         if path.suffix.lower() in PARQUET:
-            return _named(_read_parquet(path), path, None, ())
+            return named(_read_parquet(path), path, None, ())
         dialect = find_dialect(path, separator, encoding)
         if dialect.header is None and header:
             raise DataError(f"{path}: the first line holds numbers; it must name the columns")
         frame = _read_csv(path, dialect, texts)
-        return _named(frame, path, dialect, dialect.guesses)
+        return named(frame, path, dialect, dialect.guesses)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -182,8 +182,18 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _named(frame: pd.DataFrame, path: Path, dialect: Dialect | None, notes: tuple[str, ...]) -> Cells:
-    """The columns under their names; columns without a name and without a cell are left out."""
+def named(frame: pd.DataFrame, path: Path, dialect: Dialect | None, notes: tuple[str, ...]) -> Cells:
+    """The columns under their names; columns without a name and without a cell are left out.
+
+    Args:
+        frame: its columns as those of `Cells.frame`.
+        path: where they come from, for messages.
+        dialect: of a text file.
+        notes: what was left out or guessed.
+
+    Raises:
+        DataError: no rows, a name that stands twice, or cells without a name.
+    """
     import pandas as pd
 
     if not len(frame):

@@ -49,6 +49,19 @@ class TableOptions:
     labels_apart: str | None = None
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Labels that stand beside the rows, not in a column of theirs.
+
+    Attributes:
+        y: one for each row, in any form that `encode_labels` takes.
+        names: what each column of them is called.
+    """
+
+    y: Array
+    names: tuple[str, ...]
+
+
 def load_table(
     path: Path,
     options: TableOptions,
@@ -69,8 +82,30 @@ def load_table(
     texts = [name for name, kind in options.columns.items() if kind in ("category", "text", "date")]
     texts += [column.name for column in known if column.kind in ("category", "text", "date")]
     cells = read_cells(path, separator=options.separator, encoding=options.encoding, texts=texts)
-    names = cells.names
-    if len(names) < 2:
+    return understand(cells, options, task, known)
+
+
+def understand(
+    cells: Cells,
+    options: TableOptions,
+    task: Task,
+    known: Sequence[ColumnEncoding] = (),
+    beside: Beside | None = None,
+) -> RawData:
+    """The data set in a table's cells, its rows not yet encoded; all of them are the training part.
+
+    Args:
+        cells: of the table.
+        options: what the space file says about it.
+        task: whether targets are numbers or classes.
+        known: the input columns, where it was found out before what they are.
+        beside: the labels, if no column holds them.
+
+    Raises:
+        DataError: a column is missing or not what it should be, or a row has no target.
+    """
+    path, names = cells.path, cells.names
+    if len(names) < 2 and beside is None:
         raise DataError(f"{path}: has one column only ({names[0]!r}); inputs and a target are needed")
     for name in (*options.columns, *options.groups, *options.times, *([options.target] if options.target else [])):
         if name not in names:
@@ -78,7 +113,7 @@ def load_table(
     dropped = {name: "as asked" for name, kind in options.columns.items() if kind == "drop"}
     dropped |= {name: "says which rows belong together" for name in options.groups if name not in options.columns}
     weight = next((name for name, kind in options.columns.items() if kind == "weight"), None)
-    targets = _targets(options, [name for name in names if name not in dropped and name != weight])
+    targets = () if beside else _targets(options, [n for n in names if n not in dropped and n != weight])
     reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells))
     columns, values = [], []
     for encoding in known:
@@ -97,9 +132,12 @@ def load_table(
         values.append(read)
     if not columns:
         raise DataError(f"{path}: no column is left as an input")
-    labels, names_of_labels = _labels(reader, targets, task, options.labels_apart)
-    quoted = ", ".join(repr(name) for name in targets)
-    origin = f"{path} (target column{'s' * (len(targets) > 1)} {quoted})"
+    if beside is not None:
+        targets, labels, names_of_labels, origin = beside.names, beside.y, None, str(path)
+    else:
+        labels, names_of_labels = _labels(reader, targets, task, options.labels_apart)
+        quoted = ", ".join(repr(name) for name in targets)
+        origin = f"{path} (target column{'s' * (len(targets) > 1)} {quoted})"
     table = Table(tuple(columns), targets, dropped, cells.notes, weight)
     part = Part(np.stack(values, axis=1), labels, str(path), None if weight is None else _weights(reader, weight))
     several = names_of_labels is not None

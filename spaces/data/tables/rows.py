@@ -30,7 +30,11 @@ def encoded_rows(path: Path, encodings: Sequence[ColumnEncoding]) -> Array:
         DataError: the file is no table, lacks a column, or has a cell that is no number where one is needed. A
             category that training never saw is not an error.
     """
-    cells = read_cells(path, texts=True)
+    return encoded_cells(read_cells(path, texts=True), encodings)
+
+
+def encoded_cells(cells: Cells, encodings: Sequence[ColumnEncoding]) -> Array:
+    """As `encoded_rows`, of cells that were read."""
     read = [read_known(cells, encoding) for encoding in encodings]
     return encode(encodings, [column for column, _ in read], np.stack([values for _, values in read], axis=1))
 

@@ -138,6 +138,14 @@ def test_best_epoch_is_the_first_of_equals_and_finite(values, direction, expecte
     assert best_epoch(curve("val_accuracy", values), "val_accuracy", direction) == expected
 
 
+def test_of_equal_epochs_the_one_of_the_lowest_loss_is_best():
+    losses = (0.9, 0.4, 0.6, math.nan)
+    epochs = [epoch(i, val_accuracy=0.8, val_loss=loss) for i, loss in enumerate(losses, 1)]
+    assert best_epoch(epochs, "val_accuracy", "max") == (2, 0.8)
+    assert best_epoch([*epochs, epoch(5, val_accuracy=0.81, val_loss=2.0)], "val_accuracy", "max") == (5, 0.81)
+    assert best_epoch(epochs[3:], "val_accuracy", "max") == (4, 0.8)
+
+
 def test_best_epoch_of_a_metric_that_some_epochs_lack():
     epochs = (Epoch(1, {"loss": 1.0}, 1.0, 1.0), epoch(2, val_accuracy=0.4))
     assert best_epoch(epochs, "val_accuracy", "max") == (2, 0.4)

@@ -1,0 +1,155 @@
+"""DataFrames from Python: tables with all that a file may hold, and the parts in which `fit` has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import spaces
+from spaces import DataError
+from spaces.data.load import load_data
+from spaces.data.tables.frames import cells_of
+from spaces.specs.objects import with_references
+
+ROWS = 60
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """A column of each kind that pandas knows, gaps, and the target at the end."""
+    rng = np.random.default_rng(0)
+    made = pd.DataFrame(
+        {
+            "city": pd.Categorical(rng.choice(["Rome", "Oslo", "Paris"], ROWS)),
+            "size": rng.normal(size=ROWS),
+            "rooms": pd.array(rng.integers(1, 5, ROWS).tolist(), dtype="Int64"),
+            "built": pd.date_range("2020-01-01", periods=ROWS, tz="Europe/Rome"),
+            "ok": rng.random(ROWS) > 0.5,
+            "id": [f"row {i}" for i in range(ROWS)],
+            "sold": rng.choice(["yes", "no"], ROWS),
+        }
+    )
+    made.loc[3, "rooms"] = pd.NA
+    made.loc[5, "city"] = np.nan
+    return made
+
+
+def load(data: Any, family: Any = "mlp", **changes: Any) -> Any:
+    space = {
+        "name": "frames",
+        "data": data,
+        "model": {"family": family} | ({"layers": 1, "units": 8} if family == "mlp" else {}),
+        "training": {"epochs": 2},
+        "search": {"algorithm": "random", "max_trials": 2},
+        **changes,
+    }
+    return load_data(spaces.load(with_references(space)))
+
+
+def kinds(data: Any) -> dict[str, str]:
+    return {c["name"]: c["kind"] for c in data.understood["columns"] if c["role"] == "input"}
+
+
+def test_every_kind_of_column_is_what_it_is_in_a_file(frame, tmp_path):
+    held = load({"source": frame, "columns": {"id": "drop"}})
+    assert kinds(held) == {"city": "category", "size": "number", "rooms": "number", "built": "date", "ok": "boolean"}
+    assert held.info.class_names == ("no", "yes")
+    assert held.understood["columns"][0]["missing"] == 1
+    plain = frame.assign(built=frame["built"].dt.tz_convert("UTC").dt.tz_localize(None))
+    plain.to_csv(tmp_path / "rows.csv", index=False)
+    read = load({"source": {"csv": str(tmp_path / "rows.csv")}, "columns": {"id": "drop"}})
+    np.testing.assert_allclose(held.train.x, read.train.x, rtol=1e-6)
+    assert held.info.columns == read.info.columns
+
+
+def test_rules_about_columns_hold_for_frames(frame):
+    rules = {"target": "city", "columns": {"id": "drop", "sold": "category"}, "validation": {"time": "built"}}
+    held = load({"source": frame.dropna(), **rules})
+    assert held.info.class_names == ("Oslo", "Paris", "Rome")
+    assert "city" not in kinds(held)
+    assert load(lambda: frame).info.class_names == ("no", "yes")
+
+
+def test_rows_and_labels_apart_in_the_parts_of_fit(frame):
+    x, y = frame.drop(columns=["sold", "id"]), frame["sold"]
+    held = load(((x[:40], y[:40]), (x[40:], y[40:])))
+    # A fifth of the training rows is the test part.
+    assert (len(held.train), len(held.validation), len(held.test)) == (32, 20, 8)
+    assert held.understood["columns"][-1]["name"] == "sold"
+    assert held.info.class_names == ("no", "yes")
+    named = load({"x_train": x, "y_train": y.to_numpy(), "x_test": x[:20], "y_test": y[:20].tolist()})
+    assert len(named.test) == 20
+
+
+def test_frames_of_numbers_keep_their_names_in_a_family_and_are_arrays_in_a_function(frame):
+    numbers = pd.DataFrame({"b": [1.0, 2.0, 4.0] * 8, "a": [5, 6, 7] * 8, "label": [0, 1] * 12})
+    assert load(numbers).info.columns == ("b", "a")
+
+    def build(hp: Any) -> None:
+        raise AssertionError
+
+    assert load(numbers, {"python": build}).info.columns == ()
+    with_a_gap = numbers.assign(b=[np.nan, *numbers["b"][1:]])
+    assert load(with_a_gap, {"python": build}).info.columns == ("b", "a")
+    assert load({"source": numbers, "target": "a"}, {"python": build}).info.columns == ("b", "label")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: (f, f["sold"][:9]), "data (training part): 60 rows but 9 labels"),
+        (lambda f: {"source": f, "target": "pricee"}, "data: has no column 'pricee'"),
+        (lambda f: f.assign(city=[[1]] * ROWS), "column 'city' holds values of type list, which is not read"),
+        (lambda f: f.assign(size=pd.to_timedelta(1, "D")), "column 'size' holds values of type timedelta64"),
+        (lambda f: {"source": (f, f["sold"]), "target": "city"}, "data.target names a column, but labels are given"),
+        (lambda f: ((f, f["sold"]), (f.drop(columns="city"), f["sold"])), "its columns are not those of the training"),
+        (lambda f: f[:0], "data: holds no rows"),
+        (lambda f: pd.concat([f, f["city"]], axis=1), "the name 'city' stands above 2 columns"),
+        (
+            lambda f: {"source": (np.zeros((9, 2)), np.zeros(9)), "columns": {"a": "drop"}},
+            "holds arrays, which have no",
+        ),
+    ],
+)
+def test_what_no_table_holds_is_refused_by_name(frame, change, message):
+    with pytest.raises(DataError) as found:
+        load(change(frame))
+    assert message in str(found.value)
+
+
+def test_a_run_that_began_with_arrays_goes_on_with_arrays():
+    numbers = pd.DataFrame({"a": [5.0, 6.0, 7.0] * 8, "label": [0, 1] * 12})
+    space = {
+        "name": "frames",
+        "data": numbers,
+        "model": {"family": "mlp", "layers": 1, "units": 8},
+        "training": {"epochs": 2},
+        "search": {"algorithm": "random", "max_trials": 2},
+    }
+    spec = spaces.load(with_references(space))
+    begun = load((numbers[["a"]].to_numpy(), numbers["label"].to_numpy())).info
+    assert begun.columns == ()
+    assert load_data(spec, begun).info == begun
+
+
+def test_objects_are_read_as_what_they_hold():
+    cells = cells_of(
+        pd.DataFrame(
+            {
+                "mixed": np.array([1, None, 2.5], dtype=object),
+                "flags": np.array([True, False, None], dtype=object),
+                "quarter": pd.period_range("2020Q1", periods=3, freq="Q"),
+                7: ["a", "", None],
+            }
+        ),
+        "data",
+    )
+    assert cells.names == ("mixed", "flags", "quarter", "7")
+    np.testing.assert_array_equal(cells.frame["mixed"], [1, np.nan, 2.5])
+    assert cells.frame["flags"].tolist() == ["True", "False", ""]
+    assert cells.frame["quarter"].dtype.kind == "M"
+    assert cells.frame["7"].tolist() == ["a", "", ""]
+    assert cells.place(2) == "row 2"
