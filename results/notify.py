@@ -12,6 +12,7 @@ from results.reporting.words import duration
 from results.text import plural
 from results.watching.progress import status
 from search.files.rundir import Run
+from spaces.basics.figures import score
 
 _PREFIX = "NIGHTSHIFT_"
 
@@ -75,17 +76,17 @@ def headline(state: dict[str, Any], reason: str, late: float = 0.0) -> str:
         return f"{state['name']} {reason}: no configuration has a score{behind}"
     text = f"{state['name']} {reason}: "
     if winner is None:
-        text += f"best {state['objective']} {best['score']:.4f} ({best['name']})"
+        text += f"best {state['objective']} {score(best['score'])} ({best['name']})"
         return text + ("" if lead is None else f", {lead:+.4f} to the best baseline") + behind
     text += f"winner {winner['name']}{' (a baseline)' if winner['baseline'] else ''}"
     measured = []
     if winner["score"] is not None:
-        measured.append(f"{state['objective']} {winner['score']:.4f} in the search")
+        measured.append(f"{state['objective']} {score(winner['score'])} in the search")
     if winner["retrained"] is not None:
         over = "as mean over" if winner["seeds"] > 1 else "over"
-        measured.append(f"{winner['retrained']:.4f} {over} {plural(winner['seeds'], 'fresh seed')}")
+        measured.append(f"{score(winner['retrained'])} {over} {plural(winner['seeds'], 'fresh seed')}")
     if winner["test"] is not None:
-        measured.append(f"test {winner['test']:.4f}")
+        measured.append(f"test {score(winner['test'])}")
     if not winner["baseline"] and winner["lead"] is not None:
         measured.append(f"{winner['lead']:+.4f} to the best baseline in the search")
     return ", ".join([text, *measured]) + behind

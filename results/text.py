@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from spaces.basics.figures import score
+
 SCORES = ("score", "retrained", "test")
 DURATIONS = {"seconds": 1, "hours": 3600}
 """Columns of time spans, with their unit in seconds."""
@@ -33,11 +35,6 @@ def number(value: float) -> str:
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
         return f"{int(value):,}"
     return f"{value:.4g}"
-
-
-def score(value: float) -> str:
-    """A score with four decimals, or four significant digits where that shows less (small losses, large ones)."""
-    return f"{value:.4f}" if 0.01 <= abs(value) < 100 or value == 0 else f"{value:.4g}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:

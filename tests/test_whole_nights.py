@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import random
+from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
@@ -470,3 +471,42 @@ def test_what_time_has_cut_short_is_the_winner_where_it_is_better_than_the_searc
     best = max(t.outcome.score for t in night.trials(TrialKind.SEARCH) if t.configuration == final.configuration)
     assert winner.id == (final.id if final.outcome.score > best else final.configuration)
     assert any("did not get to its end" in message for message in night.messages)
+
+
+@dataclass
+class Annealing(NightWorld):
+    """What counts comes at the end of a training, when the rate goes down; a baseline is there at once."""
+
+    top: float = 0.9
+
+    def accuracy(self, values, epoch):
+        if not values["layers"]:
+            return 0.7
+        return self.top if epoch >= 8 else 0.5 + 0.001 * share("early", dict(values))
+
+
+@pytest.mark.parametrize(("top", "wins"), [(0.9, True), (0.6, False)])
+def test_a_baseline_leads_only_until_the_best_of_the_search_is_trained_to_its_end(tmp_path, top, wins):
+    changes = {"training.schedule": "cosine", "final.train_on_validation": "false", "final.candidates": 1}
+    spec = night_space("freeze-thaw", epochs={"min": 1, "max": 20}, **{**changes, "final.seeds": 0})
+    night = WholeNight(tmp_path / "run", spec, Annealing(seconds=15.0, top=top))
+    morning = night.go("8m")
+    assert morning.reason == "done"
+    # Too little time for the search to bring anything to its end.
+    assert max(t.outcome.score for t in night.trials(TrialKind.SEARCH)) < 0.7
+    (final,) = night.trials(TrialKind.WINNER)
+    assert final.outcome.whole
+    assert not final.configuration.startswith("baseline")
+    assert len(final.outcome.epochs) >= 8
+    assert night.winner().id == (final.id if wins else "baseline-linear")
+    assert wins != any("linear stays ahead of it" in message for message in night.messages)
+
+
+def test_the_best_of_the_search_is_trained_again_beside_the_baselines_that_lead(tmp_path):
+    changes = {"training.schedule": "cosine", "final.train_on_validation": "false", "final.candidates": 1}
+    spec = night_space("freeze-thaw", epochs={"min": 1, "max": 20}, **{**changes, "final.seeds": 1})
+    night = WholeNight(tmp_path / "run", spec, Annealing(seconds=5.0))
+    assert night.go("15m").reason == "done"
+    again = {t.configuration for t in night.trials(TrialKind.CANDIDATE)}
+    assert any(not name.startswith("baseline") for name in again)
+    assert not night.winner().configuration.startswith("baseline")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.ranked.formats import markdown_escape
-from results.text import score
 from spaces import DataInfo
+from spaces.basics.figures import score
 
 
 def model_card(described: Mapping[str, Any]) -> str:

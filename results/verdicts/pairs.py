@@ -12,9 +12,9 @@ import numpy as np
 
 from results.ranked.measured import TEST
 from results.ranked.statistics import Interval, mcnemar, paired_mean, paired_shares
-from results.text import score
 from search.files import arrays, layout
 from search.files.rundir import Run
+from spaces.basics.figures import score
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

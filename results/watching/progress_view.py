@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from results.text import duration, number, plural, score, visible
+from results.text import duration, number, plural, visible
+from spaces.basics.figures import score
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -15,6 +15,7 @@ from search.clock import Clock, SystemClock
 from search.files.checked.door import harmless
 from search.loop.observer import Observer
 from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind
+from spaces.basics.figures import score
 
 _LAST_LINES = 6
 _VALUES_SHOWN = 90
@@ -223,10 +224,10 @@ class LiveView(Observer):
     def _summary(self) -> Text:
         tally, text = self._tally, Text()
         if tally.best is not None:
-            text.append(f"best {tally.objective} {tally.best:.4f}", style="bold")
+            text.append(f"best {tally.objective} {score(tally.best)}", style="bold")
             text.append(f" by {tally.best_name}")
             if tally.best_baseline is not None:
-                text.append(f"   best baseline {tally.best_baseline:.4f}")
+                text.append(f"   best baseline {score(tally.best_baseline)}")
         if tally.failed:
             text.append(f"   {tally.failed} failed", style="red")
         left = tally.seconds_left()
@@ -254,10 +255,10 @@ def finished_line(trial: Trial, outcome: Outcome, objective: str) -> str:
         name = trial.id
     if outcome.failure is not None:
         return f"{name}: failed, {outcome.failure.reason}: {outcome.failure.message}"
-    score = f"{objective} {outcome.score:.4f}, " if outcome.score is not None else ""
+    reached = f"{objective} {score(outcome.score)}, " if outcome.score is not None else ""
     total = trial.epochs_from + len(outcome.epochs)
     why = f" ({outcome.stopped})" if outcome.stopped not in (None, Stop.LENGTH) else ""
-    return f"{name}: {score}{total} epochs{why}, {duration(outcome.seconds)}  {_value_text(trial)}"
+    return f"{name}: {reached}{total} epochs{why}, {duration(outcome.seconds)}  {_value_text(trial)}"
 
 
 def duration(seconds: float) -> str:

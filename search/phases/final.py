@@ -21,6 +21,7 @@ from search.record.standing import answers_both_ways
 from search.record.trial import Trial, TrialKind
 from search.together import Together, compare
 from spaces import Dataset, SearchSpec
+from spaces.basics.figures import score
 
 
 class FinalPhase:
@@ -185,8 +186,8 @@ class FinalPhase:
         )
         answer = f"they answer together, in {times:.1f} times the time" if chosen else "that is not measurably better"
         self._say(
-            f"{len(members)} models together: {found.measure} {found.together:.4f} on the validation rows, the best of "
-            f"them alone {found.alone:.4f}; {answer}"
+            f"{len(members)} models together: {found.measure} {score(found.together)} on the validation rows, the best "
+            f"of them alone {score(found.alone)}; {answer}"
         )
         return members[0] if chosen else None
 

@@ -133,12 +133,19 @@ class FinalPlan:
     baselines: bool = False
 
     def retrained(self, ranked: Sequence[Configuration]) -> list[Configuration]:
-        """The configurations that are trained again.
+        """The configurations that are trained again; among them the best one that the search has found itself.
+
+        Baselines are trained to their ends at once: they may lead only because nothing else has been yet.
 
         Args:
             ranked: Configurations with scores, best first.
         """
-        return [c for place, c in enumerate(ranked) if place < self.candidates or (self.baselines and c.baseline)]
+        found = leading(ranked)
+        return [
+            c
+            for place, c in enumerate(ranked)
+            if place < self.candidates or c is found or (self.baselines and c.baseline)
+        ]
 
     def __str__(self) -> str:
         if self.seeds:
@@ -146,6 +153,15 @@ class FinalPlan:
             candidates = f"{self.candidates} candidate{'s' if self.candidates > 1 else ''}"
             return f"{candidates} with {self.seeds} seed{'s' if self.seeds > 1 else ''}{baselines}"
         return "the best of the search, trained once more" if self.train_winner else "the best of the search as it is"
+
+
+def leading(ranked: Sequence[Configuration]) -> Configuration | None:
+    """The best configuration that is no baseline, if there is one.
+
+    Args:
+        ranked: Configurations with scores, best first.
+    """
+    return next((c for c in ranked if not c.baseline), None)
 
 
 def seconds_after(total: float | None, slowness: float, *, serve: bool = False) -> float:
@@ -396,7 +412,8 @@ def choose(
     for plan in plans:
         if final_seconds(plan, ranked, slots, pace=pace, done=done) <= seconds:
             return plan
-    shorter = is_annealed(ranked[0]) and annealed_epochs(ranked[0], seconds, pace) is not None if ranked else False
+    found = leading(ranked)
+    shorter = found is not None and is_annealed(found) and annealed_epochs(found, seconds, pace) is not None
     return FinalPlan(1, 0, shorter)
 
 
@@ -427,8 +444,9 @@ def kept_for_final(
     if done.seeds:
         needed = max(needed, newcomer_seconds(full, ranked, slots, pace) + winner_seconds(full, ranked, pace))
         return _HANDOVER * needed
-    share = _SEARCH_SHARE if full.seeds or not is_annealed(ranked[0]) else _SEARCH_SHARE_ANNEALED
-    most = usable * (1 - share)
+    found = leading(ranked)
+    only = not full.seeds and found is not None and is_annealed(found)
+    most = usable * (1 - (_SEARCH_SHARE_ANNEALED if only else _SEARCH_SHARE))
     if _HANDOVER * needed > most and any(c.price is not None for c in full.retrained(ranked)):
         # Its dear epochs are better spent in the search, whose checkpoints are models too, than on part of a plan.
         plan = choose(full, ranked, slots, most / _HANDOVER, pace=pace, done=done)

@@ -17,8 +17,9 @@ from search.phases.horizon import Horizon
 from search.phases.retraining import best_length, fresh_scores
 from search.phases.sources import ListSource, winner_trial
 from search.record.configuration import Configuration
-from search.record.trial import Checkpoint, Trial, TrialKind, TrialState
+from search.record.trial import ENDED_EARLY, Checkpoint, Trial, TrialKind, TrialState
 from spaces import SearchSpec, Settings
+from spaces.basics.figures import score as figure
 
 # So many final trainings may fail before a model of the search is taken.
 _MOST_ATTEMPTS = 3
@@ -70,8 +71,10 @@ class FinalModels:
         order = [chosen, *(c for c in best if c is not chosen)]
         for i, configuration in enumerate(order):
             trained = self._train(configuration, best) if i < _MOST_ATTEMPTS else None
-            if trained is not None or self._runner.stopping:
-                return trained
+            if self._runner.stopping:
+                return None
+            if trained is not None:
+                return self._better(trained, chosen, best)
             found = next((t for t in self._stand_ins(configuration) if self._kept(t)), None)
             if found is not None:
                 if found.kind is TrialKind.WINNER:
@@ -137,12 +140,34 @@ class FinalModels:
         warn(self._store, self._horizon.budget.clock, self._observer, text)
 
     def _chosen(self, best: Sequence[Configuration]) -> Configuration:
-        """The candidate with the best mean over its fresh seeds; without retraining, the best of the search."""
+        """The candidate with the best mean over its fresh seeds; without retraining, the best of the search.
+
+        A baseline that leads gives way to a configuration whose rate has not gone to its end yet: only its final
+        training shows what that is worth.
+        """
         scores = fresh_scores(self._store.trials(TrialKind.CANDIDATE))
         measured = [c for c in best if scores.get(c.id)]
         if not measured:
-            return best[0]
+            found = timeplan.leading(best) if best[0].baseline else None
+            unfinished = found is not None and timeplan.is_annealed(found) and not _ended(found)
+            return found if found is not None and unfinished else best[0]
         return min(measured, key=lambda c: self._sign * statistics.fmean(scores[c.id]))
+
+    def _better(self, trained: Trial, chosen: Configuration, best: Sequence[Configuration]) -> Trial:
+        """The final training, or what led before it where that is better on the same validation rows."""
+        led, score = best[0], _score(trained)
+        if led is chosen or led.score is None or score is None or trained.configuration != chosen.id:
+            return trained
+        if fresh_scores(self._store.trials(TrialKind.CANDIDATE)):
+            # What leads by fresh seeds is the better one, whatever the search has seen of the other.
+            return trained
+        if self._sign * score <= self._sign * led.score:
+            return trained
+        found = next((t for t in self._stand_ins(led) if self._kept(t)), None)
+        if found is None:
+            return trained
+        self.warn(f"the final training of {chosen.name} reached {figure(score)}: {led.name} stays ahead of it")
+        return found
 
     @property
     def _sign(self) -> float:
@@ -275,6 +300,11 @@ def final_models(store: RunStore) -> list[Trial]:
 def final_weights(trial: Trial) -> Checkpoint | None:
     """The weights that its protocol leaves a final model with."""
     return None if trial.outcome is None else trial.outcome.last or trial.outcome.best
+
+
+def _ended(configuration: Configuration) -> bool:
+    length = Settings.from_json(configuration.settings).training.epochs
+    return configuration.stopped in ENDED_EARLY or len(configuration.epochs) >= length
 
 
 def _score(trial: Trial) -> float | None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from results.text import cell, duration, number, plural, score, visible
+from results.text import cell, duration, number, plural, visible
+from spaces.basics.figures import score
 
 
 @pytest.mark.parametrize(

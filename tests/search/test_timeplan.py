@@ -216,3 +216,22 @@ def test_what_is_left_out_for_want_of_time_is_named_by_what_still_follows():
     assert timeplan.choose(alone, [whole], 1, 15.0) == FinalPlan(1, 0, True)
     assert timeplan.choose(alone, [whole], 1, 2.0) == FinalPlan(1, 0, False)
     assert timeplan.choose(alone, [plain], 1, 15.0) == FinalPlan(1, 0, False)
+
+
+def test_the_best_of_the_search_itself_is_a_candidate_whatever_leads():
+    first, second, third = (configuration(name, schedule="one-cycle") for name in "abc")
+    baselines = [replace(configuration(name), baseline=True) for name in "xy"]
+    plan = FinalPlan(1, 1, True)
+    assert plan.retrained([*baselines, first, second]) == [baselines[0], first]
+    assert plan.retrained([first, *baselines, second]) == [first]
+    assert FinalPlan(2, 1, True, baselines=True).retrained([baselines[0], first, second, baselines[1], third]) == [
+        baselines[0], first, baselines[1],
+    ]  # fmt: skip
+    assert plan.retrained(baselines) == baselines[:1]
+    assert (timeplan.leading(baselines), timeplan.leading([*baselines, third])) == (None, third)
+    # Time is kept for it too.
+    alone = FinalPlan(1, 0, True)
+    assert timeplan.winner_seconds(alone, [baselines[0], first]) == timeplan.winner_seconds(alone, [baselines[0]])
+    long = configuration("l", epochs=20, schedule="one-cycle")
+    slow = replace(long, epochs=tuple(replace(epoch, seconds=9.0) for epoch in long.epochs))
+    assert timeplan.winner_seconds(alone, [baselines[0], slow]) > timeplan.winner_seconds(alone, [baselines[0]])

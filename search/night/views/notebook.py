@@ -14,6 +14,7 @@ from search.files.checked.door import harmless
 from search.loop.observer import Observer
 from search.night.live import Tally, duration, finished_line
 from search.record.trial import Epoch, Outcome, Trial, TrialKind
+from spaces.basics.figures import score
 
 _LAST_TRIALS, _LAST_MESSAGES, _RUNNING = 6, 4, 8
 _SECONDS_BETWEEN = 1.0
@@ -124,7 +125,7 @@ class NotebookView(Observer):
 
     def _text(self) -> str:
         tally = self._tally
-        best = "" if tally.best is None else f", best {tally.objective} {tally.best:.4f} by {tally.best_name}"
+        best = "" if tally.best is None else f", best {tally.objective} {score(tally.best)} by {tally.best_name}"
         return f"{tally.phase or 'starting'}: {tally.done} trials done{best} ({self._directory})"
 
     def _bar(self) -> str:
@@ -144,9 +145,9 @@ class NotebookView(Observer):
     def _summary(self) -> str:
         tally, parts = self._tally, []
         if tally.best is not None:
-            parts.append(f"<b>best {escape(tally.objective)} {tally.best:.4f}</b> by {escape(tally.best_name)}")
+            parts.append(f"<b>best {escape(tally.objective)} {score(tally.best)}</b> by {escape(tally.best_name)}")
         if tally.best_baseline is not None:
-            parts.append(f"best baseline {tally.best_baseline:.4f}")
+            parts.append(f"best baseline {score(tally.best_baseline)}")
         if tally.failed:
             parts.append(f'<span style="{_STYLES["failed"]}">{tally.failed} failed</span>')
         return " · ".join(parts)
@@ -182,8 +183,8 @@ def curve(scores: Sequence[tuple[float, float]]) -> str:
     )
     line = " ".join("{:.1f},{:.1f}".format(*place(number, value)) for number, (_, value) in shown)
     return (
-        f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="best score so far, from {best[0]:.4f} to '
-        f'{best[-1]:.4f}">{dots}<polyline points="{line}" fill="none" stroke="#4878a8" stroke-width="2"/></svg>'
+        f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="best score so far, from {score(best[0])} to '
+        f'{score(best[-1])}">{dots}<polyline points="{line}" fill="none" stroke="#4878a8" stroke-width="2"/></svg>'
     )
 
 

@@ -1,0 +1,6 @@
+"""Figures as people read them."""
+
+
+def score(value: float) -> str:
+    """A score with four decimals, or four significant digits where that shows less (small losses, large ones)."""
+    return f"{value:.4f}" if 0.01 <= abs(value) < 100 or value == 0 else f"{value:.4g}"
