@@ -28,6 +28,7 @@ from search.training.feature_files import MOST_BYTES
 from spaces import DataInfo, Settings
 from spaces.backbones import loading
 from spaces.backbones.cutting import Cut, best_cut
+from spaces.backbones.folding import folded
 from spaces.families.augmentation import changes
 from spaces.families.pretrained import POOLING, PRETRAINED
 from spaces.families.pretrained_parts import backbone_parts, image_size
@@ -133,13 +134,13 @@ class Features:
         before, backbone = self._parts(settings, changing)
         pools = {"average": keras.layers.GlobalAveragePooling2D(), "max": keras.layers.GlobalMaxPooling2D()}
         outputs = [backbone.output] if cut is None else [backbone.output, cut.tensor]
-        network = keras.Model(backbone.input, outputs)
+        network = folded(keras.Model(backbone.input, outputs))
         _seed(changing, derive(0, "augmented", rows.part, copy))
 
         def vectors(x: Any) -> dict[str, Any]:
             for part in before:
                 x = part(x, training=True) if part in changing else connected([part], x)
-            found, *passing = network(x, training=False)
+            found, *passing = keras.tree.flatten(network(x, training=False))
             pooled = {name: pool(found) for name, pool in pools.items()}
             return {**pooled, "map": passing[0]} if passing else pooled
 
@@ -147,7 +148,7 @@ class Features:
 
     def _maps(self, settings: Settings, cut: Cut, rows: Rows, check: Check) -> Batches:
         before, backbone = self._parts(settings, [])
-        trunk = keras.Model(backbone.input, cut.tensor)
+        trunk = folded(keras.Model(backbone.input, cut.tensor))
         return _through(lambda x: {"map": trunk(connected(before, x), training=False)}, rows, check)
 
     def _parts(self, settings: Settings, changing: list[Any]) -> tuple[list[Any], keras.Model]:

@@ -220,7 +220,7 @@ class _Training:
             on_epoch(epoch)
             self._stopped = self._ended() or should_stop() or self._out_of_time(epoch)
         followers.tell("on_train_end")
-        self._save(engine.state(), engine)
+        self._save(engine.state, engine)
 
     @property
     def in_folds(self) -> bool:
@@ -276,7 +276,7 @@ class _Training:
             on_epoch(epoch)
             self._stopped = self._stopped or self._ended() or should_stop() or self._out_of_time(epoch)
         if self._new_epochs():
-            self._save({"fold": [np.array([len(self._curve)])]})
+            self._save(lambda: {"fold": [np.array([len(self._curve)])]})
         elif self._job.resume is not None:
             self._files = {"state": self._job.resume} | ({"best": self._job.best} if self._job.best else {})
 
@@ -422,12 +422,12 @@ class _Training:
     def _new_epochs(self) -> tuple[Epoch, ...]:
         return tuple(self._curve[len(self._job.history) :])
 
-    def _save(self, state: dict[str, list[np.ndarray]], engine: Engine | TwoPhases | None = None) -> None:
+    def _save(self, state: Callable[[], dict[str, list[np.ndarray]]], engine: Engine | TwoPhases | None = None) -> None:
         folder, last = layout.trial_folder(self._job.trial_id), len(self._curve)
         interrupted = self._stopped is Stop.INTERRUPTED
         # In the middle of an epoch there is no state that an exact continuation could begin with.
         if ("state" in self._job.keep or interrupted) and self._between_epochs:
-            self._files["state"] = checkpoints.write(self._run, f"{folder}/state.npz", state, last)
+            self._files["state"] = checkpoints.write(self._run, f"{folder}/state.npz", state(), last)
         if "best" in self._job.keep or interrupted:
             self._save_best(folder)
         if engine is not None and "last" in self._job.keep and self._last_counts():

@@ -175,7 +175,6 @@ def test_copies_take_turns_and_differ(make):
     assert not np.array_equal(values[0], values[2])
 
 
-@pytest.mark.night
 def test_somebody_who_asks_to_stop_need_not_wait_for_the_features(make):
     trainer, job, *_ = make()
     outcome = trainer.train(job, should_stop=lambda: Stop.INTERRUPTED)
