@@ -29,11 +29,11 @@ from search.files.store import RunStore
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
 from search.night.logfile import LogFile
-from search.phases.horizon import Horizon
 from search.phases.proposer import for_spec
 from search.phases.sources import SearchSource
 from search.record.facts import facts
 from search.record.trial import Outcome, Trial, TrialKind
+from search.times.horizon import Horizon
 from search.training import threads
 from tests.search.simulation import Disk, SimulatedClock, SimulatedExecutor, World
 

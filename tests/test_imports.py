@@ -185,7 +185,7 @@ ROOMS = {
         "specs",
         "reading",
     ),
-    "search": ("oracles", "record", "files", "training", "executors", "cluster", "loop", "phases", "night"),
+    "search": ("oracles", "record", "files", "training", "executors", "cluster", "loop", "times", "phases", "night"),
     "results": ("ranked", "watching", "exporting", "predicting", "tracking", "verdicts", "reporting"),
 }
 

@@ -140,7 +140,9 @@ def export(
         described = metadata.describe(reader, chosen, info, model, expected.shape[1], both_ways)
         rounding = _Rounding(opened.spec, reader, info, described["output"]["kind"] == "logits")
     from results.exporting.inference import inference_model, sorted_out
+    from spaces.backbones.loading import leaves
 
+    pressure.weigh(len(leaves(model)))
     try:
         with workspace(directory) as folder:
             fixed = inference_model(model, info)

@@ -13,6 +13,8 @@ Left = Callable[[], float]
 
 # Starting the process that checks the files, and checking one of them, on an idle machine.
 _START, _CHECK = 4.0, 0.7
+# What formats take is said of models of so many layers; that of deeper ones grows with their number.
+_LAYERS = 30
 # The machine is taken to be this many times slower than an idle one at most.
 _SLOWEST = 5.0
 
@@ -34,10 +36,16 @@ class Pressure:
         self._left = left
         self._reserve = reserve
         self._began, self._worked = time.monotonic(), time.process_time()
+        self._depth = 1.0
+
+    def weigh(self, layers: int) -> None:
+        """Reckons from now on with a model of so many layers."""
+        self._depth = max(1.0, layers / _LAYERS)
 
     def allows(self, formats: Sequence[Format]) -> bool:
         """Whether the last of these formats can still be written and all of them be checked."""
-        needed = formats[-1].seconds + _START + _CHECK * len(formats) + self._reserve
+        model = self._depth * (formats[-1].seconds + _CHECK * len(formats))
+        needed = model + _START + self._reserve
         return self._slowness() * needed <= self._left()
 
     def _slowness(self) -> float:

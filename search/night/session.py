@@ -33,7 +33,6 @@ from search.phases import evaluation
 from search.phases.evaluation import Decide, Evaluate
 from search.phases.final import FinalPhase
 from search.phases.fork import take_over
-from search.phases.horizon import Horizon
 from search.phases.retraining import retrained
 from search.phases.searching import Searching
 from search.phases.winner import winner_is_kept
@@ -41,6 +40,7 @@ from search.record import environment
 from search.record.changes import between
 from search.record.facts import facts
 from search.record.trial import Outcome, Trial, TrialKind
+from search.times.horizon import Horizon
 from search.training import cards, threads
 from search.training import feature_files as features
 from spaces import DataInfo, Dataset, SearchSpec

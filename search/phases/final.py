@@ -10,16 +10,17 @@ from search.files.store import RunStore
 from search.loop import housekeeping
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
-from search.phases import evaluation, timeplan
+from search.phases import evaluation
 from search.phases.evaluation import Decide, Evaluate, FinalModel
-from search.phases.horizon import Horizon
 from search.phases.retraining import RetrainingSource, retrained
 from search.phases.searching import Searching
+from search.phases.together import Together, compare
 from search.phases.winner import Alone, FinalModels, ensemble, final_models, final_weights
 from search.record.configuration import Configuration
 from search.record.standing import answers_both_ways
 from search.record.trial import Trial, TrialKind
-from search.together import Together, compare
+from search.times import estimates, planning
+from search.times.horizon import Horizon
 from spaces import Dataset, SearchSpec
 from spaces.basics.figures import score
 
@@ -119,10 +120,10 @@ class FinalPhase:
             self._store.put_meta(phase="final")
         return went_on
 
-    def _retrained_so_far(self) -> timeplan.Done:
+    def _retrained_so_far(self) -> planning.Done:
         return retrained(self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER))
 
-    def _pace(self) -> timeplan.Pace:
+    def _pace(self) -> estimates.Pace:
         again = self._store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)
         return self._horizon.pace(again, {c.id: c for c in self._best()})
 

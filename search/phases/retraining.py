@@ -10,13 +10,14 @@ from search.budget import Deadline
 from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Commit
-from search.phases import timeplan
-from search.phases.horizon import Horizon
 from search.phases.sources import Source, candidate_trial
-from search.phases.timeplan import Done, FinalPlan, Pace
 from search.record.configuration import Configuration
 from search.record.folds import mean_length
 from search.record.trial import Outcome, Trial, TrialKind, TrialState
+from search.times import estimates, planning
+from search.times.estimates import Pace
+from search.times.horizon import Horizon
+from search.times.planning import Done, FinalPlan
 from spaces import SearchSpec, Settings
 
 # With time to spare, seeds are added until each candidate has so many: more would tell nothing new.
@@ -95,7 +96,7 @@ class RetrainingSource(Source):
         left = self._horizon.retraining_left(self._ranked, pace)
         if left is not None:
             left -= self._busy(pace) / self._horizon.slots
-        return timeplan.choose(self._full, self._ranked, self._horizon.slots, left, pace=pace, done=self._done())
+        return planning.choose(self._full, self._ranked, self._horizon.slots, left, pace=pace, done=self._done())
 
     def _wanted(self, plan: FinalPlan) -> Configuration | None:
         """What the plan lacks first: of the configurations with the fewest seeds the best one."""
@@ -111,11 +112,11 @@ class RetrainingSource(Source):
         left = self._horizon.retraining_left(self._ranked, pace)
         if left is None:
             return None
-        left -= timeplan.winner_seconds(plan, self._ranked, pace) + self._wait(pace)
+        left -= planning.winner_seconds(plan, self._ranked, pace) + self._wait(pace)
         fitting = [
             c
             for c in self._ranked[: plan.candidates]
-            if done.seeds.get(c.id, 0) < _MOST_SEEDS and pace.training * timeplan.training_seconds(c) <= left
+            if done.seeds.get(c.id, 0) < _MOST_SEEDS and pace.training * estimates.training_seconds(c) <= left
         ]
         return min(fitting, key=lambda c: done.seeds.get(c.id, 0), default=None)
 
@@ -123,7 +124,7 @@ class RetrainingSource(Source):
         """Expected seconds until each training that is under way ends."""
         now = self._clock.monotonic()
         return [
-            max(0.0, pace.training * timeplan.training_seconds(self._searched[t.configuration]) - now + began)
+            max(0.0, pace.training * estimates.training_seconds(self._searched[t.configuration]) - now + began)
             for t in self._trials.values()
             if t.state is TrialState.RUNNING
             and (began := self._begun.get(t.id)) is not None
@@ -143,7 +144,7 @@ class RetrainingSource(Source):
         end = self._horizon.budget.training_end
         if end is None:
             return None
-        return end.earlier(timeplan.winner_seconds(self._plan, self._ranked, self._pace))
+        return end.earlier(planning.winner_seconds(self._plan, self._ranked, self._pace))
 
 
 def retrained(trials: Iterable[Trial]) -> Done:

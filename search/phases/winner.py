@@ -12,12 +12,12 @@ from search.files.store import RunReader, RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
 from search.loop.warn import warn
-from search.phases import timeplan
-from search.phases.horizon import Horizon
 from search.phases.retraining import best_length, fresh_scores
 from search.phases.sources import ListSource, winner_trial
 from search.record.configuration import Configuration
 from search.record.trial import ENDED_EARLY, Checkpoint, Trial, TrialKind, TrialState
+from search.times import estimates, planning
+from search.times.horizon import Horizon
 from spaces import SearchSpec, Settings
 from spaces.basics.figures import score as figure
 
@@ -148,8 +148,8 @@ class FinalModels:
         scores = fresh_scores(self._store.trials(TrialKind.CANDIDATE))
         measured = [c for c in best if scores.get(c.id)]
         if not measured:
-            found = timeplan.leading(best) if best[0].baseline else None
-            unfinished = found is not None and timeplan.is_annealed(found) and not _ended(found)
+            found = planning.leading(best) if best[0].baseline else None
+            unfinished = found is not None and estimates.is_annealed(found) and not _ended(found)
             return found if found is not None and unfinished else best[0]
         return min(measured, key=lambda c: self._sign * statistics.fmean(scores[c.id]))
 
@@ -184,7 +184,7 @@ class FinalModels:
             if epochs is None:
                 return None
             trial = winner_trial(self._spec, configuration, epochs, self._horizon.budget.clock.now(), len(earlier) + 1)
-            saved = (1 - self._horizon.alone) * timeplan.final_training_seconds(configuration, epochs)
+            saved = (1 - self._horizon.alone) * estimates.final_training_seconds(configuration, epochs)
             if saved > _WORTH_SECONDS:
                 # Whenever it is trained again, with as many threads: they decide the last digits of its numbers.
                 self._store.put_meta(trained_alone=[*self._store.meta("trained_alone", []), trial.id])
@@ -210,13 +210,13 @@ class FinalModels:
         if own.schedule == "constant":
             fresh = self._store.trials(TrialKind.CANDIDATE)
             wanted = best_length(fresh, configuration) if self._spec.final.train_on_validation else None
-            expected = pace.factor * pace.alone * timeplan.training_seconds(configuration, wanted)
+            expected = pace.factor * pace.alone * estimates.training_seconds(configuration, wanted)
             epochs = (wanted or own.epochs) if whatever or left is None or expected <= left else None
         else:
             # The best epoch of the search is no length to train for: what counts is that the rate goes to its end.
             length = self._tried_length(configuration, own.epochs)
-            expected = pace.factor * pace.alone * timeplan.training_seconds(configuration, length)
-            epochs = timeplan.annealed_epochs(configuration, None if whatever else left, pace, length)
+            expected = pace.factor * pace.alone * estimates.training_seconds(configuration, length)
+            epochs = estimates.annealed_epochs(configuration, None if whatever else left, pace, length)
             if epochs is not None and epochs < length:
                 self.warn(f"time is short: the final training has {epochs} epochs instead of {length}")
         if epochs is None:
@@ -237,12 +237,12 @@ class FinalModels:
         self.warn(f"{configuration.name}: was never fine-tuned, so its final training ends with the frozen epochs")
         return frozen
 
-    def _length_after_folds(self, configuration: Configuration, left: float | None, pace: timeplan.Pace) -> int | None:
+    def _length_after_folds(self, configuration: Configuration, left: float | None, pace: estimates.Pace) -> int | None:
         """The same after a cross-validation: as long as its folds were trained until they were best."""
         own = Settings.from_json(configuration.settings).training
         fresh = self._store.trials(TrialKind.CANDIDATE)
         epochs = best_length(fresh, configuration) if own.schedule == "constant" else own.fold_epochs
-        expected = pace.factor * pace.alone * timeplan.final_training_seconds(configuration)
+        expected = pace.factor * pace.alone * estimates.final_training_seconds(configuration)
         if left is None or expected <= left:
             return epochs
         self._observer.message(

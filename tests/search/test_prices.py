@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 import spaces
-from search.phases import timeplan
-from search.phases.timeplan import Pace
 from search.prices import Prices
 from search.record.standing import Standing
 from search.record.trial import Epoch
+from search.times import afterwards, estimates
+from search.times.estimates import Pace
 from tests.search.records import completed
 
 SPEC = spaces.load("photos-pretrained")
@@ -85,23 +85,23 @@ def standing(*trials):
 def test_a_training_to_the_end_costs_what_fine_tuning_costs_also_of_one_that_saw_none():
     head, other = trial("h", besides=60.0, fine_tune=0.0), trial("a")
     one = next(c for c in standing(head, other).best(3) if c.id == "a")
-    assert timeplan.training_seconds(one, 3) == pytest.approx(2.0 + 0.3)
-    assert timeplan.training_seconds(one) == pytest.approx(2.0 + 0.3 + 60.0 + 6 * 0.75 * 60.0)
+    assert estimates.training_seconds(one, 3) == pytest.approx(2.0 + 0.3)
+    assert estimates.training_seconds(one) == pytest.approx(2.0 + 0.3 + 60.0 + 6 * 0.75 * 60.0)
     known = standing(trial("a", besides=60.0), replace(trial("b", tuned=6), id="b", configuration="b"))
     for configuration in known.best(3):
-        assert timeplan.training_seconds(configuration) == pytest.approx(2.0 + 0.3 + 60.0)
+        assert estimates.training_seconds(configuration) == pytest.approx(2.0 + 0.3 + 60.0)
 
 
 def test_the_test_part_passes_the_whole_network():
     (one,) = standing(trial("a", besides=60.0)).best(3)
-    assert timeplan.evaluation_seconds([one], 100, 200, 900) == pytest.approx(2.0 + 2 * 60.0 * 200 / 1000)
+    assert afterwards.evaluation_seconds([one], 100, 200, 900) == pytest.approx(2.0 + 2 * 60.0 * 200 / 1000)
 
 
 def test_a_final_training_has_at_least_half_of_its_fine_tuning():
     (one,) = standing(trial("a", tuned=6)).best(3)
     pace = Pace(1.0, epochs=10)
-    assert timeplan.annealed_epochs(one, 1.05 * (2.3 + 60) + 0.01, pace) == 9
-    assert timeplan.annealed_epochs(one, 1.05 * (2.3 + 30) + 0.01, pace) == 6
-    assert timeplan.annealed_epochs(one, 1.05 * (2.3 + 30) - 0.01, pace) is None
+    assert estimates.annealed_epochs(one, 1.05 * (2.3 + 60) + 0.01, pace) == 9
+    assert estimates.annealed_epochs(one, 1.05 * (2.3 + 30) + 0.01, pace) == 6
+    assert estimates.annealed_epochs(one, 1.05 * (2.3 + 30) - 0.01, pace) is None
     # Without any, the frozen epochs are a training of their own.
-    assert timeplan.annealed_epochs(one, 5.0, pace, 3) == 3
+    assert estimates.annealed_epochs(one, 5.0, pace, 3) == 3

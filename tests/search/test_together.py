@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from search.together import compare
+from search.phases.together import compare
 
 
 def answers(right, rows):

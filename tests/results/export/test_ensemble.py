@@ -15,7 +15,7 @@ import spaces
 from results.exporting.formats import FORMATS
 from results.models import model_of
 from search.files.rundir import Run
-from search.together import Together
+from search.phases.together import Together
 
 SPACE: dict[str, Any] = {
     "name": "together",

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from search.budget import Budget, Deadline
 from search.executors import Executor
-from search.phases import timeplan
-from search.phases.timeplan import NOTHING_DONE, UNKNOWN_PACE, Done, FinalPlan, Pace
 from search.record import environment
 from search.record.configuration import Configuration
 from search.record.trial import Trial
+from search.times import afterwards, estimates, planning
+from search.times.estimates import UNKNOWN_PACE, Pace
+from search.times.planning import NOTHING_DONE, Done, FinalPlan
 from spaces import Dataset, SearchSpec
 from spaces.families import family_of
 
@@ -44,12 +45,12 @@ class Horizon:
         self._train_rows, self._validation_rows = len(data.train), len(data.validation)
         self._test_rows = 0 if data.test is None else len(data.test)
         # How long it took to get here tells how fast the machine is today.
-        self._slowness = slowness = timeplan.slowness(budget.spent, budget.worked)
-        wanted, left = timeplan.seconds_after(budget.total, slowness, serve=spec.export.serve), budget.left
+        self._slowness = slowness = afterwards.slowness(budget.spent, budget.worked)
+        wanted, left = afterwards.seconds_after(budget.total, slowness, serve=spec.export.serve), budget.left
         self._most = math.inf if left is None else max(0.0, _MOST_KEPT * left)
         self._begun = budget.spent
         budget.keep(min(wanted, self._most))
-        self.doubt = None if left is None else timeplan.doubt(left, wanted, slowness)
+        self.doubt = None if left is None else afterwards.doubt(left, wanted, slowness)
 
     def follow(self, executor: Executor, threads: int) -> None:
         """Reckons from now on with what this executor can do.
@@ -61,8 +62,8 @@ class Horizon:
         self._executor, self.threads = executor, threads
 
     def pace(self, again: Sequence[Trial], searched: Mapping[str, Configuration]) -> Pace:
-        """How fast the trainings after the search were; see `timeplan.pace`."""
-        return timeplan.pace(again, searched, self.alone)
+        """How fast the trainings after the search were; see `estimates.pace`."""
+        return estimates.pace(again, searched, self.alone)
 
     @property
     def slots(self) -> int:
@@ -83,15 +84,16 @@ class Horizon:
         # An ensemble is measured as long as its models are.
         measured = [*ranked[: self._spec.final.ensemble], *(c for c in ranked if c.baseline)]
         rows = (self._validation_rows, self._test_rows, self._train_rows)
-        evaluation = timeplan.evaluation_seconds(measured, *rows)
-        crowded = timeplan.crowded(environment.others(self.slots * self.threads), environment.cores())
+        evaluation = afterwards.evaluation_seconds(measured, *rows)
+        crowded = afterwards.crowded(environment.others(self.slots * self.threads), environment.cores())
         slowness = max(self._slowness, crowded, pace.factor)
-        files = timeplan.seconds_after(self.budget.total, slowness, serve=self._spec.export.serve)
+        build = max(map(estimates.whole_build_seconds, measured[:1]), default=0.0)
+        files = afterwards.seconds_after(self.budget.total, slowness, serve=self._spec.export.serve, build=build)
         self.budget.keep(min(files + max(1.0, pace.factor) * evaluation, self._most))
 
     def measuring_seconds(self, models: Sequence[Configuration]) -> float:
         """Expected time to measure models of these configurations on the validation rows."""
-        return timeplan.evaluation_seconds(models, self._validation_rows, self._validation_rows, self._train_rows)
+        return afterwards.evaluation_seconds(models, self._validation_rows, self._validation_rows, self._train_rows)
 
     def search_end(
         self, ranked: Sequence[Configuration], done: Done = NOTHING_DONE, pace: Pace | None = None
@@ -109,7 +111,7 @@ class Horizon:
         self.measure(ranked, pace)
         usable = max(0.0, (self.budget.total or 0.0) - self.budget.reserve - self._begun)
         prepares = family_of(self._spec.model).two_phases
-        kept = timeplan.kept_for_final(
+        kept = planning.kept_for_final(
             self.full(ranked), ranked, self.slots, usable, pace=pace, done=done, prepares=prepares
         )
         end = self.budget.training_end
@@ -126,6 +128,6 @@ class Horizon:
         if left is None:
             return False
         full = self.full(ranked)
-        left -= timeplan.winner_seconds(full, ranked, pace)
-        newcomer = timeplan.newcomer_seconds(full, ranked, self.slots, pace)
-        return left > 2 * newcomer + timeplan.first_epoch_seconds(ranked[0])
+        left -= planning.winner_seconds(full, ranked, pace)
+        newcomer = planning.newcomer_seconds(full, ranked, self.slots, pace)
+        return left > 2 * newcomer + estimates.first_epoch_seconds(ranked[0])

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from search.phases import timeplan
-from search.phases.timeplan import Done, FinalPlan, Pace
 from search.record.configuration import configurations
 from search.record.trial import Stop, TrialKind
+from search.times import afterwards, estimates, planning
+from search.times.estimates import Pace
+from search.times.planning import Done, FinalPlan
 from tests.search.records import completed, settings
 
 FULL = FinalPlan(3, 2, True)
@@ -23,17 +24,17 @@ def configuration(name, epochs=10, seconds=None, best=None, **training):
 
 def test_a_training_takes_its_epochs_and_its_building():
     short = configuration("a", epochs=10)
-    assert timeplan.first_epoch_seconds(short) == pytest.approx(0.5 + 1)
-    assert timeplan.training_seconds(short, 4) == pytest.approx(0.5 + 4)
-    assert timeplan.training_seconds(short) == pytest.approx(0.5 + 27)
+    assert estimates.first_epoch_seconds(short) == pytest.approx(0.5 + 1)
+    assert estimates.training_seconds(short, 4) == pytest.approx(0.5 + 4)
+    assert estimates.training_seconds(short) == pytest.approx(0.5 + 27)
 
 
 def test_early_stopping_makes_it_shorter_where_it_was_seen_to_end():
     rule = {"monitor": "val_accuracy", "patience": 2, "min_delta": 0.0, "mode": "max"}
     stopped = configuration("a", epochs=8, best=5, early_stopping=rule)
-    assert timeplan.training_seconds(stopped) == pytest.approx(0.5 + 16)
+    assert estimates.training_seconds(stopped) == pytest.approx(0.5 + 16)
     growing = configuration("a", epochs=8, best=8, early_stopping=rule)
-    assert timeplan.training_seconds(growing) == pytest.approx(0.5 + 27)
+    assert estimates.training_seconds(growing) == pytest.approx(0.5 + 27)
 
 
 @pytest.mark.parametrize("stop", [Stop.EARLY_STOPPING, Stop.TARGET])
@@ -41,41 +42,41 @@ def test_what_has_ended_early_is_expected_to_end_there_again_or_a_little_later(s
     """Also where the best score came later than the metric that early stopping looked at said."""
     rule = {"monitor": "val_loss", "patience": 3, "min_delta": 0.0, "mode": "min"}
     ended = replace(configuration("a", epochs=8, best=8, early_stopping=rule), stopped=stop)
-    assert timeplan.training_seconds(ended) == pytest.approx(0.5 + 10)
+    assert estimates.training_seconds(ended) == pytest.approx(0.5 + 10)
     late = replace(configuration("a", epochs=25, best=25, early_stopping=rule), stopped=stop)
-    assert timeplan.training_seconds(late) == pytest.approx(0.5 + 27)
+    assert estimates.training_seconds(late) == pytest.approx(0.5 + 27)
 
 
 def test_a_configuration_without_epochs_takes_no_time():
     (never,) = configurations([completed("a", [])])
-    assert timeplan.training_seconds(never) == 0
+    assert estimates.training_seconds(never) == 0
 
 
 def test_retraining_is_shared_by_the_slots_but_no_training_is_split():
     best = [configuration(name) for name in "abc"]
-    one = timeplan.training_seconds(best[0])
+    one = estimates.training_seconds(best[0])
     # Before anything is known of the pace a quarter more for the candidates, and for the winner twice its time.
-    assert timeplan.final_seconds(FULL, best, 1) == pytest.approx((6 * 1.25 + 2) * one)
-    assert timeplan.final_seconds(FULL, best, 2) == pytest.approx((3 * 1.25 + 2) * one)
-    assert timeplan.final_seconds(FULL, best, 100) == pytest.approx((1.25 + 2) * one)
-    assert timeplan.final_seconds(FULL, best[:1], 1) == pytest.approx((2 * 1.25 + 2) * one)
-    assert timeplan.final_seconds(FULL, [], 1) == 0
+    assert planning.final_seconds(FULL, best, 1) == pytest.approx((6 * 1.25 + 2) * one)
+    assert planning.final_seconds(FULL, best, 2) == pytest.approx((3 * 1.25 + 2) * one)
+    assert planning.final_seconds(FULL, best, 100) == pytest.approx((1.25 + 2) * one)
+    assert planning.final_seconds(FULL, best[:1], 1) == pytest.approx((2 * 1.25 + 2) * one)
+    assert planning.final_seconds(FULL, [], 1) == 0
 
 
 def test_what_is_done_already_costs_nothing():
     best = [configuration(name) for name in "abc"]
-    one = timeplan.training_seconds(best[0])
+    one = estimates.training_seconds(best[0])
     done = Done({"a": 2, "b": 1})
-    assert timeplan.final_seconds(FULL, best, 1, done=done) == pytest.approx((3 * 1.25 + 2) * one)
-    assert timeplan.final_seconds(FULL, best, 1, done=Done({"a": 2, "b": 2, "c": 5}, winner=True)) == 0
-    assert timeplan.choose(FULL, best, 1, (3 * 1.25 + 2) * one + 0.01, done=done) == FULL
+    assert planning.final_seconds(FULL, best, 1, done=done) == pytest.approx((3 * 1.25 + 2) * one)
+    assert planning.final_seconds(FULL, best, 1, done=Done({"a": 2, "b": 2, "c": 5}, winner=True)) == 0
+    assert planning.choose(FULL, best, 1, (3 * 1.25 + 2) * one + 0.01, done=done) == FULL
 
 
 def test_a_machine_that_turned_out_slower_is_planned_with():
     best = [configuration(name) for name in "abc"]
-    one = timeplan.training_seconds(best[0])
+    one = estimates.training_seconds(best[0])
     slower = Pace(1.6, epochs=10)
-    assert timeplan.final_seconds(FULL, best, 1, pace=slower) == pytest.approx(1.6 * (6 * 1.1 + 1.25) * one)
+    assert planning.final_seconds(FULL, best, 1, pace=slower) == pytest.approx(1.6 * (6 * 1.1 + 1.25) * one)
 
 
 def test_the_pace_is_that_of_the_trainings_after_the_search():
@@ -83,46 +84,46 @@ def test_the_pace_is_that_of_the_trainings_after_the_search():
     again = completed("a", [0.5] * 4, kind=TrialKind.CANDIDATE)
     epochs = tuple(replace(epoch, seconds=1.6) for epoch in again.outcome.epochs)
     slow = replace(again, outcome=replace(again.outcome, epochs=epochs))
-    assert timeplan.pace([slow], {"a": searched}) == Pace(pytest.approx(1.6), 4)
-    assert timeplan.pace([], {"a": searched}) == Pace()
-    assert timeplan.pace([again], {}) == Pace()
+    assert estimates.pace([slow], {"a": searched}) == Pace(pytest.approx(1.6), 4)
+    assert estimates.pace([], {"a": searched}) == Pace()
+    assert estimates.pace([again], {}) == Pace()
 
 
 def test_without_a_limit_everything_is_done():
-    assert timeplan.choose(FULL, [configuration("a")], 1, None) == FULL
+    assert planning.choose(FULL, [configuration("a")], 1, None) == FULL
 
 
 def test_less_time_means_fewer_candidates_then_one_seed_then_no_retraining_then_no_training():
     best = [configuration(name) for name in "abc"]
-    one = timeplan.training_seconds(best[0])
+    one = estimates.training_seconds(best[0])
     trainings = (9.5, 9.4, 7.0, 6.9, 4.5, 4.4, 3.25, 3.2, 2.0, 1.9)
-    assert [timeplan.choose(FULL, best, 1, count * one + 0.01) for count in trainings] == [
+    assert [planning.choose(FULL, best, 1, count * one + 0.01) for count in trainings] == [
         FULL, FinalPlan(2, 2, True), FinalPlan(2, 2, True), FinalPlan(2, 1, True), FinalPlan(2, 1, True),
         FinalPlan(1, 1, True), FinalPlan(1, 1, True), FinalPlan(1, 0, True), FinalPlan(1, 0, True),
         FinalPlan(1, 0, False),
     ]  # fmt: skip
-    assert timeplan.choose(FULL, best, 1, -5.0) == FinalPlan(1, 0, False)
+    assert planning.choose(FULL, best, 1, -5.0) == FinalPlan(1, 0, False)
 
 
 def test_a_plan_never_promises_more_than_there_is_time_for():
     best = [configuration(name, epochs) for name, epochs in (("a", 3), ("b", 20), ("c", 9))]
     for seconds in range(0, 400, 7):
-        plan = timeplan.choose(FULL, best, 2, float(seconds))
-        assert timeplan.final_seconds(plan, best, 2) <= seconds
+        plan = planning.choose(FULL, best, 2, float(seconds))
+        assert planning.final_seconds(plan, best, 2) <= seconds
         assert plan.candidates <= FULL.candidates
         assert plan.seeds <= FULL.seeds
 
 
 def kept(ranked, usable=955.0, slots=1, **facts):
-    return timeplan.kept_for_final(FULL, ranked, slots, usable, **facts)
+    return planning.kept_for_final(FULL, ranked, slots, usable, **facts)
 
 
 def test_the_search_leaves_time_for_what_comes_after_it():
     best = [configuration(name) for name in "abc"]
-    needed = timeplan.final_seconds(FULL, best, 1)
+    needed = planning.final_seconds(FULL, best, 1)
     assert kept(best) == pytest.approx(1.05 * needed)
     # A search that ends two seconds late, as searches do, still leaves time for all of it.
-    assert timeplan.choose(FULL, best, 1, kept(best) - 2) == FULL
+    assert planning.choose(FULL, best, 1, kept(best) - 2) == FULL
     assert kept(best, slots=2) < kept(best, slots=1)
 
 
@@ -137,7 +138,7 @@ def test_the_search_itself_keeps_half_of_a_short_time():
 
 def test_a_search_that_goes_on_after_retraining_leaves_time_for_a_newcomer():
     best = [configuration(name) for name in "abc"]
-    one = timeplan.training_seconds(best[0])
+    one = estimates.training_seconds(best[0])
     pace, done = Pace(0.5, 60), Done({"a": 2, "b": 2, "c": 2})
     assert kept(best, pace=pace, done=done) == pytest.approx(1.05 * 0.5 * (2 * 1.1 + 1.25) * one)
     # Of two newcomers among the best, both are trained again.
@@ -148,40 +149,40 @@ def test_a_search_that_goes_on_after_retraining_leaves_time_for_a_newcomer():
 def test_evaluation_reads_the_test_part_twice_for_each_model():
     one = configuration("a")
     validation = one.epochs[0].seconds - one.epochs[0].train_seconds
-    assert timeplan.evaluation_seconds([one, one], 1000, 5000) == pytest.approx(2 * (1 + 2 * 5 * validation))
-    assert timeplan.evaluation_seconds([one], 1000, 0) == 0
+    assert afterwards.evaluation_seconds([one, one], 1000, 5000) == pytest.approx(2 * (1 + 2 * 5 * validation))
+    assert afterwards.evaluation_seconds([one], 1000, 0) == 0
 
 
 def test_a_machine_that_waits_for_others_is_slow():
-    assert timeplan.slowness(6.0, 5.9) == pytest.approx(1.017, abs=0.001)
-    assert timeplan.slowness(15.0, 5.0) == 3.0
-    assert timeplan.slowness(500.0, 5.0) == 4.0
-    assert timeplan.slowness(4.0, 6.0) == 1.0, "many threads at work"
-    assert timeplan.slowness(0.0, 0.0) == 1.0
+    assert afterwards.slowness(6.0, 5.9) == pytest.approx(1.017, abs=0.001)
+    assert afterwards.slowness(15.0, 5.0) == 3.0
+    assert afterwards.slowness(500.0, 5.0) == 4.0
+    assert afterwards.slowness(4.0, 6.0) == 1.0, "many threads at work"
+    assert afterwards.slowness(0.0, 0.0) == 1.0
 
 
 def test_a_crowded_machine_is_slow_too():
-    assert timeplan.crowded(0.0, 2) == 1.0
-    assert timeplan.crowded(5.0, 2) == 3.0
-    assert timeplan.crowded(50.0, 2) == 4.0
+    assert afterwards.crowded(0.0, 2) == 1.0
+    assert afterwards.crowded(5.0, 2) == 3.0
+    assert afterwards.crowded(50.0, 2) == 4.0
 
 
 def test_a_promise_that_cannot_be_kept_is_known_at_once():
-    assert timeplan.doubt(100.0, 14.0, 1.0) is None
-    assert "they will leave out what there is no time for" in timeplan.doubt(20.0, 14.0, 1.0)
-    assert "cannot be kept" in timeplan.doubt(3.0, 14.0, 1.0)
-    assert "cannot be kept" in timeplan.doubt(15.0, 60.0, 4.0)
+    assert afterwards.doubt(100.0, 14.0, 1.0) is None
+    assert "they will leave out what there is no time for" in afterwards.doubt(20.0, 14.0, 1.0)
+    assert "cannot be kept" in afterwards.doubt(3.0, 14.0, 1.0)
+    assert "cannot be kept" in afterwards.doubt(15.0, 60.0, 4.0)
 
 
 def test_a_final_training_with_a_schedule_has_all_its_epochs_or_as_many_as_fit():
     whole = configuration("a", schedule="one-cycle")
     known = Pace(2.0, epochs=10)
-    assert timeplan.annealed_epochs(whole, None, known) == 27
+    assert estimates.annealed_epochs(whole, None, known) == 27
     # Half a second of building and a second for each epoch, at 2.1 times the pace of the search.
-    assert timeplan.annealed_epochs(whole, 2.1 * 27.5 + 0.01, known) == 27
-    assert timeplan.annealed_epochs(whole, 2.1 * 20.5 + 0.01, known) == 20
-    assert timeplan.annealed_epochs(whole, 2.1 * 9.5 + 0.01, known) == 9
-    assert timeplan.annealed_epochs(whole, 2.1 * 9.5 - 0.01, known) is None
+    assert estimates.annealed_epochs(whole, 2.1 * 27.5 + 0.01, known) == 27
+    assert estimates.annealed_epochs(whole, 2.1 * 20.5 + 0.01, known) == 20
+    assert estimates.annealed_epochs(whole, 2.1 * 9.5 + 0.01, known) == 9
+    assert estimates.annealed_epochs(whole, 2.1 * 9.5 - 0.01, known) is None
 
 
 def test_a_training_that_has_the_machine_to_itself_is_expected_to_be_as_much_faster():
@@ -189,12 +190,12 @@ def test_a_training_that_has_the_machine_to_itself_is_expected_to_be_as_much_fas
     plan = FinalPlan(1, 0, True)
     together, alone = Pace(1.0, epochs=10), Pace(1.0, epochs=10, alone=0.6)
     for one in (whole, plain):
-        beside = timeplan.winner_seconds(plan, [one], together)
-        assert timeplan.winner_seconds(plan, [one], alone) == pytest.approx(0.6 * beside)
-    assert timeplan.annealed_epochs(whole, 0.63 * 20.5 + 0.01, alone) == 20
+        beside = planning.winner_seconds(plan, [one], together)
+        assert planning.winner_seconds(plan, [one], alone) == pytest.approx(0.6 * beside)
+    assert estimates.annealed_epochs(whole, 0.63 * 20.5 + 0.01, alone) == 20
     # Seeds are trained beside each other.
     seeds = FinalPlan(1, 2, False)
-    assert timeplan.final_seconds(seeds, [plain], 2, pace=alone) == timeplan.final_seconds(
+    assert planning.final_seconds(seeds, [plain], 2, pace=alone) == planning.final_seconds(
         seeds, [plain], 2, pace=together
     )
 
@@ -202,20 +203,20 @@ def test_a_training_that_has_the_machine_to_itself_is_expected_to_be_as_much_fas
 def test_the_one_training_whose_rate_goes_to_its_end_gets_most_of_a_short_night():
     whole, plain = configuration("a", schedule="one-cycle"), configuration("b")
     alone = FinalPlan(1, 0, True)
-    assert timeplan.kept_for_final(alone, [whole], 1, 20.0) == pytest.approx(0.7 * 20)
-    assert timeplan.kept_for_final(alone, [plain], 1, 20.0) == pytest.approx(0.5 * 20)
-    assert timeplan.kept_for_final(FULL, [whole], 1, 20.0) == pytest.approx(0.5 * 20)
+    assert planning.kept_for_final(alone, [whole], 1, 20.0) == pytest.approx(0.7 * 20)
+    assert planning.kept_for_final(alone, [plain], 1, 20.0) == pytest.approx(0.5 * 20)
+    assert planning.kept_for_final(FULL, [whole], 1, 20.0) == pytest.approx(0.5 * 20)
     # In a long one it has what it needs.
-    expected = 1.05 * 1.15 * timeplan.training_seconds(whole)
-    assert timeplan.kept_for_final(alone, [whole], 1, 900.0) == pytest.approx(expected)
+    expected = 1.05 * 1.15 * estimates.training_seconds(whole)
+    assert planning.kept_for_final(alone, [whole], 1, 900.0) == pytest.approx(expected)
 
 
 def test_what_is_left_out_for_want_of_time_is_named_by_what_still_follows():
     whole, plain = configuration("a", schedule="one-cycle"), configuration("b")
     alone = FinalPlan(1, 0, True)
-    assert timeplan.choose(alone, [whole], 1, 15.0) == FinalPlan(1, 0, True)
-    assert timeplan.choose(alone, [whole], 1, 2.0) == FinalPlan(1, 0, False)
-    assert timeplan.choose(alone, [plain], 1, 15.0) == FinalPlan(1, 0, False)
+    assert planning.choose(alone, [whole], 1, 15.0) == FinalPlan(1, 0, True)
+    assert planning.choose(alone, [whole], 1, 2.0) == FinalPlan(1, 0, False)
+    assert planning.choose(alone, [plain], 1, 15.0) == FinalPlan(1, 0, False)
 
 
 def test_the_best_of_the_search_itself_is_a_candidate_whatever_leads():
@@ -228,10 +229,17 @@ def test_the_best_of_the_search_itself_is_a_candidate_whatever_leads():
         baselines[0], first, baselines[1],
     ]  # fmt: skip
     assert plan.retrained(baselines) == baselines[:1]
-    assert (timeplan.leading(baselines), timeplan.leading([*baselines, third])) == (None, third)
+    assert (planning.leading(baselines), planning.leading([*baselines, third])) == (None, third)
     # Time is kept for it too.
     alone = FinalPlan(1, 0, True)
-    assert timeplan.winner_seconds(alone, [baselines[0], first]) == timeplan.winner_seconds(alone, [baselines[0]])
+    assert planning.winner_seconds(alone, [baselines[0], first]) == planning.winner_seconds(alone, [baselines[0]])
     long = configuration("l", epochs=20, schedule="one-cycle")
     slow = replace(long, epochs=tuple(replace(epoch, seconds=9.0) for epoch in long.epochs))
-    assert timeplan.winner_seconds(alone, [baselines[0], slow]) > timeplan.winner_seconds(alone, [baselines[0]])
+    assert planning.winner_seconds(alone, [baselines[0], slow]) > planning.winner_seconds(alone, [baselines[0]])
+
+
+def test_files_of_a_model_that_takes_long_to_build_take_longer():
+    small = afterwards.seconds_after(300.0, 1.0)
+    assert afterwards.seconds_after(300.0, 1.0, build=0.7) == small
+    assert afterwards.seconds_after(300.0, 1.0, build=2.75) == pytest.approx(small + 24)
+    assert estimates.whole_build_seconds(configuration("a")) == 0.5

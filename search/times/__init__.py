@@ -1,0 +1,1 @@
+"""How long everything takes, and when each part of a night has to be over."""

@@ -1,0 +1,103 @@
+"""What comes after all training takes: measuring the final models, files, report.
+
+Pure functions; all times are in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.record.configuration import Configuration
+from search.times.estimates import SLOWEST
+
+# What export, its verification in a fresh process and the report take on an idle machine.
+_SECONDS_AFTER = 15.0
+_SECONDS_SERVE = 12.0
+# Every format builds the model once more, and so does its verification; the seconds above are those of a small one.
+_BUILDS, _SMALL_BUILD = 12.0, 0.75
+# The first format and a report without pictures.
+_LEAST_AFTER = 5.0
+# Share of the whole time that is kept back besides.
+_AFTER_SHARE = 0.01
+# A model is built, and its rows are read twice: for the metrics and for the predictions.
+_EVALUATION_BUILD, _EVALUATION_PASSES = 1.0, 2.0
+
+
+def seconds_after(total: float | None, slowness: float, *, serve: bool = False, build: float = 0.0) -> float:
+    """Time to keep for export and report.
+
+    Args:
+        total: Time for everything, or None.
+        slowness: See `slowness`.
+        serve: Whether a bundle for serving is written too.
+        build: Seconds that building the model takes on this machine; 0: not known yet.
+    """
+    small = _SECONDS_AFTER + (_SECONDS_SERVE if serve else 0.0)
+    return small * slowness + _BUILDS * max(0.0, build - _SMALL_BUILD) + _AFTER_SHARE * (total or 0.0)
+
+
+def slowness(spent: float, worked: float) -> float:
+    """How much slower than an idle machine this one seems to be, from 1 to 4.
+
+    Args:
+        spent: Time that the start took: importing TensorFlow and loading the data.
+        worked: Processor seconds of it. What is waited for besides is the disk, or others who use the machine.
+    """
+    return min(max(1.0, spent / worked), SLOWEST) if worked > 0 else 1.0
+
+
+def crowded(others: float, cores: int) -> float:
+    """How much slower than on an idle machine one more thread runs beside others, from 1 to 4.
+
+    Args:
+        others: Threads that want a core.
+        cores: Cores that there are.
+    """
+    return min(max(1.0, (others + 1) / cores), SLOWEST)
+
+
+def doubt(left: float, wanted: float, slowness: float) -> str | None:
+    """What is wrong with the time that is left, in words.
+
+    Args:
+        left: Seconds until everything has to be there, once the data are loaded.
+        wanted: What export and report would like to have of them.
+        slowness: See `slowness`.
+    """
+    if left < _LEAST_AFTER * slowness:
+        return (
+            f"the promised time cannot be kept: {max(0.0, left):.0f} s are left, and the shortest export and report "
+            f"take about {_LEAST_AFTER * slowness:.0f} s"
+        )
+    if left < 2 * wanted:
+        return (
+            f"time is short: {left:.0f} s are left for everything, and export and report would like to have "
+            f"{wanted:.0f} s of them; they will leave out what there is no time for"
+        )
+    return None
+
+
+def evaluation_seconds(
+    measured: Sequence[Configuration], validation_rows: int, test_rows: int, train_rows: int = 0
+) -> float:
+    """Expected time to measure models on the test part.
+
+    Args:
+        measured: The configurations of these models.
+        validation_rows: Rows that an epoch was validated on.
+        test_rows: Rows of the test part.
+        train_rows: Rows that an epoch trained on.
+    """
+    if not test_rows or not validation_rows:
+        return 0.0
+    expected = 0.0
+    for configuration in measured:
+        price = configuration.price
+        if price is not None:
+            # An epoch was validated on what the network had made of the rows already.
+            passed = price.features * test_rows / (train_rows + validation_rows)
+            expected += max(_EVALUATION_BUILD, price.build) + _EVALUATION_PASSES * passed
+        elif configuration.epochs:
+            passes = [max(0.0, epoch.seconds - epoch.train_seconds) for epoch in configuration.epochs]
+            expected += _EVALUATION_BUILD + _EVALUATION_PASSES * sum(passes) / len(passes) * test_rows / validation_rows
+    return expected
