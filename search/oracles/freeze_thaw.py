@@ -138,7 +138,9 @@ class FreezeThawOracle(BaseOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         curves = self._curves()
         known = [*curves, *self._history.evidence(self.space)]
-        telling = telling_length(known, self._first, self._longest)
+        # Before dear epochs, cheap ones are worth it whatever they tell.
+        dear_later = self.tried_first > 0 or has_phases(known)
+        telling = self._first if dear_later else telling_length(known, self._first, self._longest)
         running = len(self.ongoing_trials)
         # Lengths do not grow while as many as asked for have not been tried.
         spent = _spent_epochs(curves) if len(curves) >= self.tried_first else 0
