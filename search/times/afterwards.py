@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.record.configuration import Configuration
-from search.times.estimates import SLOWEST
+from search.times.estimates import SLOWEST, build_seconds
 
 # What export, its verification in a fresh process and the report take on an idle machine.
 _SECONDS_AFTER = 15.0
 _SECONDS_SERVE = 12.0
 # Every format builds the model once more, and so does its verification; the seconds above are those of a small one.
-_BUILDS, _SMALL_BUILD = 12.0, 0.75
+# What a deep network with a pretrained backbone predicts for that takes as long again.
+_BUILDS, _SMALL_BUILD = 8.0, 0.75
+_DEEP_BUILDS, _SMALL_DEEP_BUILD = 30.0, 0.25
 # The first format and a report without pictures.
 _LEAST_AFTER = 5.0
 # Share of the whole time that is kept back besides.
@@ -23,17 +25,24 @@ _AFTER_SHARE = 0.01
 _EVALUATION_BUILD, _EVALUATION_PASSES = 1.0, 2.0
 
 
-def seconds_after(total: float | None, slowness: float, *, serve: bool = False, build: float = 0.0) -> float:
+def seconds_after(total: float | None, slowness: float, *, serve: bool = False, model: float = 0.0) -> float:
     """Time to keep for export and report.
 
     Args:
         total: Time for everything, or None.
         slowness: See `slowness`.
         serve: Whether a bundle for serving is written too.
-        build: Seconds that building the model takes on this machine; 0: not known yet.
+        model: See `model_seconds`; 0: nothing is known of the model yet.
     """
     small = _SECONDS_AFTER + (_SECONDS_SERVE if serve else 0.0)
-    return small * slowness + _BUILDS * max(0.0, build - _SMALL_BUILD) + _AFTER_SHARE * (total or 0.0)
+    return small * slowness + model + _AFTER_SHARE * (total or 0.0)
+
+
+def model_seconds(configuration: Configuration) -> float:
+    """How much longer the files of a configuration's model take than those of a small one, on this machine."""
+    if configuration.price is not None:
+        return _DEEP_BUILDS * max(0.0, configuration.price.build - _SMALL_DEEP_BUILD)
+    return _BUILDS * max(0.0, build_seconds(configuration) - _SMALL_BUILD)
 
 
 def slowness(spent: float, worked: float) -> float:

@@ -171,11 +171,6 @@ def build_seconds(configuration: Configuration) -> float:
     return max((outcome.build_seconds for outcome in outcomes), default=0.0)
 
 
-def whole_build_seconds(configuration: Configuration) -> float:
-    """Time to build the whole model of a configuration, also where its trials built the head of it only."""
-    return build_seconds(configuration) if configuration.price is None else configuration.price.build
-
-
 def first_epoch_seconds(configuration: Configuration) -> float:
     """Expected time until a configuration that begins from scratch has its first epoch; 0 if nothing is known."""
     return build_seconds(configuration) + epoch_seconds(configuration) if configuration.epochs else 0.0

@@ -84,11 +84,12 @@ class Horizon:
         # An ensemble is measured as long as its models are.
         measured = [*ranked[: self._spec.final.ensemble], *(c for c in ranked if c.baseline)]
         rows = (self._validation_rows, self._test_rows, self._train_rows)
-        evaluation = afterwards.evaluation_seconds(measured, *rows)
+        ways = 1 if self._spec.final.tta == "none" else 2
+        evaluation = ways * afterwards.evaluation_seconds(measured, *rows)
         crowded = afterwards.crowded(environment.others(self.slots * self.threads), environment.cores())
         slowness = max(self._slowness, crowded, pace.factor)
-        build = max(map(estimates.whole_build_seconds, measured[:1]), default=0.0)
-        files = afterwards.seconds_after(self.budget.total, slowness, serve=self._spec.export.serve, build=build)
+        model = max(map(afterwards.model_seconds, measured[:1]), default=0.0)
+        files = afterwards.seconds_after(self.budget.total, slowness, serve=self._spec.export.serve, model=model)
         self.budget.keep(min(files + max(1.0, pace.factor) * evaluation, self._most))
 
     def measuring_seconds(self, models: Sequence[Configuration]) -> float:

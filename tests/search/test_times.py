@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from search.prices import Price
 from search.record.configuration import configurations
 from search.record.trial import Stop, TrialKind
 from search.times import afterwards, estimates, planning
@@ -240,6 +241,9 @@ def test_the_best_of_the_search_itself_is_a_candidate_whatever_leads():
 
 def test_files_of_a_model_that_takes_long_to_build_take_longer():
     small = afterwards.seconds_after(300.0, 1.0)
-    assert afterwards.seconds_after(300.0, 1.0, build=0.7) == small
-    assert afterwards.seconds_after(300.0, 1.0, build=2.75) == pytest.approx(small + 24)
-    assert estimates.whole_build_seconds(configuration("a")) == 0.5
+    one = configuration("a")
+    slow = replace(one, trials=tuple(replace(t, outcome=replace(t.outcome, build_seconds=2.75)) for t in one.trials))
+    assert (afterwards.model_seconds(one), afterwards.model_seconds(slow)) == (0.0, 16.0)
+    assert afterwards.seconds_after(300.0, 1.0, model=16.0) == pytest.approx(small + 16)
+    deep = replace(one, price=Price(frozen=3, epoch=25.0, once=0.0, features=40.0, build=1.25))
+    assert afterwards.model_seconds(deep) == pytest.approx(30.0)
