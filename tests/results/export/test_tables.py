@@ -13,6 +13,7 @@ import pytest
 import results
 import search
 import spaces
+from results.errors import ResultError
 from results.exporting.card import model_card
 
 FORMATS = ("keras", "savedmodel", "onnx", "tflite")
@@ -81,6 +82,30 @@ def test_every_format_predicts_prices_from_a_file_with_gaps_and_unknown_words(
     errors = values[whole] - [known[index][3] for index in whole]
     assert np.abs(errors).mean() < 60_000
     assert np.isfinite(values).all()
+
+
+def test_what_a_program_holds_is_predicted_as_a_file_is(run: Path, exported: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        {
+            "town": ["A", "Z", None],
+            "size": [80.5, np.nan, 30],
+            "sold": pd.to_datetime(["2020-01-03", None, "2020-04-01"]),
+        }
+    )
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    told = [prediction.values for prediction in results.predict(exported, [tmp_path / "new.csv"])]
+    for model in (exported, search.open_run(run)):
+        held = results.predict(model, frame)
+        np.testing.assert_allclose([one.values for one in held], told, rtol=1e-5)
+        assert [(one.file, one.row) for one in held] == [("rows", 0), ("rows", 1), ("rows", 2)]
+    encoded = np.stack([one.input for one in results.predict(exported, frame)])
+    np.testing.assert_allclose([one.values for one in results.predict(exported, encoded)], told, rtol=1e-5)
+    with pytest.raises(ResultError, match="rows: has no column 'town', which the model needs"):
+        results.predict(exported, frame[["size", "sold"]])
+    with pytest.raises(ResultError, match=r"rows: has shape \(4, 3\), the model takes rows of shape"):
+        results.predict(exported, np.zeros((4, 3)))
 
 
 def test_metadata_and_card_say_how_a_row_is_made(exported: Path) -> None:
