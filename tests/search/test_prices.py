@@ -12,8 +12,8 @@ from search.times import afterwards, estimates
 from search.times.estimates import Pace
 from tests.search.records import completed
 
-SPEC = spaces.load("photos-pretrained")
-VALUES = {"dense_layers": 0, "dropout": 0.2, "learning_rate": 0.003, "label_smoothing": 0.0, "fine_tune_rate": 0.1}
+SPEC = spaces.load("photos-pretrained", ["training.epochs={min: 3, max: 9}"])
+VALUES = {"dense_layers": 0, "dropout": 0.2, "learning_rate": 0.003}
 
 
 def trial(name, frozen=3, tuned=0, begin=0, besides=0.0, fine_tune=0.25, **changes):
