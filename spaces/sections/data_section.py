@@ -360,8 +360,8 @@ class DataSection(Section):
     )
     target: Annotated[str | tuple[str, ...] | TargetRule | None, BeforeValidator(_target)] = Field(
         default=None,
-        description="Column to predict, of a csv, parquet file or DataFrame, default the last one; a list of columns: of "
-        "0 and 1, labels of which a row may have several, or numbers; or {column: name, scale: log}, {column: name, "
+        description="Column to predict, of a csv, parquet file or DataFrame, default the last one; a list of columns: "
+        "of 0 and 1, labels of which a row may have several, or numbers; or {column: name, scale: log}, {column: name, "
         "separator: ';'} for labels in one cell.",
     )
     columns: Annotated[dict[str, str], BeforeValidator(_columns)] = Field(
