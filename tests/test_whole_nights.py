@@ -502,6 +502,18 @@ def test_a_baseline_leads_only_until_the_best_of_the_search_is_trained_to_its_en
     assert wins != any("linear stays ahead of it" in message for message in night.messages)
 
 
+def test_where_its_final_training_does_not_get_far_the_baseline_stays(tmp_path):
+    """The machine is half as fast as it was, which nobody could know."""
+    changes = {"training.schedule": "cosine", "final.train_on_validation": "false", "final.candidates": 1}
+    spec = night_space("freeze-thaw", epochs={"min": 1, "max": 20}, **{**changes, "final.seeds": 0})
+    night = WholeNight(tmp_path / "run", spec, Annealing(seconds=12.0, later=2.0))
+    assert night.go("4m").reason == "done"
+    (final, *_) = night.trials(TrialKind.WINNER)
+    assert final.outcome.stopped is Stop.DEADLINE
+    assert night.winner().configuration == "baseline-linear"
+    assert any("linear stays ahead of it" in message for message in night.messages)
+
+
 def test_the_best_of_the_search_is_trained_again_beside_the_baselines_that_lead(tmp_path):
     changes = {"training.schedule": "cosine", "final.train_on_validation": "false", "final.candidates": 1}
     spec = night_space("freeze-thaw", epochs={"min": 1, "max": 20}, **{**changes, "final.seeds": 1})

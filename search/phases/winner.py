@@ -76,6 +76,9 @@ class FinalModels:
             if trained is not None:
                 return self._better(trained, chosen, best)
             found = next((t for t in self._stand_ins(configuration) if self._kept(t)), None)
+            if found is not None and self._is_behind(found, chosen, best):
+                self.warn(f"the final training of {chosen.name} did not get far: {best[0].name} stays ahead of it")
+                continue
             if found is not None:
                 if found.kind is TrialKind.WINNER:
                     self.warn(f"the final training of {chosen.name} did not get to its end: its best epoch is taken")
@@ -156,18 +159,21 @@ class FinalModels:
     def _better(self, trained: Trial, chosen: Configuration, best: Sequence[Configuration]) -> Trial:
         """The final training, or what led before it where that is better on the same validation rows."""
         led, score = best[0], _score(trained)
-        if led is chosen or led.score is None or score is None or trained.configuration != chosen.id:
-            return trained
-        if fresh_scores(self._store.trials(TrialKind.CANDIDATE)):
-            # What leads by fresh seeds is the better one, whatever the search has seen of the other.
-            return trained
-        if self._sign * score <= self._sign * led.score:
+        if score is None or not self._is_behind(trained, chosen, best):
             return trained
         found = next((t for t in self._stand_ins(led) if self._kept(t)), None)
         if found is None:
             return trained
         self.warn(f"the final training of {chosen.name} reached {figure(score)}: {led.name} stays ahead of it")
         return found
+
+    def _is_behind(self, trial: Trial, chosen: Configuration, best: Sequence[Configuration]) -> bool:
+        """Whether a model of the chosen configuration is worse than what gave way to it, on the same rows."""
+        led, score = best[0], _score(trial)
+        if led is chosen or led.score is None or score is None or trial.configuration != chosen.id:
+            return False
+        # What leads by fresh seeds is the better one, whatever the search has seen of the other.
+        return not fresh_scores(self._store.trials(TrialKind.CANDIDATE)) and self._sign * score > self._sign * led.score
 
     @property
     def _sign(self) -> float:
