@@ -497,7 +497,8 @@ def test_a_baseline_leads_only_until_the_best_of_the_search_is_trained_to_its_en
     (final,) = night.trials(TrialKind.WINNER)
     assert final.outcome.whole
     assert not final.configuration.startswith("baseline")
-    assert len(final.outcome.epochs) >= 8
+    # Seven tenths of the time, though a baseline leads that is trained in a minute.
+    assert sum(epoch.seconds for epoch in final.outcome.epochs) > 0.45 * 480
     assert night.winner().id == (final.id if wins else "baseline-linear")
     assert wins != any("linear stays ahead of it" in message for message in night.messages)
 

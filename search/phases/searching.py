@@ -115,7 +115,8 @@ class Searching:
 
     @property
     def _leading(self) -> int:
-        return max(1, self._spec.final.candidates)
+        # Of the search's own one at least, though all baselines may lead.
+        return max(1, self._spec.final.candidates) + len(self._spec.baselines)
 
     def _told(self, end: SearchEnd, runner: Runner) -> SearchEnd:
         """The same end, of which the observer is told whenever it moves."""

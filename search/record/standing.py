@@ -32,7 +32,9 @@ class _Known:
 
 def most_needed(spec: SearchSpec) -> int:
     """How many of the best configurations are looked at: to keep their weights, or to train them again."""
-    return max(spec.keep_checkpoints.best, spec.final.candidates, spec.final.ensemble, _LEAST)
+    final = max(spec.final.candidates, spec.final.ensemble, _LEAST)
+    # Baselines may lead all others.
+    return max(spec.keep_checkpoints.best, final + len(spec.baselines))
 
 
 def answers_both_ways(spec: SearchSpec, trial: Trial) -> bool:
