@@ -113,7 +113,7 @@ CASES = [
     ("source: digits", "source: {folder: a, npz: b}", ["3: data.source: found folder and npz; allowed: exactly one of folder, npz, csv, parquet, idx, python"]),
     ("source: digits", "source: {foldr: a}", ["3: data.source.foldr: unknown key 'foldr'; allowed: folder, npz, csv, parquet, idx, python, separator, encoding, decimal (did you mean 'folder'?)"]),
     ("source: digits", "source: {python: data.load}", ["3: data.source.python: found 'data.load'; allowed: 'module:function' or 'path/file.py:function'"]),
-    ("source: digits", "source: digits\n  target: price", ["4: data.target: has no effect: only a csv source has columns"]),
+    ("source: digits", "source: digits\n  target: price", ["4: data.target: has no effect: only a csv or parquet source, or a DataFrame from Python, has columns"]),
     ("source: digits", "source: {csv: a.csv, target: x}\n  target: y", ["4: data.target: is given twice, here and in data.source"]),
     ("source: digits", "source: {csv: a.csv}\n  image_size: 3", ["4: data.image_size: has no effect: a csv source has no images"]),
     ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column}, {time: column} or {folds: count}"]),
