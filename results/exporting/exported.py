@@ -142,7 +142,8 @@ def export(
     from results.exporting.inference import inference_model, sorted_out
     from spaces.backbones.loading import leaves
 
-    pressure.weigh(len(leaves(model)))
+    # Both ways round, everything is traced and computed twice.
+    pressure.weigh(len(leaves(model)) * (2 if both_ways else 1))
     try:
         with workspace(directory) as folder:
             fixed = inference_model(model, info)
