@@ -411,10 +411,10 @@ class TwoCores(Crew):
 
     def alone(self, threads):
         self.lent.append(threads)
-        return _Both(self.workers(1), self.factor)
+        return faster_alone(self.workers(1), self.factor)
 
 
-def _Both(executor, factor):  # noqa: N802 - reads as the class that it stands for
+def faster_alone(executor, factor):
     pace = executor._seconds
     executor._seconds = lambda job, number: factor * pace(job, number)
     executor.slots = executor.workers = 1

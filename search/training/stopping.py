@@ -51,19 +51,17 @@ def best_epoch(curve: Sequence[Epoch], metric: str, direction: str) -> tuple[int
         None if no epoch has a finite value.
     """
     sign = 1.0 if direction == "min" else -1.0
-    found = [
-        (
-            sign * e.metrics[metric],
-            loss if math.isfinite(loss := e.metrics.get(_LOSS, math.inf)) else math.inf,
-            e.number,
-        )
-        for e in curve
-        if math.isfinite(e.metrics.get(metric, math.nan))
-    ]
+    found = [(sign * e.metrics[metric], _finite(e, _LOSS), e.number) for e in curve if _finite(e, metric) < math.inf]
     if not found:
         return None
     value, _, number = min(found)
     return number, sign * value
+
+
+def _finite(epoch: Epoch, metric: str) -> float:
+    """The value of a metric; infinity where it is missing or no number."""
+    value = epoch.metrics.get(metric, math.inf)
+    return value if math.isfinite(value) else math.inf
 
 
 def unreported(objective: str, settings: TrainingSettings, reported: Sequence[str]) -> str | None:

@@ -32,7 +32,6 @@ def folded(model: keras.Model) -> keras.Model:
     """
     pairs = _pairs(model)
     gone = {id(normalization) for normalization in pairs.values()}
-    by_id = {id(layer): layer for layer in model.layers}
 
     def made(layer: Any) -> Any:
         if id(layer) in gone:
@@ -43,7 +42,7 @@ def folded(model: keras.Model) -> keras.Model:
         return type(layer).from_config(config)
 
     network = keras.models.clone_model(model, clone_function=made)
-    for layer in by_id.values():
+    for layer in model.layers:
         if id(layer) in gone or not layer.weights:
             continue
         copy = network.get_layer(layer.name)

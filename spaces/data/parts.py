@@ -12,6 +12,9 @@ from spaces.basics.printable import printable
 PartName = Literal["train", "validation", "test"]
 Role = Literal["x", "y"]
 
+WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
+"""What messages call each part."""
+
 _PARTS: dict[str, PartName] = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("validation", "validate", "valid", "val", "dev"), "validation"),

@@ -9,7 +9,7 @@ from typing import Any
 from spaces.basics.errors import CodeError, DataError
 from spaces.basics.printable import printable
 from spaces.data import parts
-from spaces.data.parts import PartName
+from spaces.data.parts import WORDS, PartName
 from spaces.data.readers import datasets
 from spaces.data.readers.objects import as_array, is_frame
 from spaces.data.readers.source import Part, RawData, ReadsFrames
@@ -19,8 +19,6 @@ from spaces.data.types import AnyRows, Array
 from spaces.outside.given import spoken
 from spaces.outside.references import call, load_function
 from spaces.values.packing import Structure, is_structure, pack_inputs, pack_targets
-
-_WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def load_python(reference: str, store: RowStore | None = None, frames: ReadsFrames | None = None) -> RawData:
@@ -85,7 +83,7 @@ def _data(
     targets: Structure | None = None,
 ) -> RawData:
     where = spoken(reference)
-    parts = {name: Part(x, y, f"{where} ({_WORDS[name]} part)") for name, (x, y) in found.items()}
+    parts = {name: Part(x, y, f"{where} ({WORDS[name]} part)") for name, (x, y) in found.items()}
     return RawData(
         _short(where),
         _origin(reference),

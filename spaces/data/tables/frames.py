@@ -11,7 +11,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
-from spaces.data.parts import PartName
+from spaces.data.parts import WORDS, PartName
 from spaces.data.readers.objects import as_array, is_frame
 from spaces.data.readers.source import Part, RawData
 from spaces.data.tables.cells import Cells, named
@@ -21,8 +21,6 @@ from spaces.data.types import Array, Task
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class FrameReader:
             if list(frame.columns) != list(first.columns):
                 differing = sorted(set(frame.columns) ^ set(first.columns)) or list(frame.columns)
                 raise DataError(
-                    f"{where} ({_WORDS[name]} part): its columns are not those of the training part "
+                    f"{where} ({WORDS[name]} part): its columns are not those of the training part "
                     f"({', '.join(map(repr, differing[:5]))})"
                 )
         counts = {name: len(frame) for name, frame in frames.items()}
@@ -80,7 +78,7 @@ class FrameReader:
         raw = understand(cells, self.options, self.task, self.known, labels)
         ends = np.cumsum(list(counts.values()))
         parts = {
-            name: _some(raw.train, slice(end - counts[name], end), f"{where} ({_WORDS[name]} part)")
+            name: _some(raw.train, slice(end - counts[name], end), f"{where} ({WORDS[name]} part)")
             for name, end in zip(counts, ends.tolist(), strict=True)
         }
         keys = {column: values[: counts["train"]] for column, values in raw.keys.items()}
@@ -95,7 +93,7 @@ class FrameReader:
         found = {name: as_array(y, "y", where) for name, y in given.items()}
         for name, y in found.items():
             if len(y) != counts[name]:
-                raise DataError(f"{where} ({_WORDS[name]} part): {counts[name]} rows but {len(y)} labels")
+                raise DataError(f"{where} ({WORDS[name]} part): {counts[name]} rows but {len(y)} labels")
             if y.shape[1:] != found["train"].shape[1:]:
                 raise DataError(f"{where}: labels of the parts have different shapes")
         return Beside(np.concatenate(list(found.values())), _names(given["train"], found["train"]))
