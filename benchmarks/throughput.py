@@ -1,7 +1,8 @@
 """How many trials a machine trains: a plain Keras Tuner script, a bare loop, this project, and the floor.
 
     python benchmarks/throughput.py [--spaces digits-3 digits-30 fashion-mnist-mlp fashion-mnist-cnn]
-                                    [--trials N] [--rows N] [--rounds 1] [--workers N] [--no-startup] [--json FILE]
+                                    [--set KEY=VALUE] [--trials N] [--rows N] [--rounds 1] [--workers N] [--no-startup]
+                                    [--json FILE]
 
 All contenders train the same configurations with the same seeds on the same rows, each in a fresh process, in turn.
 Counted is the time from the start of the first trial to the end of the last one; what comes before is shown as the
@@ -46,6 +47,7 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--spaces", nargs="+", choices=list(WORK), default=list(WORK))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the spaces")
     parser.add_argument("--trials", type=int, help="configurations of each space")
     parser.add_argument("--rows", type=int, help="training rows at most, 0 for all")
     parser.add_argument("--rounds", type=int, default=1, help="repetitions; medians are shown")
@@ -57,6 +59,7 @@ def main() -> None:
     for name in options.spaces:
         given = {"trials": options.trials, "rows": options.rows, "workers": options.workers}
         work = replace(WORK[name], **{key: value for key, value in given.items() if value is not None})
+        work = replace(work, changes=tuple(options.set))
         rounds: dict[str, list[dict[str, Any]]] = {contender: [] for contender in CONTENDERS}
         for _ in range(options.rounds):
             for contender in CONTENDERS:
@@ -194,6 +197,7 @@ def _summary(rounds: dict[str, list[dict[str, Any]]], work: Work) -> dict[str, d
 
 def _print(name: str, work: Work, rows: dict[str, dict[str, Any]]) -> None:
     size = f"{work.rows:,} rows" if work.rows else "all rows"
+    name = " ".join((name, *work.changes))
     print(f"\n{name}: {work.trials} trials of {work.epochs} epochs, {size}; all workers: {rows['all workers']['what']}")
     titles = (
         "s/trial",

@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import spaces
-from spaces import Dataset, Settings, Split
+from spaces import Dataset, SearchSpec, Settings, Split
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Work:
         batches: Batch sizes, in turn; empty: as sampled.
         workers: Worker processes of the contender `all workers`; None: as measured.
         seed: Of the sample; a configuration's own seed is its number.
+        changes: Keys of the space that are set to something else, `dotted.key=value` each.
     """
 
     space: str
@@ -45,9 +46,13 @@ class Work:
     batches: tuple[int, ...]
     workers: int | None
     seed: int
+    changes: tuple[str, ...] = ()
+
+    def spec(self) -> SearchSpec:
+        return spaces.load(self.space, self.changes)
 
     def settings(self) -> list[Settings]:
-        spec = spaces.load(self.space)
+        spec = self.spec()
         chosen = []
         for number, values in enumerate(spaces.sample(spec, self.seed, self.trials)):
             settings = spaces.configure(spec, values)
@@ -57,7 +62,7 @@ class Work:
         return chosen
 
     def data(self) -> Dataset:
-        data = spaces.load_data(spaces.load(self.space))
+        data = spaces.load_data(self.spec())
         if not self.rows:
             return data
         validation = max(1, self.rows // 5)
@@ -141,7 +146,7 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
     from search.training.reuse import graphs
 
     settings = work.settings()
-    spec = spaces.load(work.space)
+    spec = work.spec()
     count = threads.for_family(spec.family)
     threads.configure(count)
     data = work.data()
@@ -222,7 +227,7 @@ def floor(work: Work) -> dict[str, Any]:
     """The same training steps in functions that are compiled already: no building, no validation, no files."""
     from search.training import threads
 
-    threads.configure(threads.for_family(spaces.load(work.space).family))
+    threads.configure(threads.for_family(work.spec().family))
     from search.training.engine import Rows
     from search.training.reuse.networks import Networks
 
@@ -253,4 +258,5 @@ CONTENDERS: dict[str, Callable[[Work], dict[str, Any]]] = {
 
 if __name__ == "__main__":
     given = json.loads(Path(sys.argv[2]).read_text())
-    print(json.dumps(CONTENDERS[sys.argv[1]](Work(**{**given, "batches": tuple(given["batches"])}))))
+    listed = {"batches": tuple(given["batches"]), "changes": tuple(given["changes"])}
+    print(json.dumps(CONTENDERS[sys.argv[1]](Work(**{**given, **listed}))))

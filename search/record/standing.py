@@ -38,8 +38,14 @@ def most_needed(spec: SearchSpec) -> int:
 
 
 def answers_both_ways(spec: SearchSpec, trial: Trial) -> bool:
-    """Whether a trial's model, measured or exported, averages over an image and its mirror image."""
-    return spec.final.tta == "flip" and trial.kind is not TrialKind.BASELINE
+    """Whether a trial's model, measured or exported, averages over an image and its mirror image.
+
+    That of a baseline does not, nor one whose own search value is to see no mirror images while it trains: what it
+    answers to them is worth less than what it answers to the image.
+    """
+    if spec.final.tta != "flip" or trial.name:
+        return False
+    return trial.values.get("augmentation_flip", "horizontal") in ("horizontal", "both")
 
 
 class Standing:

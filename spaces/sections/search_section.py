@@ -145,7 +145,8 @@ class Final(Section):
     tta: Literal["none", "flip"] = Field(
         default="none",
         description="flip: the model that is measured and exported averages what it answers to an image and to its "
-        "mirror image, which takes twice as long; baselines are left as they are.",
+        "mirror image, which takes twice as long; baselines are left as they are, and so are configurations of a space "
+        "with a choice of augmentation.flip that see no mirror images while they train.",
     )
     ensemble: Count = Field(
         default=1,

@@ -14,7 +14,7 @@ from search.clock import SystemClock
 from search.files.store import RunStore
 from search.phases.evaluation import FinalModel, evaluate
 from search.record.standing import answers_both_ways
-from search.record.trial import TrialKind
+from search.record.trial import Trial, TrialKind, TrialState
 
 SPACE = """\
 name: both-ways
@@ -32,6 +32,11 @@ search: {algorithm: random}
 baselines: [{name: plain, values: {}, batch_size: 32}]
 final: {tta: flip}
 """
+
+_MAPPING = {
+    "name": "x", "data": {"source": "digits"}, "model": {"family": "cnn", "blocks": 1, "filters": 4},
+    "training": {"epochs": 1},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,26 @@ def test_what_is_measured_is_the_average_and_a_baseline_is_left_as_it_is(write_r
         accuracy, predictions = found[name]
         np.testing.assert_allclose(predictions, answers, atol=1e-5)
         assert accuracy == pytest.approx((answers.argmax(axis=1) == data.test.y).mean())
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "values", "both"),
+    [
+        (TrialKind.SEARCH, "", {}, True),  # the space says nothing else
+        (TrialKind.WINNER, "", {"augmentation_flip": "both"}, True),
+        (TrialKind.WINNER, "", {"augmentation_flip": "none"}, False),
+        (TrialKind.SEARCH, "", {"augmentation_flip": "vertical"}, False),
+        (TrialKind.BASELINE, "plain", {}, False),
+        (TrialKind.WINNER, "plain", {}, False),  # the baseline has won, and was trained again
+    ],
+)
+def test_a_model_that_learnt_from_no_mirror_images_is_asked_about_none(
+    kind: TrialKind, name: str, values: dict[str, Any], both: bool
+) -> None:
+    spec = spaces.load({**_MAPPING, "final": {"tta": "flip"}})
+    trial = Trial("0", "0", kind, name, values, {}, 0, 0, 1, None, TrialState.COMPLETED, None, 0.0, 1.0)
+    assert answers_both_ways(spec, trial) is both
+    assert not answers_both_ways(spaces.load(_MAPPING), trial)
 
 
 def test_colored_images_are_mirrored_from_left_to_right(tensorflow: None) -> None:
