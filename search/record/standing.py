@@ -14,7 +14,7 @@ from typing import Any
 
 from search.prices import Price, Prices
 from search.record.configuration import Configuration, configurations, rank_key, ranked
-from search.record.trial import Trial, TrialKind, TrialState, checkpoints
+from search.record.trial import Trial, TrialState, checkpoints
 from spaces import SearchSpec
 
 # When final trainings fail, so many configurations have their turn.

@@ -2,7 +2,7 @@
 
 `Model.fit` returns to Python for every batch and rebuilds its input pipeline for every call, which for small networks
 costs several times the arithmetic. Here the rows stay in memory as tensors, an epoch is a permutation of row numbers,
-and a `tf.function` runs many steps, gathering each batch by index. Keras's own `train_step` does each step, so losses,
+and one compiled function makes many steps (see `stretch`). Keras's own `train_step` does each of them, so losses,
 metrics, optimizers and user-made models behave as they do in `fit`.
 
 Imported only where something is trained: the module needs TensorFlow.
@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from search.record.seeds import derive
 from search.training.average import MovingAverage
+from search.training.stretch import STEPS_THAT_PAY, Stretch, pays
 from spaces import DataInfo, Settings, Split
 from spaces.data.stored import StoredRows
 from spaces.layers.loss import SoftCrossentropy
@@ -173,8 +174,8 @@ class Engine:
         self.model = model
         self._average: MovingAverage | None = None
         self._given = given
-        self._train: Any = None
-        self._test: Any = None
+        self._train: Stretch | None = None
+        self._test: Stretch | None = None
         self._answer: Any = None
         self._own = own
         self._seed_states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
@@ -229,7 +230,7 @@ class Engine:
         """
         parts = self._parts(rows, self._balanced)
         if self._train is None:
-            self._train = _compiled(self._train_step, *parts)
+            self._train = self._training(parts)
         order = rows.order(np.random.default_rng([self._seed, epoch]), self._oversample)
         rate = scheduled(self.model.optimizer)
         if rate is not None:
@@ -243,7 +244,7 @@ class Engine:
         """Loss and metrics over all rows, without training. Arguments as in `train_epoch`."""
         parts = self._parts(rows, balanced=False)
         if self._test is None:
-            self._test = _compiled(self._test_step, *parts)
+            self._test = Stretch(self._test_step, *parts)
         self.model.reset_metrics()
         order = np.arange(rows.count, dtype=np.int32)
         with nullcontext() if self._average is None else self._average.in_place():
@@ -255,7 +256,7 @@ class Engine:
         """Training rows per second over about `seconds`, compiling not counted. The weights are spoilt by it."""
         parts = self._parts(rows, self._balanced)
         if self._train is None:
-            self._train = _compiled(self._train_step, *parts)
+            self._train = self._training(parts)
         order = np.random.default_rng(0).permutation(rows.count).astype(np.int32)[: _MEASURED_STEPS * self._batch_size]
         # The first steps compile, and look for the fastest form of each operation.
         self._run(self._train, parts, order[: 2 * self._batch_size], self._batch_size, lambda: None)
@@ -309,6 +310,11 @@ class Engine:
         labelled = rows.x, rows.labels(self._given)
         return labelled if weights is None else (*labelled, weights)
 
+    def _training(self, parts: tuple[Any, ...]) -> Stretch:
+        # What a user's function made may hold anything, and trains as it says.
+        worth = self._given is None and pays(self.model)
+        return Stretch(self._train_step, *parts, xla_after=STEPS_THAT_PAY if worth else None)
+
     def _train_step(self, rows: Any) -> None:
         self.model.train_step(rows)
         if self._average is not None:
@@ -327,7 +333,7 @@ class Engine:
 
     def _run(
         self,
-        function: Any,
+        function: Stretch,
         parts: tuple[Any, ...],
         order: np.ndarray,
         batch_size: int,
@@ -338,19 +344,19 @@ class Engine:
             return
         steps = -(-len(order) // batch_size)
         with tf.device("/CPU:0"):
-            order_tensor, batch = tf.constant(order), tf.constant(batch_size)
+            order_tensor = tf.constant(order)
         done = 0
         while done < steps:
             stop = min(steps, done + self._steps_per_call)
             started = time.perf_counter()
-            function(order_tensor, batch, tf.constant(done), tf.constant(stop), *parts)
+            function(order_tensor, batch_size, done, stop, *parts)
             self._adapt(stop - done, time.perf_counter() - started)
             done = stop
             checkpoint()
 
     def _run_stored(
         self,
-        function: Any,
+        function: Stretch,
         x: StoredRows,
         others: tuple[Any, ...],
         order: np.ndarray,
@@ -365,8 +371,6 @@ class Engine:
             with tf.device("/CPU:0"):
                 return (_tensor(x[rows]), *(tf.gather(part, rows) for part in others)), len(rows)
 
-        with tf.device("/CPU:0"):
-            batch, first = tf.constant(batch_size), tf.constant(0)
         with ThreadPoolExecutor(1) as reader:
             done, ahead = 0, reader.submit(stretch, 0)
             while done < len(order):
@@ -377,8 +381,8 @@ class Engine:
                 started = time.perf_counter()
                 steps = -(-count // batch_size)
                 with tf.device("/CPU:0"):
-                    own_order, stop = tf.range(count), tf.constant(steps)
-                function(own_order, batch, first, stop, *some)
+                    own_order = tf.range(count)
+                function(own_order, batch_size, 0, steps, *some)
                 self._adapt(steps, time.perf_counter() - started)
                 checkpoint()
 
@@ -416,26 +420,3 @@ def _values(layer: Any) -> int:
     shape = getattr(getattr(layer, "output", None), "shape", ())
     known: list[int] = [size for size in shape[1:] if size is not None]
     return math.prod(known) if known else 0
-
-
-def _compiled(step_function: Callable[[Any], Any], *parts: Any) -> Any:
-    """A function that makes the steps `start` to `stop`, gathering their rows; it serves all parts of a data set."""
-    number = tf.TensorSpec((), tf.int32)
-    data = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in parts]
-
-    # XLA stays off: on a CPU it costs seconds of compilation and makes small convolutions slower. So does AutoGraph:
-    # it would translate Keras's source code, which has nothing to translate.
-    @tf.function(  # type: ignore[untyped-decorator]
-        jit_compile=False, autograph=False, input_signature=[tf.TensorSpec([None], tf.int32), *[number] * 3, *data]
-    )
-    def run(order: Any, batch: Any, start: Any, stop: Any, *parts: Any) -> None:
-        def make_step(step: Any) -> Any:
-            index = order[step * batch : (step + 1) * batch]
-            with tf.device("/CPU:0"):
-                rows = tuple(tf.gather(part, index) for part in parts)
-            step_function(rows)
-            return step + 1
-
-        tf.while_loop(lambda step: step < stop, make_step, [start], parallel_iterations=1)
-
-    return run

@@ -1,5 +1,6 @@
-"""What the processor of this machine is good at."""
+"""What this machine is good at, as far as the system says without TensorFlow."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -22,3 +23,21 @@ def multiplies_bfloat16(cpu_info: Path = CPU_INFO) -> bool:
         return False
     flags = (line.partition(":")[2].split() for line in lines if line.lower().startswith(("flags", "features")))
     return not _BFLOAT16.isdisjoint(next(flags, ()))
+
+
+def has_gpu(device: Path = Path("/dev/nvidia0")) -> bool:
+    """Whether TensorFlow may find an NVIDIA GPU here that it was not told to leave alone.
+
+    Args:
+        device: The first card, where Linux shows it.
+    """
+    return device.exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() not in ("", "-1")
+
+
+def fast_precision() -> str:
+    """The number format that small networks train fastest in: `bfloat16` or `float32`.
+
+    A GPU takes as long in either for networks of a night's size, and longer to compile bfloat16: on an NVIDIA H200 a
+    residual network of Fashion-MNIST took 2.3 seconds against 1.95 for 200 steps, and 0.61 against 0.57 under XLA.
+    """
+    return "bfloat16" if multiplies_bfloat16() and not has_gpu() else "float32"

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 
 from spaces.basics.section import Refusals, Section, refuse, shown, unknown
 from spaces.models.settings import Target
-from spaces.outside.processor import multiplies_bfloat16
+from spaces.outside.processor import fast_precision
 from spaces.outside.references import Reference, is_reference
 from spaces.values.dimensions import Dimension, Fixed, Range, Value
 from spaces.values.kinds import Kind
@@ -140,8 +140,8 @@ class TrainingSection(Section):
     precision: Annotated[Dimension | None, ASKED_PRECISION] = Field(
         default=None,
         description="Of what is computed while training; weights and exported models are float32. bfloat16 is faster "
-        "where the processor has instructions for it, and much slower elsewhere; auto is bfloat16 there and float32 "
-        "elsewhere, and the run keeps what it was on the machine that began it; default float32.",
+        "where the processor has instructions for it, and much slower elsewhere; auto is bfloat16 there without a GPU, "
+        "and float32 elsewhere, and the run keeps what it was on the machine that began it; default float32.",
     )
     batch_size: Annotated[Dimension | None, BATCH_SIZE] = Field(
         default=None, description="Rows per update; default 32."
@@ -198,7 +198,7 @@ class TrainingSection(Section):
             return precision
         if not isinstance(precision, Fixed):
             raise refuse("auto is one of the others, and stands alone: float32 and bfloat16 may be searched")
-        return replace(precision, value="bfloat16" if multiplies_bfloat16() else "float32")
+        return replace(precision, value=fast_precision())
 
     @field_validator("loss")
     @classmethod

@@ -11,7 +11,8 @@ import pytest
 
 import spaces
 from spaces.data.types import DataInfo
-from spaces.outside.processor import multiplies_bfloat16
+from spaces.outside import processor
+from spaces.outside.processor import fast_precision, has_gpu, multiplies_bfloat16
 from spaces.specs import plain
 from spaces.values import rates
 
@@ -251,6 +252,21 @@ def test_muon_leaves_the_output_and_what_is_no_matrix_to_adamw(tensorflow: None)
     assert (model.optimizer.weight_decay, model.optimizer.adam_weight_decay) == (0.01, 0.01)
 
 
+def test_a_gpu_trains_small_networks_as_fast_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = tmp_path / "nvidia0"
+    assert not has_gpu(card)
+    card.touch()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert has_gpu(card)
+    for hidden in ("-1", ""):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert not has_gpu(card)
+    for fast, gpu, expected in ((True, False, "bfloat16"), (True, True, "float32"), (False, False, "float32")):
+        monkeypatch.setattr(processor, "multiplies_bfloat16", lambda fast=fast: fast)
+        monkeypatch.setattr(processor, "has_gpu", lambda gpu=gpu: gpu)
+        assert fast_precision() == expected
+
+
 def test_automatic_precision_is_what_the_processor_is_fast_in_and_is_kept_as_that(tmp_path: Path) -> None:
     info = tmp_path / "cpuinfo"
     for flags, fast in ((" fpu avx2 avx512_bf16", True), (" fpu amx_bf16", True), (" fpu avx512f avx512_bf160", False)):
@@ -259,7 +275,7 @@ def test_automatic_precision_is_what_the_processor_is_fast_in_and_is_kept_as_tha
     info.write_text("processor\t: 0\nFeatures\t: fp asimd bf16\n")
     assert multiplies_bfloat16.__wrapped__(info)
     assert not multiplies_bfloat16.__wrapped__(tmp_path / "none")
-    expected = "bfloat16" if multiplies_bfloat16() else "float32"
+    expected = fast_precision()
     dumped = spaces.dump(loaded({"precision": "auto"}))
     assert f"precision: {expected}" in dumped
     assert "precision: auto" not in dumped
