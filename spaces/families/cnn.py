@@ -18,7 +18,7 @@ from spaces.families.augmentation import OFF, Augmentation, augmentation_setting
 from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PENALTY, WIDTH, WIDTH_PER_LAYER
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
-from spaces.layers.blocks import block_parts, check_feature_map, padding_of, pools, widths
+from spaces.layers.blocks import block_parts, check_feature_map, padding_of, pools, stem_kernel, widths
 from spaces.values.dimensions import Dimension, Fixed, PerLayer, Value
 from spaces.values.kinds import Kind
 from spaces.values.setting import Need, Setting, above, most, stack
@@ -34,6 +34,7 @@ STEM_WIDTH = replace(WIDTH, ge=0)
 STRIDE = Kind("integer", ge=1, le=16)
 GROWTH = Kind("number", gt=0, le=16)
 KERNEL = Kind("integer", ge=1, le=101)
+STEM_KERNEL = replace(KERNEL, ge=0)
 PADDING = Kind("word", words=("valid", "same"))
 POOLING = Kind("word", words=("max", "average", "none"))
 POSITION = Kind("word", words=("pooling", "features", "head"))
@@ -48,6 +49,11 @@ class Stem(Section):
     )
     stride: Annotated[Dimension | None, STRIDE] = Field(
         default=None, description="Pixels from one of its windows to the next, so that the blocks see less; default 1."
+    )
+    kernel_size: Annotated[Dimension | None, STEM_KERNEL] = Field(
+        default=None,
+        description="Height and width of its kernel in pixels, at least its stride if no pixel is to be passed over; "
+        "0: that of the other convolutions; default 0.",
     )
 
 
@@ -161,6 +167,7 @@ def settings(model: CnnModel) -> list[Setting]:
     return [
         stem("filters", STEM_WIDTH, 0),
         stem("stride", STRIDE, 1, above("stem_filters", 0)),
+        stem("kernel_size", STEM_KERNEL, 0, above("stem_filters", 0)),
         setting("block", BLOCK, "conv"),
         setting("blocks", COUNT),
         *stack("filters", model.filters, WIDTH_PER_LAYER, "blocks", model.blocks),
@@ -201,7 +208,8 @@ def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     channels = info.input_shape[2] if len(info.input_shape) == 3 else 1
     if model["stem_filters"]:
         channels = model["stem_filters"]
-        made.extend(convolution(model, channels, "stem", padding=padding_of(model), stride=model["stem_stride"]))
+        shape = {"padding": padding_of(model), "stride": model["stem_stride"], "kernel_size": stem_kernel(model)}
+        made.extend(convolution(model, channels, "stem", **shape))
     for block, filters in enumerate(widths(model)):
         made.extend(block_parts(model, block, channels, filters))
         channels = filters
@@ -241,7 +249,7 @@ class _Cnn(Layered):
     }
     added: ClassVar = {
         "block": "conv", "downsampling": "pool", "growth": 1.0, "squeeze_excitation": False, "stem_filters": 0,
-        "stem_stride": 1, **OFF,
+        "stem_stride": 1, "stem_kernel_size": 0, **OFF,
     }  # fmt: skip
 
     def settings(self, section: CnnModel) -> list[Setting]:

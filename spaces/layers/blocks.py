@@ -14,18 +14,17 @@ def check_feature_map(model: Mapping[str, Any], height: int, width: int) -> None
     """
     size = [height, width]
     if model["stem_filters"]:
-        size = _after_convolution(model, size, model["stem_stride"], "the stem")
+        size = _after_convolution(model, size, model["stem_stride"], "the stem", stem_kernel(model))
     for block in range(model["blocks"]):
         where = f"block {block + 1}"
         for index in range(model["convolutions"]):
-            size = _after_convolution(model, size, stride_of(model, block, index), where)
+            size = _after_convolution(model, size, stride_of(model, block, index), where, model["kernel_size"])
         if pools(model):
             _check_fits(size, 2, where, "2×2 pooling")
             size = [side // 2 for side in size]
 
 
-def _after_convolution(model: Mapping[str, Any], size: list[int], stride: int, where: str) -> list[int]:
-    kernel = model["kernel_size"]
+def _after_convolution(model: Mapping[str, Any], size: list[int], stride: int, where: str, kernel: int) -> list[int]:
     if padding_of(model) == "valid":
         _check_fits(size, kernel, where, f"the {kernel}×{kernel} kernel")
         size = [side - kernel + 1 for side in size]
@@ -43,6 +42,11 @@ def _check_fits(size: list[int], needed: int, where: str, what: str) -> None:
 def padding_of(model: Mapping[str, Any]) -> str:
     """Padding of the convolutions: a sum needs terms of one size, so that residual blocks keep it."""
     return "same" if model["block"] == "residual" else str(model["padding"])
+
+
+def stem_kernel(model: Mapping[str, Any]) -> int:
+    """Height and width in pixels of the kernel of the convolution before the blocks."""
+    return int(model["stem_kernel_size"] or model["kernel_size"])
 
 
 def stride_of(model: Mapping[str, Any], block: int, convolution: int) -> int:

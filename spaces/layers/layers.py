@@ -53,6 +53,7 @@ def convolution(
     *,
     padding: str,
     stride: int = 1,
+    kernel_size: int | None = None,
     separable: bool = False,
     active: bool = True,
 ) -> list[keras.layers.Layer]:
@@ -64,19 +65,21 @@ def convolution(
         label: end of the layers' names.
         padding: `valid` or `same`.
         stride: pixels from one window to the next.
+        kernel_size: height and width of a window in pixels; None: that of the settings.
         separable: over each channel by itself first, then over the channels of each pixel.
         active: whether an activation follows.
     """
     normalized = model["batch_normalization"]
     activation = model["activation"] if active and not normalized else None
+    kernel = model["kernel_size"] if kernel_size is None else kernel_size
     shape = {"padding": padding, "activation": activation, "strides": stride, "name": f"convolution_{label}"}
     penalty = keras.regularizers.L2(model["l2"]) if model["l2"] else None
     made: list[keras.layers.Layer] = []
     if separable:
         penalties = {"depthwise_regularizer": penalty, "pointwise_regularizer": penalty}
-        made.append(layers.SeparableConv2D(filters, model["kernel_size"], **shape, **penalties))
+        made.append(layers.SeparableConv2D(filters, kernel, **shape, **penalties))
     else:
-        made.append(layers.Conv2D(filters, model["kernel_size"], kernel_regularizer=penalty, **shape))
+        made.append(layers.Conv2D(filters, kernel, kernel_regularizer=penalty, **shape))
     if normalized:
         made.append(layers.BatchNormalization(name=f"convolution_normalization_{label}"))
         if active:

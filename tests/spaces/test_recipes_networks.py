@@ -49,6 +49,9 @@ def refusals(changes: dict[str, Any]) -> list[str]:
         ({"downsampling": "stride"}, 40 + 148 + 148 + 148 + 50),
         # the stem leaves 14x14 pixels, two poolings 3x3
         ({"stem": {"filters": 4, "stride": 2}, "global_pooling": "flatten"}, 40 + 4 * 148 + 3 * 3 * 4 * 10 + 10),
+        # the stem's windows of 7x7 are its own; the others stay at 3x3
+        ({"stem": {"filters": 4, "stride": 4, "kernel_size": 7}}, (49 * 4 + 4) + 4 * 148 + 50),
+        ({"stem": {"filters": 4}, "kernel_size": 5}, (25 * 4 + 4) + 4 * (25 * 16 + 4) + 50),
         ({"global_pooling": "max"}, 40 + 3 * 148 + 50),
         # 4 filters, then 6, with a projection to 6
         ({"block": "residual", "growth": 1.5}, 40 + 148 + 8 + (216 + 6) + (324 + 6) + 30 + 70),
@@ -87,6 +90,12 @@ def test_strides_halve_every_block_but_the_first(tensorflow: None) -> None:
     assert not any("Pooling2D" in type(layer).__name__ for layer in model.layers if layer.name != "global_pooling")
 
 
+def test_a_stem_that_does_not_fit_the_image_is_told(tensorflow: None) -> None:
+    stem = {"filters": 4, "kernel_size": 29}
+    with pytest.raises(ValueError, match=r"28×28 pixels in the stem, too small for the 29×29 kernel"):
+        spaces.build_model(spaces.configure(loaded({"padding": "valid", "stem": stem}), {}), FASHION)
+
+
 def test_networks_without_branches_stay_sequential(tensorflow: None) -> None:
     import keras
 
@@ -108,6 +117,7 @@ def test_networks_without_branches_stay_sequential(tensorflow: None) -> None:
             "model.pooling: has no effect: it needs downsampling pool",
         ),
         ({"stem": {"stride": 2}}, "model.stem.stride: has no effect: it needs stem_filters above 0"),
+        ({"stem": {"kernel_size": 5}}, "model.stem.kernel_size: has no effect: it needs stem_filters above 0"),
         (
             {"downsampling": "stride", "dropout": 0.1, "dropout_position": "pooling"},
             "model.dropout_position: found 'pooling' where there is no pooling; allowed: features, head",
@@ -115,7 +125,7 @@ def test_networks_without_branches_stay_sequential(tensorflow: None) -> None:
         ({"blocks": 1, "growth": 2}, "model.growth: has no effect: it needs blocks above 1"),
         ({"block": "dense"}, "model.block: found 'dense'; allowed: conv, residual, separable"),
         ({"global_pooling": "sum"}, "model.global_pooling: found 'sum'; allowed: flatten, average, max"),
-        ({"stem": {"width": 2}}, "model.stem.width: unknown key 'width'; allowed: filters, stride"),
+        ({"stem": {"width": 2}}, "model.stem.width: unknown key 'width'; allowed: filters, stride, kernel_size"),
     ],
 )
 def test_what_has_no_effect_is_refused(changes: dict[str, Any], expected: str) -> None:
@@ -165,7 +175,7 @@ def test_a_baseline_may_have_a_block_of_its_own() -> None:
 def test_a_stored_configuration_without_the_new_settings_is_the_network_it_was(tensorflow: None) -> None:
     made = spaces.configure(loaded({}), {})
     stored = made.to_json()
-    added = ("block", "downsampling", "growth", "squeeze_excitation", "stem_filters", "stem_stride")
+    added = ("block", "downsampling", "growth", "squeeze_excitation", "stem_filters", "stem_stride", "stem_kernel_size")
     stored["model"] = {name: value for name, value in stored["model"].items() if name not in added}
     again = spaces.Settings.from_json(stored)
     assert again == made

@@ -55,8 +55,8 @@ def made(tmp_path_factory: Any) -> Any:
 def run_of(write_run: Any, made: Any) -> Any:
     _, data, settings, model, _ = made
     run = write_run(SPACE, data)
-    for name, kind in (("0000", TrialKind.SEARCH), ("baseline-plain", TrialKind.BASELINE)):
-        run.trial(name, kind, settings, 0.5, best=run.weights(name, model.get_weights()))
+    for trial, kind, name in (("0000", TrialKind.SEARCH, ""), ("baseline-plain", TrialKind.BASELINE, "plain")):
+        run.trial(trial, kind, settings, 0.5, best=run.weights(trial, model.get_weights()), name=name)
     run.rows(data.test.x, data.test.y)
     return run
 
