@@ -48,9 +48,11 @@ def _scores(spec: SearchSpec, info: DataInfo, train: Split, part: Split) -> dict
     from sklearn import ensemble, metrics
 
     weight = {"sample_weight": part.weight}
+    # Few enough to be read, where they are on the disk.
+    known, asked = train.x[:], part.x[:]
     if info.task == "regression":
         regressor = ensemble.HistGradientBoostingRegressor(random_state=0)
-        found = regressor.fit(train.x, train.y, sample_weight=train.weight).predict(part.x)
+        found = regressor.fit(known, train.y, sample_weight=train.weight).predict(asked)
         mse = float(metrics.mean_squared_error(part.y, found, **weight))
         mae = float(metrics.mean_absolute_error(part.y, found, **weight))
         r2 = float(metrics.r2_score(part.y, found, **weight))
@@ -58,8 +60,8 @@ def _scores(spec: SearchSpec, info: DataInfo, train: Split, part: Split) -> dict
         scores["r2_score"] = scores["r2"]
         losses = {"auto": mse, "mse": mse, "mae": mae}
         return scores | ({"loss": losses[spec.training.loss]} if spec.training.loss in losses else {})
-    model = ensemble.HistGradientBoostingClassifier(random_state=0).fit(train.x, train.y, sample_weight=train.weight)
-    probabilities = model.predict_proba(part.x)
+    model = ensemble.HistGradientBoostingClassifier(random_state=0).fit(known, train.y, sample_weight=train.weight)
+    probabilities = model.predict_proba(asked)
     answers = model.classes_[probabilities.argmax(axis=1)]
     scores = {
         "accuracy": float(metrics.accuracy_score(part.y, answers, **weight)),

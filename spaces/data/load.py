@@ -24,10 +24,10 @@ from spaces.data.readers.source import Part, RawData
 from spaces.data.split import First, Rows, Size, assign_folds, partition, reduce
 from spaces.data.stored.rows import StoredRows
 from spaces.data.stored.store import RowStore
-from spaces.data.tables.columns import Column
-from spaces.data.tables.encoding import ColumnEncoding, encode, fit
+from spaces.data.tables.encoding import ColumnEncoding, fit
 from spaces.data.tables.frames import FrameReader
 from spaces.data.tables.loading import TableOptions, load_table
+from spaces.data.tables.values import Encoder, values
 from spaces.data.target import require_positive, target_scale
 from spaces.data.types import AnyRows, Array, DataInfo, Dataset, Kind, Split, Streamed, TargetScale
 from spaces.data.understood import taken_for, understood
@@ -86,12 +86,10 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     if encoded.class_names:
         check_classes(known_rows.y, encoded.class_names, raw.train.where + _IN_ORDER * in_order)
     if raw.table is not None:
-        columns = raw.table.columns
-        assert not isinstance(known_rows.x, StoredRows)  # a table is read as a whole
-        known = known or fit(columns, known_rows.x)
-        train, validation = _encoded(train, known, columns), _encoded(validation, known, columns)
-        known_rows = _encoded(known_rows, known, columns)
-        test = test and _encoded(test, known, columns)
+        known = known or fit(raw.table.columns, values(raw.table, known_rows.x))
+        encoder = Encoder(raw.table, known, store, raw.train.where)
+        train, validation, known_rows = encoder(train), encoder(validation), encoder(known_rows)
+        test = test and encoder(test)
     info = _describe(spec.data, raw, encoded, known_rows.x, kind, known)
     info = dataclasses.replace(info, antialias=_antialias(begun) and (raw.resized or info.image_size is not None))
     target = _target(spec, raw, known_rows) if begun is None else begun.target
@@ -102,7 +100,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     if folds is not None:
         told["folds"] = _told_folds(spec.data, folds, bool(encoded.class_names))
     digest = fingerprint(train, validation, test, folds=folds)
-    return Dataset(raw.name, info, train, validation, test, digest, raw.origin, told, folds, _streamed(raw, store))
+    streamed = _streamed((train, validation, test), store)
+    return Dataset(raw.name, info, train, validation, test, digest, raw.origin, told, folds, streamed)
 
 
 def _told_folds(data: DataSection, folds: Array, classes: bool) -> str:
@@ -191,8 +190,8 @@ def _of_one_kind(raw: RawData, store: RowStore) -> RawData:
     return raw.map_parts(keep)
 
 
-def _streamed(raw: RawData, store: RowStore) -> Streamed | None:
-    stored = [part.x for part in raw.parts if isinstance(part.x, StoredRows)]
+def _streamed(parts: Sequence[Split | None], store: RowStore) -> Streamed | None:
+    stored = [part.x for part in parts if part is not None and isinstance(part.x, StoredRows)]
     return Streamed(sum(x.nbytes for x in stored), store.written, store.place) if stored else None
 
 
@@ -210,7 +209,7 @@ def _read(spec: SearchSpec, begun: DataInfo | None, store: RowStore) -> RawData:
         case "npz":
             return load_npz(path, store)
         case "csv" | "parquet":
-            return load_table(path, _table_options(data), spec.training.task, known)
+            return load_table(path, _table_options(data), spec.training.task, known, store)
         case "idx":
             return load_idx(path)
         case _:
@@ -328,11 +327,6 @@ def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
         for part in raw.parts:
             require_positive(part.y, part.where)
     return target_scale(scale, train.y, raw.train.where)
-
-
-def _encoded(part: Split, encodings: Sequence[ColumnEncoding], columns: Sequence[Column]) -> Split:
-    assert not isinstance(part.x, StoredRows)  # a table is read as a whole
-    return dataclasses.replace(part, x=encode(encodings, columns, part.x))
 
 
 def _describe(

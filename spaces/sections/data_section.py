@@ -448,8 +448,8 @@ class DataSection(Section):
             refusals.add(f"has no effect: a {kind} source has no images", "image_size")
         if self.color != "auto" and kind not in ("folder", "flowers"):
             refusals.add("has no effect: only image files are read in colour or grey", "color")
-        if self.stream is True and kind in TABLES:
-            refusals.add(f"has no effect: a {kind} table is read as a whole", "stream")
+        if self.stream is True and kind == "csv":
+            refusals.add("has no effect: a csv table is read as a whole", "stream")
         if self.kind != "auto" and kind in (*TABLES, "folder", "flowers"):
             refusals.add("has no effect: only arrays may be images or series", "kind")
         if self.split != "auto" and kind in ("folder", "flowers"):

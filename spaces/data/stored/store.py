@@ -97,13 +97,14 @@ class RowStore:
         file = RowFile(os.path.abspath(path), len(header), shape[0], size)
         return Kept(StoredRows([file], shape[1:], dtype), notes["notes"])
 
-    def writer(self, shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> RowWriter:
+    def writer(self, shape: tuple[int, ...], dtype: np.dtype[Any], where: str, *, passing: bool = False) -> RowWriter:
         """Makes room for rows.
 
         Args:
             shape: of all rows; those that are appended come to it.
             dtype: of their values.
             where: the data, for errors.
+            passing: whether they are needed only until other rows are made of them; their file has no name.
 
         Raises:
             DataError: there is no room.
@@ -125,20 +126,20 @@ class RowStore:
                     f"{folder}"
                 )
             descriptor, path = tempfile.mkstemp(".part", "rows-", folder)
-            if self._folder is None:
+            if self._folder is None or passing:
                 os.unlink(path)
             os.write(descriptor, header)
             if size > len(header):
                 os.posix_fallocate(descriptor, 0, size)
         except OSError as error:
             raise DataError(f"{where}: its rows cannot be kept in {folder} ({error.strerror})") from error
-        self.written += size
-        named = None if self._folder is None else Path(path)
+        self.written += 0 if passing else size
+        named = None if self._folder is None or passing else Path(path)
         return RowWriter(descriptor, named, len(header), shape, dtype, self._path)
 
-    def whole(self, rows: Array | StoredRows, where: str) -> StoredRows:
-        """Rows of an array, which need not be in memory, written in pieces."""
-        writer = self.writer(rows.shape, rows.dtype, where)
+    def whole(self, rows: Array | StoredRows, where: str, *, passing: bool = False) -> StoredRows:
+        """Rows of an array, which need not be in memory, written in pieces; arguments as for `writer`."""
+        writer = self.writer(rows.shape, rows.dtype, where, passing=passing)
         with writer:
             for start, block in blocks(rows):
                 if not isinstance(block, np.ndarray):  # a foreign kind of array, such as a sparse one

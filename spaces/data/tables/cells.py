@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
-from spaces.basics.printable import printable
 from spaces.data.readers.memory import check_size
 from spaces.data.tables.dialect import Dialect, find_dialect, line_of
+from spaces.data.tables.parquet import ENDINGS, ParquetFrame
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PARQUET = (".parquet", ".pq")
 _DECIMAL_COMMAS = (";", "\t", "|")
 _CELL_BYTES = 16
-_TEXT_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,13 @@ class Cells:
 
     Attributes:
         frame: one column per named column of the file: numbers (NaN where empty), booleans, moments, or text ("" where
-            empty).
+            empty), as strings or as categories.
         path: the file; of what is none, its name.
         dialect: how a text file writes it; None for other files.
         notes: what was left out or guessed.
     """
 
-    frame: pd.DataFrame
+    frame: pd.DataFrame | ParquetFrame
     path: Path
     dialect: Dialect | None
     notes: tuple[str, ...]
@@ -45,6 +43,13 @@ class Cells:
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in their order."""
         return tuple(str(name) for name in self.frame.columns)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The names of the columns of text."""
+        if isinstance(self.frame, ParquetFrame):
+            return self.frame.texts
+        return tuple(name for name in self.names if self.frame[name].dtype.kind == "O")
 
     @property
     def prefers_commas(self) -> bool:
@@ -80,7 +85,7 @@ def read_cells(
     """
     check_file(path)
     try:
-        if path.suffix.lower() in PARQUET:
+        if path.suffix.lower() in ENDINGS:
             return named(_read_parquet(path), path, None, ())
         dialect = find_dialect(path, separator, encoding)
         if dialect.header is None and header:
@@ -146,40 +151,27 @@ def _without_gaps(frame: pd.DataFrame) -> pd.DataFrame:
 def _read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    try:
-        import pyarrow as pa
-        from pyarrow import compute, parquet
-    except ImportError as error:
-        raise DataError(
-            f'{path}: reading Parquet needs pyarrow; install it with pip install "keras-nightshift[parquet]"'
-        ) from error
-    try:
-        described = parquet.read_metadata(path)
-        check_size(described.num_rows * max(1, described.num_columns) * _CELL_BYTES, str(path))
-        table = parquet.ParquetFile(path).read()
-        check_size(table.nbytes, str(path))
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: no readable Parquet table ({str(error).strip()})") from error
-    types, columns = pa.types, []
-    for field, column in zip(table.schema, table.columns, strict=True):
-        kind = field.type
-        if types.is_dictionary(kind):
-            column, kind = compute.cast(column, kind.value_type), kind.value_type
-        if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-            values: Any = compute.cast(column, pa.float64(), safe=False).to_numpy()
-        elif types.is_boolean(kind) and not column.null_count:
-            values = column.to_numpy().astype(bool)
-        elif types.is_date(kind) or types.is_timestamp(kind):
-            values = compute.cast(column, pa.timestamp("us", getattr(kind, "tz", None)), safe=False).to_numpy()
-            values = values.astype("datetime64[us]")
-        elif types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind):
-            values = ["" if value is None else str(value) for value in column.to_pylist()]
-        else:
-            raise DataError(f"{path}: column {printable(field.name)!r} holds values of type {kind}, which is not read")
-        columns.append(pd.Series(values, dtype=object if isinstance(values, list) else None))
+    held = ParquetFrame(path)
+    check_size(cells_bytes(held), str(path))
+    columns = [held.at(position) for position in range(len(held.columns))]
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
-    frame.columns = pd.Index([printable(field.name) for field in table.schema])
+    frame.columns = pd.Index(held.columns)
     return frame
+
+
+def cells_bytes(held: ParquetFrame) -> int:
+    """Bytes that all cells of a Parquet file take in memory, about."""
+    return len(held) * max(1, len(held.columns)) * _CELL_BYTES
+
+
+def apart(held: ParquetFrame, path: Path) -> Cells:
+    """The cells of a Parquet file, of which only those of one column at a time are in memory.
+
+    Raises:
+        DataError: as for `named`.
+    """
+    _check_names(held.columns, len(held), path)
+    return Cells(held, path, None, ())
 
 
 def named(frame: pd.DataFrame, path: Path, dialect: Dialect | None, notes: tuple[str, ...]) -> Cells:
@@ -196,16 +188,8 @@ def named(frame: pd.DataFrame, path: Path, dialect: Dialect | None, notes: tuple
     """
     import pandas as pd
 
-    if not len(frame):
-        raise DataError(f"{path}: holds no rows")
     names = [str(name) for name in frame.columns]
-    twice = [name for name, count in Counter(names).items() if count > 1 and name]
-    if twice:
-        where = [position + 1 for position, name in enumerate(names) if name == twice[0]]
-        raise DataError(
-            f"{path}: the name {twice[0]!r} stands above {len(where)} columns ({', '.join(map(str, where))}); "
-            "every column needs a name of its own"
-        )
+    _check_names(names, len(frame), path)
     empty = [position for position, name in enumerate(names) if not name and _is_empty(frame.iloc[:, position])]
     if empty:
         notes = (*notes, f"{len(empty)} column{'s' * (len(empty) > 1)} without a name and without a cell left out")
@@ -216,6 +200,18 @@ def named(frame: pd.DataFrame, path: Path, dialect: Dialect | None, notes: tuple
     frame = frame.iloc[:, kept]
     frame.columns = pd.Index([names[position] or f"Unnamed: {position}" for position in kept])
     return Cells(frame, path, dialect, notes)
+
+
+def _check_names(names: Sequence[str], rows: int, path: Path) -> None:
+    if not rows:
+        raise DataError(f"{path}: holds no rows")
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        where = [position + 1 for position, name in enumerate(names) if name == twice[0]]
+        raise DataError(
+            f"{path}: the name {twice[0]!r} stands above {len(where)} columns ({', '.join(map(str, where))}); "
+            "every column needs a name of its own"
+        )
 
 
 def _is_empty(column: pd.Series[Any]) -> bool:

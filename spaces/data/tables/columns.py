@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from spaces.data.stored.rows import StoredRows
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["number", "boolean", "category", "text", "date"]
 KINDS: tuple[Kind, ...] = ("number", "boolean", "category", "text", "date")
@@ -45,6 +47,8 @@ class Table:
         dropped: columns that are left out, each with the reason.
         notes: what holds for the whole file.
         weight: column that says how much each row counts; None: there is none.
+        stored: the values of each column, shape (n,), where they are on the disk: the rows hold their own numbers then,
+            shape (n, 1), until they are encoded.
     """
 
     columns: tuple[Column, ...]
@@ -52,3 +56,4 @@ class Table:
     dropped: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     weight: str | None = None
+    stored: tuple[StoredRows, ...] = ()

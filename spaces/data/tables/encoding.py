@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +123,7 @@ _DEFAULTS = {
 }
 
 
-def fit(columns: Sequence[Column], rows: Array) -> tuple[ColumnEncoding, ...]:
+def fit(columns: Sequence[Column], values: Iterable[Array]) -> tuple[ColumnEncoding, ...]:
     """What is learnt from training rows: medians, categories, words, and where something is missing.
 
     Of more than a few values of a category those that less than one row in a hundred has, and fewer than ten rows, are
@@ -131,9 +131,9 @@ def fit(columns: Sequence[Column], rows: Array) -> tuple[ColumnEncoding, ...]:
 
     Args:
         columns: the columns.
-        rows: values of the training rows, shape (n, columns).
+        values: of the training rows, shape (n,) for each column.
     """
-    return tuple(_fit(column, rows[:, index]) for index, column in enumerate(columns))
+    return tuple(_fit(column, found) for column, found in zip(columns, values, strict=True))
 
 
 def encode(encodings: Sequence[ColumnEncoding], columns: Sequence[Column], rows: Array) -> Array:

@@ -229,6 +229,10 @@ def _about(name: str, values: Array) -> tuple[str, ...]:
 
 def as_words(series: pd.Series[Any]) -> pd.Series[Any]:
     """Any column as the words that a text file would have."""
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.CategoricalDtype):  # of words
+        return series
     if series.dtype.kind in "iuf":
         return series.map(_as_written)
     return series.astype(str)

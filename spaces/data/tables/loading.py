@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spaces.basics.errors import DataError
+from spaces.basics.files import check_file
 from spaces.basics.printable import printable
 from spaces.data.readers.source import Part, RawData
+from spaces.data.stored.rows import StoredRows
+from spaces.data.stored.store import RowStore
 from spaces.data.tables import numbers
-from spaces.data.tables.cells import Cells, read_cells
-from spaces.data.tables.columns import KINDS, Array, Table
+from spaces.data.tables.cells import Cells, apart, cells_bytes, read_cells
+from spaces.data.tables.columns import KINDS, Array, Column, Table
 from spaces.data.tables.encoding import ColumnEncoding
 from spaces.data.tables.kinds import Reader, as_words, factorized
+from spaces.data.tables.parquet import ENDINGS, ParquetFrame
 from spaces.data.tables.rows import read_known
 from spaces.data.types import Task
 
@@ -67,6 +73,7 @@ def load_table(
     options: TableOptions,
     task: Task = "classification",
     known: Sequence[ColumnEncoding] = (),
+    store: RowStore | None = None,
 ) -> RawData:
     """The data set in a CSV or Parquet file, its rows not yet encoded.
 
@@ -75,14 +82,25 @@ def load_table(
         options: what the space file says about it.
         task: whether targets are numbers or classes.
         known: the input columns, where it was found out before what they are.
+        store: decides whether the values of a Parquet file stay on the disk, and keeps them; None: they do not.
 
     Raises:
         DataError: the file is missing or no such table, a column is not what it should be, or a row has no target.
     """
     texts = [name for name, kind in options.columns.items() if kind in ("category", "text", "date")]
     texts += [column.name for column in known if column.kind in ("category", "text", "date")]
+    if store is not None and path.suffix.lower() in ENDINGS:
+        check_file(path)
+        held = ParquetFrame(path)
+        if store.streams(cells_bytes(held), str(path)):
+            return understand(apart(held, path), options, task, known, keep=partial(_kept, store, str(path)))
     cells = read_cells(path, separator=options.separator, encoding=options.encoding, texts=texts)
     return understand(cells, options, task, known)
+
+
+def _kept(store: RowStore, where: str, values: Array) -> StoredRows:
+    """The values of a column, on the disk until rows are made of all columns."""
+    return store.whole(values, where, passing=True)
 
 
 def understand(
@@ -91,6 +109,7 @@ def understand(
     task: Task,
     known: Sequence[ColumnEncoding] = (),
     beside: Beside | None = None,
+    keep: Callable[[Array], StoredRows] | None = None,
 ) -> RawData:
     """The data set in a table's cells, its rows not yet encoded; all of them are the training part.
 
@@ -100,6 +119,7 @@ def understand(
         task: whether targets are numbers or classes.
         known: the input columns, where it was found out before what they are.
         beside: the labels, if no column holds them.
+        keep: puts the values of a column away, see `Table.stored`; None: they stay in memory.
 
     Raises:
         DataError: a column is missing or not what it should be, or a row has no target.
@@ -115,11 +135,12 @@ def understand(
     weight = next((name for name, kind in options.columns.items() if kind == "weight"), None)
     targets = () if beside else _targets(options, [n for n in names if n not in dropped and n != weight])
     reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells))
-    columns, values = [], []
+    columns: list[Column] = []
+    values: list[Any] = []
     for encoding in known:
         column, read = read_known(cells, encoding)
         columns.append(column)
-        values.append(read)
+        values.append(read if keep is None else keep(read))
     for name in names if not known else ():
         if name in dropped or name in targets or name == weight:
             continue
@@ -129,7 +150,7 @@ def understand(
             dropped[name] = "no cell gives anything"
             continue
         columns.append(column)
-        values.append(read)
+        values.append(read if keep is None else keep(read))
     if not columns:
         raise DataError(f"{path}: no column is left as an input")
     if beside is not None:
@@ -138,8 +159,10 @@ def understand(
         labels, names_of_labels = _labels(reader, targets, task, options.labels_apart)
         quoted = ", ".join(repr(name) for name in targets)
         origin = f"{path} (target column{'s' * (len(targets) > 1)} {quoted})"
-    table = Table(tuple(columns), targets, dropped, cells.notes, weight)
-    part = Part(np.stack(values, axis=1), labels, str(path), None if weight is None else _weights(reader, weight))
+    stored = () if keep is None else tuple(values)
+    table = Table(tuple(columns), targets, dropped, cells.notes, weight, stored)
+    rows = np.arange(len(labels))[:, None] if stored else np.stack(values, axis=1)
+    part = Part(rows, labels, str(path), None if weight is None else _weights(reader, weight))
     several = names_of_labels is not None
     keys = _keys(reader, options)
     return RawData(path.stem, origin, part, class_names=names_of_labels, table=table, keys=keys, multi_label=several)
@@ -181,11 +204,9 @@ def _targets(options: TableOptions, names: Sequence[str]) -> tuple[str, ...]:
 def _otherwise(cells: Cells) -> numbers.Decimal:
     """The decimal sign that the cells of the whole file speak for."""
     found = {".": 0, ",": 0}
-    for name in cells.names:
-        series = cells.frame[name]
-        if series.dtype == object:
-            for decimal, count in numbers.votes(map(str, series.unique()[:1000])).items():
-                found[decimal] += count
+    for name in cells.texts:
+        for decimal, count in numbers.votes(map(str, cells.frame[name].unique()[:1000])).items():
+            found[decimal] += count
     if found["."] == found[","]:
         return "," if cells.prefers_commas else "."
     return "," if found[","] > found["."] else "."

@@ -20,20 +20,20 @@ NAN = np.nan
 
 def test_missing_numbers_are_the_median_of_training_and_are_marked() -> None:
     columns = [Column("size", "number", ".")]
-    (encoding,) = fit(columns, np.array([[1.0], [NAN], [3.0], [11.0]]))
+    (encoding,) = fit(columns, np.array([[1.0], [NAN], [3.0], [11.0]]).T)
     assert (encoding.fill, encoding.inputs) == (3, ("size", "size is missing"))
     np.testing.assert_array_equal(encode([encoding], columns, np.array([[NAN], [5.0]])), [[3, 1], [5, 0]])
 
 
 def test_without_missing_cells_in_training_there_is_no_mark_but_still_a_value() -> None:
     columns = [Column("size", "number", ".")]
-    (encoding,) = fit(columns, np.array([[1.0], [3.0]]))
+    (encoding,) = fit(columns, np.array([[1.0], [3.0]]).T)
     np.testing.assert_array_equal(encode([encoding], columns, np.array([[NAN], [5.0]])), [[2], [5]])
 
 
 def test_categories_are_those_of_training_and_unknown_ones_have_a_place() -> None:
     columns = [Column("town", "category", values=("A", "B", "C"))]
-    (encoding,) = fit(columns, np.array([[0.0], [1.0], [NAN]]))
+    (encoding,) = fit(columns, np.array([[0.0], [1.0], [NAN]]).T)
     assert encoding.inputs == ("town = A", "town = B", "town is missing")
     rows = encode([encoding], [Column("town", "category", values=("Z", "A"))], np.array([[0.0], [1.0], [NAN]]))
     np.testing.assert_array_equal(rows, [[0, 0, 0], [1, 0, 0], [0, 0, 1]])
@@ -43,7 +43,7 @@ def test_rare_categories_are_taken_together_with_unknown_ones() -> None:
     values = ("common", "often", "rare", "scarce")
     columns = [Column("town", "category", values=values)]
     rows = np.repeat([0.0, 1.0, 2.0, 3.0], [500, 485, 8, 7])[:, None]
-    (encoding,) = fit(columns, rows)
+    (encoding,) = fit(columns, rows.T)
     assert encoding.inputs == ("town = common", "town = often", "town is another")
     found = encode([encoding], [Column("town", "category", values=("new", "often"))], np.array([[0.0], [1.0], [NAN]]))
     np.testing.assert_array_equal(found, [[0, 0, 1], [0, 1, 0], [0, 0, 1]])
@@ -51,7 +51,7 @@ def test_rare_categories_are_taken_together_with_unknown_ones() -> None:
 
 def test_dates_become_their_age_and_parts() -> None:
     columns = [Column("joined", "date", "ISO8601")]
-    (encoding,) = fit(columns, np.array([[18321.5], [18321.5]]))
+    (encoding,) = fit(columns, np.array([[18321.5], [18321.5]]).T)
     assert [name.removeprefix("joined: ") for name in encoding.inputs] == [
         "days since 1970", "year", "month", "day", "weekday", "hour",
     ]  # fmt: skip
@@ -60,7 +60,7 @@ def test_dates_become_their_age_and_parts() -> None:
 
 def test_texts_become_their_words() -> None:
     columns = [Column("note", "text", values=("Late again", "late, and broken", "fine"))]
-    (encoding,) = fit(columns, np.array([[0.0], [1.0], [2.0]]))
+    (encoding,) = fit(columns, np.array([[0.0], [1.0], [2.0]]).T)
     assert encoding.inputs == ("note has late",)
     assert encode([encoding], columns, np.array([[0.0], [2.0]])).tolist() == [[1], [0]]
 

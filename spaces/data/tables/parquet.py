@@ -1,0 +1,110 @@
+"""Parquet files: their columns, each read when it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENDINGS = (".parquet", ".pq")
+
+
+class ParquetFrame:
+    """The columns of a Parquet file by name, in part of the manner of a DataFrame; nothing is kept in memory.
+
+    A column is numbers (NaN where empty), booleans, moments, or categories of text ("" where empty).
+
+    Args:
+        path: the file.
+
+    Attributes:
+        columns: the names, in their order.
+        texts: the names of those that hold text.
+
+    Raises:
+        DataError: it is no such file, or pyarrow is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow as pa
+            from pyarrow import parquet
+        except ImportError as error:
+            raise DataError(
+                f'{path}: reading Parquet needs pyarrow; install it with pip install "keras-nightshift[parquet]"'
+            ) from error
+        self._path = path
+        try:
+            self._file = parquet.ParquetFile(path)
+        except pa.ArrowException as error:
+            raise _no_table(path, error) from error
+        self._fields = [field.name for field in self._file.schema_arrow]
+        self.columns = [printable(name) for name in self._fields]
+        self.texts = tuple(printable(field.name) for field in self._file.schema_arrow if _is_text(field.type))
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return int(self._file.metadata.num_rows)
+
+    def __getitem__(self, name: str) -> pd.Series[Any]:
+        """Reads a column.
+
+        Raises:
+            DataError: it cannot be read, or holds values of a type that is not known.
+        """
+        return self.at(self.columns.index(name))
+
+    def at(self, position: int) -> pd.Series[Any]:
+        """The column at a position, from 0; as for indexing by name."""
+        import pyarrow as pa
+
+        field = self._fields[position]
+        where = f"{self._path}: column {printable(field)!r}"
+        try:
+            # pyarrow takes a name with a dot in it for a part of a nested column too, and may give more than one.
+            found = self._file.read(columns=[field])
+            return _series(found.column(found.schema.names.index(field)), where)
+        except pa.ArrowException as error:
+            raise _no_table(self._path, error) from error
+
+
+def _no_table(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: no readable Parquet table ({str(error).strip()})")
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_string(plain) or types.is_large_string(plain))
+
+
+def _series(column: Any, where: str) -> pd.Series[Any]:
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import compute
+
+    types, kind = pa.types, column.type
+    if types.is_dictionary(kind):
+        column, kind = compute.cast(column, kind.value_type), kind.value_type
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return pd.Series(compute.cast(column, pa.float64(), safe=False).to_numpy())
+    if types.is_boolean(kind) and not column.null_count:
+        return pd.Series(column.to_numpy().astype(bool))
+    if types.is_date(kind) or types.is_timestamp(kind):
+        values = compute.cast(column, pa.timestamp("us", getattr(kind, "tz", None)), safe=False).to_numpy()
+        return pd.Series(values.astype("datetime64[us]"))
+    if types.is_boolean(kind):
+        column = compute.if_else(column, "True", "False")
+    elif types.is_null(kind):
+        column = compute.cast(column, pa.string())
+    elif not _is_text(kind):
+        raise DataError(f"{where} holds values of type {kind}, which is not read")
+    words = compute.fill_null(column, "").dictionary_encode().combine_chunks()
+    codes = words.indices.to_numpy(zero_copy_only=False)
+    return pd.Series(pd.Categorical.from_codes(codes, categories=[str(word) for word in words.dictionary.to_pylist()]))
