@@ -27,6 +27,8 @@ class Column:
             rows hold their numbers. Of numbers the unit that stands behind them, if one does.
         missing: cells that give nothing.
         notes: what is a guess, or worth knowing.
+        lenient: whether some cells are no numbers or dates, and taken as missing because the user says what the column
+            is.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Column:
     values: tuple[str, ...] = ()
     missing: int = 0
     notes: tuple[str, ...] = ()
+    lenient: bool = False
 
 
 @dataclass(frozen=True)

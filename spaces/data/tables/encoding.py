@@ -36,6 +36,7 @@ class ColumnEncoding:
         other: whether there is an input for the values that are none of `values`; without it they have 0 everywhere.
         missing: whether there is an input that is 1 where the cell gives nothing.
         times: whether dates have a time.
+        lenient: whether cells that are no numbers or dates are taken as missing, not as mistakes.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ColumnEncoding:
     other: bool = False
     missing: bool = False
     times: bool = False
+    lenient: bool = False
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -172,7 +174,16 @@ def _fit(column: Column, values: Array) -> ColumnEncoding:
         return ColumnEncoding(column.name, "text", "", tuple(sorted(words)), missing=missing)
     fill = float(np.median(given)) if len(given) else 0.0
     times = column.kind == "date" and bool((given != np.floor(given)).any())
-    return ColumnEncoding(column.name, column.kind, column.form, column.values, fill, missing=missing, times=times)
+    return ColumnEncoding(
+        column.name,
+        column.kind,
+        column.form,
+        column.values,
+        fill,
+        missing=missing,
+        times=times,
+        lenient=column.lenient,
+    )
 
 
 def _numbers(values: Array, missing: int) -> Array:

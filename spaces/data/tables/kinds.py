@@ -139,7 +139,8 @@ class Reader:
         if read.sign:
             notes.append(f"in {read.sign}")
         unit = (read.sign,) if read.sign.isalpha() else ()
-        return Column(name, "number", read.decimal, unit, _missing(read.values, counts), tuple(notes)), read.values
+        missing, lenient = _missing(read.values, counts), misfits > 0
+        return Column(name, "number", read.decimal, unit, missing, tuple(notes), lenient), read.values
 
     def _dates(self, name: str, words: list[str], counts: Array) -> tuple[Column, Array]:
         given = [word for word in words if not numbers.is_missing(word)]
@@ -151,7 +152,7 @@ class Reader:
             notes.append(f"read as {form}, which is a guess: no cell tells the day from the month")
         if unread:
             notes.append(f"{unread} cells that are no dates taken as missing")
-        return Column(name, "date", form, (), _missing(values, counts), tuple(notes)), values
+        return Column(name, "date", form, (), _missing(values, counts), tuple(notes), unread > 0), values
 
     def _moments(self, name: str, series: pd.Series[Any]) -> tuple[Column, Array]:
         values = moments_in_days(series)

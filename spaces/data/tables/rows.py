@@ -53,7 +53,8 @@ def read_known(cells: Cells, encoding: ColumnEncoding) -> tuple[Column, Array]:
     """A column of known kind and its values, as for `encode`.
 
     Raises:
-        DataError: the column is not there, or a cell is no number or no date.
+        DataError: the column is not there, or a cell is no number or no date, unless such cells were taken as missing
+            from the beginning.
     """
     name, kind = encoding.name, encoding.kind
     if name not in cells.names:
@@ -88,7 +89,7 @@ def read_known(cells: Cells, encoding: ColumnEncoding) -> tuple[Column, Array]:
         values = np.where(read.misfits, booleans, read.values)
         what, misfits = "number", given & np.isnan(values)
         _check(cells, name, (np.abs(values) > _LARGEST)[codes], "holds a number too large for float32")
-    if misfits.any():
+    if misfits.any() and not encoding.lenient:
         word = printable(words[int(np.argmax(misfits))])[:40]
         _check(cells, name, misfits[codes], f"holds text ({word!r}), a {what} is expected")
     return Column(name, kind), values[codes]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import spaces
 from spaces.basics.errors import DataError
 from spaces.data.readers.source import RawData
 from spaces.data.tables.columns import Column
@@ -279,3 +280,28 @@ def test_file_that_cannot_be_read(tmp_path: Path) -> None:
         load_table(tmp_path / "absent.csv", TableOptions())
     with pytest.raises(DataError, match=r"cannot be read|is not a file"):
         load_table(tmp_path, TableOptions())
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "odd"), [("number", str, "seven"), ("date", lambda i: f"2024-01-{i % 28 + 1:02}", "soon")]
+)
+def test_cells_that_were_taken_as_missing_are_so_when_a_run_goes_on_and_when_it_predicts(
+    path: Path, kind: str, cell: Any, odd: str
+) -> None:
+    from spaces.data.tables.rows import encoded_rows
+
+    lines = (f"{odd if i % 9 == 0 else cell(i)},{i * 2},{'u' if i % 2 else 'v'}\n" for i in range(60))
+    path.write_text("a,b,y\n" + "".join(lines))
+    space = {
+        "name": "x", "model": {"family": "mlp", "layers": 1, "units": 4}, "training": {"epochs": 1},
+        "data": {"source": {"csv": str(path)}, "columns": {"a": kind}, "validation": 0.2, "test": "none"},
+    }  # fmt: skip
+    first = spaces.load_data(spaces.load(space))
+    assert spaces.load_data(spaces.load(space), first.info).fingerprint == first.fingerprint
+    info = spaces.DataInfo.from_json(first.info.to_json())
+    assert info.encodings[0].lenient
+    marks = encoded_rows(path, info.encodings)[:, info.encodings[0].inputs.index("a is missing")]
+    assert marks.tolist() == [float(i % 9 == 0) for i in range(60)]
+    path.write_text("a,b\n1,2\n1,many\n")
+    with pytest.raises(DataError, match=r"column 'b' holds text \('many'\), a number is expected"):
+        encoded_rows(path, info.encodings)
