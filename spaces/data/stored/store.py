@@ -52,6 +52,7 @@ class RowStore:
         self._stream = stream
         self._folder = folder
         self._most = most
+        self._passing = 0
         self.written = 0
 
     @property
@@ -111,7 +112,7 @@ class RowStore:
         """
         header = _header(shape, dtype)
         size = len(header) + dtype.itemsize * prod(shape)
-        if self._most is not None and self.written + size > self._most:
+        if self._most is not None and self.written + self._passing + size > self._most:
             raise DataError(
                 f"{where}: its rows take {size / 1e6:.1f} MB on the disk, more than limits.disk of "
                 f"{self._most / 1e6:.1f} MB"
@@ -133,7 +134,10 @@ class RowStore:
                 os.posix_fallocate(descriptor, 0, size)
         except OSError as error:
             raise DataError(f"{where}: its rows cannot be kept in {folder} ({error.strerror})") from error
-        self.written += 0 if passing else size
+        if passing:
+            self._passing += size
+        else:
+            self.written += size
         named = None if self._folder is None or passing else Path(path)
         return RowWriter(descriptor, named, len(header), shape, dtype, self._path)
 

@@ -150,3 +150,12 @@ def test_a_name_with_a_dot_is_a_name(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"a": [1.0, 2.0, 4.0], "a.b": [5.0, 6.0, 8.0], "y": ["u", "v", "u"]}), path)
     raw = load_table(path, TableOptions(), store=RowStore(True))
     assert [column[:].tolist() for column in raw.table.stored] == [[1, 2, 4], [5, 6, 8]]
+
+
+def test_the_columns_count_for_the_room_on_the_disk_too(file: Path) -> None:
+    space = {
+        "name": "x", "model": {"family": "mlp", "layers": 1, "units": 4}, "training": {"epochs": 1},
+        "data": {"source": {"parquet": str(file)}, "stream": True}, "limits": {"disk": 9 * ROWS * 8},
+    }  # fmt: skip
+    with pytest.raises(spaces.DataError, match=r"t\.parquet: its rows take .* MB on the disk, more than limits\.disk"):
+        spaces.load_data(spaces.load(space))
