@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras import layers, regularizers
 
+from spaces.layers.layers import batch_normalization
 from spaces.layers.parts import Joined
 
 if TYPE_CHECKING:
@@ -92,5 +93,4 @@ def _dropout(model: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _normalization(model: Mapping[str, Any], name: str) -> Any:
-    kind = layers.BatchNormalization if model["batch_normalization"] else layers.LayerNormalization
-    return kind(name=name)
+    return batch_normalization(name) if model["batch_normalization"] else layers.LayerNormalization(name=name)

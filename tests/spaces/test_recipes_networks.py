@@ -90,6 +90,25 @@ def test_strides_halve_every_block_but_the_first(tensorflow: None) -> None:
     assert not any("Pooling2D" in type(layer).__name__ for layer in model.layers if layer.name != "global_pooling")
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        {**CNN, "block": "residual", "stem": {"filters": 4}, "dense_layers": 1, "dense_units": 3},
+        {"family": "mlp", "layers": 2, "units": 4},
+        {"family": "mlp", "layers": 2, "units": 4, "block": "residual"},
+    ],
+)
+def test_averages_of_normalizations_are_those_of_the_last_batches(model: dict[str, Any], tensorflow: None) -> None:
+    import keras
+
+    data = {"name": "x", "data": {"source": "digits"}, "training": {"epochs": 1}}
+    spec = spaces.load({**data, "model": {**model, "batch_normalization": True}})
+    built = spaces.build_model(spaces.configure(spec, {}), FASHION)
+    found = [layer for layer in built.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert len(found) >= 2
+    assert {layer.momentum for layer in found} == {0.9}
+
+
 def test_a_stem_that_does_not_fit_the_image_is_told(tensorflow: None) -> None:
     stem = {"filters": 4, "kernel_size": 29}
     with pytest.raises(ValueError, match=r"28×28 pixels in the stem, too small for the 29×29 kernel"):

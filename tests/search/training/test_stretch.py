@@ -10,8 +10,7 @@ pytestmark = pytest.mark.usefixtures("tensorflow")
 SPACE = {
     "name": "x", "data": {"source": "digits", "validation": 0.2},
     "model": {
-        "family": "cnn", "block": "residual", "blocks": 1, "filters": 4, "batch_normalization": True,
-        "global_pooling": "average",
+        "family": "cnn", "blocks": 1, "filters": 2, "batch_normalization": True, "global_pooling": "average",
     },
     "training": {
         "epochs": 2, "batch_size": 100, "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9,
