@@ -2,7 +2,7 @@
 
 `Model.fit` returns to Python for every batch and rebuilds its input pipeline for every call, which for small networks
 costs several times the arithmetic. Here the rows stay in memory as tensors, an epoch is a permutation of row numbers,
-and one compiled function makes many steps (see `stretch`). Keras's own `train_step` does each of them, so losses,
+and one compiled function makes many steps (see `steps`). Keras's own `train_step` does each of them, so losses,
 metrics, optimizers and user-made models behave as they do in `fit`.
 
 Imported only where something is trained: the module needs TensorFlow.
@@ -21,8 +21,8 @@ import numpy as np
 import tensorflow as tf
 
 from search.record.seeds import derive
-from search.training.average import MovingAverage
-from search.training.stretch import STEPS_THAT_PAY, Stretch, pays
+from search.training.steps.average import MovingAverage
+from search.training.steps.stretch import STEPS_THAT_PAY, Stretch, pays
 from spaces import DataInfo, Settings, Split
 from spaces.data.stored import StoredRows
 from spaces.layers.loss import SoftCrossentropy

@@ -20,9 +20,10 @@ SPACE = {
 
 
 def trained(monkeypatch, xla_after):
-    from search.training import engine, stretch
+    from search.training import engine
     from search.training.engine import Rows
     from search.training.reuse.networks import Networks
+    from search.training.steps import stretch
 
     monkeypatch.setattr(engine, "pays", lambda model: xla_after is not None)
     monkeypatch.setattr(engine, "STEPS_THAT_PAY", xla_after)
@@ -56,7 +57,7 @@ def test_a_step_that_xla_compiles_trains_as_the_others_do(monkeypatch):
 def test_what_xla_cannot_compile_goes_on_without_it():
     import tensorflow as tf
 
-    from search.training.stretch import Stretch
+    from search.training.steps.stretch import Stretch
 
     total = tf.Variable(0.0)
 
@@ -74,7 +75,7 @@ def test_xla_pays_on_no_processor_and_for_no_weights_of_open_width(monkeypatch):
     import keras
     import tensorflow as tf
 
-    from search.training import stretch
+    from search.training.steps import stretch
 
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: [])
