@@ -39,11 +39,13 @@ def ours(folder: str, backbone: str, seconds: float) -> int:
         timer = threading.Timer(seconds + _STARTING, os.kill, (os.getpid(), signal.SIGTERM))
         timer.daemon = True
         timer.start()
-        run = search.run(spec, run_dir=Path(place) / "run", budget=f"{3 * (seconds + _STARTING):.0f}s")
+        budget = f"{3 * (seconds + _STARTING):.0f}s"
+        run = search.run(spec, run_dir=Path(place) / "run", budget=budget, on_interrupt="return")
         with run.read() as reader:
-            began = reader.meta("started")
-            trials = [trial for trial in reader.trials() if trial.finished is not None]
-    return sum(trial.finished is not None and trial.finished - began <= seconds for trial in trials)
+            trials = list(reader.trials())
+    began = min(trial.started for trial in trials)
+    ended = [trial.finished for trial in trials if trial.outcome is not None and trial.outcome.whole]
+    return sum(at is not None and at - began <= seconds for at in ended)
 
 
 def keras_tuner_script(folder: str, backbone: str, seconds: float) -> int:
