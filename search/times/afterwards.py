@@ -21,11 +21,15 @@ _DEEP_BUILDS, _SMALL_DEEP_BUILD = 30.0, 0.25
 _LEAST_AFTER = 5.0
 # Share of the whole time that is kept back besides.
 _AFTER_SHARE = 0.01
+# And at most for files of a model that answers both ways round: a shorter night rather leaves some of them out.
+_BOTH_WAYS_SHARE = 0.05
 # A model is built, and its rows are read twice: for the metrics and for the predictions.
 _EVALUATION_BUILD, _EVALUATION_PASSES = 1.0, 2.0
 
 
-def seconds_after(total: float | None, slowness: float, *, serve: bool = False, model: float = 0.0) -> float:
+def seconds_after(
+    total: float | None, slowness: float, *, serve: bool = False, model: float = 0.0, both_ways: bool = False
+) -> float:
     """Time to keep for export and report.
 
     Args:
@@ -33,9 +37,11 @@ def seconds_after(total: float | None, slowness: float, *, serve: bool = False, 
         slowness: See `slowness`.
         serve: Whether a bundle for serving is written too.
         model: See `model_seconds`; 0: nothing is known of the model yet.
+        both_ways: Whether the model holds the network twice, for an image and its mirror image.
     """
     small = _SECONDS_AFTER + (_SECONDS_SERVE if serve else 0.0)
-    return small * slowness + model + _AFTER_SHARE * (total or 0.0)
+    again = min(model, _BOTH_WAYS_SHARE * (total or 0.0)) if both_ways else 0.0
+    return small * slowness + model + again + _AFTER_SHARE * (total or 0.0)
 
 
 def model_seconds(configuration: Configuration) -> float:

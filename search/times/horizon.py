@@ -84,12 +84,14 @@ class Horizon:
         # An ensemble is measured as long as its models are.
         measured = [*ranked[: self._spec.final.ensemble], *(c for c in ranked if c.baseline)]
         rows = (self._validation_rows, self._test_rows, self._train_rows)
-        ways = 1 if self._spec.final.tta == "none" else 2
-        evaluation = ways * afterwards.evaluation_seconds(measured, *rows)
+        both_ways = self._spec.final.tta != "none"
+        evaluation = (2 if both_ways else 1) * afterwards.evaluation_seconds(measured, *rows)
         crowded = afterwards.crowded(environment.others(self.slots * self.threads), environment.cores())
         slowness = max(self._slowness, crowded, pace.factor)
         model = max(map(afterwards.model_seconds, measured[:1]), default=0.0)
-        files = afterwards.seconds_after(self.budget.total, slowness, serve=self._spec.export.serve, model=model)
+        files = afterwards.seconds_after(
+            self.budget.total, slowness, serve=self._spec.export.serve, model=model, both_ways=both_ways
+        )
         self.budget.keep(min(files + max(1.0, pace.factor) * evaluation, self._most))
 
     def measuring_seconds(self, models: Sequence[Configuration]) -> float:

@@ -245,5 +245,8 @@ def test_files_of_a_model_that_takes_long_to_build_take_longer():
     slow = replace(one, trials=tuple(replace(t, outcome=replace(t.outcome, build_seconds=2.75)) for t in one.trials))
     assert (afterwards.model_seconds(one), afterwards.model_seconds(slow)) == (0.0, 16.0)
     assert afterwards.seconds_after(300.0, 1.0, model=16.0) == pytest.approx(small + 16)
+    # One that answers both ways round holds the network twice; for that a short night keeps a twentieth of its time.
+    assert afterwards.seconds_after(300.0, 1.0, model=16.0, both_ways=True) == pytest.approx(small + 16 + 15)
+    assert afterwards.seconds_after(300.0, 1.0, model=10.0, both_ways=True) == pytest.approx(small + 20)
     deep = replace(one, price=Price(frozen=3, epoch=25.0, once=0.0, features=40.0, build=1.25))
     assert afterwards.model_seconds(deep) == pytest.approx(30.0)
