@@ -67,7 +67,7 @@ def keras_tuner_script(folder: str, backbone: str, seconds: float) -> int:
         model.add(layers.Dropout(hp.Float("dropout", 0.0, 0.6, step=0.1)))
         model.add(layers.Dense(data.info.outputs, activation="softmax"))
         rate = hp.Float("learning_rate", 1e-3, 1e-2, sampling="log")
-        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", ["accuracy"])
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
     began, done = time.monotonic(), 0
@@ -117,14 +117,13 @@ def main() -> None:
         print(json.dumps(CONTENDERS[given.contender](given.folder, given.backbone, 60 * given.minutes)))
         return
     counts = {}
+    print(f"| contender | heads in {given.minutes:g} minutes |\n|---|---:|")
     for name in CONTENDERS:
         command = [sys.executable, "-m", "benchmarks.heads", given.folder, given.backbone]
         command += ["--minutes", str(given.minutes), "--contender", name]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         counts[name] = int(done.stdout.strip().splitlines()[-1])
-    print(f"| contender | heads in {given.minutes:g} minutes |\n|---|---:|")
-    for name, count in counts.items():
-        print(f"| {name} | {count} |")
+        print(f"| {name} | {counts[name]} |", flush=True)
     if given.json:
         given.json.write_text(json.dumps({"minutes": given.minutes, "heads": counts}), encoding="utf-8")
 
