@@ -57,9 +57,13 @@ def main() -> None:
     options = parser.parse_args()
     measured: dict[str, Any] = {}
     for name in options.spaces:
-        given = {"trials": options.trials, "rows": options.rows, "workers": options.workers}
+        given = {
+            "trials": options.trials,
+            "rows": options.rows,
+            "workers": options.workers,
+            "changes": tuple(options.set),
+        }
         work = replace(WORK[name], **{key: value for key, value in given.items() if value is not None})
-        work = replace(work, changes=tuple(options.set))
         rounds: dict[str, list[dict[str, Any]]] = {contender: [] for contender in CONTENDERS}
         for _ in range(options.rounds):
             for contender in CONTENDERS:

@@ -88,8 +88,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     if raw.table is not None:
         known = known or fit(raw.table.columns, values(raw.table, known_rows.x))
         encoder = Encoder(raw.table, known, store, raw.train.where)
-        train, validation, known_rows = encoder(train), encoder(validation), encoder(known_rows)
-        test = test and encoder(test)
+        train, validation, test = encoder(train), encoder(validation), test and encoder(test)
+        known_rows = train if folds is None else train.joined(validation)
     info = _describe(spec.data, raw, encoded, known_rows.x, kind, known)
     info = dataclasses.replace(info, antialias=_antialias(begun) and (raw.resized or info.image_size is not None))
     target = _target(spec, raw, known_rows) if begun is None else begun.target
