@@ -232,34 +232,29 @@ def check(
         spec = spaces.load(space, set_ or [], lambda text: _say(text, quiet))
         _announce(spec)
         allowed = _budget(budget, until)
-        import tempfile
-
+        from nightshift import check as rehearse
         from results.ranked.formats import plain_json
-        from search.files import layout
-        from search.night.rehearsal import rehearse
         from search.night.rehearsal_view import show
-        from spaces.data.stored.store import temporary_folder
 
-        # What is decoded or unpacked for the first part of it is found again by the second.
-        with tempfile.TemporaryDirectory(dir=temporary_folder()) as scratch:
-            directory = Path(scratch) / "run"
-            found = rehearse(
-                spec,
-                timed=allowed.limited,
-                ray=ray,
-                cpus_per_trial=cpus_per_trial,
-                gpus_per_trial=gpus_per_trial,
-                rows=directory / layout.ROWS,
-            )
+        def tell(found: Any) -> None:
             if format == "json":
                 print(plain_json(found.to_json()))
             else:
                 show(found, _out(), allowed.left)
-            if found.fails:
-                raise typer.Exit(FAILED)
-            if not quick:
-                _pass_through(spec, directory)
-                _say("a tiny pass through search, retraining, export, prediction and report went well", quiet)
+
+        found = rehearse(
+            spec,
+            budget=allowed,
+            ray=ray,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
+            quick=quick,
+            found=tell,
+        )
+        if found.fails:
+            raise typer.Exit(FAILED)
+        if not quick:
+            _say("a tiny pass through search, retraining, export, prediction and report went well", quiet)
 
 
 @app.command()
@@ -566,27 +561,6 @@ class _UsageError(Exception):
 def _fail(message: str, code: int) -> None:
     _err().print(f"[bold red]error:[/] {escape(_harmless(message))}", soft_wrap=True)
     raise typer.Exit(code) from None
-
-
-def _pass_through(spec: Any, directory: Path) -> None:
-    """Does everything that a night does, on a sliver of the data, in a run directory that is thrown away."""
-    import numpy as np
-
-    import results
-    import search
-    from results.reporting import report as write_report
-    from search.files import layout
-    from search.night.rehearsal import sliver
-
-    tiny = search.run(sliver(spec), run_dir=directory, workers=0, check=False, quiet=True)
-    exported = results.export(tiny)
-    write_report(tiny)
-    with np.load(tiny.directory / layout.TEST_ROWS) as rows:
-        np.save(directory / "row.npy", rows["x"][:1])
-    results.predict(tiny.directory, [directory / "row.npy"])
-    failures = [f"{file.format}: {file.failure}" for file in exported.files if file.failure is not None]
-    if failures:
-        _fail(f"the night would fail: {'; '.join(failures)}", FAILED)
 
 
 def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: str | None, quiet: bool) -> None:

@@ -3,6 +3,7 @@
 ```python
 import nightshift as ns
 
+ns.check(build, data=(x, y))                       # what a night would do, and a tiny one of its own
 run = ns.run(build, data=(x, y), until="07:00")    # Keras Tuner's build(hp), or a space: a name, a path, a mapping
 run.table()                                        # pandas.DataFrame, best first
 run.report()                                       # the page, shown in a notebook
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from nightshift._packages import claim
 
 if TYPE_CHECKING:
+    from nightshift._checking import check
     from results import best_model, export, predict, report, table
     from search import oracle, resume, run
     from spaces import hypermodel, load
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "best_model",
+    "check",
     "export",
     "hypermodel",
     "load",
@@ -44,6 +47,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "best_model": "results",
+    "check": "nightshift._checking",
     "export": "results",
     "hypermodel": "spaces",
     "load": "spaces",

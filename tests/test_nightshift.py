@@ -20,7 +20,7 @@ from tests.test_imports import HEAVY
 
 ROOT = Path(__file__).parent.parent
 PROMISED = {
-    "load", "run", "resume", "table", "report", "export", "predict", "best_model", "oracle", "hypermodel",
+    "load", "check", "run", "resume", "table", "report", "export", "predict", "best_model", "oracle", "hypermodel",
     "__version__",
 }  # fmt: skip
 

@@ -1,0 +1,96 @@
+"""`check`: a night in small, before the night: models built and timed, then one tiny pass through everything."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import search
+from results.exporting import export
+from results.predicting import predict
+from results.reporting import report
+from search.asked import Overrides, as_spec, require_given
+from search.budget import Budget
+from search.errors import SearchFailed
+from search.files import layout
+from search.night.rehearsal import Rehearsal, rehearse, sliver
+from spaces import SearchSpec
+from spaces.data.stored.store import temporary_folder
+
+
+def check(
+    space: Any,
+    *,
+    data: Any = None,
+    objective: Any = None,
+    callbacks: Callable[[], Any] | None = None,
+    overrides: Overrides = (),
+    budget: Budget | str | float | None = None,
+    until: str | float | None = None,
+    ray: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
+    quick: bool = False,
+    found: Callable[[Rehearsal], None] | None = None,
+) -> Rehearsal:
+    """Finds out what a night would do: data loaded, models built, counted and timed, then a tiny night of its own.
+
+    ```python
+    print(ns.check(build, data=(x, y), budget="8h").to_json())
+    ```
+
+    Args:
+        space: A space, or a function `build(hp)`; it and the arguments up to `gpus_per_trial` are those of
+            `search.run`.
+        quick: Leaves out the tiny night.
+        found: Is given what was found before the tiny night begins.
+
+    Returns:
+        What was found. Where `fails` is true, no tiny night was made.
+
+    Raises:
+        TypeError: `space` is nothing of what `search.run` takes.
+        SpaceError: The space is not valid.
+        CodeError: A function of the user's cannot be used.
+        DataError: The data cannot be used.
+        NotReported: No model reports the objective.
+        RunError: There is no such cluster.
+        SearchFailed: The tiny night gave no score, or not every file.
+        ValueError: The budget cannot be read.
+    """
+    spec = as_spec(space, data=data, objective=objective, callbacks=callbacks, overrides=overrides)
+    allowed = budget if isinstance(budget, Budget) else Budget.given(budget, until)
+    # What is decoded or unpacked for the first part is found again by the second.
+    with tempfile.TemporaryDirectory(dir=temporary_folder()) as scratch:
+        directory = Path(scratch) / "run"
+        require_given(spec, directory)
+        seen = rehearse(
+            spec,
+            timed=allowed.limited,
+            ray=ray,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
+            rows=directory / layout.ROWS,
+        )
+        if found is not None:
+            found(seen)
+        if not (seen.fails or quick):
+            _pass_through(spec, directory)
+    return seen
+
+
+def _pass_through(spec: SearchSpec, directory: Path) -> None:
+    """Does everything that a night does, on a sliver of the data, in a run directory that is thrown away."""
+    tiny = search.run(sliver(spec), run_dir=directory, workers=0, check=False, quiet=True)
+    exported = export(tiny)
+    report(tiny)
+    with np.load(tiny.directory / layout.TEST_ROWS) as rows:
+        np.save(directory / "row.npy", rows["x"][:1])
+    predict(tiny.directory, [directory / "row.npy"])
+    failures = [f"{file.format}: {file.failure}" for file in exported.files if file.failure is not None]
+    if failures:
+        raise SearchFailed(f"the night would fail: {'; '.join(failures)}")
