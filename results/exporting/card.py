@@ -248,6 +248,9 @@ def _loading(described: Mapping[str, Any]) -> list[str]:
         f"{_text(piece['name'])} ({', '.join(map(str, ('n', *piece['shape'])))}) {piece['dtype']}"
         for piece in (several or {"pieces": ()})["pieces"]
     ]
+    by_name = [
+        "named = rows" if several and several["named"] else 'named = {f"input_{i}": x for i, x in enumerate(rows)}'
+    ]
     lines = [
         f"`rows` is a {'dict' if several['named'] else 'list'} of NumPy arrays: {', '.join(named)}."
         if several
@@ -256,7 +259,8 @@ def _loading(described: Mapping[str, Any]) -> list[str]:
         + (".npz files with these arrays." if several else "images and tables by itself."),
     ]
     for file in described["files"]:
-        code = _OF_SEVERAL if several and file["format"] == "savedmodel" else _CODE[file["format"]]
+        kind = file["format"]
+        code = [*by_name, *_OF_SEVERAL[kind]] if several and kind in _OF_SEVERAL else _CODE[kind]
         lines += ["", "```python", *code, "```"]
     return lines
 
@@ -291,12 +295,29 @@ def _serving(bundle: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-_OF_SEVERAL = [
-    "import tensorflow as tf",
-    'serve = tf.saved_model.load("savedmodel").signatures["serving_default"]',
-    "specs = serve.structured_input_signature[1]",
-    "serve(**{name: tf.cast(rows[name], specs[name].dtype) for name in specs})",
-]
+# Files that know inputs by name; what is not here takes `rows` as Keras does.
+_OF_SEVERAL = {
+    "savedmodel": [
+        "import tensorflow as tf",
+        'model = tf.saved_model.load("savedmodel")',
+        'serve = model.signatures["serving_default"]',
+        "specs = serve.structured_input_signature[1]",
+        "serve(**{name: tf.cast(named[name], specs[name].dtype) for name in specs})",
+    ],
+    "onnx": [
+        "import onnxruntime",
+        'session = onnxruntime.InferenceSession("model.onnx")',
+        "types = {one.name: one.type[7:-1] for one in session.get_inputs()}",
+        'types = {name: "float32" if kind == "float" else kind for name, kind in types.items()}',
+        "session.run(None, {name: named[name].astype(types[name]) for name in types})",
+    ],
+    "tflite": [
+        "from ai_edge_litert.interpreter import Interpreter  # or tf.lite.Interpreter",
+        'run = Interpreter("model.tflite").get_signature_runner()',
+        "given = run.get_input_details()",
+        'run(**{name: named[name].astype(given[name]["dtype"]) for name in given})',
+    ],
+}
 _CODE: dict[str, list[str]] = {
     "keras": ["import keras", 'keras.saving.load_model("model.keras").predict(rows)'],
     "h5": ["import keras", 'keras.saving.load_model("model.h5").predict(rows)'],

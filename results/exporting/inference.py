@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ from spaces.values.packing import Structure
 
 # What Keras's own loaders take without code of the model's maker, and what several arrays fit into.
 _WITHOUT_CODE = ("keras", "h5")
-_FOR_SEVERAL = ("keras", "h5", "savedmodel")
+_FOR_SEVERAL = ("keras", "h5", "savedmodel", "onnx", "tflite")
 
 
 def inference_model(model: keras.Model, info: DataInfo) -> keras.Model:
@@ -39,7 +39,7 @@ def inference_model(model: keras.Model, info: DataInfo) -> keras.Model:
         return keras.Model(inputs, outputs, name=model.name)
     if type(model).__name__ == "Functional":  # the class has no public name
         # A model of the same graph that is not compiled, for a clone takes the optimizer along.
-        return _at_inference(keras.Model(model.input, model.output, name=model.name))
+        return _at_inference(keras.Model(model.input, model.output, name=model.name), info.inputs)
     inputs = keras.Input(info.input_shape, name="rows") if info.inputs is None else _inputs(info.inputs)
     traced = _traced(model, inputs)
     return keras.Model(inputs, model(inputs, training=False), name=model.name) if traced is None else traced
@@ -60,10 +60,6 @@ def require_fitting(format: Format, model: keras.Model, info: DataInfo) -> None:
         raise ResultError(
             f"a model of several inputs or outputs is written as {', '.join(_FOR_SEVERAL)}; {format.name} is not "
             "written for it"
-        )
-    if info.inputs is not None and not info.inputs.named and format.name == "savedmodel":
-        raise ResultError(
-            "a SavedModel knows its inputs by name: give the data as a dict, with the names of the Inputs"
         )
     if format.name in _WITHOUT_CODE and (classes := foreign(model)):
         raise ResultError(
@@ -102,20 +98,36 @@ def _traced(model: keras.Model, inputs: Any) -> keras.Model | None:
         if found != {weight.path for weight in model.weights}:
             # Something has weights that are in no layer of the graph.
             return None
-        return _at_inference(graph)
+        return _at_inference(graph, None)
     except Exception:
         # Operations of TensorFlow's on what is no tensor yet raise anything.
         return None
 
 
-def _at_inference(graph: keras.Model) -> keras.Model:
-    return keras.models.clone_model(graph, clone_function=lambda layer: layer, call_function=_call)
+def _at_inference(graph: keras.Model, structure: Structure | None) -> keras.Model:
+    renamed = None if structure is None else _renamed(graph, structure)
+    return keras.models.clone_model(
+        graph, input_tensors=renamed, clone_function=lambda layer: layer, call_function=_call
+    )
+
+
+def _renamed(graph: keras.Model, structure: Structure) -> Any:
+    """Inputs that are called what the rows are, for files know them by name; None where they are, or cannot be told."""
+    known = {tensor.name: tensor for tensor in graph.inputs}
+    if isinstance(graph.input, Mapping):
+        known = dict(graph.input)
+    elif not structure.named:
+        known = dict(zip(structure.names, graph.inputs, strict=False))
+    if sorted(known) != sorted(structure.names):
+        return None
+    made = {name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in known.items()}
+    return made if isinstance(graph.input, Mapping) else list(made.values())
 
 
 def _inputs(structure: Structure) -> Any:
     made = [
-        keras.Input(piece.shape, dtype=piece.dtype, name=piece.name if structure.named else f"input_{piece.name}")
-        for piece in structure.pieces
+        keras.Input(piece.shape, dtype=piece.dtype, name=name)
+        for name, piece in zip(structure.names, structure.pieces, strict=True)
     ]
     return structure.arranged(made)
 

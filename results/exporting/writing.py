@@ -68,8 +68,12 @@ def _onnx(model: keras.Model, path: Path) -> None:
     importlib.import_module("results.exporting.onnx_operations")
     plain = keras.models.clone_model(model, clone_function=_without_tensors)
     # The converter takes no model that has never seen a row.
-    plain(keras.ops.zeros((1, *model.input_shape[1:])), training=False)
+    plain(keras.tree.map_structure(_one_row, model.input), training=False)
     plain.export(path, format="onnx", verbose=False)
+
+
+def _one_row(tensor: keras.KerasTensor) -> Any:
+    return keras.ops.zeros((1, *tensor.shape[1:]), dtype=tensor.dtype)
 
 
 def _without_tensors(layer: keras.layers.Layer) -> keras.layers.Layer:

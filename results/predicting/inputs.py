@@ -129,8 +129,8 @@ def _read(path: Path, info: DataInfo) -> Rows:
 
 
 def _several(path: Path, inputs: Structure) -> Array:
-    """Packed rows from a file with an array for each input; those of a list are called input_0, input_1, ..."""
-    names = [piece.name if inputs.named else f"input_{piece.name}" for piece in inputs.pieces]
+    """Packed rows from a file with an array for each input."""
+    names = inputs.names
     try:
         found = arrays.load(path, *names)
     except (OSError, ValueError) as error:

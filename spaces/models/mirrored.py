@@ -31,11 +31,10 @@ def mirrored(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Mo
     family = family_of_settings(settings.family)
     assert isinstance(family, Layered)
     parts = replaced(family.parts(settings, info), lambda layer: model.get_layer(layer.name))
-    width, colored = info.input_shape[1], len(info.input_shape) == 3
-    equation, shape = (
-        ("abcd,ce->abed", (None, width, info.input_shape[2])) if colored else ("abc,cd->abd", (None, width))
-    )
-    mirror = keras.layers.EinsumDense(equation, shape, trainable=False, dtype="float32", name="mirror")
+    width = info.input_shape[1]
+    equation = "abcd,ce->abed" if len(info.input_shape) == 3 else "abc,cd->abd"
+    # The whole shape: an .h5 file's reader makes the layers after it from what this one is said to give.
+    mirror = keras.layers.EinsumDense(equation, info.input_shape, trainable=False, dtype="float32", name="mirror")
     inputs = keras.Input(info.input_shape, name="rows")
     turned = mirror(inputs)
     mirror.set_weights([np.eye(width, dtype=np.float32)[::-1]])

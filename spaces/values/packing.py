@@ -78,6 +78,11 @@ class Structure:
         """The values of the pieces, in their order, as a dict or a tuple."""
         return dict(zip((p.name for p in self.pieces), values, strict=True)) if self.named else tuple(values)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the inputs of a model, and the arrays of a file, are called: `input_0`, ... where they came without."""
+        return tuple(p.name if self.named else f"input_{p.name}" for p in self.pieces)
+
     def ordered(self, values: Any) -> list[Any]:
         """What `arranged` arranged; also a list, or one value of a single piece."""
         if isinstance(values, Mapping):

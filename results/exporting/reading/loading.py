@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 BATCH = 256
 
 SAVED_MODEL = "saved_model.pb"
+_ONNX_TYPES = (
+    *("float16", "float32", "float64", "bool"),
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+)
 SUFFIXES = (".keras", ".h5", ".onnx", ".tflite")
 
 
@@ -74,14 +78,20 @@ class Several:
         """The rows as the model takes them."""
         return rows if self.inputs is None else unpack_inputs(rows, self.inputs)
 
+    def named(self, rows: Array, names: Sequence[str]) -> dict[str, Array]:
+        """The rows by the names of a file's inputs; those of one input by whatever its name is."""
+        if self.inputs is None:
+            return dict.fromkeys(names, rows)
+        return dict(zip(self.inputs.names, self.inputs.ordered(self.unpacked(rows)), strict=True))
+
 
 def load(path: Path, several: Several | None = None) -> LoadedModel:
     """Loads a `.keras`, `.h5`, `.onnx` or `.tflite` file, or the folder of a SavedModel.
 
     Args:
         path: The file or folder.
-        several: What is known of a model of several inputs or outputs, which a `.keras` or `.h5` file or a SavedModel
-            can hold. It predicts packed rows, and its answers are laid side by side.
+        several: What is known of a model of several inputs or outputs. It predicts packed rows, and its answers are
+            laid side by side.
 
     Raises:
         ResultError: There is no such file, its type is unknown, it is damaged, it is so much larger unpacked that it
@@ -109,31 +119,77 @@ def load(path: Path, several: Several | None = None) -> LoadedModel:
 
 
 def _load_several(path: Path, several: Several) -> LoadedModel:
-    if path.is_dir():
-        signature = _signature(path)
-        names = set(signature.structured_input_signature[1])
+    if path.suffix.lower() in (".keras", ".h5"):
+        model, row_bytes = _keras_model(path)
+        return LoadedModel((None,), None, lambda rows: flat(model.predict_on_batch(several.unpacked(rows))), row_bytes)
+    opened = {".onnx": _open_onnx, ".tflite": _open_tflite}.get(path.suffix.lower(), _open_saved_model)(path)
 
-        def run(rows: Array) -> Array:
-            given = several.unpacked(rows)
-            if not isinstance(given, Mapping):
-                given = dict.fromkeys(names, given)
-            if set(given) != names:
-                raise ResultError(f"{path}: takes {', '.join(sorted(names))}, not {', '.join(given)}")
-            return flat(_called(signature, given))
+    def run(rows: Array) -> Array:
+        given = several.named(rows, tuple(opened.types))
+        if set(given) != set(opened.types):
+            raise ResultError(f"{path}: takes {', '.join(sorted(opened.types))}, not {', '.join(given)}")
+        answers = opened.call({name: np.asarray(value, opened.types[name]) for name, value in given.items()})
+        return flat([answers[name] for name in sorted(answers, key=_place)])
 
-        return LoadedModel((None,), None, run)
-    if path.suffix.lower() not in (".keras", ".h5"):
-        raise ResultError(f"{path}: a model of several inputs or outputs is read from .keras, .h5 and SavedModels only")
-    model, row_bytes = _keras_model(path)
-    return LoadedModel((None,), None, lambda rows: flat(model.predict_on_batch(several.unpacked(rows))), row_bytes)
+    return LoadedModel((None,), None, run, opened.row_bytes)
 
 
-def _called(signature: Any, given: Mapping[str, Array]) -> dict[str, Array]:
+@dataclass(frozen=True)
+class _Opened:
+    """A file whose engine knows inputs and outputs by name.
+
+    Attributes:
+        types: NumPy type of each input.
+        call: Takes an array for each, gives one for each output.
+        row_bytes: As of a `LoadedModel`.
+    """
+
+    types: Mapping[str, Any]
+    call: Callable[[Mapping[str, Array]], Mapping[str, Array]]
+    row_bytes: int = 0
+
+
+def _place(output: str) -> tuple[str, int]:
+    """Where an output comes: `output_2` of a list before `output_10`, those of a dict by their names."""
+    stem, _, number = output.rpartition("_")
+    return (stem, int(number)) if stem == "output" and number.isdecimal() else (output, 0)
+
+
+def _open_saved_model(path: Path) -> _Opened:
     import tensorflow as tf
 
+    signature = _signature(path)
     specs = signature.structured_input_signature[1]
-    answers = signature(**{name: tf.cast(value, specs[name].dtype) for name, value in given.items()})
-    return {name: answer.numpy() for name, answer in answers.items()}
+
+    def call(given: Mapping[str, Array]) -> dict[str, Array]:
+        answers = signature(**{name: tf.convert_to_tensor(value) for name, value in given.items()})
+        return {name: answer.numpy() for name, answer in answers.items()}
+
+    return _Opened({name: spec.dtype.as_numpy_dtype for name, spec in specs.items()}, call)
+
+
+def _open_onnx(path: Path) -> _Opened:
+    session = _onnx_session(path)
+    # Names of outputs are the converter's; their order is the model's.
+    names = [f"output_{place}" for place in range(len(session.get_outputs()))]
+
+    def call(given: Mapping[str, Array]) -> dict[str, Array]:
+        return dict(zip(names, session.run(None, dict(given)), strict=True))
+
+    return _Opened({one.name: _onnx_type(one.type, path) for one in session.get_inputs()}, call)
+
+
+def _open_tflite(path: Path) -> _Opened:
+    from results.exporting.reading.safety import check_tflite
+
+    content = path.read_bytes()
+    row_bytes = check_tflite(content, path)
+    interpreter = _interpreter(content)
+    if "serving_default" not in interpreter.get_signature_list():
+        raise ResultError(f"{path}: has no signature serving_default")
+    runner = interpreter.get_signature_runner("serving_default")
+    types = {name: detail["dtype"] for name, detail in runner.get_input_details().items()}
+    return _Opened(types, lambda given: runner(**given), row_bytes)
 
 
 def _load_keras(path: Path) -> LoadedModel:
@@ -199,6 +255,19 @@ def _load_saved_model(path: Path) -> LoadedModel:
 
 
 def _load_onnx(path: Path) -> LoadedModel:
+    session = _onnx_session(path)
+    _check_single(len(session.get_inputs()), len(session.get_outputs()), path)
+    (given,), (taken,) = session.get_inputs(), session.get_outputs()
+    dtype = _onnx_type(given.type, path)
+
+    def run(rows: Array) -> Array:
+        result: Array = session.run([taken.name], {given.name: rows.astype(dtype)})[0]
+        return result
+
+    return LoadedModel(_sizes(given.shape)[1:], _sizes(taken.shape)[-1], run)
+
+
+def _onnx_session(path: Path) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
@@ -210,16 +279,7 @@ def _load_onnx(path: Path) -> LoadedModel:
     check_onnx(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    _check_single(len(session.get_inputs()), len(session.get_outputs()), path)
-    (given,), (taken,) = session.get_inputs(), session.get_outputs()
-    dtype = _onnx_type(given.type, path)
-
-    def run(rows: Array) -> Array:
-        result: Array = session.run([taken.name], {given.name: rows.astype(dtype)})[0]
-        return result
-
-    return LoadedModel(_sizes(given.shape)[1:], _sizes(taken.shape)[-1], run)
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _load_tflite(path: Path) -> LoadedModel:
@@ -262,11 +322,11 @@ def _check_single(inputs: int, outputs: int, path: Path) -> None:
 
 
 def _onnx_type(name: str, path: Path) -> str:
-    types = {"float": "float32", "double": "float64", "float16": "float16", "uint8": "uint8", "int32": "int32"}
     inner = name.removeprefix("tensor(").removesuffix(")")
-    if inner not in types:
+    found = {"float": "float32", "double": "float64"}.get(inner, inner)
+    if found not in _ONNX_TYPES:
         raise ResultError(f"{path}: takes {name}, which is not supported")
-    return types[inner]
+    return found
 
 
 def _sizes(shape: list[Any]) -> tuple[int | None, ...]:

@@ -116,6 +116,37 @@ def test_a_model_that_learnt_from_no_mirror_images_is_asked_about_none(
     assert not answers_both_ways(spaces.load(_MAPPING), trial)
 
 
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)])
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"family": "mlp", "layers": 1, "units": 4},
+        {"family": "cnn", "blocks": 1, "filters": 4},
+        {"family": "cnn", "blocks": 1, "filters": 4, "global_pooling": "average"},
+    ],
+)
+def test_layers_after_the_mirror_know_their_shapes_in_every_format(
+    model: dict[str, Any], shape: tuple[int, ...], tensorflow: None, tmp_path: Any
+) -> None:
+    from results.exporting.formats import FORMATS
+    from results.exporting.inference import inference_model
+    from results.exporting.reading.loading import load
+    from results.exporting.writing import write_model
+    from spaces.data.types import DataInfo
+    from spaces.models.mirrored import mirrored
+
+    info = DataInfo("image", shape, "uint8", "classification", "integer", 4, scale=1 / 255)
+    space = {"name": "x", "data": {"source": "digits"}, "model": model, "training": {"epochs": 1}}
+    settings = spaces.configure(spaces.load(space), {})
+    both = mirrored(spaces.build_model(settings, info, seed=1), settings, info)
+    rows = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype(np.float32)
+    for name in ("keras", "h5", "savedmodel"):
+        file = tmp_path / FORMATS[name].file
+        write_model(inference_model(both, info), FORMATS[name], file)
+        found = load(file).predict(rows)
+        np.testing.assert_allclose(found, both.predict(rows, verbose=0), rtol=1e-4, atol=1e-5, err_msg=name)
+
+
 def test_colored_images_are_mirrored_from_left_to_right(tensorflow: None) -> None:
     from spaces.data.types import DataInfo
     from spaces.models.mirrored import mirrored

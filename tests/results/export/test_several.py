@@ -1,0 +1,90 @@
+"""Models of several inputs or outputs in every format: the names of their inputs, and the order of their outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from results.errors import ResultError
+from results.exporting.formats import FORMATS
+from results.exporting.inference import inference_model, require_fitting
+from results.exporting.reading.loading import Several, load
+from results.exporting.writing import write_model
+from spaces.values.packing import flat, pack_inputs, pack_targets
+
+ROWS = 5
+
+
+def of_names() -> tuple[Any, Any]:
+    """Keys that come in another order than the alphabet's, and Inputs that are called something else."""
+    import keras
+
+    table, image = keras.Input((4,), name="t"), keras.Input((6, 6, 1), dtype="uint8", name="i")
+    pixels = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    both = keras.layers.Concatenate()([keras.layers.Dense(3)(table), keras.layers.Dropout(0.5)(pixels)])
+    outputs = {"kind": keras.layers.Dense(3, activation="softmax")(both), "age": keras.layers.Dense(1)(both)}
+    generator = np.random.default_rng(1)
+    rows = {
+        "table": generator.normal(size=(ROWS, 4)).astype("float32"),
+        "image": generator.integers(0, 256, (ROWS, 6, 6, 1)).astype("uint8"),
+    }
+    return keras.Model({"table": table, "image": image}, outputs), rows
+
+
+def of_places() -> tuple[Any, Any]:
+    """A list of inputs, and of twelve outputs, which the alphabet would order in another way."""
+    import keras
+
+    words, number = keras.Input((3,), dtype="int32", name="words"), keras.Input((1,), name="number")
+    known = keras.layers.Flatten()(keras.layers.Embedding(7, 2)(words))
+    both = keras.layers.Concatenate()([known, number])
+    outputs = [keras.layers.Dense(1, name=f"out{i}")(both) for i in range(12)]
+    generator = np.random.default_rng(2)
+    rows = (generator.integers(0, 7, (ROWS, 3)), generator.normal(size=(ROWS, 1)).astype("float32"))
+    return keras.Model([words, number], outputs), rows
+
+
+def of_one_input() -> tuple[Any, Any]:
+    """One input, two outputs."""
+    import keras
+
+    inputs = keras.Input((4,), name="table")
+    outputs = [keras.layers.Dense(2)(inputs), keras.layers.Dense(3)(inputs)]
+    return keras.Model(inputs, outputs), np.random.default_rng(3).normal(size=(ROWS, 4)).astype("float32")
+
+
+@pytest.mark.parametrize("make", [of_names, of_places, of_one_input])
+def test_every_format_answers_as_the_model_in_memory(make, tmp_path):
+    model, rows = make()
+    expected = flat(model(rows, training=False))
+    packed, structure = (rows, None) if isinstance(rows, np.ndarray) else pack_inputs(rows, "rows")
+    _, targets = pack_targets((np.zeros((ROWS, 1)), np.zeros((ROWS, 1))), "targets")
+    info: Any = SimpleNamespace(inputs=structure, targets=targets)
+    fixed = inference_model(model, info)
+    for format in (f for f in FORMATS.values() if f.name in ("keras", "h5", "savedmodel", "onnx", "tflite")):
+        require_fitting(format, fixed, info)
+        write_model(fixed, format, tmp_path / format.file)
+        found = load(tmp_path / format.file, Several.of(info)).predict(packed)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=format.name)
+
+
+def test_rounded_formats_are_refused():
+    model, rows = of_names()
+    _, structure = pack_inputs(rows, "rows")
+    info: Any = SimpleNamespace(inputs=structure, targets=None)
+    with pytest.raises(ResultError, match="tflite-int8 is not written for it"):
+        require_fitting(FORMATS["tflite-int8"], model, info)
+
+
+def test_a_file_of_other_inputs_says_which_it_takes(tmp_path):
+    model, rows = of_names()
+    packed, structure = pack_inputs(rows, "rows")
+    _, others = pack_inputs({"table": rows["table"], "photo": rows["image"]}, "rows")
+    path: Path = tmp_path / "model.onnx"
+    write_model(inference_model(model, SimpleNamespace(inputs=structure)), FORMATS["onnx"], path)
+    with pytest.raises(ResultError, match="takes image, table, not table, photo"):
+        load(path, Several(others)).predict(packed)
