@@ -25,8 +25,13 @@ def averaged(models: Sequence[keras.Model], settings: Settings, info: DataInfo) 
     """
     inputs = keras.Input(info.input_shape, name="rows")
     # In a file, layers are told apart by their names, and what is compiled cannot be part of another model.
-    bare = [keras.Model(model.input, model.output, name=f"member_{n}") for n, model in enumerate(models)]
+    bare = [keras.Model(*_ends(model), name=f"member_{n}") for n, model in enumerate(models)]
     answers = [model(inputs) for model in bare]
     made = keras.Model(inputs, keras.layers.Average(name="together")(answers), name="ensemble")
     compile_model(made, settings.training, info, family_of_settings(settings.family).output(settings.model))
     return made
+
+
+def _ends(model: keras.Model) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Its input and its output. A `Sequential` that was built and never called has them in lists only."""
+    return model.inputs[0], model.outputs[0]

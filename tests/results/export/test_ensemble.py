@@ -13,9 +13,13 @@ import nightshift
 import results
 import spaces
 from results.exporting.formats import FORMATS
+from results.exporting.inference import inference_model
+from results.exporting.reading.loading import load
+from results.exporting.writing import write_model
 from results.models import model_of
 from search.files.rundir import Run
 from search.phases.together import Together
+from spaces.data.types import DataInfo
 
 SPACE: dict[str, Any] = {
     "name": "together",
@@ -98,3 +102,35 @@ def test_it_is_refused_where_it_cannot_be(changes: dict[str, Any], expected: str
     with pytest.raises(spaces.SpaceError) as caught:
         spaces.load({**SPACE, **changes})
     assert any(str(problem).startswith(expected) for problem in caught.value.problems), caught.value
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        ({"family": "mlp", "layers": 1, "units": 4}, (6, 5)),
+        ({"family": "mlp", "layers": 1, "units": 4, "block": "residual"}, (6, 5, 3)),
+        ({"family": "cnn", "blocks": 1, "filters": 4}, (6, 5)),
+        ({"family": "cnn", "blocks": 1, "filters": 4, "block": "residual", "batch_normalization": True}, (6, 5, 3)),
+        ({"family": "conv1d", "blocks": 1, "filters": 4}, (6, 5)),
+    ],
+)
+def test_models_as_they_are_built_average_what_they_answer(
+    model: dict[str, Any], shape: tuple[int, ...], tensorflow: None, tmp_path: Path
+) -> None:
+    kind = "series" if model["family"] == "conv1d" else "image"
+    info = DataInfo(kind, shape, "float32", "classification", "integer", 3)
+    data = {"source": {"npz": "rows.npz"}, "kind": kind}
+    space = {"name": "x", "data": data, "model": model, "training": {"epochs": 1}}
+    settings = spaces.configure(spaces.load(space), {})
+    members = [spaces.build_model(settings, info, seed=seed) for seed in (1, 2)]
+    rows = np.random.default_rng(0).random((3, *shape)).astype(np.float32)
+    mean = np.mean([one.predict(rows, verbose=0) for one in members], axis=0)
+    fresh = [spaces.build_model(settings, info, seed=seed) for seed in (1, 2)]
+    from spaces.models.averaged import averaged
+
+    together = averaged(fresh, settings, info)
+    np.testing.assert_allclose(together.predict(rows, verbose=0), mean, atol=1e-5)
+    for name in ("keras", "h5"):
+        file = tmp_path / FORMATS[name].file
+        write_model(inference_model(together, info), FORMATS[name], file)
+        np.testing.assert_allclose(load(file).predict(rows), mean, atol=1e-5)
