@@ -17,6 +17,7 @@ from results.exporting.card import model_card
 from results.exporting.folder import CARD, earlier_bundle, earlier_files, publish, workspace
 from results.exporting.formats import FORMATS, SERVE, Format, parse_formats
 from results.exporting.pressure import Left, Pressure, forever
+from results.exporting.reading.answers import units
 from results.exporting.reading.digest import sha256, size_of
 from results.exporting.reading.loading import Several
 from results.exporting.rounding import RoundingLoss, RunRows
@@ -48,7 +49,8 @@ class ExportedFile:
         bytes: Its size, 0 if it failed.
         sha256: Its digest, see `results.exporting.reading.digest.sha256`; empty if it failed.
         difference: Largest difference to the predictions of the model in memory, as a multiple of
-            max(1, |prediction|); None if it gave none.
+            max(unit, |prediction|), the unit being 1 or the spread of a target that is learnt standardized; None if
+            it gave none.
         failure: Why it failed, or None.
         rounding: What rounding cost it, for a format that rounds.
     """
@@ -234,7 +236,7 @@ def _make(
     several = Several.of(info)
     inputs = None if info.inputs is None else info.inputs.to_json()
     tasks = [
-        Task(f.name, str(folder / f.file), f.tolerance, several is not None, inputs)
+        Task(f.name, str(folder / f.file), f.tolerance, several is not None, inputs, units(info))
         for f in begun
         if f.name not in failures
     ]

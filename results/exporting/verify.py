@@ -36,9 +36,10 @@ class Task:
     Attributes:
         name: Of its format.
         path: The file or folder.
-        tolerance: Largest difference allowed, as a multiple of max(1, |expected|).
+        tolerance: Largest difference allowed, as a multiple of max(unit, |expected|).
         several: Whether it has several inputs or outputs.
         inputs: What the bytes of a row are where it has several inputs, in plain data.
+        units: What each output, or all of them, is exact in proportion to, however near 0 it is.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Task:
     tolerance: float
     several: bool = False
     inputs: Mapping[str, Any] | None = None
+    units: Sequence[float] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Verdict:
     """What the check of one file gave.
 
     Attributes:
-        difference: Largest difference found, as a multiple of max(1, |expected|); None if there are no predictions.
+        difference: Largest difference found, as a multiple of max(unit, |expected|); None if there are no predictions.
         failure: Why the file does not count, or None.
     """
 
@@ -122,7 +124,7 @@ def _check(task: Mapping[str, Any], rows: Array, expected: Array) -> Verdict:
         return Verdict(None, f"cannot predict ({type(error).__name__}: {str(error)[:300]})")
     if found.shape != expected.shape:
         return Verdict(None, f"predicts values of shape {found.shape}, the model in memory {expected.shape}")
-    difference = float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected))))
+    difference = largest_difference(found, expected, task["units"])
     if not difference <= task["tolerance"]:  # NaN counts as a difference
         return Verdict(
             difference if np.isfinite(difference) else None,
@@ -130,6 +132,11 @@ def _check(task: Mapping[str, Any], rows: Array, expected: Array) -> Verdict:
             f"allowed {task['tolerance']:g}",
         )
     return Verdict(difference, None)
+
+
+def largest_difference(found: Array, expected: Array, units: Sequence[float]) -> float:
+    """Of answers of shape (n, outputs), as a multiple of max(unit, |expected|); a unit for each output, or for all."""
+    return float(np.max(np.abs(found - expected) / np.maximum(np.asarray(units), np.abs(expected))))
 
 
 def main(folder: Path) -> None:

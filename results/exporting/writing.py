@@ -16,6 +16,7 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.formats import Format
+from spaces.backbones.loading import leaves
 from spaces.layers.resizing import ResizingByProducts, is_averaging
 from spaces.outside.backend import engines_silent
 
@@ -66,7 +67,7 @@ def _saved_model(model: keras.Model, path: Path) -> None:
 def _onnx(model: keras.Model, path: Path) -> None:
     # Importing it makes them known.
     importlib.import_module("results.exporting.onnx_operations")
-    plain = keras.models.clone_model(model, clone_function=_without_tensors)
+    plain = keras.models.clone_model(model, clone_function=_without_tensors, recursive=True)
     # The converter takes no model that has never seen a row.
     plain(keras.tree.map_structure(_one_row, model.input), training=False)
     plain.export(path, format="onnx", verbose=False)
@@ -119,8 +120,8 @@ def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options
     import tensorflow as tf
 
     # Only LiteRT's own operations: what else Keras allows needs TensorFlow on the device.
-    if any(map(is_averaging, model.layers)):
-        model = keras.models.clone_model(model, clone_function=_plainly_resized)
+    if any(map(is_averaging, leaves(model))):
+        model = keras.models.clone_model(model, clone_function=_plainly_resized, recursive=True)
     target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS], "supported_types": list(types)}
     model.export(path, format="litert", verbose=False, target_spec=target, **options)
 

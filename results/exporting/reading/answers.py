@@ -8,9 +8,21 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.metadata import OutputKind
+from spaces import DataInfo
 from spaces.models.outputs import from_logits
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def units(info: DataInfo) -> tuple[float, ...]:
+    """What the outputs of a model are exact in proportion to, however near 0 they are: at least 1 each.
+
+    A regression that is learnt on a standardized target is as exact as its spread allows.
+    """
+    target = info.target
+    if target is None or target.scale != "standard":
+        return (1.0,)
+    return tuple(max(1.0, deviation) for deviation in target.std)
 
 
 def probabilities(answers: Array, output: OutputKind, *, independent: bool = False) -> Array:

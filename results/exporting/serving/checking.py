@@ -19,16 +19,17 @@ import numpy as np
 from results.exporting import metadata
 from results.exporting.formats import SERVE
 from results.exporting.metadata import ModelInfo
-from results.exporting.reading.answers import probabilities
+from results.exporting.reading.answers import probabilities, units
 from results.exporting.reading.loading import load
 from results.exporting.serving import scripts
 from results.exporting.serving.samples import Samples, make_samples
+from results.exporting.verify import largest_difference
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _TOLERANCE = 0.02
-"""Largest difference of a probability, or of a value as a multiple of max(1, |value|): other libraries decode, resize
-and add up in their own order."""
+"""Largest difference of a probability, or of a value as a multiple of max(unit, |value|): other libraries decode,
+resize and add up in their own order."""
 
 
 def main(folder: Path) -> None:
@@ -46,10 +47,10 @@ def main(folder: Path) -> None:
         wanted = _told(load(folder / file).predict(made.rows), known)
         expected = wanted if expected is None else expected
         with _reported(scripts.script_name(format), failures):
-            _compare(_ask(folder / SERVE.file / scripts.script_name(format), made, known), wanted)
+            _compare(_ask(folder / SERVE.file / scripts.script_name(format), made, known), wanted, known)
     if expected is not None:
         with _reported(scripts.SIGNATURE, failures):
-            _compare(_ask(folder / SERVE.file / scripts.SIGNATURE, made, known), expected)
+            _compare(_ask(folder / SERVE.file / scripts.SIGNATURE, made, known), expected, known)
     (folder / VERDICT).write_text(json.dumps({"failures": failures, "rows": len(made.rows)}), encoding="utf-8")
 
 
@@ -88,10 +89,10 @@ def _told(answers: Array, known: ModelInfo) -> Array:
     return probabilities(answers, known.output, independent=known.info.labels == "multi-label")
 
 
-def _compare(found: Array, wanted: Array) -> None:
+def _compare(found: Array, wanted: Array, known: ModelInfo) -> None:
     if found.shape != wanted.shape:
         raise ValueError(f"answers of shape {found.shape} where the model gives {wanted.shape}")
-    difference = float(np.max(np.abs(found - wanted) / np.maximum(1.0, np.abs(wanted))))
+    difference = largest_difference(found, wanted, units(known.info) if known.output == "values" else (1.0,))
     if not difference <= _TOLERANCE:
         raise ValueError(f"answers something else than the model: difference {difference:.3g}")
 

@@ -51,20 +51,26 @@ def test_the_process_itself_reports_missing_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "answer", "passes"),
+    ("expected", "answer", "units", "passes"),
     [
-        ([[0.5]], [[0.50009]], True),
-        ([[0.5]], [[0.5002]], False),
-        ([[20000.0]], [[20001.0]], True),
-        ([[20000.0]], [[20003.0]], False),
-        ([[0.5]], [[np.nan]], False),
-        ([[0.5]], [[0.5, 0.5]], False),
+        ([[0.5]], [[0.50009]], [1.0], True),
+        ([[0.5]], [[0.5002]], [1.0], False),
+        ([[20000.0]], [[20001.0]], [1.0], True),
+        ([[20000.0]], [[20003.0]], [1.0], False),
+        # A target that is learnt in units of 20,000 is no more exact near 0.
+        ([[30.0, 0.5]], [[31.0, 0.5]], [20000.0, 1.0], True),
+        ([[30.0, 0.5]], [[33.0, 0.5]], [20000.0, 1.0], False),
+        ([[30.0, 0.5]], [[30.0, 0.5002]], [20000.0, 1.0], False),
+        ([[0.5]], [[np.nan]], [1.0], False),
+        ([[0.5]], [[0.5, 0.5]], [1.0], False),
     ],
 )
-def test_tolerance(expected: Any, answer: Any, passes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tolerance(
+    expected: Any, answer: Any, units: list[float], passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = LoadedModel((2,), 1, lambda rows: np.asarray(answer, np.float32))
     monkeypatch.setattr(checking, "load", lambda *_: model)
-    task = {"name": "x", "path": "x", "tolerance": 1e-4, "inputs": None, "several": False}
+    task = {"name": "x", "path": "x", "tolerance": 1e-4, "inputs": None, "several": False, "units": units}
     verdict = checking._check(task, ROWS[:1], np.asarray(expected, np.float32))
     assert (verdict.failure is None) is passes
 
