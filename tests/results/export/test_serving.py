@@ -156,9 +156,9 @@ def test_a_script_that_says_something_else_is_found(
     bad.write_text(good.replace('column["fill"] if absent else float(cell)', "float(cell or 0)"), encoding="utf-8")
     wrong = checking._ask(bad, samples, known)
     bad.unlink()
-    checking._compare(right, right)
+    checking._compare(right, right, known)
     with pytest.raises(ValueError, match="answers something else than the model"):
-        checking._compare(wrong, right)
+        checking._compare(wrong, right, known)
 
 
 def test_a_threshold_decides_and_a_row_may_have_several_labels(tensorflow: Any) -> None:
