@@ -13,6 +13,7 @@ import search
 from results.exporting import export
 from results.predicting import predict
 from results.reporting import report
+from search.api import as_budget
 from search.asked import Overrides, as_spec, require_given
 from search.budget import Budget
 from search.errors import SearchFailed
@@ -60,10 +61,10 @@ def check(
         NotReported: No model reports the objective.
         RunError: There is no such cluster.
         SearchFailed: The tiny night gave no score, or not every file.
-        ValueError: The budget cannot be read.
+        ValueError: The budget cannot be read, or has begun already and `until` is given besides.
     """
     spec = as_spec(space, data=data, objective=objective, callbacks=callbacks, overrides=overrides)
-    allowed = budget if isinstance(budget, Budget) else Budget.given(budget, until)
+    allowed = as_budget(budget, until)
     # What is decoded or unpacked for the first part is found again by the second.
     with tempfile.TemporaryDirectory(dir=temporary_folder()) as scratch:
         directory = Path(scratch) / "run"

@@ -6,7 +6,7 @@ import pytest
 
 import nightshift
 from nightshift import _checking as checking
-from search import NotReported, SearchFailed
+from search import Budget, NotReported, SearchFailed
 
 
 def build(hp):
@@ -54,9 +54,14 @@ def test_an_objective_that_nothing_reports_is_refused(data):
         nightshift.check(build, data=data, objective={"name": "val_f2", "direction": "max"}, quick=True)
 
 
-def test_the_tiny_night_goes_through_everything_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+def test_the_tiny_night_goes_through_everything_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     found = nightshift.check("digits", overrides={"export.formats": ["keras"], "training.epochs": 1})
     assert not found.fails
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_budget_that_has_begun_takes_no_other_end(data):
+    with pytest.raises(ValueError, match="has its own end"):
+        nightshift.check(build, data=data, budget=Budget.given("1h"), until="07:00", quick=True)

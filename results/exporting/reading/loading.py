@@ -180,11 +180,7 @@ def _open_onnx(path: Path) -> _Opened:
 
 
 def _open_tflite(path: Path) -> _Opened:
-    from results.exporting.reading.safety import check_tflite
-
-    content = path.read_bytes()
-    row_bytes = check_tflite(content, path)
-    interpreter = _interpreter(content)
+    interpreter, row_bytes = _tflite(path)
     if "serving_default" not in interpreter.get_signature_list():
         raise ResultError(f"{path}: has no signature serving_default")
     runner = interpreter.get_signature_runner("serving_default")
@@ -283,11 +279,7 @@ def _onnx_session(path: Path) -> Any:
 
 
 def _load_tflite(path: Path) -> LoadedModel:
-    from results.exporting.reading.safety import check_tflite
-
-    content = path.read_bytes()
-    row_bytes = check_tflite(content, path)
-    interpreter = _interpreter(content)
+    interpreter, row_bytes = _tflite(path)
     _check_single(len(interpreter.get_input_details()), len(interpreter.get_output_details()), path)
     (given,) = interpreter.get_input_details()
     (taken,) = interpreter.get_output_details()
@@ -302,6 +294,15 @@ def _load_tflite(path: Path) -> LoadedModel:
         return result
 
     return LoadedModel(row_shape, int(taken["shape"][-1]), run, row_bytes)
+
+
+def _tflite(path: Path) -> tuple[Any, int]:
+    """An interpreter of the file, and the bytes of the largest thing that it computes for a row."""
+    from results.exporting.reading.safety import check_tflite
+
+    content = path.read_bytes()
+    row_bytes = check_tflite(content, path)
+    return _interpreter(content), row_bytes
 
 
 def _interpreter(content: bytes) -> Any:
