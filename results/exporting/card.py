@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.ranked.formats import markdown_escape
+from results.text import plural
 from spaces import DataInfo
 from spaces.basics.figures import score
 
@@ -137,12 +138,12 @@ def _chosen(described: Mapping[str, Any]) -> list[str]:
     how = f"{_text(run['algorithm'])}, seed {_text(run['seed'])}"
     search = f"a search of {run['trials']:,} trials ({how}) for {objective}"
     seeds = metrics["retrained"] and metrics["retrained"]["seeds"]
-    again = f", after being trained again with {seeds} fresh seeds" if seeds else ""
+    again = f", after being trained again with {plural(seeds, 'fresh seed')}" if seeds else ""
     after = f"its weights are those after epoch {model['epochs']}"
     if run["role"] == "winner":
         last = {
             "winner": f"then trained once more, and {after}",
-            "candidate": f"trained with one of these seeds, and {after}",
+            "candidate": f"trained with {'that seed' if seeds == 1 else 'one of these seeds'}, and {after}",
         }.get(run["trained"], f"trained in the search itself, and {after}")
         lines = [f"The winner of {search}{again}; {last}."]
         if run["baseline"]:
@@ -175,8 +176,7 @@ def _scores(described: Mapping[str, Any]) -> list[str]:
         lines.append(told)
     if (again := metrics["retrained"]) is not None:
         spread = f" ± {again['spread']:.4f} (standard deviation)" if again["spread"] is not None else ""
-        plural = "s" if again["seeds"] != 1 else ""
-        seeds = f"{again['seeds']} fresh seed{plural}"
+        seeds = plural(again["seeds"], "fresh seed")
         lines.append(f"- Trained again: {objective} {score(again['mean'])}{spread} over {seeds}.")
     if (final := metrics["final"]) is not None:
         measured = {name: value for name, value in final["metrics"].items() if value is not None}
