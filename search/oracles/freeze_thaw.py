@@ -173,7 +173,7 @@ class FreezeThawOracle(BaseOracle):
 
     def _decide(self, trial_id: str, known: Sequence[Curve], length: int, telling: int) -> dict[str, Any] | None:
         view = Observations(
-            known,
+            self._before_probes(known),
             self.space,
             longest=self._longest,
             first=self._first,
@@ -358,6 +358,16 @@ class FreezeThawOracle(BaseOracle):
         ends = [c.epochs for c, _ in done if c.stage is Stage.ENDED]
         rest = max(1.0, float(np.mean(ends or [self._longest])) - curve.epochs)
         return sum(c.epochs - start for c, start in done) + rest <= _FINISHING * spent
+
+    def _before_probes(self, known: Sequence[Curve]) -> list[Curve]:
+        """The curves without what probes have shown, unless that is the best of all."""
+        best = max((_latest(c) for c in known if c.stage is not Stage.FAILED), default=-math.inf)
+        return [
+            c.until(self._last_stretch(c)[0])
+            if c.trial_id in self._probes and c.stage is not Stage.FAILED and _latest(c) < best
+            else c
+            for c in known
+        ]
 
     def _probe_is_due(self, known: Sequence[Curve], own: Sequence[Curve]) -> bool:
         """Whether too few configurations have been trained to the end that early results did not favour."""

@@ -1,7 +1,7 @@
 """Configurations with their learning curves, put together from an oracle's trials."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 import numpy as np
@@ -52,6 +52,11 @@ class Curve:
     def best_by(self, epoch: int) -> float | None:
         """The best score of the first `epoch` epochs, or None if none of them is known."""
         return max((score for number, score in self.scores.items() if number <= epoch), default=None)
+
+    def until(self, epochs: int) -> "Curve":
+        """The configuration as it was when it had been paused after `epochs`."""
+        scores = {epoch: score for epoch, score in self.scores.items() if epoch <= epochs}
+        return replace(self, stage=Stage.PAUSED, epochs=epochs, scores=scores, stopped=False)
 
     def add(self, trial: Trial, scores: Mapping[int, float], seconds: float | None, by_epoch: bool) -> None:
         """Takes up the next trial of the configuration.

@@ -348,6 +348,24 @@ def test_where_short_trainings_tell_nothing_all_are_trained_to_the_end(loop):
     assert all(t.message.startswith(("exploration: expected", "continuation: expected")) for t in trials[-10:])
 
 
+def test_the_model_of_curves_is_not_shown_what_a_probe_came_to(loop):
+    following = []
+    for less in (0.0, 0.004):
+        searched, probed = freeze_thaw(loop.space()), {}
+
+        def scorer(values, epoch, searched=searched, probed=probed, less=less):
+            if not probed and searched.get_state()["probes"]:
+                probed.update({name: values[name] for name in ("learning_rate", "layers", "dropout")})
+            is_probe = probed and all(values[name] == value for name, value in probed.items())
+            return loop.score(values, epoch) - (less if is_probe else 0.0)
+
+        while not searched.get_state()["probes"]:
+            train(loop, searched, 1, scorer=scorer)
+        (after,) = train(loop, searched, 1, scorer=scorer)
+        following.append((after.message, after.hyperparameters.values["learning_rate"]))
+    assert following[0] == following[1]
+
+
 @pytest.mark.parametrize("by", ["state", "memory"])
 def test_which_configurations_were_probes_survives_a_restart(loop, by):
     searched, again = freeze_thaw(loop.space()), freeze_thaw(loop.space())
