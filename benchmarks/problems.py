@@ -241,11 +241,18 @@ def _parallel(_: Values, score: float) -> Floats:
     return score - 2 * (np.exp(-_EPOCH / 8) - math.exp(-EPOCHS / 8))
 
 
-def _crossing(_: Values, score: float) -> Floats:
-    """What is fast ends low: the early epochs rank the other way round."""
-    weight = 1 / (1 + np.exp(-(_EPOCH - 26) / 4))
+def _crossing(at: int) -> Callable[[Values, float], Floats]:
+    """What is fast ends low: the epochs before `at` rank the other way round."""
+    weight = 1 / (1 + np.exp(-(_EPOCH - at) / 4))
     weight /= weight[-1]
-    return weight * score + (1 - weight) * (-0.7 * score - 5)
+    return lambda _, score: weight * score + (1 - weight) * (-0.7 * score - 5)
+
+
+def _unrelated(values: Values, score: float) -> Floats:
+    """The first ten epochs rank by something else: by how near to the low ends of all ranges a configuration is."""
+    places = [(values[name] - low) / (high - low) for name, (low, high, _, _) in lcbench.RANGES.items()]
+    weight = np.clip((_EPOCH - 10) / (EPOCHS - 10), 0, 1)
+    return weight * score + (1 - weight) * (-2 - 0.5 * float(np.square(places).sum()))
 
 
 def _late(_: Values, score: float) -> Floats:
@@ -284,7 +291,11 @@ PROBLEMS = {
         Problem("categories", _category_space, _categories, _best_categories(), _parallel),
         Problem("depth", _depth_space, _depth, 0.0, _parallel),
         Problem("bowl", _flat, bowl, -0.01, _parallel),
-        Problem("crossing", _flat, bowl, -0.01, _crossing),
+        Problem("crossing", _flat, bowl, -0.01, _crossing(26)),
+        Problem("crossing early", _flat, bowl, -0.01, _crossing(12)),
+        Problem("crossing late", _flat, bowl, -0.01, _crossing(38)),
+        Problem("crossing, noise", _flat, bowl, -0.01, _crossing(26), noise=0.1),
+        Problem("unrelated", _flat, bowl, -0.01, _unrelated),
         Problem("failing", _flat, bowl, -0.01, _parallel, fails=_failing),
         Problem("noise", _flat, bowl, -0.01, _parallel, noise=0.1),
         Problem("50 dimensions", _many, _wide_bowl, -0.07, _parallel),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from search.oracles.surrogate.observations import Observations
 from search.oracles.surrogate.outlook import MOST, Outlook
 from search.oracles.surrogate.standard import fit_sample
 from search.oracles.surrogate.success import success_of
-from search.oracles.surrogate.trust import finished, inconspicuous, telling_length
+from search.oracles.surrogate.trust import finished, inconspicuous, least_favoured, telling_length
 
 from . import SECONDS_METRIC
 from ._base import BaseOracle
@@ -38,8 +38,10 @@ _FINISHING = 0.25
 _FINISHING_TIME = 0.9
 _FIRST_FINISH = 2.0
 _BETWEEN = 10
-_PROBES = (3.0, 12.0)
-_TELLING = 4
+# After so many full trainings' epochs, unless so many unfavoured ones are finished: a probe, so far.
+_PROBES = ((3.0, 1, 0.5), (6.0, 1, 1.0), (12.0, 2, 1.0))
+_TELLING = 3
+_SHORT_FIRST = 8
 _STEP = 1.5
 _FAINT = 4
 _WIDER = 1.5
@@ -82,9 +84,12 @@ class FreezeThawOracle(BaseOracle):
 
     Trust: that short trainings tell good from bad is believed until something speaks against it (see `trust`). After 3
     full trainings' epochs one of the first configurations, neither the best nor the worst of them early on, is trained
-    half the way beside the favourites, and after 12 one to the end. A length that did not tell them apart, or the wrong
-    way round, is given to no new configuration any more, and observations of it leave the model. Where no short length
-    is left, every configuration is trained to the end, and a model of final scores chooses (see `full_length`).
+    half the way beside the favourites, after 6 to its end, and after 12 another. The model of curves is shown what
+    that came to only if it is the best of all. If the shortest length did not tell them apart, no new configuration
+    gets it any more, and observations of it leave the model. Where no short length is left, the one of the first
+    configurations that early results favoured least is trained to the end, in case they rank the wrong way round. Then
+    a model of final scores chooses what else is trained to the end (see `full_length`): new configurations at once, or
+    after a short training where early results turn out to tell final ones, one way round or the other (see `early`).
 
     Sources: the idea is of Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (arXiv:1406.3896, 2014);
     choosing between continuing and starting by expected improvement at a later length as in Wistuba, Kadra and
@@ -149,6 +154,11 @@ class FreezeThawOracle(BaseOracle):
         told = [c for c in standing if c.stopped or c.epochs >= telling]
         needed = INITIAL_POINTS if telling == self._first else _TELLING
         if len(told) < needed or sum(bool(c.scores) for c in standing) < 2:
+            if telling == self._longest:
+                contrary = least_favoured(curves[:INITIAL_POINTS], self._first, self._longest)
+                if contrary is not None:
+                    why = "the least promising to its end: short trainings mislead"
+                    return self._continue(contrary, self._longest, why)
             values = None
             if self.space.width:
                 values = self.if_new(quasi_random(self.space, len(self.trials), self.seed))
@@ -215,15 +225,16 @@ class FreezeThawOracle(BaseOracle):
                 chosen = candidates[int(log_improvement(mean, _WIDER * deviation, observed).argmax())]
                 why = self._why("one of the most promising to its end", chosen.codes, model, view)
                 return self._continue(chosen, self._longest, why)
-        if not trying and self._probe_is_due(known, own):
-            candidates = inconspicuous(own[:INITIAL_POINTS], self._first)
-            if candidates:
-                chosen = candidates[int(promise(view.features(candidates), observed).argmax())]
-                self._probes.append(trial_id)
-                why = self._why("probe of what short trainings tell", chosen.codes, model, view)
-                # Half the way shows most of it, while there is little to spend.
-                target = self._longest if len(self._probes) > 1 else max(self._longest // 2, length)
-                return self._continue(chosen, max(target, chosen.epochs + 1), why)
+        share = 0.0 if trying else self._due_probe(known, own)
+        candidates = inconspicuous(own[:INITIAL_POINTS], self._first) if share else []
+        if candidates:
+            # One that is a part of the way already comes first.
+            candidates = [c for c in candidates if c.trial_id in self._probes] or candidates
+            chosen = candidates[int(promise(view.features(candidates), observed).argmax())]
+            self._probes.append(trial_id)
+            why = self._why("probe of what short trainings tell", chosen.codes, model, view)
+            target = max(int(share * self._longest), length, chosen.epochs + 1)
+            return self._continue(chosen, min(target, self._longest), why)
         parents = np.array([reference[index].codes for index in order[:10]])
 
         def acquisition(codes: Floats) -> Floats:
@@ -296,7 +307,10 @@ class FreezeThawOracle(BaseOracle):
         expected = f"expected {self._sign * score:.4g} ± {spread:.2g}"
         if best < len(paused):
             return self._continue(paused[best], self._longest, f"continuation: {expected}")
-        return self._start(found[best - len(paused)][1], self._longest, f"exploration: {expected}")
+        # Where short trainings tell which way round the long ones rank, a short one comes first.
+        short = model.follows_early and self._since_whole() < _SHORT_FIRST
+        length = self._first if short else self._longest
+        return self._start(found[best - len(paused)][1], length, f"exploration: {expected}")
 
     def _look_ahead(
         self,
@@ -369,13 +383,20 @@ class FreezeThawOracle(BaseOracle):
             for c in known
         ]
 
-    def _probe_is_due(self, known: Sequence[Curve], own: Sequence[Curve]) -> bool:
-        """Whether too few configurations have been trained to the end that early results did not favour."""
-        count = len(self._probes)
-        if count == len(_PROBES) or _spent_epochs(own) < _PROBES[count] * self._longest:
-            return False
+    def _due_probe(self, known: Sequence[Curve], own: Sequence[Curve]) -> float:
+        """The share of a full training that a probe should come to now; 0: none is due."""
+        spent = _spent_epochs(own)
+        passed = [(wanted, share) for after, wanted, share in _PROBES if spent >= after * self._longest]
+        if len(self._probes) >= len(passed):
+            return 0.0
         unfavoured = [c for c in known if finished(c, self._longest) and not self._was_favourite(c)]
-        return len(unfavoured) <= count
+        wanted, share = passed[-1]
+        return share if len(unfavoured) < wanted else 0.0
+
+    def _since_whole(self) -> int:
+        """Trials since the last one that was to train to the end."""
+        targets = (trial.hyperparameters.values["tuner/epochs"] for trial in reversed(list(self.trials.values())))
+        return sum(1 for _ in takewhile(lambda target: target < self._longest, targets))
 
     def _began_since_finishing(self) -> int:
         """Configurations that were begun since one was last trained to the end."""

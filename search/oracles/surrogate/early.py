@@ -11,7 +11,7 @@ from search.oracles.surrogate.gp import FIRM, GaussianProcess, Points, fit_kerne
 from search.oracles.surrogate.standard import fit_sample, standardised
 
 _FIT_POINTS = 100
-_FEW = 4
+_FEW = 3
 _SURE = 2.0
 _DOUBT = 2.0
 

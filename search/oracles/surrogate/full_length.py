@@ -22,6 +22,9 @@ class FullLength:
 
     Scores far below the median are drawn in, so that a few collapsed trainings do not hide the differences at the top.
     Running trials count with the score that the model expects of them.
+
+    Attributes:
+        follows_early: whether scores after a short training tell final ones, one way round or the other.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class FullLength:
         kernel = Kernel(np.round(fitted.logs * _KERNEL_GRID) / _KERNEL_GRID, groups)
         model = GaussianProcess(observed, targets, kernel).expecting(Points.full_length(space.features(running)))
         self._model = model if trend is None else Following(model, trend)
+        self.follows_early = trend is not None and trend.factor != 0
 
     def promise(self, codes: Floats) -> Floats:
         """Logarithm of the expected improvement times the probability of success, shape (n,)."""

@@ -26,11 +26,14 @@ def finished(curve: Curve, longest: int) -> bool:
 def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     """The shortest training that tells configurations apart as full ones do, as far as anybody has seen.
 
-    A length is distrusted where most configurations score the same after it, or where the finished ones were not yet
-    in the order of their final scores: of all pairs, each weighted by the difference that it made in the end, less
-    than six tenths. Near equals hardly weigh, so the favourites, which early results selected, do not speak for
-    themselves: finished configurations that early results did not favour do. Before three are finished, those that
-    have come half the way count too, with what they scored there.
+    A length at which most configurations score the same tells nothing yet. The first one that tells anything is
+    believed unless the finished configurations were not yet in the order of their final scores: of all pairs, each
+    weighted by the difference that it made in the end, less than six tenths. Then no length but the whole is believed:
+    where curves cross, a little longer ones say little.
+
+    Near equals hardly weigh, so the favourites, which early results selected, do not speak for themselves: finished
+    configurations that early results did not favour do. Before three are finished, those that have come half the way
+    count too, with what they scored there.
 
     Args:
         curves: what is known, more is better.
@@ -44,19 +47,17 @@ def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     if len(compared[0][1]) < _CONVINCING:
         compared.append((longest // 2, [c for c in curves if _reached(c, longest // 2)]))
     length, enough = first, _FEW
-    while length <= longest / _WORTHWHILE:
-        alike = _all_alike(curves, length, enough)
-        spread = _spread(curves, length)
-        if not alike and all(
-            _agreement(_scores(far[-_MOST:], length), _scores(far[-_MOST:], end), spread) >= _AGREEMENT
-            for end, far in compared
-        ):
-            return length
-        if alike:
-            # Where all were alike so far, two that still are will do.
-            enough = _STILL
-        length *= 2
-    return longest
+    while length <= longest / _WORTHWHILE and _all_alike(curves, length, enough):
+        # Where all were alike so far, two that still are will do.
+        length, enough = 2 * length, _STILL
+    if length > longest / _WORTHWHILE:
+        return longest
+    spread = _spread(curves, length)
+    agreed = all(
+        _agreement(_scores(far[-_MOST:], length), _scores(far[-_MOST:], end), spread) >= _AGREEMENT
+        for end, far in compared
+    )
+    return length if agreed else longest
 
 
 def inconspicuous(curves: Sequence[Curve], length: int) -> list[Curve]:
@@ -66,6 +67,25 @@ def inconspicuous(curves: Sequence[Curve], length: int) -> list[Curve]:
         return []
     low, high = np.quantile([score for _, score in early], (0.25, 0.75))
     return [c for c, score in early if c.stage is Stage.PAUSED and low <= score <= high]
+
+
+def least_favoured(curves: Sequence[Curve], length: int, longest: int) -> Curve | None:
+    """The paused one of the curves that had the lowest score after `length` epochs; those that had collapsed apart.
+
+    Returns:
+        None where there is none, where all score the same, or if one of the lowest quarter is at its end already or is
+        being trained to it.
+    """
+    early = [(c, s) for c in curves if c.stage is not Stage.FAILED and (s := c.best_by(length)) is not None]
+    if len(early) < _FEW:
+        return None
+    scores = np.array([score for _, score in early])
+    lower, median, top = np.quantile(scores, (0.25, 0.5, 1.0))
+    if lower == top or any(score <= lower and c.epochs >= longest for c, score in early):
+        return None
+    # As much below the median as the best is above it: what is lower still has not learned anything.
+    standing = [(c, s) for c, s in early if c.stage is Stage.PAUSED and s >= 2 * median - top]
+    return min(standing, key=lambda one: one[1])[0] if standing else None
 
 
 def _reached(curve: Curve, length: int) -> bool:

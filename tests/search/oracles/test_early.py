@@ -37,7 +37,7 @@ def test_early_scores_that_have_nothing_to_do_with_the_last_ones_are_not_followe
     early = trend(worth(PLACES))
     early.learn(PLACES[:6], np.array([0.1, -0.2, 0.15, -0.1, 0.2, -0.15]))
     assert early.factor == 0
-    early.learn(PLACES[:3], worth(PLACES[:3]))
+    early.learn(PLACES[:2], worth(PLACES[:2]))
     assert early.factor == 0
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from search.oracles import oracle
 from search.oracles.surrogate.curves import Curve, Stage
-from search.oracles.surrogate.trust import inconspicuous, telling_length
+from search.oracles.surrogate.trust import inconspicuous, least_favoured, telling_length
 
 LONGEST = 16
 
@@ -26,7 +26,8 @@ def test_short_trainings_are_believed_until_something_speaks_against_them():
 
 
 def test_what_finished_the_other_way_round_speaks_against_them():
-    assert telling_length([rising(0.3, 0.4), rising(0.25, 0.9)], 1, LONGEST) == 4
+    # A somewhat longer training, after which they would have been in order, is not believed either.
+    assert telling_length([rising(0.3, 0.4), rising(0.25, 0.9)], 1, LONGEST) == LONGEST
     late = [0.1] * 9 + [0.9] * 7
     assert telling_length([rising(0.3, 0.5), curve(late)], 1, LONGEST) == LONGEST
 
@@ -44,6 +45,21 @@ def test_half_the_way_shows_it_while_few_are_finished():
     assert telling_length([rising(0.3, 0.5), half], 1, LONGEST) == LONGEST
     convincing = [rising(0.3, 0.8), rising(0.28, 0.6), rising(0.25, 0.4)]
     assert telling_length([*convincing, half], 1, LONGEST) == 1
+
+
+def test_the_one_that_early_results_favoured_least_is_asked_whether_they_read_backwards():
+    def paused(*scores):
+        return [Curve(np.zeros(1), Stage.PAUSED, f"{i}", 1, {1: score}) for i, score in enumerate(scores)]
+
+    first = paused(0.5, 0.44, 0.40, 0.46, 0.38, 0.42)
+    assert least_favoured(first, 1, LONGEST) is first[4]
+    # What has learned nothing at all is no answer.
+    collapsed = paused(0.1)
+    assert least_favoured([*first, *collapsed], 1, LONGEST) is first[4]
+    asked = Curve(np.zeros(1), Stage.RUNNING, "asked", LONGEST, {1: 0.39})
+    assert least_favoured([*first, asked], 1, LONGEST) is None
+    assert least_favoured(first[:4], 1, LONGEST) is None
+    assert least_favoured(paused(*[0.5] * 6), 1, LONGEST) is None
 
 
 def test_a_length_that_saves_little_is_not_worth_its_doubt():
@@ -78,7 +94,7 @@ def test_a_search_in_which_curves_cross_goes_over_to_full_trainings():
     for index in range(3):
         space.Float(f"x{index}", 0.0, 1.0)
     searched = oracle("freeze-thaw", hyperparameters=space, objective="val_accuracy", max_epochs=LONGEST, seed=1)
-    spent, late, best = 0, [], 0.0
+    spent, starts, whole, best = 0, [], 0, 0.0
     while spent < 16 * LONGEST:
         trial = searched.create_trial("worker")
         values = trial.hyperparameters.values
@@ -91,8 +107,11 @@ def test_a_search_in_which_curves_cross_goes_over_to_full_trainings():
         searched.end_trial(trial)
         spent += end - start
         best = max(best, 2 - distance) if end == LONGEST else best
-        if spent > 9 * LONGEST and not start:
-            late.append(end)
-    assert late
-    assert set(late) == {LONGEST}
+        if spent > 9 * LONGEST:
+            whole += end == LONGEST
+            starts += [end] if not start else []
+    # Short ones tell that they rank the wrong way round: with them begins what is trained to the end then.
+    assert starts
+    assert set(starts) <= {1, LONGEST}
+    assert whole >= 5
     assert best > 1.99
