@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.ranked.finalists import finalists
@@ -34,10 +34,11 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
     is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
     searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
-    `name`, `kind`, `epochs_from`, `epochs_to`, `seconds`), `waiting` (how many more wait for a worker), `winner`
-    (`name`, `baseline`: whether it is one, `score` in the search, `lead` over the best baseline there, `retrained`:
-    mean over `seeds` fresh seeds, `test`), `cluster` (of a run on other machines: `workers` at work, `room` for how
-    many, `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`, `room`, `refused`: why it gets no trials),
+    `name`, `kind`, `epochs_from`, `epochs_to`, `epochs_done` of these, as known some seconds ago, `seconds`),
+    `waiting` (how many more wait for a worker), `winner` (`name`, `baseline`: whether it is one, `score` in the search,
+    `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`), `cluster` (of a run on
+    other machines: `workers` at work, `room` for how many, `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`,
+    `room`, `refused`: why it gets no trials),
     `warnings` (the last five: `at`, `level`, `message`).
 
     Args:
@@ -58,6 +59,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
         # One more than there are workers may be at hand; the oldest are those that are trained.
         cluster = reader.meta("cluster", {}) or {}
         at_once = cluster.get("workers") or reader.meta("at_once") or len(found.open)
+        reached = reader.meta("reached", {}) if active else {}
         best, baseline = _whole(found.best, reader), _whole(found.baseline, reader)
         return {
             "run": str(opened.directory),
@@ -79,7 +81,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "lead": _lead(best, baseline, direction),
             "since_improved": _since(found.improved, reader.meta("finished") or moment),
             "hourly_gain": finite(reader.meta("hourly_gain")),
-            "working_on": [_working(trial, moment) for trial in reader.some(found.open[:at_once])],
+            "working_on": [_working(trial, reached, moment) for trial in reader.some(found.open[:at_once])],
             "waiting": len(found.open[at_once:]),
             "winner": _winner(reader, objective, baseline),
             "cluster": cluster or None,
@@ -142,13 +144,14 @@ def _since(improved: float | None, now: float) -> float | None:
     return None if improved is None else max(0.0, now - improved)
 
 
-def _working(trial: Trial, now: float) -> dict[str, Any]:
+def _working(trial: Trial, reached: Mapping[str, int], now: float) -> dict[str, Any]:
     return {
         "trial": trial.id,
         "name": trial.name or trial.configuration,
         "kind": str(trial.kind),
         "epochs_from": trial.epochs_from,
         "epochs_to": trial.epochs_to,
+        "epochs_done": max(0, reached.get(trial.id, 0) - trial.epochs_from),
         "seconds": max(0.0, now - trial.started),
     }
 

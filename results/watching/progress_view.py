@@ -58,7 +58,8 @@ def _lines(state: dict[str, Any]) -> list[tuple[str, str]]:
     if state["cluster"] and state["active"]:
         lines += _cluster(state["cluster"])
     for work in state["working_on"]:
-        span = f"epochs {work['epochs_from'] + 1} to {work['epochs_to']}, for {duration(work['seconds'])}"
+        done = f", {work['epochs_done']} of them done" if work["epochs_done"] else ""
+        span = f"epochs {work['epochs_from'] + 1} to {work['epochs_to']}{done}, for {duration(work['seconds'])}"
         lines.append(("working on", f"{visible(work['name'])} ({work['kind']}): {span}"))
     if state["waiting"] and state["active"]:
         lines.append(("waiting", f"{plural(state['waiting'], 'trial')} for a worker"))

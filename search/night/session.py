@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from search.night.logfile import LogFile
 from search.night.rehearsal import CheckedModel, first_look
 from search.night.signals import stop_on_signals
 from search.night.tensorboard import TensorBoardWriter
+from search.night.views.steps import Steps
 from search.night.workforce import Workforce
 from search.phases import evaluation
 from search.phases.evaluation import Decide, Evaluate
@@ -39,7 +40,7 @@ from search.phases.winner import winner_is_kept
 from search.record import environment
 from search.record.changes import between
 from search.record.facts import facts
-from search.record.trial import Outcome, Trial, TrialKind
+from search.record.trial import Trial, TrialKind
 from search.times.horizon import Horizon
 from search.training import cards, threads
 from search.training import feature_files as features
@@ -134,7 +135,7 @@ class Session:
         self._stopping = False
         self._doubts: list[CheckedModel] = []
         self._notes: list[str] = []
-        self._steps: _Steps | None = None
+        self._steps: Steps | None = None
         self._beside = 0
 
     def _recorded_threads(self) -> int | None:
@@ -260,7 +261,7 @@ class Session:
         )
         doubts: list[str] = []
         followers = trackers(self._directory, doubts.append)
-        self._steps = steps = _Steps(store)
+        self._steps = steps = Steps(store)
         observer = Observers([steps, LogFile(self._directory, clock), curves, *followers, *self._given])
 
         def on_event(text: str) -> None:
@@ -435,31 +436,3 @@ class Session:
         finally:
             self._runners.remove(runner)
             executor.shutdown()
-
-
-class _Steps(Observer):
-    """Leaves in the store what the run is at, for those who look at it from another terminal."""
-
-    def __init__(self, store: RunStore) -> None:
-        self._store = store
-        self._executor: Elsewhere | None = None
-        self._where: Mapping[str, Any] = {}
-
-    def follow(self, executor: Elsewhere) -> None:
-        """Leaves there too where trials are trained, whenever that has changed."""
-        self._executor = executor
-
-    def phase(self, name: str, expected_trials: int | None) -> None:
-        self._store.put_meta(step=name)
-
-    def started(self, trial: Trial) -> None:
-        self._look()
-
-    def finished(self, trial: Trial, outcome: Outcome) -> None:
-        self._look()
-
-    def _look(self) -> None:
-        where = {} if self._executor is None else self._executor.where()
-        if where != self._where:
-            self._where = where
-            self._store.put_meta(cluster=where)

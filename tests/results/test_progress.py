@@ -20,7 +20,8 @@ from results.watching.progress_view import show_status
 from search.errors import RunError
 from search.files import layout
 from search.files.store import RunStore
-from search.record.trial import Outcome
+from search.night.views.steps import Steps
+from search.record.trial import Epoch, Outcome
 
 MakeRun = Callable[..., Path]
 STARTED = 1_780_000_000.0
@@ -65,6 +66,22 @@ def test_a_trial_that_waits_for_a_worker_is_not_worked_on(make_run: MakeRun) -> 
     assert ([work["trial"] for work in state["working_on"]], state["waiting"]) == (["9000"], 1)
     assert state["trials"]["running"] == 1
     assert "1 trial for a worker" in printed(state)
+
+
+def test_how_far_a_training_is(make_run: MakeRun) -> None:
+    run, now = make_run(running=True), [0.0]
+    with RunStore(run) as store:
+        store.put_meta(reached={"9000": 8})
+        steps, trial = Steps(store, lambda: now[0]), store.trial("9000")
+        # What a sitting before had reached is trained anew.
+        assert results.status(run)["working_on"][0]["epochs_done"] == 0
+        assert "of them done" not in printed(results.status(run))
+        for number, seconds in enumerate((0.0, 1.0, 7.0, 8.0), start=1):
+            now[0] = seconds
+            steps.epoch(trial, Epoch(number, {"val_accuracy": 0.5}, 1.0, 1.0))
+        # Noted every five seconds, whatever the number of epochs.
+        assert results.status(run)["working_on"][0]["epochs_done"] == 3
+        assert "epochs 1 to 9, 3 of them done, for" in " ".join(printed(results.status(run)).split())
 
 
 def test_what_another_hour_is_expected_to_bring(make_run: MakeRun) -> None:

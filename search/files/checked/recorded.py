@@ -185,6 +185,7 @@ _FACTS: dict[str, Check] = {
     "idle_seconds": _real,
     "fixed_workers": _optional(whole),
     "at_once": whole,
+    "reached": _by_name(whole),
     "work": _list(_fields({"what": text, "started": instant, "ended": instant})),
     "search_ended": text,
     "hourly_gain": _optional(_real),

@@ -1,0 +1,64 @@
+"""What a run is at, in its store, for those who look at it from another terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from search.executors.base import Elsewhere
+from search.files.store import RunStore
+from search.loop.observer import Observer
+from search.record.trial import Epoch, Outcome, Trial
+
+_EVERY = 5.0
+"""Seconds between two notes of how far trainings are: a night may have hundreds of epochs in one."""
+
+
+class Steps(Observer):
+    """Leaves in the store which phase a run is in, how far its trainings are, and where they are trained.
+
+    Args:
+        store: of the run.
+        clock: tells seconds from anywhere on, of real time.
+    """
+
+    def __init__(self, store: RunStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._clock = store, clock
+        self._executor: Elsewhere | None = None
+        self._where: Mapping[str, Any] = {}
+        self._reached: dict[str, int] = {}
+        self._noted: float | None = None
+        if store.meta("reached"):
+            # A training that was cut off begins its epochs anew.
+            store.put_meta(reached={})
+
+    def follow(self, executor: Elsewhere) -> None:
+        """Leaves there too where trials are trained, whenever that has changed."""
+        self._executor = executor
+
+    def phase(self, name: str, expected_trials: int | None) -> None:
+        self._store.put_meta(step=name)
+
+    def started(self, trial: Trial) -> None:
+        self._look()
+
+    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+        self._reached[trial.id] = epoch.number
+        now = self._clock()
+        if self._noted is None or now - self._noted >= _EVERY:
+            self._noted = now
+            self._store.put_meta(reached=self._reached)
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        self._reached.pop(trial.id, None)
+        self._look()
+
+    def interrupted(self, trial: Trial, outcome: Outcome) -> None:
+        self._reached.pop(trial.id, None)
+
+    def _look(self) -> None:
+        where = {} if self._executor is None else self._executor.where()
+        if where != self._where:
+            self._where = where
+            self._store.put_meta(cluster=where)
