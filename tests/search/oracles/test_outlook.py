@@ -47,5 +47,5 @@ def test_less_is_expected_of_a_search_that_is_at_its_end(name, loop):
     assert searched.outlook is None
     loop.drive(searched, 12)
     early = searched.outlook.gain(5)
-    loop.drive(searched, 25)
+    loop.drive(searched, 58)
     assert early > searched.outlook.gain(5) >= 0
