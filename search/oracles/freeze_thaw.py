@@ -1,7 +1,7 @@
 """Freeze-thaw Bayesian search."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Any
 
@@ -38,7 +38,7 @@ _FINISHING = 0.25
 _FINISHING_TIME = 0.9
 _FIRST_FINISH = 2.0
 _BETWEEN = 10
-# After so many full trainings' epochs, unless so many unfavoured ones are finished: a probe, so far.
+# A probe each: after so many full trainings' epochs, unless so many unfavoured ones are finished, to this share of one.
 _PROBES = ((3.0, 1, 0.5), (6.0, 1, 1.0), (12.0, 2, 1.0))
 _TELLING = 3
 _SHORT_FIRST = 8
@@ -154,11 +154,10 @@ class FreezeThawOracle(BaseOracle):
         told = [c for c in standing if c.stopped or c.epochs >= telling]
         needed = INITIAL_POINTS if telling == self._first else _TELLING
         if len(told) < needed or sum(bool(c.scores) for c in standing) < 2:
-            if telling == self._longest:
-                contrary = least_favoured(curves[:INITIAL_POINTS], self._first, self._longest)
-                if contrary is not None:
-                    why = "the least promising to its end: short trainings mislead"
-                    return self._continue(contrary, self._longest, why)
+            misled = telling == self._longest
+            least = least_favoured(curves[:INITIAL_POINTS], self._first, self._longest) if misled else None
+            if least is not None:
+                return self._continue(least, self._longest, "the least promising to its end: short trainings mislead")
             values = None
             if self.space.width:
                 values = self.if_new(quasi_random(self.space, len(self.trials), self.seed))
@@ -395,18 +394,17 @@ class FreezeThawOracle(BaseOracle):
 
     def _since_whole(self) -> int:
         """Trials since the last one that was to train to the end."""
-        targets = (trial.hyperparameters.values["tuner/epochs"] for trial in reversed(list(self.trials.values())))
-        return sum(1 for _ in takewhile(lambda target: target < self._longest, targets))
+        return sum(1 for _ in self._stretches_since(lambda _, end: end == self._longest))
 
     def _began_since_finishing(self) -> int:
-        """Configurations that were begun since one was last trained to the end."""
-        count = 0
-        for trial in reversed(list(self.trials.values())):
-            values = trial.hyperparameters.values
-            if values["tuner/initial_epoch"] and values["tuner/epochs"] == self._longest:
-                break
-            count += not values["tuner/initial_epoch"]
-        return count
+        """Configurations that were begun since one was last trained on to the end."""
+        since = self._stretches_since(lambda start, end: start > 0 and end == self._longest)
+        return sum(start == 0 for start, _ in since)
+
+    def _stretches_since(self, last: Callable[[int, int], bool]) -> Iterator[tuple[int, int]]:
+        """The epochs from and to which trials were to train, backwards to where `last` holds, which is left out."""
+        stretches = (_stretch(trial) for trial in reversed(list(self.trials.values())))
+        return takewhile(lambda stretch: not last(*stretch), stretches)
 
     def _was_favourite(self, curve: Curve) -> bool:
         if curve.stage is Stage.KNOWN or curve.trial_id in self._probes:
@@ -416,8 +414,7 @@ class FreezeThawOracle(BaseOracle):
 
     def _last_stretch(self, curve: Curve) -> tuple[int, int]:
         """The epochs from which and to which a configuration's last trial was to train."""
-        values = self.trials[curve.trial_id].hyperparameters.values
-        return int(values["tuner/initial_epoch"]), int(values["tuner/epochs"])
+        return _stretch(self.trials[curve.trial_id])
 
     def _retire(self, curves: Sequence[Curve], outlook: Floats) -> None:
         """Gives up the paused configurations of poor outlook: their checkpoints need not be kept."""
@@ -487,6 +484,12 @@ class FreezeThawOracle(BaseOracle):
         self._log = [dict(entry) for entry in log]
         self._history.set_state([entry[_EVIDENCE] for entry in self._log if _EVIDENCE in entry])
         self._retired = {trial_id for entry in self._log for trial_id in entry.get(_RETIRED, ())}
+
+
+def _stretch(trial: Trial) -> tuple[int, int]:
+    """The epochs from which and to which a trial was to train."""
+    values = trial.hyperparameters.values
+    return int(values["tuner/initial_epoch"]), int(values["tuner/epochs"])
 
 
 def _spent_epochs(curves: Sequence[Curve]) -> int:

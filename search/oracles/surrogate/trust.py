@@ -62,7 +62,7 @@ def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
 
 def inconspicuous(curves: Sequence[Curve], length: int) -> list[Curve]:
     """The paused ones of the curves that were neither among the best nor among the worst after `length` epochs."""
-    early = [(c, score) for c in curves if (score := c.best_by(length)) is not None]
+    early = _scored(curves, length)
     if not early:
         return []
     low, high = np.quantile([score for _, score in early], (0.25, 0.75))
@@ -76,7 +76,7 @@ def least_favoured(curves: Sequence[Curve], length: int, longest: int) -> Curve 
         None where there is none, where all score the same, or if one of the lowest quarter is at its end already or is
         being trained to it.
     """
-    early = [(c, s) for c in curves if c.stage is not Stage.FAILED and (s := c.best_by(length)) is not None]
+    early = _scored([c for c in curves if c.stage is not Stage.FAILED], length)
     if len(early) < _FEW:
         return None
     scores = np.array([score for _, score in early])
@@ -86,6 +86,11 @@ def least_favoured(curves: Sequence[Curve], length: int, longest: int) -> Curve 
     # As much below the median as the best is above it: what is lower still has not learned anything.
     standing = [(c, s) for c, s in early if c.stage is Stage.PAUSED and s >= 2 * median - top]
     return min(standing, key=lambda one: one[1])[0] if standing else None
+
+
+def _scored(curves: Sequence[Curve], length: int) -> list[tuple[Curve, float]]:
+    """Those of the curves that are known after `length` epochs, with their scores by then."""
+    return [(c, score) for c in curves if (score := c.best_by(length)) is not None]
 
 
 def _reached(curve: Curve, length: int) -> bool:
