@@ -165,6 +165,11 @@ def _wide_bowl(values: Values) -> float:
     return -total
 
 
+def _hidden_bowl(values: Values) -> float:
+    """The bowl of functions.py, by seven of 50 hyperparameters; the others do nothing."""
+    return bowl({name: values[f"x{index}"] for index, name in enumerate(lcbench.RANGES)})
+
+
 def _useless(relevant: tuple[int, ...]) -> Callable[[Values], float]:
     def score(values: Values) -> float:
         point = _point(values, 10)
@@ -299,6 +304,7 @@ PROBLEMS = {
         Problem("failing", _flat, bowl, -0.01, _parallel, fails=_failing),
         Problem("noise", _flat, bowl, -0.01, _parallel, noise=0.1),
         Problem("50 dimensions", _many, _wide_bowl, -0.07, _parallel),
+        Problem("50, 43 useless", _many, _hidden_bowl, -0.01, _parallel),
         Problem("late", _flat, bowl, -0.01, _late),
         Problem("scale", _flat, bowl, -0.01, _parallel, factor=-1e6),
         Problem("useless", _numbers(10), _useless((0, 1, 2, 4, 5, 6, 7, 8, 9)), 0.0, _parallel),
