@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from results.ranked.sample import MOST
-from results.reporting.answers import read_answers
 from results.reporting.document import Document, Mood, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.others import others
@@ -24,6 +23,7 @@ from results.reporting.sections.time import time_spent
 from results.reporting.sections.tradeoff import tradeoff
 from results.reporting.words import duration, moment
 from results.text import plural
+from results.verdicts.answers import read_answers
 from search.files.rundir import Run
 
 
@@ -47,7 +47,7 @@ def compose(facts: Facts, run: Run) -> Document:
 
 def _final(facts: Facts) -> Section | None:
     evaluation = facts.evaluations.get(facts.winner.id) if facts.winner is not None else None
-    answers = read_answers(facts, evaluation)
+    answers = read_answers(facts.directory, evaluation, facts.info)
     if evaluation is None or answers is None:
         return None
     if facts.multi_label:

@@ -1,1 +1,1 @@
-"""What can be concluded from a run, and what cannot: significance, evidence, advice, comparison."""
+"""What can be concluded from a run, and what cannot: answers, evidence, advice, comparison."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from results.ranked.measured import TEST
 from results.ranked.statistics import Interval, mcnemar, paired_mean, paired_shares
+from results.verdicts.answers import Answers, read_answers
 from search.files import arrays, layout
 from search.files.rundir import Run
 from spaces.basics.figures import score
@@ -28,11 +29,13 @@ class Pair:
     Attributes:
         first, second: Their labels.
         why_not: Why their winners cannot be held against each other; "" where they can.
-        measure: `accuracy`, or `absolute error` in regression.
+        measure: `accuracy`; where a row may have several labels `subset accuracy`, the share of rows with all of them
+            right; or `absolute error` in regression.
+        test: McNemar's exact test for classes, in regression the paired t-test.
         rows: Test rows that both answered.
         ahead: By how much the first is better in the measure; below 0 it is worse.
         interval: 95 % interval of `ahead`, from the rows in pairs.
-        p: Of McNemar's exact test for classes, of the paired t-test in regression.
+        p: Of the test.
         told: Whether they can be told apart, at 5 % for all pairs of the comparison together.
     """
 
@@ -40,6 +43,7 @@ class Pair:
     second: str
     why_not: str = ""
     measure: str = ""
+    test: str = ""
     rows: int = 0
     ahead: float = 0.0
     interval: Interval | None = None
@@ -57,10 +61,10 @@ class Pair:
         one, other = (self.first, self.second) if self.ahead >= 0 else (self.second, self.first)
         low, high = (self.interval.low, self.interval.high) if self.interval else (self.ahead, self.ahead)
         ends = (low, high) if self.ahead >= 0 else (-high, -low)
-        test = "McNemar" if self.measure == "accuracy" else "paired t-test"
+        p = "< 0.0001" if self.p < 0.0001 else f"= {self.p:.2g}"
         numbers = (
             f"{score(abs(self.ahead))} in {self.measure} on {self.rows:,} shared test rows (95 % interval "
-            f"{score(ends[0])} to {score(ends[1])}, {test} p {'< 0.0001' if self.p < 0.0001 else f'= {self.p:.2g}'})"
+            f"{score(ends[0])} to {score(ends[1])}, {self.test} p {p})"
         )
         if self.told:
             return f"{one} is better than {other} by {numbers}"
@@ -77,10 +81,10 @@ def pairs(runs: Sequence[Run], labels: Sequence[str]) -> list[Pair]:
     Raises:
         RunError: One of them is damaged.
     """
-    answers = [_answers(run) for run in runs]
+    found = [_measured(run) for run in runs]
     many = len(runs) * (len(runs) - 1) // 2
     return [
-        _pair((labels[i], labels[j]), answers[i], answers[j], _LEVEL / many)
+        _pair((labels[i], labels[j]), found[i], found[j], _LEVEL / many)
         for i, j in itertools.combinations(range(len(runs)), 2)
     ]
 
@@ -94,74 +98,64 @@ def best_of(found: Sequence[Pair], labels: Sequence[str]) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Answers:
+class _Measured:
+    """What a run's winner answered on the test part.
+
+    Attributes:
+        task: `classification` or `regression`.
+        fingerprint: Of the run's data.
+        answers: Predictions and labels.
+        rows: The test rows, where the run has kept them.
+    """
+
     task: str
     fingerprint: str
-    predictions: Array
-    labels: Array
+    answers: Answers
     rows: Array | None
 
 
-def _answers(run: Run) -> _Answers | None:
-    """What the winner of a run answered on the test part; None where it was not measured, or cannot be read."""
+def _measured(run: Run) -> _Measured | None:
+    """None where the winner was not measured on a test part, or what it answered cannot be read."""
     with run.read() as reader:
         winner, data = reader.meta("winner"), reader.meta("data")
         evaluation = next((e for e in reader.evaluations() if e.trial == winner and e.part == TEST), None)
-    if evaluation is None:
-        return None
-    path = run.directory / evaluation.file
-    if not path.resolve().is_relative_to(run.directory.resolve()):
-        return None
-    try:
-        stored = arrays.load(path, "predictions", "labels")
-        labels = stored["labels"]
-        predictions = stored["predictions"].astype(np.float64).reshape(len(labels), -1)
-    except (OSError, ValueError, TypeError):
+    answers = read_answers(run.directory, evaluation, data["info"]) if evaluation is not None else None
+    if answers is None:
         return None
     try:
         rows = arrays.load(run.directory / layout.TEST_ROWS, "x")["x"]
     except (OSError, ValueError):
         rows = None
-    return _Answers(data["info"]["task"], data["fingerprint"], predictions, labels, rows)
+    return _Measured(data["info"]["task"], data["fingerprint"], answers, rows)
 
 
-def _pair(labels: tuple[str, str], one: _Answers | None, other: _Answers | None, level: float) -> Pair:
+def _pair(labels: tuple[str, str], one: _Measured | None, other: _Measured | None, level: float) -> Pair:
     if one is None or other is None:
-        missing = [label for label, answers in zip(labels, (one, other), strict=True) if answers is None]
+        missing = [label for label, found in zip(labels, (one, other), strict=True) if found is None]
         return Pair(*labels, f"the winner of {' and of '.join(missing)} has not been measured on test rows")
     if one.task != other.task or not _same_rows(one, other):
         return Pair(*labels, "were not measured on the same test rows: their scores say nothing about each other")
-    n = len(one.labels)
+    first, second = one.answers, other.answers
+    n = len(first.labels)
     if one.task == "classification":
-        first, second = _right(one), _right(other)
-        alone = int((first & ~second).sum()), int((second & ~first).sum())
+        alone = int((first.right & ~second.right).sum()), int((second.right & ~first.right).sum())
+        measure = "subset accuracy" if first.labels.ndim == 2 else "accuracy"
         p, ahead = mcnemar(*alone), (alone[0] - alone[1]) / n
-        return Pair(*labels, "", "accuracy", n, ahead, paired_shares(*alone, n), p, p < level)
-    better = (_errors(other) - _errors(one)).tolist()
+        return Pair(*labels, "", measure, "McNemar", n, ahead, paired_shares(*alone, n), p, p < level)
     if n < 2:
         return Pair(*labels, "share a single test row, which says nothing")
+    better = (np.abs(second.errors).mean(axis=1) - np.abs(first.errors).mean(axis=1)).tolist()
     interval, p = paired_mean(better)
-    return Pair(*labels, "", "absolute error", n, math.fsum(better) / n, interval, p, p < level)
+    ahead = math.fsum(better) / n
+    return Pair(*labels, "", "absolute error", "paired t-test", n, ahead, interval, p, p < level)
 
 
-def _same_rows(one: _Answers, other: _Answers) -> bool:
-    if one.labels.shape != other.labels.shape or not np.array_equal(one.labels, other.labels):
+def _same_rows(one: _Measured, other: _Measured) -> bool:
+    labels = one.answers.labels, other.answers.labels
+    if labels[0].shape != labels[1].shape or not np.array_equal(*labels):
         return False
     if one.fingerprint == other.fingerprint:
         return True
     # Another validation part makes another fingerprint, and the test rows may still be the same.
     kept = one.rows is not None and other.rows is not None and len(one.rows) > 0
     return kept and np.array_equal(np.asarray(one.rows), np.asarray(other.rows))
-
-
-def _right(answers: _Answers) -> Array:
-    shown = answers.predictions
-    chosen = shown[:, 0] > 0.5 if shown.shape[1] == 1 else shown.argmax(axis=1)
-    labels = answers.labels
-    expected = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(len(labels))
-    return np.asarray(chosen == expected.astype(np.int64))
-
-
-def _errors(answers: _Answers) -> Array:
-    labels = answers.labels.astype(np.float64).reshape(answers.predictions.shape)
-    return np.asarray(np.abs(answers.predictions - labels).mean(axis=1))

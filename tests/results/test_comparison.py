@@ -12,6 +12,7 @@ from rich.console import Console
 import results
 from results.ranked.tables import Table
 from results.reporting import compare_report
+from results.verdicts.answers import read_answers
 from results.verdicts.comparison import show_comparison
 from results.verdicts.pairs import best_of, pairs
 from search.files import layout
@@ -113,6 +114,45 @@ def test_equal_answers_have_an_interval_with_a_width(make_run: MakeRun) -> None:
     assert (pair.ahead, pair.p, pair.better) == (0.0, 1.0, None)
     assert pair.interval is not None
     assert pair.interval.low < 0 < pair.interval.high
+
+
+def test_of_rows_with_several_labels_all_have_to_be_right(make_run: MakeRun) -> None:
+    labels = np.zeros((400, 3), np.int32)
+    labels[:, 1] = 1
+    runs = []
+    for name, right in (("a", 300), ("b", 200)):
+        given = np.tile(np.float32([0.3, 0.9, 0.1]), (400, 1))
+        # The most probable label is right everywhere, and one that is missing is not seen by it.
+        given[right:, 2] = 0.6
+        run = make_run(name)
+        info = {**Run(run).read().meta("data")["info"], "labels": "multi-label"}
+        runs.append(answered(run, given, labels, info=info))
+    [pair] = pairs([Run(run) for run in runs], ["a", "b"])
+    assert (pair.better, pair.measure, pair.ahead) == ("a", "subset accuracy", 0.25)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels", "right"),
+    [
+        ([[0.9], [0.2], [0.6]], [1, 0, 1], 3),
+        ([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]], [[0, 1], [0, 1], [0, 1]], 2),
+        ([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]], [[1], [0], [1]], 3),
+    ],
+)
+def test_forms_of_labels(make_run: MakeRun, predictions: list[list[float]], labels: list[object], right: int) -> None:
+    run = make_run(baselines=())
+    file = next((run / layout.EVALUATION).glob("winner-*.npz"))
+    np.savez(file, predictions=np.array(predictions, np.float32), labels=np.array(labels, np.int32))
+    with Run(run).read() as reader:
+        found = read_answers(run, next(iter(reader.evaluations())), reader.meta("data")["info"])
+    assert found is not None
+    assert found.right.sum() == right
+
+
+def test_damaged_answers_are_none(make_run: MakeRun) -> None:
+    runs = [answered(make_run(name), *shares(300)) for name in ("a", "b")]
+    next((runs[1] / layout.EVALUATION).glob("winner-*.npz")).write_bytes(b"PK torn")
+    assert pairs([Run(run) for run in runs], ["a", "b"])[0].why_not.startswith("the winner of b has not been measured")
 
 
 def test_regressions_are_compared_by_their_errors_in_pairs(make_run: MakeRun) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.reporting.answers import Answers
 from results.reporting.chart import Axis, Cells, Chart, Panel, View
 from results.reporting.document import Item, Picture, Pictures, Section, Table, Text
 from results.reporting.facts import Facts
@@ -15,6 +14,7 @@ from results.reporting.pixels import to_pixels
 from results.reporting.sections.precision_recall import precision_recall
 from results.reporting.words import count, distinct, number, percent
 from results.text import plural
+from results.verdicts.answers import Answers
 from search.files.store import Evaluation
 from spaces.models.thresholds import PLAIN, measured
 

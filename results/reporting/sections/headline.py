@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from results.ranked.statistics import mean_interval, wilson
-from results.reporting.answers import read_answers
 from results.reporting.document import Headline
 from results.reporting.facts import Facts
 from results.reporting.sections.exported import links
 from results.reporting.sections.versus import row_losses, versus
 from results.reporting.words import count, duration, number
 from results.text import plural
+from results.verdicts.answers import read_answers
 from search.files.store import Evaluation
 from search.record.configuration import Configuration
 
@@ -48,7 +48,7 @@ def headline(facts: Facts) -> Headline:
 
 
 def _interval(facts: Facts, evaluation: Evaluation) -> str:
-    answers = read_answers(facts, evaluation)
+    answers = read_answers(facts.directory, evaluation, facts.info)
     if answers is None:
         return ""
     if facts.multi_label:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.reporting.answers import Answers
 from results.reporting.chart import Axis, Chart, Dots, Line, Panel, Tone, View
 from results.reporting.document import Item, Section, Table
 from results.reporting.facts import Facts
 from results.reporting.words import count, number, percent
+from results.verdicts.answers import Answers
 from search.files.store import Evaluation
 
 _MOST_DOTS = 2000

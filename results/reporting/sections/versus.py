@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from results.ranked.statistics import mcnemar
-from results.reporting.answers import Answers, read_answers
 from results.reporting.document import Mood, Versus
 from results.reporting.facts import Facts
 from results.reporting.words import count, number, signed
+from results.verdicts.answers import Answers, read_answers
 from search.files.store import Evaluation
 from search.record.configuration import Configuration
 
@@ -25,7 +25,7 @@ def versus(facts: Facts, leader: Configuration, evaluation: Evaluation | None) -
     others = [baseline for baseline in facts.baselines if baseline.id != leader.id]
     if evaluation is None:
         return [_during_search(facts, leader, baseline) for baseline in others]
-    answers = read_answers(facts, evaluation)
+    answers = read_answers(facts.directory, evaluation, facts.info)
     return [_measured(facts, evaluation, answers, baseline) for baseline in others]
 
 
@@ -52,7 +52,7 @@ def _measured(facts: Facts, evaluation: Evaluation, answers: Answers | None, bas
     theirs = other.metrics.get(facts.measured) if other is not None else None
     if mine is None or theirs is None:
         return Versus(baseline.name, _UNMEASURED, "", _why(baseline), Mood.NOTE)
-    verdict, mood = _verdict(facts, answers, read_answers(facts, other))
+    verdict, mood = _verdict(facts, answers, read_answers(facts.directory, other, facts.info))
     return Versus(baseline.name, number(theirs), signed(facts.measured_gain(mine, theirs), mine), verdict, mood)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from results.ranked.ranking import ranking
-from results.reporting.answers import Answers, read_answers
 from results.reporting.chart import Chart, Line
 from results.reporting.compose import compose
 from results.reporting.document import Table, Text
@@ -18,6 +17,7 @@ from results.reporting.facts import Facts, read_facts
 from results.reporting.sections.classes import classes
 from results.reporting.sections.labels import several_labels
 from results.reporting.sections.precision_recall import precision_recall
+from results.verdicts.answers import Answers, read_answers
 from search.files.rundir import open_run
 from search.files.store import RunStore
 
@@ -83,11 +83,10 @@ def test_answers_of_several_labels_are_read_as_they_are(make_run: MakeRun) -> No
     run = make_run(winner=True)
     known = facts(run)
     info = {**known.info, "labels": "multi-label"}
-    several = dataclasses.replace(known, meta={**known.meta, "data": {**known.meta["data"], "info": info}})
     evaluation = next(iter(known.evaluations.values()))
     y = (RANDOM.random((6, 10)) < 0.3).astype(np.float32)
     np.savez(run / evaluation.file, predictions=RANDOM.random((6, 10)), labels=y)
-    found = read_answers(several, evaluation)
+    found = read_answers(run, evaluation, info)
     assert found is not None
     np.testing.assert_array_equal(found.labels, y)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from results.reporting.facts import Facts
 from search.files import arrays
 from search.files.store import Evaluation
 
@@ -59,15 +60,22 @@ class Answers:
         return np.asarray(self.predictions - self.labels)
 
 
-def read_answers(facts: Facts, evaluation: Evaluation | None) -> Answers | None:
-    """The answers of an evaluation, or None where there are none that can be read."""
+def read_answers(directory: Path, evaluation: Evaluation | None, info: Mapping[str, Any]) -> Answers | None:
+    """The answers of an evaluation, or None where there are none that can be read.
+
+    Args:
+        directory: The run directory.
+        evaluation: What was measured.
+        info: What the rows are, as `spaces.DataInfo.to_json` tells it; empty: classes.
+    """
     if evaluation is None:
         return None
-    path = facts.directory / evaluation.file
-    if not path.resolve().is_relative_to(facts.directory.resolve()):
+    path = directory / evaluation.file
+    if not path.resolve().is_relative_to(directory.resolve()):
         return None
+    classification = info.get("task", "classification") == "classification"
     try:
-        return _answers(arrays.load(path, "predictions", "labels"), facts.classification, facts.multi_label)
+        return _answers(arrays.load(path, "predictions", "labels"), classification, info.get("labels") == "multi-label")
     except (OSError, ValueError, TypeError, IndexError):
         return None
 
