@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from results.ranked.ranking import Source
 from results.ranked.sample import sampled
-from results.verdicts.changes import widened
+from results.verdicts.changes import ordered, widened
 from results.verdicts.evidence import Evidence, collect
 from results.verdicts.rules import Searched, at_edge, never_won
 from search.files.rundir import open_run
@@ -88,14 +88,23 @@ def advise_on(spec: SearchSpec, found: Iterable[Configuration], objective: str, 
 
 def _searched(spec: SearchSpec) -> list[Searched]:
     found: dict[str, Searched] = {}
-    whens = (when for setting in spec.space.settings if setting.dimension for when in setting.dimension.when)
-    branching = tuple(dict.fromkeys(parent for parent, _ in whens))
+    parents = {condition.name for one in spec.space.hyperparameters for condition in one.conditions}
+    dimensions = [setting.dimension for setting in spec.space.settings if setting.dimension]
+    written = {parent for dimension in dimensions for parent, _ in dimension.when}
+    words = {setting.name for setting in spec.space.settings if _is_unordered(setting.dimension)}
     for setting in spec.space.settings:
         if isinstance(setting.dimension, Choice | Range):
             key = ".".join(setting.path)
             names = (*(found[key].names if key in found else ()), setting.name)
-            found[key] = Searched(key, names, setting.kind, setting.dimension, branching)
+            # Where a number is best may be another place for every optimizer, activation or kind of block.
+            apart = written if setting.name in words else written | words
+            branching = tuple(sorted(apart - {setting.name}))
+            found[key] = Searched(key, names, setting.kind, setting.dimension, branching, setting.name in parents)
     return list(found.values())
+
+
+def _is_unordered(dimension: Dimension | None) -> bool:
+    return isinstance(dimension, Choice) and ordered(dimension) is None
 
 
 def _about(

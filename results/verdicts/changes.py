@@ -15,7 +15,11 @@ _DIGITS = 3
 
 
 def position(dimension: Range, value: float) -> float:
-    """Where a value lies in a range, 0 at `min` to 1 at `max`, by logarithm where the range is logarithmic."""
+    """Where a value lies in a range, 0 at `min` to 1 at `max`, by logarithm where the range is logarithmic.
+
+    What lies outside, as a configuration of a forked run may, is as good as the nearer end.
+    """
+    value = min(max(value, dimension.min), dimension.max)
     if dimension.log:
         return math.log(value / dimension.min) / math.log(dimension.max / dimension.min)
     return (value - dimension.min) / (dimension.max - dimension.min)

@@ -114,14 +114,18 @@ class _Measured:
     rows: Array | None
 
 
-def _measured(run: Run) -> _Measured | None:
-    """None where the winner was not measured on a test part, or what it answered cannot be read."""
+def _measured(run: Run) -> _Measured | str:
+    """Or why its winner cannot be held against others, in words that go on after "the winner of RUN"."""
     with run.read() as reader:
         winner, data = reader.meta("winner"), reader.meta("data")
         evaluation = next((e for e in reader.evaluations() if e.trial == winner and e.part == TEST), None)
-    answers = read_answers(run.directory, evaluation, data["info"]) if evaluation is not None else None
+    if evaluation is None:
+        return "has not been measured on test rows"
+    if data["info"].get("targets"):
+        return "has several outputs, which are not compared row by row"
+    answers = read_answers(run.directory, evaluation, data["info"])
     if answers is None:
-        return None
+        return "has answers that cannot be read"
     try:
         rows = arrays.load(run.directory / layout.TEST_ROWS, "x")["x"]
     except (OSError, ValueError):
@@ -129,10 +133,10 @@ def _measured(run: Run) -> _Measured | None:
     return _Measured(data["info"]["task"], data["fingerprint"], answers, rows)
 
 
-def _pair(labels: tuple[str, str], one: _Measured | None, other: _Measured | None, level: float) -> Pair:
-    if one is None or other is None:
-        missing = [label for label, found in zip(labels, (one, other), strict=True) if found is None]
-        return Pair(*labels, f"the winner of {' and of '.join(missing)} has not been measured on test rows")
+def _pair(labels: tuple[str, str], one: _Measured | str, other: _Measured | str, level: float) -> Pair:
+    if isinstance(one, str) or isinstance(other, str):
+        reasons = [(label, why) for label, why in zip(labels, (one, other), strict=True) if isinstance(why, str)]
+        return Pair(*labels, ", and ".join(f"the winner of {label} {why}" for label, why in reasons))
     if one.task != other.task or not _same_rows(one, other):
         return Pair(*labels, "were not measured on the same test rows: their scores say nothing about each other")
     first, second = one.answers, other.answers

@@ -28,7 +28,8 @@ class Searched:
         names: The flat names of its hyperparameters, one for each layer where layers have values of their own.
         kind: The values that the setting takes.
         dimension: What the space file says.
-        branching: Flat names of the hyperparameters that others depend on.
+        branching: Flat names of the hyperparameters for each of whose values another part of it may be the best.
+        parent: Whether others depend on it.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Searched:
     kind: Kind
     dimension: Choice | Range
     branching: tuple[str, ...] = ()
+    parent: bool = False
 
 
 def at_edge(searched: Searched, best: Sequence[Configuration], tried: Sequence[Configuration], end: End) -> str | None:
@@ -75,12 +77,12 @@ def never_won(searched: Searched, evidence: Evidence) -> list[tuple[str, Piece]]
     """The choices, or thirds at the ends of a range, that many configurations had but none of the best quarter.
 
     At least three had it, and the chance that none of them is among the best quarter is below 5 %, divided by the
-    number of pieces that are looked at (hypergeometric distribution, Bonferroni's bound). Where settings depend on
-    others, all of this has to hold in each of their branches by itself, and what others depend on loses nothing.
+    number of pieces that are looked at (hypergeometric distribution, Bonferroni's bound). All of this has to hold for
+    every branch of the space by itself: for each depth and optimizer, say. What others depend on loses nothing.
     """
     # Layers of one stack share a dimension but not their fate: nothing is cut from it for one of them.
     name = searched.names[0]
-    if len(searched.names) > 1 or name in searched.branching or evidence.of(name) is None:
+    if len(searched.names) > 1 or searched.parent or evidence.of(name) is None:
         return []
     branches = _branches(searched, evidence)
     pieces = _pieces(searched.dimension)

@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
+from search.record.configuration import Configuration
 from search.record.trial import Epoch, Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a search that goes on had come to.
+
+    Attributes:
+        done: Trials that have ended, those of baselines included.
+        failed: Those of them that failed.
+        best: The best configuration, whoever proposed it; None without a score.
+        baseline: The best baseline; None without a score.
+    """
+
+    done: int
+    failed: int
+    best: Configuration | None
+    baseline: Configuration | None
 
 
 class Observer:
@@ -15,6 +34,9 @@ class Observer:
 
         `expected_trials` counts what the phase will train if all goes well; None where nobody knows.
         """
+
+    def resumed(self, earlier: Earlier) -> None:
+        """A search goes on, or begins with what another one has found: told before its phase begins."""
 
     def outlook(self, ends: float | None, at_once: int) -> None:
         """What is planned for the running phase now; called again when the plan changes.
@@ -55,6 +77,9 @@ class Observers(Observer):
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tell(lambda observer: observer.phase(name, expected_trials))
+
+    def resumed(self, earlier: Earlier) -> None:
+        self._tell(lambda observer: observer.resumed(earlier))
 
     def outlook(self, ends: float | None, at_once: int) -> None:
         self._tell(lambda observer: observer.outlook(ends, at_once))

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from search.clock import Clock, SystemClock
 from search.files.checked.door import harmless
-from search.loop.observer import Observer
+from search.loop.observer import Earlier, Observer
 from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind
 from spaces.basics.figures import score
 
@@ -70,10 +70,21 @@ class Tally:
         self.best: float | None = None
         self.best_name = ""
         self.best_baseline: float | None = None
+        self._earlier = 0
+        self._trials = 0
         self._trial_seconds = 0.0
 
+    def resumed(self, earlier: Earlier) -> None:
+        """Begins the next phase with what was there before."""
+        self._earlier, self.failed = earlier.done, earlier.failed
+        if earlier.best is not None:
+            self.best, self.best_name = earlier.best.score, earlier.best.name
+        if earlier.baseline is not None:
+            self.best_baseline = earlier.baseline.score
+
     def begin(self, phase: str, expected: int | None) -> None:
-        self.phase, self.expected, self.done, self.ends = phase, expected, 0, None
+        self.phase, self.expected, self.done, self.ends = phase, expected, self._earlier, None
+        self._earlier = self._trials = 0
         self._trial_seconds = 0.0
 
     def outlook(self, ends: float | None, at_once: int) -> None:
@@ -83,6 +94,7 @@ class Tally:
     def finished(self, trial: Trial, outcome: Outcome) -> bool:
         """Counts a trial; whether it is the best configuration so far."""
         self.done += 1
+        self._trials += 1
         self.failed += outcome.failure is not None
         self._trial_seconds += outcome.seconds
         if trial.kind not in (TrialKind.SEARCH, TrialKind.BASELINE) or outcome.score is None:
@@ -122,8 +134,8 @@ class Tally:
         By the mean of its trials so far and as many at a time as are trained at once, but no longer than is planned.
         """
         guess = None
-        if self.expected is not None and self.done:
-            mean, rest = self._trial_seconds / self.done, max(0, self.expected - self.done)
+        if self.expected is not None and self._trials:
+            mean, rest = self._trial_seconds / self._trials, max(0, self.expected - self.done)
             guess = mean * rest / min(self.at_once, max(1, rest))
         if self.ends is None:
             return guess
@@ -141,10 +153,14 @@ class PlainLines(Observer):
         self._console = console
         self._tally = tally
 
+    def resumed(self, earlier: Earlier) -> None:
+        self._tally.resumed(earlier)
+
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tally.begin(name, expected_trials)
         expected = "" if expected_trials is None else f", {expected_trials} trials expected"
-        self._print(f"{name}{expected}")
+        done = f", {self._tally.done} done before" if self._tally.done else ""
+        self._print(f"{name}{expected}{done}")
 
     def outlook(self, ends: float | None, at_once: int) -> None:
         self._tally.outlook(ends, at_once)
@@ -178,6 +194,9 @@ class LiveView(Observer):
         )
         self._task = self._progress.add_task("starting", total=None, told="")
         self._live = Live(console=console, get_renderable=self._view, refresh_per_second=4, transient=True)
+
+    def resumed(self, earlier: Earlier) -> None:
+        self._tally.resumed(earlier)
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tally.begin(name, expected_trials)

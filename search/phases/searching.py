@@ -8,7 +8,7 @@ from collections.abc import Callable
 from search.budget import Budget, Deadline
 from search.files.rundir import open_run
 from search.files.store import RunStore
-from search.loop.observer import Observer
+from search.loop.observer import Earlier, Observer
 from search.loop.runner import Runner
 from search.loop.warn import warn
 from search.phases import proposer
@@ -75,8 +75,11 @@ class Searching:
         """
         self._end = self._told(end, runner)
         # What the whole search is expected to take is known the first time only.
-        expected = self._expected() if self._source is None else None
+        first = self._source is None
+        expected = self._expected() if first else None
         source = self._opened()
+        if first:
+            self._tell_earlier(source)
         before, left = source.begun, source.unfinished
         self._observer.phase("search", expected)
         self._end(source.standing.leading(self._leading))
@@ -86,6 +89,14 @@ class Searching:
         if source.given_up is not None and source.ended == "failures":
             self._warn(f"the search ends early: {source.given_up}")
         return bool(left) or source.begun > before
+
+    def _tell_earlier(self, source: SearchSource) -> None:
+        found = source.standing.leading(self._leading)
+        if not found and not source.begun:
+            return
+        known = self._store.overview(self._spec.objective.direction)
+        baseline = next((one for one in found if one.baseline), None)
+        self._observer.resumed(Earlier(known.done, known.failed, found[0] if found else None, baseline))
 
     def finish(self, runner: Runner, end: SearchEnd) -> None:
         """Brings trials that were begun to their end, until `end`, and begins no other."""

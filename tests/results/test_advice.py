@@ -70,6 +70,40 @@ def test_nothing_is_narrowed_across_a_condition(make_run: MakeRun) -> None:
     assert [a for a in results.advise(run) if a.rule is Rule.NEVER_WON] == []
 
 
+@pytest.mark.parametrize(
+    "momentum", [None, {"min": 0.8, "max": 0.99}, {"min": 0.8, "max": 0.99, "when": {"optimizer": "sgd"}}]
+)
+def test_nor_across_one_that_is_not_written(momentum: Any) -> None:
+    training = {"optimizer": ["adam", "sgd"], "learning_rate": {"min": 1e-4, "max": 3e-2, "log": True}, "epochs": 9}
+    if momentum is not None:
+        training["momentum"] = momentum
+    spec = spaces.load(
+        {
+            "name": "both",
+            "data": {"source": "digits"},
+            "model": {"family": "mlp", "layers": 1, "units": [16, 64, 128]},
+            "training": training,
+            "search": {"algorithm": "random", "max_trials": 120},
+        }
+    )
+    for seed in range(3):
+        tried = [configuration(i, v, other_rates(v)) for i, v in enumerate(spaces.sample(spec, seed, 120))]
+        told = [a.setting for a in advise_on(spec, tried, "val_accuracy", "max") if a.rule is Rule.NEVER_WON]
+        # Where momentum depends on it, no optimizer is given up either.
+        assert told == ([] if momentum else ["training.optimizer"])
+
+
+def test_values_of_a_fork_may_lie_outside(make_run: MakeRun) -> None:
+    spec = spaces.load(make_run(configurations=0, winner=False, evaluate=False) / "space.yaml")
+    rng = np.random.default_rng(1)
+    tried = [configuration(i, v, float(rng.normal(0.9, 0.01))) for i, v in enumerate(spaces.sample(spec, 0, 40))]
+    # In the run that was forked the range was a choice, and not logarithmic.
+    old = [replace(c, values={**c.values, "learning_rate": 0}, score=0.99) for c in tried[:10]]
+    told = [a for a in advise_on(spec, [*old, *tried[10:]], "val_accuracy", "max") if a.rule is Rule.EDGE]
+    assert [a.setting for a in told] == ["training.learning_rate"]
+    assert told[0].message.startswith("4 of 4 values of the best 4 configurations lie at the lower edge")
+
+
 def test_a_search_that_likes_ends_has_its_best_there_for_that_alone(make_run: MakeRun) -> None:
     spec = spaces.load(make_run(configurations=0, winner=False, evaluate=False) / "space.yaml")
     rng = np.random.default_rng(0)

@@ -152,7 +152,23 @@ def test_forms_of_labels(make_run: MakeRun, predictions: list[list[float]], labe
 def test_damaged_answers_are_none(make_run: MakeRun) -> None:
     runs = [answered(make_run(name), *shares(300)) for name in ("a", "b")]
     next((runs[1] / layout.EVALUATION).glob("winner-*.npz")).write_bytes(b"PK torn")
-    assert pairs([Run(run) for run in runs], ["a", "b"])[0].why_not.startswith("the winner of b has not been measured")
+    assert pairs([Run(run) for run in runs], ["a", "b"])[0].why_not == "the winner of b has answers that cannot be read"
+
+
+SEVERAL = {"pieces": [{"name": n, "shape": [1], "dtype": "float32"} for n in ("digit", "mean")], "named": True}
+
+
+def test_several_outputs_are_not_compared(make_run: MakeRun) -> None:
+    runs = []
+    for name in ("a", "b"):
+        run = make_run(name)
+        info = {**Run(run).read().meta("data")["info"], "targets": SEVERAL}
+        runs.append(answered(run, np.zeros((100, 11), np.float32), np.zeros((100, 2), np.float32), info=info))
+    table = results.compare(runs)
+    assert table.rows[0]["versus"] == (
+        "a and b: the winner of a has several outputs, which are not compared row by row, "
+        "and the winner of b has several outputs, which are not compared row by row"
+    )
 
 
 def test_regressions_are_compared_by_their_errors_in_pairs(make_run: MakeRun) -> None:

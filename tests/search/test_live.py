@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from search.loop.observer import Earlier
 from search.night.live import LiveView, PlainLines, Tally, duration, finished_line, make_view
 from search.night.logfile import LogFile
+from search.record.configuration import configurations
 from search.record.trial import FailureReason, Stop, TrialKind
 from tests.search.records import epoch, failed, outcome, trial
 from tests.search.simulation import SimulatedClock
@@ -82,6 +84,27 @@ def test_only_search_and_baselines_can_be_best():
     tally.finished(trial("1"), failed())
     assert (tally.best, tally.best_name, tally.best_baseline) == (0.6, "0", 0.5)
     assert (tally.done, tally.failed) == (4, 1)
+
+
+def test_a_resumed_search_goes_on_from_where_it_was():
+    shown, view = lines()
+    first = configurations([replace(trial("7"), outcome=outcome([0.9]))])[0]
+    article = replace(trial("b", TrialKind.BASELINE, name="article"), outcome=outcome([0.8]))
+    view.resumed(Earlier(40, 2, first, configurations([article])[0]))
+    view.phase("search", 51)
+    view.finished(trial("8"), outcome([0.6], seconds=3.0))
+    assert shown.export_text().splitlines() == [
+        "search, 51 trials expected, 40 done before",
+        "[41/51] 8: val_accuracy 0.6000, 1 epochs, 3.0 s  layers=2 learning_rate=0.001",
+    ]
+    tally = Tally("val_accuracy", "max", None)
+    tally.resumed(Earlier(40, 2, first, configurations([article])[0]))
+    tally.begin("search", 51)
+    tally.finished(trial("8"), outcome([0.6], seconds=3.0))
+    assert (tally.best, tally.best_name, tally.best_baseline, tally.failed) == (0.9, "7", 0.8, 2)
+    assert tally.seconds_left() == 10 * 3.0
+    tally.begin("retraining", 4)
+    assert tally.done == 0
 
 
 def test_time_left_is_the_mean_of_the_trials_so_far_over_those_at_once():

@@ -11,7 +11,7 @@ from typing import Any
 
 from search.clock import Clock, SystemClock
 from search.files.checked.door import harmless
-from search.loop.observer import Observer
+from search.loop.observer import Earlier, Observer
 from search.night.live import Tally, duration, finished_line
 from search.record.trial import Epoch, Outcome, Trial, TrialKind
 from spaces.basics.figures import score
@@ -73,6 +73,12 @@ class NotebookView(Observer):
         self._tally.begin(name, expected_trials)
         self._draw()
 
+    def resumed(self, earlier: Earlier) -> None:
+        self._tally.resumed(earlier)
+
+    def outlook(self, ends: float | None, at_once: int) -> None:
+        self._tally.outlook(ends, at_once)
+
     def started(self, trial: Trial) -> None:
         self._running[trial.id] = trial, trial.epochs_from
         self._draw_now_and_then()
@@ -115,7 +121,7 @@ class NotebookView(Observer):
         ]
         running = [
             f"<code>{escape(trial.name or trial.id)}</code> epoch {done}/{trial.epochs_to}"
-            for trial, done in list(self._running.values())[:_RUNNING]
+            for trial, done in list(self._running.values())[: min(_RUNNING, self._tally.at_once)]
         ]
         lines += ["training " + ", ".join(running)] if running else []
         lines += [f'<span style="{_STYLES.get(kind, "")}">{escape(text)}</span>' for kind, text in self._last]
