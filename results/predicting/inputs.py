@@ -54,7 +54,7 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
     Raises:
         ResultError: A folder holds no such file, or nothing was given.
     """
-    wanted = IMAGES if info.kind == "image" else TABLES
+    wanted = taken(info) if info.inputs is not None else IMAGES if info.kind == "image" else TABLES
     found: list[Path] = []
     for path in map(Path, paths):
         if not path.is_dir():
@@ -67,6 +67,11 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
     if not found:
         raise ResultError("no file to predict was given")
     return found
+
+
+def taken(info: DataInfo) -> tuple[str, ...]:
+    """Suffixes of the files that the model can be given; packed rows of several inputs are what a run keeps."""
+    return (*IMAGES, *TABLES) if info.inputs is None else (SEVERAL, ".npy")
 
 
 def _is_meant(file: Path, folder: Path) -> bool:
@@ -110,10 +115,8 @@ def held(rows: Any, info: DataInfo) -> Rows:
 
 def _read(path: Path, info: DataInfo) -> Rows:
     suffix = path.suffix.lower()
-    # Packed rows are what a run keeps.
-    expected = (*IMAGES, *TABLES) if info.inputs is None else (SEVERAL, ".npy")
-    if suffix not in expected:
-        raise ResultError(f"{path}: unknown type of file; expected {', '.join(expected)}")
+    if suffix not in taken(info):
+        raise ResultError(f"{path}: unknown type of file; expected {', '.join(taken(info))}")
     if not os.path.lexists(path):
         raise ResultError(f"{path}: no such file")
     if (reason := unreadable(path)) is not None:

@@ -118,7 +118,7 @@ def _read(given: Any, info: DataInfo) -> Iterator[Rows]:
     parts = given if isinstance(given, list | tuple) else [given]
     if isinstance(given, Mapping) or any(hasattr(part, "shape") for part in parts):
         return iter([held(given, info)])
-    return read_files(find_files(given, info), info)
+    return read_files(find_files(parts, info), info)
 
 
 def _batches(files: Iterable[Rows]) -> Iterator[list[Rows]]:

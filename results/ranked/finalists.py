@@ -30,9 +30,9 @@ class Finalist:
         spread: Sample standard deviation of `scores`; None for a single seed.
         interval: 95 % interval of the mean; None for a single seed, and where all seeds scored the same.
         tied: Whether it cannot be told from the winner; None for the winner itself, and where too few seeds
-            were trained to say.
+            were trained to say, or each configuration's seeds scored the same, as they may on few rows.
         verdict: `winner`, `tied with #1`, `tied with #1, smallest` (of the tied ones, if it is smaller than the
-            winner too), or None.
+            winner too), or None; None for all while nothing is chosen.
     """
 
     configuration: str
@@ -86,9 +86,8 @@ def finalists(trials: Iterable[Trial], direction: str, winner: str | None = None
     parameters = {c.id: c.parameters for c in search.values()}
     order = sorted(scores, key=lambda c: (c != winner, sign * mean(scores[c]), parameters.get(c) or math.inf))
     tied = _tied([scores[c] for c in order], sign)
-    verdicts = _verdicts(tied, [parameters.get(c) for c in order])
-    if order and order[0] != winner:
-        verdicts[0] = None
+    chosen = bool(order) and order[0] == winner
+    verdicts = _verdicts(tied, [parameters.get(c) for c in order]) if chosen else [None] * len(order)
     return [
         Finalist(
             configuration=c,
@@ -122,7 +121,11 @@ def _tied(groups: Sequence[Sequence[float]], sign: float) -> list[bool | None]:
     for group in groups[1:]:
         gap = sign * (mean(group) - mean(best))
         error = math.sqrt(variance * (1 / len(best) + 1 / len(group)))
-        found.append(1 - t_probability(gap / error, freedom) >= level if error > 0 else gap <= 0)
+        if error > 0:
+            found.append(1 - t_probability(gap / error, freedom) >= level)
+        else:
+            # A spread of nothing is none to hold a difference against.
+            found.append(True if gap <= 0 else None)
     return found
 
 

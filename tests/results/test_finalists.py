@@ -60,6 +60,8 @@ def test_one_seed_each_cannot_say() -> None:
 def test_nothing_is_called_winner_before_the_run_says_so() -> None:
     trials = field([0.95, 0.951], [0.9, 0.901])
     assert [f.verdict for f in finalists(trials, "max")] == [None, None]
+    close = field([0.95, 0.952], [0.949, 0.951])
+    assert [(f.tied, f.verdict) for f in finalists(close, "max")] == [(None, None), (True, None)]
     # The recorded winner stands first even where another mean is better: a deadline may have chosen earlier.
     found = finalists(trials, "max", winner="0001")
     assert [(f.configuration, f.verdict) for f in found] == [("0001", WINNER), ("0000", TIED)]
@@ -80,7 +82,9 @@ def test_optimism_is_search_minus_retrained() -> None:
 
 def test_equal_scores_without_noise() -> None:
     found = finalists(field([0.9, 0.9], [0.9, 0.9], [0.8, 0.8]), "max", winner="0001")
-    assert [(f.configuration, f.tied) for f in found] == [("0001", None), ("0000", True), ("0002", False)]
+    assert [(f.configuration, f.tied) for f in found] == [("0001", None), ("0000", True), ("0002", None)], (
+        "a spread of 0 is no measure"
+    )
 
 
 def test_false_alarm_rate_and_power() -> None:

@@ -93,7 +93,12 @@ def _verdict(facts: Facts, found: tuple[Finalist, ...]) -> str:
     tied = [finalist for finalist in found[1:] if finalist.tied]
     if len(found) == 1:
         return f"Only {first.name} was trained again, so nothing can be said about who else might have won."
-    if all(finalist.tied is None for finalist in found[1:]):
+    if not tied and any(finalist.tied is None for finalist in found[1:]):
+        if any(finalist.seeds > 1 for finalist in found):
+            return (
+                f"{first.name} has the best mean, but the seeds of each finalist scored the same, which says nothing about "
+                "how far others would spread; more seeds, or more validation rows, would."
+            )
         return (
             f"{first.name} has the best mean, but with one seed each nobody can say whether the difference is real; "
             "more seeds would."

@@ -14,7 +14,9 @@ from results.exporting.formats import FORMATS
 from results.exporting.inference import inference_model, require_fitting
 from results.exporting.reading.loading import Several, load
 from results.exporting.writing import write_model
-from spaces.values.packing import flat, pack_inputs, pack_targets
+from results.predicting.inputs import find_files
+from spaces import DataInfo
+from spaces.values.packing import Piece, Structure, flat, pack_inputs, pack_targets
 
 ROWS = 5
 
@@ -88,3 +90,11 @@ def test_a_file_of_other_inputs_says_which_it_takes(tmp_path):
     write_model(inference_model(model, SimpleNamespace(inputs=structure)), FORMATS["onnx"], path)
     with pytest.raises(ResultError, match="takes image, table, not table, photo"):
         load(path, Several(others)).predict(packed)
+
+
+def test_a_folder_means_the_files_that_the_model_takes(tmp_path: Path) -> None:
+    structure = Structure((Piece("table", (4,), "float32"), Piece("age", (1,), "float32")), named=True)
+    info = DataInfo("tabular", (5,), "float32", "classification", "integer", 2, inputs=structure)
+    for name in ("b.npz", "a.npy", "c.csv"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in find_files([tmp_path], info)] == ["a.npy", "b.npz"]

@@ -259,8 +259,9 @@ def test_who_is_tied(make_run: MakeRun) -> None:
     facts = facts_of(make_run(configurations=27, seeds=3))
     first, second, third = (f for f in facts.finalists if f.name != "linear")
 
-    def verdict(*tied: bool | None) -> str:
+    def verdict(*tied: bool | None, seeds: int = 3) -> str:
         found = (first, replace(second, tied=tied[0]), replace(third, tied=tied[1], parameters=5))
+        found = tuple(replace(f, scores=f.scores[:seeds]) for f in found)
         section = real(replace(facts, finalists=found))
         assert section is not None
         return section.items[0].text  # type: ignore[union-attr]
@@ -271,7 +272,8 @@ def test_who_is_tied(make_run: MakeRun) -> None:
     assert verdict(True, False).startswith(f"{second.name} cannot be told from {first.name}")
     assert verdict(True, True).startswith(f"{second.name} and {third.name} cannot be told from {first.name}")
     assert verdict(False, True).endswith(f"the smallest of them is {third.name} with 5 parameters.")
-    assert "with one seed each nobody can say" in verdict(None, None)
+    assert "with one seed each nobody can say" in verdict(None, None, seeds=1)
+    assert "the seeds of each finalist scored the same, which says nothing" in verdict(None, None)
 
 
 def test_fitting_says_what_the_curve_says(make_run: MakeRun) -> None:
