@@ -62,7 +62,7 @@ def summary(run: Run) -> str:
         state = status(standing)
         table = ranking(standing, _ROWS).select(top=_ROWS, finalists=True)
     page = run.directory / layout.REPORT / "index.html"
-    reason = state["exit"] or "goes on"
+    reason = state["exit"] or ("goes on" if state["active"] else "was cut off")
     lines = [f"<p><b>{escape(headline(state, reason))}</b><br><code>{escape(str(run.directory))}</code></p>"]
     # A column in which nothing stands says nothing.
     names = [*_COLUMNS, *table.hyperparameters[:_HYPERPARAMETERS]]

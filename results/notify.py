@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from results.reporting.words import duration
+from results.reporting.words import duration, signed
 from results.text import plural
 from results.watching.progress import status
 from search.files.rundir import Run
@@ -20,7 +20,8 @@ _PREFIX = "NIGHTSHIFT_"
 def facts(run: Run | str | Path, reason: str, report: Path | None, late: float = 0.0, why: str = "") -> dict[str, str]:
     """What the command finds in its environment.
 
-    `NIGHTSHIFT_HEADLINE` (one sentence), `NIGHTSHIFT_SCORE` (of the winner, or of the best while there is no winner),
+    `NIGHTSHIFT_HEADLINE` (one sentence), `NIGHTSHIFT_SCORE` (of the winner, while there is none of the best
+    configuration, or of the best baseline where nothing else has a score),
     `NIGHTSHIFT_DIFFERENCE` (of that to the best baseline; above 0 is better), `NIGHTSHIFT_TEST` (the winner's on the
     test part), `NIGHTSHIFT_REPORT` (its path), `NIGHTSHIFT_RUN` (the run directory), `NIGHTSHIFT_EXIT` (done,
     interrupted or failed). What is not known is empty.
@@ -45,7 +46,7 @@ def facts(run: Run | str | Path, reason: str, report: Path | None, late: float =
     # Somebody waits for this call: it comes also where the run itself can no longer be read.
     with contextlib.suppress(Exception):
         state = status(run)
-        shown = state["winner"] or state["best"] or {"score": None}
+        shown = state["winner"] or state["best"] or state["baseline"] or {"score": None}
         lead = shown.get("lead", state["lead"])
         told[f"{_PREFIX}HEADLINE"] = headline(state, reason, late)
         told[f"{_PREFIX}SCORE"] = "" if shown["score"] is None else repr(shown["score"])
@@ -76,8 +77,9 @@ def headline(state: dict[str, Any], reason: str, late: float = 0.0) -> str:
         return f"{state['name']} {reason}: no configuration has a score{behind}"
     text = f"{state['name']} {reason}: "
     if winner is None:
-        text += f"best {state['objective']} {score(best['score'])} ({best['name']})"
-        return text + ("" if lead is None else f", {lead:+.4f} to the best baseline") + behind
+        name = best["name"] if state["best"] else f"{best['name']}, a baseline"
+        text += f"best {state['objective']} {score(best['score'])} ({name})"
+        return text + ("" if lead is None else f", {signed(lead, best['score'])} to the best baseline") + behind
     text += f"winner {winner['name']}{' (a baseline)' if winner['baseline'] else ''}"
     measured = []
     if winner["score"] is not None:
@@ -88,5 +90,5 @@ def headline(state: dict[str, Any], reason: str, late: float = 0.0) -> str:
     if winner["test"] is not None:
         measured.append(f"test {score(winner['test'])}")
     if not winner["baseline"] and winner["lead"] is not None:
-        measured.append(f"{winner['lead']:+.4f} to the best baseline in the search")
+        measured.append(f"{signed(winner['lead'], winner['score'])} to the best baseline in the search")
     return ", ".join([text, *measured]) + behind

@@ -125,7 +125,7 @@ def _tied(groups: Sequence[Sequence[float]], sign: float) -> list[bool | None]:
             found.append(1 - t_probability(gap / error, freedom) >= level)
         else:
             # A spread of nothing is none to hold a difference against.
-            found.append(True if gap <= 0 else None)
+            found.append(None if gap > 0 else True)
     return found
 
 

@@ -144,7 +144,7 @@ def _notes(table: Table, names: Sequence[str], shown: Sequence[str]) -> list[str
         written = verdict == WINNER and any(
             row.get("verdict") == WINNER and row.get("kind") == "baseline" for row in table.rows
         )
-        if equal and not table.picked:
+        if equal and (not table.picked or "name" in shown):
             notes.append(f"{words}: {', '.join(equal)}{', a baseline of the space file' if written else ''}")
     if not table.picked:
         notes += _failures(table)

@@ -82,10 +82,14 @@ class Run:
         return found
 
     def export(
-        self, trial: str | None = None, formats: Sequence[str] | None = None, output: str | Path | None = None
+        self,
+        trial: str | None = None,
+        formats: Sequence[str] | None = None,
+        output: str | Path | None = None,
+        serve: bool | None = None,
     ) -> ExportResult:
         """Writes the model's files: what `results.export` does for this run, with the same arguments and errors."""
-        found: ExportResult = _reading_side().export(self, trial, formats, output)
+        found: ExportResult = _reading_side().export(self, trial, formats, output, serve=serve)
         return found
 
     def best_model(self) -> keras.Model:

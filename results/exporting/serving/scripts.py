@@ -126,7 +126,12 @@ def signature_script(info: DataInfo, output: OutputKind, threshold: float | None
     lines += ["import json", "import sys", "from pathlib import Path", ""]
     lines += ["import numpy as np"] if kind not in (COLUMNS, IMAGE) else []
     lines += ["import tensorflow as tf", "", "loaded = tf.saved_model.load(str(Path(__file__).resolve().parent))"]
-    lines += ['predict = loaded.signatures["serving_default"]', "for file in sys.argv[1:]:"]
+    lines += ['predict = loaded.signatures["serving_default"]']
+    if kind == COLUMNS and any(one.dtype == "float32" for one in inputs):
+        lines += [f'table = (Path(__file__).resolve().parent / "{TABLE}").read_text("utf-8")']
+        lines += ['missing = json.loads(table)["missing"]', "", "", "def number(cell):"]
+        lines += ['    return float("nan" if cell.strip().lower() in missing else cell)', "", ""]
+    lines += ["for file in sys.argv[1:]:"]
     if kind == IMAGE:
         lines += ["    found = predict(image=tf.constant([Path(file).read_bytes()]))"]
     elif kind == COLUMNS:
@@ -134,7 +139,7 @@ def signature_script(info: DataInfo, output: OutputKind, threshold: float | None
         words = {one.name: one.column for one in inputs if one.dtype == "string"}
         lines += ['    rows = list(csv.DictReader(open(file, newline="", encoding="utf-8-sig")))', "    columns = {"]
         lines += [
-            f'        "{name}": tf.constant([float(row[{column!r}] or "nan") for row in rows]),'
+            f'        "{name}": tf.constant([number(row[{column!r}]) for row in rows]),'
             for name, column in numbers.items()
         ]
         lines += [

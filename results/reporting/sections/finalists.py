@@ -96,8 +96,8 @@ def _verdict(facts: Facts, found: tuple[Finalist, ...]) -> str:
     if not tied and any(finalist.tied is None for finalist in found[1:]):
         if any(finalist.seeds > 1 for finalist in found):
             return (
-                f"{first.name} has the best mean, but the seeds of each finalist scored the same, which says nothing about "
-                "how far others would spread; more seeds, or more validation rows, would."
+                f"{first.name} has the best mean, but the seeds of each finalist scored the same, which says nothing "
+                "about how far others would spread; more seeds, or more validation rows, would."
             )
         return (
             f"{first.name} has the best mean, but with one seed each nobody can say whether the difference is real; "

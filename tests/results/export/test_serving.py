@@ -137,6 +137,12 @@ def test_the_signature_takes_named_columns(bundle: tuple[Path, dict[str, Any]]) 
     np.testing.assert_allclose(found["probabilities"], tf.nn.softmax(expected), atol=1e-5)
     assert found["class"].numpy().tolist() == [b"no yes".split()[i] for i in expected.argmax(axis=1)]
     assert found["classes"].numpy().tolist() == [[b"no", b"yes"]] * 2
+    (folder / "plain.csv").write_text(
+        ",".join(f'"{name}"' for name in table) + "\n?,3,klein,NA,Ja,-,2000-02-29,?\n", encoding="utf-8"
+    )
+    script = str(folder / "serve" / "predict_signature.py")
+    done = subprocess.run([sys.executable, script, str(folder / "plain.csv")], capture_output=True, check=True)
+    assert json.loads(done.stdout)["class"] in ("no", "yes"), "an unknown number is NA or ? too"
     with pytest.raises(tf.errors.InvalidArgumentError, match="sold: holds no date like"):
         served(**{**given, "sold": tf.constant(["29.02.2000", "x"])})
 
