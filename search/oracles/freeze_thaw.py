@@ -14,7 +14,7 @@ from search.oracles.surrogate.cost import cost_of, dear_epochs, has_phases, spen
 from search.oracles.surrogate.curves import Curve, Stage, codes_of
 from search.oracles.surrogate.early import EarlyTrend
 from search.oracles.surrogate.full_length import FullLength, improvement_with_slopes
-from search.oracles.surrogate.gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
+from search.oracles.surrogate.gp import FIRM, SELECTIVE, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
 from search.oracles.surrogate.history import History
 from search.oracles.surrogate.observations import Observations
 from search.oracles.surrogate.outlook import MOST, Outlook
@@ -46,6 +46,8 @@ _STEP = 1.5
 _FAINT = 4
 _WIDER = 1.5
 _FIT_POINTS = 160
+# From so many hyperparameters on, most of them may not matter.
+_MANY_HYPERPARAMETERS = 21
 _MOST_OBSERVATIONS = 1000
 # A step of a climb takes time with the square of the observations.
 _CLIMBS, _FEWER_CLIMBS, _MANY = 40, 8, 400
@@ -446,7 +448,8 @@ class FreezeThawOracle(BaseOracle):
         if fitting and len(self.trials) < max(1.1 * kept["trials"], kept["trials"] + 3):
             return Kernel(np.array(kept["logs"]), groups)
         chosen = fit_sample(view.targets, _FIT_POINTS, self.rng())
-        kernel = fit_kernel(view.points[chosen], view.targets[chosen], groups, curves=curves, prior=FIRM)
+        prior = SELECTIVE if hyperparameters >= _MANY_HYPERPARAMETERS else FIRM
+        kernel = fit_kernel(view.points[chosen], view.targets[chosen], groups, curves=curves, prior=prior)
         self._kernel = {
             "logs": kernel.logs.tolist(),
             "curves": curves,

@@ -357,6 +357,7 @@ class ListSource(Source):
         trials: What to train, in order.
         data: Which rows train, see `TrialJob.data`.
         keep: Which checkpoints are kept, see `TrialJob.keep`.
+        whole: Whether they count at their ends only, see `TrialJob.whole`.
     """
 
     def __init__(
@@ -368,17 +369,19 @@ class ListSource(Source):
         trials: Iterable[Trial],
         data: str = "train",
         keep: tuple[str, ...] = (),
+        whole: bool = False,
     ) -> None:
         super().__init__(spec, clock, deadline)
         self._trials = [trial for trial in trials if store.trial(trial.id) is None]
         self._data = data
         self._kept = keep
+        self._whole = whole
 
     def next(self, slots: int) -> Trial | None:
         return self._trials.pop(0) if self._trials else None
 
     def job(self, trial: Trial) -> TrialJob:
-        return replace(super().job(trial), data=self._data)
+        return replace(super().job(trial), data=self._data, whole=self._whole)
 
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         return self._kept

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from search.files import checkpoint as checkpoints
 from search.files.store import RunReader, RunStore
@@ -15,7 +16,7 @@ from search.loop.warn import warn
 from search.phases.retraining import best_length, fresh_scores
 from search.phases.sources import ListSource, winner_trial
 from search.record.configuration import Configuration
-from search.record.trial import ENDED_EARLY, Checkpoint, Trial, TrialKind, TrialState
+from search.record.trial import ENDED_EARLY, Checkpoint, Stop, Trial, TrialKind, TrialState
 from search.times import estimates, planning
 from search.times.horizon import Horizon
 from spaces import SearchSpec, Settings
@@ -25,6 +26,8 @@ from spaces.basics.figures import score as figure
 _MOST_ATTEMPTS = 3
 # A process with all cores takes some seconds to begin.
 _WORTH_SECONDS = 20.0
+# From so much of its length on, the rate of a final training is nearly at its end.
+_NEAR = 0.8
 
 Alone = Callable[[], AbstractContextManager[Runner]]
 """A runner whose training has all cores to itself, for as long as the context lasts."""
@@ -183,23 +186,70 @@ class FinalModels:
         self, configuration: Configuration, best: Sequence[Configuration], whatever: bool = False
     ) -> Trial | None:
         """The whole final training of a configuration; None if it failed, or there was no time for it."""
+        trial = self._begun_or_new(configuration, best, whatever)
+        whole = estimates.is_annealed(configuration) and not whatever
+        while trial is not None:
+            self._observer.phase("final training", 1)
+            left = unfinished(self._store.trials(TrialKind.WINNER))
+            with self._for(trial) as runner:
+                runner.run(self._source([trial], TrialKind.WINNER, whatever, whole), left)
+            done = self._store.trial(trial.id)
+            if done is not None and _is_whole(done):
+                return self.with_weights(done)
+            trial = None if done is None or self._runner.stopping else self._shortened(done, configuration)
+        return None
+
+    def _begun_or_new(
+        self, configuration: Configuration, best: Sequence[Configuration], whatever: bool
+    ) -> Trial | None:
+        """The final training that there is of a configuration, or a new one; None if there is no time for it."""
         earlier = self._winners(configuration)
         trial = next((t for t in earlier if t.state is TrialState.RUNNING or _is_whole(t)), None)
-        if trial is None:
-            epochs = self._length(configuration, best, whatever)
-            if epochs is None:
-                return None
-            trial = winner_trial(self._spec, configuration, epochs, self._horizon.budget.clock.now(), len(earlier) + 1)
-            saved = (1 - self._horizon.alone) * estimates.final_training_seconds(configuration, epochs)
-            if saved > _WORTH_SECONDS:
-                # Whenever it is trained again, with as many threads: they decide the last digits of its numbers.
-                self._store.put_meta(trained_alone=[*self._store.meta("trained_alone", []), trial.id])
-        self._observer.phase("final training", 1)
-        left = unfinished(self._store.trials(TrialKind.WINNER))
-        with self._for(trial) as runner:
-            runner.run(self._source([trial], TrialKind.WINNER, whatever), left)
-        done = self._store.trial(trial.id)
-        return self.with_weights(done) if done is not None and _is_whole(done) else None
+        trial = trial or (self._shortened(earlier[-1], configuration) if earlier else None)
+        if trial is not None:
+            return trial
+        epochs = self._length(configuration, best, whatever)
+        if epochs is None:
+            return None
+        trial = winner_trial(self._spec, configuration, epochs, self._horizon.budget.clock.now(), len(earlier) + 1)
+        saved = (1 - self._horizon.alone) * estimates.final_training_seconds(configuration, epochs)
+        if saved > _WORTH_SECONDS:
+            # Whenever it is trained again, with as many threads: they decide the last digits of its numbers.
+            self._train_alone(trial)
+        return trial
+
+    def _shortened(self, cut: Trial, configuration: Configuration) -> Trial | None:
+        """What goes on from a final training that has become too slow, its rate falling to its end in the time left.
+
+        Args:
+            cut: The training that time has stopped.
+            configuration: What it trains.
+
+        Returns:
+            A trial of fewer epochs, of as many where there is time for them now; None where it would have no epoch.
+        """
+        outcome, left = cut.outcome, self._horizon.budget.training_left
+        if outcome is None or outcome.stopped is not Stop.DEADLINE or outcome.state is None or not outcome.epochs:
+            return None
+        reached, epochs = outcome.state.epoch, cut.epochs_to
+        if left is not None:
+            recent = statistics.fmean(epoch.seconds for epoch in outcome.epochs[-2:])
+            epochs = min(epochs, reached + math.floor((left - outcome.build_seconds) / recent))
+        if epochs <= reached:
+            return None
+        if epochs < cut.epochs_to:
+            self.warn(
+                f"the machine has become slower: the final training ends after {epochs} epochs instead of "
+                f"{cut.epochs_to}"
+            )
+        attempt = len(self._winners(configuration)) + 1
+        trial = winner_trial(self._spec, configuration, epochs, self._horizon.budget.clock.now(), attempt)
+        if cut.id in self._store.meta("trained_alone", []):
+            self._train_alone(trial)
+        return replace(trial, epochs_from=reached, parent=cut.id)
+
+    def _train_alone(self, trial: Trial) -> None:
+        self._store.put_meta(trained_alone=[*self._store.meta("trained_alone", []), trial.id])
 
     def _for(self, trial: Trial) -> AbstractContextManager[Runner]:
         """What trains a final model: the search's executor, or all cores together."""
@@ -276,11 +326,11 @@ class FinalModels:
         found = [*(best if configuration.best is not None else []), *cut]
         yield from sorted(found, key=lambda t: self._sign * score if (score := _score(t)) is not None else math.inf)
 
-    def _source(self, trials: list[Trial], kind: TrialKind, whatever: bool = False) -> ListSource:
+    def _source(self, trials: list[Trial], kind: TrialKind, whatever: bool = False, whole: bool = False) -> ListSource:
         budget = self._horizon.budget
         data, keep = self._protocol(kind)
         deadline = (lambda: None) if whatever else (lambda: budget.training_end)
-        return ListSource(self._spec, self._store, budget.clock, deadline, trials, data, keep)
+        return ListSource(self._spec, self._store, budget.clock, deadline, trials, data, keep, whole)
 
     def _protocol(self, kind: TrialKind) -> tuple[str, tuple[str, ...]]:
         """Which rows a final model is trained on, and which of its checkpoints are kept."""
@@ -335,4 +385,9 @@ def ensemble(store: RunReader) -> list[str]:
 
 
 def _is_whole(trial: Trial) -> bool:
-    return trial.outcome is not None and trial.outcome.whole
+    """Whether a final training got to its end, or so near that its rate was all but there."""
+    outcome = trial.outcome
+    if outcome is None or outcome.whole:
+        return outcome is not None
+    near = bool(outcome.epochs) and outcome.epochs[-1].number >= _NEAR * trial.epochs_to
+    return outcome.stopped is Stop.DEADLINE and trial.settings["training"].get("schedule") != "constant" and near

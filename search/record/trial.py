@@ -149,6 +149,8 @@ class TrialJob:
         data: Which rows train: `train`, or `train+validation` (then there is no validation).
         max_parameters: Limit on the model's parameters, or None.
         deadline: No epoch is begun that is not expected to end before it, nor anything after it. None: no such limit.
+        whole: Whether the training counts at its end only: it stops, and leaves a `state`, as soon as the rest of it
+            does not fit before the deadline.
         seconds_per_trial: Limit on the wall time of the trial, or None.
         seconds_per_epoch: Limit on the wall time of one epoch, or None.
     """
@@ -167,6 +169,7 @@ class TrialJob:
     data: str = "train"
     max_parameters: int | None = None
     deadline: Deadline | None = None
+    whole: bool = False
     seconds_per_trial: float | None = None
     seconds_per_epoch: float | None = None
 

@@ -7,12 +7,17 @@ process, or is looked at years later, comes to the same decision.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 from search.record.trial import Epoch, Stop
 from spaces import EarlyStopping, Target, TrainingSettings
 
 _LOSS = "val_loss"
+# The last epochs say how fast the machine is now.
+_RECENT = 2
+# To begin anew takes time too, and an epoch's time varies: so much of what is left, in epochs, may be missing.
+_MISSING, _MOST_MISSING = 0.1, 0.5
 
 
 def ended(settings: TrainingSettings, curve: Sequence[Epoch]) -> Stop | None:
@@ -40,6 +45,21 @@ def _ended_folds(settings: TrainingSettings, folds: Sequence[Epoch]) -> Stop | N
         return Stop.LENGTH
     bar = settings.fold_bars[len(folds) - 1] if len(folds) <= len(settings.fold_bars) else None
     return Stop.PAUSED if bar is not None and _reached(bar, folds[-1]) else None
+
+
+def seconds_needed(curve: Sequence[Epoch], epochs_to: int, whole: bool) -> float:
+    """Seconds that have to be left before the deadline for a training to go on.
+
+    Args:
+        curve: All its epochs from the first on, at least one.
+        epochs_to: Epochs to reach.
+        whole: Whether it counts at its end only, see `TrialJob.whole`; otherwise another epoch is worth it.
+    """
+    if not whole:
+        return curve[-1].seconds
+    rest = epochs_to - len(curve)
+    mean = statistics.fmean(epoch.seconds for epoch in curve[-_RECENT:])
+    return max(curve[-1].seconds, (rest - min(_MISSING * rest, _MOST_MISSING)) * mean)
 
 
 def best_epoch(curve: Sequence[Epoch], metric: str, direction: str) -> tuple[int, float] | None:

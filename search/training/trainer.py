@@ -218,7 +218,7 @@ class _Training:
             if self._improved():
                 self._best_weights = engine.weights()
             on_epoch(epoch)
-            self._stopped = self._ended() or should_stop() or self._out_of_time(epoch)
+            self._stopped = self._ended() or should_stop() or self._out_of_time()
         followers.tell("on_train_end")
         self._save(engine.state, engine)
 
@@ -274,7 +274,7 @@ class _Training:
             self._curve.append(epoch)
             self._best_weights = fold.weights
             on_epoch(epoch)
-            self._stopped = self._stopped or self._ended() or should_stop() or self._out_of_time(epoch)
+            self._stopped = self._stopped or self._ended() or should_stop() or self._out_of_time()
         if self._new_epochs():
             self._save(lambda: {"fold": [np.array([len(self._curve)])]})
         elif self._job.resume is not None:
@@ -392,8 +392,9 @@ class _Training:
             return stopping.ended(self._settings.training, self._curve) or Stop.LENGTH
         return stopping.ended(self._settings.training, self._curve)
 
-    def _out_of_time(self, last: Epoch) -> Stop | None:
-        return Stop.DEADLINE if self._left() < last.seconds else None
+    def _out_of_time(self) -> Stop | None:
+        needed = stopping.seconds_needed(self._curve, self._job.epochs_to, self._job.whole)
+        return Stop.DEADLINE if self._left() < needed else None
 
     def _too_late(self) -> Stop | None:
         expected = self._curve[-1].seconds if self._curve else 0.0
@@ -426,7 +427,8 @@ class _Training:
         folder, last = layout.trial_folder(self._job.trial_id), len(self._curve)
         interrupted = self._stopped is Stop.INTERRUPTED
         # In the middle of an epoch there is no state that an exact continuation could begin with.
-        if ("state" in self._job.keep or interrupted) and self._between_epochs:
+        goes_on = interrupted or (self._job.whole and self._stopped is Stop.DEADLINE)
+        if ("state" in self._job.keep or goes_on) and self._between_epochs:
             self._files["state"] = checkpoints.write(self._run, f"{folder}/state.npz", state(), last)
         if "best" in self._job.keep or interrupted:
             self._save_best(folder)

@@ -38,6 +38,7 @@ from search.record.trial import (
     TrialKind,
     TrialState,
 )
+from search.training.stopping import seconds_needed
 
 
 class SimulatedClock:
@@ -235,19 +236,20 @@ class SimulatedExecutor:
         running.curve.append(epoch)
         self.epochs_trained += 1
         running.on_epoch(job.trial_id, epoch)
-        stopped = self._ended(job, number, seconds)
+        stopped = self._ended(job, running.curve)
         if stopped is None:
             self._push(running)
             return
         self._hook("end")
         running.future.set_result(self._outcome(running, stopped))
 
-    def _ended(self, job: TrialJob, number: int, seconds: float) -> Stop | None:
-        if number >= job.epochs_to:
+    def _ended(self, job: TrialJob, curve: list[Epoch]) -> Stop | None:
+        if len(curve) >= job.epochs_to:
             return Stop.LENGTH
         if self._stop is not None:
             return self._stop
-        if job.deadline is not None and job.deadline.left(self._clock) < seconds:
+        needed = seconds_needed(curve, job.epochs_to, job.whole)
+        if job.deadline is not None and job.deadline.left(self._clock) < needed:
             return Stop.DEADLINE
         return None
 
@@ -257,6 +259,7 @@ class SimulatedExecutor:
             return Outcome(stopped=stopped, best_epoch=0)
         best = max(curve, key=lambda e: (e.metrics[job.objective], -e.number))
         keeps_state = "state" in job.keep or stopped is Stop.INTERRUPTED
+        keeps_state = keeps_state or (job.whole and stopped is Stop.DEADLINE and not running.cut)
         scored = job.data == "train"
         folder = f"trials/{job.trial_id}"
         return Outcome(

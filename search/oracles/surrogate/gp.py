@@ -15,7 +15,7 @@ function, and the search circles around the best of them. How firmly it does is 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cholesky, lapack, solve_triangular
@@ -64,6 +64,9 @@ class Prior:
 
 FIRM = Prior(length=2.5, shortest=0.15, level_spread=0.0, spread=0.3, heavy_tailed=False, noise=1e-4, least_noise=1e-6)
 """For the trend: what is rough counts as noise."""
+
+SELECTIVE = replace(FIRM, heavy_tailed=True)
+"""For the trend over many hyperparameters, of which few may matter: as Eriksson and Jankowiak, below."""
 
 YIELDING = Prior(
     length=2.5, shortest=0.03, level_spread=0.7, spread=0.3, heavy_tailed=True, noise=1e-5, least_noise=1e-8

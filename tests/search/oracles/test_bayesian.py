@@ -10,7 +10,7 @@ from scipy.optimize import check_grad
 from search.oracles import oracle
 from search.oracles._space import Space
 from search.oracles.surrogate.acquisition import log_improvement, log_improvement_slopes, refine
-from search.oracles.surrogate.gp import FIRM, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
+from search.oracles.surrogate.gp import FIRM, SELECTIVE, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
 from search.oracles.surrogate.standard import standardised
 
 GROUPS = np.array([0, 1, 2, 2])
@@ -66,6 +66,19 @@ def test_a_heavy_tail_lets_one_length_scale_be_short():
     lengths = fitted_lengths(lambda features: np.sin(12 * features[:, 0]) + 0.3 * features[:, 1], YIELDING, 30)
     assert lengths[0] < 0.4
     assert lengths[1:].min() > 1
+
+
+def test_of_many_hyperparameters_the_few_that_matter_are_told_apart():
+    features = np.random.default_rng(0).random((160, 50))
+    targets = -((features[:, :7] - 0.6) ** 2).sum(axis=1)
+    targets = (targets - targets.mean()) / targets.std()
+
+    def contrast(prior):
+        points = Points.full_length(features)
+        lengths = fit_kernel(points, targets, np.arange(50), curves=False, prior=prior).lengths[0]
+        return float(np.median(lengths[7:]) / np.median(lengths[:7]))
+
+    assert contrast(SELECTIVE) > 1.5 * contrast(FIRM)
 
 
 def test_a_normal_tail_needs_more_observations_for_that():

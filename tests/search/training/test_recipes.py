@@ -10,6 +10,7 @@ import pytest
 
 import spaces
 from search.files import checkpoint as checkpoints
+from search.record.trial import Stop
 from spaces import Settings
 from spaces.values import rates
 from tests.search import small
@@ -147,6 +148,43 @@ def test_the_rate_runs_over_all_updates_of_all_epochs(digits):
     assert float(engine.model.optimizer.learning_rate) == pytest.approx(
         0.1 * rates.share("linear", 0.0, 1 / 4), rel=1e-5
     )
+
+
+def test_what_goes_on_towards_a_nearer_end_has_its_rate_there_at_its_end(tmp_path, digits):
+    """A training that counts at its end only stops as soon as its rest does not fit, and goes on with a shorter one."""
+    from search.budget import Deadline
+    from search.clock import SystemClock
+    from search.training.trainer import Trainer
+
+    class Slow(SystemClock):
+        """Two epochs take no time, and then there is time for two and a half more."""
+
+        def __init__(self) -> None:
+            self.epochs: list[float] = []
+
+        def monotonic(self) -> float:
+            return 1000.0 - 2.5 * self.epochs[-1] if len(self.epochs) >= 2 else 0.0
+
+    clock = Slow()
+    training = {"schedule": "linear", "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9}
+    trainer = Trainer(tmp_path, digits, clock)
+    long = recipe(**training, epochs=6).to_json()
+    first = trainer.train(
+        small.job("first", settings=long, keep=("last",), deadline=Deadline(monotonic=1000.0), whole=True),
+        on_epoch=lambda epoch: clock.epochs.append(epoch.seconds),
+    )
+    assert (first.stopped, len(first.epochs)) == (Stop.DEADLINE, 2)
+    assert first.state is not None
+    assert first.state.epoch == 2
+    short = recipe(**training, epochs=4).to_json()
+    job = small.job("rest", settings=short, epochs_from=2, epochs_to=4, keep=("last", "state"))
+    rest = trainer.train(replace(job, history=first.epochs, resume=first.state))
+    assert (rest.stopped, [epoch.number for epoch in rest.epochs]) == (Stop.LENGTH, [3, 4])
+    updates = 4 * -(-len(digits.train) // recipe().training.batch_size)
+    engine, _ = engine_of(recipe(**training, epochs=4), digits)
+    engine.restore(checkpoints.read(tmp_path, rest.state))
+    assert int(engine.model.optimizer.iterations) == updates
+    assert float(engine.model.optimizer.learning_rate) == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.night

@@ -10,7 +10,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from search.record.trial import Epoch, Stop
-from search.training.stopping import best_epoch, ended
+from search.training.stopping import best_epoch, ended, seconds_needed
 from spaces import EarlyStopping, Settings, Target
 from tests.search.records import curve, epoch, settings
 
@@ -149,3 +149,13 @@ def test_of_equal_epochs_the_one_of_the_lowest_loss_is_best():
 def test_best_epoch_of_a_metric_that_some_epochs_lack():
     epochs = (Epoch(1, {"loss": 1.0}, 1.0, 1.0), epoch(2, val_accuracy=0.4))
     assert best_epoch(epochs, "val_accuracy", "max") == (2, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "whole", "needed"),
+    [(4, False, 3.0), (4, True, (8 - 0.5) * 2.5), (10, True, (2 - 0.2) * 2.5), (11, True, 3.0)],
+)
+def test_what_counts_at_its_end_only_needs_the_time_for_all_of_its_rest(epochs: int, whole: bool, needed: float):
+    seconds = [*[9.0] * (epochs - 2), 2.0, 3.0]
+    curve = [Epoch(number, {}, took, took) for number, took in enumerate(seconds, 1)]
+    assert seconds_needed(curve, 12, whole) == pytest.approx(needed)
