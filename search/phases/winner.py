@@ -187,17 +187,19 @@ class FinalModels:
     ) -> Trial | None:
         """The whole final training of a configuration; None if it failed, or there was no time for it."""
         trial = self._begun_or_new(configuration, best, whatever)
+        if trial is None:
+            return None
         whole = estimates.is_annealed(configuration) and not whatever
-        while trial is not None:
-            self._observer.phase("final training", 1)
-            left = unfinished(self._store.trials(TrialKind.WINNER))
-            with self._for(trial) as runner:
+        with self._for(trial) as runner:
+            while trial is not None:
+                self._observer.phase("final training", 1)
+                left = unfinished(self._store.trials(TrialKind.WINNER))
                 runner.run(self._source([trial], TrialKind.WINNER, whatever, whole), left)
-            done = self._store.trial(trial.id)
-            if done is not None and _is_whole(done):
-                return self.with_weights(done)
-            trial = None if done is None or self._runner.stopping else self._shortened(done, configuration)
-        return None
+                done = self._store.trial(trial.id)
+                if done is None or _is_whole(done) or self._runner.stopping:
+                    break
+                trial = self._shortened(done, configuration)
+        return self.with_weights(done) if done is not None and _is_whole(done) else None
 
     def _begun_or_new(
         self, configuration: Configuration, best: Sequence[Configuration], whatever: bool
