@@ -220,7 +220,8 @@ class ClusterExecutor:
                 self._site.forget()
             self._start_missing()
         elif kind == "ready":
-            actor.ready, actor.host.failures = True, 0
+            actor.ready = True
+            self._hosts.ready(actor.host)
             self._free.append(number)
             self._hand_out()
         elif kind == "unable":

@@ -66,6 +66,8 @@ class Hosts:
         self._idle_since: float | None = None
         self._complained = False
         self._begun = False
+        self._trained = False
+        self._away: set[str] = set()
         self._shared: dict[int | None, dict[Host, int]] = {}
 
     def update(self, nodes: Iterable[Node]) -> None:
@@ -74,12 +76,15 @@ class Hosts:
         for name, host in list(self._hosts.items()):
             if name not in alive:
                 host.gone = True
+                if host.refused is None and host.folder is not None:
+                    self._away.add(host.node.name)
                 self._shared.clear()
                 del self._hosts[name]
                 self._on_event(f"the node {host.node.name} has left the cluster")
         for name, node in alive.items():
             if name not in self._hosts:
                 self._hosts[name] = Host(node)
+                self._away.discard(node.name)
                 self._shared.clear()
                 if self._begun:
                     self._on_event(f"the node {node} has joined the cluster")
@@ -125,8 +130,15 @@ class Hosts:
         if lost.never or host.failures >= _STARTS:
             self.refuse(host, "start", f"workers end while they start ({lost.why})")
 
+    def ready(self, host: Host) -> None:
+        """An actor there takes jobs."""
+        host.failures = 0
+        self._trained = True
+
     def complain(self, now: float, waiting: bool, working: bool) -> None:
         """Says once that nothing trains, when that has been so for half a minute.
+
+        What has trained before goes on: nodes may come back, and others may join.
 
         Args:
             now: Seconds.
@@ -134,8 +146,8 @@ class Hosts:
             working: Whether any actor has been started.
 
         Raises:
-            ClusterError: Every node was refused.
-            DiskError: Every node was refused, for want of room on its disk.
+            ClusterError: Every node was refused, and none has ever trained.
+            DiskError: Every node was refused for want of room on its disk, and none that had room is away.
         """
         if working or not waiting:
             self._idle_since, self._complained = None, False
@@ -146,16 +158,18 @@ class Hosts:
         usable = [host for host in self._hosts.values() if host.refused is None and room(host.node, self._needs)]
         if now - self._idle_since < _PATIENCE:
             return
+        reasons = "; ".join(f"{host.node.name}: {host.refused}" for host in refused)
         if refused and not usable:
-            reasons = "; ".join(f"{host.node.name}: {host.refused}" for host in refused)
-            error = DiskError if all(host.kind == "disk" for host in refused) else ClusterError
-            raise error(f"no node of the Ray cluster can train: {reasons}")
+            full = all(host.kind == "disk" for host in refused) and not self._away
+            if full or not self._trained:
+                error = DiskError if full else ClusterError
+                raise error(f"no node of the Ray cluster can train: {reasons}")
         if not self._complained:
             self._complained = True
             self._on_event(
                 f"nothing trains for {_PATIENCE:.0f} s: each worker needs {self._needs}, and the cluster has "
-                f"{described(host.node for host in self._hosts.values())}; {self._offers()}. It goes on as soon as "
-                "there is room"
+                f"{described(host.node for host in self._hosts.values())}; {self._offers()}"
+                f"{f' (no trials for {reasons})' if reasons else ''}. It goes on as soon as there is room"
             )
 
     def to_json(self) -> list[dict[str, Any]]:

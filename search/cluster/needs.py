@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 # Shares of a card such as 0.1 add up to a whole one only nearly.
 _NEARLY = 1e-6
+# Ray counts parts of a core in ten thousandths, and rounds to the nearest one.
+_STEPS = 10_000
 
 
 @dataclass(frozen=True)
@@ -16,14 +19,19 @@ class Needs:
     Attributes:
         cpus: Processor cores.
         gpus: GPUs, or a share of one; None: a whole one where a node has any, else none.
+        yielding: Whether a GPU is worth more than the cores: where a node has too few of them for all of its GPUs,
+            each training takes an equal part of what is there.
     """
 
     cpus: float
     gpus: float | None = None
+    yielding: bool = False
 
     def on(self, node: Node) -> Needs:
-        """The same with the GPUs decided, for this node."""
-        return self if self.gpus is not None else Needs(self.cpus, 1.0 if node.gpus >= 1 else 0.0)
+        """The same decided for this node."""
+        gpus = self.gpus if self.gpus is not None else 1.0 if node.gpus >= 1 else 0.0
+        shares = _shares(node.gpus, gpus) if gpus and self.yielding else 0
+        return Needs(min(self.cpus, _part(node.cpus, shares)) if shares else self.cpus, gpus)
 
     def __str__(self) -> str:
         parts = [f"{self.cpus:g} CPU"]
@@ -69,6 +77,12 @@ def room(node: Node, needs: Needs) -> int:
 def _shares(gpus: float, each: float) -> int:
     """A training that takes less than a card lies on one card; one that takes several takes whole ones."""
     return int(gpus) * int(1 / each + _NEARLY) if each < 1 else int(gpus / each + _NEARLY)
+
+
+def _part(cpus: float, count: int) -> float:
+    """An equal part of the cores, rounded down so that all have room: whole ones, where there is one for each."""
+    each = cpus / count
+    return float(math.floor(each)) if each >= 1 else math.floor(each * _STEPS) / _STEPS
 
 
 def spread(rooms: Mapping[str, int], most: int | None) -> dict[str, int]:

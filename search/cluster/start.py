@@ -34,7 +34,8 @@ class Cluster:
 
     Attributes:
         address: `local`, `auto` or `HOST:PORT`.
-        each: What each training takes of a node; unsaid: as many cores as it has threads, one GPU where a node has any.
+        each: What each training takes of a node; unsaid: one GPU where a node has any, and as many cores as it has
+            threads, or as there are beside its GPU.
     """
 
     address: str
@@ -42,7 +43,9 @@ class Cluster:
 
     def needs(self, threads: int) -> Needs:
         """What one training takes of a node."""
-        return Needs(float(threads) if self.each.cpus is None else self.each.cpus, self.each.gpus)
+        if self.each.cpus is None:
+            return Needs(float(threads), self.each.gpus, yielding=True)
+        return Needs(self.each.cpus, self.each.gpus)
 
     def executor(self, spec: SearchSpec, place: Place, trainer: MakeTrainer = worker.make_trainer) -> ClusterExecutor:
         """Connects, and gives what trains there.

@@ -104,6 +104,33 @@ def test_where_every_node_is_refused_the_run_ends_after_half_a_minute(site, make
         turn(executor, futures, 10.0)
 
 
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lambda site: site.versions.update(two={**VERSIONS, "keras": "3.10.0"}),
+        lambda site: site.say(2, "unable", {"kind": "disk", "why": "no space left"}),
+    ],
+)
+def test_what_has_trained_waits_for_its_nodes_whatever_others_are_refused(site, make, refuse):
+    refuse(site)
+    executor = make(workers=4)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    site.alive = [one for one in site.alive if one.name == "two"]
+    late = submit(executor, job("2", deadline=soon(site.clock, 100.0)))
+    turn(executor, futures, 50.0)
+    (said,) = [event for event in executor.events if event.startswith("nothing trains for 30 s")]
+    assert "two (2 CPU)" in said and "no trials for two: " in said
+    assert turn(executor, late, 60.0) == set(late)
+    assert late[0].result().stopped is Stop.DEADLINE
+    site.alive.append(node("one"))
+    turn(executor, futures)
+    for actor in [*site.training("0"), *site.training("1")]:
+        site.done(actor)
+    turn(executor, futures)
+    assert all(future.done() for future in futures)
+
+
 def test_without_room_it_says_so_once_with_what_the_cluster_has(site, make):
     executor = make(Needs(64.0))
     futures = submit(executor, job())

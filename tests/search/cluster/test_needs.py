@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from search.cluster.needs import Needs, room, spread
+from search.cluster.start import Cluster
+from search.executors import Each
 from tests.search.cluster.conftest import node
 
 
@@ -28,6 +30,33 @@ from tests.search.cluster.conftest import node
 )
 def test_room_of_a_node(cpus, gpus, needs, count):
     assert room(node("a", cpus, gpus), needs) == count
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "needs", "each", "count"),
+    [
+        # Eight threads, and a machine with fewer cores than that for each of its cards.
+        (4, 4, Needs(8.0, None, yielding=True), 1.0, 4),
+        (10, 4, Needs(8.0, None, yielding=True), 2.0, 4),
+        (64, 4, Needs(8.0, None, yielding=True), 8.0, 4),
+        (4, 1, Needs(2.0, 0.25, yielding=True), 1.0, 4),
+        # Parts of a core, which Ray rounds to ten thousandths.
+        (1, 6, Needs(2.0, None, yielding=True), 0.1666, 6),
+        # Where no card is used, the cores are what counts.
+        (4, 0, Needs(8.0, None, yielding=True), 8.0, 0),
+        (4, 4, Needs(2.0, 0.0, yielding=True), 2.0, 2),
+        (4, 4, Needs(8.0), 8.0, 0),
+    ],
+)
+def test_a_card_is_not_left_alone_for_want_of_cores(cpus, gpus, needs, each, count):
+    machine = node("a", cpus, gpus)
+    assert needs.on(machine).cpus == each
+    assert room(machine, needs) == count
+
+
+def test_what_was_asked_for_is_taken_and_what_follows_from_the_threads_yields():
+    assert Cluster("auto").needs(8) == Needs(8.0, None, yielding=True)
+    assert Cluster("auto", Each(8.0)).needs(8) == Needs(8.0)
 
 
 def test_few_trainings_are_spread_over_all_nodes():
