@@ -89,8 +89,7 @@ def model_of(run: Run | str | Path, trial: str | None) -> keras.Model:
     opened = open_run(run)
     with opened.read() as reader:
         found = find_model(reader, trial)
-        both_ways = answers_both_ways(opened.spec, found.trial)
-        return rebuild(opened.directory, data_info(reader), found, both_ways)
+        return rebuild(opened, data_info(reader), found)
 
 
 def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
@@ -125,24 +124,23 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
     return winner if winner is not None and alone else model
 
 
-def rebuild(directory: Path, info: DataInfo, model: TrainedModel, both_ways: bool) -> keras.Model:
+def rebuild(run: Run, info: DataInfo, model: TrainedModel) -> keras.Model:
     """Builds the model and sets its weights.
 
     Args:
-        directory: The run directory.
+        run: The run.
         info: The run's data.
         model: What `find_model` gave.
-        both_ways: Whether it averages over an image and its mirror image.
 
     Raises:
         ResultError: The checkpoint is missing or damaged, or the architecture cannot be built again or has other
             weights now (a `python` family whose function has changed).
         RunError: The space file of the run does not give the settings that were recorded.
     """
-    require_agreement(Run(directory), [one.trial for one in model.members])
-    _require_files(Run(directory))
+    require_agreement(run, [one.trial for one in model.members])
+    _require_files(run)
     load_tensorflow()
-    built = [_rebuilt(directory, info, one, both_ways) for one in model.members]
+    built = [_rebuilt(run, info, one) for one in model.members]
     if len(built) == 1:
         return built[0]
     from spaces.models.averaged import averaged
@@ -150,12 +148,12 @@ def rebuild(directory: Path, info: DataInfo, model: TrainedModel, both_ways: boo
     return averaged(built, Settings.from_json(model.trial.settings).trained(), info)
 
 
-def _rebuilt(directory: Path, info: DataInfo, model: TrainedModel, both_ways: bool) -> keras.Model:
+def _rebuilt(run: Run, info: DataInfo, model: TrainedModel) -> keras.Model:
     """One model by itself."""
     from spaces.models.model import build_model, set_weights
 
     try:
-        weights = checkpoints.read(directory, model.checkpoint)["weights"]
+        weights = checkpoints.read(run.directory, model.checkpoint)["weights"]
     except CheckpointError as error:
         raise ResultError(
             f"the checkpoint of {model.trial.id!r} is damaged or missing ({error}); "
@@ -165,7 +163,7 @@ def _rebuilt(directory: Path, info: DataInfo, model: TrainedModel, both_ways: bo
         settings = Settings.from_json(model.trial.settings).trained()
         built = build_model(settings, info)
         set_weights(built, weights)
-        if both_ways:
+        if answers_both_ways(run.spec, model.trial):
             from spaces.models.mirrored import mirrored
 
             built = mirrored(built, settings, info)

@@ -17,6 +17,7 @@ from search.loop.observer import Observer
 from search.night.crew import Measured
 from search.night.workforce import Workforce
 from search.phases.sources import Source
+from search.phases.together import Together
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from tests.search.simulation import Killed, share, table
 from tests.whole_nights import Crew, NightWorld, WholeNight, night_space
@@ -560,3 +561,33 @@ def test_the_best_of_the_search_is_trained_again_beside_the_baselines_that_lead(
     again = {t.configuration for t in night.trials(TrialKind.CANDIDATE)}
     assert any(not name.startswith("baseline") for name in again)
     assert not night.winner().configuration.startswith("baseline")
+
+
+@dataclass
+class Linear(NightWorld):
+    """The baseline, which has no layers, is as good as it says."""
+
+    linear: float = 0.99
+
+    def accuracy(self, values, epoch):
+        return self.linear if not values["layers"] else 0.5 + 0.3 * share("top", dict(values))
+
+
+@pytest.mark.parametrize(
+    ("linear", "certainty", "wins"), [(0.99, 1.0, "baseline"), (0.99, 2.0, "together"), (0.4, 1.0, "alone")]
+)
+def test_several_models_win_together_only_where_they_beat_what_would_win_alone(tmp_path, linear, certainty, wins):
+    changes = {"final.ensemble": 3, "final.seeds": 1, "search.max_trials": 8}
+    found = Together("accuracy", 0.8, 0.75, certainty)
+    night = WholeNight(tmp_path / "run", night_space(**changes), Linear(linear=linear), together=found)
+    assert night.go().reason == "done"
+    ((members, alone),) = night.compared
+    assert not any(member.startswith("baseline") for member in members)
+    assert alone == ("baseline-linear" if linear > 0.9 else members[0])
+    assert night.meta("ensemble")["rival"] == alone
+    configurations = [t.configuration for t in night.trials() if t.id in night.meta("ensemble")["trials"]]
+    assert sorted(configurations) == (sorted(members) if wins == "together" else [])
+    assert night.winner().configuration == (members[0] if wins == "together" else alone)
+    (said,) = [message for message in night.messages if "models together: " in message]
+    assert ("the baseline linear alone 0.75" if linear > 0.9 else "the best of them alone 0.75") in said
+    assert ("they answer together" if wins == "together" else "not measurably better") in said

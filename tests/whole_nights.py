@@ -6,7 +6,7 @@ store, and what follows the search.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from search.loop.observer import Observer
 from search.night.crew import Measured
 from search.night.session import Options, Session
 from search.phases.evaluation import FinalModel
+from search.phases.together import Together
 from search.record.trial import Trial, TrialJob, TrialKind
 from tests.search.simulation import Disk, SimulatedClock, SimulatedExecutor, World, space
 
@@ -101,6 +102,8 @@ class WholeNight:
         executor: What trains.
         crew: Hands it out.
         workers: As on the command line; None: what the crew finds out.
+        together: What several models turn out to be together.
+        compared: Configurations of the models that were compared, and that of the one alone.
     """
 
     run: Path
@@ -115,6 +118,8 @@ class WholeNight:
     executor: type[NightExecutor] = NightExecutor
     crew: Callable[[Callable[[], SimulatedExecutor]], Crew] = Crew
     workers: int | None = 1
+    together: Together = field(default_factory=lambda: Together("accuracy", 0.9, 0.9, 0.0))
+    compared: list[tuple[list[str], str]] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     _sitting: Session | None = None
@@ -133,6 +138,7 @@ class WholeNight:
                 (_Messages(self.messages),),
                 lambda *_: self.crew(self._executor),
                 self._evaluate,
+                compare=self._compare,
             )
             return self._sitting.go()
 
@@ -166,6 +172,12 @@ class WholeNight:
                 clock.now(),
             )
         )
+
+    def _compare(
+        self, run: Path, data: Any, members: Sequence[FinalModel], alone: FinalModel, accuracy: bool
+    ) -> tuple[Together, float]:
+        self.compared.append(([model.trial.configuration for model in members], alone.trial.configuration))
+        return self.together, float(len(members))
 
     def _export(self, directory: Path, left: Callable[[], float], reserve: float) -> Exported:
         self._reached("export")

@@ -125,11 +125,17 @@ def _together(together: Mapping[str, Any]) -> list[str]:
     members = together["members"]
     names = ", ".join(_text(member["configuration"]) for member in members)
     reached = f"{_text(together['measure'])} {score(together['together'])} together"
-    return [
+    first = together["rival"] == members[0]["configuration"]
+    best = "the first" if first else _text(together["rival"])
+    lines = [
         f"Every answer is the average of those of {len(members)} models, configurations {names}, which takes "
-        f"{together['times']:.1f} times as long as one. On the {together['rows']:,} validation rows they reach "
-        f"{reached}, the first alone {score(together['alone'])}.",
+        f"{together['times']:.1f} times as long as {'one' if first else best}. On the {together['rows']:,} validation "
+        f"rows they reach {reached}, {best} alone {score(together['alone'])}.",
     ]
+    turned = [_text(member["configuration"]) for member in members if member["tta"] == "flip"]
+    if 0 < len(turned) < len(members):
+        lines[0] += f" Of these models {', '.join(turned)} average what they answer to the image and its mirror image."
+    return lines
 
 
 def _chosen(described: Mapping[str, Any]) -> list[str]:

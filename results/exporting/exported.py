@@ -135,8 +135,8 @@ def export(
     with opened.read() as reader:
         info, chosen = data_info(reader), find_model(reader, trial)
         rows, source = _rows(reader, info)
-        both_ways = answers_both_ways(opened.spec, chosen.trial)
-        model = rebuild(opened.directory, info, chosen, both_ways)
+        both_ways = [answers_both_ways(opened.spec, one.trial) for one in chosen.members]
+        model = rebuild(opened, info, chosen)
         several = Several.of(info)
         expected = _predictions(model, rows if several is None else several.unpacked(rows))
         described = metadata.describe(reader, chosen, info, model, expected.shape[1], both_ways)
@@ -145,7 +145,7 @@ def export(
     from spaces.backbones.loading import leaves
 
     # Both ways round, everything is traced and computed twice.
-    pressure.weigh(len(leaves(model)) * (2 if both_ways else 1))
+    pressure.weigh(len(leaves(model)) * (2 if any(both_ways) else 1))
     try:
         with workspace(directory) as folder:
             fixed = inference_model(model, info)

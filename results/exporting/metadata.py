@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -99,7 +99,7 @@ def _no_number(word: str) -> None:
 
 
 def describe(
-    reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int, both_ways: bool
+    reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int, both_ways: Sequence[bool]
 ) -> dict[str, Any]:
     """Everything of `metadata.json` but the files.
 
@@ -109,13 +109,14 @@ def describe(
         info: The run's data.
         model: It in memory, compiled.
         units: Values per prediction.
-        both_ways: Whether it averages over an image and its mirror image.
+        both_ways: For each of its members whether it averages over an image and its mirror image.
     """
     trial, objective = chosen.trial, reader.meta("objective")
     data = reader.meta("data")
     networks = [model.get_layer(f"member_{n}") for n, _ in enumerate(chosen.members)] if chosen.others else [model]
     # What mirrors images is nothing that was learnt.
-    mirrors = [int(network.get_layer("mirror").count_params()) for network in networks] if both_ways else []
+    turned = [network for network, both in zip(networks, both_ways, strict=True) if both]
+    mirrors = [int(network.get_layer("mirror").count_params()) for network in turned]
     family = family_of_settings(trial.settings["family"])
     described: dict[str, Any] = {
         "format_version": VERSION,
@@ -143,8 +144,8 @@ def describe(
             "seed": trial.seed,
             "epochs": chosen.checkpoint.epoch,
             "weights": chosen.checkpoint.digest,
-            "tta": "flip" if both_ways else "none",
-            "ensemble": _ensemble(reader, chosen),
+            "tta": _turned(all(both_ways)),
+            "ensemble": _ensemble(reader, chosen, both_ways),
         },
         "input": info.to_json(),
         "output": {
@@ -224,7 +225,11 @@ def _preprocessing(info: DataInfo, family: Family) -> list[str]:
     return notes
 
 
-def _ensemble(reader: RunReader, chosen: TrainedModel) -> dict[str, Any] | None:
+def _turned(both_ways: bool) -> str:
+    return "flip" if both_ways else "none"
+
+
+def _ensemble(reader: RunReader, chosen: TrainedModel, both_ways: Sequence[bool]) -> dict[str, Any] | None:
     """The models that answer together, and what that brought on the validation rows; None for one by itself."""
     if not chosen.others:
         return None
@@ -237,10 +242,12 @@ def _ensemble(reader: RunReader, chosen: TrainedModel) -> dict[str, Any] | None:
                 "hyperparameters": dict(one.trial.values),
                 "epochs": one.checkpoint.epoch,
                 "weights": one.checkpoint.digest,
+                "tta": _turned(both),
             }
-            for one in chosen.members
+            for one, both in zip(chosen.members, both_ways, strict=True)
         ],
         **{key: found[key] for key in ("measure", "together", "alone", "rows", "times")},
+        "rival": found.get("rival", chosen.trial.configuration),
     }
 
 

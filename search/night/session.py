@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import spaces
 from search.budget import Budget
@@ -31,7 +31,7 @@ from search.night.tensorboard import TensorBoardWriter
 from search.night.views.steps import Steps
 from search.night.workforce import Workforce
 from search.phases import evaluation
-from search.phases.evaluation import Decide, Evaluate
+from search.phases.evaluation import Compare, Decide, Evaluate
 from search.phases.final import FinalPhase
 from search.phases.fork import take_over
 from search.phases.retraining import retrained
@@ -51,6 +51,8 @@ from spaces.families import family_of
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 # With less time than this, finding out how to train fast would take too much of it.
 _TIME_TO_MEASURE = 120.0
+
+_Found = TypeVar("_Found")
 
 
 class Workshop(Protocol):
@@ -108,6 +110,7 @@ class Session:
         make_crew: Makes what provides the executors.
         evaluate: Measures the final models.
         decide: Chooses the threshold between two classes.
+        compare: Compares several final models together with one alone.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class Session:
         make_crew: MakeCrew = Crew,
         evaluate: Evaluate = evaluation.evaluate,
         decide: Decide = evaluation.decide,
+        compare: Compare = evaluation.compared,
     ) -> None:
         self._directory = directory
         self._spec = spec
@@ -129,6 +133,7 @@ class Session:
         self._make_crew = make_crew
         self._evaluate = evaluate
         self._decide = decide
+        self._compare_models = compare
         self._started = self._clock.now()
         self._threads = self._recorded_threads() or options.threads or threads.for_family(spec.family)
         self._runners: list[Runner] = []
@@ -341,6 +346,7 @@ class Session:
                 observer,
                 self._apart(self._evaluate),
                 self._apart(self._decide),
+                self._apart(self._compare_models),
                 lambda: self._lent(crew, store, observer),
             ).go()
         if self._stopping:
@@ -353,13 +359,13 @@ class Session:
         features.remove(self._directory)
         return "done"
 
-    def _apart(self, measure: Callable[..., None]) -> Callable[..., None]:
+    def _apart(self, measure: Callable[..., _Found]) -> Callable[..., _Found]:
         """The same, where no worker trains."""
 
-        def measured(*what: Any) -> None:
+        def measured(*what: Any) -> _Found:
             gpus = environment.gpus()
             with cards.on(cards.device(gpus, sizing.free(gpus, self._beside, self._options.gpu_share))):
-                measure(*what)
+                return measure(*what)
 
         return measured
 

@@ -15,6 +15,7 @@ from search.clock import Clock
 from search.files import atomic, layout
 from search.files import checkpoint as checkpoints
 from search.files.store import Evaluation, RunStore
+from search.phases.together import Together, compare
 from search.record.seeds import derive
 from search.record.trial import Checkpoint, Trial
 from search.training.engines import Engine, engines
@@ -49,6 +50,10 @@ Evaluate = Callable[[Path, Dataset, FinalModel, RunStore, Clock, int], None]
 
 Decide = Callable[[Path, Dataset, Sequence[FinalModel], RunStore, str], None]
 """Chooses the threshold between two classes and records it; arguments as for `decide`."""
+
+
+Compare = Callable[[Path, Dataset, Sequence[FinalModel], FinalModel, bool], tuple[Together, float]]
+"""Compares several models together with one alone; arguments and answer as for `compared`."""
 
 
 def save_rows(run: Path, data: Dataset) -> None:
@@ -109,14 +114,43 @@ def _measured(engine: Engine, rows: Any, answered: np.ndarray, settings: Setting
     return {**metrics, "loss": metrics["loss"] + penalty}
 
 
-def answers(run: Path, data: Dataset, model: FinalModel) -> np.ndarray:
-    """What a model by itself answers to the validation rows: probabilities, or values; shape (n, outputs).
+def compared(
+    run: Path, data: Dataset, members: Sequence[FinalModel], alone: FinalModel, accuracy: bool
+) -> tuple[Together, float]:
+    """Compares on the validation rows what several models answer together with what one answers alone.
+
+    What is averaged is what the models themselves answer, as in the model that is exported.
+
+    Args:
+        run: The run directory.
+        data: The data set.
+        members: The models, each of which answers in the same way.
+        alone: The one; it may be among them.
+        accuracy: Whether right and wrong are counted; otherwise the loss decides.
+
+    Returns:
+        What was found, and how many times as long the answers of all of them take.
 
     Raises:
-        CheckpointError: The weights cannot be read.
+        CheckpointError: Weights cannot be read.
     """
-    engine, rows, settings = _ready(run, data, model, data.validation)
-    return spaces.as_probabilities(engine.predict(rows), settings, data.info)
+    info = data.info
+    answered: dict[str, np.ndarray] = {}
+    seconds: dict[str, float] = {}
+    for model in (*members, alone):
+        if model.trial.id not in answered:
+            engine, rows, _ = _ready(run, data, model, data.validation)
+            started = time.perf_counter()
+            answered[model.trial.id] = np.asarray(engine.predict(rows), np.float64)
+            seconds[model.trial.id] = time.perf_counter() - started
+    mean = np.mean([answered[model.trial.id] for model in members], axis=0)
+    both = [
+        spaces.as_probabilities(answers, Settings.from_json(model.trial.settings), info)
+        for answers, model in ((mean, members[0]), (answered[alone.trial.id], alone))
+    ]
+    classes = info.task == "classification" and info.labels != "multi-label"
+    found = compare(both[0], both[1], data.validation.y, classes=classes, accuracy=accuracy)
+    return found, sum(seconds[model.trial.id] for model in members) / seconds[alone.trial.id]
 
 
 def decide(run: Path, data: Dataset, models: Sequence[FinalModel], store: RunStore, objective: str) -> None:

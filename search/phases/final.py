@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from search.errors import CheckpointError, DiskError, SearchFailed
@@ -11,10 +10,9 @@ from search.loop import housekeeping
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
 from search.phases import evaluation
-from search.phases.evaluation import Decide, Evaluate, FinalModel
+from search.phases.evaluation import Compare, Decide, Evaluate, FinalModel
 from search.phases.retraining import RetrainingSource, retrained
 from search.phases.searching import Searching
-from search.phases.together import Together, compare
 from search.phases.winner import Alone, FinalModels, ensemble, final_models, final_weights
 from search.record.configuration import Configuration
 from search.record.standing import answers_both_ways
@@ -43,6 +41,7 @@ class FinalPhase:
         observer: Is told what happens.
         evaluate: Measures the final models.
         decide: Chooses the threshold between two classes.
+        compare: Compares several models together with one alone.
         alone: Lends all cores to one training.
     """
 
@@ -58,6 +57,7 @@ class FinalPhase:
         observer: Observer,
         evaluate: Evaluate,
         decide: Decide,
+        compare: Compare,
         alone: Alone,
     ) -> None:
         self._run = run
@@ -70,6 +70,7 @@ class FinalPhase:
         self._observer = observer
         self._evaluate_model = evaluate
         self._decide_threshold = decide
+        self._compare_models = compare
         self._models = FinalModels(spec, store, runner, horizon, observer, alone)
 
     def go(self) -> None:
@@ -166,14 +167,22 @@ class FinalPhase:
         if len(members) < 2:
             self._say(f"an ensemble of {wanted} needs models of at least two configurations: the winner is alone")
             return None
+        rival = self._models.alone(best)
+        if rival is None:
+            self._say(f"no model is kept of what is best alone, to compare {len(members)} models with: it wins alone")
+            return None
         left = self._horizon.retraining_left(best, self._pace())
         named = {c.id: c for c in best}
-        expected = self._horizon.measuring_seconds([named[t.configuration] for t in members])
+        measured = {trial.id: named[trial.configuration] for trial in (*members, rival)}
+        expected = self._horizon.measuring_seconds(list(measured.values()))
         if left is not None and left < expected:
             self._say(f"no time to see what {len(members)} models are together: it takes about {expected:.0f} s")
             return None
         try:
-            found, times = self._compared(members)
+            self._observer.phase("comparing an ensemble", len(members))
+            models, one = [self._final_model(trial) for trial in members], self._final_model(rival)
+            by_accuracy = self._spec.objective.direction == "max"
+            found, times = self._compare_models(self._run, self._data, models, one, by_accuracy)
         except (DiskError, CheckpointError):
             raise
         except Exception as error:
@@ -181,30 +190,18 @@ class FinalPhase:
             self._models.warn(f"{len(members)} models could not be compared ({type(error).__name__}: {error})")
             return None
         facts = {"measure": found.measure, "together": found.together, "alone": found.alone, "times": times}
+        facts["rival"] = rival.configuration
         chosen = [trial.id for trial in members] if found.better else []
         self._store.put_meta(
             ensemble={"trials": chosen, "certainty": found.certainty, "rows": len(self._data.validation), **facts}
         )
         answer = f"they answer together, in {times:.1f} times the time" if chosen else "that is not measurably better"
+        best_alone = f"the baseline {rival.name}" if rival.name else "the best of them"
         self._say(
-            f"{len(members)} models together: {found.measure} {score(found.together)} on the validation rows, the best "
-            f"of them alone {score(found.alone)}; {answer}"
+            f"{len(members)} models together: {found.measure} {score(found.together)} on the validation rows, "
+            f"{best_alone} alone {score(found.alone)}; {answer}"
         )
         return members[0] if chosen else None
-
-    def _compared(self, members: list[Trial]) -> tuple[Together, float]:
-        """What they are together on the validation rows, and how many times as long that takes."""
-        self._observer.phase("comparing an ensemble", len(members))
-        answers, seconds = [], []
-        for model in map(self._final_model, members):
-            started = time.perf_counter()
-            answers.append(evaluation.answers(self._run, self._data, model))
-            seconds.append(time.perf_counter() - started)
-        by_accuracy = self._spec.objective.direction == "max"
-        info = self._data.info
-        classes = info.task == "classification" and info.labels != "multi-label"
-        found = compare(answers, self._data.validation.y, classes=classes, accuracy=by_accuracy)
-        return found, sum(seconds) / seconds[0]
 
     def _final_model(self, trial: Trial) -> FinalModel:
         weights = final_weights(trial)

@@ -1,9 +1,8 @@
-"""Whether several models answer measurably better together than the first of them alone."""
+"""Whether several models answer measurably better together than one alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +21,8 @@ class Together:
 
     Attributes:
         measure: `accuracy`, `cross-entropy` or `mse`.
-        together: Mean over the rows for the average of all answers.
-        alone: The same for the first model.
+        together: Mean over the rows for what all answer together.
+        alone: The same for the one model.
         certainty: The difference, in its own standard errors; above 0 where they are better together.
     """
 
@@ -38,24 +37,24 @@ class Together:
         return self.certainty >= _ENOUGH
 
 
-def compare(answers: Sequence[Array], y: Array, *, classes: bool, accuracy: bool) -> Together:
+def compare(together: Array, alone: Array, y: Array, *, classes: bool, accuracy: bool) -> Together:
     """Compares row by row, so that rows which are hard for all count on both sides.
 
     Args:
-        answers: Of every model, the best one first: probabilities, or values, of shape (n, outputs). A single output
-            of classes is the probability of the second of two.
+        together: What all answer together: probabilities, or values, of shape (n, outputs). A single output of classes
+            is the probability of the second of two.
+        alone: The same of the one model.
         y: What is right: class numbers or values of shape (n,), or (n, k) with classes one-hot.
         classes: Whether the outputs are of classes.
         accuracy: Whether right and wrong are counted; otherwise the loss decides.
     """
     measure = ("accuracy" if accuracy else "cross-entropy") if classes else "mse"
-    mean = np.mean(np.asarray(answers, np.float64), axis=0)
-    together, alone = (_points(np.asarray(a, np.float64), y, measure) for a in (mean, answers[0]))
-    gains = together - alone
+    many, one = (_points(np.asarray(answers, np.float64), y, measure) for answers in (together, alone))
+    gains = many - one
     deviation = float(gains.std(ddof=1)) if len(gains) > 1 else 0.0
     certainty = float(gains.mean()) / (deviation / math.sqrt(len(gains))) if deviation > 0 else 0.0
     sign = 1.0 if measure == "accuracy" else -1.0
-    return Together(measure, sign * float(together.mean()), sign * float(alone.mean()), certainty)
+    return Together(measure, sign * float(many.mean()), sign * float(one.mean()), certainty)
 
 
 def _points(answers: Array, y: Array, measure: str) -> Array:

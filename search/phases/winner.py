@@ -113,6 +113,15 @@ class FinalModels:
             found += [] if configuration.baseline else [trial for trial, _ in zip(models, range(1), strict=False)]
         return found[:most]
 
+    def alone(self, best: Sequence[Configuration]) -> Trial | None:
+        """The model on the training rows of what would win by itself; None if none is kept.
+
+        Args:
+            best: Configurations with scores, best first.
+        """
+        models = self._stand_ins(self._leader(best))
+        return next((t for t in models if t.kind is not TrialKind.WINNER and self._kept(t)), None)
+
     def with_weights(self, trial: Trial) -> Trial | None:
         """The trial of a final model with its weights, trained again if they are lost; None if that fails too."""
         if self._kept(trial):
@@ -145,19 +154,22 @@ class FinalModels:
         """Records and tells a warning."""
         warn(self._store, self._horizon.budget.clock, self._observer, text)
 
-    def _chosen(self, best: Sequence[Configuration]) -> Configuration:
-        """The candidate with the best mean over its fresh seeds; without retraining, the best of the search.
-
-        A baseline that leads gives way to a configuration whose rate has not gone to its end yet: only its final
-        training shows what that is worth.
-        """
+    def _leader(self, best: Sequence[Configuration]) -> Configuration:
+        """The candidate with the best mean over its fresh seeds; without retraining, the best of the search."""
         scores = fresh_scores(self._store.trials(TrialKind.CANDIDATE))
         measured = [c for c in best if scores.get(c.id)]
-        if not measured:
-            found = planning.leading(best) if best[0].baseline else None
-            unfinished = found is not None and estimates.is_annealed(found) and not _ended(found)
-            return found if found is not None and unfinished else best[0]
-        return min(measured, key=lambda c: self._sign * statistics.fmean(scores[c.id]))
+        return min(measured, key=lambda c: self._sign * statistics.fmean(scores[c.id])) if measured else best[0]
+
+    def _chosen(self, best: Sequence[Configuration]) -> Configuration:
+        """What leads, and is trained as a whole.
+
+        Without retraining, a baseline that leads gives way to a configuration whose rate has not gone to its end yet:
+        only its final training shows what that is worth.
+        """
+        led, scores = self._leader(best), fresh_scores(self._store.trials(TrialKind.CANDIDATE))
+        found = planning.leading(best) if led.baseline and led.id not in scores else None
+        unfinished = found is not None and estimates.is_annealed(found) and not _ended(found)
+        return found if found is not None and unfinished else led
 
     def _better(self, trained: Trial, chosen: Configuration, best: Sequence[Configuration]) -> Trial:
         """The final training, or what led before it where that is better on the same validation rows."""

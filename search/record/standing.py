@@ -16,6 +16,7 @@ from search.prices import Price, Prices
 from search.record.configuration import Configuration, configurations, rank_key, ranked
 from search.record.trial import Trial, TrialState, checkpoints
 from spaces import SearchSpec
+from spaces.values.dimensions import Fixed
 
 # When final trainings fail, so many configurations have their turn.
 _LEAST = 3
@@ -40,12 +41,15 @@ def most_needed(spec: SearchSpec) -> int:
 def answers_both_ways(spec: SearchSpec, trial: Trial) -> bool:
     """Whether a trial's model, measured or exported, averages over an image and its mirror image.
 
-    That of a baseline does not, nor one whose own search value is to see no mirror images while it trains: what it
-    answers to them is worth less than what it answers to the image.
+    That of a baseline does not, nor one that by the search's choice has seen no mirror images while it was trained:
+    what it answers to them is worth less than what it answers to the image.
     """
     if spec.final.tta != "flip" or trial.name:
         return False
-    return trial.values.get("augmentation_flip", "horizontal") in ("horizontal", "both")
+    flip = getattr(getattr(spec.model, "augmentation", None), "flip", None)
+    if flip is None or (isinstance(flip, Fixed) and not flip.when):
+        return True
+    return trial.settings["model"]["augmentation_flip"] in ("horizontal", "both")
 
 
 class Standing:

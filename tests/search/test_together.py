@@ -18,7 +18,7 @@ def answers(right, rows):
 def test_models_that_err_in_different_rows_are_better_together():
     rows = 300
     members = [answers(set(range(rows)) - set(range(k, rows, 3)), rows) for k in range(3)]
-    found = compare(members, np.ones(rows), classes=True, accuracy=True)
+    found = compare(np.mean(members, axis=0), members[0], np.ones(rows), classes=True, accuracy=True)
     assert (found.measure, found.together, found.better) == ("accuracy", 1.0, True)
     assert found.alone == pytest.approx(2 / 3)
     # Of the 300 differences 100 are 1 and 200 are 0.
@@ -30,26 +30,27 @@ def test_a_difference_of_two_rows_is_no_difference():
     rows = 300
     first = answers(range(2, rows), rows)
     others = [answers(range(rows), rows)] * 2
-    found = compare([first, *others], np.ones(rows), classes=True, accuracy=True)
+    found = compare(np.mean([first, *others], axis=0), first, np.ones(rows), classes=True, accuracy=True)
     assert found.together > found.alone
     assert not found.better
 
 
 def test_equal_models_and_worse_company_are_not_better():
     same = answers(range(10), 20)
-    assert compare([same, same], np.ones(20), classes=True, accuracy=True).certainty == 0
-    worse = [same, *[answers((), 20)] * 2]
-    assert compare(worse, np.ones(20), classes=True, accuracy=True).certainty < 0
+    assert compare(same, same, np.ones(20), classes=True, accuracy=True).certainty == 0
+    worse = np.mean([same, *[answers((), 20)] * 2], axis=0)
+    assert compare(worse, same, np.ones(20), classes=True, accuracy=True).certainty < 0
 
 
 def test_losses_are_compared_where_the_objective_is_one():
     rng = np.random.default_rng(0)
     y = rng.normal(size=200)
     members = [(y + rng.normal(scale=0.5, size=200))[:, None] for _ in range(3)]
-    found = compare(members, y, classes=False, accuracy=False)
+    mean = np.mean(members, axis=0)
+    found = compare(mean, members[0], y, classes=False, accuracy=False)
     assert found.measure == "mse"
     assert found.alone == pytest.approx(((members[0][:, 0] - y) ** 2).mean())
-    assert found.together == pytest.approx(((np.mean(members, axis=0)[:, 0] - y) ** 2).mean())
+    assert found.together == pytest.approx(((mean[:, 0] - y) ** 2).mean())
     assert found.better
 
 
@@ -61,4 +62,4 @@ def test_cross_entropy_of_one_output_and_of_several(one_hot):
     labels = np.eye(2)[y] if one_hot else y
     expected = -np.log([0.9, 0.8, 0.6, 0.5]).mean()
     for found in (single, several):
-        assert compare([found, found], labels, classes=True, accuracy=False).alone == pytest.approx(expected)
+        assert compare(found, found, labels, classes=True, accuracy=False).alone == pytest.approx(expected)

@@ -80,9 +80,11 @@ def _sentence(facts: Facts, leader: Configuration, evaluation: Evaluation) -> st
     together = facts.meta.get("ensemble") or {}
     if members := together.get("trials"):
         model = f"The model, {len(members)} together,"
+        rival = together.get("rival", leader.id)
+        best = "the first" if rival == leader.id else rival
         text += (
             f". {len(members)} models answer together, of trials {', '.join(members)}: {together['measure']} "
-            f"{number(together['together'])} on the validation rows, the first alone {number(together['alone'])}; "
+            f"{number(together['together'])} on the validation rows, {best} alone {number(together['alone'])}; "
             f"that takes {together.get('times', 0.0):.1f} times as long"
         )
     text += f". {model} was measured once on {count(evaluation.rows)} {evaluation.part} rows"

@@ -174,7 +174,7 @@ _FACTS: dict[str, Check] = {
     "ensemble": _optional(
         _fields(
             {"trials": _list(name), "measure": text, "together": _real, "alone": _real, "rows": whole},
-            {"certainty": _real, "times": _real},
+            {"certainty": _real, "times": _real, "rival": name},
         )
     ),
     "sessions": _list(_SITTING),

@@ -37,6 +37,8 @@ _MAPPING = {
     "name": "x", "data": {"source": "digits"}, "model": {"family": "cnn", "blocks": 1, "filters": 4},
     "training": {"epochs": 1},
 }  # fmt: skip
+_CHOICE = ["none", "horizontal", "vertical", "both"]
+_RESIDUAL = {"block": "residual"}
 
 
 @pytest.fixture(scope="module")
@@ -97,23 +99,35 @@ def test_what_is_measured_is_the_average_and_a_baseline_is_left_as_it_is(write_r
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "values", "both"),
+    ("flip", "kind", "name", "values", "both"),
     [
-        (TrialKind.SEARCH, "", {}, True),  # the space says nothing else
-        (TrialKind.WINNER, "", {"augmentation_flip": "both"}, True),
-        (TrialKind.WINNER, "", {"augmentation_flip": "none"}, False),
-        (TrialKind.SEARCH, "", {"augmentation_flip": "vertical"}, False),
-        (TrialKind.BASELINE, "plain", {}, False),
-        (TrialKind.WINNER, "plain", {}, False),  # the baseline has won, and was trained again
+        # The space leaves nothing to choose.
+        (None, TrialKind.SEARCH, "", {}, True),
+        ("none", TrialKind.SEARCH, "", {}, True),
+        ("horizontal", TrialKind.WINNER, "", {}, True),
+        (_CHOICE, TrialKind.WINNER, "", {"augmentation_flip": "both"}, True),
+        (_CHOICE, TrialKind.WINNER, "", {"augmentation_flip": "none"}, False),
+        (_CHOICE, TrialKind.SEARCH, "", {"augmentation_flip": "vertical"}, False),
+        # Where the condition does not hold, no image is mirrored.
+        ({"choices": _CHOICE, "when": _RESIDUAL}, TrialKind.SEARCH, "", {"block": "conv"}, False),
+        ({"value": "horizontal", "when": _RESIDUAL}, TrialKind.SEARCH, "", {"block": "conv"}, False),
+        ({"value": "horizontal", "when": _RESIDUAL}, TrialKind.SEARCH, "", {"block": "residual"}, True),
+        (None, TrialKind.BASELINE, "plain", {}, False),
+        (None, TrialKind.WINNER, "plain", {}, False),  # the baseline has won, and was trained again
     ],
 )
 def test_a_model_that_learnt_from_no_mirror_images_is_asked_about_none(
-    kind: TrialKind, name: str, values: dict[str, Any], both: bool
+    flip: Any, kind: TrialKind, name: str, values: dict[str, Any], both: bool
 ) -> None:
-    spec = spaces.load({**_MAPPING, "final": {"tta": "flip"}})
-    trial = Trial("0", "0", kind, name, values, {}, 0, 0, 1, None, TrialState.COMPLETED, None, 0.0, 1.0)
+    conditional = isinstance(flip, dict)
+    model = {**_MAPPING["model"], **({"block": ["conv", "residual"]} if conditional else {})}
+    if flip is not None:
+        model["augmentation"] = {"flip": flip, "shift": 0.1}
+    spec = spaces.load({**_MAPPING, "model": model, "final": {"tta": "flip"}})
+    settings = spaces.configure(spec, values).to_json()
+    trial = Trial("0", "0", kind, name, values, settings, 0, 0, 1, None, TrialState.COMPLETED, None, 0.0, 1.0)
     assert answers_both_ways(spec, trial) is both
-    assert not answers_both_ways(spaces.load(_MAPPING), trial)
+    assert not answers_both_ways(spaces.load({**_MAPPING, "model": model}), trial)
 
 
 @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)])

@@ -34,7 +34,7 @@ SPACE: dict[str, Any] = {
 
 def whole(folder: Path, monkeypatch: Any, better: bool) -> Run:
     found = Together("accuracy", 0.9, 0.8, 3.0 if better else 0.5)
-    monkeypatch.setattr("search.phases.final.compare", lambda *_, **__: found)
+    monkeypatch.setattr("search.phases.evaluation.compare", lambda *_, **__: found)
     return nightshift.run(SPACE, run_dir=folder / "run", workers=0, check=False)
 
 
