@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import spaces
+from search.phases import evaluation
+from search.phases.evaluation import FinalModel, compared
 from search.phases.together import compare
+from search.record.trial import Checkpoint, Trial, TrialKind, TrialState
+from spaces import DataInfo, Split
 
 
 def answers(right, rows):
@@ -63,3 +69,41 @@ def test_cross_entropy_of_one_output_and_of_several(one_hot):
     expected = -np.log([0.9, 0.8, 0.6, 0.5]).mean()
     for found in (single, several):
         assert compare(found, found, labels, classes=True, accuracy=False).alone == pytest.approx(expected)
+
+
+class Answering:
+    """An engine whose model gives the same answer to all rows."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def predict(self, rows):
+        return np.tile(np.float32(self._answer), (rows, 1))
+
+
+@pytest.mark.parametrize(("output", "right"), [("logits", 1.0), ("probabilities", 0.0)])
+def test_what_is_averaged_is_what_the_exported_model_averages(monkeypatch, output, right):
+    """Of logits a model that is very sure outweighs two others; of probabilities it does not."""
+    logits = {"a": (10.0, 0.0), "b": (-1.0, 1.0), "c": (-1.0, 1.0)}
+    given = {n: v if output == "logits" else np.exp(v) / np.exp(v).sum() for n, v in logits.items()}
+    spec = spaces.load({
+        "name": "x", "data": {"source": "digits"}, "model": {"family": "mlp", "layers": 0, "output": output},
+        "training": {"epochs": 1},
+    })  # fmt: skip
+    settings = spaces.configure(spec, {})
+    monkeypatch.setattr(
+        evaluation, "_ready", lambda run, data, model, part: (Answering(given[model.trial.id]), len(part), settings)
+    )
+    info = DataInfo("image", (2, 2), "uint8", "classification", "integer", 2)
+    part = Split(np.zeros((5, 2, 2)), np.zeros(5, np.int64))
+    data = SimpleNamespace(info=info, validation=part)
+    models = [
+        FinalModel(
+            Trial(n, n, TrialKind.SEARCH, "", {}, settings.to_json(), 0, 0, 1, None, TrialState.COMPLETED, None, 0, 1),
+            Checkpoint("weights.npz", 1, "", 1),
+        )
+        for n in logits
+    ]
+    found, times = compared(None, data, models, models[1], accuracy=True)
+    assert (found.together, found.alone) == (right, 0.0)
+    assert times > 0

@@ -19,6 +19,7 @@ from results.exporting.writing import write_model
 from results.models import model_of
 from search.files.rundir import Run
 from search.phases.together import Together
+from search.record.trial import TrialKind
 from spaces.data.types import DataInfo
 
 SPACE: dict[str, Any] = {
@@ -85,6 +86,39 @@ def test_where_it_is_not_better_the_winner_is_alone_as_ever(tmp_path: Any, monke
         assert reader.meta("ensemble")["trials"] == []
         assert reader.meta("winner").startswith("winner-")
         assert any("not measurably better" in event.message for event in reader.events())
+
+
+def test_each_of_them_is_asked_about_mirror_images_as_it_was_trained(
+    write_run: Any, tensorflow: None, tmp_path: Path
+) -> None:
+    model = {**SPACE["model"], "activation": "relu", "augmentation": {"flip": ["none", "horizontal"]}}
+    space = {**SPACE, "model": model, "training": {"epochs": 2, "batch_size": 32}}
+    spec = spaces.load(space)
+    data = spaces.load_data(spec)
+    run = write_run(spaces.dump(spec), data)
+    rows = data.test.x.astype(np.float32)
+    answers = []
+    for seed, flip in enumerate(("horizontal", "none")):
+        settings = spaces.configure(spec, {"augmentation_flip": flip})
+        built = spaces.build_model(settings.trained(), data.info, seed=seed)
+        plain, turned = (built.predict(part, verbose=0) for part in (rows, rows[:, :, ::-1]))
+        answers.append((plain + turned) / 2 if flip == "horizontal" else plain)
+        run.trial(f"000{seed}", TrialKind.SEARCH, settings, 0.5, best=run.weights(f"000{seed}", built.get_weights()))
+    run.rows(data.test.x, data.test.y)
+    facts = {"measure": "accuracy", "together": 0.9, "alone": 0.8, "certainty": 2.0, "rows": 9, "times": 2.0}
+    run.meta(winner="0000", ensemble={"trials": ["0000", "0001"], "rival": "baseline-strong", **facts})
+    mean = np.mean(answers, axis=0)
+    np.testing.assert_allclose(results.best_model(Run(run.directory)).predict(rows, verbose=0), mean, atol=1e-5)
+
+    done = results.export(run.directory)
+    np.save(tmp_path / "rows.npy", data.test.x[:4])
+    predicted = results.predict(done.directory / "model.keras", [tmp_path / "rows.npy"])
+    np.testing.assert_allclose([list(p.probabilities.values()) for p in predicted], mean[:4], atol=1e-5)
+    described = json.loads((done.directory / "metadata.json").read_text(encoding="utf-8"))["model"]
+    assert [described["tta"], *(one["tta"] for one in described["ensemble"]["members"])] == ["none", "flip", "none"]
+    card = (done.directory / "model_card.md").read_text(encoding="utf-8")
+    assert "Of these models 0000 average what they answer to the image and its mirror image." in card
+    assert "baseline-strong alone 0.8" in card.replace("\\", "")
 
 
 @pytest.mark.parametrize(
