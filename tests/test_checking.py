@@ -1,12 +1,20 @@
 """A rehearsal as Python users ask for it; the command line's, which calls the same function, is in test_cli.py."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
 import nightshift
+import spaces
 from nightshift import _checking as checking
+from results.exporting import ExportedFile
+from results.exporting.rounding import RoundingLoss
 from search import Budget, NotReported, SearchFailed
+from search.files import layout
+from search.night.rehearsal import sliver
 
 
 def build(hp):
@@ -60,6 +68,35 @@ def test_the_tiny_night_goes_through_everything_and_leaves_nothing(tmp_path, mon
     found = nightshift.check("digits", overrides={"export.formats": ["keras"], "training.epochs": 1})
     assert not found.fails
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "loss", "fails"),
+    [
+        (None, RoundingLoss("accuracy", "test", 9, 0.3, 0.4), None),
+        ("rounding costs too much", RoundingLoss("r2", "test", 9, -5.0, -1.0), None),
+        ("rounding costs too much", RoundingLoss("r2", "test", 9, float("nan"), -1.0), "rounding costs too much"),
+        ("cannot be converted", None, "cannot be converted"),
+    ],
+)
+def test_that_a_model_of_one_epoch_rounds_badly_is_no_sign_of_the_night(tmp_path, monkeypatch, failure, loss, fails):
+    path = None if failure else tmp_path / "model-int8.tflite"
+    exported = SimpleNamespace(files=(ExportedFile("tflite-int8", path, 0, "", None, failure, loss),))
+    (tmp_path / layout.TEST_ROWS).parent.mkdir()
+    np.savez(tmp_path / layout.TEST_ROWS, x=np.zeros((2, 8, 8)))
+    predicted = []
+    monkeypatch.setattr(checking.search, "run", lambda *_, **__: SimpleNamespace(directory=tmp_path))
+    monkeypatch.setattr(checking, "export", lambda *_: exported)
+    monkeypatch.setattr(checking, "report", lambda *_: Path())
+    monkeypatch.setattr(checking, "predict", lambda *_: predicted.append(1))
+    spec = spaces.load("digits", ["export.formats=[tflite-int8]"])
+    if fails is None:
+        checking._pass_through(spec, tmp_path)
+        assert len(predicted) == (failure is None)
+    else:
+        with pytest.raises(SearchFailed, match=f"the night would fail: tflite-int8: {fails}"):
+            checking._pass_through(spec, tmp_path)
+    assert sliver(spec).export.quantisation_loss == 1
 
 
 def test_a_budget_that_has_begun_takes_no_other_end(data):
