@@ -11,6 +11,7 @@ from results.errors import ResultError
 from search.errors import CheckpointError
 from search.files import checkpoint as checkpoints
 from search.files.checked.agreement import require_agreement
+from search.files.lock import is_taken
 from search.files.rundir import Run, open_run
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations
@@ -19,7 +20,7 @@ from search.record.standing import answers_both_ways
 from search.record.trial import Checkpoint, Trial, TrialKind
 from spaces import DataInfo, Settings
 from spaces.families import family_of
-from spaces.outside.backend import load_tensorflow
+from spaces.outside.backend import load_tensorflow, share_gpus
 
 if TYPE_CHECKING:
     import keras
@@ -140,6 +141,7 @@ def rebuild(run: Run, info: DataInfo, model: TrainedModel) -> keras.Model:
     require_agreement(run, [one.trial for one in model.members])
     _require_files(run)
     load_tensorflow()
+    share_gpus(is_taken(run.directory))
     built = [_rebuilt(run, info, one) for one in model.members]
     if len(built) == 1:
         return built[0]

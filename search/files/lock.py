@@ -54,6 +54,14 @@ def holder(directory: Path) -> Holder | None:
     return Holder(host, pid) if isinstance(host, str) and type(pid) is int and pid > 0 else None
 
 
+def is_taken(directory: Path) -> bool:
+    """Whether another process of this machine works on a run directory."""
+    found = holder(directory)
+    if found is None or found.host != socket.gethostname():
+        return False
+    return found.pid != os.getpid() and found.alive()
+
+
 def is_alive(pid: int) -> bool:
     """Whether this machine has a process with this id, which is above 0."""
     try:

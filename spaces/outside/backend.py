@@ -1,4 +1,4 @@
-"""Importing TensorFlow without its greetings."""
+"""Importing TensorFlow without its greetings, and what it may take of the GPUs where nothing is trained."""
 
 from __future__ import annotations
 
@@ -51,3 +51,24 @@ def load_tensorflow(*, for_training_only: bool = False) -> None:
                 del sys.modules[name]
     # A search compiles a function for each network; TensorFlow takes that for a mistake and says so.
     tf.get_logger().setLevel("ERROR")
+
+
+def share_gpus(taken: bool) -> None:
+    """Lets a process that trains nothing leave the GPUs to those that do. Call it before TensorFlow's first operation.
+
+    Where TensorFlow is already running, what it has stays as it is.
+
+    Args:
+        taken: Whether others train on them: this process computes without any then. Else it takes of their memory
+            what it needs, not all there is.
+    """
+    import tensorflow as tf
+
+    try:
+        if taken:
+            tf.config.set_visible_devices([], "GPU")
+            return
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except (RuntimeError, ValueError):
+        return

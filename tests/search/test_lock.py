@@ -9,7 +9,7 @@ import pytest
 
 from search.errors import RunError
 from search.files import layout
-from search.files.lock import Holder, RunLock, holder
+from search.files.lock import Holder, RunLock, holder, is_taken
 
 _HOLDER = """
 import sys
@@ -39,6 +39,18 @@ def test_a_second_process_is_refused_and_told_who_was_first(tmp_path, other):
     message = rf"already in use by process {other.pid} on {socket.gethostname()}"
     with pytest.raises(RunError, match=message), RunLock(tmp_path):
         pass
+
+
+def test_a_run_is_taken_by_another_living_process_of_this_machine_alone(tmp_path, other):
+    assert is_taken(tmp_path)
+    other.kill()
+    other.wait()
+    assert not is_taken(tmp_path)
+    with RunLock(tmp_path):
+        assert not is_taken(tmp_path)
+    assert not is_taken(tmp_path / "nothing")
+    (tmp_path / layout.LOCK).write_text('{"host": "elsewhere", "pid": 1}', encoding="utf-8")
+    assert not is_taken(tmp_path)
 
 
 @pytest.mark.parametrize("ending", ["kill", "orderly"])

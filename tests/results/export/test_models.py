@@ -36,6 +36,17 @@ def test_the_best_model_is_the_winner_with_its_weights(digits: Any) -> None:
     assert model.compiled
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_beside_a_search_that_is_running_the_gpus_are_left_to_it(
+    run: Path, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr("results.models.is_taken", lambda directory: taken and directory == run)
+    monkeypatch.setattr("results.models.share_gpus", told.append)
+    results.best_model(run)
+    assert told == [taken]
+
+
 def test_before_there_is_a_winner_the_best_with_a_checkpoint_counts(run: Path) -> None:
     with RunStore(run) as store:
         store.put_meta(winner=None)
