@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from results.reporting.words import duration, signed
-from results.text import plural
+from results.text import plural, together
 from results.watching.progress import status
 from search.files.rundir import Run
 from spaces.basics.figures import score
@@ -23,8 +23,8 @@ def facts(run: Run | str | Path, reason: str, report: Path | None, late: float =
     `NIGHTSHIFT_HEADLINE` (one sentence), `NIGHTSHIFT_SCORE` (of the winner, while there is none of the best
     configuration, or of the best baseline where nothing else has a score),
     `NIGHTSHIFT_DIFFERENCE` (of that to the best baseline; above 0 is better), `NIGHTSHIFT_TEST` (the winner's on the
-    test part), `NIGHTSHIFT_REPORT` (its path), `NIGHTSHIFT_RUN` (the run directory), `NIGHTSHIFT_EXIT` (done,
-    interrupted or failed). What is not known is empty.
+    test part, that of all where several models answer together), `NIGHTSHIFT_REPORT` (its path), `NIGHTSHIFT_RUN` (the
+    run directory), `NIGHTSHIFT_EXIT` (done, interrupted or failed). What is not known is empty.
 
     Args:
         run: The run.
@@ -88,7 +88,7 @@ def headline(state: dict[str, Any], reason: str, late: float = 0.0) -> str:
         over = "as mean over" if winner["seeds"] > 1 else "over"
         measured.append(f"{score(winner['retrained'])} {over} {plural(winner['seeds'], 'fresh seed')}")
     if winner["test"] is not None:
-        measured.append(f"test {score(winner['test'])}")
+        measured.append(f"test {score(winner['test'])}{together(winner['together'])}")
     if not winner["baseline"] and winner["lead"] is not None:
         measured.append(f"{signed(winner['lead'], winner['score'])} to the best baseline in the search")
     return ", ".join([text, *measured]) + behind

@@ -56,3 +56,8 @@ def cell(column: str, value: Any) -> str:
         return score(value)
     unit = DURATIONS.get(column)
     return number(value) if unit is None else duration(value * unit)
+
+
+def together(models: int) -> str:
+    """What stands behind a figure that several models reach by answering together; nothing for one by itself."""
+    return f" ({models} models together)" if models > 1 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from search.files.store import Evaluation
+from search.files.store import Evaluation, RunReader
 from search.record.trial import Trial, TrialKind
 
 TEST = "test"
@@ -13,6 +13,12 @@ TEST = "test"
 def objective_metric(objective: str) -> str:
     """The name of the objective's metric in an evaluation: `val_accuracy` is `accuracy` there."""
     return objective.removeprefix("val_")
+
+
+def answering(reader: RunReader) -> int:
+    """How many models answer together as the winner, so that what is measured of it on the test part is theirs."""
+    trials = (reader.meta("ensemble") or {}).get("trials", [])
+    return len(trials) if trials and trials[0] == reader.meta("winner") else 1
 
 
 def test_scores(trials: Iterable[Trial], evaluations: Iterable[Evaluation], objective: str) -> dict[str, float]:

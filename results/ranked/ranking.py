@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from results.errors import OptionError, ResultError
 from results.ranked.finalists import WINNER, Finalist, finalists, winning_configuration
 from results.ranked.first_rows import first_rows
-from results.ranked.measured import test_scores
+from results.ranked.measured import answering, test_scores
 from results.ranked.tables import Row, Table, Value
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations, ranked
@@ -77,6 +77,7 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
     objectives: dict[tuple[str, str], str] = {}
     entries: list[_Entry] = []
     named: list[Mapping[str, Any]] = []
+    notes: list[str] = []
     cut = False
     for source, label in zip(sources, labels, strict=True):
         with source.read() as reader:
@@ -92,6 +93,9 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
                 finalist = final.get(one.id)
                 verdict = WINNER if one.id == winner else finalist.verdict if finalist else None
                 entries.append(_Entry(label, objective["name"], one, finalist, tests.get(one.id), verdict))
+                if one.id == winner and (models := answering(reader)) > 1:
+                    whose = f"{one.name} in {label}" if len(sources) > 1 else one.name
+                    notes.append(f"test of {whose} is that of {models} models together, of which it is the first")
     if len(objectives) > 1:
         names = "; ".join(f"{label}: {name} ({direction})" for (name, direction), label in objectives.items())
         raise ResultError(f"runs with different objectives cannot be ranked together ({names})")
@@ -101,7 +105,8 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
     by_kind = sorted(ordered, key=lambda entry: entry.configuration.baseline)
     order = hyperparameter_order([*named, *(entry.configuration.values for entry in by_kind)])
     shown = ordered[:top] + ([] if top is None else [entry for entry in ordered[top:] if entry.verdict is not None])
-    return _table(shown, order, several=len(sources) > 1, ranks=_ranks(ordered, top if cut else None))
+    table = _table(shown, order, several=len(sources) > 1, ranks=_ranks(ordered, top if cut else None))
+    return replace(table, notes=tuple(notes))
 
 
 def rows(runs: Source | Sequence[Source]) -> list[Row]:

@@ -22,12 +22,14 @@ class Table:
         rows: Each with exactly these columns; None where there is no value. Numbers are finite.
         hyperparameters: The columns that hold hyperparameter values.
         picked: Whether the user named the columns, so that all of them are to be shown.
+        notes: What is to be known of its scores on the test part, a line each.
     """
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     hyperparameters: tuple[str, ...] = ()
     picked: bool = False
+    notes: tuple[str, ...] = ()
 
     def select(
         self,
@@ -75,6 +77,7 @@ class Table:
             rows=tuple({name: row[name] for name in wanted} for row in rows),
             hyperparameters=tuple(name for name in self.hyperparameters if name in wanted),
             picked=True,
+            notes=self.notes if "test" in wanted else (),
         )
 
     def _sorted(self, rows: list[Row], sort: str) -> list[Row]:

@@ -138,6 +138,7 @@ def _notes(table: Table, names: Sequence[str], shown: Sequence[str]) -> list[str
         notes.append("* baseline")
     if "retrained" in shown and "score" in shown:
         notes.append("score chose; retrained (mean over fresh seeds) and test were measured afterwards")
+    notes += table.notes if "test" in shown else ()
     told = {WINNER: "winner", TIED: "tied with the winner", SMALLEST: "tied with the winner and the smallest"}
     for verdict, words in told.items():
         equal = [cell("name", row["name"]) for row in table.rows if row.get("verdict") == verdict and "name" in row]

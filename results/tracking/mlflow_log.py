@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _OURS = "nightshift."
 _ID = f"{_OURS}id"
 _DIGEST = f"{_OURS}digest"
+_WINNER = ("winner", "together")
 _PARENT = "mlflow.parentRunId"
 _METRICS_PER_CALL = 800
 _PARAMETERS_PER_CALL = 100
@@ -89,7 +90,8 @@ def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str 
     with the epoch as step, the scores of the table as metrics, the rest of its row as tags. The store knows when a
     trial began and how long each epoch took; the times of the metrics are made of these.
 
-    A run that is logged again is brought up to date where it is: nothing is there twice.
+    A run that is logged again is brought up to date where it is: nothing is there twice. Where it has another winner by
+    now, what was there is deleted and logged anew, since MLflow takes no parameter back.
 
     Args:
         run: A run or its directory.
@@ -110,6 +112,7 @@ def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str 
     search, configurations = tracked(opened)
     uri = tracking_uri or "MLflow"
     known: Mapping[str, MlflowRun] = {}
+    again = False
     changed: list[Tracked] = []
     try:
         with _less_talk():
@@ -117,6 +120,10 @@ def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str 
             uri = client.tracking_uri
             experiment_id = _experiment(client, name)
             before = _find(client, experiment_id, f"tags.`{_ID}` = '{search.id}'").get(search.id)
+            again = before is not None
+            if before is not None and _is_of_another(before, search):
+                _delete(client, experiment_id, str(before.info.run_id))
+                before = None
             parent = _create(client, experiment_id, search) if before is None else str(before.info.run_id)
             known = _find(client, experiment_id, f"tags.`{_PARENT}` = '{parent}'")
             for one in configurations:
@@ -141,7 +148,7 @@ def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str 
         experiment=name,
         experiment_id=experiment_id,
         tracking_uri=_without_password(uri, uri),
-        again=before is not None,
+        again=again,
         new=new,
         updated=len(changed) - new,
         unchanged=len(configurations) - len(changed),
@@ -169,6 +176,19 @@ def _find(client: MlflowClient, experiment_id: str, condition: str) -> dict[str,
         token = page.token
         if not token:
             return found
+
+
+def _is_of_another(there: MlflowRun, search: Tracked) -> bool:
+    """Whether what MLflow has of a search is of a winner that is none any more."""
+    told = {name: there.data.tags.get(f"{_OURS}{name}") for name in _WINNER}
+    return any(value not in (None, search.tags.get(name)) for name, value in told.items())
+
+
+def _delete(client: MlflowClient, experiment_id: str, parent: str) -> None:
+    for child in _find(client, experiment_id, f"tags.`{_PARENT}` = '{parent}'").values():
+        client.delete_run(child.info.run_id)
+    # Last: where this is cut short, the next time finds it again.
+    client.delete_run(parent)
 
 
 def _create(client: MlflowClient, experiment_id: str, one: Tracked, parent: str | None = None) -> str:

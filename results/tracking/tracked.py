@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import Any, Literal
 
 from results.ranked.finalists import winning_configuration
-from results.ranked.measured import TEST
+from results.ranked.measured import TEST, answering
 from results.ranked.ranking import FAILURE, MEASURED, REASON, RECORDED, column_names, ranking
 from results.ranked.tables import Row
 from results.watching.progress import is_active
@@ -106,8 +106,13 @@ def tracked(run: Run) -> tuple[Tracked, list[Tracked]]:
         search = _search(run, reader, active, children, None if chosen is None else str(chosen["name"]), leader or {})
         if chosen is not None:
             mine = next(child for child in children if child.id == winner)
-            # Only of a winner, which stays one: what a tracker has been told is not taken back.
+            # Only of a winner: the best so far may be another one tomorrow, and trackers only ever add to a run.
             search = replace(search, parameters=mine.parameters, curves=mine.curves)
+            if (models := answering(reader)) > 1:
+                # Their score on the test part is that of all.
+                told = {"together": str(models)}
+                search = replace(search, tags={**search.tags, **told})
+                children[children.index(mine)] = replace(mine, tags={**mine.tags, **told})
         return search, children
 
 

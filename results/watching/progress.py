@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.ranked.finalists import finalists
-from results.ranked.measured import objective_metric
+from results.ranked.measured import answering, objective_metric
 from results.ranked.ranking import Source, finite
 from results.watching.walltime import elapsed_in_all
 from search.files import layout
@@ -36,9 +36,10 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
     `name`, `kind`, `epochs_from`, `epochs_to`, `epochs_done` of these, as known some seconds ago, `seconds`),
     `waiting` (how many more wait for a worker), `winner` (`name`, `baseline`: whether it is one, `score` in the search,
-    `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`), `cluster` (of a run on
-    other machines: `workers` at work, `room` for how many, `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`,
-    `room`, `refused`: why it gets no trials),
+    `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`, `together`: how many models
+    answer together as the winner, whose score on the test part is that of all), `cluster` (of a run on other machines:
+    `workers` at work, `room` for how many, `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`, `room`,
+    `refused`: why it gets no trials),
     `warnings` (the last five: `at`, `level`, `message`).
 
     Args:
@@ -179,6 +180,7 @@ def _winner(reader: RunReader, objective: dict[str, str], baseline: Configuratio
         "retrained": final.mean if final is not None else None,
         "seeds": final.seeds if final is not None else 0,
         "test": finite(measured[0].metrics.get(objective_metric(objective["name"]))) if measured else None,
+        "together": answering(reader),
     }
 
 

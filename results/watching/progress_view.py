@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from results.text import duration, number, plural, visible
+from results.text import duration, number, plural, together, visible
 from spaces.basics.figures import score
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _lines(state: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("waiting", f"{plural(state['waiting'], 'trial')} for a worker"))
     if state["winner"]:
         test = state["winner"]["test"]
-        measured = f", test {score(test)}" if test is not None else ""
+        measured = f", test {score(test)}{together(state['winner']['together'])}" if test is not None else ""
         written = " (a baseline)" if state["winner"]["baseline"] else ""
         lines.append(("winner", f"{visible(state['winner']['name'])}{written}{measured}"))
     return lines

@@ -6,6 +6,7 @@ import builtins
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from results.errors import ResultError
 from results.ranked.ranking import rows
 from results.tracking.mlflow_log import Logged, log_mlflow
 from search.files.store import RunStore
-from search.record.trial import Outcome
+from search.record.trial import Outcome, TrialKind
 
 MakeRun = Callable[..., Path]
+_TOGETHER = {"measure": "accuracy", "together": 0.9, "alone": 0.8, "rows": 9}
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,32 @@ def test_a_run_that_goes_on_is_brought_up_to_date(make_run: MakeRun, client: Any
     assert after.data.metrics["score"] == done.score
     history = client.get_metric_history(after.info.run_id, "val_loss")
     assert [point.step for point in history] == list(range(1, 10)), "no epoch is there twice"
+
+
+def test_with_another_winner_nothing_of_the_first_one_stays(make_run: MakeRun, client: Any, server: str) -> None:
+    run = make_run(configurations=3, promotions=False)
+    first = log_mlflow(run, tracking_uri=server, experiment="another winner")
+    was = client.get_run(first.run_id).data
+    with RunStore(run) as store:
+        known = store.trial(store.meta("winner"))
+        assert known is not None
+        loser = next(t for t in store.trials(TrialKind.SEARCH) if t.configuration != known.configuration)
+        values = {"layers": 1, "units_0": 7}
+        store.begin(replace(loser, id="later", configuration="later", values=values, outcome=None))
+        store.finish("later", loser.outcome, loser.finished)
+        store.put_meta(winner="later", ensemble={"trials": ["later", loser.id], **_TOGETHER})
+    again = log_mlflow(run, tracking_uri=server, experiment="another winner")
+    assert (again.again, again.new, again.updated) == (True, first.new + 1, 0)
+    (parent,) = client.search_runs([again.experiment_id], f"tags.`nightshift.id` = '{was.tags['nightshift.id']}'")
+    assert parent.info.run_id == again.run_id != first.run_id
+    assert parent.data.params == {name: str(value) for name, value in values.items()} != was.params
+    assert (parent.data.tags["nightshift.winner"], parent.data.tags["nightshift.together"]) == ("later", "2")
+    assert children(client, again)["later"].data.tags["nightshift.together"] == "2"
+    assert children(client, first) == {}
+    assert log_mlflow(run, tracking_uri=server, experiment="another winner").run_id == again.run_id
+    with RunStore(run) as store:
+        store.put_meta(winner=None, phase="search")
+    assert log_mlflow(run, tracking_uri=server, experiment="another winner").run_id != again.run_id
 
 
 def test_what_was_cut_off_in_the_middle_is_completed(

@@ -15,6 +15,8 @@ from rich.console import Console
 
 import results
 from results.notify import facts
+from results.ranked.formats import write
+from results.ranked.ranking import ranking
 from results.watching import progress_view
 from results.watching.progress_view import show_status
 from search.errors import RunError
@@ -120,6 +122,31 @@ def test_the_headline_speaks_of_the_winner_alone(make_run: MakeRun) -> None:
     )
     assert float(told["NIGHTSHIFT_SCORE"]) == row["score"]
     assert float(told["NIGHTSHIFT_TEST"]) == row["test"]
+
+
+def test_a_score_of_several_models_together_is_not_told_as_that_of_the_first(make_run: MakeRun) -> None:
+    run = make_run()
+    before = results.status(run)
+    with RunStore(run) as store:
+        winner = store.meta("winner")
+        facts_of = {"measure": "accuracy", "together": 0.9, "alone": 0.8, "rows": 9}
+        store.put_meta(ensemble={"trials": [winner, "0001", "0002"], **facts_of})
+    state, row = results.status(run), results.rows(run)[0]
+    assert (before["winner"]["together"], state["winner"]["together"]) == (1, 3)
+    told = f"test {row['test']:.4f} (3 models together)"
+    assert f", {told}, " in facts(run, "done", None)["NIGHTSHIFT_HEADLINE"]
+    assert told in printed(state)
+    assert "together" not in printed(before)
+    table = ranking(run)
+    assert table.notes == (f"test of {row['name']} is that of 3 models together, of which it is the first",)
+    stream = io.StringIO()
+    write(table, Console(file=stream, width=200))
+    assert table.notes[0] in stream.getvalue()
+    assert table.select(columns=["name", "score"]).notes == ()
+    assert table.select(columns=["name", "test"]).notes == table.notes
+    with RunStore(run) as store:
+        store.put_meta(ensemble={"trials": [], **facts_of})
+    assert (results.status(run)["winner"]["together"], ranking(run).notes) == (1, ())
 
 
 def test_a_winner_that_is_not_first_is_told_with_its_own_numbers(make_run: MakeRun) -> None:

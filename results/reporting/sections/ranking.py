@@ -72,6 +72,7 @@ def _caption(facts: Facts, table: Table, shown: list[str]) -> str:
     ) if column in shown]  # fmt: skip
     if told:
         text += f"; {' and '.join(told)} {'were' if len(told) > 1 else 'was'} measured afterwards"
+    text += "".join(f"; {note}" for note in table.notes)
     if REASON[0] in shown:
         text += f"; {REASON[0]} is the oracle's reason for its last step with the configuration"
         text += ", and the score it expected at full length"
