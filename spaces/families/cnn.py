@@ -19,7 +19,7 @@ from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PEN
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
 from spaces.layers.blocks import block_parts, check_feature_map, padding_of, pools, stem_kernel, widths
-from spaces.values.dimensions import Dimension, Fixed, PerLayer, Value
+from spaces.values.dimensions import Choice, Dimension, Fixed, PerLayer, Range, Value
 from spaces.values.kinds import Kind
 from spaces.values.setting import Need, Setting, above, most, stack
 
@@ -182,12 +182,27 @@ def settings(model: CnnModel) -> list[Setting]:
         setting("global_pooling", GLOBAL_POOLING, "flatten"),
         setting("dense_layers", DEPTH, 0),
         *stack("dense_units", model.dense_units, WIDTH_PER_LAYER, "dense_layers", model.dense_layers),
-        setting("dropout", FRACTION, 0.0),
+        setting("dropout", FRACTION, 0.0, *_needs_of_dropout(model, pooled)),
         setting("dropout_position", POSITION, "head", some_dropout),
         setting("activation", ACTIVATION, "relu"),
         setting("l2", PENALTY, 0.0),
         *augmentation_settings(model.augmentation),
     ]
+
+
+def _needs_of_dropout(model: CnnModel, pooled: Need) -> tuple[Need, ...]:
+    """What a searched share needs so that there is something behind which it is dropped.
+
+    Where its place is searched too, no need says it: what holds for one place does not hold for another.
+    """
+    position = Fixed("head") if model.dropout_position is None else model.dropout_position
+    if not isinstance(model.dropout, Choice | Range) or not isinstance(position, Fixed) or position.when:
+        return ()
+    needs = {
+        "head": (above("dense_layers", 0),),
+        "pooling": (pooled, Need("pooling", partial(ne, "none"), "pooling other than none")),
+    }
+    return needs.get(str(position.value), ())
 
 
 def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:

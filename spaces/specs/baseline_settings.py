@@ -18,6 +18,8 @@ from spaces.specs.resolve import complete, fill_defaults
 from spaces.values.dimensions import Choice, Fixed, PerLayer, Range, Value
 from spaces.values.setting import ByWord, Need, Setting
 
+_OPEN = Fixed | Choice | Range | None
+
 
 def baseline_settings(
     model: ModelSection, training: TrainingSection, baseline: Baseline, path: KeyPath
@@ -47,7 +49,7 @@ class _Resolver:
 
     def resolve(self) -> Settings | None:
         self._take_own_protocol()
-        model = self._of_its_depth()
+        model = self._of_its_own()
         longest = Fixed(epoch_limits(self.training.epochs)[1])
         settings = [
             *self.family.settings(model),
@@ -70,9 +72,11 @@ class _Resolver:
             elif own is not None:
                 self.given[name] = own
 
-    def _of_its_depth(self) -> ModelSection:
-        """The model section with one setting for every layer that the baseline has."""
-        changes: dict[str, Any] = {}
+    def _of_its_own(self) -> ModelSection:
+        """The model section with what the baseline says fixed, and one setting for every layer that it has."""
+        counters = set(self.family.stacks.values())
+        fields = {name for name in type(self.model).model_fields if isinstance(getattr(self.model, name), _OPEN)}
+        changes: dict[str, Any] = {name: Fixed(self.given[name]) for name in fields & (self.given.keys() - counters)}
         for name, counter in self.family.stacks.items():
             per_layer: PerLayer | None = getattr(self.model, name)
             changes[name] = None if per_layer is None else PerLayer(per_layer.dimension, shared=False)

@@ -88,6 +88,11 @@ class Range:
             return int(math.log(self.max / self.min, self.step) + _TOLERANCE) + 1
         return int((self.max - self.min) / self.step + _TOLERANCE) + 1
 
+    @property
+    def middle(self) -> float:
+        """A number inside, away from both ends unless they are the same."""
+        return (self.min + self.max) / 2
+
     def nearest(self, value: Any) -> Value | None:
         """The value of this range that `value` means up to rounding, None where it is outside."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

@@ -110,6 +110,9 @@ class _Compiler:
             parent = self.by_name[need.setting]
             values = _default_only(parent) if parent.dimension is None else parent.dimension.values
             possible = None if values is None else tuple(v for v in values if need.holds(v))
+            if isinstance(parent.dimension, Range) and values is None and not need.holds(parent.dimension.middle):
+                # What holds at an end of a continuous range alone holds almost never.
+                possible = ()
             if possible == () or need.setting in self.useless:
                 if setting.dimension is not None:
                     self._report(setting, f"has no effect: it needs {need.text}")

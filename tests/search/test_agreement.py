@@ -104,3 +104,27 @@ def test_nothing_is_imported_to_find_out(tmp_path):
     with pytest.raises(RunError, match="stranger"):
         agree(tmp_path / "run", searched(family=f"python:{tmp_path / 'stranger.py'}:build"))
     assert not any("stranger" in name for name in sys.modules)
+
+
+@pytest.mark.parametrize(("dropout", "agrees"), [(0.3, True), (0.0, True), (0.4, False)])
+@pytest.mark.parametrize("kind", [TrialKind.SEARCH, TrialKind.BASELINE])
+def test_a_value_without_an_effect_that_an_earlier_version_recorded_is_no_disagreement(tmp_path, dropout, agrees, kind):
+    values = {"dense_layers": 0}
+    spec = spaces.load({
+        "name": "x", "data": {"source": "digits"}, "training": {"epochs": 1},
+        "model": {
+            "family": "cnn", "blocks": 1, "filters": 4, "dense_layers": [0, 1], "dense_units": 8, "dropout": [0.1, 0.3],
+        },
+        "baselines": [{"name": "linear", "values": values}],
+    })  # fmt: skip
+    today = spaces.configure(spec, values).to_json()
+    assert (today["model"]["dropout"], today["values"]) == (0.0, values)
+    before = {**values, "dropout": dropout}
+    settings = {**today, "model": {**today["model"], "dropout": dropout}, "values": before}
+    name = "linear" if kind is TrialKind.BASELINE else ""
+    recorded = replace(trial("0", values=before, settings=settings), kind=kind, name=name)
+    if agrees:
+        agree(tmp_path / "run", recorded, spec=spec)
+    else:
+        with pytest.raises(RunError, match=r"model\.dropout is 0\.4, the space file gives 0\.0"):
+            agree(tmp_path / "run", recorded, spec=spec)

@@ -169,6 +169,37 @@ def test_settings_are_active_where_they_have_an_effect() -> None:
         assert ("stem_stride" in values) == (values["stem_filters"] > 0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "conditions"),
+    [
+        ({"dropout_position": "pooling", "downsampling": ["pool", "stride"]}, {"downsampling": ("pool",)}),
+        ({"dropout_position": "pooling", "pooling": ["max", "none"]}, {"pooling": ("max",)}),
+        ({"dense_layers": [0, 1, 2], "dense_units": {"shared": 8}}, {"dense_layers": (1, 2)}),
+        ({"dropout_position": "features", "downsampling": ["pool", "stride"]}, {}),
+        ({"dropout_position": ["pooling", "features"], "downsampling": ["pool", "stride"]}, {}),
+    ],
+)
+def test_a_share_to_drop_is_searched_where_something_is_dropped(changes: dict[str, Any], conditions: Any) -> None:
+    spec = loaded({"dropout": [0.1, 0.3], **changes})
+    found = {h.name: {c.name: c.values for c in h.conditions} for h in spec.space.hyperparameters}
+    assert found["dropout"] == conditions
+
+
+@pytest.mark.parametrize(
+    ("values", "dropout"),
+    [
+        ({"dense_layers": 0, "dropout": 0}, 0.0),
+        ({"dense_layers": 0}, 0.0),
+        ({"dropout_position": "features", "dropout": 0.2}, 0.2),
+        ({"dense_layers": 1, "dropout": 0.2}, 0.2),
+    ],
+)
+def test_a_baseline_drops_where_it_says(values: dict[str, Any], dropout: float) -> None:
+    model = {"dense_layers": [0, 1], "dense_units": 8, "dropout": [0.1, 0.3]}
+    spec = loaded(model, baselines=[{"name": "own", "values": {"blocks": 1, **values}}])
+    assert spaces.configure_baseline(spec, spec.baselines[0]).model["dropout"] == dropout
+
+
 def test_same_padding_may_be_said_of_residual_blocks_and_is_theirs_anyway(tensorflow: None) -> None:
     for padding in ("same", None):
         made = spaces.configure(loaded({"block": "residual", "padding": padding, "blocks": 1}), {})

@@ -107,6 +107,10 @@ def test_the_schedule_spans_the_longest_training_whatever_a_trial_is_asked_for()
             "training.learning_rate_decay: has no effect: it needs warmup 0",
         ),
         (
+            {"warmup": {"min": 0, "max": 0.3}, "learning_rate_decay": [0, 0.1]},
+            "training.learning_rate_decay: has no effect: it needs warmup 0",
+        ),
+        (
             {"loss": "mse", "label_smoothing": 0.1},
             "training.label_smoothing: has no effect: the loss is one of regression, which has no classes",
         ),

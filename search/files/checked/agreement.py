@@ -12,6 +12,7 @@ from search.files.rundir import Run
 from search.record import jsondata
 from search.record.trial import Trial, TrialKind
 from spaces import SearchSpec, Settings
+from spaces.values.dimensions import Fixed
 
 _NOTHING = "nothing"
 
@@ -64,7 +65,23 @@ def _disagreement(spec: SearchSpec, origin: Trial, settings: Mapping[str, Any]) 
     # So it is in all of a long run: what follows takes ten times longer.
     if settings == expected:
         return None
-    return _incomplete(settings) or _difference("", settings, jsondata.loads(jsondata.dumps(expected)))
+    return _incomplete(settings) or _difference("", settings, _with_idle(spec, settings, expected))
+
+
+def _with_idle(spec: SearchSpec, settings: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
+    """What the space file gives, with the values of hyperparameters that have no effect: earlier versions had some."""
+    given: dict[str, Any] = jsondata.loads(jsondata.dumps(expected))
+    recorded = dict(settings["values"])
+    for setting in spec.space.settings:
+        name, dimension = setting.name, setting.dimension
+        value = recorded.get(name)
+        if isinstance(dimension, Fixed | None) or name in given["values"] or value is None:
+            continue
+        if value == setting.default or dimension.nearest(value) is not None:
+            given["values"][name] = value
+            for part in (given["model"], given["training"]):
+                part.update({name: value} if name in part else {})
+    return given
 
 
 def _incomplete(settings: Mapping[str, Any]) -> str | None:
