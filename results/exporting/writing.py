@@ -108,9 +108,11 @@ def _tflite_float16(model: keras.Model, path: Path) -> None:
 def _tflite_int8(model: keras.Model, path: Path, rows: Array) -> None:
     import tensorflow as tf
 
+    kind = np.dtype(model.inputs[0].dtype)
+
     def representative() -> Iterator[list[Array]]:
         for row in rows:
-            yield [row[None].astype(np.float32)]
+            yield [row[None].astype(kind)]
 
     with engines_silent():
         _litert(model, path, optimizations=[tf.lite.Optimize.DEFAULT], representative_dataset=representative)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from search.executors import sizing
+from search.night.session import Options, Session
 from search.record import environment
 from search.training import cards
+from tests.search import small
 
 
 def test_each_worker_gets_one_gpu():
@@ -108,3 +111,20 @@ def test_final_models_are_measured_where_nobody_trains():
     assert cards.device(["2", "3"], sizing.free(["2", "3"], 1)) == "/GPU:1"
     assert cards.device(["2", "3"], sizing.free(["2", "3"], 2)) == "/CPU:0"
     assert cards.device([], []) is None
+
+
+def test_what_is_measured_or_compared_is_computed_where_no_worker_trains(monkeypatch, tmp_path):
+    places = []
+
+    @contextlib.contextmanager
+    def on(chosen):
+        places.append(chosen)
+        yield
+
+    monkeypatch.setattr(environment, "gpus", lambda: ["2", "3"])
+    monkeypatch.setattr(cards, "on", on)
+    session = Session(tmp_path, small.spec(), Options())
+    for beside in (1, 2):
+        session._beside = beside
+        assert session._apart(lambda first, second: first + second)(3, 4) == 7
+    assert places == ["/GPU:1", "/CPU:0"]
