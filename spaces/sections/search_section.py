@@ -146,13 +146,13 @@ class Final(Section):
         default="none",
         description="flip: the model that is measured and exported averages what it answers to an image and to its "
         "mirror image, which takes twice as long; baselines are left as they are, and so are configurations of a space "
-        "with a choice of augmentation.flip that see no mirror images while they train.",
+        "with a choice of augmentation.flip, or a condition on it, that see no mirror images while they train.",
     )
     ensemble: Count = Field(
         default=1,
         description="Above 1: so many of the best configurations, trained on the training rows, answer together in one "
-        "model where that is measurably better on the validation rows than the best of them alone; it takes so many "
-        "times as long and takes the place of the final training.",
+        "model where that is measurably better on the validation rows than what would win alone, which may be a "
+        "baseline; it takes so many times as long and takes the place of the final training.",
     )
 
 
