@@ -11,6 +11,7 @@ import pytest
 import results
 import spaces
 from results.errors import ResultError
+from results.exporting.formats import FORMATS
 from results.exporting.reading.loading import load
 from results.exporting.rounding import RoundingLoss, RunRows
 from search.files.store import RunReader
@@ -120,3 +121,18 @@ def test_what_is_compared(task: Any, logits: bool, answers: Any, y: Any, expecte
     rows = object.__new__(RunRows)
     rows._info = info
     assert rows._score(np.array(answers), np.array(y), logits) == pytest.approx(expected)
+
+
+def test_a_model_that_takes_whole_numbers_is_calibrated_with_such(tensorflow: None, tmp_path: Any) -> None:
+    import keras
+
+    from results.exporting.writing import write_model
+
+    rows = np.random.default_rng(0).integers(0, 20, (30, 6))
+    inputs = keras.Input((6,), dtype="int32")
+    hidden = keras.layers.Flatten()(keras.layers.Embedding(20, 4)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
+    format = FORMATS["tflite-int8"]
+    write_model(model, format, tmp_path / format.file, lambda: rows)
+    found = load(tmp_path / format.file).predict(rows)
+    np.testing.assert_allclose(found, model.predict(rows, verbose=0), atol=0.02)
