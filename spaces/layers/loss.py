@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from spaces.values.measures import (
-    CURVES,
-    OF_CONFUSION,
-    OF_EACH_LABEL,
-    FromConfusion,
-    OfEachLabel,
-    OneAgainstTheRest,
-)
+from spaces.values.measures import CURVES, OF_CONFUSION, OF_EACH_LABEL, Area, FromConfusion, OfEachLabel
 from spaces.values.metrics import REGRESSION_LOSSES, is_own, task_of
 
 if TYPE_CHECKING:
@@ -229,11 +222,9 @@ def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.
         return OfEachLabel(name, OF_EACH_LABEL[name], info.outputs, threshold)
     if info.labels == "multi-label" and name in ("top_k", "top_5_accuracy"):
         raise ValueError(f"metric {name} is for rows of one class each; the rows have several labels")
-    if info.labels == "multi-label" and name in CURVES:
-        several = {"multi_label": True, "num_labels": info.outputs}
-        return metrics.AUC(name=name, curve=CURVES[name], from_logits=output == "logits", **several)
-    if name in CURVES and not binary:
-        return OneAgainstTheRest(name, CURVES[name], info.outputs, logits=output == "logits")
+    if name in CURVES:
+        several = info.labels == "multi-label"
+        return Area(name, CURVES[name], info.outputs, several=several, logits=output == "logits")
     if name in OF_CONFUSION and not (binary and name in ("precision", "recall")):
         return FromConfusion(name, OF_CONFUSION[name], info.outputs, threshold)
     top_5 = metrics.SparseTopKCategoricalAccuracy if sparse else metrics.TopKCategoricalAccuracy
@@ -245,8 +236,6 @@ def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.
         ),
         "top_5_accuracy": lambda: top_5(k=5, name=name),
         "top_k": lambda: top_5(k=5, name=name),
-        "auc": lambda: metrics.AUC(name=name, from_logits=output == "logits"),
-        "pr_auc": lambda: metrics.AUC(name=name, curve="PR", from_logits=output == "logits"),
         "precision": lambda: metrics.Precision(name=name, thresholds=threshold),
         "recall": lambda: metrics.Recall(name=name, thresholds=threshold),
         "mae": lambda: metrics.MeanAbsoluteError(name=name),

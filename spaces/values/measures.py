@@ -9,6 +9,10 @@ import keras
 
 Measure = Callable[[Any], Any]
 
+_FARTHEST = 16
+# Of a probability, where its logarithm is taken.
+_LEAST = 1e-30
+
 
 class FromConfusion(keras.metrics.Metric):  # type: ignore[misc]
     """A measure that follows from the confusion matrix, which is counted over all rows.
@@ -87,30 +91,74 @@ class OfEachLabel(keras.metrics.Metric):  # type: ignore[misc]
         self.counts.assign(keras.ops.zeros_like(self.counts))
 
 
-class OneAgainstTheRest(keras.metrics.AUC):  # type: ignore[misc]
-    """The area under a curve of each class against all others, their mean; of two classes that of the second.
+class Area(keras.metrics.Metric):  # type: ignore[misc]
+    """The area under a curve over all thresholds: of each class against all others, or of each label; their mean.
+
+    Answers are counted by their logits, from -16 to 16 in steps of 1/512, coarser for many classes. By their
+    probabilities, as `keras.metrics.AUC` counts them, nearly all answers about a rare class are in one step.
 
     Args:
         name: As the history has it.
-        curve: `ROC` or `PR`.
-        classes: Their number.
+        curve: `ROC`, or `PR` for the average precision.
+        classes: Their number, or that of the labels; of two classes the area is that of the second.
+        several: Whether a row may have several labels.
         logits: Whether the model answers with logits.
     """
 
-    def __init__(self, name: str, curve: str, classes: int, *, logits: bool) -> None:
-        several = {"multi_label": True, "num_labels": classes} if classes > 2 else {}
-        super().__init__(name=name, curve=curve, **several)
+    def __init__(self, name: str, curve: str, classes: int, *, several: bool, logits: bool) -> None:
+        super().__init__(name=name)
+        self._curve = curve
         self._classes = classes
-        self._with_softmax = logits
+        self._several = several
+        self._logits = logits
+        self._areas = classes if several or classes > 2 else 1
+        self._a_logit = min(512, max(32, 4096 // self._areas))
+        self._steps = 2 * _FARTHEST * self._a_logit + 1
+        self.counts = self.add_variable((2, self._areas, self._steps), "zeros", name="counts")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts rows; `y_true` are class numbers or one-hot rows."""
+        """Counts rows; `y_true` are class numbers or one-hot rows, or rows of 0 and 1 for several labels."""
         ops = keras.ops
-        found = ops.one_hot(_classes(y_true, self._classes), self._classes, dtype="float32")
-        given = ops.softmax(y_pred) if self._with_softmax else y_pred
-        if self._classes == 2:
-            found, given = found[:, 1], given[:, 1]
-        super().update_state(found, given, sample_weight=sample_weight)
+        found = y_true if self._several else ops.one_hot(_classes(y_true, self._classes), self._classes)
+        found = ops.cast(found, "float32")[:, -self._areas :]
+        given = self._as_logits(ops.cast(y_pred, "float32"))
+        step = ops.floor((ops.clip(given, -_FARTHEST, _FARTHEST) + _FARTHEST) * self._a_logit + 0.5)
+        place = ops.cast(step, "int32") + self._steps * ops.arange(self._areas, dtype="int32")
+        weight = ops.ones_like(found)
+        if sample_weight is not None:
+            weight = weight * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
+        counted = [
+            ops.segment_sum(ops.reshape(rows * weight, (-1,)), ops.reshape(place, (-1,)), self._areas * self._steps)
+            for rows in (1 - found, found)
+        ]
+        self.counts.assign_add(ops.reshape(ops.stack(counted), self.counts.shape))
+
+    def result(self) -> Any:
+        """The mean over the classes that some rows belong to and others do not; 0 if there is none."""
+        ops = keras.ops
+        # From the highest answers down: what a lower and lower threshold finds.
+        without, having = (ops.cumsum(ops.flip(one, axis=-1), axis=-1) for one in (self.counts[0], self.counts[1]))
+        both = having[:, -1] * without[:, -1]
+        if self._curve == "ROC":
+            right = ops.flip(self.counts[0], axis=-1) * (having - ops.flip(self.counts[1], axis=-1) / 2)
+            return _mean(_share(ops.sum(right, axis=-1), both), both)
+        precise = ops.flip(self.counts[1], axis=-1) * _share(having, having + without)
+        return _mean(_share(ops.sum(precise, axis=-1), having[:, -1]), both)
+
+    def reset_state(self) -> None:
+        """Forgets all rows."""
+        self.counts.assign(keras.ops.zeros_like(self.counts))
+
+    def _as_logits(self, y_pred: Any) -> Any:
+        """The logit of each class or label, shape (n, areas)."""
+        ops = keras.ops
+        if self._logits and (self._several or y_pred.shape[-1] == 1):
+            return y_pred
+        if self._logits and self._areas == 1:
+            return y_pred[:, 1:] - y_pred[:, :1]
+        known = ops.log_softmax(y_pred) if self._logits else ops.log(ops.maximum(y_pred, _LEAST))
+        known = known[:, -self._areas :]
+        return known - ops.log(ops.maximum(-ops.expm1(known), _LEAST))
 
 
 def f1(matrix: Any) -> Any:

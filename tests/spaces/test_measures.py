@@ -68,8 +68,7 @@ def test_they_are_those_of_all_rows(classes: int, labels: Any, output: str) -> N
     found = measured(made, given, logits if output == "logits" else probabilities)
     wanted = expected(y, probabilities)
     for name in NAMES:
-        # Areas are sums over 200 thresholds.
-        assert found[name] == pytest.approx(wanted[name], abs=0.02 if name.endswith("auc") else 1e-5), name
+        assert found[name] == pytest.approx(wanted[name], abs=0.002 if name.endswith("auc") else 1e-5), name
     for metric in made:
         metric.reset_state()
     again = measured(made, given[::-1], (logits if output == "logits" else probabilities)[::-1])
@@ -123,10 +122,45 @@ def test_of_rows_with_several_labels_they_are_means_over_the_labels(output: str)
         "mcc": np.mean([metrics.matthews_corrcoef(y[:, k], given[:, k]) for k in columns]),
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-5)
-    assert found["auc"] == pytest.approx(metrics.roc_auc_score(y, probabilities), abs=0.02)
-    assert found["pr_auc"] == pytest.approx(metrics.average_precision_score(y, probabilities), abs=0.05)
+    assert found["auc"] == pytest.approx(metrics.roc_auc_score(y, probabilities), abs=0.002)
+    assert found["pr_auc"] == pytest.approx(metrics.average_precision_score(y, probabilities), abs=0.002)
     with pytest.raises(ValueError, match="one class each"):
         make_metrics(("top_k",), "auto", info(4, "multi-label"), output)
+
+
+@pytest.mark.parametrize("share", [0.005, 0.001])
+@pytest.mark.parametrize("output", ["probabilities", "logits"])
+@pytest.mark.parametrize("form", ["one output", "classes", "labels"])
+def test_areas_of_rare_classes_are_those_of_all_thresholds(share: float, output: str, form: str) -> None:
+    generator = np.random.default_rng(3)
+    y = (generator.random((40_000, 2)) < share).astype(np.int32)
+    logits = (-8 + 2.5 * y + generator.normal(size=y.shape)).astype(np.float32)
+    if form == "labels":
+        known, given, loss = info(2, "multi-label"), logits, "auto"
+    elif form == "one output":
+        y, logits, known, loss = y[:, 0], logits[:, :1], info(2, "integer"), "binary_crossentropy"
+        given = logits
+    else:
+        y, logits, known, loss = y[:, 0], logits[:, :1], info(2, "integer"), "auto"
+        given = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    probabilities = 1 / (1 + np.exp(-logits))
+    if output == "probabilities":
+        given = np.concatenate([1 - probabilities, probabilities], axis=1) if form == "classes" else probabilities
+    made = make_metrics(("auc", "pr_auc"), loss, known, output)
+    for metric in made:
+        metric.update_state(y, given)
+    found = {metric.name: float(metric.result()) for metric in made}
+    answers = probabilities if form == "labels" else probabilities[:, 0]
+    assert found["auc"] == pytest.approx(metrics.roc_auc_score(y, answers), abs=0.002)
+    assert found["pr_auc"] == pytest.approx(metrics.average_precision_score(y, answers), abs=0.002)
+
+
+def test_an_area_is_the_mean_over_the_classes_that_some_rows_belong_to() -> None:
+    y, answers = np.array([0, 0, 1, 1]), np.array([[0.7, 0.2, 0.1]] * 2 + [[0.3, 0.6, 0.1], [0.8, 0.1, 0.1]])
+    (made,) = make_metrics(("auc",), "auto", info(3, "integer"), "probabilities")
+    assert float(made.result()) == 0
+    made.update_state(y, answers)
+    assert float(made.result()) == pytest.approx((0.5 + 0.5) / 2)
 
 
 @pytest.mark.parametrize("labels", ["integer", "one-hot", "multi-label"])
