@@ -213,11 +213,13 @@ class Session:
             disk.require(self._directory, checkpoints + shared)
         self._write_space()
         origin = options.fork
+        known = facts(
+            spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
+        )
+        self._notes += [known["reference"]["failed"]] if "failed" in (known["reference"] or {}) else []
         RunStore.create(
             self._directory,
-            facts(
-                spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
-            ),
+            known,
             None if origin is None else lambda store: take_over(origin, store),
         ).close()
 

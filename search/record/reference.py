@@ -23,8 +23,9 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
     Of a cross-validation the rows that validate are those of its first fold: five fits would take the search's time.
 
     Returns:
-        `name`, and `scores` by part and metric, among them `loss` where the space's loss is one that it knows; None for
-        data that are no table, have several targets, or are so large that it would take long.
+        `name`, and `scores` by part and metric, among them `loss` where the space's loss is one that it knows; `failed`
+        in words where it cannot be fitted to these rows. None for data that are no table, have several targets, or are
+        so large that it would take long.
     """
     info = data.info
     outputs = 1 if info.task == "regression" else info.outputs
@@ -33,14 +34,18 @@ def reference(spec: SearchSpec, data: Dataset) -> dict[str, Any] | None:
         return None
     from threadpoolctl import threadpool_limits
 
-    # Its threads wait for each other in a loop: beside other programs several take a hundred times as long as one.
-    with threadpool_limits(1, user_api="openmp"):
-        scores = {"validation": _scores(spec, info, data.train, data.validation)}
-        if data.test is not None:
-            together = data.train
-            if spec.final.train_on_validation:
-                together = data.train.joined(data.validation)
-            scores["test"] = _scores(spec, info, together, data.test)
+    scores: dict[str, dict[str, float]] = {}
+    try:
+        # Its threads wait for each other in a loop: beside other programs several take a hundred times as long as one.
+        with threadpool_limits(1, user_api="openmp"):
+            scores["validation"] = _scores(spec, info, data.train, data.validation)
+            if data.test is not None:
+                together = data.train
+                if spec.final.train_on_validation:
+                    together = data.train.joined(data.validation)
+                scores["test"] = _scores(spec, info, together, data.test)
+    except ValueError as error:  # a search goes on without it
+        return {"name": NAME, "scores": scores, "failed": f"{NAME} has no score to compare with: {error}"}
     return {"name": NAME, "scores": scores}
 
 
@@ -60,16 +65,24 @@ def _scores(spec: SearchSpec, info: DataInfo, train: Split, part: Split) -> dict
         scores["r2_score"] = scores["r2"]
         losses = {"auto": mse, "mse": mse, "mae": mae}
         return scores | ({"loss": losses[spec.training.loss]} if spec.training.loss in losses else {})
-    model = ensemble.HistGradientBoostingClassifier(random_state=0).fit(known, train.y, sample_weight=train.weight)
+    learnt, wanted = (y if y.ndim == 1 else y.argmax(axis=1) for y in (train.y, part.y))
+    sizes = np.unique(learnt, return_counts=True)[1]
+    if len(sizes) < 2:
+        raise ValueError("all its training rows are of one class")
+    # Rows that end the training early are drawn of each class, at least one beside those that train.
+    early = "auto" if sizes.min() > 1 else False
+    model = ensemble.HistGradientBoostingClassifier(random_state=0, early_stopping=early)
+    model.fit(known, learnt, sample_weight=train.weight)
     probabilities = model.predict_proba(asked)
     answers = model.classes_[probabilities.argmax(axis=1)]
     scores = {
-        "accuracy": float(metrics.accuracy_score(part.y, answers, **weight)),
-        "f1": float(metrics.f1_score(part.y, answers, average="macro", **weight)),
-        "balanced_accuracy": float(metrics.balanced_accuracy_score(part.y, answers, **weight)),
-        "mcc": float(metrics.matthews_corrcoef(part.y, answers, **weight)),
-        "loss": float(metrics.log_loss(part.y, probabilities, labels=model.classes_, **weight)),
+        "accuracy": float(metrics.accuracy_score(wanted, answers, **weight)),
+        "f1": float(metrics.f1_score(wanted, answers, average="macro", **weight)),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(wanted, answers, **weight)),
+        "mcc": float(metrics.matthews_corrcoef(wanted, answers, **weight)),
     }
-    if info.outputs == 2 and len(np.unique(part.y)) == 2:
-        scores["auc"] = float(metrics.roc_auc_score(part.y, probabilities[:, 1], **weight))
+    if np.isin(wanted, model.classes_).all():
+        scores["loss"] = float(metrics.log_loss(wanted, probabilities, labels=model.classes_, **weight))
+    if info.outputs == 2 and len(np.unique(wanted)) == 2:
+        scores["auc"] = float(metrics.roc_auc_score(wanted, probabilities[:, 1], **weight))
     return scores

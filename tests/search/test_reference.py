@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,44 @@ def test_numbers_have_errors_in_the_unit_of_the_target(tmp_path: Path) -> None:
     assert scores["r2"] == pytest.approx(1 - scores["mse"] / data.validation.y.var(), rel=1e-4)
     assert scores["loss"] == scores["mse"]
     assert 10 < scores["mae"] < 300
+
+
+def classes(y: Any, form: str = "integer") -> spaces.Split:
+    y = np.asarray(y, np.int32)
+    x = np.random.default_rng(len(y)).normal(size=(len(y), 2)).astype(np.float32) + 3 * y[:, None]
+    return spaces.Split(x, np.eye(3, dtype=np.float32)[y] if form == "one-hot" else y)
+
+
+def of_parts(spec: spaces.SearchSpec, train: spaces.Split, validation: spaces.Split, **changes: Any) -> dict[str, Any]:
+    data = spaces.load_data(spec)
+    info = replace(data.info, outputs=3, class_names=("a", "b", "c"), **changes)
+    found = reference(spec, replace(data, info=info, train=train, validation=validation, test=None))
+    assert found is not None
+    return found
+
+
+def test_a_class_that_training_never_saw_has_no_loss(tmp_path: Path) -> None:
+    found = of_parts(table(tmp_path), classes([0, 1] * 30), classes([0, 1, 2] * 5))
+    assert set(found["scores"]["validation"]) == {"accuracy", "f1", "balanced_accuracy", "mcc"}
+    assert "failed" not in found
+
+
+def test_one_hot_labels_are_classes(tmp_path: Path) -> None:
+    found = of_parts(
+        table(tmp_path), classes([0, 1, 2] * 30, "one-hot"), classes([0, 1, 2] * 9, "one-hot"), labels="one-hot"
+    )
+    assert found["scores"]["validation"]["accuracy"] > 0.5
+
+
+def test_a_class_of_one_row_among_many(tmp_path: Path) -> None:
+    found = of_parts(table(tmp_path), classes([0, 1] * 5050 + [2]), classes([0, 1] * 20))
+    assert found["scores"]["validation"]["accuracy"] > 0.5
+
+
+def test_where_it_cannot_be_fitted_it_says_so_and_the_run_goes_on(tmp_path: Path) -> None:
+    found = of_parts(table(tmp_path), classes([1] * 60), classes([0, 1] * 9))
+    assert found["scores"] == {}
+    assert found["failed"] == "gradient boosting has no score to compare with: all its training rows are of one class"
 
 
 def test_what_is_no_table_or_would_take_long_has_none(tmp_path: Path, monkeypatch: Any) -> None:

@@ -88,7 +88,15 @@ def _shape(key: str, value: Any) -> Any:
 
 _ENCODING = _fields(
     {"name": text, "kind": _one_of("number", "boolean", "category", "text", "date")},
-    {"form": text, "values": _list(text), "fill": _real, "other": _flag, "missing": _flag, "times": _flag},
+    {
+        "form": text,
+        "values": _list(text),
+        "fill": _real,
+        "other": _flag,
+        "missing": _flag,
+        "times": _flag,
+        "lenient": _flag,
+    },
 )
 _STRUCTURE = _fields({"pieces": _list(_fields({"name": text, "shape": _list(_count), "dtype": text})), "named": _flag})
 _TARGET = _fields({"scale": _one_of("standard", "log"), "mean": _list(_real), "std": _list(_real)})
@@ -163,7 +171,7 @@ _FACTS: dict[str, Check] = {
         {"understood": _UNDERSTOOD},
     ),
     "threshold": _optional(_THRESHOLD),
-    "reference": _optional(_fields({"name": text, "scores": _by_name(_by_name(_real))})),
+    "reference": _optional(_fields({"name": text, "scores": _by_name(_by_name(_real))}, {"failed": text})),
     "started": instant,
     "finished": _optional(instant),
     "phase": _one_of("search", "final", "done"),
