@@ -20,7 +20,16 @@ _MOST_VALUES = 2**28
 
 def info_problem(info: DataInfo) -> str | None:
     """What is wrong with the values in `info`, whose types are not to be trusted; None if it can be used."""
-    checks: tuple[Callable[[DataInfo], str | None], ...] = (_kinds, _shape, _scaling, _names, _table, _target, _several)
+    checks: tuple[Callable[[DataInfo], str | None], ...] = (
+        _kinds,
+        _shape,
+        _scaling,
+        _names,
+        _table,
+        _written,
+        _target,
+        _several,
+    )
     return next((problem for problem in (check(info) for check in checks) if problem is not None), None)
 
 
@@ -92,7 +101,7 @@ def _table(info: DataInfo) -> str | None:
         return None
     for column in info.table:
         texts = (column.name, column.form, *(column.values if isinstance(column.values, tuple) else (None,)))
-        flags = (column.other, column.missing, column.times)
+        flags = (column.other, column.missing, column.times, column.lenient)
         if column.kind not in KINDS or not all(isinstance(text, str) for text in texts):
             return f"unknown kind of column {shown(column.kind)}, or columns that are not described by texts"
         if not all(isinstance(flag, bool) for flag in flags) or not _is_number(column.fill):
@@ -105,6 +114,19 @@ def _table(info: DataInfo) -> str | None:
     return (
         None if info.input_shape == (inputs,) else f"{inputs} inputs of columns for rows of {_listed(info.input_shape)}"
     )
+
+
+def _written(info: DataInfo) -> str | None:
+    written = info.written
+    if written is None:
+        return None
+    if not isinstance(written.separator, str) or len(written.separator) != 1 or written.separator in '"\r\n':
+        return f"impossible separator {shown(written.separator)}"
+    try:
+        "".encode(written.encoding)
+    except (LookupError, ValueError, TypeError):
+        return f"unknown encoding {shown(written.encoding)}"
+    return None
 
 
 def _target(info: DataInfo) -> str | None:

@@ -15,13 +15,14 @@ from search.files import arrays
 from spaces import DataError, DataInfo
 from spaces.basics.files import unreadable
 from spaces.data.inputs import held_rows, read_image, read_rows
+from spaces.data.tables.parquet import is_parquet
 from spaces.outside.backend import load_tensorflow
 from spaces.values.packing import Structure, pack_inputs
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-TABLES = (".csv", ".tsv", ".parquet", ".npy")
+TABLES = (".csv", ".tsv", ".parquet", ".pq", ".parq", ".npy")
 SEVERAL = ".npz"
 _HELD = "rows"
 
@@ -115,7 +116,7 @@ def held(rows: Any, info: DataInfo) -> Rows:
 
 def _read(path: Path, info: DataInfo) -> Rows:
     suffix = path.suffix.lower()
-    if suffix not in taken(info):
+    if suffix not in taken(info) and not (info.inputs is None and is_parquet(path)):
         raise ResultError(f"{path}: unknown type of file; expected {', '.join(taken(info))}")
     if not os.path.lexists(path):
         raise ResultError(f"{path}: no such file")

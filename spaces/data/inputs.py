@@ -56,7 +56,7 @@ def read_rows(path: str | Path, info: DataInfo) -> Array:
     """The rows of a `.npy`, CSV or Parquet file as raw rows of the model.
 
     Args:
-        path: an `.npy` array of rows, or of one row; or a table (`.parquet`, or text under any other name) with the
+        path: an `.npy` array of rows, or of one row; or a table (Parquet or text, whatever its name) with the
             training table's columns in any order, further ones are ignored. Models trained on arrays take tables with
             as many columns of numbers as a row has values, in order, with or without a header line.
         info: description of the model's rows.
@@ -70,7 +70,7 @@ def read_rows(path: str | Path, info: DataInfo) -> Array:
     path = Path(path)
     if path.suffix.lower() == ".npy":
         return _convert(_read_array(path), info, path)
-    rows = encoded_rows(path, info.encodings) if info.encodings else bare_rows(path)
+    rows = encoded_rows(path, info.encodings, info.written) if info.encodings else bare_rows(path)
     return _convert(rows, info, path)
 
 
@@ -90,7 +90,8 @@ def held_rows(rows: Any, info: DataInfo, where: str) -> Array:
         DataError: they do not fit the model.
     """
     if info.encodings and is_frame(rows):
-        return _convert(encoded_cells(cells_of(rows, where), info.encodings), info, Path(where))
+        wanted = [encoding.name for encoding in info.encodings]
+        return _convert(encoded_cells(cells_of(rows, where, wanted), info.encodings), info, Path(where))
     return _convert(as_array(rows, "x", where), info, Path(where))
 
 

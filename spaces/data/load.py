@@ -209,7 +209,8 @@ def _read(spec: SearchSpec, begun: DataInfo | None, store: RowStore) -> RawData:
         case "npz":
             return load_npz(path, store)
         case "csv" | "parquet":
-            return load_table(path, _table_options(data), spec.training.task, known, store)
+            written = None if begun is None else begun.written
+            return load_table(path, _table_options(data), spec.training.task, known, store, written)
         case "idx":
             return load_idx(path)
         case _:
@@ -232,6 +233,7 @@ def _table_options(data: DataSection) -> TableOptions:
         groups=data.groups,
         times=tuple(key.time for key in data.keys if key.time is not None),
         labels_apart=data.target.separator if isinstance(data.target, TargetRule) else None,
+        parquet=source.kind == "parquet",
     )
 
 
@@ -362,4 +364,5 @@ def _describe(
         table=table,
         inputs=raw.inputs,
         targets=raw.targets,
+        written=raw.table.written if raw.table is not None else None,
     )

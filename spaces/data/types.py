@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from spaces.data.stored.rows import StoredRows
+from spaces.data.tables.columns import Written
 from spaces.data.tables.encoding import ColumnEncoding, earlier
 from spaces.values.packing import Structure
 
@@ -68,6 +69,7 @@ class DataInfo:
         target: the scale that a regression is learnt on; None: that of the labels.
         inputs: what the bytes of a row are, where a model takes several inputs; None: a row is one array.
         targets: what the columns of the labels are, where a model has several outputs; None: it has one.
+        written: how the text file was written that the columns came from; None: they did not, or nobody noted it.
         weighted: whether each row has a weight, which losses and measures count it with.
         column_labels: whether the labels came as one column, shape (n, 1); everywhere else they are (n,). A user's
             model that was compiled by its function gets them as they came.
@@ -97,6 +99,7 @@ class DataInfo:
     inputs: Structure | None = None
     targets: Structure | None = None
     weighted: bool = False
+    written: Written | None = None
 
     @property
     def encodings(self) -> tuple[ColumnEncoding, ...]:
@@ -107,6 +110,7 @@ class DataInfo:
         """Plain data for `json.dumps`; `from_json` gives an equal object back."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         plain["target"] = self.target and _listed(dataclasses.asdict(self.target))
+        plain["written"] = self.written and dataclasses.asdict(self.written)
         plain["inputs"], plain["targets"] = (part and part.to_json() for part in (self.inputs, self.targets))
         plain["table"] = [encoding.to_json() for encoding in self.table]
         plain["categories"] = {column: list(values) for column, values in self.categories.items()}
@@ -124,6 +128,7 @@ class DataInfo:
         values["categories"] = {column: tuple(names) for column, names in categories.items()}
         target = plain.get("target")
         values["target"] = target and TargetScale(**_tuples(target))
+        values["written"] = Written(**plain["written"]) if plain.get("written") else None
         for name in ("inputs", "targets"):
             values[name] = Structure.from_json(plain[name]) if plain.get(name) else None
         values["table"] = tuple(map(ColumnEncoding.from_json, plain.get("table", ())))

@@ -99,6 +99,7 @@ _ENCODING = _fields(
     },
 )
 _STRUCTURE = _fields({"pieces": _list(_fields({"name": text, "shape": _list(_count), "dtype": text})), "named": _flag})
+_WRITTEN = _fields({"separator": text, "encoding": text})
 _TARGET = _fields({"scale": _one_of("standard", "log"), "mean": _list(_real), "std": _list(_real)})
 
 
@@ -128,6 +129,7 @@ def _info(key: str, value: Any) -> Any:
             "inputs": _optional(_STRUCTURE),
             "targets": _optional(_STRUCTURE),
             "weighted": _flag,
+            "written": _optional(_WRITTEN),
         },
     )(key, value)
     names = len(found.get("class_names") or ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
 from spaces.data.readers.memory import check_size
+from spaces.data.tables.columns import Written
 from spaces.data.tables.dialect import Dialect, find_dialect, line_of
-from spaces.data.tables.parquet import ENDINGS, ParquetFrame
+from spaces.data.tables.parquet import ParquetFrame, is_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,16 @@ class Cells:
     path: Path
     dialect: Dialect | None
     notes: tuple[str, ...]
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """The names of columns that were the index of the DataFrame that was written."""
+        return self.frame.index if isinstance(self.frame, ParquetFrame) else ()
+
+    @property
+    def written(self) -> Written | None:
+        """How a text file is written."""
+        return None if self.dialect is None else Written(self.dialect.separator, self.dialect.encoding)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,24 +81,32 @@ def read_cells(
     encoding: str | None = None,
     header: bool = True,
     texts: bool | Sequence[str] = False,
+    parquet: bool = False,
+    wanted: Collection[str] = (),
+    like: Written | None = None,
 ) -> Cells:
-    """All cells of a CSV or Parquet file.
+    """All cells of a CSV or Parquet file; of Parquet each column is read when it is asked for.
 
     Args:
-        path: the file; one whose name ends in `.parquet` is read as such.
+        path: the file.
         separator: what stands between cells of a text file; None: found.
         encoding: of a text file; None: found.
         header: whether the first line must name the columns; otherwise it may.
         texts: whether all cells are text even where they look like numbers, or the columns where they are.
+        parquet: whether it must be Parquet; otherwise it is if it looks so.
+        wanted: columns that are known to be there, as for `find_dialect`.
+        like: how an earlier file was written, as for `find_dialect`.
 
     Raises:
         DataError: the file is missing, empty, no table, or names a column twice.
     """
     check_file(path)
     try:
-        if path.suffix.lower() in ENDINGS:
-            return named(_read_parquet(path), path, None, ())
-        dialect = find_dialect(path, separator, encoding)
+        if parquet or is_parquet(path):
+            held = ParquetFrame(path)
+            check_size(cells_bytes(held), str(path))
+            return apart(held, path)
+        dialect = find_dialect(path, separator, encoding, wanted, like)
         if dialect.header is None and header:
             raise DataError(f"{path}: the first line holds numbers; it must name the columns")
         frame = _read_csv(path, dialect, texts)
@@ -146,17 +165,6 @@ def _without_gaps(frame: pd.DataFrame) -> pd.DataFrame:
     made = pd.concat(columns, axis=1) if columns else frame
     made.columns = frame.columns
     return made
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    held = ParquetFrame(path)
-    check_size(cells_bytes(held), str(path))
-    columns = [held.at(position) for position in range(len(held.columns))]
-    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
-    frame.columns = pd.Index(held.columns)
-    return frame
 
 
 def cells_bytes(held: ParquetFrame) -> int:

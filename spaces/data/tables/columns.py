@@ -16,6 +16,19 @@ KINDS: tuple[Kind, ...] = ("number", "boolean", "category", "text", "date")
 
 
 @dataclass(frozen=True)
+class Written:
+    """How a text file is written, for other files of the same kind.
+
+    Attributes:
+        separator: what stands between two cells.
+        encoding: Python name of the encoding.
+    """
+
+    separator: str
+    encoding: str
+
+
+@dataclass(frozen=True)
 class Column:
     """An input column.
 
@@ -52,6 +65,7 @@ class Table:
         weight: column that says how much each row counts; None: there is none.
         stored: the values of each column, shape (n,), where they are on the disk: the rows hold their own numbers then,
             shape (n, 1), until they are encoded.
+        written: how the text file was; None: it came from no text.
     """
 
     columns: tuple[Column, ...]
@@ -60,3 +74,4 @@ class Table:
     notes: tuple[str, ...] = ()
     weight: str | None = None
     stored: tuple[StoredRows, ...] = ()
+    written: Written | None = None

@@ -11,13 +11,19 @@ from spaces.data.tables.columns import Array
 from spaces.data.tables.numbers import is_missing
 
 ISO = "ISO8601"
-_DAY_FIRST = ("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d-%m-%Y", "%d-%m-%Y %H:%M", "%d/%m/%y")
-_MONTH_FIRST = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m-%d-%Y", "%m-%d-%Y %H:%M", "%m/%d/%y")
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+
+
+def _timed(*days: str) -> tuple[str, ...]:
+    return tuple(day + clock for day in days for clock in _CLOCKS)
+
+
+_DAY_FIRST = _timed("%d/%m/%Y", "%d-%m-%Y", "%d/%m/%y", "%d-%m-%y")
+_MONTH_FIRST = _timed("%m/%d/%Y", "%m-%d-%Y", "%m/%d/%y", "%m-%d-%y")
 _CERTAIN = (
     ISO,
-    "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%y",
-    "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d",
-    "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y",
+    *_timed("%d.%m.%Y", "%d.%m.%y", "%Y/%m/%d"), "%Y.%m.%d", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p",
+    *_timed("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y"),
 )  # fmt: skip
 _NUMBERS = ("%Y%m%d", "%Y")
 FORMATS = (*_CERTAIN, *_MONTH_FIRST, *_DAY_FIRST, *_NUMBERS)
@@ -42,6 +48,11 @@ def find_format(cells: Sequence[str], *, day_first: bool, numbers: bool = False)
         return None, len(cells), False
     unclear = (*_DAY_FIRST, *_MONTH_FIRST) if day_first else (*_MONTH_FIRST, *_DAY_FIRST)
     known = (*(_NUMBERS if numbers else ()), *_CERTAIN, *unclear)
+    # Formats that no cell can have cost time.
+    if not any("M" in cell.upper() for cell in cells):
+        known = tuple(form for form in known if "%p" not in form)
+    if not any(c.isalpha() for cell in cells for c in cell):
+        known = tuple(form for form in known if "%b" not in form.lower())
     sample = cells[:: max(1, len(cells) // 50)]
     best: tuple[int, str] | None = None
     rival = False

@@ -6,7 +6,7 @@ import codecs
 import csv
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
 from spaces.data.readers.memory import check_size
+from spaces.data.tables.columns import Written
 from spaces.data.tables.numbers import parse
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -28,6 +29,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_WIDE = re.compile(r"utf-(16|32)")
 _HINT = re.compile(r"sep=(.)\s*")
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -53,13 +55,21 @@ class Dialect:
     guesses: tuple[str, ...] = ()
 
 
-def find_dialect(path: Path, separator: str | None = None, encoding: str | None = None) -> Dialect:
+def find_dialect(
+    path: Path,
+    separator: str | None = None,
+    encoding: str | None = None,
+    wanted: Collection[str] = (),
+    like: Written | None = None,
+) -> Dialect:
     """Looks at a file's bytes and at its first lines.
 
     Args:
         path: an existing file.
         separator: what stands between cells, where it is given.
         encoding: the same for the encoding.
+        wanted: names of columns: a first line that holds them all is the header, even if they are numbers.
+        like: how an earlier file of the same kind was written: what decides where the file leaves it open.
 
     Raises:
         DataError: compressed, binary, not in the given encoding, lines without end, or more than memory holds.
@@ -72,23 +82,50 @@ def find_dialect(path: Path, separator: str | None = None, encoding: str | None 
     check_size(path.stat().st_size, str(path))
     guesses = []
     if encoding is None:
-        encoding, guess = _find_encoding(path, first)
+        encoding, guess = _find_encoding(path, first, like.encoding if like is not None else None)
         guesses += [guess] if guess else []
+    elif codecs.lookup(encoding).name == "utf-8" and first.startswith(codecs.BOM_UTF8):
+        encoding = "utf-8-sig"
     _check_lines(path, encoding)
     with path.open(encoding=encoding, newline="") as text:
         hint = _HINT.fullmatch(text.readline(16))
     skipped = 1 if hint else 0
     separator = separator or (hint[1] if hint else None)
-    samples = {mark: _sample(path, encoding, mark, skipped) for mark in ((separator,) if separator else SEPARATORS)}
-    found = max(samples, key=lambda mark: _regularity(samples[mark]))
+    marks = (separator,) if separator else (*([like.separator] if like is not None else []), *SEPARATORS)
+    samples = {mark: _sample(path, encoding, mark, skipped) for mark in marks}
+    found = max(samples, key=lambda mark: (_holds(samples[mark], wanted), _regularity(samples[mark])))
     rows = samples[found]
     if rows and len(rows[0]) > _MOST_COLUMNS:
         raise DataError(f"{path}: has more than {_MOST_COLUMNS:,} columns")
     first_row = rows[0] if rows else []
-    bare = bool(first_row) and all(_is_number(cell) for cell in first_row)
-    header = None if bare else tuple(printable(cell.strip()) for cell in first_row)
+    bare = bool(first_row) and all(_is_number(cell) for cell in first_row) and not _holds(rows, wanted)
+    header = None if bare else tuple(map(_name, first_row))
+    if header is not None and not _holds(rows, wanted) and _is_like_the_others(rows):
+        guesses.append(
+            f"the first line ({', '.join(header[:3])}{', …' if len(header) > 3 else ''}) is taken for names, though it "
+            "looks like the others; if it is none, write names above it"
+        )
     width = max((len(row) for row in rows[:2]), default=0)
     return Dialect(encoding, found, header, width, skipped, tuple(guesses))
+
+
+def _name(cell: str) -> str:
+    return printable(cell.strip())
+
+
+def _holds(rows: list[list[str]], wanted: Collection[str]) -> bool:
+    """Whether the first line has all these names."""
+    return bool(rows and wanted) and set(wanted) <= set(map(_name, rows[0]))
+
+
+def _is_like_the_others(rows: list[list[str]]) -> bool:
+    """Whether most cells of a first line are numbers with decimals, or words that stand in their column again."""
+    like = [
+        cell in column or _is_number(cell)
+        for cell, *column in zip(*rows, strict=False)
+        if cell.strip() and not cell.strip().isdigit()  # a year or a position is a usual name
+    ]
+    return sum(like) > len(like) / 2
 
 
 def line_of(path: Path, dialect: Dialect, row: int) -> int:
@@ -132,12 +169,16 @@ def _regularity(rows: list[list[str]]) -> tuple[Any, ...]:
     return (1 + (sizes.count(common) / len(sizes) > 0.9 and common > 1), common if common > 1 else 0, numbers)
 
 
-def _find_encoding(path: Path, first: bytes) -> tuple[str, str | None]:
-    """The encoding, and the sentence that it is a guess."""
+def _find_encoding(path: Path, first: bytes, likely: str | None) -> tuple[str, str | None]:
+    """The encoding, and the sentence that it is a guess; the likely one where the bytes do not speak for another."""
     for mark, name in _MARKS:
         if first.startswith(mark):
             return name, None
-    if first.count(0) > len(first) // 3:
+    wide = first.count(0) > len(first) // 3
+    fits = likely is not None and wide == bool(_WIDE.match(codecs.lookup(likely).name))
+    if likely is not None and fits and not _is_utf8(path) and _can_be(path, likely):
+        return likely, None
+    if wide:
         name = "utf-16-le" if first[1:2] == b"\0" else "utf-16-be"
         return name, f"read as {name}; `encoding:` beside the file says otherwise"
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -152,6 +193,23 @@ def _find_encoding(path: Path, first: bytes) -> tuple[str, str | None]:
                 raise DataError(f"{path}: is not text ({error.reason} for UTF-8 at byte {error.start})") from error
             return _western(path), "is not UTF-8, read as Latin-1; `encoding:` beside the file says otherwise"
     return "utf-8", None
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether it can be nothing else, for it has letters that are not ASCII."""
+    return _can_be(path, "utf-8") and not _can_be(path, "ascii")
+
+
+def _can_be(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as stream:
+        try:
+            while block := stream.read(_LONGEST_LINE):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeError:
+            return False
+    return True
 
 
 def _western(path: Path) -> str:
@@ -191,4 +249,4 @@ def _check_lines(path: Path, encoding: str) -> None:
 
 
 def _is_number(cell: str) -> bool:
-    return any(c.isdigit() for c in cell) and not parse([cell], None).misfits[0]
+    return any(c.isdigit() for c in cell) and not parse([cell], None, unit="").misfits[0]

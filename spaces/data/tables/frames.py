@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,8 @@ class FrameReader:
         """
         import pandas as pd
 
-        frames = {name: _plain(frame, where) for name, (frame, _) in found.items()}
+        left_out = [name for name, kind in self.options.columns.items() if kind == "drop"]
+        frames = {name: _plain(frame, where, left_out) for name, (frame, _) in found.items()}
         first = frames["train"]
         for name, frame in frames.items():
             if list(frame.columns) != list(first.columns):
@@ -129,21 +130,32 @@ def _is_bare(frame: pd.DataFrame) -> bool:
     return all(kind.kind in "biuf" for kind in frame.dtypes) and not bool(frame.isna().to_numpy().any())
 
 
-def cells_of(frame: pd.DataFrame, where: str) -> Cells:
+def cells_of(frame: pd.DataFrame, where: str, wanted: Collection[str]) -> Cells:
     """The cells of a frame, as those of a file.
+
+    Args:
+        frame: at least the wanted columns.
+        where: what messages call it.
+        wanted: the columns that are read.
 
     Raises:
         DataError: it has no rows, names a column twice, or holds what stands in no cell.
     """
-    return named(_plain(frame, where), Path(where), None, ())
+    left_out = {printable(str(name)) for name in frame.columns} - set(wanted)
+    return named(_plain(frame, where, left_out), Path(where), None, ())
 
 
-def _plain(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The same columns as a file gives them: numbers, booleans, moments, or text."""
+def _plain(frame: pd.DataFrame, where: str, left_out: Collection[str]) -> pd.DataFrame:
+    """The same columns as a file gives them: numbers, booleans, moments, or text; what is left out without cells."""
     import pandas as pd
 
     names = [printable(str(name)) for name in frame.columns]
-    columns = [_column(frame.iloc[:, i], f"{where}: column {name!r}") for i, name in enumerate(names)]
+    columns = [
+        pd.Series([""] * len(frame), dtype=object)
+        if name in left_out
+        else _column(frame.iloc[:, i], f"{where}: column {name!r}")
+        for i, name in enumerate(names)
+    ]
     made = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=range(len(frame)))
     made.columns = pd.Index(names)
     return made

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ _FEW_WORDS = 20
 _WORDS_OF_TEXT = 3
 _NO_CATEGORY = frozenset(("", "?", "-", "--", "–", "—"))
 _BOOLEANS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"), ("nein", "ja"), ("non", "oui"))
+_DIGITS = (("0", "1"), ("0.0", "1.0"))
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -60,9 +62,13 @@ class Reader:
             return self._plain_numbers(name, series.to_numpy(dtype=np.float64))
         codes, words = factorized(as_words(series))
         counts = np.bincount(codes, minlength=len(words))
-        if wanted is None:
-            wanted = self._kind(name, words, counts, codes)
-        column, values = self._read(name, wanted, words, counts, codes)
+        if wanted is not None:
+            column, values = self._read(name, wanted, words, counts, codes)
+            return column, values[codes]
+        column, values = self._read(name, self._kind(name, words, counts, codes), words, counts, codes)
+        if column.kind in ("category", "text") and _nearly_numbers(words, counts):
+            note = "its cells look like numbers with different words around them; `number` takes the commonest ones"
+            column = replace(column, notes=(*column.notes, note))
         return column, values[codes]
 
     def _kind(self, name: str, words: list[str], counts: Array, codes: Array) -> Kind:
@@ -76,7 +82,7 @@ class Reader:
         if fitting.sum() == given.sum():
             return "number"
         # Written in two ways, all may be numbers though no way reads them all.
-        other = numbers.parse(words, "," if read.decimal == "." else ".")
+        other = numbers.parse(words, "," if read.decimal == "." else ".", unit=read.unit)
         either = fitting | (given & ~other.misfits)
         share = counts[either].sum() / counts[given].sum()
         if share >= _NEARLY_ALL or (share >= _MANY and either.sum() > _MANY_NUMBERS):
@@ -113,7 +119,8 @@ class Reader:
         if kind == "date":
             return self._dates(name, words, counts)
         if kind == "boolean":
-            known = _boolean_words([word for word in words if not numbers.is_missing(word)])
+            given = [word for word in words if not numbers.is_missing(word)]
+            known = _boolean_words(given, (*_BOOLEANS, *_DIGITS))
             if known is None:
                 raise DataError(f"{self.cells.path}: column {name!r} is no boolean: it holds {_some(words)}")
             values = boolean_values(words, known)
@@ -130,15 +137,12 @@ class Reader:
         self._check_range(name, read.values[codes])
         notes = list(_about(name, read.values[codes]))
         if read.unsure:
-            other = "," if read.decimal == "." else "."
-            notes.append(
-                f"decimal sign {read.decimal!r} is a guess; `decimal: {other!r}` beside the file says otherwise"
-            )
+            notes.append(guessed_sign(read.decimal))
         if misfits := int(counts[read.misfits].sum()):
             notes.append(f"{misfits} cells that are no numbers taken as missing")
-        if read.sign:
-            notes.append(f"in {read.sign}")
-        unit = (read.sign,) if read.sign.isalpha() else ()
+        if read.carried:
+            notes.append(f"in {read.carried}")
+        unit = (read.unit,) if read.unit else ()
         missing, lenient = _missing(read.values, counts), misfits > 0
         return Column(name, "number", read.decimal, unit, missing, tuple(notes), lenient), read.values
 
@@ -167,6 +171,12 @@ class Reader:
             )
 
 
+def guessed_sign(decimal: numbers.Decimal) -> str:
+    """The sentence that no cell tells the decimal sign."""
+    other = "," if decimal == "." else "."
+    return f"decimal sign {decimal!r} is a guess; `decimal: {other!r}` beside the file says otherwise"
+
+
 def moments_in_days(series: pd.Series[Any]) -> Array:
     """Days since the beginning of 1970 of a column of moments; NaN where there is none."""
     moments = series.to_numpy(dtype="datetime64[us]")
@@ -176,7 +186,7 @@ def moments_in_days(series: pd.Series[Any]) -> Array:
 def boolean_words(known: tuple[str, ...]) -> dict[str, float]:
     """What words mean, in lower case: those for 0 and 1 of a boolean column, and those of other booleans."""
     meant = {word: float(value) for pair in _BOOLEANS for value, word in enumerate(pair)}
-    meant |= {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0}
+    meant |= {word: float(value) for pair in _DIGITS for value, word in enumerate(pair)}
     return meant | {word.lower(): float(value) for value, word in enumerate(known)}
 
 
@@ -191,10 +201,10 @@ def is_no_category(word: str) -> bool:
     return word.strip() in _NO_CATEGORY
 
 
-def _boolean_words(words: list[str]) -> tuple[str, str] | None:
+def _boolean_words(words: list[str], pairs: Sequence[tuple[str, str]] = _BOOLEANS) -> tuple[str, str] | None:
     """The words for 0 and 1, as they are written, if these are exactly two of a kind."""
     found = {word.strip().lower(): word.strip() for word in words}
-    pair = next((pair for pair in _BOOLEANS if set(found) == set(pair)), None)
+    pair = next((pair for pair in pairs if set(found) == set(pair)), None)
     return None if pair is None else (found[pair[0]], found[pair[1]])
 
 
@@ -213,6 +223,12 @@ def _words(name: str, kind: Kind, words: list[str], counts: Array, codes: Array)
     elif len(values) == counts.sum() and len(values) >= _FEW_WORDS and kind == "category":
         notes.append("looks like an identifier: every row has another value; `drop` leaves it out")
     return Column(name, kind, "", values, _missing(coded, counts), tuple(notes)), coded
+
+
+def _nearly_numbers(words: list[str], counts: Array) -> bool:
+    given = np.array([not numbers.is_missing(word) for word in words], dtype=bool)
+    around = numbers.with_words(words)
+    return bool(counts[given & around].sum() >= _NEARLY_ALL * counts[given].sum() > 0)
 
 
 def _about(name: str, values: Array) -> tuple[str, ...]:

@@ -20,10 +20,10 @@ from spaces.data.stored.rows import StoredRows
 from spaces.data.stored.store import RowStore
 from spaces.data.tables import numbers
 from spaces.data.tables.cells import Cells, apart, cells_bytes, read_cells
-from spaces.data.tables.columns import KINDS, Array, Column, Table
+from spaces.data.tables.columns import KINDS, Array, Column, Kind, Table, Written
 from spaces.data.tables.encoding import ColumnEncoding
-from spaces.data.tables.kinds import Reader, as_words, factorized
-from spaces.data.tables.parquet import ENDINGS, ParquetFrame
+from spaces.data.tables.kinds import Reader, as_words, factorized, guessed_sign
+from spaces.data.tables.parquet import ParquetFrame, is_parquet
 from spaces.data.tables.rows import read_known
 from spaces.data.types import Task
 
@@ -43,6 +43,7 @@ class TableOptions:
         groups: columns whose rows of equal cells belong together; they are no inputs unless `columns` names their kind.
         times: columns of times that divide the rows.
         labels_apart: what stands between the labels of a row in the target column; None: it has one class.
+        parquet: whether the file is a Parquet file, whatever its name.
     """
 
     target: str | None = None
@@ -53,6 +54,7 @@ class TableOptions:
     groups: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
     labels_apart: str | None = None
+    parquet: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def load_table(
     task: Task = "classification",
     known: Sequence[ColumnEncoding] = (),
     store: RowStore | None = None,
+    written: Written | None = None,
 ) -> RawData:
     """The data set in a CSV or Parquet file, its rows not yet encoded.
 
@@ -83,18 +86,27 @@ def load_table(
         task: whether targets are numbers or classes.
         known: the input columns, where it was found out before what they are.
         store: decides whether the values of a Parquet file stay on the disk, and keeps them; None: they do not.
+        written: how the text file was when it was found out what the columns are.
 
     Raises:
         DataError: the file is missing or no such table, a column is not what it should be, or a row has no target.
     """
     texts = [name for name, kind in options.columns.items() if kind in ("category", "text", "date")]
     texts += [column.name for column in known if column.kind in ("category", "text", "date")]
-    if store is not None and path.suffix.lower() in ENDINGS:
-        check_file(path)
+    check_file(path)
+    if store is not None and (options.parquet or is_parquet(path)):
         held = ParquetFrame(path)
         if store.streams(cells_bytes(held), str(path)):
             return understand(apart(held, path), options, task, known, keep=partial(_kept, store, str(path)))
-    cells = read_cells(path, separator=options.separator, encoding=options.encoding, texts=texts)
+    cells = read_cells(
+        path,
+        separator=options.separator,
+        encoding=options.encoding,
+        texts=texts,
+        parquet=options.parquet,
+        wanted=[*options.columns, *([options.target] if options.target else []), *(one.name for one in known)],
+        like=written,
+    )
     return understand(cells, options, task, known)
 
 
@@ -132,13 +144,15 @@ def understand(
             raise DataError(f"{path}: has no column {name!r}{_suggestion(name, names)}")
     dropped = {name: "as asked" for name, kind in options.columns.items() if kind == "drop"}
     dropped |= {name: "says which rows belong together" for name in options.groups if name not in options.columns}
+    named = {*options.columns, *options.groups, *options.times, options.target, *(one.name for one in known)}
+    dropped |= {name: "the index of the DataFrame that was written" for name in cells.index if name not in named}
     weight = next((name for name, kind in options.columns.items() if kind == "weight"), None)
     targets = () if beside else _targets(options, [n for n in names if n not in dropped and n != weight])
     reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells))
     columns: list[Column] = []
     values: list[Any] = []
     for encoding in known:
-        column, read = read_known(cells, encoding)
+        column, read = read_known(cells, encoding, options.decimal)
         columns.append(column)
         values.append(read if keep is None else keep(read))
     for name in names if not known else ():
@@ -153,14 +167,15 @@ def understand(
         values.append(read if keep is None else keep(read))
     if not columns:
         raise DataError(f"{path}: no column is left as an input")
+    notes = list(cells.notes)
     if beside is not None:
         targets, labels, names_of_labels, origin = beside.names, beside.y, None, str(path)
     else:
-        labels, names_of_labels = _labels(reader, targets, task, options.labels_apart)
+        labels, names_of_labels = _labels(reader, targets, task, options.labels_apart, notes, begun=bool(known))
         quoted = ", ".join(repr(name) for name in targets)
         origin = f"{path} (target column{'s' * (len(targets) > 1)} {quoted})"
     stored = () if keep is None else tuple(values)
-    table = Table(tuple(columns), targets, dropped, cells.notes, weight, stored)
+    table = Table(tuple(columns), targets, dropped, tuple(notes), weight, stored, cells.written)
     rows = np.arange(len(labels))[:, None] if stored else np.stack(values, axis=1)
     part = Part(rows, labels, str(path), None if weight is None else _weights(reader, weight))
     several = names_of_labels is not None
@@ -184,12 +199,18 @@ def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
     cells = reader.cells
     found = {name: factorized(as_words(cells.frame[name]))[0] for name in options.groups}
     for name in options.times:
-        column, values = reader.understand(name, None)
-        if column.kind not in ("number", "date"):
+        told: tuple[Kind, ...] = ("number", "date")
+        wanted = next((kind for kind in told if kind == options.columns.get(name)), None)
+        column, values = reader.understand(name, wanted)
+        if column.kind not in told:
             raise DataError(f"{cells.path}: column {name!r} holds no times that could be ordered")
         if (empty := np.isnan(values)).any():
-            place = cells.place(int(np.argmax(empty)))
-            raise DataError(f"{cells.path}: column {name!r} divides the rows, but is empty in {place}")
+            row = int(np.argmax(empty))
+            found = printable(str(as_words(cells.frame[name]).iloc[row]))[:40]
+            raise DataError(
+                f"{cells.path}: column {name!r} divides the rows, but holds no {column.kind} in {int(empty.sum())} of "
+                f"them, the first in {cells.place(row)} ({found!r}); correct or remove these rows"
+            )
         found[name] = values
     return found
 
@@ -213,14 +234,14 @@ def _otherwise(cells: Cells) -> numbers.Decimal:
 
 
 def _labels(
-    reader: Reader, targets: Sequence[str], task: Task, apart: str | None
+    reader: Reader, targets: Sequence[str], task: Task, apart: str | None, notes: list[str], *, begun: bool
 ) -> tuple[Array, tuple[str, ...] | None]:
-    """The labels, and their names where a row may have several of them."""
+    """The labels, and their names where a row may have several of them; what is a guess is added to the notes."""
     if apart is not None:
         return _separated(reader, targets, apart)
     if len(targets) > 1 and task == "classification":
         return np.stack([_marks(reader, name) for name in targets], axis=1), tuple(targets)
-    labels = [_label_column(reader, name, task) for name in targets]
+    labels = [_label_column(reader, name, task, notes, begun=begun) for name in targets]
     return (labels[0] if len(labels) == 1 else np.stack(labels, axis=1)), None
 
 
@@ -259,7 +280,7 @@ def _first(wrong: Array) -> int:
     return int(np.argmax(wrong))
 
 
-def _label_column(reader: Reader, name: str, task: Task) -> Array:
+def _label_column(reader: Reader, name: str, task: Task, notes: list[str], *, begun: bool) -> Array:
     cells, series = reader.cells, reader.cells.frame[name]
     where = f"{cells.path}: target column {name!r}"
     if series.dtype == bool and task == "classification":
@@ -284,11 +305,19 @@ def _label_column(reader: Reader, name: str, task: Task) -> Array:
                 f"{where} holds {int(fitting.sum())} numbers and {int((~fitting).sum())} cells that are none, the "
                 f"first in {cells.place(row)} ({printable(words[row])[:40]!r}); regression needs a number in every row"
             )
-        if task == "regression" or not read.sign:
+        if task == "regression" or not read.carried:
+            if read.unsure:
+                notes.append(f"target column {name!r}: {guessed_sign(read.decimal)}")
             value = dict(zip(unique, read.values.tolist(), strict=True))
             values = np.array([value[word] for word in words])
             return values.astype(np.int64) if all(_WHOLE.fullmatch(word) for word in unique) else values
     _require_all(np.array([not word for word in words]), where, cells)
+    # What a run has begun with as a class stays one.
+    if not begun and (unknown := np.array([word == "?" for word in words])).any():
+        raise DataError(
+            f"{where} holds no class but '?' in {int(unknown.sum())} rows, the first in "
+            f"{cells.place(int(np.argmax(unknown)))}; fill or remove these rows"
+        )
     gaps = all(fits[word] or numbers.is_missing(word) for word in unique)
     if fitting.any() and (gaps or (fitting.mean() >= 0.8 and sum(fits.values()) > 10)):
         row = int(np.argmin(fitting))

@@ -20,13 +20,21 @@ MISSING = frozenset(
 )  # fmt: skip
 """Cells, in lower case, that stand for no value in a column of numbers or dates."""
 
-_SIGNS = "€$£¥₹₽₩¢%‰"
-_CODES = ("EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "SEK", "NOK", "DKK", "PLN", "CZK", "CAD", "AUD", "BRL", "R$")
-_BEFORE = re.compile(rf"^([+-]?)\s*({'|'.join(map(re.escape, _CODES))}|[{_SIGNS}])\s*(?=[-+.,\d])")
-_AFTER = re.compile(rf"(?<=[.,\d-])\s*({'|'.join(map(re.escape, _CODES))}|[{_SIGNS}])$")
+_SYMBOLS = "$¢£¤¥֏؋৲৳૱௹฿៛﷼" + "".join(map(chr, range(0x20A0, 0x20C1)))
+_SIGNS = f"{_SYMBOLS}%‰~≈"
+_CODES = (
+    *(f"{country}$" for country in ("US", "CA", "AU", "NZ", "HK", "SG", "NT", "MX", "R", "A", "C", "S")),
+    "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "SEK", "NOK", "DKK", "ISK", "PLN", "CZK", "HUF", "RON", "BGN",
+    "TRY", "RUB", "UAH", "KRW", "TWD", "HKD", "SGD", "THB", "IDR", "MYR", "PHP", "VND", "PKR", "BDT", "ILS", "AED",
+    "SAR", "EGP", "NGN", "KES", "ZAR", "CAD", "AUD", "NZD", "MXN", "BRL", "ARS", "CLP", "COP",
+    "Rs.", "Rs", "zł", "Kč", "kr.", "kr", "Ft", "lei", "лв.", "лв", "руб.", "руб", "грн", "TL",
+)  # fmt: skip
+_WRITTEN = "|".join(map(re.escape, sorted(_CODES, key=len, reverse=True)))
+_BEFORE = re.compile(rf"^([+-]?)\s*({_WRITTEN}|[{_SIGNS}])\s*(?=[-+.,\d])")
+_AFTER = re.compile(rf"(?<=[.,\d-])\s*({_WRITTEN}|[{_SIGNS}])$")
 _SPACES = re.compile(r"(?<=\d)[\s\u00a0\u202f\u2009'’](?=\d{3}(?!\d))")
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
-_UNIT = re.compile(r"([+-]?[\d.,]+)\s?([A-Za-zµμ°²³/]{1,6})")
+_UNIT = re.compile(r"([+-]?[\d.,]*\d[.,]?)\s*(\+|[^\W\d_][^\d\n]{0,11}|[^\w\s.,+()-][^\d\n]{0,11})")
 _PLAIN = re.compile(rf"[+-]?(?:\d+\.?\d*|\.\d+){_EXPONENT}")
 _COMMA = re.compile(rf"[+-]?(?:\d+,?\d*|,\d+){_EXPONENT}")
 _GROUPED = {
@@ -44,7 +52,8 @@ class Parsed:
         values: one per cell; NaN where nothing is given or the cell is no number.
         misfits: for each cell whether it gives something that is no number.
         decimal: the decimal sign they were read with.
-        sign: the percent sign, currency or unit that they carry, or "".
+        sign: the percent sign or currency that they carry, or "".
+        unit: the word that stands behind them, or "".
         unsure: whether the decimal sign is a guess: no cell tells.
     """
 
@@ -52,7 +61,13 @@ class Parsed:
     misfits: Array
     decimal: Decimal
     sign: str
+    unit: str = ""
     unsure: bool = False
+
+    @property
+    def carried(self) -> str:
+        """All that stands around the digits."""
+        return " ".join(filter(None, (self.sign, self.unit)))
 
 
 def is_missing(cell: str) -> bool:
@@ -65,6 +80,8 @@ def votes(cells: Iterable[str]) -> Counter[str]:
     found: Counter[str] = Counter()
     for cell in cells:
         bare, _ = _bare(cell)
+        match = _UNIT.fullmatch(bare)
+        bare = match[1] if match else bare
         fits = [decimal for decimal in _UNGROUPED if _fits(bare, decimal)]
         if len(fits) == 1:
             found[fits[0]] += 1
@@ -77,56 +94,88 @@ def parse(
     otherwise: Decimal = ".",
     counts: Array | None = None,
     unit: str | None = None,
+    *,
+    bare: bool = True,
+    strict: bool | None = None,
 ) -> Parsed:
     """Reads cells of one column as numbers.
 
     Args:
         cells: different cells, as they are in the file.
-        decimal: the decimal sign where it is known; cells that do not fit are also tried with a decimal point.
-            None: found from the cells.
+        decimal: the decimal sign where it is known. None: found from the cells.
         otherwise: the decimal sign of cells that can be read either way, such as `1,133`.
         counts: how often each cell occurs; None: once.
-        unit: a word such as `kg` that may stand behind the numbers; None: it must, if it does, behind all of them.
+        unit: a word such as `kg` that stands behind the numbers; None: the one that stands behind most of them.
+        bare: whether numbers without `unit` fit too.
+        strict: whether numbers in another currency or with another decimal sign do not fit, nor those without the
+            percent sign of the others; None: where the decimal sign is not known.
     """
-    bare = [_bare(cell) for cell in cells]
+    stripped = [_bare(cell) for cell in cells]
     given = np.array([not is_missing(cell) for cell in cells], dtype=bool)
     weights = np.ones(len(cells)) if counts is None else np.asarray(counts)
-    bare, word = _without_unit(bare, given, unit)
-    fits = {sign: np.array([_fits(text, sign) for text, _ in bare], dtype=bool) for sign in _UNGROUPED}
+    strict = decimal is None if strict is None else strict
+    stripped, word = _without_unit(stripped, given, weights, unit, required=unit is None or not bare)
+    fits = {sign: np.array([_fits(text, sign) for text, _ in stripped], dtype=bool) for sign in _UNGROUPED}
     told = decimal
     if told is None:
         point, comma = (float(weights[given & fits[sign]].sum()) for sign in (".", ","))
         told = otherwise if point == comma else "." if point > comma else ","
-    shown = [text for (text, _), here in zip(bare, given, strict=True) if here]
+    shown = [text for (text, _), here in zip(stripped, given, strict=True) if here]
     undecided = bool((fits["."] & fits[","] & given).any()) and bool((fits["."] == fits[","])[given].all())
     ambiguous = undecided and any("," in text or "." in text for text in shown)
     signs: Counter[str] = Counter()
-    for (_, sign), weight, here in zip(bare, weights, given, strict=True):
+    for (_, sign), weight, here in zip(stripped, weights, given, strict=True):
         signs[sign] += int(weight) if here and sign else 0
     common = max(signs, key=lambda sign: signs[sign], default="")
     values, misfits = np.full(len(cells), np.nan), np.zeros(len(cells), dtype=bool)
-    for index, ((text, sign), here) in enumerate(zip(bare, given, strict=True)):
+    for index, ((text, sign), here) in enumerate(zip(stripped, given, strict=True)):
         if not here:
             continue
-        read_as = told if fits[told][index] else "." if decimal is not None and fits["."][index] else None
+        read_as = told if fits[told][index] else "." if not strict and fits["."][index] else None
         # A number without a percent sign among others with one is in another unit; one without a currency is not.
-        foreign = decimal is None and sign != common and (sign != "" or common in ("%", "‰"))
+        foreign = strict and sign != common and (sign != "" or common in ("%", "‰"))
         if read_as is None or foreign:
             misfits[index] = True
         else:
             values[index] = _value(text, read_as)
-    return Parsed(values, misfits, told, common or word, decimal is None and ambiguous)
+    return Parsed(values, misfits, told, common, word, decimal is None and ambiguous)
 
 
-def _without_unit(bare: list[tuple[str, str]], given: Array, unit: str | None) -> tuple[list[tuple[str, str]], str]:
-    """The cells without the unit that all given ones have, or without `unit`; and the unit."""
-    matches = [_UNIT.fullmatch(text) if not sign else None for text, sign in bare]
-    found = {match[2] if match else "" for match, here in zip(matches, given, strict=True) if here}
-    common = unit if unit is not None else next(iter(found)) if len(found) == 1 else ""
-    if not common:
+def with_words(cells: Sequence[str]) -> Array:
+    """For each cell whether it is one number with something short before or behind it."""
+    bare = [_bare(cell) for cell in cells]
+    return np.array([bool(sign or _UNIT.fullmatch(text)) and any(map(str.isdigit, text)) for text, sign in bare], bool)
+
+
+def _without_unit(
+    bare: list[tuple[str, str]], given: Array, weights: Array, unit: str | None, *, required: bool
+) -> tuple[list[tuple[str, str]], str]:
+    """The cells without the unit that most given ones have, or without `unit`; and the unit."""
+    matches = [_UNIT.fullmatch(text) for text, _ in bare]
+    if unit is None:
+        unit = _commonest(bare, matches, given, weights)
+    if not unit:
         return bare, ""
-    short = [(m[1], "") if m and m[2] == common else pair for m, pair in zip(matches, bare, strict=True)]
-    return short, common
+    short = []
+    for match, (text, sign) in zip(matches, bare, strict=True):
+        if match and match[2] == unit:
+            text = match[1]
+        elif required and any(_fits(text, decimal) for decimal in _UNGROUPED):
+            text = ""  # in another unit
+        short.append((text, sign))
+    return short, unit
+
+
+def _commonest(
+    bare: list[tuple[str, str]], matches: Sequence[re.Match[str] | None], given: Array, weights: Array
+) -> str:
+    """The unit that stands behind most numbers, "" where it is none; one of several words only if behind all cells."""
+    votes: Counter[str] = Counter()
+    for match, (text, _), weight, here in zip(matches, bare, weights, given, strict=True):
+        if here and (match or any(_fits(text, decimal) for decimal in _UNGROUPED)):
+            votes[match[2] if match else ""] += int(weight)
+    most = max(votes, key=lambda word: (votes[word], not word), default="")
+    return "" if " " in most and votes[most] < weights[given].sum() else most
 
 
 def _bare(cell: str) -> tuple[str, str]:

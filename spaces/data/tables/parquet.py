@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".parquet", ".pq")
+_MAGIC = b"PAR1"
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is a Parquet file, by its name or, under any other, by its first bytes."""
+    if path.suffix.lower() in ENDINGS:
+        return True
+    try:
+        if not path.is_file():  # opening a pipe would wait
+            return False
+        with path.open("rb") as stream:
+            return stream.read(len(_MAGIC)) == _MAGIC
+    except OSError:  # whoever reads it says why
+        return False
 
 
 class ParquetFrame:
@@ -25,6 +40,7 @@ class ParquetFrame:
     Attributes:
         columns: the names, in their order.
         texts: the names of those that hold text.
+        index: the names of those that were no columns for pandas, which wrote the file, but the index.
 
     Raises:
         DataError: it is no such file, or pyarrow is not there.
@@ -45,6 +61,7 @@ class ParquetFrame:
             raise _no_table(path, error) from error
         self._fields = [field.name for field in self._file.schema_arrow]
         self.columns = [printable(name) for name in self._fields]
+        self.index = tuple(printable(name) for name in _index(self._file.schema_arrow) if name in self._fields)
         self.texts = tuple(printable(field.name) for field in self._file.schema_arrow if _is_text(field.type))
 
     def __len__(self) -> int:
@@ -71,6 +88,14 @@ class ParquetFrame:
             return _series(found.column(found.schema.names.index(field)), where)
         except pa.ArrowException as error:
             raise _no_table(self._path, error) from error
+
+
+def _index(schema: Any) -> list[str]:
+    try:
+        described = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+        return [name for name in described.get("index_columns", ()) if isinstance(name, str)]
+    except (ValueError, AttributeError, TypeError, RecursionError):  # what is not pandas' own says nothing
+        return []
 
 
 def _no_table(path: Path, error: Exception) -> DataError:

@@ -12,25 +12,27 @@ from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
 from spaces.data.tables import dates, numbers
 from spaces.data.tables.cells import Cells, read_cells
-from spaces.data.tables.columns import Array, Column
+from spaces.data.tables.columns import Array, Column, Written
 from spaces.data.tables.encoding import ColumnEncoding, encode
 from spaces.data.tables.kinds import as_words, boolean_values, factorized, is_no_category, moments_in_days
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def encoded_rows(path: Path, encodings: Sequence[ColumnEncoding]) -> Array:
+def encoded_rows(path: Path, encodings: Sequence[ColumnEncoding], written: Written | None = None) -> Array:
     """The rows of a file as a model takes them, float32 of shape (n, inputs).
 
     Args:
         path: a CSV or Parquet file with at least the columns that the model needs, in any order.
         encodings: how the model takes its columns.
+        written: how the text file of its training was written.
 
     Raises:
         DataError: the file is no table, lacks a column, or has a cell that is no number where one is needed. A
             category that training never saw is not an error.
     """
-    return encoded_cells(read_cells(path, texts=True), encodings)
+    wanted = [encoding.name for encoding in encodings]
+    return encoded_cells(read_cells(path, texts=True, wanted=wanted, like=written), encodings)
 
 
 def encoded_cells(cells: Cells, encodings: Sequence[ColumnEncoding]) -> Array:
@@ -42,15 +44,21 @@ def encoded_cells(cells: Cells, encodings: Sequence[ColumnEncoding]) -> Array:
 def bare_rows(path: Path) -> Array:
     """The numbers of a file whose columns need no names, shape (n, columns)."""
     cells = read_cells(path, header=False)
-    columns = [read_known(cells, ColumnEncoding(name, "number", ".")) for name in cells.names]
-    for name, (_, values) in zip(cells.names, columns, strict=True):
+    names = [name for name in cells.names if name not in cells.index]
+    columns = [read_known(cells, ColumnEncoding(name, "number", ".")) for name in names]
+    for name, (_, values) in zip(names, columns, strict=True):
         if (empty := np.isnan(values)).any():
             raise DataError(f"{path}: {cells.place(int(np.argmax(empty)))}, column {name!r} is empty")
     return np.stack([values for _, values in columns], axis=1)
 
 
-def read_known(cells: Cells, encoding: ColumnEncoding) -> tuple[Column, Array]:
+def read_known(cells: Cells, encoding: ColumnEncoding, decimal: numbers.Decimal | None = None) -> tuple[Column, Array]:
     """A column of known kind and its values, as for `encode`.
+
+    Args:
+        cells: of the table.
+        encoding: how the model takes the column.
+        decimal: the decimal sign where the space file gives it.
 
     Raises:
         DataError: the column is not there, or a cell is no number or no date, unless such cells were taken as missing
@@ -85,8 +93,11 @@ def read_known(cells: Cells, encoding: ColumnEncoding) -> tuple[Column, Array]:
         return Column(name, kind), booleans[codes]
     else:
         unit = encoding.values[0] if encoding.values else ""
-        read = numbers.parse(words, "," if encoding.form == "," else ".", unit=unit)
-        values = np.where(read.misfits, booleans, read.values)
+        form: numbers.Decimal = "," if encoding.form == "," else "."
+        # What training took as missing is so again.
+        strict = {"bare": not encoding.lenient, "strict": encoding.lenient and decimal is None}
+        read = numbers.parse(words, form, counts=np.bincount(codes, minlength=len(words)), unit=unit, **strict)
+        values = read.values if encoding.lenient else np.where(read.misfits, booleans, read.values)
         what, misfits = "number", given & np.isnan(values)
         _check(cells, name, (np.abs(values) > _LARGEST)[codes], "holds a number too large for float32")
     if misfits.any() and not encoding.lenient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import spaces
 from spaces.data.inputs import read_rows
-from spaces.data.tables.columns import Column
+from spaces.data.tables.columns import Column, Written
 from spaces.data.tables.encoding import ColumnEncoding, encode, fit
 from spaces.data.types import DataInfo
 
@@ -71,6 +72,8 @@ def test_the_description_survives_json() -> None:
         ColumnEncoding("b", "date", "ISO8601", fill=2.5, times=True),
     )
     info = DataInfo("tabular", (9,), "float32", "classification", "integer", 2, columns=("a", "b"), table=encodings)
+    assert DataInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
+    info = replace(info, written=Written(";", "cp1250"))
     assert DataInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
 
 

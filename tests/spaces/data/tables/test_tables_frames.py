@@ -10,6 +10,7 @@ import pytest
 
 import spaces
 from spaces import DataError
+from spaces.data.inputs import held_rows
 from spaces.data.load import load_data
 from spaces.data.tables.frames import cells_of
 from spaces.specs.objects import with_references
@@ -120,6 +121,13 @@ def test_what_no_table_holds_is_refused_by_name(frame, change, message):
     assert message in str(found.value)
 
 
+def test_what_no_table_holds_may_be_dropped(frame):
+    odd = frame.assign(city=[[1]] * ROWS)
+    held = load({"source": odd, "columns": {"city": "drop"}})
+    assert "city" not in kinds(held)
+    np.testing.assert_array_equal(held_rows(odd, held.info, "rows"), held_rows(frame, held.info, "rows"))
+
+
 def test_a_run_that_began_with_arrays_goes_on_with_arrays():
     numbers = pd.DataFrame({"a": [5.0, 6.0, 7.0] * 8, "label": [0, 1] * 12})
     space = {
@@ -146,6 +154,7 @@ def test_objects_are_read_as_what_they_hold():
             }
         ),
         "data",
+        ("mixed", "flags", "quarter", "7"),
     )
     assert cells.names == ("mixed", "flags", "quarter", "7")
     np.testing.assert_array_equal(cells.frame["mixed"], [1, np.nan, 2.5])

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import spaces
 from spaces.basics.errors import DataError
 from spaces.data.readers.source import RawData
 from spaces.data.tables.columns import Column
+from spaces.data.tables.encoding import encode, fit
 from spaces.data.tables.loading import TableOptions, load_table
+from spaces.data.tables.rows import encoded_rows
+from spaces.data.tables.values import values as table_values
 
 TABLE = "age,town,member,price\n30,Bonn,True,1.5\n40,Köln,False,2\n50,Bonn,True,3.25\n"
 
@@ -288,8 +292,6 @@ def test_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_cells_that_were_taken_as_missing_are_so_when_a_run_goes_on_and_when_it_predicts(
     path: Path, kind: str, cell: Any, odd: str
 ) -> None:
-    from spaces.data.tables.rows import encoded_rows
-
     lines = (f"{odd if i % 9 == 0 else cell(i)},{i * 2},{'u' if i % 2 else 'v'}\n" for i in range(60))
     path.write_text("a,b,y\n" + "".join(lines))
     space = {
@@ -305,3 +307,155 @@ def test_cells_that_were_taken_as_missing_are_so_when_a_run_goes_on_and_when_it_
     path.write_text("a,b\n1,2\n1,many\n")
     with pytest.raises(DataError, match=r"column 'b' holds text \('many'\), a number is expected"):
         encoded_rows(path, info.encodings)
+
+
+def inputs(raw: RawData, path: Path | None = None, **options: Any) -> np.ndarray:
+    """The rows as a model takes them; with a path as a run reads them that goes on."""
+    assert raw.table is not None
+    known = fit(raw.table.columns, table_values(raw.table, raw.train.x))
+    if path is not None:
+        raw = load_table(path, TableOptions(**options), "regression", known, written=raw.table.written)
+    assert raw.table is not None
+    return encode(known, raw.table.columns, raw.train.x)
+
+
+def predicted(path: Path, raw: RawData) -> np.ndarray:
+    assert raw.table is not None
+    known = fit(raw.table.columns, table_values(raw.table, raw.train.x))
+    return encoded_rows(path, known, raw.table.written)
+
+
+@pytest.mark.parametrize("unit", ["km/h", "°C", "m²", "+", " sq ft", "kr"])
+def test_numbers_with_any_unit_are_read_alike_when_a_run_goes_on_and_when_it_predicts(path: Path, unit: str) -> None:
+    raw = read(path, "v,y\n" + "".join(f"{i / 2}{unit},{i}\n" for i in range(30)), task="regression")
+    assert kinds(raw) == {"v": "number"}
+    np.testing.assert_array_equal(inputs(raw, path), inputs(raw))
+    assert predicted(path, raw)[:, 0].tolist() == [i / 2 for i in range(30)]
+
+
+@pytest.mark.parametrize("odd", ["T", "no", "f", "yes", "12"])
+def test_words_of_booleans_that_were_taken_as_missing_stay_so(path: Path, odd: str) -> None:
+    content = "rain,y\n" + "".join(f"{odd if i % 10 == 0 else f'{i / 4} mm'},{i}\n" for i in range(60))
+    raw = read(path, content, task="regression", columns={"rain": "number"})
+    assert columns(raw)["rain"].missing == 6
+    np.testing.assert_array_equal(inputs(raw, path, columns={"rain": "number"}), inputs(raw))
+    assert predicted(path, raw)[:, 1].tolist() == [float(i % 10 == 0) for i in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        ("town:y\nŁódź:1\nŁask:2\nŻory:3\n".encode("cp1250"), {"encoding": "cp1250", "separator": ":"}),
+        ("town y\nŁódź 1\nŁask 2\nŻory 3\n".encode(), {"separator": " "}),
+        (b"0,y\n5,1\n7,2\n9,3\n", {}),
+        (b"0,1\n5,1\n7,2\n9,3\n", {"target": "1"}),
+        ("\ufefftown,y\nŁódź,1\nŁask,2\nŻory,3\n".encode(), {"encoding": "utf-8"}),
+    ],
+)
+def test_what_training_read_is_read_when_a_run_goes_on_and_when_it_predicts(
+    path: Path, content: bytes, options: dict[str, Any]
+) -> None:
+    raw = read(path, content, task="regression", **options)
+    np.testing.assert_array_equal(inputs(raw, path, **options), inputs(raw))
+    rows = predicted(path, raw)
+    assert len(rows) == 3
+    # Files to predict have no target.
+    separator = options.get("separator", ",").encode()
+    path.write_bytes(b"\n".join(line.rpartition(separator)[0] for line in content.splitlines()) + b"\n")
+    np.testing.assert_array_equal(predicted(path, raw), rows)
+
+
+def test_bytes_that_speak_for_themselves_say_more_than_how_training_was_written(path: Path) -> None:
+    raw = read(path, "town,y\nŁódź,1\nŁask,2\n".encode("cp1250"), task="regression", encoding="cp1250")
+    rows = predicted(path, raw)
+    path.write_text("y;town\n1;Łódź\n2;Łask\n", encoding="utf-8")
+    np.testing.assert_array_equal(predicted(path, raw), rows)
+    path.write_text("y;town\n1;Łódź\n2;Łask\n", encoding="utf-16-le")
+    np.testing.assert_array_equal(predicted(path, raw), rows)
+
+
+def test_numbers_in_several_units_are_refused_or_said_to_be_words(path: Path) -> None:
+    many = "size,y\n" + "".join(f"{10 + i}{'kM'[i % 2]},{i}\n" for i in range(40))
+    with pytest.raises(DataError, match=r"'size' holds 20 numbers .* 20 cells that are none"):
+        read(path, many, task="regression")
+    few = "size,y\n" + "".join(f"{i % 4}{'kMGT'[i % 4]},{i}\n" for i in range(40))
+    assert any("look like numbers" in note for note in columns(read(path, few))["size"].notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "form"),
+    [
+        (["01/31/2020 05:30:00 PM", "02/01/2020 01:00:00 AM"], "%m/%d/%Y %I:%M:%S %p"),
+        (["01/31/20 17:30", "02/01/20 01:00"], "%m/%d/%y %H:%M"),
+        (["31.01.2020 5:30 PM", "01.02.2020 1:00 AM"], "%d.%m.%Y %I:%M %p"),
+        (["Jan 31, 2020 17:30", "Feb 1, 2020 01:00"], "%b %d, %Y %H:%M"),
+    ],
+)
+def test_dates_have_times_in_any_usual_spelling(path: Path, cells: list[str], form: str) -> None:
+    raw = read(path, "d;y\n" + "".join(f"{cell};{i}\n" for i, cell in enumerate(cells)))
+    assert columns(raw)["d"].form == form
+    assert values(raw, "d") == pytest.approx([18292 + 17.5 / 24, 18293 + 1 / 24])
+
+
+def test_zeros_and_ones_may_be_said_to_be_booleans(path: Path) -> None:
+    raw = read(path, "a,b,y\n0,1.0,0\n1,0.0,1\n,1.0,1\n", columns={"a": "boolean", "b": "boolean"})
+    assert kinds(raw) == {"a": "boolean", "b": "boolean"}
+    assert values(raw, "a") == [0, 1, None]
+    assert values(raw, "b") == [1, 0, 1]
+
+
+def test_the_guess_of_a_targets_decimal_sign_is_said(path: Path) -> None:
+    raw = read(path, "x;price\n" + "".join(f"{i};1.{100 + i}\n" for i in range(30)), target="price", task="regression")
+    assert raw.table is not None
+    assert raw.table.notes == (
+        "target column 'price': decimal sign ',' is a guess; `decimal: '.'` beside the file says otherwise",
+    )
+
+
+def test_a_class_that_nobody_knows_is_refused_with_the_count(path: Path) -> None:
+    with pytest.raises(DataError, match=r"'y' holds no class but '\?' in 2 rows, the first in line 3"):
+        read(path, "x,y\n1,a\n2,?\n3,b\n4,?\n")
+    assert read(path, "x,y\n1,+\n2,-\n3,+\n4,-\n").train.y.tolist() == ["+", "-", "+", "-"]
+
+
+def test_a_cell_that_is_no_time_is_shown_where_times_divide_the_rows(path: Path) -> None:
+    content = "day,y\n01/02/2020,0\n13/02/2020,1\nunclear,1\n14/02/2020,0\n"
+    with pytest.raises(
+        DataError, match=r"'day' divides the rows, but holds no date in 1 of them, .* line 4 \('unclear'\)"
+    ):
+        read(path, content, times=("day",), columns={"day": "date"})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("5.1,3.5,setosa\n4.9,3.0,setosa\n6.1,2.8,virginica\n", True),
+        ("5,3,setosa\n4,3,setosa\n6,2,virginica\n", True),
+        ("a,y\n1,y\n2,n\n", False),
+        ("0,1,y\n5,1,a\n0,2,b\n", False),
+        ("2019,2020,town\n5,1,a\n0,2,b\n", False),
+    ],
+)
+def test_a_first_line_that_looks_like_the_others_is_said(path: Path, content: str, said: bool) -> None:
+    raw = read(path, content)
+    assert raw.table is not None
+    assert any("is taken for names" in note for note in raw.table.notes) is said
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.pq", "t.parq", "t.parquet.gzip"])
+def test_parquet_as_pandas_writes_it(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": np.arange(20) * 1.5, "emb": [[1.0, 2.0]] * 20, "price": np.arange(20) * 2.0})
+    path = tmp_path / name
+    frame.sample(frac=1, random_state=0).to_parquet(path)
+    options = TableOptions(columns={"emb": "drop"}, parquet=True)
+    raw = load_table(path, options, "regression")
+    assert raw.table is not None
+    assert (list(columns(raw)), raw.table.targets) == (["a"], ("price",))
+    assert raw.table.dropped["__index_level_0__"] == "the index of the DataFrame that was written"
+    assert predicted(path, raw).shape == (20, 1)
+    roles = {"emb": "drop", "__index_level_0__": "number", "price": "target"}
+    named = load_table(path, TableOptions(columns=roles), "regression")
+    assert list(columns(named)) == ["a", "__index_level_0__"]
+    with pytest.raises(DataError, match="column 'emb' holds values of type list"):
+        load_table(path, TableOptions(), "regression")

@@ -48,7 +48,35 @@ def test_cells_of_a_known_decimal_sign_may_be_written_with_a_point() -> None:
 
 def test_a_unit_that_stands_behind_all_numbers_is_no_word() -> None:
     read = parse(["3 kg", "4.5kg", "?"], None)
-    assert (read.values[:2].tolist(), read.sign) == ([3, 4.5], "kg")
+    assert (read.values[:2].tolist(), read.unit) == ([3, 4.5], "kg")
     assert parse(["3 kg", "4.5", "5 g"], None).misfits.tolist() == [True, False, True]
     assert parse(["3 kg", "4.5", "12B"], ".", unit="kg").misfits.tolist() == [False, False, True]
     assert parse(["3 kg"], ".", unit="").misfits.tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected", "carried"),
+    [
+        (["50 km/h", "60km/h"], [50, 60], "km/h"),
+        (["10.5°C", "-3 °C"], [10.5, -3], "°C"),
+        (["3 m²", "1,250.5 m²"], [3, 1250.5], "m²"),
+        (["10 sq ft", "20 sq ft"], [10, 20], "sq ft"),
+        (["65+", "7+"], [65, 7], "+"),
+        (["~3", "4"], [3, 4], "~"),
+        (["10 zł", "1 200 zł"], [10, 1200], "zł"),
+        (["10 Kč"], [10], "Kč"),
+        (["Rs. 10", "Rs. 1,00,000"], [10, 100_000], "Rs."),
+        (["US$ 10", "US$1,000"], [10, 1000], "US$"),
+        (["₺10", "-₺7"], [10, -7], "₺"),
+        (["kr 10"], [10], "kr"),
+        (["$10K", "$2.5K"], [10, 2.5], "$ K"),
+        (["$10K", "$11K", "$2M"], [10, 11, np.nan], "$ K"),
+        (["50 bhp", "51 bhp", "bhp", "12"], [50, 51, np.nan, np.nan], "bhp"),
+        (["19M", "15M", "14k"], [19, 15, np.nan], "M"),
+        (["10 sq ft", "20", "30"], [np.nan, 20, 30], ""),
+    ],
+)
+def test_what_stands_around_most_numbers_is_their_unit(cells: list[str], expected: list[float], carried: str) -> None:
+    read = parse(cells, None)
+    np.testing.assert_array_equal(read.values, expected)
+    assert read.carried == carried
