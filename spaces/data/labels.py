@@ -156,8 +156,12 @@ def _classes(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
             f"{raw.train.where}: {len(found)} different labels in {rows} rows are hardly classes" + _FOR_REGRESSION
         )
     if found.dtype.kind not in "US":
-        if found[0] < 0 and found.tolist() != [-1, 1]:
-            raise DataError(f"{raw.train.where}: label {found[0]:g} is negative; classes count from 0")
+        around = -int(found[0])
+        if around > 0 and found.tolist() not in ([-1, 1], list(range(-around, around + 1))):
+            raise DataError(
+                f"{raw.train.where}: label {found[0]:g} is negative; classes count from 0, or are as many below it as "
+                f"above{_FOR_REGRESSION}"
+            )
         names = tuple(str(int(value)) for value in found)
     else:
         names = tuple(_text(value) for value in found)

@@ -87,6 +87,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
         check_classes(known_rows.y, encoded.class_names, raw.train.where + _IN_ORDER * in_order)
     if raw.table is not None:
         known = known or fit(raw.table.columns, values(raw.table, known_rows.x))
+        _require_inputs(known, raw.train.where)
         encoder = Encoder(raw.table, known, store, raw.train.where)
         train, validation, test = encoder(train), encoder(validation), test and encoder(test)
         known_rows = train if folds is None else train.joined(validation)
@@ -102,6 +103,15 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     digest = fingerprint(train, validation, test, folds=folds)
     streamed = _streamed((train, validation, test), store)
     return Dataset(raw.name, info, train, validation, test, digest, raw.origin, told, folds, streamed)
+
+
+def _require_inputs(encodings: Sequence[ColumnEncoding], where: str) -> None:
+    if not any(encoding.inputs for encoding in encodings):
+        names = ", ".join(repr(encoding.name) for encoding in encodings)
+        raise DataError(
+            f"{where}: no input is left: the texts of {names} have no words in common; "
+            f"data.columns: {{{encodings[0].name}: category}} takes each as a value of its own"
+        )
 
 
 def _told_folds(data: DataSection, folds: Array, classes: bool) -> str:
@@ -301,11 +311,13 @@ def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
     """What is taken from the training rows for the test; None: nothing."""
     wanted = data.test
     if wanted == "auto":
+        if raw.test is not None:
+            return None
         if isinstance(data.validation, KeyedRows):
             return dataclasses.replace(_keyed(data.validation, raw), size=_TEST_FRACTION)
-        if raw.test is None and data.folds is not None and data.folds.group is not None:
+        if data.folds is not None and data.folds.group is not None:
             return Keyed(data.folds.group, raw.keys[data.folds.group], False, _TEST_FRACTION)
-        return None if raw.test is not None else _TEST_FRACTION
+        return _TEST_FRACTION
     if isinstance(wanted, KeyedRows):
         return _keyed(wanted, raw)
     return None if isinstance(wanted, str) else wanted

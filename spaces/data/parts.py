@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from spaces.basics.errors import DataError
@@ -17,8 +17,8 @@ WORDS: dict[PartName, str] = {"train": "training", "validation": "validation", "
 
 _PARTS: dict[str, PartName] = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("validation", "validate", "valid", "val", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing", "tst"), "test"),
+    **dict.fromkeys(("validation", "validate", "valid", "val", "dev", "cv", "eval", "evaluation"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout"), "test"),
 }
 _ROLES: dict[str, Role] = {
     **dict.fromkeys(("x", "data", "features", "image", "images", "input", "inputs", "rows", "samples"), "x"),
@@ -37,6 +37,20 @@ def folder_part(name: str) -> PartName | None:
     """The part that a folder's name stands for: `Training`, `valid`, `test_set`, `TRAIN`; None for any other name."""
     words = [word for word in _words(name) if word not in _FILLERS]
     return _PARTS.get(words[0]) if len(words) == 1 else None
+
+
+def folder_parts(names: Sequence[str]) -> dict[str, PartName]:
+    """The part of each folder by its name, of those that stand for one.
+
+    Names with another word in them, such as `seg_train` and `val2017`, do if one of them is for training and one is
+    not, unless that leaves a folder over beside one that is called `train` alone.
+    """
+    alone = {name: part for name in names if (part := folder_part(name)) is not None}
+    held = {name: [_PARTS[word] for word in _words(name) if word in _PARTS] for name in names}
+    among = {name: parts[0] for name, parts in held.items() if len(parts) == 1}
+    if "train" in alone.values() and len(among) < len(names):
+        return alone
+    return among if "train" in among.values() and len(set(among.values())) > 1 else alone
 
 
 def arrays(names: Iterable[str], where: str) -> tuple[dict[PartName, dict[Role, str]], list[str]]:

@@ -84,20 +84,25 @@ def partition(
 
 
 def reduce(labels: Array, limit: int, *, seed: int, classes: bool) -> Rows:
-    """At most `limit` rows, of each class in proportion and at least one of each.
-
-    Raises:
-        DataError: there are more classes than `limit`.
-    """
+    """At most `limit` rows, of each class in proportion, or one of each class or label where these are more."""
     rows = np.arange(len(labels))
     if limit >= len(rows):
         return slice(0, len(rows))
+    generator = np.random.default_rng([seed, _LIMIT_STREAM])
     strata = _strata(labels) if classes else np.zeros(len(rows), np.intp)
     present = len(np.unique(strata))
-    if limit < present:
-        raise DataError(f"data.limit: {limit} rows cannot hold {present} classes")
-    kept, _ = _draw(rows, strata, len(rows) - limit, np.random.default_rng([seed, _LIMIT_STREAM]))
+    if limit < present and classes and not _one_class_each(labels):
+        return _compact(np.sort(_with_every_label(generator.permutation(len(rows)), labels, limit)))
+    kept, _ = _draw(rows, strata, len(rows) - max(limit, present), generator)
     return _compact(kept)
+
+
+def _with_every_label(mixed: Array, labels: Array, limit: int) -> Array:
+    """The first of mixed rows, each label's own first one among them."""
+    has = labels[mixed] > 0
+    needed = np.unique(has.argmax(axis=0)[has.any(axis=0)])
+    others = np.setdiff1d(np.arange(len(mixed)), needed)
+    return np.asarray(mixed[np.concatenate([needed, others[: max(0, limit - len(needed))]])])
 
 
 def assign_folds(labels: Array, count: int, *, seed: int, classes: bool, groups: Array | None = None) -> Array:
@@ -161,10 +166,14 @@ def _size(name: str, wanted: int | float | None, count: int) -> int:
 def _strata(labels: Array) -> Array:
     if labels.ndim == 1:
         return labels
-    if (labels.sum(axis=1) == 1).all():
+    if _one_class_each(labels):
         return np.asarray(np.argmax(labels, axis=1))
     # Rows with the same labels belong together.
     return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _one_class_each(labels: Array) -> bool:
+    return labels.ndim == 1 or bool((labels.sum(axis=1) == 1).all())
 
 
 def _draw(rows: Array, strata: Array, count: int, generator: np.random.Generator) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from spaces.sections.training_section import TrainingSection
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.resolve import all_settings
 from spaces.values.dimensions import Choice
-from spaces.values.metrics import direction_of, is_own, reported_name
+from spaces.values.metrics import METRICS, direction_of, is_own, reported_name, task_of
 from spaces.values.space import compile_space
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -119,6 +119,9 @@ def _reported(name: str, training: TrainingSection, path: tuple[str | int, ...])
             return [problem(path, f"the direction of {shown(name)}, a function of your own, is not known here")]
         return []
     hint = suggestion(name, training.reported)
+    base = name.removeprefix("val_")
+    if base in METRICS and task_of("auto", (base,)) == training.task:
+        hint = f"; add {base} to training.metrics"
     return [problem(path, f"{shown(name)} is never computed; allowed: {listed(training.reported)}{hint}")]
 
 

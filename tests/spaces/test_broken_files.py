@@ -138,7 +138,7 @@ CASES = [
     ("  batch_size: 32", "  early_stopping: {monitor: val_loss}", ["13: training.early_stopping.patience: is missing"]),
     ("  batch_size: 32", "  stop_when: {los: {below: 0.4}}", ["13: training.stop_when.los: 'los' is never computed; allowed: loss, accuracy, val_loss, val_accuracy (did you mean 'loss'?)"]),
     ("  batch_size: 32", "  stop_when: {loss: {under: 0.4}}", ["13: training.stop_when.loss.under: unknown key 'under'; allowed: below, above"]),
-    ("  seed: 1", "  objective: val_auc", ["17: search.objective: 'val_auc' is never computed; allowed: loss, accuracy, val_loss, val_accuracy (did you mean 'val_accuracy'?)"]),
+    ("  seed: 1", "  objective: val_auc", ["17: search.objective: 'val_auc' is never computed; allowed: loss, accuracy, val_loss, val_accuracy; add auc to training.metrics"]),
     ("  seed: 1", "  objective: {name: val_loss, direction: up}", ["17: search.objective.direction: found 'up'; allowed: min, max"]),
     ("  batch_size: 32", "  loss: mse\n  metrics: [accuracy]", ["14: training.metrics.0: found 'accuracy', no metric of regression, which the loss is for"]),
     ("  batch_size: 32", "  loss: mean", ["13: training.loss: unknown loss 'mean'; allowed: auto, sparse_categorical_crossentropy, categorical_crossentropy, binary_crossentropy, focal, mse, mae, huber, log_cosh"]),

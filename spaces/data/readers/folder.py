@@ -18,7 +18,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
-from spaces.data.parts import PartName, folder_part
+from spaces.data.parts import PartName, folder_part, folder_parts
 from spaces.data.readers.images import EXTENSIONS, UNREADABLE, Header, decode_all, read_header
 from spaces.data.readers.source import Part, RawData
 from spaces.data.stored import pictures
@@ -119,7 +119,8 @@ def _parts(path: Path) -> dict[PartName, Path]:
     """Folders of class folders by part; one of them is "train"."""
     path = _innermost(path)
     folders = _subfolders(path)
-    named = {folder: part for folder in folders if (part := folder_part(folder.name)) is not None}
+    meant = folder_parts([folder.name for folder in folders])
+    named = {folder: meant[folder.name] for folder in folders if folder.name in meant}
     listed = ", ".join(folder.name for folder in folders)
     if "train" not in named.values():
         if len(named) > 1 and len(named) == len(folders):

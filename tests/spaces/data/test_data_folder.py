@@ -93,14 +93,19 @@ def test_part_may_lack_a_class_but_not_bring_a_new_one(tmp_path: Path) -> None:
 
 
 def test_classes_named_like_parts_are_classes(tmp_path: Path) -> None:
-    for name in ("train", "plane"):
+    for name in ("train", "plane", "test_plane"):
         draw(tmp_path / name / "1.png", 0)
-    assert load(tmp_path).class_names == ("plane", "train")
+    assert load(tmp_path).class_names == ("plane", "test_plane", "train")
 
 
 @pytest.mark.parametrize(
     ("folders", "found"),
-    [(("train", "test", "extra"), "extra, test, train"), (("train", "val", "validation"), "train, val, validation")],
+    [
+        (("train", "test", "extra"), "extra, test, train"),
+        (("train", "val", "validation"), "train, val, validation"),
+        (("seg_train", "seg_test", "seg_pred"), "seg_pred, seg_test, seg_train"),
+        (("trainA", "trainB", "testA"), "testA, trainA, trainB"),
+    ],
 )
 def test_parts_beside_other_folders(tmp_path: Path, folders: tuple[str, ...], found: str) -> None:
     for name in folders:
@@ -188,6 +193,25 @@ def test_parts_are_known_in_any_usual_spelling(tmp_path: Path, names: tuple[str,
     held = {"Testing": raw.test, "Valid": raw.validation, "Test": raw.test, "VALIDATION": raw.validation}
     for number, name in enumerate(names[1:], 1):
         assert len(held[name].x) == 2 * (4 - number)
+
+
+@pytest.mark.parametrize(
+    ("train", "other"),
+    [
+        ("seg_train", "seg_test"),
+        ("train2017", "val2017"),
+        ("01_train", "02_test"),
+        ("train", "my_eval"),
+        ("cats_train", "dev"),
+    ],
+)
+def test_parts_may_have_another_word_in_their_names(tmp_path: Path, train: str, other: str) -> None:
+    fill(tmp_path / train)
+    fill(tmp_path / other, count=2)
+    raw = load(tmp_path)
+    assert raw.class_names == ("a", "b")
+    held = raw.test or raw.validation
+    assert (len(raw.train.x), len(held.x)) == (10, 4)
 
 
 def test_parts_without_one_for_training_are_no_classes(tmp_path: Path) -> None:

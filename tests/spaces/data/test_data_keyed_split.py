@@ -107,6 +107,26 @@ def test_the_latest_rows_of_a_table_test_and_those_before_validate(
         load({"csv": str(visits)}, test={"time": "patient"})
 
 
+FUNCTION = """
+import pandas as pd
+
+def parts():
+    sizes = {"p": 80, "q": 24}
+    frames = [pd.DataFrame({"who": [f"{p}{i // 4}" for i in range(n)], "a": range(n)}) for p, n in sizes.items()]
+    return tuple((frame, (frame["a"] % 2).rename("ill")) for frame in frames)
+"""
+
+
+@pytest.mark.parametrize("validation", [{"group": "who"}, {"time": "a"}, {"folds": 4, "group": "who"}])
+def test_a_test_part_that_comes_with_the_data_is_taken(
+    validation: dict[str, Any], tmp_path: Path, load: Callable[..., spaces.Dataset]
+) -> None:
+    (tmp_path / "mine.py").write_text(FUNCTION)
+    data = load({"python": f"{tmp_path / 'mine.py'}:parts"}, validation=validation)
+    assert len(data.test or ()) == 24
+    assert len(data.train) + len(data.validation) == 80
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -81,6 +81,13 @@ def test_one_hot_stays_one_hot() -> None:
     assert found.ys[0].dtype == np.float32
 
 
+@pytest.mark.parametrize("values", [(-1, 1), (-1, 0, 1), (-2, -1, 0, 1, 2)])
+def test_classes_may_lie_around_0(values: tuple[int, ...]) -> None:
+    found = encode_labels(raw(list(values) * 3), "classification", "auto")
+    assert found.class_names == tuple(map(str, values))
+    assert found.ys[0].tolist() == list(range(len(values))) * 3
+
+
 @pytest.mark.parametrize(("labels", "outputs", "shape"), [([1, 2, 3], 1, (3,)), ([[0.5, 1], [2, 3]], 2, (2, 2))])
 def test_regression_keeps_numbers(labels: Any, outputs: int, shape: tuple[int, ...]) -> None:
     found = encode_labels(raw(labels), "regression", "mse")
@@ -93,7 +100,8 @@ def test_regression_keeps_numbers(labels: Any, outputs: int, shape: tuple[int, .
     ("labels", "message"),
     [
         ([0, 1, 0.5], r"label 0.5 in row 2 is no whole number; for regression set training.loss"),
-        ([0, 1, -1], "label -1 is negative"),
+        ([0, 2, -1], "label -1 is negative"),
+        ([3, 1, 0, -7, -3], "label -7 is negative; classes count from 0, or are as many below it as above"),
         ([0, np.nan, 1], "row 1 is NaN"),
         ([0, np.inf, 1], "row 1 is NaN or infinite"),
         ([2, 2, 2], "all rows have the label '2'"),

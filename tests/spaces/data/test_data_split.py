@@ -102,8 +102,17 @@ def test_limit_keeps_every_class() -> None:
     assert np.bincount(kept).tolist() == [10, 5, 3, 2]
     assert np.bincount(LABELS[reduce(LABELS, 4, seed=0, classes=True)]).tolist() == [1, 1, 1, 1]
     assert reduce(LABELS, 1000, seed=0, classes=True) == slice(0, 200)
-    with pytest.raises(DataError, match=r"data.limit: 3 rows cannot hold 4 classes"):
-        reduce(LABELS, 3, seed=0, classes=True)
+    assert np.bincount(LABELS[reduce(LABELS, 3, seed=0, classes=True)]).tolist() == [1, 1, 1, 1]
+
+
+def test_limit_keeps_every_label_where_rows_have_several() -> None:
+    generator = np.random.default_rng(0)
+    labels = (generator.random((1500, 10)) < [0.4] * 9 + [0.002]).astype(np.float32)
+    kept = labels[reduce(labels, 100, seed=0, classes=True)]
+    assert len(kept) == 100
+    assert (kept.sum(axis=0) > 0).all()
+    assert kept[:, :9].mean() == pytest.approx(0.4, abs=0.1)
+    assert len(labels[reduce(np.eye(12), 5, seed=0, classes=True)]) == 12
 
 
 @given(

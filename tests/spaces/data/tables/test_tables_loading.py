@@ -459,3 +459,13 @@ def test_parquet_as_pandas_writes_it(tmp_path: Path, name: str) -> None:
     assert list(columns(named)) == ["a", "__index_level_0__"]
     with pytest.raises(DataError, match="column 'emb' holds values of type list"):
         load_table(path, TableOptions(), "regression")
+
+
+def test_texts_without_a_common_word_leave_no_input(path: Path) -> None:
+    path.write_text("say,y\n" + "".join(f"w{i}a w{i}b w{i}c,{i % 2}\n" for i in range(60)))
+    space = {
+        "name": "x", "model": {"family": "mlp", "layers": 1, "units": 4}, "training": {"epochs": 1},
+        "data": {"source": {"csv": str(path)}},
+    }  # fmt: skip
+    with pytest.raises(DataError, match=r"no input is left: the texts of 'say' have no words in common"):
+        spaces.load_data(spaces.load(space))
