@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from rich.console import Console
 
 import results
+import spaces
 from results import ResultError
 from results.exporting.reading.answers import probabilities
 from results.predicting.grid import draw_grid
+from results.predicting.inputs import read_files
 from results.predicting.output import as_table, chosen_format, write_predictions
 from results.predicting.predictions import Prediction
 from results.predicting.show import show
+from spaces.data.tables.encoding import ColumnEncoding
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +148,16 @@ def test_without_metadata_classes_are_numbers(model: Path, digits: Any, tmp_path
 def write(path: Path, content: bytes = b"") -> Path:
     path.write_bytes(content)
     return path
+
+
+@pytest.mark.parametrize("name", ["t.pq", "t.parq", "t.parquet.gzip"])
+def test_a_parquet_table_may_have_any_name(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("pyarrow")
+    encodings = (ColumnEncoding("a", "number", "."),)
+    info = spaces.DataInfo("tabular", (1,), "float32", "regression", "number", 1, columns=("a",), table=encodings)
+    pd.DataFrame({"emb": [[1.0]] * 3, "a": [1.0, 2.0, 3.0]}).to_parquet(tmp_path / name)
+    (rows,) = read_files([tmp_path / name], info)
+    assert rows.values.tolist() == [[1], [2], [3]]
 
 
 def test_bad_files_are_named(model: Path, tmp_path: Path) -> None:
