@@ -206,10 +206,10 @@ def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
             raise DataError(f"{cells.path}: column {name!r} holds no times that could be ordered")
         if (empty := np.isnan(values)).any():
             row = int(np.argmax(empty))
-            found = printable(str(as_words(cells.frame[name]).iloc[row]))[:40]
+            cell = printable(str(as_words(cells.frame[name]).iloc[row]))[:40]
             raise DataError(
                 f"{cells.path}: column {name!r} divides the rows, but holds no {column.kind} in {int(empty.sum())} of "
-                f"them, the first in {cells.place(row)} ({found!r}); correct or remove these rows"
+                f"them, the first in {cells.place(row)} ({cell!r}); correct or remove these rows"
             )
         found[name] = values
     return found

@@ -95,8 +95,8 @@ def read_known(cells: Cells, encoding: ColumnEncoding, decimal: numbers.Decimal 
         unit = encoding.values[0] if encoding.values else ""
         form: numbers.Decimal = "," if encoding.form == "," else "."
         # What training took as missing is so again.
-        strict = {"bare": not encoding.lenient, "strict": encoding.lenient and decimal is None}
-        read = numbers.parse(words, form, counts=np.bincount(codes, minlength=len(words)), unit=unit, **strict)
+        strict, counts = encoding.lenient and decimal is None, np.bincount(codes, minlength=len(words))
+        read = numbers.parse(words, form, counts=counts, unit=unit, bare=not encoding.lenient, strict=strict)
         values = read.values if encoding.lenient else np.where(read.misfits, booleans, read.values)
         what, misfits = "number", given & np.isnan(values)
         _check(cells, name, (np.abs(values) > _LARGEST)[codes], "holds a number too large for float32")
