@@ -14,7 +14,7 @@ import numpy as np
 from results.errors import ResultError, not_written
 from results.exporting import metadata
 from results.exporting.card import model_card
-from results.exporting.folder import CARD, earlier_bundle, earlier_files, publish, workspace
+from results.exporting.folder import CARD, earlier_bundle, earlier_files, publish, require_ours, workspace
 from results.exporting.formats import FORMATS, SERVE, Format, parse_formats
 from results.exporting.pressure import Left, Pressure, forever
 from results.exporting.reading.answers import units
@@ -120,7 +120,7 @@ def export(
 
     Raises:
         ResultError: There is no such model, its checkpoint is damaged, a format is unknown, or the folder cannot be
-            written.
+            written, or holds files of somebody else at the places of those that are written.
         DiskError: The disk is full.
         RunError: There is no such run.
     """
@@ -132,6 +132,7 @@ def export(
     if output is None:
         require_inside(opened.directory)
     directory = Path(output) if output is not None else opened.directory / layout.EXPORT
+    require_ours(directory)
     with opened.read() as reader:
         info, chosen = data_info(reader), find_model(reader, trial)
         rows, source = _rows(reader, info)

@@ -93,11 +93,41 @@ def _rounding(found: Any) -> dict[str, Any] | None:
     return {**words, "rows": int(found["rows"]), **{key: float(found[key]) for key in ("file", "model")}}
 
 
+def require_ours(directory: Path) -> None:
+    """Refuses an export folder in which files of somebody else have the names of files that an export writes or removes.
+
+    Raises:
+        ResultError: There are such files: no description beside them lists them, and no export was cut off there.
+    """
+    if any(directory.glob(f"{_PREFIX}*")):
+        return
+    listed = _listed(directory)
+    names = (metadata.FILE, CARD, *(known.file for known in (*FORMATS.values(), SERVE)))
+    found = dict.fromkeys(name for name in names if name not in listed and os.path.lexists(directory / name))
+    if found:
+        raise ResultError(
+            f"{directory}: {', '.join(found)}: not of an export (no {metadata.FILE} of one lists it), and would be "
+            "overwritten or removed; move it away or choose another folder (--output)"
+        )
+
+
+def _listed(directory: Path) -> set[str]:
+    """What the description in an export folder says is of an export, itself included; nothing without one."""
+    try:
+        described = metadata.read_json(directory / metadata.FILE)
+        files = {str(entry["file"]) for entry in described["files"]}
+        bundle = set() if described.get("serve") is None else {str(described["serve"]["folder"])}
+        ours = "format_version" in described
+    except (ResultError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return set()
+    return {metadata.FILE, CARD} | files | bundle if ours else set()
+
+
 def publish(folder: Path, directory: Path, kept: Collection[str], texts: Mapping[str, str]) -> None:
     """Moves checked files to their names.
 
     The description goes first and comes back last: whenever this is interrupted, a description stands beside exactly
-    the files that it describes, or there is none.
+    the files that it describes, or there is none. What a full disk could prevent is done before.
 
     Args:
         folder: The working folder.
@@ -108,6 +138,8 @@ def publish(folder: Path, directory: Path, kept: Collection[str], texts: Mapping
     Raises:
         OSError: The folder cannot be written.
     """
+    for name, text in texts.items():
+        atomic.write_bytes(folder / name, text.encode())
     for name in texts:
         (directory / name).unlink(missing_ok=True)
     for known in (*FORMATS.values(), SERVE):
@@ -117,8 +149,8 @@ def publish(folder: Path, directory: Path, kept: Collection[str], texts: Mapping
             _remove(place)
         if new:
             made.rename(place)
-    for name, text in texts.items():
-        atomic.write_bytes(directory / name, text.encode())
+    for name in texts:
+        (folder / name).rename(directory / name)
 
 
 def _remove(path: Path) -> None:

@@ -8,6 +8,10 @@ SPACE = "space.yaml"
 STORE = "run.sqlite"
 LOG = "log.txt"
 LOCK = "run.lock"
+OUTPUT = "output.txt"
+"""What a night in the background prints."""
+MAKING = "run.making"
+"""A store that is being made."""
 TRIALS = "trials"
 TENSORBOARD = "tensorboard"
 EVALUATION = "evaluation"
@@ -18,6 +22,9 @@ FEATURES = "features"
 ROWS = "rows"
 
 TEST_ROWS = f"{EVALUATION}/rows.npz"
+
+_WRITTEN = (SPACE, STORE, LOG, TRIALS, TENSORBOARD, EVALUATION, REPORT, EXPORT, DATA, FEATURES, ROWS)
+_WRITTEN_WITH_STORE = (SPACE, TRIALS)
 
 
 def trial_folder(trial_id: str) -> str:
@@ -33,3 +40,25 @@ def evaluation_file(trial_id: str) -> str:
 def is_run(directory: Path) -> bool:
     """Whether `directory` holds a run."""
     return (directory / STORE).is_file()
+
+
+def in_the_way(directory: Path) -> list[str]:
+    """What a folder that holds no run has at the places of a run's files, where it would be overwritten or deleted.
+
+    What a start that failed has left there is not counted.
+    """
+    begun = (directory / MAKING).is_file()
+    found = [name for name in _WRITTEN if (directory / name).is_symlink() or (directory / name).exists()]
+    return [
+        name
+        for name in found
+        if not (begun and name in _WRITTEN_WITH_STORE) and not (name == ROWS and _are_rows(directory / name))
+    ]
+
+
+def _are_rows(folder: Path) -> bool:
+    """Whether a folder holds nothing but rows that were written and may be found again."""
+    try:
+        return not folder.is_symlink() and all(path.name.startswith("rows-") for path in folder.iterdir())
+    except OSError:
+        return False

@@ -643,7 +643,7 @@ class RunStore(RunReader):
 class _Unnamed(RunStore):
     """A store that is being made."""
 
-    _file = "run.making"
+    _file = layout.MAKING
 
 
 def _id_and_values(row: tuple[Any, ...]) -> tuple[str, Mapping[str, Scalar]]:

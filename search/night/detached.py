@@ -11,8 +11,6 @@ from search.errors import RunError
 from search.files import layout
 from search.files.lock import holder
 
-OUTPUT = "output.txt"
-"""What the night prints, in the run directory."""
 _TELLS = 2_000
 _LOOK_SECONDS = 0.2
 
@@ -33,7 +31,7 @@ def start(command: Sequence[str], directory: Path, wait: float) -> int:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        output = open(directory / OUTPUT, "ab")  # noqa: SIM115
+        output = open(directory / layout.OUTPUT, "ab")  # noqa: SIM115
     except OSError as error:
         raise RunError(f"{directory}: cannot be written ({error.strerror})") from error
     with output:
@@ -45,7 +43,7 @@ def start(command: Sequence[str], directory: Path, wait: float) -> int:
     while night.poll() is None and time.monotonic() < ends and not _works_on(night.pid, directory):
         time.sleep(_LOOK_SECONDS)
     if night.poll() not in (None, 0):
-        with open(directory / OUTPUT, "rb") as stream:
+        with open(directory / layout.OUTPUT, "rb") as stream:
             stream.seek(before)
             said = stream.read()[-_TELLS:].decode("utf-8", "replace").strip()
         raise RunError(said.removeprefix("error: ") or f"the night ended at once with exit code {night.returncode}")

@@ -155,14 +155,19 @@ class Session:
         """Searches, retrains, evaluates.
 
         Raises:
-            RunError: The directory cannot be used, or holds a run that cannot go on with this space.
+            RunError: The directory cannot be used, holds files of somebody else, or a run that cannot go on with this
+                space.
             DataError: The data cannot be loaded, or are not those that the run began with.
             SearchFailed: No usable configuration; everything known is in the store.
             DiskError: Something could not be written; everything committed is kept.
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
         threads.configure(self._threads)
-        begun = self._require_ours() if layout.is_run(self._directory) else None
+        begun: DataInfo | None = None
+        if layout.is_run(self._directory):
+            begun = self._require_ours()
+        else:
+            self._require_room()
         data, reading = self._load(begun)
         self._notes = family_of(self._spec.model).require(self._spec, data.info)
         horizon = Horizon(self._budget, self._spec, data)
@@ -205,14 +210,20 @@ class Session:
         require_agreement(run, trials)
         return DataInfo.from_json(info)
 
+    def _require_room(self) -> None:
+        """Refuses a folder in which a new run would write over what it did not make, and later delete it."""
+        if found := layout.in_the_way(self._directory):
+            raise RunError(
+                f"{self._directory}: is not empty: it holds no run, but {', '.join(found)}, where a run keeps files of "
+                "its own; choose a new folder"
+            )
+
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options
         if options.check:
             self._doubts, checkpoints = first_look(spec, data)
             shared = 0 if data.streamed is not None else data.train.x.nbytes + data.validation.x.nbytes
             disk.require(self._directory, checkpoints + shared)
-        self._write_space()
-        origin = options.fork
         known = facts(
             spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
         )
@@ -220,8 +231,13 @@ class Session:
         RunStore.create(
             self._directory,
             known,
-            None if origin is None else lambda store: take_over(origin, store),
+            self._fill,
         ).close()
+
+    def _fill(self, store: RunStore) -> None:
+        self._write_space()
+        if self._options.fork is not None:
+            take_over(self._options.fork, store)
 
     def _write_space(self) -> None:
         try:

@@ -97,6 +97,7 @@ def test_a_kill_in_the_middle_of_a_fork_leaves_no_run(tmp_path, old, monkeypatch
     with pytest.raises(Killed):
         RunStore.create(tmp_path / "new", FACTS, lambda store: take_over(old, store))
     assert not layout.is_run(tmp_path / "new")
+    assert layout.in_the_way(tmp_path / "new") == [], "it can be begun again"
     monkeypatch.undo()
     with RunStore.create(tmp_path / "new", FACTS, lambda store: take_over(old, store)) as store:
         assert [t.id for t in store.trials()] == ["old-0", "old-1"]

@@ -17,6 +17,7 @@ import results
 from results import ResultError
 from results.exporting import exported as exporting
 from results.exporting import writing
+from results.exporting.folder import require_ours
 from results.exporting.reading.digest import sha256
 from search.files import layout
 
@@ -150,13 +151,48 @@ def accept_all(tasks: Any, *rest: Any) -> Any:
 
 def test_if_all_fail_the_folder_stays_as_it_was(digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "model.h5").write_text("from before")
+    monkeypatch.setattr(exporting, "verify", accept_all)
+    results.export(digits.directory, formats=["h5"], output=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
     refuse = exporting.Verdict(None, "no")
     monkeypatch.setattr(exporting, "verify", lambda tasks, *rest: {task.name: refuse for task in tasks})
     result = results.export(digits.directory, formats=["keras"], output=out)
     assert not result.verified
-    assert {path.name: path.read_text() for path in out.iterdir()} == {"model.h5": "from before"}
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "described"),
+    [
+        ("model.keras", None),
+        ("savedmodel/weights", '{"format_version": 1, "files": [{"file": "model.h5"}]}'),
+        ("serve/app.py", '{"files": [{"file": "serve"}]}'),
+        ("model_card.md", None),
+        ("metadata.json", None),
+    ],
+)
+def test_files_of_somebody_else_are_neither_overwritten_nor_removed(
+    tmp_path: Path, name: str, described: str | None
+) -> None:
+    if described is not None:
+        (tmp_path / "metadata.json").write_text(described)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ResultError, match=f"{name.split('/')[0]}.*not of an export"):
+        require_ours(tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_files_of_an_export_are_replaced_also_of_one_that_was_cut_off(tmp_path: Path) -> None:
+    files = {"model.h5": "", "serve": "", "notes.txt": "mine", "model_card.md": ""}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    listed = {"format_version": 1, "files": [{"file": "model.h5"}], "serve": {"folder": "serve"}}
+    (tmp_path / "metadata.json").write_text(json.dumps(listed))
+    require_ours(tmp_path)
+    (tmp_path / "metadata.json").unlink()
+    (tmp_path / ".making-0").mkdir()
+    require_ours(tmp_path)
 
 
 def test_files_of_the_same_model_stay_and_those_of_another_go(
