@@ -16,17 +16,19 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 # Before everything else of this program: its packages go before a user's files of the same names.
 import nightshift
+
+if TYPE_CHECKING:
+    from spaces.basics.terminal import Console
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -538,7 +540,7 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         _fail("interrupted; what was committed is safe", INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has seen enough.
+        # Whoever read our output has seen enough. What was printed without a console still waits to be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(DONE) from None
     except Exception as error:
@@ -559,7 +561,8 @@ class _UsageError(Exception):
 
 
 def _fail(message: str, code: int) -> None:
-    _err().print(f"[bold red]error:[/] {escape(_harmless(message))}", soft_wrap=True)
+    with suppress(OSError):
+        _err().print(f"[bold red]error:[/] {escape(_harmless(message))}", soft_wrap=True)
     raise typer.Exit(code) from None
 
 
@@ -641,7 +644,8 @@ def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
             view.phase("loading", None)
         yield [view]
     finally:
-        view.close()
+        with suppress(OSError):
+            view.close()
 
 
 def _budget(budget: str | None, until: str | None) -> Any:
@@ -683,8 +687,10 @@ def _announce(spec: Any) -> None:
 
 
 def _say(message: str, quiet: bool) -> None:
-    if not quiet:
-        _err().print(escape(_harmless(message)), soft_wrap=True, highlight=False)
+    # A terminal that is gone takes nothing with it.
+    with suppress(OSError):
+        if not quiet:
+            _err().print(escape(_harmless(message)), soft_wrap=True, highlight=False)
 
 
 def _harmless(message: str) -> str:
@@ -695,11 +701,17 @@ def _harmless(message: str) -> str:
 
 
 def _out() -> Console:
-    return Console(emoji=False, highlight=False)
+    return _console(stderr=False)
 
 
 def _err() -> Console:
-    return Console(stderr=True, emoji=False, highlight=False)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from spaces.basics.terminal import Console
+
+    return Console(stderr=stderr, emoji=False, highlight=False)
 
 
 if __name__ == "__main__":

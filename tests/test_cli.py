@@ -351,6 +351,19 @@ def test_a_reader_that_has_seen_enough_is_no_error(run):
     assert "BrokenPipe" not in shown.stderr
 
 
+@pytest.mark.parametrize(("closed", "arguments", "code"), [("stdout", ("table",), 0), ("stderr", ("table", "-q"), 2)])
+def test_a_pipe_without_a_reader_changes_no_exit_code(run, closed, arguments, code):
+    reading, writing = os.pipe()
+    os.close(reading)
+    where = run if closed == "stdout" else run / "nowhere"
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, closed: writing}
+    ended = subprocess.run([*PROGRAM, *arguments, where], **streams, text=True, check=False)
+    os.close(writing)
+    assert ended.returncode == code
+    assert not ended.stdout
+    assert not ended.stderr
+
+
 # --- a real search ------------------------------------------------------------------------------------------------
 
 

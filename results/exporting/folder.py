@@ -94,7 +94,7 @@ def _rounding(found: Any) -> dict[str, Any] | None:
 
 
 def require_ours(directory: Path) -> None:
-    """Refuses an export folder in which files of somebody else have the names of files that an export writes or removes.
+    """Refuses an export folder in which files of somebody else have the names of files that an export writes.
 
     Raises:
         ResultError: There are such files: no description beside them lists them, and no export was cut off there.

@@ -9,7 +9,7 @@ from search.files import layout
 from search.night.session import Options, Session
 from tests.search import small
 
-USERS = ("data/photos/a.jpg", "trials/patient-7/scan.csv", "rows/x.bin", "features/f.npy", "space.yaml", "export/m.keras")
+USERS = ("data/photos/a.jpg", "trials/patient-7/scan.csv", "rows/x.bin", "features/f.npy", "space.yaml", "export/m")
 
 
 def begin(folder):

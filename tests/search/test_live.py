@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from search.loop.observer import Earlier
+from search.loop.observer import Earlier, Observer, Observers
 from search.night.live import LiveView, PlainLines, Tally, duration, finished_line, make_view
 from search.night.logfile import LogFile
 from search.record.configuration import configurations
 from search.record.trial import FailureReason, Stop, TrialKind
+from spaces.basics.terminal import Console as Terminal
 from tests.search.records import epoch, failed, outcome, trial
 from tests.search.simulation import SimulatedClock
 
@@ -247,3 +249,20 @@ def test_what_a_message_of_user_code_says_does_not_steer_the_terminal():
     shown, view = lines()
     view.message("warning", "a\x1b[2Jb")
     assert shown.file.getvalue() == "warning: a\ufffd[2Jb\n"
+
+
+def test_a_pipe_that_nobody_reads_any_more_ends_the_view_and_nothing_else():
+    told = []
+
+    class Other(Observer):
+        def message(self, level, text):
+            told.append(text)
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8") as stream:
+        view = PlainLines(Terminal(file=stream), Tally("val_accuracy", "max", None))
+        observers = Observers([view, Other()])
+        observers.message("info", "first")
+        observers.message("info", "second")
+    assert told == ["PlainLines stops: BrokenPipeError: [Errno 32] Broken pipe", "first", "second"]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from rich.console import Console
 
 from search.loop.observer import Observer
 from search.night.live import Tally, make_view
 from search.night.views.notebook import NotebookView, in_notebook, output
 from spaces import Objective
+from spaces.basics.terminal import Console
 
 
 @contextmanager
@@ -39,4 +38,5 @@ def watched(directory: Path, objective: Objective, until: float | None, *, quiet
     try:
         yield [view]
     finally:
-        view.close()
+        with suppress(OSError):
+            view.close()
