@@ -21,6 +21,7 @@ from search.training.engines import engines
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from spaces import DataInfo, Dataset, Settings, Split
 from spaces.families import family_of_settings
+from spaces.outside.user_code import staying_here
 
 if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
@@ -43,7 +44,8 @@ class Trainer:
     """
 
     def __init__(self, run: Path, data: Dataset, clock: Clock) -> None:
-        self._run = run
+        # While it trains, a callback of the user's may go to another working directory.
+        self._run = run.absolute()
         self._data = data
         self._clock = clock
         self._rows: dict[str, Rows] = {}
@@ -75,11 +77,12 @@ class Trainer:
         networks = self._kept_networks()
         training = _Training(self._run, job, Settings.from_json(job.settings), self._data.info, self._clock)
         try:
-            if training.in_folds:
-                training.go_through_folds(self._fold, networks, should_stop, on_epoch, on_begin)
-            else:
-                rows = self._train_rows(job), self._validation_rows(job)
-                training.go(*rows, networks, should_stop, on_epoch, on_begin)
+            with staying_here():
+                if training.in_folds:
+                    training.go_through_folds(self._fold, networks, should_stop, on_epoch, on_begin)
+                else:
+                    rows = self._train_rows(job), self._validation_rows(job)
+                    training.go(*rows, networks, should_stop, on_epoch, on_begin)
         except (CheckpointError, DiskError):
             raise
         except (Exception, SystemExit) as error:

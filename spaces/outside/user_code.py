@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -24,7 +25,8 @@ _LONGEST = 500
 def running(reference: str, file: str, what: str = "", function: Callable[..., Any] | None = None) -> Iterator[None]:
     """Runs code of the user's.
 
-    What it prints goes to standard error: standard output may be a table or JSON.
+    What it prints goes to standard error: standard output may be a table or JSON. Where it goes to another working
+    directory, it does so for itself alone, see `staying_here`.
 
     Args:
         reference: How the function is named in messages.
@@ -36,12 +38,28 @@ def running(reference: str, file: str, what: str = "", function: Callable[..., A
         CodeError: It raised anything but `KeyboardInterrupt`, `SystemExit` included.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with staying_here(), contextlib.redirect_stdout(sys.stderr):
             yield
     except (CodeError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise CodeError(f"{place(reference, file, error, function)}: {what}{described(error)}") from error
+
+
+@contextlib.contextmanager
+def staying_here() -> Iterator[None]:
+    """Goes back to the working directory at the end, so that a relative path means the same as before."""
+    try:
+        here = os.getcwd()
+    except OSError:
+        # It has been deleted: there is no way back to it.
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.chdir(here)
 
 
 def place(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -114,6 +115,22 @@ def test_what_it_prints_leaves_our_output_alone(file: Path, capsys: pytest.Captu
     reference = f"{file}:talks"
     assert call(reference, load_function(reference)) == 2
     assert capsys.readouterr() == ("", "hello\n")
+
+
+@pytest.mark.parametrize("end", ["pass", "raise ValueError"])
+def test_a_module_and_a_function_may_go_to_another_working_directory_for_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    model = tmp_path / "model.py"
+    model.write_text(f"import os\nos.chdir('elsewhere')\ndef build():\n    os.chdir('..')\n    {end}\n")
+    monkeypatch.chdir(tmp_path)
+    build = load_function(f"{model}:build")
+    assert Path.cwd() == tmp_path
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with contextlib.suppress(CodeError):
+        call(f"{model}:build", build)
+    assert Path.cwd() == tmp_path / "elsewhere"
 
 
 def test_an_interrupt_stays_one(file: Path) -> None:
