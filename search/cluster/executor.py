@@ -23,7 +23,7 @@ from search.cluster.site import Lost, Site
 from search.cluster.work import Order
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol
-from search.executors.base import OnEpoch
+from search.executors.base import LATE, OnEpoch
 from search.executors.sizing import at_hand, share_of_memory
 from search.files import checkpoint as checkpoints
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
@@ -371,6 +371,12 @@ class ClusterExecutor:
             if task is None:
                 continue
             job = task.job
+            if job.deadline is not None and job.deadline.left(self._clock) < -LATE:
+                actor.task = None
+                self._on_event(f"trial {job.trial_id} gave no answer {LATE:g} s after its time was up; it is ended")
+                task.future.set_result(replace(untrained(job, Stop.DEADLINE), seconds=now - task.started))
+                self._bury(number, Lost("its time was up"))
+                continue
             for limit, since in ((job.seconds_per_trial, task.started), (job.seconds_per_epoch, task.epoch_began)):
                 if limit is not None and since is not None and now - since > limit + _GRACE:
                     actor.task = None

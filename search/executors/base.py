@@ -18,6 +18,10 @@ from spaces import Dataset
 OnEpoch = Callable[[str, Epoch], None]
 """Called with the trial's id and each finished epoch, in the process of the search, from within `Executor.wait`."""
 
+LATE = 20.0
+"""Seconds after a job's deadline until which a model may still be built, an epoch cut off and a checkpoint written.
+What has given no answer by then is taken to hang."""
+
 
 class Executor(Protocol):
     """Trains jobs, in the style of `concurrent.futures`.

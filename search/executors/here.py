@@ -11,9 +11,10 @@ from search.training.trainer import Trainer
 
 
 def executor_here(place: Place) -> Executor:
-    """Trains in this process where `place.workers` is 0, otherwise in so many worker processes."""
+    """Trains in this process where `place.workers` is 0, or no worker can be started, otherwise in worker processes."""
+    inline = InlineExecutor(lambda: Trainer(place.run, place.data, place.clock))
     if not place.workers:
-        return InlineExecutor(lambda: Trainer(place.run, place.data, place.clock))
+        return inline
     return WorkerPool(
         sizing.setups(
             place.run, shared_data.write(place.run, place.data), place.threads, place.workers, place.gpu_share
@@ -21,4 +22,6 @@ def executor_here(place: Place) -> Executor:
         sizing.environments(environment.gpus(), place.workers, place.gpu_share),
         sizing.memory_limit(place.workers, place.memory),
         place.on_event,
+        inline,
+        place.clock,
     )

@@ -29,8 +29,12 @@ class InlineExecutor:
     def submit(self, job: TrialJob, on_epoch: OnEpoch) -> Future[Outcome]:
         """Accepts a job; it is trained by `wait`."""
         future: Future[Outcome] = Future()
-        self._queue[future] = job, on_epoch
+        self.take_over(future, job, on_epoch)
         return future
+
+    def take_over(self, future: Future[Outcome], job: TrialJob, on_epoch: OnEpoch) -> None:
+        """Accepts a job that somebody else has promised the outcome of."""
+        self._queue[future] = job, on_epoch
 
     def wait(self, pending: Collection[Future[Outcome]], timeout: float | None = None) -> set[Future[Outcome]]:
         """Trains the oldest job of `pending` to its end, however long that takes."""

@@ -1,7 +1,8 @@
 """Worker processes that train jobs side by side.
 
 A worker that dies costs its job one retry; a job that kills two workers has failed. A worker whose memory has grown
-past a limit is replaced between jobs. All this happens inside `wait`: the pool has no threads of its own.
+past a limit is replaced between jobs. Where no more workers can be started, those that are there go on, or in the end
+the asking process. All this happens inside `wait`: the pool has no threads of its own.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
+from search.clock import Clock, SystemClock
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol, sizing
-from search.executors.base import OnEpoch
+from search.executors.base import LATE, OnEpoch
+from search.executors.inline import InlineExecutor
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
+from search.training.trainer import untrained
 from spaces.outside import launch
 
 # How long after a job's own time limit a worker that still has not answered is taken to hang.
@@ -28,7 +32,11 @@ _GRACE = 5.0
 _ATTEMPTS = 2
 # So many workers in a row that end while they start: the next one would too.
 _STARTS = 3
+# After the system has refused to start one, in seconds.
+_PAUSE = 1.0
 _TICK = 0.2
+# Loading TensorFlow in all workers, and building a model in each of them, before it is measured how fast they are.
+_TO_MEASURE = 120.0
 
 
 @dataclass
@@ -64,6 +72,8 @@ class WorkerPool:
         environments: Environment variables of each worker, besides those of this process.
         memory_limit: Resident bytes after which a worker is replaced before its next job.
         on_event: Told in words when a worker died or was replaced.
+        inline: Trains where no worker can be started; None: that is an error.
+        clock: Tells when a job's time is up.
     """
 
     def __init__(
@@ -72,15 +82,22 @@ class WorkerPool:
         environments: list[dict[str, str]],
         memory_limit: int,
         on_event: Callable[[str], None],
+        inline: InlineExecutor | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._setups = setups
         self._environments = environments
         self._memory_limit = memory_limit
         self._on_event = on_event
+        self._inline = inline
+        self._clock = clock or SystemClock()
         self._workers: dict[int, _Worker] = {}
         self._queue: deque[_Task] = deque()
         self._stop: Stop | None = None
         self._failed_starts = 0
+        self._why_no_more = ""
+        self._no_start_before = 0.0
+        self._told_here = False
 
     @property
     def slots(self) -> int:
@@ -103,28 +120,45 @@ class WorkerPool:
         Args:
             settings: As in `TrialJob.settings`.
             seconds: Each worker trains for so long, building and compiling not counted.
-
-        Raises:
-            RuntimeError: Several workers in a row ended while they started.
         """
-        self._serve_until(lambda worker: worker.ready)
+        end = time.monotonic() + _TO_MEASURE
+        self._serve_until(lambda worker: worker.ready, end)
+        asked = [worker.process.pid for worker in self._workers.values() if worker.ready]
         for worker in self._workers.values():
             worker.pace = None
-            _try_send(worker.connection, protocol.Measure(settings, seconds))
+            if worker.ready:
+                _try_send(worker.connection, protocol.Measure(settings, seconds))
         # A worker that died of it has been replaced by one that was never asked.
-        asked = set(self.processes)
-        self._serve_until(lambda worker: worker.pace is not None or worker.process.pid not in asked)
+        self._serve_until(lambda worker: worker.pace is not None or worker.process.pid not in asked, end + seconds)
+        for worker in list(self._workers.values()):
+            if worker.pace is None and worker.process.pid in asked:
+                self._on_event(f"worker {worker.index} gave no answer while its pace was measured; it is replaced")
+                self._remove(worker)
         return sum(worker.pace or 0.0 for worker in self._workers.values())
 
-    def _serve_until(self, condition: Callable[[_Worker], bool]) -> None:
-        """Serves the workers, none of which has a job, until all of them are there and fulfil a condition."""
-        while True:
+    def _serve_until(self, condition: Callable[[_Worker], bool], end: float) -> None:
+        """Serves the workers, none of which has a job, until all of them are there and fulfil a condition.
+
+        Args:
+            condition: What is waited for.
+            end: When to wait no longer, as monotonic time.
+        """
+        while time.monotonic() < end:
             self._start_missing(len(self._setups))
-            if all(condition(worker) for worker in self._workers.values()):
+            complete = len(self._workers) == len(self._setups) or self._why_no_more
+            if complete and all(condition(worker) for worker in self._workers.values()):
                 return
-            by_connection = {worker.connection: worker for worker in self._workers.values()}
-            for connection in wait(list(by_connection), _TICK):
-                self._receive(by_connection[connection])  # type: ignore[index]
+            self._serve(_TICK)
+
+    def _serve(self, seconds: float) -> None:
+        """Listens to the workers for so long, or until one of them has said something."""
+        by_connection = {worker.connection: worker for worker in self._workers.values()}
+        for connection in wait(list(by_connection), seconds):
+            self._receive(by_connection[connection])  # type: ignore[index]
+        for worker in list(self._workers.values()):
+            # A process that it has left behind may keep the connection open.
+            if worker.process.poll() is not None and not worker.connection.poll():
+                self._bury(worker, None)
 
     def submit(self, job: TrialJob, on_epoch: OnEpoch) -> Future[Outcome]:
         """Accepts a job; it goes to the first free worker."""
@@ -145,14 +179,17 @@ class WorkerPool:
             self._start_missing(self._wanted())
             self._hand_out()
             self._pass_on_stop()
-            by_connection = {worker.connection: worker for worker in self._workers.values()}
-            for connection in wait(list(by_connection), left):
-                self._receive(by_connection[connection])  # type: ignore[index]
+            self._give_up_late()
+            if self._why_no_more and not self._workers:
+                return self._train_here().wait(pending, timeout)
+            self._serve(left)
             self._end_hanging()
 
     def stop(self, why: Stop) -> None:
         """Ends all jobs after their epoch; workers are told by the next `wait`."""
         self._stop = why
+        if self._inline is not None:
+            self._inline.stop(why)
 
     def shutdown(self) -> None:
         """Ends all workers at once."""
@@ -163,6 +200,8 @@ class WorkerPool:
             worker.process.wait()
         self._workers.clear()
         self._queue.clear()
+        if self._inline is not None:
+            self._inline.shutdown()
 
     def _wanted(self) -> int:
         """As many workers as there are jobs, at most one for each slot."""
@@ -170,24 +209,33 @@ class WorkerPool:
 
     def _start_missing(self, wanted: int) -> None:
         for index in range(len(self._setups)):
-            if len(self._workers) >= wanted:
+            if len(self._workers) >= wanted or self._why_no_more or time.monotonic() < self._no_start_before:
                 return
             if index not in self._workers:
-                self._workers[index] = self._start(index)
+                try:
+                    self._workers[index] = self._start(index)
+                except OSError as error:
+                    self._no_start_before = time.monotonic() + _PAUSE
+                    self._count_failed_start(error.strerror or str(error))
 
     def _start(self, index: int) -> _Worker:
         ours, theirs = Pipe()
         descriptor = theirs.fileno()
-        process = subprocess.Popen(
-            launch.command("search.executors.worker", str(descriptor)),
-            pass_fds=[descriptor],
-            stdin=subprocess.DEVNULL,
-            # Its own session: a Ctrl-C in the terminal reaches the search alone.
-            start_new_session=True,
-            env={**os.environ, **self._environments[index]},
-        )
-        theirs.close()
-        ours.send(self._setups[index])
+        try:
+            process = subprocess.Popen(
+                launch.command("search.executors.worker", str(descriptor)),
+                pass_fds=[descriptor],
+                stdin=subprocess.DEVNULL,
+                # Its own session: a Ctrl-C in the terminal reaches the search alone.
+                start_new_session=True,
+                env={**os.environ, **self._environments[index]},
+            )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        _try_send(ours, self._setups[index])
         return _Worker(index, process, ours)
 
     def _hand_out(self) -> None:
@@ -198,6 +246,34 @@ class WorkerPool:
                 task.started, task.epoch_began = time.monotonic(), None
                 worker.task, worker.stop_sent = task, False
                 _try_send(worker.connection, protocol.Train(task.job))
+
+    def _train_here(self) -> InlineExecutor:
+        """The asking process, with the next job that waits; none of the others can train it.
+
+        Raises:
+            RuntimeError: It is not to train.
+        """
+        if self._inline is None:
+            raise RuntimeError(self._why_no_more)
+        if not self._told_here:
+            self._told_here = True
+            self._on_event("no worker is left: training goes on in this process, one trial at a time")
+        if self._queue:
+            task = self._queue.popleft()
+            if task.attempts:
+                # What has ended a worker would end the search.
+                message = "its process ended, and no other one can be started"
+                task.future.set_result(Outcome(failure=Failure(FailureReason.CRASHED, message)))
+            else:
+                self._inline.take_over(task.future, task.job, task.on_epoch)
+        return self._inline
+
+    def _give_up_late(self) -> None:
+        """What waits for a worker when its time is up needs none any more."""
+        for task in list(self._queue):
+            if task.job.deadline is not None and task.job.deadline.left(self._clock) <= 0:
+                self._queue.remove(task)
+                task.future.set_result(untrained(task.job, Stop.DEADLINE))
 
     def _pass_on_stop(self) -> None:
         if self._stop is None:
@@ -254,6 +330,11 @@ class WorkerPool:
             if task is None or worker.connection.poll():
                 continue
             job = task.job
+            if job.deadline is not None and job.deadline.left(self._clock) < -LATE:
+                self._on_event(f"trial {job.trial_id} gave no answer {LATE:g} s after its time was up; it is ended")
+                self._remove(worker)
+                task.future.set_result(replace(untrained(job, Stop.DEADLINE), seconds=now - task.started))
+                continue
             for limit, since in ((job.seconds_per_trial, task.started), (job.seconds_per_epoch, task.epoch_began)):
                 if limit is not None and since is not None and now - since > limit + _GRACE:
                     message = f"no answer {now - since:.0f} s after the limit of {limit:g} s had begun"
@@ -266,7 +347,7 @@ class WorkerPool:
         code = self._remove(worker)
         if task is None:
             if not worker.ready:
-                self._count_failed_start(code)
+                self._count_failed_start(_ending(code))
             return
         if failure is None and task.attempts < _ATTEMPTS:
             self._on_event(f"the worker of trial {task.job.trial_id} died ({_ending(code)}); it is tried once more")
@@ -277,11 +358,14 @@ class WorkerPool:
         seconds = time.monotonic() - task.started
         task.future.set_result(Outcome(seconds=seconds, failure=failure))
 
-    def _count_failed_start(self, code: int) -> None:
+    def _count_failed_start(self, why: str) -> None:
         self._failed_starts += 1
-        if self._failed_starts == _STARTS:
-            raise RuntimeError(f"{_STARTS} worker processes in a row ended while they started ({_ending(code)})")
-        self._on_event(f"a worker died while it started ({_ending(code)}); another one is started")
+        if self._failed_starts < _STARTS:
+            self._on_event(f"a worker died while it started ({why}); another one is started")
+            return
+        if not self._why_no_more:
+            self._why_no_more = f"{_STARTS} worker processes in a row ended while they started ({why})"
+            self._on_event(f"{self._why_no_more}: no more are started")
 
     def _remove(self, worker: _Worker) -> int:
         del self._workers[worker.index]
@@ -304,5 +388,5 @@ def _try_send(connection: Connection, message: object) -> None:
     try:
         connection.send(message)
     except OSError:
-        # The worker is dead; the pool learns of it when it reads.
+        # The worker is dead; the pool learns of it when it listens.
         return

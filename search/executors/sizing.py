@@ -9,6 +9,7 @@ from pathlib import Path
 
 from search.executors.protocol import Setup
 from search.record import environment
+from spaces.data.readers.memory import machine_memory
 from spaces.outside import given, launch
 
 _MAX_AUTO = 8
@@ -28,8 +29,8 @@ def automatic(gpus: int, share: float | None = None, cpus: float = 1.0) -> int:
     """
     if gpus and share != 0:
         return gpus * on_one_card(share)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(int(environment.cores() / cpus), _MAX_AUTO, int(_MEMORY_SHARE * memory / _WORKER_BYTES)))
+    fitting = int(_MEMORY_SHARE * machine_memory() / _WORKER_BYTES)
+    return max(1, min(int(environment.cores() / cpus), _MAX_AUTO, fitting))
 
 
 def on_one_card(share: float | None) -> int:
@@ -49,7 +50,7 @@ def memory_limit(workers: int, limit: int | None) -> int:
     """Resident bytes after which a worker is replaced: `limit`, or its share of the machine."""
     if limit is not None:
         return limit
-    return share_of_memory(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), workers)
+    return share_of_memory(machine_memory(), workers)
 
 
 def share_of_memory(machine: int, workers: int) -> int:

@@ -18,17 +18,23 @@ _LIBRARIES = 5 * 2**29
 _LEAST = 2**28
 
 
-def memory_limit() -> int:
-    """Bytes that one data set may take: half of the machine's memory, or of what this process may have if that is less.
-
-    The container may limit it, and `ulimit`; of the latter goes what the libraries map for themselves.
-    """
+def machine_memory() -> int:
+    """Bytes of this machine's memory, or of what the container may have of it if that is less."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         total = _WITHOUT_INFORMATION
     with contextlib.suppress(OSError, ValueError):  # no container, or "max"
         total = min(total, int(_CGROUP_LIMIT.read_text()))
+    return total
+
+
+def memory_limit() -> int:
+    """Bytes that one data set may take: half of the machine's memory, or of what this process may have if that is less.
+
+    The container may limit it, and `ulimit`; of the latter goes what the libraries map for themselves.
+    """
+    total = machine_memory()
     for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
         limit, _ = resource.getrlimit(kind)
         if limit != resource.RLIM_INFINITY:

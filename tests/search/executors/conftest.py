@@ -47,6 +47,8 @@ class Trainer:
     def pace(self, settings, seconds):
         if "kills" in settings and first_time(self.run, "killed"):
             os._exit(3)
+        if "hangs" in settings and first_time(self.run, "hung"):
+            time.sleep(1000)
         return settings["pace"]
 
     def train(self, job, should_stop, on_epoch, on_begin):
@@ -63,6 +65,11 @@ class Trainer:
             raise DiskError("trials/0/state.npz: cannot be written")
         if name == "exits" or (name == "exits once" and first_time(self.run, "exited")):
             os._exit(3)
+        if name == "leaves a helper":
+            if os.fork():
+                os._exit(3)
+            time.sleep(10)
+            os._exit(0)
         if name == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         if name == "grows":
@@ -95,11 +102,11 @@ def make_pool(tmp_path):
     root = str(Path(search.__file__).parent.parent)
     pools = []
 
-    def make(count=1, memory_limit=1 << 40):
+    def make(count=1, memory_limit=1 << 40, inline=None):
         setups = [Setup(tmp_path, tmp_path, 1, (str(tmp_path), root, *sys.path)) for _ in range(count)]
         environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), root])}
         events: list[str] = []
-        pool = WorkerPool(setups, [environment] * count, memory_limit, events.append)
+        pool = WorkerPool(setups, [environment] * count, memory_limit, events.append, inline)
         pool.events = events
         pools.append(pool)
         return pool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,9 +11,11 @@ import time
 
 import pytest
 
+from search.budget import Deadline
 from search.errors import CheckpointError, DiskError
 from search.executors import pool as pools
-from search.record.trial import FailureReason, Stop, TrialJob
+from search.executors.inline import InlineExecutor
+from search.record.trial import FailureReason, Outcome, Stop, TrialJob
 
 SOON = 30.0
 
@@ -140,6 +143,60 @@ def test_workers_that_never_start_end_the_search_with_the_reason(make_pool, tmp_
     pool = make_pool()
     with pytest.raises(RuntimeError, match=r"3 worker processes in a row ended .*exit code 5"):
         finish(pool, pool.submit(job("a"), nothing))
+
+
+class Here:
+    """A trainer in the asking process."""
+
+    def train(self, job, should_stop, on_epoch):
+        return Outcome(score=float(os.getpid()))
+
+
+@pytest.mark.parametrize("why", ["exit code 5", "Resource temporarily unavailable"])
+def test_where_no_worker_can_be_started_the_asking_process_trains(make_pool, tmp_path, monkeypatch, why):
+    (tmp_path / "die at every start").touch()
+    if why != "exit code 5":
+        monkeypatch.setattr(pools, "_PAUSE", 0.0)
+
+        def refused(*_, **__):
+            raise BlockingIOError(errno.EAGAIN, why)
+
+        monkeypatch.setattr("search.executors.pool.subprocess.Popen", refused)
+    pool = make_pool(2, inline=InlineExecutor(Here))
+    done = finish(pool, *(pool.submit(job(name), nothing) for name in ("a", "b", "c")))
+    assert [outcome.score for outcome in done] == [float(os.getpid())] * 3
+    assert pool.events[-2:] == [
+        f"3 worker processes in a row ended while they started ({why}): no more are started",
+        "no worker is left: training goes on in this process, one trial at a time",
+    ]
+    assert pool.pace({"pace": 1.0}, 0.1) == 0
+
+
+def test_where_no_more_workers_can_be_started_those_that_are_there_go_on(make_pool, tmp_path, monkeypatch):
+    pool = make_pool(2, inline=InlineExecutor(Here))
+    assert finish(pool, pool.submit(job("a"), nothing))[0].failure is None
+    (tmp_path / "die at every start").touch()
+    done = finish(pool, *(pool.submit(job(f"slow {i}", epochs_to=40), nothing) for i in range(3)))
+    assert [outcome.score for outcome in done] == [0.5] * 3
+    assert pool.events[-1].endswith("no more are started")
+
+
+def test_a_trial_that_hangs_past_its_deadline_is_ended_and_those_that_wait_are_not_begun(make_pool, monkeypatch):
+    monkeypatch.setattr(pools, "LATE", 0.3)
+    pool = make_pool()
+    soon = Deadline(monotonic=time.monotonic() + 5.0)
+    hanging, waiting = (pool.submit(job("hangs", deadline=soon), nothing) for _ in range(2))
+    hung, late = finish(pool, hanging, waiting)
+    assert (hung.stopped, hung.failure, hung.epochs) == (Stop.DEADLINE, None, ())
+    assert (late.stopped, late.seconds) == (Stop.DEADLINE, 0.0)
+    assert pool.events == ["trial hangs gave no answer 0.3 s after its time was up; it is ended"]
+    assert finish(pool, pool.submit(job("a"), nothing))[0].failure is None
+
+
+def test_a_worker_whose_helper_keeps_its_connection_open_is_known_to_be_dead(make_pool):
+    pool = make_pool()
+    (outcome,) = finish(pool, pool.submit(job("leaves a helper"), nothing))
+    assert outcome.failure.reason is FailureReason.CRASHED
 
 
 @pytest.mark.parametrize("limit", ["seconds_per_trial", "seconds_per_epoch"])
@@ -277,6 +334,14 @@ def test_a_worker_that_dies_of_measuring_counts_nothing_and_is_replaced(make_poo
     pool = make_pool(2)
     assert pool.pace({"pace": 7.0, "kills": True}, 0.1) == 7
     assert pool.pace({"pace": 10.0}, 0.1) == 20
+
+
+def test_a_worker_that_hangs_while_it_is_measured_counts_nothing_and_is_replaced(make_pool, monkeypatch):
+    pool = make_pool(2)
+    assert pool.pace({"pace": 7.0}, 0.1) == 14
+    monkeypatch.setattr(pools, "_TO_MEASURE", 0.5)
+    assert pool.pace({"pace": 7.0, "hangs": True}, 0.1) == 7
+    assert finish(pool, pool.submit(job("a"), nothing), pool.submit(job("b"), nothing))[0].failure is None
 
 
 def test_files_of_the_user_that_are_named_like_ours_or_pythons_stand_in_nobodys_way(make_pool, tmp_path, monkeypatch):

@@ -56,6 +56,14 @@ def test_memory_limits():
     assert sizing.memory_limit(4, None) * 4 == pytest.approx(sizing.memory_limit(1, None), abs=4)
 
 
+def test_what_a_container_may_have_counts_not_what_the_machine_has(tmp_path, monkeypatch):
+    (tmp_path / "memory.max").write_text(str(4 * 2**30))
+    monkeypatch.setattr("spaces.data.readers.memory._CGROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(environment, "cores", lambda: 8)
+    assert sizing.automatic(0) == 2
+    assert sizing.memory_limit(1, None) == int(0.6 * 4 * 2**30)
+
+
 def test_as_many_workers_as_gpus_or_cores():
     assert sizing.automatic(3) == 3
     assert 1 <= sizing.automatic(0) <= len(os.sched_getaffinity(0))
