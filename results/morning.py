@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from results.watching.ledger import Account, booked
 from search.budget import Budget
 from search.errors import DiskError, RunError
 from search.files import layout
-from search.files.lock import holder
+from search.files.lock import RunLock, holder, is_held
 from search.files.log import Log
 from search.files.rundir import Run
 from search.files.store import RunStore
@@ -92,9 +92,10 @@ def night(
     if reason != "done":
         return _finish(run.directory, budget, reason, None, steps.problems, on_finish)
     try:
-        steps.export()
-        page = steps.report()
-        steps.end()
+        with _held(directory):
+            steps.export()
+            page = steps.report()
+            steps.end()
     except KeyboardInterrupt:
         _finish(run.directory, budget, "interrupted", None, steps.problems, on_finish)
         raise
@@ -181,7 +182,17 @@ class _Steps:
 def _is_anothers(directory: Path) -> bool:
     """Whether another process works on the run, which has not ended for that."""
     locked_by = holder(directory)
-    return locked_by is not None and locked_by.pid != os.getpid() and locked_by.alive()
+    return is_held(directory) and (locked_by is None or locked_by.pid != os.getpid())
+
+
+@contextlib.contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Holds the run while something is done with it, for those who ask whether it is worked on."""
+    with contextlib.ExitStack() as stack:
+        # On a full disk, or where somebody else has begun with it, the morning comes all the same.
+        with contextlib.suppress(RunError, DiskError):
+            stack.enter_context(RunLock(directory))
+        yield
 
 
 def _finish(

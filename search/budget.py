@@ -82,6 +82,8 @@ class Budget:
             return cls(None, clock)
         if isinstance(until, str):
             until = durations.next_time(until, datetime.fromtimestamp(clock.now()))
+        elif until is not None:
+            until = durations.moment(until, clock.now())
         began = clock.monotonic() if began is None else began
         monotonic = None if budget is None else began + durations.length(budget)
         return cls(Deadline(monotonic, until), clock)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_LONGEST = 10 * 365 * 86400.0
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 
 
@@ -26,7 +27,7 @@ def seconds(text: str | float) -> float:
     """A duration: a number of seconds, or text such as `90s`, `30m`, `8h`, `1h30m`, `2d`.
 
     Raises:
-        ValueError: It is not a duration above zero, or text without a unit.
+        ValueError: It is not a duration above zero, or longer than ten years, or text without a unit.
     """
     if isinstance(text, str):
         compact = text.strip().lower()
@@ -37,7 +38,20 @@ def seconds(text: str | float) -> float:
         text = sum(float(number) * _UNITS[unit] for number, unit in parts) if whole else 0.0
     if not 0 < text < float("inf"):
         raise ValueError("not a duration; write for example 90s, 30m, 8h or 1h30m")
+    if text > _LONGEST:
+        raise ValueError("longer than ten years")
     return float(text)
+
+
+def moment(until: float, now: float) -> float:
+    """Unix time by which everything has to be there, as a program gives it.
+
+    Raises:
+        ValueError: It is no time that may be meant.
+    """
+    if not until < now + _LONGEST:
+        raise ValueError(f"until {until}: not a Unix time of the next ten years")
+    return until
 
 
 def next_time(text: str, now: datetime) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
+
 
 class RunError(Exception):
     """The run directory cannot be used as asked; the message says why and what to do. Nothing was changed."""
@@ -33,3 +36,25 @@ class ClusterError(RunError):
 
 class ClusterLost(Exception):
     """The Ray cluster that trained is gone. What was committed is kept: the run goes on from there, anywhere."""
+
+
+# No space, over the quota, file too large, an error of the device: nothing that the user has asked for wrongly.
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_DISK_OF_SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+
+
+def not_written(place: object, error: OSError | sqlite3.Error, otherwise: type[Exception] = RunError) -> Exception:
+    """What to raise for a file that cannot be written: a `DiskError` where the disk is full or fails.
+
+    Args:
+        place: The file, or its folder, for the message.
+        error: What the system said.
+        otherwise: The error for whatever else it may be.
+    """
+    if isinstance(error, OSError):
+        return (DiskError if error.errno in _DISK else otherwise)(
+            f"{place}: cannot be written ({error.strerror or error})"
+        )
+    # The lowest byte is the kind of the error.
+    kind = DiskError if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_OF_SQLITE else otherwise
+    return kind(f"{place}: cannot be written ({error})")

@@ -11,7 +11,7 @@ from results.ranked.measured import answering, objective_metric
 from results.ranked.ranking import Source, finite
 from results.watching.walltime import elapsed_in_all
 from search.files import layout
-from search.files.lock import holder
+from search.files.lock import is_held
 from search.files.rundir import Run, open_run
 from search.files.store import Event, RunReader
 from search.record.configuration import Configuration, configurations
@@ -25,7 +25,7 @@ _MORNING = ("export", "report")
 def status(run: Source, now: float | None = None) -> dict[str, Any]:
     """The state of a run as plain JSON data; None stands for what is not known (yet).
 
-    Keys: `run`, `name`, `algorithm`, `phase` (search, retraining, final training, evaluation,
+    Keys: `run`, `name`, `algorithm`, `phase` (measuring workers, search, retraining, final training, evaluation,
     export, report, done), `exit` (why the last sitting ended; None while
     one goes on or if it was cut off), `active` (a process is working on it), `last_sign` (seconds since something
     was written), `elapsed` (seconds of work, pauses left out), `time_left` (seconds to the promised end);
@@ -33,14 +33,13 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     `left`), `configurations` (searched), `epochs` (in all); `best` and `baseline` (the best of the searched ones
     and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
     is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
-    searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials: `trial`,
-    `name`, `kind`, `epochs_from`, `epochs_to`, `epochs_done` of these, as known some seconds ago, `seconds`),
-    `waiting` (how many more wait for a worker), `winner` (`name`, `baseline`: whether it is one, `score` in the search,
-    `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`, `together`: how many models
-    answer together as the winner, whose score on the test part is that of all), `cluster` (of a run on other machines:
-    `workers` at work, `room` for how many, `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`, `room`,
-    `refused`: why it gets no trials),
-    `warnings` (the last five: `at`, `level`, `message`).
+    searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials of an
+    active run: `trial`, `name`, `kind`, `epochs_from`, `epochs_to`, `epochs_done` of these, as known some seconds ago,
+    `seconds`), `waiting` (how many more wait for a worker), `winner` (`name`, `baseline`: whether it is one, `score`
+    in the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`, `together`:
+    how many models answer together as the winner, whose score on the test part is that of all), `cluster` (of a run on
+    other machines: `workers` at work, `room` for how many, `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`,
+    `room`, `refused`: why it gets no trials), `warnings` (the last five: `at`, `level`, `message`).
 
     Args:
         run: A run or its directory.
@@ -59,7 +58,8 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
         found = reader.overview(direction)
         # One more than there are workers may be at hand; the oldest are those that are trained.
         cluster = reader.meta("cluster", {}) or {}
-        at_once = cluster.get("workers") or reader.meta("at_once") or len(found.open)
+        open_trials = found.open if active else []
+        at_once = cluster.get("workers") or reader.meta("at_once") or len(open_trials)
         reached = reader.meta("reached", {}) if active else {}
         best, baseline = _whole(found.best, reader), _whole(found.baseline, reader)
         return {
@@ -74,7 +74,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "time_left": max(0.0, reader.meta("until") - moment) if active and reader.meta("until") else None,
             "objective": objective["name"],
             "direction": direction,
-            "trials": _counts(found, reader.meta("planned", {}), at_once),
+            "trials": _counts(found, reader.meta("planned", {}), at_once if active else 0),
             "configurations": found.configurations,
             "epochs": found.epochs,
             "best": best and _described(best),
@@ -82,8 +82,8 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "lead": _lead(best, baseline, direction),
             "since_improved": _since(found.improved, reader.meta("finished") or moment),
             "hourly_gain": finite(reader.meta("hourly_gain")),
-            "working_on": [_working(trial, reached, moment) for trial in reader.some(found.open[:at_once])],
-            "waiting": len(found.open[at_once:]),
+            "working_on": [_working(trial, reached, moment) for trial in reader.some(open_trials[:at_once])],
+            "waiting": len(open_trials[at_once:]),
             "winner": _winner(reader, objective, baseline),
             "cluster": cluster or None,
             "warnings": [vars(event) for event in _warnings(reader.events())],
@@ -93,22 +93,14 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
 def _step(run: Run, reader: RunReader) -> tuple[str, bool]:
     """What a run is at, or was when it was cut off; and whether what follows the search is being done just now."""
     phase, morning = str(reader.meta("phase")), reader.meta("morning")
-    if phase == "done" and morning is not None:
-        return morning, _held(run)
-    if phase == "final":
-        step = reader.meta("step")
-        return ("retraining" if step in (None, "search") else str(step)), False
-    return phase, False
+    if phase == "done":
+        return (phase, False) if morning is None else (str(morning), is_held(run.directory))
+    return str(reader.meta("step") or ("retraining" if phase == "final" else phase)), False
 
 
 def is_active(run: Run, reader: RunReader) -> bool:
-    """Whether a process is working on the run: its last sitting has no end, and whoever locked the run is there."""
-    return reader.meta("exit") is None and _held(run)
-
-
-def _held(run: Run) -> bool:
-    locked_by = holder(run.directory)
-    return locked_by is not None and locked_by.alive()
+    """Whether a process is working on the run: its last sitting has no end, and somebody holds the run."""
+    return reader.meta("exit") is None and is_held(run.directory)
 
 
 def _whole(trials: Sequence[str], reader: RunReader) -> Configuration | None:

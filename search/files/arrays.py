@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import zipfile
 import zlib
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from spaces.basics.files import unreadable
 
 # What zipfile and NumPy raise for changed bytes, besides ValueError: each field of the format has its own.
 _DAMAGE = (
@@ -28,6 +31,8 @@ def load(path: Path, *names: str) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         OSError: The file cannot be read.
         ValueError: It is damaged, or an array is missing.
     """
+    if path.exists() and (reason := unreadable(path)) is not None:
+        raise OSError(errno.EINVAL, reason, str(path))
     try:
         with np.load(path, allow_pickle=False) as stored:
             found = {name: stored[name] for name in stored.files}

@@ -7,6 +7,7 @@ in one write, is read without building anything, and fails with an ordinary `OSE
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,9 @@ def intact(run: Path, checkpoint: Checkpoint) -> bool:
 def _found(run: Path, checkpoint: Checkpoint) -> Path:
     path = _inside(run, checkpoint)
     try:
-        if path.stat().st_size != checkpoint.bytes or _digest(path) != checkpoint.digest:
+        found = path.stat()
+        plain = stat.S_ISREG(found.st_mode)
+        if not plain or found.st_size != checkpoint.bytes or _digest(path) != checkpoint.digest:
             raise CheckpointError(f"{path}: not the file that was recorded (torn or changed)")
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from error

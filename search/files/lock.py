@@ -10,16 +10,21 @@ import fcntl
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from search.errors import RunError
+from search.errors import RunError, not_written
 from search.files import layout
+from search.files.plain import open_plain
 
-# Characters of a lock file that are read: it names one process.
+# Bytes of a lock file that are read: it names one process.
 _LONGEST = 4096
+# Whoever asks whether a run is worked on holds its lock for a moment.
+_TRIES = 3
+_PAUSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Holder:
 def holder(directory: Path) -> Holder | None:
     """Who locked a run directory last, going or gone; None where the lock file is missing or names nobody."""
     try:
-        with open(directory / layout.LOCK, encoding="utf-8") as stream:
+        with open(open_plain(directory / layout.LOCK, os.O_RDONLY), "rb") as stream:
             held = json.loads(stream.read(_LONGEST))
         host, pid = held["host"], held["pid"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -54,12 +59,40 @@ def holder(directory: Path) -> Holder | None:
     return Holder(host, pid) if isinstance(host, str) and type(pid) is int and pid > 0 else None
 
 
+def is_held(directory: Path) -> bool:
+    """Whether a process works on a run directory, on this machine or on another one that shares the disk.
+
+    The kernel is asked for the lock, which is given back at once. Only where it cannot be asked does the process count
+    that the lock file names.
+    """
+    try:
+        descriptor = open_plain(directory / layout.LOCK, os.O_RDONLY)
+    except PermissionError:
+        return _names_one_that_lives(directory)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return _names_one_that_lives(directory)
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _names_one_that_lives(directory: Path) -> bool:
+    named = holder(directory)
+    return named is not None and named.alive()
+
+
 def is_taken(directory: Path) -> bool:
     """Whether another process of this machine works on a run directory."""
-    found = holder(directory)
-    if found is None or found.host != socket.gethostname():
+    named = holder(directory)
+    if named is None or named.host != socket.gethostname() or named.pid == os.getpid():
         return False
-    return found.pid != os.getpid() and found.alive()
+    return is_held(directory)
 
 
 def is_alive(pid: int) -> bool:
@@ -82,6 +115,7 @@ class RunLock:
 
     Raises:
         RunError: On entry, if another process holds it; names its host and process id.
+        DiskError: On entry, if the disk is full.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -90,19 +124,33 @@ class RunLock:
 
     def __enter__(self) -> Self:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = open_plain(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise RunError(f"{self._path.parent}: cannot be written ({error.strerror})") from error
+            raise not_written(self._path.parent, error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            self._lock(descriptor)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(vars(Holder(socket.gethostname(), os.getpid()))).encode())
+        except BlockingIOError as error:
             os.close(descriptor)
             first = holder(self._path.parent) or "another process"
             raise RunError(f"{self._path.parent}: already in use by {first}; it must end first") from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(vars(Holder(socket.gethostname(), os.getpid()))).encode())
+        except OSError as error:
+            os.close(descriptor)
+            raise not_written(self._path.parent, error) from error
         self._descriptor = descriptor
         return self
+
+    @staticmethod
+    def _lock(descriptor: int) -> None:
+        for left in reversed(range(_TRIES)):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if not left:
+                    raise
+                time.sleep(_PAUSE)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

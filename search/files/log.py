@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 
 from search.clock import Clock
+from search.errors import not_written
 from search.files import layout
+from search.files.plain import open_plain
 
 
 class Log:
@@ -16,10 +19,19 @@ class Log:
     Args:
         run: The run directory.
         clock: Tells the time of each line.
+
+    Raises:
+        DiskError: There is no room for it.
+        RunError: It cannot be written for another reason.
     """
 
     def __init__(self, run: Path, clock: Clock) -> None:
-        self._stream = open(run / layout.LOG, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+        path = run / layout.LOG
+        try:
+            descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        except OSError as error:
+            raise not_written(path, error) from error
+        self._stream = open(descriptor, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
         self._clock = clock
 
     def line(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import spaces
 from search.errors import RunError
 from search.files import layout
 from search.files.store import RunReader
+from spaces.basics.files import unreadable
 
 if TYPE_CHECKING:
     import keras
@@ -129,14 +131,23 @@ def open_run(run: Run | str | Path) -> Run:
 
 
 def require_inside(directory: Path) -> None:
-    """Refuses a run directory from which a link leads out: what is written or deleted in it would be elsewhere.
+    """Refuses a run directory in which there is anything but folders, files, and links to what is in it.
+
+    What is written or deleted through a link that leads out would be elsewhere; a pipe would be waited for.
 
     Raises:
-        RunError: There is such a link.
+        RunError: There is such a thing.
     """
     root = directory.resolve()
     for folder, folders, files in os.walk(directory):
         for entry in (*folders, *files):
             path = Path(folder, entry)
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
-                raise RunError(f"{path}: a link that leads out of the run directory; nothing is written through it")
+            try:
+                mode = path.lstat().st_mode
+            except OSError:
+                continue  # It was deleted while we looked.
+            if stat.S_ISLNK(mode):
+                if not Path(os.path.realpath(path)).is_relative_to(root):
+                    raise RunError(f"{path}: a link that leads out of the run directory; nothing is written through it")
+            elif not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise RunError(f"{path}: {unreadable(path)}, and no run has made it; remove it")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from search.errors import DiskError, RunError
+from search.errors import DiskError, RunError, not_written
 from search.files import layout, storefile, summary
 from search.files.checked import door, recorded
 from search.files.rows import Rows
@@ -494,6 +494,7 @@ class RunStore(RunReader):
 
         Raises:
             RunError: The directory already holds a run, or cannot be written.
+            DiskError: The disk is full.
         """
         directory = Path(directory)
         path = directory / layout.STORE
@@ -519,7 +520,7 @@ class RunStore(RunReader):
                     fill(unnamed)
             making.rename(path)
         except (OSError, sqlite3.Error) as error:
-            raise RunError(f"{directory}: cannot be written ({error})") from error
+            raise not_written(directory, error) from error
         return cls(directory)
 
     def _connect(self) -> sqlite3.Connection:
@@ -534,7 +535,7 @@ class RunStore(RunReader):
         except UnicodeDecodeError as error:
             raise storefile.not_a_store(path, storefile.unreadable(error)) from error
         except sqlite3.Error as error:
-            raise RunError(f"{path}: cannot be opened for writing ({error})") from error
+            raise not_written(path, error) from error
         return connection
 
     def put_meta(self, **facts: Any) -> None:

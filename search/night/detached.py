@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.errors import RunError
+from search.errors import RunError, not_written
 from search.files import layout
 from search.files.lock import holder
+from search.files.plain import open_plain
+from search.files.rundir import require_inside
 
 _TELLS = 2_000
 _LOOK_SECONDS = 0.2
@@ -27,15 +30,18 @@ def start(command: Sequence[str], directory: Path, wait: float) -> int:
         Its process id.
 
     Raises:
-        RunError: The directory cannot be written, or the night ended at once; the message is what it printed.
+        RunError: The directory cannot be written, a link leads out of it, or the night ended at once; the message is
+            what it printed.
+        DiskError: The disk is full.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        output = open(directory / layout.OUTPUT, "ab")  # noqa: SIM115
+        require_inside(directory)
+        descriptor = open_plain(directory / layout.OUTPUT, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     except OSError as error:
-        raise RunError(f"{directory}: cannot be written ({error.strerror})") from error
-    with output:
-        before = output.tell()
+        raise not_written(error.filename or directory, error) from error
+    with open(descriptor, "a+b") as output:
+        before = output.seek(0, os.SEEK_END)
         night = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, close_fds=True
         )

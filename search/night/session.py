@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import spaces
 from search.budget import Budget
-from search.errors import RunError
+from search.errors import RunError, not_written
 from search.executors import Elsewhere, Executor, shared_data, sizing
 from search.files import atomic, layout
 from search.files.checked.agreement import require_agreement
@@ -174,7 +174,7 @@ class Session:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"{self._directory}: cannot be made ({error.strerror})") from error
+            raise not_written(self._directory, error) from error
         require_fit(self._directory)
         with RunLock(self._directory):
             if not layout.is_run(self._directory):
@@ -243,7 +243,7 @@ class Session:
         try:
             atomic.write_bytes(self._directory / layout.SPACE, spaces.dump(self._spec).encode())
         except OSError as error:
-            raise RunError(f"{self._directory}: cannot be written ({error.strerror})") from error
+            raise not_written(self._directory, error) from error
 
     def _compare(self, store: RunStore, data: Dataset, observer: Observer) -> None:
         """Tells what has changed since the run began; refuses what would mix scores that mean different things."""
@@ -342,7 +342,9 @@ class Session:
     def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
         searching = Searching(self._spec, store, self._budget, observer, data.info)
         executor = self._executor(crew, store, horizon, observer)
-        store.put_meta(at_once=executor.workers)
+        # An earlier sitting may have trained elsewhere.
+        cluster: dict[str, None] = {} if isinstance(executor, Elsewhere) else {"cluster": None}
+        store.put_meta(at_once=executor.workers, **cluster)
         alone = store.meta("alone")
         if alone is not None and not self._options.elsewhere:
             horizon.alone = alone["factor"]

@@ -12,12 +12,13 @@ import numpy as np
 
 import spaces
 from search.clock import Clock
+from search.errors import DiskError
 from search.files import atomic, layout
 from search.files import checkpoint as checkpoints
 from search.files.store import Evaluation, RunStore
 from search.phases.together import Together, compare
 from search.record.seeds import derive
-from search.record.trial import Checkpoint, Trial
+from search.record.trial import Checkpoint, Trial, metric
 from search.training.engines import Engine, engines
 from spaces import DataInfo, Dataset, Settings, Split
 from spaces.families import family_of_settings
@@ -57,7 +58,11 @@ Compare = Callable[[Path, Dataset, Sequence[FinalModel], FinalModel, bool], tupl
 
 
 def save_rows(run: Path, data: Dataset) -> None:
-    """Keeps up to 64 raw rows of the test part (of validation, where there is none), to verify exported models."""
+    """Keeps up to 64 raw rows of the test part (of validation, where there is none), to verify exported models.
+
+    Raises:
+        DiskError: They cannot be written.
+    """
     part = data.test if data.test is not None else data.validation
     _write(run / layout.TEST_ROWS, x=part.x[:_ROWS_FOR_EXPORT], y=part.y[:_ROWS_FOR_EXPORT])
 
@@ -75,6 +80,7 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
 
     Raises:
         CheckpointError: The weights cannot be read.
+        DiskError: The predictions cannot be written.
     """
     if data.test is None or any(done.trial == model.trial.id for done in store.evaluations()):
         return
@@ -87,7 +93,8 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     started = time.perf_counter()
     answered = engine.predict(rows)
     seconds = time.perf_counter() - started
-    metrics = _measured(engine, rows, answered, settings, data.info)
+    measured = _measured(engine, rows, answered, settings, data.info)
+    metrics = {name: metric(value) for name, value in measured.items()}
     predictions = spaces.as_probabilities(answered, settings, data.info)
     examples = _examples(predictions, data, seed)
     file = layout.evaluation_file(model.trial.id)
@@ -233,5 +240,8 @@ def decided(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _write(path: Path, **arrays: Any) -> None:
-    with atomic.replacing(path) as stream:
-        np.savez(stream, **arrays)
+    try:
+        with atomic.replacing(path) as stream:
+            np.savez(stream, **arrays)
+    except OSError as error:
+        raise DiskError(f"{path}: cannot be written ({error.strerror or error})") from error

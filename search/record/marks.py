@@ -11,16 +11,15 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import NamedTuple
 
-from search.record.trial import FailureReason, Stop, Trial, TrialKind, TrialState
+from search.record.trial import LARGEST_METRIC, FailureReason, Stop, Trial, TrialKind, TrialState
 
 COUNTED = (TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE)
 """The kinds whose trials make up the configurations of the table."""
 
-_MOST = 1e39
 _NUMBERS = {
     "started": (False, 0.0),
     "finished": (False, 0.0),
-    "score": (False, -_MOST),
+    "score": (False, -LARGEST_METRIC),
     "parameters": (True, 0.0),
     "seconds": (False, 0.0),
     "build_seconds": (False, 0.0),
@@ -161,7 +160,7 @@ def whole() -> str:
     conditions = {name: f"{name} >= '' AND {name} < x''" for name in _TEXTS}
     for name, (whole, least) in _NUMBERS.items():
         kind = f"typeof({name}) = 'integer' AND " if whole else ""
-        conditions[name] = f"{kind}{name} BETWEEN {least} AND {_MOST}"
+        conditions[name] = f"{kind}{name} BETWEEN {least} AND {LARGEST_METRIC}"
     for name, words in _WORDS.items():
         conditions[name] = " OR ".join(f"{name} = '{word}'" for word in words)
     return " AND ".join(

@@ -6,6 +6,7 @@ written to the run store as it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -57,6 +58,15 @@ class FailureReason(StrEnum):
     """The architecture cannot be built, for example pooling below one pixel."""
     ERROR = "error"
     """Anything else that building or training raised, the user's own code included."""
+
+
+LARGEST_METRIC = 1e39
+"""What a metric may be, above or below 0, unless it is infinite: training is done in numbers that end at 3.4e38."""
+
+
+def metric(value: float) -> float:
+    """A metric as it is recorded: one that is too large, as a measure of the user's may be, is infinite."""
+    return value if abs(value) <= LARGEST_METRIC or math.isnan(value) else math.copysign(math.inf, value)
 
 
 class Stop(StrEnum):

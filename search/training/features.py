@@ -233,16 +233,29 @@ def _write(places: Mapping[str, Path], count: int, batches: Batches) -> None:
     beside = {name: place.with_suffix(".part") for name, place in places.items()}
     arrays: dict[str, np.memmap[Any, Any]] = {}
     done = 0
-    for batch in batches:
-        for name, values in batch.items():
-            if name not in arrays:
-                shape = (count, *values.shape[1:])
-                arrays[name] = np.lib.format.open_memmap(beside[name], "w+", dtype=values.dtype, shape=shape)
-            arrays[name][done : done + len(values)] = values
-        done += len(next(iter(batch.values())))
-    for name, array in arrays.items():
-        array.flush()
-        os.replace(beside[name], places[name])
+    try:
+        for batch in batches:
+            for name, values in batch.items():
+                if name not in arrays:
+                    arrays[name] = _mapped(beside[name], (count, *values.shape[1:]), values.dtype)
+                arrays[name][done : done + len(values)] = values
+            done += len(next(iter(batch.values())))
+        for name, array in arrays.items():
+            array.flush()
+            os.replace(beside[name], places[name])
+    except BaseException:
+        for part in beside.values():
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
+    """An array in a file that has all its room: on a full disk, writing to a page without any ends the process."""
+    array = np.lib.format.open_memmap(path, "w+", dtype=dtype, shape=shape)
+    with open(path, "r+b") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        os.posix_fallocate(stream.fileno(), 0, size)
+    return array
 
 
 def _seed(layers: list[Any], seed: int) -> None:

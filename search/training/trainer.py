@@ -14,7 +14,7 @@ from search.clock import Clock
 from search.errors import CheckpointError, DiskError
 from search.files import checkpoint as checkpoints
 from search.files import layout
-from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
+from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob, metric
 from search.training import memory, stopping
 from search.training.cross import folds
 from search.training.engines import engines
@@ -466,5 +466,5 @@ def _split(data: Dataset, name: str) -> Split:
 
 def _require_finite(metrics: dict[str, Any], epoch: int) -> None:
     for name, value in metrics.items():
-        if not math.isfinite(value):
+        if not math.isfinite(metric(value)):
             raise TrialFailed(FailureReason.NAN, f"{name} became {value} in epoch {epoch}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import json
 import math
-import os
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 
 from search.files import layout
+from search.files.lock import RunLock
 from search.files.store import Evaluation, RunStore
 from search.record.trial import Epoch, Failure, FailureReason, Outcome, Stop, Trial, TrialKind, TrialState
 
@@ -51,8 +50,9 @@ Values = Mapping[str, Any]
 class Builder:
     """Writes one run directory; see the fixture `make_run` for its options."""
 
-    def __init__(self, directory: Path, options: Mapping[str, Any]) -> None:
+    def __init__(self, directory: Path, options: Mapping[str, Any], held: contextlib.ExitStack) -> None:
         self.directory = directory
+        self.held = held
         self.option: dict[str, Any] = {
             "configurations": 9, "promotions": True, "failures": (), "baselines": ("linear",), "candidates": 3,
             "seeds": 2, "winner": True, "evaluate": True, "running": False, "task": "classification", "seed": 0,
@@ -84,8 +84,7 @@ class Builder:
                 self.train(f"baseline-{name}", TrialKind.BASELINE, values, 0, 5, name=name, level=0.80)
             survivors = self.search()
             if option["running"]:
-                holder = {"host": socket.gethostname(), "pid": os.getpid()}
-                (self.directory / layout.LOCK).write_text(json.dumps(holder), encoding="utf-8")
+                self.held.enter_context(RunLock(self.directory))
                 self.begin("9000", "9000", TrialKind.SEARCH, self.values(9000), 0, option["epochs"])
                 return self.directory
             store.put_meta(phase="final")
@@ -268,7 +267,7 @@ class Builder:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Path]:
+def make_run(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """`make_run(folder="digits-run", **options)` writes a synthetic run and returns its directory.
 
     Options, with their defaults:
@@ -278,7 +277,8 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         baselines (("linear",)): names, or names with their values.
         candidates (3), seeds (2): retrained configurations and seeds of each.
         winner (True), evaluate (True): whether there is one; whether the test part was measured.
-        running (False): the search is not finished, one trial is running; nothing is retrained.
+        running (False): the search is not finished, one trial is running; nothing is retrained. It is locked until the
+            test is over.
         task ("classification"): or "regression" (objective val_loss, direction min).
         seed (0): of the synthetic numbers. epochs (9): longest training.
         values (None): function (index, numpy generator) -> values. score (None): function values -> accuracy.
@@ -286,7 +286,5 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
             part that evaluations name; names of the ten classes.
     """
 
-    def make(folder: str = "digits-run", **options: Any) -> Path:
-        return Builder(tmp_path / folder, options).build()
-
-    return make
+    with contextlib.ExitStack() as held:
+        yield lambda folder="digits-run", **options: Builder(tmp_path / folder, options, held).build()

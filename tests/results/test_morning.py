@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import results
 from results.morning import night
 from search.errors import DiskError, RunError, SearchFailed
-from search.files import layout
 from search.files.rundir import Run
 from spaces import DataError
 
 MakeRun = Callable[..., Path]
+_HOLD = """
+import sys
+from pathlib import Path
+from search.files.lock import RunLock
+with RunLock(Path(sys.argv[1])):
+    print(flush=True)
+    sys.stdin.read()
+"""
 TELL = 'echo "$NIGHTSHIFT_EXIT|$NIGHTSHIFT_HEADLINE" >> "{}"'
 
 
@@ -66,16 +72,28 @@ def test_it_is_called_too_where_there_is_no_run_yet(tmp_path: Path) -> None:
 
 
 def test_it_is_not_called_for_a_run_on_which_another_process_goes_on(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(running=True)
-    with subprocess.Popen(["sleep", "60"]) as other:
-        try:
-            holder = {"host": socket.gethostname(), "pid": other.pid}
-            (run / layout.LOCK).write_text(json.dumps(holder), encoding="utf-8")
-            assert ended(run, raising(RunError("is being worked on")), tmp_path / "heard") == []
-            (run / layout.LOCK).write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
-            assert len(ended(run, raising(RunError("holds another space")), tmp_path / "heard")) == 1
-        finally:
-            other.kill()
+    run, heard = make_run(), tmp_path / "heard"
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert ended(run, raising(RunError("is being worked on")), heard) == []
+        other.kill()
+        other.wait()
+        assert len(ended(run, raising(RunError("holds another space")), heard)) == 1
+
+
+def test_a_run_is_held_while_it_is_exported_and_reported(make_run: MakeRun, tmp_path: Path) -> None:
+    run, seen = make_run(), []
+
+    def look(*_: Any, **__: Any) -> Any:
+        seen.append(results.status(run))
+        raise ValueError("enough seen")
+
+    night(lambda: Run(run), run, export=look, report=look)
+    assert [(state["phase"], state["active"]) for state in seen] == [("export", True), ("report", True)]
+    assert not results.status(run)["active"]
 
 
 def test_a_terminal_that_is_gone_takes_nothing_with_it(make_run: MakeRun, tmp_path: Path) -> None:

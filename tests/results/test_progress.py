@@ -1,12 +1,12 @@
 """The state of a run, finished or not."""
 
+import contextlib
 import dataclasses
 import io
 import json
 import os
+import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from results.watching import progress_view
 from results.watching.progress_view import show_status
 from search.errors import RunError
 from search.files import layout
+from search.files.lock import Holder, RunLock
 from search.files.store import RunStore
 from search.night.views.steps import Steps
 from search.record.trial import Epoch, Outcome
@@ -165,30 +166,37 @@ def test_a_winner_that_is_not_first_is_told_with_its_own_numbers(make_run: MakeR
     assert f"{state['best']['score']:.4f}" not in headline
 
 
-@pytest.mark.parametrize("alive", [True, False])
-def test_what_follows_the_search_is_not_done_before_it_is(make_run: MakeRun, alive: bool) -> None:
+@pytest.mark.parametrize("held", [True, False])
+def test_what_follows_the_search_is_not_done_before_it_is(make_run: MakeRun, held: bool) -> None:
     run = make_run()
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    held = {"host": socket.gethostname(), "pid": os.getpid() if alive else gone.pid}
-    (run / layout.LOCK).write_text(json.dumps(held), encoding="utf-8")
     with RunStore(run) as store:
         store.put_meta(morning="export")
-    state = results.status(run)
-    assert (state["phase"], state["exit"], state["active"]) == ("export", None, alive)
-    assert ("resume it" in printed(state)) is not alive
+    with RunLock(run) if held else contextlib.nullcontext():
+        state = results.status(run)
+    assert (state["phase"], state["exit"], state["active"]) == ("export", None, held)
+    assert ("resume it" in printed(state)) is not held
     with RunStore(run) as store:
         store.put_meta(morning=None)
     state = results.status(run)
     assert (state["phase"], state["exit"], state["active"]) == ("done", "done", False)
 
 
-def test_the_steps_between_search_and_morning_have_their_names(make_run: MakeRun) -> None:
-    run = make_run(running=True, meta={"phase": "final"})
-    for step in ("retraining", "final training", "evaluation"):
-        with RunStore(run) as store:
-            store.put_meta(step=step)
-        assert results.status(run)["phase"] == step
+@pytest.mark.parametrize(
+    ("phase", "step", "shown"),
+    [
+        ("search", None, "search"),
+        ("search", "measuring workers", "measuring workers"),
+        ("final", None, "retraining"),
+        ("final", "retraining", "retraining"),
+        ("final", "final training", "final training"),
+        # What is left over goes back into the search.
+        ("final", "search", "search"),
+        ("final", "evaluation", "evaluation"),
+    ],
+)
+def test_every_step_of_a_run_has_its_name(make_run: MakeRun, phase: str, step: str | None, shown: str) -> None:
+    run = make_run(running=True, meta={"phase": phase, "step": step})
+    assert results.status(run)["phase"] == shown
 
 
 def test_minimised_objective_leads_when_lower(make_run: MakeRun) -> None:
@@ -220,21 +228,19 @@ def test_interrupted(make_run: MakeRun) -> None:
     assert "search, interrupted" in printed(state)
 
 
-def test_cut_off(make_run: MakeRun) -> None:
+def test_cut_off(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(running=True)
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    (run / layout.LOCK).write_text(json.dumps({"host": socket.gethostname(), "pid": gone.pid}), encoding="utf-8")
-    state = results.status(run, now=STARTED + 2000)
-    assert not state["active"]
-    # As far as its trials show, not up to now.
-    assert 0 < state["elapsed"] < 100
-    assert "cut off" in printed(state)
-    (run / layout.LOCK).write_text(json.dumps({"host": "elsewhere", "pid": gone.pid}), encoding="utf-8")
+    # A copy of it, on which nobody works, whatever process its lock file names.
+    copy = shutil.copytree(run, tmp_path / "copy")
+    for held in (Holder(socket.gethostname(), os.getpid()), Holder("elsewhere", 1), None):
+        (copy / layout.LOCK).write_text("" if held is None else json.dumps(vars(held)), encoding="utf-8")
+        state = results.status(copy, now=STARTED + 2000)
+        assert not state["active"]
+        # As far as its trials show, not up to now.
+        assert 0 < state["elapsed"] < 100
+        assert (state["working_on"], state["waiting"], state["trials"]["running"]) == ([], 0, 0)
+        assert "cut off" in printed(state)
     assert results.status(run)["active"]
-    for text in ("", "[]", "{}"):
-        (run / layout.LOCK).write_text(text, encoding="utf-8")
-        assert not results.status(run)["active"]
 
 
 def test_last_warnings_only(make_run: MakeRun) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 
 import numpy as np
@@ -31,6 +32,14 @@ def test_an_array_that_is_missing_is_named(tmp_path):
     np.savez(tmp_path / "file.npz", x=np.zeros(1))
     with pytest.raises(ValueError, match="has no labels"):
         arrays.load(tmp_path / "file.npz", "x", "labels")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "file.npz")
+    with pytest.raises(OSError, match="is not a file but a pipe"):
+        arrays.load(tmp_path / "file.npz")
+    with pytest.raises(FileNotFoundError):
+        arrays.load(tmp_path / "missing.npz")
 
 
 def test_pickled_objects_are_not_read(tmp_path):

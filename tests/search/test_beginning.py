@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
+import numpy as np
 import pytest
 
-from search.errors import RunError
+from search.clock import SystemClock
+from search.errors import DiskError, RunError
 from search.files import layout
+from search.files.log import Log
+from search.night import detached
 from search.night.session import Options, Session
+from search.phases import evaluation
 from tests.search import small
 
 USERS = ("data/photos/a.jpg", "trials/patient-7/scan.csv", "rows/x.bin", "features/f.npy", "space.yaml", "export/m")
@@ -46,3 +54,41 @@ def test_what_a_start_that_failed_has_left_is_not_in_the_way(tmp_path):
     (tmp_path / layout.DATA).mkdir()
     assert layout.in_the_way(tmp_path) == [layout.DATA]
     assert layout.in_the_way(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("how", ["link", "pipe", "folder"])
+def test_what_a_night_in_the_background_prints_goes_into_a_file_of_its_own(tmp_path, how):
+    run, outside = tmp_path / "run", tmp_path / "outside.txt"
+    run.mkdir()
+    outside.write_text("mine\n")
+    output = run / layout.OUTPUT
+    {"link": lambda: output.symlink_to(outside), "pipe": lambda: os.mkfifo(output), "folder": output.mkdir}[how]()
+    with pytest.raises(RunError, match=layout.OUTPUT):
+        detached.start(["/bin/echo", "written by the night"], run, 1.0)
+    assert outside.read_text() == "mine\n"
+
+
+def test_what_it_prints_comes_after_what_was_printed_before(tmp_path):
+    (tmp_path / layout.OUTPUT).write_text("before\n")
+    detached.start(["/bin/echo", "now"], tmp_path, 5.0)
+    assert (tmp_path / layout.OUTPUT).read_text() == "before\nnow\n"
+    with pytest.raises(RunError, match=r"^no such space$"):
+        detached.start(["/bin/sh", "-c", "echo 'error: no such space' >&2; exit 2"], tmp_path, 5.0)
+
+
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_as_one_wherever_a_run_writes(tmp_path, monkeypatch):
+    session = Session(tmp_path / "run", small.spec(), Options())
+    for write, broken in (
+        (lambda: Log(tmp_path, SystemClock()), "search.files.plain.os.open"),
+        (lambda: detached.start(["true"], tmp_path, 1.0), "search.files.plain.os.open"),
+        (lambda: evaluation._write(tmp_path / "rows.npz", x=np.zeros(3)), "search.files.atomic.os.fsync"),
+        (session._write_space, "search.files.atomic.os.fsync"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(broken, full)
+            with pytest.raises(DiskError, match="cannot be written"):
+                write()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,15 @@ from search.files import layout
 from search.files.checked import door
 from search.files.checked.recorded import fact
 from search.files.store import Evaluation, RunReader, RunStore
-from search.record.trial import TrialKind
+from search.record.trial import TrialKind, metric
 from tests.search.records import CHECKPOINT, outcome, trial
 
+CLUSTER = {
+    "workers": 2,
+    "room": 4,
+    "needs": "1 core",
+    "nodes": [{"name": "a", "cpus": 4.0, "gpus": 0, "room": 4, "refused": None}],
+}
 DATA = {
     "name": "d", "origin": "o", "fingerprint": "f", "rows": {"train": 3, "validation": 1, "test": 1},
     "info": {
@@ -146,6 +153,13 @@ def test_what_steers_a_terminal_does_not_leave_the_store(run):
     assert door.harmless("two\nlines\tand ü") == "two\nlines\tand ü"
 
 
+def test_what_is_recorded_of_a_huge_metric_passes_the_door():
+    for value in (1e60, -1e60, 1e39, 3.5, math.inf):
+        assert door.measures("metrics", {"a": metric(value)}) == {"a": metric(value)}
+    assert (metric(1e60), metric(-1e60), metric(1e38)) == (math.inf, -math.inf, 1e38)
+    assert math.isnan(metric(math.nan))
+
+
 def test_an_event_of_an_unknown_level_is_left_out(run):
     spoil(run, "INSERT INTO event (at, level, message) VALUES (2, ?, 'x')", "\x1b[2J")
     with pytest.warns(DamageWarning, match=r"event: 2: level is '\\x1b"), RunReader(run) as reader:
@@ -165,6 +179,9 @@ def test_an_event_of_an_unknown_level_is_left_out(run):
         ("data", {**DATA, "info": {**DATA["info"], "class_names": [1, 2]}}),
         ("data", {**DATA, "info": {**DATA["info"], "input_shape": [-1, 8]}}), ("phase", "lunch"), ("seed", -1),
         ("hardware", {"cores": "x"}), ("git", {"dirty": 1}), ("started", None), ("finished", 1e300),
+        ("cluster", [1]), ("cluster", "x"), ("cluster", {"workers": 2}), ("cluster", {**CLUSTER, "workers": -3}),
+        ("cluster", {**CLUSTER, "nodes": [{"name": "a"}]}), ("files", ["x"]), ("files", {"a": 1}),
+        ("feature_bytes", "many"),
     ],
 )  # fmt: skip
 def test_facts_of_another_shape_are_refused(key, value):
@@ -175,6 +192,8 @@ def test_facts_of_another_shape_are_refused(key, value):
 def test_facts_that_a_run_records_pass():
     assert fact("data", DATA) == DATA
     assert fact("until", None) is None
+    for cluster in (None, {}, CLUSTER):
+        assert fact("cluster", cluster) == cluster
     assert fact("something of tomorrow", [1, "x"]) == [1, "x"]
 
 

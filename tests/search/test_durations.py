@@ -27,6 +27,13 @@ def test_anything_else_is_refused(text):
         seconds(text)
 
 
+@pytest.mark.parametrize("text", ["99999999h", "3651d", 1e11, 1e300])
+def test_what_nobody_lives_to_see_is_refused(text):
+    with pytest.raises(ValueError, match="longer than ten years"):
+        seconds(text)
+    assert seconds("3650d") == 3650 * 86400
+
+
 def test_a_number_without_a_unit_is_refused_in_text():
     with pytest.raises(ValueError, match=r"3 what\? Write 3s, 3m or 3h"):
         seconds("3")

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import errno
+import fcntl
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from search.errors import RunError
+from search.errors import DiskError, RunError
 from search.files import layout
-from search.files.lock import Holder, RunLock, holder, is_taken
+from search.files.lock import Holder, RunLock, holder, is_held, is_taken
 
 _HOLDER = """
 import sys
@@ -89,6 +93,61 @@ def test_who_holds_it(tmp_path, other):
     assert not found.alive()
     assert Holder("elsewhere", other.pid).alive(), "nobody here can tell"
     assert not Holder(socket.gethostname(), 2**70).alive()
+
+
+def test_whether_it_is_held_is_the_kernels_to_say(tmp_path, other):
+    assert is_held(tmp_path)
+    other.kill()
+    other.wait()
+    for named in (Holder(socket.gethostname(), os.getpid()), Holder("elsewhere", 1)):
+        (tmp_path / layout.LOCK).write_text(json.dumps(vars(named)))
+        assert not is_held(tmp_path)
+    with RunLock(tmp_path):
+        assert is_held(tmp_path)
+    assert not is_held(tmp_path / "nowhere")
+
+
+def test_where_the_kernel_cannot_say_the_process_counts(tmp_path, monkeypatch):
+    (tmp_path / layout.LOCK).write_text(json.dumps(vars(Holder(socket.gethostname(), os.getpid()))))
+
+    def none_here(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("search.files.lock.fcntl.flock", none_here)
+    assert is_held(tmp_path)
+    (tmp_path / layout.LOCK).write_text("")
+    assert not is_held(tmp_path)
+
+
+def test_who_only_asks_is_in_nobodys_way(tmp_path):
+    (tmp_path / layout.LOCK).touch()
+    asking = os.open(tmp_path / layout.LOCK, os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    threading.Timer(0.02, os.close, [asking]).start()
+    with RunLock(tmp_path):
+        pass
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / layout.LOCK)
+    assert holder(tmp_path) is None
+    assert not is_held(tmp_path)
+    with pytest.raises(RunError, match="cannot be written"), RunLock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(("code", "kind"), [(errno.ENOSPC, DiskError), (errno.EIO, DiskError), (errno.EROFS, RunError)])
+def test_a_full_disk_is_no_wrong_usage(tmp_path, monkeypatch, code, kind):
+    def full(*_):
+        raise OSError(code, os.strerror(code))
+
+    for call in ("ftruncate", "write", "open"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"os.{call}", full)
+            with pytest.raises(kind, match=f"{tmp_path}: cannot be written"), RunLock(tmp_path):
+                pass
+    with RunLock(tmp_path):
+        pass
 
 
 def test_nobody_holds_a_directory_without_a_lock_file(tmp_path):

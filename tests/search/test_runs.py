@@ -229,7 +229,7 @@ def test_a_full_disk_leaves_the_space_file_as_it_was(tmp_path, searched, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("search.files.atomic.os.fsync", full)
-    with pytest.raises(search.RunError, match="cannot be written"):
+    with pytest.raises(search.DiskError, match="cannot be written"):
         search.resume(run, max_trials=4, workers=0)
     assert (run / layout.SPACE).read_bytes() == before
 

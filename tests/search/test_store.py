@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from search.errors import RunError
+from search.errors import DiskError, RunError
 from search.files import layout
 from search.files.store import Evaluation, RunReader, RunStore
 from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialKind, TrialState
@@ -251,6 +251,19 @@ def test_a_run_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
         RunStore.create(tmp_path / "file" / "run", {})
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE])
+def test_a_full_disk_is_no_wrong_usage(store, tmp_path, monkeypatch, code):
+    def full(*_, **__):
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    for write in (lambda: RunStore.create(tmp_path / "new", {}), lambda: RunStore(store.directory)):
+        with pytest.raises(DiskError, match=r"cannot be written \(database or disk is full\)"):
+            write()
 
 
 def test_a_store_that_was_half_made_when_the_power_went_is_made_again(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -118,6 +119,14 @@ def test_a_link_out_of_the_run_directory_is_refused(tmp_path, name):
     (run / name).symlink_to(outside, target_is_directory=True)
     with pytest.raises(RunError, match=f"{name}: a link that leads out"):
         require_inside(run)
+
+
+@pytest.mark.parametrize("name", ["log.txt", "output.txt", "evaluation/rows.npz", "data/data.json"])
+def test_a_pipe_in_the_run_directory_is_refused(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(RunError, match=f"{name}: is not a file but a pipe"):
+        require_inside(tmp_path)
 
 
 def test_links_within_the_run_directory_and_to_it_are_as_good_as_files(tmp_path):

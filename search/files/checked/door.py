@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from search.files import layout
 from search.record import jsondata
 from search.record.trial import (
+    LARGEST_METRIC,
     Checkpoint,
     Epoch,
     Failure,
@@ -33,8 +34,6 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 _LATEST = 1e11
 _MOST_EPOCHS = 10**7
 _MOST_WHOLE = 2**63 - 1
-# Training is done in numbers that end at 3.4e38.
-_LARGEST_METRIC = 1e39
 _LARGEST_VALUE = 1e300
 _OUTCOME = (
     "score",
@@ -167,7 +166,7 @@ def measures(column: str, given: Any) -> dict[str, float]:
     """Metrics by name; a training that diverges has some that are not finite."""
     found = mapping(column, given)
     for key, value in found.items():
-        if type(value) not in (int, float) or _LARGEST_METRIC < abs(value) < math.inf:
+        if type(value) not in (int, float) or LARGEST_METRIC < abs(value) < math.inf:
             raise Damaged(f"{column} has {_shown(key)} = {_shown(value)}, not a metric's value")
     return found
 
@@ -208,7 +207,7 @@ def _outcome(given: Any, epochs: tuple[Epoch, ...]) -> Outcome:
     score, best_epoch, parameters, stopped = (data[k] for k in ("score", "best_epoch", "parameters", "stopped"))
     return Outcome(
         epochs=epochs,
-        score=None if score is None else number("outcome.score", score, -_LARGEST_METRIC, _LARGEST_METRIC),
+        score=None if score is None else number("outcome.score", score, -LARGEST_METRIC, LARGEST_METRIC),
         best_epoch=None if best_epoch is None else whole("outcome.best_epoch", best_epoch, 0, _MOST_EPOCHS),
         stopped=None if stopped is None else _word("outcome.stopped", stopped, Stop),
         parameters=None if parameters is None else whole("outcome.parameters", parameters),

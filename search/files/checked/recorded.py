@@ -152,7 +152,15 @@ _UNDERSTOOD = _fields({}, {"columns": _list(_fields(_COLUMN)), "notes": _list(te
 _THRESHOLD = _fields(
     {"value": _real}, {"score": _real, "plain": _real, "class": text, "measure": text, "rows": whole, "models": whole}
 )
+_NODE = _fields({"name": text, "room": whole, "refused": _optional(text)}, {"cpus": _real, "gpus": _real})
+_CLUSTER = _fields({"workers": whole, "room": whole, "needs": text, "nodes": _list(_NODE)})
 _SITTING = _fields({"started": instant, "ended": _optional(instant)}, {"command": _list(text), "reason": text})
+
+
+def _cluster(key: str, value: Any) -> Any:
+    """Where trials are trained; nothing, or an empty mapping, of a run that trains here."""
+    return value if value is None or value == {} else _CLUSTER(key, value)
+
 
 _FACTS: dict[str, Check] = {
     "name": text,
@@ -199,6 +207,9 @@ _FACTS: dict[str, Check] = {
     "work": _list(_fields({"what": text, "started": instant, "ended": instant})),
     "search_ended": text,
     "hourly_gain": _optional(_real),
+    "files": _by_name(text),
+    "feature_bytes": whole,
+    "cluster": _cluster,
 }
 
 ESSENTIAL = frozenset({"objective", "data", "started", "phase"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +17,28 @@ from tests import backbones
 from tests.search import small
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
+
+
+def test_features_have_all_their_room_before_anything_is_written(tmp_path, monkeypatch):
+    from search.training import features
+
+    def batches():
+        yield {"average": np.ones((2, 3), np.float32)}
+        assert os.stat(tmp_path / "f.part").st_blocks * 512 >= 4 * 3 * 100_000
+        yield {"average": np.ones((2, 3), np.float32)}
+
+    places = {"average": tmp_path / "f.npy"}
+    features._write(places, 100_000, batches())
+    assert np.load(places["average"]).sum() == 12
+    (tmp_path / "f.npy").unlink()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        features._write(places, 100_000, batches())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
