@@ -132,36 +132,36 @@ def run(
                 print(f"# ends by {ends.isoformat()}")
             return
         import search
-        from search.api import going_on, new_directory
+        from search.api import going_on, run_directory
 
-        directory = fork or run_dir or new_directory(spec)
-        if detach:
-            _detach(directory, () if run_dir is not None else ("--run-dir", str(directory)))
-            return
-        allowed = going_on(directory, allowed)
-        count = _workers(workers)
+        with run_directory(fork or run_dir, spec) as directory:
+            if detach:
+                _detach(directory, () if run_dir is not None else ("--run-dir", str(directory)))
+                return
+            allowed = going_on(directory, allowed)
+            count = _workers(workers)
 
-        def train() -> Any:
-            with _view(spec, allowed, quiet) as observers:
-                _load_tensorflow()
-                return search.run(
-                    spec,
-                    run_dir=run_dir if fork is not None else directory,
-                    budget=allowed,
-                    workers=count,
-                    ray=ray,
-                    cpus_per_trial=cpus_per_trial,
-                    gpus_per_trial=gpus_per_trial,
-                    fork=fork,
-                    check=not no_check,
-                    observers=observers,
-                    quiet=True,
-                    command=sys.argv,
-                    name=space,
-                    on_interrupt="return",
-                )
+            def train() -> Any:
+                with _view(spec, allowed, quiet) as observers:
+                    _load_tensorflow()
+                    return search.run(
+                        spec,
+                        run_dir=run_dir if fork is not None else directory,
+                        budget=allowed,
+                        workers=count,
+                        ray=ray,
+                        cpus_per_trial=cpus_per_trial,
+                        gpus_per_trial=gpus_per_trial,
+                        fork=fork,
+                        check=not no_check,
+                        observers=observers,
+                        quiet=True,
+                        command=sys.argv,
+                        name=space,
+                        on_interrupt="return",
+                    )
 
-        _night(train, directory, allowed, on_finish, quiet)
+            _night(train, directory, allowed, on_finish, quiet)
 
 
 @app.command()

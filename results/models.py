@@ -169,7 +169,7 @@ def _rebuilt(run: Run, info: DataInfo, model: TrainedModel) -> keras.Model:
             from spaces.models.mirrored import mirrored
 
             built = mirrored(built, settings, info)
-    except Exception as error:  # a `python` family runs the user's code, which may raise anything
+    except (Exception, SystemExit) as error:  # a `python` family runs the user's code, which may raise anything
         raise ResultError(f"the model of {model.trial.id!r} cannot be built again: {error}") from error
     return built
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +15,7 @@ from search.asked import Overrides, as_spec, changed, given_again, references, r
 from search.budget import Budget, Deadline
 from search.cluster import connection
 from search.cluster.start import Cluster
-from search.errors import RunError
+from search.errors import RunError, not_written
 from search.executors import Each, MakeExecutor
 from search.executors.here import executor_here
 from search.files import layout
@@ -125,32 +127,32 @@ def run(
         seed=seed,
         directory=run_dir,
     )
-    directory = Path(run_dir) if run_dir is not None else new_directory(spec)
-    require_given(spec, directory)
-    origin = None
-    if fork is not None:
-        origin, directory = open_run(directory), Path(fork)
-    allowed = going_on(directory, allowed)
-    _require_an_end(spec, allowed)
-    if name is None:
-        name = str(space) if isinstance(space, str | Path) else spec.name
-    each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
-    make = _maker(spec, workers, executor, ray, each)
-    options = Options(
-        allowed,
-        _workers(spec, workers, ray),
-        origin,
-        check,
-        command,
-        name,
-        changed(space, run_dir),
-        each.threads,
-        each.gpus,
-        elsewhere=ray is not None,
-    )
-    crew = partial(Crew, make_executor=make, each=each)
-    with connection.connected(ray):
-        return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
+    with run_directory(run_dir, spec) as directory:
+        require_given(spec, directory)
+        origin = None
+        if fork is not None:
+            origin, directory = open_run(directory), Path(fork)
+        allowed = going_on(directory, allowed)
+        _require_an_end(spec, allowed)
+        if name is None:
+            name = str(space) if isinstance(space, str | Path) else spec.name
+        each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
+        make = _maker(spec, workers, executor, ray, each)
+        options = Options(
+            allowed,
+            _workers(spec, workers, ray),
+            origin,
+            check,
+            command,
+            name,
+            changed(space, run_dir),
+            each.threads,
+            each.gpus,
+            elsewhere=ray is not None,
+        )
+        crew = partial(Crew, make_executor=make, each=each)
+        with connection.connected(ray):
+            return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
 def resume(
@@ -306,11 +308,41 @@ def going_on(directory: Path, budget: Budget) -> Budget:
     return Budget(Deadline(monotonic=clock.monotonic() + min(length, promised - clock.now())), clock)
 
 
+@contextlib.contextmanager
+def run_directory(given: str | Path | None, spec: SearchSpec) -> Iterator[Path]:
+    """The run directory: the given one, or a new one, which is removed at the end if nothing has come into it.
+
+    Args:
+        given: As for `run`.
+        spec: The space, which names a new one.
+
+    Raises:
+        RunError: It cannot be made.
+    """
+    directory = new_directory(spec) if given is None else Path(given)
+    try:
+        yield directory
+    finally:
+        if given is None:
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+
+
 def new_directory(spec: SearchSpec) -> Path:
-    """Path of a fresh run directory below `runs/`, named after the space and the local time; nothing is made."""
+    """A fresh run directory below `runs/`, named after the space and the local time, and made: nobody else gets it.
+
+    Raises:
+        RunError: It cannot be made.
+    """
     root = Path("runs")
     stem = f"{spec.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    path, number = root / stem, 2
-    while path.exists():
-        path, number = root / f"{stem}-{number}", number + 1
+    try:
+        root.mkdir(exist_ok=True)
+        for number in itertools.count(1):
+            path = root / (stem if number == 1 else f"{stem}-{number}")
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                break
+    except OSError as error:
+        raise not_written(root, error) from error
     return path

@@ -296,6 +296,11 @@ def test_names_of_strangers_cannot_steer_the_terminal(tmp_path):
         assert result.stderr.replace("\n", "").isprintable()
 
 
+def test_a_name_that_no_disk_takes_is_told(tmp_path):
+    for command in ("status", "table", "resume"):
+        one_error(call(command, tmp_path / ("x" * 300)), 2, "cannot be read (File name too long)")
+
+
 def test_markup_in_a_name_is_shown_as_it_is(tmp_path):
     one_error(call("status", tmp_path / "[red]x[/red]"), 2, "[red]x[/red]")
 

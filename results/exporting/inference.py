@@ -99,7 +99,7 @@ def _traced(model: keras.Model, inputs: Any) -> keras.Model | None:
             # Something has weights that are in no layer of the graph.
             return None
         return _at_inference(graph, None)
-    except Exception:
+    except (Exception, SystemExit):
         # Operations of TensorFlow's on what is no tensor yet raise anything.
         return None
 

@@ -51,7 +51,7 @@ def write_model(model: keras.Model, format: Format, path: Path, calibration: Cal
                 _WRITERS[format.name](model, path)
     except ResultError:
         raise
-    except Exception as error:  # the converters raise whatever their engines do
+    except (Exception, SystemExit) as error:  # the converters raise whatever their engines do
         reason = " ".join(str(error).split())[:300]
         raise ResultError(f"cannot be written as {format.name}: {type(error).__name__}: {reason}") from error
 

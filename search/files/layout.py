@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 SPACE = "space.yaml"
@@ -39,7 +40,7 @@ def evaluation_file(trial_id: str) -> str:
 
 def is_run(directory: Path) -> bool:
     """Whether `directory` holds a run."""
-    return (directory / STORE).is_file()
+    return os.path.isfile(directory / STORE)
 
 
 def in_the_way(directory: Path) -> list[str]:
@@ -47,8 +48,8 @@ def in_the_way(directory: Path) -> list[str]:
 
     What a start that failed has left there is not counted.
     """
-    begun = (directory / MAKING).is_file()
-    found = [name for name in _WRITTEN if (directory / name).is_symlink() or (directory / name).exists()]
+    begun = os.path.isfile(directory / MAKING)
+    found = [name for name in _WRITTEN if os.path.lexists(directory / name)]
     return [
         name
         for name in found

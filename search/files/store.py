@@ -184,10 +184,18 @@ class RunReader:
         return self.directory / self._file
 
     def _connect(self) -> sqlite3.Connection:
-        if not self._path.is_file():
-            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
+        self._require_file()
         connection, self._copy = storefile.open_for_reading(self._path)
         return connection
+
+    def _require_file(self) -> None:
+        try:
+            found = self._path.is_file()
+        except OSError as error:
+            # A name that is too long, or a folder that may not be entered.
+            raise RunError(f"{self.directory}: cannot be read ({error.strerror})") from error
+        if not found:
+            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
 
     def _require_version(self) -> None:
         try:
@@ -525,8 +533,7 @@ class RunStore(RunReader):
 
     def _connect(self) -> sqlite3.Connection:
         path = self._path
-        if not path.is_file():
-            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
+        self._require_file()
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
             connection.execute("PRAGMA journal_mode = WAL")

@@ -292,7 +292,7 @@ def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, 
         missing = unreported(spec.objective.name, settings.training, speed.reported)
         frozen = family_of_settings(settings.family).frozen_parameters(settings, data.info)
         return CheckedModel(name, values, parameters, epochs, speed, missing, frozen)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return CheckedModel(name, values, parameters, epochs, None, classify(error, settings.family).message)
 
 

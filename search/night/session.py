@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,8 @@ from spaces.families import family_of
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 # With less time than this, finding out how to train fast would take too much of it.
 _TIME_TO_MEASURE = 120.0
+# Work that is recorded of rows that stay on the disk.
+_DATA = "data"
 
 _Found = TypeVar("_Found")
 
@@ -166,6 +169,8 @@ class Session:
         begun: DataInfo | None = None
         if layout.is_run(self._directory):
             begun = self._require_ours()
+            if self._is_done():
+                return Run(self._directory)
         else:
             self._require_room()
         data, reading = self._load(begun)
@@ -181,14 +186,14 @@ class Session:
                 self._create(data)
             with RunStore(self._directory) as store:
                 if data.streamed is not None:
-                    store.add_work(Work("data", *reading))
+                    store.add_work(Work(_DATA, *reading))
                 self._work(store, data, horizon)
         return Run(self._directory)
 
     def _load(self, begun: DataInfo | None) -> tuple[Dataset, tuple[float, float]]:
         """The data, and from when to when they were read; a failure leaves nothing behind that was not there before."""
         folder = self._directory / layout.ROWS
-        there, held = self._directory.exists(), folder.exists()
+        there, held = os.path.exists(self._directory), os.path.exists(folder)
         started = self._clock.now()
         try:
             return spaces.load_data(self._spec, begun, folder), (started, self._clock.now())
@@ -209,6 +214,15 @@ class Session:
             trials, info = reader.trials(), reader.meta("data")["info"]
         require_agreement(run, trials)
         return DataInfo.from_json(info)
+
+    def _is_done(self) -> bool:
+        """Whether nothing is left to do, which is known before rows that stay on the disk are decoded once more."""
+        run = Run(self._directory)
+        if between(run.spec, self._spec):
+            return False
+        with run.read() as reader:
+            streamed = any(work.what == _DATA for work in reader.work())
+            return streamed and reader.meta("phase") == "done" and winner_is_kept(reader)
 
     def _require_room(self) -> None:
         """Refuses a folder in which a new run would write over what it did not make, and later delete it."""

@@ -67,7 +67,7 @@ def representative(spec: SearchSpec, data: Dataset) -> Settings | None:
         settings = spaces.configure(spec, values)
         try:
             counted.append((spaces.count_parameters(settings, data.info), settings))
-        except Exception:
+        except (Exception, SystemExit):
             # A user's function may raise anything; the search will say so when it trains such a configuration.
             continue
     if not counted:

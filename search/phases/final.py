@@ -185,7 +185,7 @@ class FinalPhase:
             found, times = self._compare_models(self._run, self._data, models, one, by_accuracy)
         except (DiskError, CheckpointError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # The winner alone is there in the morning.
             self._models.warn(f"{len(members)} models could not be compared ({type(error).__name__}: {error})")
             return None
@@ -223,7 +223,7 @@ class FinalPhase:
             self._decide_threshold(self._run, self._data, models, self._store, objective)
         except (DiskError, CheckpointError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._models.warn(f"no threshold could be chosen ({type(error).__name__}: {error}): it stays one half")
 
     # What follows
@@ -273,7 +273,7 @@ class FinalPhase:
             self._evaluate_model(self._run, self._data, model, self._store, clock, seed)
         except (DiskError, CheckpointError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # Whatever is wrong with one model, the others, the export and the report are there in the morning.
             self._models.warn(
                 f"{model.trial.id} could not be measured on the test part ({type(error).__name__}: {error})"

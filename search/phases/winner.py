@@ -385,7 +385,7 @@ def _unseen(trial: Trial) -> Checkpoint | None:
     return None if trial.outcome is None else trial.outcome.best or trial.outcome.last
 
 
-def winner_is_kept(store: RunStore) -> bool:
+def winner_is_kept(store: RunReader) -> bool:
     """Whether the weights of the model that the run ended with are there as they were recorded."""
     winner = store.trial(store.meta("winner") or "")
     models = [winner, *(store.trial(name) for name in ensemble(store)[1:])]

@@ -107,7 +107,7 @@ class Trainer:
             chosen = Settings.from_json(settings)
             engine = networks.engine(chosen, 0, self._part("train"), networks.parameters(chosen))
             return engine.pace(self._part("train"), seconds)
-        except Exception:
+        except (Exception, SystemExit):
             # Whatever is wrong with it, the trial that trains it will say so.
             networks.forget()
             return 0.0

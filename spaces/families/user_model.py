@@ -76,7 +76,7 @@ def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
     if not model.built:
         try:
             model(_row(info), training=False)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             rows = f"shape {info.input_shape}" if info.inputs is None else info.inputs.described()
             message = f"{where}: the model takes no rows of {rows}: {described(error)}"
             raise CodeError(message) from error

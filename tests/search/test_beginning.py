@@ -8,11 +8,14 @@ import os
 import numpy as np
 import pytest
 
+import spaces
+from search.api import run_directory
 from search.clock import SystemClock
 from search.errors import DiskError, RunError
 from search.files import layout
 from search.files.log import Log
-from search.night import detached
+from search.files.store import RunReader
+from search.night import detached, rehearsal
 from search.night.session import Options, Session
 from search.phases import evaluation
 from tests.search import small
@@ -92,3 +95,36 @@ def test_a_full_disk_is_told_as_one_wherever_a_run_writes(tmp_path, monkeypatch)
             patch.setattr(broken, full)
             with pytest.raises(DiskError, match="cannot be written"):
                 write()
+
+
+def test_runs_that_begin_in_the_same_second_get_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("search.api.time.strftime", lambda _: "20261127-220000")
+    spec = small.spec()
+    with run_directory(None, spec) as first, run_directory(None, spec) as second:
+        assert [first.name, second.name] == ["tiny-20261127-220000", "tiny-20261127-220000-2"]
+        (first / "log.txt").touch()
+    assert (first.exists(), second.exists()) == (True, False), "nothing is left of one that never began"
+    with run_directory("given", spec) as given:
+        given.mkdir()
+    assert given.exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, f"{'y' * 300}/z"])
+def test_a_name_that_no_disk_takes_is_told(tmp_path, name):
+    assert not layout.is_run(tmp_path / name)
+    with pytest.raises(RunError, match=r"cannot be read \(File name too long\)"):
+        RunReader(tmp_path / name)
+    with pytest.raises(RunError, match=r"cannot be written \(File name too long\)"):
+        begin(tmp_path / name)
+
+
+def test_a_layer_that_ends_the_process_is_a_problem_of_its_model(monkeypatch):
+    def leave(*_):
+        raise SystemExit("enough")
+
+    monkeypatch.setattr(spaces, "count_parameters", leave)
+    spec = small.spec()
+    settings = spaces.configure(spec, spaces.extremes(spec)[0])
+    found = rehearsal._checked(spec, spaces.load_data(spec), "smallest", settings, timed=False)
+    assert found.problem == "SystemExit: enough"

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import search
+import spaces
 from results.watching.ledger import Account, time_spent
 from search.files import layout
 from search.loop.observer import Observer
@@ -64,6 +65,9 @@ def test_cut_off_and_gone_on_with_it_has_the_table_of_rows_in_memory(tmp_path, p
     assert not (there / layout.ROWS).exists()
     spent = {entry.account: entry.seconds for entry in time_spent(streamed)}
     assert spent[Account.DATA] > 0
+    monkeypatch.setattr(spaces, "load_data", lambda *_: pytest.fail("decoded again, to find nothing to do"))
+    search.resume(there, workers=0)
+    assert not (there / layout.ROWS).exists()
 
 
 def test_data_that_cannot_be_used_leave_no_run_directory(tmp_path, photos):

@@ -49,7 +49,7 @@ def make_bundle(model: keras.Model, info: DataInfo, described: Mapping[str, Any]
     try:
         with engines_silent():
             write_bundle(model, info, output, place, threshold)
-    except Exception as error:  # TensorFlow raises whatever it likes while it traces a user's model
+    except (Exception, SystemExit) as error:  # TensorFlow raises whatever it likes while it traces a user's model
         reason = " ".join(str(error).split())[:300]
         raise ResultError(f"cannot be written: {type(error).__name__}: {reason}") from error
     formats = [entry["format"] for entry in described["files"] if (folder / entry["file"]).exists()]
