@@ -10,6 +10,7 @@ from search.cluster.needs import Needs
 from search.cluster.site import Lost
 from search.errors import CheckpointError, ClusterError, DiskError
 from search.executors import protocol
+from search.executors.base import LATE
 from search.record.trial import Checkpoint, FailureReason, Outcome, Stop
 from tests.search.cluster.conftest import VERSIONS, hello, job, node, soon, turn
 
@@ -357,6 +358,17 @@ def test_a_stop_reaches_every_actor_and_what_waits_is_given_back(site, make):
     assert turn(executor, futures) == {futures[1]}
     assert futures[1].result() == Outcome(stopped=Stop.INTERRUPTED)
     assert site.stops == [1]
+
+
+def test_a_job_that_does_not_answer_long_after_its_deadline_is_ended(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job(deadline=soon(site.clock, 5.0)))
+    turn(executor, futures, LATE)
+    assert not futures[0].done()
+    turn(executor, futures, LATE)
+    outcome = futures[0].result()
+    assert (outcome.stopped, outcome.failure) == (Stop.DEADLINE, None)
+    assert site.killed == [1]
 
 
 def test_a_job_that_does_not_answer_long_after_its_limit_has_hung(site, make):
