@@ -50,7 +50,7 @@ def moment(until: float, now: float) -> float:
         ValueError: It is no time that may be meant.
     """
     if not until < now + _LONGEST:
-        raise ValueError(f"until {until}: not a Unix time of the next ten years")
+        raise ValueError(f"until {until:g}: not a Unix time of the next ten years")
     return until
 
 

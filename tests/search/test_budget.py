@@ -67,7 +67,13 @@ def test_a_deadline_on_both_clocks_is_the_earlier_one():
     assert deadline.earlier(5).left(clock) == 15
 
 
-@pytest.mark.parametrize(("budget", "until", "option"), [("soon", None, "--budget soon"), (None, "7", "--until 7")])
+@pytest.mark.parametrize(
+    ("budget", "until", "option"),
+    [
+        ("soon", None, "--budget soon"), (None, "7", "--until 7"), (None, 1e12, "until 1e.12: not a Unix time"),
+        (None, float("nan"), "until nan"), ("4000d", None, "--budget 4000d: longer than ten years"),
+    ],
+)  # fmt: skip
 def test_what_cannot_be_read_is_named_with_its_option(budget, until, option):
     with pytest.raises(ValueError, match=option):
         Budget.given(budget, until)
