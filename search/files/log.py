@@ -10,7 +10,6 @@ from pathlib import Path
 from search.clock import Clock
 from search.errors import not_written
 from search.files import layout
-from search.files.plain import open_plain
 
 
 class Log:
@@ -28,7 +27,8 @@ class Log:
     def __init__(self, run: Path, clock: Clock) -> None:
         path = run / layout.LOG
         try:
-            descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            # Opening a pipe would wait for whoever reads it.
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise not_written(path, error) from error
         self._stream = open(descriptor, "a", encoding="utf-8", buffering=1)  # noqa: SIM115

@@ -48,7 +48,7 @@ from search.training import feature_files as features
 from spaces import DataInfo, Dataset, SearchSpec
 from spaces.data.stored import store as rows
 from spaces.families import family_of
-from spaces.outside.user_code import staying_here
+from spaces.outside.user_code import contained
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 # With less time than this, finding out how to train fast would take too much of it.
@@ -399,7 +399,7 @@ class Session:
 
         def measured(*what: Any) -> _Found:
             gpus = environment.gpus()
-            with staying_here(), cards.on(cards.device(gpus, sizing.free(gpus, self._beside, self._options.gpu_share))):
+            with contained(), cards.on(cards.device(gpus, sizing.free(gpus, self._beside, self._options.gpu_share))):
                 return measure(*what)
 
         return measured

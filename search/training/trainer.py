@@ -21,7 +21,7 @@ from search.training.engines import engines
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from spaces import DataInfo, Dataset, Settings, Split
 from spaces.families import family_of_settings
-from spaces.outside.user_code import staying_here
+from spaces.outside.user_code import contained
 
 if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
@@ -77,7 +77,7 @@ class Trainer:
         networks = self._kept_networks()
         training = _Training(self._run, job, Settings.from_json(job.settings), self._data.info, self._clock)
         try:
-            with staying_here():
+            with contained():
                 if training.in_folds:
                     training.go_through_folds(self._fold, networks, should_stop, on_epoch, on_begin)
                 else:

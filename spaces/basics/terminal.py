@@ -1,4 +1,4 @@
-"""What a person reads, on a terminal or in a pipe that may be gone before everything is said."""
+"""What a person reads, in colour where that is a terminal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import errno
 import os
 
 from rich.console import Console as RichConsole
+
+from spaces.basics.streams import let_go
 
 
 class Console(RichConsole):
@@ -17,7 +19,5 @@ class Console(RichConsole):
         Raises:
             BrokenPipeError: Always.
         """
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.file.fileno())
-        os.close(nowhere)
+        let_go(self.file)
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))

@@ -13,6 +13,7 @@ from typing import Any
 
 from spaces.basics.errors import CodeError
 from spaces.basics.printable import printable
+from spaces.basics.streams import Unheard
 from spaces.outside.given import spoken
 
 _OURS = tuple(Path(__file__).parents[2] / package for package in ("spaces", "search", "results"))
@@ -25,8 +26,7 @@ _LONGEST = 500
 def running(reference: str, file: str, what: str = "", function: Callable[..., Any] | None = None) -> Iterator[None]:
     """Runs code of the user's.
 
-    What it prints goes to standard error: standard output may be a table or JSON. Where it goes to another working
-    directory, it does so for itself alone, see `staying_here`.
+    What it prints goes to standard error: standard output may be a table or JSON. See `contained` besides.
 
     Args:
         reference: How the function is named in messages.
@@ -38,7 +38,7 @@ def running(reference: str, file: str, what: str = "", function: Callable[..., A
         CodeError: It raised anything but `KeyboardInterrupt`, `SystemExit` included.
     """
     try:
-        with staying_here(), contextlib.redirect_stdout(sys.stderr):
+        with contained(), contextlib.redirect_stdout(sys.stderr):
             yield
     except (CodeError, KeyboardInterrupt):
         raise
@@ -47,19 +47,24 @@ def running(reference: str, file: str, what: str = "", function: Callable[..., A
 
 
 @contextlib.contextmanager
-def staying_here() -> Iterator[None]:
-    """Goes back to the working directory at the end, so that a relative path means the same as before."""
+def contained() -> Iterator[None]:
+    """Lets code of the user's go to another working directory, and print where nobody reads, without harm.
+
+    A relative path means the same afterwards as before.
+    """
     try:
         here = os.getcwd()
     except OSError:
         # It has been deleted: there is no way back to it.
-        yield
-        return
+        here = ""
+    unheard: tuple[Any, Any] = Unheard(sys.stdout), Unheard(sys.stderr)
     try:
-        yield
+        with contextlib.redirect_stdout(unheard[0]), contextlib.redirect_stderr(unheard[1]):
+            yield
     finally:
-        with contextlib.suppress(OSError):
-            os.chdir(here)
+        if here:
+            with contextlib.suppress(OSError):
+                os.chdir(here)
 
 
 def place(

@@ -86,7 +86,7 @@ def full(*_, **__):
 def test_a_full_disk_is_told_as_one_wherever_a_run_writes(tmp_path, monkeypatch):
     session = Session(tmp_path / "run", small.spec(), Options())
     for write, broken in (
-        (lambda: Log(tmp_path, SystemClock()), "search.files.plain.os.open"),
+        (lambda: Log(tmp_path, SystemClock()), "search.files.log.os.open"),
         (lambda: detached.start(["true"], tmp_path, 1.0), "search.files.plain.os.open"),
         (lambda: evaluation._write(tmp_path / "rows.npz", x=np.zeros(3)), "search.files.atomic.os.fsync"),
         (session._write_space, "search.files.atomic.os.fsync"),

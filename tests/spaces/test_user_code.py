@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -131,6 +132,16 @@ def test_a_module_and_a_function_may_go_to_another_working_directory_for_themsel
     with contextlib.suppress(CodeError):
         call(f"{model}:build", build)
     assert Path.cwd() == tmp_path / "elsewhere"
+
+
+def test_what_it_prints_where_nobody_reads_is_lost(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    reference = f"{file}:talks"
+    with open(writing, "w", encoding="utf-8", buffering=1) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert call(reference, load_function(reference)) == 2
+        assert call(reference, load_function(reference)) == 2
 
 
 def test_an_interrupt_stays_one(file: Path) -> None:
