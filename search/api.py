@@ -326,6 +326,7 @@ def run_directory(given: str | Path | None, spec: SearchSpec) -> Iterator[Path]:
         if given is None:
             with contextlib.suppress(OSError):
                 directory.rmdir()
+                directory.parent.rmdir()
 
 
 def new_directory(spec: SearchSpec) -> Path:
@@ -341,7 +342,8 @@ def new_directory(spec: SearchSpec) -> Path:
         for number in itertools.count(1):
             path = root / (stem if number == 1 else f"{stem}-{number}")
             with contextlib.suppress(FileExistsError):
-                path.mkdir()
+                # Whoever began at the same time, and gave up, may have removed the empty one above it.
+                path.mkdir(parents=True)
                 break
     except OSError as error:
         raise not_written(root, error) from error
