@@ -177,11 +177,20 @@ def _rebuilt(run: Run, info: DataInfo, model: TrainedModel) -> keras.Model:
 def _require_files(run: Run) -> None:
     """A model is not made of a file that has changed since."""
     with run.read() as reader:
-        recorded = reader.meta("files", {})
-    spec = run.spec if recorded else None
-    for file, digest in family_of(spec.model).files(spec).items() if spec is not None else ():
-        if recorded.get(file, digest) != digest:
+        files, sources = reader.meta("files", {}), reader.meta("sources", {})
+    if not files and not sources:
+        return
+    spec = run.spec
+    family = family_of(spec.model)
+    for file, digest in family.files(spec).items() if files else ():
+        if files.get(file, digest) != digest:
             raise ResultError(f"{file}: is not the file that this run began with; its models cannot be built again")
+    for file, digest in family.sources(spec).items() if sources else ():
+        if sources.get(file, digest) != digest:
+            raise ResultError(
+                f"{file}: has changed since this run trained with it; put it back as it was, or its models would be "
+                "others"
+            )
 
 
 def data_info(reader: RunReader) -> DataInfo:

@@ -17,6 +17,7 @@ from search.training import threads
 from spaces import SearchSpec
 from spaces.families import family_of
 from spaces.outside import given
+from spaces.outside.references import take_anew
 from spaces.sections.data_section import Source
 from spaces.specs.objects import Known, is_builder, with_references
 from spaces.specs.plain import to_plain
@@ -51,6 +52,7 @@ def as_spec(
         SpaceError: The space is not valid.
         CodeError: The function cannot be used.
     """
+    take_anew()
     ready = isinstance(space, SearchSpec | str | os.PathLike) and data is None and callbacks is None
     known = Known() if ready else _known(directory)
     if is_builder(space):
@@ -95,6 +97,7 @@ def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, .
         TypeError: The run was given no such thing.
         RunError: It is given something else than it needs.
     """
+    take_anew()
     if model is None and data is None and callbacks is None:
         return ()
     notes: list[str] = []

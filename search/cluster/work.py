@@ -18,7 +18,7 @@ from search.cluster.room import Room
 from search.executors import protocol, worker
 from search.files import layout
 from search.record.trial import Checkpoint, Stop, TrialJob, checkpoints
-from spaces.outside import references
+from spaces.outside import importing
 
 # A library that lacks the room for a file says so in its own words.
 _FULL = ("No space left", "ENOSPC", "Disk quota")
@@ -75,7 +75,7 @@ class Work:
         try:
             _require_files(self._told["files"])
             setup = self._settle()
-            references.ship(self._told["code"])
+            importing.ship(self._told["code"])
             trainer = pickle.loads(self._told["trainer"])(setup)
         except Exception as error:
             text = str(error) if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"

@@ -272,6 +272,7 @@ class Session:
         for file, digest in family_of(self._spec.model).files(self._spec).items():
             if recorded_files.get(file, digest) != digest:
                 raise spaces.DataError(f"{file}: is not the file that this run began with; its models are made of that")
+        self._compare_sources(store, observer)
         versions, recorded_versions = environment.versions(), store.meta("versions", {})
         for name in _VERSIONS_THAT_MATTER:
             if versions.get(name) != recorded_versions.get(name):
@@ -291,6 +292,17 @@ class Session:
             self._write_space()
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
                 store.put_meta(phase="search", winner=None, threshold=None)
+
+    def _compare_sources(self, store: RunStore, observer: Observer) -> None:
+        """Tells which files of the user's build other models than before; what is trained from now on is of these."""
+        recorded, found = store.meta("sources", {}), family_of(self._spec.model).sources(self._spec)
+        changed = [file for file in found if recorded.get(file, found[file]) != found[file]]
+        for file in changed:
+            observer.message(
+                "warning", f"{file} has changed since the run began: its models may not be those that are ranked here"
+            )
+        if changed:
+            store.put_meta(sources=found)
 
     def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
         clock, spec = self._clock, self._spec

@@ -46,6 +46,7 @@ def facts(
         },
         "reference": reference(spec, data),
         "files": family_of(spec.model).files(spec),
+        "sources": family_of(spec.model).sources(spec),
         "started": started,
         "finished": None,
         "phase": "search",

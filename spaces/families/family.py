@@ -140,6 +140,10 @@ class Family:
         """Files that its models are made of, each with a digest of its content."""
         return {}
 
+    def sources(self, spec: SearchSpec) -> dict[str, str]:
+        """The user's files that its models are built by, each with a digest of what it says."""
+        return {}
+
     def frozen_parameters(self, settings: Settings, info: DataInfo, epochs: int | None = None) -> int:
         """Parameters that a training of so many epochs leaves as they were; None: of full length.
 

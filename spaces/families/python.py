@@ -57,6 +57,11 @@ class _Python(Family):
         # The function sees every value: it may ask for a learning rate of its own.
         return dict(values)
 
+    def sources(self, spec: SearchSpec) -> dict[str, str]:
+        from spaces.outside.references import sources_of
+
+        return sources_of(self.code(spec.family))
+
     def output(self, model: Mapping[str, Any]) -> str:
         return "probabilities"
 

@@ -1,44 +1,26 @@
-"""The user's own `build(hp)`: finding its hyperparameters, and building with given values."""
+"""The user's own `build(hp)`: its hyperparameters, and building with given values."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spaces.basics.errors import CodeError, Problem, SpaceError, problem
+from spaces.families.exploring import Explored, explore
 from spaces.families.python import PythonModel
 from spaces.outside import keras_names
-from spaces.outside.references import call, file_of, load_attribute, load_function, names_given
+from spaces.outside.references import call, file_of, generation, load_attribute, load_function, names_given
 from spaces.outside.user_code import described, place
-from spaces.values.dimensions import Choice, Range
 from spaces.values.packing import unpack_inputs
-from spaces.values.space import Condition, Hyperparameter
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo
     from spaces.specs.spec import SearchSpec
+    from spaces.values.space import Hyperparameter
 
-# Every scope needs a call or two.
-_MAX_CALLS = 100
-# Random values that are tried where the smallest and the largest fail.
-_TRIES = 20
-
-# Keras's names of losses of regression, and what stands nearest to them in a space file.
-_REGRESSION = {
-    "mean_squared_error": "mse",
-    "mean_absolute_error": "mae",
-    "mean_absolute_percentage_error": "mae",
-    "mean_squared_logarithmic_error": "mse",
-    "huber": "huber",
-    "huber_loss": "huber",
-    "log_cosh": "log_cosh",
-    "poisson": "mse",
-}
 _COMPILATION = (
     "optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "schedule", "warmup", "learning_rate_decay",
     "label_smoothing", "gradient_clip", "focal_gamma",
@@ -174,117 +156,12 @@ def loss_of_function(reference: str) -> str | None:
     return _explored(reference).loss
 
 
-class _Explored(NamedTuple):
-    hyperparameters: tuple[Hyperparameter, ...]
-    compiled: bool
-    loss: str | None
-
-
-def _explored(reference: str) -> _Explored:
-    return _explore(reference, id(load_attribute(reference)))
-
-
-def _loss_name(model: Any) -> str | None:
-    import keras
-
-    loss = getattr(model, "loss", None)
-    if isinstance(loss, str):
-        try:
-            loss = keras.losses.get(loss)
-        except ValueError:
-            # Training will say so.
-            return None
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", None)
-    return _REGRESSION.get(name) if isinstance(name, str) else None
-
-
-@dataclass
-class _Found:
-    """What calling a function has told about it."""
-
-    space: Any
-    compiled: bool = False
-    loss: str | None = None
-    works: bool = False
-    error: CodeError | None = None
-
-    def call(self, reference: str, hp: Any) -> bool:
-        """Calls it once more and says whether that went well; an error may belong to these values only."""
-        try:
-            model = _called(reference, hp)
-            self.compiled, self.loss = bool(model.compiled), _loss_name(model)
-        except CodeError as error:
-            self.error = self.error or error
-            return False
-        finally:
-            self.space.merge(hp, overwrite=False)
-        self.works = True
-        return True
+def _explored(reference: str) -> Explored:
+    return _explore(reference, id(load_attribute(reference)), generation())
 
 
 @lru_cache(maxsize=8)
-def _explore(reference: str, function: int) -> _Explored:
-    """Calls the function until all its conditional scopes have been active once.
-
-    A last call takes the largest values, for hyperparameters made in a loop over another one. If all these calls
-    fail, random values are tried: the mistake may be in some branches only, whose trials then say so. `function` is
-    the identity of what the reference stands for now: a cell of a notebook may have defined it anew.
-    """
-    import keras_tuner
-
+def _explore(reference: str, function: int, generation: int) -> Explored:
+    """What the function asks for; `function` and `generation` say what the reference stands for now."""
     _builder(reference)
-    found = _Found(keras_tuner.HyperParameters())
-    rng = random.Random(0)
-    never: list[list[Any]] = []
-    once: list[list[Any]] = []
-    settled, failed = False, 0
-    for _ in range(_MAX_CALLS):
-        hp = found.space.copy()
-        for condition in never[0] if never else ():
-            hp.values[condition.name] = condition.values[0]
-        if settled:
-            drawn = _largest if failed == 0 else partial(_random, rng)
-            hp.values.update({one.name: drawn(one) for one in found.space.space})
-        hp.ensure_active_values()
-        known = len(found.space.space)
-        if not found.call(reference, hp):
-            # A scope that was not reached because of a mistake will not be reached by asking again.
-            once += never[:1]
-        once += hp.active_scopes
-        never = [scope for scope in never + hp.inactive_scopes if scope not in once]
-        if settled and len(found.space.space) == known and not never:
-            if found.works:
-                made = tuple(_translated(one) for one in found.space.space if type(one).__name__ != "Fixed")
-                return _Explored(made, found.compiled, found.loss)
-            failed += 1
-            if failed > _TRIES or not found.space.space:
-                raise found.error or CodeError(reference)
-        settled = not never
-    if found.works or found.error is None:
-        raise CodeError(f"{reference} still asks for new hyperparameters after {_MAX_CALLS} calls")
-    raise found.error
-
-
-def _random(rng: random.Random, hp: Any) -> Any:
-    return hp.random_sample(rng.randrange(2**31))
-
-
-def _largest(hp: Any) -> Any:
-    if hasattr(hp, "max_value"):
-        return hp.max_value
-    return hp.value if hasattr(hp, "value") else list(hp.values)[-1]
-
-
-def _translated(hp: Any) -> Hyperparameter:
-    conditions = tuple(Condition(one.name, tuple(one.values)) for one in hp.conditions)
-    kind = type(hp).__name__
-    dimension: Choice | Range
-    if kind in ("Choice", "Boolean"):
-        dimension = Choice(tuple(hp.values))
-    elif hp.sampling == "reverse_log":
-        raise CodeError(f"hyperparameter {hp.name}: sampling 'reverse_log' is not supported; allowed: linear, log")
-    else:
-        log = hp.sampling == "log"
-        step = None if kind == "Int" and hp.step == 1 and not log else hp.step
-        dimension = Range(hp.min_value, hp.max_value, kind == "Int", step, log)
-    return Hyperparameter(hp.name, dimension, conditions)
+    return explore(partial(_called, reference), reference)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import importlib.abc
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from pydantic import AfterValidator
 
 from spaces.basics.errors import CodeError
 from spaces.basics.section import refuse, shown
-from spaces.outside import given, keras_names
+from spaces.outside import given, importing, keras_names
 from spaces.outside.user_code import place, running
 
 _REFERENCE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
@@ -119,7 +118,9 @@ def call(reference: str, function: Callable[..., Any], *arguments: Any, what: st
     Raises:
         CodeError: with its line, for whatever it raised except `KeyboardInterrupt`.
     """
-    with running(reference, file_of(reference), what, function):
+    file = file_of(reference)
+    near = importing.importable(file, last=True) if _FILE.fullmatch(reference) else contextlib.nullcontext()
+    with running(reference, file, what, function), near:
         return function(*arguments)
 
 
@@ -129,13 +130,25 @@ def line_of(reference: str, error: BaseException) -> str | None:
     return None if where == reference else where
 
 
-def ship(files: Mapping[str, bytes]) -> None:
-    """Takes modules of the user's that were sent from another machine: they stand for the files of these paths.
+def sources_of(reference: str) -> dict[str, str]:
+    """The user's files that a reference runs code from, each with a digest of what it says.
 
-    Args:
-        files: Absolute path of each file where it came from, and its content.
+    Of a module that is imported already they are as they were then. Of what is installed, or was given as an object,
+    there are none.
     """
-    _SHIPPED.update(files)
+    return dict(importing.read(file_of(reference))) if _FILE.fullmatch(reference) else {}
+
+
+def take_anew() -> None:
+    """Lets what the user's files say now count, and what a notebook has defined, not what they said before."""
+    global _taken_anew
+    _taken_anew += 1
+    importing.forget_changed()
+
+
+def generation() -> int:
+    """How often references have been taken anew: what was found out about them before may no longer hold."""
+    return _taken_anew
 
 
 def names_given(reference: str) -> Mapping[str, int]:
@@ -145,24 +158,7 @@ def names_given(reference: str) -> Mapping[str, int]:
 
 # By name of the module, which is imported once.
 _NAMES_GIVEN: dict[str, Mapping[str, int]] = {}
-# By path, on the machine that they came from.
-_SHIPPED: dict[str, bytes] = {}
-
-
-class _Sent(importlib.abc.SourceLoader):
-    """Loads a module from what was sent; its lines are told with the path that it has at home."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-
-    def get_filename(self, fullname: str) -> str:
-        return self._file
-
-    def get_data(self, path: Any) -> bytes:
-        # Asked for compiled code, which nobody sends, too.
-        if path != self._file:
-            raise OSError(path)
-        return _SHIPPED[self._file]
+_taken_anew = 0
 
 
 def _missing(reference: str) -> CodeError:
@@ -177,17 +173,14 @@ def _module(reference: str) -> Any:
         return sys.modules[name]
     file = file_of(reference)
     with running(reference, file, "importing it raised "), keras_names.counting_from({}):
-        module = _module_from(Path(file), name) if _FILE.fullmatch(reference) else _installed(reference, name)
+        module = importing.module_of(file) if _FILE.fullmatch(reference) else _installed(reference, name)
         _NAMES_GIVEN[name] = keras_names.current()
     return module
 
 
 def _module_name(reference: str) -> str:
     module = reference.rpartition(":")[0]
-    if not _FILE.fullmatch(reference):
-        return module
-    # The path is part of the name: two spaces may each have a model.py.
-    return "nightshift_user_" + re.sub(r"\W", "_", str(Path(module).with_suffix("")))
+    return importing.name_of(module) if _FILE.fullmatch(reference) else module
 
 
 def _installed(reference: str, name: str) -> Any:
@@ -197,31 +190,3 @@ def _installed(reference: str, name: str) -> Any:
         if error.name is None or not name.startswith(error.name):
             raise
         raise CodeError(f"{reference}: there is no module {error.name}") from None
-
-
-def _module_from(file: Path, name: str) -> Any:
-    sent = _Sent(str(file)) if str(file) in _SHIPPED else None
-    if sent is None and not file.is_file():
-        raise CodeError(f"{file} is not a file")
-    spec = importlib.util.spec_from_file_location(name, file, loader=sent)
-    if spec is None or spec.loader is None:
-        raise CodeError(f"{file} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with _importable(file.parent):
-            spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Lets a module import its neighbours, as a script can."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))

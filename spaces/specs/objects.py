@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from spaces.basics.errors import DataError, SpaceError, problem
 from spaces.outside import given
+from spaces.outside.references import take_anew
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def _function(function: Any, known: str | None) -> str:
             "found a Keras model, with which there is nothing to choose; allowed: a function build(hp) that makes one"
         )
         raise SpaceError([problem(("model", "family"), message)])
+    take_anew()
     return _in_a_file(function) or given.keep_function(function, known)
 
 

@@ -11,6 +11,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import nightshift as ns
+import results
 import run_search
 import search
 from search.loop.observer import Observer
@@ -47,6 +48,16 @@ class Interrupt(Observer):
 
     def finished(self, trial, outcome):
         os.kill(os.getpid(), signal.SIGINT)
+
+
+class Told(Observer):
+    """Keeps the warnings."""
+
+    def __init__(self):
+        self.warnings = []
+
+    def message(self, level, text):
+        self.warnings += [text] if level == "warning" else []
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +128,32 @@ def test_another_function_of_the_name_is_told(interrupted):
     told = Messages()
     ns.resume(interrupted, made(9), max_trials=4, workers=0, observers=[told])
     assert "build is not the function that the run began with: numbers may differ" in told.texts
+
+
+def test_an_edited_module_is_told_when_the_run_goes_on(tmp_path):
+    file = tmp_path / "edited.py"
+    text = (
+        "import keras\ndef build(hp):\n    model = keras.Sequential([keras.layers.Dense(10, 'softmax')])\n"
+        "    model.compile('adam', 'sparse_categorical_crossentropy', metrics=[hp.Choice('metric', ['accuracy'])])\n"
+        "    return model\n"
+    )
+    file.write_text(text)
+    space = {
+        "name": "edited", "data": (PIXELS, DIGITS), "model": {"family": {"python": f"{file}:build"}},
+        "training": {"epochs": 1}, "search": {"algorithm": "random", "max_trials": 1},
+        "final": {"candidates": 1, "seeds": 0}, "export": {"formats": ["keras"]},
+    }  # fmt: skip
+    run = ns.run(space, run_dir=tmp_path / "run", workers=0)
+    file.write_text("# a remark\n" + text)
+    assert run.best_model().count_params() > 0
+    file.write_text(text.replace("'softmax'", "'sigmoid'"))
+    ns.check(space)
+    with pytest.raises(results.ResultError, match=r"edited\.py: has changed since this run trained with it"):
+        run.best_model()
+    told = Told()
+    ns.resume(run, max_trials=1, workers=0, observers=[told])
+    assert [text for text in told.warnings if "edited.py has changed since the run began" in text]
+    assert run.best_model().layers[-1].activation.__name__ == "sigmoid"
 
 
 def test_what_stands_in_the_space_file_is_not_given_again(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import threading
@@ -65,6 +66,19 @@ def test_a_function_of_a_module_file_is_named_by_its_file(tmp_path, monkeypatch)
     monkeypatch.setattr(mymodel_in_a_file, "build", None)
     again = with_references({"model": mymodel_in_a_file.same[0]})
     assert given.is_given(again["model"]["family"]["python"])
+
+
+def test_a_module_that_was_edited_and_loaded_again_is_taken_as_it_is_now(tmp_path, monkeypatch):
+    file = tmp_path / "edited_model.py"
+    file.write_text("def build(hp):\n    return 64\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    import edited_model
+
+    assert load_function(model_of(spec(edited_model.build, (X, Y))))(None) == 64
+    file.write_text("def build(hp):\n    return 512\n")
+    importlib.reload(edited_model)
+    assert load_function(model_of(spec(edited_model.build, (X, Y))))(None) == 512
 
 
 def test_a_run_keeps_its_references_when_things_are_given_again():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from spaces.basics.errors import CodeError
-from spaces.outside.references import call, line_of, load_function
+from spaces.outside.references import call, line_of, load_function, resolve, sources_of, take_anew
 
 MODULE = """import helpers
 
@@ -159,14 +161,84 @@ def test_what_a_notebook_defined_is_not_looked_for_in_vain() -> None:
 
 
 def test_a_module_that_was_sent_stands_for_its_file_and_its_errors_name_that(monkeypatch):
-    from spaces.outside import references
+    from spaces.outside import importing, references
 
-    monkeypatch.setattr(references, "_SHIPPED", {})
+    monkeypatch.setattr(importing, "_SHIPPED", {})
     file = "/home/somebody/elsewhere/sent_model.py"
-    references.ship({file: b"def build(hp):\n    return 1 / hp\n"})
+    importing.ship({file: b"def build(hp):\n    return 1 / hp\n"})
     build = references.load_function(f"{file}:build")
     assert build(2) == 0.5
     with pytest.raises(CodeError, match=r"sent_model\.py:build, line 2: ZeroDivisionError"):
         references.call(f"{file}:build", build, 0)
     with pytest.raises(CodeError, match="is not a file"):
         references.load_function("/home/somebody/elsewhere/other.py:build")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Path]:
+    """A package and files beside it, as somebody has them whose space file lies there."""
+    (tmp_path / "mypkg").mkdir()
+    for name, text in {
+        "mypkg/__init__.py": "",
+        "mypkg/parts.py": "N = 3\n",
+        "mypkg/relative.py": "from .parts import N\ndef build(hp):\n    return N\n",
+        "mypkg/absolute.py": "from mypkg.parts import N\ndef build(hp):\n    return N\n",
+        "inside.py": "def build(hp):\n    from beside_it import M\n    from mypkg.parts import N\n    return M + N\n",
+        "beside_it.py": "M = 4\n",
+        "search.py": "raise RuntimeError('of the user')\n",
+        "results.py": "raise RuntimeError('of the user')\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.split(".")[0] in ("mypkg", "beside_it")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("reference", "value"), [("mypkg.relative:build", 3), ("mypkg.absolute:build", 3), ("inside:build", 7)]
+)
+def test_a_function_imports_its_package_and_what_lies_beside_it(project: Path, reference: str, value: int) -> None:
+    path = list(sys.path)
+    pinned = resolve(reference, (project,))
+    assert call(pinned, load_function(pinned), None) == value
+    assert sys.path == path
+
+
+def test_files_of_the_users_that_are_called_like_ours_stand_in_nobodys_way(project: Path) -> None:
+    (project / "named.py").write_text("def build(hp):\n    import results\n    return results.__file__\n")
+    pinned = resolve("named:build", (project,))
+    code = (
+        "import sys; from spaces.outside.references import call, load_function\n"
+        "print(call(sys.argv[1], load_function(sys.argv[1]), None))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code, pinned], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.strip() == str(root / "results" / "__init__.py")
+
+
+def test_a_module_is_made_of_the_files_that_it_imports(project: Path) -> None:
+    pinned = resolve("mypkg.relative:build", (project,))
+    assert {Path(file).name for file in sources_of(pinned)} == {"relative.py", "parts.py", "__init__.py"}
+    inside = resolve("inside:build", (project,))
+    before = sources_of(inside)
+    assert {Path(file).name for file in before} == {"inside.py", "beside_it.py", "parts.py", "__init__.py"}
+    (project / "beside_it.py").write_text("# a remark\n\nM = 4\n")
+    assert sources_of(inside) == before
+    (project / "beside_it.py").write_text("M = 5\n")
+    assert {name for name, digest in sources_of(inside).items() if before[name] != digest} == {
+        str(project / "beside_it.py")
+    }
+    assert sources_of("keras:Model") == {}
+
+
+def test_what_a_file_says_now_counts_when_it_is_taken_anew(project: Path) -> None:
+    pinned = resolve("inside:build", (project,))
+    assert call(pinned, load_function(pinned), None) == 7
+    imported = sources_of(pinned)
+    (project / "beside_it.py").write_text("M = 40\n")
+    # In the middle of a search nothing changes.
+    assert call(pinned, load_function(pinned), None) == 7
+    assert sources_of(pinned) == imported
+    take_anew()
+    assert call(pinned, load_function(pinned), None) == 43
+    assert sources_of(pinned) != imported

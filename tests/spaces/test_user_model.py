@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 import spaces
+from spaces.basics.errors import CodeError
 from spaces.data.types import DataInfo
+from spaces.families.exploring import explore
 
 pytest.importorskip("keras_tuner")
 
@@ -40,7 +42,7 @@ def nothing(hp):
     hp.Int("layers", 1, 3)
 
 def endless(hp):
-    hp.Int(f"name_{len(hp.space)}", 1, 3)
+    hp.Int(f"name_{next(COUNT)}", 1, 3)
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
 
 def some(hp):
@@ -99,7 +101,116 @@ class Fitting(Hyper):
         return model.fit(*args, epochs=1)
 
 value = 3
+
+import itertools
+COUNT = itertools.count()
 """
+
+
+class Made:
+    """Stands for a model where only what was asked for matters."""
+
+    compiled = True
+    loss = "mae"
+
+
+def asked(function: Any) -> tuple[dict[str, Any], int]:
+    """What a function is found to ask for, with the conditions of each, and how often it was called."""
+    calls = []
+
+    def build(hp: Any) -> Made:
+        calls.append(hp)
+        function(hp)
+        return Made()
+
+    found = explore(build, "build").hyperparameters
+    return {one.name: [(c.name, c.values) for c in one.conditions] for one in found}, len(calls)
+
+
+def behind_plain_ifs(hp: Any) -> None:
+    if hp.Boolean("dropout"):
+        hp.Float("rate", 0.1, 0.5)
+    kind = hp.Choice("kind", ["a", "b", "c"])
+    if kind == "b" and not hp.Boolean("plain", default=True):
+        hp.Int("hidden", 1, 9)
+    for index in range(hp.Int("layers", 1, 3)):
+        if hp.Choice(f"shape_{index}", [3, 5, 7]) == 5:
+            hp.Int(f"width_{index}", 1, 9)
+            with hp.conditional_scope("kind", ["b"]):
+                hp.Int(f"only_b_{index}", 1, 9)
+
+
+def test_what_stands_behind_a_plain_if_is_found() -> None:
+    found, calls = asked(behind_plain_ifs)
+    assert {*found} == {
+        "dropout", "rate", "kind", "plain", "hidden", "layers", "shape_0", "shape_1", "shape_2", "width_0", "width_1",
+        "width_2", "only_b_0", "only_b_1", "only_b_2",
+    }  # fmt: skip
+    assert found["only_b_0"] == [("kind", ("b",))]
+    assert calls < 20
+
+
+def many_choices(hp: Any) -> None:
+    for index in range(40):
+        if hp.Choice(f"choice_{index}", [*range(9)]) == 7:
+            hp.Int(f"after_{index}", 1, 9)
+
+
+def test_many_choices_are_tried_together() -> None:
+    found, calls = asked(many_choices)
+    assert len(found) == 80
+    assert calls < 20
+
+
+def with_mistakes(hp: Any) -> None:
+    kinds = [hp.Choice(f"kind_{index}", ["a", "b", "c"]) for index in range(3)]
+    if "b" in kinds:
+        raise CodeError("never works with b")
+    if kinds[0] == "c":
+        hp.Int("after", 1, 9)
+
+
+def test_a_mistake_with_some_values_keeps_the_others_from_nothing() -> None:
+    assert {*asked(with_mistakes)[0]} == {"kind_0", "kind_1", "kind_2", "after"}
+
+
+def with_fixed_parents(hp: Any) -> None:
+    hp.Fixed("kind", "b")
+    hp.Choice("kind", ["a", "b"])
+    with hp.conditional_scope("kind", ["a"]):
+        hp.Int("never", 1, 2)
+    with hp.conditional_scope("kind", ["b"]):
+        hp.Choice("mode", ["x", "y"])
+        with hp.conditional_scope("mode", ["y"]):
+            hp.Int("inner", 1, 9)
+
+
+def test_a_condition_on_what_is_fixed_is_decided_already() -> None:
+    assert asked(with_fixed_parents)[0] == {"mode": [], "inner": [("mode", ("y",))]}
+
+
+def test_the_example_of_choices_behind_an_if_is_searched_with_all_of_them() -> None:
+    file = Path(__file__).parents[2] / "examples" / "keras_tuner" / "data_preprocessing.py"
+    family = {"python": f"{file}:build"}
+    spec = spaces.load(
+        {"name": "x", "data": {"source": "digits"}, "training": {"epochs": 1}, "model": {"family": family}}
+    )
+    assert {one.name for one in spaces.hyperparameters(spec).space} == {"augment", "shift", "scaling", "units"}
+
+
+def test_a_function_that_is_given_again_is_asked_again() -> None:
+    import keras
+
+    most = {}
+
+    def build(hp: Any) -> Any:
+        return keras.Sequential([keras.layers.Dense(hp.Int("units", 1, most["units"]))])
+
+    found = []
+    for most["units"] in (4, 400):
+        space = {"name": "x", "data": {"source": "digits"}, "training": {"epochs": 1}, "model": {"family": build}}
+        found.append(spaces.extremes(spaces.load(space))[1]["units"])
+    assert found == [4, 400]
 
 
 @pytest.fixture

@@ -1,0 +1,217 @@
+"""Finding out what a user's `build(hp)` asks for: it is called with ever other values until nothing new appears."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from spaces.basics.errors import CodeError
+from spaces.values.dimensions import Choice, Range
+from spaces.values.space import Condition, Hyperparameter
+
+_MAX_CALLS = 100
+# Random values that are tried where all others fail.
+_TRIES = 20
+
+# Keras's names of losses of regression, and what stands nearest to them in a space file.
+_REGRESSION = {
+    "mean_squared_error": "mse",
+    "mean_absolute_error": "mae",
+    "mean_absolute_percentage_error": "mae",
+    "mean_squared_logarithmic_error": "mse",
+    "huber": "huber",
+    "huber_loss": "huber",
+    "log_cosh": "log_cosh",
+    "poisson": "mse",
+}
+
+Values = dict[str, Any]
+
+
+class Explored(NamedTuple):
+    """What calling a function has told about it.
+
+    Attributes:
+        hyperparameters: What it asks for, each under the scopes that it stands in.
+        compiled: Whether it always compiles its model.
+        loss: `regression_loss` of the first model that it made.
+    """
+
+    hyperparameters: tuple[Hyperparameter, ...]
+    compiled: bool
+    loss: str | None
+
+
+def explore(build: Callable[[Any], Any], name: str) -> Explored:
+    """Calls a function until each of its scopes, and each value of its choices, has been active once.
+
+    What stands behind a plain `if` is asked for only with the value that leads there. The largest values together are
+    for what is made in a loop over another hyperparameter. Where all of them fail, random values are tried: the mistake
+    may be in some branches only, whose trials then say so.
+
+    Args:
+        build: Takes Keras Tuner's hp and returns a Keras model.
+        name: Of the function, for messages.
+
+    Raises:
+        CodeError: It raised something with any values that were tried, or asks for something new without end.
+    """
+    exploration = _Exploration(build)
+    exploration.exhaust()
+    rng = random.Random(0)
+    for _ in range(_TRIES if exploration.space.space else 0):
+        if exploration.works:
+            break
+        exploration.call({one.name: one.random_sample(rng.randrange(2**31)) for one in exploration.space.space})
+        exploration.exhaust()
+    if not exploration.works and exploration.error is not None:
+        raise exploration.error
+    if not exploration.settled:
+        raise CodeError(f"{name} still asks for new hyperparameters after {_MAX_CALLS} calls")
+    return Explored(_translated(exploration.space.space), exploration.compiled, exploration.loss)
+
+
+def regression_loss(model: Any) -> str | None:
+    """The name of `training.loss` that comes nearest to a model's loss; None where that is none of regression."""
+    import keras
+
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:
+            # Training will say so.
+            return None
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None)
+    return _REGRESSION.get(name) if isinstance(name, str) else None
+
+
+class _Exploration:
+    """The calls of one function, and what they have told."""
+
+    def __init__(self, build: Callable[[Any], Any]) -> None:
+        import keras_tuner
+
+        self._build = build
+        self._new = keras_tuner.HyperParameters
+        self.space = self._new()
+        self.works = self.settled = False
+        self.compiled = True
+        self.loss: str | None = None
+        self.error: CodeError | None = None
+        self._calls = 0
+        # The values of the first call that asked for it, by name: with them it is asked for again.
+        self._contexts: dict[str, Values] = {}
+        self._tried: set[tuple[str, Any]] = set()
+        self._entered: list[Any] = []
+        self._waiting: list[tuple[Any, Values]] = []
+        self._enlarged = 0
+
+    def exhaust(self) -> None:
+        """Goes on until nothing new appears, or there were calls enough."""
+        while self._calls < _MAX_CALLS:
+            if not self._calls:
+                self.call({})
+            elif self._waiting:
+                scope, context = self._waiting.pop(0)
+                # One that is not reached because of a mistake will not be reached by asking again.
+                self._entered.append(scope)
+                self.call({**context, **{condition.name: condition.values[0] for condition in scope}})
+            elif self._enlarged < len(self.space.space):
+                self._enlarged = len(self.space.space)
+                self.call({one.name: _largest(one) for one in self.space.space})
+            elif pending := self._untried():
+                self.settled = True
+                self._try(pending)
+            else:
+                self.settled = True
+                return
+
+    def call(self, values: Mapping[str, Any]) -> None:
+        """Calls the function once more. An error may belong to these values only."""
+        hp = self._new()
+        hp.values = dict(values)
+        self._calls += 1
+        try:
+            model = self._build(hp)
+        except CodeError as error:
+            self.error = self.error or error
+            self._learn(hp, works=False)
+            return
+        self._learn(hp, works=True)
+        self.loss = self.loss if self.works else regression_loss(model)
+        self.compiled = self.compiled and bool(model.compiled)
+        self.works = True
+
+    def _learn(self, hp: Any, *, works: bool) -> None:
+        self.space.merge(hp, overwrite=False)
+        context = {one.name: hp.values[one.name] for one in hp.space if hp.is_active(one)}
+        for name, value in context.items():
+            self._contexts.setdefault(name, context)
+            if works:
+                self._tried.add((name, value))
+        self._entered += hp.active_scopes
+        self._waiting += [(scope, context) for scope in hp.inactive_scopes]
+        self._waiting = [(scope, values) for scope, values in self._waiting if scope not in self._entered]
+
+    def _untried(self) -> dict[str, Any]:
+        """For each choice that has them a value that no call has asked for."""
+        found: dict[str, Any] = {}
+        for one in self.space.space:
+            if type(one).__name__ in ("Choice", "Boolean") and one.name in self._contexts:
+                new = [value for value in one.values if (one.name, value) not in self._tried]
+                found |= {one.name: new[0]} if new else {}
+        return found
+
+    def _try(self, pending: Mapping[str, Any]) -> None:
+        """Calls with one value of each; by itself the first of them, where the others have kept it from being asked."""
+        name, value = next(iter(pending.items()))
+        self.call({**self._contexts[name], **pending})
+        if (name, value) not in self._tried and self._calls < _MAX_CALLS:
+            self._tried.add((name, value))
+            self.call({**self._contexts[name], name: value})
+
+
+def _largest(hp: Any) -> Any:
+    if hasattr(hp, "max_value"):
+        return hp.max_value
+    return True if type(hp).__name__ == "Boolean" else list(hp.values)[-1]
+
+
+def _translated(space: Iterable[Any]) -> tuple[Hyperparameter, ...]:
+    """Those that the search decides, under the conditions that it decides."""
+    found, fixed = [], {}
+    for one in space:
+        if type(one).__name__ == "Fixed":
+            fixed[one.name, _key(one.conditions)] = one.value
+        elif (conditions := _decided(one.conditions, fixed)) is not None:
+            found.append(Hyperparameter(one.name, _dimension(one), conditions))
+    return tuple(found)
+
+
+def _decided(conditions: Sequence[Any], fixed: Mapping[Any, Any]) -> tuple[Condition, ...] | None:
+    """The conditions without those on what is fixed; None where one of these never holds."""
+    kept = []
+    for number, condition in enumerate(conditions):
+        parent = condition.name, _key(conditions[:number])
+        if parent not in fixed:
+            kept.append(Condition(condition.name, tuple(condition.values)))
+        elif fixed[parent] not in condition.values:
+            return None
+    return tuple(kept)
+
+
+def _key(conditions: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple((condition.name, tuple(condition.values)) for condition in conditions)
+
+
+def _dimension(hp: Any) -> Choice | Range:
+    kind = type(hp).__name__
+    if kind in ("Choice", "Boolean"):
+        return Choice(tuple(hp.values))
+    if hp.sampling == "reverse_log":
+        raise CodeError(f"hyperparameter {hp.name}: sampling 'reverse_log' is not supported; allowed: linear, log")
+    log = hp.sampling == "log"
+    step = None if kind == "Int" and hp.step == 1 and not log else hp.step
+    return Range(hp.min_value, hp.max_value, kind == "Int", step, log)

@@ -1,0 +1,77 @@
+"""The files that a module of the user's is made of: its own, and those beside it that it imports. Nothing is run."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+
+def package(file: Path) -> Path | None:
+    """The folder of the outermost package that a file is part of; None: of none."""
+    found, folder = None, file.parent
+    while (folder / "__init__.py").is_file():
+        found, folder = folder, folder.parent
+    return found
+
+
+def read(file: str) -> dict[str, str]:
+    """The files by their paths, each with a digest of what it says; comments and empty lines do not count.
+
+    What is installed elsewhere is none of them. Without such a file there is nothing.
+    """
+    found: dict[str, str] = {}
+    path, top = Path(file), package(Path(file))
+    waiting = [path]
+    if top is not None:
+        waiting += [folder / "__init__.py" for folder in path.parents if folder.is_relative_to(top)]
+    while waiting:
+        path = waiting.pop()
+        if str(path) not in found and (text := _text(path)) is not None:
+            found[str(path)] = _digest(text)
+            waiting += _imported(path, text)
+    return found
+
+
+def again(known: Mapping[str, str]) -> dict[str, str]:
+    """The same files with what they say now."""
+    return {file: "" if (text := _text(Path(file))) is None else _digest(text) for file in known}
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def _digest(text: str) -> str:
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _imported(path: Path, text: str) -> Iterator[Path]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return
+    top = package(path)
+    roots = [path.parent] if top is None else [path.parent, top.parent]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _files(roots, alias.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            base = [path.parents[node.level - 1]] if 0 < node.level <= len(path.parents) else roots
+            module = node.module.split(".") if node.module else []
+            for alias in node.names:
+                yield from _files(base, [*module, alias.name])
+
+
+def _files(roots: Iterable[Path], parts: list[str]) -> Iterator[Path]:
+    """The files that `a.b.c` may mean, each of its packages among them."""
+    for root in roots:
+        for count in range(1, len(parts) + 1):
+            stem = root.joinpath(*parts[:count])
+            yield from (file for file in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py") if file.is_file())
