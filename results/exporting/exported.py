@@ -140,7 +140,8 @@ def export(
         model = rebuild(opened, info, chosen)
         several = Several.of(info)
         expected = _predictions(model, rows if several is None else several.unpacked(rows))
-        described = metadata.describe(reader, chosen, info, model, expected.shape[1], both_ways)
+        stated = metadata.widened(info, expected.shape[1])
+        described = metadata.describe(reader, chosen, stated, model, expected.shape[1], both_ways)
         rounding = _Rounding(opened.spec, reader, info, described["output"]["kind"] == "logits")
     from results.exporting.inference import inference_model, sorted_out
     from spaces.backbones.loading import leaves
@@ -158,7 +159,7 @@ def export(
             if serve and made:
                 described["files"] = [*map(_entry, made)]
                 if pressure.allows([*wanted[: len(files)], SERVE]):
-                    file, bundle = _bundle(fixed, info, described, folder, directory)
+                    file, bundle = _bundle(fixed, stated, described, folder, directory)
                     files.append(file)
                 else:
                     left_out.append(SERVE.name)

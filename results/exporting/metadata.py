@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from results.errors import ResultError
 from results.exporting.formats import FORMATS
@@ -23,6 +23,7 @@ from spaces import DataInfo, Settings
 from spaces.basics.files import unreadable
 from spaces.basics.section import shown
 from spaces.families import Family, family_of_settings
+from spaces.models.outputs import OutputKind, class_outputs, output_kind
 
 if TYPE_CHECKING:
     import keras
@@ -31,8 +32,6 @@ FILE = "metadata.json"
 VERSION = 1
 
 _LONGEST = 16 * 2**20
-
-OutputKind = Literal["probabilities", "logits", "values"]
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def describe(
         },
         "input": info.to_json(),
         "output": {
-            "kind": _output_kind(trial.settings, info, model),
+            "kind": output_kind(Settings.from_json(trial.settings), info, model),
             "units": units,
             "classes": list(info.class_names),
             "parts": [] if info.targets is None else _parts(model),
@@ -164,6 +163,21 @@ def describe(
     return plain
 
 
+def widened(info: DataInfo, units: int) -> DataInfo:
+    """The description for those who know nothing of the run: a class for each output of the model.
+
+    A function of the user's may make a model with outputs for classes that no row has.
+    """
+    if info.labels != "integer" or units <= max(2, info.outputs):
+        return info
+    outputs = class_outputs(info, units)
+    numbered = info.class_names == tuple(map(str, outputs))
+    names = [str(number) if numbered else f"output {number}" for number in range(units)]
+    for number, name in zip(outputs, info.class_names, strict=True):
+        names[number] = name
+    return replace(info, outputs=units, class_names=tuple(names), label_values=())
+
+
 def _parts(model: keras.Model) -> list[dict[str, Any]]:
     """The outputs of a model of several, in the order in which their values are laid side by side."""
     outputs = getattr(model, "output", None)
@@ -172,14 +186,6 @@ def _parts(model: keras.Model) -> list[dict[str, Any]]:
     names = getattr(model, "output_names", [])
     several = outputs if isinstance(outputs, list | tuple) else []
     return [{"name": n, "values": math.prod(o.shape[1:])} for n, o in zip(names, several, strict=False)]
-
-
-def _output_kind(settings: Mapping[str, Any], info: DataInfo, model: keras.Model) -> OutputKind:
-    if info.task == "regression":
-        return "values"
-    # A model from the user's own function says it in its loss only.
-    logits = settings["model"].get("output") == "logits" or getattr(model.loss, "from_logits", False)
-    return "logits" if logits else "probabilities"
 
 
 def _preprocessing(info: DataInfo, family: Family) -> list[str]:

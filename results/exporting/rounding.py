@@ -12,6 +12,7 @@ from results.errors import ResultError
 from results.exporting.reading.loading import load
 from search.files.store import RunReader
 from spaces import DataInfo
+from spaces.models.outputs import of_classes
 from spaces.outside.backend import engines_silent
 
 if TYPE_CHECKING:
@@ -114,6 +115,6 @@ class RunRows:
         if self._info.labels == "multi-label":
             return float(np.mean((answers >= (0.0 if logits else 0.5)) == (y == 1)))
         labels = y.argmax(axis=1) if self._info.labels == "one-hot" else y
-        single = answers.shape[1] == 1
-        classes = answers[:, 0] >= (0.0 if logits else 0.5) if single else answers.argmax(axis=1)
+        single, chosen = answers.shape[1] == 1, of_classes(answers, self._info)
+        classes = answers[:, 0] >= (0.0 if logits else 0.5) if single else chosen.argmax(axis=1)
         return float(np.mean(classes == labels))

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
-from results.exporting.metadata import OutputKind, finite
+from results.exporting.metadata import finite
 from results.exporting.reading.answers import probabilities
 from results.exporting.reading.loading import LoadedModel, Several, load
 from results.predicting.inputs import Array, Rows, find_files, held, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from search.files.rundir import Run
 from spaces import DataInfo
+from spaces.models.outputs import OutputKind
 from spaces.models.thresholds import PLAIN
 from spaces.outside.backend import load_tensorflow
 

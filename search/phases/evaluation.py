@@ -95,7 +95,7 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     seconds = time.perf_counter() - started
     measured = _measured(engine, rows, answered, settings, data.info)
     metrics = {name: metric(value) for name, value in measured.items()}
-    predictions = spaces.as_probabilities(answered, settings, data.info)
+    predictions = spaces.as_probabilities(answered, settings, data.info, engine.model)
     examples = _examples(predictions, data, seed)
     file = layout.evaluation_file(model.trial.id)
     _write(
@@ -144,15 +144,17 @@ def compared(
     info = data.info
     answered: dict[str, np.ndarray] = {}
     seconds: dict[str, float] = {}
+    networks: dict[str, Any] = {}
     for model in (*members, alone):
         if model.trial.id not in answered:
             engine, rows, _ = _ready(run, data, model, data.validation)
             started = time.perf_counter()
             answered[model.trial.id] = np.asarray(engine.predict(rows), np.float64)
             seconds[model.trial.id] = time.perf_counter() - started
+            networks[model.trial.id] = engine.model
     mean = np.mean([answered[model.trial.id] for model in members], axis=0)
     both = [
-        spaces.as_probabilities(answers, Settings.from_json(model.trial.settings), info)
+        spaces.as_probabilities(answers, Settings.from_json(model.trial.settings), info, networks[model.trial.id])
         for answers, model in ((mean, members[0]), (answered[alone.trial.id], alone))
     ]
     classes = info.task == "classification" and info.labels != "multi-label"
@@ -181,7 +183,8 @@ def decide(run: Path, data: Dataset, models: Sequence[FinalModel], store: RunSto
     for model in models:
         part = _unseen(data, model)
         engine, rows, settings = _ready(run, data, model, part)
-        found.append(spaces.as_probabilities(engine.predict(rows), settings, info)[:, -1].astype(np.float64))
+        answered = spaces.as_probabilities(engine.predict(rows), settings, info, engine.model)
+        found.append(answered[:, -1].astype(np.float64))
         labels.append(_labels(part.y, info))
         weights.append(np.ones(len(part)) if part.weight is None else part.weight)
     chosen = thresholds.choose(measure, *map(np.concatenate, (labels, found, weights)))

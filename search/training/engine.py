@@ -27,6 +27,7 @@ from spaces import DataInfo, Settings, Split
 from spaces.data.stored import StoredRows
 from spaces.layers.loss import SoftCrossentropy
 from spaces.models.model import trainable
+from spaces.models.outputs import labels_for
 from spaces.models.own_measures import OwnMeasures, own_measures
 from spaces.models.packed import packed
 from spaces.models.scheduled_rate import scheduled
@@ -63,7 +64,7 @@ class Rows:
             self.weight = None if split.weight is None else tf.constant(split.weight / split.weight.mean(), tf.float32)
         self.count = len(split)
         self.y_given = split.y
-        self._labels_as_given: Any = None
+        self._labels_as_given: dict[tuple[int, ...], Any] = {}
         self._balanced: Any = None
         self._shares: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -81,14 +82,15 @@ class Rows:
             return _tensor(self.x[start:stop]) if isinstance(self.x, StoredRows) else self.x[start:stop]
 
     def labels(self, given: DataInfo | None) -> Any:
-        """The labels; with a description of the data in the shape and type in which they came."""
-        if given is None or not (given.column_labels or given.label_dtype):
+        """The labels; with a description of the data as they came, in their shape and type."""
+        if given is None or not (given.column_labels or given.label_dtype or given.label_values):
             return self.y
-        if self._labels_as_given is None:
+        if given.label_values not in self._labels_as_given:
             with tf.device("/CPU:0"):
-                y = self.y if given.label_dtype is None else tf.cast(self.y, given.label_dtype)
-                self._labels_as_given = y[:, None] if given.column_labels else y
-        return self._labels_as_given
+                y = tf.gather(given.label_values, self.y) if given.label_values else self.y
+                y = y if given.label_dtype is None else tf.cast(y, given.label_dtype)
+                self._labels_as_given[given.label_values] = y[:, None] if given.column_labels else y
+        return self._labels_as_given[given.label_values]
 
     def weights(self, balanced: bool) -> Any:
         """How much each row counts, one on average, shape (n,); None: all alike.
@@ -136,11 +138,11 @@ def fresh(settings: Settings, info: DataInfo, seed: int) -> Engine:
         model,
         seed,
         training.batch_size,
-        info if own else None,
+        labels_for(model, info) if own else None,
         training.ema,
         balanced=training.class_weight == "balanced",
         oversample=training.oversample,
-        own=own_measures(settings, info),
+        own=own_measures(settings, info, model),
     )
 
 

@@ -75,7 +75,7 @@ class _TensorFlow:
         from search.training.engine import Engine
         from spaces.models.own_measures import own_measures
 
-        return Engine(model, 0, settings.training.batch_size, own=own_measures(settings, info))
+        return Engine(model, 0, settings.training.batch_size, own=own_measures(settings, info, model))
 
     def fresh(self, settings: Settings, info: DataInfo, seed: int) -> Engine:
         from search.training.engine import fresh

@@ -28,6 +28,7 @@ class EncodedLabels:
         class_names: one per class; () in regression.
         ys: one array per part of the raw data, in the order of `RawData.parts`.
         column: whether those of the training part came in shape (n, 1).
+        values: the numbers that the labels of the classes came as; () where they are no numbers of classes.
         dtype: type in which Keras hands numbers such as those that came to a loss or metric; None: as in `ys`.
     """
 
@@ -38,6 +39,7 @@ class EncodedLabels:
     ys: tuple[Array, ...]
     column: bool = False
     dtype: str | None = None
+    values: tuple[int, ...] = ()
 
 
 def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
@@ -162,13 +164,15 @@ def _classes(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
                 f"{raw.train.where}: label {found[0]:g} is negative; classes count from 0, or are as many below it as "
                 f"above{_FOR_REGRESSION}"
             )
-        names = tuple(str(int(value)) for value in found)
+        values = tuple(int(value) for value in found)
+        names = tuple(map(str, values))
     else:
+        values = ()
         names = tuple(_text(value) for value in found)
     if len(found) < 2:
         raise DataError(f"{raw.train.where}: all rows have the label {names[0]!r}; at least two classes are needed")
     numbers = tuple(np.searchsorted(found, y).astype(np.int32) for y in ys)
-    return EncodedLabels("classification", "integer", len(found), names, numbers)
+    return EncodedLabels("classification", "integer", len(found), names, numbers, values=values)
 
 
 def _named_classes(raw: RawData, ys: Sequence[Array], names: tuple[str, ...]) -> EncodedLabels:
@@ -181,7 +185,8 @@ def _named_classes(raw: RawData, ys: Sequence[Array], names: tuple[str, ...]) ->
                 f"{part.where}: label {y[np.argmax(outside)]:g} is out of range; "
                 f"{len(names)} classes are 0 to {len(names) - 1}"
             )
-    return EncodedLabels("classification", "integer", len(names), names, tuple(y.astype(np.int32) for y in ys))
+    numbers, values = tuple(y.astype(np.int32) for y in ys), tuple(range(len(names)))
+    return EncodedLabels("classification", "integer", len(names), names, numbers, values=values)
 
 
 def _check_loss(encoded: EncodedLabels, loss: str, where: str) -> None:

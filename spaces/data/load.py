@@ -94,7 +94,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     info = _describe(spec.data, raw, encoded, known_rows.x, kind, known)
     info = dataclasses.replace(info, antialias=_antialias(begun) and (raw.resized or info.image_size is not None))
     target = _target(spec, raw, known_rows) if begun is None else begun.target
-    info = dataclasses.replace(info, target=target, weighted=train.weight is not None)
+    came_as = info.label_values if begun is None else begun.label_values
+    info = dataclasses.replace(info, target=target, weighted=train.weight is not None, label_values=came_as)
     told = understood(info, raw.table, known_rows, validation if folds is None else known_rows, test)
     if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:
         told["notes"] = taken_for(info, in_order)
@@ -373,6 +374,7 @@ def _describe(
         categories={column.name: column.values for column in table if column.kind == "category"},
         column_labels=encoded.column,
         label_dtype=encoded.dtype,
+        label_values=encoded.values,
         table=table,
         inputs=raw.inputs,
         targets=raw.targets,

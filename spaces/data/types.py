@@ -74,6 +74,8 @@ class DataInfo:
         column_labels: whether the labels came as one column, shape (n, 1); everywhere else they are (n,). A user's
             model that was compiled by its function gets them as they came.
         label_dtype: type of integer labels as they came, such as "int64", "float32" or "bool"; None: they are int32.
+        label_values: the number that the labels of each class came as, such as (3, 4, 8), ascending; () for labels of
+            other kinds, and in runs of earlier versions, whose models got the numbers from 0.
     """
 
     kind: Kind
@@ -94,6 +96,7 @@ class DataInfo:
     categories: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     column_labels: bool = False
     label_dtype: str | None = None
+    label_values: tuple[int, ...] = ()
     table: tuple[ColumnEncoding, ...] = ()
     target: TargetScale | None = None
     inputs: Structure | None = None

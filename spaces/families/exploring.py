@@ -74,17 +74,9 @@ def explore(build: Callable[[Any], Any], name: str) -> Explored:
 
 def regression_loss(model: Any) -> str | None:
     """The name of `training.loss` that comes nearest to a model's loss; None where that is none of regression."""
-    import keras
+    from spaces.layers.loss import compiled_loss
 
-    loss = getattr(model, "loss", None)
-    if isinstance(loss, str):
-        try:
-            loss = keras.losses.get(loss)
-        except ValueError:
-            # Training will say so.
-            return None
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", None)
-    return _REGRESSION.get(name) if isinstance(name, str) else None
+    return _REGRESSION.get(compiled_loss(model) or "")
 
 
 class _Exploration:

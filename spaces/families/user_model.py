@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spaces.basics.errors import CodeError, Problem, SpaceError, problem
-from spaces.families.exploring import Explored, explore
+from spaces.families.exploring import Explored, explore, regression_loss
 from spaces.families.python import PythonModel
 from spaces.outside import keras_names
 from spaces.outside.references import call, file_of, generation, load_attribute, load_function, names_given
@@ -62,6 +62,13 @@ def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
             rows = f"shape {info.input_shape}" if info.inputs is None else info.inputs.described()
             message = f"{where}: the model takes no rows of {rows}: {described(error)}"
             raise CodeError(message) from error
+    loss_for_numbers = regression_loss(model) if model.compiled else None
+    if loss_for_numbers is not None and info.labels == "integer" and info.label_values not in ((), (0, 1)):
+        labels = ", ".join(map(str, info.label_values[:5])) + (", …" if len(info.label_values) > 5 else "")
+        raise CodeError(
+            f"{where}: training.loss: the function compiles with {loss_for_numbers}, and the labels {labels} would be "
+            f"taken for classes: set training.loss: {loss_for_numbers}"
+        )
     if info.targets is not None and not model.compiled:
         raise CodeError(
             f"{where}: the model is not compiled; one of several outputs needs a loss for each: compile it there"

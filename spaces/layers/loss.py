@@ -44,6 +44,20 @@ def loss_name(loss: str, info: DataInfo) -> str:
     return loss
 
 
+def compiled_loss(model: keras.Model) -> str | None:
+    """Keras's name of the loss that a model is compiled with; None where it has none, several or an unknown one."""
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:
+            # Training will say so.
+            return None
+    # An object of Keras's may have another name; its function has not.
+    name = getattr(getattr(loss, "fn", loss), "__name__", None) or getattr(loss, "name", None)
+    return name if isinstance(name, str) else None
+
+
 def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | None]:
     """Width and activation of the output layer; `output` is `probabilities` or `logits`."""
     if info.task == "regression":

@@ -1,8 +1,9 @@
-"""From what a model answers to probabilities."""
+"""What a model answers, as probabilities, and which labels one that its function has compiled is to get."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,19 +15,72 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+OutputKind = Literal["probabilities", "logits", "values"]
 
-def as_probabilities(answers: Array, settings: Settings, info: DataInfo) -> Array:
-    """Probabilities of shape (n, outputs) from a model's answers; the values themselves in regression.
+
+def output_kind(settings: Settings, info: DataInfo, model: Any) -> OutputKind:
+    """What a compiled model answers; that of a user's function says it in its loss only."""
+    if info.task == "regression":
+        return "values"
+    logits = family_of_settings(settings.family).output(settings.model) == "logits"
+    return "logits" if logits or getattr(model.loss, "from_logits", False) else "probabilities"
+
+
+def as_probabilities(answers: Array, settings: Settings, info: DataInfo, model: Any) -> Array:
+    """Probabilities of shape (n, classes) from a model's answers; the values themselves in regression.
 
     Args:
         answers: What the model gave, shape (n, outputs).
-        settings: The configuration; a model with `output: logits` is followed by a softmax, or by a sigmoid where it
-            has one output.
+        settings: The configuration.
         info: The rows it is for.
+        model: The compiled model. One that answers with logits is followed by a softmax, or by a sigmoid where it has
+            one output.
     """
-    if info.task != "classification" or family_of_settings(settings.family).output(settings.model) != "logits":
+    kind = output_kind(settings, info, model)
+    if kind == "values":
         return answers
-    return from_logits(answers, independent=info.labels == "multi-label")
+    if kind == "logits":
+        answers = from_logits(answers, independent=info.labels == "multi-label")
+    return of_classes(answers, info)
+
+
+def of_classes(answers: Array, info: DataInfo) -> Array:
+    """The answers for the classes that the data have, in their order; a user's model may have outputs for others."""
+    width = answers.shape[1]
+    if info.labels != "integer" or width <= max(2, info.outputs):
+        return answers
+    return answers[:, list(class_outputs(info, width))]
+
+
+def class_outputs(info: DataInfo, width: int) -> tuple[int, ...]:
+    """The output for each class of a model of so many outputs, one for each number that a label may be."""
+    values = info.label_values
+    return values if values and min(values) >= 0 and max(values) < width else tuple(range(info.outputs))
+
+
+def labels_for(model: Any, info: DataInfo) -> DataInfo:
+    """The description of the data for a model that its function has compiled: which labels it gets.
+
+    They are as they came. Only where a cross-entropy could do nothing with such numbers, 1 to 5 with five outputs or -1
+    and 1, the classes are counted from 0.
+    """
+    from spaces.layers.loss import compiled_loss
+
+    values, loss = info.label_values, compiled_loss(model)
+    from_0 = values == tuple(range(len(values)))
+    if loss == "sparse_categorical_crossentropy" and not from_0:
+        width = _width(model, info)
+        from_0 = width == info.outputs and class_outputs(info, width) != values
+    if from_0 or (loss in ("binary_crossentropy", "binary_focal_crossentropy") and info.outputs == 2):
+        return dataclasses.replace(info, label_values=())
+    return info
+
+
+def _width(model: Any, info: DataInfo) -> int:
+    shape = getattr(model, "output_shape", None)
+    if not isinstance(shape, tuple):
+        shape = model(np.zeros((1, *info.input_shape), info.dtype)).shape
+    return int(shape[-1])
 
 
 def from_logits(answers: Array, *, independent: bool = False) -> Array:

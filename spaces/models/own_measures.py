@@ -20,8 +20,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 OwnMeasures = Callable[[Array, Array], dict[str, float]]
 
 
-def own_measures(settings: Settings, info: DataInfo) -> OwnMeasures | None:
-    """What computes them from labels and a model's answers, as `Split.y` has and `Engine.predict` gives them.
+def own_measures(settings: Settings, info: DataInfo, model: Any) -> OwnMeasures | None:
+    """What computes them from labels and a compiled model's answers, as `Split.y` has and `Engine.predict` gives them.
 
     A function takes two arrays: labels, (n,) class numbers, or (n, labels) of 0 and 1, or (n,) or (n, targets) numbers;
     and probabilities (n, classes), or values of the labels' shape. It returns a number.
@@ -37,7 +37,7 @@ def own_measures(settings: Settings, info: DataInfo) -> OwnMeasures | None:
         if info.task == "regression":
             answers = answers.reshape(y.shape)
         else:
-            answers = as_probabilities(answers, settings, info)
+            answers = as_probabilities(answers, settings, info, model)
             if answers.shape[1] == 1:
                 answers = np.concatenate([1 - answers, answers], axis=1)
             if info.labels == "one-hot":

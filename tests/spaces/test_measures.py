@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -254,7 +255,7 @@ def test_one_that_gives_no_number_says_so(folder: Path) -> None:
     from spaces.models.own_measures import own_measures
 
     spec = space(folder, "val_loss", "own_measures_here:words")
-    measures = own_measures(spaces.configure(spec, {}), info(2, "integer"))
+    measures = own_measures(spaces.configure(spec, {}), info(2, "integer"), SimpleNamespace(loss=None))
     assert measures is not None
     with pytest.raises(spaces.CodeError, match="words: returned str"):
         measures(np.array([0, 1]), np.eye(2))

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
-from results.exporting.metadata import OutputKind
 from spaces import DataInfo
-from spaces.models.outputs import from_logits
+from spaces.models.outputs import OutputKind, from_logits
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

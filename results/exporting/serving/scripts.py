@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from results.exporting.formats import FORMATS
-from results.exporting.metadata import OutputKind
 from results.exporting.serving.inputs import COLUMNS, IMAGE, served_inputs, takes
 from spaces import DataInfo
 from spaces.data.tables import dates
 from spaces.data.tables.kinds import boolean_words
 from spaces.data.tables.numbers import MISSING
+from spaces.models.outputs import OutputKind
 from spaces.models.thresholds import PLAIN
 
 SIGNATURE = "predict_signature.py"

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from results.exporting.metadata import OutputKind
 from results.exporting.serving.columns import encoded
 from results.exporting.serving.inputs import COLUMNS, IMAGE, served_inputs, takes
 from spaces import DataInfo
+from spaces.models.outputs import OutputKind
 from spaces.models.thresholds import PLAIN
 
 

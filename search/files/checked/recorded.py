@@ -130,6 +130,7 @@ def _info(key: str, value: Any) -> Any:
             "targets": _optional(_STRUCTURE),
             "weighted": _flag,
             "written": _optional(_WRITTEN),
+            "label_values": _list(_real),
         },
     )(key, value)
     names = len(found.get("class_names") or ())

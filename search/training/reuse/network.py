@@ -57,9 +57,8 @@ class Network:
         if free:
             _free_weights(model)
             let_only_kernels_decay(model)
-        self.engine = Engine(
-            model, 0, settings.training.batch_size, ema=settings.training.ema, own=own_measures(settings, info)
-        )
+        own = own_measures(settings, info, model)
+        self.engine = Engine(model, 0, settings.training.batch_size, ema=settings.training.ema, own=own)
         self.engine.prepare(rows)
         self._slots = _slots(model)
         if free:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 from results import ResultError
 from results.exporting.folder import earlier_files
-from results.exporting.metadata import read_model_info
+from results.exporting.metadata import read_model_info, widened
 from results.predicting.predictions import Prediction
 from spaces import DataInfo
 
@@ -106,3 +107,14 @@ def test_json_for_programs_has_no_bare_nan() -> None:
     values = (float("nan"), 1.0, float("-inf"))
     prediction = Prediction("a.csv", 0, None, None, {}, values, np.zeros(3, np.float32))
     assert prediction.to_json()["values"] == [None, 1.0, None]
+
+
+def test_a_model_with_outputs_for_more_classes_than_there_are_has_a_name_for_each() -> None:
+    info = DataInfo(
+        "tabular", (3,), "float32", "classification", "integer", 2, class_names=("3", "8"), label_values=(3, 8)
+    )
+    wide = widened(info, 10)
+    assert (wide.outputs, wide.class_names) == (10, tuple("0123456789"))
+    words = dataclasses.replace(info, class_names=("cat", "dog"), label_values=())
+    assert widened(words, 4).class_names == ("cat", "dog", "output 2", "output 3")
+    assert widened(info, 2) is widened(info, 1) is info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,39 @@ def raising(y_true, y_pred):
 def broken(hp):
     return network([raising])
 
+def graded():
+    x, _ = rows()
+    return x, np.clip(np.round(x[:, 0] * 1.5 + 5.5), 3, 8).astype(int)
+
+def signs():
+    x, y = rows()
+    return x, np.where(y, 1, -1)
+
+def three_and_eight():
+    x, y = rows()
+    return x, np.where(y, 8, 3)
+
+def classes(hp, outputs=6, logits=False):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(outputs, None if logits else "softmax")])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    model.compile("adam", loss, metrics=["accuracy"])
+    return model
+
+def nine(hp):
+    return classes(hp, 9)
+
+def ten_logits(hp):
+    return classes(hp, 10, logits=True)
+
+def hinged(hp):
+    return network([], "tanh", "hinge")
+
+def logits(hp):
+    return network([], None, keras.losses.BinaryCrossentropy(from_logits=True))
+
+def graded_numbers(hp):
+    return network(["mae"], None, keras.losses.MeanSquaredError(name="own"))
+
 def plain(hp):
     return keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, activation="softmax")])
 """
@@ -107,6 +141,55 @@ def test_its_labels_have_the_form_in_which_they_came(tensorflow, tmp_path, sourc
     expected = model.evaluate(data.validation.x, y, batch_size=len(y), verbose=0, return_dict=True)
     measured = {name.removeprefix("val_"): v for name, v in outcome.epochs[0].metrics.items() if name[:4] == "val_"}
     assert measured == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("source", "function", "labels"),
+    [
+        ("graded", "nine", {3, 4, 5, 6, 7, 8}),
+        ("graded", "classes", {0, 1, 2, 3, 4, 5}),
+        ("signs", "hinged", {-1, 1}),
+        ("signs", "logits", {0, 1}),
+    ],
+)
+def test_its_labels_are_the_numbers_that_they_came_as(tensorflow, tmp_path, source, function, labels):
+    from search.training.engine import Rows, fresh
+
+    spec, data = world(tmp_path, source, function)
+    engine = fresh(spaces.configure(spec, {}), data.info, seed=0)
+    rows = Rows(data.train)
+    engine.prepare(rows)
+    assert {*rows.labels(engine._given).numpy().tolist()} == labels
+    assert engine.train_epoch(rows, 1)["loss"] > -10
+    # A run of an earlier version goes on with the numbers that it began with.
+    earlier = spaces.load_data(spec, dataclasses.replace(data.info, label_values=()))
+    assert {*Rows(earlier.train).labels(earlier.info).numpy().tolist()} == {*range(len(labels))}
+
+
+def test_labels_of_classes_and_a_loss_for_numbers_are_told_before_anything_trains(tensorflow, tmp_path):
+    spec, data = world(tmp_path, "graded", "graded_numbers")
+    message = r"training\.loss: the function compiles with mse, and the labels 3, 4, 5, 6, 7, … would .*: mse"
+    with pytest.raises(spaces.CodeError, match=message):
+        spaces.build_model(spaces.configure(spec, {}), data.info)
+    spec, data = world(tmp_path, "graded", "graded_numbers", loss="mse")
+    assert spaces.build_model(spaces.configure(spec, {}), data.info).compiled
+    assert data.train.y.min() == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "function", "outputs"), [("column", "logits", [0]), ("three_and_eight", "ten_logits", [3, 8])]
+)
+def test_logits_become_probabilities_of_the_classes_of_the_data(tensorflow, tmp_path, source, function, outputs):
+    import numpy as np
+
+    spec, data = world(tmp_path, source, function)
+    settings = spaces.configure(spec, {})
+    model = spaces.build_model(settings, data.info, seed=1)
+    answers = model.predict(data.test.x, verbose=0)
+    found = spaces.as_probabilities(answers, settings, data.info, model)
+    exponents = np.exp(answers)
+    expected = exponents / (exponents.sum(axis=1, keepdims=True) if len(outputs) > 1 else 1 + exponents)
+    np.testing.assert_allclose(found, expected[:, outputs], rtol=1e-5)
 
 
 def test_the_test_part_is_measured_on_such_labels_too(tensorflow, tmp_path):

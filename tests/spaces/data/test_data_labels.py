@@ -63,6 +63,13 @@ def test_the_form_in_which_labels_came_is_known(labels: Any, column: bool, dtype
     assert found.ys[0].ndim == (2 if found.labels == "one-hot" else 1)
 
 
+def test_the_numbers_that_classes_came_as_are_known() -> None:
+    assert encode([3, 8, 4]).values == (3, 4, 8)
+    assert encode([1.0, -1.0]).values == (-1, 1)
+    assert encode([1, 0], class_names=("10", "20")).values == (0, 1)
+    assert encode(["3", "8"]).values == ()
+
+
 def test_targets_of_a_regression_that_came_as_one_column() -> None:
     found = encode_labels(raw([[1.5], [2.5]]), "regression", "mse")
     assert (found.column, found.dtype, found.ys[0].shape) == (True, None, (2,))
