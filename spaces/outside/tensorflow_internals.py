@@ -10,3 +10,15 @@ def operation(name: str) -> Any:
     from tensorflow.python.framework import op_def_registry
 
     return op_def_registry.get(name)
+
+
+def in_batches(dataset: Any) -> bool:
+    """Whether the last step of a `tf.data.Dataset` that makes batches, or undoes them, makes them; none makes none."""
+    waiting = [dataset]
+    while waiting:
+        one = waiting.pop()
+        name = type(one).__name__.lower()
+        if "batch" in name:
+            return "unbatch" not in name
+        waiting += one._inputs()
+    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from spaces.data.parts import PartName, folder_part
 from spaces.data.stored.store import RowStore, RowWriter
 from spaces.data.types import AnyRows, Array
 from spaces.outside.references import file_of
+from spaces.outside.tensorflow_internals import in_batches
 
 _BY_COUNT: dict[int, tuple[PartName, ...]] = {2: ("train", "validation"), 3: ("train", "validation", "test")}
 _EXPECTED = "a tf.data.Dataset of (rows, labels)"
@@ -74,19 +76,22 @@ def keep(found: Mapping[PartName, Any], reference: str, store: RowStore) -> dict
         first = next(batches, None)
         if first is None:
             raise DataError(f"{where}: the data set is empty")
-        with _open(store, first[0], where) as x, _open(store, first[1], where) as y:
-            x.append(first[0])
-            y.append(first[1])
-            for rows, labels in batches:
+        # Labels are few, and how long the longest word is nobody knows before the end.
+        answers = []
+        with _open(store, first[0], where) as x:
+            for rows, labels in chain([first], batches):
                 if rows.shape[1:] != first[0].shape[1:] or labels.shape[1:] != first[1].shape[1:]:
                     raise DataError(
                         f"{where}: rows of shape {rows.shape[1:]} follow rows of shape {first[0].shape[1:]}"
                     )
                 x.append(rows)
-                y.append(labels)
+                answers.append(labels)
             stored = x.done(_what(reference, part, "x"))
-            answers = y.done(_what(reference, part, "y"), {"parts": list(found)})
-        parts[part] = stored, answers[:]
+        labels = np.concatenate(answers)
+        with _open(store, labels, where) as y:
+            y.append(labels)
+            y.done(_what(reference, part, "y"), {"parts": list(found)})
+        parts[part] = stored, labels
     return _placed(parts, store, reference)
 
 
@@ -110,13 +115,29 @@ def _batches(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
         raise DataError(f"{where}: holds {_described(spec)}; expected {_EXPECTED}, each one tensor")
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise DataError(f"{where}: repeats for ever; return it without repeat()")
-    single = not _batched(*spec)
+    if spec[0].dtype == tf.string:
+        raise DataError(f"{where}: its rows hold words; numbers are expected")
+    batched = _batched(*spec)
+    if batched and spec[0].shape.rank and spec[0].shape[0] is not None and not in_batches(dataset):
+        many, (rows, labels) = spec[0].shape[0], (tuple(one.shape) for one in spec)
+        raise DataError(
+            f"{where}: an element has shapes {rows} and {labels}: {many} rows, or one row with {many} targets? Return "
+            "batches, .batch(n)"
+        )
     try:
         for x, y in dataset.as_numpy_iterator():
-            rows, labels = np.asarray(x), np.asarray(y)
-            yield (rows[None], labels[None]) if single else (rows, labels)
+            rows, labels = np.asarray(x), _labels(y)
+            yield (rows, labels) if batched else (rows[None], labels[None])
     except tf.errors.OpError as error:
         raise DataError(f"{where}: {str(error).splitlines()[0]}") from error
+
+
+def _labels(y: Any) -> Array:
+    """Labels as an array; words, which come as bytes, as text."""
+    labels = np.asarray(y)
+    if labels.dtype.kind not in "OS":
+        return labels
+    return np.char.decode(labels.astype(np.bytes_), "utf-8", "replace")
 
 
 def _batched(x: Any, y: Any) -> bool:

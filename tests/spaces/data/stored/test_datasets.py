@@ -23,6 +23,7 @@ import numpy as np, pathlib, tensorflow as tf
 X, Y = np.arange(120, dtype=np.float32).reshape(20, 3, 2), np.arange(20) % 2
 def made(n=20):
     return tf.data.Dataset.from_tensor_slices((X[:n], Y[:n]))
+WORDS = [("cat", "catfish", "dög")[i % 3] for i in range(20)]
 def rows():
     with open(__file__ + ".calls", "a") as calls:
         calls.write("x")
@@ -56,6 +57,13 @@ def test_one_hot_labels_of_single_rows(write: Write) -> None:
     np.testing.assert_array_equal(raw.train.y, np.eye(2)[Y])
 
 
+@pytest.mark.parametrize("batch", ["", ".batch(6)"])
+def test_words_are_labels_however_long_later_ones_are(write: Write, batch: str) -> None:
+    words = "tf.data.Dataset.from_tensor_slices((X, WORDS))"
+    raw = load_python(write(words + batch))
+    assert raw.train.y.tolist() == [("cat", "catfish", "dög")[i % 3] for i in range(20)]
+
+
 @pytest.mark.parametrize(
     ("body", "parts"),
     [
@@ -76,6 +84,8 @@ def test_several_are_parts(write: Write, body: str, parts: tuple[int | None, ...
         ("made().map(lambda x, y: x)", r"holds one Tensor; expected a tf.data.Dataset of \(rows, labels\)"),
         ("made().map(lambda x, y: (x, y, y))", "holds 3 values; expected"),
         ("made(0)", "the data set is empty"),
+        ("made().map(lambda x, y: (tf.strings.as_string(x), y))", "its rows hold words; numbers are expected"),
+        ("made().batch(3).unbatch().map(lambda x, y: (x, x[:, 0]))", r"\(3, 2\) and \(3,\): 3 rows, or one row with 3"),
         ("{'train': made(), 'rest': made()}", "expected the names train, validation and test, found train, rest"),
     ],
 )
