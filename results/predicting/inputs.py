@@ -105,7 +105,7 @@ def held(rows: Any, info: DataInfo) -> Rows:
     """
     try:
         if info.inputs is not None:
-            values, structure = pack_inputs(rows, _HELD)
+            values, structure = pack_inputs(rows, _HELD, info.inputs)
             if structure != info.inputs:
                 raise ResultError(f"{_HELD}: are {structure.described()}, the model takes {info.inputs.described()}")
             return Rows(_HELD, True, values)

@@ -93,7 +93,13 @@ def _as_source(value: Any, known: str | None) -> dict[str, str]:
 
 
 def _holds_arrays(mapping: Mapping[str, Any]) -> bool:
-    return "source" not in mapping and any(hasattr(value, "shape") for value in mapping.values())
+    return "source" not in mapping and any(map(_is_rows, mapping.values()))
+
+
+def _is_rows(value: Any) -> bool:
+    """Whether it is an array, or several for a model of several inputs or outputs."""
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
+    return any(hasattr(part, "shape") for part in parts)
 
 
 def _rows(data: Any, known: str | None) -> str:

@@ -104,26 +104,61 @@ def is_structure(value: Any, rows: int | None = None) -> bool:
     return rows is None or (len(value) != rows and all(len(part) == rows for part in value))
 
 
+def rows_of(x: Any, y: Any) -> int | None:
+    """How many rows `x` has, whatever forms it and its labels are in; None where it is no array and holds none."""
+    if hasattr(x, "shape"):
+        return len(x)
+    parts = list(x.values() if isinstance(x, Mapping) else x if isinstance(x, tuple | list) else ())
+    if not parts or not all(map(_is_array, parts)):
+        return len(x) if isinstance(x, tuple | list) else None
+    # A list of arrays is several inputs, or the rows themselves.
+    labels = list(y.values()) if isinstance(y, Mapping) else y
+    counted = labels[0] if isinstance(labels, tuple | list) and labels and _is_array(labels[0]) else labels
+    several = isinstance(x, Mapping) or (hasattr(counted, "__len__") and len(parts[0]) == len(counted))
+    return len(parts[0]) if several else len(x)
+
+
+def unmasked(value: Any, where: str) -> Array:
+    """The array of a value; what is masked in it is NaN.
+
+    Raises:
+        DataError: whole numbers are masked, which know no NaN.
+    """
+    if not isinstance(value, np.ma.MaskedArray):
+        return np.asarray(value)
+    if not np.ma.getmaskarray(value).any():
+        return np.asarray(value.data)
+    if value.dtype.kind != "f":
+        row = int(np.argwhere(np.ma.getmaskarray(value))[0, 0])
+        raise DataError(f"{where}: what is masked (row {row}) has no value; fill it, or leave its rows out")
+    return np.asarray(value.filled(np.nan))
+
+
 def _is_array(value: Any) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype") and len(value.shape) > 0
 
 
-def pack_inputs(value: Any, where: str) -> tuple[Array, Structure]:
+def pack_inputs(value: Any, where: str, like: Structure | None = None) -> tuple[Array, Structure]:
     """Rows of bytes, uint8 of shape (n, bytes), and what they mean.
+
+    Args:
+        value: A dict, tuple or list of arrays.
+        where: Where they come from, for errors.
+        like: Other rows of the kind, whose order a dict with the same keys takes.
 
     Raises:
         DataError: An array holds no numbers, NaN or infinity, or their rows differ in number.
     """
-    named, arrays = _arrays(value, where)
+    named, arrays = _arrays(value, where, like)
     kept = [(name, _as_input(array, f"{where}: input {name!r}")) for name, array in arrays]
     structure = Structure(tuple(Piece(name, array.shape[1:], array.dtype.name) for name, array in kept), named)
     rows = [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for _, array in kept]
     return np.concatenate(rows, axis=1), structure
 
 
-def pack_targets(value: Any, where: str) -> tuple[Array, Structure]:
-    """Targets as float32 of shape (n, values), and what they mean. Errors as for `pack_inputs`."""
-    named, arrays = _arrays(value, where)
+def pack_targets(value: Any, where: str, like: Structure | None = None) -> tuple[Array, Structure]:
+    """Targets as float32 of shape (n, values), and what they mean. Arguments and errors as for `pack_inputs`."""
+    named, arrays = _arrays(value, where, like)
     columns, pieces = [], []
     for name, array in arrays:
         label = f"{where}: target {name!r}"
@@ -157,10 +192,13 @@ def side_by_side(answers: Any) -> list[Any]:
     return list(answers) if isinstance(answers, tuple | list) else [answers]
 
 
-def _arrays(value: Any, where: str) -> tuple[bool, list[tuple[str, Array]]]:
+def _arrays(value: Any, where: str, like: Structure | None) -> tuple[bool, list[tuple[str, Array]]]:
     named = isinstance(value, Mapping)
+    if named and like is not None and {*map(str, value)} == {piece.name for piece in like.pieces}:
+        by_name = {str(name): part for name, part in value.items()}
+        value = {piece.name: by_name[piece.name] for piece in like.pieces}
     items = value.items() if named else enumerate(value)
-    arrays = [(str(name), np.asarray(part)) for name, part in items]
+    arrays = [(str(name), unmasked(part, f"{where}: {name!r}")) for name, part in items]
     counts = {name: len(array) for name, array in arrays}
     if len(set(counts.values())) > 1:
         raise DataError(f"{where}: rows differ in number: {', '.join(f'{name} {n}' for name, n in counts.items())}")

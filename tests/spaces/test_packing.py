@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import spaces
+from results.predicting.inputs import held
 from spaces.basics.errors import DataError
 from spaces.data.readers.python import load_python
 from spaces.data.types import DataInfo
 from spaces.outside.given import keep_data
+from spaces.specs.objects import with_references
 from spaces.values.packing import flat, is_structure, pack_inputs, pack_targets, unpack_inputs
 
 IMAGES = np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2)
@@ -98,3 +100,56 @@ def test_families_of_layers_take_one_array():
     )
     with pytest.raises(DataError, match=r"holds several arrays \(image .*a function of your own"):
         spaces.load_data(spec)
+
+
+def test_tuples_are_inputs_and_outputs_where_they_can_be_no_parts():
+    y = np.array([0, 1, 0, 1, 0])
+    inputs = load_python(keep_data(lambda: ((IMAGES, AGES), y)))
+    assert inputs.inputs is not None
+    assert [piece.shape for piece in inputs.inputs.pieces] == [(2, 2), ()]
+    assert inputs.test is None
+    targets = load_python(keep_data(lambda: (IMAGES, (y, AGES))))
+    assert (targets.inputs, targets.train.y.shape) == (None, (5, 2))
+    both = load_python(keep_data(lambda: ((IMAGES, AGES, CODES), (y, AGES))))
+    assert both.train.y.shape == (5, 2)
+    parts = load_python(keep_data(lambda: ((IMAGES, y), (IMAGES, y))))
+    assert parts.test is not None
+
+
+def test_the_order_of_keys_does_not_count():
+    y = np.array([0, 1, 0, 1, 0])
+    other = {"age": AGES, "code": CODES, "image": IMAGES}
+    raw = load_python(keep_data(lambda: ((X, y), (other, y))))
+    assert raw.test is not None
+    np.testing.assert_array_equal(raw.train.x, raw.test.x)
+    info = DataInfo("tabular", raw.train.x.shape[1:], "uint8", "classification", "integer", 2, inputs=raw.inputs)
+    np.testing.assert_array_equal(held(other, info).values, raw.train.x)
+
+
+def test_a_list_of_one_hot_labels_is_one_target():
+    labels = [np.eye(3)[i % 3] for i in range(5)]
+    assert load_python(keep_data(lambda: (IMAGES, labels))).train.y.shape == (5, 3)
+    assert load_python(keep_data(lambda: ([*IMAGES], labels))).train.x.shape == (5, 2, 2)
+    raw = load_python(keep_data(lambda: (X, labels)))
+    assert (raw.targets, raw.train.y.shape) == (None, (5, 3))
+    two = load_python(keep_data(lambda: ([IMAGES, AGES], [np.eye(5), AGES])))
+    assert two.targets is not None
+
+
+def test_a_mapping_of_several_arrays_by_part_is_no_section_of_a_space():
+    data = {"x_train": X, "y_train": {"class": np.array([0, 1, 0, 1, 0]), "size": AGES}}
+    reference = with_references({"data": data})["data"]["source"]["python"]
+    raw = load_python(reference)
+    assert raw.inputs is not None
+    assert raw.targets is not None
+
+
+def test_what_is_masked_is_not_taken_for_a_value():
+    masked = np.ma.array([[1.0, -999.0], [2.0, 3.0]], mask=[[0, 1], [0, 0]])
+    y = np.array([0, 1])
+    assert np.isnan(load_python(keep_data(lambda: (masked, y))).train.x[0, 1])
+    with pytest.raises(DataError, match=r"x: what is masked \(row 0\) has no value; fill it"):
+        load_python(keep_data(lambda: (masked.astype(int), y)))
+    with pytest.raises(DataError, match="input 'a': row 0 holds NaN"):
+        pack_inputs({"a": masked}, "data")
+    assert load_python(keep_data(lambda: (np.ma.array([[1], [2]]), y))).train.x.tolist() == [[1], [2]]

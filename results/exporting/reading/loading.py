@@ -128,7 +128,7 @@ def _load_several(path: Path, several: Several) -> LoadedModel:
         given = several.named(rows, tuple(opened.types))
         if set(given) != set(opened.types):
             raise ResultError(f"{path}: takes {', '.join(sorted(opened.types))}, not {', '.join(given)}")
-        answers = opened.call({name: np.asarray(value, opened.types[name]) for name, value in given.items()})
+        answers = opened.call({name: opened.fitted(name, value) for name, value in given.items()})
         return flat([answers[name] for name in sorted(answers, key=_place)])
 
     return LoadedModel((None,), None, run, opened.row_bytes)
@@ -140,13 +140,22 @@ class _Opened:
 
     Attributes:
         types: NumPy type of each input.
+        axes: How many axes each has.
         call: Takes an array for each, gives one for each output.
         row_bytes: As of a `LoadedModel`.
     """
 
     types: Mapping[str, Any]
+    axes: Mapping[str, int]
     call: Callable[[Mapping[str, Array]], Mapping[str, Array]]
     row_bytes: int = 0
+
+    def fitted(self, name: str, value: Array) -> Array:
+        """The rows of an input in its type and with its axes: as for Keras, (n,) and (n, 1) are the same."""
+        value = np.asarray(value, self.types[name])
+        if value.ndim == 1 and self.axes[name] == 2:
+            return value[:, None]
+        return value[:, 0] if value.shape[1:] == (1,) and self.axes[name] == 1 else value
 
 
 def _place(output: str) -> tuple[str, int]:
@@ -165,7 +174,8 @@ def _open_saved_model(path: Path) -> _Opened:
         answers = signature(**{name: tf.convert_to_tensor(value) for name, value in given.items()})
         return {name: answer.numpy() for name, answer in answers.items()}
 
-    return _Opened({name: spec.dtype.as_numpy_dtype for name, spec in specs.items()}, call)
+    types = {name: spec.dtype.as_numpy_dtype for name, spec in specs.items()}
+    return _Opened(types, {name: len(spec.shape) for name, spec in specs.items()}, call)
 
 
 def _open_onnx(path: Path) -> _Opened:
@@ -176,7 +186,8 @@ def _open_onnx(path: Path) -> _Opened:
     def call(given: Mapping[str, Array]) -> dict[str, Array]:
         return dict(zip(names, session.run(None, dict(given)), strict=True))
 
-    return _Opened({one.name: _onnx_type(one.type, path) for one in session.get_inputs()}, call)
+    types = {one.name: _onnx_type(one.type, path) for one in session.get_inputs()}
+    return _Opened(types, {one.name: len(one.shape) for one in session.get_inputs()}, call)
 
 
 def _open_tflite(path: Path) -> _Opened:
@@ -184,8 +195,10 @@ def _open_tflite(path: Path) -> _Opened:
     if "serving_default" not in interpreter.get_signature_list():
         raise ResultError(f"{path}: has no signature serving_default")
     runner = interpreter.get_signature_runner("serving_default")
-    types = {name: detail["dtype"] for name, detail in runner.get_input_details().items()}
-    return _Opened(types, lambda given: runner(**given), row_bytes)
+    details = runner.get_input_details()
+    types = {name: detail["dtype"] for name, detail in details.items()}
+    axes = {name: len(detail["shape"]) for name, detail in details.items()}
+    return _Opened(types, axes, lambda given: runner(**given), row_bytes)
 
 
 def _load_keras(path: Path) -> LoadedModel:

@@ -12,6 +12,7 @@ from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
 from spaces.data.readers.datasets import datasets
 from spaces.data.types import Array
+from spaces.values.packing import unmasked
 
 _FORMS = (
     "(x, y), ((x, y), (x_val, y_val)), three such pairs with the test part at the end, a dict of arrays named like "
@@ -100,7 +101,7 @@ def as_array(value: Any, name: str, where: str) -> Array:
             )
         value = value.to_numpy(dtype=None if len(set(value.dtypes)) == 1 else np.float32)
     try:
-        array = np.asarray(value)
+        array = unmasked(value, f"{where}: {name}")
     except (ValueError, TypeError, RuntimeError) as error:
         raise DataError(f"{where}: {name} is no array ({error})") from error
     if array.dtype == object and all(isinstance(item, str) for item in array.flat):

@@ -18,7 +18,7 @@ from spaces.data.stored.store import RowStore
 from spaces.data.types import AnyRows, Array
 from spaces.outside.given import spoken
 from spaces.outside.references import call, load_function
-from spaces.values.packing import Structure, is_structure, pack_inputs, pack_targets
+from spaces.values.packing import Structure, is_structure, pack_inputs, pack_targets, rows_of
 
 
 def load_python(reference: str, store: RowStore | None = None, frames: ReadsFrames | None = None) -> RawData:
@@ -30,7 +30,7 @@ def load_python(reference: str, store: RowStore | None = None, frames: ReadsFram
             dict with names such as x_train, y_val; everything NumPy arrays, memory-mapped ones among them, DataFrames
             or nested lists of numbers. Or a DataFrame whose last column is the target. Or a `tf.data.Dataset` of
             (row, label), batched or not; two, which train and validate; three with one for the test; or a dict of
-            them. For a model of several inputs x is a dict or list of arrays, for one of several outputs y.
+            them. For a model of several inputs x is a dict, list or tuple of arrays, for one of several outputs y.
         store: decides which rows stay on the disk: those of a memory-mapped array where they are.
         frames: reads DataFrames as tables; None: as arrays, of numbers only.
 
@@ -58,16 +58,20 @@ def load_python(reference: str, store: RowStore | None = None, frames: ReadsFram
     streams = bool(lazy) and store.streams(lazy, where)
     kept: dict[PartName, tuple[AnyRows, Array]] = {}
     structures: set[tuple[Structure | None, Structure | None]] = set()
+    inputs: Structure | None = None
+    targets: Structure | None = None
     for name, (x, y) in found.items():
-        labels, targets = pack_targets(y, where) if is_structure(y) else (as_array(y, "y", where), None)
-        rows: AnyRows
-        inputs = None
-        if streams and mapped.is_lazy(x):
-            rows = mapped.stored(x, store, where)
-        elif is_structure(x, len(labels)):
-            rows, inputs = pack_inputs(x, where)
+        if is_structure(y, rows_of(x, y)):
+            labels, targets = pack_targets(y, where, targets)
         else:
-            rows = as_array(x, "x", where)
+            labels, targets = as_array(y, "y", where), None
+        rows: AnyRows
+        if streams and mapped.is_lazy(x):
+            rows, inputs = mapped.stored(x, store, where), None
+        elif is_structure(x, len(labels)):
+            rows, inputs = pack_inputs(x, where, inputs)
+        else:
+            rows, inputs = as_array(x, "x", where), None
         kept[name] = rows, labels
         structures.add((inputs, targets))
     if len(structures) > 1:
@@ -121,7 +125,7 @@ def _origin(reference: str) -> str:
 def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
     """Rows and labels by part.
 
-    A tuple of tuples is parts, so x itself must be an array or a list.
+    Tuples of two each are parts; another tuple of arrays is the inputs or the targets of a model of several.
     """
     if isinstance(returned, dict) and all(isinstance(key, str) for key in returned):
         found, others = parts.arrays(returned, reference)
@@ -132,7 +136,7 @@ def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
         if all(isinstance(part, tuple) and len(part) == 2 for part in returned):
             names: tuple[PartName, ...] = ("train", "test") if len(returned) == 2 else ("train", "validation", "test")
             return dict(zip(names, returned, strict=True))
-        if len(returned) == 2 and not any(isinstance(part, tuple) for part in returned):
+        if len(returned) == 2 and all(not isinstance(part, tuple) or is_structure(part) for part in returned):
             return {"train": (returned[0], returned[1])}
     raise DataError(
         f"{reference}: must return (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in "

@@ -50,6 +50,20 @@ def of_places() -> tuple[Any, Any]:
     return keras.Model([words, number], outputs), rows
 
 
+def of_flat_rows() -> tuple[Any, Any]:
+    """Rows without an axis, which Keras takes for an Input of one value, and rows of one value for an Input without."""
+    import keras
+
+    one, none = keras.Input((1,), name="one"), keras.Input((), name="none")
+    both = keras.layers.Concatenate()([one, keras.layers.Reshape((1,))(none)])
+    generator = np.random.default_rng(4)
+    rows = {
+        "one": generator.normal(size=ROWS).astype("float32"),
+        "none": generator.normal(size=(ROWS, 1)).astype("float32"),
+    }
+    return keras.Model({"one": one, "none": none}, keras.layers.Dense(2)(both)), rows
+
+
 def of_one_input() -> tuple[Any, Any]:
     """One input, two outputs."""
     import keras
@@ -59,7 +73,7 @@ def of_one_input() -> tuple[Any, Any]:
     return keras.Model(inputs, outputs), np.random.default_rng(3).normal(size=(ROWS, 4)).astype("float32")
 
 
-@pytest.mark.parametrize("make", [of_names, of_places, of_one_input])
+@pytest.mark.parametrize("make", [of_names, of_places, of_flat_rows, of_one_input])
 def test_every_format_answers_as_the_model_in_memory(make, tmp_path):
     model, rows = make()
     expected = flat(model(rows, training=False))

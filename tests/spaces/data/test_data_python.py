@@ -56,7 +56,7 @@ def test_arrays_of_a_dict_that_mean_nothing_are_refused(write: Write) -> None:
     [
         ("return None", "must return .*, returned NoneType"),
         ("return np.ones(3), np.ones(3), np.ones(3)", "returned tuple of length 3"),
-        ("return (np.ones(3), np.ones(3)), np.ones(3)", "returned tuple of length 2"),
+        ("return (1, 2), np.ones(3)", "returned tuple of length 2"),
         ("return [[1, 2], [3]], [0, 1]", "x is no array"),
         ("return np.ones((2, 2)), 1", "y is int"),
         ("raise KeyError('secret')", "raised KeyError: 'secret'"),
