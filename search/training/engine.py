@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
@@ -179,6 +179,7 @@ class Engine:
         self._train: Stretch | None = None
         self._test: Stretch | None = None
         self._answer: Any = None
+        self._returned: dict[str, dict[str, Any]] = {"train": {}, "test": {}}
         self._own = own
         self._seed_states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
         self.begin(seed, batch_size, ema, balanced=balanced, oversample=oversample)
@@ -240,7 +241,7 @@ class Engine:
         self._seed_random_layers(epoch)
         self.model.reset_metrics()
         self._run(self._train, parts, order, self._batch_size, checkpoint)
-        return self._metrics()
+        return self._metrics("train")
 
     def evaluate(self, rows: Rows, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Loss and metrics over all rows, without training. Arguments as in `train_epoch`."""
@@ -252,7 +253,7 @@ class Engine:
         with nullcontext() if self._average is None else self._average.in_place():
             self._run(self._test, parts, order, self._large_batch(rows), checkpoint)
             own = {} if self._own is None else self._own(rows.y_given, self.predict(rows))
-        return {**self._metrics(), **own}
+        return {**self._metrics("test"), **own}
 
     def pace(self, rows: Rows, seconds: float) -> float:
         """Training rows per second over about `seconds`, compiling not counted. The weights are spoilt by it."""
@@ -318,14 +319,14 @@ class Engine:
         return Stretch(self._train_step, *parts, xla_after=STEPS_THAT_PAY if worth else None)
 
     def _train_step(self, rows: Any) -> None:
-        self.model.train_step(rows)
+        self._keep("train", self.model.train_step(rows))
         if self._average is not None:
             self._average.update()
 
     def _test_step(self, rows: Any) -> None:
         loss = self.model.loss
         if not isinstance(loss, SoftCrossentropy):
-            self.model.test_step(rows)
+            self._keep("test", self.model.test_step(rows))
             return
         loss.training = False
         try:
@@ -402,8 +403,23 @@ class Engine:
         for index, state in enumerate(self._seed_states):
             state.assign(np.array([derive(self._seed, "layer", index, epoch), 0], dtype=np.uint32))
 
-    def _metrics(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+    def _keep(self, step: str, returned: Any) -> None:
+        """Keeps what a step of the user's own returned under names that are not those of the metrics, as `fit` does."""
+        if self._given is None or not isinstance(returned, Mapping):
+            return
+        values = _flattened(returned)
+        if values.keys() == self.model.get_metrics_result().keys():
+            return
+        kept = self._returned[step]
+        for name, value in values.items():
+            if name not in kept:
+                with tf.init_scope():
+                    kept[name] = tf.Variable(0.0, trainable=False)
+            kept[name].assign(tf.reduce_mean(tf.cast(value, tf.float32)))
+
+    def _metrics(self, step: str) -> dict[str, float]:
+        found = self._returned[step] or self.model.get_metrics_result()
+        return {name: float(value) for name, value in found.items()}
 
 
 def _tensor(array: np.ndarray) -> Any:
@@ -415,6 +431,14 @@ def _tensor(array: np.ndarray) -> Any:
     if usable and array.size and array.dtype.isnative and array.dtype.kind in "uif":
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     return tf.convert_to_tensor(array)
+
+
+def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """With the values of inner mappings beside the others: metrics of `compile` come as one."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= _flattened(value) if isinstance(value, Mapping) else {name: value}
+    return found
 
 
 def _values(layer: Any) -> int:

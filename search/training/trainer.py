@@ -201,13 +201,13 @@ class _Training:
             return
         engine = self._engine(train, networks)
         followers = self._followers(engine)
-        followers.tell("on_train_begin")
+        followers.tell("on_train_begin", {})
         while self._stopped is None:
             try:
                 number = len(self._curve) + 1
                 self._enter(engine, train, validation, should_stop, number)
                 on_begin()
-                followers.tell("on_epoch_begin", number - 1)
+                followers.tell("on_epoch_begin", number - 1, {})
                 epoch = self._epoch(engine, train, validation, number)
             except _BrokenOff as broken:
                 self._stopped, self._between_epochs = broken.why, False
@@ -222,7 +222,7 @@ class _Training:
                 self._best_weights = engine.weights()
             on_epoch(epoch)
             self._stopped = self._ended() or should_stop() or self._out_of_time()
-        followers.tell("on_train_end")
+        followers.tell("on_train_end", dict(self._curve[-1].metrics) if self._curve else {})
         self._save(engine.state, engine)
 
     @property

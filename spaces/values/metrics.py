@@ -29,6 +29,23 @@ REGRESSION_METRICS: dict[str, Direction] = {
 }
 METRICS: dict[str, Direction] = {**CLASSIFICATION_METRICS, **REGRESSION_METRICS}
 
+_BETTER_ABOVE = (
+    "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy", "top_k_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy", "f1_score", "fbeta_score", "true_positives", "true_negatives",
+    "precision_at_recall", "recall_at_precision", "sensitivity_at_specificity", "specificity_at_sensitivity",
+    "mean_io_u", "binary_io_u", "io_u", "one_hot_io_u", "one_hot_mean_io_u", "pearson_correlation",
+    "concordance_correlation",
+)  # fmt: skip
+_BETTER_BELOW = (
+    "loss", "crossentropy", "ce", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
+    "binary_focal_crossentropy", "categorical_focal_crossentropy", "hinge", "squared_hinge", "categorical_hinge",
+    "kl_divergence", "kullback_leibler_divergence", "kld", "poisson", "false_positives", "false_negatives",
+    "mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error", "msle", "log_cosh", "logcosh", "huber", "huber_loss",
+)  # fmt: skip
+# What Keras reports under its own names where a function of the user's compiles its model.
+_OF_KERAS: dict[str, Direction] = {**dict.fromkeys(_BETTER_ABOVE, "max"), **dict.fromkeys(_BETTER_BELOW, "min")}
+
 CLASSIFICATION_LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "focal")
 REGRESSION_LOSSES = ("mse", "mae", "huber", "log_cosh")
 LOSSES = ("auto", *CLASSIFICATION_LOSSES, *REGRESSION_LOSSES)
@@ -65,6 +82,6 @@ def history_names(metrics: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def direction_of(name: str) -> Direction | None:
-    """Which direction of a reported value is better, as Keras Tuner infers it; None for an unknown one."""
-    base = name.removeprefix("val_")
-    return "min" if base == "loss" else METRICS.get(base)
+    """Which direction of a reported value is better; None for an unknown one."""
+    base = name.removeprefix("val_").removeprefix("weighted_")
+    return METRICS.get(base) or _OF_KERAS.get(base)

@@ -104,6 +104,22 @@ def test_their_directions_are_known() -> None:
     assert {direction_of(f"val_{name}") for name in ("mape", "rmse", "mae")} == {"min"}
 
 
+def test_names_of_keras_itself_have_the_directions_that_keras_tuner_infers() -> None:
+    import keras
+    from keras_tuner.engine.metrics_tracking import infer_metric_direction
+
+    # There Keras Tuner takes a metric that is best at its largest for a loss, or what no history reports.
+    unlike = {"get", "serialize", "deserialize", "cosine_similarity", "concordance_correlation", "pearson_correlation"}
+    functions = {name for kind in (keras.metrics, keras.losses) for name in vars(kind) if name.islower()}
+    named = {name for name in functions - unlike if not name.startswith("_")}
+    for name in (*named, "acc", "loss", "crossentropy", "weighted_binary_accuracy", "mean_absolute_error"):
+        known = infer_metric_direction(f"val_{name}")
+        if known is not None:
+            assert (name, direction_of(f"val_{name}")) == (name, known)
+    assert {direction_of(f"val_{name}") for name in ("f1_score", "precision_at_recall", "mean_io_u")} == {"max"}
+    assert direction_of("val_nothing_of_the_kind") is None
+
+
 @pytest.mark.parametrize("output", ["probabilities", "logits"])
 def test_of_rows_with_several_labels_they_are_means_over_the_labels(output: str) -> None:
     generator = np.random.default_rng(5)

@@ -21,16 +21,16 @@ class Diary(keras.callbacks.Callback):
     entries: ClassVar[list] = []
 
     def on_train_begin(self, logs=None):
-        self.entries.append(("begin", self.params["epochs"], self.model.count_params() > 0))
+        self.entries.append(("begin", self.params["epochs"], self.model.count_params() > 0, logs))
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.entries.append(("epoch", epoch))
+        self.entries.append(("epoch", epoch, logs))
 
     def on_epoch_end(self, epoch, logs=None):
         self.entries.append((epoch, sorted(logs)))
 
     def on_train_end(self, logs=None):
-        self.entries.append("end")
+        self.entries.append(("end", sorted(logs)))
 
 
 def train(tmp_path, callbacks):
@@ -46,7 +46,7 @@ def test_a_callback_is_told_what_fit_would_tell_it(tmp_path):
     reported = ["accuracy", "loss", "val_accuracy", "val_loss"]
     assert outcome.failure is None
     assert Diary.entries == [
-        ("begin", 2, True), ("epoch", 0), (0, reported), ("epoch", 1), (1, reported), "end",
+        ("begin", 2, True, {}), ("epoch", 0, {}), (0, reported), ("epoch", 1, {}), (1, reported), ("end", reported),
     ]  # fmt: skip
 
 

@@ -102,6 +102,25 @@ def logits(hp):
 def graded_numbers(hp):
     return network(["mae"], None, keras.losses.MeanSquaredError(name="own"))
 
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.out = keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.out(x)
+
+    def train_step(self, data):
+        return {"distance": ops.mean(ops.abs(data[1] - self(data[0], training=True))), "half": 0.5}
+
+    def test_step(self, data):
+        return {"distance": ops.mean(ops.abs(data[1] - self(data[0], training=False)))}
+
+def own_names(hp):
+    model = Own()
+    model.compile("adam", "mse")
+    return model
+
 def plain(hp):
     return keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, activation="softmax")])
 """
@@ -202,6 +221,20 @@ def test_the_test_part_is_measured_on_such_labels_too(tensorflow, tmp_path):
     assert 0 <= engine.evaluate(rows)["hits"] <= 1
     assert rows.labels(data.info).shape == (30, 1)
     assert rows.labels(None).shape == (30,)
+
+
+def test_what_a_step_of_its_own_returns_is_what_it_reports(tensorflow, tmp_path):
+    from search.training.engine import Rows, fresh
+
+    spec, data = world(tmp_path, "numbers", "own_names", loss="mse")
+    engine = fresh(spaces.configure(spec, {}), data.info, seed=0)
+    rows = Rows(data.train)
+    engine.prepare(rows)
+    trained, measured = engine.train_epoch(rows, 1), engine.evaluate(rows)
+    assert {*trained} == {"distance", "half"}
+    assert trained["half"] == 0.5
+    expected = abs(data.train.y[:, None] - engine.predict(rows)).mean()
+    assert measured == {"distance": pytest.approx(expected, rel=1e-5)}
 
 
 def test_a_model_that_we_compile_keeps_our_form(tensorflow, tmp_path):
