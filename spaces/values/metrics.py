@@ -38,7 +38,8 @@ _BETTER_ABOVE = (
 )  # fmt: skip
 _BETTER_BELOW = (
     "loss", "crossentropy", "ce", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
-    "binary_focal_crossentropy", "categorical_focal_crossentropy", "hinge", "squared_hinge", "categorical_hinge",
+    "binary_focal_crossentropy", "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy", "hinge", "squared_hinge", "categorical_hinge",
     "kl_divergence", "kullback_leibler_divergence", "kld", "poisson", "false_positives", "false_negatives",
     "mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
     "mean_squared_logarithmic_error", "msle", "log_cosh", "logcosh", "huber", "huber_loss",

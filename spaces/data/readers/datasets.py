@@ -119,10 +119,10 @@ def _batches(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
         raise DataError(f"{where}: its rows hold words; numbers are expected")
     batched = _batched(*spec)
     if batched and spec[0].shape.rank and spec[0].shape[0] is not None and not in_batches(dataset):
-        many, (rows, labels) = spec[0].shape[0], (tuple(one.shape) for one in spec)
+        many, (of_rows, of_labels) = spec[0].shape[0], (tuple(one.shape) for one in spec)
         raise DataError(
-            f"{where}: an element has shapes {rows} and {labels}: {many} rows, or one row with {many} targets? Return "
-            "batches, .batch(n)"
+            f"{where}: an element has shapes {of_rows} and {of_labels}: {many} rows, or one row with {many} targets? "
+            "Return batches, .batch(n)"
         )
     try:
         for x, y in dataset.as_numpy_iterator():
