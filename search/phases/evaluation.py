@@ -183,8 +183,11 @@ def decide(run: Path, data: Dataset, models: Sequence[FinalModel], store: RunSto
     for model in models:
         part = _unseen(data, model)
         engine, rows, settings = _ready(run, data, model, part)
-        answered = spaces.as_probabilities(engine.predict(rows), settings, info, engine.model)
-        found.append(answered[:, -1].astype(np.float64))
+        answered = engine.predict(rows)
+        if answered.shape[1] > 2:
+            # Of a model with outputs for further classes the most probable class counts.
+            return
+        found.append(spaces.as_probabilities(answered, settings, info, engine.model)[:, -1].astype(np.float64))
         labels.append(_labels(part.y, info))
         weights.append(np.ones(len(part)) if part.weight is None else part.weight)
     chosen = thresholds.choose(measure, *map(np.concatenate, (labels, found, weights)))

@@ -79,6 +79,10 @@ def _real(key: str, value: Any) -> float:
     return number(key, value, -1e300, 1e300)
 
 
+def _label(key: str, value: Any) -> int:
+    return whole(key, value, -(2**53), 2**53)
+
+
 def _shape(key: str, value: Any) -> Any:
     found = _list(_count)(key, value)
     if not 1 <= len(found) <= _MOST_AXES:
@@ -130,10 +134,12 @@ def _info(key: str, value: Any) -> Any:
             "targets": _optional(_STRUCTURE),
             "weighted": _flag,
             "written": _optional(_WRITTEN),
-            "label_values": _list(_real),
+            "label_values": _list(_label),
         },
     )(key, value)
     names = len(found.get("class_names") or ())
+    if len(found.get("label_values") or ()) not in (0, found["outputs"]):
+        raise Damaged(f"{key} has {len(found['label_values'])} labels for {found['outputs']} outputs")
     if names not in (0, found["outputs"]):
         raise Damaged(f"{key} has {names} class names for {found['outputs']} outputs")
     return found
@@ -171,6 +177,7 @@ _FACTS: dict[str, Check] = {
     "algorithm": text,
     "seed": _optional(whole),
     "versions": _by_name(text),
+    "sources": _by_name(text),
     "hardware": _fields({}, {"cpu": text, "cores": whole, "memory_bytes": whole, "gpus": _list(text), "host": text}),
     "threads": _optional(_count),
     "workers": _optional(_count),
