@@ -76,6 +76,7 @@ def read(file: str) -> Mapping[str, str]:
 
 def forget_changed() -> None:
     """Lets go of every module whose file, or one beside it that it imports, has changed since it was imported."""
+    importlib.invalidate_caches()
     for name, known in list(_READ.items()):
         if sources.again(known) != known:
             for one in _made_of(known) - _THERE.pop(name):
