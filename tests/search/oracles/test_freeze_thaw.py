@@ -226,6 +226,7 @@ def test_evidence_without_any_score_is_ignored(loop):
     assert train(loop, searched, 12)[0].message.startswith("start")
 
 
+@pytest.mark.night
 def test_it_beats_hyperband_for_the_same_epochs(loop):
     budget = 6 * LONGEST
 
