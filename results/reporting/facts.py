@@ -138,6 +138,16 @@ class Facts:
         return next(iter(self.scored), None)
 
     @property
+    def winner_seconds(self) -> float:
+        """Wall time of the final training; of all its parts where it went on towards a nearer end."""
+        known = {trial.id: trial for trial in self.trials}
+        total, part = 0.0, self.winner
+        while part is not None:
+            total += part.outcome.seconds if part.outcome else 0.0
+            part = known.get(part.parent) if part.parent is not None else None
+        return total
+
+    @property
     def hyperparameters(self) -> list[str]:
         """Names of all active hyperparameters of the searched configurations, in the order of the space."""
         in_order = sorted((c for c in self.configurations if not c.baseline), key=lambda c: c.id)

@@ -98,7 +98,7 @@ def _facts(facts: Facts, leader: Configuration, evaluation: Evaluation | None) -
     final = facts.winner.outcome if facts.winner else None
     if final is not None and final.epochs:
         epochs = plural(final.epochs[-1].number, "epoch")
-        found.append(("final training", f"{epochs}, {duration(final.seconds)}"))
+        found.append(("final training", f"{epochs}, {duration(facts.winner_seconds)}"))
     if evaluation is not None and evaluation.rows:
         found.append(("time per prediction", duration(evaluation.seconds / evaluation.rows)))
     if (score := _reference(facts, evaluation)) is not None:

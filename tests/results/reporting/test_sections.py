@@ -276,6 +276,17 @@ def test_who_is_tied(make_run: MakeRun) -> None:
     assert "the seeds of each finalist scored the same, which says nothing" in verdict(None, None)
 
 
+def test_a_final_training_in_two_parts_took_as_long_as_both(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(configurations=27))
+    last = facts.winner
+    assert last is not None
+    assert last.outcome is not None
+    before = replace(last, id="before", outcome=replace(last.outcome, seconds=1000.0))
+    both = replace(facts, winner=replace(last, parent="before"), trials=(*facts.trials, before))
+    assert facts.winner_seconds == last.outcome.seconds
+    assert both.winner_seconds == pytest.approx(1000.0 + last.outcome.seconds)
+
+
 def test_fitting_says_what_the_curve_says(make_run: MakeRun) -> None:
     facts = facts_of(make_run(configurations=27))
     leader = facts.leader
