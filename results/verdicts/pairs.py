@@ -15,11 +15,12 @@ from results.ranked.statistics import Interval, mcnemar, paired_mean, paired_sha
 from results.verdicts.answers import Answers, read_answers
 from search.files import arrays, layout
 from search.files.rundir import Run
-from spaces.basics.figures import score
+from spaces.basics.figures import score as figure
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _LEVEL = 0.05
+_OF_NUMBERS = "paired t-test"
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,13 @@ class Pair:
         one, other = (self.first, self.second) if self.ahead >= 0 else (self.second, self.first)
         low, high = (self.interval.low, self.interval.high) if self.interval else (self.ahead, self.ahead)
         ends = (low, high) if self.ahead >= 0 else (-high, -low)
+        ahead, least, most = (
+            figure(value) if self.test == _OF_NUMBERS else f"{value:.4f}" for value in (abs(self.ahead), *ends)
+        )
         p = "< 0.0001" if self.p < 0.0001 else f"= {self.p:.2g}"
         numbers = (
-            f"{score(abs(self.ahead))} in {self.measure} on {self.rows:,} shared test rows (95 % interval "
-            f"{score(ends[0])} to {score(ends[1])}, {self.test} p {p})"
+            f"{ahead} in {self.measure} on {self.rows:,} shared test rows (95 % interval {least} to {most}, "
+            f"{self.test} p {p})"
         )
         if self.told:
             return f"{one} is better than {other} by {numbers}"
@@ -151,7 +155,7 @@ def _pair(labels: tuple[str, str], one: _Measured | str, other: _Measured | str,
     better = (np.abs(second.errors).mean(axis=1) - np.abs(first.errors).mean(axis=1)).tolist()
     interval, p = paired_mean(better)
     ahead = math.fsum(better) / n
-    return Pair(*labels, "", "absolute error", "paired t-test", n, ahead, interval, p, p < level)
+    return Pair(*labels, "", "absolute error", _OF_NUMBERS, n, ahead, interval, p, p < level)
 
 
 def _same_rows(one: _Measured, other: _Measured) -> bool:
