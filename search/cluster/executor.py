@@ -50,6 +50,7 @@ class _Task:
     lost_nodes: int = 0
     started: float = 0.0
     epoch_began: float | None = None
+    late_since: float | None = None
 
 
 @dataclass
@@ -371,7 +372,9 @@ class ClusterExecutor:
             if task is None:
                 continue
             job = task.job
-            if job.deadline is not None and job.deadline.left(self._clock) < -LATE:
+            if task.late_since is None and job.deadline is not None and job.deadline.left(self._clock) < 0:
+                task.late_since = now
+            if task.late_since is not None and now - task.late_since >= LATE:
                 actor.task = None
                 self._on_event(f"trial {job.trial_id} gave no answer {LATE:g} s after its time was up; it is ended")
                 task.future.set_result(replace(untrained(job, Stop.DEADLINE), seconds=now - task.started))

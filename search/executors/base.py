@@ -19,8 +19,8 @@ OnEpoch = Callable[[str, Epoch], None]
 """Called with the trial's id and each finished epoch, in the process of the search, from within `Executor.wait`."""
 
 LATE = 20.0
-"""Seconds after a job's deadline until which a model may still be built, an epoch cut off and a checkpoint written.
-What has given no answer by then is taken to hang."""
+"""Seconds after a job was first seen to be past its deadline until which a model may still be built, an epoch cut off
+and a checkpoint written. What has given no answer by then is taken to hang. A clock that jumps takes none of them."""
 
 
 class Executor(Protocol):

@@ -49,6 +49,7 @@ class _Task:
     attempts: int = 0
     started: float = 0.0
     epoch_began: float | None = None
+    late_since: float | None = None
 
 
 @dataclass
@@ -330,7 +331,9 @@ class WorkerPool:
             if task is None or worker.connection.poll():
                 continue
             job = task.job
-            if job.deadline is not None and job.deadline.left(self._clock) < -LATE:
+            if task.late_since is None and job.deadline is not None and job.deadline.left(self._clock) < 0:
+                task.late_since = now
+            if task.late_since is not None and now - task.late_since >= LATE:
                 self._on_event(f"trial {job.trial_id} gave no answer {LATE:g} s after its time was up; it is ended")
                 self._remove(worker)
                 task.future.set_result(replace(untrained(job, Stop.DEADLINE), seconds=now - task.started))

@@ -248,7 +248,9 @@ class Runner:
         history: list[Epoch] = []
         resume: Checkpoint | None = None
         best: Checkpoint | None = None
-        for past in [*self._ancestors(trial), trial]:
+        # What has ended and lost its weights is trained again from where it began.
+        own = [] if trial.state is TrialState.COMPLETED else [trial]
+        for past in [*self._ancestors(trial), *own]:
             if past.outcome is not None:
                 history += past.outcome.epochs
                 resume, best = past.outcome.state, past.outcome.best

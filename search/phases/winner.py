@@ -19,6 +19,7 @@ from search.record.configuration import Configuration
 from search.record.trial import ENDED_EARLY, Checkpoint, Stop, Trial, TrialKind, TrialState
 from search.times import estimates, planning
 from search.times.horizon import Horizon
+from search.training.stopping import pace
 from spaces import SearchSpec, Settings
 from spaces.basics.figures import score as figure
 
@@ -247,8 +248,7 @@ class FinalModels:
             return None
         reached, epochs = outcome.state.epoch, cut.epochs_to
         if left is not None:
-            recent = statistics.fmean(epoch.seconds for epoch in outcome.epochs[-2:])
-            epochs = min(epochs, reached + math.floor((left - outcome.build_seconds) / recent))
+            epochs = min(epochs, reached + math.floor((left - outcome.build_seconds) / pace(outcome.epochs)))
         if epochs <= reached:
             return None
         if epochs < cut.epochs_to:
@@ -404,4 +404,5 @@ def _is_whole(trial: Trial) -> bool:
     if outcome is None or outcome.whole:
         return outcome is not None
     near = bool(outcome.epochs) and outcome.epochs[-1].number >= _NEAR * trial.epochs_to
-    return outcome.stopped is Stop.DEADLINE and trial.settings["training"].get("schedule") != "constant" and near
+    annealed = trial.settings["training"].get("schedule") != "constant"
+    return outcome.stopped is Stop.DEADLINE and annealed and near and final_weights(trial) is not None

@@ -7,15 +7,13 @@ process, or is looked at years later, comes to the same decision.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 
 from search.record.trial import Epoch, Stop
 from spaces import EarlyStopping, Target, TrainingSettings
 
 _LOSS = "val_loss"
-# The last epochs say how fast the machine is now.
-_RECENT = 2
+_RECENT = 3
 # To begin anew takes time too, and an epoch's time varies: so much of what is left, in epochs, may be missing.
 _MISSING, _MOST_MISSING = 0.1, 0.5
 
@@ -55,11 +53,18 @@ def seconds_needed(curve: Sequence[Epoch], epochs_to: int, whole: bool) -> float
         epochs_to: Epochs to reach.
         whole: Whether it counts at its end only, see `TrialJob.whole`; otherwise another epoch is worth it.
     """
-    if not whole:
+    if not whole or len(curve) < 2:
         return curve[-1].seconds
     rest = epochs_to - len(curve)
-    mean = statistics.fmean(epoch.seconds for epoch in curve[-_RECENT:])
-    return max(curve[-1].seconds, (rest - min(_MISSING * rest, _MOST_MISSING)) * mean)
+    return max(curve[-1].seconds, (rest - min(_MISSING * rest, _MOST_MISSING)) * pace(curve))
+
+
+def pace(curve: Sequence[Epoch]) -> float:
+    """Seconds of an epoch as the machine is now: the least of the last three.
+
+    One epoch compiles, or meets something else; the machine has become slower where all of the last ones say so.
+    """
+    return min(epoch.seconds for epoch in curve[-_RECENT:])
 
 
 def best_epoch(curve: Sequence[Epoch], metric: str, direction: str) -> tuple[int, float] | None:

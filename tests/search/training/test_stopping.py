@@ -153,9 +153,15 @@ def test_best_epoch_of_a_metric_that_some_epochs_lack():
 
 @pytest.mark.parametrize(
     ("epochs", "whole", "needed"),
-    [(4, False, 3.0), (4, True, (8 - 0.5) * 2.5), (10, True, (2 - 0.2) * 2.5), (11, True, 3.0)],
+    [(4, False, 3.0), (2, True, (10 - 0.5) * 2.0), (10, True, (2 - 0.2) * 2.0), (11, True, 3.0)],
 )
 def test_what_counts_at_its_end_only_needs_the_time_for_all_of_its_rest(epochs: int, whole: bool, needed: float):
     seconds = [*[9.0] * (epochs - 2), 2.0, 3.0]
     curve = [Epoch(number, {}, took, took) for number, took in enumerate(seconds, 1)]
     assert seconds_needed(curve, 12, whole) == pytest.approx(needed)
+
+
+def test_the_first_epoch_which_compiles_says_nothing_about_the_rest():
+    first, second = Epoch(1, {}, 60.0, 60.0), Epoch(2, {}, 2.0, 2.0)
+    assert seconds_needed([first], 12, True) == 60.0
+    assert seconds_needed([first, second], 12, True) == pytest.approx((10 - 0.5) * 2.0)
