@@ -119,7 +119,8 @@ def _read(given: Any, info: DataInfo) -> Iterator[Rows]:
     parts = given if isinstance(given, list | tuple) else [given]
     if isinstance(given, Mapping) or any(hasattr(part, "shape") for part in parts):
         return iter([held(given, info)])
-    return read_files(find_files(parts, info), info)
+    paths = [given] if isinstance(given, str | Path) else given
+    return read_files(find_files(paths, info), info)
 
 
 def _batches(files: Iterable[Rows]) -> Iterator[list[Rows]]:

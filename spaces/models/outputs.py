@@ -61,14 +61,14 @@ def class_outputs(info: DataInfo, width: int) -> tuple[int, ...]:
 def labels_for(model: Any, info: DataInfo) -> DataInfo:
     """The description of the data for a model that its function has compiled: which labels it gets.
 
-    They are as they came. Only where a cross-entropy could do nothing with such numbers, 1 to 5 with five outputs or -1
-    and 1, the classes are counted from 0.
+    They are as they came. Only where a model with an output for each class could do nothing with such numbers, 1 to 5
+    with five outputs, or a cross-entropy with -1 and 1, the classes are counted from 0.
     """
     from spaces.layers.loss import compiled_loss
 
     values, loss = info.label_values, compiled_loss(model)
     from_0 = values == tuple(range(len(values)))
-    if loss == "sparse_categorical_crossentropy" and not from_0:
+    if values and not from_0:
         width = _width(model, info)
         from_0 = width == info.outputs and class_outputs(info, width) != values
     if from_0 or (loss in ("binary_crossentropy", "binary_focal_crossentropy") and info.outputs == 2):
@@ -77,10 +77,11 @@ def labels_for(model: Any, info: DataInfo) -> DataInfo:
 
 
 def _width(model: Any, info: DataInfo) -> int:
+    """Outputs of a model; 0 where they are several arrays, or nobody knows."""
     shape = getattr(model, "output_shape", None)
-    if not isinstance(shape, tuple):
-        shape = model(np.zeros((1, *info.input_shape), info.dtype)).shape
-    return int(shape[-1])
+    if not isinstance(shape, tuple) and info.inputs is None:
+        shape = getattr(model(np.zeros((1, *info.input_shape), info.dtype)), "shape", None)
+    return shape[-1] if shape and isinstance(shape[-1], int) else 0
 
 
 def from_logits(answers: Array, *, independent: bool = False) -> Array:

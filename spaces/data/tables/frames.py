@@ -62,7 +62,9 @@ class FrameReader:
         """
         import pandas as pd
 
-        left_out = [name for name, kind in self.options.columns.items() if kind == "drop"]
+        # What is no input may still group the rows, or be their time.
+        read = (*self.options.groups, *self.options.times)
+        left_out = [name for name, kind in self.options.columns.items() if kind == "drop" and name not in read]
         frames = {name: _plain(frame, where, left_out) for name, (frame, _) in found.items()}
         first = frames["train"]
         for name, frame in frames.items():

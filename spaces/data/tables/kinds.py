@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NEARLY_ALL = 0.8
+_HALF = 0.5
 _MANY = 0.3
 _MANY_NUMBERS = 10
 _FEW_WORDS = 20
@@ -85,7 +86,9 @@ class Reader:
         other = numbers.parse(words, "," if read.decimal == "." else ".", unit=read.unit)
         either = fitting | (given & ~other.misfits)
         share = counts[either].sum() / counts[given].sum()
-        if share >= _NEARLY_ALL or (share >= _MANY and either.sum() > _MANY_NUMBERS):
+        # What stands behind numbers may be part of a code: `3rd`, `2D`, `12A`. A unit stands behind many of them.
+        many = either.sum() > _MANY_NUMBERS
+        if (share >= _HALF and many) if read.unit else (share >= _NEARLY_ALL or (share >= _MANY and many)):
             self._refuse(name, "numbers", "number", words, counts, codes, read.misfits & given)
         wanted = [word for word, here in zip(words, given, strict=True) if here]
         form, unread, _ = dates.find_format(wanted, day_first=self.otherwise == ",")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,17 @@ _MAGIC = b"PAR1"
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is a Parquet file, by its name or, under any other, by its first bytes."""
+    """Whether a file is a Parquet file, by its name or, under any other, by the mark at both of its ends."""
     if path.suffix.lower() in ENDINGS:
         return True
     try:
         if not path.is_file():  # opening a pipe would wait
             return False
         with path.open("rb") as stream:
-            return stream.read(len(_MAGIC)) == _MAGIC
+            if stream.read(len(_MAGIC)) != _MAGIC or path.stat().st_size < 3 * len(_MAGIC):
+                return False
+            stream.seek(-len(_MAGIC), os.SEEK_END)
+            return stream.read() == _MAGIC
     except OSError:  # whoever reads it says why
         return False
 

@@ -111,6 +111,7 @@ def test_a_folder_means_its_images_and_csv_has_a_line_for_each(model: Path, digi
     ]
     for path in (tmp_path / "photos", str(tmp_path / "photos")):
         assert [Path(one.file).name for one in results.predict(model, path, inputs=0)] == ["a.PNG", "b.png", "c.png"]
+    assert len(results.predict(model, (tmp_path / "photos").glob("*.png"), inputs=0)) == 2
     (tmp_path / "empty").mkdir()
     with pytest.raises(ResultError, match=r"empty: holds no file that the model takes; expected \.bmp"):
         results.predict(model, [tmp_path / "empty"])

@@ -90,6 +90,11 @@ def classes(hp, outputs=6, logits=False):
 def nine(hp):
     return classes(hp, 9)
 
+def smoothed(hp):
+    model = classes(hp)
+    model.compile("adam", lambda y, p: keras.losses.sparse_categorical_crossentropy(y, 0.9 * p + 0.1 / 6))
+    return model
+
 def ten_logits(hp):
     return classes(hp, 10, logits=True)
 
@@ -167,6 +172,7 @@ def test_its_labels_have_the_form_in_which_they_came(tensorflow, tmp_path, sourc
     [
         ("graded", "nine", {3, 4, 5, 6, 7, 8}),
         ("graded", "classes", {0, 1, 2, 3, 4, 5}),
+        ("graded", "smoothed", {0, 1, 2, 3, 4, 5}),
         ("signs", "hinged", {-1, 1}),
         ("signs", "logits", {0, 1}),
     ],

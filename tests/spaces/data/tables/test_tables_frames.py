@@ -54,6 +54,17 @@ def kinds(data: Any) -> dict[str, str]:
     return {c["name"]: c["kind"] for c in data.understood["columns"] if c["role"] == "input"}
 
 
+def test_what_is_dropped_may_group_the_rows_or_be_their_time(frame):
+    frame = frame.assign(owner=[f"owner {i // 4}" for i in range(ROWS)])
+    for rules in (
+        {"columns": {"id": "drop", "owner": "drop"}, "validation": {"group": "owner"}},
+        {"columns": {"id": "drop", "built": "drop", "owner": "drop"}, "validation": {"time": "built"}},
+    ):
+        held = load({"source": frame, "target": "sold", **rules})
+        assert {"owner", *(["built"] if "time" in rules["validation"] else [])}.isdisjoint(kinds(held))
+        assert len(held.validation) > 0
+
+
 def test_every_kind_of_column_is_what_it_is_in_a_file(frame, tmp_path):
     held = load({"source": frame, "columns": {"id": "drop"}})
     assert kinds(held) == {"city": "category", "size": "number", "rooms": "number", "built": "date", "ok": "boolean"}

@@ -383,6 +383,24 @@ def test_numbers_in_several_units_are_refused_or_said_to_be_words(path: Path) ->
 
 
 @pytest.mark.parametrize(
+    "codes",
+    [
+        [f"{i % 36 + 1}{'ABC'[i % 3]}" for i in range(120)],
+        ["3rd"] * 100 + ["1st", "2nd"] * 8,
+        ["2D"] * 90 + ["3D"] * 20 + ["IMAX"] * 5,
+        [f"{i % 12 + 1} {('years', 'months', 'weeks')[i % 3]}" for i in range(120)],
+    ],
+)
+def test_what_stands_behind_numbers_may_be_part_of_a_code(path: Path, codes: list[str]) -> None:
+    raw = read(path, "seat,y\n" + "".join(f"{code},{i % 2}\n" for i, code in enumerate(codes)))
+    assert columns(raw)["seat"].kind == "category"
+
+
+def test_a_column_called_as_parquet_files_begin_is_text(path: Path) -> None:
+    assert [*columns(read(path, "PAR1,PAR2,y\n1,2,3\n2,3,4\n", task="regression"))] == ["PAR1", "PAR2"]
+
+
+@pytest.mark.parametrize(
     ("cells", "form"),
     [
         (["01/31/2020 05:30:00 PM", "02/01/2020 01:00:00 AM"], "%m/%d/%Y %I:%M:%S %p"),
