@@ -620,10 +620,7 @@ def _export(
     named = formats.split(",") if formats else None
     done = results.export(run, trial=trial, formats=named, output=output, serve=serve)
     for file in done.files:
-        if file.failure is not None:
-            _say(f"{file.format}: FAILED: {file.failure}", quiet=False)
-        else:
-            _say(f"{file.path}: verified on {done.rows} rows", quiet)
+        _say(file.told(done.rows), quiet and file.failure is None)
     for name, reason in done.unfit:
         _say(f"{name}: left out: {reason}", quiet)
     return bool(done.verified)

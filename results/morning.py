@@ -119,10 +119,7 @@ class _Steps:
         with self._step("export", Account.EXPORT):
             done = self._export(self._directory, left=self._left, reserve=_REPORT_SECONDS)
             for file in done.files:
-                if file.failure is not None:
-                    self._problem(f"{file.format}: FAILED: {file.failure}")
-                else:
-                    self._say(f"{file.path}: verified on {done.rows} rows")
+                (self._say if file.failure is None else self._problem)(file.told(done.rows))
             for name, reason in done.unfit:
                 self._say(f"{name}: left out: {reason}")
             if done.left_out:

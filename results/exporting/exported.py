@@ -53,6 +53,7 @@ class ExportedFile:
             it gave none.
         failure: Why it failed, or None.
         rounding: What rounding cost it, for a format that rounds.
+        asked: Rows that signature and scripts of a serving bundle were asked about; None for a model file.
     """
 
     format: str
@@ -62,6 +63,15 @@ class ExportedFile:
     difference: float | None
     failure: str | None
     rounding: RoundingLoss | None = None
+    asked: int | None = None
+
+    def told(self, rows: int) -> str:
+        """What became of it in a line; `rows` are those that model files are verified on."""
+        if self.failure is not None:
+            return f"{self.format}: FAILED: {self.failure}"
+        if self.asked is not None:
+            return f"{self.path}: signature and scripts verified on {self.asked} rows"
+        return f"{self.path}: verified on {rows} rows"
 
 
 @dataclass(frozen=True)
@@ -198,7 +208,8 @@ def _bundle(
     except ResultError as error:
         return ExportedFile(SERVE.name, None, 0, "", None, str(error).replace(f"{folder}/", "")), None
     size, digest = size_of(made), sha256(made)
-    return ExportedFile(SERVE.name, directory / SERVE.file, size, digest, None, None), {
+    asked = told["verification"]["rows"]
+    return ExportedFile(SERVE.name, directory / SERVE.file, size, digest, None, None, asked=asked), {
         **told,
         "bytes": size,
         "sha256": digest,

@@ -195,6 +195,10 @@ def test_images_are_served_from_their_bytes(digits: Any, tmp_path: Path) -> None
 
     done = results.export(digits.directory, formats=["keras"], output=tmp_path / "model", serve=True)
     assert [(file.format, file.failure) for file in done.files] == [("keras", None), ("serve", None)]
+    assert [file.told(done.rows).rpartition(": ")[2] for file in done.files] == [
+        f"verified on {done.rows} rows",
+        "signature and scripts verified on 4 rows",
+    ]
     row = int(np.argmax(digits.expected.max(axis=1)))
     stretched = np.rint(digits.data.test.x[row] / 16 * 255).astype(np.uint8)
     Image.fromarray(np.kron(stretched, np.ones((20, 20), np.uint8))).save(tmp_path / "a.jpg", quality=95)
