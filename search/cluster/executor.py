@@ -25,9 +25,9 @@ from search.errors import CheckpointError, DiskError
 from search.executors import protocol
 from search.executors.base import LATE, OnEpoch
 from search.executors.sizing import at_hand, share_of_memory
+from search.executors.tasks import Task, give_up_late
 from search.files import checkpoint as checkpoints
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
-from search.training.trainer import untrained
 
 # How long after a job's own time limit an actor that still has not answered is taken to hang.
 _GRACE = 5.0
@@ -39,18 +39,12 @@ _LOOK_SECONDS = 1.0
 
 
 @dataclass
-class _Task:
+class _Task(Task):
     """A job on its way; `attempt` counts all, `to_blame` those that ended an actor."""
 
-    job: TrialJob
-    on_epoch: OnEpoch
-    future: Future[Outcome]
     attempt: int = 0
     to_blame: int = 0
     lost_nodes: int = 0
-    started: float = 0.0
-    epoch_began: float | None = None
-    late_since: float | None = None
 
 
 @dataclass
@@ -163,7 +157,7 @@ class ClusterExecutor:
             self._look_around()
             self._hand_out()
             self._pass_on_stop()
-            self._give_up_late()
+            give_up_late(self._queue, self._clock)
             done = {future for future in pending if future.done()}
             left = _TICK if end is None else min(_TICK, end - self._monotonic())
             if done or left <= 0:
@@ -358,32 +352,19 @@ class ClusterExecutor:
                 actor.stop_sent = True
                 self._site.stop(number, pickle.dumps(self._stop))
 
-    def _give_up_late(self) -> None:
-        """What waits for a place when its time is up has none any more, whatever becomes of the cluster."""
-        for task in list(self._queue):
-            if task.job.deadline is not None and task.job.deadline.left(self._clock) <= 0:
-                self._queue.remove(task)
-                task.future.set_result(untrained(task.job, Stop.DEADLINE))
-
     def _end_hanging(self) -> None:
         now = self._monotonic()
         for number, actor in list(self._actors.items()):
             task = actor.task
             if task is None:
                 continue
-            job = task.job
-            if task.late_since is None and job.deadline is not None and job.deadline.left(self._clock) < 0:
-                task.late_since = now
-            if task.late_since is not None and now - task.late_since >= LATE:
+            if task.is_overdue(now, self._clock, LATE):
                 actor.task = None
-                self._on_event(f"trial {job.trial_id} gave no answer {LATE:g} s after its time was up; it is ended")
-                task.future.set_result(replace(untrained(job, Stop.DEADLINE), seconds=now - task.started))
+                trial_id = task.job.trial_id
+                self._on_event(f"trial {trial_id} gave no answer {LATE:g} s after its time was up; it is ended")
+                task.end_overdue(now)
                 self._bury(number, Lost("its time was up"))
-                continue
-            for limit, since in ((job.seconds_per_trial, task.started), (job.seconds_per_epoch, task.epoch_began)):
-                if limit is not None and since is not None and now - since > limit + _GRACE:
-                    actor.task = None
-                    message = f"no answer {now - since:.0f} s after the limit of {limit:g} s had begun"
-                    self._fail(task, FailureReason.HUNG, message)
-                    self._bury(number, Lost(message))
-                    break
+            elif (message := task.past_a_limit(now, _GRACE)) is not None:
+                actor.task = None
+                self._fail(task, FailureReason.HUNG, message)
+                self._bury(number, Lost(message))

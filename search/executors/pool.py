@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
@@ -23,8 +23,8 @@ from search.errors import CheckpointError, DiskError
 from search.executors import protocol, sizing
 from search.executors.base import LATE, OnEpoch
 from search.executors.inline import InlineExecutor
+from search.executors.tasks import Task, give_up_late
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
-from search.training.trainer import untrained
 from spaces.outside import launch
 
 # How long after a job's own time limit a worker that still has not answered is taken to hang.
@@ -40,16 +40,10 @@ _TO_MEASURE = 120.0
 
 
 @dataclass
-class _Task:
-    """A job on its way through the pool; `epoch_began` is None while it is built, and between epochs."""
+class _Task(Task):
+    """A job on its way through the pool; `attempts` counts the workers that got it."""
 
-    job: TrialJob
-    on_epoch: OnEpoch
-    future: Future[Outcome]
     attempts: int = 0
-    started: float = 0.0
-    epoch_began: float | None = None
-    late_since: float | None = None
 
 
 @dataclass
@@ -180,7 +174,7 @@ class WorkerPool:
             self._start_missing(self._wanted())
             self._hand_out()
             self._pass_on_stop()
-            self._give_up_late()
+            give_up_late(self._queue, self._clock)
             if self._why_no_more and not self._workers:
                 return self._train_here().wait(pending, timeout)
             self._serve(left)
@@ -269,13 +263,6 @@ class WorkerPool:
                 self._inline.take_over(task.future, task.job, task.on_epoch)
         return self._inline
 
-    def _give_up_late(self) -> None:
-        """What waits for a worker when its time is up needs none any more."""
-        for task in list(self._queue):
-            if task.job.deadline is not None and task.job.deadline.left(self._clock) <= 0:
-                self._queue.remove(task)
-                task.future.set_result(untrained(task.job, Stop.DEADLINE))
-
     def _pass_on_stop(self) -> None:
         if self._stop is None:
             return
@@ -330,19 +317,13 @@ class WorkerPool:
             # While the pool was not looking, a worker may have said something that it has not read yet.
             if task is None or worker.connection.poll():
                 continue
-            job = task.job
-            if task.late_since is None and job.deadline is not None and job.deadline.left(self._clock) < 0:
-                task.late_since = now
-            if task.late_since is not None and now - task.late_since >= LATE:
-                self._on_event(f"trial {job.trial_id} gave no answer {LATE:g} s after its time was up; it is ended")
+            if task.is_overdue(now, self._clock, LATE):
+                trial_id = task.job.trial_id
+                self._on_event(f"trial {trial_id} gave no answer {LATE:g} s after its time was up; it is ended")
                 self._remove(worker)
-                task.future.set_result(replace(untrained(job, Stop.DEADLINE), seconds=now - task.started))
-                continue
-            for limit, since in ((job.seconds_per_trial, task.started), (job.seconds_per_epoch, task.epoch_began)):
-                if limit is not None and since is not None and now - since > limit + _GRACE:
-                    message = f"no answer {now - since:.0f} s after the limit of {limit:g} s had begun"
-                    self._bury(worker, Failure(FailureReason.HUNG, message))
-                    break
+                task.end_overdue(now)
+            elif (message := task.past_a_limit(now, _GRACE)) is not None:
+                self._bury(worker, Failure(FailureReason.HUNG, message))
 
     def _bury(self, worker: _Worker, failure: Failure | None) -> None:
         """Removes a worker that died (`failure` is None) or hangs, and decides about its job."""
