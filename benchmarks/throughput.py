@@ -1,8 +1,8 @@
 """How many trials a machine trains: a plain Keras Tuner script, a bare loop, this project, and the floor.
 
     python benchmarks/throughput.py [--spaces digits-3 digits-30 fashion-mnist-mlp fashion-mnist-cnn]
-                                    [--set KEY=VALUE] [--trials N] [--rows N] [--rounds 1] [--workers N] [--no-startup]
-                                    [--json FILE]
+                                    [--set KEY=VALUE] [--trials N] [--epochs N] [--rows N] [--rounds 1] [--workers N]
+                                    [--gpus-per-trial SHARE] [--no-startup] [--json FILE]
 
 All contenders train the same configurations with the same seeds on the same rows, each in a fresh process, in turn.
 Counted is the time from the start of the first trial to the end of the last one; what comes before is shown as the
@@ -49,9 +49,11 @@ def main() -> None:
     parser.add_argument("--spaces", nargs="+", choices=list(WORK), default=list(WORK))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the spaces")
     parser.add_argument("--trials", type=int, help="configurations of each space")
+    parser.add_argument("--epochs", type=int, help="of each configuration")
     parser.add_argument("--rows", type=int, help="training rows at most, 0 for all")
     parser.add_argument("--rounds", type=int, default=1, help="repetitions; medians are shown")
     parser.add_argument("--workers", type=int, help="of the contender with all workers; measured if not given")
+    parser.add_argument("--gpus-per-trial", type=float, help="share of a GPU for each of all workers")
     parser.add_argument("--no-startup", action="store_true", help="leave out the time from command to first step")
     parser.add_argument("--json", type=Path, help="write everything measured to this file")
     options = parser.parse_args()
@@ -59,8 +61,10 @@ def main() -> None:
     for name in options.spaces:
         given = {
             "trials": options.trials,
+            "epochs": options.epochs,
             "rows": options.rows,
             "workers": options.workers,
+            "gpus": options.gpus_per_trial,
             "changes": tuple(options.set),
         }
         work = replace(WORK[name], **{key: value for key, value in given.items() if value is not None})

@@ -35,6 +35,7 @@ class Work:
         rows: Training rows at most; validation has a fifth of it at most. 0: all.
         batches: Batch sizes, in turn; empty: as sampled.
         workers: Worker processes of the contender `all workers`; None: as measured.
+        gpus: Share of a GPU that each of them gets, from 0 to 1; None: a whole one where there are any.
         seed: Of the sample; a configuration's own seed is its number.
         changes: Keys of the space that are set to something else, `dotted.key=value` each.
     """
@@ -47,6 +48,7 @@ class Work:
     workers: int | None
     seed: int
     changes: tuple[str, ...] = ()
+    gpus: float | None = None
 
     def spec(self) -> SearchSpec:
         return spaces.load(self.space, self.changes)
@@ -136,6 +138,7 @@ def all_workers(work: Work) -> dict[str, Any]:
 def _project(work: Work, workers: int | None) -> dict[str, Any]:
     from search.budget import Budget
     from search.clock import SystemClock
+    from search.executors import Each
     from search.files.store import RunStore
     from search.loop.observer import Observer
     from search.loop.runner import Commit, Runner
@@ -199,9 +202,10 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
-        crew = Crew(run, spec, data, count, Budget(), print)
+        crew = Crew(run, spec, data, count, Budget(), print, each=Each(gpus=work.gpus if workers != 1 else None))
         if workers is None:
-            executor, chosen, _ = crew.measured()
+            measured = crew.measured()
+            executor, chosen = measured.executor, measured.chosen
         else:
             executor, chosen = crew.workers(workers), Workforce(workers, count)
         try:

@@ -220,13 +220,16 @@ class Engine:
         """
         return 0.0
 
-    def train_epoch(self, rows: Rows, epoch: int, checkpoint: Callable[[], None] = lambda: None) -> dict[str, float]:
+    def train_epoch(
+        self, rows: Rows, epoch: int, checkpoint: Callable[[], None] = lambda: None, ahead: int = 1
+    ) -> dict[str, float]:
         """Trains one epoch.
 
         Args:
             rows: The training rows.
             epoch: Its number, counted from 1 over the configuration's whole training.
             checkpoint: Called between stretches of steps; it may raise to break off the epoch.
+            ahead: Epochs that are planned, this one among them: what many of them are worth may be compiled at once.
 
         Returns:
             The training loss and metrics, averaged over the epoch.
@@ -240,6 +243,7 @@ class Engine:
             rate.updates_per_epoch.assign(-(-len(order) // self._batch_size))
         self._seed_random_layers(epoch)
         self.model.reset_metrics()
+        self._train.expect(ahead * -(-len(order) // self._batch_size))
         self._run(self._train, parts, order, self._batch_size, checkpoint)
         return self._metrics("train")
 

@@ -102,10 +102,13 @@ class TwoPhases:
             self._phase.plain(validation, check)
         return self._features.seconds - before
 
-    def train_epoch(self, rows: Rows, epoch: int, checkpoint: Check = lambda: None) -> dict[str, float]:
+    def train_epoch(self, rows: Rows, epoch: int, checkpoint: Check = lambda: None, ahead: int = 1) -> dict[str, float]:
         """As `Engine.train_epoch`, after `enter`."""
         copies = self._now.training(rows, checkpoint)
-        trained: dict[str, float] = self._now.engine.train_epoch(copies[(epoch - 1) % len(copies)], epoch, checkpoint)
+        if epoch <= self._frozen:
+            ahead = min(ahead, self._frozen - epoch + 1)
+        copy = copies[(epoch - 1) % len(copies)]
+        trained: dict[str, float] = self._now.engine.train_epoch(copy, epoch, checkpoint, ahead)
         return trained
 
     def evaluate(self, rows: Rows, checkpoint: Check = lambda: None) -> dict[str, float]:

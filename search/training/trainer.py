@@ -346,7 +346,8 @@ class _Training:
 
     def _epoch(self, engine: Engine | TwoPhases, train: Rows, validation: Rows | None, number: int) -> Epoch:
         started = time.perf_counter()
-        metrics = engine.train_epoch(train, number, self._check_time(started))
+        ahead = self._job.epochs_to - number + 1
+        metrics = engine.train_epoch(train, number, self._check_time(started), ahead)
         trained = time.perf_counter()
         _require_finite(metrics, number)
         if validation is not None:

@@ -15,7 +15,8 @@ STEPS_THAT_PAY = 2_000
 
 On an NVIDIA H200 a residual network of Fashion-MNIST in batches of 128 took 9.7 ms a step, nearly all of it to launch
 kernels, and 2.9 ms as one XLA program, whose compilation took 14 seconds longer. Whoever compiles when he has paid as
-much without has never paid more than twice what he had to.
+much without has never paid more than twice what he had to; whoever knows that as many steps are to come compiles at
+once.
 """
 
 
@@ -34,7 +35,7 @@ class Stretch:
     Args:
         step: Makes one step with some rows.
         parts: What a step takes of each row, shapes (n, ...).
-        xla_after: So many steps are made before XLA compiles the step; None: it never does.
+        xla_after: XLA compiles the step once so many have been made or are known to come; None: it never does.
     """
 
     def __init__(self, step: Callable[[Any], Any], *parts: Any, xla_after: int | None = None) -> None:
@@ -44,6 +45,11 @@ class Stretch:
         self._fast: Any = None
         self._xla_after = xla_after
         self._made = 0
+        self._to_come = 0
+
+    def expect(self, steps: int) -> None:
+        """Says that so many steps are to come, those of the next call among them."""
+        self._to_come = steps
 
     def __call__(self, order: Any, batch: int, start: int, stop: int, *parts: Any) -> None:
         """Makes the steps from `start` to `stop`.
@@ -56,12 +62,13 @@ class Stretch:
             parts: As for the constructor.
         """
         whole = start
-        if self._xla_after is not None and self._made >= self._xla_after:
+        if self._xla_after is not None and self._made + self._to_come >= self._xla_after:
             # A last step of fewer rows would have to be compiled for itself.
             whole = self._fast_steps(order, batch, start, min(stop, int(order.shape[0]) // batch), parts)
         if whole < stop:
             self._call(self._plain, order, batch, whole, stop, parts)
         self._made += stop - start
+        self._to_come = max(0, self._to_come - (stop - start))
 
     def _fast_steps(self, order: Any, batch: int, start: int, stop: int, parts: tuple[Any, ...]) -> int:
         """Makes the steps with XLA and says how far it came; what it cannot compile, it never gets again."""

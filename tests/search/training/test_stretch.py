@@ -19,7 +19,7 @@ SPACE = {
 }  # fmt: skip
 
 
-def trained(monkeypatch, xla_after):
+def trained(monkeypatch, xla_after, ahead=1):
     from search.training import engine
     from search.training.engine import Rows
     from search.training.reuse.networks import Networks
@@ -39,7 +39,7 @@ def trained(monkeypatch, xla_after):
     data = spaces.load_data(spec)
     rows = Rows(spaces.Split(data.train.x[:230], data.train.y[:230]))
     one = Networks(data.info).engine(spaces.configure(spec, {}), 3, rows, 1_000)
-    losses = [one.train_epoch(rows, epoch)["loss"] for epoch in (1, 2)]
+    losses = [one.train_epoch(rows, epoch, ahead=min(ahead, 3 - epoch))["loss"] for epoch in (1, 2)]
     return losses, one.predict(rows), ways
 
 
@@ -52,6 +52,16 @@ def test_a_step_that_xla_compiles_trains_as_the_others_do(monkeypatch):
     assert fast[0] == plain[0]
     assert fast[1] == pytest.approx(plain[1], rel=1e-5)
     np.testing.assert_allclose(fast_answers, answers, atol=1e-4)
+
+
+def test_xla_compiles_at_once_what_enough_planned_steps_are_worth(monkeypatch):
+    # Three steps an epoch, two of them whole.
+    plain, _, _ = trained(monkeypatch, None)
+    at_once, _, ways = trained(monkeypatch, 6, ahead=2)
+    assert ways[0] > 0
+    assert at_once == pytest.approx(plain, rel=1e-5)
+    _, _, ways = trained(monkeypatch, 7, ahead=2)
+    assert not ways
 
 
 def test_what_xla_cannot_compile_goes_on_without_it():
