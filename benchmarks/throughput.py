@@ -2,7 +2,7 @@
 
     python benchmarks/throughput.py [--spaces digits-3 digits-30 fashion-mnist-mlp fashion-mnist-cnn]
                                     [--set KEY=VALUE] [--trials N] [--epochs N] [--rows N] [--rounds 1] [--workers N]
-                                    [--gpus-per-trial SHARE] [--no-startup] [--json FILE]
+                                    [--gpus-per-trial SHARE] [--contenders NAME ...] [--no-startup] [--json FILE]
 
 All contenders train the same configurations with the same seeds on the same rows, each in a fresh process, in turn.
 Counted is the time from the start of the first trial to the end of the last one; what comes before is shown as the
@@ -40,6 +40,7 @@ WORK = {
     "fashion-mnist-mlp": Work("fashion-mnist-mlp", 8, 3, 20_000, (32, 64), None, 1),
     "fashion-mnist-cnn": Work("fashion-mnist-cnn", 8, 1, 4_000, (), None, 1),
 }
+_PEER = "keras tuner"
 _SAMPLING_SECONDS = 0.25
 
 
@@ -54,6 +55,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="repetitions; medians are shown")
     parser.add_argument("--workers", type=int, help="of the contender with all workers; measured if not given")
     parser.add_argument("--gpus-per-trial", type=float, help="share of a GPU for each of all workers")
+    parser.add_argument(
+        "--contenders", nargs="+", choices=list(CONTENDERS)[1:], default=list(CONTENDERS)[1:], metavar="NAME",
+        help=f"beside Keras Tuner: {', '.join(list(CONTENDERS)[1:])}",
+    )  # fmt: skip
     parser.add_argument("--no-startup", action="store_true", help="leave out the time from command to first step")
     parser.add_argument("--json", type=Path, help="write everything measured to this file")
     options = parser.parse_args()
@@ -68,9 +73,10 @@ def main() -> None:
             "changes": tuple(options.set),
         }
         work = replace(WORK[name], **{key: value for key, value in given.items() if value is not None})
-        rounds: dict[str, list[dict[str, Any]]] = {contender: [] for contender in CONTENDERS}
+        contenders = [name for name in CONTENDERS if name == _PEER or name in options.contenders]
+        rounds: dict[str, list[dict[str, Any]]] = {contender: [] for contender in contenders}
         for _ in range(options.rounds):
-            for contender in CONTENDERS:
+            for contender in contenders:
                 rounds[contender].append(_measure(contender, work))
         measured[name] = {"work": asdict(work), "contenders": _summary(rounds, work)}
         _print(name, work, measured[name]["contenders"])
@@ -169,72 +175,85 @@ def _memory(pid: int) -> tuple[int, int]:
 
 
 def _summary(rounds: dict[str, list[dict[str, Any]]], work: Work) -> dict[str, dict[str, Any]]:
-    floor = [statistics.median(column) for column in zip(*(each["seconds"] for each in rounds["floor"]), strict=True)]
     rows: dict[str, dict[str, Any]] = {}
     for contender, found in rounds.items():
-        wall = statistics.median((each["last"] - each["first"]) / each["trials"] for each in found)
-        processes = found[0]["workers"] if contender == "all workers" else 1
         rows[contender] = {
-            "seconds_per_trial": wall,
-            "overhead_per_trial": wall * processes - statistics.mean(floor),
+            "seconds_per_trial": statistics.median((each["last"] - each["first"]) / each["trials"] for each in found),
             "cpu_seconds_per_trial": statistics.median(each["cpu"] / each["trials"] for each in found),
-            "epochs_per_minute": 60 * work.epochs / wall,
             "start_seconds": statistics.median(each["start"] for each in found),
             "resident_mb": statistics.median(each["resident"] for each in found) / 2**20,
             "proportional_mb": statistics.median(each["proportional"] for each in found) / 2**20,
             "load": statistics.median(each["load"] for each in found),
         }
-    plain = rows["keras tuner"]
+    plain = rows[_PEER]
     for row in rows.values():
+        row["epochs_per_minute"] = 60 * work.epochs / row["seconds_per_trial"]
         row["ratio"] = plain["seconds_per_trial"] / row["seconds_per_trial"]
         row["cpu_ratio"] = plain["cpu_seconds_per_trial"] / row["cpu_seconds_per_trial"]
         row["memory_ratio"] = row["resident_mb"] / plain["resident_mb"]
+    if "floor" in rounds:
+        _add_overheads(rows, rounds)
+    if {"1 worker", "all workers"} <= rounds.keys():
+        rows["1 worker"]["same_scores_as_all_workers"] = all(
+            one["scores"] == every["scores"] for one in rounds["1 worker"] for every in rounds["all workers"]
+        )
+    if "all workers" in rounds:
+        rows["all workers"]["what"] = rounds["all workers"][0]["what"]
+    return rows
+
+
+def _add_overheads(rows: dict[str, dict[str, Any]], rounds: dict[str, list[dict[str, Any]]]) -> None:
+    """Adds what a process spends on a trial beyond the floor, and with one worker what a new graph costs."""
+    floor = [statistics.median(column) for column in zip(*(each["seconds"] for each in rounds["floor"]), strict=True)]
+    for contender, found in rounds.items():
+        processes = found[0]["workers"] if contender == "all workers" else 1
+        rows[contender]["overhead_per_trial"] = rows[contender]["seconds_per_trial"] * processes - statistics.mean(
+            floor
+        )
     overheads: dict[bool, list[float]] = {True: [], False: []}
-    for each in rounds["1 worker"]:
+    for each in rounds.get("1 worker", []):
         for seconds, least, new in zip(each["seconds"], floor, each["new"], strict=True):
             overheads[new].append(seconds - least)
-    rows["1 worker"]["overhead_new_graph"] = statistics.median(overheads[True])
-    rows["1 worker"]["overhead_reused_graph"] = statistics.median(overheads[False]) if overheads[False] else None
-    rows["1 worker"]["new_graphs"] = len(overheads[True]) // len(rounds["1 worker"])
-    rows["1 worker"]["same_scores_as_all_workers"] = all(
-        one["scores"] == every["scores"] for one in rounds["1 worker"] for every in rounds["all workers"]
-    )
-    rows["all workers"]["what"] = rounds["all workers"][0]["what"]
-    return rows
+    if overheads[True]:
+        rows["1 worker"]["overhead_new_graph"] = statistics.median(overheads[True])
+        rows["1 worker"]["overhead_reused_graph"] = statistics.median(overheads[False]) if overheads[False] else None
+        rows["1 worker"]["new_graphs"] = len(overheads[True]) // len(rounds["1 worker"])
+
+
+_COLUMNS = (
+    ("s/trial", "seconds_per_trial", 3),
+    ("ratio", "ratio", 1),
+    ("cpu s/trial", "cpu_seconds_per_trial", 3),
+    ("cpu ratio", "cpu_ratio", 1),
+    ("overhead s", "overhead_per_trial", 3),
+    ("epochs/min", "epochs_per_minute", 0),
+    ("start s", "start_seconds", 1),
+    ("resident MB", "resident_mb", 0),
+    ("proport. MB", "proportional_mb", 0),
+    ("load", "load", 1),
+)
+"""Title, key and decimals of each column."""
 
 
 def _print(name: str, work: Work, rows: dict[str, dict[str, Any]]) -> None:
     size = f"{work.rows:,} rows" if work.rows else "all rows"
     name = " ".join((name, *work.changes))
-    print(f"\n{name}: {work.trials} trials of {work.epochs} epochs, {size}; all workers: {rows['all workers']['what']}")
-    titles = (
-        "s/trial",
-        "ratio",
-        "cpu s/trial",
-        "cpu ratio",
-        "overhead s",
-        "epochs/min",
-        "start s",
-        "resident MB",
-        "proport. MB",
-        "load",
-    )
-    print(f"{'contender':<14}" + "".join(f"{title:>13}" for title in titles))
+    every = rows["all workers"]["what"] if "all workers" in rows else "left out"
+    print(f"\n{name}: {work.trials} trials of {work.epochs} epochs, {size}; all workers: {every}")
+    print(f"{'contender':<14}" + "".join(f"{title:>13}" for title, _, _ in _COLUMNS))
     for contender, row in rows.items():
+        cells = (f"{row[key]:.{decimals}f}" if key in row else "" for _, key, decimals in _COLUMNS)
+        print(f"{contender:<14}" + "".join(f"{cell:>13}" for cell in cells))
+    one = rows.get("1 worker", {})
+    if "new_graphs" in one:
+        reused = one["overhead_reused_graph"]
         print(
-            f"{contender:<14}{row['seconds_per_trial']:>13.3f}{row['ratio']:>13.1f}"
-            f"{row['cpu_seconds_per_trial']:>13.3f}{row['cpu_ratio']:>13.1f}{row['overhead_per_trial']:>13.3f}"
-            f"{row['epochs_per_minute']:>13.0f}{row['start_seconds']:>13.1f}{row['resident_mb']:>13.0f}"
-            f"{row['proportional_mb']:>13.0f}{row['load']:>13.1f}"
+            f"overhead of a trial with 1 worker: new graph {one['overhead_new_graph']:.3f} s ({one['new_graphs']} of "
+            f"{work.trials} trials), reused graph {'none' if reused is None else f'{reused:.3f} s'}"
         )
-    one = rows["1 worker"]
-    reused = one["overhead_reused_graph"]
-    print(
-        f"overhead of a trial with 1 worker: new graph {one['overhead_new_graph']:.3f} s ({one['new_graphs']} of "
-        f"{work.trials} trials), reused graph {'none' if reused is None else f'{reused:.3f} s'}; "
-        f"same scores with all workers: {'yes' if one['same_scores_as_all_workers'] else 'NO'}",
-        flush=True,
-    )
+    if "same_scores_as_all_workers" in one:
+        print(f"same scores with all workers: {'yes' if one['same_scores_as_all_workers'] else 'NO'}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
