@@ -45,7 +45,7 @@ def bowl(values: Values) -> float:
 def branin(values: Values) -> float:
     """Two variables, three equal maxima; Branin, in Dixon and Szegő, "Towards Global Optimisation 2" (1978)."""
     x, y = values["x"], values["y"]
-    valley = y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6
+    valley: float = y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6
     return -(valley**2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10)
 
 
@@ -99,7 +99,7 @@ def network(values: Values) -> float:
     sgd with momentum 0.92, a learning rate of 10 ** -1.9, dropout 0.2, and layers of 384, 256 and 128 units.
     """
     layers = values["layers"]
-    total = {1: 0.6, 2: 0.2, 3: 0.0, 4: 0.1}[layers]
+    total: float = {1: 0.6, 2: 0.2, 3: 0.0, 4: 0.1}[layers]
     for layer in range(layers):
         total += 2 * ((values[f"units_{layer}"] - (384, 256, 128, 96)[layer]) / 480) ** 2
     best_rate = {"adam": -3.1, "rmsprop": -3.4, "sgd": -1.9}[values["optimizer"]] - 0.2 * (layers - 3)

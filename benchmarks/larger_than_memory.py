@@ -101,15 +101,15 @@ def run(folder: Path, rows: Path, stream: bool, options: argparse.Namespace) -> 
     from search.files.rundir import open_run
 
     with open_run(directory).read() as reader:
-        trials = [trial for trial in reader.trials() if trial.outcome is not None and trial.outcome.epochs]
+        outcomes = [trial.outcome for trial in reader.trials() if trial.outcome is not None and trial.outcome.epochs]
         counts = reader.meta("data")["rows"]
     # The first epoch of a trial compiles.
-    epochs = [epoch.seconds for trial in trials for epoch in trial.outcome.epochs[1:]]
+    epochs = [epoch.seconds for outcome in outcomes for epoch in outcome.epochs[1:]]
     return {
         "rows_per_second": (counts["train"] + counts["validation"]) * len(epochs) / sum(epochs),
         "peak": peak,
         "seconds": time.perf_counter() - started,
-        "scores": [trial.outcome.score for trial in trials],
+        "scores": [outcome.score for outcome in outcomes],
     }
 
 

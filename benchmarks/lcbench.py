@@ -95,7 +95,8 @@ class Task:
 
     def curve(self, values: dict[str, Any]) -> Floats:
         """Validation accuracy after each epoch, shape (52,), of one configuration."""
-        return self.curves(np.array([[values[name] for name in RANGES]]))[0]
+        curve: Floats = self.curves(np.array([[values[name] for name in RANGES]]))[0]
+        return curve
 
     def scale(self, cache: Path | None = None) -> Scale:
         """Best known and median score.

@@ -301,7 +301,8 @@ def regrets(
     logging.disable(logging.WARNING)
     task, scale = task_and_scale(name, seed, folder, cache)
     limits = [budget * EPOCHS for budget in budgets]
-    found, spent, observed, regret = [], 0.0, -math.inf, 1.0
+    found: list[float] = []
+    spent, observed, regret = 0.0, -math.inf, 1.0
     for epochs, seen, score in METHODS[method](task, seed, workers):
         spent += epochs
         while len(found) < len(limits) and spent > limits[len(found)]:

@@ -222,7 +222,7 @@ def _best_categories() -> float:
 
 
 def _depth(values: Values) -> float:
-    total = 0.15 * (values["depth"] - 4) ** 2
+    total: float = 0.15 * (values["depth"] - 4) ** 2
     for layer in range(values["depth"]):
         wanted = (256, 128, 192, 64, 96, 32)[layer]
         total += 0.15 * (math.log2(values[f"width_{layer}"]) - math.log2(wanted)) ** 2
@@ -230,7 +230,7 @@ def _depth(values: Values) -> float:
 
 
 def _orders(values: Values) -> float:
-    total = 0.3 * (values["layers"] - 3) ** 2 + 3 * ((values["units"] - 320) / 480) ** 2
+    total: float = 0.3 * (values["layers"] - 3) ** 2 + 3 * ((values["units"] - 320) / 480) ** 2
     total += 0.1 * (values["kernel"] - 5) ** 2 + 0.2 * (math.log2(values["batch"]) - 6) ** 2
     total += 2 * (values["dropout"] - 0.3) ** 2 + {"relu": 0.1, "gelu": 0.0, "tanh": 0.3}[values["activation"]]
     return -total - 0.5 * (math.log10(values["rate"]) + 3) ** 2

@@ -54,7 +54,7 @@ def main() -> None:
             curve = found[method][-1]
             first = [_shown(_first(curve, level)).strip() for level in _LEVELS]
             print(f"{method}, seed {seed}: {', '.join(first)}, best {max(s for _, s in curve):.4f}", flush=True)
-    rows = [{"method": method, **_row(curves)} for method, curves in found.items()]
+    rows: list[dict[str, Any]] = [{"method": method, **_row(curves)} for method, curves in found.items()]
     print(f"{'method':<24}" + "".join(f"{level:>9.3f}" for level in _LEVELS) + f"{'best':>9}")
     for row in rows:
         times = "".join(f"{_shown(row[str(level)]):>9}" for level in _LEVELS)

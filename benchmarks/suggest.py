@@ -65,7 +65,9 @@ def filled(name: str, size: int) -> Any:
     """An oracle that has observed `size` results of random configurations."""
     import search
 
-    arguments = {"hyperparameters": lcbench.hyperparameters(), "objective": "val_accuracy", "max_epochs": 52}
+    arguments: dict[str, Any] = {
+        "hyperparameters": lcbench.hyperparameters(), "objective": "val_accuracy", "max_epochs": 52,
+    }  # fmt: skip
     oracle, chance = search.oracle(name, **arguments), search.oracle("random", **arguments)
     random = np.random.default_rng(0)
     observed = 0
@@ -117,7 +119,7 @@ def compare(function: Function, seeds: int, peer_seeds: int, folder: str) -> Ite
     import search
 
     def ours(name: str) -> Callable[[int], Any]:
-        arguments = {"objective": "val_accuracy", "max_epochs": lcbench.EPOCHS}
+        arguments: dict[str, Any] = {"objective": "val_accuracy", "max_epochs": lcbench.EPOCHS}
         return lambda seed: search.oracle(name, hyperparameters=function.space(), seed=seed, **arguments)
 
     contenders: list[tuple[str, Callable[[int], Any], int]] = [

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from search.budget import Budget
@@ -111,16 +112,28 @@ class Crew:
         """Trains one at a time, with so many threads."""
         return self._made(Workforce(1, threads))
 
-    def measured(self) -> Measured:
-        """Lets few workers with many threads and many workers with one thread train the same configuration in turn."""
+    @property
+    def may_choose(self) -> bool:
+        """Whether there are several ways to train, of which one may be faster."""
+        return self._race is not None
+
+    @cached_property
+    def _race(self) -> tuple[Workforce, Workforce, Settings] | None:
+        """Few workers, many workers, and what both shall train; None where there is nothing to choose."""
         gpus = environment.gpus()
-        most = self._automatic(gpus)
-        choices = workforce.candidates(environment.cores(), most)
+        choices = workforce.candidates(environment.cores(), self._automatic(gpus))
         settings = workforce.representative(self._spec, self._data)
         if gpus or len(choices) == 1 or settings is None:
-            only = Workforce(most, self._threads)
-            return Measured(self._made(only), only, f"training in {only}")
+            return None
         few, many = choices
+        return few, many, settings
+
+    def measured(self) -> Measured:
+        """Lets few workers with many threads and many workers with one thread train the same configuration in turn."""
+        if self._race is None:
+            only = Workforce(self._automatic(environment.gpus()), self._threads)
+            return Measured(self._made(only), only, f"training in {only}")
+        few, many, settings = self._race
         # One after the other, so that no more workers are in memory than will train.
         few_pool, few_pace = self._paced(few, settings)
         few_pool.shutdown()

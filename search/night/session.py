@@ -431,8 +431,9 @@ class Session:
         if workers is None:
             workers = crew.unmeasured(store.each_trial())
             if workers > 1 and searching and not store.count and self._may_measure():
-                observer.phase("measuring workers", None)
-                observer.message("info", "measuring whether few or many workers train this space faster")
+                if crew.may_choose:
+                    observer.phase("measuring workers", None)
+                    observer.message("info", "measuring whether few or many workers train this space faster")
                 found = crew.measured()
                 executor, chosen = found.executor, found.chosen
                 # Every trial of this run is trained so, also after a resume.

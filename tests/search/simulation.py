@@ -186,6 +186,10 @@ class SimulatedExecutor:
                 running.future.set_exception(error)
         return {future for future in pending if future.done()}
 
+    def pace(self, settings: Mapping[str, Any], seconds: float) -> float:
+        """Nothing is measured in simulated time."""
+        return 0.0
+
     def stop(self, why: Stop) -> None:
         self._stop = why
 

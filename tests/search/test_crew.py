@@ -44,3 +44,20 @@ def test_a_timed_search_that_goes_on_gets_workers_if_enough_time_is_left(monkeyp
     monkeypatch.setattr(crew.workforce, "is_short", lambda *_, **__: pytest.fail("it has begun"))
     made = Crew(tmp_path, space("freeze-thaw", max_trials=None), None, 1, Budget.given(left), print)
     assert made.unmeasured(past(200)) == workers
+
+
+def test_only_where_there_is_a_choice_workers_race(monkeypatch, tmp_path):
+    spec = space("random")
+    monkeypatch.setattr(environment, "cores", lambda: 4)
+    monkeypatch.setattr(crew.workforce, "representative", lambda *_: "settings")
+    made = []
+
+    def crew_of(gpus):
+        monkeypatch.setattr(environment, "gpus", lambda: gpus)
+        return Crew(tmp_path, spec, None, 1, Budget(), print, make_executor=made.append)
+
+    assert crew_of([]).may_choose
+    on_cards = crew_of(["0", "1", "2"])
+    assert not on_cards.may_choose
+    assert on_cards.measured().reason == "training in 3 worker processes with 1 thread each"
+    assert len(made) == 1
