@@ -10,6 +10,9 @@ from results.text import plural
 from spaces import DataInfo
 from spaces.basics.figures import score
 
+_WRITTEN = {"number": "decimal sign '{}'", "date": "written as {}"}
+"""How the cells of a column are written, by its kind and `ColumnEncoding.form`."""
+
 
 def model_card(described: Mapping[str, Any]) -> str:
     """Markdown text.
@@ -88,12 +91,19 @@ def _columns(described: Mapping[str, Any]) -> list[str]:
     for encoding in DataInfo.from_json(described["input"]).encodings:
         end = start + len(encoding.inputs)
         span = str(start) if end == start + 1 else f"{start} to {end - 1}"
-        how = told.get(encoding.name, {}).get("how", "")
+        column = told.get(encoding.name, {})
+        how = column.get("how", "")
         if encoding.kind in ("category", "text"):
             how = f"in this order: {', '.join(encoding.inputs)}"
-        lines.append(f"| {span} | {_text(encoding.name)} | {encoding.kind} | {_text(how)} |")
+        written = _WRITTEN.get(encoding.kind, "").format(encoding.form) if encoding.form else ""
+        told_of_it = "; ".join(filter(None, (how, written, *column.get("notes", ()))))
+        lines.append(f"| {span} | {_text(encoding.name)} | {encoding.kind} | {_text(told_of_it)} |")
         start = end
-    targets = [f"- Target: {_text(c['name'])}, {_text(c['how'])}." for c in told.values() if c["role"] == "target"]
+    named = {"target": "Target", "weight": "Weight"}
+    targets = [
+        f"- {named[c['role']]}: {_text(c['name'])}, {_text(c['how'])}." for c in told.values() if c["role"] in named
+    ]
+    targets += [f"- {_text(note[:1].upper() + note[1:])}." for note in understood.get("notes", ())]
     left_out = [f"{c['name']} ({c['how']})" for c in told.values() if c["role"] == "dropped"]
     targets += [f"- Columns left out: {_text(', '.join(left_out))}."] if left_out else []
     return targets + (lines if start else [])

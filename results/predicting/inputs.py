@@ -116,7 +116,9 @@ def held(rows: Any, info: DataInfo) -> Rows:
 
 def _read(path: Path, info: DataInfo) -> Rows:
     suffix = path.suffix.lower()
-    if suffix not in taken(info) and not (info.inputs is None and is_parquet(path)):
+    # Training takes a table by any name: `adult.data`.
+    table = bool(info.encodings) and suffix not in (*IMAGES, SEVERAL)
+    if suffix not in taken(info) and not table and not (info.inputs is None and is_parquet(path)):
         raise ResultError(f"{path}: unknown type of file; expected {', '.join(taken(info))}")
     if not os.path.lexists(path):
         raise ResultError(f"{path}: no such file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _DECIMAL_COMMAS = (";", "\t", "|")
 _CELL_BYTES = 16
+_UNEVEN = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,14 @@ class Cells:
         path: the file; of what is none, its name.
         dialect: how a text file writes it; None for other files.
         notes: what was left out or guessed.
+        index: the names of columns that were the index of the DataFrame that was written.
     """
 
     frame: pd.DataFrame | ParquetFrame
     path: Path
     dialect: Dialect | None
     notes: tuple[str, ...]
-
-    @property
-    def index(self) -> tuple[str, ...]:
-        """The names of columns that were the index of the DataFrame that was written."""
-        return self.frame.index if isinstance(self.frame, ParquetFrame) else ()
+    index: tuple[str, ...] = ()
 
     @property
     def written(self) -> Written | None:
@@ -142,7 +141,15 @@ def _read_csv(path: Path, dialect: Dialect, texts: bool | Sequence[str]) -> pd.D
             )
     except pd.errors.ParserWarning as error:
         raise DataError(f"{path}: its lines have more cells than the first line has names") from error
-    except ValueError as error:  # pandas' errors for empty files and uneven lines are ValueErrors too
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{path}: is empty") from error
+    except ValueError as error:  # pandas' errors for uneven lines are ValueErrors too
+        if (uneven := _UNEVEN.search(str(error))) is not None:
+            expected, line, seen = uneven.groups()
+            raise DataError(
+                f"{path}: line {line} has {seen} cells, the first line {expected}; every line needs as many, and "
+                "nothing but the names may stand above the rows"
+            ) from error
         raise DataError(f"{path}: no readable table ({str(error).strip()})") from error
     names = list(header) if header is not None else [str(i) for i in range(width)]
     frame.columns = pd.Index([*names, *[""] * (width - len(names))])
@@ -179,7 +186,7 @@ def apart(held: ParquetFrame, path: Path) -> Cells:
         DataError: as for `named`.
     """
     _check_names(held.columns, len(held), path)
-    return Cells(held, path, None, ())
+    return Cells(held, path, None, (), held.index)
 
 
 def named(frame: pd.DataFrame, path: Path, dialect: Dialect | None, notes: tuple[str, ...]) -> Cells:
@@ -207,7 +214,9 @@ def named(frame: pd.DataFrame, path: Path, dialect: Dialect | None, notes: tuple
     kept = [position for position in range(len(names)) if position not in empty]
     frame = frame.iloc[:, kept]
     frame.columns = pd.Index([names[position] or f"Unnamed: {position}" for position in kept])
-    return Cells(frame, path, dialect, notes)
+    # `to_csv` writes it first, without a name.
+    index = dialect is not None and kept[:1] == [0] and not names[0] and _numbers_rows(frame.iloc[:, 0])
+    return Cells(frame, path, dialect, notes, (str(frame.columns[0]),) if index else ())
 
 
 def _check_names(names: Sequence[str], rows: int, path: Path) -> None:
@@ -220,6 +229,11 @@ def _check_names(names: Sequence[str], rows: int, path: Path) -> None:
             f"{path}: the name {twice[0]!r} stands above {len(where)} columns ({', '.join(map(str, where))}); "
             "every column needs a name of its own"
         )
+
+
+def _numbers_rows(column: pd.Series[Any]) -> bool:
+    """Whether each row has a whole number of its own."""
+    return bool(column.is_unique and column.astype(str).str.fullmatch(r"\d+").all())
 
 
 def _is_empty(column: pd.Series[Any]) -> bool:

@@ -31,6 +31,7 @@ _MARKS = (
 )
 _WIDE = re.compile(r"utf-(16|32)")
 _HINT = re.compile(r"sep=(.)\s*")
+_BLANKS = " \t\r\n"
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -84,8 +85,8 @@ def find_dialect(
     if encoding is None:
         encoding, guess = _find_encoding(path, first, like.encoding if like is not None else None)
         guesses += [guess] if guess else []
-    elif codecs.lookup(encoding).name == "utf-8" and first.startswith(codecs.BOM_UTF8):
-        encoding = "utf-8-sig"
+    else:
+        encoding = _as_marked(encoding, first)
     _check_lines(path, encoding)
     with path.open(encoding=encoding, newline="") as text:
         hint = _HINT.fullmatch(text.readline(16))
@@ -142,13 +143,21 @@ def line_of(path: Path, dialect: Dialect, row: int) -> int:
 
 
 def _records(path: Path, encoding: str, separator: str, skipped: int) -> Iterator[tuple[list[str], int]]:
-    """The records of a file, blank ones too, each with the number of its last line."""
+    """The records of a file, each with the number of its last line; those of blank lines, which are no rows, are []."""
+    line = ""
+
+    def lines() -> Iterator[str]:
+        nonlocal line
+        while line := text.readline():
+            yield line
+
     with path.open(encoding=encoding, newline="") as text:
         for _ in range(skipped):
             text.readline()
-        reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
+        reader = csv.reader(lines(), delimiter=separator, skipinitialspace=True)
         for record in reader:
-            yield record, reader.line_num + skipped
+            blank = len(record) == 1 and not line.strip(_BLANKS)
+            yield [] if blank else record, reader.line_num + skipped
 
 
 def _sample(path: Path, encoding: str, separator: str, skipped: int) -> list[list[str]]:
@@ -195,6 +204,17 @@ def _find_encoding(path: Path, first: bytes, likely: str | None) -> tuple[str, s
     return "utf-8", None
 
 
+def _as_marked(encoding: str, first: bytes) -> str:
+    """The given encoding with or without the mark that a file begins with, which is no part of its first name."""
+    name = codecs.lookup(encoding).name
+    marked = next((found for mark, found in _MARKS if first.startswith(mark)), None)
+    if marked is not None and marked.startswith(name[: len("utf-16")] if _WIDE.match(name) else f"{name}-"):
+        return marked
+    if name in ("utf-16", "utf-32"):
+        return f"{name}-be" if first.startswith(b"\0") else f"{name}-le"
+    return encoding
+
+
 def _is_utf8(path: Path) -> bool:
     """Whether it can be nothing else, for it has letters that are not ASCII."""
     return _can_be(path, "utf-8") and not _can_be(path, "ascii")
@@ -232,6 +252,8 @@ def _check_lines(path: Path, encoding: str) -> None:
                 block = decoder.decode(read, final=not read)
             except UnicodeDecodeError as error:
                 raise DataError(f"{path}: is not text in {encoding} ({error.reason} at byte {error.start})") from error
+            except UnicodeError as error:
+                raise DataError(f"{path}: is not text in {encoding} ({error})") from error
             separators += sum(block.count(separator) for separator in SEPARATORS)
             pieces = block.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             for piece in pieces[:-1]:

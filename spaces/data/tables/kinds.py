@@ -158,7 +158,8 @@ class Reader:
         if unsure:
             notes.append(f"read as {form}, which is a guess: no cell tells the day from the month")
         if unread:
-            notes.append(f"{unread} cells that are no dates taken as missing")
+            lost = np.isnan(values) & np.array([not numbers.is_missing(word) for word in words])
+            notes.append(f"{int(counts[lost].sum())} cells that are no dates taken as missing")
         return Column(name, "date", form, (), _missing(values, counts), tuple(notes), unread > 0), values
 
     def _moments(self, name: str, series: pd.Series[Any]) -> tuple[Column, Array]:
@@ -221,11 +222,13 @@ def _words(name: str, kind: Kind, words: list[str], counts: Array, codes: Array)
     number = {word: float(index) for index, word in enumerate(values)}
     coded = np.array([number.get(word, np.nan) for word in stripped])
     notes = []
-    if len(values) == 1:
+    missing = _missing(coded, counts)
+    # What some rows have and others lack can be learnt from.
+    if len(values) == 1 and not missing:
         notes.append("constant: nothing can be learnt from it; `drop` leaves it out")
     elif len(values) == counts.sum() and len(values) >= _FEW_WORDS and kind == "category":
         notes.append("looks like an identifier: every row has another value; `drop` leaves it out")
-    return Column(name, kind, "", values, _missing(coded, counts), tuple(notes)), coded
+    return Column(name, kind, "", values, missing, tuple(notes)), coded
 
 
 def _nearly_numbers(words: list[str], counts: Array) -> bool:
@@ -236,7 +239,7 @@ def _nearly_numbers(words: list[str], counts: Array) -> bool:
 
 def _about(name: str, values: Array) -> tuple[str, ...]:
     given = values[~np.isnan(values)]
-    if not len(given) or (given == given[0]).all():
+    if not len(given) or (len(given) == len(values) and (given == given[0]).all()):
         return ("constant: nothing can be learnt from it; `drop` leaves it out",)
     whole = len(given) >= _FEW_WORDS and len(given) == len(values) and bool((given == np.floor(given)).all())
     if whole and len(np.unique(given)) == len(given):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,11 +23,15 @@ from spaces.data.tables import numbers
 from spaces.data.tables.cells import Cells, apart, cells_bytes, read_cells
 from spaces.data.tables.columns import KINDS, Array, Column, Kind, Table, Written
 from spaces.data.tables.encoding import ColumnEncoding
-from spaces.data.tables.kinds import Reader, as_words, factorized, guessed_sign
+from spaces.data.tables.kinds import Reader, as_words, factorized, guessed_sign, is_no_category
 from spaces.data.tables.parquet import ParquetFrame, is_parquet
 from spaces.data.tables.rows import read_known
 from spaces.data.types import Task
 
+_OTHER_SEPARATOR = (
+    "; where something else than a comma, semicolon, tab or bar stands between cells, such as a space, "
+    "`separator: ' '` beside the file says so"
+)
 _WHOLE = re.compile(r"[+-]?\d{1,15}")
 
 
@@ -138,7 +143,10 @@ def understand(
     """
     path, names = cells.path, cells.names
     if len(names) < 2 and beside is None:
-        raise DataError(f"{path}: has one column only ({names[0]!r}); inputs and a target are needed")
+        raise DataError(
+            f"{path}: has one column only ({names[0]!r}); inputs and a target are needed"
+            + (_OTHER_SEPARATOR if cells.dialect is not None else "")
+        )
     for name in (*options.columns, *options.groups, *options.times, *([options.target] if options.target else [])):
         if name not in names:
             raise DataError(f"{path}: has no column {name!r}{_suggestion(name, names)}")
@@ -189,7 +197,8 @@ def _weights(reader: Reader, name: str) -> Array:
     _, values = reader.understand(name, "number")
     if (wrong := ~(values >= 0)).any():
         row = int(np.argmax(wrong))
-        found = "is empty" if np.isnan(values[row]) else f"holds {values[row]:g}"
+        cell = printable(str(as_words(cells.frame[name]).iloc[row]).strip())[:40]
+        found = f"holds {cell!r}" if cell else "is empty"
         raise DataError(f"{cells.path}: weight column {name!r} {found} in {cells.place(row)}; weights are 0 or more")
     return values.astype(np.float32)
 
@@ -197,7 +206,7 @@ def _weights(reader: Reader, name: str) -> Array:
 def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
     """For each row the number of its group, or its time, by column."""
     cells = reader.cells
-    found = {name: factorized(as_words(cells.frame[name]))[0] for name in options.groups}
+    found = {name: _groups(cells, name) for name in options.groups}
     for name in options.times:
         told: tuple[Kind, ...] = ("number", "date")
         wanted = next((kind for kind in told if kind == options.columns.get(name)), None)
@@ -213,6 +222,17 @@ def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
             )
         found[name] = values
     return found
+
+
+def _groups(cells: Cells, name: str) -> Array:
+    words = as_words(cells.frame[name]).astype(str).str.strip()
+    if (empty := np.array([is_no_category(word) for word in words])).any():
+        row = int(np.argmax(empty))
+        raise DataError(
+            f"{cells.path}: column {name!r} says which rows belong together, but names no group in {int(empty.sum())} "
+            f"of them, the first in {cells.place(row)}; fill or remove these rows"
+        )
+    return factorized(words)[0]
 
 
 def _targets(options: TableOptions, names: Sequence[str]) -> tuple[str, ...]:
@@ -238,7 +258,7 @@ def _labels(
 ) -> tuple[Array, tuple[str, ...] | None]:
     """The labels, and their names where a row may have several of them; what is a guess is added to the notes."""
     if apart is not None:
-        return _separated(reader, targets, apart)
+        return _separated(reader, targets, apart, notes)
     if len(targets) > 1 and task == "classification":
         return np.stack([_marks(reader, name) for name in targets], axis=1), tuple(targets)
     labels = [_label_column(reader, name, task, notes, begun=begun) for name in targets]
@@ -261,11 +281,16 @@ def _marks(reader: Reader, name: str) -> Array:
     return values
 
 
-def _separated(reader: Reader, targets: Sequence[str], apart: str) -> tuple[Array, tuple[str, ...]]:
+def _separated(reader: Reader, targets: Sequence[str], apart: str, notes: list[str]) -> tuple[Array, tuple[str, ...]]:
     cells, name = reader.cells, targets[0]
     if len(targets) > 1:
         raise DataError(f"{cells.path}: data.target.separator is for one target column, not {len(targets)}")
-    found = [{part.strip() for part in word.split(apart) if part.strip()} for word in as_words(cells.frame[name])]
+    words = [word.strip() for word in as_words(cells.frame[name])]
+    marks = Counter(word for word in words if word and numbers.is_missing(word))
+    if marks:
+        shown = ", ".join(f"{count} {printable(word)!r}" for word, count in marks.most_common(3))
+        notes.append(f"target column {name!r}: cells that say there is nothing ({shown}) are rows without a label")
+    found = [set() if word in marks else {part.strip() for part in word.split(apart) if part.strip()} for word in words]
     names = sorted(set().union(*found))
     if len(names) < 2:
         raise DataError(
@@ -319,7 +344,7 @@ def _label_column(reader: Reader, name: str, task: Task, notes: list[str], *, be
             f"{cells.place(int(np.argmax(unknown)))}; fill or remove these rows"
         )
     gaps = all(fits[word] or numbers.is_missing(word) for word in unique)
-    if fitting.any() and (gaps or (fitting.mean() >= 0.8 and sum(fits.values()) > 10)):
+    if fitting.any() and not fitting.all() and (gaps or (fitting.mean() >= 0.8 and sum(fits.values()) > 10)):
         row = int(np.argmin(fitting))
         raise DataError(
             f"{where} holds {int(fitting.sum())} numbers and {int((~fitting).sum())} cells that are none, the first in "

@@ -103,11 +103,12 @@ def test_lines_of_messages_are_those_of_the_file(path: Path) -> None:
     [
         ("a,y,y\n1,2,0\n", r"the name 'y' stands above 2 columns \(2, 3\)"),
         (b"a,b\n\xff\x00,1\n", "is not text"),
-        ("", "holds no rows|no readable table"),
+        ("", "is empty"),
         ("a,b\n", "holds no rows"),
         ("1,2\n3,4\n", "must name the columns"),
-        ("a\n1\n", "one column only"),
-        ("a,b\n1,2\n1,2,3,4\n", "no readable table"),
+        ("a b y\n1 2 0\n", r"one column only \('a b y'\).*such as a space, `separator: ' '`"),
+        ("a,b\n1,2\n1,2,3,4\n", "line 3 has 4 cells, the first line 2; every line needs as many"),
+        ("# from the shop\n# in 2026\na,b\n1,2\n", "line 3 has 2 cells, the first line 1"),
         ("a,b\n1,2,3\n4,5,6\n", "more cells than the first line has names"),
         ("a,b\n1,2\n3,\n", r"target column 'b' is empty in 1 rows, the first in line 3"),
         ("a,b\n1e39,2\n", "line 2, column 'a' holds infinity, or a number too large"),
@@ -487,3 +488,96 @@ def test_texts_without_a_common_word_leave_no_input(path: Path) -> None:
     }  # fmt: skip
     with pytest.raises(DataError, match=r"no input is left: the texts of 'say' have no words in common"):
         spaces.load_data(spaces.load(space))
+
+
+@pytest.mark.parametrize("classes", [("3G", "4G", "5G"), ("10%", "20%", "30%"), ("$1", "$2", "$3")])
+def test_classes_may_all_have_the_same_sign(path: Path, classes: tuple[str, ...]) -> None:
+    raw = read(path, "x,y\n" + "".join(f"{i},{classes[i % 3]}\n" for i in range(30)))
+    assert sorted(set(raw.train.y.tolist())) == sorted(classes)
+
+
+def test_a_mark_that_some_rows_have_and_others_lack_is_not_constant(path: Path) -> None:
+    found = columns(read(path, "flag,one,y\n" + "".join(f"{'Y' * (i % 2)},{'1' * (i % 2)},{i}\n" for i in range(40))))
+    assert (found["flag"].notes, found["one"].notes) == ((), ())
+    assert (found["flag"].missing, found["one"].missing) == (20, 20)
+
+
+def test_lines_of_blanks_count_as_lines_and_are_no_rows(path: Path) -> None:
+    rows = [f"{i}.5,{i % 2}" for i in range(20)]
+    rows[9:9], rows[18:18] = ["   "], ["\t", ""]
+    wrong = "\n".join(["v,y", *rows, "x,1"])
+    line = wrong.splitlines().index("x,1") + 1
+    with pytest.raises(DataError, match=rf"1 cells that are none \(1 'x'\), the first in line {line};"):
+        read(path, wrong)
+
+
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ("utf-16-le", "utf-16"),
+        ("utf-16-be", "utf-16"),
+        ("utf-16", "utf-16-le"),
+        ("utf-16", "utf-16"),
+        ("utf-32-le", "utf-32"),
+        ("utf-8-sig", "utf-8"),
+    ],
+)
+def test_a_given_encoding_holds_with_and_without_a_mark_of_the_byte_order(path: Path, written: str, given: str) -> None:
+    assert kinds(read(path, TABLE.encode(written), encoding=given)) == {
+        "age": "number", "town": "category", "member": "boolean",
+    }  # fmt: skip
+
+
+def test_an_encoding_that_the_file_is_not_in_is_refused(path: Path) -> None:
+    with pytest.raises(DataError, match=r"is not text in utf-16|one column only|holds no rows"):
+        read(path, TABLE, encoding="utf-16")
+
+
+def test_the_index_that_pandas_writes_is_left_out(path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(30) * 1.5, "y": [0, 1] * 15}).sample(frac=1, random_state=0)
+    frame.iloc[:20].to_csv(path)
+    raw = load_table(path, TableOptions())
+    assert raw.table is not None
+    assert (list(columns(raw)), raw.table.dropped) == (
+        ["a"], {"Unnamed: 0": "the index of the DataFrame that was written"},
+    )  # fmt: skip
+    frame.iloc[20:].to_csv(path, index=False)
+    assert predicted(path, raw).shape == (10, 1)
+    frame.to_csv(path)
+    assert predicted(path, raw).shape == (30, 1)
+    named = load_table(path, TableOptions(columns={"Unnamed: 0": "number"}))
+    assert list(columns(named)) == ["Unnamed: 0", "a"]
+    # Numbers that come again number no rows.
+    assert list(columns(read(path, ",a,y\n" + "1,2,0\n1,3,1\n" * 10))) == ["Unnamed: 0", "a"]
+
+
+def test_groups_have_names_without_blanks_around_them(path: Path) -> None:
+    raw = read(path, "g,x,y\n" + "".join(f"{'AB'[i % 2]}{' ' * (i % 3)},{i},0\n" for i in range(12)), groups=("g",))
+    assert len(set(raw.keys["g"].tolist())) == 2
+    with pytest.raises(DataError, match=r"'g' says which rows .* no group in 2 of them, the first in line 3;"):
+        read(path, "g,x,y\nA,1,0\n,2,0\n?,3,1\nB,4,1\n", groups=("g",))
+
+
+def test_a_cell_that_says_there_is_nothing_is_no_label(path: Path) -> None:
+    content = "x,y\n" + "1,red;blue\n2,NA\n3,blue\n4,none\n5,\n6,green;none\n" * 4
+    raw = read(path, content, labels_apart=";", target="y")
+    assert raw.class_names == ("blue", "green", "none", "red")
+    assert raw.train.y[:6].sum(axis=1).tolist() == [2, 0, 1, 0, 0, 2]
+    assert raw.table is not None
+    assert raw.table.notes == (
+        "target column 'y': cells that say there is nothing (4 'NA', 4 'none') are rows without a label",
+    )
+
+
+def test_cells_that_are_no_dates_are_counted_by_rows(path: Path) -> None:
+    days = "".join(f"2020-01-{i + 1:02},0\n" for i in range(25))
+    found = columns(read(path, "d,y\n" + days + "soon,1\n" * 6, columns={"d": "date"}))
+    assert found["d"].notes == ("6 cells that are no dates taken as missing",)
+
+
+def test_a_weight_that_is_no_number_is_shown(path: Path) -> None:
+    options = {"columns": {"w": "weight"}, "target": "y"}
+    with pytest.raises(DataError, match="weight column 'w' holds 'heavy' in line 3; weights are 0 or more"):
+        read(path, "x,w,y\n1,1,0\n2,heavy,1\n", **options)
+    with pytest.raises(DataError, match="weight column 'w' is empty in line 3"):
+        read(path, "x,w,y\n1,1,0\n2,,1\n", **options)
