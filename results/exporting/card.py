@@ -65,6 +65,9 @@ def _data(described: Mapping[str, Any]) -> list[str]:
         what = "Labels, of which a row may have several or none" if several else "Classes"
         lines.append(f"- {what}, in the order of the outputs: {', '.join(map(_text, output['classes']))}.")
         lines += _decision(described)
+    understood = data.get("understood") or {}
+    lines += [f"- {part.capitalize()} rows: {_text(how)}." for part, how in understood.get("parts", {}).items()]
+    lines += [f"- Target: {_text(how)}." for how in understood.get("targets", ())]
     lines += [f"- {_text(note)}" for note in described["preprocessing"]]
     return lines + _columns(described)
 

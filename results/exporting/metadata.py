@@ -22,7 +22,8 @@ from search.record.trial import TrialKind
 from spaces import DataInfo, Settings
 from spaces.basics.files import unreadable
 from spaces.basics.section import shown
-from spaces.families import Family, family_of_settings
+from spaces.data.understood import preparation
+from spaces.families import family_of_settings
 from spaces.models.outputs import OutputKind, class_outputs, output_kind
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def describe(
             "parts": [] if info.targets is None else _parts(model),
             "threshold": reader.meta("threshold") if trial.id == reader.meta("winner") else None,
         },
-        "preprocessing": _preprocessing(info, family),
+        "preprocessing": [*preparation(info, own_pixels=family.own_pixels), *_of_tables(info)],
         "data": {key: data.get(key) for key in ("name", "fingerprint", "rows", "understood")},
         "metrics": _metrics(reader, chosen, objective),
         "versions": reader.meta("versions"),
@@ -188,47 +189,17 @@ def _parts(model: keras.Model) -> list[dict[str, Any]]:
     return [{"name": n, "values": math.prod(o.shape[1:])} for n, o in zip(names, several, strict=False)]
 
 
-def _preprocessing(info: DataInfo, family: Family) -> list[str]:
-    """In words, what is done to an input before the first trained layer, and where."""
-    shape = "×".join(map(str, info.input_shape))
-    if info.inputs is not None:
-        return [f"Inputs: {info.inputs.described()}; raw rows of each, which the model itself prepares."]
-    notes = [f"Input: raw rows of shape {shape} ({info.dtype}); the model itself prepares them."]
-    if family.own_pixels:
-        notes.append("Pixels are brought to what the pretrained network was trained on.")
-    elif info.scale is not None:
-        notes.append(f"Values are multiplied by {info.scale:.6g}.")
-    if info.encodings:
-        notes[0] = f"Input: rows of shape {shape} ({info.dtype}), made of the columns of a table."
-        notes.append(
-            "No file takes texts, so that all formats answer alike: a .keras file or a SavedModel could look words up "
-            "itself, ONNX and LiteRT cannot."
-        )
-        notes.append(
-            f"The {shape} values of a row are made of {len(info.columns)} columns, in their order, as the table below "
-            "and input.table in metadata.json describe; run-search predict does it for a table with these columns."
-        )
-    if info.kind == "series":
-        steps, features = info.input_shape
-        notes[0] = (
-            f"Input: time series of {steps} steps with {features} features ({info.dtype}); the model prepares them."
-        )
-    if info.mean is not None:
-        which = ", each feature with its own" if info.kind == "series" else ""
-        notes.append(f"Values are standardized with the mean and standard deviation of the training rows{which}.")
-    if info.target is not None:
-        notes.append("The model was trained on a standardized target, and answers in the target's own unit.")
-    if info.image_size is not None and tuple(info.image_size) != tuple(info.input_shape[:2]):
-        size = f"{info.image_size[0]}×{info.image_size[1]}"
-        notes.append(f"Images are resized to {size} inside the model{_resizing(info.antialias)}.")
-    if info.kind == "image":
-        size = f"{info.input_shape[0]}×{info.input_shape[1]}"
-        how = _resizing(info.antialias or not info.resized)
-        whole = ", and to whole numbers" if info.dtype == "uint8" else ""
-        notes.append(f"Image files are brought to {size} pixels before the model{how}{whole}.")
-        if info.white is not None:
-            notes.append(f"Black is 0 and white is {info.white:g} in a raw row; colours are never inverted.")
-    return notes
+def _of_tables(info: DataInfo) -> list[str]:
+    """Who makes rows of a table's columns."""
+    if not info.encodings:
+        return []
+    return [
+        "No file takes texts, so that all formats answer alike: a .keras file or a SavedModel could look words up "
+        "itself, ONNX and LiteRT cannot.",
+        f"The {info.input_shape[0]} values of a row are made of {len(info.columns)} columns, in their order, as the "
+        "table below and input.table in metadata.json describe; run-search predict does it for a table with these "
+        "columns.",
+    ]
 
 
 def _turned(both_ways: bool) -> str:
@@ -255,11 +226,6 @@ def _ensemble(reader: RunReader, chosen: TrainedModel, both_ways: Sequence[bool]
         **{key: found[key] for key in ("measure", "together", "alone", "rows", "times")},
         "rival": found.get("rival", chosen.trial.configuration),
     }
-
-
-def _resizing(antialias: bool) -> str:
-    how = "with antialiasing (tf.image.resize, antialias=True)" if antialias else "without antialiasing"
-    return f", by bilinear interpolation {how}"
 
 
 def _metrics(reader: RunReader, chosen: TrainedModel, objective: Mapping[str, str]) -> dict[str, Any]:

@@ -26,16 +26,21 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         budget: Seconds that the run will have, or None.
     """
     rows = ", ".join(f"{part} {count}" for part, count in found.data["rows"].items())
+    understood = found.data["understood"]
     count = "endless (a continuous range)" if found.configurations is None else str(found.configurations)
     lines = [
         ("space", found.space),
         ("data", f"{found.data['name']} ({found.data['origin']})"),
         ("rows", rows),
         *(("rows", streamed["told"]) for streamed in [found.data["streamed"]] if streamed),
-        *(("note", note) for note in found.data["understood"]["notes"]),
+        *(("note", note) for note in understood["notes"]),
         *_classes(found),
-        *(("validation", text) for text in [found.data["understood"].get("folds")] if text),
-        *_guess(found.data["understood"]["guess"]),
+        *(("target", text) for text in understood["targets"]),
+        *(("validation", text) for text in [understood.get("folds")] if text),
+        *understood["parts"].items(),
+        # What is done to columns stands beside them.
+        *(("prepared", text) for text in understood["prepared"] if not understood["columns"]),
+        *_guess(understood["guess"]),
         *(("runs code", f"{reference} from {file}") for reference, file in found.imports),
         ("configurations", count),
         ("search", f"{found.algorithm}, {_planned(found)}"),
@@ -47,7 +52,7 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
     ]
     for label, text in lines:
         console.print(Text.assemble((f"{label:<16}", "bold"), printable(text)), soft_wrap=True)
-    if columns := found.data["understood"]["columns"]:
+    if columns := understood["columns"]:
         console.print()
         console.print(_columns(columns))
     table = Table("model", "parameters", f"s/{_unit(found)}", "values", box=None, pad_edge=False, header_style="bold")

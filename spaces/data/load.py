@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -30,7 +32,7 @@ from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.tables.values import Encoder, values
 from spaces.data.target import require_positive, target_scale
 from spaces.data.types import AnyRows, Array, DataInfo, Dataset, Kind, Split, Streamed, TargetScale
-from spaces.data.understood import taken_for, understood
+from spaces.data.understood import preparation, taken_for, understood
 from spaces.families import family_of
 from spaces.sections.data_section import DataSection, FirstRows, Folds, KeyedRows, OtherSource, TargetRule
 from spaces.sections.sources import OTHER_SOURCES
@@ -79,7 +81,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
             f"{raw.train.where}: data.validation: folds draw rows at random, but these are divided in their order; "
             "give a fraction, or data.split: random"
         )
-    train, validation, test, folds = _divide(spec.data, raw, bool(encoded.class_names), in_order)
+    train, validation, test, folds, drawn = _divide(spec.data, raw, bool(encoded.class_names), in_order)
     # What is learnt of the rows in folds is learnt of all of them: each trains in most folds, and in the final model.
     known_rows = train if folds is None else train.joined(validation)
     _check_weights({"training": train, "validation": validation, "test": test}, raw.train.where)
@@ -97,6 +99,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     came_as = info.label_values if begun is None else begun.label_values
     info = dataclasses.replace(info, target=target, weighted=train.weight is not None, label_values=came_as)
     told = understood(info, raw.table, known_rows, validation if folds is None else known_rows, test)
+    told |= {"parts": drawn, "prepared": preparation(info, own_pixels=family_of(spec.model).own_pixels)}
     if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:
         told["notes"] = taken_for(info, in_order)
     if folds is not None:
@@ -250,7 +253,8 @@ def _table_options(data: DataSection) -> TableOptions:
 
 def _divide(
     data: DataSection, raw: RawData, classes: bool, in_order: bool
-) -> tuple[Split, Split, Split | None, Array | None]:
+) -> tuple[Split, Split, Split | None, Array | None, dict[str, str]]:
+    """Training, validation and test part, the folds, and in words how validation and test part came about."""
     if data.test == "given" and raw.test is None:
         raise DataError(f"{raw.origin}: has no test part of its own; set data.test to a fraction or to none")
     if data.validation == "given" and raw.validation is None:
@@ -286,7 +290,56 @@ def _divide(
         test = _select(raw.train, rows.test)
     elif data.test != "none" and raw.test is not None:
         test = _select(raw.test, slice(None))
-    return train, validation, test, folds
+    drawn = _Drawn(raw, classes, in_order, cut_off=raw.shuffled and not data.stratify)
+    told = {}
+    if data.folds is None:
+        told["validation"] = drawn.told(validation_size, rows.validation, "validation")
+    if test is not None:
+        told["test"] = drawn.told(test_size, rows.test, "test")
+    return train, validation, test, folds, told
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Says how a part of the rows came about.
+
+    Attributes:
+        raw: the rows.
+        classes: whether classes are drawn in proportion.
+        in_order: whether the rows are divided in their order.
+        cut_off: whether they were shuffled before, and the last ones are held out.
+    """
+
+    raw: RawData
+    classes: bool
+    in_order: bool
+    cut_off: bool
+
+    def told(self, size: Size | Keyed | None, rows: Rows, name: Literal["validation", "test"]) -> str:
+        """Its words; `size` None where it comes with the data."""
+        if size is None:
+            part = self.raw.validation if name == "validation" else self.raw.test
+            assert part is not None
+            return f"comes with the data ({part.where})"
+        if isinstance(size, Keyed):
+            held = size.key[rows]
+            if size.latest:
+                return f"the latest rows by {size.column}, from {self._moment(size.column, float(held.min()))} on"
+            return f"whole groups of {size.column}: {len(np.unique(held))} of {len(np.unique(size.key))}"
+        if isinstance(size, First):
+            return "the first rows"
+        if self.in_order:
+            return "the last rows" if name == "test" else "the last rows before those of the test part"
+        if self.cut_off:
+            return "the last ones of the rows as the seed shuffles them, as Keras's own loader divides them"
+        return f"drawn at random{', of each class in proportion' if self.classes else ''}"
+
+    def _moment(self, column: str, value: float) -> str:
+        kinds = {} if self.raw.table is None else {one.name: one.kind for one in self.raw.table.columns}
+        if kinds.get(column) != "date":
+            return f"{value:g}"
+        moment = np.datetime64(round(value * 86_400), "s").astype(datetime)
+        return f"{moment:%Y-%m-%d}" if value.is_integer() else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _rows(whole: Rows, chosen: Array, limit: int | None) -> Rows:

@@ -30,13 +30,63 @@ def understood(
     Returns:
         `columns`: of a table, each with `name`, `role` (input, target or dropped), `kind`, `missing` (cells), `how` it
         reaches the model, and `notes`; `notes` on the whole; `guess`: `what` a model that knows no inputs would answer,
-        and its `scores` by part and metric.
+        and its `scores` by part and metric; `targets`: of a regression that is no table, the spread of each.
     """
+    columns = 1 if train.y.ndim == 1 else train.y.shape[1]
+    numbers = table is None and info.task == "regression" and info.targets is None
     return {
+        "targets": [_target(info, train, index, ()) for index in range(columns)] if numbers else [],
         "columns": [] if table is None else _columns(info, table, train),
         "notes": [] if table is None else list(table.notes),
         "guess": _guess(info, train, {"validation": validation, "test": test}),
     }
+
+
+def preparation(info: DataInfo, *, own_pixels: bool) -> list[str]:
+    """In words, what is done to an input before the first trained layer, and where: one sentence each.
+
+    Args:
+        info: description of the rows.
+        own_pixels: whether the family of the models brings pixels to a scale of its own.
+    """
+    shape = "×".join(map(str, info.input_shape))
+    if info.inputs is not None:
+        return [f"Inputs: {info.inputs.described()}; raw rows of each, which the model itself prepares."]
+    told = f"Input: raw rows of shape {shape} ({info.dtype}); the model itself prepares them."
+    if info.encodings:
+        told = f"Input: rows of shape {shape} ({info.dtype}), made of the columns of a table."
+    elif info.kind == "series":
+        steps, features = info.input_shape
+        told = f"Input: time series of {steps} steps with {features} features ({info.dtype}); the model prepares them."
+    notes = [told]
+    if own_pixels:
+        notes.append("Pixels are brought to what the pretrained network was trained on.")
+    elif info.scale is not None:
+        notes.append(f"Values are multiplied by {info.scale:.6g}.")
+    if info.mean is not None:
+        which = {"series": ", each feature with its own", "image": ""}.get(info.kind, ", each column with its own")
+        if info.kind == "image" and len(info.mean) > 1:
+            which = ", each channel with its own"
+        notes.append(f"Values are standardized with the mean and standard deviation of the training rows{which}.")
+    if info.target is not None:
+        scaled = "the logarithm of a target, standardized," if info.target.scale == "log" else "a standardized target,"
+        notes.append(f"The model is trained on {scaled} and answers in the target's own unit.")
+    if info.image_size is not None and tuple(info.image_size) != tuple(info.input_shape[:2]):
+        size = f"{info.image_size[0]}×{info.image_size[1]}"
+        notes.append(f"Images are resized to {size} inside the model{_resizing(info.antialias)}.")
+    if info.kind == "image":
+        size = f"{info.input_shape[0]}×{info.input_shape[1]}"
+        how = _resizing(info.antialias or not info.resized)
+        whole = ", and to whole numbers" if info.dtype == "uint8" else ""
+        notes.append(f"Image files are brought to {size} pixels before the model{how}{whole}.")
+        if info.white is not None:
+            notes.append(f"Black is 0 and white is {info.white:g} in a raw row; colours are never inverted.")
+    return notes
+
+
+def _resizing(antialias: bool) -> str:
+    how = "with antialiasing (tf.image.resize, antialias=True)" if antialias else "without antialiasing"
+    return f", by bilinear interpolation {how}"
 
 
 def taken_for(info: DataInfo, in_order: bool) -> list[str]:

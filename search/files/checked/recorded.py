@@ -154,7 +154,13 @@ _COLUMN: dict[str, Check] = {
     "notes": _list(text),
 }
 _GUESS = _fields({"what": text, "scores": _by_name(_by_name(_real))})
-_UNDERSTOOD = _fields({}, {"columns": _list(_fields(_COLUMN)), "notes": _list(text), "guess": _GUESS, "folds": text})
+_UNDERSTOOD = _fields(
+    {},
+    {
+        "columns": _list(_fields(_COLUMN)), "notes": _list(text), "guess": _GUESS, "folds": text,
+        "targets": _list(text), "parts": _by_name(text), "prepared": _list(text),
+    },
+)  # fmt: skip
 
 _THRESHOLD = _fields(
     {"value": _real}, {"score": _real, "plain": _real, "class": text, "measure": text, "rows": whole, "models": whole}

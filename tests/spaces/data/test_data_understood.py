@@ -60,3 +60,61 @@ def test_the_mean_is_what_a_regression_has_to_be_better_than(table: Path, load: 
     assert guess["what"] == "the mean"
     assert guess["scores"]["validation"]["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-5)
     assert guess["scores"]["validation"]["r2"] <= 0
+
+
+def images(rows: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(rows).integers(0, 256, (rows, 16, 16, 3), dtype=np.uint8)
+
+
+def test_what_the_model_does_to_images_and_where_parts_come_from(
+    tmp_path: Path, load: Callable[..., spaces.Dataset]
+) -> None:
+    path = tmp_path / "a.npz"
+    labels = np.arange(60) % 2
+    np.savez(path, x_train=images(60), y_train=labels, x_val=images(20), y_val=labels[:20])
+    told = load({"npz": str(path)}, image_size=12).understood
+    assert told["parts"] == {
+        "validation": f"comes with the data ({path} (x_val, y_val))",
+        "test": "drawn at random, of each class in proportion",
+    }
+    assert told["prepared"][:3] == [
+        "Input: raw rows of shape 16×16×3 (uint8); the model itself prepares them.",
+        "Values are multiplied by 0.00392157.",
+        "Images are resized to 12×12 inside the model, by bilinear interpolation with antialiasing (tf.image.resize, "
+        "antialias=True).",
+    ]
+    assert told["targets"] == []
+
+
+def test_the_spread_of_a_target_that_is_no_column(tmp_path: Path, load: Callable[..., spaces.Dataset]) -> None:
+    np.savez(tmp_path / "a.npz", x=np.arange(40.0).reshape(20, 2), y=np.arange(20.0))
+    data = load({"npz": str(tmp_path / "a.npz")}, loss="mse", test="none")
+    low, high, mean = data.train.y.min(), data.train.y.max(), data.train.y.mean()
+    assert len(data.understood["targets"]) == 1
+    assert data.understood["targets"][0].startswith(f"{low:.6g} to {high:.6g}, mean {mean:.6g}, standard deviation ")
+    assert data.understood["parts"] == {"validation": "drawn at random"}
+    assert data.understood["prepared"][-1] == (
+        "The model is trained on a standardized target, and answers in the target's own unit."
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "validation", "test"),
+    [
+        ({"validation": {"time": "day"}}, "the latest rows by day, from 2021-0", "the latest rows by day, from 2021-0"),
+        ({"validation": {"time": "x"}, "test": "none"}, "the latest rows by x, from ", None),
+        ({"validation": {"group": "site"}}, "whole groups of site: ", "whole groups of site: "),
+        ({"validation": {"first": 20}}, "the first rows", "drawn at random, of each class in proportion"),
+        ({"validation": 0.2, "stratify": False}, "drawn at random", "drawn at random"),
+        ({"validation": {"folds": 3}}, None, "drawn at random, of each class in proportion"),
+    ],
+)
+def test_how_each_part_was_drawn(
+    tmp_path: Path, load: Callable[..., spaces.Dataset], options: Any, validation: str | None, test: str | None
+) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"2021-0{1 + i % 9}-1{i % 10},s{i % 7},{i},{i % 2}" for i in range(90)]
+    path.write_text("day,site,x,y\n" + "\n".join(rows) + "\n")
+    told = load({"csv": str(path)}, **options).understood["parts"]
+    for part, words in (("validation", validation), ("test", test)):
+        assert told.get(part, "").startswith(words) if words else part not in told
