@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -429,18 +429,23 @@ def predict(
     format: Annotated[str | None, typer.Option(metavar="FORMAT", help="rich, csv or json.")] = None,
     output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
     grid: Annotated[Path | None, typer.Option(help="Draw pictures, class and confidence into this PNG.")] = None,
+    broken: Annotated[
+        str, typer.Option(metavar="HOW", help="Files that cannot be used: refuse, or skip them with a warning.")
+    ] = "refuse",
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Class and confidence of images or rows, from an exported model alone."""
     with _errors(verbose, quiet):
+        _one_of(broken, "refuse", "skip", option="--broken")
         from results.predicting.output import chosen_format, write_predictions
 
         chosen = chosen_format(format, output)
         import results
         from results.predicting.grid import MOST, draw_grid
 
-        found = results.predict(model, files, inputs=MOST if grid is not None else 0)
+        skip: Literal["refuse", "skip"] = "skip" if broken == "skip" else "refuse"
+        found = results.predict(model, files, inputs=MOST if grid is not None else 0, broken=skip)
         write_predictions(found, _out(), chosen, output)
         if grid is not None:
             draw_grid(found, grid)
@@ -670,9 +675,9 @@ def _workers(given: str) -> int | None:
     return int(given)
 
 
-def _one_of(given: str, *allowed: str) -> None:
+def _one_of(given: str, *allowed: str, option: str = "--format") -> None:
     if given not in allowed:
-        raise _UsageError(f"--format {given}: must be one of {', '.join(allowed)}")
+        raise _UsageError(f"{option} {given}: must be one of {', '.join(allowed)}")
 
 
 def _announce(spec: Any) -> None:

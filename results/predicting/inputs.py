@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from search.files import arrays
 from spaces import DataError, DataInfo
 from spaces.basics.files import unreadable
 from spaces.data.inputs import held_rows, read_image, read_rows
+from spaces.data.readers.folder import left_behind
 from spaces.data.tables.parquet import is_parquet
 from spaces.outside.backend import load_tensorflow
 from spaces.values.packing import Structure, pack_inputs
@@ -25,6 +27,11 @@ IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".parq", ".npy")
 SEVERAL = ".npz"
 _HELD = "rows"
+_NAMED = 20
+_log = logging.getLogger(__name__)
+
+Broken = Literal["refuse", "skip"]
+"""What is done about files that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +84,44 @@ def taken(info: DataInfo) -> tuple[str, ...]:
 
 def _is_meant(file: Path, folder: Path) -> bool:
     inner = file.relative_to(folder).parts
-    return file.is_file() and not any(part.startswith(".") or part == "__MACOSX" for part in inner)
+    return file.is_file() and not any(map(left_behind, inner))
 
 
-def read_files(files: Iterable[Path], info: DataInfo) -> Iterator[Rows]:
+def read_files(
+    files: Iterable[Path], info: DataInfo, *, broken: Broken = "refuse", guessed: bool = False
+) -> Iterator[Rows]:
     """Reads images, `.npy` arrays, text and Parquet tables, one after the other.
 
     Args:
         files: The files.
         info: What the model takes.
+        broken: "skip" leaves out, with a warning, files that cannot be used, unless none can.
+        guessed: Whether `info` is a guess from the model's shapes: image files go from 0 to 255 then.
 
     Raises:
-        ResultError: A file is missing, of an unknown type, damaged, or does not fit the model.
+        ResultError: Files are missing, of an unknown type, damaged, or do not fit the model; raised after the last
+            file, with their number and the first 20 of them.
     """
-    return (_read(file, info) for file in files)
+    images = replace(info, white=255.0) if guessed else info
+    count = 0
+    reasons: list[str] = []
+    for file in files:
+        count += 1
+        try:
+            yield _read(file, info, images)
+        except ResultError as error:
+            reasons.append(str(error))
+    if not reasons:
+        return
+    told = reasons[0]
+    if len(reasons) > 1:
+        more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+        told = f"{len(reasons)} of {count} files cannot be used: {'; '.join(reasons[:_NAMED])}{more}"
+    if broken == "skip" and len(reasons) < count:
+        _log.warning("%s; left out", told)
+        return
+    hint = "; broken: skip leaves such files out" if 1 < count > len(reasons) else ""
+    raise ResultError(f"{told}{hint}")
 
 
 def held(rows: Any, info: DataInfo) -> Rows:
@@ -114,7 +145,7 @@ def held(rows: Any, info: DataInfo) -> Rows:
         raise ResultError(str(error)) from error
 
 
-def _read(path: Path, info: DataInfo) -> Rows:
+def _read(path: Path, info: DataInfo, images: DataInfo) -> Rows:
     suffix = path.suffix.lower()
     # Training takes a table by any name: `adult.data`.
     table = bool(info.encodings) and suffix not in (*IMAGES, SEVERAL)
@@ -128,7 +159,7 @@ def _read(path: Path, info: DataInfo) -> Rows:
         if info.inputs is not None and suffix == SEVERAL:
             return Rows(str(path), True, _several(path, info.inputs))
         if suffix in IMAGES:
-            return Rows(str(path), False, _image(path, info)[np.newaxis])
+            return Rows(str(path), False, _image(path, images)[np.newaxis])
         return Rows(str(path), True, _checked_range(read_rows(path, info), info, path))
     except DataError as error:
         raise ResultError(str(error)) from error
@@ -161,7 +192,7 @@ def _image(path: Path, info: DataInfo) -> Array:
     """
     load_tensorflow()
     if info.kind == "image" and info.white is not None and info.white < 255:
-        as_saved = read_image(path, replace(info, white=None))
+        as_saved = read_image(path, info, stretched=False)
         if as_saved.max() <= info.white:
             return as_saved
     return read_image(path, info)

@@ -14,7 +14,7 @@ from results.errors import ResultError
 from results.exporting.metadata import finite
 from results.exporting.reading.answers import probabilities
 from results.exporting.reading.loading import LoadedModel, Several, load
-from results.predicting.inputs import Array, Rows, find_files, held, read_files
+from results.predicting.inputs import Array, Broken, Rows, find_files, held, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
 from search.files.rundir import Run
 from spaces import DataInfo
@@ -69,7 +69,9 @@ class Prediction:
         return {**place, "label": self.label, "confidence": self.confidence, "probabilities": self.probabilities}
 
 
-def predict(model: Run | str | Path, files: Any, inputs: int | None = None) -> list[Prediction]:
+def predict(
+    model: Run | str | Path, files: Any, inputs: int | None = None, *, broken: Broken = "refuse"
+) -> list[Prediction]:
     """Predicts with an exported model alone; the run it came from is not needed.
 
     The `metadata.json` beside the model gives the class names and the range of the pixels. Without it, classes are
@@ -85,6 +87,7 @@ def predict(model: Run | str | Path, files: Any, inputs: int | None = None) -> l
             several inputs a dict or list of arrays.
         inputs: Of so many rows, from the first on, `Prediction.input` is kept; None: of all. Thousands of photographs
             need much memory.
+        broken: "skip" leaves out, with a warning, files that cannot be used, unless none can.
 
     Returns:
         One prediction for each row, in the order of the files.
@@ -98,11 +101,11 @@ def predict(model: Run | str | Path, files: Any, inputs: int | None = None) -> l
     if known is None:
         loaded = _load(place)
         info = _guess(loaded, place)
-        batches = _batches(_read(files, info))
+        batches = _batches(_read(files, info, broken, guessed=True))
         first = next(batches)
     else:
         info = known.info
-        batches = _batches(_read(files, info))
+        batches = _batches(_read(files, info, broken))
         # Bad files are refused before the model is loaded, which may take seconds.
         first = next(batches)
         loaded = _load(place, Several.of(known.info))
@@ -115,12 +118,12 @@ def predict(model: Run | str | Path, files: Any, inputs: int | None = None) -> l
     return found
 
 
-def _read(given: Any, info: DataInfo) -> Iterator[Rows]:
+def _read(given: Any, info: DataInfo, broken: Broken, *, guessed: bool = False) -> Iterator[Rows]:
     parts = given if isinstance(given, list | tuple) else [given]
     if isinstance(given, Mapping) or any(hasattr(part, "shape") for part in parts):
         return iter([held(given, info)])
     paths = [given] if isinstance(given, str | Path) else given
-    return read_files(find_files(paths, info), info)
+    return read_files(find_files(paths, info), info, broken=broken, guessed=guessed)
 
 
 def _batches(files: Iterable[Rows]) -> Iterator[list[Rows]]:

@@ -19,7 +19,7 @@ from spaces.data.tables.rows import bare_rows, encoded_cells, encoded_rows
 from spaces.data.types import Array, DataInfo
 
 
-def read_image(path: str | Path, info: DataInfo) -> Array:
+def read_image(path: str | Path, info: DataInfo, *, stretched: bool = True) -> Array:
     """One image file as a raw row of the model.
 
     Decoded and resized as Keras's folder loader does it, so a training photograph gives the pixels that
@@ -30,12 +30,13 @@ def read_image(path: str | Path, info: DataInfo) -> Array:
     Args:
         path: an image of any size, coloured or gray.
         info: description of the model's rows; kind "image".
+        stretched: whether white is 255 in the file; otherwise its pixels are taken as they are.
 
     Returns:
         Array of shape `info.input_shape` and type `info.dtype`.
 
     Raises:
-        DataError: no readable image, or the model does not take images.
+        DataError: no readable image, or the model does not take images, or none whose black and white are known.
     """
     if info.kind != "image":
         taken = "time series" if info.kind == "series" else f"rows of {info.input_shape[0]} columns"
@@ -43,9 +44,14 @@ def read_image(path: str | Path, info: DataInfo) -> Array:
     height, width, channels = info.input_shape if len(info.input_shape) == 3 else (*info.input_shape, 1)
     if channels not in (1, 3):
         raise DataError(f"{path}: an image has 1 or 3 channels, the model takes {channels}")
+    if info.white is None:
+        raise DataError(
+            f"{path}: is an image of pixels from 0 to 255; the model was trained on rows of no known black and white, "
+            "and takes .npy arrays like those"
+        )
     read_header(path)
-    pixels = decode(path, (height, width), channels, smooth=info.antialias or not info.resized)
-    if info.white is not None and info.white != 255:
+    pixels = decode(path, (height, width), channels, smooth=info.smooth)
+    if stretched and info.white != 255:
         pixels = pixels * np.float32(info.white / 255)
     if info.dtype == "uint8":
         pixels = np.rint(pixels)

@@ -105,6 +105,12 @@ class DataInfo:
     written: Written | None = None
 
     @property
+    def smooth(self) -> bool:
+        """Whether an image file that becomes smaller is averaged over its pixels: as those of the training rows were,
+        or because these came from no files."""
+        return self.antialias or not self.resized
+
+    @property
     def encodings(self) -> tuple[ColumnEncoding, ...]:
         """How the cells of a table become a row; () where rows do not come from a table with names."""
         return self.table or earlier(self.columns, self.categories)

@@ -206,9 +206,14 @@ def _image(info: DataInfo) -> list[str]:
     lines = [
         "",
         "for file in sys.argv[1:]:",
-        f'    pixels = np.atleast_3d(np.asarray(Image.open(file).convert("{mode}"), "float32"))',
+        "    image = Image.open(file)",
+        '    if image.mode.startswith("I;16"):',
+        '        image = Image.fromarray((np.asarray(image) >> 8).astype("uint8"))',
+        '    if image.mode in ("F", "I"):',
+        '        sys.exit(f"{file}: has pixels of 32 bits, of no known white")',
+        f'    pixels = np.atleast_3d(np.asarray(image.convert("{mode}"), "float32"))',
     ]
-    if info.resized:  # as Keras's folder loader does it, which does not average over a larger image
+    if not info.smooth:  # as Keras's folder loader does it, which does not average over a larger image
         lines += [
             f"    for axis, size in enumerate(({height}, {width})):",
             "        at = (np.arange(size) + 0.5) * pixels.shape[axis] / size - 0.5",

@@ -80,7 +80,7 @@ def _pixels(tensors: tuple[Any, ...], info: DataInfo) -> Any:
     def one(content: Any) -> Any:
         pixels = tf.io.decode_image(content, channels=channels, expand_animations=False)
         pixels.set_shape((None, None, channels))
-        return tf.image.resize(pixels, (height, width), method="bilinear", antialias=not info.resized)
+        return tf.image.resize(pixels, (height, width), method="bilinear", antialias=info.smooth)
 
     pixels = tf.map_fn(one, tensors[0], fn_output_signature=tf.TensorSpec((height, width, channels), tf.float32))
     if info.white is not None and info.white != 255:

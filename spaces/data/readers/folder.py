@@ -195,14 +195,15 @@ def list_images(folder: Path) -> Listing:
     return Listing(folder, tuple(files), tuple(labels), tuple(class_names))
 
 
-def _left_behind(name: str) -> bool:
+def left_behind(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or left behind by a system beside people's files."""
     return name.startswith(".") or name.lower() in _LEFTOVERS
 
 
 def _subfolders(folder: Path) -> list[Path]:
     try:
         return sorted(
-            (entry for entry in folder.iterdir() if entry.is_dir() and not _left_behind(entry.name)),
+            (entry for entry in folder.iterdir() if entry.is_dir() and not left_behind(entry.name)),
             key=lambda entry: entry.name,
         )
     except OSError as error:
@@ -214,9 +215,9 @@ def _files(class_folder: Path) -> tuple[list[str], int]:
     images: list[str] = []
     others = 0
     for root, folders, names in os.walk(class_folder):
-        folders[:] = sorted(name for name in folders if not _left_behind(name))
+        folders[:] = sorted(name for name in folders if not left_behind(name))
         for name in sorted(names):
-            if _left_behind(name):
+            if left_behind(name):
                 continue
             if name.lower().endswith(EXTENSIONS):
                 images.append(os.path.join(root, name))

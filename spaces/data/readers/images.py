@@ -29,6 +29,7 @@ _FREE = 256 * 2**20  # up to here Pillow, too, finds every image harmless
 _TIMES = 100
 _TOGETHER = 1024
 _GRAY_MODES = ("1", "L", "I", "I;16")
+_NO_WHITE = ("F", "I")
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,11 @@ def decode_all(files: Sequence[str], pixels: Any, place: Array, *, smooth: bool)
 
     def read(file: str, row: int) -> str | None:
         try:
-            pixels[row] = np.rint(decode(file, size, channels, smooth=smooth)).astype(np.uint8)
+            found = np.rint(decode(file, size, channels, smooth=smooth)).astype(np.uint8)
         except DataError as error:
             return str(error).removeprefix(f"{file}: ")
+        # What cannot be written is no fault of the file.
+        pixels[row] = found
         return None
 
     reasons: dict[str, str] = {}
@@ -132,12 +135,26 @@ def decode_all(files: Sequence[str], pixels: Any, place: Array, *, smooth: bool)
     return reasons
 
 
+def _of_bytes(image: Image.Image, path: str | Path) -> Image.Image:
+    """The same with pixels from 0 to 255; Pillow's own conversion would cut off what is brighter."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        # TensorFlow takes the upper half of 16 bits too.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in _NO_WHITE:
+        raise DataError(f"{path}: {UNREADABLE} (its pixels have 32 bits, and no known white)")
+    return image
+
+
 def _decode_with_pillow(path: str | Path, channels: int) -> Array:
     from PIL import Image
 
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+            pixels = np.asarray(_of_bytes(image, path).convert("L" if channels == 1 else "RGB"))
+    except DataError:
+        raise
     except Exception as error:  # a damaged file can make Pillow raise anything
         raise DataError(f"{path}: {UNREADABLE} ({error})") from error
     return pixels.reshape(*pixels.shape[:2], channels)

@@ -188,6 +188,26 @@ def test_bad_files_are_named(model: Path, tmp_path: Path) -> None:
         results.predict(model, [])
 
 
+def test_files_that_cannot_be_used_are_all_named_or_left_out(
+    model: Path, digits: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "pictures"
+    (folder / "@eaDir").mkdir(parents=True)
+    write(folder / "@eaDir" / "SYNOFILE_THUMB_M.jpg")
+    image = digits.data.test.x[certain(digits, 1)[0]] * (255 / 16)
+    for name in ("a.png", "c.png"):
+        saved(image, folder / name)
+    for name in ("b.png", "d.png"):
+        write(folder / name, (folder / "a.png").read_bytes()[:60])
+    with pytest.raises(ResultError, match=r"2 of 4 files cannot be used: .*b.png: is not .*; .*d.png: .*broken: skip"):
+        results.predict(model, folder)
+    found = results.predict(model, folder, broken="skip")
+    assert [Path(one.file).name for one in found] == ["a.png", "c.png"]
+    assert "2 of 4 files cannot be used" in caplog.text
+    with pytest.raises(ResultError, match=r"b.png: is not a readable image"):
+        results.predict(model, folder / "b.png", broken="skip")
+
+
 def test_bad_models_are_named(model: Path, tmp_path: Path, digits: Any) -> None:
     np.save(tmp_path / "row.npy", digits.data.test.x[0])
     write(tmp_path / "model.pkl")

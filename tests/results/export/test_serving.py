@@ -57,7 +57,7 @@ def test_columns_have_names_that_tensorflow_takes_and_tells_apart() -> None:
 def test_scripts_are_short_and_do_only_what_their_rows_need(format: str) -> None:
     text = scripts.script(format, PHOTOS, "logits", 2)
     ast.parse(text)
-    assert len([line for line in text.splitlines() if line.strip()]) <= 33
+    assert len([line for line in text.splitlines() if line.strip()]) <= 38
     assert "nightshift" not in text.lower()
     assert "csv" not in text
     numbers = DataInfo("tabular", (1,), "float32", "regression", "number", 1, columns=("x",))
@@ -226,3 +226,33 @@ def test_images_are_served_from_their_bytes(digits: Any, tmp_path: Path) -> None
         "model.h5",
         "model_card.md",
     ]
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+@pytest.mark.parametrize("name", ["large.png", "deep.png"])
+def test_pictures_are_resized_alike_by_signature_scripts_and_predict(
+    tmp_path: Path, antialias: bool, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    from results.exporting.serving import signature
+    from spaces.data.inputs import read_image
+
+    noise = np.random.default_rng(0).integers(0, 2**16, (180, 200), dtype=np.uint16)
+    Image.fromarray((noise >> 8).astype(np.uint8)).convert("RGB").save(tmp_path / "large.png")
+    Image.fromarray(noise).save(tmp_path / "deep.png")
+    info = replace(PHOTOS, antialias=antialias)
+    expected = read_image(tmp_path / name, info).astype(int)
+    # Averaged over a hundred pixels, noise is grey.
+    assert (expected.std() < 20) is antialias
+    served = signature._pixels(([(tmp_path / name).read_bytes()],), info).numpy()[0]
+    assert np.abs(served - expected).max() <= 1
+    monkeypatch.setattr("sys.argv", ["script", str(tmp_path / name)])
+    seen: dict[str, Any] = {}
+    exec("\n".join(["import sys", "import numpy as np", "from PIL import Image", *scripts._image(info)]), seen)
+    assert np.abs(seen["rows"][0].astype(int) - expected).max() <= 1
+
+
+def test_rows_without_a_known_white_are_asked_for_as_they_are() -> None:
+    assert served_inputs(PHOTOS)[0].name == "image"
+    assert served_inputs(replace(PHOTOS, dtype="float32", white=None))[0].name == "rows"

@@ -173,3 +173,25 @@ def test_npy_files_that_cannot_be_read(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{}], object))
     with pytest.raises(DataError, match="Python objects"):
         read_rows(tmp_path / "objects.npy", GRAY)
+
+
+@pytest.mark.parametrize("ending", ["png", "tiff"])
+def test_of_sixteen_bits_the_upper_half_counts(tmp_path: Path, ending: str) -> None:
+    deep = np.linspace(0, 2**16 - 1, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(deep).save(tmp_path / f"deep.{ending}")
+    np.testing.assert_array_equal(read_image(tmp_path / f"deep.{ending}", GRAY), deep >> 8)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_pixels_of_no_known_white_are_refused(tmp_path: Path, kind: type) -> None:
+    Image.fromarray(np.ones((8, 8), kind)).save(tmp_path / "scan.tiff")
+    with pytest.raises(DataError, match=r"scan.tiff: is not a readable image \(its pixels have 32 bits"):
+        read_image(tmp_path / "scan.tiff", GRAY)
+
+
+def test_a_model_of_rows_without_a_known_white_takes_no_pictures(tmp_path: Path) -> None:
+    gradient("L").save(tmp_path / "a.png")
+    with pytest.raises(
+        DataError, match=r"a.png: is an image of pixels from 0 to 255; the model was trained on rows of"
+    ):
+        read_image(tmp_path / "a.png", dataclasses.replace(GRAY, dtype="float32", white=None))
