@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from spaces.basics.errors import CodeError
+from spaces.models.packed import Packed
 from spaces.outside.given import spoken
 from spaces.outside.references import call, load_attribute
 
@@ -87,7 +88,7 @@ class Followers:
     def __init__(self, reference: str, model: Any, epochs: int) -> None:
         self._reference = reference
         # One of several inputs is hidden in what packs its rows.
-        self._model = model = getattr(model, "inner", model)
+        self._model = model = model.inner if isinstance(model, Packed) else model
         self._callbacks = make_callbacks(reference) if reference else []
         for callback in self._callbacks:
             callback.set_model(model)

@@ -6,6 +6,7 @@ kept here for as long as the process lives; whoever goes on in another process g
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import secrets
 import types
@@ -16,7 +17,13 @@ from spaces.basics.errors import CodeError
 
 _MODULE = "__given__"
 _PLAIN = (int, float, complex, str, bytes, bool, type(None))
+_TOLD = (
+    *_PLAIN, tuple, list, dict, set, frozenset,
+    types.FunctionType, functools.partial, staticmethod, classmethod, property,
+)  # fmt: skip
+"""Types of attributes that say what an object does; of others only their type is told."""
 _DEEPEST = 8
+_NOTHING = object()
 
 _functions: dict[str, Any] = {}
 _data: dict[str, Callable[[], Any]] = {}
@@ -80,6 +87,8 @@ def find(reference: str) -> Any:
 
 def name_of(function: Any) -> str:
     """A name for a function, class or object that can stand in a reference."""
+    while isinstance(function, functools.partial):
+        function = function.func
     named = getattr(function, "__name__", None) or type(function).__name__
     return "".join(sign if sign.isalnum() and sign.isascii() else "_" for sign in named).strip("_") or "function"
 
@@ -144,27 +153,56 @@ def _entry(function: Any) -> Any:
     return function if isinstance(function, types.FunctionType) else getattr(function, "build", function)
 
 
-def _code(found: Any, depth: int = 0) -> Any:
+def _code(found: Any, depth: int = 0, seen: set[int] | None = None) -> Any:
     """What a function does, without where it stands: equal for a cell of a notebook that is run again."""
+    seen = set() if seen is None else seen
     if isinstance(found, _PLAIN) or depth > _DEEPEST:
         return found if isinstance(found, _PLAIN) else type(found).__name__
     parts: Iterable[Any]
     if isinstance(found, types.CodeType):
         parts = (found.co_code, found.co_names, found.co_consts)
     elif isinstance(found, types.FunctionType):
-        parts = (found.__code__, found.__defaults__, *map(_content, found.__closure__ or ()))
+        if id(found) in seen:
+            return found.__name__
+        seen.add(id(found))
+        contents = map(_content, found.__closure__ or ())
+        parts = (found.__code__, found.__defaults__, found.__kwdefaults__, _used(found), *contents)
     elif isinstance(found, types.MethodType):
         parts = (found.__func__, found.__self__)
+    elif isinstance(found, functools.partial):
+        parts = (found.func, found.args, found.keywords)
+    elif isinstance(found, staticmethod | classmethod):
+        parts = (found.__func__,)
+    elif isinstance(found, property):
+        parts = (found.fget,)
     elif isinstance(found, tuple | list):
         parts = found
+    elif isinstance(found, set | frozenset):
+        parts = sorted(map(repr, found))
     elif isinstance(found, dict):
         parts = (part for pair in found.items() for part in pair)
     elif isinstance(found, type):
-        parts = (found.__name__, *(part for part in vars(found).values() if isinstance(part, types.FunctionType)))
+        own = {name: part for name, part in vars(found).items() if _is_meant(name, part)}
+        parts = (found.__name__, own)
     else:
         own = vars(found) if hasattr(found, "__dict__") else {}
-        parts = (type(found), {name: part for name, part in own.items() if isinstance(part, (*_PLAIN, tuple, list))})
-    return [_code(part, depth + 1) for part in parts]
+        parts = (type(found), {name: part for name, part in own.items() if isinstance(part, _TOLD)})
+    return [_code(part, depth + 1, seen) for part in parts]
+
+
+def _is_meant(name: str, part: Any) -> bool:
+    """Whether an attribute of a class was written by a person; Python adds some, such as the line that it begins in."""
+    return isinstance(part, types.FunctionType) or (isinstance(part, _TOLD) and not name.startswith("__"))
+
+
+def _used(function: types.FunctionType) -> dict[str, Any]:
+    """What a function takes from its own module: values, and functions written beside it."""
+    there = {name: function.__globals__.get(name, _NOTHING) for name in function.__code__.co_names}
+    return {
+        name: part
+        for name, part in there.items()
+        if isinstance(part, _PLAIN) or (isinstance(part, types.FunctionType) and part.__module__ == function.__module__)
+    }
 
 
 def _content(cell: types.CellType) -> Any:

@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,49 @@ def test_the_reference_follows_from_what_the_function_does():
     assert given.keep_function(make(1)) != given.keep_function(make(2))
     assert given.keep_function(make(np.zeros(3))).startswith("__given__:build_")
     assert given.spoken(given.keep_function(lambda hp: hp)) == "lambda"
+
+
+def act(hp, *, activation="relu"):
+    return hp, activation
+
+
+class Building:
+    width = 3
+
+    def __init__(self, **chosen):
+        self.chosen = chosen
+
+    def build(self, hp):
+        return hp, self.chosen
+
+
+def test_what_differs_in_its_values_has_another_reference():
+    def kept(*functions):
+        return [given.keep_function(one) for one in functions]
+
+    wide = type("Building", (Building,), {"width": 4})
+    narrow = type("Building", (Building,), {"width": 3})
+    for one, same, other in (
+        (partial(act, activation="relu"), partial(act, activation="relu"), partial(act, activation="tanh")),
+        (Building(units=[1, 2]), Building(units=[1, 2]), Building(units=[1, 3])),
+        (narrow, type("Building", (Building,), {"width": 3}), wide),
+        (cell("ACT = 'relu'"), cell("ACT = 'relu'"), cell("ACT = 'tanh'")),
+        (cell("ACT = 'relu'", "x + 1"), cell("ACT = 'relu'", "x + 1"), cell("ACT = 'relu'", "x + 2")),
+        (cell("ACT = 'relu'", default=1), cell("ACT = 'relu'", default=1), cell("ACT = 'relu'", default=2)),
+    ):
+        first, again, another = kept(one, same, other)
+        assert first == again
+        assert first != another
+    assert given.spoken(given.keep_function(partial(act, activation="elu"))) == "act"
+
+
+def cell(line: str, helping: str = "x", default: int = 0) -> Any:
+    """The function that a cell of a notebook defines, with what it uses of other cells."""
+    there: dict[str, Any] = {"__name__": "__main__"}
+    source = f"{line}\ndef helps(x):\n    return {helping}\n"
+    source += f"def build(hp, *, n={default}):\n    return helps(hp), ACT, n, build\n"
+    exec(source, there)
+    return there["build"]
 
 
 def test_a_function_of_a_module_file_is_named_by_its_file(tmp_path, monkeypatch):

@@ -191,7 +191,5 @@ def test_pixels_of_no_known_white_are_refused(tmp_path: Path, kind: type) -> Non
 
 def test_a_model_of_rows_without_a_known_white_takes_no_pictures(tmp_path: Path) -> None:
     gradient("L").save(tmp_path / "a.png")
-    with pytest.raises(
-        DataError, match=r"a.png: is an image of pixels from 0 to 255; the model was trained on rows of"
-    ):
+    with pytest.raises(DataError, match=r"a.png: is an image of pixels from 0 to 255; the model was trained on"):
         read_image(tmp_path / "a.png", dataclasses.replace(GRAY, dtype="float32", white=None))
