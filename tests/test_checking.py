@@ -70,6 +70,29 @@ def test_the_tiny_night_goes_through_everything_and_leaves_nothing(tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_tiny_night_has_rows_of_every_fold_that_the_night_has(tmp_path, seed):
+    groups = np.repeat(np.arange(5), [1000, 1000, 1000, 1000, 8]).tolist()
+    rows = [f"{row},p{group},{row % 2}" for row, group in enumerate(groups)]
+    (tmp_path / "visits.csv").write_text("\n".join(["size,who,ill", *rows]) + "\n")
+    spec = spaces.load(
+        {
+            "name": "visits",
+            "data": {
+                "source": {"csv": str(tmp_path / "visits.csv")},
+                "validation": {"folds": 5, "group": "who"},
+                "test": "none",
+                "seed": seed,
+            },
+            "model": {"family": "mlp", "layers": 0},
+            "training": {"epochs": 1},
+        }
+    )
+    for asked in (spec, sliver(spec)):
+        data = spaces.load_data(asked)
+        assert all({*data.fold(number)[1].y.tolist()} == {0, 1} for number in range(5))
+
+
 @pytest.mark.parametrize(
     ("failure", "loss", "fails"),
     [

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from spaces.basics.errors import DataError
+from spaces.data.parts import PartName
 from spaces.data.split import Partition, Rows, Size, partition
 from spaces.data.types import Array
 
 _TEST_STREAM = 10
 _VALIDATION_STREAM = 11
+# The share of a wanted number of rows that groups may miss it by.
+_NEAR = 0.25
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,13 @@ class Keyed:
 
 
 def keyed_partition(
-    labels: Array, validation: Size | Keyed | None, test: int | float | Keyed | None, *, seed: int, classes: bool
+    labels: Array,
+    validation: Size | Keyed | None,
+    test: int | float | Keyed | None,
+    *,
+    seed: int,
+    classes: bool,
+    folds: int = 0,
 ) -> Partition:
     """Divides rows into training, validation and test part, the test first.
 
@@ -42,11 +51,13 @@ def keyed_partition(
         test: what tests; None for no such part.
         seed: of the groups that are drawn, and of parts that no column decides.
         classes: whether the labels are classes.
+        folds: of a cross-validation by the groups that the test part is drawn from; 0: there is none.
 
     Raises:
         DataError: a part would be empty, or training would, or there are too few groups.
     """
-    rows, tested = _held(np.arange(len(labels)), labels, test, "test", seed, classes)
+    same = isinstance(validation, Keyed) and isinstance(test, Keyed) and validation.column == test.column
+    rows, tested = _held(np.arange(len(labels)), labels, test, "test", seed, classes, left=folds or (2 if same else 1))
     rows, validated = _held(rows, labels, validation, "validation", seed, classes)
     if not len(rows):
         raise DataError(f"data: all {len(labels)} rows are held out for validation and test")
@@ -54,9 +65,15 @@ def keyed_partition(
 
 
 def _held(
-    rows: Array, labels: Array, wanted: Size | Keyed | None, part: str, seed: int, classes: bool
+    rows: Array,
+    labels: Array,
+    wanted: Size | Keyed | None,
+    part: PartName,
+    seed: int,
+    classes: bool,
+    left: int = 1,
 ) -> tuple[Array, Array]:
-    """(rows left, rows held out), both ascending."""
+    """(rows left, rows held out), both ascending; of groups, `left` of them are left if there are so many."""
     if wanted is None:
         return rows, rows[:0]
     if not isinstance(wanted, Keyed):
@@ -71,19 +88,52 @@ def _held(
         held = np.zeros(len(rows), bool)
         held[np.argsort(key, kind="stable")[len(rows) - count :]] = True
     else:
-        stream = _TEST_STREAM if part == "test" else _VALIDATION_STREAM
-        held = np.isin(key, _groups(key, count, np.random.default_rng([seed, stream]), part, wanted.column))
+        held = np.isin(key, _groups(wanted, key, count, part, seed, left))
     return rows[~held], rows[held]
 
 
-def _groups(key: Array, count: int, generator: np.random.Generator, part: str, column: str) -> Array:
+def _groups(wanted: Keyed, key: Array, count: int, part: PartName, seed: int, left: int) -> Array:
+    """Those that are held out, of the rows with these keys."""
     groups, sizes = np.unique(key, return_counts=True)
     if len(groups) < 2:
-        raise DataError(f"data.{part}: column {column!r} has one group only, which cannot be divided")
-    order = generator.permutation(len(groups))
-    totals = np.cumsum(sizes[order])
-    taken = 1 + int(np.argmin(np.abs(totals[:-1] - count)))
-    return np.asarray(groups[order[:taken]])
+        every = len(np.unique(wanted.key))
+        has = "has one group only" if every < 2 else f"has only one of {every} groups left after the test part"
+        raise DataError(f"data.{part}: column {wanted.column!r} {has}, which cannot be divided")
+    stream = _TEST_STREAM if part == "test" else _VALIDATION_STREAM
+    order = np.random.default_rng([seed, stream]).permutation(len(groups))
+    taken = _about(sizes[order], count, max(1, len(groups) - left))
+    return np.asarray(groups[order[taken]])
+
+
+def _about(sizes: Array, count: int, most: int) -> Array:
+    """Which groups make about `count` rows, for each whether it is taken: at least one of them, `most` at most.
+
+    The first ones of their random order do, unless one of them is so large that these miss the count by far. Then it is
+    those that fit, in their order; or the largest first, where few may be taken and that is not enough.
+    """
+    taken = np.zeros(len(sizes), bool)
+    last = int(np.argmin(np.abs(np.cumsum(sizes[:most]) - count)))
+    taken[: last + 1] = True
+    for order in (np.arange(len(sizes)), np.argsort(-sizes, kind="stable")):
+        if abs(sizes[taken].sum() - count) <= _NEAR * count:
+            break
+        taken = _fitting(sizes, order, count, most)
+    return taken
+
+
+def _fitting(sizes: Array, order: Array, count: int, most: int) -> Array:
+    """Which groups are taken of those that fit, and one more where that is nearer."""
+    taken = np.zeros(len(sizes), bool)
+    missing, number = count, 0
+    for index, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
+        if size <= missing and number < most:
+            taken[index] = True
+            missing, number = missing - size, number + 1
+    others = np.flatnonzero(~taken)
+    nearest = others[np.argmin(np.abs(sizes[others] - missing))]
+    if number == 0 or (number < most and abs(sizes[nearest] - missing) < missing):
+        taken[nearest] = True
+    return taken
 
 
 def _index(rows: Rows, count: int) -> Array:

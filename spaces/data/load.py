@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +85,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     train, validation, test, folds, drawn = _divide(spec.data, raw, bool(encoded.class_names), in_order)
     # What is learnt of the rows in folds is learnt of all of them: each trains in most folds, and in the final model.
     known_rows = train if folds is None else train.joined(validation)
-    _check_weights({"training": train, "validation": validation, "test": test}, raw.train.where)
+    chooses = validation if folds is None else None
+    _check_weights({"training": known_rows, "validation": chooses, "test": test}, folds, raw.train.where)
     if encoded.class_names:
         check_classes(known_rows.y, encoded.class_names, raw.train.where + _IN_ORDER * in_order)
     if raw.table is not None:
@@ -219,7 +221,17 @@ def _read(spec: SearchSpec, begun: DataInfo | None, store: RowStore) -> RawData:
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":
-            return load_folder(path, data.seed, data.image_size, data.color, data.broken, store, antialias)
+            return load_folder(
+                path,
+                data.seed,
+                data.image_size,
+                data.color,
+                data.broken,
+                store,
+                antialias,
+                parts=data.source.parts,
+                begun=begun is not None,
+            )
         case "npz":
             return load_npz(path, store)
         case "csv" | "parquet":
@@ -265,26 +277,32 @@ def _divide(
     test_size = _test_size(data, raw)
     validation_size = None if raw.validation is not None else _validation_size(data.validation, raw)
     if isinstance(validation_size, Keyed) or isinstance(test_size, Keyed):
-        rows = keyed_partition(raw.train.y, validation_size, test_size, seed=data.seed, classes=classes)
+        rows = keyed_partition(
+            raw.train.y,
+            validation_size,
+            test_size,
+            seed=data.seed,
+            classes=classes,
+            folds=_folds_of(test_size, data.folds),
+        )
     else:
         cut = (raw.shuffled or in_order) and not data.stratify
         rows = partition(raw.train.y, validation_size, test_size, seed=data.seed, shuffled=cut, classes=classes)
     chosen = np.arange(len(raw.train.y))[rows.train]
-    if data.limit is not None:
-        chosen = chosen[reduce(raw.train.y[chosen], data.limit, seed=data.seed, classes=classes)]
     folds = None
     if data.folds is not None:
-        groups = None if data.folds.group is None else raw.keys[data.folds.group][chosen]
-        parts = assign_folds(raw.train.y[chosen], data.folds.folds, seed=data.seed, classes=classes, groups=groups)
+        chosen, parts = _into_folds(data, data.folds, raw, chosen, classes)
         first = parts == 0
         train, validation = _select(raw.train, chosen[~first]), _select(raw.train, chosen[first])
         folds = np.concatenate([parts[~first], parts[first]])
-    elif raw.validation is not None:
-        train = _select(raw.train, _rows(rows.train, chosen, data.limit))
-        validation = _select(raw.validation, slice(None))
     else:
-        train = _select(raw.train, _rows(rows.train, chosen, data.limit))
-        validation = _select(raw.train, rows.validation)
+        kept: Rows = rows.train
+        if data.limit is not None:
+            kept = chosen[reduce(raw.train.y[chosen], data.limit, seed=data.seed, classes=classes)]
+        train = _select(raw.train, kept)
+        validation = (
+            _select(raw.train, rows.validation) if raw.validation is None else _select(raw.validation, slice(None))
+        )
     test = None
     if test_size is not None:
         test = _select(raw.train, rows.test)
@@ -342,9 +360,32 @@ class _Drawn:
         return f"{moment:%Y-%m-%d}" if value.is_integer() else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _rows(whole: Rows, chosen: Array, limit: int | None) -> Rows:
-    """The rows as they were cut, which takes no copy, unless only some of them are wanted."""
-    return whole if limit is None else chosen
+def _folds_of(test: int | float | Keyed | None, folds: Folds | None) -> int:
+    """The number of folds that need groups of the column from which groups test."""
+    if folds is None or not isinstance(test, Keyed) or test.column != folds.group:
+        return 0
+    return folds.folds
+
+
+def _into_folds(data: DataSection, wanted: Folds, raw: RawData, chosen: Array, classes: bool) -> tuple[Array, Array]:
+    """The training rows, of which `data.limit` leaves some, and the fold of each."""
+    key = None if wanted.group is None else raw.keys[wanted.group]
+    weight = raw.train.weight
+
+    def dealt(rows: Array) -> Array:
+        groups = None if key is None else key[rows]
+        return assign_folds(raw.train.y[rows], wanted.folds, seed=data.seed, classes=classes, groups=groups)
+
+    if data.limit is None:
+        return chosen, dealt(chosen)
+    some = functools.partial(reduce, raw.train.y[chosen], data.limit, seed=data.seed, classes=classes)
+    if key is None and weight is None:
+        chosen = chosen[some()]
+        return chosen, dealt(chosen)
+    # A few rows of all might be of too few groups for the folds, or count for nothing in one: it is a few of each fold.
+    folds = dealt(chosen)
+    kept = some(apart=folds if weight is None else 2 * folds + (weight[chosen] > 0))
+    return chosen[kept], folds[kept]
 
 
 def _validation_size(
@@ -381,10 +422,19 @@ def _select(part: Part | Split, rows: Rows) -> Split:
     return Split(part.x, part.y, part.weight).some(rows)
 
 
-def _check_weights(parts: Mapping[str, Split | None], where: str) -> None:
+def _check_weights(parts: Mapping[str, Split | None], folds: Array | None, where: str) -> None:
     for name, part in parts.items():
         if part is not None and part.weight is not None and not part.weight.any():
             raise DataError(f"{where}: all rows of the {name} part have weight 0")
+    training = parts["training"]
+    if folds is None or training is None or training.weight is None:
+        return
+    for fold in range(folds.max() + 1):
+        if not training.weight[folds == fold].any():
+            raise DataError(
+                f"{where}: all rows of fold {fold + 1} of {folds.max() + 1} have weight 0; fewer folds, or another "
+                "data.seed, may divide them better"
+            )
 
 
 def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:

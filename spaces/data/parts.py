@@ -24,9 +24,14 @@ _ROLES: dict[str, Role] = {
     **dict.fromkeys(("x", "data", "features", "image", "images", "input", "inputs", "rows", "samples"), "x"),
     **dict.fromkeys(("y", "label", "labels", "target", "targets"), "y"),
 }
+# An array of such a name may be one without labels; a folder has its labels in it.
+_FOLDER_PARTS: dict[str, PartName] = {**_PARTS, "unseen": "test"}
 # What people add to a folder's name without meaning anything by it.
 _FILLERS = frozenset(("data", "dataset", "folder", "image", "images", "imgs", "part", "photos", "set", "split"))
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_HELD_OUT = re.compile(r"(hold|held)[\W_]*out", re.IGNORECASE)
+# Words that stand for a part, in the plural or with what else is written without a space: tests, trainset, trainval.
+_JOINED = re.compile(rf"({'|'.join(_FOLDER_PARTS)})s?({'|'.join((*_FOLDER_PARTS, *sorted(_FILLERS)))})?s?")
 
 
 def _words(name: str) -> list[str]:
@@ -34,9 +39,9 @@ def _words(name: str) -> list[str]:
 
 
 def folder_part(name: str) -> PartName | None:
-    """The part that a folder's name stands for: `Training`, `valid`, `test_set`, `TRAIN`; None for any other name."""
-    words = [word for word in _words(name) if word not in _FILLERS]
-    return _PARTS.get(words[0]) if len(words) == 1 else None
+    """The part that a folder's name stands for: `Training`, `valid`, `testset`, `TRAIN`; None for any other name."""
+    words = [word for word in _folder_words(name) if word not in _FILLERS]
+    return _one([_FOLDER_PARTS.get(word) for word in words])
 
 
 def folder_parts(names: Sequence[str]) -> dict[str, PartName]:
@@ -46,11 +51,27 @@ def folder_parts(names: Sequence[str]) -> dict[str, PartName]:
     not, unless that leaves a folder over beside one that is called `train` alone.
     """
     alone = {name: part for name in names if (part := folder_part(name)) is not None}
-    held = {name: [_PARTS[word] for word in _words(name) if word in _PARTS] for name in names}
-    among = {name: parts[0] for name, parts in held.items() if len(parts) == 1}
+    held = {name: [_FOLDER_PARTS[word] for word in _folder_words(name) if word in _FOLDER_PARTS] for name in names}
+    among = {name: part for name, parts in held.items() if (part := _one(parts)) is not None}
     if "train" in alone.values() and len(among) < len(names):
         return alone
     return among if "train" in among.values() and len(set(among.values())) > 1 else alone
+
+
+def _folder_words(name: str) -> list[str]:
+    """The words of a folder's name, those apart that are written as one."""
+    words: list[str] = []
+    for word in _words(_HELD_OUT.sub("holdout", name)):
+        joined = _JOINED.fullmatch(word)
+        words += [word] if joined is None else [part for part in joined.groups() if part]
+    return words
+
+
+def _one(parts: Sequence[PartName | None]) -> PartName | None:
+    """The part that words mean together; those of training and of validation, as in `trainval`, all train."""
+    if len(parts) == 2 and set(parts) == {"train", "validation"}:
+        return "train"
+    return parts[0] if len(parts) == 1 else None
 
 
 def arrays(names: Iterable[str], where: str) -> tuple[dict[PartName, dict[Role, str]], list[str]]:

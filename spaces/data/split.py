@@ -83,23 +83,34 @@ def partition(
     return Partition(_compact(rest), _compact(validation_rows), _compact(test_rows))
 
 
-def reduce(labels: Array, limit: int, *, seed: int, classes: bool) -> Rows:
-    """At most `limit` rows, of each class in proportion, or one of each class or label where these are more."""
+def reduce(labels: Array, limit: int, *, seed: int, classes: bool, apart: Array | None = None) -> Rows:
+    """At most `limit` rows, of each class in proportion, or one of each class or label where these are more.
+
+    Args:
+        labels: as for `partition`.
+        limit: the number of rows.
+        seed: 0 or more.
+        classes: labels are classes.
+        apart: a number for each row, of each of which some rows are kept like those of a class; None: there are none.
+    """
     rows = np.arange(len(labels))
     if limit >= len(rows):
         return slice(0, len(rows))
     generator = np.random.default_rng([seed, _LIMIT_STREAM])
     strata = _strata(labels) if classes else np.zeros(len(rows), np.intp)
+    if apart is not None:
+        strata = np.unique(np.stack([strata, apart], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
     present = len(np.unique(strata))
     if limit < present and classes and not _one_class_each(labels):
-        return _compact(np.sort(_with_every_label(generator.permutation(len(rows)), labels, limit)))
+        has = labels > 0 if apart is None else np.hstack([labels > 0, apart[:, np.newaxis] == np.unique(apart)])
+        return _compact(np.sort(_with_each(generator.permutation(len(rows)), has, limit)))
     kept, _ = _draw(rows, strata, len(rows) - max(limit, present), generator)
     return _compact(kept)
 
 
-def _with_every_label(mixed: Array, labels: Array, limit: int) -> Array:
-    """The first of mixed rows, each label's own first one among them."""
-    has = labels[mixed] > 0
+def _with_each(mixed: Array, has: Array, limit: int) -> Array:
+    """The first of mixed rows, the first one that has each label among them."""
+    has = has[mixed]
     needed = np.unique(has.argmax(axis=0)[has.any(axis=0)])
     others = np.setdiff1d(np.arange(len(mixed)), needed)
     return np.asarray(mixed[np.concatenate([needed, others[: max(0, limit - len(needed))]])])
@@ -134,7 +145,10 @@ def assign_folds(labels: Array, count: int, *, seed: int, classes: bool, groups:
 def _group_folds(groups: Array, count: int, generator: np.random.Generator) -> Array:
     names, sizes = np.unique(groups, return_counts=True)
     if len(names) < count:
-        raise DataError(f"data.validation: {len(names)} groups of rows cannot be divided into {count} folds")
+        raise DataError(
+            f"data.validation: {len(names)} groups of rows, those of the test part left out, cannot be divided into "
+            f"{count} folds"
+        )
     mixed = generator.permutation(len(names))
     filled = np.zeros(count, np.int64)
     parts = np.empty(len(groups), np.int64)

@@ -67,6 +67,11 @@ class Source(Section):
     decimal: Literal[".", ","] | None = Field(
         default=None, description="Sign of decimals in a csv; default found from its cells."
     )
+    parts: Literal["none"] | None = Field(
+        default=None,
+        description="none: every folder of images is a class, whatever its name and what it holds; default: folders "
+        "named train, validation and test are parts.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -82,6 +87,8 @@ class Source(Section):
         for name in ("separator", "encoding", "decimal"):
             if self.csv is None and getattr(self, name) is not None:
                 refusals.add("has no effect: only a csv source is text", name)
+        if self.folder is None and self.parts is not None:
+            refusals.add("has no effect: only a folder of images has parts that are told by names", "parts")
         refusals.raise_if_any()
 
     @property
@@ -344,8 +351,8 @@ class DataSection(Section):
     stratify: bool | None = Field(
         default=None,
         description="Whether parts are drawn of each class in proportion; default true where the labels are classes. "
-        "Of rows that come shuffled, as those of image folders, the parts are cut from the end instead, unless it is "
-        "true.",
+        "Groups and the latest rows are not. Of rows that come shuffled, as those of image folders, the parts are cut "
+        "from the end instead, unless it is true.",
     )
     image_size: Annotated[tuple[int, int] | None, BeforeValidator(_image_size)] = Field(
         default=None,
@@ -427,10 +434,13 @@ class DataSection(Section):
             refusals.add("folds take rows from all times; allowed with them: random", "split")
         if isinstance(self.validation, Folds) and self.validation.group is not None and kind not in COLUMNS:
             refusals.add(_NO_COLUMNS, "validation", "group")
+        by_column = isinstance(self.validation, KeyedRows) or (self.folds is not None and self.folds.group is not None)
         drawn = (
-            isinstance(self.validation, int | float | Folds)
-            or self.test == "auto"
+            isinstance(self.validation, int | float)
             or isinstance(self.test, int | float)
+            # Of these two, the column of the validation decides on both.
+            or ((self.folds is not None or self.test == "auto") and not by_column)
+            or self.limit is not None
         )
         if self.stratify is not None and not drawn:
             refusals.add("has no effect: neither part is drawn at random", "stratify")

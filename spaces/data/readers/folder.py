@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from spaces.data.types import AnyRows, Array
 
 _log = logging.getLogger(__name__)
 _NAMED = 20
+_EXPECTED = "expected the folders train, validation (or val) and test"
+_OTHERWISE = "data.source.parts: none takes every folder for a class"
 # What systems leave beside people's files; names that begin with a dot are left out anyway.
 _LEFTOVERS = frozenset(("__macosx", "@eadir", "desktop.ini", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "icon\r"))
 
@@ -39,12 +42,14 @@ def load_folder(
     broken: Literal["refuse", "skip"] = "refuse",
     store: RowStore | None = None,
     antialias: bool = True,
+    parts: Literal["none"] | None = None,
+    begun: bool = False,
 ) -> RawData:
     """The images of a folder.
 
     Args:
         path: a folder of class folders; or a folder with a training folder and, each optional, one for validation and
-            one for testing, in any usual spelling (`Training`, `valid`, `test_set`), every one a folder of class
+            one for testing, in any usual spelling (`Training`, `valid`, `testset`), every one a folder of class
             folders. A folder that holds nothing but one other folder stands for that. Files that Keras does not read as
             images are left out with a warning; hidden ones, and what systems leave behind, without.
         seed: seed of the shuffle of the training rows, 0 to 2**32 - 1.
@@ -53,19 +58,24 @@ def load_folder(
         broken: "skip" leaves out, with a warning, what is no readable image.
         store: decides whether the pixels stay on the disk, and keeps them.
         antialias: whether an image that becomes smaller is averaged over its pixels, as Keras's own loader does not.
+        parts: "none": every folder is a class, whatever its name and what it holds.
+        begun: whether a run goes on with these images: what it took for classes then is no question any more.
 
     Raises:
-        DataError: the folder is missing, holds no class folders, a class is empty, or files are no readable images (all
-            of them are counted, the first 20 named).
+        DataError: the folder is missing, holds no class folders, or some that may be parts, a class is empty, or files
+            are no readable images (all of them are counted, the first 20 named).
     """
     if not path.is_dir():
         raise DataError(f"{path}: {'is a file, not a folder' if path.exists() else 'no such folder'}")
-    parts = _parts(path)
-    listings = {name: list_images(folder) for name, folder in parts.items()}
+    outer = _innermost(path)
+    named = None if parts == "none" else _parts(outer)
+    listings = {name: list_images(folder) for name, folder in (named or {"train": outer}).items()}
+    if named is None and parts is None and not begun:
+        _require_classes(listings["train"])
     class_names = listings["train"].class_names
     for listing in listings.values():
         if unknown := sorted(set(listing.class_names) - set(class_names)):
-            raise DataError(f"{listing.folder / unknown[0]}: a class that is absent from {parts['train']}")
+            raise DataError(f"{listing.folder / unknown[0]}: a class that is absent from {listings['train'].folder}")
     every = tuple(file for listing in listings.values() for file in listing.files)
     asked = _Asked(path, class_names, seed, image_size, color, broken, antialias, every)
     store = store or RowStore()
@@ -115,27 +125,49 @@ def _told(path: Path, reasons: Mapping[str, str], listings: Mapping[PartName, Li
     return f"{path}: {len(reasons)} of {count} files are no readable images: {named}{more}"
 
 
-def _parts(path: Path) -> dict[PartName, Path]:
-    """Folders of class folders by part; one of them is "train"."""
-    path = _innermost(path)
+def _parts(path: Path) -> dict[PartName, Path] | None:
+    """Folders of class folders by part, one of them "train"; None where the names are not those of parts."""
     folders = _subfolders(path)
     meant = folder_parts([folder.name for folder in folders])
     named = {folder: meant[folder.name] for folder in folders if folder.name in meant}
     listed = ", ".join(folder.name for folder in folders)
     if "train" not in named.values():
         if len(named) > 1 and len(named) == len(folders):
-            raise DataError(f"{path}: found the folders {listed}, but none for training")
-        return {"train": path}
+            raise DataError(f"{path}: found the folders {listed}, but none for training; {_OTHERWISE}")
+        return None
     if len(named) == 1 and len(folders) > 1:
-        return {"train": path}
+        return None
     if len(named) < len(folders) or len(set(named.values())) < len(named):
-        raise DataError(
-            f"{path}: expected the folders train, validation (or val) and test and no others, found {listed}"
-        )
+        raise DataError(f"{path}: {_EXPECTED} and no others, found {listed}; {_OTHERWISE}")
     parts = {part: _innermost(folder, part) for folder, part in named.items()}
     if "test" in parts and not _subfolders(parts["test"]) and _files(parts["test"])[0]:
         _log.warning("%s: left out, its images are in no class folders", printable(str(parts.pop("test"))))
     return parts
+
+
+def _require_classes(listing: Listing) -> None:
+    """Refuses what might be parts under names that nobody knows, or parts within classes: test images would train.
+
+    Folders within classes are fine where they tell nothing apart, as where every class has its images in `images`.
+    """
+    within = listing.within()
+    apart = {name for names in within.values() if len(names) > 1 for name in names}
+    if any(folder_part(name) is not None for name in listing.class_names):
+        doubtful = apart
+    else:
+        held_by = Counter(name for names in within.values() for name in names)
+        doubtful = {name for name, count in held_by.items() if count > 1 and (name in apart or folder_part(name))}
+    if doubtful:
+        classes = _listed(name for name, names in within.items() if names & doubtful)
+        raise DataError(
+            f"{listing.folder}: taken for classes, but with folders of images in them ({_listed(doubtful)}): "
+            f"{classes}; {_EXPECTED}, one folder per class in each; {_OTHERWISE}"
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    return ", ".join(ordered[:_NAMED]) + (", …" if len(ordered) > _NAMED else "")
 
 
 def _innermost(folder: Path, part: PartName | None = None) -> Path:
@@ -156,6 +188,16 @@ class Listing:
     files: tuple[str, ...]
     labels: tuple[str, ...]
     class_names: tuple[str, ...]
+
+    def within(self) -> dict[str, set[str]]:
+        """The names of the folders with images that class folders hold, by class; those without any are left out."""
+        start = len(os.path.join(self.folder, ""))
+        found: dict[str, set[str]] = {}
+        for file in self.files:
+            class_name, name, *below = file[start:].split(os.sep, 2)
+            if below:
+                found.setdefault(class_name, set()).add(name)
+        return found
 
     def without(self, files: Mapping[str, str]) -> Listing:
         """The same without some files.

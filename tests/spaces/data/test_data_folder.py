@@ -183,16 +183,88 @@ def test_size_of_all_images_is_checked_before_they_are_read(tmp_path: Path) -> N
         load_folder(huge, 0, (2**20, 2**20), "auto", store=RowStore(False))
 
 
-@pytest.mark.parametrize("names", [("Training", "Testing"), ("Train", "Valid", "Test"), ("train_set", "VALIDATION")])
-def test_parts_are_known_in_any_usual_spelling(tmp_path: Path, names: tuple[str, ...]) -> None:
-    for number, name in enumerate(names):
-        fill(tmp_path / name, count=4 - number)
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("Training", None, "Testing"),
+        ("Train", "Valid", "Test"),
+        ("train_set", "VALIDATION", None),
+        ("trainset", None, "testset"),
+        ("traindata", "valdata", "TestData"),
+        ("train", "valset", "testset"),
+        ("trainval", None, "test"),
+        ("train_val", None, "test"),
+        ("train", "vals", "hold-out"),
+        ("Train", None, "Held out"),
+        ("train", None, "HoldOut"),
+        ("Train", None, "Tests"),
+        ("train", None, "unseen"),
+        ("seg_trainset", None, "seg_testset"),
+    ],
+)
+def test_parts_are_known_in_any_usual_spelling(
+    tmp_path: Path, train: str, validation: str | None, test: str | None
+) -> None:
+    counts = {train: 4, validation: 3, test: 2}
+    for name, count in counts.items():
+        if name is not None:
+            fill(tmp_path / name, count=count)
     raw = load(tmp_path)
     assert raw.class_names == ("a", "b")
     assert len(raw.train.x) == 8
-    held = {"Testing": raw.test, "Valid": raw.validation, "Test": raw.test, "VALIDATION": raw.validation}
-    for number, name in enumerate(names[1:], 1):
-        assert len(held[name].x) == 2 * (4 - number)
+    for name, part in ((validation, raw.validation), (test, raw.test)):
+        assert (part is None) is (name is None)
+        assert part is None or len(part.x) == 2 * counts[name]
+
+
+@pytest.mark.parametrize(
+    ("files", "inner", "outer"),
+    [
+        (("train/cat", "train/dog", "dev_test/cat", "dev_test/dog"), "cat, dog", "dev_test, train"),
+        (("development/cat", "development/dog", "test/cat", "test/dog"), "cat, dog", "development, test"),
+        (("development/cat", "development/dog", "test"), "cat, dog", "development"),
+        (("train/cat", "train/dog", "spare"), "cat, dog", "train"),
+        (("learning/cat", "learning/dog", "exam/cat"), "cat", "exam, learning"),
+        (("cat/train", "cat/test", "dog/train", "dog/test"), "test, train", "cat, dog"),
+        (("cat", "cat/testset", "dog", "dog/testset"), "testset", "cat, dog"),
+    ],
+)
+def test_what_may_be_parts_is_not_taken_for_classes_in_silence(
+    tmp_path: Path, files: tuple[str, ...], inner: str, outer: str
+) -> None:
+    for name in files:
+        draw(tmp_path / name / "1.png", 0)
+    message = rf"taken for classes, but with folders of images in them \({inner}\): {outer}; .*data.source.parts: none"
+    with pytest.raises(DataError, match=message):
+        load(tmp_path)
+    expected = tuple(sorted({name.partition("/")[0] for name in files}))
+    assert load_folder(tmp_path, 0, None, "auto", parts="none").class_names == expected
+    assert load_folder(tmp_path, 0, None, "auto", begun=True).class_names == expected, "a run goes on as it began"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("cat/images", "dog/images"),
+        ("cat/images", "dog/images", "dog"),
+        ("cat/indoors", "cat/outdoors", "dog/kennel", "dog"),
+        ("cat/london/2021", "dog/paris/2021", "train"),
+    ],
+)
+def test_folders_in_classes_that_tell_nothing_apart_are_fine(tmp_path: Path, files: tuple[str, ...]) -> None:
+    for name in files:
+        draw(tmp_path / name / "1.png", 0)
+    raw = load(tmp_path)
+    assert raw.class_names == tuple(sorted({name.partition("/")[0] for name in files}))
+    assert len(raw.train.x) == len(files)
+
+
+def test_folders_with_the_names_of_parts_may_be_said_to_be_classes(tmp_path: Path) -> None:
+    for name in ("train", "test", "tram"):
+        fill(tmp_path / name, count=1)
+    with pytest.raises(DataError, match=r"data.source.parts: none"):
+        load(tmp_path)
+    assert load_folder(tmp_path, 0, None, "auto", parts="none").class_names == ("test", "train", "tram")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,51 @@ def test_another_seed_draws_other_groups_and_the_same_the_same() -> None:
     assert len(drawn[0]) == 40
 
 
+def by_groups(sizes: list[int], seed: int, **options: Any) -> list[int]:
+    """How many rows train, validate and test, where groups of these sizes are divided."""
+    key = np.repeat(np.arange(len(sizes)), sizes)
+    wanted = Keyed("who", key, False, 0.2)
+    chooses = None if options else wanted
+    found = keyed_partition(np.zeros(len(key)), chooses, wanted, seed=seed, classes=False, **options)
+    return [len(np.asarray(part)) for part in (found.train, found.validation, found.test)]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_large_group_does_not_make_a_part_far_too_large(seed: int) -> None:
+    assert by_groups([600, 100, 100, 100, 100], seed) == [600, 200, 200]
+    assert by_groups([390, 100, 100, 100, 100, 100, 100], seed) == [590, 200, 200]
+    train, validation, test = by_groups([90, 2, 2, 2, 2, 2], seed)
+    assert (train, validation, test) == (90, 2, 8), "a group is left to validate"
+    assert by_groups([50, 50, 50], seed) == [50, 50, 50]
+    assert by_groups([90, 2, 2, 2, 2, 2], seed, folds=5) == [98, 0, 2], "a group is left for each fold"
+    assert by_groups([8, 100, 100, 100, 100, 100], seed, folds=5) == [408, 0, 100]
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    sizes=st.lists(st.integers(6, 12), min_size=60, max_size=80),
+    large=st.lists(st.integers(100, 200), max_size=2),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_parts_of_groups_have_about_the_size_that_is_wanted(sizes: list[int], large: list[int], seed: int) -> None:
+    _, validation, test = by_groups(sizes + large, seed)
+    wanted = 0.2 * sum(sizes + large)
+    # There are enough small groups: what is missed is less than one of them, or a quarter of what is wanted.
+    for part in (validation, test):
+        assert abs(part - wanted) <= max(12, wanted / 4 + 1)
+
+
+def test_groups_of_much_the_same_size_are_drawn_as_by_earlier_versions() -> None:
+    sizes = np.random.default_rng(0).integers(3, 13, 60)
+    key = np.repeat(np.arange(60), sizes)
+    for seed in range(20):
+        order = np.random.default_rng([seed, 11]).permutation(60)
+        totals = np.cumsum(sizes[order])
+        first = order[: 1 + np.argmin(np.abs(totals - 80))]
+        found = keyed_partition(key, Keyed("who", key, False, 80), None, seed=seed, classes=False)
+        assert set(key[found.validation]) == set(first)
+
+
 def test_the_other_part_may_be_drawn_as_ever() -> None:
     key = np.arange(100)
     labels = np.tile([0, 1], 50)
@@ -71,6 +116,12 @@ def test_the_other_part_may_be_drawn_as_ever() -> None:
 def test_what_cannot_be_divided_is_told(wanted: Keyed, message: str) -> None:
     with pytest.raises(DataError, match=message):
         keyed_partition(np.zeros(10), wanted, None, seed=0, classes=False)
+
+
+def test_how_many_groups_there_are_is_told_rightly() -> None:
+    wanted = Keyed("who", np.repeat([0, 1], 50), False, 0.2)
+    with pytest.raises(DataError, match=r"data.validation: column 'who' has only one of 2 groups left after the test"):
+        keyed_partition(np.zeros(100), wanted, wanted, seed=0, classes=False)
 
 
 @pytest.fixture

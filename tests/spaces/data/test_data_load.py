@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spaces.basics.errors import DataError
+import spaces
+from spaces.basics.errors import DataError, SpaceError
 from spaces.data import Dataset
 
 Load = Callable[..., Dataset]
@@ -77,6 +78,33 @@ def test_own_validation_folder_is_used(load: Load, tmp_path: Path) -> None:
     assert data.test is not None
     assert [len(part) for part in (data.train, data.validation, data.test)] == [16, 6, 4]
     assert "validation: 6 images" in data.origin
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Pictures of two classes, by year in each."""
+    for number, name in enumerate(("cat/2020", "cat/2021", "dog/2020", "dog/2021") * 5):
+        (tmp_path / "pets" / name).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / "pets" / name / f"{number}.png")
+    return tmp_path / "pets"
+
+
+def test_folders_are_classes_where_the_file_says_so(load: Load, save_npz: SaveNpz, pets: Path) -> None:
+    source = {"folder": str(pets)}
+    with pytest.raises(DataError, match=r"with folders .* \(2020, 2021\): cat, dog; .*data.source.parts: none"):
+        load(source)
+    data = load({**source, "parts": "none"})
+    assert data.info.class_names == ("cat", "dog")
+    assert data.rows == {"train": 12, "validation": 4, "test": 4}
+    with pytest.raises(SpaceError, match=r"data.source.parts: has no effect: only a folder"):
+        load({"npz": str(save_npz(x=X, y=Y)), "parts": "none"})
+
+
+def test_a_run_whose_folders_were_taken_for_classes_goes_on(pets: Path) -> None:
+    space = spaces.load("photos-cnn", [f"data.source.folder={pets}"])
+    said = spaces.load(space, ["data.source.parts=none"])
+    first = spaces.load_data(said)
+    assert spaces.load_data(space, first.info).fingerprint == first.fingerprint
 
 
 def test_a_validation_part_can_be_asked_for(load: Load, save_npz: SaveNpz) -> None:

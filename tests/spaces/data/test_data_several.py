@@ -142,18 +142,70 @@ def test_folds_by_group_keep_groups_together_and_out_of_the_test(load: Load, pat
     assert sum(map(len, groups)) == 10
 
 
+def _groups(sizes: list[int], weight: Callable[[int, int], int] = lambda row, group: 1) -> str:
+    """A table whose rows belong to groups of these sizes, with as many of either class in each."""
+    whose = np.repeat(np.arange(len(sizes)), sizes).tolist()
+    rows = [f"{row},p{group},{weight(row, group)},{'ab'[row % 2]}\n" for row, group in enumerate(whose)]
+    return "size,who,w,kind\n" + "".join(rows)
+
+
+BY_WHO = {"validation": {"folds": 5, "group": "who"}, "test": "none", "columns": {"w": "weight"}}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_few_rows_are_of_all_folds_where_these_are_of_groups(load: Load, path: Path, seed: int) -> None:
+    data = load_file(load, path, _groups([100, 100, 100, 100, 6]), **BY_WHO, limit=40, seed=seed)
+    validated = [data.fold(number)[1] for number in range(5)]
+    assert sum(map(len, validated)) == 40
+    assert all(set(part.y.tolist()) == {0, 1} for part in validated)
+    whose = [{int(row[0]) // 100 for row in part.x} for part in validated]
+    assert sorted(map(len, whose)) == [1] * 5
+    assert set().union(*whose) == set(range(5))
+
+
+def test_few_rows_are_some_that_count_in_all_folds(load: Load, path: Path) -> None:
+    text = _groups([1000], lambda row, _: int(row % 20 < 2))
+    options = {"validation": {"folds": 5}, "test": "none", "columns": {"w": "weight", "who": "drop"}}
+    data = load_file(load, path, text, **options, limit=25)
+    for number in range(5):
+        assert all(part.weight is not None and part.weight.any() for part in data.fold(number))
+
+
+@pytest.mark.parametrize("idle", range(5))
+def test_a_fold_whose_rows_count_for_nothing_is_refused(load: Load, path: Path, idle: int) -> None:
+    text = _groups([8] * 5, lambda _, group: int(group != idle))
+    with pytest.raises(DataError, match=r"things.csv: all rows of fold \d of 5 have weight 0; fewer folds"):
+        load_file(load, path, text, **BY_WHO)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"validation": {"folds": 1}}, "folds"),
         ({"validation": {"folds": 3, "grup": "w"}}, "grup"),
         ({"validation": {"first": 3}, "test": "none", "stratify": True}, "neither part is drawn"),
+        ({"validation": {"group": "size"}, "stratify": True}, "neither part is drawn"),
+        ({"validation": {"time": "size"}, "stratify": False}, "neither part is drawn"),
+        ({"validation": {"folds": 3, "group": "size"}, "stratify": True}, "neither part is drawn"),
         ({"target": ["kind"]}, "at least two"),
     ],
 )
 def test_what_has_no_effect_or_no_sense_is_refused(load: Load, path: Path, options: Any, message: str) -> None:
     with pytest.raises(SpaceError, match=message):
         load_file(load, path, WEIGHTS, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"validation": {"group": "who"}, "test": 0.2, "stratify": True},
+        {"validation": {"folds": 3, "group": "who"}, "limit": 20, "stratify": False},
+        {"validation": {"folds": 3}, "stratify": True},
+        {"validation": {"first": 3}, "stratify": True},
+    ],
+)
+def test_classes_in_proportion_may_be_asked_for_where_rows_are_drawn(load: Load, path: Path, options: Any) -> None:
+    assert len(load_file(load, path, _groups([8] * 5), **options).train)
 
 
 @pytest.mark.parametrize(

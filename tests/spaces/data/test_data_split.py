@@ -115,6 +115,24 @@ def test_limit_keeps_every_label_where_rows_have_several() -> None:
     assert len(labels[reduce(np.eye(12), 5, seed=0, classes=True)]) == 12
 
 
+@pytest.mark.parametrize("limit", [30, 7])
+def test_limit_keeps_every_class_of_what_is_apart(limit: int) -> None:
+    apart = np.concatenate([np.zeros(190, int), np.ones(10, int)])[np.random.default_rng(0).permutation(200)]
+    kept = np.arange(200)[reduce(LABELS, limit, seed=0, classes=True, apart=apart)]
+    present = np.unique(np.stack([LABELS, apart]), axis=1)
+    np.testing.assert_array_equal(np.unique(np.stack([LABELS[kept], apart[kept]]), axis=1), present)
+    assert len(kept) == max(limit, present.shape[1])
+
+
+def test_limit_keeps_every_label_and_what_is_apart_where_rows_have_several() -> None:
+    labels = (np.random.default_rng(0).random((1500, 10)) < [0.4] * 9 + [0.002]).astype(np.float32)
+    apart = (np.arange(1500) == 700).astype(int) + 2 * (np.arange(1500) == 900)
+    kept = np.arange(1500)[reduce(labels, 100, seed=0, classes=True, apart=apart)]
+    assert len(kept) == 100
+    assert {700, 900} < set(kept.tolist())
+    assert (labels[kept].sum(axis=0) > 0).all()
+
+
 @given(
     sizes=st.lists(st.integers(1, 30), min_size=1, max_size=6),
     held=st.tuples(st.integers(1, 20), st.integers(1, 20)),
