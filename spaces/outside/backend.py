@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 # Keras imports them, where they are installed, for parts that no training uses: a third of its own loading time, and
 # 80 MB of memory.
 _DISPENSABLE = ("matplotlib", "sklearn")
+_X86 = ("x86_64", "amd64")
 
 
 @contextmanager
@@ -39,7 +41,8 @@ def load_tensorflow(*, for_training_only: bool = False) -> None:
     if "tensorflow" in sys.modules:
         return
     hidden = [name for name in _DISPENSABLE if for_training_only and name not in sys.modules]
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name, value in options(platform.machine()).items():
+        os.environ.setdefault(name, value)
     with engines_silent():
         try:
             # None makes an import fail as if the package were not there.
@@ -51,6 +54,18 @@ def load_tensorflow(*, for_training_only: bool = False) -> None:
                 del sys.modules[name]
     # A search compiles a function for each network; TensorFlow takes that for a mistake and says so.
     tf.get_logger().setLevel("ERROR")
+
+
+def options(machine: str) -> dict[str, str]:
+    """What TensorFlow is told by the environment where the user has not told it otherwise.
+
+    On processors without instructions made for networks it leaves oneDNN out by itself, with which convolutions are
+    much faster there too: docs/decisions/0023-onednn.md.
+
+    Args:
+        machine: As `platform.machine` names it.
+    """
+    return {"TF_CPP_MIN_LOG_LEVEL": "3"} | ({"TF_ENABLE_ONEDNN_OPTS": "1"} if machine.lower() in _X86 else {})
 
 
 def share_gpus(taken: bool) -> None:
