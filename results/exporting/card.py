@@ -93,10 +93,10 @@ def _columns(described: Mapping[str, Any]) -> list[str]:
     lines, start = ["", "| values of a row | column | kind | how |", "|---|---|---|---|"], 0
     for encoding in DataInfo.from_json(described["input"]).encodings:
         end = start + len(encoding.inputs)
-        span = str(start) if end == start + 1 else f"{start} to {end - 1}"
+        span = {start: "none", start + 1: str(start)}.get(end, f"{start} to {end - 1}")
         column = told.get(encoding.name, {})
         how = column.get("how", "")
-        if encoding.kind in ("category", "text"):
+        if encoding.kind in ("category", "text") and encoding.inputs:
             how = f"in this order: {', '.join(encoding.inputs)}"
         written = _WRITTEN.get(encoding.kind, "").format(encoding.form) if encoding.form else ""
         told_of_it = "; ".join(filter(None, (how, written, *column.get("notes", ()))))

@@ -100,8 +100,9 @@ def _table(info: DataInfo) -> str | None:
     if not info.table:
         return None
     for column in info.table:
-        texts = (column.name, column.form, *(column.values if isinstance(column.values, tuple) else (None,)))
-        flags = (column.other, column.missing, column.times, column.lenient)
+        values = column.values if isinstance(column.values, tuple) else (None,)
+        texts = (column.name, column.form, "" if column.sign is None else column.sign, *values)
+        flags = (column.other, column.missing, column.times, column.lenient, column.guessed)
         if column.kind not in KINDS or not all(isinstance(text, str) for text in texts):
             return f"unknown kind of column {shown(column.kind)}, or columns that are not described by texts"
         if not all(isinstance(flag, bool) for flag in flags) or not _is_number(column.fill):

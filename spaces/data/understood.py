@@ -116,8 +116,8 @@ def taken_for(info: DataInfo, in_order: bool) -> list[str]:
 def _columns(info: DataInfo, table: Table, train: Split) -> list[dict[str, Any]]:
     scaled = info.mean is not None
     found = [
-        _column(column.name, "input", column.kind, column.missing, _how(column, encoding, scaled), column.notes)
-        for column, encoding in zip(table.columns, info.table, strict=True)
+        _column(one.name, "input", one.kind, one.missing, _how(one, encoding, scaled), _notes(one, encoding))
+        for one, encoding in zip(table.columns, info.table, strict=True)
     ]
     several = info.labels == "multi-label"
     kind = "labels" if several else "class" if info.class_names else "number"
@@ -128,6 +128,13 @@ def _columns(info: DataInfo, table: Table, train: Split) -> list[dict[str, Any]]
     if table.weight is not None:
         found.append(_column(table.weight, "weight", "number", 0, _weight(train), ()))
     return found + [_column(name, "dropped", "", 0, why, ()) for name, why in table.dropped.items()]
+
+
+def _notes(column: Column, encoding: ColumnEncoding) -> tuple[str, ...]:
+    if encoding.kind != "text" or encoding.values:
+        return column.notes
+    note = "its texts have no words in common, so that none is an input; `category` takes each as a value of its own"
+    return (*column.notes, note)
 
 
 def _column(name: str, role: str, kind: str, missing: int, how: str, notes: Sequence[str]) -> dict[str, Any]:
@@ -145,7 +152,7 @@ def _how(column: Column, encoding: ColumnEncoding, scaled: bool) -> str:
         parts.append("rare and unknown ones together" if encoding.other else "unknown ones: none of them")
         return "; ".join([*parts, *(["missing: a value of its own"] if encoding.missing else [])])
     if kind == "text":
-        return f"{count} words, each 1 where it occurs; {_some(encoding.values)}"
+        return f"{count} words, each 1 where it occurs; {_some(encoding.values)}" if count else "no words"
     if kind == "date":
         parts = [", ".join(name.rpartition(": ")[2] for name in encoding.inputs[: 5 + encoding.times]), absent]
     else:

@@ -47,6 +47,8 @@ def _spans(size: int, info: DataInfo) -> list[tuple[str, int, int]]:
     start = 0
     for encoding in info.encodings if size else ():
         end = start + len(encoding.inputs)
+        if end == start:
+            continue
         if encoding.kind == "category" and end - start > size:
             found.append((encoding.name, start, end))
         elif found and not found[-1][0]:

@@ -80,6 +80,16 @@ def test_a_category_with_many_values_becomes_a_vector_and_all_else_stays() -> No
     np.testing.assert_allclose(np.asarray(columns(rows))[0], expected, rtol=1e-5)
 
 
+def test_a_column_without_an_input_takes_no_part() -> None:
+    from dataclasses import replace
+
+    empty = ColumnEncoding("note", "text")
+    for table in ((empty, *TABLE), (*TABLE[:2], empty, *TABLE[2:]), (*TABLE, empty)):
+        info = replace(INFO, columns=tuple(c.name for c in table), table=table)
+        network = spaces.build_model(spaces.configure(spec(embedding=4), {}), info, seed=1)
+        assert [layer.name for layer in network.layers] == [layer.name for layer in build(embedding=4).layers]
+
+
 def test_columns_with_few_values_need_no_vectors() -> None:
     assert not any(layer.name.startswith("embedding") for layer in build(embedding=16).layers)
 

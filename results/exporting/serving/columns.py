@@ -32,7 +32,7 @@ def encoded(encoding: ColumnEncoding, given: Any) -> Any:
     elif encoding.kind == "date":
         found, absent = _date(encoding, given)
     else:
-        words = tf.strings.strip(given)
+        words = _in_known_spelling(encoding, tf.strings.strip(given))
         equal = tf.equal(words[:, None], tf.constant([*encoding.values, ""])[None, :-1])
         known = tf.reduce_any(equal, axis=1)
         absent = ~known & _is_in(tf.strings.lower(words, encoding="utf-8"), MISSING)
@@ -43,6 +43,15 @@ def encoded(encoding: ColumnEncoding, given: Any) -> Any:
     if encoding.missing:
         found.append(tf.cast(absent, tf.float32)[:, None])
     return tf.concat(found, axis=1)
+
+
+def _in_known_spelling(encoding: ColumnEncoding, words: Any) -> Any:
+    """Whole numbers that are categories as training had them, `1` or `1.0`."""
+    if not (aliases := encoding.aliases):
+        return words
+    same = tf.equal(words[:, None], tf.constant(list(aliases))[None])
+    known = tf.gather(tf.constant(list(aliases.values())), tf.argmax(tf.cast(same, tf.int32), axis=1))
+    return tf.where(tf.reduce_any(same, axis=1), known, words)
 
 
 def _is_in(words: Any, known: Any) -> Any:

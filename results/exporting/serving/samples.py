@@ -74,8 +74,7 @@ def _table(folder: Path, rows: Array, info: DataInfo) -> Samples:
     import pandas as pd
 
     from spaces.data.tables.cells import Cells
-    from spaces.data.tables.encoding import encode
-    from spaces.data.tables.rows import read_known
+    from spaces.data.tables.rows import encoded_cells
 
     columns, start = [], 0
     for encoding in info.encodings:
@@ -93,9 +92,7 @@ def _table(folder: Path, rows: Array, info: DataInfo) -> Samples:
         for encoding, column in zip(info.encodings, columns, strict=True)
     }
     table = Cells(pd.DataFrame(series), folder / "rows.csv", None, ())
-    read = [read_known(table, encoding) for encoding in info.encodings]
-    known = encode(info.encodings, [column for column, _ in read], np.stack([values for _, values in read], axis=1))
-    return Samples((folder / "rows.csv",), known)
+    return Samples((folder / "rows.csv",), encoded_cells(table, info.encodings))
 
 
 def cells(encoding: ColumnEncoding, inputs: Array) -> list[str]:

@@ -176,6 +176,7 @@ def table(info: DataInfo) -> dict[str, Any]:
             filled = [float(v[0]) for _, v in dates.parts(np.array([encoding.fill]), times=encoding.times)]
         told = {"name": encoding.name, "kind": encoding.kind, "values": list(encoding.values), "fill": filled}
         told |= {"other": encoding.other, "missing": encoding.missing, "times": encoding.times}
+        told |= {"aliases": encoding.aliases} if encoding.aliases else {}
         columns.append(told | ({"meant": boolean_words(encoding.values)} if encoding.kind == "boolean" else {}))
     return {"missing": sorted(MISSING), "columns": columns}
 
@@ -193,7 +194,8 @@ def _reading(info: DataInfo) -> tuple[str, list[str], list[str], list[str]]:
             kinds = {encoding.kind for encoding in info.encodings}
             standard = ["import csv", *(["import re"] if "text" in kinds else [])]
             standard += ["from datetime import datetime"] if "date" in kinds else []
-            return "Predictions for plain CSV files", standard, ["import numpy as np"], _table(kinds)
+            aliases = any(encoding.aliases for encoding in info.encodings)
+            return "Predictions for plain CSV files", standard, ["import numpy as np"], _table(kinds, aliases=aliases)
     shape = ", ".join(map(str, info.input_shape))
     read = ["", "for file in sys.argv[1:]:", f"    rows = np.load(file).reshape(-1, {shape})"]
     return "Predictions for rows in .npy files", [], ["import numpy as np"], read
@@ -232,7 +234,7 @@ def _image(info: DataInfo) -> list[str]:
     return [*lines, f'    rows = ({scaled}).reshape(1, {shape}).astype("{info.dtype}")']
 
 
-def _table(kinds: Collection[str]) -> list[str]:
+def _table(kinds: Collection[str], *, aliases: bool) -> list[str]:
     steps: dict[str, Sequence[str]] = {
         "number": ('row.append(column["fill"] if absent else float(cell))',),
         "boolean": (
@@ -259,6 +261,7 @@ def _table(kinds: Collection[str]) -> list[str]:
         "    row = []",
         '    for column in TABLE["columns"]:',
         '        values, cell = column["values"], cells[column["name"]].strip()',
+        *['        cell = column.get("aliases", {}).get(cell, cell)'] * aliases,
         '        absent = cell not in values and cell.lower() in TABLE["missing"]',
     ]
     for number, kind in enumerate(kind for kind in steps if kind in kinds):

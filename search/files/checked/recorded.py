@@ -100,6 +100,8 @@ _ENCODING = _fields(
         "missing": _flag,
         "times": _flag,
         "lenient": _flag,
+        "sign": text,
+        "guessed": _flag,
     },
 )
 _STRUCTURE = _fields({"pieces": _list(_fields({"name": text, "shape": _list(_count), "dtype": text})), "named": _flag})

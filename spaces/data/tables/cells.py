@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
 from spaces.data.readers.memory import check_size
-from spaces.data.tables.columns import Written
+from spaces.data.tables.columns import DECIMAL_COMMAS, Written
 from spaces.data.tables.dialect import Dialect, find_dialect, line_of
+from spaces.data.tables.numbers import votes
 from spaces.data.tables.parquet import ParquetFrame, is_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_DECIMAL_COMMAS = (";", "\t", "|")
 _CELL_BYTES = 16
 _UNEVEN = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+_MOST_VOTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ class Cells:
     @property
     def prefers_commas(self) -> bool:
         """Whether a comma in a number is rather a decimal sign: where commas do not separate cells."""
-        return self.dialect is not None and self.dialect.separator in _DECIMAL_COMMAS
+        return self.written is not None and self.written.prefers_commas
+
+    def votes(self, name: str) -> Counter[str]:
+        """How many of the first different cells of a column of text need a decimal point, and how many a comma."""
+        return votes(map(str, self.frame[name].unique()[:_MOST_VOTERS]))
 
     def place(self, row: int) -> str:
         """`line 22`, or where a file has no lines `row 20`, of a row that counts from 0."""
@@ -119,7 +124,7 @@ def _read_csv(path: Path, dialect: Dialect, texts: bool | Sequence[str]) -> pd.D
 
     header = dialect.header
     width = max(dialect.width, len(header or ()))
-    all_text = texts is True or dialect.separator in _DECIMAL_COMMAS  # 1.133 may be a thousand there
+    all_text = texts is True or dialect.separator in DECIMAL_COMMAS  # 1.133 may be a thousand there
     wanted = () if isinstance(texts, bool) else [i for i, name in enumerate(header or ()) if name in texts]
     try:
         with warnings.catch_warnings():

@@ -13,6 +13,8 @@ from spaces.data.stored.rows import StoredRows
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["number", "boolean", "category", "text", "date"]
 KINDS: tuple[Kind, ...] = ("number", "boolean", "category", "text", "date")
+DECIMAL_COMMAS = (";", "\t", "|")
+"""Separators of files in which a comma in a number is rather a decimal sign: none that commas separate."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Written:
 
     separator: str
     encoding: str
+
+    @property
+    def prefers_commas(self) -> bool:
+        """Whether a comma in a number is rather a decimal sign."""
+        return self.separator in DECIMAL_COMMAS
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Column:
         notes: what is a guess, or worth knowing.
         lenient: whether some cells are no numbers or dates, and taken as missing because the user says what the column
             is.
+        sign: of numbers the percent sign or currency that they carry, see `numbers.Parsed.sign`.
+        guessed: whether the decimal sign is a guess, see `numbers.Parsed.unsure`.
     """
 
     name: str
@@ -51,6 +60,8 @@ class Column:
     missing: int = 0
     notes: tuple[str, ...] = ()
     lenient: bool = False
+    sign: str = ""
+    guessed: bool = False
 
 
 @dataclass(frozen=True)

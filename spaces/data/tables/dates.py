@@ -24,6 +24,7 @@ _CERTAIN = (
     ISO,
     *_timed("%d.%m.%Y", "%d.%m.%y", "%Y/%m/%d"), "%Y.%m.%d", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p",
     *_timed("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y"),
+    "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%m/%Y", "%m-%Y",
 )  # fmt: skip
 _NUMBERS = ("%Y%m%d", "%Y")
 FORMATS = (*_CERTAIN, *_MONTH_FIRST, *_DAY_FIRST, *_NUMBERS)

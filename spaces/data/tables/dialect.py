@@ -271,4 +271,4 @@ def _check_lines(path: Path, encoding: str) -> None:
 
 
 def _is_number(cell: str) -> bool:
-    return any(c.isdigit() for c in cell) and not parse([cell], None, unit="").misfits[0]
+    return any(c.isdigit() for c in cell) and not parse([cell], None, unit="", literal=True).misfits[0]

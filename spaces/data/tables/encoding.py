@@ -19,6 +19,7 @@ _SHARE = 0.01
 _MOST_VALUES = 1000
 _MOST_WORDS = 100
 _WORD = re.compile(r"\w+")
+_WHOLE = re.compile(r"([+-]?\d+)(\.0)?")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class ColumnEncoding:
         missing: whether there is an input that is 1 where the cell gives nothing.
         times: whether dates have a time.
         lenient: whether cells that are no numbers or dates are taken as missing, not as mistakes.
+        sign: percent sign or currency that numbers carry, "" for none; None: nobody noted it, as in earlier versions,
+            whose runs and models read cells as they did then.
+        guessed: whether the decimal sign is a guess: no cell of training told it.
     """
 
     name: str
@@ -48,6 +52,17 @@ class ColumnEncoding:
     missing: bool = False
     times: bool = False
     lenient: bool = False
+    sign: str | None = None
+    guessed: bool = False
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """For a category how other programs write its whole numbers, `1.0` for `1` or the other way, and its value."""
+        found, known = {}, frozenset(self.values)
+        for value in self.values if self.kind == "category" else ():
+            if match := _WHOLE.fullmatch(value):
+                found[match[1] if match[2] else f"{value}.0"] = value
+        return {alias: value for alias, value in found.items() if alias not in known}
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -84,7 +99,8 @@ class ColumnEncoding:
             found = self._categories(column, values, absent)
         elif self.kind == "text":
             has = np.array([[word in words for word in self.values] for words in map(_words, column.values)], bool)
-            table = np.concatenate([has.reshape(-1, len(self.values)), np.zeros((1, len(self.values)), bool)])
+            has = has.reshape(len(column.values), len(self.values))  # also where either is none
+            table = np.concatenate([has, np.zeros((1, len(self.values)), bool)])
             found = list(table[_numbers(values, len(column.values))].T)
         else:
             filled = np.where(absent, self.fill, values)
@@ -166,12 +182,12 @@ def _fit(column: Column, values: Array) -> ColumnEncoding:
         common = common[np.argsort(-counts[common], kind="stable")][:_MOST_VALUES]
         kept = tuple(column.values[index] for index in np.sort(common))
         other = int((counts > 0).sum()) > len(kept)
-        return ColumnEncoding(column.name, "category", "", kept, other=other, missing=missing)
+        return ColumnEncoding(column.name, "category", "", kept, other=other, missing=missing, sign=column.sign)
     if column.kind == "text":
         seen = Counter(word for index in given.astype(np.intp) for word in _words(column.values[index]))
         least = max(2, min(_FEW_ROWS, int(len(values) * _SHARE)))
         words = [word for word, count in seen.most_common() if least <= count < len(values)][:_MOST_WORDS]
-        return ColumnEncoding(column.name, "text", "", tuple(sorted(words)), missing=missing)
+        return ColumnEncoding(column.name, "text", "", tuple(sorted(words)), missing=missing, sign=column.sign)
     fill = float(np.median(given)) if len(given) else 0.0
     times = column.kind == "date" and bool((given != np.floor(given)).any())
     return ColumnEncoding(
@@ -183,6 +199,8 @@ def _fit(column: Column, values: Array) -> ColumnEncoding:
         missing=missing,
         times=times,
         lenient=column.lenient,
+        sign=column.sign,
+        guessed=column.guessed,
     )
 
 

@@ -38,11 +38,17 @@ class Reader:
         cells: the table.
         decimal: the decimal sign where it is given.
         otherwise: the decimal sign of numbers that can be read either way.
+        literal: whether cells are read as earlier versions did, see `numbers.parse`.
     """
 
     cells: Cells
     decimal: numbers.Decimal | None
     otherwise: numbers.Decimal
+    literal: bool = False
+
+    def parse(self, words: list[str], counts: Array | None = None) -> numbers.Parsed:
+        """Cells read as numbers of one column, as for `numbers.parse`."""
+        return numbers.parse(words, self.decimal, self.otherwise, counts, literal=self.literal)
 
     def understand(self, name: str, wanted: Kind | None) -> tuple[Column, Array]:
         """A column and its values: numbers, days, or the numbers of its words; NaN where nothing is given.
@@ -67,37 +73,40 @@ class Reader:
             column, values = self._read(name, wanted, words, counts, codes)
             return column, values[codes]
         column, values = self._read(name, self._kind(name, words, counts, codes), words, counts, codes)
-        if column.kind in ("category", "text") and _nearly_numbers(words, counts):
+        if column.kind in ("category", "text") and _look_like_numbers(words, counts):
             note = "its cells look like numbers with different words around them; `number` takes the commonest ones"
             column = replace(column, notes=(*column.notes, note))
         return column, values[codes]
 
     def _kind(self, name: str, words: list[str], counts: Array, codes: Array) -> Kind:
-        given = np.array([not numbers.is_missing(word) for word in words], dtype=bool)
+        spelled = [numbers.unwrapped(word) for word in words]
+        given = np.array([not numbers.is_missing(word) for word in spelled], dtype=bool)
         if not given.any():
             return "category"
         if _boolean_words([word for word, here in zip(words, given, strict=True) if here]) is not None:
             return "boolean"
-        read = numbers.parse(words, self.decimal, self.otherwise, counts)
+        read = self.parse(words, counts)
         fitting = given & ~read.misfits
         if fitting.sum() == given.sum():
             return "number"
         # Written in two ways, all may be numbers though no way reads them all.
-        other = numbers.parse(words, "," if read.decimal == "." else ".", unit=read.unit)
+        other = numbers.parse(words, "," if read.decimal == "." else ".", unit=read.unit, strict=False)
         either = fitting | (given & ~other.misfits)
         share = counts[either].sum() / counts[given].sum()
         # What stands behind numbers may be part of a code: `3rd`, `2D`, `12A`. A unit stands behind many of them.
         many = either.sum() > _MANY_NUMBERS
         if (share >= _HALF and many) if read.unit else (share >= _NEARLY_ALL or (share >= _MANY and many)):
+            self._refuse_mixed(name, read, counts, codes, words)
             self._refuse(name, "numbers", "number", words, counts, codes, read.misfits & given)
-        wanted = [word for word, here in zip(words, given, strict=True) if here]
+        wanted = [word for word, here in zip(spelled, given, strict=True) if here]
         form, unread, _ = dates.find_format(wanted, day_first=self.otherwise == ",")
         if form is not None:
             if not unread:
                 return "date"
             if unread <= (1 - _NEARLY_ALL) * len(wanted):
-                unknown = given & ~np.isfinite(dates.days(words, form))
+                unknown = given & ~np.isfinite(dates.days(spelled, form))
                 self._refuse(name, "dates", "date", words, counts, codes, unknown)
+        self._refuse_surrounded(name, words, counts, codes, given)
         distinct, many = len(wanted), counts[given].sum() / 2
         long = sum(len(word.split()) for word in wanted) >= _WORDS_OF_TEXT * distinct
         return "text" if distinct > max(_FEW_WORDS, many) and long else "category"
@@ -115,6 +124,36 @@ class Reader:
             f"correct them, or say what the column is: "
             f"data.columns: {{{name}: {kind}}} takes them as missing, {{{name}: category}} takes all cells as words"
         )
+
+    def _refuse_mixed(self, name: str, read: numbers.Parsed, counts: Array, codes: Array, words: list[str]) -> None:
+        """Refuses numbers of two decimal signs: what one of them makes a thousand, the other makes one."""
+        if read.mixed.any():
+            row, other = int(np.argmax(read.mixed[codes])), "," if read.decimal == "." else "."
+            raise DataError(
+                f"{self.cells.path}: column {name!r} is read with the decimal sign {read.decimal!r}, but "
+                f"{int(counts[read.mixed].sum())} of its cells have {other!r}, the first in {self.cells.place(row)} "
+                f"({printable(words[codes[row]])[:40]!r}); correct them, or say data.columns: {{{name}: category}}, "
+                "which takes all cells as words"
+            )
+
+    def _refuse_surrounded(self, name: str, words: list[str], counts: Array, codes: Array, given: Array) -> None:
+        """Refuses many different numbers with the same around nearly all of them."""
+        found = [numbers.surrounding(word) if here else None for word, here in zip(words, given, strict=True)]
+        around = Counter(parts for parts in found if parts is not None and any(parts))
+        for parts, distinct in around.most_common(1):
+            same = np.array([one == parts for one in found])
+            if distinct > _MANY_NUMBERS and counts[same].sum() >= _NEARLY_ALL * counts[given].sum():
+                row = int(np.argmax(same[codes]))
+                stands = " and ".join(
+                    f"{part!r} {where} them"
+                    for part, where in zip(map(printable, parts), ("before", "behind"), strict=True)
+                    if part
+                )
+                raise DataError(
+                    f"{self.cells.path}: column {name!r} holds numbers with {stands} in {int(counts[same].sum())} "
+                    f"rows, the first in {self.cells.place(row)} ({printable(words[codes[row]])[:40]!r}); write the "
+                    f"numbers alone, or say data.columns: {{{name}: category}}, which takes all cells as words"
+                )
 
     def _read(self, name: str, kind: Kind, words: list[str], counts: Array, codes: Array) -> tuple[Column, Array]:
         if kind == "number":
@@ -136,7 +175,8 @@ class Reader:
         return column, values
 
     def _numbers(self, name: str, words: list[str], counts: Array, codes: Array) -> tuple[Column, Array]:
-        read = numbers.parse(words, self.decimal, self.otherwise, counts)
+        read = self.parse(words, counts)
+        self._refuse_mixed(name, read, counts, codes, words)
         self._check_range(name, read.values[codes])
         notes = list(_about(name, read.values[codes]))
         if read.unsure:
@@ -147,9 +187,11 @@ class Reader:
             notes.append(f"in {read.carried}")
         unit = (read.unit,) if read.unit else ()
         missing, lenient = _missing(read.values, counts), misfits > 0
-        return Column(name, "number", read.decimal, unit, missing, tuple(notes), lenient), read.values
+        column = Column(name, "number", read.decimal, unit, missing, tuple(notes), lenient, read.sign, read.unsure)
+        return column, read.values
 
     def _dates(self, name: str, words: list[str], counts: Array) -> tuple[Column, Array]:
+        words = [numbers.unwrapped(word) for word in words]
         given = [word for word in words if not numbers.is_missing(word)]
         form, unread, unsure = dates.find_format(given, day_first=self.otherwise == ",", numbers=True)
         if form is None:
@@ -223,17 +265,19 @@ def _words(name: str, kind: Kind, words: list[str], counts: Array, codes: Array)
     coded = np.array([number.get(word, np.nan) for word in stripped])
     notes = []
     missing = _missing(coded, counts)
+    names = len(values) == counts.sum() and len(values) >= _FEW_WORDS and kind == "category"
     # What some rows have and others lack can be learnt from.
     if len(values) == 1 and not missing:
         notes.append("constant: nothing can be learnt from it; `drop` leaves it out")
-    elif len(values) == counts.sum() and len(values) >= _FEW_WORDS and kind == "category":
+    elif names and not _look_like_numbers(words, counts):
         notes.append("looks like an identifier: every row has another value; `drop` leaves it out")
     return Column(name, kind, "", values, missing, tuple(notes)), coded
 
 
-def _nearly_numbers(words: list[str], counts: Array) -> bool:
+def _look_like_numbers(words: list[str], counts: Array) -> bool:
+    """Whether nearly all cells are a number with something short before or behind it."""
     given = np.array([not numbers.is_missing(word) for word in words], dtype=bool)
-    around = numbers.with_words(words)
+    around = np.array([any(numbers.surrounding(word) or ()) for word in words], dtype=bool)
     return bool(counts[given & around].sum() >= _NEARLY_ALL * counts[given].sum() > 0)
 
 

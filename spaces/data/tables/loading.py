@@ -156,7 +156,8 @@ def understand(
     dropped |= {name: "the index of the DataFrame that was written" for name in cells.index if name not in named}
     weight = next((name for name, kind in options.columns.items() if kind == "weight"), None)
     targets = () if beside else _targets(options, [n for n in names if n not in dropped and n != weight])
-    reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells))
+    earlier = any(encoding.sign is None for encoding in known)
+    reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells), literal=earlier)
     columns: list[Column] = []
     values: list[Any] = []
     for encoding in known:
@@ -246,7 +247,7 @@ def _otherwise(cells: Cells) -> numbers.Decimal:
     """The decimal sign that the cells of the whole file speak for."""
     found = {".": 0, ",": 0}
     for name in cells.texts:
-        for decimal, count in numbers.votes(map(str, cells.frame[name].unique()[:1000])).items():
+        for decimal, count in cells.votes(name).items():
             found[decimal] += count
     if found["."] == found[","]:
         return "," if cells.prefers_commas else "."
@@ -318,7 +319,7 @@ def _label_column(reader: Reader, name: str, task: Task, notes: list[str], *, be
         raise DataError(f"{where} holds moments; classes or numbers are expected")
     words = [str(cell).strip() for cell in series]
     unique = sorted(set(words))
-    read = numbers.parse(unique, reader.decimal, reader.otherwise)
+    read = reader.parse(unique)
     fits = {
         word: not misfit and not numbers.is_missing(word) for word, misfit in zip(unique, read.misfits, strict=True)
     }
@@ -335,7 +336,8 @@ def _label_column(reader: Reader, name: str, task: Task, notes: list[str], *, be
                 notes.append(f"target column {name!r}: {guessed_sign(read.decimal)}")
             value = dict(zip(unique, read.values.tolist(), strict=True))
             values = np.array([value[word] for word in words])
-            return values.astype(np.int64) if all(_WHOLE.fullmatch(word) for word in unique) else values
+            whole = all(_WHOLE.fullmatch(numbers.unwrapped(word)) for word in unique)
+            return values.astype(np.int64) if whole else values
     _require_all(np.array([not word for word in words]), where, cells)
     # What a run has begun with as a class stays one.
     if not begun and (unknown := np.array([word == "?" for word in words])).any():

@@ -1,4 +1,4 @@
-"""Numbers as people write them: decimal commas, grouped thousands, percent signs, currencies, accounting brackets."""
+"""Numbers as people write them: decimal commas, grouped thousands, percent signs, currencies, brackets, clocks."""
 
 from __future__ import annotations
 
@@ -32,9 +32,20 @@ _CODES = (
 _WRITTEN = "|".join(map(re.escape, sorted(_CODES, key=len, reverse=True)))
 _BEFORE = re.compile(rf"^([+-]?)\s*({_WRITTEN}|[{_SIGNS}])\s*(?=[-+.,\d])")
 _AFTER = re.compile(rf"(?<=[.,\d-])\s*({_WRITTEN}|[{_SIGNS}])$")
+_CLOCK = re.compile(r"([+-]?)(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?(?:\s*([AaPp])\.?[Mm]\.?)?")
+_CLOCKS = ("h:mm", "h:mm:ss", "h:mm am/pm", "h:mm:ss am/pm")
+# Signs that numbers without them do not go with; one without a currency is in that of the others.
+_APART = frozenset(("%", "‰", *_CLOCKS))
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+_AROUND = frozenset(("''", '""', "‘’", "“”", "„“", "«»", "[]"))
+_OPEN_END = re.compile(r"(?<=\d)([.,])[-–—]{1,2}$")
+_UNDERSCORED = re.compile(r"[+-]?\d{1,3}(?:_\d{3})+(?:\.\d*)?")
+_FORTRAN = re.compile(r"(?<=[\d.,])[dD](?=[+-]\d+$)")
 _SPACES = re.compile(r"(?<=\d)[\s\u00a0\u202f\u2009'’](?=\d{3}(?!\d))")
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _UNIT = re.compile(r"([+-]?[\d.,]*\d[.,]?)\s*(\+|[^\W\d_][^\d\n]{0,11}|[^\w\s.,+()-][^\d\n]{0,11})")
+_START = re.compile(r"([^\W\d_]{1,12}[.:]?\s+|[^\w\s.,+()-]{1,3}\s*)(?=[+-]?[.,]?\d)")
+_END = re.compile(r"([+-]?[\d.,]*\d[.,]?)\s*([^\d\s][^\d\n]{0,11})")
 _PLAIN = re.compile(rf"[+-]?(?:\d+\.?\d*|\.\d+){_EXPONENT}")
 _COMMA = re.compile(rf"[+-]?(?:\d+,?\d*|,\d+){_EXPONENT}")
 _GROUPED = {
@@ -52,7 +63,10 @@ class Parsed:
         values: one per cell; NaN where nothing is given or the cell is no number.
         misfits: for each cell whether it gives something that is no number.
         decimal: the decimal sign they were read with.
-        sign: the percent sign or currency that they carry, or "".
+        sign: the percent sign or currency that they carry, or for clocks such as 08:15, which are read as hours, how
+            they are written; or "".
+        mixed: for each cell whether it is a misfit only for its decimal sign, which is not that of the others.
+        foreign: for each cell whether it is a misfit only for its percent sign or currency, or for having none.
         unit: the word that stands behind them, or "".
         unsure: whether the decimal sign is a guess: no cell tells.
     """
@@ -61,6 +75,8 @@ class Parsed:
     misfits: Array
     decimal: Decimal
     sign: str
+    mixed: Array
+    foreign: Array
     unit: str = ""
     unsure: bool = False
 
@@ -79,13 +95,18 @@ def votes(cells: Iterable[str]) -> Counter[str]:
     """How many cells can be read only with a decimal point (".") and only with a decimal comma (",")."""
     found: Counter[str] = Counter()
     for cell in cells:
-        bare, _ = _bare(cell)
-        match = _UNIT.fullmatch(bare)
-        bare = match[1] if match else bare
-        fits = [decimal for decimal in _UNGROUPED if _fits(bare, decimal)]
+        digits, sign = _digits(cell)
+        fits = [decimal for decimal in _UNGROUPED if sign not in _CLOCKS and _fits(digits, decimal)]
         if len(fits) == 1:
             found[fits[0]] += 1
     return found
+
+
+def is_grouped(cell: str, decimal: Decimal) -> bool:
+    """Whether with that decimal sign it has grouped thousands, and with the other one decimals."""
+    digits, _ = _digits(cell)
+    other: Decimal = "," if decimal == "." else "."
+    return bool(_GROUPED[decimal].fullmatch(digits) and _UNGROUPED[other].fullmatch(digits))
 
 
 def parse(
@@ -96,55 +117,102 @@ def parse(
     unit: str | None = None,
     *,
     bare: bool = True,
+    sign: str | None = None,
     strict: bool | None = None,
+    literal: bool = False,
 ) -> Parsed:
     """Reads cells of one column as numbers.
 
     Args:
         cells: different cells, as they are in the file.
-        decimal: the decimal sign where it is known. None: found from the cells.
+        decimal: the decimal sign where it is known; a comma that no cell needs while some need a point is none. None:
+            found from the cells.
         otherwise: the decimal sign of cells that can be read either way, such as `1,133`.
         counts: how often each cell occurs; None: once.
         unit: a word such as `kg` that stands behind the numbers; None: the one that stands behind most of them.
         bare: whether numbers without `unit` fit too.
+        sign: the `sign` of the numbers, where it is known; None: the commonest.
         strict: whether numbers in another currency or with another decimal sign do not fit, nor those without the
-            percent sign of the others; None: where the decimal sign is not known.
+            percent sign of the others; None: yes, but for literal cells of a known decimal sign.
+        literal: whether cells are taken as they stand, as earlier versions did: quotes and brackets around them,
+            invisible signs, clocks, and ways of writing that few have, make them no numbers.
     """
-    stripped = [_bare(cell) for cell in cells]
+    strict = not (literal and decimal is not None) if strict is None else strict
+    cells = cells if literal else [unwrapped(cell) for cell in cells]
+    stripped = [_bare(cell, literal=literal) for cell in cells]
     given = np.array([not is_missing(cell) for cell in cells], dtype=bool)
     weights = np.ones(len(cells)) if counts is None else np.asarray(counts)
-    strict = decimal is None if strict is None else strict
     stripped, word = _without_unit(stripped, given, weights, unit, required=unit is None or not bare)
     fits = {sign: np.array([_fits(text, sign) for text, _ in stripped], dtype=bool) for sign in _UNGROUPED}
+    numeric = given & (fits["."] | fits[","])
     told = decimal
     if told is None:
-        point, comma = (float(weights[given & fits[sign]].sum()) for sign in (".", ","))
+        point, comma = (float(weights[given & fits[mark]].sum()) for mark in (".", ","))
         told = otherwise if point == comma else "." if point > comma else ","
+    elif told == "," and strict and not (numeric & ~fits["."]).any() and (numeric & ~fits[","]).any():
+        told = "."
     shown = [text for (text, _), here in zip(stripped, given, strict=True) if here]
     undecided = bool((fits["."] & fits[","] & given).any()) and bool((fits["."] == fits[","])[given].all())
     ambiguous = undecided and any("," in text or "." in text for text in shown)
     signs: Counter[str] = Counter()
-    for (_, sign), weight, here in zip(stripped, weights, given, strict=True):
-        signs[sign] += int(weight) if here and sign else 0
-    common = max(signs, key=lambda sign: signs[sign], default="")
-    values, misfits = np.full(len(cells), np.nan), np.zeros(len(cells), dtype=bool)
-    for index, ((text, sign), here) in enumerate(zip(stripped, given, strict=True)):
-        if not here:
-            continue
-        read_as = told if fits[told][index] else "." if not strict and fits["."][index] else None
-        # A number without a percent sign among others with one is in another unit; one without a currency is not.
-        foreign = strict and sign != common and (sign != "" or common in ("%", "‰"))
-        if read_as is None or foreign:
-            misfits[index] = True
-        else:
-            values[index] = _value(text, read_as)
-    return Parsed(values, misfits, told, common, word, decimal is None and ambiguous)
+    for (_, found), weight, here, fitting in zip(stripped, weights, given, numeric, strict=True):
+        signs[found] += int(weight) if fitting or (here and found) else 0
+    common = _common(signs, sign, literal=literal)
+    others = np.array([_is_foreign(found, common) for _, found in stripped], dtype=bool)
+    foreign = numeric & others & strict
+    mixed = numeric & ~foreign & ~fits[told] & (strict or told == ".")
+    misfits = given & (~numeric | foreign | mixed)
+    values = np.full(len(cells), np.nan)
+    for index in np.flatnonzero(given & ~misfits):
+        values[index] = _value(stripped[index][0], told if fits[told][index] else ".")
+    return Parsed(values, misfits, told, common, mixed, foreign, word, decimal is None and ambiguous)
 
 
-def with_words(cells: Sequence[str]) -> Array:
-    """For each cell whether it is one number with something short before or behind it."""
-    bare = [_bare(cell) for cell in cells]
-    return np.array([bool(sign or _UNIT.fullmatch(text)) and any(map(str.isdigit, text)) for text, sign in bare], bool)
+def surrounding(cell: str) -> tuple[str, str] | None:
+    """Something short that stands before and behind the one number of a cell, each "" where nothing does.
+
+    None: it is no number with that around it. What is joined to the digits before them by nothing, as in `A12`, is
+    part of a code.
+    """
+    text, sign = _bare(unwrapped(cell))
+    start = _START.match(text)
+    before, text = (start[0].strip(), text[start.end() :]) if start else (sign, text)
+    end = _END.fullmatch(text)
+    behind, text = (end[2].strip(), end[1]) if end else ("", text)
+    return (before, behind) if any(_fits(text, decimal) for decimal in _UNGROUPED) else None
+
+
+def unwrapped(cell: str) -> str:
+    """The cell without what programs leave around it: quotes, square brackets, Excel's `="…"`, invisible signs."""
+    text = (cell if cell.isascii() else _INVISIBLE.sub("", cell)).strip()
+    if text.startswith('="') and text.endswith('"'):
+        text = text[1:]
+    while len(text) > 1 and text[0] + text[-1] in _AROUND:
+        text = text[1:-1].strip()
+    return text.removeprefix("'")  # which tells a spreadsheet that a text follows
+
+
+def _common(signs: Counter[str], known: str | None, *, literal: bool) -> str:
+    """The sign of a column's numbers, from how many have which; "" among `signs`: none."""
+    if known:
+        return known
+
+    def most(some: Iterable[str]) -> str:
+        return max(some, key=lambda sign: signs[sign], default="")
+
+    named = [sign for sign in signs if sign]
+    if literal and known is None:
+        return most(named)
+    apart = most(sign for sign in named if sign in _APART)
+    together = [sign for sign in signs if sign not in _APART]
+    if apart and known is None and signs[apart] > sum(signs[sign] for sign in together):
+        return apart
+    return most(filter(None, together))
+
+
+def _is_foreign(sign: str, common: str) -> bool:
+    """Whether a number with this sign does not go with others that have the common one."""
+    return sign != common and ("" not in (sign, common) or bool({sign, common} & _APART))
 
 
 def _without_unit(
@@ -178,16 +246,39 @@ def _commonest(
     return "" if " " in most and votes[most] < weights[given].sum() else most
 
 
-def _bare(cell: str) -> tuple[str, str]:
+def _digits(cell: str) -> tuple[str, str]:
+    """The cell without all that is around its digits, and its percent sign or currency."""
+    text, sign = _bare(unwrapped(cell))
+    match = _UNIT.fullmatch(text)
+    return (match[1] if match else text), sign
+
+
+def _bare(cell: str, *, literal: bool = False) -> tuple[str, str]:
     """The cell without what is around and between its digits, and its percent sign or currency."""
     text, sign = cell.strip().replace("−", "-"), ""
+    if not literal and (clock := _CLOCK.fullmatch(text)):
+        return _hours(clock)
     if text.startswith("(") and text.endswith(")") and any(c.isdigit() for c in text):
         text = f"-{text[1:-1].strip()}"
     if match := _BEFORE.match(text):
         text, sign = match[1] + text[match.end() :], match[2]
     elif match := _AFTER.search(text):
         text, sign = text[: match.start()], match[1]
-    return _SPACES.sub("", text.strip()), sign
+    text = _SPACES.sub("", text.strip())
+    if not literal:
+        text = _FORTRAN.sub("e", _OPEN_END.sub(r"\1", text))
+        text = text.replace("_", "") if _UNDERSCORED.fullmatch(text) else text
+    return text, sign
+
+
+def _hours(clock: re.Match[str]) -> tuple[str, str]:
+    """A time of day or a duration as hours, with so many decimals that they are no thousands; and how it is written."""
+    hours, half = int(clock[2]), clock[5]
+    if half:
+        hours = hours % 12 + 12 * (half in "pP")
+    value = hours + int(clock[3]) / 60 + float(clock[4] or 0) / 3600
+    written = f"h:mm{':ss' if clock[4] else ''}{' am/pm' if half else ''}"
+    return f"{clock[1]}{value:.6f}", written
 
 
 def _fits(text: str, decimal: Decimal | str) -> bool:

@@ -32,12 +32,12 @@ def encoded_rows(path: Path, encodings: Sequence[ColumnEncoding], written: Writt
             category that training never saw is not an error.
     """
     wanted = [encoding.name for encoding in encodings]
-    return encoded_cells(read_cells(path, texts=True, wanted=wanted, like=written), encodings)
+    return encoded_cells(read_cells(path, texts=True, wanted=wanted, like=written), encodings, written)
 
 
-def encoded_cells(cells: Cells, encodings: Sequence[ColumnEncoding]) -> Array:
+def encoded_cells(cells: Cells, encodings: Sequence[ColumnEncoding], written: Written | None = None) -> Array:
     """As `encoded_rows`, of cells that were read."""
-    read = [read_known(cells, encoding) for encoding in encodings]
+    read = _read_new(cells, encodings, written)
     return encode(encodings, [column for column, _ in read], np.stack([values for _, values in read], axis=1))
 
 
@@ -45,20 +45,83 @@ def bare_rows(path: Path) -> Array:
     """The numbers of a file whose columns need no names, shape (n, columns)."""
     cells = read_cells(path, header=False)
     names = [name for name in cells.names if name not in cells.index]
-    columns = [read_known(cells, ColumnEncoding(name, "number", ".")) for name in names]
+    columns = _read_new(cells, [ColumnEncoding(name, "number", ".") for name in names], None)
     for name, (_, values) in zip(names, columns, strict=True):
         if (empty := np.isnan(values)).any():
             raise DataError(f"{path}: {cells.place(int(np.argmax(empty)))}, column {name!r} is empty")
     return np.stack([values for _, values in columns], axis=1)
 
 
-def read_known(cells: Cells, encoding: ColumnEncoding, decimal: numbers.Decimal | None = None) -> tuple[Column, Array]:
+def _read_new(cells: Cells, encodings: Sequence[ColumnEncoding], written: Written | None) -> list[tuple[Column, Array]]:
+    """The columns of a table that training did not read."""
+    signs = _decimal_signs(cells, encodings, written)
+    return [read_known(cells, encoding, otherwise=signs.get(encoding.name, ".")) for encoding in encodings]
+
+
+def _decimal_signs(
+    cells: Cells, encodings: Sequence[ColumnEncoding], written: Written | None
+) -> dict[str, numbers.Decimal]:
+    """The decimal sign of numbers that can be read either way, by column of text.
+
+    It is that of training. But a file that needs one sign only, and in some column not that of training, is written in
+    another country: there it is that one.
+
+    Raises:
+        DataError: no cell tells the sign, and the file is of a kind that has the other one, as training's was not; or
+            the sign of training was a guess, and is not that of the file.
+    """
+    texts = set(cells.texts)
+    read = [encoding for encoding in encodings if encoding.kind == "number" and encoding.name in texts]
+    trained = {encoding.name: _trained_sign(encoding) for encoding in read}
+    needed = {name: set(cells.votes(name)) for name in trained}
+    everywhere = set[str]().union(*needed.values())
+    if len(everywhere) == 1 and any(found and trained[name] not in found for name, found in needed.items()):
+        only: numbers.Decimal = "," if "," in everywhere else "."
+        for encoding in read:
+            if encoding.guessed and trained[encoding.name] != only:
+                raise DataError(
+                    f"{cells.path}: column {encoding.name!r} has the decimal sign {only!r} here, but training took "
+                    f"{trained[encoding.name]!r} for it, where no cell told; give `decimal: {only!r}` beside its file "
+                    "and train again"
+                )
+        return dict.fromkeys(trained, only)
+    if not everywhere and cells.dialect is not None:
+        likely, before = cells.prefers_commas, written is not None and written.prefers_commas
+        for encoding in read if likely != before else ():
+            if encoding.sign is not None and (trained[encoding.name] == ",") != likely:
+                _require_clear(cells, encoding.name, trained[encoding.name])
+    return trained
+
+
+def _trained_sign(encoding: ColumnEncoding) -> numbers.Decimal:
+    return "," if encoding.form == "," else "."
+
+
+def _require_clear(cells: Cells, name: str, decimal: numbers.Decimal) -> None:
+    codes, words = factorized(as_words(cells.frame[name]))
+    unclear = np.array([numbers.is_grouped(word, decimal) for word in words])
+    if unclear.any():
+        what = (
+            f"holds {_first(words, unclear)}, and no cell tells whether these are thousands or decimals; write "
+            "thousands ungrouped, and decimals with one digit more"
+        )
+        _check(cells, name, unclear[codes], what)
+
+
+def read_known(
+    cells: Cells,
+    encoding: ColumnEncoding,
+    decimal: numbers.Decimal | None = None,
+    otherwise: numbers.Decimal | None = None,
+) -> tuple[Column, Array]:
     """A column of known kind and its values, as for `encode`.
 
     Args:
         cells: of the table.
         encoding: how the model takes the column.
         decimal: the decimal sign where the space file gives it.
+        otherwise: in a table that training did not read the decimal sign of numbers that can be read either way;
+            None: it is training's table, read by a run that goes on.
 
     Raises:
         DataError: the column is not there, or a cell is no number or no date, unless such cells were taken as missing
@@ -77,33 +140,56 @@ def read_known(cells: Cells, encoding: ColumnEncoding, decimal: numbers.Decimal 
     codes, words = factorized(as_words(series))
     if kind in ("category", "text"):
         stripped = [word if word in encoding.values else printable(word.strip()) for word in words]
+        if otherwise is not None:
+            aliases = encoding.aliases
+            stripped = [aliases.get(word, word) for word in stripped]
         values = np.arange(len(words), dtype=np.float64)
         unknown = [word for word in stripped if word not in encoding.values]
         absent = {word for word in unknown if is_no_category(word) or numbers.is_missing(word)}
         values[[word in absent for word in stripped]] = np.nan
         return Column(name, kind, values=tuple(stripped)), values[codes]
-    given = np.array([not numbers.is_missing(word) for word in words], dtype=bool)
     booleans = boolean_values(words, encoding.values if kind == "boolean" else ())
-    if kind == "date":
-        values = dates.days(words, encoding.form)
-        if encoding.form != dates.ISO:
-            values = np.where(np.isnan(values), dates.days(words, dates.ISO), values)
-        what, misfits = "date", given & np.isnan(values)
-    elif kind == "boolean":
+    if kind == "boolean":
         return Column(name, kind), booleans[codes]
+    if kind == "date":
+        spelled = words if encoding.sign is None else [numbers.unwrapped(word) for word in words]
+        values = dates.days(spelled, encoding.form)
+        if encoding.form != dates.ISO:
+            values = np.where(np.isnan(values), dates.days(spelled, dates.ISO), values)
+        misfits = np.isnan(values) & np.array([not numbers.is_missing(word) for word in spelled], dtype=bool)
     else:
-        unit = encoding.values[0] if encoding.values else ""
-        form: numbers.Decimal = "," if encoding.form == "," else "."
         # What training took as missing is so again.
-        strict, counts = encoding.lenient and decimal is None, np.bincount(codes, minlength=len(words))
-        read = numbers.parse(words, form, counts=counts, unit=unit, bare=not encoding.lenient, strict=strict)
-        values = read.values if encoding.lenient else np.where(read.misfits, booleans, read.values)
-        what, misfits = "number", given & np.isnan(values)
+        read = numbers.parse(
+            words,
+            decimal,
+            otherwise or _trained_sign(encoding),
+            counts=np.bincount(codes, minlength=len(words)),
+            unit=encoding.values[0] if encoding.values else "",
+            bare=not encoding.lenient,
+            sign=encoding.sign,
+            literal=encoding.sign is None,
+        )
+        if read.mixed.any() and (otherwise is not None or not encoding.lenient):
+            what = f"holds {_first(words, read.mixed)}, but other numbers of it have the decimal sign {read.decimal!r}"
+            _check(cells, name, read.mixed[codes], what)
+        if read.foreign.any() and not encoding.lenient:
+            expected = f"in {read.sign}" if read.sign else "without a sign"
+            what = f"holds {_first(words, read.foreign)}, numbers {expected} are expected"
+            _check(cells, name, read.foreign[codes], what)
+        misfits = read.misfits
+        values = read.values
+        if not encoding.lenient:
+            values = np.where(misfits, booleans, values)
+            misfits = misfits & np.isnan(values)
         _check(cells, name, (np.abs(values) > _LARGEST)[codes], "holds a number too large for float32")
     if misfits.any() and not encoding.lenient:
-        word = printable(words[int(np.argmax(misfits))])[:40]
-        _check(cells, name, misfits[codes], f"holds text ({word!r}), a {what} is expected")
+        _check(cells, name, misfits[codes], f"holds text ({_first(words, misfits)}), a {kind} is expected")
     return Column(name, kind), values[codes]
+
+
+def _first(words: list[str], wrong: npt.NDArray[np.bool_]) -> str:
+    """The first wrong word, which is that of the first wrong row: words are in the order of the rows."""
+    return repr(printable(words[int(np.argmax(wrong))])[:40])
 
 
 def _check(cells: Cells, name: str, wrong: npt.NDArray[np.bool_], what: str) -> None:

@@ -73,6 +73,30 @@ def test_cells_are_what_a_plain_csv_file_has() -> None:
     assert cells(COLUMNS[7], np.array([[19789.5, 0, 0, 0, 0, 0, 0]])) == ["2024-03-07 12:00:00"]
 
 
+def test_whole_numbers_that_are_categories_are_served_in_two_spellings(tmp_path: Path, tensorflow: Any) -> None:
+    import tensorflow as tf
+
+    from results.exporting.serving.columns import encoded
+
+    floor = ColumnEncoding("floor", "category", values=("0", "1.0", "top"), other=True)
+    given = ["0", "0.0", " 1", "1.0", "top", "2"]
+    expected = [[1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    assert encoded(floor, tf.constant(given)).numpy().tolist() == expected
+    info = DataInfo(
+        "tabular", (4,), "float32", "regression", "number", 1, columns=("floor",), table=(floor,),
+    )  # fmt: skip
+    (tmp_path / "columns.json").write_text(json.dumps(scripts.table(info)), encoding="utf-8")
+    lines = scripts.script("onnx", info, "values", 1).splitlines()
+    end = next(number for number, line in enumerate(lines) if line.startswith("    rows = "))
+    read = [line for line in lines[: end + 1] if "session" not in line and "onnxruntime" not in line]
+    (tmp_path / "read.py").write_text("\n".join([*read, "    print(rows.tolist())"]), encoding="utf-8")
+    (tmp_path / "new.csv").write_text("floor\n" + "".join(f"{cell}\n" for cell in given))
+    command = [sys.executable, str(tmp_path / "read.py"), str(tmp_path / "new.csv")]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert ast.literal_eval(done.stdout) == expected
+    assert "aliases" not in scripts.script("onnx", TABLE, "logits", 2)
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory, tensorflow: Any) -> tuple[Path, dict[str, Any]]:
     """A model of columns of every kind with its bundle, and what is said about it."""

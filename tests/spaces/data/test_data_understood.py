@@ -41,6 +41,19 @@ def test_every_column_is_told_with_its_role_and_kind(table: Path, load: Callable
     assert data.understood["notes"] == ["1 column without a name and without a cell left out"]
 
 
+@pytest.mark.parametrize(("cell", "columns"), [("w{} v{} u{}", {}), ("w{}", {"name": "text"})])
+def test_texts_without_a_common_word_are_told(
+    tmp_path: Path, load: Callable[..., spaces.Dataset], cell: str, columns: Any
+) -> None:
+    path = tmp_path / "names.csv"
+    path.write_text("name,a,y\n" + "".join(f"{cell.format(i, i, i)},{i / 2},{i % 2}\n" for i in range(60)))
+    data = load({"csv": str(path)}, columns=columns)
+    assert data.train.x.shape[1] == 1
+    told = by_name(data)["name"]
+    assert (told["kind"], told["how"]) == ("text", "no words")
+    assert "no words in common, so that none is an input" in told["notes"][0]
+
+
 def test_the_commonest_class_is_what_a_model_has_to_be_better_than(
     table: Path, load: Callable[..., spaces.Dataset]
 ) -> None:

@@ -66,12 +66,24 @@ def test_texts_become_their_words() -> None:
     assert encode([encoding], columns, np.array([[0.0], [2.0]])).tolist() == [[1], [0]]
 
 
+def test_texts_without_a_common_word_give_no_input() -> None:
+    columns = [Column("note", "text", values=("one two", "three")), Column("a", "number", ".")]
+    encodings = fit(columns, np.array([[0.0, 1.0], [5.0, 6.0]]))
+    assert encodings[0].inputs == ()
+    assert encode(encodings, columns, np.array([[0.0, 5.0], [1.0, 6.0], [NAN, 7.0]])).tolist() == [[5], [6], [7]]
+    nothing = [Column("note", "text"), columns[1]]
+    assert encode(encodings, nothing, np.array([[NAN, 5.0]])).tolist() == [[5]]
+
+
 def test_the_description_survives_json() -> None:
     encodings = (
         ColumnEncoding("a", "category", values=("x",), other=True, missing=True),
         ColumnEncoding("b", "date", "ISO8601", fill=2.5, times=True),
+        ColumnEncoding("c", "number", ",", sign="", guessed=True),
+        ColumnEncoding("d", "number", ".", sign="$"),
     )
-    info = DataInfo("tabular", (9,), "float32", "classification", "integer", 2, columns=("a", "b"), table=encodings)
+    names = tuple(encoding.name for encoding in encodings)
+    info = DataInfo("tabular", (11,), "float32", "classification", "integer", 2, columns=names, table=encodings)
     assert DataInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
     info = replace(info, written=Written(";", "cp1250"))
     assert DataInfo.from_json(json.loads(json.dumps(info.to_json()))) == info

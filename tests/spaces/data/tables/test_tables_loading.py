@@ -206,8 +206,20 @@ def test_what_is_nearly_all_numbers_is_refused_unless_it_is_said_what_it_is(path
 
 
 def test_numbers_in_two_ways_of_writing_are_refused(path: Path) -> None:
-    with pytest.raises(DataError, match=r"column 'a' holds 2 numbers .* 1 cells that are none \(1 '2.5'\), .* line 3"):
+    with pytest.raises(
+        DataError, match=r"'a' is read with the decimal sign ',', but 1 of its cells have '\.', .* line 3"
+    ):
         read(path, "a;y\n1,5;0\n2.5;1\n3,5;0\n")
+    for options in ({"columns": {"a": "number"}}, {"decimal": ","}):
+        with pytest.raises(DataError, match=r"1 of its cells have '\.', the first in line 3 \('2\.5'\)"):
+            read(path, "a;y\n1,5;0\n2.5;1\n3,5;0\n", **options)
+
+
+def test_numbers_in_two_currencies_are_refused_beside_a_decimal_sign_too(path: Path) -> None:
+    content = "a,y\n" + "".join(f"{'€' if i % 5 == 0 else '$'}{i},{i % 2}\n" for i in range(40))
+    for options in ({}, {"decimal": "."}):
+        with pytest.raises(DataError, match=r"column 'a' holds 32 numbers .* 8 cells that are none"):
+            read(path, content, **options)
 
 
 def test_one_unknown_mark_among_many_numbers_is_refused(path: Path) -> None:
@@ -459,6 +471,57 @@ def test_a_first_line_that_looks_like_the_others_is_said(path: Path, content: st
     raw = read(path, content)
     assert raw.table is not None
     assert any("is taken for names" in note for note in raw.table.notes) is said
+
+
+@pytest.mark.parametrize(
+    "form",
+    ['="{}"', "'{}'", "'{}", '"{}"', "[{}]", "{}.--", "{},-", "{}D+03", "\u200b{}", "\u200e{}", "{}:15", "{}:15:30"],
+)
+@pytest.mark.parametrize("different", [12, 40])
+def test_numbers_in_any_spelling_are_numbers_when_a_run_goes_on_and_when_it_predicts(
+    path: Path, form: str, different: int
+) -> None:
+    cells = [form.format(i % different).replace('"', '""') for i in range(60)]
+    content = "v,b,y\n" + "".join(f'"{cell}",{i / 4},{i}\n' for i, cell in enumerate(cells))
+    raw = read(path, content, task="regression")
+    assert kinds(raw) == {"v": "number", "b": "number"}
+    assert columns(raw)["v"].missing == 0
+    np.testing.assert_array_equal(inputs(raw, path), inputs(raw))
+    np.testing.assert_array_equal(predicted(path, raw), inputs(raw))
+
+
+@pytest.mark.parametrize("form", ["#{}", "<{}", "Level {}", "No. {}", "{}-", "{} sq ft"])
+def test_many_numbers_with_the_same_around_them_are_refused(path: Path, form: str) -> None:
+    content = "v,y\n" + "".join(f"{form.format(i) if i % 10 else 'n.b.'},{i % 2}\n" for i in range(60))
+    with pytest.raises(DataError, match=r"'v' holds numbers with '.*' (before|behind) them in 54 rows, .* line 3 \('"):
+        read(path, content)
+    assert kinds(read(path, content, columns={"v": "category"})) == {"v": "category"}
+    few = "v,y\n" + "".join(f"{form.format(i % 5)},{i % 2}\n" for i in range(60))
+    if "sq ft" not in form:
+        assert kinds(read(path, few)) == {"v": "category"}
+
+
+def test_numbers_with_different_words_before_them_are_no_identifiers(path: Path) -> None:
+    raw = read(path, "v,y\n" + "".join(f"{'ab'[i % 2]} {i},{i % 2}\n" for i in range(40)))
+    assert [note[:28] for note in columns(raw)["v"].notes] == ["its cells look like numbers "]
+    raw = read(path, "v,y\n" + "".join(f"{'ab'[i % 2]}{i},{i % 2}\n" for i in range(40)))
+    assert [note[:27] for note in columns(raw)["v"].notes] == ["looks like an identifier: e"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [("Mar 2020", 18322), ("March 2020", 18322), ("Mar-20", 18322), ("03/2020", 18322), ("'2020-03-01'", 18322)],
+)
+def test_months_are_dates_and_may_divide_the_rows(path: Path, cell: str, day: int) -> None:
+    content = f"d,v,y\n{cell},1,0\n{cell[::-1].replace('02', '12', 1)[::-1]},2,1\n"
+    raw = read(path, content, times=("d",))
+    assert kinds(raw)["d"] == "date"
+    assert raw.keys["d"].tolist() == [day, day + 365]
+    np.testing.assert_array_equal(predicted(path, raw), inputs(raw))
+
+
+def test_clocks_may_divide_the_rows(path: Path) -> None:
+    assert read(path, "t,v,y\n09:30,1,0\n08:15,2,1\n", times=("t",)).keys["t"].tolist() == [9.5, 8.25]
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.pq", "t.parq", "t.parquet.gzip"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from spaces.data.tables.numbers import parse
+from spaces.data.tables.numbers import parse, surrounding
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ def test_numbers_are_read(cells: list[str], expected: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["1-2", "A1", "12B", "1.2.3", "1,2,3", "10:30", "%", "$", "inf", "1_000", "0x10", "1 2"]
+    "cell", ["1-2", "A1", "12B", "1.2.3", "1,2,3", "10:30", "%", "$", "inf", "1_00", "0x10", "1 2"]
 )
 def test_what_only_looks_like_a_number_is_none(cell: str) -> None:
     read = parse([cell, "5"], None)
@@ -39,11 +41,20 @@ def test_what_only_looks_like_a_number_is_none(cell: str) -> None:
 
 
 def test_a_number_in_another_unit_does_not_fit() -> None:
-    assert parse(["75%", "44%", "0.75"], None).misfits.tolist() == [False, False, True]
+    read = parse(["75%", "44%", "0.75"], None)
+    assert read.misfits.tolist() == read.foreign.tolist() == [False, False, True]
+    assert parse(["75%", "0.44", "0.75"], None).misfits.tolist() == [True, False, False]
+    assert parse(["75%", "44"], None, sign="").misfits.tolist() == [True, False]
+    assert parse(["$5", "€6", "$7", "8"], ".", sign="").misfits.tolist() == [False, True, False, False]
 
 
-def test_cells_of_a_known_decimal_sign_may_be_written_with_a_point() -> None:
-    assert parse(["5.5", "1,5", "1.500"], ",").values.tolist() == [5.5, 1.5, 1500]
+def test_cells_of_a_known_decimal_sign_have_it_all_or_none() -> None:
+    read = parse(["5.5", "1,5", "1.500"], ",")
+    np.testing.assert_array_equal(read.values, [np.nan, 1.5, 1500])
+    assert (read.mixed.tolist(), read.foreign.tolist()) == ([True, False, False], [False] * 3)
+    assert parse(["5.5", "1.500"], ",").values.tolist() == [5.5, 1.5]
+    assert parse(["1,5"], ".").mixed.tolist() == [True]
+    assert parse(["5.5", "1,5", "1.500"], ",", literal=True).values.tolist() == [5.5, 1.5, 1500]
 
 
 def test_a_unit_that_stands_behind_all_numbers_is_no_word() -> None:
@@ -80,3 +91,62 @@ def test_what_stands_around_most_numbers_is_their_unit(cells: list[str], expecte
     read = parse(cells, None)
     np.testing.assert_array_equal(read.values, expected)
     assert read.carried == carried
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (['="100"', '="7"'], [100, 7]),
+        (["'1.5'", "'NA'"], [1.5, np.nan]),
+        (["'100", "7"], [100, 7]),
+        (['"1.5"', "“2.5”"], [1.5, 2.5]),
+        (["1_000", "12_000.5"], [1000, 12000.5]),
+        (["5.--", "7.50"], [5, 7.5]),
+        (["1.234,-", "7,50"], [1234, 7.5]),
+        (["CHF 5.--", "CHF 7.-"], [5, 7]),
+        (["1.5D+03", "2.5D-01"], [1500, 0.25]),
+        (["[12]", "[13.5]"], [12, 13.5]),
+        (["\u200b1.5", "\u200e2.5\ufeff"], [1.5, 2.5]),
+    ],
+)
+def test_what_programs_put_around_numbers_leaves_them_numbers(cells: list[str], expected: list[float]) -> None:
+    read = parse(cells, None)
+    np.testing.assert_array_equal(read.values, expected)
+    assert not read.misfits.any()
+    assert parse(cells[:1], None, literal=True).misfits.all()
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected", "sign"),
+    [
+        (["08:15", "9:30"], [8.25, 9.5], "h:mm"),
+        (["08:07:30", "100:30:00", "-1:30:00"], [8.125, 100.5, -1.5], "h:mm:ss"),
+        (["3:45 PM", "12:30 a.m.", "12:00 pm"], [15.75, 0.5, 12], "h:mm am/pm"),
+    ],
+)
+@pytest.mark.parametrize("otherwise", [".", ","])
+def test_clocks_are_hours(cells: list[str], expected: list[float], sign: str, otherwise: Any) -> None:
+    read = parse(cells, None, otherwise)
+    assert (read.values.tolist(), read.sign, read.unsure) == (expected, sign, False)
+    assert parse([*cells, "7", "1:2"], None).misfits.tolist() == [False] * len(cells) + [True, True]
+
+
+@pytest.mark.parametrize(
+    ("cell", "around"),
+    [
+        ("Level 5", ("Level", "")),
+        ("ca. 5.5 kg", ("ca.", "kg")),
+        ("#12", ("#", "")),
+        ("<5", ("<", "")),
+        ("$5", ("$", "")),
+        ("10 sq ft", ("", "sq ft")),
+        ("12-", ("", "-")),
+        ("12", ("", "")),
+        ("A12", None),
+        ("ID-12", None),
+        ("1 of 2", None),
+        ("order number 12", None),
+    ],
+)
+def test_what_stands_around_a_number(cell: str, around: Any) -> None:
+    assert surrounding(cell) == around
