@@ -15,7 +15,7 @@ from spaces.basics.files import check_file
 from spaces.data.readers.memory import check_size
 from spaces.data.tables.columns import DECIMAL_COMMAS, Written
 from spaces.data.tables.dialect import Dialect, find_dialect, line_of
-from spaces.data.tables.numbers import votes
+from spaces.data.tables.numbers import Decimal, votes
 from spaces.data.tables.parquet import ParquetFrame, is_parquet
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Cells:
         """Whether a comma in a number is rather a decimal sign: where commas do not separate cells."""
         return self.written is not None and self.written.prefers_commas
 
-    def votes(self, name: str) -> Counter[str]:
+    def votes(self, name: str) -> Counter[Decimal]:
         """How many of the first different cells of a column of text need a decimal point, and how many a comma."""
         return votes(map(str, self.frame[name].unique()[:_MOST_VOTERS]))
 

@@ -48,11 +48,11 @@ _START = re.compile(r"([^\W\d_]{1,12}[.:]?\s+|[^\w\s.,+()-]{1,3}\s*)(?=[+-]?[.,]
 _END = re.compile(r"([+-]?[\d.,]*\d[.,]?)\s*([^\d\s][^\d\n]{0,11})")
 _PLAIN = re.compile(rf"[+-]?(?:\d+\.?\d*|\.\d+){_EXPONENT}")
 _COMMA = re.compile(rf"[+-]?(?:\d+,?\d*|,\d+){_EXPONENT}")
-_GROUPED = {
+_GROUPED: dict[Decimal, re.Pattern[str]] = {
     ".": re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{2,3})*,\d{3}(?:\.\d*)?"),
     ",": re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?"),
 }
-_UNGROUPED = {".": _PLAIN, ",": _COMMA}
+_UNGROUPED: dict[Decimal, re.Pattern[str]] = {".": _PLAIN, ",": _COMMA}
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
 
-def votes(cells: Iterable[str]) -> Counter[str]:
+def votes(cells: Iterable[str]) -> Counter[Decimal]:
     """How many cells can be read only with a decimal point (".") and only with a decimal comma (",")."""
-    found: Counter[str] = Counter()
+    found: Counter[Decimal] = Counter()
     for cell in cells:
         digits, sign = _digits(cell)
         fits = [decimal for decimal in _UNGROUPED if sign not in _CLOCKS and _fits(digits, decimal)]
@@ -281,7 +281,7 @@ def _hours(clock: re.Match[str]) -> tuple[str, str]:
     return f"{clock[1]}{value:.6f}", written
 
 
-def _fits(text: str, decimal: Decimal | str) -> bool:
+def _fits(text: str, decimal: Decimal) -> bool:
     return bool(_UNGROUPED[decimal].fullmatch(text) or _GROUPED[decimal].fullmatch(text))
 
 

@@ -74,23 +74,22 @@ def _decimal_signs(
     read = [encoding for encoding in encodings if encoding.kind == "number" and encoding.name in texts]
     trained = {encoding.name: _trained_sign(encoding) for encoding in read}
     needed = {name: set(cells.votes(name)) for name in trained}
-    everywhere = set[str]().union(*needed.values())
+    everywhere = set[numbers.Decimal]().union(*needed.values())
+    signs = dict(trained)
     if len(everywhere) == 1 and any(found and trained[name] not in found for name, found in needed.items()):
-        only: numbers.Decimal = "," if "," in everywhere else "."
-        for encoding in read:
-            if encoding.guessed and trained[encoding.name] != only:
-                raise DataError(
-                    f"{cells.path}: column {encoding.name!r} has the decimal sign {only!r} here, but training took "
-                    f"{trained[encoding.name]!r} for it, where no cell told; give `decimal: {only!r}` beside its file "
-                    "and train again"
-                )
-        return dict.fromkeys(trained, only)
-    if not everywhere and cells.dialect is not None:
+        signs = dict.fromkeys(trained, everywhere.pop())
+    elif not everywhere and cells.dialect is not None:
         likely, before = cells.prefers_commas, written is not None and written.prefers_commas
         for encoding in read if likely != before else ():
             if encoding.sign is not None and (trained[encoding.name] == ",") != likely:
                 _require_clear(cells, encoding.name, trained[encoding.name])
-    return trained
+    for name, sign in ((encoding.name, trained[encoding.name]) for encoding in read if encoding.guessed):
+        if other := ({signs[name]} | needed[name]) - {sign}:
+            raise DataError(
+                f"{cells.path}: column {name!r} has the decimal sign {min(other)!r} here, but training took {sign!r} "
+                f"for it, where no cell told; give `decimal: {min(other)!r}` beside its file and train again"
+            )
+    return signs
 
 
 def _trained_sign(encoding: ColumnEncoding) -> numbers.Decimal:
@@ -158,33 +157,45 @@ def read_known(
             values = np.where(np.isnan(values), dates.days(spelled, dates.ISO), values)
         misfits = np.isnan(values) & np.array([not numbers.is_missing(word) for word in spelled], dtype=bool)
     else:
-        # What training took as missing is so again.
-        read = numbers.parse(
-            words,
-            decimal,
-            otherwise or _trained_sign(encoding),
-            counts=np.bincount(codes, minlength=len(words)),
-            unit=encoding.values[0] if encoding.values else "",
-            bare=not encoding.lenient,
-            sign=encoding.sign,
-            literal=encoding.sign is None,
-        )
-        if read.mixed.any() and (otherwise is not None or not encoding.lenient):
-            what = f"holds {_first(words, read.mixed)}, but other numbers of it have the decimal sign {read.decimal!r}"
-            _check(cells, name, read.mixed[codes], what)
-        if read.foreign.any() and not encoding.lenient:
-            expected = f"in {read.sign}" if read.sign else "without a sign"
-            what = f"holds {_first(words, read.foreign)}, numbers {expected} are expected"
-            _check(cells, name, read.foreign[codes], what)
-        misfits = read.misfits
-        values = read.values
-        if not encoding.lenient:
-            values = np.where(misfits, booleans, values)
-            misfits = misfits & np.isnan(values)
-        _check(cells, name, (np.abs(values) > _LARGEST)[codes], "holds a number too large for float32")
+        values, misfits = _numbers(cells, encoding, words, codes, booleans, decimal, otherwise)
     if misfits.any() and not encoding.lenient:
         _check(cells, name, misfits[codes], f"holds text ({_first(words, misfits)}), a {kind} is expected")
     return Column(name, kind), values[codes]
+
+
+def _numbers(
+    cells: Cells,
+    encoding: ColumnEncoding,
+    words: list[str],
+    codes: Array,
+    booleans: Array,
+    decimal: numbers.Decimal | None,
+    otherwise: numbers.Decimal | None,
+) -> tuple[Array, Array]:
+    """The numbers of different cells, and which cells are none."""
+    name = encoding.name
+    read = numbers.parse(
+        words,
+        decimal,
+        otherwise or _trained_sign(encoding),
+        counts=np.bincount(codes, minlength=len(words)),
+        unit=encoding.values[0] if encoding.values else "",
+        bare=not encoding.lenient,
+        sign=encoding.sign,
+        literal=encoding.sign is None,
+    )
+    new, nothing = otherwise is not None, bool(np.isnan(read.values).all())
+    # What training took as missing is so again, but of a new file no number is lost for its decimal sign, and not all.
+    if read.mixed.any() and (new or not encoding.lenient):
+        what = f"holds {_first(words, read.mixed)}, but other numbers of it have the decimal sign {read.decimal!r}"
+        _check(cells, name, read.mixed[codes], what)
+    if read.foreign.any() and ((new and nothing) or not encoding.lenient):
+        expected = f"in {read.sign}" if read.sign else "without a sign"
+        what = f"holds {_first(words, read.foreign)}, numbers {expected} are expected"
+        _check(cells, name, read.foreign[codes], what)
+    values = read.values if encoding.lenient else np.where(read.misfits, booleans, read.values)
+    _check(cells, name, (np.abs(values) > _LARGEST)[codes], "holds a number too large for float32")
+    return values, read.misfits & np.isnan(values)
 
 
 def _first(words: list[str], wrong: npt.NDArray[np.bool_]) -> str:

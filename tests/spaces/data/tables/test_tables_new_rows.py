@@ -22,6 +22,8 @@ Load = Callable[..., spaces.Dataset]
 GERMAN = ["a;b", *(f"{i},{i % 10};{i % 7}" for i in range(60))]
 ENGLISH = ["a,b", *(f"{i}.{i % 10},{i % 7}" for i in range(60))]
 
+GUESSED = ["a;b", *(f"{1 + i / 30:.3f};{i}" for i in range(60))]
+
 
 def table(tmp_path: Path, lines: Sequence[str]) -> str:
     """A csv of these lines with a target behind them."""
@@ -85,7 +87,8 @@ def test_a_column_has_one_decimal_sign_that_of_its_file(
         (ENGLISH, "a;b\n1.5;2\n1,5;2\n2.5;3\n", r"line 3, column 'a' holds '1,5', but other numbers .* sign '\.'"),
         (GERMAN, "a,b\n1.133,2\n2.250,3\n", r"line 2, column 'a' holds '1\.133', and no cell tells"),
         (ENGLISH, "a;b\n1,133;2\n", "line 2, column 'a' holds '1,133', and no cell tells"),
-        (["a;b", *(f"{1 + i / 30:.3f};{i}" for i in range(60))], "a;b\n0.95;2\n", r"training took ',' for it.*'\.'"),
+        (GUESSED, "a;b\n0.95;2\n", r"column 'a' has the decimal sign '\.' here, but training took ',' for it"),
+        (GUESSED, "a;b\n0.95;2,5\n", r"column 'a' has the decimal sign '\.' here, but training took ',' for it"),
     ],
 )
 def test_a_new_file_whose_decimal_sign_is_unclear_is_refused(
@@ -108,6 +111,14 @@ def test_a_column_that_was_lenient_loses_no_number_of_another_decimal_sign(load:
     assert predicted(tmp_path, info, "a;b\n1,5;2\nhigh;3\n") == [[1.5, 0, 2], [fill, 1, 3]]
     with pytest.raises(DataError, match="line 4, column 'a' holds '2,5', but other numbers"):
         predicted(tmp_path, info, "a;b\n1.5;2\nhigh;3\n2,5;3\n")
+
+
+def test_a_column_that_was_lenient_loses_no_file_of_another_currency(load: Load, tmp_path: Path) -> None:
+    lines = ["a,b", *(f"{'€7' if i % 9 == 0 else f'${i}'},{i}" for i in range(60))]
+    info = trained(load, tmp_path, lines, columns={"a": "number"})
+    assert predicted(tmp_path, info, "a,b\n€7,2\n$5,3\n")[1] == [5, 0, 3]
+    with pytest.raises(DataError, match=r"line 2, column 'a' holds '€7', numbers in \$ are expected"):
+        predicted(tmp_path, info, "a,b\n€7,2\n€8,3\n")
 
 
 @pytest.mark.parametrize(
