@@ -140,7 +140,7 @@ def fresh(settings: Settings, info: DataInfo, seed: int) -> Engine:
         training.batch_size,
         labels_for(model, info) if own else None,
         training.ema,
-        balanced=training.class_weight == "balanced",
+        balanced=training.weighs_classes,
         oversample=training.oversample,
         own=own_measures(settings, info, model),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from spaces.values.measures import CURVES, OF_CONFUSION, OF_EACH_LABEL, Area, FromConfusion, OfEachLabel
+from spaces.values.measures import CURVES, OF_CONFUSION, OF_EACH_LABEL, R2, Area, FromConfusion, OfEachLabel
 from spaces.values.metrics import REGRESSION_LOSSES, is_own, task_of
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.
     if name in CURVES:
         several = info.labels == "multi-label"
         return Area(name, CURVES[name], info.outputs, several=several, logits=output == "logits")
-    if name in OF_CONFUSION and not (binary and name in ("precision", "recall")):
+    if name in OF_CONFUSION:
         return FromConfusion(name, OF_CONFUSION[name], info.outputs, threshold)
     top_5 = metrics.SparseTopKCategoricalAccuracy if sparse else metrics.TopKCategoricalAccuracy
     makers: dict[str, Any] = {
@@ -250,13 +250,11 @@ def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.
         ),
         "top_5_accuracy": lambda: top_5(k=5, name=name),
         "top_k": lambda: top_5(k=5, name=name),
-        "precision": lambda: metrics.Precision(name=name, thresholds=threshold),
-        "recall": lambda: metrics.Recall(name=name, thresholds=threshold),
         "mae": lambda: metrics.MeanAbsoluteError(name=name),
         "mse": lambda: metrics.MeanSquaredError(name=name),
         "rmse": lambda: metrics.RootMeanSquaredError(name=name),
         "mape": lambda: metrics.MeanAbsolutePercentageError(name=name),
-        "r2_score": lambda: metrics.R2Score(name=name),
-        "r2": lambda: metrics.R2Score(name=name),
+        "r2_score": lambda: R2(name, info.outputs),
+        "r2": lambda: R2(name, info.outputs),
     }
     return makers[name]()

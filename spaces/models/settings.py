@@ -62,7 +62,7 @@ class TrainingSettings:
         frozen_epochs: epochs of family `pretrained` before its backbone trains, if it does; 0 in the other families.
         fine_tune_rate: factor on the learning rate from then on.
         callbacks: reference of the function that gives Keras callbacks; "" for none.
-        class_weight: `balanced`: the rows of each class count as much together as those of any other.
+        class_weight: `balanced`: the rows of each class that are drawn count as much together as those of any other.
         oversample: whether rows of rarer classes come several times in an epoch.
         folds: of a cross-validation, which are then what `epochs` counts; 0: none.
         fold_epochs: trained at most in each fold.
@@ -102,6 +102,11 @@ class TrainingSettings:
     fold_epochs: int = 0
     fold_bars: tuple[Target, ...] = ()
     fold_offsets: tuple[float, ...] = ()
+
+    @property
+    def weighs_classes(self) -> bool:
+        """Whether rows count by how rare their class is; one that is drawn as often as any other counts as much so."""
+        return self.class_weight == "balanced" and not self.oversample
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ class TrainingSection(Section):
     )
     class_weight: Annotated[Dimension | None, CLASS_WEIGHT] = Field(
         default=None,
-        description="balanced: while training every class counts alike, its rows by how rare it is; default none.",
+        description="balanced: while training every class counts alike, its rows by how rare it is among those that "
+        "are drawn; default none.",
     )
     oversample: Annotated[Dimension | None, FLAG] = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Measures of classes over all rows of an epoch: what Keras would average over batches, or has for two classes only."""
+"""Measures over all rows of an epoch: what Keras averages over batches, has for two classes only, or rounds away."""
 
 from __future__ import annotations
 
@@ -159,6 +159,55 @@ class Area(keras.metrics.Metric):  # type: ignore[misc]
         known = ops.log_softmax(y_pred) if self._logits else ops.log(ops.maximum(y_pred, _LEAST))
         known = known[:, -self._areas :]
         return known - ops.log(ops.maximum(-ops.expm1(known), _LEAST))
+
+
+class R2(keras.metrics.Metric):  # type: ignore[misc]
+    """The coefficient of determination of each target over all rows; their mean.
+
+    What is summed is how far targets are from the mean of the first rows. Squares of targets whose mean is large beside
+    their spread have no digits left for it in float32: `keras.metrics.R2Score` of degrees of latitude means nothing.
+
+    Args:
+        name: As the history has it.
+        targets: Their number.
+    """
+
+    def __init__(self, name: str, targets: int) -> None:
+        super().__init__(name=name)
+        self._targets = targets
+        self.rows = self.add_variable((), "zeros", name="rows")
+        self.origin = self.add_variable((targets,), "zeros", name="origin")
+        self.sums = self.add_variable((3, targets), "zeros", name="sums")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts rows."""
+        ops = keras.ops
+        wanted, given = (ops.reshape(ops.cast(one, self.dtype), (-1, self._targets)) for one in (y_true, y_pred))
+        weight = ops.ones_like(wanted[:, :1])
+        if sample_weight is not None:
+            weight = ops.reshape(ops.cast(sample_weight, self.dtype), (-1, 1))
+        # Targets that are all alike are exactly at the origin.
+        mean = wanted[0] + ops.mean(wanted - wanted[:1], axis=0)
+        origin = ops.where(self.rows > 0, self.origin, mean)
+        apart = wanted - origin
+        terms = (apart, apart**2, (given - wanted) ** 2)
+        self.origin.assign(origin)
+        self.sums.assign_add(ops.stack([ops.sum(term * weight, axis=0) for term in terms]))
+        self.rows.assign_add(ops.sum(weight))
+
+    def result(self) -> Any:
+        """The mean over the targets; of one that is the same in all rows 1 where it is met, else 0; 0 without rows."""
+        ops = keras.ops
+        apart, squares, errors = (self.sums[index] for index in range(3))
+        spread = squares - apart * _share(apart, self.rows)
+        met = ops.cast(errors == 0, self.dtype)
+        scores = ops.where(spread > 0, 1 - _share(errors, spread), met)
+        return ops.where(self.rows > 0, ops.mean(scores), 0.0)
+
+    def reset_state(self) -> None:
+        """Forgets all rows."""
+        for variable in self.variables:
+            variable.assign(keras.ops.zeros_like(variable))
 
 
 def f1(matrix: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,19 @@ from sklearn import metrics
 import spaces
 from spaces.data.types import DataInfo
 from spaces.layers.loss import make_metrics
+from spaces.models.model import repeating
 from spaces.values.metrics import direction_of
+from tests.search import small
 
 NAMES = ("f1", "balanced_accuracy", "mcc", "precision", "recall", "auc", "pr_auc")
+
+
+REGRESSION = DataInfo("tabular", (3,), "float32", "regression", "number", 1)
+
+
+def small_settings(**training: Any) -> spaces.Settings:
+    made = spaces.Settings.from_json(small.settings(small.VALUES["adam with dropout"]))
+    return replace(made, training=replace(made.training, **training))
 
 
 def info(classes: int, labels: Any) -> DataInfo:
@@ -81,7 +92,8 @@ def test_one_output_is_for_the_second_of_two_classes(output: str) -> None:
     y, logits = rows(2)
     single = (logits[:, 1] - logits[:, 0])[:, None]
     probabilities = 1 / (1 + np.exp(-single))
-    made = make_metrics(("f1", "mcc", "balanced_accuracy"), "binary_crossentropy", info(2, "integer"), output)
+    names = tuple(name for name in NAMES if not name.endswith("auc"))
+    made = make_metrics(names, "binary_crossentropy", info(2, "integer"), output)
     found = measured(made, y, single if output == "logits" else probabilities)
     wanted = expected(y, np.concatenate([1 - probabilities, probabilities], axis=1))
     assert found == pytest.approx({name: wanted[name] for name in found}, abs=1e-5)
@@ -97,6 +109,56 @@ def test_a_class_that_never_occurs_counts_in_no_mean() -> None:
     assert [float(metric.result()) for metric in made] == pytest.approx([
         metrics.f1_score(y, chosen, average="macro"), 0.75, metrics.matthews_corrcoef(y, chosen),
     ])  # fmt: skip
+
+
+# Mean and deviation of a refractive index, a latitude, a Julian day, and of what is around 0.
+SPREADS = {"index": (1.333, 3e-4), "latitude": (48.137, 0.01), "day": (2_460_000.5, 40.0), "usual": (0.1, 2.0)}
+
+
+def numbers(mean: float, spread: float, error: float, targets: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(int(mean))
+    y = mean + spread * generator.normal(size=(300, targets)) * np.arange(1, targets + 1)
+    return y.astype(np.float32), (y + error * spread * generator.normal(size=y.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["r2", "r2_score"])
+@pytest.mark.parametrize("error", [0.3, 1.2], ids=["good", "bad"])
+@pytest.mark.parametrize("spread", SPREADS)
+def test_r2_is_that_of_scikit_learn_however_far_the_targets_are_from_0(spread: str, error: float, name: str) -> None:
+    y, answers = numbers(*SPREADS[spread], error)
+    (made,) = make_metrics((name,), "mse", REGRESSION, "probabilities")
+    assert float(made.result()) == 0
+    expected = metrics.r2_score(y.astype(float), answers.astype(float))
+    assert measured([made], y[:, 0], answers) == {name: pytest.approx(expected, abs=1e-4)}
+    made.reset_state()
+    assert measured([made], y[:, 0] - y.mean(), answers - y.mean())[name] == pytest.approx(expected, abs=0.01)
+
+
+def test_r2_of_several_targets_is_the_mean_over_them_and_counts_rows_by_their_weights() -> None:
+    y, answers = numbers(*SPREADS["latitude"], 0.4, 3)
+    weights = np.random.default_rng(1).integers(0, 4, 300)
+    (made,) = make_metrics(("r2",), "mse", replace(REGRESSION, outputs=3), "probabilities")
+    for start in range(0, 300, 50):
+        part = slice(start, start + 50)
+        made.update_state(y[part], answers[part], sample_weight=weights[part].astype(np.float32))
+    expected = metrics.r2_score(y.astype(float), answers.astype(float), sample_weight=weights)
+    assert float(made.result()) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("off", "expected"), [(0.0, 1.0), (0.5, 0.0)])
+def test_r2_of_a_target_that_is_the_same_in_all_rows(off: float, expected: float) -> None:
+    y = np.full(300, 48.137, np.float32)
+    (made,) = make_metrics(("r2",), "mse", REGRESSION, "probabilities")
+    assert measured([made], y, y[:, None] + np.float32(off)) == {"r2": expected}
+    exact = np.full(9, 2.0)
+    assert metrics.r2_score(exact, exact + off) == expected
+
+
+def test_a_model_reports_it_so() -> None:
+    y, answers = numbers(*SPREADS["index"], 0.3)
+    made = small_settings(loss="mse", metrics=("mae", "r2"))
+    found = repeating((1,), made, REGRESSION).evaluate(answers, y[:, 0], batch_size=32, verbose=0, return_dict=True)
+    assert found["r2"] == pytest.approx(metrics.r2_score(y.astype(float), answers.astype(float)), abs=1e-4)
 
 
 def test_their_directions_are_known() -> None:

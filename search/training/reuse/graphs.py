@@ -55,7 +55,7 @@ def training_signature(training: TrainingSettings) -> Hashable:
         bool(training.warmup),
         bool(training.label_smoothing),
         bool(training.focal_gamma),
-        training.class_weight,
+        training.weighs_classes,
         bool(training.gradient_clip),
         bool(training.ema),
         training.precision,

@@ -83,7 +83,7 @@ class Network:
             seed,
             training.batch_size,
             training.ema,
-            balanced=training.class_weight == "balanced",
+            balanced=training.weighs_classes,
             oversample=training.oversample,
         )
         return self.engine

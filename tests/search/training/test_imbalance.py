@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import spaces
-from search.training.engine import Engine, Rows
+from search.training.engine import Engine, Rows, fresh
 from spaces import DataInfo, Settings, Split
 from spaces.layers.loss import make_loss
 from tests.search import small
@@ -80,6 +80,18 @@ def test_an_epoch_with_balanced_classes_is_one_of_fit_with_these_weights(weights
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.parametrize("weights", [None, np.linspace(0.2, 3, 12, dtype=np.float32)], ids=["alike", "weighted"])
+def test_a_class_that_is_drawn_as_often_as_any_other_is_not_weighted_besides(weights: Any) -> None:
+    rows, info = Rows(split(weights)), replace(INFO, weighted=weights is not None)
+
+    def trained(**training: Any) -> dict[str, float]:
+        engine = fresh(settings(**training), info, 3)
+        engine.prepare(rows)
+        return engine.train_epoch(rows, 1)
+
+    assert trained(class_weight="balanced", oversample=True) == trained(oversample=True) != trained()
+
+
 def test_what_is_validated_counts_rows_by_their_own_weights_only() -> None:
     weights = np.array([1.0] * 8 + [10.0] * 4, np.float32)
     part = split(weights)
@@ -138,3 +150,4 @@ def test_trainings_that_share_a_network_train_as_those_with_one_of_their_own(tmp
     assert shared[2] == train(Trainer(tmp_path, digits, SystemClock()), focal_gamma=1.0)
     assert shared[3] == train(Trainer(tmp_path, digits, SystemClock()), focal_gamma=3.0)
     assert len({str(curve) for curve in shared}) == len(recipes), "each has an effect"
+    assert train(together, class_weight="balanced", oversample=True) == shared[1]
