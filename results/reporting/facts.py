@@ -90,7 +90,7 @@ class Facts:
     @property
     def unit(self) -> str:
         """What trainings are counted in: epochs, or folds of a cross-validation."""
-        return "fold" if ((self.meta.get("data") or {}).get("understood") or {}).get("folds") else "epoch"
+        return "fold" if self._understood.get("folds") else "epoch"
 
     @property
     def info(self) -> Mapping[str, Any]:
@@ -100,7 +100,21 @@ class Facts:
     @property
     def guess(self) -> Mapping[str, Any]:
         """What a model that knows no inputs answers, and its `scores` by part; empty where it was not recorded."""
-        return ((self.meta.get("data") or {}).get("understood") or {}).get("guess") or {}
+        return self._understood.get("guess") or {}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the target columns of a table; empty for other data."""
+        return tuple(column["name"] for column in self._understood.get("columns", ()) if column["role"] == "target")
+
+    @property
+    def weighted(self) -> bool:
+        """Whether scores count each row by a weight of its own."""
+        return bool(self.info.get("weighted"))
+
+    @property
+    def _understood(self) -> Mapping[str, Any]:
+        return (self.meta.get("data") or {}).get("understood") or {}
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -108,12 +108,14 @@ class _Measured:
     Attributes:
         task: `classification` or `regression`.
         fingerprint: Of the run's data.
+        weighted: Whether its scores count each row by a weight of its own.
         answers: Predictions and labels.
         rows: The test rows, where the run has kept them.
     """
 
     task: str
     fingerprint: str
+    weighted: bool
     answers: Answers
     rows: Array | None
 
@@ -134,7 +136,7 @@ def _measured(run: Run) -> _Measured | str:
         rows = arrays.load(run.directory / layout.TEST_ROWS, "x")["x"]
     except (OSError, ValueError):
         rows = None
-    return _Measured(data["info"]["task"], data["fingerprint"], answers, rows)
+    return _Measured(data["info"]["task"], data["fingerprint"], bool(data["info"].get("weighted")), answers, rows)
 
 
 def _pair(labels: tuple[str, str], one: _Measured | str, other: _Measured | str, level: float) -> Pair:
@@ -145,17 +147,18 @@ def _pair(labels: tuple[str, str], one: _Measured | str, other: _Measured | str,
         return Pair(*labels, "were not measured on the same test rows: their scores say nothing about each other")
     first, second = one.answers, other.answers
     n = len(first.labels)
+    alike = " (rows counted alike)" if one.weighted or other.weighted else ""
     if one.task == "classification":
         alone = int((first.right & ~second.right).sum()), int((second.right & ~first.right).sum())
         measure = "subset accuracy" if first.labels.ndim == 2 else "accuracy"
         p, ahead = mcnemar(*alone), (alone[0] - alone[1]) / n
-        return Pair(*labels, "", measure, "McNemar", n, ahead, paired_shares(*alone, n), p, p < level)
+        return Pair(*labels, "", measure + alike, "McNemar", n, ahead, paired_shares(*alone, n), p, p < level)
     if n < 2:
         return Pair(*labels, "share a single test row, which says nothing")
     better = (np.abs(second.errors).mean(axis=1) - np.abs(first.errors).mean(axis=1)).tolist()
     interval, p = paired_mean(better)
     ahead = math.fsum(better) / n
-    return Pair(*labels, "", "absolute error", _OF_NUMBERS, n, ahead, interval, p, p < level)
+    return Pair(*labels, "", f"absolute error{alike}", _OF_NUMBERS, n, ahead, interval, p, p < level)
 
 
 def _same_rows(one: _Measured, other: _Measured) -> bool:

@@ -30,7 +30,8 @@ def understood(
     Returns:
         `columns`: of a table, each with `name`, `role` (input, target or dropped), `kind`, `missing` (cells), `how` it
         reaches the model, and `notes`; `notes` on the whole; `guess`: `what` a model that knows no inputs would answer,
-        and its `scores` by part and metric; `targets`: of a regression that is no table, the spread of each.
+        for numbers the `values` themselves, one for each target, and its `scores` by part and metric; `targets`: of a
+        regression that is no table, the spread of each.
     """
     columns = 1 if train.y.ndim == 1 else train.y.shape[1]
     numbers = table is None and info.task == "regression" and info.targets is None
@@ -209,18 +210,24 @@ def _guess(info: DataInfo, train: Split, parts: Mapping[str, Split | None]) -> d
         # What differs from output to output has no score in common.
         return {"what": "the mean", "scores": {}}
     mean = np.average(train.y.astype(np.float64), axis=0, weights=train.weight)
-    return {"what": "the mean", "scores": {part: _errors(split, mean) for part, split in given.items()}}
+    return {
+        "what": "the mean",
+        "values": np.atleast_1d(mean).tolist(),
+        "scores": {part: _errors(split, mean) for part, split in given.items()},
+    }
 
 
 def _errors(split: Split, answer: Any) -> dict[str, float]:
+    """Over all targets together, as the measures of models are: R² is the mean of that of each."""
     y = split.y.astype(np.float64)
 
-    def averaged(values: Array) -> float:
-        return float(np.average(values, axis=0, weights=split.weight).mean())
+    def averaged(values: Array) -> Array:
+        return np.asarray(np.average(values, axis=0, weights=split.weight))
 
-    mse, spread = averaged((y - answer) ** 2), averaged((y - np.average(y, axis=0, weights=split.weight)) ** 2)
-    found = {"mae": averaged(abs(y - answer)), "mse": mse, "rmse": mse**0.5}
-    return {**found, "r2": 1 - mse / spread} if spread > 0 else found
+    squares, spread = averaged((y - answer) ** 2), averaged((y - averaged(y)) ** 2)
+    mse = float(squares.mean())
+    found = {"mae": float(averaged(abs(y - answer)).mean()), "mse": mse, "rmse": mse**0.5}
+    return {**found, "r2": float((1 - squares / spread).mean())} if (spread > 0).all() else found
 
 
 def _numbers(y: Array) -> Array:

@@ -108,6 +108,16 @@ def test_winners_are_compared_row_by_row(make_run: MakeRun) -> None:
     assert best_of(found[1:2], ["a", "c"]) is None
 
 
+def test_rows_with_weights_are_counted_alike_and_it_is_said(make_run: MakeRun) -> None:
+    runs = []
+    for name, right in (("a", 300), ("b", 330)):
+        run = make_run(name)
+        info = {**Run(run).read().meta("data")["info"], "weighted": True}
+        runs.append(answered(run, *shares(right), info=info))
+    [pair] = pairs([Run(run) for run in runs], ["a", "b"])
+    assert (pair.better, pair.measure) == ("b", "accuracy (rows counted alike)")
+
+
 def test_equal_answers_have_an_interval_with_a_width(make_run: MakeRun) -> None:
     runs = [answered(make_run(name), *shares(300)) for name in ("a", "b")]
     [pair] = pairs([Run(run) for run in runs], ["a", "b"])

@@ -12,6 +12,9 @@ import pytest
 import spaces
 from search.record import reference as module
 from search.record.reference import reference
+from spaces.data.types import DataInfo
+from spaces.layers.loss import make_loss, make_metrics
+from spaces.values.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 
 def table(tmp_path: Path, **training: Any) -> spaces.SearchSpec:
@@ -32,7 +35,7 @@ def test_classes_have_accuracy_loss_and_auc(tmp_path: Path) -> None:
     assert found is not None
     assert found["name"] == "gradient boosting"
     for part in ("validation", "test"):
-        assert set(found["scores"][part]) == {"accuracy", "f1", "balanced_accuracy", "mcc", "loss", "auc"}
+        assert set(found["scores"][part]) == {*CLASSIFICATION_METRICS, "loss"}
         assert found["scores"][part]["accuracy"] > 0.9
 
 
@@ -45,6 +48,37 @@ def test_numbers_have_errors_in_the_unit_of_the_target(tmp_path: Path) -> None:
     assert scores["r2"] == pytest.approx(1 - scores["mse"] / data.validation.y.var(), rel=1e-4)
     assert scores["loss"] == scores["mse"]
     assert 10 < scores["mae"] < 300
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh"])
+@pytest.mark.parametrize("weight", [None, np.linspace(0, 2, 50, dtype=np.float32)], ids=["alike", "weighted"])
+def test_numbers_are_measured_as_those_of_models(loss: str, weight: Any) -> None:
+    generator = np.random.default_rng(0)
+    y = generator.normal(size=50).astype(np.float32)
+    answers = y + generator.normal(size=50).astype(np.float32)
+    found = module._of_numbers(loss, spaces.Split(y[:, None], y, weight), answers)
+    info = DataInfo("tabular", (1,), "float32", "regression", "number", 1)
+    assert set(found) == {*REGRESSION_METRICS, "loss"}
+    for metric in make_metrics(tuple(REGRESSION_METRICS), loss, info, "probabilities"):
+        metric.update_state(y[:, None], answers[:, None], None if weight is None else weight)
+        assert found[metric.name] == pytest.approx(float(metric.result()), rel=1e-4), metric.name
+    losses = make_loss(loss, info, "probabilities").call(y[:, None], answers[:, None])
+    assert found["loss"] == pytest.approx(np.average(losses, weights=weight), rel=1e-4)
+
+
+@pytest.mark.parametrize("count", [2, 7])
+@pytest.mark.parametrize("weight", [None, np.linspace(0, 2, 90, dtype=np.float32)], ids=["alike", "weighted"])
+def test_classes_are_measured_as_those_of_models(count: int, weight: Any) -> None:
+    generator = np.random.default_rng(count)
+    y = generator.integers(0, count, 90).astype(np.int32)
+    answers = generator.dirichlet(np.ones(count), 90) * 0.7 + 0.3 * np.eye(count)[y]
+    found = module._of_classes(y, answers, weight)
+    assert set(found) == set(CLASSIFICATION_METRICS)
+    info = DataInfo("tabular", (1,), "float32", "classification", "integer", count)
+    for metric in make_metrics(tuple(CLASSIFICATION_METRICS), "auto", info, "probabilities"):
+        metric.update_state(y, answers.astype(np.float32), weight)
+        near = 0.002 if metric.name.endswith("auc") else 1e-4
+        assert found[metric.name] == pytest.approx(float(metric.result()), abs=near), metric.name
 
 
 def classes(y: Any, form: str = "integer") -> spaces.Split:
@@ -63,7 +97,7 @@ def of_parts(spec: spaces.SearchSpec, train: spaces.Split, validation: spaces.Sp
 
 def test_a_class_that_training_never_saw_has_no_loss(tmp_path: Path) -> None:
     found = of_parts(table(tmp_path), classes([0, 1] * 30), classes([0, 1, 2] * 5))
-    assert set(found["scores"]["validation"]) == {"accuracy", "f1", "balanced_accuracy", "mcc"}
+    assert set(found["scores"]["validation"]) == set(CLASSIFICATION_METRICS)
     assert "failed" not in found
 
 

@@ -11,6 +11,7 @@ from results.reporting.chart import Axis, Cells, Chart, Panel, View
 from results.reporting.document import Item, Picture, Pictures, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.pixels import to_pixels
+from results.reporting.sections.common import always_answering, counted_alike
 from results.reporting.sections.precision_recall import precision_recall
 from results.reporting.words import count, distinct, number, percent
 from results.text import plural
@@ -28,8 +29,9 @@ def classes(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section:
     """The section."""
     names = _names(facts, answers)
     items: list[Item] = [
+        *counted_alike(facts),
         _confusion(names, answers, evaluation),
-        *_guess(facts, evaluation),
+        *always_answering(facts, evaluation, "these rows"),
         *_per_class(names, answers),
         *_threshold(facts, evaluation, answers),
         *precision_recall(names, _one_against_the_rest(names, answers), answers.labels[:, None] == range(len(names))),
@@ -37,15 +39,6 @@ def classes(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section:
     ]
     where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
     return Section("test", f"The final model on {where}", items, "Test")
-
-
-def _guess(facts: Facts, evaluation: Evaluation) -> list[Item]:
-    scores = facts.guess.get("scores", {}).get(evaluation.part)
-    if not scores:
-        return []
-    return [
-        Text(f"Always answering {facts.guess['what']} would be right in {percent(scores['accuracy'])} of these rows.")
-    ]
 
 
 def _names(facts: Facts, answers: Answers) -> list[str]:

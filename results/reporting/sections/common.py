@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from results.reporting.document import Item, Text
 from results.reporting.facts import Facts
-from results.reporting.words import number, scalar
+from results.reporting.words import number, percent, scalar
+from search.files.store import Evaluation
 from search.record.configuration import Configuration
 
 
@@ -60,3 +62,24 @@ def focus(values: Sequence[float], maximize: bool, always: Sequence[float] = ())
 def outside(values: Sequence[float], span: tuple[float, float] | None) -> int:
     """How many of the values a span leaves out."""
     return 0 if span is None else sum(not span[0] <= value <= span[1] for value in values)
+
+
+def always_answering(facts: Facts, evaluation: Evaluation, what: str) -> list[Item]:
+    """The accuracy of a model that knows no inputs, in a sentence; nothing where it was not recorded.
+
+    Args:
+        facts: The run.
+        evaluation: Of the final model.
+        what: That the accuracy is a share of, such as "these rows".
+    """
+    scores = facts.guess.get("scores", {}).get(evaluation.part)
+    if not scores:
+        return []
+    text = f"Always answering {facts.guess['what']} would be right in {percent(scores['accuracy'])} of {what}"
+    return [Text(f"{text}, by their weights." if facts.weighted else f"{text}.")]
+
+
+def counted_alike(facts: Facts) -> list[Item]:
+    """Of rows with weights, which scores count and sections of single rows do not; nothing of others."""
+    text = "Scores count the rows by their weights; matrices, tables and charts of this section count all rows alike."
+    return [Text(text)] if facts.weighted else []

@@ -13,6 +13,9 @@ from results.verdicts.answers import read_answers
 from search.files.store import Evaluation
 from search.record.configuration import Configuration
 
+_WELL_KNOWN = {"accuracy": "accuracy", "r2": "R²"}
+"""Measures that another method is told in where it has not that of the run, by their names in words."""
+
 
 def headline(facts: Facts) -> Headline:
     """The winner's score on rows kept back, else the best score of the search, else why there is none."""
@@ -49,9 +52,8 @@ def headline(facts: Facts) -> Headline:
 
 def _interval(facts: Facts, evaluation: Evaluation) -> str:
     answers = read_answers(facts.directory, evaluation, facts.info)
-    if answers is None:
-        return ""
-    if facts.multi_label:
+    # An interval of rows that count alike is not one of a score that weighs them.
+    if answers is None or facts.multi_label or facts.weighted:
         return ""
     if facts.measured == "accuracy":
         found = wilson(int(answers.right.sum()), len(answers.labels))
@@ -109,8 +111,14 @@ def _facts(facts: Facts, leader: Configuration, evaluation: Evaluation | None) -
 
 
 def _reference(facts: Facts, evaluation: Evaluation | None) -> str | None:
-    """What another method reaches on the same rows, in the same measure."""
+    """What another method reaches on the same rows, in the same measure, else in one that is named."""
     known = facts.meta.get("reference") or {}
     part = "validation" if evaluation is None else evaluation.part
-    score = known.get("scores", {}).get(part, {}).get(facts.metric if evaluation is None else facts.measured)
-    return None if score is None else f"{known['name']} {number(score)} on the {part} rows"
+    scores = known.get("scores", {}).get(part, {})
+    wanted = facts.metric if evaluation is None else facts.measured
+    measure = next((name for name in (wanted, *_WELL_KNOWN) if name in scores), None)
+    if measure is None:
+        return None
+    named = "" if measure == wanted else f"{_WELL_KNOWN[measure]} "
+    where = "the first fold" if part == "validation" and facts.unit == "fold" else f"the {part} rows"
+    return f"{known['name']} {named}{number(scores[measure])} on {where}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from results.reporting.document import Item, Section, Table, Text
 from results.reporting.facts import Facts
+from results.reporting.sections.common import always_answering, counted_alike
 from results.reporting.sections.precision_recall import precision_recall
 from results.reporting.words import count, number, percent
 from results.verdicts.answers import Answers
@@ -14,24 +15,17 @@ def several_labels(facts: Facts, evaluation: Evaluation, answers: Answers) -> Se
     """The section."""
     names = list(facts.class_names)
     items: list[Item] = [
+        *counted_alike(facts),
         Text(
             f"Of {count(len(answers.labels))} {evaluation.part} rows {percent(float(answers.right.mean()))} have "
             "exactly the labels that were predicted; a label is given from a probability of 0.5 on."
         ),
-        *_guess(facts, evaluation),
+        *always_answering(facts, evaluation, "all labels of these rows"),
         _per_label(names, answers),
         *precision_recall(names, answers.predictions, answers.labels == 1),
     ]
     where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
     return Section("test", f"The final model on {where}", items, "Test")
-
-
-def _guess(facts: Facts, evaluation: Evaluation) -> list[Item]:
-    scores = facts.guess.get("scores", {}).get(evaluation.part)
-    if not scores:
-        return []
-    share = percent(scores["accuracy"])
-    return [Text(f"Always answering {facts.guess['what']} would be right in {share} of all labels of these rows.")]
 
 
 def _per_label(names: list[str], answers: Answers) -> Table:

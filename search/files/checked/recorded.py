@@ -155,7 +155,7 @@ _COLUMN: dict[str, Check] = {
     "how": text,
     "notes": _list(text),
 }
-_GUESS = _fields({"what": text, "scores": _by_name(_by_name(_real))})
+_GUESS = _fields({"what": text, "scores": _by_name(_by_name(_real))}, {"values": _list(_real)})
 _UNDERSTOOD = _fields(
     {},
     {

@@ -1,4 +1,4 @@
-"""What the report says of two classes with a threshold, of rows with several labels, and of cross-validation."""
+"""What the report says of two classes with a threshold, several labels or targets, weights, and cross-validation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import numpy as np
 from results.ranked.ranking import ranking
 from results.reporting.chart import Chart, Line
 from results.reporting.compose import compose
-from results.reporting.document import Table, Text
+from results.reporting.document import Section, Table, Text
 from results.reporting.facts import Facts, read_facts
 from results.reporting.sections.classes import classes
+from results.reporting.sections.headline import headline
 from results.reporting.sections.labels import several_labels
 from results.reporting.sections.precision_recall import precision_recall
+from results.reporting.sections.residuals import residuals
 from results.verdicts.answers import Answers, read_answers
 from search.files.rundir import open_run
-from search.files.store import RunStore
+from search.files.store import Evaluation, RunStore
 
 MakeRun = Callable[..., Path]
 RANDOM = np.random.default_rng(2)
@@ -32,6 +34,30 @@ def facts(run: Path) -> Facts:
 
 def answers(predictions: Any, labels: Any) -> Answers:
     return Answers(np.asarray(predictions, float), np.asarray(labels), np.zeros(0, np.int64), np.zeros(0))
+
+
+def told(known: Facts, **understood: Any) -> Facts:
+    """The run, with what its data were understood as."""
+    data = {**known.meta["data"], "understood": understood}
+    return dataclasses.replace(known, meta={**known.meta, "data": data})
+
+
+def weighted(known: Facts) -> Facts:
+    """The run, with rows that have weights."""
+    data = known.meta["data"]
+    return dataclasses.replace(known, meta={**known.meta, "data": {**data, "info": {**data["info"], "weighted": True}}})
+
+
+def of_winner(known: Facts) -> tuple[Evaluation, Answers]:
+    assert known.winner is not None
+    evaluation = known.evaluations[known.winner.id]
+    found = read_answers(known.directory, evaluation, known.info)
+    assert found is not None
+    return evaluation, found
+
+
+def texts(section: Section) -> str:
+    return " ".join([item.text for item in section.items if isinstance(item, Text)])
 
 
 def test_two_classes_are_shown_at_the_threshold_too(make_run: MakeRun) -> None:
@@ -100,3 +126,79 @@ def test_folds_stand_in_table_and_report(make_run: MakeRun) -> None:
     assert known.unit == "fold"
     assert any("3 folds of 96 rows" in notice.text for notice in compose(known, open_run(run)).notices)
     assert "folds" not in ranking(run).columns, "no epoch of this run is a fold"
+
+
+ROOMS_AND_PRICES = answers([[2.0, 210_000.0], [5.0, 390_000.0]], [[2.0, 200_000.0], [4.0, 400_000.0]])
+HOUSES = [{"name": "size", "role": "input"}, {"name": "rooms", "role": "target"}, {"name": "price", "role": "target"}]
+OF_BOTH = {"what": "the mean", "scores": {"test": {"mae": 50_000.0, "mse": 5e9, "rmse": 70_711.0, "r2": 0.0}}}
+
+
+def test_each_target_has_its_name_and_the_errors_of_its_own_mean(make_run: MakeRun) -> None:
+    known = facts(make_run(task="regression"))
+    evaluation, _ = of_winner(known)
+    guess = {**OF_BOTH, "values": [3.0, 300_000.0]}
+    section = residuals(told(known, columns=HOUSES, guess=guess), evaluation, ROOMS_AND_PRICES)
+    chart = next(item for item in section.items if isinstance(item, Chart))
+    assert "half of the predictions of rooms are within 0.5000" in chart.caption
+    assert chart.caption.endswith(
+        "The mean absolute error is 0.5000, the root of the mean square 0.7071; predicting the mean for every row has "
+        "1.0000 and 1.0000."
+    )
+    table = next(item for item in section.items if isinstance(item, Table))
+    assert table.columns[4:] == ("R²", "mean absolute error of the mean", "root mean square of the mean")
+    assert list(table.rows) == [
+        ("rooms", "0.5000", "0.7071", "0.5000", "0.5000", "1.0000", "1.0000"),
+        ("price", "10000", "10000", "0.0000", "0.9900", "100000", "100000"),
+    ]
+
+
+def test_what_an_earlier_version_averaged_over_targets_stands_beside_none_of_them(make_run: MakeRun) -> None:
+    known = facts(make_run(task="regression"))
+    evaluation, single = of_winner(known)
+    earlier = told(known, guess=OF_BOTH)
+    section = residuals(earlier, evaluation, ROOMS_AND_PRICES)
+    assert "predicting the mean" not in str(section)
+    table = next(item for item in section.items if isinstance(item, Table))
+    assert [row[0] for row in table.rows] == ["target 0", "target 1"]
+    assert "predicting the mean for every row has 50000 and 70711" in str(residuals(earlier, evaluation, single))
+    assert "predicting the mean" not in str(residuals(weighted(earlier), evaluation, single))
+
+
+def test_a_score_that_weighs_rows_has_no_interval_of_rows_that_count_alike(make_run: MakeRun) -> None:
+    for task in ("classification", "regression"):
+        known = facts(make_run(task, task=task))
+        assert headline(known).interval
+        assert headline(weighted(known)).interval == ""
+
+
+def test_what_counts_rows_by_their_weights_is_said(make_run: MakeRun) -> None:
+    run = make_run()
+    guess = {"what": "the commonest class (3)", "scores": {"test": {"accuracy": 0.25}}}
+    known = told(facts(run), guess=guess)
+    evaluation, found = of_winner(known)
+    plain, by_weight = (texts(classes(one, evaluation, found)) for one in (known, weighted(known)))
+    sentence = "Always answering the commonest class (3) would be right in 25 % of these rows"
+    assert f"{sentence}." in plain
+    assert f"{sentence}, by their weights." in by_weight
+    assert ("count all rows alike" in plain, "count all rows alike" in by_weight) == (False, True)
+    numbers = weighted(facts(make_run("numbers", task="regression")))
+    assert "count all rows alike" in texts(residuals(numbers, *of_winner(numbers)))
+
+
+def reference_of(known: Facts, **scores: Any) -> Any:
+    meta = {**known.meta, "reference": {"name": "gradient boosting", "scores": {"validation": scores}}}
+    return dict(headline(dataclasses.replace(known, meta=meta, winner=None)).facts).get("reference")
+
+
+def test_another_method_is_told_in_a_measure_by_name_where_it_has_not_that_of_the_run(make_run: MakeRun) -> None:
+    known = facts(make_run())
+    assert reference_of(known, accuracy=0.8) == "gradient boosting 0.8000 on the validation rows"
+    own = dataclasses.replace(known, objective="val_cost")
+    assert reference_of(own, accuracy=0.8) == "gradient boosting accuracy 0.8000 on the validation rows"
+    assert reference_of(own, mae=2.0, r2=0.87) == "gradient boosting R² 0.8700 on the validation rows"
+    assert reference_of(own) is None
+
+
+def test_another_method_is_measured_on_the_first_fold_only(make_run: MakeRun) -> None:
+    known = told(facts(make_run()), folds="3 folds of 96 rows")
+    assert reference_of(known, accuracy=0.8) == "gradient boosting 0.8000 on the first fold"

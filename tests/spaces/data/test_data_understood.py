@@ -131,3 +131,18 @@ def test_how_each_part_was_drawn(
     told = load({"csv": str(path)}, **options).understood["parts"]
     for part, words in (("validation", validation), ("test", test)):
         assert told.get(part, "").startswith(words) if words else part not in told
+
+
+def test_the_mean_of_each_target_is_told_and_r2_is_the_mean_over_them(
+    tmp_path: Path, load: Callable[..., spaces.Dataset]
+) -> None:
+    path = tmp_path / "houses.csv"
+    lines = [f"{i % 9},{i % 5},{100_000 + 1000 * (i % 17)}" for i in range(100)]
+    path.write_text("size,rooms,price\n" + "\n".join(lines) + "\n")
+    data = load({"csv": str(path)}, loss="mse", target=["rooms", "price"])
+    guess = data.understood["guess"]
+    assert guess["values"] == pytest.approx(data.train.y.mean(axis=0, dtype=float).tolist())
+    errors = data.validation.y - data.train.y.mean(axis=0, dtype=float)
+    explained = 1 - (errors**2).mean(axis=0) / data.validation.y.astype(float).var(axis=0)
+    assert guess["scores"]["validation"]["r2"] == pytest.approx(explained.mean())
+    assert guess["scores"]["validation"]["mae"] == pytest.approx(np.abs(errors).mean())
