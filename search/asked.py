@@ -62,7 +62,7 @@ def as_spec(
     elif isinstance(space, SearchSpec | str | os.PathLike | Mapping):
         if ready and objective is None:
             return spaces.load(space, _changes(overrides, max_trials, seed))
-        plain = dict(space) if isinstance(space, Mapping) else to_plain(spaces.load(space))
+        plain = dict(space) if isinstance(space, Mapping) else to_plain(spaces.load(space), asked=True)
     else:
         raise TypeError(
             "the first argument must be a function build(hp), a shipped space's name, the path of a space file, a "

@@ -13,6 +13,8 @@ from results.text import visible
 from results.verdicts.advice import Advice, advise
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations, ranked
+from spaces.basics.errors import Problem, dotted
+from spaces.values.dimensions import Choice, Range
 
 if TYPE_CHECKING:
     from spaces import SearchSpec
@@ -30,9 +32,18 @@ def next_space(run: Source) -> str:
     import spaces
 
     opened = open_run(run)
-    spec, notes = next_spec(opened.spec, advise(opened), _best(opened))
+    spec, notes = next_spec(_as_asked(opened), advise(opened), _best(opened))
     head = f"# From the run {visible(opened.directory.resolve().name)}.\n"
-    return head + "".join(f"# {visible(note)}\n" for note in notes) + spaces.dump(spec)
+    return head + "".join(f"# {visible(note)}\n" for note in notes) + spaces.dump(spec, asked=True)
+
+
+def _as_asked(run: Run) -> SearchSpec:
+    """The space of a run with the words of which the machine that began it has made values."""
+    import spaces
+
+    with run.read() as reader:
+        asked = reader.meta("asked", {})
+    return spaces.load(run.spec, [f"{key}={word}" for key, word in asked.items()])
 
 
 def next_spec(
@@ -53,8 +64,8 @@ def next_spec(
 
     notes, name = [], spec.name
     for one in advice:
-        changed = _legal(_changed(_plain(spec), one.setting, one.change), one.setting)
-        if changed is not None and _baselines(changed) == _baselines(spec):
+        changed = _legal(_changed(spec, one.setting, one.change), one.setting)
+        if changed is not None and changed != spec and _baselines(changed) == _baselines(spec):
             spec = changed
             notes.append(f"{one.setting}: {one.message}")
     for configuration in best:
@@ -68,27 +79,32 @@ def next_spec(
 def _plain(spec: SearchSpec) -> dict[str, Any]:
     from spaces.specs.plain import to_plain
 
-    data: dict[str, Any] = to_plain(spec)
+    data: dict[str, Any] = to_plain(spec, asked=True)
     return data
 
 
 def _legal(data: dict[str, Any], changed: str = "") -> SearchSpec | None:
     """The spec of these data without the settings that have no effect in it (any more); None if it is not legal."""
     import spaces
+    from spaces.reading.idle import key_of, removed
 
-    for _ in range(len(data["model"]) + len(data["training"])):
+    data = copy.deepcopy(data)
+    while True:
         try:
             spec = spaces.load(data)
         except spaces.SpaceError as error:
-            idle = {tuple(problem.key.split(".")[:2]) for problem in error.problems}
-            if not all(path[0] in ("model", "training") and ".".join(path) != changed for path in idle):
+            idle = {key_of(one.path) for one in error.problems}
+            if not all(_is_idle(one) for one in error.problems) or changed in map(dotted, idle):
                 return None
-            data = copy.deepcopy(data)
-            for section, *key in idle:
-                data[section].pop("".join(key), None)
+            if not all(removed(data, path) for path in idle):
+                return None
         else:
             return spec if spec.space.hyperparameters else None
-    return None
+
+
+def _is_idle(one: Problem) -> bool:
+    """Whether a setting has no effect, or only under a condition that cannot hold."""
+    return one.path[:1] in (("model",), ("training",)) and (one.idle or "when" in one.path)
 
 
 def _baselines(spec: SearchSpec) -> list[Any]:
@@ -103,16 +119,32 @@ def _baselines(spec: SearchSpec) -> list[Any]:
     return found
 
 
-def _changed(data: dict[str, Any], setting: str, change: Any) -> dict[str, Any]:
+def _changed(spec: SearchSpec, setting: str, change: Any) -> dict[str, Any]:
+    data = _plain(spec)
     *way, last = setting.split(".")
     holder = data
     for part in way:
-        holder = holder[part]
+        holder = holder.get(part, {})
     if last not in holder:
         return data  # An earlier change took it away: momentum goes with sgd.
     old = holder[last]
     holder[last] = {"shared": change} if isinstance(old, Mapping) and "shared" in old else change
+    for one in spec.space.settings:
+        made = one.kind.parse(change) if dotted(one.path) == setting else None
+        if isinstance(made, Choice | Range):
+            _narrow((data["model"], data["training"]), one.name, made)
     return data
+
+
+def _narrow(parts: Iterable[Any], name: str, dimension: Choice | Range) -> None:
+    """Takes what a hyperparameter never is any more out of the conditions on it that name something else too."""
+    for part in parts:
+        if not isinstance(part, dict):
+            continue
+        if name in (when := part.get("when", {})):
+            listed = when[name] if isinstance(when[name], list) else [when[name]]
+            when[name] = [value for value in listed if dimension.nearest(value) is not None] or listed
+        _narrow(part.values(), name, dimension)
 
 
 def _best(run: Run) -> list[Configuration]:

@@ -1,4 +1,7 @@
-"""What differs between the space a run began with and the one it is to go on with, and whether it may."""
+"""What differs between the space a run began with and the one it is to go on with, and whether it may.
+
+Also what the frozen space of a run says otherwise than the file that it was read from.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,12 @@ def between(before: SearchSpec, after: SearchSpec) -> list[Change]:
     old, new = _flat(to_plain(before)), _flat(to_plain(after))
     changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     return [Change(key, old.get(key), new.get(key), _compatible(key)) for key in sorted(changed)]
+
+
+def asked(spec: SearchSpec) -> dict[str, str]:
+    """Words such as `auto` of which this machine has made a value, by dotted key."""
+    made = _flat(to_plain(spec))
+    return {key: value for key, value in _flat(to_plain(spec, asked=True)).items() if value != made[key]}
 
 
 def _compatible(key: str) -> bool:

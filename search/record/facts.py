@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.record import environment
+from search.record.changes import asked
 from search.record.reference import reference
 from spaces import Dataset, SearchSpec
 from spaces.families import family_of
@@ -32,6 +33,7 @@ def facts(
         "objective": {"name": spec.objective.name, "direction": spec.objective.direction},
         "algorithm": spec.search.algorithm,
         "seed": spec.search.seed,
+        "asked": asked(spec),
         "versions": environment.versions(),
         "hardware": environment.hardware(),
         "threads": threads,

@@ -85,6 +85,14 @@ def augmentation_settings(section: Augmentation, *, labels: bool = True) -> list
     ]
 
 
+def may_change(section: Augmentation) -> bool:
+    """Whether any configuration changes training images: whether the section leaves more open than that all is off."""
+    return any(
+        setting.dimension is not None and setting.dimension.values != (setting.default,)
+        for setting in augmentation_settings(section)
+    )
+
+
 def without_augmentation(model: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a network with all augmentation that they know of turned off."""
     return {name: OFF.get(name, value) for name, value in model.items()}

@@ -162,8 +162,9 @@ def settings(model: CnnModel) -> list[Setting]:
     some_dropout = above("dropout", 0)
     shrinking = Need("block", partial(ne, "residual"), "block conv or separable")
     pooled = Need("downsampling", partial(eq, "pool"), "downsampling pool")
-    # It may be said of residual blocks too, though it is so anyway.
+    # It may be said of residual blocks too, by a space and by a baseline, though it is so anyway.
     said = model.block is not None and model.block.values == ("residual",) and model.padding == Fixed("same")
+    needs = () if said else (shrinking,)
     return [
         stem("filters", STEM_WIDTH, 0),
         stem("stride", STRIDE, 1, above("stem_filters", 0)),
@@ -174,7 +175,7 @@ def settings(model: CnnModel) -> list[Setting]:
         setting("growth", GROWTH, 1.0, above("blocks", 1)),
         setting("convolutions", COUNT, 1),
         setting("kernel_size", KERNEL, 3),
-        Setting("padding", ("model", "padding"), PADDING, None if said else model.padding, "valid", (shrinking,)),
+        Setting("padding", ("model", "padding"), PADDING, None if said else model.padding, "valid", needs),
         setting("downsampling", DOWNSAMPLING, "pool"),
         setting("pooling", POOLING, "max", pooled),
         setting("squeeze_excitation", FLAG, False),

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from spaces.backbones.names import FILE, FILES, NAMES
 from spaces.basics.section import refuse
-from spaces.families.augmentation import OFF, Augmentation, augmentation_settings, changes
+from spaces.families.augmentation import OFF, Augmentation, augmentation_settings, changes, may_change
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
 from spaces.families.family import ModelSection, Phases
 from spaces.families.layered import Layered
@@ -89,7 +89,7 @@ class PretrainedModel(ModelSection):
 
     @model_validator(mode="after")
     def _copies_need_augmentation(self) -> Self:
-        if self.augmentation_copies is not None and self.augmentation == Augmentation():
+        if self.augmentation_copies is not None and not may_change(self.augmentation):
             raise refuse("has no effect: it needs augmentation", "augmentation_copies")
         if self.augmentation.mixup is not None:
             message = "has no effect: family pretrained computes the features of every image by itself"

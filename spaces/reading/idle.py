@@ -32,9 +32,9 @@ def without_idle(
     before = {one.path for one in validated(as_written)[1]}
     spec: SearchSpec | None = None
     while found and all(one.idle for one in found):
-        idle = {_key_of(one.path): one for one in found if one.path not in before}
+        idle = {key_of(one.path): one for one in found if one.path not in before}
         idle = {path: one for path, one in idle.items() if not any(_one_in_the_other(path, key) for key in given)}
-        if not idle or not all(_removed(data, path) for path in idle):
+        if not idle or not all(removed(data, path) for path in idle):
             break
         for path, one in idle.items():
             say(f"{dotted(path)} is passed over: {'it' if path == one.path else 'its condition'} {one.message}")
@@ -46,12 +46,12 @@ def _one_in_the_other(path: tuple[str | int, ...], key: tuple[str, ...]) -> bool
     return all(str(part) == other for part, other in zip(path, key, strict=False))
 
 
-def _key_of(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+def key_of(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
     """The setting that a problem is about, where it is about its condition."""
     return path[: path.index("when")] if "when" in path else path
 
 
-def _removed(data: Any, path: tuple[str | int, ...]) -> bool:
+def removed(data: Any, path: tuple[str | int, ...]) -> bool:
     """Takes a key, and mappings that are empty without it, out of plain data; whether it was there."""
     holders = [data]
     for part in path[:-1]:

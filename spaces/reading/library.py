@@ -93,7 +93,7 @@ def load(
 
 def _document(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec) -> tuple[Document, Path | None]:
     if isinstance(source, SearchSpec):
-        return Document(to_plain(source)), None
+        return Document(to_plain(source, asked=True)), None
     if isinstance(source, Mapping):
         data = copy.deepcopy(with_references(source))
         _check_keys(data, ())

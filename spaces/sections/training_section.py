@@ -199,7 +199,7 @@ class TrainingSection(Section):
             return precision
         if not isinstance(precision, Fixed):
             raise refuse("auto is one of the others, and stands alone: float32 and bfloat16 may be searched")
-        return replace(precision, value=fast_precision())
+        return replace(precision, value=fast_precision(), asked="auto")
 
     @field_validator("loss")
     @classmethod

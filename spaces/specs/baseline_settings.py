@@ -13,9 +13,8 @@ from spaces.families import ModelSection, family_of
 from spaces.models.settings import Settings
 from spaces.sections.baseline import Baseline
 from spaces.sections.training_section import EPOCHS, TrainingSection, epoch_limits
-from spaces.sections.training_section import settings as training_settings
-from spaces.specs.resolve import complete, fill_defaults
-from spaces.values.dimensions import Choice, Fixed, PerLayer, Range, Value
+from spaces.specs.resolve import all_settings, complete, fill_defaults
+from spaces.values.dimensions import Choice, Fixed, PerLayer, Range, Value, When
 from spaces.values.setting import ByWord, Need, Setting
 
 _OPEN = Fixed | Choice | Range | None
@@ -41,7 +40,10 @@ class _Resolver:
         self.model, self.training, self.baseline, self.path = model, training, baseline, path
         self.family = family_of(model)
         self.given: dict[str, Value] = dict(baseline.values)
+        self.settings: list[Setting] = []
+        self.reached: set[str] = set()
         self.flat: dict[str, Value] = {}
+        self.active: dict[str, Value] = {}
         self.values: dict[str, Value] = {}
         self.used: set[str] = set()
         self.unmet: dict[str, Need] = {}
@@ -51,17 +53,16 @@ class _Resolver:
         self._take_own_protocol()
         model = self._of_its_own()
         longest = Fixed(epoch_limits(self.training.epochs)[1])
-        settings = [
-            *self.family.settings(model),
-            *training_settings(self.training, epochs=False),
+        self.settings = [
+            *all_settings(model, self.training, epochs=False),
             Setting("epochs", ("training", "epochs"), EPOCHS, longest),
         ]
-        for setting in settings:
+        for setting in self.settings:
             self._resolve(setting)
-        self._check_names(settings)
+        self._check_names()
         if self.problems:
             return None
-        fill_defaults(self.flat, settings)
+        fill_defaults(self.flat, self.settings)
         return complete(self.model, self.training, self.flat, self.values, self.baseline.early_stopping)
 
     def _take_own_protocol(self) -> None:
@@ -86,29 +87,61 @@ class _Resolver:
         return self.model.model_copy(update=changes)
 
     def _resolve(self, setting: Setting) -> None:
-        # Settings stand after those that they need.
+        """Resolves a setting after those that it depends on."""
+        if setting.name in self.reached:
+            return
+        self.reached.add(setting.name)
+        word = (setting.default.setting,) if isinstance(setting.default, ByWord) else ()
+        for parent in (*setting.parents, *word):
+            for one in self._named(parent):
+                self._resolve(one)
+        self._give_value(setting)
+
+    def _named(self, name: str) -> list[Setting]:
+        """The setting of this name, or those of all layers that have it."""
+        return [setting for setting in self.settings if name in (setting.name, setting.field)]
+
+    def _give_value(self, setting: Setting) -> None:
         name = setting.name if setting.name in self.given else setting.field
         if name in self.given and self.family.users_code and setting.dimension is None:
             # A function that compiles its model itself may ask for an optimizer of its own.
             self.values[name] = self.given[name]
-        unmet = next((n for n in setting.needs if n.setting in self.flat and not n.holds(self.flat[n.setting])), None)
+        unmet = next((need for need in setting.needs if self._is_unmet(need)), None)
         if unmet is not None:
             self.unmet[name] = unmet
-        elif name in self.given:
+            return
+        dimension = setting.dimension
+        counts = name in self.given or dimension is None or self._holds(dimension.when)
+        if name in self.given:
             self.used.add(name)
             try:
                 self._set(setting, setting.kind.scalar(self.given[name]), name)
             except PydanticCustomError as error:
                 if name not in self.values:
                     self._report((error.context or {})["found"][0][1], name)
-        elif isinstance(setting.dimension, Fixed):
-            self.flat[setting.name] = setting.dimension.value
+        elif isinstance(dimension, Fixed) and counts:
+            self.flat[setting.name] = dimension.value
         elif setting.default is None:
             self._report(f"has no value for {setting.name}, which the space does not fix")
         elif not isinstance(setting.default, ByWord):
             self._set(setting, setting.default, setting.name)
         elif setting.default.setting in self.flat:
             self._set(setting, setting.default.choose(self.flat), setting.name)
+        if counts and setting.name in self.flat:
+            self.active[setting.name] = self.flat[setting.name]
+
+    def _is_unmet(self, need: Need) -> bool:
+        if need.setting in self.unmet:
+            return True
+        return need.setting in self.flat and not need.holds(self.flat[need.setting])
+
+    def _holds(self, when: When) -> bool:
+        """Whether a condition holds; as in the search, only what counts itself can fulfil one."""
+        for name, values in when:
+            found = [self.active[one.name] for one in self._named(name) if one.name in self.active]
+            if not found or any(value not in values for value in found):
+                return False
+        return True
 
     def _set(self, setting: Setting, value: Value, name: str) -> None:
         self.flat[setting.name] = value
@@ -119,8 +152,8 @@ class _Resolver:
             shared = isinstance(stack, PerLayer) and stack.shared
             self.values[name if shared else setting.name] = value
 
-    def _check_names(self, settings: list[Setting]) -> None:
-        known = {name for setting in settings for name in (setting.name, setting.field)}
+    def _check_names(self) -> None:
+        known = {name for setting in self.settings for name in (setting.name, setting.field)}
         for name, value in self.given.items():
             layer = re.fullmatch(r"(.+)_\d+", name)
             if name in self.used or name in self.values:

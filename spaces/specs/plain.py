@@ -13,21 +13,26 @@ from spaces.specs.spec import SearchSpec
 from spaces.values.dimensions import Choice, Fixed, PerLayer, Range, plain
 
 
-def to_plain(value: Any) -> Any:
-    """Mappings, lists and scalars from which validation makes an equal value. What is not set is left out."""
+def to_plain(value: Any, *, asked: bool = False) -> Any:
+    """Mappings, lists and scalars from which validation makes an equal value. What is not set is left out.
+
+    Args:
+        value: a spec, or a part of one.
+        asked: whether words such as `auto` stay what they are, for another machine to make something of them.
+    """
     if isinstance(value, Fixed | Choice | Range | PerLayer):
-        return plain(value)
+        return plain(value, asked=asked)
     if isinstance(value, BaseModel):
         # A None or an empty list is written only where it says something that its default does not.
         items = [(name, getattr(value, name), field.default) for name, field in type(value).model_fields.items()]
         items += [(name, extra, None) for name, extra in (value.model_extra or {}).items()]
-        return {name: to_plain(v) for name, v, default in items if v not in (None, ()) or v != default}
+        return {name: to_plain(v, asked=asked) for name, v, default in items if v not in (None, ()) or v != default}
     if isinstance(value, tuple) and value and isinstance(value[0], Target):
         return _targets(value)
     if isinstance(value, tuple | list):
-        return [to_plain(item) for item in value]
+        return [to_plain(item, asked=asked) for item in value]
     if isinstance(value, dict):
-        return {key: to_plain(item) for key, item in value.items()}
+        return {key: to_plain(item, asked=asked) for key, item in value.items()}
     return value
 
 
@@ -36,11 +41,17 @@ def _targets(targets: tuple[Target, ...]) -> dict[str, dict[str, float]]:
     return {metric: {key: limit for key, limit in pair.items() if limit is not None} for metric, pair in limits}
 
 
-def dump(spec: SearchSpec) -> str:
-    """The whole spec as YAML 1.2, defaults filled in and paths absolute: `load` makes an equal spec of it."""
-    text = _yaml(to_plain(spec), visible=True)
+def dump(spec: SearchSpec, *, asked: bool = False) -> str:
+    """The whole spec as YAML 1.2, defaults filled in and paths absolute: `load` makes an equal spec of it.
+
+    Args:
+        spec: the spec.
+        asked: whether words such as `auto` stay what they are, for another machine to make something of them.
+    """
+    written = to_plain(spec, asked=asked)
+    text = _yaml(written, visible=True)
     # Marks that turn the direction of writing would show another file than the one that is read.
-    return text if text.replace("\n", "").isprintable() else _yaml(to_plain(spec), visible=False)
+    return text if text.replace("\n", "").isprintable() else _yaml(written, visible=False)
 
 
 def _yaml(plain: Any, *, visible: bool) -> str:

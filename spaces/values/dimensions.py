@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import eq
 from typing import Any, overload
 
@@ -17,10 +17,17 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Fixed:
-    """One value: never a hyperparameter. `when` names the hyperparameter values under which it holds."""
+    """One value: never a hyperparameter.
+
+    Attributes:
+        value: the value.
+        when: hyperparameter values under which it holds.
+        asked: what the space file says where the value follows from that and from this machine, such as `auto`.
+    """
 
     value: Value
     when: When = ()
+    asked: Value | None = field(default=None, compare=False, repr=False)
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -177,8 +184,8 @@ class PerLayer:
     shared: bool
 
 
-def plain(dimension: Dimension | PerLayer) -> Any:
-    """The form that a space file has for `dimension`."""
+def plain(dimension: Dimension | PerLayer, *, asked: bool = False) -> Any:
+    """The form that a space file has for `dimension`; `asked`: with the word instead of what follows from it."""
     if isinstance(dimension, PerLayer):
         inner = plain(dimension.dimension)
         return {"shared": inner} if dimension.shared else inner
@@ -192,4 +199,5 @@ def plain(dimension: Dimension | PerLayer) -> Any:
         return {**written, "when": when} if when else written
     if isinstance(dimension, Choice):
         return {"choices": list(dimension.choices), "when": when} if when else list(dimension.choices)
-    return {"value": dimension.value, "when": when} if when else dimension.value
+    value = dimension.value if dimension.asked is None or not asked else dimension.asked
+    return {"value": value, "when": when} if when else value

@@ -72,6 +72,12 @@ class Setting:
         """Name without the layer's number: `units` for `units_2`."""
         return self.name.rpartition("_")[0] if self.name.rpartition("_")[2].isdigit() else self.name
 
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Names of what decides whether its dimension counts: what it needs, then what its condition is about."""
+        when = () if self.dimension is None else self.dimension.when
+        return (*(need.setting for need in self.needs), *(name for name, _ in when))
+
 
 def above(name: str, least: int) -> Need:
     """The need for at least `least + 1` of something, e.g. layers."""

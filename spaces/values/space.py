@@ -85,8 +85,7 @@ class _Compiler:
             self._report(setting, f"conditions go in a circle: {chain}", "when")
             self.conditions[name] = ()
             return
-        when = () if setting.dimension is None else setting.dimension.when
-        for parent in (*(need.setting for need in setting.needs), *(name for name, _ in when)):
+        for parent in setting.parents:
             if parent in self.by_name:
                 self.visit(parent, (*waiting, name))
         if name in self.conditions:
@@ -98,7 +97,7 @@ class _Compiler:
         self._stated(setting, found)
         if setting.dimension is None and setting.default is None:
             self._report(setting, "is missing")
-        if when and setting.default is None:
+        if setting.dimension is not None and setting.dimension.when and setting.default is None:
             self._report(setting, "takes no condition, since it has no value where that does not hold", "when")
         names = [*(s.name for s in self.order), name]
         self.conditions[name] = tuple(Condition(n, found[n]) for n in names if n in found)
@@ -108,7 +107,7 @@ class _Compiler:
         """Adds the conditions of the needs; False where they can never be met."""
         for need in setting.needs:
             parent = self.by_name[need.setting]
-            values = _default_only(parent) if parent.dimension is None else parent.dimension.values
+            values = self._defaults(parent) or None if parent.dimension is None else parent.dimension.values
             possible = None if values is None else tuple(v for v in values if need.holds(v))
             if isinstance(parent.dimension, Range) and values is None and not need.holds(parent.dimension.middle):
                 # What holds at an end of a continuous range alone holds almost never.
@@ -131,9 +130,12 @@ class _Compiler:
                 self._report(setting, unknown("hyperparameter", name, [n for n in known if n != setting.name]), "when")
                 continue
             if not isinstance(parent.dimension, Choice | Range):
-                fixed = parent.default if parent.dimension is None else parent.dimension.value
-                if isinstance(fixed, ByWord) or fixed not in values:
-                    message = f"never holds: {name} is always {'unset' if isinstance(fixed, ByWord) else shown(fixed)}"
+                fixed = self._defaults(parent) if parent.dimension is None else parent.dimension.values
+                if isinstance(parent.default, ByWord) and len(fixed) > 1:
+                    message = f"{name} has a default that depends on {parent.default.setting}: give it a value"
+                    self._report(setting, f"{message} to condition on it", "when", name)
+                elif not any(value in values for value in fixed):
+                    message = f"never holds: {name} is always {shown(next(iter(fixed), None))}"
                     self._report(setting, message, "when", name)
                 self._inherit(name, found)
                 continue
@@ -152,17 +154,23 @@ class _Compiler:
         if not all(found.values()):
             self._report(setting, "its conditions exclude each other", "when")
 
+    def _defaults(self, setting: Setting) -> tuple[Value, ...]:
+        """What a setting may be of which the space says nothing: several values where its word is not fixed."""
+        default = setting.default
+        if not isinstance(default, ByWord):
+            return () if default is None else (default,)
+        word = self.by_name[default.setting]
+        words = () if word.dimension is None else tuple(word.dimension.values or ())
+        if word.dimension is None or word.dimension.when:
+            words += self._defaults(word)
+        return tuple(dict.fromkeys(default.defaults[str(one)] for one in words))
+
     def _inherit(self, parent: str, found: dict[str, tuple[Value, ...]]) -> None:
         for condition in self.conditions.get(parent, ()):
             _intersect(found, condition.name, condition.values)
 
     def _report(self, setting: Setting, message: str, *below: str) -> None:
         self.problems.append(problem((*setting.path, *below), message))
-
-
-def _default_only(setting: Setting) -> tuple[Value, ...] | None:
-    default = setting.default
-    return None if default is None or isinstance(default, ByWord) else (default,)
 
 
 def _intersect(found: dict[str, tuple[Value, ...]], name: str, values: tuple[Value, ...]) -> None:

@@ -21,6 +21,7 @@ from search.record.trial import Epoch, Stop, TrialState
 from spaces.specs.plain import to_plain
 from spaces.values.dimensions import Choice
 from spaces.values.kinds import Kind
+from tests.results.conftest import SPACE
 
 MakeRun = Callable[..., Path]
 Values = Mapping[str, Any]
@@ -272,3 +273,80 @@ def test_no_change_may_alter_a_baseline(make_run: MakeRun) -> None:
     after, notes = next_spec_of(fixed, [change], [])
     assert notes == []
     assert after.training.learning_rate == fixed.training.learning_rate
+
+
+def cnn(training: Values, **model: Any) -> spaces.SearchSpec:
+    return spaces.load({
+        "name": "pictures", "data": {"source": "digits"}, "training": {"epochs": 3, "batch_size": [32, 64], **training},
+        "model": {"family": "cnn", "blocks": 1, "filters": 8, "block": ["conv", "residual"], **model},
+    })  # fmt: skip
+
+
+def test_only_the_key_that_has_no_effect_any_more_is_left_out() -> None:
+    plain = {"block": "conv"}
+    spec = cnn(
+        {},
+        stem={"filters": 16, "stride": {"value": 2, "when": plain}},
+        augmentation={"flip": {"value": "horizontal", "when": plain}, "shift": 0.1, "cutout": [0.0, 0.2]},
+    )
+    change = Advice(Rule.NEVER_WON, "model.block", "conv never won", "residual")
+    after, notes = next_spec_of(spec, [change], [])
+    assert notes == ["model.block: conv never won"]
+    section = to_plain(after)["model"]
+    assert section["block"] == "residual"
+    assert section["augmentation"] == {"shift": 0.1, "cutout": [0.0, 0.2]}
+    assert section["stem"] == {"filters": 16}
+
+
+def test_with_its_last_key_a_mapping_is_left_out_too() -> None:
+    spec = cnn({}, augmentation={"flip": {"value": "horizontal", "when": {"block": "conv"}}})
+    change = Advice(Rule.NEVER_WON, "model.block", "conv never won", "residual")
+    gone = Advice(Rule.EDGE, "model.augmentation.flip", "at the edge", "both")
+    after, notes = next_spec_of(spec, [change, gone], [])
+    assert notes == ["model.block: conv never won"]
+    assert to_plain(after)["model"]["augmentation"] == {}
+
+
+def test_a_condition_goes_on_without_a_value_that_is_left_out() -> None:
+    spec = cnn(
+        {
+            "optimizer": ["adam", "sgd", "adamw"],
+            "weight_decay": {"value": 5e-4, "when": {"optimizer": ["sgd", "adamw"]}},
+            "gradient_clip": {"value": 1.0, "when": {"optimizer": "adamw"}},
+        }
+    )
+    change = Advice(Rule.NEVER_WON, "training.optimizer", "adamw never won", ["adam", "sgd"])
+    after, _ = next_spec_of(spec, [change], [])
+    section = to_plain(after)["training"]
+    assert section["weight_decay"] == {"value": 5e-4, "when": {"optimizer": "sgd"}}
+    assert "gradient_clip" not in section
+
+
+def test_a_change_that_the_space_does_not_allow_is_not_made() -> None:
+    spec = cnn(
+        {}, dropout=0.2, dropout_position="pooling", downsampling=["pool", "stride"], dense_layers=1, dense_units=8
+    )
+    change = Advice(Rule.NEVER_WON, "model.downsampling", "pool never won", "stride")
+    after, notes = next_spec_of(spec, [change], [])
+    assert notes == []
+    assert after.model == spec.model
+
+
+@pytest.mark.parametrize(
+    ("asked", "frozen", "expected"),
+    [
+        ({"training.precision": "auto"}, "bfloat16", "auto"),
+        ({}, "bfloat16", "bfloat16"),
+        (
+            {"training.precision.value": "auto"},
+            "{value: bfloat16, when: {optimizer: sgd}}",
+            {"value": "auto", "when": {"optimizer": "sgd"}},
+        ),
+    ],
+)
+def test_what_was_left_to_the_machine_is_left_to_that_of_the_next_night(
+    make_run: MakeRun, asked: Values, frozen: str, expected: Any
+) -> None:
+    space = SPACE.replace("batch_size: 32", f"batch_size: 32\n  precision: {frozen}")
+    after = next_spec(make_run(space=space, meta={"asked": asked}))
+    assert to_plain(after, asked=True)["training"]["precision"] == expected

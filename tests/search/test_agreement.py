@@ -128,3 +128,45 @@ def test_a_value_without_an_effect_that_an_earlier_version_recorded_is_no_disagr
     else:
         with pytest.raises(RunError, match=r"model\.dropout is 0\.4, the space file gives 0\.0"):
             agree(tmp_path / "run", recorded, spec=spec)
+
+
+def _with_baseline(model, training, values):
+    return spaces.load({
+        "name": "x", "data": {"source": "digits"}, "model": model, "training": {"epochs": 9, **training},
+        "baselines": [{"name": "own", "values": values}],
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(("decay", "agrees"), [(5e-4, True), (0.0, True), (1e-3, False)])
+def test_a_baseline_of_an_earlier_version_may_have_a_fixed_value_whose_condition_does_not_hold(tmp_path, decay, agrees):
+    spec = _with_baseline(
+        {"family": "mlp", "layers": 1, "units": 8},
+        {"optimizer": ["adam", "sgd"], "weight_decay": {"value": 5e-4, "when": {"optimizer": "sgd"}}},
+        {"optimizer": "adam"},
+    )
+    today = baseline_trial(spec, spec.baselines[0], 1.0)
+    assert today.settings["training"]["weight_decay"] == 0.0
+    training = {**today.settings["training"], "weight_decay": decay}
+    recorded = replace(today, settings={**today.settings, "training": training})
+    if agrees:
+        agree(tmp_path / "run", recorded, spec=spec)
+        return
+    with pytest.raises(RunError, match=r"weight_decay is 0\.001, the space file gives 0\.0"):
+        agree(tmp_path / "run", recorded, spec=spec)
+
+
+@pytest.mark.parametrize(("frozen", "agrees"), [(0, True), (4, True), (2, False)])
+def test_a_baseline_of_an_earlier_version_may_have_no_frozen_epochs(tmp_path, frozen, agrees):
+    spec = _with_baseline(
+        {"family": "pretrained", "backbone": "mobilenet", "fine_tune": [0.0, 0.25]},
+        {"frozen_epochs": 4, "fine_tune_rate": 0.2},
+        {"fine_tune": 0.25},
+    )
+    today = baseline_trial(spec, spec.baselines[0], 1.0)
+    training = {**today.settings["training"], "frozen_epochs": frozen, "fine_tune_rate": 0.2 if frozen else 1.0}
+    recorded = replace(today, settings={**today.settings, "training": training})
+    if agrees:
+        agree(tmp_path / "run", recorded, spec=spec)
+        return
+    with pytest.raises(RunError, match=r"frozen_epochs is 2, the space file gives 4"):
+        agree(tmp_path / "run", recorded, spec=spec)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from search.record.changes import between
+import spaces
+from search.record.changes import asked, between
+from search.record.facts import facts
 from tests.search import small
 
 
@@ -38,3 +40,28 @@ def test_what_may_change_in_a_run_and_what_may_not(changed, text, compatible):
 def test_every_change_is_named():
     found = between(small.spec(), small.spec(search={"seed": 4, "max_trials": 7}, training={"batch_size": 8}))
     assert [c.key for c in found] == ["search.max_trials", "search.seed", "training.batch_size"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [
+        ("auto", {"training.precision": "auto"}),
+        ("float32", {}),
+        ({"value": "auto", "when": {"optimizer": "sgd"}}, {"training.precision.value": "auto"}),
+    ],
+)
+def test_a_run_knows_what_was_left_to_the_machine(precision, expected, tmp_path):
+    spec = small.spec(training={"precision": precision})
+    assert asked(spec) == expected
+    # Also beside changes; what it keeps to, its frozen space, leaves nothing open.
+    assert asked(spaces.load(spec, ["training.epochs=2"])) == expected
+    (tmp_path / "space.yaml").write_text(spaces.dump(spec), encoding="utf-8")
+    frozen = spaces.load(tmp_path / "space.yaml")
+    assert frozen == spec
+    assert asked(frozen) == {}
+
+
+def test_it_records_that_when_it_begins(tensorflow):
+    spec = small.spec(training={"precision": "auto"})
+    known = facts(spec, spaces.load_data(spec), space="tiny", command=(), threads=1, started=0.0)
+    assert known["asked"] == {"training.precision": "auto"}

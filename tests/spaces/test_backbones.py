@@ -64,8 +64,26 @@ class TestWhatHasNoEffect:
     def test_phases_without_fine_tuning(self, folder):
         assert "frozen_epochs: has no effect: it needs fine_tune above 0" in problems(folder, {"fine_tune": 0.0})
 
-    def test_copies_without_augmentation(self, folder):
-        assert "it needs augmentation" in problems(folder, {"augmentation_copies": 2})
+    @pytest.mark.parametrize(
+        ("augmentation", "changes"),
+        [
+            ({}, False),
+            ({"flip": "none"}, False),
+            ({"flip": "none", "shift": 0, "rotation": 0.0}, False),
+            ({"flip": ["none", "horizontal"]}, True),
+            ({"flip": "none", "shift": {"min": 0, "max": 0.1}}, True),
+            ({"cutout": {"value": 0.2, "when": {"dropout": 0.2}}}, True),
+        ],
+    )
+    def test_copies_of_what_nothing_changes(self, augmentation, changes):
+        section = {"family": "pretrained", "backbone": "mobilenet", "dropout": [0.1, 0.2]}
+        model = {**section, "augmentation": augmentation, "augmentation_copies": 2}
+        space = {"name": "x", "data": {"source": "flowers"}, "model": model, "training": {"epochs": 1}}
+        if changes:
+            assert spaces.load(space).model.augmentation_copies.value == 2
+            return
+        with pytest.raises(SpaceError, match="augmentation_copies: has no effect: it needs augmentation"):
+            spaces.load(space)
 
 
 class TestFiles:

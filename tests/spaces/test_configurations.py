@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from spaces.families.augmentation import OFF
 from spaces.sections.baseline import Baseline
 from spaces.specs.configurations import hyperparameters_of
 from spaces.values.space import Hyperparameter, holds
+
+Values = Mapping[str, Any]
 
 
 def space(
@@ -91,6 +94,40 @@ class TestConditions:
         assert [h.name for h in hyperparameters_of(spec)] == ["optimizer"]
         assert spaces.configure(spec, {"optimizer": "sgd"}).model["dropout"] == 0.5
         assert spaces.configure(spec, {"optimizer": "adam"}).model["dropout"] == 0.0
+
+    @pytest.mark.parametrize(
+        ("training", "when"),
+        [
+            ({}, {"warmup": 0}),
+            ({"schedule": "one-cycle"}, {"warmup": 0.25}),
+            ({"schedule": ["constant", "cosine"]}, {"warmup": 0}),
+            ({"optimizer": "sgd"}, {"learning_rate": 0.01}),
+        ],
+    )
+    def test_a_condition_may_be_about_a_default_that_follows_from_a_word(
+        self, training: dict[str, Any], when: dict[str, Any]
+    ) -> None:
+        spec = space(training={**training, "ema": {"choices": [0.9, 0.99], "when": when}})
+        assert conditions(spec)["ema"] == {}
+
+    @pytest.mark.parametrize(
+        ("training", "message"),
+        [
+            ({"schedule": "one-cycle"}, "never holds: warmup is always 0.25"),
+            (
+                {"schedule": ["constant", "one-cycle"]},
+                "warmup has a default that depends on schedule: give it a value to condition on it",
+            ),
+            (
+                {"optimizer": ["adam", "sgd"], "schedule": {"value": "one-cycle", "when": {"optimizer": "sgd"}}},
+                "warmup has a default that depends on schedule: give it a value to condition on it",
+            ),
+        ],
+    )
+    def test_a_default_that_is_another_or_not_the_same_everywhere(self, training: dict[str, Any], message: str) -> None:
+        with pytest.raises(spaces.SpaceError) as refused:
+            space(training={**training, "ema": {"value": 0.9, "when": {"warmup": 0}}})
+        assert str(refused.value) == f"training.ema.when.warmup: {message}"
 
     def test_a_condition_may_name_what_comes_later_in_the_file(self) -> None:
         spec = space({"l2": {"choices": [0.1, 0.2], "when": {"batch_size": 64}}}, {"batch_size": [32, 64]})
@@ -314,6 +351,77 @@ class TestBaselines:
         assert made.model["units"] == ()
         assert made.values == {"layers": 0}
 
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            ({"optimizer": "adam"}, (0.0, 0.0, 0.0)),
+            ({"optimizer": "sgd"}, (0.5, 5e-4, 0.0)),
+            ({"optimizer": "sgd", "momentum": 0.5}, (0.5, 5e-4, 0.9)),
+            ({"optimizer": "rmsprop", "momentum": 0.5}, None),
+            # A value of its own needs no condition.
+            ({"optimizer": "adam", "weight_decay": 1e-3}, (0.0, 1e-3, 0.0)),
+        ],
+    )
+    def test_a_fixed_value_holds_under_its_condition_only(self, values: Values, expected: Any) -> None:
+        spec = space(
+            {"dropout": {"value": 0.5, "when": {"optimizer": "sgd"}}},
+            {
+                "optimizer": ["adam", "sgd"],
+                "momentum": [0.0, 0.5],
+                "weight_decay": {"value": 5e-4, "when": {"optimizer": "sgd"}},
+                "ema": {"value": 0.9, "when": {"momentum": 0.5}},
+            },
+        )
+        if expected is None:
+            with pytest.raises(spaces.SpaceError, match="momentum: has no effect: it needs optimizer sgd"):
+                self.resolve(spec, values=values)
+            return
+        made = self.resolve(spec, values=values)
+        assert (made.model["dropout"], made.training.weight_decay, made.training.ema) == expected
+
+    def test_what_does_not_count_itself_fulfils_no_condition(self) -> None:
+        spec = space(
+            {"dropout": {"value": 0.5, "when": {"l2": 0}}},
+            {
+                "optimizer": ["adam", "sgd"],
+                "ema": {"value": 0.9, "when": {"momentum": 0.0}},
+                "momentum": [0.0, 0.5],
+            },
+        )
+        for optimizer, ema in (("adam", 0.0), ("sgd", 0.9)):
+            made = self.resolve(spec, values={"optimizer": optimizer})
+            # What the space leaves at its default counts.
+            assert (made.model["dropout"], made.training.ema) == (0.5, ema)
+
+    def test_a_condition_on_the_width_of_all_layers(self) -> None:
+        spec = space(
+            {"layers": [1, 2], "units": {"shared": [8, 16]}, "dropout": {"value": 0.5, "when": {"units": 16}}},
+        )
+        for units, dropout in ((16, 0.5), (8, 0.0)):
+            assert self.resolve(spec, values={"layers": 2, "units": units}).model["dropout"] == dropout
+
+    def test_a_condition_on_what_the_space_fixes_and_the_baseline_does_not(self) -> None:
+        spec = space(training={"optimizer": "sgd", "ema": {"value": 0.9, "when": {"optimizer": "sgd"}}})
+        assert self.resolve(spec).training.ema == 0.9
+        assert self.resolve(spec, values={"optimizer": "adam"}).training.ema == 0.0
+
+    @pytest.mark.parametrize("model", [{}, {"fine_tune": 0.25}, {"weights": ["imagenet", "none"]}])
+    def test_one_of_family_pretrained_is_trained_in_two_phases(self, model: dict[str, Any]) -> None:
+        spec = spaces.load(
+            {
+                "name": "x",
+                "data": {"source": "digits"},
+                "model": {"family": "pretrained", "backbone": "mobilenet", "fine_tune": [0.0, 0.25], **model},
+                "training": {"epochs": 9, "frozen_epochs": [2, 4], "fine_tune_rate": 0.2},
+            }
+        )
+        tuned: Values = {} if "fine_tune" in model else {"fine_tune": 0.25}
+        made = self.resolve(spec, values={**tuned, "frozen_epochs": 4})
+        assert (made.training.frozen_epochs, made.training.fine_tune_rate) == (4, 0.2)
+        if "weights" in model:
+            with pytest.raises(spaces.SpaceError, match="frozen_epochs: has no effect: it needs fine_tune above 0"):
+                self.resolve(spec, values={"weights": "none", "frozen_epochs": 4})
+
     def test_what_does_not_fit_is_refused(self) -> None:
         with pytest.raises(spaces.SpaceError, match=r"baselines\.b\.values\.width: unknown hyperparameter 'width'"):
             self.resolve(space(), values={"width": 3})
@@ -328,6 +436,42 @@ class TestBaselines:
             spaces.EarlyStopping("val_loss", 3, 0.0, "min"), (),
         )  # fmt: skip
         assert spec.data.validation.first == 5000  # type: ignore[union-attr]
+
+
+CONDITIONAL: dict[str, Any] = {
+    "name": "conditional",
+    "data": {"source": "digits"},
+    "model": {
+        "family": "cnn",
+        "block": ["conv", "residual"],
+        "blocks": [1, 2],
+        "filters": [4, 8],
+        "padding": "same",
+        "batch_normalization": {"value": True, "when": {"block": "residual"}},
+        "dense_layers": [0, 1],
+        "dense_units": {"shared": [8, 16]},
+        "activation": {"value": "elu", "when": {"dense_units": 16}},
+        "l2": {"value": 0.1, "when": {"optimizer": ["sgd", "adamw"]}},
+        "augmentation": {"flip": {"value": "horizontal", "when": {"momentum": 0.5}}},
+    },
+    "training": {
+        "optimizer": ["adam", "adamw", "sgd"],
+        "momentum": {"choices": [0.0, 0.5], "when": {"blocks": 2}},
+        "weight_decay": {"value": 5e-4, "when": {"optimizer": "sgd"}},
+        "schedule": ["constant", "cosine"],
+        "ema": {"value": 0.9, "when": {"momentum": 0.0, "warmup": 0}},
+        "epochs": 3,
+    },
+}
+
+
+@pytest.mark.parametrize("source", [*spaces.names(), CONDITIONAL], ids=lambda s: s if isinstance(s, str) else s["name"])
+def test_the_values_of_a_configuration_make_the_same_of_a_baseline(source: Any) -> None:
+    spec = spaces.load(source)
+    for values in spaces.sample(spec, 0, 20):
+        made = spaces.configure(spec, values)
+        again = spaces.configure_baseline(spec, Baseline.model_validate({"name": "again", "values": values}))
+        assert (again.model, again.training) == (made.model, made.training)
 
 
 names = st.sampled_from(spaces.names())

@@ -207,6 +207,15 @@ def test_same_padding_may_be_said_of_residual_blocks_and_is_theirs_anyway(tensor
         assert model.get_layer("convolution_0_0").output.shape[1:3] == (28, 28)
 
 
+@pytest.mark.parametrize("section", [{"block": "residual", "padding": "same"}, {"padding": ["same", "valid"]}])
+def test_a_baseline_may_say_it_too(section: dict[str, Any]) -> None:
+    values = {"block": "residual", "padding": "same", "filters": 8}
+    spec = loaded({**section, "block": ["residual", "conv"]}, ({"name": "b", "values": values},))
+    assert spaces.configure_baseline(spec, spec.baselines[0]).model["block"] == "residual"
+    with pytest.raises(spaces.SpaceError, match="padding: has no effect: it needs block conv or separable"):
+        loaded(section, ({"name": "b", "values": {**values, "padding": "valid"}},))
+
+
 def test_the_new_settings_survive_the_space_file_of_the_next_night() -> None:
     from spaces.specs.plain import to_plain
 

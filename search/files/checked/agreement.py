@@ -17,6 +17,8 @@ from spaces.values.dimensions import Fixed
 _NOTHING = "nothing"
 # Follows from the name of the monitor, of which an earlier version may have known less.
 _DERIVED = "training.early_stopping.mode"
+# What earlier versions gave baselines, whatever the space file says of them.
+_UNPHASED = {"frozen_epochs": 0, "fine_tune_rate": 1.0}
 
 
 def require_agreement(run: Run, trials: Iterable[Trial]) -> None:
@@ -67,7 +69,12 @@ def _disagreement(spec: SearchSpec, origin: Trial, settings: Mapping[str, Any]) 
     # So it is in all of a long run: what follows takes ten times longer.
     if settings == expected:
         return None
-    return _incomplete(settings) or _difference("", settings, _with_idle(spec, settings, expected))
+    if problem := _incomplete(settings):
+        return problem
+    given = _with_idle(spec, settings, expected)
+    if origin.kind is TrialKind.BASELINE:
+        _resolve_as_before(spec, settings, given)
+    return _difference("", settings, given)
 
 
 def _with_idle(spec: SearchSpec, settings: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,6 +91,19 @@ def _with_idle(spec: SearchSpec, settings: Mapping[str, Any], expected: Mapping[
             for part in (given["model"], given["training"]):
                 part.update({name: value} if name in part else {})
     return given
+
+
+def _resolve_as_before(spec: SearchSpec, settings: Mapping[str, Any], given: dict[str, Any]) -> None:
+    """Puts in what earlier versions gave baselines: fixed values whatever their condition is, and no frozen epochs."""
+    fixed = {
+        one.name: one.dimension.value
+        for one in spec.space.settings
+        if isinstance(one.dimension, Fixed) and one.dimension.when
+    }
+    for part in ("model", "training"):
+        for name, value in {**fixed, **_UNPHASED}.items():
+            if name in given[part] and settings[part].get(name) == value:
+                given[part][name] = value
 
 
 def _incomplete(settings: Mapping[str, Any]) -> str | None:

@@ -184,6 +184,7 @@ _FACTS: dict[str, Check] = {
     "objective": _fields({"name": text, "direction": _one_of("min", "max")}),
     "algorithm": text,
     "seed": _optional(whole),
+    "asked": _by_name(_one_of("auto")),
     "versions": _by_name(text),
     "sources": _by_name(text),
     "hardware": _fields({}, {"cpu": text, "cores": whole, "memory_bytes": whole, "gpus": _list(text), "host": text}),
