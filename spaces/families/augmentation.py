@@ -49,12 +49,13 @@ class Augmentation(Section):
     )
     shift: Annotated[Dimension | None, SHARE] = Field(
         default=None,
-        description="Largest shift in every direction, as a fraction of the size, over black; default 0.",
+        description="Largest shift in every direction, as a fraction of the size and at least a pixel, over black; "
+        "default 0.",
     )
     cutout: Annotated[Dimension | None, SHARE] = Field(
         default=None,
-        description="Sides of a rectangle that is blotted out, as a fraction of the image's; its middle is anywhere; "
-        "default 0.",
+        description="Sides of a rectangle that is blotted out, as a fraction of the image's and at least a pixel; its "
+        "middle is anywhere; default 0.",
     )
     brightness: Annotated[Dimension | None, TURN] = Field(
         default=None, description="Largest change of all values, as a fraction of black to white; default 0."

@@ -34,6 +34,11 @@ def placed(images: Any, mirrored: Any, upside_down: Any, down: Any, right: Any, 
     return tf.reshape(pixels, [count, height, width, channels])
 
 
+def _pixels(share: float, size: int) -> int:
+    """A share of a side in whole pixels; one where it is less, so that it does something."""
+    return max(1, round(share * size))
+
+
 def _sources(size: Any, reversed_: Any, shift: Any) -> Any:
     """For each place along one axis the place that its pixel comes from, shape (n, size)."""
     places = tf.range(size)[None] - shift[:, None]
@@ -117,7 +122,7 @@ class RandomPlacement(_Random):
 
     Args:
         flip: `none`, `horizontal`, `vertical` or `both`.
-        shift: largest shift in every direction, as a fraction of the size.
+        shift: largest shift in every direction, as a fraction of the size; at least a pixel, 0 for none.
         name: of the layer.
     """
 
@@ -127,7 +132,8 @@ class RandomPlacement(_Random):
         self._shift = shift
 
     def _changed(self, images: Any) -> Any:
-        margin = tuple(round(self._shift * size) for size in images.shape[1:3])
+        # An image of one row or column would be shifted out of sight.
+        margin = tuple(_pixels(self._shift, size) if self._shift and size > 1 else 0 for size in images.shape[1:3])
         count = tf.shape(images)[0]
 
         def half(*flips: str) -> Any:
@@ -173,7 +179,7 @@ class RandomCutout(_Random):
         self._share, self._fill = share, fill
 
     def _changed(self, images: Any) -> Any:
-        height, width = (max(1, round(self._share * size)) for size in images.shape[1:3])
+        height, width = (_pixels(self._share, size) for size in images.shape[1:3])
         row = self._whole(images, 0, images.shape[1] - 1) - height // 2
         column = self._whole(images, 0, images.shape[2] - 1) - width // 2
         return cut(images, row, column, (height, width), self._fill)

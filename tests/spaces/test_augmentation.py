@@ -123,6 +123,17 @@ def test_every_flip_and_every_shift_up_to_the_largest_is_drawn(tensorflow: None)
         assert found.sum() == len(found)
 
 
+def test_the_least_shift_is_of_one_pixel_where_there_is_more_than_one(tensorflow: None) -> None:
+    from spaces.layers.random_layers import RandomPlacement
+
+    image = np.zeros((16, 8, 1, 1), np.float32)
+    image[:, 4, 0] = 1
+    found = draws(RandomPlacement("none", 0.05, "x"), image)
+    assert {(int(y), int(x)) for _, y, x, _ in np.argwhere(found)} == {(3, 0), (4, 0), (5, 0)}
+    assert found.sum() == len(found)
+    np.testing.assert_array_equal(RandomPlacement("none", 0.0, "x")(image, training=True), image)
+
+
 def test_the_middle_of_a_cutout_is_anywhere_in_the_image(tensorflow: None) -> None:
     from spaces.layers.random_layers import RandomCutout
 
