@@ -60,7 +60,10 @@ class TrainedModel:
 
 
 def best_model(run: Run | str | Path) -> keras.Model:
-    """The model of a run, with its trained weights, compiled as it was trained.
+    """The model of a run, with its trained weights, compiled with its optimizer, loss and metrics.
+
+    The loss is the one that the table shows, also where training had another: without label smoothing, a focal exponent
+    or weights of classes.
 
     Args:
         run: A run or its directory.

@@ -24,8 +24,8 @@ from search.record.seeds import derive
 from search.training.steps.average import MovingAverage
 from search.training.steps.stretch import STEPS_THAT_PAY, Stretch, pays
 from spaces import DataInfo, Settings, Split
+from spaces.data.labels import balanced_weights, classes_of
 from spaces.data.stored import StoredRows
-from spaces.layers.loss import SoftCrossentropy
 from spaces.models.model import trainable
 from spaces.models.outputs import labels_for
 from spaces.models.own_measures import OwnMeasures, own_measures
@@ -101,10 +101,8 @@ class Rows:
         if not balanced:
             return self.weight
         if self._balanced is None:
-            classes, counts = self._classes()
-            factors = self.count / (np.count_nonzero(counts) * np.maximum(counts, 1))
             with tf.device("/CPU:0"):
-                found = tf.constant(factors[classes], tf.float32)
+                found = tf.constant(balanced_weights(*self._classes()), tf.float32)
                 self._balanced = found if self.weight is None else found * self.weight
         return self._balanced
 
@@ -123,9 +121,7 @@ class Rows:
     def _classes(self) -> tuple[np.ndarray, np.ndarray]:
         """The class of each row, and the rows of each class."""
         if self._shares is None:
-            y = self.y_given
-            found = (y.argmax(axis=1) if y.ndim == 2 else y).astype(np.int64)
-            self._shares = found, np.bincount(found)
+            self._shares = classes_of(self.y_given)
         return self._shares
 
 
@@ -328,15 +324,7 @@ class Engine:
             self._average.update()
 
     def _test_step(self, rows: Any) -> None:
-        loss = self.model.loss
-        if not isinstance(loss, SoftCrossentropy):
-            self._keep("test", self.model.test_step(rows))
-            return
-        loss.training = False
-        try:
-            self.model.test_step(rows)
-        finally:
-            loss.training = True
+        self._keep("test", self.model.test_step(rows))
 
     def _run(
         self,

@@ -81,6 +81,27 @@ def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
     return replace(encoded, column=_is_column(raw.train.y))
 
 
+def classes_of(y: Array) -> tuple[Array, Array]:
+    """The class of each row, and the number of rows of each class.
+
+    Args:
+        y: numbers of classes, shape (n,) or (n, 1), or one-hot rows.
+    """
+    found = (y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)).astype(np.int64)
+    return found, np.bincount(found)
+
+
+def balanced_weights(classes: Array, counts: Array) -> Array:
+    """How much each row counts, one on average, where the rows of each class do as much together as those of any other.
+
+    Args:
+        classes, counts: what `classes_of` gave.
+    """
+    factors = len(classes) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    found: Array = factors[classes]
+    return found
+
+
 def _plain(part: Part) -> Array:
     """Labels as a vector or matrix of numbers or text, checked."""
     y = part.y

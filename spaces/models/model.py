@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from spaces.families import family_of_settings
-from spaces.layers.loss import make_loss, make_metrics
+from spaces.layers.loss import SoftCrossentropy, make_loss, make_metrics
 from spaces.layers.random_layers import Mixup
 from spaces.models.optimizers import make_optimizer
 from spaces.models.scheduled_rate import scheduled
@@ -50,7 +50,10 @@ def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tu
 
 
 def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo, output: str) -> None:
-    """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`."""
+    """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`.
+
+    Whoever evaluates it, our engine or Keras, gets the loss of the labels as they are.
+    """
     mixup = next((layer for layer in model.layers if isinstance(layer, Mixup)), None)
     metrics = make_metrics(training.metrics, training.loss, info, output)
     model.compile(
@@ -62,6 +65,22 @@ def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo
         jit_compile=False,
     )
     let_only_kernels_decay(model)
+    if isinstance(model.loss, SoftCrossentropy):
+        _evaluate_plainly(model, model.loss)
+
+
+def _evaluate_plainly(model: keras.Model, loss: SoftCrossentropy) -> None:
+    step = model.test_step
+
+    def test_step(data: Any) -> Any:
+        loss.training = False
+        try:
+            return step(data)
+        finally:
+            loss.training = True
+
+    # Keras has no other place that tells a loss what it is computed for.
+    model.test_step = test_step
 
 
 def repeating(shape: tuple[int, ...], settings: Settings, info: DataInfo) -> keras.Model:

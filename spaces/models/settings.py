@@ -127,10 +127,14 @@ class Settings:
     values: Mapping[str, Any]
 
     def trained(self) -> Settings:
-        """The settings for a model whose weights are there: float32 throughout, nothing that only training needs."""
+        """The settings for a model whose weights are there: float32 throughout, nothing that only training needs.
+
+        Its loss is that of the labels as they are, which is what is validated.
+        """
         users = family_of_settings(self.family).users_code
         model = self.model if users else without_augmentation(self.model)
-        return replace(self, model=model, training=replace(self.training, ema=0.0, precision="float32"))
+        plain = replace(self.training, ema=0.0, precision="float32", label_smoothing=0.0, focal_gamma=0.0)
+        return replace(self, model=model, training=plain)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `json.dumps` takes; `from_json` is the way back."""

@@ -9,6 +9,7 @@ import numpy as np
 from keras_tuner.engine import hyperparameters as kt_types
 
 from spaces.data import DataInfo, load_data
+from spaces.data.labels import balanced_weights, classes_of
 from spaces.models.model import build_model, callbacks
 from spaces.specs.configurations import configure, hyperparameters_of
 from spaces.specs.spec import SearchSpec
@@ -68,25 +69,42 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
         return build_model(configure(self.spec, hp.values), self.info)
 
     def fit(self, hp: keras_tuner.HyperParameters, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Trains with the batch size, length and early stopping of the configuration.
+        """Trains with the batch size, length, early stopping and weights of classes of the configuration.
 
         What `Tuner.search` was given itself, or decides itself (Hyperband's epochs), goes first.
+
+        Raises:
+            ValueError: classes are to be balanced, and the labels are in no array.
         """
         training = configure(self.spec, hp.values).training
         kwargs.setdefault("epochs", training.epochs)
         rows = args[0] if args else kwargs.get("x")
         if isinstance(rows, np.ndarray):
             kwargs.setdefault("batch_size", training.batch_size)
+        if training.class_weight == "balanced" and kwargs.get("class_weight") is None:
+            labels = args[1] if len(args) > 1 else kwargs.get("y")
+            kwargs["sample_weight"] = _balanced(labels, kwargs.get("sample_weight"))
         kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), *callbacks(training)]
         return model.fit(*args, **kwargs)
+
+
+def _balanced(labels: Any, weights: Any) -> np.ndarray:
+    """Weights of rows, times those that they have already, where each class is to count alike."""
+    if labels is None:
+        raise ValueError(
+            "training.class_weight: balanced needs the labels in an array, as in search(x, y), to know how rare each is"
+        )
+    found = balanced_weights(*classes_of(np.asarray(labels)))
+    return found if weights is None else found * np.asarray(weights)
 
 
 def hypermodel(spec: SearchSpec, info: DataInfo | None = None) -> keras_tuner.HyperModel:
     """The space as a `keras_tuner.HyperModel`, for any stock tuner.
 
     Args:
-        spec: the space. Its `constraints` and `limits` are kept, and its `training.ema` is followed, by this
-            project's own search, not by a stock tuner.
+        spec: the space. Its `constraints` and `limits` are kept, and its `training.ema` and `training.oversample` are
+            followed, by this project's own search, not by a stock tuner. `training.class_weight` needs labels that are
+            given as an array.
         info: description of the data; None: the data of the space are loaded when the first model is built.
     """
     return _SpaceHyperModel(spec, info)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import spaces
@@ -131,3 +133,63 @@ def test_batch_size_length_and_early_stopping_reach_a_stock_training() -> None:
     assert history.params["epochs"] == 9
     assert history.params["steps"] == -(-len(data.train) // 1200)
     assert len(history.epoch) == 1
+
+
+def answers(model: Any, x: Any) -> Any:
+    return model.predict(x, verbose=0)
+
+
+def _plain(p: Any, y: Any) -> Any:
+    return -np.log(p[np.arange(len(y)), y])
+
+
+def _smoothed(p: Any, y: Any) -> Any:
+    return 0.7 * _plain(p, y) - 0.3 * np.log(p).mean(axis=1)
+
+
+def _focal(p: Any, y: Any) -> Any:
+    return (1 - p[np.arange(len(y)), y]) ** 2 * _plain(p, y)
+
+
+@pytest.mark.parametrize(("recipe", "learnt"), [("label_smoothing=0.3", _smoothed), ("focal_gamma=2", _focal)])
+def test_a_stock_tuner_trains_on_changed_labels_and_validates_those_that_are_there(recipe: str, learnt: Any) -> None:
+    # With so small a rate an epoch leaves the answers as they were.
+    spec = spaces.load(SPACE, ["data.limit=300", "training.learning_rate=1e-9", f"training.{recipe}"])
+    data = spaces.load_data(spec)
+    hypermodel = spaces.hypermodel(spec, data.info)
+    hp = spaces.hyperparameters(spec)
+    model = hypermodel.build(hp)
+    # Labels that it knows, so that it counts how much they are believed.
+    model.set_weights([3 * array for array in model.get_weights()])
+    train, validation = ((x, answers(model, x).argmax(axis=1)) for x in (data.train.x, data.validation.x))
+    told = hypermodel.fit(hp, model, *train, validation_data=validation, epochs=2, verbose=0).history
+    of_changed, of_labels = learnt(answers(model, train[0]), train[1]), _plain(answers(model, train[0]), train[1])
+    assert abs(of_changed.mean() - of_labels.mean()) > 0.1
+    assert told["loss"] == pytest.approx([of_changed.mean()] * 2, rel=1e-3)
+    expected = _plain(answers(model, validation[0]), validation[1]).mean()
+    assert told["val_loss"] == pytest.approx([expected] * 2, rel=1e-4)
+    assert model.evaluate(*validation, verbose=0)[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_classes_are_balanced_in_a_stock_training() -> None:
+    spec = spaces.load(SPACE, ["training.class_weight=[balanced, none]"])
+    hypermodel = spaces.hypermodel(spec)
+    hp = spaces.hyperparameters(spec)
+    y = np.array([0] * 8 + [1] * 3 + [2])
+
+    def weights(labels: Any, **given: Any) -> Any:
+        return hypermodel.fit(hp, SimpleNamespace(fit=lambda *_, **told: told), np.zeros((12, 2)), labels, **given).get(
+            "sample_weight"
+        )
+
+    balanced = weights(y)
+    assert [balanced[y == label].sum() for label in range(3)] == pytest.approx([4, 4, 4])
+    for other in (y[:, None], np.eye(3)[y], y.tolist()):
+        np.testing.assert_array_equal(weights(other), balanced)
+    own = np.linspace(1, 2, 12)
+    np.testing.assert_allclose(weights(y, sample_weight=own), balanced * own)
+    assert weights(y, class_weight={0: 2.0, 1: 1.0, 2: 1.0}) is None, "what was asked of the tuner goes first"
+    with pytest.raises(ValueError, match=r"class_weight: balanced needs the labels in an array"):
+        weights(None)
+    hp.values["class_weight"] = "none"
+    assert weights(y) is None

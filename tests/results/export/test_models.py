@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 import results
+import spaces
 from results import ResultError
 from results.models import find_model, model_of
+from search.clock import SystemClock
 from search.errors import DamageWarning, RunError
 from search.files.store import RunReader, RunStore
+from search.phases.evaluation import FinalModel, evaluate
+from search.record.trial import TrialKind
 
 
 @pytest.fixture
@@ -34,6 +38,39 @@ def test_the_best_model_is_the_winner_with_its_weights(digits: Any) -> None:
     assert digits.data.test is not None
     np.testing.assert_allclose(model.predict(digits.data.test.x, verbose=0), digits.expected, atol=1e-6)
     assert model.compiled
+
+
+@pytest.mark.parametrize("recipe", [{"label_smoothing": 0.3}, {"focal_gamma": 2.0}], ids=str)
+def test_its_loss_is_that_of_the_labels_as_they_are_as_in_the_table(
+    recipe: dict[str, float], write_run: Any, tensorflow: None
+) -> None:
+    spec = spaces.load(
+        {
+            "name": "x",
+            "data": {"source": "digits", "validation": 0.2, "test": 0.2, "limit": 300},
+            "model": {"family": "mlp", "layers": 1, "units": 8},
+            "training": {"epochs": 1, **recipe},
+        }
+    )
+    data, settings = spaces.load_data(spec), spaces.configure(spec, {})
+    assert data.test is not None
+    trained = spaces.build_model(settings, data.info, seed=1)
+    run = write_run(spaces.dump(spec), data)
+    run.trial("0000", TrialKind.SEARCH, settings, 0.5, best=run.weights("0000", trained.get_weights()))
+    run.rows(data.test.x, data.test.y)
+    with RunStore(run.directory) as store:
+        (trial,) = store.trials()
+        assert trial.outcome is not None
+        assert trial.outcome.best is not None
+        evaluate(run.directory, data, FinalModel(trial, trial.outcome.best, False), store, SystemClock(), 1)
+        (measured,) = store.evaluations()
+    answers = trained.predict(data.test.x, verbose=0)
+    plain = -np.log(answers[np.arange(len(answers)), data.test.y]).mean()
+    model = results.best_model(run.directory)
+    found = model.evaluate(data.test.x, data.test.y, verbose=0, return_dict=True)
+    assert (found["loss"], measured.metrics["loss"]) == pytest.approx((plain, plain), rel=1e-4)
+    # So it is read by Keras alone where it was saved.
+    assert type(model.loss).__module__.startswith("keras.")
 
 
 @pytest.mark.parametrize("taken", [True, False])
