@@ -122,6 +122,10 @@ def test_that_a_model_of_one_epoch_rounds_badly_is_no_sign_of_the_night(tmp_path
     assert sliver(spec).export.quantisation_loss == 1
 
 
+def test_what_one_epoch_has_no_room_for_is_left_out_of_the_sliver_of_a_night():
+    assert sliver(spaces.load("photos-pretrained")).model.fine_tune is None
+
+
 def test_a_budget_that_has_begun_takes_no_other_end(data):
     with pytest.raises(ValueError, match="has its own end"):
         nightshift.check(build, data=data, budget=Budget.given("1h"), until="07:00", quick=True)

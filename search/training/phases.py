@@ -78,8 +78,9 @@ class TwoPhases:
         self._seed = seed
         self._features = features
         self._keep = keep
-        tuned = settings.model["fine_tune"] > 0
-        self._frozen = settings.training.frozen_epochs if tuned else settings.training.epochs
+        phases = PRETRAINED.phases(settings)
+        assert phases is not None
+        self._frozen = phases.frozen
         self._phase: _Phase | None = None
         self._state: dict[str, list[np.ndarray]] | None = None
 

@@ -72,6 +72,7 @@ class Family:
             for that. None: whatever comes.
         two_phases: Whether its trainings may begin with a frozen backbone, so that `training.frozen_epochs` and
             `fine_tune_rate` may have an effect.
+        float32_only: Whether its models compute in float32 alone, so that `training.precision` has nothing to choose.
     """
 
     name: ClassVar[str]
@@ -85,6 +86,7 @@ class Family:
     one_process: ClassVar[bool] = False
     rows: ClassVar[Literal["image", "series"] | None] = None
     two_phases: ClassVar[bool] = False
+    float32_only: ClassVar[bool] = False
 
     def label(self, section: Any) -> str:
         """`Settings.family`: the name, or `name:more` where the name alone does not say how to build."""

@@ -128,6 +128,8 @@ class _Pretrained(Layered):
     own_pixels = True
     one_process = True
     two_phases = True
+    # A backbone computes as it was trained.
+    float32_only = True
     stacks: ClassVar = {"dense_units": "dense_layers"}
     sizes: ClassVar = {"augmentation_flip": ("none", "horizontal", "vertical", "both")}
     added: ClassVar = {name: value for name, value in OFF.items() if name != "augmentation_mixup"}
@@ -199,10 +201,9 @@ class _Pretrained(Layered):
     def head(self, settings: Settings, info: DataInfo) -> list[Any]:
         """The parts of `parts` after the backbone; their weights are drawn from the same seeds."""
         from spaces.families.pretrained_parts import head_layers
-        from spaces.layers.layers import computing_in, output_layers
+        from spaces.layers.layers import output_layers
 
-        with computing_in(settings.training.precision):
-            hidden = head_layers(settings.model)
+        hidden = head_layers(settings.model)
         self.augmentation_layers(settings.model, info)
         return [*hidden, *output_layers(settings, info)]
 

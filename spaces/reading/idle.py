@@ -26,14 +26,20 @@ def without_idle(
 ) -> tuple[SearchSpec | None, Sequence[Problem]]:
     """The space without those keys of its source that overrides have left without an effect.
 
-    What has none in the source as it is, or was itself set, is still a mistake.
+    What has none in the source as it is, or was itself set beside what leaves it none, is still a mistake.
     """
     given = [tuple(override.partition("=")[0].strip().split(".")) for override in overrides]
     before = {one.path for one in validated(as_written)[1]}
+    at_once = {key_of(one.path) for one in found}
+
+    def mistaken(path: tuple[str | int, ...]) -> bool:
+        # What loses its effect only with what it has left without one has had its way: frozen_epochs with fine_tune.
+        return path in at_once and any(_one_in_the_other(path, key) for key in given)
+
     spec: SearchSpec | None = None
     while found and all(one.idle for one in found):
         idle = {key_of(one.path): one for one in found if one.path not in before}
-        idle = {path: one for path, one in idle.items() if not any(_one_in_the_other(path, key) for key in given)}
+        idle = {path: one for path, one in idle.items() if not mistaken(path)}
         if not idle or not all(removed(data, path) for path in idle):
             break
         for path, one in idle.items():

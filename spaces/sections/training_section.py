@@ -7,7 +7,7 @@ from functools import partial
 from operator import eq
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from spaces.basics.section import Refusals, Section, refuse, shown, unknown
 from spaces.models.settings import Target
@@ -44,6 +44,7 @@ SIZES = {
 DECAY = Kind("number", ge=0)
 BATCH_SIZE = Kind("integer", ge=1)
 FROZEN = Kind("integer", ge=0, le=1_000_000)
+FROZEN_EPOCHS = 3
 EPOCHS = Kind("integer", ge=1, le=1_000_000)
 
 
@@ -194,12 +195,13 @@ class TrainingSection(Section):
 
     @field_validator("precision")
     @classmethod
-    def _fastest_precision(cls, precision: Dimension | None) -> Dimension | None:
+    def _fastest_precision(cls, precision: Dimension | None, info: ValidationInfo) -> Dimension | None:
         if precision is None or "auto" not in (precision.values or ()):
             return precision
         if not isinstance(precision, Fixed):
             raise refuse("auto is one of the others, and stands alone: float32 and bfloat16 may be searched")
-        return replace(precision, value=fast_precision(), asked="auto")
+        only = info.context is not None and info.context["float32_only"]
+        return replace(precision, value="float32" if only else fast_precision(), asked="auto")
 
     @field_validator("loss")
     @classmethod
@@ -288,9 +290,20 @@ def phase_settings(training: TrainingSection) -> list[Setting]:
     """The settings of a training with a second phase, in which the backbone of family `pretrained` trains too."""
     tuned = above("fine_tune", 0)
     return [
-        Setting("frozen_epochs", ("training", "frozen_epochs"), FROZEN, training.frozen_epochs, 3, (tuned,)),
+        Setting(
+            "frozen_epochs", ("training", "frozen_epochs"), FROZEN, training.frozen_epochs, FROZEN_EPOCHS, (tuned,)
+        ),
         Setting("fine_tune_rate", ("training", "fine_tune_rate"), RATE, training.fine_tune_rate, 0.1, (tuned,)),
     ]
+
+
+def fewest_frozen(training: TrainingSection) -> int:
+    """Epochs that a backbone is frozen for at least, where it is fine-tuned after them."""
+    given = training.frozen_epochs
+    if given is None:
+        return FROZEN_EPOCHS
+    fewest = epoch_limits(given)[0]
+    return min(fewest, FROZEN_EPOCHS) if given.when else fewest
 
 
 def epoch_limits(epochs: Dimension) -> tuple[int, int]:

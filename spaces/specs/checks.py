@@ -14,10 +14,10 @@ from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
 from spaces.sections.data_section import COLUMNS, TABLES, DataSection, Source, TargetRule
 from spaces.sections.search_section import Final, KeepCheckpoints, ObjectiveRule, SearchSection
-from spaces.sections.training_section import TrainingSection
+from spaces.sections.training_section import TrainingSection, epoch_limits, fewest_frozen
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.resolve import all_settings
-from spaces.values.dimensions import Choice
+from spaces.values.dimensions import Choice, Value
 from spaces.values.metrics import METRICS, direction_of, is_own, reported_name, task_of
 from spaces.values.space import compile_space
 
@@ -45,7 +45,8 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
         if parts["data"].stratify and training.task == "regression":
             found.append(problem(("data", "stratify"), "has no effect: the loss is one of regression, without classes"))
     if training is not None and model is not None:
-        found += _phases(model, training)
+        precisions = None if training.precision is None else training.precision.values
+        found += _phases(model, training) + _precision(model, precisions, ("training", "precision"))
     if model is not None and training is not None:
         found += _monitors(model, training, ("training",), training.early_stopping)
         found += _output(model, training) + _mixup(model, training)
@@ -90,14 +91,28 @@ def _epochs(training: TrainingSection, search: SearchSection) -> list[Problem]:
 
 
 def _phases(model: ModelSection, training: TrainingSection) -> list[Problem]:
-    if family_of(model).two_phases:
-        message = "a model of family pretrained is trained in parts, which no callback could follow"
-        return [problem(("training", "callbacks"), message)] if training.callbacks is not None else []
+    family = family_of(model)
+    if family.two_phases:
+        found = []
+        if training.callbacks is not None:
+            message = "a model of family pretrained is trained in parts, which no callback could follow"
+            found.append(problem(("training", "callbacks"), message))
+        epochs = epoch_limits(training.epochs)[1]
+        if family.becomes_dearer(model) and fewest_frozen(training) >= epochs:
+            all_of_them = "the only epoch is" if epochs == 1 else f"all {epochs} epochs are"
+            found.append(problem(("model", "fine_tune"), f"has no effect: {all_of_them} frozen"))
+        return found
     return [
         problem(("training", key), "has no effect: it needs family pretrained")
         for key in ("frozen_epochs", "fine_tune_rate")
         if getattr(training, key) is not None
     ]
+
+
+def _precision(model: ModelSection, asked: Sequence[Value] | None, path: tuple[str | int, ...]) -> list[Problem]:
+    if not family_of(model).float32_only or "bfloat16" not in (asked or ()):
+        return []
+    return [problem(path, "has no effect: the backbone computes in float32")]
 
 
 def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | int, ...], rule: Any) -> list[Problem]:
@@ -236,6 +251,7 @@ def _baseline(
     if model is None or training is None:
         return []
     _, found = baseline_settings(model, training, baseline, path)
+    found += _precision(model, (baseline.values.get("precision", "float32"),), (*path, "values", "precision"))
     return found + _monitors(model, training, path, baseline.early_stopping)
 
 

@@ -139,7 +139,7 @@ def _validated(data: dict[str, Any]) -> dict[str, Any]:
         elif key not in data:
             parts[key] = field.get_default(call_default_factory=True)
         else:
-            found = _section(key, data[key], problems)
+            found = _section(key, data[key], problems, parts.get("model"))
             if found is not None:
                 parts[key] = found
     problems += check(parts)
@@ -148,12 +148,13 @@ def _validated(data: dict[str, Any]) -> dict[str, Any]:
     return parts
 
 
-def _section(key: str, raw: Any, problems: list[Problem]) -> Any:
+def _section(key: str, raw: Any, problems: list[Problem], model: ModelSection | None) -> Any:
     section: Any = _model_class(raw, problems) if key == "model" else SearchSpec.model_fields[key].annotation
     if section is None:
         return None
     try:
-        return TypeAdapter(section).validate_python(raw)
+        context = {"float32_only": model is not None and family_of(model).float32_only}
+        return TypeAdapter(section).validate_python(raw, context=context)
     except ValidationError as error:
         problems += problems_of(error, (key,), Baseline if key == "baselines" else section)
         return None

@@ -85,6 +85,45 @@ class TestWhatHasNoEffect:
         with pytest.raises(SpaceError, match="augmentation_copies: has no effect: it needs augmentation"):
             spaces.load(space)
 
+    @pytest.mark.parametrize(
+        ("epochs", "frozen", "said"),
+        [
+            (3, None, "all 3 epochs are frozen"),
+            (1, 1, "the only epoch is frozen"),
+            ([2, 4], {"min": 4, "max": 6}, "all 4 epochs are frozen"),
+        ],
+    )
+    def test_fine_tuning_that_no_epoch_is_left_for(self, folder, epochs, frozen, said):
+        for fine_tune in (0.5, [0.0, 0.5]):
+            found = problems(folder, {"fine_tune": fine_tune}, training={"epochs": epochs, "frozen_epochs": frozen})
+            assert found == f"model.fine_tune: has no effect: {said}"
+
+    @pytest.mark.parametrize(
+        ("epochs", "frozen"),
+        [(4, None), ([2, 4], 3), (4, {"min": 3, "max": 9}), (4, {"value": 9, "when": {"pooling": "max"}})],
+    )
+    def test_fine_tuning_that_some_configuration_has_an_epoch_for_is_taken(self, folder, epochs, frozen):
+        sections = {"epochs": epochs, "frozen_epochs": frozen}
+        assert spaces.load(backbones.space(folder, training=sections)).model.fine_tune.value == 0.5
+
+    @pytest.mark.parametrize("weights", ["imagenet", "none"])
+    def test_numbers_that_a_backbone_does_not_compute_in(self, folder, weights, monkeypatch):
+        message = "precision: has no effect: the backbone computes in float32"
+        model = {"weights": weights, **({} if weights == "imagenet" else {"fine_tune": None})}
+        phases = {} if weights == "imagenet" else {"frozen_epochs": None, "fine_tune_rate": None}
+        for precision in ("bfloat16", ["float32", "bfloat16"]):
+            found = problems(folder, model, training={**phases, "precision": precision})
+            assert found == f"training.{message}"
+        values = {"pooling": "max", "precision": "bfloat16"}
+        made = backbones.space(folder, model, training=phases)
+        with pytest.raises(SpaceError, match=rf"baselines\.0\.values\.{message}"):
+            spaces.load({**made, "baselines": [{"name": "b", "values": values}]})
+        monkeypatch.setattr("spaces.sections.training_section.fast_precision", lambda: "bfloat16")
+        for precision in ("float32", "auto"):
+            spec = spaces.load(backbones.space(folder, model, training={**phases, "precision": precision}))
+            assert spec.training.precision.value == "float32"
+        assert spaces.load("digits", ["training.precision=auto"]).training.precision.value == "bfloat16"
+
 
 class TestFiles:
     def refused(self, path, size=(16, 16)):

@@ -27,6 +27,15 @@ def test_without_an_override_nothing_is_said():
     assert load("photos-pretrained", "model.fine_tune=0.5")[1] == []
 
 
+@pytest.mark.parametrize("override", ["training.epochs=3", "training.frozen_epochs=6"])
+def test_fine_tuning_that_no_epoch_is_left_for_is_passed_over_with_all_about_it(override):
+    spec, said = load("photos-pretrained", override)
+    assert (spec.model.fine_tune, spec.training.frozen_epochs, spec.training.fine_tune_rate) == (None, None, None)
+    longest = spec.training.epochs.values[-1]
+    assert said[0] == f"model.fine_tune is passed over: it has no effect: all {longest} epochs are frozen"
+    assert [line.partition(" ")[0] for line in said[1:]] == ["training.frozen_epochs", "training.fine_tune_rate"]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_was_set_itself_must_have_an_effect(order):
     with pytest.raises(spaces.SpaceError) as refused:

@@ -172,6 +172,18 @@ def test_while_the_backbone_is_frozen_only_the_head_is_kept(make):
     assert outcome.parameters == spaces.count_parameters(settings, data.info) > sum(array.size for array in kept)
 
 
+def test_where_all_epochs_are_frozen_a_training_with_a_schedule_is_that_of_the_head_alone(make):
+    trainer, job, settings, _ = make()
+    frozen = replace(settings, training=replace(settings.training, schedule="linear", frozen_epochs=9))
+    head = replace(frozen, model={**settings.model, "fine_tune": 0.0})
+    curves = [
+        small.curve(trainer.train(replace(job, trial_id=str(number), settings=one.to_json())))
+        for number, one in enumerate((frozen, head))
+    ]
+    assert len(curves[0]) == 4
+    assert curves[0] == curves[1]
+
+
 def test_features_are_computed_once_for_all_trainers_of_a_run(make, monkeypatch):
     from search.training import features
 
