@@ -591,3 +591,21 @@ def test_several_models_win_together_only_where_they_beat_what_would_win_alone(t
     (said,) = [message for message in night.messages if "models together: " in message]
     assert ("the baseline linear alone 0.75" if linear > 0.9 else "the best of them alone 0.75") in said
     assert ("they answer together" if wins == "together" else "not measurably better") in said
+
+
+@pytest.mark.parametrize(("schedule", "together"), [("cosine", False), ("constant", True)])
+@pytest.mark.parametrize("baselines", [{}, {"baselines": []}], ids=["beside a baseline", "without one"])
+def test_several_models_win_together_only_where_the_search_has_seen_the_end_of_the_rate(
+    tmp_path, schedule, together, baselines
+):
+    """What would win alone is the final training, and what was paused before shows nothing of it."""
+    changes = {"training.schedule": schedule, "final.candidates": 1, "final.seeds": 0, "final.ensemble": 3}
+    spec = night_space("freeze-thaw", epochs={"min": 1, "max": 20}, **changes, **baselines)
+    found = Together("accuracy", 0.8, 0.75, 2.0)
+    night = WholeNight(tmp_path / "run", spec, Annealing(seconds=15.0), together=found)
+    assert night.go("8m").reason == "done"
+    assert bool(night.compared) == bool(night.meta("ensemble")) == together
+    winner = night.winner()
+    assert (winner.kind is TrialKind.WINNER) != together
+    assert winner.outcome.whole or together
+    assert together != any("no ensemble of 3: the learning rate" in message for message in night.messages)

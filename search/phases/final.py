@@ -163,6 +163,12 @@ class FinalPhase:
         if wanted == 1:
             return None
         self._store.put_meta(ensemble=None)
+        if self._models.shown_at_the_end(best):
+            self._say(
+                f"no ensemble of {wanted}: the learning rate of the best has not gone to its end in the search, as it "
+                "does in the final training, which wins alone"
+            )
+            return None
         members = self._models.members(best, wanted)
         if len(members) < 2:
             self._say(f"an ensemble of {wanted} needs models of at least two configurations: the winner is alone")

@@ -123,6 +123,15 @@ class FinalModels:
         models = self._stand_ins(self._leader(best))
         return next((t for t in models if t.kind is not TrialKind.WINNER and self._kept(t)), None)
 
+    def shown_at_the_end(self, best: Sequence[Configuration]) -> bool:
+        """Whether it takes the final training to show what would win alone is like: its rate has a way to go yet.
+
+        Args:
+            best: Configurations with scores, best first.
+        """
+        chosen = self._chosen(best)
+        return chosen.id not in fresh_scores(self._store.trials(TrialKind.CANDIDATE)) and _rate_has_a_way_to_go(chosen)
+
     def with_weights(self, trial: Trial) -> Trial | None:
         """The trial of a final model with its weights, trained again if they are lost; None if that fails too."""
         if self._kept(trial):
@@ -169,8 +178,7 @@ class FinalModels:
         """
         led, scores = self._leader(best), fresh_scores(self._store.trials(TrialKind.CANDIDATE))
         found = planning.leading(best) if led.baseline and led.id not in scores else None
-        unfinished = found is not None and estimates.is_annealed(found) and not _ended(found)
-        return found if found is not None and unfinished else led
+        return found if found is not None and _rate_has_a_way_to_go(found) else led
 
     def _better(self, trained: Trial, chosen: Configuration, best: Sequence[Configuration]) -> Trial:
         """The final training, or what led before it where that is better on the same validation rows."""
@@ -372,9 +380,11 @@ def final_weights(trial: Trial) -> Checkpoint | None:
     return None if trial.outcome is None else trial.outcome.last or trial.outcome.best
 
 
-def _ended(configuration: Configuration) -> bool:
+def _rate_has_a_way_to_go(configuration: Configuration) -> bool:
+    """Whether the search has not trained it until its rate was at its end, as its final training does."""
     length = Settings.from_json(configuration.settings).training.epochs
-    return configuration.stopped in ENDED_EARLY or len(configuration.epochs) >= length
+    ended = configuration.stopped in ENDED_EARLY or len(configuration.epochs) >= length
+    return estimates.is_annealed(configuration) and not ended
 
 
 def _score(trial: Trial) -> float | None:

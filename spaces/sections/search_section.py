@@ -152,7 +152,8 @@ class Final(Section):
         default=1,
         description="Above 1: so many of the best configurations, trained on the training rows, answer together in one "
         "model where that is measurably better on the validation rows than what would win alone, which may be a "
-        "baseline; it takes so many times as long and takes the place of the final training.",
+        "baseline; it takes so many times as long and takes the place of the final training. Where the learning rate "
+        "of the best has not gone to its end in the search, it wins alone, by its final training.",
     )
 
 
