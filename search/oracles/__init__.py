@@ -36,8 +36,10 @@ def oracle(
         hyperparameters: the space.
         objective: name of the metric to improve, its direction inferred as in Keras Tuner, or a
             `keras_tuner.Objective`.
-        min_epochs: shortest training, at least 1. Hyperband and freeze-thaw set the epochs of each trial
-            (`tuner/initial_epoch`, `tuner/epochs`); the other algorithms leave them to the caller.
+        min_epochs: shortest training, at least 1. Hyperband and freeze-thaw set the epochs of each trial, and the
+            loop must train from `tuner/initial_epoch` to `tuner/epochs` of its values, going on from the trial
+            `tuner/trial_id` where there is one. A stock `keras_tuner.Tuner` does not: `docs/howto/python.md` has a
+            subclass that does. The other algorithms leave the epochs to the caller.
         max_epochs: longest training, at least `min_epochs`.
         max_trials: number of trials after which the search stops; None: no limit, except that Hyperband then runs
             one whole iteration, and that a finite space ends every search.

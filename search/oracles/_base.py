@@ -2,13 +2,14 @@
 
 Against the one of Keras Tuner 1.4.8: it touches the disk only inside a stock tuner; seed 0 is a seed; its randomness
 is a function of the seed and the number of trials, so that a stopped search goes on as if it never had; failed trials
-never end the search; no configuration is proposed twice; a finite space is used up before the search stops;
-unfinished trials are never among the best.
+never end the search, unless none of a stock tuner's has completed; trials are in their order again after they were read
+from files; the older `end_trial(trial_id, status)` keeps the trial's values; no configuration is proposed twice; a
+finite space is used up before the search stops; unfinished trials are never among the best.
 """
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras_tuner
@@ -29,8 +30,11 @@ OF_KERAS_TUNER = (
 TUNER_PREFIX = "tuner/"
 """Names of values that steer the training (`tuner/epochs`) and are no hyperparameters."""
 
-_REFUSALS = 500
-"""Configurations that are not allowed, in a row, after which anything is proposed."""
+_BATCHES = 10
+"""Random draws of 50 configurations each, where not all are allowed, before one is looked for systematically."""
+
+_REFUSALS = 1000
+"""Configurations that are not allowed, in a row, after which anything is proposed: half of them are drawn."""
 
 
 class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has no types
@@ -39,12 +43,17 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
     A subclass implements `populate_space(trial_id)` and, where it knows more than its trials tell, extends
     `get_state` and `set_state`, `memory` and `recall`.
 
-    Restoring: fill `trials` with `keras_tuner.engine.trial.Trial` objects (in the order they were created), then call
-    `set_state`, or `recall`. The oracle then proposes exactly what it would have proposed without the interruption.
+    Restoring: fill `trials` with `keras_tuner.engine.trial.Trial` objects, then call `set_state`; or fill it in the
+    order in which they were created, then call `recall`. The oracle then proposes exactly what it would have proposed
+    without the interruption.
 
     Attributes:
+        becomes_dearer: whether the later epochs of a training may be far dearer than the first; None: nobody knows, and
+            what epochs take has to show it.
         tried_first: how many configurations are to be tried before one is trained on, where the later epochs of a
             training are known to be far dearer than the first; 0: as the oracle thinks best.
+        incumbent: the best score of all that is known, baselines included, which is what `outlook` has to improve on;
+            None: the best that its model knows.
         endless: whether a schedule that has come to its end begins anew, since somebody else ends the search.
     """
 
@@ -69,9 +78,12 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         self._directory: str | None = None
         self._project_name: str | None = None
         self._space: Space | None = None
+        self.becomes_dearer: bool | None = None
         self.tried_first = 0
+        self.incumbent: float | None = None
         self.endless = False
         self._allows: Callable[[Values], bool] = lambda _: True
+        self._batches = 1
         self.outlook: Outlook | None = None
         """What going on was expected to bring when the last trial was proposed; None where no model says it."""
 
@@ -80,7 +92,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
 
         Where hardly any is, others are proposed: it is for their training to say what is wrong with them.
         """
-        self._allows = allows
+        self._allows, self._batches = allows, _BATCHES
 
     def has_noted(self, trial_id: str) -> bool:
         """Whether the oracle knows which values a trial has."""
@@ -105,7 +117,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
 
     def new_random(self) -> Values | None:
         """A random configuration that was never proposed, or None if there is none left."""
-        found = self.space.unused(self.rng(), self._unwanted())
+        found = self.space.unused(self.rng(), self._unwanted(), self._batches)
         return found if found is not None or self.trials else self.space.unused(self.rng(), self._duplicate)
 
     def if_new(self, codes: Floats) -> Values | None:
@@ -113,9 +125,16 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         values = self.space.values(codes)
         return None if self._duplicate(values) or not self._allows(values) else values
 
-    def _unwanted(self) -> Callable[[Values], bool]:
-        """Tells what is not to be proposed: what was before, and of the rest what is not allowed, to a limit."""
-        left = _REFUSALS
+    def new_ones(self, found: Iterable[tuple[Floats, float]]) -> Iterator[tuple[Floats, Values, float]]:
+        """Of configurations (codes) with what they promise, those that may be proposed, with their values."""
+        for codes, promise in found:
+            values = self.if_new(codes)
+            if values is not None:
+                yield codes, values, promise
+
+    def _unwanted(self, most: int = _REFUSALS) -> Callable[[Values], bool]:
+        """Tells what is not to be proposed: what was before, and of the rest what is not allowed, `most` times."""
+        left = most
 
         def unwanted(values: Values) -> bool:
             nonlocal left
@@ -130,7 +149,17 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
 
     def better(self, trial: Trial) -> float:
         """The trial's score such that more is better."""
-        return float(trial.score) if self.objective.direction == "max" else -float(trial.score)
+        return self._sign * float(trial.score)
+
+    @property
+    def _sign(self) -> int:
+        """What makes more of a score better."""
+        return 1 if self.objective.direction == "max" else -1
+
+    @property
+    def _to_beat(self) -> float:
+        """`incumbent` such that more is better, minus infinity where it is not known."""
+        return -math.inf if self.incumbent is None else self._sign * self.incumbent
 
     def running(self) -> list[Trial]:
         """The trials that have begun and not ended."""
@@ -175,8 +204,29 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             best = max if self.objective.direction == "max" else min
             trial.score, trial.best_step = best(observed, key=lambda pair: pair[0])
 
-    def end_trial(self, trial: Trial) -> None:
-        """Records the end of a trial; a failed or invalid trial never raises."""
+    def end_trial(
+        self,
+        trial: Trial | str | None = None,
+        status: str = TrialStatus.COMPLETED,
+        *,
+        trial_id: str | None = None,
+    ) -> None:
+        """Records the end of a trial; a failed or invalid trial does not raise.
+
+        Args:
+            trial: the trial, with its status; or its id, as before Keras Tuner 1.2.
+            status: the status, with an id.
+            trial_id: the id, by the name that it had.
+        """
+        given = trial if trial_id is None else trial_id
+        if isinstance(given, str):
+            # Keras Tuner itself would make a trial of it that has the space's default values.
+            given = copy.copy(self.trials[given])
+            given.status = status
+        self._ended(given)
+
+    @keras_tuner.synchronized  # type: ignore[untyped-decorator]  # Keras Tuner has no types
+    def _ended(self, trial: Trial) -> None:
         super().end_trial(trial)
         ended = self.trials[trial.trial_id]
         if ended.status != TrialStatus.COMPLETED:
@@ -194,7 +244,10 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         return copy.deepcopy(state)
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up a state of `get_state`; `trials` must already hold the trials."""
+        """Takes up a state of `get_state`; `trials` must already hold the trials, in any order."""
+        # A stock tuner reads them as the file system lists their folders.
+        place = {trial_id: number for number, trial_id in enumerate(state["start_order"])}
+        self.trials = dict(sorted(self.trials.items(), key=lambda item: place.get(item[0], len(place))))
         super().set_state(copy.deepcopy(state))
 
     def save(self) -> None:
@@ -206,7 +259,13 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             super()._save_trial(trial)
 
     def _check_consecutive_failures(self) -> None:
-        """Failures say nothing about the configurations that follow: they do not end the search."""
+        """Failures say nothing about the configurations that follow: they do not end the search.
+
+        A stock tuner says nothing of them either: there it ends as Keras Tuner's own do while nothing has completed.
+        """
+        completed = any(trial.status == TrialStatus.COMPLETED for trial in self.trials.values())
+        if self._directory is not None and not completed:
+            super()._check_consecutive_failures()
 
     def _compute_values_hash(self, values: Values) -> str:
         chosen = {name: value for name, value in values.items() if not name.startswith(TUNER_PREFIX)}

@@ -7,6 +7,7 @@ a trial receives.
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,12 +20,15 @@ Ints = NDArray[np.intp]
 GRID_POINTS = 10
 """Points of a grid over a range that has no step: from its minimum to its maximum, even on its own scale."""
 
+_MOST_LISTED = 100_000
+"""Values of a range that are listed; of a range of more they are computed."""
+
 
 class Column(Protocol):
     """What the oracles need of a hyperparameter.
 
     Attributes:
-        count: number of values, or None for a continuous range.
+        count: number of values, or None for a continuous range, and for so many values that nobody tries all.
         width: number of features that describe the value to a model; 0 for a value that never changes.
     """
 
@@ -38,7 +42,10 @@ class Column(Protocol):
         """The value that a trial receives for a code."""
 
     def code(self, value: Any) -> float:
-        """The code of a value, the nearest one for a value outside the range; NaN for an unknown category."""
+        """The code of a value, the nearest one for a value outside the range; NaN for what cannot be one of it.
+
+        That is an unknown category, and in a range whatever is no number.
+        """
 
     def features(self, codes: Floats) -> Floats:
         """Features of shape (n, width), each 0 to 1, for codes of shape (n,) without NaN."""
@@ -49,7 +56,7 @@ class Column(Protocol):
     def end(self, uniform: Floats) -> Floats:
         """Codes of the lowest value for numbers below 0.5, else the highest; of any category."""
 
-    def grid(self) -> list[Any]:
+    def grid(self) -> Sequence[Any]:
         """The values that a grid search visits, ascending, or in the order given."""
 
 
@@ -111,6 +118,8 @@ class Ordered:
         return self.values[int(code)]
 
     def code(self, value: Any) -> float:
+        if not _is_number(value):
+            return math.nan
         above = int(np.searchsorted(self._numbers, value))
         near = [index for index in (above - 1, above) if 0 <= index < len(self.values)]
         return float(min(near, key=lambda index: abs(self.values[index] - value)))
@@ -134,6 +143,82 @@ class Ordered:
         return [self.values[int(index)] for index in np.unique(nearest)]
 
 
+class Spaced:
+    """Evenly spaced values, too many to be listed; the code is the number of the value, as of `Ordered`."""
+
+    def __init__(self, values: Sequence[Any], scale: str, coarse: bool) -> None:
+        """Args:
+        values: the values, ascending and evenly spaced, computed when they are asked for.
+        scale: scale of their positions.
+        coarse: they are whole numbers, each with the share of the scale up to the next one in a random draw, and a grid
+            visits `GRID_POINTS` of them only; otherwise all have equal shares.
+        """
+        self.values = values
+        self.count: int | None = None
+        self.width = 1
+        self._low, self._high = float(values[0]), float(values[-1])
+        self._step = (self._high - self._low) / (len(values) - 1)
+        self._scale = scale
+        self._coarse = coarse
+
+    def draw(self, uniform: Floats) -> Floats:
+        if self._coarse:
+            return self._before(uniform, self._high + self._step)
+        return self._inside(np.floor(uniform * len(self.values)))
+
+    def value(self, code: float) -> Any:
+        return self.values[int(code)]
+
+    def code(self, value: Any) -> float:
+        if not _is_number(value):
+            return math.nan
+        # Of two that are as near, the lower one.
+        return float(self._inside(np.ceil((np.float64(value) - self._low) / self._step - 0.5)))
+
+    def features(self, codes: Floats) -> Floats:
+        return self._positions(codes)[:, None]
+
+    def near(self, codes: Floats, uniform: Floats, normal: Floats) -> Floats:
+        target = np.clip(self._positions(codes) + normal, 0.0, 1.0)
+        below = self._before(target, self._high)
+        above = self._inside(below + 1)
+        nearer_below = target - self._positions(below) < self._positions(above) - target
+        return np.where(nearer_below, below, above)
+
+    def end(self, uniform: Floats) -> Floats:
+        return np.where(uniform < 0.5, 0.0, len(self.values) - 1.0)
+
+    def grid(self) -> Sequence[Any]:
+        if not self._coarse:
+            return self.values
+        zeros = np.zeros(GRID_POINTS)
+        return [self.value(code) for code in np.unique(self.near(zeros, zeros, np.linspace(0, 1, GRID_POINTS)))]
+
+    def _before(self, positions: Floats, high: float) -> Floats:
+        """The last values that are not above positions, 0 to 1, of the scale from the lowest value to `high`."""
+        numbers = np.array([_at(float(position), self._low, high, self._scale) for position in positions])
+        return self._inside(np.floor((numbers - self._low) / self._step))
+
+    def _positions(self, codes: Floats) -> Floats:
+        return _positions(self._low + codes * self._step, self._low, self._high, self._scale)
+
+    def _inside(self, codes: Floats) -> Floats:
+        return np.clip(codes, 0.0, len(self.values) - 1.0)
+
+
+class _Steps(Sequence[float]):
+    """The values from `low` on in steps, computed when they are asked for."""
+
+    def __init__(self, low: float, step: float, count: int) -> None:
+        self._low, self._step, self._numbers = low, step, range(count)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _tidy(self._low + self._numbers[index] * self._step)
+
+
 class Continuous:
     """A range of real numbers; the code is the position on its scale."""
 
@@ -154,6 +239,8 @@ class Continuous:
         return float(min(max(_at(code, self.low, self.high, self.scale), self.low), self.high))
 
     def code(self, value: Any) -> float:
+        if not _is_number(value):
+            return math.nan
         inside = min(max(float(value), self.low), self.high)
         return float(_positions(np.array([inside]), self.low, self.high, self.scale)[0])
 
@@ -196,16 +283,12 @@ def column(hyperparameter: kt_hyperparameters.HyperParameter) -> Column:
 def _stepped(hp: Any) -> Column:
     low, high, scale = hp.min_value, hp.max_value, hp.sampling
     whole = isinstance(hp, kt_hyperparameters.Int)
-    edges = None
     values: Sequence[Any]
     if hp.step is None:
         values = range(low, high + 1)
-        # Every whole number has the share of the scale up to the next one.
-        upper = np.arange(low + 1, high + 2, dtype=np.float64)
-        edges = _positions(upper, low, high + 1, scale)
     elif scale == "linear":
         steps = math.floor((high - low) / hp.step + 1e-9)
-        values = range(low, high + 1, hp.step) if whole else [_tidy(low + i * hp.step) for i in range(steps + 1)]
+        values = range(low, high + 1, hp.step) if whole else _Steps(low, hp.step, steps + 1)
     else:
         steps = math.floor(math.log(high / low, hp.step) + 1e-9)
         powers = [low * hp.step**i for i in range(steps + 1)]
@@ -214,9 +297,20 @@ def _stepped(hp: Any) -> Column:
         values = [int(power) if whole else _tidy(power) for power in powers]
     if len(values) == 1:
         return Category(values)
+    if len(values) > _MOST_LISTED and not isinstance(values, list):
+        return Spaced(values, scale, coarse=hp.step is None)
+    edges = None
+    if hp.step is None:
+        # Every whole number has the share of the scale up to the next one.
+        edges = _positions(np.arange(low + 1, high + 2, dtype=np.float64), low, high + 1, scale)
     ends = float(values[0]), float(values[-1])
     positions = _positions(np.asarray(values, dtype=np.float64), *ends, scale)
     return Ordered(values, positions, edges, coarse=hp.step is None)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number, and no gap."""
+    return isinstance(value, Real) and not math.isnan(value)
 
 
 def _tidy(number: float) -> float:

@@ -22,7 +22,7 @@ _MOST_JUMPS = 0.25
 _ENDS = 3.5
 """Hyperparameters at an end of their range in a configuration drawn from the ends, at most half of them."""
 _COLLISIONS = 50
-"""Known configurations drawn in a row after which a new one is looked for systematically."""
+"""Used configurations that are drawn at a time; where all are, a new one is looked for systematically."""
 _FEW = 10
 """Number of values up to which the next one is no small step away."""
 
@@ -96,12 +96,20 @@ class Space:
             drawn[:, index] = c.draw(uniform[:, index])
         return self.prune(drawn)
 
-    def unused(self, rng: np.random.Generator, used: Callable[[Values], bool]) -> Values | None:
-        """A random configuration that is not `used`, or None if there is none left."""
-        for codes in self.draw(rng.random((_COLLISIONS, len(self)))):
-            values = self.values(codes)
-            if not used(values):
-                return values
+    def unused(self, rng: np.random.Generator, used: Callable[[Values], bool], batches: int = 1) -> Values | None:
+        """A random configuration that is not `used`, or None if there is none left.
+
+        Args:
+            rng: draws.
+            used: tells what is out of the question.
+            batches: so often 50 are drawn before one is looked for systematically, which begins in one corner of the
+                space.
+        """
+        for _ in range(batches):
+            for codes in self.draw(rng.random((_COLLISIONS, len(self)))):
+                values = self.values(codes)
+                if not used(values):
+                    return values
 
         def choices(index: int) -> list[Any]:
             c = self.columns[index]

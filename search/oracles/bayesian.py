@@ -1,6 +1,7 @@
 """Bayesian search with a Gaussian process."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -65,9 +66,11 @@ class BayesianOracle(BaseOracle):
             prior=FIRM if len(self.trials) % 2 else YIELDING,
             rng=self.rng,
         )
-        proposals = model.proposals()
-        self.outlook = model.outlook(np.array([codes for codes, _ in proposals[:MOST]]))
-        return next((values for candidate, _ in proposals if (values := self.if_new(candidate)) is not None), None)
+        found = list(islice(self.new_ones(model.proposals()), MOST))
+        if not found:
+            return None
+        self.outlook = model.outlook(np.array([codes for codes, *_ in found]), self._to_beat)
+        return found[0][1]
 
     def _codes(self, trials: Sequence[Trial]) -> Floats:
         rows = [self.space.codes(t.hyperparameters.values) for t in trials]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Any
 
+import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
@@ -77,7 +78,8 @@ class FreezeThawOracle(BaseOracle):
 
     Phases: where later epochs of a training are seen to be far dearer than its first ones, one of the most promising
     configurations is trained to the end after every ten new ones: the short trainings cost next to nothing, and tell
-    nothing of what only the dear epochs depend on.
+    nothing of what only the dear epochs depend on. Where the loop does not say whether that may be so, several
+    configurations have to show it: a single one may have been compiled on its way.
 
     Lengths: new configurations get 1/16 of the longest training at first, and later 1/20 of all epochs spent so far:
     short trainings tell good from bad regions, but not the good configurations from the best. Observations much
@@ -127,6 +129,7 @@ class FreezeThawOracle(BaseOracle):
         if one is not None:
             self._log.append({_EVIDENCE: one})
 
+    @keras_tuner.synchronized  # type: ignore[untyped-decorator]  # Keras Tuner has no types
     def create_trial(self, tuner_id: str) -> Trial:
         """The next trial; its `message` says why it was chosen: how, and the score expected of it at full length."""
         self._reason = ""
@@ -146,11 +149,11 @@ class FreezeThawOracle(BaseOracle):
         curves = self._curves()
         known = [*curves, *self._history.evidence(self.space)]
         # Before dear epochs, cheap ones are worth it whatever they tell.
-        dear_later = self.tried_first > 0 or has_phases(known)
+        dear_later = self.tried_first > 0 or self._has_phases(known)
         telling = self._first if dear_later else telling_length(known, self._first, self._longest)
         running = len(self.ongoing_trials)
         # Lengths do not grow while as many as asked for have not been tried.
-        spent = _spent_epochs(curves) if len(curves) >= self.tried_first else 0
+        spent = self._spent_epochs(curves) if len(curves) >= self.tried_first else 0
         length = max(telling, new_length(spent, self._first, self._longest, running))
         standing = [c for c in known if c.stage is not Stage.FAILED]
         told = [c for c in standing if c.stopped or c.epochs >= telling]
@@ -196,7 +199,7 @@ class FreezeThawOracle(BaseOracle):
         halvings = np.log2(self._longest / np.array([c.epochs for c in running], dtype=np.float64))
         pending = Points(view.features(running), halvings)
         model = GaussianProcess(view.points, view.targets, kernel).expecting(pending)
-        phases = has_phases(known)
+        phases = self._has_phases(known)
         cost = cost_of(known, self.space, phases)
         success = success_of(known, self.space)
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
@@ -247,15 +250,16 @@ class FreezeThawOracle(BaseOracle):
             heights, slopes = improvement_with_slopes(model, points, hoped, _WIDER)
             return heights + success.log(features), slopes + success.log_slopes(features)
 
-        found = refine(
+        climbed = refine(
             maximise(acquisition, self.space, parents, self.rng()),
             acquisition,
             with_slopes,
             self.space,
             climbs=_CLIMBS if len(view.points) <= _MANY else _FEWER_CLIMBS,
         )
-        self._look_ahead(reference, [codes for codes, _ in found], model, view, observed)
-        new = next(((values, codes, p) for codes, p in found if (values := self.if_new(codes)) is not None), None)
+        found = list(islice(self.new_ones(climbed), MOST))
+        self._look_ahead(reference, [codes for codes, *_ in found], model, view, observed)
+        new = found[0] if found else None
         paused = [c for c in own if c.stage is Stage.PAUSED]
         if paused and not (trying and new is not None):
             promises = promise(view.features(paused), observed, np.array([c.epochs for c in paused]))
@@ -265,7 +269,7 @@ class FreezeThawOracle(BaseOracle):
                 return self._continue(paused[best], target, self._why("continuation", paused[best].codes, model, view))
         if new is None:
             return None
-        return self._start(new[0], length, self._why("exploration", new[1], model, view))
+        return self._start(new[1], length, self._why("exploration", new[0], model, view))
 
     def _decide_at_full_length(self, known: Sequence[Curve]) -> dict[str, Any] | None:
         """As `_decide`, where no shorter training tells anything: each is one observation, of its whole length."""
@@ -288,22 +292,21 @@ class FreezeThawOracle(BaseOracle):
                 self.rng(),
             ),
         )
-        cost = cost_of(known, self.space, has_phases(known))
+        cost = cost_of(known, self.space, self._has_phases(known))
 
         def promise(codes: Floats, epochs: Floats) -> Floats:
             seconds = cost.log_seconds(self.space.features(codes), self._longest - epochs)
             return model.promise(codes) - seconds - np.log(epochs)
 
-        new = ((codes, values) for codes, _ in model.proposals() if (values := self.if_new(codes)) is not None)
-        found = list(islice(new, MOST))
+        found = list(islice(self.new_ones(model.proposals()), MOST))
         paused = [c for c in known if c.stage is Stage.PAUSED]
-        candidates = np.vstack([codes_of(paused, self.space), *(codes for codes, _ in found)])
+        candidates = np.vstack([codes_of(paused, self.space), *(codes for codes, *_ in found)])
         left = [self._longest - c.epochs for c in paused] + [self._longest] * len(found)
         if not len(candidates):
             return None
         promises = promise(candidates, np.array(left, dtype=np.float64))
         best = int(promises.argmax())
-        self.outlook = model.outlook(candidates[np.argsort(-promises, kind="stable")[:MOST]])
+        self.outlook = model.outlook(candidates[np.argsort(-promises, kind="stable")[:MOST]], self._to_beat)
         score, spread = model.expected(candidates[best])
         expected = f"expected {self._sign * score:.4g} ± {spread:.2g}"
         if best < len(paused):
@@ -323,7 +326,10 @@ class FreezeThawOracle(BaseOracle):
     ) -> None:
         """Keeps what going on is expected to bring: by new configurations, and by paused ones."""
         paused = [c.codes for c in reference if c.stage is Stage.PAUSED]
-        candidates = self.space.features(np.array([*paused, *found[:MOST]]))
+        if not paused and not found:
+            return
+        observed = max(observed, float(view.target(np.array([self._to_beat]))[0]))
+        candidates = self.space.features(np.array([*paused, *found]))
         mean, deviation = model.predict(Points.full_length(candidates))
         first = np.argsort(-log_improvement(mean, deviation, observed), kind="stable")[:MOST]
         joint = model.joint(Points.full_length(candidates[first]))
@@ -345,11 +351,6 @@ class FreezeThawOracle(BaseOracle):
         values = self.trials[curve.trial_id].hyperparameters.values
         return {"status": TrialStatus.RUNNING, "values": {**values, **steps}}
 
-    @property
-    def _sign(self) -> int:
-        """What makes more of a score better."""
-        return 1 if self.objective.direction == "max" else -1
-
     def _can_finish(self, curve: Curve, own: Sequence[Curve], seconds: float | None) -> bool:
         """Whether the share of the epochs that is kept for finishing pays for the rest of the curve.
 
@@ -366,7 +367,7 @@ class FreezeThawOracle(BaseOracle):
             for c, start, end in stretches
             if start and end == self._longest and c.trial_id not in self._probes
         ]
-        spent = _spent_epochs(own)
+        spent = self._spent_epochs(own)
         if not done:
             return spent >= _FIRST_FINISH * self._longest
         # Where trainings stop early, so will this one, most likely.
@@ -386,7 +387,7 @@ class FreezeThawOracle(BaseOracle):
 
     def _due_probe(self, known: Sequence[Curve], own: Sequence[Curve]) -> float:
         """The share of a full training that a probe should come to now; 0: none is due."""
-        spent = _spent_epochs(own)
+        spent = self._spent_epochs(own)
         passed = [(wanted, share) for after, wanted, share in _PROBES if spent >= after * self._longest]
         if len(self._probes) >= len(passed):
             return 0.0
@@ -437,6 +438,14 @@ class FreezeThawOracle(BaseOracle):
             if curve.stage is Stage.PAUSED and over:
                 curve.stage = Stage.ENDED
         return curves
+
+    def _has_phases(self, curves: Sequence[Curve]) -> bool:
+        return has_phases(curves, self.becomes_dearer)
+
+    def _spent_epochs(self, curves: Sequence[Curve]) -> int:
+        if self._has_phases(curves):
+            return dear_epochs(curves)
+        return sum(curve.epochs for curve in curves)
 
     def _fitted(self, view: Observations) -> Kernel:
         """The kernel, fitted anew whenever a tenth of the trials is new."""
@@ -493,12 +502,6 @@ def _stretch(trial: Trial) -> tuple[int, int]:
     """The epochs from which and to which a trial was to train."""
     values = trial.hyperparameters.values
     return int(values["tuner/initial_epoch"]), int(values["tuner/epochs"])
-
-
-def _spent_epochs(curves: Sequence[Curve]) -> int:
-    if has_phases(curves):
-        return dear_epochs(curves)
-    return sum(curve.epochs for curve in curves)
 
 
 def next_length(epochs: int, first: int, longest: int) -> int:

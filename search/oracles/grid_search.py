@@ -9,6 +9,9 @@ from keras_tuner.engine.trial import TrialStatus
 from ._base import BaseOracle
 from ._space import Values
 
+_MOST_SKIPPED = 100_000
+"""Configurations that are not allowed, in a row, where others are: beyond them anything is visited."""
+
 
 class GridOracle(BaseOracle):
     """Visits every configuration exactly once, the last hyperparameters changing fastest.
@@ -22,11 +25,12 @@ class GridOracle(BaseOracle):
         super().__init__(**arguments)
         self._visited = 0
         self._remaining: Iterator[Values] | None = None
+        self._found = False
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         if self._remaining is None:
             self._remaining = islice(self._configurations(), self._visited, None)
-        unwanted = self._unwanted()
+        unwanted = self._unwanted(_MOST_SKIPPED) if self._has_found() else self._unwanted()
         for values in self._remaining:
             self._visited += 1
             if not unwanted(values):
@@ -34,6 +38,11 @@ class GridOracle(BaseOracle):
         # Nothing in the whole grid is allowed: one training says why.
         first = None if self.trials else self.new_random()
         return {"status": TrialStatus.RUNNING, "values": first} if first else {"status": TrialStatus.STOPPED}
+
+    def _has_found(self) -> bool:
+        """Whether something that is allowed was proposed: then a part of the grid that is not is passed over."""
+        self._found = self._found or any(self._allows(t.hyperparameters.values) for t in self.trials.values())
+        return self._found
 
     def _configurations(self) -> Iterator[Values]:
         grids = [column.grid() for column in self.space.columns]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from search.files.store import RunStore
 from search.phases.proposer import Proposer
 from search.record.trial import Outcome
 from spaces import SearchSpec
+
+if TYPE_CHECKING:
+    from search.oracles.surrogate.outlook import Outlook
 
 _RECENT = 25
 _IN_A_ROW = 3
@@ -31,6 +35,8 @@ class HourlyGain:
         self._store = store
         self._noted: float | None = None
         self._below = 0
+        self._outlook: Outlook | None = None
+        self._outdated = False
         # Seconds and epochs of the last trials.
         self._recent: deque[tuple[float, int]] = deque(maxlen=_RECENT)
 
@@ -38,6 +44,15 @@ class HourlyGain:
     def too_little(self) -> bool:
         """Whether the last three estimates were all below what the space file asks for."""
         return self._below >= _IN_A_ROW
+
+    @property
+    def settled(self) -> bool:
+        """Whether they were, and nothing has been learned since that could change it."""
+        return self.too_little and not self._outdated
+
+    def learned(self) -> None:
+        """Says that the oracle knows more than at the last estimate."""
+        self._outdated = True
 
     def take(self, outcome: Outcome | None) -> None:
         """Learns how long a trial took."""
@@ -50,15 +65,16 @@ class HourlyGain:
         Args:
             slots: Trials that run at the same time.
         """
-        seconds = sum(one for one, _ in self._recent)
-        if seconds <= 0:
+        self._outdated = False
+        outlook, seconds = self._proposer.outlook, sum(one for one, _ in self._recent)
+        if outlook is None or seconds <= 0:
             return
         epochs = sum(count for _, count in self._recent)
-        gain = self._proposer.expected_gain(_HOUR * slots * epochs / (seconds * self._longest))
-        if gain is None:
-            return
-        if self._least is not None:
+        gain = outlook.gain(_HOUR * slots * epochs / (seconds * self._longest))
+        # Not every proposal looks ahead: one estimate is not to count several times.
+        if self._least is not None and outlook is not self._outlook:
             self._below = self._below + 1 if gain < self._least else 0
+        self._outlook = outlook
         if self._noted is None or abs(gain - self._noted) > _NOTED * self._noted:
             self._noted = gain
             self._store.put_meta(hourly_gain=gain)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keras_tuner.engine.trial import Trial as OracleTrial
 
     from search.oracles._base import BaseOracle
+    from search.oracles.surrogate.outlook import Outlook
 
 _EPOCHS = "tuner/epochs"
 _INITIAL_EPOCH = "tuner/initial_epoch"
@@ -75,6 +76,7 @@ class Proposer:
             itself says it.
         on_warning: Told in words what the oracle raised, once for each kind.
         last_counts: Whether it is the last value of a training that scores it, not the best.
+        becomes_dearer: Whether later epochs of a training may be far dearer than the first.
     """
 
     def __init__(
@@ -84,9 +86,11 @@ class Proposer:
         longest: int | None = None,
         on_warning: Callable[[str], None] = lambda _: None,
         last_counts: bool = False,
+        becomes_dearer: bool = False,
     ) -> None:
         self._oracle = oracle
         self._last_counts = last_counts
+        self._becomes_dearer = becomes_dearer
         self._timed = timed
         self._longest = longest
         self._on_warning = on_warning
@@ -98,6 +102,7 @@ class Proposer:
         self._tried: set[int] = set()
         self._said: set[tuple[str, str]] = set()
         self._lost = False
+        self._continuable: set[str] = set()
         self.failed = False
         """Whether the oracle has failed to propose something."""
 
@@ -107,11 +112,12 @@ class Proposer:
         self._slot = f"slot-{len(self._oracle.trials)}"
         if self._lost:
             return self._at_random("what it knew is lost")
+        if self._state is None:
+            self.state()
         try:
             return self._asked()
         except Exception as error:
-            bookkeeping.drop(self._oracle, self._slot, self._ids)
-            bookkeeping.rewind(self._oracle, self._state)
+            self._take_back()
             return self._at_random(self._fault("asked for a trial", error, "a random configuration takes its place"))
 
     def instead(self, refused: Proposal, error: Exception) -> Proposal | Idle | Exhausted:
@@ -129,7 +135,12 @@ class Proposer:
     def withdraw(self, trial_id: str) -> None:
         """Takes back the trial that `ask` gave last: it is not begun."""
         self._ids.discard(trial_id)
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """Brings the oracle to where it was before it was asked."""
         bookkeeping.drop(self._oracle, self._slot, self._ids)
+        bookkeeping.rewind(self._oracle, self._state)
 
     def _asked(self) -> Proposal | Idle | Exhausted:
         trial = self._oracle.create_trial(self._slot)
@@ -197,7 +208,8 @@ class Proposer:
         if add_evidence is None or not epochs:
             return
         name = self._oracle.objective.name
-        seconds = statistics.median(epoch.seconds for epoch in epochs) if self._timed else None
+        times = [epoch.seconds for epoch in self._timed_ones(epochs)]
+        seconds = statistics.median(times) if times else None
         try:
             add_evidence(values, [epoch.metrics.get(name, math.nan) for epoch in epochs], seconds)
         except Exception as error:
@@ -217,8 +229,9 @@ class Proposer:
         trial = self._oracle.trials[trial_id]
         objective = self._oracle.objective.name
         if outcome.failure is None and outcome.score is not None:
+            timed = {epoch.number for epoch in self._timed_ones(outcome.epochs)}
             for epoch in outcome.epochs[-1:] if self._last_counts else outcome.epochs:
-                seconds = {SECONDS_METRIC: epoch.seconds} if self._timed else {}
+                seconds = {SECONDS_METRIC: epoch.seconds} if epoch.number in timed else {}
                 value = outcome.score if self._last_counts else epoch.metrics[objective]
                 self._oracle.update_trial(trial_id, {objective: value, **seconds}, step=epoch.number)
             if all(epoch.number != outcome.best_epoch for epoch in outcome.epochs):
@@ -228,6 +241,16 @@ class Proposer:
         finished.status = "FAILED" if outcome.failure else "COMPLETED"
         finished.message = outcome.failure.message if outcome.failure else trial.message
         self._oracle.end_trial(finished)
+
+    def _timed_ones(self, epochs: Sequence[Epoch]) -> Sequence[Epoch]:
+        """Those of a trial's epochs of which the oracle learns how long they took.
+
+        The first may have been compiled, which says nothing of another one. Where later ones are dearer by far, all
+        count: a compilation is little beside them, and a trial may have no second epoch of its phase.
+        """
+        if not self._timed:
+            return ()
+        return epochs if self._becomes_dearer else epochs[1:]
 
     def record(self, trial_id: str) -> dict[str, Any] | None:
         """What the oracle knows of a trial besides its values: Keras Tuner's own record without the whole space.
@@ -246,21 +269,22 @@ class Proposer:
             "message": trial.message,
         }
 
-    def expected_gain(self, trainings: float) -> float | None:
-        """By how much so many full trainings more are expected to make the best score better; None: no model says it.
+    @property
+    def outlook(self) -> Outlook | None:
+        """What going on is expected to bring, as of the last proposal that looked ahead; None: no model says it."""
+        return None if self._lost else self._oracle.outlook
 
-        Of the moment of the last proposal, and newer than that only when something was proposed since.
-        """
-        outlook = self._oracle.outlook
-        return None if outlook is None or self._lost else outlook.gain(trainings)
+    def beat(self, score: float | None) -> None:
+        """Says what the best score of the run is, baselines included: `outlook` is of what improves on it."""
+        self._oracle.incumbent = score
 
     def continuable(self) -> set[str]:
-        """Ids of the ended trials that the oracle may still want to continue."""
+        """Ids of the ended trials that the oracle may still want to continue; where it fails, those it last told."""
         try:
-            return set(self._oracle.continuable())
+            self._continuable = set(self._oracle.continuable())
         except Exception as error:
             self._fault("asked what it may go on with", error, "what it goes on with is trained from the start")
-            return set()
+        return self._continuable
 
     def state(self) -> Mapping[str, Any] | None:
         """What the oracle knows besides its trials, see `BaseOracle.memory`; None where it cannot tell."""
@@ -347,6 +371,7 @@ def for_spec(
     import keras_tuner
 
     objective = keras_tuner.Objective(spec.objective.name, spec.objective.direction)
+    becomes_dearer = family_of(spec.model).becomes_dearer(spec.model)
     oracle = make_oracle(
         spec.search.algorithm,
         hyperparameters=spaces.hyperparameters(spec),
@@ -356,17 +381,18 @@ def for_spec(
         max_trials=spec.search.max_trials,
         seed=spec.search.seed,
     )
+    oracle.becomes_dearer = becomes_dearer
     oracle.endless = endless and spec.algorithm.repeats
     # A user's function may do anything while it builds: that is for the training.
     if info is not None and spec.constraints.parameters is not None and not family_of(spec.model).users_code:
         oracle.only(_within(spec, info, spec.constraints.parameters))
-    if timed and family_of(spec.model).becomes_dearer(spec.model):
+    if timed and becomes_dearer:
         most = spec.search.max_trials
         oracle.tried_first = _TRIED_FIRST if most is None else min(_TRIED_FIRST, most // 2)
     longest = spec.max_epochs if spec.algorithm.multi_fidelity else None
     # Of means over folds the last one is the score, not the best; what reads curves wants all of them.
     last_counts = spec.data.folds is not None and not spec.algorithm.open_ended
-    return Proposer(oracle, timed, longest, on_warning, last_counts)
+    return Proposer(oracle, timed, longest, on_warning, last_counts, becomes_dearer)
 
 
 def _within(spec: spaces.SearchSpec, info: spaces.DataInfo, most: int) -> Callable[[Mapping[str, Scalar]], bool]:

@@ -180,9 +180,11 @@ class SearchSource(Source):
         if most is not None and self._searched >= most:
             self.ended = "max_trials"
             return None
-        if self._gain.too_little:
+        if self._gain.settled:
             self.ended = "gain"
             return None
+        best = self.standing.best(1)
+        self._proposer.beat(best[0].score if best else None)
         trial = self._proposed()
         if trial is None:
             self.ended = "exhausted"
@@ -191,7 +193,12 @@ class SearchSource(Source):
             self._proposer.withdraw(trial.id)
             self.ended = "deadline"
             return None
+        reconsidered = self._gain.too_little
         self._gain.estimate(slots)
+        if reconsidered and self._gain.too_little:
+            self._proposer.withdraw(trial.id)
+            self.ended = "gain"
+            return None
         self._searched += 1
         return self._begun(trial)
 
@@ -214,11 +221,7 @@ class SearchSource(Source):
 
     def tell(self) -> Lesson | None:
         # What would be told after the last question would be missing before the next one, if there comes to be one.
-        if (
-            self._line is None
-            or self._line.first is None
-            or self.ended in ("deadline", "max_trials", "failures", "gain")
-        ):
+        if self._line is None or self._line.first is None or self.ended in ("deadline", "max_trials", "failures"):
             return None
         trial = self.standing.trial(self._line.first)
         if trial is None or trial.state is TrialState.RUNNING or trial.outcome is None:
@@ -252,6 +255,7 @@ class SearchSource(Source):
 
     def _learnt(self, trial: Trial, outcome: Outcome) -> Commit:
         self._raise_bars(outcome)
+        self._gain.learned()
         if trial.kind is not TrialKind.SEARCH:
             self._proposer.learn(trial.values, outcome.epochs)
             return Commit(state=self._proposer.state())

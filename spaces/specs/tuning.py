@@ -71,13 +71,14 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
     def fit(self, hp: keras_tuner.HyperParameters, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Trains with the batch size, length, early stopping and weights of classes of the configuration.
 
-        What `Tuner.search` was given itself, or decides itself (Hyperband's epochs), goes first.
+        What `Tuner.search` was given itself, or decides itself (Hyperband's epochs), goes first; then the length that
+        an oracle asks for, from the first epoch on: a stock tuner builds a new model for every trial.
 
         Raises:
             ValueError: classes are to be balanced, and the labels are in no array.
         """
         training = configure(self.spec, hp.values).training
-        kwargs.setdefault("epochs", training.epochs)
+        kwargs.setdefault("epochs", hp.values.get("tuner/epochs", training.epochs))
         rows = args[0] if args else kwargs.get("x")
         if isinstance(rows, np.ndarray):
             kwargs.setdefault("batch_size", training.batch_size)

@@ -15,6 +15,8 @@ _ENOUGH = 4
 _RECENT = 200
 # Epochs of one training that differ so much are of different phases: with a frozen part, for example, and without.
 _PHASES = 4.0
+# One configuration may have been compiled, or have met something else, in between.
+_CONVINCING = 3
 
 
 class EpochSeconds:
@@ -55,9 +57,15 @@ class EpochSeconds:
         return self._mean + self._deviation * mean
 
 
-def has_phases(curves: Sequence[Curve]) -> bool:
-    """Whether the epochs of a training become much dearer on its way."""
-    return any(max(seconds for _, seconds in c.timed) > _PHASES * c.timed[0][1] for c in curves if c.timed)
+def has_phases(curves: Sequence[Curve], expected: bool | None = None) -> bool:
+    """Whether the epochs of a training become much dearer on its way.
+
+    Args:
+        curves: what is known.
+        expected: whether they may; None: nobody knows, so that several configurations have to show it.
+    """
+    shown = sum(max(seconds for _, seconds in c.timed) > _PHASES * c.timed[0][1] for c in curves if c.timed)
+    return expected is not False and shown >= (1 if expected else _CONVINCING)
 
 
 def dear_epochs(curves: Sequence[Curve]) -> int:

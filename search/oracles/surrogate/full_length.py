@@ -78,10 +78,16 @@ class FullLength:
         mean, deviation = self._model.predict(Points.full_length(self._space.features(codes[None, :])))
         return float(mean[0]) * self._unit + self._centre, float(deviation[0]) * self._unit
 
-    def outlook(self, codes: Floats) -> Outlook:
-        """What training the configurations, shape (n, columns), one after the other is expected to bring."""
+    def outlook(self, codes: Floats, to_beat: float) -> Outlook:
+        """What training configurations one after the other is expected to bring.
+
+        Args:
+            codes: the configurations, the most promising first, shape (n, columns).
+            to_beat: a score that counts as reached, like the best one of the model's; minus infinity: there is none.
+        """
         points = Points.full_length(self._space.features(codes[:MOST]))
-        return Outlook.of(*self._model.joint(points), self._best, self._unit, self._rng())
+        best = max(self._best, (to_beat - self._centre) / self._unit)
+        return Outlook.of(*self._model.joint(points), best, self._unit, self._rng())
 
     def proposals(self) -> Sequence[tuple[Floats, float]]:
         """Configurations (codes) and their `promise`, the most promising first."""

@@ -8,6 +8,7 @@ from search.oracles._columns import Floats
 from search.oracles._space import Space
 from search.oracles.surrogate.curves import Curve, Stage
 from search.oracles.surrogate.gp import Points
+from search.oracles.surrogate.standard import spread
 
 _THINNING = 1.9
 """Ratio of neighbouring observed lengths of a curve: nearer ones say almost the same."""
@@ -51,8 +52,7 @@ class Observations:
         median, top = float(np.median(latest_scores)), max(latest_scores)
         self._floor = 2 * median - top
         drawn_in = np.maximum(scores, self._floor)
-        self._centre, deviation = float(drawn_in.mean()), float(drawn_in.std())
-        self.unit = deviation if deviation > 0 else 1.0
+        self._centre, self.unit = float(drawn_in.mean()), spread(drawn_in)
 
         self.targets = self.target(scores)
         self.points = Points(self.features(curves)[chosen], np.log2(longest / lengths))

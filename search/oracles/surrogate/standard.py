@@ -4,6 +4,9 @@ import numpy as np
 
 from search.oracles._columns import Floats, Ints
 
+# Of the largest score: the mean of equal numbers is not always that number.
+_ROUNDING = 1e-12
+
 
 def fit_sample(targets: Floats, size: int, rng: np.random.Generator) -> Ints:
     """Indices of the observations that the kernel's parameters are fitted to: the best and some of the others.
@@ -31,7 +34,13 @@ def standardised(scores: Floats) -> Floats:
 def scale(scores: Floats) -> tuple[float, float]:
     """What `standardised` makes 0, and how much 1 of it is in scores."""
     drawn_in = _drawn_in(scores)
-    return float(drawn_in.mean()), float(drawn_in.std()) or 1.0
+    return float(drawn_in.mean()), spread(drawn_in)
+
+
+def spread(scores: Floats) -> float:
+    """The standard deviation; 1 where all are the same but for the rounding of their mean."""
+    deviation = float(scores.std())
+    return deviation if deviation > _ROUNDING * float(np.abs(scores).max()) else 1.0
 
 
 def _drawn_in(scores: Floats) -> Floats:
