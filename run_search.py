@@ -125,6 +125,10 @@ def run(
         spec = spaces.load(space, overrides, lambda text: _say(text, quiet))
         _announce(spec)
         allowed = _budget(budget, until)
+        from search.night.options import judged, require_origin
+
+        require_origin(fork, run_dir)
+        count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
         if dry_run:
             print(spaces.dump(spec), end="")
             if allowed.promised is not None:
@@ -139,7 +143,6 @@ def run(
                 _detach(directory, () if run_dir is not None else ("--run-dir", str(directory)))
                 return
             allowed = going_on(directory, allowed)
-            count = _workers(workers)
 
             def train() -> Any:
                 with _view(spec, allowed, quiet) as observers:
@@ -183,14 +186,15 @@ def resume(
     with _errors(verbose, quiet):
         import search
         from search.api import going_on
+        from search.night.options import judged
 
+        count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
         found = search.open_run(run)
         spec, allowed = found.spec, going_on(run, _budget(budget, until))
         _announce(spec)
         if detach:
             _detach(run)
             return
-        count = _workers(workers)
 
         def train() -> Any:
             with _view(spec, allowed, quiet) as observers:
@@ -297,7 +301,9 @@ def table(
     where: Annotated[
         str | None, typer.Option(help="Only rows for which it holds: 'layers >= 2 and score > 0.9'")
     ] = None,
-    columns: Annotated[str | None, typer.Option(help="Columns to show, separated by commas.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns to show, separated by commas; units: all of units_0, units_1, ...")
+    ] = None,
     epochs: Annotated[bool, typer.Option("--epochs", help="One row per epoch, not per configuration.")] = False,
     format: Annotated[str | None, typer.Option(help="rich, csv, json, markdown or parquet.")] = None,
     output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
@@ -316,8 +322,8 @@ def table(
             where=where,
             sort=sort,
             top=top,
-            columns=columns.split(",") if columns else None,
-            finalists=for_people(format, output),
+            columns=columns or None,
+            finalists=for_people(format, output, columns or None),
         )
         write(chosen, _out(), format, output, notes=not quiet)
 
@@ -340,13 +346,14 @@ def report(
 @app.command()
 def compare(
     runs: RunsArgument,
-    format: Format = "rich",
+    format: Annotated[str, typer.Option(metavar="FORMAT", help="rich for people; csv, json or markdown.")] = "rich",
     html: Annotated[Path | None, typer.Option(help="Write a page that compares the runs into this file.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Show several runs side by side."""
     with _errors(verbose, quiet):
+        _one_of(format, "rich", "csv", "json", "markdown")
         import results
         from results.ranked.formats import write
         from results.verdicts.comparison import show_comparison
@@ -510,7 +517,43 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
-    app()
+    code: Any = DONE
+    try:
+        app()
+    except SystemExit as ended:
+        code = ended.code
+    except OSError as error:
+        # What shows help and version is no command, whose errors are told already.
+        if not _of_output(error):
+            raise
+        code = _unwritten(error)
+    try:
+        # Nobody would hear of it when the interpreter does that at its end.
+        print(end="", flush=True)
+    except OSError as error:
+        code = _unwritten(error) or code
+    sys.exit(code)
+
+
+def _of_output(error: OSError) -> bool:
+    """Whether standard output takes no more: what fails to be written elsewhere is told with the name of a file."""
+    from search import DiskError
+    from search.errors import not_written
+
+    if isinstance(error, BrokenPipeError):
+        return True
+    return error.filename is None and isinstance(not_written("standard output", error), DiskError)
+
+
+def _unwritten(error: OSError) -> int:
+    """Says why standard output takes no more, unless its reader has seen enough; the exit code."""
+    with suppress(OSError):
+        # What was printed without a console still waits to be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return DONE
+    _complain(f"standard output: {error.strerror or error}")
+    return FAILED
 
 
 @contextmanager
@@ -520,6 +563,7 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
 
     from results.errors import ResultError
     from search import CheckpointError, ClusterLost, DamageWarning, DiskError, NotReported, RunError, SearchFailed
+    from search.errors import NightEnded
     from spaces import CodeError, DataError, SpaceError
 
     told: set[str] = set()
@@ -542,13 +586,13 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
         _fail(str(error), USAGE)
     except (SearchFailed, DiskError, CheckpointError, ClusterLost) as error:
         _fail(str(error), FAILED)
+    except NightEnded as error:
+        _fail(str(error), error.code)
     except KeyboardInterrupt:
         _fail("interrupted; what was committed is safe", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. What was printed without a console still waits to be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(DONE) from None
     except Exception as error:
+        if isinstance(error, OSError) and _of_output(error):
+            raise typer.Exit(_unwritten(error)) from None
         if isinstance(error, typer.Exit | typer.Abort) or verbose:
             raise
         _fail(f"unexpected {type(error).__name__}: {error} (run with -v for the traceback)", FAILED)
@@ -566,9 +610,13 @@ class _UsageError(Exception):
 
 
 def _fail(message: str, code: int) -> None:
+    _complain(message)
+    raise typer.Exit(code) from None
+
+
+def _complain(message: str) -> None:
     with suppress(OSError):
         _err().print(f"[bold red]error:[/] {escape(_harmless(message))}", soft_wrap=True)
-    raise typer.Exit(code) from None
 
 
 def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: str | None, quiet: bool) -> None:
@@ -609,8 +657,13 @@ def _detach(directory: Path, more: Sequence[str] = ()) -> None:
     from search.night import detached
     from spaces.outside import launch
 
-    arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
-    process = detached.start(launch.command("run_search", *arguments, *more), directory, _BEGIN_SECONDS)
+    # Behind the name of the command: what comes after a `--` is no option.
+    name, *arguments = (argument for argument in sys.argv[1:] if argument != "--detach")
+    process = detached.start(launch.command("run_search", name, *more, *arguments), directory, _BEGIN_SECONDS)
+    if process is None:
+        print(f"nothing was left to do in {directory}")
+        print(f"  run-search table {directory}")
+        return
     print(f"process {process} goes on in {directory}")
     print(f"  run-search status {directory} --watch")
     print(f"  tail -f {directory / layout.LOG}")
@@ -622,8 +675,7 @@ def _export(
 ) -> bool:
     import results
 
-    named = formats.split(",") if formats else None
-    done = results.export(run, trial=trial, formats=named, output=output, serve=serve)
+    done = results.export(run, trial=trial, formats=formats or None, output=output, serve=serve)
     for file in done.files:
         _say(file.told(done.rows), quiet and file.failure is None)
     for name, reason in done.unfit:
@@ -665,14 +717,6 @@ def _load_tensorflow() -> None:
     from spaces.outside.backend import load_tensorflow
 
     load_tensorflow(for_training_only=True)
-
-
-def _workers(given: str) -> int | None:
-    if given == "auto":
-        return None
-    if not given.isdecimal():
-        raise _UsageError(f"--workers {given}: must be a whole number from 0 on, or auto")
-    return int(given)
 
 
 def _one_of(given: str, *allowed: str, option: str = "--format") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ def check(
     objective: Any = None,
     callbacks: Callable[[], Any] | None = None,
     overrides: Overrides = (),
-    budget: Budget | str | float | None = None,
-    until: str | float | None = None,
+    budget: Budget | str | float | timedelta | None = None,
+    until: str | float | datetime | None = None,
     ray: str | None = None,
     cpus_per_trial: float | None = None,
     gpus_per_trial: float | None = None,

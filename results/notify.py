@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,12 @@ def facts(run: Run | str | Path, reason: str, report: Path | None, late: float =
 
 
 def call(command: str, environment: dict[str, str]) -> int:
-    """Runs the user's command in a shell, with these variables besides those of this process; its exit status."""
-    return subprocess.run(command, shell=True, env={**os.environ, **environment}, check=False).returncode
+    """Runs the user's command in a shell, with these variables besides those of this process; its exit status.
+
+    What it prints goes to standard error: standard output is the table's.
+    """
+    settings = {**os.environ, **environment}
+    return subprocess.run(command, shell=True, env=settings, stdout=sys.__stderr__, check=False).returncode
 
 
 def headline(state: dict[str, Any], reason: str, late: float = 0.0) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from search.files import layout
 from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
 from search.night.crew import Crew, asked
+from search.night.options import judged, require_origin
 from search.night.session import MakeCrew, Options, Session
 from search.night.views.watching import watched
 from search.phases.schedule import planned
@@ -42,9 +44,9 @@ def run(
     max_trials: int | None = None,
     seed: int | None = None,
     run_dir: str | Path | None = None,
-    budget: Budget | str | float | None = None,
-    until: str | float | None = None,
-    workers: int | None = None,
+    budget: Budget | str | float | timedelta | None = None,
+    until: str | float | datetime | None = None,
+    workers: int | Literal["auto"] | None = None,
     fork: str | Path | None = None,
     check: bool = True,
     quiet: bool = False,
@@ -74,17 +76,18 @@ def run(
         objective: What decides, such as `val_accuracy`, `{"name": ..., "direction": "max"}` or a
             `keras_tuner.Objective`; None: as the space says.
         callbacks: A function that gives Keras callbacks for each training, see `training.callbacks` of a space file.
-        overrides: Keys to change, each as `dotted.key=value`, like `--set` on the command line, or as a mapping of
-            dotted keys.
+        overrides: Keys to change, each as `dotted.key=value`, like `--set` on the command line, one such text, or a
+            mapping of dotted keys.
         max_trials: Trials of the whole search, at least 1; None: as the space says.
         seed: Seed of the whole search, at least 0; None: as the space says.
         run_dir: The run directory; by default a new one below `runs/`. One that holds a run of the same space is
             resumed.
-        budget: Time for everything, in seconds or as text such as `30m` or `8h`; None: no limit, or for a run that
-            goes on the time it was last given, if that is not over. Or a `Budget` that has begun already.
-        until: The local time of day by which everything has to be there, such as `07:00`, or Unix time; the earlier
-            of it and `budget` holds.
-        workers: Worker processes; 0 trains in this process; None, the default, takes what pays off.
+        budget: Time for everything, in seconds, as a `timedelta`, or as text such as `30m` or `8h`; None: no limit,
+            or for a run that goes on the time it was last given, if that is not over. Or a `Budget` that has begun
+            already.
+        until: The local time of day by which everything has to be there, such as `07:00`, or a moment to come, as a
+            `datetime` or Unix time; the earlier of it and `budget` holds.
+        workers: Worker processes; 0 trains in this process; None, the default, or `auto` takes what pays off.
         fork: A new run directory: the run in `run_dir` stays as it is, and its finished trials are taken over as
             evidence by a new run of this space.
         check: Whether to build the smallest, the largest, some sampled models and the baselines first.
@@ -111,11 +114,13 @@ def run(
         SpaceError: The space is not valid, with the overrides.
         CodeError: The function cannot be used; its line is named.
         DataError: The data cannot be used.
-        RunError: The run directory cannot be used.
+        RunError: The run directory cannot be used, or an option cannot be meant.
         SearchFailed: No configuration gave a score.
         ValueError: The budget cannot be read.
         KeyboardInterrupt: It was interrupted; everything is saved.
     """
+    require_origin(fork, run_dir)
+    count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
     allowed = as_budget(budget, until)
     spec = as_spec(
         space,
@@ -136,11 +141,11 @@ def run(
         _require_an_end(spec, allowed)
         if name is None:
             name = str(space) if isinstance(space, str | Path) else spec.name
-        each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
-        make = _maker(spec, workers, executor, ray, each)
+        each = asked(cpus_per_trial, gpus_per_trial, count, ray)
+        make = _maker(spec, executor, ray, each)
         options = Options(
             allowed,
-            _workers(spec, workers, ray),
+            _workers(spec, count, ray),
             origin,
             check,
             command,
@@ -162,9 +167,9 @@ def resume(
     data: Any = None,
     callbacks: Callable[[], Any] | None = None,
     max_trials: int | None = None,
-    budget: Budget | str | float | None = None,
-    until: str | float | None = None,
-    workers: int | None = None,
+    budget: Budget | str | float | timedelta | None = None,
+    until: str | float | datetime | None = None,
+    workers: int | Literal["auto"] | None = None,
     quiet: bool = False,
     observers: Sequence[Observer] = (),
     command: Sequence[str] = (),
@@ -185,6 +190,7 @@ def resume(
 
     The other arguments, the result and the errors are those of `run`.
     """
+    count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
     found = open_run(run)
     notes = given_again(found, model, data, callbacks)
     allowed = going_on(found.directory, as_budget(budget, until))
@@ -195,11 +201,11 @@ def resume(
         searching = reader.meta("phase") == "search"
     if searching:
         _require_an_end(spec, allowed)
-    each = asked(cpus_per_trial, gpus_per_trial, workers, ray)
-    make = _maker(spec, workers, executor, ray, each)
+    each = asked(cpus_per_trial, gpus_per_trial, count, ray)
+    make = _maker(spec, executor, ray, each)
     options = Options(
         allowed,
-        _workers(spec, workers, ray),
+        _workers(spec, count, ray),
         command=command,
         notes=notes,
         gpu_share=each.gpus,
@@ -237,16 +243,11 @@ def _to_give(spec: SearchSpec) -> list[str]:
     return build + data + (["callbacks=..."] if known.callbacks is not None else [])
 
 
-def _maker(
-    spec: SearchSpec, workers: int | None, executor: MakeExecutor | None, ray: str | None, each: Each
-) -> MakeExecutor:
+def _maker(spec: SearchSpec, executor: MakeExecutor | None, ray: str | None, each: Each) -> MakeExecutor:
     if ray is None:
         return executor or executor_here
     if executor is not None:
         raise ValueError("give either an executor or ray, not both")
-    if workers == 0:
-        raise RunError("--workers 0 trains in this process; with --ray give at least 1, or nothing")
-    connection.require_address(ray)
     return partial(Cluster(ray, each).executor, spec)
 
 
@@ -277,7 +278,7 @@ def _require_an_end(spec: SearchSpec, budget: Budget) -> None:
         )
 
 
-def as_budget(budget: Budget | str | float | None, until: str | float | None = None) -> Budget:
+def as_budget(budget: Budget | str | float | timedelta | None, until: str | float | datetime | None = None) -> Budget:
     """What `run` and `resume` are told about time, as a budget that begins now, unless it has begun already.
 
     Raises:

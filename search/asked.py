@@ -23,8 +23,8 @@ from spaces.specs.objects import Known, is_builder, with_references
 from spaces.specs.plain import to_plain
 from spaces.values.metrics import METRICS, REGRESSION_METRICS
 
-Overrides = Sequence[str] | Mapping[str, Any]
-"""`dotted.key=value` each, or a mapping of dotted keys."""
+Overrides = str | Sequence[str] | Mapping[str, Any]
+"""`dotted.key=value` each, one such text, or a mapping of dotted keys."""
 
 # The shortest and the longest training of a function that comes without a space.
 _EPOCHS = {"min": 3, "max": 27}
@@ -216,8 +216,33 @@ def _objective(objective: Any) -> Any:
 
 def _changes(overrides: Overrides, max_trials: int | None, seed: int | None) -> list[str]:
     if isinstance(overrides, Mapping):
-        changes = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+        changes = [f"{key}={_written(key, value)}" for key, value in overrides.items()]
     else:
-        changes = [*overrides]
+        changes = [overrides] if isinstance(overrides, str) else [*overrides]
     changes += [f"search.max_trials={max_trials}"] if max_trials is not None else []
     return changes + ([f"search.seed={seed}"] if seed is not None else [])
+
+
+def _written(key: str, value: Any) -> str:
+    """A value as YAML has it, which is read again with the rest of the space.
+
+    Raises:
+        TypeError: It is nothing that a space file could hold.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"overrides: {key}: found {value!r}; allowed: texts, paths, numbers, true and false, lists and mappings"
+        ) from error
+    # JSON escapes half a character at a time, which YAML does not know; others YAML would take for the end of a line.
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in text)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know by itself: paths, and the numbers and arrays of NumPy."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError

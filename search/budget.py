@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from search import durations
 from search.clock import Clock, SystemClock
@@ -61,8 +61,8 @@ class Budget:
     @classmethod
     def given(
         cls,
-        budget: str | float | None = None,
-        until: str | float | None = None,
+        budget: str | float | timedelta | None = None,
+        until: str | float | datetime | None = None,
         clock: Clock | None = None,
         began: float | None = None,
     ) -> Budget:
@@ -70,7 +70,8 @@ class Budget:
 
         Args:
             budget: A length of time, see `durations.seconds`. Setting the machine's clock does not change it.
-            until: A local time of day such as `07:00`, the next time that the local clock shows it, or Unix time.
+            until: A local time of day such as `07:00`, the next time that the local clock shows it, or a moment to
+                come, as a `datetime` (without a zone a local one) or Unix time.
             clock: Tells the time.
             began: The moment on the clock that nobody sets from which a length of time counts; None: now.
 

@@ -11,7 +11,7 @@ _LONGEST = 10 * 365 * 86400.0
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 
 
-def length(budget: str | float) -> float:
+def length(budget: str | float | timedelta) -> float:
     """Seconds of the option `--budget`.
 
     Raises:
@@ -23,8 +23,8 @@ def length(budget: str | float) -> float:
         raise ValueError(f"--budget {budget}: {error}") from None
 
 
-def seconds(text: str | float) -> float:
-    """A duration: a number of seconds, or text such as `90s`, `30m`, `8h`, `1h30m`, `2d`.
+def seconds(text: str | float | timedelta) -> float:
+    """A duration: a number of seconds, a `timedelta`, or text such as `90s`, `30m`, `8h`, `1h30m`, `2d`.
 
     Raises:
         ValueError: It is not a duration above zero, or longer than ten years, or text without a unit.
@@ -36,6 +36,8 @@ def seconds(text: str | float) -> float:
         if not whole and _NUMBER.fullmatch(compact) and float(compact) > 0:
             raise ValueError(f"{compact} what? Write {compact}s, {compact}m or {compact}h")
         text = sum(float(number) * _UNITS[unit] for number, unit in parts) if whole else 0.0
+    elif isinstance(text, timedelta):
+        text = text.total_seconds()
     if not 0 < text < float("inf"):
         raise ValueError("not a duration; write for example 90s, 30m, 8h or 1h30m")
     if text > _LONGEST:
@@ -43,15 +45,17 @@ def seconds(text: str | float) -> float:
     return float(text)
 
 
-def moment(until: float, now: float) -> float:
+def moment(until: float | datetime, now: float) -> float:
     """Unix time by which everything has to be there, as a program gives it.
 
     Raises:
         ValueError: It is no time that may be meant.
     """
-    if not until < now + _LONGEST:
-        raise ValueError(f"until {until:g}: not a Unix time of the next ten years")
-    return until
+    found = until.timestamp() if isinstance(until, datetime) else until
+    if not now < found < now + _LONGEST:
+        told = f"{until}: not a time" if isinstance(until, datetime) else f"{until:g}: not a Unix time"
+        raise ValueError(f"until {told} of the next ten years")
+    return found
 
 
 def next_time(text: str, now: datetime) -> float:

@@ -26,6 +26,18 @@ class SearchFailed(Exception):
     """The search ended without a usable configuration; all that is known is in the store."""
 
 
+class NightEnded(Exception):
+    """A night that was to go on in the background has ended at once; the message is what it printed.
+
+    Attributes:
+        code: Its exit code, as a shell shows it.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class NotReported(SearchFailed):
     """The space file names a value, such as the objective, that the trainings do not report."""
 

@@ -20,6 +20,7 @@ import results
 import run_search
 import spaces
 from results.ranked.formats import plain_json
+from search.errors import NightEnded
 from search.files import layout
 from search.files.store import RunStore
 from tests.results.conftest import SPACE, make_run  # noqa: F401  (a fixture)
@@ -142,6 +143,30 @@ def test_the_winner_and_what_it_is_tied_with_are_always_shown(run):
     assert len(json.loads(call("table", run, "--format", "json", "--top", "1").stdout)) == 1
 
 
+def test_why_the_winner_is_there_is_always_told(run):
+    for options in (("--where", "score < 0"), ("--top", "1", "--sort", "score")):
+        assert "winner: " in call("table", run, *options, "--columns", "name,score").stdout
+        markdown = ("--format", "markdown", *options)
+        told = call("table", run, *markdown, "--columns", "name,verdict").stdout
+        assert "winner" in told
+        rows = call("table", run, *markdown, "--columns", "name,score").stdout.splitlines()[2:]
+        assert len(rows) == (1 if "--top" in options else 0), "without a word, no row beyond those asked for"
+
+
+def test_empty_parts_of_a_list_do_not_count(run):
+    columns = json.loads(call("table", run, "--format", "json", "--columns", "name,,score,").stdout)
+    assert list(columns[0]) == ["name", "score"]
+    one_error(call("table", run, "--columns", ","), 2, "--columns: names none")
+    one_error(call("export", run, "--formats", ","), 2, "no export format given")
+    one_error(call("export", run, "--formats", "keras,,oonx"), 2, "unknown export format 'oonx'")
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="this system shows no open files")
+def test_standard_output_is_a_file_too(run):
+    asked = ("table", run, "--format", "csv")
+    assert process(*asked, "--output", "/dev/fd/1").stdout == process(*asked).stdout != ""
+
+
 def test_status(run):
     shown = json.loads(call("status", run, "--format", "json").stdout)
     assert (shown["name"], shown["phase"]) == ("digits", "done")
@@ -153,6 +178,14 @@ def test_compare(run, make_run):  # noqa: F811
     shown = call("compare", run, make_run("second", seed=5))
     assert shown.exit_code == 0
     assert shown.stdout
+
+
+@pytest.mark.parametrize("format", ["xml", "parquet"])
+def test_compare_refuses_a_format_before_it_writes_anything(run, make_run, tmp_path, format):  # noqa: F811
+    page = tmp_path / "page.html"
+    told = f"--format {format}: must be one of rich, csv, json, markdown"
+    one_error(call("compare", run, make_run("second"), "--format", format, "--html", page), 2, told)
+    assert not page.exists()
 
 
 @pytest.mark.parametrize("command", ["status", "table", "report", "resume", "compare", "export", "log-mlflow"])
@@ -243,6 +276,24 @@ def test_every_mistake_of_a_space_file_is_shown_at_once_with_its_line(tmp_path, 
 def test_options_that_cannot_be_meant(tmp_path, monkeypatch, options, parts):
     monkeypatch.chdir(tmp_path)
     one_error(call("run", *options), 2, *parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--workers", "many"), "--workers many: must be a whole number"),
+        (("--cpus-per-trial", "nan"), "--cpus-per-trial nan: must be above 0"),
+        (("--gpus-per-trial", "7"), "--gpus-per-trial 7: must be from 0 to 1"),
+        (("--ray", "nowhere"), "--ray nowhere: must be local"),
+        (("--ray", "local", "--workers", "0"), "--workers 0 trains in this process"),
+        (("--fork", "new"), "--fork NEW needs --run-dir OLD"),
+    ],
+)
+@pytest.mark.parametrize("way", ["--dry-run", "--detach"])
+def test_they_are_refused_before_anything_is_shown_or_begun(tmp_path, monkeypatch, way, options, told):
+    monkeypatch.chdir(tmp_path)
+    one_error(call("run", "digits", way, *options), 2, told)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -369,6 +420,22 @@ def test_a_pipe_without_a_reader_changes_no_exit_code(run, closed, arguments, co
     assert not ended.stderr
 
 
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is full")
+@pytest.mark.parametrize(
+    "arguments",
+    [("--version",), ("--help",), ("spaces",), ("schema",), ("table", "RUN"), ("table", "RUN", "--format", "csv"),
+     ("status", "RUN", "--format", "json")],
+)  # fmt: skip
+def test_a_standard_output_that_is_full_is_told(run, arguments):
+    arguments = [str(run) if a == "RUN" else a for a in arguments]
+    with open(FULL, "w") as full:
+        ended = subprocess.run([*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "error: standard output: No space left on device\n")
+
+
 # --- a real search ------------------------------------------------------------------------------------------------
 
 
@@ -469,6 +536,43 @@ def test_a_detached_night_survives_its_terminal(tmp_path):
     assert "stopping after the current epoch" in (tmp_path / "run/output.txt").read_text()
     done = process("resume", "run", "--detach", "--budget", "nonsense", cwd=tmp_path)
     assert done.returncode == 2
+
+
+@pytest.fixture
+def detach(monkeypatch, tmp_path):
+    """A command with `--detach` whose night is only pretended: its command line comes back."""
+    monkeypatch.chdir(tmp_path)
+    started = []
+
+    def detached(*arguments, night=77):
+        def start(command, directory, wait):
+            started.append(command[command.index("run_search") + 1 :])
+            if isinstance(night, Exception):
+                raise night
+            return night
+
+        monkeypatch.setattr("search.night.detached.start", start)
+        monkeypatch.setattr(sys, "argv", ["run-search", *arguments])
+        return call(*arguments), started[-1]
+
+    return detached
+
+
+def test_what_a_detached_night_is_told_besides_stands_before_what_is_no_option(detach, space_file):
+    result, command = detach("run", "--detach", "--", str(space_file))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("process 77 goes on in runs/tiny-")
+    assert command[:2] == ["run", "--run-dir"]
+    assert command[3:] == ["--", str(space_file)]
+    assert detach("run", str(space_file), "--run-dir", "x", "--detach")[1] == ["run", str(space_file), "--run-dir", "x"]
+
+
+def test_a_detached_night_that_ends_at_once_is_told_as_it_ended(detach, space_file):
+    over, _ = detach("run", str(space_file), "--run-dir", "x", "--detach", night=None)
+    assert (over.exit_code, over.stdout.splitlines()[0]) == (0, "nothing was left to do in x")
+    assert "goes on" not in over.stdout
+    failed, _ = detach("run", str(space_file), "--run-dir", "x", "--detach", night=NightEnded("the disk is full", 1))
+    one_error(failed, 1, "the disk is full")
 
 
 def test_a_detached_night_that_cannot_begin_says_why(tmp_path):

@@ -105,7 +105,7 @@ class ExportResult:
 def export(
     run: Run | str | Path,
     trial: str | None = None,
-    formats: Sequence[str] | None = None,
+    formats: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     left: Left = forever,
     reserve: float = 0.0,
@@ -121,7 +121,8 @@ def export(
         run: A run or its directory; the search may still be running.
         trial: Id of a configuration or trial, or a baseline's name. Default: the winner, or before there is one the
             best configuration so far that keeps a checkpoint.
-        formats: Names, see `results.exporting.formats`. Default: those of the space file.
+        formats: Names, see `results.exporting.formats`, as a list or a text with commas between them. Default: those of
+            the space file.
         output: The export folder; made if missing. Default: `export` in the run directory.
         left: Tells how many seconds are left. The first format is always made, the others in their order while there
             is time for them.

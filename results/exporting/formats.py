@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from results.errors import ResultError
+from results.named import named
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,15 @@ SERVE = Format("serve", "serve", seconds=10.0)
 """The bundle for serving, which is asked for by `export.serve` and not among the formats."""
 
 
-def parse_formats(names: Sequence[str]) -> list[Format]:
-    """The formats of these names, each once; spaces around a name do not matter.
+def parse_formats(given: str | Sequence[str]) -> list[Format]:
+    """The formats of these names, see `named`, each once.
 
     Raises:
         ResultError: A name is unknown, or there is none.
     """
-    names = [name.strip() for name in names]
+    names = named(given)
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
         found = f"unknown export format {unknown[0]!r}" if unknown else "no export format given"
         raise ResultError(f"{found}; known are {', '.join(FORMATS)}")
-    return [FORMATS[name] for name in dict.fromkeys(names)]
+    return [FORMATS[name] for name in names]

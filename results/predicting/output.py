@@ -67,10 +67,11 @@ def write_predictions(
         predictions: Of one model, at least one.
         console: Where they go without `output`.
         format: One of `FORMATS`.
-        output: File to write, replaced as a whole.
+        output: File to write, see `results.ranked.formats.replaced_by`.
 
     Raises:
         ResultError: The file cannot be written.
+        DiskError: The disk is full.
     """
     if format == "csv":
         write(as_table(predictions), console, format, output)

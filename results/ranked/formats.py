@@ -6,12 +6,12 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from results.errors import OptionError, ResultError
+from results.errors import OptionError, ResultError, not_written
+from results.named import named
 from results.ranked.tables import Table, Value
 from results.text import cell
 from search.files import atomic
@@ -35,11 +35,12 @@ def write(
         console: Where it goes without `output`; formats other than `rich` are written there as they are.
         format: One of `FORMATS`; None takes that of the suffix of `output`, without one `rich`.
         notes: Whether lines of explanation follow the table on a terminal.
-        output: File to write, replaced as a whole.
+        output: File to write, see `replaced_by`.
 
     Raises:
         OptionError: The format is unknown, or it needs a file.
         ResultError: A package is missing, or the file cannot be written.
+        DiskError: The disk is full.
     """
     chosen = _format(format, output)
     if output is None:
@@ -52,33 +53,30 @@ def write(
         else:
             console.file.write(_TEXT[chosen](table))
         return
-    with _file(output) as stream:
-        if chosen == "parquet":
-            write_parquet(table, stream)
-        else:
-            stream.write((_rich_text(table) if chosen == "rich" else _TEXT[chosen](table)).encode())
+    if chosen == "parquet":
+        # A pipe, unlike this, takes no writer that goes back and forth.
+        stream = io.BytesIO()
+        write_parquet(table, stream)
+        replaced_by(output, stream.getvalue())
+    else:
+        replaced_by(output, _rich_text(table) if chosen == "rich" else _TEXT[chosen](table))
 
 
-def replaced_by(output: Path, text: str) -> None:
-    """Writes a text file that the user named, whole or not at all.
+def replaced_by(output: Path, content: str | bytes) -> None:
+    """Writes a file that the user named, whole or not at all; a device or a pipe is written into.
 
     Raises:
         ResultError: Its folder is missing, or it cannot be written.
+        DiskError: The disk is full.
     """
-    with _file(output) as stream:
-        stream.write(text.encode())
-
-
-@contextmanager
-def _file(output: Path) -> Iterator[BinaryIO]:
     if not output.parent.is_dir():
         # A folder is made for what belongs to a run; here a missing one is a slip of the pen.
         raise ResultError(f"{output}: cannot be written (there is no folder {output.parent})")
     try:
-        with atomic.replacing(output) as stream:
-            yield stream
+        with atomic.replacing_what_is_named(output) as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        raise ResultError(f"{output}: cannot be written ({error.strerror or error})") from error
+        raise not_written(output, error) from error
 
 
 def csv_text(table: Table) -> str:
@@ -95,7 +93,7 @@ def csv_text(table: Table) -> str:
 
 def json_text(table: Table) -> str:
     """A list of objects, one per row, with null for missing values and no NaN."""
-    return json.dumps([dict(row) for row in table.rows], indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps([table.shown(row) for row in table.rows], indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def finite_only(data: Any) -> Any:
@@ -147,13 +145,20 @@ def write_parquet(table: Table, file: Path | BinaryIO) -> None:
     parquet.write_table(pyarrow.table(data), file)
 
 
-def for_people(format: str | None, output: Path | None) -> bool:
+def for_people(format: str | None, output: Path | None, columns: str | None = None) -> bool:
     """Whether people read what `write` makes of these, who look for the winner whatever they have asked for.
+
+    Args:
+        format: As for `write`.
+        output: As for `write`.
+        columns: Those that were picked; None: all. Markdown, which has no lines below the table, says in a column who
+            won.
 
     Raises:
         OptionError: As `write`.
     """
-    return _format(format, output) in ("rich", "markdown")
+    chosen = _format(format, output)
+    return chosen == "rich" or (chosen == "markdown" and (columns is None or "verdict" in named(columns)))
 
 
 def _format(format: str | None, output: Path | None) -> str:

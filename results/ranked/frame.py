@@ -18,7 +18,7 @@ def table(
     where: str | None = None,
     sort: str | None = None,
     top: int | None = None,
-    columns: Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
     epochs: bool = False,
 ) -> pd.DataFrame:
     """The ranked table, best first, as a DataFrame; the columns are those of `results.ranked.ranking.ranking`.
@@ -30,7 +30,7 @@ def table(
         where: Condition on the rows, such as `layers >= 2 and score > 0.9`.
         sort: A column, with a leading `-` in descending order; None: by rank.
         top: At most so many rows.
-        columns: The columns wanted, in this order; None: all.
+        columns: The columns wanted, in this order, as a list or a text with commas between them; None: all.
         epochs: One row per configuration and epoch instead.
 
     Raises:
@@ -41,7 +41,7 @@ def table(
 
     whole = curves(runs) if epochs else ranking(runs, None if where or sort else top)
     found = whole.select(where=where, sort=sort, top=top, columns=columns)
-    frame = pd.DataFrame([dict(row) for row in found.rows], columns=list(found.columns))
+    frame = pd.DataFrame([found.shown(row) for row in found.rows], columns=list(found.columns))
     for name in found.columns:
         values = [row[name] for row in found.rows]
         kinds = {type(value) for value in values if value is not None}

@@ -115,7 +115,7 @@ def rows(runs: Source | Sequence[Source]) -> list[Row]:
 
 
 def as_runs(runs: Source | Sequence[Source]) -> list[Run]:
-    """Opens a run or several.
+    """Opens a run or several; one that is named twice is still one.
 
     Raises:
         RunError: One of them is no run.
@@ -124,7 +124,10 @@ def as_runs(runs: Source | Sequence[Source]) -> list[Run]:
     many = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     if not many:
         raise OptionError("no run is given")
-    return [open_run(run) for run in many]
+    found: dict[Path, Run] = {}
+    for run in map(open_run, many):
+        found.setdefault(run.directory.resolve(), run)
+    return list(found.values())
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:

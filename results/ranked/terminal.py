@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -63,12 +62,7 @@ def show(table: Table, console: Console, *, notes: bool = True) -> None:
 
 def _layers_joined(table: Table) -> Table:
     """Values per layer (`units_0`, `units_1`, ...) as one text such as `128-64`."""
-    groups: dict[str, list[str]] = {}
-    for name in table.hyperparameters:
-        match = re.fullmatch(r"(.+)_\d+", name)
-        if match:
-            groups.setdefault(match[1], []).append(name)
-    groups = {base: names for base, names in groups.items() if len(names) > 1 and base not in table.columns}
+    groups = table.layered
     base_of = {name: base for base, names in groups.items() for name in names}
     columns = tuple(dict.fromkeys(base_of.get(name, name) for name in table.columns))
     rows = []
@@ -145,7 +139,7 @@ def _notes(table: Table, names: Sequence[str], shown: Sequence[str]) -> list[str
         written = verdict == WINNER and any(
             row.get("verdict") == WINNER and row.get("kind") == "baseline" for row in table.rows
         )
-        if equal and (not table.picked or "name" in shown):
+        if equal:
             notes.append(f"{words}: {', '.join(equal)}{', a baseline of the space file' if written else ''}")
     if not table.picked:
         notes += _failures(table)

@@ -69,7 +69,7 @@ def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path
 
     Args:
         runs: Two runs or more, or their directories; their spaces and objectives may differ.
-        output: The HTML file to write; its folder is made if it is missing.
+        output: The HTML file to write, or a device or a pipe; its folder is made if it is missing.
 
     Returns:
         Path of the file.
@@ -77,20 +77,28 @@ def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path
     Raises:
         RunError: One of them is no run, or it is damaged.
         ResultError: Fewer than two runs are given, or the file cannot be written.
+        DiskError: The disk is full.
     """
+    from results.ranked.formats import replaced_by
     from results.ranked.ranking import as_runs, run_labels
     from results.reporting.comparison.comparing import compare_document
     from results.reporting.facts import read_facts
     from results.reporting.write.page import to_page
 
-    if len(runs) < 2:
-        raise ResultError("a comparison needs at least two runs")
+    given = as_runs(runs)
+    if len(given) < 2:
+        raise ResultError("a comparison needs at least two different runs")
     target = Path(output)
     with ExitStack() as stack:
-        opened = [stack.enter_context(run.snapshot()) for run in as_runs(runs)]
+        opened = [stack.enter_context(run.snapshot()) for run in given]
         now = time.time()
         labelled = dict(zip(run_labels(opened), (read_facts(run, now) for run in opened), strict=True))
-        _write(target.parent, {target.name: to_page(compare_document(labelled, opened)).encode()})
+        page = to_page(compare_document(labelled, opened))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(target.parent, error) from error
+    replaced_by(target, page)
     return target
 
 

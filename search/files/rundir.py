@@ -71,7 +71,7 @@ class Run:
         where: str | None = None,
         sort: str | None = None,
         top: int | None = None,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         epochs: bool = False,
     ) -> pd.DataFrame:
         """The ranked table, best first: what `results.table` gives for this run, with the same arguments and errors."""
@@ -86,7 +86,7 @@ class Run:
     def export(
         self,
         trial: str | None = None,
-        formats: Sequence[str] | None = None,
+        formats: str | Sequence[str] | None = None,
         output: str | Path | None = None,
         serve: bool | None = None,
     ) -> ExportResult:

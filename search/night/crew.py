@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from search.errors import RunError
 from search.executors import ALL, Each, Executor, MakeExecutor, Place, sizing
 from search.executors.here import executor_here
 from search.night import workforce
+from search.night.options import require_shares
 from search.night.workforce import Workforce
 from search.phases.schedule import planned
 from search.record import environment
@@ -203,12 +203,9 @@ def asked(cpus: float | None, gpus: float | None, workers: int | None, ray: str 
     """What each training may take.
 
     Raises:
-        RunError: It cannot be had, or would have no effect.
+        RunError: It cannot be meant, cannot be had, or would have no effect.
     """
-    if cpus is not None and not 0 < cpus < math.inf:
-        raise RunError(f"--cpus-per-trial {cpus:g}: must be above 0")
-    if gpus is not None and not 0 <= gpus <= 1:
-        raise RunError(f"--gpus-per-trial {gpus:g}: must be from 0 to 1, a share of one GPU")
+    require_shares(cpus, gpus)
     if ray is None and gpus is not None:
         found = len(environment.gpus())
         if not found:

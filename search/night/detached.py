@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.errors import RunError, not_written
+from search.errors import NightEnded, not_written
 from search.files import layout
 from search.files.lock import holder
 from search.files.plain import open_plain
@@ -18,7 +18,7 @@ _TELLS = 2_000
 _LOOK_SECONDS = 0.2
 
 
-def start(command: Sequence[str], directory: Path, wait: float) -> int:
+def start(command: Sequence[str], directory: Path, wait: float) -> int | None:
     """Starts a night in the background and waits until it has begun.
 
     Args:
@@ -27,11 +27,11 @@ def start(command: Sequence[str], directory: Path, wait: float) -> int:
         wait: Seconds to wait at most until it has loaded its data and works on the run.
 
     Returns:
-        Its process id.
+        Its process id; None if it is over already, and went well: of a run that is done nothing is left to do.
 
     Raises:
-        RunError: The directory cannot be written, a link leads out of it, or the night ended at once; the message is
-            what it printed.
+        NightEnded: It ended at once, and not well.
+        RunError: The directory cannot be written, or a link leads out of it.
         DiskError: The disk is full.
     """
     try:
@@ -45,15 +45,24 @@ def start(command: Sequence[str], directory: Path, wait: float) -> int:
         night = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, close_fds=True
         )
-    ends = time.monotonic() + wait
-    while night.poll() is None and time.monotonic() < ends and not _works_on(night.pid, directory):
-        time.sleep(_LOOK_SECONDS)
-    if night.poll() not in (None, 0):
-        with open(directory / layout.OUTPUT, "rb") as stream:
-            stream.seek(before)
-            said = stream.read()[-_TELLS:].decode("utf-8", "replace").strip()
-        raise RunError(said.removeprefix("error: ") or f"the night ended at once with exit code {night.returncode}")
-    return night.pid
+    try:
+        ends = time.monotonic() + wait
+        while night.poll() is None and time.monotonic() < ends and not _works_on(night.pid, directory):
+            time.sleep(_LOOK_SECONDS)
+    except BaseException:
+        # Nobody has been told of it, and so nobody could end it.
+        night.terminate()
+        raise
+    if night.returncode is None:
+        return night.pid
+    if night.returncode == 0:
+        return None
+    with open(directory / layout.OUTPUT, "rb") as stream:
+        stream.seek(before)
+        said = stream.read()[-_TELLS:].decode("utf-8", "replace").strip()
+    # A signal ends a process with its negative number, which a shell shows above 128.
+    code = night.returncode if night.returncode > 0 else 128 - night.returncode
+    raise NightEnded(said.removeprefix("error: ") or f"the night ended at once with exit code {code}", code)
 
 
 def _works_on(process: int, directory: Path) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Annotated, Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from spaces.basics.naming import unfit
@@ -21,11 +22,31 @@ KeyPath = tuple[str | int, ...]
 
 
 class Section(BaseModel):
-    """A mapping of the space file: unknown keys are errors, nothing is converted, nothing changes later."""
+    """A mapping of the space file: unknown keys are errors, nothing is converted, nothing changes later.
+
+    A whole number may be written as 1e6, as in JSON.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_numbers(cls, value: Any, field: ValidationInfo) -> Any:
+        if isinstance(value, float) and value.is_integer():
+            kind = cls.model_fields[field.field_name or ""].annotation
+            return int(value) if _takes_whole_numbers(kind) else value
+        return value
+
+
+def _takes_whole_numbers(annotation: Any) -> bool:
+    """Whether a field of this type takes them and nothing else, but for None."""
+    if get_origin(annotation) is Annotated:
+        return _takes_whole_numbers(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return all(_takes_whole_numbers(one) for one in get_args(annotation) if one is not NoneType)
+    return annotation is int
 
 
 class Refusals:

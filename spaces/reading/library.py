@@ -45,15 +45,15 @@ def library_file(name: str) -> Path:
 
 def load(
     source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> SearchSpec:
     """Reads and validates a space.
 
     Args:
         source: name of a shipped space, path of a space file, a mapping with the same keys, or a spec.
-        overrides: `dotted.key=value` each, values in YAML 1.2; applied in order before validation. A key of the source
-            that has no effect any more beside them is passed over.
+        overrides: `dotted.key=value` each, or one such text, values in YAML 1.2; applied in order before validation. A
+            key of the source that has no effect any more beside them is passed over.
         say: is told, a sentence each, which keys were passed over.
 
     Returns:
@@ -63,6 +63,7 @@ def load(
     Raises:
         SpaceError: with every mistake, each with its file and line where it has one.
     """
+    overrides = [overrides] if isinstance(overrides, str) else overrides
     if isinstance(source, SearchSpec) and not overrides:
         return source
     document, folder = _document(source)

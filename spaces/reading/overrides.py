@@ -8,25 +8,49 @@ from typing import Any
 from spaces.basics.errors import Problem, SpaceError
 from spaces.basics.section import shown
 from spaces.reading.yamlfile import MAX_DEPTH, Document, Position, read_text
+from spaces.sections.data_section import COLUMNS, SOURCES
+from spaces.sections.sources import OTHER_SOURCES
+
+_SOURCE = ("data", "source")
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
     """Sets each override in `document`, in order.
 
-    A missing mapping on the way is made, a scalar on the way gives place to a mapping, and an item of a
-    list is named by its position, counted from 0. Values are YAML 1.2.
+    A missing mapping on the way is made, a scalar on the way gives place to a mapping, a source of data to one that
+    is set, and an item of a list is named by its position, counted from 0. Values are YAML 1.2.
 
     One that is not `key=value`, whose value is not plain YAML, or whose key leads nowhere, is left out and
     added to the problems of the document.
     """
+    applied: list[tuple[str, ...]] = []
     for override in overrides:
         try:
-            _apply(document, override)
+            path = _apply(document, override)
         except SpaceError as error:
             document.problems.extend(error.problems)
+            continue
+        if path[:-1] == _SOURCE:
+            _give_place(document, path[-1], applied)
+        applied.append(path)
 
 
-def _apply(document: Document, override: str) -> None:
+def _give_place(document: Document, kind: str, applied: Sequence[tuple[str, ...]]) -> None:
+    """Takes away the sources beside one that is set, so that any space can be searched with other data.
+
+    One that was itself set stays: of two, nobody could say which is meant.
+    """
+    source = document.data["data"]["source"]
+    kinds = {*SOURCES, *OTHER_SOURCES.names()}
+    if kind not in kinds or not isinstance(source, dict):
+        return
+    # The column to predict may stand beside a table.
+    for other in (kinds if kind in COLUMNS else {*kinds, "target"}) - {kind}:
+        if other in source and not any((*_SOURCE, other)[: len(path)] == path for path in applied):
+            del source[other]
+
+
+def _apply(document: Document, override: str) -> tuple[str, ...]:
     key, equals, text = override.partition("=")
     path = tuple(key.strip().split("."))
     place = f"--set {key.strip()}"
@@ -48,6 +72,7 @@ def _apply(document: Document, override: str) -> None:
             target[step] = {}
             target = target[step]
     _mark(document, tuple(walked), Position(place))
+    return path
 
 
 def _value(text: str, place: str) -> Any:

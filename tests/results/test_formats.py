@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from results.ranked.formats import csv_text, json_text, markdown_text, write
 from results.ranked.ranking import ranking
 from results.ranked.tables import Table
 from results.ranked.terminal import show
+from search.errors import DiskError
 
 MakeRun = Callable[..., Path]
 
@@ -103,6 +105,30 @@ def test_mistaken_destinations(options: dict[str, object], message: str) -> None
         write(HOSTILE, Console(file=io.StringIO()), **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("format", ["csv", "json", "markdown", "rich", "parquet"])
+def test_a_pipe_and_a_link_are_written_into(tmp_path: Path, format: str) -> None:
+    if format == "parquet":
+        pytest.importorskip("pyarrow.parquet")
+    table = Table(("name", "x"), ({"name": "a", "x": 1.5},))
+    plain, pipe, link = tmp_path / "plain", tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("target")
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for output in (plain, pipe, link):
+        write(table, Console(file=io.StringIO()), format, output)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert os.read(reading, 10_000) == plain.read_bytes() == (tmp_path / "target").read_bytes() != b""
+    os.close(reading)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is full")
+def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").symlink_to("/dev/full")
+    with pytest.raises(DiskError, match=r"t.csv: cannot be written \(No space left on device\)"):
+        write(HOSTILE, Console(file=io.StringIO()), output=tmp_path / "t.csv")
+
+
 @pytest.mark.parametrize("width", [40, 80, 140, 240])
 def test_terminal_lines_fit(make_run: MakeRun, width: int) -> None:
     table = ranking(make_run(failures=["out of memory"], baselines=("article-mlp-500-250-100",)))
@@ -136,6 +162,35 @@ def test_terminal_names_what_it_leaves_out(make_run: MakeRun) -> None:
     header = text.split(" 1 ")[0]
     assert "momentum" in left_out
     assert not set(left_out) & set(header.split())
+
+
+def test_what_finds_no_room_can_be_picked_by_its_name(make_run: MakeRun) -> None:
+    table = ranking(make_run())
+    text = " ".join(printed(table, 60).split())
+    left_out = text.split("no room for ")[1].split(":")[0].split(", ")
+    assert "units" in left_out
+    assert {"units_0", "units_1"} < set(table.select(columns=left_out).columns)
+
+
+@pytest.mark.parametrize("columns", ["name,score", "score"])
+def test_terminal_says_who_won_whatever_columns_are_picked(make_run: MakeRun, columns: str) -> None:
+    table = ranking(make_run(failures=["nan"]))
+    text = printed(table.select(where="score < 0", columns=columns, finalists=True))
+    assert "winner: 0002" in text
+    assert "tied with the winner: 0006" in text
+    assert text.split()[: len(columns.split(","))] == columns.split(",")
+    assert "* linear" not in text
+    everything = printed(table.select(columns="name,score"))
+    assert "* linear" in everything
+    assert "* baseline" in everything
+    assert "nan (1)" not in everything
+
+
+def test_what_is_picked_is_all_that_other_programs_get(make_run: MakeRun) -> None:
+    picked = ranking(make_run()).select(columns="name,score", top=1)
+    assert csv_text(picked).splitlines() == ["name,score", csv_text(picked).splitlines()[1]]
+    assert [list(row) for row in json.loads(json_text(picked))] == [["name", "score"]]
+    assert markdown_text(picked).startswith("| name | score |")
 
 
 def test_terminal_says_who_won_and_who_is_tied(make_run: MakeRun) -> None:

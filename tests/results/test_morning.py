@@ -12,6 +12,7 @@ import pytest
 
 import results
 from results.morning import night
+from results.notify import call
 from search.errors import DiskError, RunError, SearchFailed
 from search.files.rundir import Run
 from spaces import DataError
@@ -111,3 +112,8 @@ def test_a_terminal_that_is_gone_takes_nothing_with_it(make_run: MakeRun, tmp_pa
     assert morning.reason == "failed"
     assert morning.problems == ("export: unexpected ValueError: no model",)
     assert heard.read_text().startswith("failed|digits failed: winner ")
+
+
+def test_what_the_command_prints_is_not_the_tables(capfd: pytest.CaptureFixture[str]) -> None:
+    assert call('echo "$NIGHTSHIFT_EXIT"; exit 3', {"NIGHTSHIFT_EXIT": "done"}) == 3
+    assert capfd.readouterr() == ("", "done\n")

@@ -21,6 +21,7 @@ from results.ranked.ranking import (
     ranking,
 )
 from search.errors import RunError
+from search.files.rundir import Run
 from search.files.store import Evaluation, RunStore
 from search.record.trial import Trial, TrialKind, TrialState
 
@@ -181,7 +182,7 @@ def test_select(make_run: MakeRun) -> None:
     assert table.select(sort="-momentum").rows[-1]["momentum"] is None
     picked = table.select(columns=["score", " name", "score"])
     assert picked.columns == ("score", "name")
-    assert list(picked.rows[0]) == ["score", "name"]
+    assert list(picked.shown(picked.rows[0])) == ["score", "name"]
     assert not picked.hyperparameters
 
 
@@ -191,6 +192,7 @@ def test_select(make_run: MakeRun) -> None:
         ({"sort": "scor"}, "--sort: no column 'scor'; did you mean score"),
         ({"sort": "-nothing_like_it"}, "there are: rank"),
         ({"columns": ["naem"]}, "--columns: no column 'naem'; did you mean name"),
+        ({"columns": " , "}, "--columns: names none"),
         ({"top": 0}, "--top: must be at least 1, got 0"),
         ({"where": "scor > 1"}, "--where: no column 'scor'; did you mean score"),
     ],
@@ -198,6 +200,30 @@ def test_select(make_run: MakeRun) -> None:
 def test_mistaken_options(make_run: MakeRun, options: dict[str, object], message: str) -> None:
     with pytest.raises(ResultError, match=message):
         ranking(make_run(configurations=2)).select(**options)  # type: ignore[arg-type]
+
+
+def test_columns_are_a_list_or_a_text_with_commas(make_run: MakeRun) -> None:
+    table = ranking(make_run())
+    for columns in (["score", "name"], "score,name", " score, name,,"):
+        assert table.select(columns=columns).columns == ("score", "name")
+    assert table.select(columns="score").columns == ("score",)
+    assert list(results.table(make_run("other"), columns="name,score").columns) == ["name", "score"]
+
+
+def test_one_name_stands_for_a_column_per_layer(make_run: MakeRun) -> None:
+    table = ranking(make_run())
+    layers = tuple(name for name in table.columns if name.startswith("units_"))
+    assert len(layers) > 1
+    assert table.select(columns="name,units").columns == ("name", *layers)
+    assert table.select(columns="units_1,units").columns[0] == "units_1"
+
+
+def test_a_run_that_is_named_twice_is_one(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    (tmp_path / "link").symlink_to(run)
+    for twice in ([run, run], [run, tmp_path / "link"], [run, Run(run)]):
+        assert ranking(twice) == ranking(run)
+        assert len(results.compare(twice).rows) == 1
 
 
 def test_sorting_a_column_with_numbers_and_text(make_run: MakeRun) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import pytest
 import spaces
 from search.api import run_directory
 from search.clock import SystemClock
-from search.errors import DiskError, RunError
+from search.errors import DiskError, NightEnded, RunError
 from search.files import layout
 from search.files.log import Log
 from search.files.store import RunReader
@@ -75,8 +77,37 @@ def test_what_it_prints_comes_after_what_was_printed_before(tmp_path):
     (tmp_path / layout.OUTPUT).write_text("before\n")
     detached.start(["/bin/echo", "now"], tmp_path, 5.0)
     assert (tmp_path / layout.OUTPUT).read_text() == "before\nnow\n"
-    with pytest.raises(RunError, match=r"^no such space$"):
+    with pytest.raises(NightEnded, match=r"^no such space$"):
         detached.start(["/bin/sh", "-c", "echo 'error: no such space' >&2; exit 2"], tmp_path, 5.0)
+
+
+@pytest.mark.parametrize(("does", "code"), [("exit 1", 1), ("exit 2", 2), ("exit 130", 130), ("kill -9 $$", 137)])
+def test_a_night_in_the_background_that_ends_at_once_has_its_own_exit_code(tmp_path, does, code):
+    with pytest.raises(NightEnded, match=f"exit code {code}") as ended:
+        detached.start(["/bin/sh", "-c", does], tmp_path, 30.0)
+    assert ended.value.code == code
+    assert detached.start(["/bin/sh", "-c", "exit 0"], tmp_path, 30.0) is None
+
+
+def test_an_interrupt_before_anybody_is_told_of_a_night_ends_it(tmp_path, monkeypatch):
+    begun = []
+
+    def interrupt(process, directory):
+        begun.append(process)
+        raise KeyboardInterrupt
+
+    started = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **o: started.append(popen(*a, **o)) or started[0])
+    monkeypatch.setattr(detached, "_works_on", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        detached.start(["/bin/sleep", "600"], tmp_path, 30.0)
+    night = started[0]
+    try:
+        assert night.wait(timeout=30) == -signal.SIGTERM
+    finally:
+        night.kill()
+    assert begun == [night.pid]
 
 
 def full(*_, **__):

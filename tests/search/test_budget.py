@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -71,9 +71,19 @@ def test_a_deadline_on_both_clocks_is_the_earlier_one():
     ("budget", "until", "option"),
     [
         ("soon", None, "--budget soon"), (None, "7", "--until 7"), (None, 1e12, "until 1e.12: not a Unix time"),
-        (None, float("nan"), "until nan"), ("4000d", None, "--budget 4000d: longer than ten years"),
+        (None, float("nan"), "until nan"), (None, 7, "until 7: not a Unix time of the next ten years"),
+        (None, datetime(2020, 1, 2, 7), "until 2020-01-02 07:00:00: not a time of the next ten years"),
+        (timedelta(hours=-1), None, "not a duration"), ("4000d", None, "--budget 4000d: longer than ten years"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named_with_its_option(budget, until, option):
     with pytest.raises(ValueError, match=option):
         Budget.given(budget, until)
+
+
+def test_what_python_calls_a_moment_and_a_length_is_taken():
+    clock = SimulatedClock()
+    assert Budget.given(timedelta(hours=8), clock=clock).left == 8 * 3600
+    local = datetime.fromtimestamp(clock.now() + 600)
+    for until in (local, local.astimezone(UTC), local.astimezone(timezone(timedelta(hours=9)))):
+        assert Budget.given(until=until, clock=clock).left == pytest.approx(600, abs=1e-3)

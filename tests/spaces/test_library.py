@@ -141,6 +141,40 @@ class TestOverrides:
         assert spec.data.source.location == str(tmp_path)
         assert spec.max_epochs == 2
 
+    @pytest.mark.parametrize("kind", ["parquet", "folder", "npz"])
+    def test_a_source_of_another_kind_takes_the_place_of_the_spaces(self, tmp_path: Path, kind: str) -> None:
+        override = f"data.source.{kind}={tmp_path}/x"
+        written = {"csv": "t.csv", "separator": ";", "target": "price"}
+        beside = spaces.load("table-classes", [override, "training.epochs=2"])
+        for source in ("table-classes", beside, spaces.load("digits")):
+            assert spaces.load(source, [override]).data.source == beside.data.source
+            found = spaces.load(source, [override]).data.source
+            assert isinstance(found, Source)
+            assert (found.kind, found.location) == (kind, f"{tmp_path}/x")
+        space = {"name": "x", "data": {"source": written}, "model": {"family": "mlp", "layers": 0}}
+        changed = spaces.load({**space, "training": {"epochs": 1}}, [override])
+        assert changed.data.source == beside.data.source
+        assert changed.data.target_column == ("price" if kind == "parquet" else None)
+
+    def test_of_two_sources_that_are_set_none_takes_the_place_of_the_other(self) -> None:
+        for first in ("data.source.csv=a", "data.source={csv: a}"):
+            with pytest.raises(spaces.SpaceError, match=r"found csv and parquet; allowed: exactly one"):
+                spaces.load("table-classes", [first, "data.source.parquet=b"])
+
+    def test_how_a_table_is_written_leaves_its_file(self) -> None:
+        found = spaces.load("table-classes", ["data.source.encoding=latin-1"]).data.source
+        assert isinstance(found, Source)
+        assert (found.kind, found.encoding) == ("csv", "latin-1")
+
+    def test_whole_numbers_may_be_written_with_an_exponent(self) -> None:
+        spec = spaces.load("digits", ["constraints.parameters=1e6", "limits.disk=2e10", "search.max_trials=1e2"])
+        whole = (spec.constraints.parameters, spec.limits.disk, spec.search.max_trials)
+        assert whole == (1_000_000, 20_000_000_000, 100)
+        assert {type(number) for number in whole} == {int}
+        assert isinstance(spaces.load("digits", ["limits.seconds_per_trial=1e2"]).limits.seconds_per_trial, float)
+        with pytest.raises(spaces.SpaceError, match=r"found 1.5; allowed: a whole number"):
+            spaces.load("digits", ["constraints.parameters=1.5"])
+
     def test_missing_mappings_are_made_and_null_takes_a_rule_away(self) -> None:
         spec = spaces.load("digits", ["limits.memory=2GB", "training.early_stopping=null"])
         assert spec.limits.memory == 2 * 10**9

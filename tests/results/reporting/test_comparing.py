@@ -72,5 +72,17 @@ def test_mistakes_of_the_user(make_run: MakeRun, tmp_path: Path) -> None:
     with pytest.raises(RunError):
         compare_report([run, tmp_path], tmp_path / "c.html")
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultError, match="cannot be written"):
-        compare_report([run, run], tmp_path / "file" / "c.html")
+    with pytest.raises(ResultError, match="at least two different runs"):
+        compare_report([run, run], tmp_path / "c.html")
+    with pytest.raises(ResultError, match="file: cannot be written"):
+        compare_report([run, make_run("other")], tmp_path / "file" / "c.html")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ResultError, match=f"{tmp_path}/folder: cannot be written"):
+        compare_report([run, tmp_path / "other"], tmp_path / "folder")
+
+
+def test_a_page_goes_through_a_link(make_run: MakeRun, tmp_path: Path) -> None:
+    (tmp_path / "link.html").symlink_to("page.html")
+    compare_report([make_run("a"), make_run("b")], tmp_path / "link.html")
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "page.html").stat().st_size > 1000

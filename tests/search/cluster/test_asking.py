@@ -12,6 +12,7 @@ from search.cluster import connection
 from search.errors import RunError
 from search.executors import Each
 from search.night import crew
+from search.night.options import judged
 from search.record import environment
 from tests.search import small
 
@@ -31,9 +32,9 @@ def test_without_ray_it_is_said_what_to_install(monkeypatch, address):
 
 def test_one_trains_in_this_process_or_on_a_cluster():
     with pytest.raises(RunError, match="--workers 0"):
-        api._maker(small.spec(), 0, None, "local", Each())
+        judged(0, "local", None, None)
     with pytest.raises(ValueError, match="not both"):
-        api._maker(small.spec(), None, lambda place: None, "local", Each())
+        api._maker(small.spec(), lambda place: None, "local", Each())
 
 
 @pytest.mark.parametrize(("cpus", "gpus"), [(0.0, None), (-1.0, None), (float("inf"), None), (None, 1.5), (None, -0.1)])

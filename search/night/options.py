@@ -1,0 +1,59 @@
+"""What a search may be asked for beside its space, as far as it can be judged before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+from typing import Any
+
+from search.cluster.connection import require_address
+from search.errors import RunError
+
+
+def judged(workers: Any, ray: str | None, cpus: float | None, gpus: float | None) -> int | None:
+    """How many workers are asked for; None: what pays off.
+
+    Args:
+        workers: A whole number from 0 on, also as text; `auto` or None: what pays off.
+        ray: The Ray cluster, see `search.run`.
+        cpus: Cores of each training.
+        gpus: Share of a GPU of each training.
+
+    Raises:
+        RunError: One of them cannot be meant.
+    """
+    count = _count(workers)
+    require_shares(cpus, gpus)
+    if ray is not None:
+        if count == 0:
+            raise RunError("--workers 0 trains in this process; with --ray give at least 1, or nothing")
+        require_address(ray)
+    return count
+
+
+def require_shares(cpus: float | None, gpus: float | None) -> None:
+    """Refuses what no training can take; arguments and errors are those of `judged`."""
+    if cpus is not None and not 0 < cpus < math.inf:
+        raise RunError(f"--cpus-per-trial {cpus:g}: must be above 0")
+    if gpus is not None and not 0 <= gpus <= 1:
+        raise RunError(f"--gpus-per-trial {gpus:g}: must be from 0 to 1, a share of one GPU")
+
+
+def _count(workers: Any) -> int | None:
+    if workers is None or (isinstance(workers, str) and workers == "auto"):
+        return None
+    if isinstance(workers, str) and workers.isdecimal():
+        return int(workers)
+    if isinstance(workers, Integral) and not isinstance(workers, bool) and int(workers) >= 0:
+        return int(workers)
+    raise RunError(f"--workers {workers}: must be a whole number from 0 on, or auto")
+
+
+def require_origin(fork: Any, run_dir: Any) -> None:
+    """Refuses a fork of no run: both are run directories, or None.
+
+    Raises:
+        RunError: There is a new one, and no old one.
+    """
+    if fork is not None and run_dir is None:
+        raise RunError("--fork NEW needs --run-dir OLD, the run to learn from")
