@@ -529,7 +529,8 @@ def main() -> None:
         code = _unwritten(error)
     try:
         # Nobody would hear of it when the interpreter does that at its end.
-        print(end="", flush=True)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError as error:
         code = _unwritten(error) or code
     sys.exit(code)

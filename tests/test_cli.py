@@ -433,7 +433,9 @@ def test_a_standard_output_that_is_full_is_told(run, arguments):
     arguments = [str(run) if a == "RUN" else a for a in arguments]
     with open(FULL, "w") as full:
         ended = subprocess.run([*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        told = subprocess.run([*PROGRAM, "table", "nowhere"], stdout=full, stderr=subprocess.PIPE, check=False)
     assert (ended.returncode, ended.stderr) == (1, "error: standard output: No space left on device\n")
+    assert told.returncode == 2, "nothing was to be written"
 
 
 # --- a real search ------------------------------------------------------------------------------------------------
