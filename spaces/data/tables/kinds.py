@@ -74,7 +74,7 @@ class Reader:
             return column, values[codes]
         column, values = self._read(name, self._kind(name, words, counts, codes), words, counts, codes)
         if column.kind in ("category", "text") and _look_like_numbers(words, counts):
-            note = "its cells look like numbers with different words around them; `number` takes the commonest ones"
+            note = "its cells look like numbers with different words around them; `number` takes the commonest unit"
             column = replace(column, notes=(*column.notes, note))
         return column, values[codes]
 
