@@ -14,7 +14,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["number", "boolean", "category", "text", "date"]
 KINDS: tuple[Kind, ...] = ("number", "boolean", "category", "text", "date")
 DECIMAL_COMMAS = (";", "\t", "|")
-"""Separators of files in which a comma in a number is rather a decimal sign: none that commas separate."""
+"""Separators of files in which a comma in a number is rather a decimal sign."""
 
 
 @dataclass(frozen=True)
