@@ -13,6 +13,7 @@ from search.errors import DiskError, SearchFailed
 from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner
+from search.phases.proposer import Proposer
 from search.phases.sources import SearchSource
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialKind, TrialState
 from tests.search.simulation import (
@@ -532,3 +533,35 @@ def test_a_search_ends_when_another_hour_is_not_worth_it(tmp_path):
     assert len(night.trials(TrialKind.SEARCH)) == 11
     with RunStore(night.run) as store:
         assert 0 < store.meta("hourly_gain") < 1e3
+
+
+@pytest.mark.parametrize("order", ["free", "fixed"])
+def test_what_the_last_workers_find_lets_a_search_go_on(tmp_path, monkeypatch, order):
+    from search.oracles.surrogate.outlook import Outlook
+
+    def outlook(asker):
+        """Another hour is worth it after four trials, not before, and no longer after ten."""
+        done = sum(trial.status == "COMPLETED" for trial in asker._oracle.trials.values())
+        return Outlook([1.0 if 4 <= done < 10 else 0.0])
+
+    monkeypatch.setattr(Proposer, "outlook", property(outlook))
+    wanted = space("random", max_trials=40)
+    spec = wanted.model_copy(
+        update={"search": wanted.search.model_copy(update={"stop_when_gain_below": 0.1, "order": order})}
+    )
+    night = Night(tmp_path / "run", spec, slots=4)
+    night.go()
+    assert night.ended == "gain"
+    assert 12 <= len(night.trials(TrialKind.SEARCH)) < 20
+    assert all_ended(night.trials())
+    assert len({repr(sorted(trial.values.items())) for trial in night.trials()}) == len(night.trials())
+
+
+def test_the_oracle_knows_what_the_best_is_baselines_included(tmp_path, monkeypatch):
+    told, beat = [], Proposer.beat
+    monkeypatch.setattr(Proposer, "beat", lambda asker, score: (told.append(score), beat(asker, score)))
+    night = Night(tmp_path / "run", space("random", max_trials=5))
+    night.go()
+    scores = [trial.outcome.score for trial in night.trials()]
+    assert night.trials()[0].kind is TrialKind.BASELINE
+    assert told == [max(scores[:count]) for count in range(1, 6)]

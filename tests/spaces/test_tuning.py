@@ -193,3 +193,15 @@ def test_classes_are_balanced_in_a_stock_training() -> None:
         weights(None)
     hp.values["class_weight"] = "none"
     assert weights(y) is None
+
+
+
+def test_a_stock_training_is_as_long_as_the_oracle_asks_for() -> None:
+    spec = spaces.load(SPACE, ["data.limit=100"])
+    data = spaces.load_data(spec)
+    hypermodel = spaces.hypermodel(spec, data.info)
+    hp = spaces.hyperparameters(spec)
+    model = hypermodel.build(hp)
+    hp.values["tuner/epochs"] = 2
+    assert hypermodel.fit(hp, model, data.train.x, data.train.y, verbose=0).params["epochs"] == 2
+    assert hypermodel.fit(hp, model, data.train.x, data.train.y, verbose=0, epochs=1).params["epochs"] == 1

@@ -108,6 +108,22 @@ def test_a_state_with_a_running_trial_is_restored(name, loop):
     assert loop.ask(again, "two").hyperparameters.values == following
 
 
+@pytest.mark.parametrize("name", ALGORITHMS.names())
+def test_trials_may_be_restored_in_any_order(name, loop):
+    from keras_tuner.engine.trial import Trial
+
+    searched = make(name, loop.space())
+    loop.drive(searched, 14)
+    copied = json.loads(json.dumps(saved(name, searched)))
+    again = make(name, loop.space())
+    for state in reversed(copied["trials"]):
+        trial = Trial.from_state(state)
+        again.trials[trial.trial_id] = trial
+    again.set_state(copied["state"])
+    assert list(again.trials) == list(searched.trials)
+    assert loop.drive(again, 3) == loop.drive(searched, 3)
+
+
 @pytest.mark.parametrize("name", [n for n in ALGORITHMS.names() if n != "grid"])
 def test_the_seed_decides(name, loop):
     first, second, other = (loop.drive(make(name, loop.space(), seed=s), 12) for s in (0, 0, 1))
@@ -155,6 +171,29 @@ def test_a_finite_space_is_used_up_as_far_as_it_is_allowed(name, loop):
     searched.only(lambda values: values["kind"] == "wide")
     proposals = loop.drive(searched, 1000, scorer=loop.flat)
     assert len({configuration(v) for v in proposals}) == 2
+    assert loop.ask(searched).status == "STOPPED"
+
+
+@pytest.mark.parametrize("name", ["random", "hyperband"])
+def test_where_little_is_allowed_nothing_else_is_proposed(name, loop):
+    searched = make(name, loop.space())
+    # One configuration in 27.
+    searched.only(lambda values: values["layers"] == 3 and values["units_0"] + values["units_1"] < 288)
+    fresh = [values for values in loop.drive(searched, 60) if not values.get("tuner/initial_epoch")]
+    assert len(fresh) > 20
+    assert all(values["layers"] == 3 and values["units_0"] + values["units_1"] < 288 for values in fresh)
+
+
+def test_a_grid_passes_over_a_long_stretch_that_is_not_allowed(loop):
+    import keras_tuner
+
+    hp = keras_tuner.HyperParameters()
+    hp.Int("layers", 1, 3)
+    hp.Int("units", 1, 2000)
+    searched = make("grid", hp, max_trials=None)
+    searched.only(lambda values: values["layers"] != 2 and values["units"] <= 2)
+    proposals = loop.drive(searched, 100, scorer=loop.flat)
+    assert [(values["layers"], values["units"]) for values in proposals] == [(1, 1), (1, 2), (3, 1), (3, 2)]
     assert loop.ask(searched).status == "STOPPED"
 
 
@@ -290,6 +329,85 @@ def test_works_in_a_stock_tuner(name, loop, tmp_path):
     again = make(name, loop.space(), max_trials=5)
     Simulated(oracle=again, hypermodel=lambda hp: None, directory=tmp_path, project_name="night")
     assert again.trials.keys() == searched.trials.keys()
+
+
+@pytest.mark.parametrize("first", ["fails", "succeeds"])
+def test_in_a_stock_tuner_a_model_that_never_trains_ends_the_search_with_its_message(loop, tmp_path, first):
+    import keras_tuner
+
+    class Broken(keras_tuner.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            if first == "succeeds" and trial.trial_id.strip("0") == "":
+                return 0.5
+            raise ValueError("no such layer")
+
+    searched = make("random", loop.space(), max_trials=6)
+    tuner = Broken(oracle=searched, hypermodel=lambda hp: None, directory=tmp_path, project_name="night")
+    if first == "succeeds":
+        tuner.search(verbose=0)
+        assert len(searched.trials) == 6
+    else:
+        with pytest.raises(RuntimeError, match="no such layer"):
+            tuner.search(verbose=0)
+        assert len(searched.trials) == 3
+
+
+@pytest.mark.parametrize("name", ALGORITHMS.names())
+def test_a_trial_may_be_ended_by_its_id_as_in_earlier_versions_of_keras_tuner(name, loop):
+    searched, older = make(name, loop.space()), make(name, loop.space())
+    expected = loop.drive(searched, 12)
+    proposed = []
+    for number in range(12):
+        trial = loop.ask(older)
+        proposed.append(dict(trial.hyperparameters.values))
+        score = loop.score(trial.hyperparameters.values, proposed[-1].get("tuner/epochs", 27))
+        older.update_trial(trial.trial_id, {"val_accuracy": score}, step=0)
+        if number % 2:
+            older.end_trial(trial.trial_id, "COMPLETED")
+        else:
+            older.end_trial(trial_id=trial.trial_id, status="COMPLETED")
+    assert proposed == expected
+    assert not older.ongoing_trials
+    failed = loop.ask(older)
+    older.end_trial(failed.trial_id, "INVALID")
+    assert older.trials[failed.trial_id].status == "FAILED"
+
+
+def test_the_tuner_of_the_documentation_goes_on_from_where_a_trial_paused(tmp_path):
+    """It is as one training; a stock tuner would begin anew."""
+    import re
+
+    import keras
+    import keras_tuner
+    import numpy as np
+
+    page = (ROOT / "docs/howto/python.md").read_text()
+    (block,) = re.findall(r"```python\n(import keras\n\nclass Continuing.*?)```", page, flags=re.DOTALL)
+    defined = {"keras_tuner": keras_tuner}
+    exec(block, defined)
+
+    def build(hp):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.Adam(hp.Float("rate", 1e-3, 1e-1, sampling="log")), "mse")
+        return model
+
+    hp = keras_tuner.HyperParameters()
+    build(hp)
+    rows = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
+    labels = rows.sum(axis=1)
+    # Three of one epoch, and the best of them to three.
+    searched = make("hyperband", hp, objective="val_loss", min_epochs=1, max_epochs=3, max_trials=4)
+    tuner = defined["Continuing"](searched, build, directory=tmp_path, project_name="night")
+    tuner.search(rows, labels, validation_data=(rows, labels), batch_size=8, shuffle=False, verbose=0)
+    asked = [(t.hyperparameters.values["tuner/initial_epoch"], t.hyperparameters.values["tuner/epochs"])
+             for t in searched.trials.values()]  # fmt: skip
+    assert asked == [(0, 1)] * 3 + [(1, 3)]
+    *_, last = searched.trials.values()
+    continued = keras.models.load_model(tuner.file(last.trial_id))
+    whole = build(last.hyperparameters)
+    whole.fit(rows, labels, epochs=3, batch_size=8, shuffle=False, verbose=0)
+    np.testing.assert_allclose(continued.get_weights()[0], whole.get_weights()[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("named", [False, True])

@@ -220,6 +220,13 @@ def test_evidence_replaces_the_first_trials_and_survives_a_restart(loop):
     assert loop.score(first[0].hyperparameters.values, LONGEST) > np.quantile(scores, 0.9)
 
 
+def test_evidence_of_a_word_where_numbers_are_now_tells_the_rest(loop):
+    searched = freeze_thaw(loop.space())
+    for values, curve in evidence(loop, 12):
+        searched.add_evidence({**values, "dropout": "little", "learning_rate": "high"}, curve)
+    assert train(loop, searched, 1)[0].message.startswith("exploration")
+
+
 def test_evidence_without_any_score_is_ignored(loop):
     searched = freeze_thaw(loop.space())
     searched.add_evidence({"layers": 1}, [math.nan, math.nan])

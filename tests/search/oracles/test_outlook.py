@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from search.oracles import oracle
+from search.oracles.surrogate.curves import Curve, Stage
+from search.oracles.surrogate.full_length import FullLength
 from search.oracles.surrogate.gp import GaussianProcess, Kernel, Points
+from search.oracles.surrogate.observations import Observations
 from search.oracles.surrogate.outlook import Outlook
+from search.oracles.surrogate.standard import scale, standardised
 
 
 def test_one_training_brings_the_expected_improvement():
@@ -49,3 +53,54 @@ def test_less_is_expected_of_a_search_that_is_at_its_end(name, loop):
     early = searched.outlook.gain(5)
     loop.drive(searched, 58)
     assert early > searched.outlook.gain(5) >= 0
+
+
+@pytest.mark.parametrize("score", [0.1, 0.1135, 0.5, -3e5])
+def test_equal_scores_have_no_deviation_whatever_their_mean_rounds_to(score, loop):
+    from search.oracles._space import Space
+
+    space = Space(loop.space())
+    codes = space.draw(np.random.default_rng(0).random((13, len(space))))
+    for count in range(8, 14):
+        same = np.full(count, score)
+        assert scale(same)[1] == 1.0
+        assert np.abs(standardised(same)).max() < 1e-9
+        curves = [Curve(codes[i], Stage.ENDED, epochs=9, scores={9: score}) for i in range(count)]
+        assert Observations(curves, space, longest=9, first=9, shortest=0, most=100).unit == 1.0
+    apart = np.array([score, score * (1 + 1e-9), score])
+    assert scale(apart)[1] == apart.std() > 0
+
+
+MODELS = ["bayesian", "freeze-thaw"]
+
+
+def driven(name, loop, trials, **changes):
+    space = changes.pop("space", loop.space)()
+    searched = oracle(name, hyperparameters=space, objective="val_accuracy", min_epochs=3, max_epochs=27)
+    for attribute, value in changes.items():
+        setattr(searched, attribute, value)
+    return searched, loop.drive(searched, trials)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_is_brought_is_more_than_the_best_of_all_and_proposals_are_the_same(name, loop):
+    searched, proposals = driven(name, loop, 16)
+    with_better, the_same = driven(name, loop, 16, incumbent=0.99)
+    with_worse, _ = driven(name, loop, 16, incumbent=0.1)
+    assert proposals == the_same
+    assert with_worse.outlook.gains == searched.outlook.gains
+    assert searched.outlook.gain(20) > with_better.outlook.gain(20)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_only_what_is_allowed_is_looked_ahead_at(name, loop, monkeypatch):
+    seen = []
+    searched, _ = driven(name, loop, 0)
+    if name == "bayesian":
+        monkeypatch.setattr(FullLength, "outlook", lambda model, codes, to_beat: seen.extend(codes))
+    else:
+        monkeypatch.setattr(searched, "_look_ahead", lambda reference, found, *_: seen.extend(found))
+    searched.only(lambda values: values["layers"] == 1)
+    loop.drive(searched, 14)
+    assert seen
+    assert {searched.space.values(codes)["layers"] for codes in seen} == {1}

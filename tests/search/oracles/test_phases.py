@@ -4,6 +4,7 @@ import math
 
 import keras_tuner
 import numpy as np
+import pytest
 
 from search.oracles import SECONDS_METRIC, oracle
 from search.oracles.surrogate.cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
@@ -21,7 +22,7 @@ def score(values, epoch):
     return head + (0.01 * (epoch - FROZEN) if values["fine_tune"] and epoch > FROZEN else 0.0)
 
 
-def search(trials, tried_first=0):
+def search(trials, tried_first=0, becomes_dearer=True, seconds=seconds):
     """Values, from and to which epoch, and seconds of the trials of a search."""
     space = keras_tuner.HyperParameters()
     space.Choice("fine_tune", [0.0, 0.25])
@@ -31,6 +32,7 @@ def search(trials, tried_first=0):
         "freeze-thaw", hyperparameters=space, objective="val_accuracy", min_epochs=FROZEN, max_epochs=LONGEST, seed=1
     )
     searched.tried_first = tried_first
+    searched.becomes_dearer = becomes_dearer
     done = []
     for _ in range(trials):
         trial = searched.create_trial("worker")
@@ -100,8 +102,29 @@ def test_the_price_of_an_epoch_is_learned_from_where_it_begins():
 def test_what_was_spent_is_reckoned_trial_by_trial():
     plain = Curve(np.zeros(1), epochs=9, timed=[(0, 1.0), (3, 1.5)])
     phased = Curve(np.zeros(1), epochs=7, timed=[(0, 0.1), (5, 10.0)])
-    assert not has_phases([plain])
-    assert has_phases([plain, phased])
     assert spent_seconds(plain) == 3 * 1.0 + 6 * 1.5
     assert spent_seconds(phased, since=5) == 20.0
     assert dear_epochs([plain, phased]) == int((3 + 9 + 0.5 + 20) / 10)
+
+
+def test_one_configuration_shows_phases_only_where_they_may_be():
+    plain = Curve(np.zeros(1), epochs=9, timed=[(0, 1.0), (3, 1.5)])
+    phased = Curve(np.zeros(1), epochs=7, timed=[(0, 0.1), (5, 10.0)])
+    assert not has_phases([plain], expected=True)
+    assert has_phases([plain, phased], expected=True)
+    assert not has_phases([plain, phased, phased])
+    assert has_phases([plain, phased, phased, phased])
+    assert not has_phases([phased] * 9, expected=False)
+
+
+@pytest.mark.parametrize("becomes_dearer", [False, None])
+def test_after_a_single_compilation_first_trainings_still_grow(becomes_dearer):
+    compiled = {}
+
+    def seconds(values, epoch):
+        # Of the first configuration that is trained on.
+        return 2.2 if epoch > FROZEN and compiled.setdefault("rate", values["rate"]) == values["rate"] else 0.04
+
+    done = search(45, becomes_dearer=becomes_dearer, seconds=seconds)
+    assert compiled
+    assert max(end for _, start, end, *_ in done if not start) > FROZEN

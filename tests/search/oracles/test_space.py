@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.oracles._columns import Category, Continuous, Ordered, column
+from search.oracles import _columns
+from search.oracles._columns import Category, Continuous, Ordered, Spaced, column
 from search.oracles._space import Space
 
 
@@ -92,6 +93,67 @@ def test_values_out_of_the_range_have_the_nearest_code():
     c = one(lambda hp: hp.Int("x", 32, 512, step=32))
     assert [c.value(c.code(v)) for v in (1, 40, 600)] == [32, 32, 512]
     assert math.isnan(one(lambda hp: hp.Choice("x", ["a", "b"])).code("c"))
+
+
+@pytest.mark.parametrize("value", ["small", None, math.nan, [1]])
+@pytest.mark.parametrize(
+    "define",
+    [
+        lambda hp: hp.Int("x", 1, 5),
+        lambda hp: hp.Choice("x", [1, 2, 4]),
+        lambda hp: hp.Float("x", 0.1, 0.5),
+        lambda hp: hp.Int("x", 0, 2**31 - 1),
+    ],
+)
+def test_what_is_no_number_has_no_code_in_a_range(define, value):
+    assert math.isnan(one(define).code(value))
+
+
+EVEN = {
+    "whole": lambda hp: hp.Int("x", 0, 999),
+    "whole, step": lambda hp: hp.Int("x", 32, 992, step=32),
+    "real, step": lambda hp: hp.Float("x", 0.0, 50.0, step=0.1),
+    "log": lambda hp: hp.Int("x", 1, 1000, sampling="log"),
+    "reverse log": lambda hp: hp.Int("x", 1, 1000, sampling="reverse_log"),
+}
+
+
+@pytest.mark.parametrize("kind", EVEN)
+def test_values_that_are_computed_are_those_that_would_be_listed(kind, monkeypatch):
+    listed = one(EVEN[kind])
+    monkeypatch.setattr(_columns, "_MOST_LISTED", 1)
+    computed = one(EVEN[kind])
+    assert (type(listed), type(computed)) == (Ordered, Spaced)
+    rng = np.random.default_rng(0)
+    uniform, steps = rng.random(2000), rng.normal(scale=0.3, size=2000)
+    codes = listed.draw(uniform)
+    np.testing.assert_array_equal(computed.draw(uniform), codes)
+    np.testing.assert_allclose(computed.features(codes), listed.features(codes), atol=1e-12)
+    np.testing.assert_array_equal(computed.near(codes, uniform, steps), listed.near(codes, uniform, steps))
+    np.testing.assert_array_equal(computed.end(uniform), listed.end(uniform))
+    assert [computed.value(code) for code in codes] == [listed.value(code) for code in codes]
+    assert list(computed.grid()) == list(listed.grid())
+    for value in (-5, 1.5, 33, 47.9, 48, 10**7):
+        assert computed.code(value) == listed.code(value)
+
+
+def test_a_range_of_very_many_values_takes_no_memory():
+    hp = keras_tuner.HyperParameters()
+    hp.Int("seed", 0, 2**31 - 1)
+    with hp.conditional_scope("seed", [7]):
+        hp.Int("child", 1, 10**9, sampling="log")
+    space = Space(hp)
+    drawn = [space.values(codes) for codes in space.draw(np.random.default_rng(0).random((100, 2)))]
+    assert len({values["seed"] for values in drawn}) == 100
+    assert all(type(values["seed"]) is int for values in drawn)
+    seeds = [values["seed"] for values in drawn]
+    assert space.columns[0].value(space.columns[0].code(seeds[0])) == seeds[0]
+    assert space.unused(np.random.default_rng(0), lambda values: values["seed"] in seeds[:60]) is not None
+    assert space.size() is None
+    assert np.isnan(space.codes({"seed": 8, "child": 5})[1])
+    assert space.values(space.codes({"seed": 7, "child": 5})) == {"seed": 7, "child": 5}
+    grids = [c.grid() for c in space.columns]
+    assert next(space.enumerate(grids.__getitem__)) == {"seed": 0}
 
 
 def test_configurations_round_trip(loop):

@@ -1,0 +1,149 @@
+"""Between the loop and an oracle: what is taken back, what is kept, and what the oracle is told of time."""
+
+from __future__ import annotations
+
+import pytest
+
+import spaces
+from search.oracles import SECONDS_METRIC, oracle
+from search.phases.proposer import Proposal, Proposer, for_spec
+from tests.search.oracles.conftest import score
+from tests.search.oracles.conftest import space as oracle_space
+from tests.search.records import outcome
+from tests.search.simulation import World, space
+
+pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
+
+
+WORLD = World()
+
+
+def made(algorithm, warnings, **options):
+    """The proposer of a space of dense networks."""
+    return for_spec(space(algorithm, max_trials=60), on_warning=warnings.append, **options)
+
+
+def begun(asker):
+    """Asks, as the loop does: what the oracle knows is committed with the trial."""
+    proposal = asker.ask()
+    assert isinstance(proposal, Proposal)
+    asker.state()
+    return proposal
+
+
+def train(asker, proposal, score=WORLD.accuracy):
+    epochs = range(proposal.epochs_from + 1, (proposal.epochs_to or 3) + 1)
+    scores = [score(proposal.values, epoch) for epoch in epochs]
+    asker.tell(proposal.trial_id, outcome(scores, proposal.epochs_from + 1))
+    asker.state()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "trials"), [("hyperband", 40), ("freeze-thaw", 24), ("bayesian", 10), ("random", 5), ("grid", 5)]
+)
+def test_a_withdrawn_trial_leaves_nothing_behind(algorithm, trials):
+    warnings = []
+    asker = made(algorithm, warnings)
+    continued = 0
+    for _ in range(trials):
+        kept = asker.continuable()
+        first = asker.ask()
+        asker.withdraw(first.trial_id)
+        assert asker.continuable() == kept
+        again = begun(asker)
+        assert again == first
+        continued += again.parent is not None
+        train(asker, again)
+    assert continued or algorithm not in ("hyperband", "freeze-thaw")
+    assert not warnings
+
+
+def test_the_first_of_all_trials_may_be_withdrawn():
+    warnings = []
+    asker = made("hyperband", warnings)
+    asker.withdraw(asker.ask().trial_id)
+    for _ in range(30):
+        train(asker, begun(asker))
+    assert not warnings
+
+
+def test_a_probe_that_was_withdrawn_is_none(loop_space):
+    searched = oracle("freeze-thaw", hyperparameters=loop_space, objective="val_accuracy", max_epochs=27)
+    asker = Proposer(searched)
+    while not (proposal := asker.ask()).note.startswith("probe"):
+        asker.state()
+        train(asker, proposal, score)
+    assert proposal.trial_id in searched.get_state()["probes"]
+    asker.withdraw(proposal.trial_id)
+    assert proposal.trial_id not in searched.get_state()["probes"]
+
+
+def test_where_the_oracle_fails_what_it_last_wanted_is_kept(monkeypatch):
+    warnings = []
+    asker = made("hyperband", warnings)
+    for _ in range(3):
+        train(asker, begun(asker))
+    wanted = asker.continuable()
+    assert wanted
+
+    def broken(oracle):
+        raise KeyError("0007")
+
+    monkeypatch.setattr(type(asker._oracle), "continuable", broken)
+    assert asker.continuable() == wanted
+    assert len(warnings) == 1
+
+
+def seconds_told(asker, proposal):
+    """Epochs of a trial of which the oracle knows how long they took."""
+    metrics = asker._oracle.trials[proposal.trial_id].metrics
+    history = metrics.get_history(SECONDS_METRIC) if metrics.exists(SECONDS_METRIC) else []
+    return [one.step for one in history]
+
+
+def test_the_first_epoch_which_may_be_compiled_says_nothing_of_the_price():
+    asker = made("random", [], timed=True)
+    first, second = begun(asker), begun(asker)
+    asker.tell(first.trial_id, outcome([0.5, 0.6, 0.7]))
+    asker.tell(second.trial_id, outcome([0.5]))
+    assert seconds_told(asker, first) == [2, 3]
+    assert seconds_told(asker, second) == []
+    untimed = made("random", [])
+    third = begun(untimed)
+    untimed.tell(third.trial_id, outcome([0.5, 0.6]))
+    assert seconds_told(untimed, third) == []
+
+
+def test_where_later_epochs_are_dearer_every_epoch_tells_its_price(loop_space):
+    searched = oracle("random", hyperparameters=loop_space, objective="val_accuracy", max_epochs=9)
+    asker = Proposer(searched, timed=True, becomes_dearer=True)
+    first = begun(asker)
+    asker.tell(first.trial_id, outcome([0.5]))
+    assert seconds_told(asker, first) == [1]
+
+
+def test_evidence_tells_its_price_without_its_first_epoch(loop_space):
+    searched = oracle("freeze-thaw", hyperparameters=loop_space, objective="val_accuracy", max_epochs=9)
+    asker = Proposer(searched, timed=True)
+    asker.learn({"layers": 1}, outcome([0.5]).epochs)
+    asker.learn({"layers": 2}, outcome([0.5, 0.6]).epochs)
+    assert [one["seconds"] for one in searched.get_state()["evidence"]] == [None, 1.0]
+
+
+@pytest.fixture
+def loop_space(tensorflow):
+    return oracle_space()
+
+
+@pytest.mark.parametrize("fine_tune", [None, [0.0, 0.25]])
+def test_an_oracle_knows_whether_epochs_become_dearer(fine_tune):
+    assert made("freeze-thaw", [])._oracle.becomes_dearer is False
+    model = {"family": "pretrained", "backbone": "efficientnet-b0", **({"fine_tune": fine_tune} if fine_tune else {})}
+    spec = spaces.load({
+        "name": "x",
+        "data": {"source": "digits"},
+        "model": model,
+        "training": {"learning_rate": {"min": 1e-4, "max": 1e-1, "log": True}, "epochs": {"min": 1, "max": 9}},
+        "search": {"algorithm": "freeze-thaw", "objective": "val_accuracy"},
+    })  # fmt: skip
+    assert for_spec(spec)._oracle.becomes_dearer is bool(fine_tune)
