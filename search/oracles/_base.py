@@ -218,12 +218,13 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             status: the status, with an id.
             trial_id: the id, by the name that it had.
         """
-        given = trial if trial_id is None else trial_id
-        if isinstance(given, str):
+        ended = trial if trial_id is None else trial_id
+        if isinstance(ended, str):
             # Keras Tuner itself would make a trial of it that has the space's default values.
-            given = copy.copy(self.trials[given])
-            given.status = status
-        self._ended(given)
+            known = copy.copy(self.trials[ended])
+            known.status = status
+            ended = known
+        self._ended(ended)
 
     @keras_tuner.synchronized  # type: ignore[untyped-decorator]  # Keras Tuner has no types
     def _ended(self, trial: Trial) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 from keras_tuner.engine import hyperparameters as kt_hyperparameters
 from numpy.typing import NDArray
 
+from spaces.values.dimensions import Range
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
@@ -206,19 +208,6 @@ class Spaced:
         return np.clip(codes, 0.0, len(self.values) - 1.0)
 
 
-class _Steps(Sequence[float]):
-    """The values from `low` on in steps, computed when they are asked for."""
-
-    def __init__(self, low: float, step: float, count: int) -> None:
-        self._low, self._step, self._numbers = low, step, range(count)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, index: Any) -> Any:
-        return _tidy(self._low + self._numbers[index] * self._step)
-
-
 class Continuous:
     """A range of real numbers; the code is the position on its scale."""
 
@@ -287,8 +276,8 @@ def _stepped(hp: Any) -> Column:
     if hp.step is None:
         values = range(low, high + 1)
     elif scale == "linear":
-        steps = math.floor((high - low) / hp.step + 1e-9)
-        values = range(low, high + 1, hp.step) if whole else _Steps(low, hp.step, steps + 1)
+        real = Range(low, high, integer=False, step=hp.step)
+        values = range(low, high + 1, hp.step) if whole else real.values or ()
     else:
         steps = math.floor(math.log(high / low, hp.step) + 1e-9)
         powers = [low * hp.step**i for i in range(steps + 1)]

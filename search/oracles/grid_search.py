@@ -9,7 +9,7 @@ from keras_tuner.engine.trial import TrialStatus
 from ._base import BaseOracle
 from ._space import Values
 
-_MOST_SKIPPED = 100_000
+_MOST_SKIPPED = 10_000
 """Configurations that are not allowed, in a row, where others are: beyond them anything is visited."""
 
 
