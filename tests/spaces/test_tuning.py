@@ -195,7 +195,6 @@ def test_classes_are_balanced_in_a_stock_training() -> None:
     assert weights(y) is None
 
 
-
 def test_a_stock_training_is_as_long_as_the_oracle_asks_for() -> None:
     spec = spaces.load(SPACE, ["data.limit=100"])
     data = spaces.load_data(spec)
