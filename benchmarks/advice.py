@@ -122,7 +122,7 @@ def night(spec: Any, world: World) -> tuple[float, list[Any]]:
     shortest = spec.training.epochs.min
     algorithm = spec.search.algorithm
     objective = keras_tuner.Objective("val_accuracy", "max")
-    oracle = search.oracle(
+    oracle: Any = search.oracle(
         algorithm,
         hyperparameters=hyperparameters(spec),
         objective=objective,

@@ -226,7 +226,8 @@ def _depth(values: Values) -> float:
     for layer in range(values["depth"]):
         wanted = (256, 128, 192, 64, 96, 32)[layer]
         total += 0.15 * (math.log2(values[f"width_{layer}"]) - math.log2(wanted)) ** 2
-    return -total - 0.5 * (math.log10(values["rate"]) + 3 + 0.15 * (values["depth"] - 4)) ** 2
+    off: float = math.log10(values["rate"]) + 3 + 0.15 * (values["depth"] - 4)
+    return -total - 0.5 * off**2
 
 
 def _orders(values: Values) -> float:

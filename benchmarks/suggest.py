@@ -75,7 +75,7 @@ def filled(name: str, size: int) -> Any:
         trial = chance.create_trial("worker")
         values = trial.hyperparameters.values
         if name == "freeze-thaw":
-            rungs = int(min(random.integers(1, len(RUNGS) + 1), size - observed))
+            rungs = min(int(random.integers(1, len(RUNGS) + 1)), size - observed)
             oracle.add_evidence(values, [score(values, epoch) for epoch in range(1, RUNGS[rungs - 1] + 1)])
             observed += rungs
         else:

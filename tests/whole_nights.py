@@ -74,6 +74,10 @@ class Crew:
     def unmeasured(self, past: Iterable[Trial]) -> int:
         return 1
 
+    @property
+    def may_choose(self) -> bool:
+        return True
+
     def measured(self) -> Measured:
         raise AssertionError("nothing to measure here")
 

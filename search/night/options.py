@@ -44,7 +44,7 @@ def _count(workers: Any) -> int | None:
         return None
     if isinstance(workers, str) and workers.isdecimal():
         return int(workers)
-    if isinstance(workers, Integral) and not isinstance(workers, bool) and int(workers) >= 0:
+    if not isinstance(workers, bool) and isinstance(workers, Integral) and int(workers) >= 0:
         return int(workers)
     raise RunError(f"--workers {workers}: must be a whole number from 0 on, or auto")
 

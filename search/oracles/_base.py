@@ -57,6 +57,8 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         endless: whether a schedule that has come to its end begins anew, since somebody else ends the search.
     """
 
+    trials: dict[str, Trial]
+
     def __init__(
         self,
         *,

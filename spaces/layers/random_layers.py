@@ -133,7 +133,7 @@ class RandomPlacement(_Random):
 
     def _changed(self, images: Any) -> Any:
         # An image of one row or column would be shifted out of sight.
-        margin = tuple(_pixels(self._shift, size) if self._shift and size > 1 else 0 for size in images.shape[1:3])
+        down, across = (_pixels(self._shift, size) if self._shift and size > 1 else 0 for size in images.shape[1:3])
         count = tf.shape(images)[0]
 
         def half(*flips: str) -> Any:
@@ -143,7 +143,7 @@ class RandomPlacement(_Random):
             return self._whole(images, -most, most) if most else tf.zeros([count], tf.int32)
 
         mirrored, upside_down = half("horizontal", "both"), half("vertical", "both")
-        return placed(images, mirrored, upside_down, shift(margin[0]), shift(margin[1]), margin)
+        return placed(images, mirrored, upside_down, shift(down), shift(across), (down, across))
 
 
 class RandomLight(_Random):
