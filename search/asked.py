@@ -188,7 +188,7 @@ def _fractions(data: Mapping[str, Any]) -> bool:
     """Whether labels that are at hand are numbers that can be no classes."""
     import numpy as np
 
-    from spaces.data.readers.objects import Held
+    from spaces.data.readers.objects import Held, readable
 
     source = data.get("source")
     name = source.get("python", "") if isinstance(source, Mapping) else ""
@@ -196,7 +196,8 @@ def _fractions(data: Mapping[str, Any]) -> bool:
     labels = held.labels if isinstance(held, Held) else None
     if labels is None or isinstance(labels, Mapping | list | tuple):
         return False
-    first = np.asarray(labels[:_ROWS_LOOKED_AT])
+    with readable(given.spoken(name)):
+        first = np.asarray(labels[:_ROWS_LOOKED_AT])
     return first.dtype.kind == "f" and bool((first != np.floor(first)).any())
 
 

@@ -10,19 +10,19 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.reading.loading import load
+from search.files import arrays, layout
 from search.files.store import RunReader
-from spaces import DataInfo
+from spaces import DataInfo, Split
+from spaces.data.types import Sample
 from spaces.models.outputs import of_classes
 from spaces.outside.backend import engines_silent
 
 if TYPE_CHECKING:
     import keras
 
-    from spaces import SearchSpec, Split
+    from spaces import SearchSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-_CALIBRATION, _MEASURED = 100, 2000
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RoundingLoss:
 
 
 class RunRows:
-    """The rows of a run's data, loaded again, for they are not kept with it.
+    """Rows of a run's data: loaded again, unless the run kept some because they might be others by then.
 
     Args:
         spec: The space file of the run.
@@ -60,8 +60,9 @@ class RunRows:
 
     def __init__(self, spec: SearchSpec, reader: RunReader, info: DataInfo) -> None:
         self._spec, self._info = spec, info
-        self._fingerprint = reader.meta("data").get("fingerprint")
-        self._loaded: tuple[Array, Split, str] | None = None
+        self._recorded = reader.meta("data")
+        self._file = reader.directory / layout.SAMPLE
+        self._sample: Sample | None = None
 
     def calibration(self) -> Array:
         """Up to 100 raw training rows.
@@ -69,7 +70,7 @@ class RunRows:
         Raises:
             ResultError: The data are not there, or not what they were.
         """
-        return self._parts()[0]
+        return self._rows().calibration
 
     def loss(self, path: Path, model: keras.Model, logits: bool) -> RoundingLoss:
         """Measures a file against the model on up to 2,000 test rows, or validation rows where there is no test part.
@@ -82,31 +83,43 @@ class RunRows:
         Raises:
             ResultError: The data are not there, or not what they were.
         """
-        _, rows, part = self._parts()
+        sample = self._rows()
+        rows = sample.measured
         with engines_silent():
             rounded = load(path).predict(rows.x[:])
         answers = rounded, np.asarray(model.predict(rows.x[:].astype(np.float32), verbose=0))
         file, memory = (self._score(found.reshape(len(rows), -1), rows.y, logits) for found in answers)
         measure = "r2" if self._info.task == "regression" else "accuracy"
-        return RoundingLoss(measure, part, len(rows), file, memory)
+        return RoundingLoss(measure, sample.part, len(rows), file, memory)
 
-    def _parts(self) -> tuple[Array, Split, str]:
-        if self._loaded is None:
-            from spaces import DataError, Split, load_data
+    def _rows(self) -> Sample:
+        if self._sample is None:
+            self._sample = self._kept() if self._file.is_file() else self._loaded()
+        return self._sample
 
-            try:
-                data = load_data(self._spec, self._info)
-            except DataError as error:
-                raise ResultError(
-                    f"rounding is measured on the rows of the run, which cannot be loaded: {error}"
-                ) from error
-            if data.fingerprint != self._fingerprint:
-                raise ResultError("rounding is measured on the rows of the run, and the data are no longer the same")
-            rows, part = (data.validation, "validation") if data.test is None else (data.test, "test")
-            chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:_MEASURED])
-            calibration = np.random.default_rng(1).permutation(len(data.train))[:_CALIBRATION]
-            self._loaded = data.train.x[calibration], Split(rows.x[chosen], rows.y[chosen]), part
-        return self._loaded
+    def _kept(self) -> Sample:
+        try:
+            found = arrays.load(self._file, "calibration", "x", "y")
+        except (OSError, ValueError) as error:
+            raise ResultError(f"{self._file}: damaged ({error})") from error
+        calibration, x, y = (found[name] for name in ("calibration", "x", "y"))
+        if {calibration.shape[1:], x.shape[1:]} != {self._info.input_shape} or len(x) != len(y):
+            raise ResultError(f"{self._file}: holds no rows that the model takes")
+        part = "test" if (self._recorded.get("rows") or {}).get("test") else "validation"
+        return Sample(calibration, Split(x, y), part)
+
+    def _loaded(self) -> Sample:
+        from spaces import DataError, load_data
+
+        try:
+            data = load_data(self._spec, self._info)
+        except DataError as error:
+            raise ResultError(
+                f"rounding is measured on the rows of the run, which cannot be loaded: {error}"
+            ) from error
+        if data.fingerprint != self._recorded.get("fingerprint"):
+            raise ResultError("rounding is measured on the rows of the run, and the data are no longer the same")
+        return data.sample()
 
     def _score(self, answers: Array, y: Array, logits: bool) -> float:
         if self._info.task == "regression":

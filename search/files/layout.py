@@ -23,6 +23,8 @@ FEATURES = "features"
 ROWS = "rows"
 
 TEST_ROWS = f"{EVALUATION}/rows.npz"
+SAMPLE = f"{EVALUATION}/sample.npz"
+"""Rows for formats that round weights, of data which may be others when they are loaded again."""
 
 _WRITTEN = (SPACE, STORE, LOG, TRIALS, TENSORBOARD, EVALUATION, REPORT, EXPORT, DATA, FEATURES, ROWS)
 _WRITTEN_WITH_STORE = (SPACE, TRIALS)

@@ -53,7 +53,7 @@ from spaces.outside.user_code import contained
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 # With less time than this, finding out how to train fast would take too much of it.
 _TIME_TO_MEASURE = 120.0
-# Work that is recorded of rows that stay on the disk.
+# Work that is recorded of rows that are put on the disk when they are read first.
 _DATA = "data"
 
 _Found = TypeVar("_Found")
@@ -189,7 +189,7 @@ class Session:
             if not layout.is_run(self._directory):
                 self._create(data)
             with RunStore(self._directory) as store:
-                if data.streamed is not None:
+                if data.streamed is not None or data.changing:
                     store.add_work(Work(_DATA, *reading))
                 self._work(store, data, horizon)
         return Run(self._directory)
@@ -220,13 +220,13 @@ class Session:
         return DataInfo.from_json(info)
 
     def _is_done(self) -> bool:
-        """Whether nothing is left to do, which is known before rows that stay on the disk are decoded once more."""
+        """Whether nothing is left to do, which is known before rows that were on the disk are read once more."""
         run = Run(self._directory)
         if between(run.spec, self._spec):
             return False
         with run.read() as reader:
-            streamed = any(work.what == _DATA for work in reader.work())
-            return streamed and reader.meta("phase") == "done" and winner_is_kept(reader)
+            kept = any(work.what == _DATA for work in reader.work())
+            return kept and reader.meta("phase") == "done" and winner_is_kept(reader)
 
     def _require_room(self) -> None:
         """Refuses a folder in which a new run would write over what it did not make, and later delete it."""
@@ -323,6 +323,7 @@ class Session:
         reason = "failed"
         try:
             self._compare(store, data, observer)
+            evaluation.save_sample(self._directory, data)
             if store.meta("phase") == "done":
                 if winner_is_kept(store):
                     reason = "done"

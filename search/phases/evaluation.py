@@ -67,6 +67,17 @@ def save_rows(run: Path, data: Dataset) -> None:
     _write(run / layout.TEST_ROWS, x=part.x[:_ROWS_FOR_EXPORT], y=part.y[:_ROWS_FOR_EXPORT])
 
 
+def save_sample(run: Path, data: Dataset) -> None:
+    """Keeps what `Dataset.sample` gives, once, of data that nobody can load again as they are.
+
+    Raises:
+        DiskError: It cannot be written.
+    """
+    if data.changing and not (run / layout.SAMPLE).exists():
+        sample = data.sample()
+        _write(run / layout.SAMPLE, calibration=sample.calibration, x=sample.measured.x, y=sample.measured.y)
+
+
 def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock: Clock, seed: int) -> None:
     """Predicts the test part with a final model and records the metrics. A model measured before is left alone.
 

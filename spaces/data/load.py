@@ -108,7 +108,9 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
         told["folds"] = _told_folds(spec.data, folds, bool(encoded.class_names))
     digest = fingerprint(train, validation, test, folds=folds)
     streamed = _streamed((train, validation, test), store)
-    return Dataset(raw.name, info, train, validation, test, digest, raw.origin, told, folds, streamed)
+    return Dataset(
+        raw.name, info, train, validation, test, digest, raw.origin, told, folds, streamed, changing=raw.changing
+    )
 
 
 def _require_inputs(encodings: Sequence[ColumnEncoding], where: str) -> None:
@@ -180,8 +182,8 @@ def _antialias(begun: DataInfo | None) -> bool:
 
 
 def _kept(raw: RawData, store: RowStore) -> RawData:
-    """The same rows, where `data.stream: true` wants them."""
-    if not store.always or raw.table is not None:
+    """The same rows, where `data.stream: true` wants them; of several types they are written when they have got one."""
+    if not store.always or raw.table is not None or len({part.x.dtype for part in raw.parts}) > 1:
         return raw
 
     def keep(part: Part) -> Part:
@@ -195,7 +197,7 @@ def _kept(raw: RawData, store: RowStore) -> RawData:
 def _of_one_kind(raw: RawData, store: RowStore) -> RawData:
     """The same rows, all in memory or all on the disk in files of one type, so that parts can be put together."""
     stored = [part.x.stored for part in raw.parts if isinstance(part.x, StoredRows)]
-    if not stored or (len(stored) == len(raw.parts) and len(set(stored)) == 1):
+    if not (stored or store.always) or (len(stored) == len(raw.parts) and len(set(stored)) == 1):
         return raw
 
     def keep(part: Part) -> Part:

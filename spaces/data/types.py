@@ -22,6 +22,8 @@ Kind = Literal["image", "series", "tabular"]
 Task = Literal["classification", "regression"]
 Labels = Literal["integer", "one-hot", "multi-label", "number"]
 
+_CALIBRATION, _MEASURED = 100, 2000
+
 
 @dataclass(frozen=True)
 class TargetScale:
@@ -216,6 +218,22 @@ class Streamed:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """A few rows for formats that round the weights of a model.
+
+    Attributes:
+        calibration: up to 100 raw training rows, by which it is found out how to round.
+        measured: up to 2,000 rows of the test part, or the validation part where there is none, on which it is measured
+            what that costs.
+        part: which of the two.
+    """
+
+    calibration: Array
+    measured: Split
+    part: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A loaded data set, split and checked.
 
@@ -231,6 +249,7 @@ class Dataset:
             of `validation`, which is part 0; None: there is none.
         understood: what they were taken for, in plain data, see `spaces.data.understood`.
         streamed: of rows that are not in memory; None: they are.
+        changing: the source may give other rows, or these in another order, when it is read again.
     """
 
     name: str
@@ -243,6 +262,14 @@ class Dataset:
     understood: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     folds: Array | None = None
     streamed: Streamed | None = None
+    changing: bool = False
+
+    def sample(self) -> Sample:
+        """The rows that formats need which round the weights."""
+        rows, part = (self.validation, "validation") if self.test is None else (self.test, "test")
+        measured = np.sort(np.random.default_rng(0).permutation(len(rows))[:_MEASURED])
+        calibration = np.random.default_rng(1).permutation(len(self.train))[:_CALIBRATION]
+        return Sample(self.train.x[calibration], Split(rows.x[measured], rows.y[measured]), part)
 
     def fold(self, number: int) -> tuple[Split, Split]:
         """The rows that train and those that validate in one fold of a cross-validation, counted from 0."""

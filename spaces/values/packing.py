@@ -118,8 +118,13 @@ def rows_of(x: Any, y: Any) -> int | None:
     return len(parts[0]) if several else len(x)
 
 
-def unmasked(value: Any, where: str) -> Array:
+def unmasked(value: Any, where: str, first: int = 0) -> Array:
     """The array of a value; what is masked in it is NaN.
+
+    Args:
+        value: An array, or what is like one.
+        where: Where it comes from, for errors.
+        first: Number of its first row, for errors.
 
     Raises:
         DataError: whole numbers are masked, which know no NaN.
@@ -129,7 +134,7 @@ def unmasked(value: Any, where: str) -> Array:
     if not np.ma.getmaskarray(value).any():
         return np.asarray(value.data)
     if value.dtype.kind != "f":
-        row = int(np.argwhere(np.ma.getmaskarray(value))[0, 0])
+        row = first + int(np.argwhere(np.ma.getmaskarray(value))[0, 0])
         raise DataError(f"{where}: what is masked (row {row}) has no value; fill it, or leave its rows out")
     return np.asarray(value.filled(np.nan))
 
@@ -138,22 +143,56 @@ def _is_array(value: Any) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype") and len(value.shape) > 0
 
 
-def pack_inputs(value: Any, where: str, like: Structure | None = None) -> tuple[Array, Structure]:
-    """Rows of bytes, uint8 of shape (n, bytes), and what they mean.
+class PackedRows:
+    """Rows of bytes, uint8 of shape (n, bytes), packed when they are read: indexed with slices, as an array is.
 
     Args:
-        value: A dict, tuple or list of arrays.
+        value: A dict, tuple or list of arrays, which need not be in memory.
         where: Where they come from, for errors.
         like: Other rows of the kind, whose order a dict with the same keys takes.
 
+    Attributes:
+        structure: What the bytes mean.
+        arrays: Those that are packed, in their order.
+
     Raises:
-        DataError: An array holds no numbers, NaN or infinity, or their rows differ in number.
+        DataError: An array holds no numbers, or their rows differ in number.
     """
-    named, arrays = _arrays(value, where, like)
-    kept = [(name, _as_input(array, f"{where}: input {name!r}")) for name, array in arrays]
-    structure = Structure(tuple(Piece(name, array.shape[1:], array.dtype.name) for name, array in kept), named)
-    rows = [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for _, array in kept]
-    return np.concatenate(rows, axis=1), structure
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, value: Any, where: str, like: Structure | None = None) -> None:
+        named, arrays = _arrays(value, where, like)
+        self._labels = [f"{where}: input {name!r}" for name, _ in arrays]
+        kept = [_kept_type(array.dtype, label) for (_, array), label in zip(arrays, self._labels, strict=True)]
+        pieces = (
+            Piece(name, tuple(array.shape[1:]), dtype.name) for (name, array), dtype in zip(arrays, kept, strict=True)
+        )
+        self.structure = Structure(tuple(pieces), named)
+        self.arrays = tuple(array for _, array in arrays)
+        self.shape = (int(self.arrays[0].shape[0]), sum(piece.bytes for piece in self.structure.pieces))
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> Array:
+        """Reads and packs rows that follow each other.
+
+        Raises:
+            DataError: Some of them hold NaN, infinity, or numbers that their type does not hold.
+        """
+        first = rows.indices(len(self))[0]
+        read = (_checked(array[rows], label, first) for array, label in zip(self.arrays, self._labels, strict=True))
+        return np.concatenate(
+            [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for array in read], axis=1
+        )
+
+
+def pack_inputs(value: Any, where: str, like: Structure | None = None) -> tuple[Array, Structure]:
+    """All rows of `PackedRows`, and what they mean; arguments and errors are those of it."""
+    packed = PackedRows(value, where, like)
+    return packed[:], packed.structure
 
 
 def pack_targets(value: Any, where: str, like: Structure | None = None) -> tuple[Array, Structure]:
@@ -162,7 +201,7 @@ def pack_targets(value: Any, where: str, like: Structure | None = None) -> tuple
     columns, pieces = [], []
     for name, array in arrays:
         label = f"{where}: target {name!r}"
-        found = _as_input(array, label)
+        found = _checked(array[:], label)
         if found.dtype.kind in "iu" and abs(found.astype(np.int64)).max() > _WHOLE_IN_FLOAT32:
             raise DataError(f"{label} has whole numbers above {_WHOLE_IN_FLOAT32}")
         pieces.append(Piece(name, found.shape[1:], found.dtype.name))
@@ -198,28 +237,43 @@ def _arrays(value: Any, where: str, like: Structure | None) -> tuple[bool, list[
         by_name = {str(name): part for name, part in value.items()}
         value = {piece.name: by_name[piece.name] for piece in like.pieces}
     items = value.items() if named else enumerate(value)
-    arrays = [(str(name), unmasked(part, f"{where}: {name!r}")) for name, part in items]
-    counts = {name: len(array) for name, array in arrays}
+    arrays = [(str(name), part if _is_sliced(part) else np.asarray(part)) for name, part in items]
+    counts = {name: array.shape[0] for name, array in arrays}
     if len(set(counts.values())) > 1:
         raise DataError(f"{where}: rows differ in number: {', '.join(f'{name} {n}' for name, n in counts.items())}")
     return named, arrays
 
 
-def _as_input(array: Array, where: str) -> Array:
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{where} holds values of type {array.dtype}; numbers are expected")
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8)
-    if array.dtype.kind == "f":
+def _is_sliced(part: Any) -> bool:
+    """Whether slices of it are rows, and its type is one of NumPy's: it need not be read as a whole."""
+    return isinstance(getattr(part, "dtype", None), np.dtype) and not hasattr(part, "iloc")
+
+
+def _kept_type(dtype: np.dtype[Any], where: str) -> np.dtype[Any]:
+    if dtype.kind not in "biuf":
+        raise DataError(f"{where} holds values of type {dtype}; numbers are expected")
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    if dtype.kind == "f":
+        return np.dtype(np.float32)
+    return dtype.newbyteorder("=") if np.can_cast(dtype, np.int32) else np.dtype(np.int32)
+
+
+def _checked(value: Any, where: str, first: int = 0) -> Array:
+    """The array of a value, in the type in which it is kept; `first` is the number of its first row, for errors."""
+    if not hasattr(value, "__array__"):
+        raise DataError(f"{where} gives a {type(value).__name__} for rows, an array is expected")
+    array = unmasked(value, where, first)
+    dtype = _kept_type(array.dtype, where)
+    if dtype.kind == "f":
         with np.errstate(over="ignore"):
-            found = array.astype(np.float32)
+            found = array.astype(dtype, copy=False)
         if not np.isfinite(found).all():
-            row = int(np.argwhere(~np.isfinite(found))[0, 0])
+            row = first + int(np.argwhere(~np.isfinite(found))[0, 0])
             raise DataError(f"{where}: row {row} holds NaN, infinity, or a number too large for float32")
         return found
-    if array.dtype.itemsize > 4 or array.dtype == np.uint32:
-        limits = np.iinfo(np.int32)
-        if array.size and (array.min() < limits.min or array.max() > limits.max):
-            raise DataError(f"{where} has whole numbers that int32 does not hold")
-        return array.astype(np.int32)
-    return array
+    if array.size and not np.can_cast(array.dtype, dtype):
+        limits = np.iinfo(dtype)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise DataError(f"{where} has whole numbers that {dtype.name} does not hold")
+    return array.astype(dtype, copy=False)

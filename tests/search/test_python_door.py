@@ -199,6 +199,21 @@ def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
         as_spec(bare, data=(PIXELS, DIGITS), objective=5)
 
 
+def test_labels_in_a_file_that_is_closed_are_told(tmp_path):
+    from search.asked import as_spec
+
+    def bare(hp):
+        import keras
+
+        return keras.Sequential([keras.layers.Dense(10)])
+
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        labels = file.create_dataset("y", data=DIGITS)
+    with pytest.raises(ns_data_error(), match=r"data: its arrays cannot be read \(.*must still be open"):
+        as_spec(bare, data=(PIXELS, labels))
+
+
 def test_arrays_stand_in_the_place_of_a_spaces_data(tmp_path):
     from search.asked import as_spec
     from spaces import load_data

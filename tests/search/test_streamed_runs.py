@@ -63,11 +63,67 @@ def test_cut_off_and_gone_on_with_it_has_the_table_of_rows_in_memory(tmp_path, p
     streamed = search.resume(there, workers=0)
     assert table(trials(streamed)) == table(trials(whole))
     assert not (there / layout.ROWS).exists()
+    assert not (there / layout.SAMPLE).exists(), "pictures can be decoded again"
     spent = {entry.account: entry.seconds for entry in time_spent(streamed)}
     assert spent[Account.DATA] > 0
     monkeypatch.setattr(spaces, "load_data", lambda *_: pytest.fail("decoded again, to find nothing to do"))
     search.resume(there, workers=0)
     assert not (there / layout.ROWS).exists()
+
+
+SEVERAL = """
+import pathlib
+import keras
+import numpy as np
+
+HERE = pathlib.Path(__file__).parent
+
+def rows():
+    return {name: np.load(HERE / f"{name}.npy", "r") for name in ("image", "total")}, np.arange(120) % 3
+
+def build(hp):
+    image, total = keras.Input((4, 4), name="image"), keras.Input((1,), name="total")
+    hidden = keras.layers.Concatenate()([keras.layers.Flatten()(image), total])
+    hidden = keras.layers.Dense(hp.Int("units", 4, 8, step=4), activation="relu")(hidden)
+    model = keras.Model({"image": image, "total": total}, keras.layers.Dense(3, activation="softmax")(hidden))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+
+
+def test_several_inputs_in_files_have_the_table_of_those_in_memory(tmp_path):
+    generator = np.random.default_rng(0)
+    np.save(tmp_path / "image.npy", generator.integers(0, 9, (120, 4, 4), dtype=np.uint8))
+    np.save(tmp_path / "total.npy", generator.normal(size=(120, 1)))
+    (tmp_path / "mine.py").write_text(SEVERAL)
+
+    def table_of(stream):
+        spec = spaces.load({
+            "name": "several",
+            "data": {"source": {"python": f"{tmp_path / 'mine.py'}:rows"}, "stream": stream},
+            "model": {"family": {"python": f"{tmp_path / 'mine.py'}:build"}},
+            "training": {"epochs": 1, "batch_size": 16},
+            "search": FEW,
+            "final": {"candidates": 1, "seeds": 0},
+        })  # fmt: skip
+        folder = tmp_path / f"run-{stream}"
+        looking = Looking(folder)
+        run = search.run(spec, run_dir=folder, workers=0, check=False, observers=[looking])
+        return table(trials(run)), looking.found
+
+    (streamed, files), (whole, none) = table_of(True), table_of(False)
+    assert (streamed, len(files), none) == (whole, 1, [])
+
+
+class Looking(Observer):
+    """Looks for rows on the disk while a run goes on."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self.found = []
+
+    def finished(self, trial, outcome):
+        self.found = [path.name for path in (self._folder / layout.ROWS).glob("*.npy")]
 
 
 def test_data_that_cannot_be_used_leave_no_run_directory(tmp_path, photos):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,11 @@ import pytest
 import spaces
 from results.predicting.inputs import held
 from spaces.basics.errors import DataError
+from spaces.data.readers import memory
 from spaces.data.readers.python import load_python
+from spaces.data.stored import StoredRows
+from spaces.data.stored import rows as stored
+from spaces.data.stored.store import RowStore
 from spaces.data.types import DataInfo
 from spaces.outside.given import keep_data
 from spaces.specs.objects import with_references
@@ -34,6 +40,63 @@ def test_every_value_comes_back_in_its_type():
     }  # fmt: skip
     rows, structure = pack_inputs([IMAGES, AGES], "data")
     assert [part.shape for part in unpack_inputs(rows, structure)] == [(5, 2, 2), (5,)]
+
+
+def test_the_order_of_a_files_bytes_changes_no_value():
+    given = {"short": np.array([1, 300, -5], ">i2"), "long": np.array([1, 2**30, -5], ">i4")}
+    back = unpack_inputs(*pack_inputs(given, "data"))
+    for name, values in given.items():
+        assert back[name].tolist() == values.tolist()
+
+
+@pytest.fixture
+def lying(tmp_path: Path) -> Any:
+    """`lying(form)`: the arrays above, each in a file of its own, opened and not read."""
+
+    def opened(form: str, **changed: np.ndarray) -> dict[str, Any]:
+        given, folder = {**X, **changed}, Path(tempfile.mkdtemp(dir=tmp_path))
+        if form == "h5py":
+            h5py = pytest.importorskip("h5py")
+            with h5py.File(folder / "x.h5", "w") as file:
+                file.update(given)
+            return dict(h5py.File(folder / "x.h5"))
+        for name, array in given.items():
+            np.save(folder / f"{name}.npy", array)
+        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in given}
+
+    return opened
+
+
+@pytest.mark.parametrize("form", ["mapped", "h5py"])
+def test_inputs_that_lie_in_files_are_packed_a_few_at_a_time(
+    lying: Any, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stored, "_BLOCK", 24)  # two rows
+    y = np.array([0, 1, 0, 1, 0])
+    expected, structure = pack_inputs(lying(form), "data")
+    parts = keep_data(lambda: ((lying(form), y), (lying(form), y)))
+    for rows in (lying(form), tuple(lying(form).values())):
+        raw = load_python(keep_data(lambda rows=rows: (rows, y)), RowStore(True, tmp_path / "rows"))
+        assert isinstance(raw.train.x, StoredRows)
+        np.testing.assert_array_equal(raw.train.x[:], expected)
+        assert raw.inputs is not None
+        assert [piece.dtype for piece in raw.inputs.pieces] == [piece.dtype for piece in structure.pieces]
+    both = load_python(parts, RowStore(True, tmp_path / "rows"))
+    assert both.test is not None
+    np.testing.assert_array_equal(both.test.x[:], both.train.x[:])
+    broken = lying(form, age=np.array([0, 1, 2, np.nan, 4]))
+    with pytest.raises(DataError, match="input 'age': row 3 holds NaN"):
+        load_python(keep_data(lambda: (broken, y)), RowStore(True, tmp_path / "rows"))
+
+
+def test_inputs_that_lie_in_files_count_as_all_rows_do(lying: Any, monkeypatch: pytest.MonkeyPatch):
+    y = np.array([0, 1, 0, 1, 0])
+    given = keep_data(lambda: (lying("mapped"), y))
+    assert isinstance(load_python(given).train.x, np.ndarray)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 50)
+    assert isinstance(load_python(given).train.x, StoredRows)
+    with pytest.raises(DataError, match="half of the memory"):
+        load_python(given, RowStore(False))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.data.parts import PartName, folder_part
+from spaces.data.readers.memory import rows_size
 from spaces.data.stored.store import RowStore, RowWriter
 from spaces.data.types import AnyRows, Array
 from spaces.outside.references import file_of
@@ -99,7 +100,7 @@ def _placed(
     parts: Mapping[PartName, tuple[AnyRows, Array]], store: RowStore, where: str
 ) -> dict[PartName, tuple[AnyRows, Array]]:
     """In memory, where they are few enough."""
-    stays = store.streams(sum(x.nbytes for x, _ in parts.values()), where)
+    stays = store.streams(sum(rows_size(x.shape, x.dtype) for x, _ in parts.values()), where)
     return {part: (x if stays else x[:], y) for part, (x, y) in parts.items()}
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+from math import prod
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from spaces.basics.errors import DataError
 
@@ -16,6 +20,8 @@ _WITHOUT_INFORMATION = 8 * 2**30
 # Address space of a process with TensorFlow in it that has not done anything yet.
 _LIBRARIES = 5 * 2**29
 _LEAST = 2**28
+# Of a value that becomes float32.
+_FLOAT = 4
 
 
 def machine_memory() -> int:
@@ -51,6 +57,19 @@ def free_memory(meminfo: Path = _MEMINFO) -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return None
+
+
+def rows_size(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Bytes that rows take in memory, as they come or as `check_rows` leaves them, whichever is more.
+
+    Images of whole numbers count as float32: whether all of them fit into uint8 is known when they have been read.
+
+    Args:
+        shape: of all rows.
+        dtype: type in which they come.
+    """
+    small = dtype == np.uint8 or dtype.kind == "b"
+    return prod(shape) * (dtype.itemsize if small else max(dtype.itemsize, _FLOAT))
 
 
 def check_size(size: int, where: str) -> None:

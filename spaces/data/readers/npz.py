@@ -21,7 +21,7 @@ from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
 from spaces.basics.printable import printable
 from spaces.data import parts
-from spaces.data.readers.memory import check_size
+from spaces.data.readers.memory import check_size, rows_size
 from spaces.data.readers.npy import Header, check_npy, read_header, read_npy
 from spaces.data.readers.source import Part, RawData
 from spaces.data.stored.rows import RowFile, StoredRows
@@ -55,7 +55,8 @@ def load_npz(path: Path, store: RowStore | None = None) -> RawData:
             named = ", ".join(map(printable, sorted(others)[:20]))
             _log.warning("%s: not used: %s (no rows or labels by their names)", printable(str(path)), named)
         check_size(sum(archive.size(pair["y"]) for pair in found.values()), str(path))
-        streams = store.streams(sum(archive.size(pair["x"]) for pair in found.values()), str(path))
+        headers = [archive.header(pair["x"]) for pair in found.values()]
+        streams = store.streams(sum(rows_size(header.shape, header.dtype) for header in headers), str(path))
         read = {
             part: Part(
                 archive.rows(pair["x"], store) if streams else archive.read(pair["x"]),
@@ -88,14 +89,17 @@ class _Folder:
         except OSError as error:
             raise DataError(f"{where}: cannot be read: {error.strerror or error}") from error
 
-    def rows(self, name: str, store: RowStore) -> AnyRows:
-        file = self._file(name)
+    def header(self, name: str) -> Header:
+        file, size = self._file(name), self.size(name)
         try:
             with file.open("rb") as stream:
-                header = read_header(stream, str(file), self.size(name))
-            return _in_place(file, 0, header, str(file))
+                return read_header(stream, str(file), size)
         except OSError as error:
             raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+    def rows(self, name: str, store: RowStore) -> AnyRows:
+        file = self._file(name)
+        return _in_place(file, 0, self.header(name), str(file))
 
     def _file(self, name: str) -> Path:
         return self._path / f"{name}.npy"
@@ -117,6 +121,11 @@ class _Archive:
             check_npy(member, where, self.size(name))
         with self._member(name, where) as member:
             return read_npy(member, where)
+
+    def header(self, name: str) -> Header:
+        where = f"{self._path} ({name})"
+        with self._member(name, where) as member:
+            return read_header(member, where, self.size(name))
 
     def rows(self, name: str, store: RowStore) -> AnyRows:
         where, info = f"{self._path} ({name})", self._archive.getinfo(f"{name}.npy")

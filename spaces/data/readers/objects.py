@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
 from spaces.data.readers.datasets import datasets
 from spaces.data.types import Array
+from spaces.outside.user_code import described
 from spaces.values.packing import unmasked
 
 _FORMS = (
@@ -78,6 +80,26 @@ def _is_part(value: Any) -> bool:
 def is_frame(value: Any) -> bool:
     """Whether it is a pandas DataFrame; pandas is not imported for that."""
     return type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "columns")
+
+
+@contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Looks at arrays that may lie in a file which has been closed: whatever they raise then is a `DataError`.
+
+    Args:
+        where: Where they come from, for messages.
+
+    Raises:
+        DataError: They raised something.
+    """
+    try:
+        yield
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{where}: its arrays cannot be read ({described(error)}); a file that they are in must still be open"
+        ) from error
 
 
 def as_array(value: Any, name: str, where: str) -> Array:

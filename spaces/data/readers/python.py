@@ -11,14 +11,15 @@ from spaces.basics.printable import printable
 from spaces.data import parts
 from spaces.data.parts import WORDS, PartName
 from spaces.data.readers import datasets
-from spaces.data.readers.objects import as_array, is_frame
+from spaces.data.readers.memory import rows_size
+from spaces.data.readers.objects import as_array, is_frame, readable
 from spaces.data.readers.source import Part, RawData, ReadsFrames
 from spaces.data.stored import mapped
 from spaces.data.stored.store import RowStore
 from spaces.data.types import AnyRows, Array
 from spaces.outside.given import spoken
 from spaces.outside.references import call, load_function
-from spaces.values.packing import Structure, is_structure, pack_inputs, pack_targets, rows_of
+from spaces.values.packing import PackedRows, Structure, is_structure, pack_targets, rows_of
 
 
 def load_python(reference: str, store: RowStore | None = None, frames: ReadsFrames | None = None) -> RawData:
@@ -39,24 +40,32 @@ def load_python(reference: str, store: RowStore | None = None, frames: ReadsFram
     """
     store = store or RowStore()
     if (read := datasets.kept(reference, store)) is not None:
-        return _data(reference, read)
+        return _data(reference, read, changing=True)
     try:
         returned = call(reference, load_function(reference), what="raised ")
     except CodeError as error:
         raise DataError(str(error)) from error
     where = spoken(reference)
     if (sets := datasets.datasets(returned, where)) is not None:
-        return _data(reference, datasets.keep(sets, reference, store))
-    if (table := _table(returned, where, frames)) is not None:
+        return _data(reference, datasets.keep(sets, reference, store), changing=True)
+    found: Mapping[PartName, tuple[Any, Any]]
+    with readable(where):
+        found = {"train": (returned, None)} if is_frame(returned) else _parts(returned, where)
+    if (table := _table(found, where, frames)) is not None:
         return replace(table, name=_short(where), origin=_origin(reference))
     if frames is not None:
         frames.refuse(where)
     if is_frame(returned):
-        returned = returned.iloc[:, :-1], returned.iloc[:, -1]
-    found = _parts(returned, where)
-    lazy = sum(mapped.size(x) for x, _ in found.values() if mapped.is_lazy(x))
-    streams = bool(lazy) and store.streams(lazy, where)
-    kept: dict[PartName, tuple[AnyRows, Array]] = {}
+        found = {"train": (returned.iloc[:, :-1], returned.iloc[:, -1])}
+    with readable(where):
+        return _data(reference, *_arrays(found, where, store))
+
+
+def _arrays(
+    found: Mapping[PartName, tuple[Any, Any]], where: str, store: RowStore
+) -> tuple[dict[PartName, tuple[AnyRows, Array]], Structure | None, Structure | None]:
+    """Rows and labels by part, and what they are of a model of several inputs or outputs."""
+    read: dict[PartName, tuple[Any, Array]] = {}
     structures: set[tuple[Structure | None, Structure | None]] = set()
     inputs: Structure | None = None
     targets: Structure | None = None
@@ -65,19 +74,31 @@ def load_python(reference: str, store: RowStore | None = None, frames: ReadsFram
             labels, targets = pack_targets(y, where, targets)
         else:
             labels, targets = as_array(y, "y", where), None
-        rows: AnyRows
-        if streams and mapped.is_lazy(x):
-            rows, inputs = mapped.stored(x, store, where), None
-        elif is_structure(x, len(labels)):
-            rows, inputs = pack_inputs(x, where, inputs)
-        else:
-            rows, inputs = as_array(x, "x", where), None
-        kept[name] = rows, labels
+        rows, inputs = _rows(x, len(labels), where, inputs)
+        read[name] = rows, labels
         structures.add((inputs, targets))
     if len(structures) > 1:
         described = " | ".join(sorted(str(one and one.described()) for pair in structures for one in pair))
         raise DataError(f"{where}: the parts hold different arrays: {described}")
-    return _data(reference, kept, *structures.pop())
+    lazy = [rows for rows, _ in read.values() if mapped.is_lazy(rows)]
+    streams = bool(lazy) and store.streams(sum(rows_size(rows.shape, rows.dtype) for rows in lazy), where)
+
+    def kept(rows: Any) -> AnyRows:
+        if not mapped.is_lazy(rows):
+            return rows  # type: ignore[no-any-return]
+        if streams:
+            return mapped.stored(rows, store, where)
+        return rows[:] if isinstance(rows, PackedRows) else as_array(rows, "x", where)
+
+    return {name: (kept(rows), labels) for name, (rows, labels) in read.items()}, *structures.pop()
+
+
+def _rows(x: Any, count: int, where: str, like: Structure | None) -> tuple[Any, Structure | None]:
+    """Rows, and what they are if they are several arrays; those that are not in memory are not read yet."""
+    if is_structure(x, count):
+        packed = PackedRows(x, where, like)
+        return packed if any(map(mapped.is_lazy, packed.arrays)) else packed[:], packed.structure
+    return x if mapped.is_lazy(x) else as_array(x, "x", where), None
 
 
 def _data(
@@ -85,6 +106,8 @@ def _data(
     found: Mapping[PartName, tuple[AnyRows, Array]],
     inputs: Structure | None = None,
     targets: Structure | None = None,
+    *,
+    changing: bool = False,
 ) -> RawData:
     where = spoken(reference)
     parts = {name: Part(x, y, f"{where} ({WORDS[name]} part)") for name, (x, y) in found.items()}
@@ -96,20 +119,14 @@ def _data(
         parts.get("test"),
         inputs=inputs,
         targets=targets,
+        changing=changing,
     )
 
 
-def _table(returned: Any, where: str, frames: ReadsFrames | None) -> RawData | None:
+def _table(found: Mapping[PartName, tuple[Any, Any]], where: str, frames: ReadsFrames | None) -> RawData | None:
     """The data set in DataFrames, if these are some and are read as tables."""
-    if frames is None:
+    if frames is None or not all(is_frame(x) and not is_structure(y) for x, y in found.values()):
         return None
-    found: Mapping[PartName, tuple[Any, Any]]
-    if is_frame(returned):
-        found = {"train": (returned, None)}
-    else:
-        found = _parts(returned, where)
-        if not all(is_frame(x) and not is_structure(y) for x, y in found.values()):
-            return None
     return frames.read(found, where) if frames.takes([x for x, _ in found.values()]) else None
 
 

@@ -52,6 +52,7 @@ class RawData:
         inputs: what the bytes of a row are, where rows are several arrays; see `spaces.values.packing`.
         targets: what the columns of the labels are, likewise.
         multi_label: labels are rows of 0 and 1, of which several may be 1.
+        changing: the source may give other rows, or these in another order, when it is read again.
     """
 
     name: str
@@ -68,6 +69,7 @@ class RawData:
     inputs: Structure | None = None
     targets: Structure | None = None
     multi_label: bool = False
+    changing: bool = False
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,6 @@ def is_lazy(value: Any) -> bool:
         return isinstance(value, np.memmap) and value._mmap is not None  # type: ignore[attr-defined]
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     return isinstance(shape, tuple) and bool(shape) and isinstance(dtype, np.dtype) and not hasattr(value, "iloc")
-
-
-def size(value: Any) -> int:
-    """Bytes that such an array would take in memory."""
-    return int(value.dtype.itemsize) * int(prod(value.shape))
 
 
 def stored(value: Any, store: RowStore, where: str) -> StoredRows:

@@ -48,6 +48,7 @@ class RowFile:
         size: bytes of the file when it was looked at.
         changed: when it had last been written to, in nanoseconds of Unix time; None: not looked at.
         descriptor: of a file without a name, open in this process only.
+        inode: of a file that this process has made or found, which tells it from others that have been at its place.
     """
 
     path: str
@@ -56,6 +57,7 @@ class RowFile:
     size: int
     changed: int | None = None
     descriptor: int | None = None
+    inode: int | None = None
 
 
 class StoredRows:

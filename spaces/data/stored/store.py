@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from math import prod
 from pathlib import Path
@@ -25,6 +28,8 @@ Stream = Literal["auto"] | bool
 
 # Rows are copied once where parts are taken from them, and there is a network beside them.
 _SHARE = 0.5
+# The name of a file that is being filled.
+_BEGUN = ("rows-", ".part")
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class RowStore:
         self._folder = folder
         self._most = most
         self._passing = 0
+        self._copies: Counter[str] = Counter()
         self.written = 0
 
     @property
@@ -89,13 +95,13 @@ class RowStore:
         try:
             notes = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             shape, dtype = tuple(notes["shape"]), np.dtype(notes["dtype"])
-            header, size = _header(shape, dtype), path.stat().st_size
+            header, now = _header(shape, dtype), path.stat()
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
-        if size != len(header) + dtype.itemsize * prod(shape) or dtype.hasobject:
+        if now.st_size != len(header) + dtype.itemsize * prod(shape) or dtype.hasobject:
             return None
-        self.written += size
-        file = RowFile(os.path.abspath(path), len(header), shape[0], size)
+        self.written += now.st_size
+        file = RowFile(os.path.abspath(path), len(header), shape[0], now.st_size, inode=now.st_ino)
         return Kept(StoredRows([file], shape[1:], dtype), notes["notes"])
 
     def writer(self, shape: tuple[int, ...], dtype: np.dtype[Any], where: str, *, passing: bool = False) -> RowWriter:
@@ -112,34 +118,52 @@ class RowStore:
         """
         header = _header(shape, dtype)
         size = len(header) + dtype.itemsize * prod(shape)
-        if self._most is not None and self.written + self._passing + size > self._most:
-            raise DataError(
-                f"{where}: its rows take {size / 1e6:.1f} MB on the disk, more than limits.disk of "
-                f"{self._most / 1e6:.1f} MB"
-            )
         folder = self._folder or temporary_folder()
+        claim = partial(self._claim, folder=folder, where=where, passing=passing)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(folder).free
-            if free < size:
-                raise DataError(
-                    f"{where}: its rows take {size / 2**30:.1f} GiB on the disk, {free / 2**30:.1f} GiB are free in "
-                    f"{folder}"
-                )
-            descriptor, path = tempfile.mkstemp(".part", "rows-", folder)
-            if self._folder is None or passing:
-                os.unlink(path)
-            os.write(descriptor, header)
-            if size > len(header):
-                os.posix_fallocate(descriptor, 0, size)
+            if self._folder is not None:
+                _sweep(folder)
+            claim(size)
+            descriptor, path = _begin(folder, named=self._folder is not None and not passing)
+            try:
+                os.write(descriptor, header)
+                if size > len(header):
+                    os.posix_fallocate(descriptor, 0, size)
+            except OSError:
+                _give_up(descriptor, path)
+                raise
         except OSError as error:
             raise DataError(f"{where}: its rows cannot be kept in {folder} ({error.strerror})") from error
+        return RowWriter(descriptor, path, len(header), shape, dtype, self._path, claim)
+
+    def _claim(self, size: int, there: int = 0, *, folder: Path, where: str, passing: bool) -> None:
+        """Counts bytes that are about to be written; the arguments besides are those of `writer`.
+
+        Args:
+            size: how many.
+            there: bytes of the same file that have been written, if it grows.
+            folder: where the file is.
+
+        Raises:
+            DataError: there is no room for them.
+        """
+        least, all_files = "at least " if there else "", self.written + self._passing + size
+        if self._most is not None and all_files > self._most:
+            raise DataError(
+                f"{where}: its rows take {least}{all_files / 1e6:.1f} MB on the disk, more than limits.disk of "
+                f"{self._most / 1e6:.1f} MB"
+            )
+        free = shutil.disk_usage(folder).free
+        if free < size:
+            raise DataError(
+                f"{where}: its rows take {least}{(there + size) / 2**30:.1f} GiB on the disk, {free / 2**30:.1f} GiB "
+                f"are free in {folder}"
+            )
         if passing:
             self._passing += size
         else:
             self.written += size
-        named = None if self._folder is None or passing else Path(path)
-        return RowWriter(descriptor, named, len(header), shape, dtype, self._path)
 
     def whole(self, rows: Array | StoredRows, where: str, *, passing: bool = False) -> StoredRows:
         """Rows of an array, which need not be in memory, written in pieces; arguments as for `writer`."""
@@ -149,7 +173,9 @@ class RowStore:
                 if not isinstance(block, np.ndarray):  # a foreign kind of array, such as a sparse one
                     raise DataError(f"{where}: some of its rows are a {type(block).__name__}, an array is expected")
                 writer[start : start + len(block)] = np.ascontiguousarray(block)
-            return writer.done(["array", where])
+            # Parts may come from the same place; their number is the same when the data are read again.
+            self._copies[where] += 1
+            return writer.done(["array", where, self._copies[where]])
 
     def _path(self, what: Any) -> Path:
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
@@ -167,6 +193,7 @@ class RowWriter:
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
         place: Callable[[Any], Path],
+        claim: Callable[[int, int], None],
     ) -> None:
         self.shape = shape
         self._descriptor = descriptor
@@ -175,6 +202,7 @@ class RowWriter:
         self._dtype = dtype
         self._bytes = dtype.itemsize * prod(shape[1:])
         self._place = place
+        self._claim = claim
         self._done = False
 
     def __setitem__(self, key: int | slice, rows: Array) -> None:
@@ -191,12 +219,19 @@ class RowWriter:
                 written = os.pwrite(self._descriptor, data, offset)
                 data, offset = data[written:], offset + written
         except OSError as error:
-            place = "a temporary file" if self._path is None else str(self._path.parent)
-            raise DataError(f"rows cannot be written to {place} ({error.strerror})") from error
+            raise self._not_written(error) from error
 
     def append(self, rows: Array) -> None:
-        """Writes rows after those that are there, of a file that was opened for none."""
+        """Writes rows after those that are there, of a file that was opened for none.
+
+        Raises:
+            DataError: there is no room for them, or they cannot be written.
+        """
         count = self.shape[0] + len(rows)
+        try:
+            self._claim(len(rows) * self._bytes, self._offset + self.shape[0] * self._bytes)
+        except OSError as error:
+            raise self._not_written(error) from error
         self[self.shape[0] : count] = rows
         self.shape = (count, *self.shape[1:])
 
@@ -205,10 +240,11 @@ class RowWriter:
 
     def __exit__(self, *_: object) -> None:
         if not self._done:
-            os.close(self._descriptor)
-            if self._path is not None:
-                with suppress(OSError):
-                    self._path.unlink()
+            _give_up(self._descriptor, self._path)
+
+    def _not_written(self, error: OSError) -> DataError:
+        place = "a temporary file" if self._path is None else str(self._path.parent)
+        return DataError(f"rows cannot be written to {place} ({error.strerror})")
 
     def done(self, what: Any, notes: dict[str, Any] | None = None) -> StoredRows:
         """The rows, complete.
@@ -216,25 +252,37 @@ class RowWriter:
         Args:
             what: everything that they follow from, as plain data, for `RowStore.kept`.
             notes: what is to be known of them, as plain data.
+
+        Raises:
+            DataError: the file cannot be written to its end.
         """
+        try:
+            # The number of rows may have grown; NumPy leaves room for that in the header.
+            os.pwrite(self._descriptor, _header(self.shape, self._dtype)[: self._offset], 0)
+            now = os.fstat(self._descriptor)
+            path = None if self._path is None else self._put(self._path, self._place(what), notes or {})
+        except OSError as error:
+            raise self._not_written(error) from error
         self._done = True
-        # The number of rows may have grown; NumPy leaves room for that in the header.
-        os.pwrite(self._descriptor, _header(self.shape, self._dtype)[: self._offset], 0)
-        count, size = self.shape[0], os.fstat(self._descriptor).st_size
-        if self._path is None:
-            file = RowFile("", self._offset, count, size, None, self._descriptor)
+        count = self.shape[0]
+        if path is None:
+            file = RowFile("", self._offset, count, now.st_size, None, self._descriptor)
             return StoredRows([file], self.shape[1:], self._dtype, owner=_Closing(self._descriptor))
+        # Only now: what is begun and held by nobody counts as left behind.
         os.close(self._descriptor)
-        path = self._place(what)
-        described = {"shape": list(self.shape), "dtype": self._dtype.str, "notes": notes or {}}
-        beside = self._path.with_suffix(".json")
+        # Whoever writes it again puts another in its place, and those who read this one go on with it.
+        file = RowFile(os.path.abspath(path), self._offset, count, now.st_size, inode=now.st_ino)
+        return StoredRows([file], self.shape[1:], self._dtype)
+
+    def _put(self, begun: Path, path: Path, notes: dict[str, Any]) -> Path:
+        """Gives the file its name, and puts the description beside it."""
+        described = {"shape": list(self.shape), "dtype": self._dtype.str, "notes": notes}
+        beside = begun.with_suffix(".json")
         beside.write_text(json.dumps(described), encoding="utf-8")
-        os.replace(self._path, path)
+        os.replace(begun, path)
         # The description comes last: rows without it are not complete.
         os.replace(beside, path.with_suffix(".json"))
-        # Whoever writes it again puts another in its place, and those who read this one go on with it.
-        file = RowFile(os.path.abspath(path), self._offset, count, size)
-        return StoredRows([file], self.shape[1:], self._dtype)
+        return path
 
 
 class _Closing:
@@ -244,6 +292,44 @@ class _Closing:
     def __del__(self) -> None:
         with suppress(OSError):
             os.close(self._descriptor)
+
+
+def _begin(folder: Path, *, named: bool) -> tuple[int, Path | None]:
+    """A new file, open, and its path; one with a name is locked as long as somebody fills it."""
+    prefix, suffix = _BEGUN
+    while True:
+        descriptor, path = tempfile.mkstemp(suffix, prefix, folder)
+        if not named:
+            Path(path).unlink(missing_ok=True)
+            return descriptor, None
+        with suppress(OSError):  # a disk without locks is refused where the run begins
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.exists(path):  # else it was taken for left behind in the moment before it was locked
+            return descriptor, Path(path)
+        os.close(descriptor)
+
+
+def _give_up(descriptor: int, path: Path | None) -> None:
+    """Deletes a file that is not full, before others see that nobody holds it."""
+    if path is not None:
+        with suppress(OSError):
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
+    os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Deletes what processes had begun to fill that were killed: it takes as much room as if it were full."""
+    for path in folder.glob("*".join(_BEGUN)):
+        with suppress(OSError):  # among them that of a file which somebody holds
+            # For writing, without which some disks lock nothing; a pipe is not waited for.
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+                raise
+            _give_up(descriptor, path)
 
 
 def temporary_folder() -> Path:

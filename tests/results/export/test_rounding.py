@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import results
+import search
 import spaces
 from results.errors import ResultError
 from results.exporting.formats import FORMATS
 from results.exporting.reading.loading import load
 from results.exporting.rounding import RoundingLoss, RunRows
+from search.files import layout
 from search.files.store import RunReader
 from search.record.trial import TrialKind
 
@@ -104,6 +106,43 @@ def test_they_are_calibrated_on_training_rows_of_the_same_data(write_run: Any, m
     assert all(row.tobytes() in train for row in rows)
     with pytest.raises(ResultError, match="the data are no longer the same"):
         changed.calibration()
+
+
+SHUFFLED = """
+import numpy as np
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+def rows():
+    digits = load_digits()
+    order = np.random.default_rng().permutation(len(digits.target))
+    images = digits.images[order].astype("uint8")
+    return tf.data.Dataset.from_tensor_slices((images, digits.target[order])).batch(100)
+"""
+
+
+def test_rows_of_a_data_set_that_comes_in_another_order_are_kept(tensorflow: None, tmp_path: Any) -> None:
+    (tmp_path / "mine.py").write_text(SHUFFLED)
+    spec = spaces.load({
+        "name": "shuffled",
+        "data": {"source": {"python": f"{tmp_path / 'mine.py'}:rows"}, "validation": 0.2, "test": 0.2},
+        "model": {"family": "mlp", "layers": 1, "units": 16},
+        "training": {"epochs": 1},
+        "search": {"algorithm": "random", "max_trials": 1},
+        "final": {"candidates": 1, "seeds": 0},
+        "export": {"formats": ["tflite-float16", "tflite-int8"], "quantisation_loss": 1},
+    })  # fmt: skip
+    run = search.run(spec, run_dir=tmp_path / "run", workers=0, check=False, quiet=True)
+    assert not (run.directory / layout.ROWS).exists()
+    result = results.export(run)
+    assert [file.failure for file in result.files] == [None, None]
+    with run.read() as reader:
+        rows = reader.meta("data")["rows"]["test"]
+    assert [(file.rounding.part, file.rounding.rows) for file in result.files if file.rounding] == [("test", rows)] * 2
+    assert search.resume(run.directory, workers=0, quiet=True).directory == run.directory, "there is nothing to do"
+    (run.directory / layout.SAMPLE).write_bytes(b"torn")
+    (refused,) = results.export(run, formats=["tflite-float16"]).files
+    assert "sample.npz: damaged" in str(refused.failure)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from spaces.basics.errors import DataError
 from spaces.data.readers.python import load_python
+from spaces.data.stored.store import RowStore
 
 Write = Callable[[str], str]
 
@@ -33,6 +34,36 @@ def test_two_parts(write: Write) -> None:
     assert raw.train.x.shape == (4, 2)
     assert raw.test is not None
     assert raw.test.x.shape == (3, 2)
+
+
+CLOSED = """import h5py
+    with h5py.File({file!r}, "w") as file:
+        file["x"], file["y"] = np.ones((4, 2)), [0, 1, 0, 1]
+        return file["x"], file["y"]"""
+RAISING = """
+    class Torn:
+        shape, dtype = (4, 2), np.dtype(float)
+        def __len__(self):
+            return 4
+        def __getitem__(self, key):
+            raise RuntimeError("torn")
+    return {returned}"""
+
+
+@pytest.mark.parametrize(
+    "body", [CLOSED, CLOSED.replace('return file["x"], file["y"]', 'return {{"a": file["x"]}}, [0, 1, 0, 1]')]
+)
+def test_arrays_of_a_file_that_is_closed(write: Write, tmp_path: Path, body: str) -> None:
+    pytest.importorskip("h5py")
+    with pytest.raises(DataError, match=r"mine\.py:rows: its arrays cannot be read \(.*must still be open"):
+        load_python(write(body.format(file=str(tmp_path / "x.h5"))))
+
+
+@pytest.mark.parametrize("returned", ["Torn(), [0, 1, 0, 1]", "{'a': Torn()}, [0, 1, 0, 1]"])
+def test_what_arrays_raise_when_they_are_read(write: Write, tmp_path: Path, returned: str) -> None:
+    with pytest.raises(DataError, match=r"mine\.py:rows: its arrays cannot be read \(RuntimeError: torn\)"):
+        load_python(write(RAISING.format(returned=returned)), RowStore(True, tmp_path / "rows"))
+    assert list((tmp_path / "rows").iterdir()) == []
 
 
 def test_three_parts_have_validation_in_the_middle(write: Write) -> None:

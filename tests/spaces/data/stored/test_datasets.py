@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from spaces.basics.errors import DataError
+from spaces.data.readers import memory
 from spaces.data.readers.python import load_python
 from spaces.data.stored import StoredRows
 from spaces.data.stored.store import RowStore
@@ -100,3 +101,20 @@ def test_a_run_goes_on_with_the_rows_that_it_began_with(write: Write, tmp_path: 
     np.testing.assert_array_equal(first.train.x[:], again.train.x[:])
     np.testing.assert_array_equal(first.train.y, again.train.y)
     assert (tmp_path / "mine.py.calls").read_text() == "x"
+
+
+def test_its_rows_count_for_the_room_on_the_disk(write: Write, tmp_path: Path) -> None:
+    reference, store = write("made().batch(8)"), RowStore(True, tmp_path / "rows")
+    assert load_python(reference, store).changing
+    assert store.written == sum(path.stat().st_size for path in (tmp_path / "rows").glob("*.npy")) > X.nbytes + 160
+    with pytest.raises(DataError, match=r"mine\.py:rows \(train\): its rows take at least .*more than limits\.disk"):
+        load_python(reference, RowStore(True, tmp_path / "limited", 400))
+
+
+@pytest.mark.parametrize(("kind", "stays"), [("int8", True), ("uint8", False)])
+def test_what_counts_is_what_rows_take_in_memory(
+    write: Write, monkeypatch: pytest.MonkeyPatch, kind: str, stays: bool
+) -> None:
+    monkeypatch.setattr(memory, "memory_limit", lambda: 6 * X.size)
+    raw = load_python(write(f"made().map(lambda x, y: (tf.cast(x, tf.{kind}), y))"))
+    assert isinstance(raw.train.x, StoredRows) is stays

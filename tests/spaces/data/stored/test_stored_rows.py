@@ -2,13 +2,17 @@
 
 import mmap
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from spaces.basics.errors import DataError
-from spaces.data.stored import StoredRows, mapped, rows
+from spaces.data.stored import StoredRows, mapped, rows, store
 from spaces.data.stored.store import RowStore
 
 GENERATOR = np.random.default_rng(0)
@@ -155,6 +159,95 @@ def test_the_limit_of_the_disk_holds_for_rows_too(tmp_path: Path) -> None:
 def test_more_than_there_is_room_for_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x: its rows take 931322\d+\.\d GiB on the disk, .* GiB are free"):
         RowStore(True, tmp_path).writer((10**12, 10**9), np.dtype(np.uint8), "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_are_added_count_before_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def added(to: RowStore) -> StoredRows:
+        with to.writer((0, 1100), LARGE.dtype, "x") as writer:
+            for row in range(len(LARGE)):
+                writer.append(LARGE[row : row + 1])
+            return writer.done(["x"])
+
+    limited = RowStore(True, tmp_path, 100_000)
+    with pytest.raises(
+        DataError, match=r"x: its rows take at least 0\.1 MB on the disk, more than limits\.disk of 0\.1"
+    ):
+        added(limited)
+    assert 90_000 < limited.written <= 100_000
+    with monkeypatch.context() as full:
+        full.setattr(store.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        with pytest.raises(DataError, match=r"x: its rows take at least .* GiB are free"):
+            added(RowStore(True, tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    whole = RowStore(True, tmp_path)
+    np.testing.assert_array_equal(added(whole)[:], LARGE)
+    (file,) = tmp_path.glob("*.npy")
+    assert whole.written == file.stat().st_size
+
+
+def test_copies_of_parts_that_come_from_one_place_are_two_files(tmp_path: Path) -> None:
+    for _ in range(2):  # and the same two when the data are read again
+        kept_in = RowStore(True, tmp_path)
+        one, other = kept_in.whole(SMALL, "rows"), kept_in.whole(SMALL[::-1], "rows")
+        np.testing.assert_array_equal(one[:], SMALL)
+        np.testing.assert_array_equal(other[:], SMALL[::-1])
+        assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
+def test_what_replaces_a_file_is_not_taken_for_it(tmp_path: Path) -> None:
+    one = kept(SMALL, tmp_path)
+    np.testing.assert_array_equal(one[:], SMALL)
+    other = kept(SMALL[::-1], tmp_path)
+    np.testing.assert_array_equal(other[:], SMALL[::-1])
+    np.testing.assert_array_equal(one[:], SMALL)
+    assert len(list(tmp_path.glob("*.npy"))) == 1
+    with RowStore(True, tmp_path).writer(SMALL.shape, SMALL.dtype, "x") as writer:
+        writer[: len(SMALL)] = SMALL
+        writer.done(["x"])
+    first = RowStore(True, tmp_path).kept(["x"])
+    assert first is not None
+    first.rows[:]
+    with RowStore(True, tmp_path).writer(SMALL.shape, SMALL.dtype, "x") as writer:
+        writer[: len(SMALL)] = SMALL[::-1]
+        writer.done(["x"])
+    second = RowStore(True, tmp_path).kept(["x"])
+    assert second is not None
+    np.testing.assert_array_equal(second.rows[:], SMALL[::-1])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from spaces.data.stored.store import RowStore
+with RowStore(True, Path(sys.argv[1])).writer((1000, 100), np.dtype(np.float32), "x") as writer:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_had_begun_is_deleted_and_what_another_fills_is_not(tmp_path: Path) -> None:
+    with RowStore(True, tmp_path).writer((4, 3), np.dtype(np.int32), "x") as held:
+        killed = [sys.executable, "-c", KILLED, str(tmp_path)]
+        ended = subprocess.run(killed, cwd=Path(__file__).parents[4], check=False)
+        assert ended.returncode == -signal.SIGKILL
+        assert len(list(tmp_path.glob("*.part"))) == 2
+        kept(SMALL, tmp_path)
+        assert len(list(tmp_path.glob("*.part"))) == 1
+        held[0:4] = np.arange(12, dtype=np.int32).reshape(4, 3)
+        np.testing.assert_array_equal(held.done(["held"])[:], np.arange(12).reshape(4, 3))
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".json", ".npy", ".npy"]
+
+
+def test_a_description_that_cannot_be_written_gives_the_file_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.os, "replace", full)
+    with pytest.raises(DataError, match=r"rows cannot be written to .* \(No space left on device\)"):
+        kept(SMALL, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -80,6 +80,69 @@ def test_mapped_arrays_of_a_function(load: Load, tmp_path: Path) -> None:
     assert_same_however(load, {"python": f"{tmp_path / 'mine.py'}:rows"}, False)
 
 
+def of_function(folder: Path, body: str, stream: Any) -> spaces.Dataset:
+    """What a function of the user's returns, with a folder for its rows."""
+    (folder / "mine.py").write_text(f"import numpy as np\ndef rows():\n    {body}\n")
+    space = {
+        "name": "mine",
+        "data": {"source": {"python": f"{folder / 'mine.py'}:rows"}, "stream": stream},
+        "model": {"family": "mlp", "layers": 0},
+        "training": {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 8, "epochs": 1},
+    }
+    return spaces.load_data(spaces.load(space), None, folder / "rows")
+
+
+@pytest.mark.parametrize(
+    "opened",
+    ["np.load(f, 'c')", "np.load(f, 'r')[::1, ::-1]", "__import__('h5py').File(f + '.h5')['x']"],
+    ids=["private", "reversed", "h5py"],
+)
+def test_parts_that_are_copied_to_the_disk_stay_apart(tmp_path: Path, opened: str) -> None:
+    h5py = pytest.importorskip("h5py")
+    for name, x in (("train", COLUMNS), ("test", COLUMNS[::-1])):
+        np.save(tmp_path / f"{name}.npy", x)
+        with h5py.File(tmp_path / f"{name}.npy.h5", "w") as file:
+            file["x"] = x
+    files = [str(tmp_path / f"{name}.npy") for name in ("train", "test")]
+    body = f"return tuple(({opened}, np.arange(60) % 3) for f in {files!r})"
+    streamed = of_function(tmp_path, body, True)
+    assert_same(streamed, of_function(tmp_path, body, False))
+    assert len(list((tmp_path / "rows").glob("*.npy"))) == 2
+
+
+def test_parts_of_several_types_are_written_in_one(tmp_path: Path) -> None:
+    body = (
+        "x = np.arange(420, dtype=np.int32).reshape(60, 7); "
+        "return (x, np.arange(60) % 3), ((x[:30] / 7).astype(np.float32), np.arange(30) % 3)"
+    )
+    assert_same(of_function(tmp_path, body, True), of_function(tmp_path, body, False))
+    assert len(list((tmp_path / "rows").glob("*.npy"))) == 2
+
+
+@pytest.mark.parametrize(("kind", "stays"), [("i1", True), ("u2", True), ("f2", True), ("u1", False), ("?", False)])
+@pytest.mark.parametrize("source", ["npz", "folder", "function"])
+def test_what_counts_is_what_rows_take_in_memory(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stays: bool, source: str
+) -> None:
+    rows = (np.arange(420).reshape(60, 7) % 2).astype(kind)
+    (tmp_path / "folder").mkdir()
+    np.savez(tmp_path / "rows.npz", x=rows, y=Y)
+    for name, array in (("x", rows), ("y", Y)):
+        np.save(tmp_path / "folder" / f"{name}.npy", array)
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        f"def rows():\n    return np.load({str(tmp_path / 'folder' / 'x.npy')!r}, 'r'), np.arange(60) % 3\n"
+    )
+    given = {
+        "npz": {"npz": str(tmp_path / "rows.npz")},
+        "folder": {"npz": str(tmp_path / "folder")},
+        "function": {"python": f"{tmp_path / 'mine.py'}:rows"},
+    }
+    # Half of it is more than the files hold, and less than the rows as float32.
+    monkeypatch.setattr(memory, "memory_limit", lambda: 2200)
+    assert (load(given[source]).streamed is not None) is stays
+
+
 def test_what_is_wrong_is_found_on_the_disk_too(load: Load, tmp_path: Path) -> None:
     broken = COLUMNS.copy()
     broken[41, 3] = np.nan
