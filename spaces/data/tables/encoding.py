@@ -58,7 +58,8 @@ class ColumnEncoding:
     @property
     def aliases(self) -> dict[str, str]:
         """For a category how other programs write its whole numbers, `1.0` for `1` or the other way, and its value."""
-        found, known = {}, frozenset(self.values)
+        known = frozenset(self.values)
+        found = {}
         for value in self.values if self.kind == "category" else ():
             if match := _WHOLE.fullmatch(value):
                 found[match[1] if match[2] else f"{value}.0"] = value

@@ -74,7 +74,10 @@ class Reader:
             return column, values[codes]
         column, values = self._read(name, self._kind(name, words, counts, codes), words, counts, codes)
         if column.kind in ("category", "text") and _look_like_numbers(words, counts):
-            note = "its cells look like numbers with different words around them; `number` takes the commonest unit"
+            note = (
+                "its cells look like numbers with words around them; if they are, write the numbers alone (`number` "
+                "takes those with the commonest unit)"
+            )
             column = replace(column, notes=(*column.notes, note))
         return column, values[codes]
 
@@ -137,9 +140,10 @@ class Reader:
             )
 
     def _refuse_surrounded(self, name: str, words: list[str], counts: Array, codes: Array, given: Array) -> None:
-        """Refuses many different numbers with the same around nearly all of them."""
+        """Refuses many different numbers with the same mark before, or unit behind, nearly all of them."""
         found = [numbers.surrounding(word) if here else None for word, here in zip(words, given, strict=True)]
-        around = Counter(parts for parts in found if parts is not None and any(parts))
+        # With a word before them, as in `row 12`, they may be names.
+        around = Counter(parts for parts in found if parts and any(parts) and not any(map(str.isalpha, parts[0])))
         for parts, distinct in around.most_common(1):
             same = np.array([one == parts for one in found])
             if distinct > _MANY_NUMBERS and counts[same].sum() >= _NEARLY_ALL * counts[given].sum():

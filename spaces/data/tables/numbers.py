@@ -147,7 +147,7 @@ def parse(
     numeric = given & (fits["."] | fits[","])
     told = decimal
     if told is None:
-        point, comma = (float(weights[given & fits[mark]].sum()) for mark in (".", ","))
+        point, comma = float(weights[given & fits["."]].sum()), float(weights[given & fits[","]].sum())
         told = otherwise if point == comma else "." if point > comma else ","
     elif told == "," and strict and not (numeric & ~fits["."]).any() and (numeric & ~fits[","]).any():
         told = "."
