@@ -67,7 +67,7 @@ def test_names_are_only_text(make_run: MakeRun, tmp_path: Path) -> None:
 
 def test_mistakes_of_the_user(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    with pytest.raises(ResultError, match="at least two runs"):
+    with pytest.raises(ResultError, match="at least two different runs"):
         compare_report([run], tmp_path / "c.html")
     with pytest.raises(RunError):
         compare_report([run, tmp_path], tmp_path / "c.html")
