@@ -111,7 +111,7 @@ CASES = [
     # Data
     ("source: digits", "source: digit", ["3: data.source: found 'digit'; allowed: digits, fashion-mnist, mnist, cifar10, cifar100, flowers, or one of {folder: ...}, {npz: ...}, {csv: ...}, {parquet: ...}, {idx: ...}, {python: ...} (did you mean 'digits'?)"]),
     ("source: digits", "source: {folder: a, npz: b}", ["3: data.source: found folder and npz; allowed: exactly one of folder, npz, csv, parquet, idx, python"]),
-    ("source: digits", "source: {foldr: a}", ["3: data.source.foldr: unknown key 'foldr'; allowed: folder, npz, csv, parquet, idx, python, separator, encoding, decimal (did you mean 'folder'?)"]),
+    ("source: digits", "source: {foldr: a}", ["3: data.source.foldr: unknown key 'foldr'; allowed: folder, npz, csv, parquet, idx, python, separator, encoding, decimal, parts (did you mean 'folder'?)"]),
     ("source: digits", "source: {python: data.load}", ["3: data.source.python: found 'data.load'; allowed: 'module:function' or 'path/file.py:function'"]),
     ("source: digits", "source: digits\n  target: price", ["4: data.target: has no effect: only a csv or parquet source, or a DataFrame from Python, has columns"]),
     ("source: digits", "source: {csv: a.csv, target: x}\n  target: y", ["4: data.target: is given twice, here and in data.source"]),
