@@ -199,7 +199,7 @@ def _weights(reader: Reader, name: str) -> Array:
     if (wrong := ~(values >= 0)).any():
         row = int(np.argmax(wrong))
         cell = printable(str(as_words(cells.frame[name]).iloc[row]).strip())[:40]
-        found = f"holds {cell!r}" if cell else "is empty"
+        found = f"holds {cell}" if cell else "is empty"
         raise DataError(f"{cells.path}: weight column {name!r} {found} in {cells.place(row)}; weights are 0 or more")
     return values.astype(np.float32)
 

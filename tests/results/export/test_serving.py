@@ -268,7 +268,7 @@ def test_pictures_are_resized_alike_by_signature_scripts_and_predict(
     info = replace(PHOTOS, antialias=antialias)
     expected = read_image(tmp_path / name, info).astype(int)
     # Averaged over a hundred pixels, noise is grey.
-    assert (expected.std() < 20) is antialias
+    assert bool(expected.std() < 20) is antialias
     served = signature._pixels(([(tmp_path / name).read_bytes()],), info).numpy()[0]
     assert np.abs(served - expected).max() <= 1
     monkeypatch.setattr("sys.argv", ["script", str(tmp_path / name)])

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -91,7 +92,7 @@ def test_dropout_and_shuffling_differ_from_epoch_to_epoch(tmp_path, trainer):
     orders = []
     engine._train_rows = rows = Rows(trainer._data.train)
     engine.prepare(rows)
-    engine._train = lambda order, *_: orders.append(order.numpy().tolist())
+    engine._train = Mock(side_effect=lambda order, *_: orders.append(order.numpy().tolist()))
     for epoch in (1, 2, 1):
         engine.train_epoch(rows, epoch)
     assert orders[0] == orders[-1]

@@ -641,7 +641,7 @@ def test_cells_that_are_no_dates_are_counted_by_rows(path: Path) -> None:
 
 def test_a_weight_that_is_no_number_is_shown(path: Path) -> None:
     options = {"columns": {"w": "weight"}, "target": "y"}
-    with pytest.raises(DataError, match="weight column 'w' holds 'heavy' in line 3; weights are 0 or more"):
+    with pytest.raises(DataError, match="weight column 'w' holds heavy in line 3; weights are 0 or more"):
         read(path, "x,w,y\n1,1,0\n2,heavy,1\n", **options)
     with pytest.raises(DataError, match="weight column 'w' is empty in line 3"):
         read(path, "x,w,y\n1,1,0\n2,,1\n", **options)
