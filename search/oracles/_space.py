@@ -113,7 +113,7 @@ class Space:
 
         def choices(index: int) -> list[Any]:
             c = self.columns[index]
-            codes = rng.permutation(c.count) if c.count is not None else c.draw(rng.random(_COLLISIONS))
+            codes = rng.permutation(c.count) if c.count is not None else c.draw(rng.random(1))
             return [c.value(code) for code in codes]
 
         return next((values for values in self.enumerate(choices) if not used(values)), None)

@@ -257,6 +257,7 @@ def test_images_are_served_from_their_bytes(digits: Any, tmp_path: Path) -> None
 def test_pictures_are_resized_alike_by_signature_scripts_and_predict(
     tmp_path: Path, antialias: bool, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import tensorflow as tf
     from PIL import Image
 
     from results.exporting.serving import signature
@@ -269,7 +270,7 @@ def test_pictures_are_resized_alike_by_signature_scripts_and_predict(
     expected = read_image(tmp_path / name, info).astype(int)
     # Averaged over a hundred pixels, noise is grey.
     assert bool(expected.std() < 20) is antialias
-    served = signature._pixels(([(tmp_path / name).read_bytes()],), info).numpy()[0]
+    served = signature._pixels((tf.constant([(tmp_path / name).read_bytes()]),), info).numpy()[0]
     assert np.abs(served - expected).max() <= 1
     monkeypatch.setattr("sys.argv", ["script", str(tmp_path / name)])
     seen: dict[str, Any] = {}
