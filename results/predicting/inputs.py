@@ -15,6 +15,7 @@ from results.errors import ResultError
 from search.files import arrays
 from spaces import DataError, DataInfo
 from spaces.basics.files import unreadable
+from spaces.basics.printable import first_of
 from spaces.data.inputs import held_rows, read_image, read_rows
 from spaces.data.readers.folder import left_behind
 from spaces.data.tables.parquet import is_parquet
@@ -115,8 +116,7 @@ def read_files(
         return
     told = reasons[0]
     if len(reasons) > 1:
-        more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
-        told = f"{len(reasons)} of {count} files cannot be used: {'; '.join(reasons[:_NAMED])}{more}"
+        told = f"{len(reasons)} of {count} files cannot be used: {first_of(reasons, _NAMED)}"
     if broken == "skip" and len(reasons) < count:
         _log.warning("%s; left out", told)
         return

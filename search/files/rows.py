@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from search.errors import DamageWarning, RunError
 from search.files.checked.door import Damaged
+from spaces.basics.printable import first_of
 
 # What a run is without these tables, nobody can say.
 _NEEDED = ("meta", "trial")
@@ -146,9 +147,8 @@ class Rows:
             return
         if self._strict:
             raise RunError(f"{self._path}: damaged: {table}: {problems[0]}")
-        more = len(problems) - _MOST_TOLD
-        told = problems if more <= 0 else [*problems[:_MOST_TOLD], f"and {more} more"]
-        warnings.warn(f"{self._path}: damaged, and left out: {table}: {'; '.join(told)}", DamageWarning, stacklevel=2)
+        told = first_of(problems, _MOST_TOLD)
+        warnings.warn(f"{self._path}: damaged, and left out: {table}: {told}", DamageWarning, stacklevel=2)
 
     def _select(
         self, table: str, keys: tuple[str, ...], columns: str, where: str, given: Row, after: Row, limit: int

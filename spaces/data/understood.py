@@ -65,9 +65,8 @@ def preparation(info: DataInfo, *, own_pixels: bool) -> list[str]:
     elif info.scale is not None:
         notes.append(f"Values are multiplied by {info.scale:.6g}.")
     if info.mean is not None:
-        which = {"series": ", each feature with its own", "image": ""}.get(info.kind, ", each column with its own")
-        if info.kind == "image" and len(info.mean) > 1:
-            which = ", each channel with its own"
+        own = {"series": "feature", "tabular": "column"}.get(info.kind, "channel" if len(info.mean) > 1 else "")
+        which = f", each {own} with its own" if own else ""
         notes.append(f"Values are standardized with the mean and standard deviation of the training rows{which}.")
     if info.target is not None:
         scaled = "the logarithm of a target, standardized," if info.target.scale == "log" else "a standardized target,"
@@ -77,7 +76,7 @@ def preparation(info: DataInfo, *, own_pixels: bool) -> list[str]:
         notes.append(f"Images are resized to {size} inside the model{_resizing(info.antialias)}.")
     if info.kind == "image":
         size = f"{info.input_shape[0]}×{info.input_shape[1]}"
-        how = _resizing(info.antialias or not info.resized)
+        how = _resizing(info.smooth)
         whole = ", and to whole numbers" if info.dtype == "uint8" else ""
         notes.append(f"Image files are brought to {size} pixels before the model{how}{whole}.")
         if info.white is not None:

@@ -123,11 +123,20 @@ def test_a_value_without_an_effect_that_an_earlier_version_recorded_is_no_disagr
     settings = {**today, "model": {**today["model"], "dropout": dropout}, "values": before}
     name = "linear" if kind is TrialKind.BASELINE else ""
     recorded = replace(trial("0", values=before, settings=settings), kind=kind, name=name)
-    if agrees:
+    _judge(tmp_path, spec, recorded, None if agrees else r"model\.dropout is 0\.4, the space file gives 0\.0")
+
+
+def _judge(tmp_path, spec, recorded, problem):
+    if problem is None:
         agree(tmp_path / "run", recorded, spec=spec)
-    else:
-        with pytest.raises(RunError, match=r"model\.dropout is 0\.4, the space file gives 0\.0"):
-            agree(tmp_path / "run", recorded, spec=spec)
+        return
+    with pytest.raises(RunError, match=problem):
+        agree(tmp_path / "run", recorded, spec=spec)
+
+
+def _with_training(recorded, **changes):
+    training = {**recorded.settings["training"], **changes}
+    return replace(recorded, settings={**recorded.settings, "training": training})
 
 
 def _with_baseline(model, training, values):
@@ -146,13 +155,8 @@ def test_a_baseline_of_an_earlier_version_may_have_a_fixed_value_whose_condition
     )
     today = baseline_trial(spec, spec.baselines[0], 1.0)
     assert today.settings["training"]["weight_decay"] == 0.0
-    training = {**today.settings["training"], "weight_decay": decay}
-    recorded = replace(today, settings={**today.settings, "training": training})
-    if agrees:
-        agree(tmp_path / "run", recorded, spec=spec)
-        return
-    with pytest.raises(RunError, match=r"weight_decay is 0\.001, the space file gives 0\.0"):
-        agree(tmp_path / "run", recorded, spec=spec)
+    problem = None if agrees else r"weight_decay is 0\.001, the space file gives 0\.0"
+    _judge(tmp_path, spec, _with_training(today, weight_decay=decay), problem)
 
 
 @pytest.mark.parametrize(("frozen", "agrees"), [(0, True), (4, True), (2, False)])
@@ -163,10 +167,5 @@ def test_a_baseline_of_an_earlier_version_may_have_no_frozen_epochs(tmp_path, fr
         {"fine_tune": 0.25},
     )
     today = baseline_trial(spec, spec.baselines[0], 1.0)
-    training = {**today.settings["training"], "frozen_epochs": frozen, "fine_tune_rate": 0.2 if frozen else 1.0}
-    recorded = replace(today, settings={**today.settings, "training": training})
-    if agrees:
-        agree(tmp_path / "run", recorded, spec=spec)
-        return
-    with pytest.raises(RunError, match=r"frozen_epochs is 2, the space file gives 4"):
-        agree(tmp_path / "run", recorded, spec=spec)
+    recorded = _with_training(today, frozen_epochs=frozen, fine_tune_rate=0.2 if frozen else 1.0)
+    _judge(tmp_path, spec, recorded, None if agrees else r"frozen_epochs is 2, the space file gives 4")

@@ -44,12 +44,11 @@ class Stretch:
         self._plain = self._compiled(step)
         self._fast: Any = None
         self._xla_after = xla_after
-        self._made = 0
-        self._to_come = 0
+        self._made = self._planned = 0
 
     def expect(self, steps: int) -> None:
         """Says that so many steps are to come, those of the next call among them."""
-        self._to_come = steps
+        self._planned = self._made + steps
 
     def __call__(self, order: Any, batch: int, start: int, stop: int, *parts: Any) -> None:
         """Makes the steps from `start` to `stop`.
@@ -62,13 +61,12 @@ class Stretch:
             parts: As for the constructor.
         """
         whole = start
-        if self._xla_after is not None and self._made + self._to_come >= self._xla_after:
+        if self._xla_after is not None and max(self._made, self._planned) >= self._xla_after:
             # A last step of fewer rows would have to be compiled for itself.
             whole = self._fast_steps(order, batch, start, min(stop, int(order.shape[0]) // batch), parts)
         if whole < stop:
             self._call(self._plain, order, batch, whole, stop, parts)
         self._made += stop - start
-        self._to_come = max(0, self._to_come - (stop - start))
 
     def _fast_steps(self, order: Any, batch: int, start: int, stop: int, parts: tuple[Any, ...]) -> int:
         """Makes the steps with XLA and says how far it came; what it cannot compile, it never gets again."""

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.basics.printable import printable
+from spaces.basics.printable import first_of, printable
 from spaces.data.parts import PartName, folder_part, folder_parts
 from spaces.data.readers.images import EXTENSIONS, UNREADABLE, Header, decode_all, read_header
 from spaces.data.readers.source import Part, RawData
@@ -117,12 +117,11 @@ def _told(path: Path, reasons: Mapping[str, str], listings: Mapping[PartName, Li
         ((file, reason),) = reasons.items()
         return f"{file}: {reason}"
     count = sum(len(listing.files) for listing in listings.values())
-    named = "; ".join(
+    named = [
         f"{os.path.relpath(file, path)} {reason.removeprefix(UNREADABLE).strip()}".rstrip()
-        for file, reason in list(reasons.items())[:_NAMED]
-    )
-    more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
-    return f"{path}: {len(reasons)} of {count} files are no readable images: {named}{more}"
+        for file, reason in reasons.items()
+    ]
+    return f"{path}: {len(reasons)} of {count} files are no readable images: {first_of(named, _NAMED)}"
 
 
 def _parts(path: Path) -> dict[PartName, Path] | None:

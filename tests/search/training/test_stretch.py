@@ -47,7 +47,7 @@ def test_a_step_that_xla_compiles_trains_as_the_others_do(monkeypatch):
     plain, answers, ways = trained(monkeypatch, None)
     assert not ways
     # Two whole steps and one of 30 rows in an epoch: from the second epoch on, XLA has made the whole ones.
-    fast, fast_answers, ways = trained(monkeypatch, 3)
+    fast, fast_answers, ways = trained(monkeypatch, 4)
     assert max(ways) == 2
     assert fast[0] == plain[0]
     assert fast[1] == pytest.approx(plain[1], rel=1e-5)
