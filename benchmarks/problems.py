@@ -75,7 +75,7 @@ class Problem:
         """Best and median score; the median of random configurations that do not fail."""
         from search.oracles._space import Space
 
-        space = Space(self.space())
+        space = Space.of_keras_tuner(self.space())
         codes = space.draw(np.random.default_rng(0).random((_SAMPLE, len(space))))
         drawn = [space.values(row) for row in codes]
         return Scale(self.maximum, float(np.median([self.score(values) for values in drawn if not self.fails(values)])))

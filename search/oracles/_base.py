@@ -110,7 +110,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
     def space(self) -> Space:
         """The space as columns; it grows when a model asks for hyperparameters that were not declared."""
         if self._space is None or len(self._space) != len(self.hyperparameters.space):
-            self._space = Space(self.hyperparameters)
+            self._space = Space.of_keras_tuner(self.hyperparameters)
         return self._space
 
     def rng(self) -> np.random.Generator:

@@ -11,10 +11,9 @@ from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
-from keras_tuner.engine import hyperparameters as kt_hyperparameters
 from numpy.typing import NDArray
 
-from spaces.values.dimensions import Range
+from spaces.values.dimensions import Choice, Range
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -246,65 +245,37 @@ class Continuous:
         return [self.value(code) for code in np.linspace(0, 1, GRID_POINTS)]
 
 
-def column(hyperparameter: kt_hyperparameters.HyperParameter) -> Column:
-    """The column of a Keras Tuner hyperparameter.
-
-    Numbers in a `Choice` are ordered unless it says otherwise. A range with a step ends at the last step that its
-    maximum allows, rounding errors apart: 0 to 0.5 by 0.1 has six values.
-    """
-    hp = hyperparameter
-    if isinstance(hp, kt_hyperparameters.Fixed):
-        return Category([hp.value])
-    if isinstance(hp, kt_hyperparameters.Boolean):
-        return Category([False, True])
-    if isinstance(hp, kt_hyperparameters.Choice):
-        values = list(dict.fromkeys(hp.values))
-        if not hp.ordered or len(values) < 2:
-            return Category(values)
-        return Ordered(sorted(values), np.linspace(0, 1, len(values)))
-    if hp.min_value == hp.max_value:
-        return Category([hp.min_value])
-    if hp.step is None and isinstance(hp, kt_hyperparameters.Float):
-        return Continuous(hp.min_value, hp.max_value, hp.sampling)
-    return _stepped(hp)
+def column(dimension: Choice | Range) -> Column:
+    """The column of a hyperparameter. A range of one value, and a choice of one, never changes."""
+    if isinstance(dimension, Choice):
+        values = list(dict.fromkeys(dimension.choices))
+        if dimension.in_order and len(values) > 1:
+            return Ordered(sorted(values), np.linspace(0, 1, len(values)))
+        return Category(sorted(values) if all(isinstance(value, bool) for value in values) else values)
+    if dimension.min == dimension.max:
+        return Category([dimension.min])
+    if dimension.values is None:
+        return Continuous(dimension.min, dimension.max, dimension.scale)
+    return _countable(dimension, dimension.values)
 
 
-def _stepped(hp: Any) -> Column:
-    low, high, scale = hp.min_value, hp.max_value, hp.sampling
-    whole = isinstance(hp, kt_hyperparameters.Int)
-    values: Sequence[Any]
-    if hp.step is None:
-        values = range(low, high + 1)
-    elif scale == "linear":
-        real = Range(low, high, integer=False, step=hp.step)
-        values = range(low, high + 1, hp.step) if whole else real.values or ()
-    else:
-        steps = math.floor(math.log(high / low, hp.step) + 1e-9)
-        powers = [low * hp.step**i for i in range(steps + 1)]
-        if scale == "reverse_log":
-            powers = sorted(high + low - power for power in powers)
-        values = [int(power) if whole else _tidy(power) for power in powers]
+def _countable(dimension: Range, values: Sequence[Any]) -> Column:
+    scale = dimension.scale
     if len(values) == 1:
         return Category(values)
-    if len(values) > _MOST_LISTED and not isinstance(values, list):
-        return Spaced(values, scale, coarse=hp.step is None)
-    edges = None
-    if hp.step is None:
-        # Every whole number has the share of the scale up to the next one.
-        edges = _positions(np.arange(low + 1, high + 2, dtype=np.float64), low, high + 1, scale)
-    ends = float(values[0]), float(values[-1])
-    positions = _positions(np.asarray(values, dtype=np.float64), *ends, scale)
-    return Ordered(values, positions, edges, coarse=hp.step is None)
+    # Every whole number has the share of the scale up to the next one.
+    coarse = dimension.step is None and scale != "linear"
+    if len(values) > _MOST_LISTED and (coarse or scale == "linear"):
+        return Spaced(values, scale, coarse)
+    values = list(values)
+    numbers = np.asarray(values, dtype=np.float64)
+    edges = _positions(numbers + 1, numbers[0], numbers[-1] + 1, scale) if coarse else None
+    return Ordered(values, _positions(numbers, numbers[0], numbers[-1], scale), edges, coarse)
 
 
 def _is_number(value: Any) -> bool:
     """Whether a value is a number, and no gap."""
     return isinstance(value, Real) and not math.isnan(value)
-
-
-def _tidy(number: float) -> float:
-    """The number without the rounding errors of its steps: 0.3, not 0.30000000000000004."""
-    return float(f"{number:.12g}")
 
 
 def _at(position: float, low: float, high: float, scale: str) -> float:

@@ -1,17 +1,22 @@
 """A search space as a matrix: sampling, encoding and enumerating configurations with conditional hyperparameters.
 
 A configuration is a row of codes (see `_columns`), one per hyperparameter of the space, NaN where the hyperparameter
-is inactive. The hyperparameters keep Keras Tuner's order, in which a condition's parent always comes first.
+is inactive. The hyperparameters are in an order in which a condition's parent always comes first.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from keras_tuner import HyperParameters
 from numpy.typing import NDArray
 
+from spaces.values.of_keras_tuner import from_keras_tuner
+from spaces.values.space import Hyperparameter, holds
+
 from ._columns import Floats, Ints, column
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
 
 Values = dict[str, Any]
 
@@ -28,11 +33,11 @@ _FEW = 10
 
 
 class Space:
-    """The columns of a `keras_tuner.HyperParameters`, and whole configurations over them."""
+    """The columns of hyperparameters, and whole configurations over them."""
 
-    def __init__(self, hyperparameters: HyperParameters) -> None:
-        self.hyperparameters = list(hyperparameters.space)
-        self.columns = [column(hp) for hp in self.hyperparameters]
+    def __init__(self, hyperparameters: Iterable[Hyperparameter]) -> None:
+        self.hyperparameters = list(hyperparameters)
+        self.columns = [column(hp.dimension) for hp in self.hyperparameters]
         widths = [c.width for c in self.columns if c.width]
         self.width = sum(widths)
         """Number of features of a configuration; 0 if there is only one configuration."""
@@ -41,6 +46,11 @@ class Space:
         self._ends = min(0.5, _ENDS / max(1, len(widths)))
         self._jumps = min(_MOST_JUMPS, self._ends / 2)
         self._parents = {condition.name for hp in self.hyperparameters for condition in hp.conditions}
+
+    @classmethod
+    def of_keras_tuner(cls, hyperparameters: "HyperParameters") -> "Space":
+        """The columns of Keras Tuner's hyperparameters, which keep its order."""
+        return cls(map(from_keras_tuner, hyperparameters.space))
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -63,7 +73,7 @@ class Space:
         """
         row = np.full(len(self), np.nan)
         for index, (hp, c) in enumerate(zip(self.hyperparameters, self.columns, strict=True)):
-            if hp.name in values and all(condition.is_active(values) for condition in hp.conditions):
+            if hp.name in values and holds(hp.conditions, values):
                 row[index] = c.code(values[hp.name])
         return row
 
@@ -218,7 +228,7 @@ class Space:
             yield dict(values)
             return
         hp = self.hyperparameters[index]
-        if not all(condition.is_active(values) for condition in hp.conditions):
+        if not holds(hp.conditions, values):
             yield from self._enumerate(index + 1, values, choices)
             return
         for value in choices(index):
@@ -239,7 +249,7 @@ class Space:
 
         def branches(index: int, known: tuple[tuple[str, Any], ...]) -> int | None:
             hp, c = self.hyperparameters[index], self.columns[index]
-            if not all(condition.is_active(dict(known)) for condition in hp.conditions):
+            if not holds(hp.conditions, dict(known)):
                 return count(index + 1, known)
             if c.count is None and not grid:
                 return None

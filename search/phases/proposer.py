@@ -175,7 +175,7 @@ class Proposer:
 
         self.failed = True
         rng = np.random.default_rng([self._oracle.seed, len(self._ids)])
-        values = Space(self._hyperparameters).unused(rng, lambda values: _key(values) in self._tried)
+        values = Space.of_keras_tuner(self._hyperparameters).unused(rng, lambda values: _key(values) in self._tried)
         if values is None:
             return Exhausted()
         number, width = len(self._ids), len(str(self._oracle.max_trials))

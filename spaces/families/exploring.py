@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from spaces.basics.errors import CodeError
-from spaces.values.dimensions import Choice, Range
+from spaces.values.of_keras_tuner import from_keras_tuner
 from spaces.values.space import Condition, Hyperparameter
 
 _MAX_CALLS = 100
@@ -178,7 +179,7 @@ def _translated(space: Iterable[Any]) -> tuple[Hyperparameter, ...]:
         if type(one).__name__ == "Fixed":
             fixed[one.name, _key(one.conditions)] = one.value
         elif (conditions := _decided(one.conditions, fixed)) is not None:
-            found.append(Hyperparameter(one.name, _dimension(one), conditions))
+            found.append(replace(from_keras_tuner(one), conditions=conditions))
     return tuple(found)
 
 
@@ -196,14 +197,3 @@ def _decided(conditions: Sequence[Any], fixed: Mapping[Any, Any]) -> tuple[Condi
 
 def _key(conditions: Iterable[Any]) -> tuple[Any, ...]:
     return tuple((condition.name, tuple(condition.values)) for condition in conditions)
-
-
-def _dimension(hp: Any) -> Choice | Range:
-    kind = type(hp).__name__
-    if kind in ("Choice", "Boolean"):
-        return Choice(tuple(hp.values))
-    if hp.sampling == "reverse_log":
-        raise CodeError(f"hyperparameter {hp.name}: sampling 'reverse_log' is not supported; allowed: linear, log")
-    log = hp.sampling == "log"
-    step = None if kind == "Int" and hp.step == 1 and not log else hp.step
-    return Range(hp.min_value, hp.max_value, kind == "Int", step, log)

@@ -6,15 +6,13 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
-from keras_tuner.engine import hyperparameters as kt_types
 
 from spaces.data import DataInfo, load_data
 from spaces.data.labels import balanced_weights, classes_of
 from spaces.models.model import build_model, callbacks
 from spaces.specs.configurations import configure, hyperparameters_of
 from spaces.specs.spec import SearchSpec
-from spaces.values.dimensions import Choice
-from spaces.values.space import Hyperparameter
+from spaces.values.of_keras_tuner import to_keras_tuner
 
 
 def hyperparameters(spec: SearchSpec) -> keras_tuner.HyperParameters:
@@ -27,30 +25,7 @@ def hyperparameters(spec: SearchSpec) -> keras_tuner.HyperParameters:
         SpaceError: for a function of the user's that compiles its model, the training section sets what
             would have no effect.
     """
-    made = keras_tuner.HyperParameters()
-    made.merge([_declared(hyperparameter) for hyperparameter in hyperparameters_of(spec)])
-    return made
-
-
-def _declared(hyperparameter: Hyperparameter) -> kt_types.HyperParameter:
-    dimension = hyperparameter.dimension
-    # As plain configs: nested conditional_scope() calls only find a parent that stands in the same scopes.
-    parents = [{"name": c.name, "values": list(c.values)} for c in hyperparameter.conditions]
-    common: dict[str, Any] = {
-        "name": hyperparameter.name,
-        "conditions": [{"class_name": "Parent", "config": parent} for parent in parents],
-    }
-    if isinstance(dimension, Choice):
-        if any(isinstance(choice, bool) for choice in dimension.choices):
-            return kt_types.Boolean.from_config(common)
-        return kt_types.Choice.from_config({"values": list(dimension.choices), **common})
-    if dimension.step is not None and (dimension.log or not dimension.integer):
-        return kt_types.Choice.from_config({"values": list(dimension.values or ()), "ordered": True, **common})
-    sampling = "log" if dimension.log else "linear"
-    limits = {"min_value": dimension.min, "max_value": dimension.max, "sampling": sampling}
-    if dimension.integer:
-        return kt_types.Int.from_config({"step": dimension.step, **limits, **common})
-    return kt_types.Float.from_config({**limits, **common})
+    return to_keras_tuner(hyperparameters_of(spec))
 
 
 class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]

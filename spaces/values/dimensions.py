@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import eq
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 Value = bool | int | float | str
 When = tuple[tuple[str, tuple[Value, ...]], ...]
@@ -37,15 +37,29 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values, in the order of the file."""
+    """One of several values, in the order of the file.
+
+    Attributes:
+        choices: the values.
+        when: hyperparameter values under which the choice is made.
+        ordered: whether a smaller value is nearer to a middle one than a larger one is; None: numbers are ordered.
+    """
 
     choices: tuple[Value, ...]
     when: When = ()
+    ordered: bool | None = None
 
     @property
     def values(self) -> tuple[Value, ...]:
         """All values."""
         return self.choices
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the values are ordered."""
+        if self.ordered is not None:
+            return self.ordered
+        return all(isinstance(c, int | float) and not isinstance(c, bool) for c in self.choices)
 
     def nearest(self, value: Any) -> Value | None:
         """The choice that `value` means, None where it means none."""
@@ -68,6 +82,8 @@ class Range:
             (any whole one in a range of integers).
         log: whether values are spread evenly by their logarithm.
         when: hyperparameter values under which the range holds.
+        reverse: whether they are spread by the logarithm of their distance from `max`, closest near `max`, where `log`
+            is not set: Keras Tuner's `reverse_log`, which a function of the user's may ask for.
     """
 
     min: int | float
@@ -76,6 +92,12 @@ class Range:
     step: int | float | None = None
     log: bool = False
     when: When = ()
+    reverse: bool = False
+
+    @property
+    def scale(self) -> Literal["linear", "log", "reverse_log"]:
+        """Along what values are spread evenly, by Keras Tuner's name."""
+        return "log" if self.log else "reverse_log" if self.reverse else "linear"
 
     @property
     def values(self) -> Sequence[Value] | None:
@@ -91,7 +113,7 @@ class Range:
         """
         if self.step is None:
             return int(self.max) - int(self.min) + 1 if self.integer else None
-        if self.log:
+        if self.scale != "linear":
             return int(math.log(self.max / self.min, self.step) + _TOLERANCE) + 1
         return int((self.max - self.min) / self.step + _TOLERANCE) + 1
 
@@ -107,6 +129,9 @@ class Range:
         slack = _TOLERANCE * max(abs(self.min), abs(self.max))
         if not self.min - slack <= value <= self.max + slack:
             return None
+        if self.reverse:
+            near = self._upright.nearest(self.min + self.max - value)
+            return None if near is None else self._mirrored(near)
         if self.step is None:
             if self.integer:
                 return int(value) if value == int(value) else None
@@ -119,6 +144,8 @@ class Range:
 
     def sample(self, rng: random.Random) -> Value:
         """A value, spread evenly over the range or over its logarithm."""
+        if self.reverse:
+            return self._mirrored(self._upright.sample(rng))
         count = self.size
         if self.step is not None and count is not None:
             return self.at(rng.randrange(count))
@@ -134,11 +161,22 @@ class Range:
         return rng.uniform(self.min, self.max)
 
     def at(self, index: int) -> int | float:
-        """The value so many steps above `min`."""
+        """The value so many steps above the lowest."""
+        if self.reverse:
+            return self._mirrored(self._upright.at((self.size or 0) - 1 - index))
         step = 1 if self.step is None else self.step
         value = self.min * step**index if self.log and self.step else self.min + index * step
         # Twelve digits: 0.1 * 3 shall be 0.3 in tables and files.
         return int(value) if self.integer else float(f"{value:.12g}")
+
+    @property
+    def _upright(self) -> Range:
+        """The range whose values, taken from the sum of both ends, are those of a `reverse` one."""
+        return replace(self, log=True, reverse=False)
+
+    def _mirrored(self, value: Any) -> int | float:
+        found = min(max(self.min + self.max - value, self.min), self.max)
+        return int(found) if self.integer else float(f"{found:.12g}")
 
 
 class _Steps(Sequence[Value]):

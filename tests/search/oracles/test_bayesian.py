@@ -144,7 +144,7 @@ def test_the_slopes_of_log_improvement_are_right():
 
 
 def test_refining_climbs_where_steps_are_small_and_keeps_the_rest(loop):
-    space = Space(loop.space())
+    space = Space.of_keras_tuner(loop.space())
     start = {
         "layers": 1,
         "units_0": 64,
@@ -178,7 +178,7 @@ def test_refining_climbs_where_steps_are_small_and_keeps_the_rest(loop):
 
 
 def test_without_small_steps_there_is_nothing_to_refine(loop):
-    space = Space(loop.small_space())
+    space = Space.of_keras_tuner(loop.small_space())
     found = [(space.codes({"kind": "wide", "bias": True}), 0.0)]
     assert refine(found, lambda codes: np.zeros(len(codes)), lambda features: pytest.fail("asked"), space) == found
 

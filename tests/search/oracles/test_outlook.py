@@ -59,7 +59,7 @@ def test_less_is_expected_of_a_search_that_is_at_its_end(name, loop):
 def test_equal_scores_have_no_deviation_whatever_their_mean_rounds_to(score, loop):
     from search.oracles._space import Space
 
-    space = Space(loop.space())
+    space = Space.of_keras_tuner(loop.space())
     codes = space.draw(np.random.default_rng(0).random((13, len(space))))
     for count in range(8, 14):
         same = np.full(count, score)

@@ -1,6 +1,7 @@
 """Hyperparameters as numbers."""
 
 import math
+import random
 from collections import Counter
 
 import keras_tuner
@@ -12,12 +13,15 @@ from hypothesis import strategies as st
 from search.oracles import _columns
 from search.oracles._columns import Category, Continuous, Ordered, Spaced, column
 from search.oracles._space import Space
+from spaces.values.dimensions import Choice, Range
+from spaces.values.of_keras_tuner import from_keras_tuner, to_keras_tuner
+from spaces.values.space import Condition, Hyperparameter
 
 
 def one(define):
     hp = keras_tuner.HyperParameters()
     define(hp)
-    return column(hp.space[0])
+    return column(from_keras_tuner(hp.space[0]).dimension)
 
 
 RANGES = {
@@ -142,7 +146,7 @@ def test_a_range_of_very_many_values_takes_no_memory():
     hp.Int("seed", 0, 2**31 - 1)
     with hp.conditional_scope("seed", [7]):
         hp.Int("child", 1, 10**9, sampling="log")
-    space = Space(hp)
+    space = Space.of_keras_tuner(hp)
     drawn = [space.values(codes) for codes in space.draw(np.random.default_rng(0).random((100, 2)))]
     assert len({values["seed"] for values in drawn}) == 100
     assert all(type(values["seed"]) is int for values in drawn)
@@ -157,14 +161,14 @@ def test_a_range_of_very_many_values_takes_no_memory():
 
 
 def test_configurations_round_trip(loop):
-    space = Space(loop.space())
+    space = Space.of_keras_tuner(loop.space())
     rng = np.random.default_rng(0)
     for codes in space.draw(rng.random((50, len(space)))):
         np.testing.assert_allclose(space.codes(space.values(codes)), codes, atol=1e-9)
 
 
 def test_inactive_hyperparameters_make_no_difference(loop):
-    space = Space(loop.space())
+    space = Space.of_keras_tuner(loop.space())
     base = {"layers": 1, "units_0": 64, "optimizer": "adam", "learning_rate": 0.01, "dropout": 0.1}
     stray = {**base, "units_2": 512, "momentum": 0.99, "unknown": 3}
     first, second = (space.features(space.codes(v)[None, :]) for v in (base, stray))
@@ -172,7 +176,7 @@ def test_inactive_hyperparameters_make_no_difference(loop):
 
 
 def test_neighbours_are_complete_configurations(loop):
-    space = Space(loop.space())
+    space = Space.of_keras_tuner(loop.space())
     rng = np.random.default_rng(1)
     codes = space.draw(rng.random((200, len(space))))
     changed = 0
@@ -189,18 +193,18 @@ def test_a_branch_is_not_drawn_more_often_for_its_many_configurations():
     hp.Choice("kind", ["large", "small"])
     with hp.conditional_scope("kind", ["large"]):
         hp.Int("a", 1, 100)
-    space = Space(hp)
+    space = Space.of_keras_tuner(hp)
     drawn = space.draw(np.random.default_rng(0).random((4000, 2)))
     # 4,000 draws at one half: a deviation of 0.032 is 4 sigma
     assert np.mean(drawn[:, 0]) == pytest.approx(0.5, abs=0.032)
 
 
 def test_size(loop):
-    assert Space(loop.small_space()).size() == 11
-    assert Space(loop.space()).size() is None
+    assert Space.of_keras_tuner(loop.small_space()).size() == 11
+    assert Space.of_keras_tuner(loop.space()).size() is None
     # (16 + 16**2 + 16**3) layers, (2 + 10) optimizers with momentum, 10 rates, 6 dropouts
-    assert Space(loop.space()).size(grid=True) == 4368 * 12 * 10 * 6
-    space = Space(loop.small_space())
+    assert Space.of_keras_tuner(loop.space()).size(grid=True) == 4368 * 12 * 10 * 6
+    space = Space.of_keras_tuner(loop.small_space())
     grids = [c.grid() for c in space.columns]
     assert len(list(space.enumerate(grids.__getitem__))) == 11
 
@@ -214,7 +218,7 @@ def test_small_steps_are_those_of_active_numbers_with_many_values():
     hp.Int("few", 1, 10)
     hp.Int("many", 1, 21)
     hp.Fixed("fixed", 1)
-    space = Space(hp)
+    space = Space.of_keras_tuner(hp)
     common = {"kind": "wide", "few": 3, "many": 5, "fixed": 1}
     codes = np.array([space.codes({**common, "parent": 2, "child": 0.5}), space.codes({**common, "parent": 12})])
     # one feature each, two for the kind, none for what is fixed
@@ -235,9 +239,59 @@ def test_in_large_spaces_few_hyperparameters_are_sent_to_an_end():
         for index in range(count):
             hp.Float(f"x{index}", 0.0, 1.0)
         rng = np.random.default_rng(0)
-        drawn = Space(hp).draw_ends(rng.random((500, count)), rng)
+        drawn = Space.of_keras_tuner(hp).draw_ends(rng.random((500, count)), rng)
         return float(np.isin(drawn, (0.0, 1.0)).sum(axis=1).mean())
 
     # 500 configurations: the standard error is below 0.1
     assert abs(at_end(7) - 3.5) < 0.4
     assert abs(at_end(50) - 3.5) < 0.4
+
+
+REVERSED = {
+    "real": lambda hp: hp.Float("x", 0.5, 0.99, sampling="reverse_log"),
+    "whole": lambda hp: hp.Int("x", 1, 100, sampling="reverse_log"),
+    "steps": lambda hp: hp.Int("x", 1, 9, step=2, sampling="reverse_log"),
+    "real steps": lambda hp: hp.Float("x", 0.1, 0.9, step=2, sampling="reverse_log"),
+}
+
+
+@pytest.mark.parametrize("kind", REVERSED)
+def test_a_scale_that_is_finest_at_its_upper_end_is_the_mirror_of_a_log_one(kind):
+    hp = keras_tuner.HyperParameters()
+    REVERSED[kind](hp)
+    range_ = from_keras_tuner(hp.space[0]).dimension
+    drawn = [range_.sample(random.Random(seed)) for seed in range(2000)]
+    kt = [hp.space[0].random_sample(seed) for seed in range(2000)]
+    assert range_.min <= min(drawn)
+    assert max(drawn) <= range_.max
+    assert np.mean(drawn) == pytest.approx(np.mean(kt), rel=0.05)
+    assert all(range_.nearest(value) == pytest.approx(value, rel=1e-6) for value in drawn)
+    assert range_.nearest(range_.max + 1) is None
+    c = column(range_)
+    assert np.mean([c.value(code) for code in c.draw(np.linspace(0, 1, 2000, endpoint=False))]) == pytest.approx(
+        np.mean(drawn), rel=0.05
+    )
+    if range_.values is not None:
+        assert sorted(set(drawn)) == list(range_.values) if range_.step else set(drawn) <= set(range_.values)
+    assert sum(value > (range_.min + range_.max) / 2 for value in drawn) > 1000
+
+
+def test_keras_tuner_s_hyperparameters_come_back_as_they_were():
+    kinds = [
+        Choice(("a", "b")),
+        Choice((1, 2, 4)),
+        Choice((1, 2, 4), ordered=False),
+        Choice((True, False)),
+        Choice((True,)),
+        Range(1, 9, True, 2),
+        Range(1, 9, True),
+        Range(1e-4, 1e-1, False, log=True),
+        Range(1, 100, True, log=True),
+        Range(0.5, 0.9, False, reverse=True),
+    ]
+    spelt = [Hyperparameter(f"x{number}", kind) for number, kind in enumerate(kinds)]
+    spelt.append(Hyperparameter("below", Range(0.0, 1.0, False), (Condition("x0", ("a",)),)))
+    assert [from_keras_tuner(hp) for hp in to_keras_tuner(spelt).space] == spelt
+    steps = from_keras_tuner(to_keras_tuner([Hyperparameter("x", Range(0.0, 0.3, False, 0.1))]).space[0])
+    assert steps.dimension.choices == (0.0, 0.1, 0.2, 0.3)
+    assert steps.dimension.in_order
