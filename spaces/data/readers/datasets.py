@@ -16,8 +16,10 @@ from spaces.data.stored.store import RowStore, RowWriter
 from spaces.data.types import AnyRows, Array
 from spaces.outside.references import file_of
 from spaces.outside.tensorflow_internals import in_batches
+from spaces.outside.user_code import described
 
 _BY_COUNT: dict[int, tuple[PartName, ...]] = {2: ("train", "validation"), 3: ("train", "validation", "test")}
+_Shape = tuple[int | None, ...]
 _EXPECTED = "a tf.data.Dataset of (rows, labels)"
 
 
@@ -73,27 +75,40 @@ def keep(found: Mapping[PartName, Any], reference: str, store: RowStore) -> dict
     parts: dict[PartName, tuple[AnyRows, Array]] = {}
     for part in sorted(found, key=lambda part: part == "train"):
         where = f"{reference} ({part})"
-        batches = _batches(found[part], where)
-        first = next(batches, None)
-        if first is None:
-            raise DataError(f"{where}: the data set is empty")
-        # Labels are few, and how long the longest word is nobody knows before the end.
-        answers = []
-        with _open(store, first[0], where) as x:
-            for rows, labels in chain([first], batches):
-                if rows.shape[1:] != first[0].shape[1:] or labels.shape[1:] != first[1].shape[1:]:
-                    raise DataError(
-                        f"{where}: rows of shape {rows.shape[1:]} follow rows of shape {first[0].shape[1:]}"
-                    )
-                x.append(rows)
-                answers.append(labels)
-            stored = x.done(_what(reference, part, "x"))
-        labels = np.concatenate(answers)
-        with _open(store, labels, where) as y:
-            y.append(labels)
-            y.done(_what(reference, part, "y"), {"parts": list(found)})
-        parts[part] = stored, labels
+        try:
+            parts[part] = _gone_through(found, part, where, reference, store)
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:  # a pipeline of the user's may give anything
+            raise DataError(f"{where}: {described(error)}") from error
     return _placed(parts, store, reference)
+
+
+def _gone_through(
+    found: Mapping[PartName, Any], part: PartName, where: str, reference: str, store: RowStore
+) -> tuple[AnyRows, Array]:
+    """The rows and labels of one part, which are kept."""
+    batches = _batches(found[part], where)
+    first = next(batches, None)
+    if first is None:
+        raise DataError(f"{where}: the data set is empty")
+    # Labels are few, and how long the longest word is nobody knows before the end.
+    answers = []
+    with _open(store, first[0], where) as x:
+        for batch in chain([first], batches):
+            for what, now, before in zip(("rows", "labels"), batch, first, strict=True):
+                if now.shape[1:] != before.shape[1:]:
+                    raise DataError(
+                        f"{where}: {what} of shape {now.shape[1:]} follow {what} of shape {before.shape[1:]}"
+                    )
+            x.append(batch[0])
+            answers.append(batch[1])
+        stored = x.done(_what(reference, part, "x"))
+    labels = np.concatenate(answers)
+    with _open(store, labels, where) as y:
+        y.append(labels)
+        y.done(_what(reference, part, "y"), {"parts": list(found)})
+    return stored, labels
 
 
 def _placed(
@@ -118,16 +133,21 @@ def _batches(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
         raise DataError(f"{where}: repeats for ever; return it without repeat()")
     if spec[0].dtype == tf.string:
         raise DataError(f"{where}: its rows hold words; numbers are expected")
-    batched = _batched(*spec)
-    if batched and spec[0].shape.rank and spec[0].shape[0] is not None and not in_batches(dataset):
-        many, (of_rows, of_labels) = spec[0].shape[0], (tuple(one.shape) for one in spec)
+    of_rows, of_labels = map(_known_shape, spec)
+    batched = _batched(of_rows, of_labels)
+    if batched and of_rows and of_rows[0] is not None and not in_batches(dataset):
         raise DataError(
-            f"{where}: an element has shapes {of_rows} and {of_labels}: {many} rows, or one row with {many} targets? "
-            "Return batches, .batch(n)"
+            f"{where}: an element has shapes {of_rows} and {of_labels}: {of_rows[0]} rows, or one row with "
+            f"{of_rows[0]} targets? Return batches, .batch(n)"
         )
     try:
         for x, y in dataset.as_numpy_iterator():
             rows, labels = np.asarray(x), _labels(y)
+            if batched is None:
+                batched = bool(_batched(rows.shape, labels.shape))
+            if batched and (not rows.ndim or rows.shape[:1] != labels.shape[:1]):
+                shapes = f"{rows.shape} and {labels.shape}"
+                raise DataError(f"{where}: an element has shapes {shapes}; as many labels as rows are expected")
             yield (rows, labels) if batched else (rows[None], labels[None])
     except tf.errors.OpError as error:
         raise DataError(f"{where}: {str(error).splitlines()[0]}") from error
@@ -141,13 +161,21 @@ def _labels(y: Any) -> Array:
     return np.char.decode(labels.astype(np.bytes_), "utf-8", "replace")
 
 
-def _batched(x: Any, y: Any) -> bool:
-    """Whether an element is many rows: their number is open, or the same in rows and labels."""
-    if x.shape.rank is None or y.shape.rank is None:
-        return True
-    if not x.shape.rank or not y.shape.rank:
+def _known_shape(spec: Any) -> _Shape | None:
+    """The shape of an element; None where that of a function of the user's is not known before it is called."""
+    return None if spec.shape.rank is None else tuple(spec.shape)
+
+
+def _batched(x: _Shape | None, y: _Shape | None) -> bool | None:
+    """Whether an element is many rows: their number is open, or the same in rows and labels.
+
+    None where shapes that are not known decide it: the first element tells.
+    """
+    if x == () or y == ():
         return False
-    return x.shape[0] == y.shape[0] and (x.shape[0] is None or x.shape.rank > 1)
+    if x is None or y is None:
+        return None
+    return x[0] == y[0] and (x[0] is None or len(x) > 1)
 
 
 def _described(spec: Any) -> str:

@@ -53,6 +53,48 @@ def test_rows_one_by_one_and_in_batches(write: Write, tmp_path: Path, body: str,
     assert (raw.validation, raw.test) == (None, None)
 
 
+def generated(values: str) -> str:
+    return f"tf.data.Dataset.from_generator(lambda: {values}, output_types=(tf.float32, tf.int64))"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        generated("zip(X, Y)"),
+        generated("zip(np.split(X, 4), np.split(Y, 4))"),
+        generated("zip(X, Y)") + ".batch(8)",
+        "made().map(lambda x, y: (tf.numpy_function(lambda one: one, [x], tf.float32), y))",
+        "made().map(lambda x, y: (x, tf.py_function(lambda one: one, [y], tf.int64)))",
+    ],
+)
+def test_where_a_shape_is_not_known_the_first_element_tells(write: Write, body: str) -> None:
+    raw = load_python(write(body))
+    np.testing.assert_array_equal(raw.train.x[:], X)
+    np.testing.assert_array_equal(raw.train.y, Y)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ("iter([(X[0], [0]), (X[1], [0, 1])])", r"labels of shape \(2,\) follow labels of shape \(1,\)"),
+        ("iter([(X[0], 0), (X[1, :2], 1)])", r"rows of shape \(2, 2\) follow rows of shape \(3, 2\)"),
+        ("iter([(X[:3], Y[:3]), (X[0], 0)])", r"has shapes \(3, 2\) and \(\); as many labels as rows are expected"),
+    ],
+)
+def test_elements_of_other_shapes_are_told(write: Write, values: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load_python(write(generated(values)))
+
+
+def test_whatever_a_data_set_raises_is_told(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> Any:
+        raise TypeError("no row")
+
+    monkeypatch.setattr("spaces.data.readers.datasets._labels", fails)
+    with pytest.raises(DataError, match=r"mine\.py:rows \(train\): TypeError: no row"):
+        load_python(write("made()"))
+
+
 def test_one_hot_labels_of_single_rows(write: Write) -> None:
     raw = load_python(write("made().map(lambda x, y: (x, tf.one_hot(y, 2)))"))
     np.testing.assert_array_equal(raw.train.y, np.eye(2)[Y])
