@@ -16,6 +16,11 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c in "\n\r\t" else "\ufffd" for c in text)
 
 
+def writable(text: str) -> str:
+    """The text as files and pipes take it: a byte of a file's name that is no UTF-8 becomes an escape, `\\udce9`."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def duration(seconds: float) -> str:
     """A time span with its two largest units, such as `2h 05m`, `3m 20s`, `4.1s` or `0.04s`."""
     if seconds < 1:

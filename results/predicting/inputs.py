@@ -14,7 +14,7 @@ import numpy as np
 from results.errors import ResultError
 from search.files import arrays
 from spaces import DataError, DataInfo
-from spaces.basics.files import unreadable
+from spaces.basics.files import unreadable, walked
 from spaces.basics.printable import first_of
 from spaces.data.inputs import held_rows, read_image, read_rows
 from spaces.data.readers.folder import left_behind
@@ -69,7 +69,8 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in wanted and _is_meant(file, path))
+        below = (Path(root, name) for root, names in walked(path, left_behind) for name in names)
+        inside = sorted(file for file in below if file.suffix.lower() in wanted and file.is_file())
         if not inside:
             raise ResultError(f"{path}: holds no file that the model takes; expected {', '.join(wanted)}")
         found += inside
@@ -81,11 +82,6 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
 def taken(info: DataInfo) -> tuple[str, ...]:
     """Suffixes of the files that the model can be given; packed rows of several inputs are what a run keeps."""
     return (*IMAGES, *TABLES) if info.inputs is None else (SEVERAL, ".npy")
-
-
-def _is_meant(file: Path, folder: Path) -> bool:
-    inner = file.relative_to(folder).parts
-    return file.is_file() and not any(map(left_behind, inner))
 
 
 def read_files(

@@ -10,6 +10,7 @@ from results.errors import OptionError
 from results.predicting.predictions import Prediction
 from results.ranked.formats import plain_json, replaced_by, write
 from results.ranked.tables import Row, Table
+from results.text import writable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +48,7 @@ def as_table(predictions: Sequence[Prediction]) -> Table:
     numbered = any(prediction.row is not None for prediction in predictions)
     rows: list[Row] = []
     for prediction in predictions:
-        row: Row = {"file": prediction.file, **({"row": prediction.row} if numbered else {})}
+        row: Row = {"file": writable(prediction.file), **({"row": prediction.row} if numbered else {})}
         if prediction.label is None:
             several = len(prediction.values) > 1
             row |= {f"value_{i}" if several else "value": value for i, value in enumerate(prediction.values)}

@@ -31,7 +31,8 @@ class Log:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise not_written(path, error) from error
-        self._stream = open(descriptor, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+        # Names of files need not be UTF-8.
+        self._stream = open(descriptor, "a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
         self._clock = clock
 
     def line(self, text: str) -> None:

@@ -1,10 +1,11 @@
-"""Whether a path of a stranger's is a plain file: opening a pipe waits for ever, and a device has no end."""
+"""Whether a path of a stranger's is a plain file: opening a pipe waits for ever; and what folders of theirs hold."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from spaces.basics.errors import DataError
@@ -44,3 +45,39 @@ def check_file(path: str | Path) -> None:
     """
     if (reason := unreadable(path)) is not None:
         raise DataError(f"{path}: {reason if reason.startswith('cannot') else f'cannot be read: it {reason}'}")
+
+
+def walked(folder: str | Path, left_out: Callable[[str], bool]) -> list[tuple[str, list[str]]]:
+    """A folder and those in it, in order, each with the names of its files in order.
+
+    Links to folders are followed, but for those to a folder around it. One that is reached twice is gone through once,
+    under its own name where it has one here: no link leads in circles, or makes the same files count twice.
+
+    Args:
+        folder: Where it begins.
+        left_out: Says of the name of a folder or file whether nobody means it.
+    """
+    seen = {
+        _identity(parent) for start in (Path(folder).absolute(), Path(folder).resolve()) for parent in start.parents
+    }
+    found: dict[str, list[str]] = {}
+    waiting = [str(folder)]
+    while waiting:
+        for root, folders, names in os.walk(waiting.pop(0)):
+            seen.add(_identity(root))
+            meant = [os.path.join(root, name) for name in folders if not left_out(name)]
+            waiting += filter(os.path.islink, meant)
+            folders[:] = [os.path.basename(path) for path in meant if _identity(path) not in seen]
+            found[root] = sorted(name for name in names if not left_out(name))
+        # Those behind links come last, so that what is there without one is not taken for a copy.
+        waiting = [path for path in waiting if _identity(path) not in seen]
+    return sorted(found.items(), key=lambda item: item[0].split(os.sep))
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """What tells a folder from others, whatever it is called; None where it cannot be looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -128,6 +128,13 @@ def test_a_full_disk_is_told_as_one_wherever_a_run_writes(tmp_path, monkeypatch)
                 write()
 
 
+def test_the_log_takes_names_that_are_no_text(tmp_path):
+    log = Log(tmp_path, SystemClock())
+    log.line("caf\udce9.png")
+    log.close()
+    assert (tmp_path / "log.txt").read_text().endswith(" caf\\udce9.png\n")
+
+
 def test_runs_that_begin_in_the_same_second_get_folders_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("search.api.time.strftime", lambda _: "20261127-220000")

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spaces.basics.errors import DataError
+from spaces.basics.files import walked
 from spaces.basics.printable import first_of, printable
 from spaces.data.parts import PartName, folder_part, folder_parts
 from spaces.data.readers.images import EXTENSIONS, UNREADABLE, Header, decode_all, read_header
@@ -253,18 +254,9 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _files(class_folder: Path) -> tuple[list[str], int]:
     """Image files below a class folder in order, and the number of other files that people have put there."""
-    images: list[str] = []
-    others = 0
-    for root, folders, names in os.walk(class_folder):
-        folders[:] = sorted(name for name in folders if not left_behind(name))
-        for name in sorted(names):
-            if left_behind(name):
-                continue
-            if name.lower().endswith(EXTENSIONS):
-                images.append(os.path.join(root, name))
-            else:
-                others += 1
-    return images, others
+    every = [os.path.join(root, name) for root, names in walked(class_folder, left_behind) for name in names]
+    images = [file for file in every if file.lower().endswith(EXTENSIONS)]
+    return images, len(every) - len(images)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,9 @@ def decode(path: str | Path, size: tuple[int, int], channels: int, *, smooth: bo
 
     with tf.device("CPU"):  # where training images are decoded; a GPU may round differently
         try:
-            pixels = tf.io.decode_image(tf.io.read_file(str(path)), channels=channels, expand_animations=False)
+            # As bytes: a name that is no UTF-8 is no text either.
+            content = tf.io.read_file(os.fsencode(path))
+            pixels = tf.io.decode_image(content, channels=channels, expand_animations=False)
         except tf.errors.OpError:
             pixels = _decode_with_pillow(path, channels)
         resized: Array = tf.image.resize(pixels, size, method="bilinear", antialias=smooth).numpy()

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,14 @@ def test_the_name_of_the_output_says_its_format(tmp_path: Path) -> None:
         write_predictions([prediction("cat")], Console(), "json", tmp_path / "no" / "a.json")
     table = as_table([prediction(None)])
     assert table.rows == ({"file": "rows.csv", "row": 3, "value": 12.5},)
+
+
+def test_a_name_that_is_no_text_is_written_as_an_escape(tmp_path: Path) -> None:
+    found = [replace(prediction("cat"), file="caf\udce9.png")]
+    for format in ("csv", "json", "rich"):
+        write_predictions(found, Console(), format, tmp_path / format)
+    assert "caf\\udce9.png" in (tmp_path / "csv").read_text()
+    assert json.loads((tmp_path / "json").read_text())[0]["file"] == found[0].file
 
 
 def test_a_run_means_its_export(digits: Any, model: Path, tmp_path: Path) -> None:

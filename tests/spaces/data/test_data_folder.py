@@ -1,4 +1,5 @@
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from spaces.basics.errors import DataError
-from spaces.data.readers.folder import load_folder
+from spaces.data.readers.folder import list_images, load_folder
 from spaces.data.stored.store import RowStore
 
 
@@ -305,6 +306,44 @@ def test_images_to_be_named_by_the_model_are_no_test_part(tmp_path: Path, caplog
     draw(tmp_path / "test" / "1.png", 0)
     assert load(tmp_path).test is None
     assert "test: left out, its images are in no class folders" in caplog.text
+
+
+def test_links_within_classes_are_followed_once(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "photos")
+    draw(tmp_path / "elsewhere" / "9.png", 9)
+    for name, target in (
+        ("again", tmp_path / "elsewhere"),
+        ("linked", tmp_path / "elsewhere"),
+        ("round", folder),
+        ("itself", folder / "a"),
+    ):
+        (folder / "a" / name).symlink_to(target, target_is_directory=True)
+    raw = load(folder)
+    assert sorted(raw.train.x[raw.train.y == 0][:, 0, 0, 0].tolist()) == [0, 1, 2, 3, 4, 9]
+    assert len(raw.train.x) == 11
+
+
+def test_what_is_there_without_a_link_keeps_its_name(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "photos")
+    draw(folder / "a" / "there" / "9.png", 9)
+    (folder / "a" / "copy").symlink_to(folder / "a" / "there", target_is_directory=True)
+    files = list_images(folder).files
+    assert [file for file in files if file.endswith("9.png")] == [str(folder / "a" / "there" / "9.png")]
+
+
+def test_a_name_that_is_no_text_is_a_name(tmp_path: Path) -> None:
+    folder = fill(tmp_path)
+    draw(folder / "a" / "cafe.png", 9)
+    os.rename(folder / "a" / "cafe.png", os.fsencode(folder / "a") + b"/caf\xe9.png")
+    raw = load(folder)
+    assert 9 in raw.train.x[raw.train.y == 0][:, 0, 0, 0]
+    draw(folder / "b" / "cafe.png", 9)
+    broken = os.fsencode(folder / "b") + b"/caf\xe9.png"
+    os.rename(folder / "b" / "cafe.png", broken)
+    with open(broken, "wb") as stream:
+        stream.write(b"no picture")
+    with pytest.raises(DataError, match=r"caf\\udce9\.png: is not a readable image"):
+        load(folder)
 
 
 def test_what_systems_leave_behind_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
