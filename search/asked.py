@@ -176,8 +176,8 @@ def _task(plain: Mapping[str, Any], objective: Any) -> dict[str, Any]:
     loss = loss_of_function(name)
     if loss is None and _fractions(plain["data"]):
         loss = "mse"
-    metric = str(_objective(objective) if not isinstance(objective, Mapping) else objective["name"])
-    metric = metric.removeprefix("val_")
+    asked = _objective(objective)
+    metric = str(asked.get("name") if isinstance(asked, Mapping) else asked).removeprefix("val_")
     regression = loss is not None or metric in REGRESSION_METRICS
     usual = "mae" if regression else "accuracy"
     metrics = [usual, metric] if metric in METRICS and metric != usual else [usual]
@@ -189,15 +189,21 @@ def _fractions(data: Mapping[str, Any]) -> bool:
     import numpy as np
 
     from spaces.data.readers.objects import Held, readable
+    from spaces.values.packing import is_structure
 
     source = data.get("source")
     name = source.get("python", "") if isinstance(source, Mapping) else ""
     held = given.find(name) if given.is_given(name) else None
     labels = held.labels if isinstance(held, Held) else None
-    if labels is None or isinstance(labels, Mapping | list | tuple):
+    if labels is None or isinstance(labels, Mapping) or is_structure(labels):
         return False
     with readable(given.spoken(name)):
-        first = np.asarray(labels[:_ROWS_LOOKED_AT])
+        some = labels[:_ROWS_LOOKED_AT]
+        try:
+            first = np.asarray(some)
+        except ValueError:
+            # Lists of different lengths, say: whoever reads them says what is wrong.
+            return False
     return first.dtype.kind == "f" and bool((first != np.floor(first)).any())
 
 
@@ -207,6 +213,12 @@ def _objective(objective: Any) -> Any:
         return objective
     if isinstance(objective, tuple) and len(objective) == 2:
         return {"name": objective[0], "direction": objective[1]}
+    if isinstance(objective, list):
+        raise TypeError(
+            f"objective: found a list of {len(objective)}; one decides which configuration is better, such as "
+            "'val_accuracy' or keras_tuner.Objective. All other metrics are in the table too, and what weighs several "
+            "is a metric of your own"
+        )
     name, direction = getattr(objective, "name", None), getattr(objective, "direction", None)
     if name is None or direction is None:
         raise TypeError(

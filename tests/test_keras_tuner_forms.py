@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras_tuner
 import numpy as np
 import pytest
 
@@ -123,6 +124,14 @@ def test_a_custom_fit_is_refused_with_what_to_do_instead():
         ns.run(custom, data=load(), max_trials=2)
 
 
+def test_a_tuner_is_refused_with_what_to_give_instead(tmp_path):
+    (build, load) = objects("getting_started", "build", "load")
+    tuner = keras_tuner.RandomSearch(build, "val_accuracy", 1, directory=tmp_path)
+    for given in (tuner, keras_tuner.RandomSearch):
+        with pytest.raises(spaces.CodeError, match=r"RandomSearch is a tuner of Keras Tuner; give the build\(hp\)"):
+            ns.run(given, data=load(), max_trials=2)
+
+
 def test_several_inputs_and_outputs_are_exported_and_predicted_with(tmp_path):
     build, load = objects("multi_input", "build", "load")
     x, y = load()
@@ -156,3 +165,5 @@ def test_the_page_lists_every_script():
     listed = set(re.findall(r"examples/keras_tuner/(\w+)\.py", page))
     assert listed == {path.stem for path in FORMS.glob("*.py")}
     assert len(listed) == 10
+    for said_elsewhere in ("several objectives", "tune_new_entries=False", "allow_new_entries=False", "run_trial()"):
+        assert re.search(rf"^\| .*{re.escape(said_elsewhere)}.* \| .+ \|$", page, re.MULTILINE), said_elsewhere

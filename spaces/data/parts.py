@@ -119,6 +119,12 @@ def arrays(names: Iterable[str], where: str) -> tuple[dict[PartName, dict[Role, 
     return found, others
 
 
+def are_arrays(names: Iterable[str]) -> bool:
+    """Whether names are those of rows and labels by part, all of them, as `arrays` reads them."""
+    meant = [_meaning(str(name)) for name in names]
+    return None not in meant and {one[1] for one in meant if one is not None} == {"x", "y"}
+
+
 def _meaning(name: str) -> tuple[PartName | None, Role] | None:
     words = _words(name)
     if len(words) == 1 and words[0][:1] in _ROLES and words[0][1:] in _PARTS:  # xtrain

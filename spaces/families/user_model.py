@@ -12,6 +12,7 @@ from spaces.basics.errors import CodeError, Problem, SpaceError, problem
 from spaces.families.exploring import Explored, explore, regression_loss
 from spaces.families.python import PythonModel
 from spaces.outside import keras_names
+from spaces.outside.given import spoken
 from spaces.outside.references import call, file_of, generation, load_attribute, load_function, names_given
 from spaces.outside.user_code import described, place
 from spaces.values.packing import unpack_inputs
@@ -104,16 +105,36 @@ def _called(reference: str, hp: Any) -> Any:
 
 
 def _builder(reference: str) -> Callable[..., Any]:
-    """The function, or the `build` of a `keras_tuner.HyperModel`, named by itself or by its class."""
+    """The function, or what builds of a `keras_tuner.HyperModel`, named by itself or by its class."""
     import keras_tuner
 
     found = load_attribute(reference)
+    _refuse_tuner(reference, found, (keras_tuner.Tuner, keras_tuner.SklearnTuner))
     if isinstance(found, type) and issubclass(found, keras_tuner.HyperModel):
         found = call(reference, found)
     if not isinstance(found, keras_tuner.HyperModel):
         return load_function(reference)
     _refuse_fit(reference, found, keras_tuner.HyperModel)
-    return found.build  # type: ignore[no-any-return]
+    return partial(_declared_and_built, found)
+
+
+def _declared_and_built(hypermodel: Any, hp: Any) -> Any:
+    """The model of a `HyperModel`; what it declares beside its `build` comes first, as in Keras Tuner."""
+    hypermodel.declare_hyperparameters(hp)
+    return hypermodel.build(hp)
+
+
+def _refuse_tuner(reference: str, found: Any, tuners: tuple[type, ...]) -> None:
+    """A tuner searches by itself, where a function or `HyperModel` is what is searched."""
+    cls = found if isinstance(found, type) else type(found)
+    if not issubclass(cls, tuners):
+        return
+    raise CodeError(
+        f"{spoken(reference)}: {cls.__name__} is a tuner of Keras Tuner; give the build(hp) or HyperModel that it "
+        "searches. Its algorithm is search.algorithm, its trials are search.max_trials; a run_trial() of its own is "
+        "never called: what it decides are training.batch_size and training.epochs (values or ranges), "
+        "data.validation: {folds: 5}, and a step of your own in the model's train_step()"
+    )
 
 
 def _refuse_fit(reference: str, found: Any, base: Any) -> None:

@@ -49,9 +49,12 @@ def with_references(plain: Mapping[str, Any], known: Known = Known()) -> dict[st
 
 
 def is_builder(value: Any) -> bool:
-    """Whether it may make models: a function, a class, or an object with a `build` of its own."""
+    """Whether it may make models: a function, a class, or an object with a `build` of its own.
+
+    A tuner of Keras Tuner counts too: where models are made of it, it is said what to give instead.
+    """
     return not isinstance(value, str | os.PathLike | Mapping | BaseModel) and (
-        callable(value) or callable(getattr(value, "build", None))
+        callable(value) or any(callable(getattr(value, name, None)) for name in ("build", "run_trial"))
     )
 
 
@@ -67,16 +70,19 @@ def _model(section: Any, known: str | None) -> Any:
 
 
 def _data(section: Any, known: str | None) -> Any:
-    if _is_text(section) or isinstance(section, BaseModel):
-        return section
-    if not isinstance(section, Mapping) or _holds_arrays(section):
-        return {"source": _as_source(section, known)}
+    if not isinstance(section, Mapping) or _holds_parts(section):
+        return section if _is_said(section) else {"source": _as_source(section, known)}
     source = section.get("source")
-    if isinstance(source, Mapping) and not _holds_arrays(source):
+    if isinstance(source, Mapping) and not _holds_parts(source):
         source = source.get("python")
-    if _is_text(source) or isinstance(source, BaseModel):
-        return section
-    return {**section, "source": _as_source(source, known)}
+    return section if _is_said(source) else {**section, "source": _as_source(source, known)}
+
+
+def _is_said(value: Any) -> bool:
+    """Whether a space file may say it, so that it needs no reference."""
+    if isinstance(value, Mapping) and _holds_parts(value):
+        return False
+    return _is_text(value) or isinstance(value, BaseModel)
 
 
 def _is_text(value: Any) -> bool:
@@ -92,8 +98,22 @@ def _as_source(value: Any, known: str | None) -> dict[str, str]:
     return {"python": _function(value, known) if isinstance(value, FunctionType) else _rows(value, known)}
 
 
-def _holds_arrays(mapping: Mapping[str, Any]) -> bool:
-    return "source" not in mapping and any(map(_is_rows, mapping.values()))
+def _holds_parts(mapping: Mapping[str, Any]) -> bool:
+    """Whether it holds rows and labels by their names, or data sets by those of the parts."""
+    values = mapping.values()
+    if "source" in mapping or not values:
+        return False
+    if any(map(_is_rows, values)):
+        return True
+    if all(isinstance(value, list | tuple) for value in values):
+        from spaces.data.parts import are_arrays
+
+        return are_arrays(mapping)
+    if _is_text(mapping):
+        return False
+    from spaces.data.readers.datasets import is_dataset
+
+    return all(map(is_dataset, values))
 
 
 def _is_rows(value: Any) -> bool:

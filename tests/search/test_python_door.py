@@ -174,6 +174,8 @@ def test_a_function_that_cannot_travel_is_called_in_this_process_only(tmp_path):
 
 
 def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
+    import keras_tuner
+
     from search.asked import as_spec
 
     def bare(hp):
@@ -193,10 +195,18 @@ def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
     assert (training(bare, DIGITS / 7).loss, training(bare, DIGITS / 7).metrics) == ("mse", ("mae",))
     assert training(compiled, DIGITS).loss == "mae"
     assert training(bare, DIGITS, objective="val_f1").metrics == ("accuracy", "f1")
+    assert (training(bare, (DIGITS / 7).tolist()).loss, training(bare, DIGITS.tolist()).loss) == ("mse", "auto")
+    named = as_spec(bare, data={"train_images": PIXELS, "train_labels": DIGITS / 7})
+    assert named.training.loss == "mse"
     assert training(bare, DIGITS, objective="val_rmse").task == "regression"
+    for asked in (keras_tuner.Objective("val_mae", "min"), ("val_mae", "min"), {"name": "val_mae", "direction": "min"}):
+        assert training(bare, DIGITS, objective=asked).task == "regression"
+    assert training(bare, DIGITS, objective=keras_tuner.Objective("val_f1", "max")).metrics == ("accuracy", "f1")
     assert as_spec(bare, data=(PIXELS, DIGITS), objective=("val_mine", "max")).objective.direction == "max"
     with pytest.raises(TypeError, match="objective must be a name"):
         as_spec(bare, data=(PIXELS, DIGITS), objective=5)
+    with pytest.raises(TypeError, match=r"found a list of 2; one decides which configuration is better"):
+        as_spec(bare, data=(PIXELS, DIGITS), objective=["val_loss", "val_accuracy"])
 
 
 def test_labels_in_a_file_that_is_closed_are_told(tmp_path):
@@ -221,6 +231,28 @@ def test_arrays_stand_in_the_place_of_a_spaces_data(tmp_path):
     spec = as_spec("digits", data=((PIXELS, DIGITS), (PIXELS[:9], DIGITS[:9])), overrides=["data.test=none"])
     assert load_data(spec).rows == {"train": 200, "validation": 9, "test": 0}
     np.testing.assert_array_equal(load_data(spec).validation.x, PIXELS[:9])
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_parts_by_name_need_be_no_arrays(tensorflow, inner):
+    from search.asked import as_spec
+    from spaces import load_data
+
+    def rows(data):
+        given = {"source": data} if inner else data
+        return load_data(as_spec("digits", data=given, overrides=["data.test=none"])).rows
+
+    lists = {"x_train": PIXELS, "y_train": DIGITS, "x_val": PIXELS[:9], "y_val": DIGITS[:9]}
+    assert rows({name: part.tolist() for name, part in lists.items()}) == {"train": 200, "validation": 9, "test": 0}
+    sets = [tensorflow.data.Dataset.from_tensor_slices((PIXELS[:n], DIGITS[:n])) for n in (100, 9)]
+    assert rows(dict(zip(("train", "validation"), sets, strict=True))) == {"train": 100, "validation": 9, "test": 0}
+
+
+def test_what_a_space_file_may_say_of_data_is_no_data():
+    from spaces.specs.objects import with_references
+
+    for section in ({"validation": 0.2, "test": 0.2}, {"target": ["a", "b"]}, {"source": {"csv": "a.csv"}}, {}):
+        assert with_references({"data": section})["data"] == section
 
 
 @pytest.mark.night

@@ -100,6 +100,23 @@ class Fitting(Hyper):
     def fit(self, hp, model, *args, **kwargs):
         return model.fit(*args, epochs=1)
 
+class Declaring(keras_tuner.HyperModel):
+    def declare_hyperparameters(self, hp):
+        hp.Choice("units", [3, 5])
+
+    def build(self, hp):
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(hp.get("units")), keras.layers.Dense(2)])
+
+declaring = Declaring()
+
+class Searching(keras_tuner.RandomSearch):
+    def run_trial(self, trial, *args, **kwargs):
+        return 0.0
+
+def fixed(hp):
+    hp.Fixed("layers", 2)
+    return build(hp)
+
 value = 3
 
 import itertools
@@ -373,6 +390,28 @@ def test_a_hypermodel_is_taken_for_its_build(folder: Path, name: str) -> None:
     assert spaces.size(taken) == spaces.size(plain)
     values = {"layers": 1, "units_0": 8, "kind": "plain"}
     assert spaces.build_model(spaces.configure(taken, values), INFO).layers[0].units == 8
+
+
+@pytest.mark.parametrize("name", ["declaring", "Declaring"])
+def test_what_a_hypermodel_declares_comes_first(folder: Path, name: str) -> None:
+    spec = load(folder, name)
+    assert [one.name for one in spaces.hyperparameters(spec).space] == ["units"]
+    assert spaces.build_model(spaces.configure(spec, {"units": 5}), INFO).layers[0].units == 5
+
+
+def test_a_tuner_is_refused_with_what_to_give_instead(folder: Path) -> None:
+    message = (
+        r"model.py:Searching: Searching is a tuner of Keras Tuner; give the build\(hp\) or HyperModel .*run_trial\(\)"
+    )
+    with pytest.raises(spaces.CodeError, match=message):
+        spaces.size(load(folder, "Searching"))
+
+
+def test_what_is_fixed_first_is_not_searched(folder: Path) -> None:
+    spec = load(folder, "fixed")
+    assert "layers" not in {one.name for one in spaces.hyperparameters(spec).space}
+    values = {"units_0": 8, "units_1": 8, "kind": "plain"}
+    assert len(spaces.build_model(spaces.configure(spec, values), INFO).layers) == 3
 
 
 def test_a_hypermodel_with_a_training_of_its_own_is_refused_with_what_to_do_instead(folder: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
+from spaces.data.parts import arrays
 from spaces.data.readers.datasets import datasets
 from spaces.data.types import Array
 from spaces.outside.user_code import described
@@ -41,7 +42,12 @@ class Held:
             return self.rows.iloc[:, -1]
         if not isinstance(self.rows, Mapping):
             return self.rows[1]
-        return next((value for name, value in self.rows.items() if name in ("y", "y_train")), None)
+        try:
+            found, _ = arrays(map(str, self.rows), "data")
+        except DataError:
+            # Whoever reads them says what is wrong.
+            return None
+        return self.rows.get(found["train"]["y"])
 
 
 def loader(data: Any) -> Callable[[], Any]:
