@@ -11,7 +11,7 @@ import keras
 from results.errors import ResultError
 from results.exporting.formats import Format
 from spaces import DataInfo
-from spaces.values.packing import Structure
+from spaces.values.packing import Structure, single
 
 # What Keras's own loaders take without code of the model's maker, and what several arrays fit into.
 _WITHOUT_CODE = ("keras", "h5")
@@ -26,6 +26,7 @@ def inference_model(model: keras.Model, info: DataInfo) -> keras.Model:
     augment images, drop units and normalize by the batch. `predict` alone would be right.
 
     A class of the user's gives place to the layers that it calls, as far as it calls Keras's layers and operations.
+    A single output that comes in a dict or list of one is the output itself: all formats and scripts answer alike.
 
     Args:
         model: Built, of any kind; it is not changed and shares its layers with the result.
@@ -39,10 +40,10 @@ def inference_model(model: keras.Model, info: DataInfo) -> keras.Model:
         return keras.Model(inputs, outputs, name=model.name)
     if type(model).__name__ == "Functional":  # the class has no public name
         # A model of the same graph that is not compiled, for a clone takes the optimizer along.
-        return _at_inference(keras.Model(model.input, model.output, name=model.name), info.inputs)
+        return _at_inference(keras.Model(model.input, single(model.output), name=model.name), info.inputs)
     inputs = keras.Input(info.input_shape, name="rows") if info.inputs is None else _inputs(info.inputs)
     traced = _traced(model, inputs)
-    return keras.Model(inputs, model(inputs, training=False), name=model.name) if traced is None else traced
+    return keras.Model(inputs, single(model(inputs, training=False)), name=model.name) if traced is None else traced
 
 
 def foreign(model: keras.Model) -> list[str]:
@@ -93,7 +94,7 @@ def _traced(model: keras.Model, inputs: Any) -> keras.Model | None:
     """What a class of the user's computes, as a graph of the layers that it calls; None where that cannot be told."""
     asked = {"training": False} if "training" in inspect.signature(model.call).parameters else {}
     try:
-        graph = keras.Model(inputs, model.call(inputs, **asked), name=model.name)
+        graph = keras.Model(inputs, single(model.call(inputs, **asked)), name=model.name)
         found = {weight.path for weight in graph.weights}
         if found != {weight.path for weight in model.weights}:
             # Something has weights that are in no layer of the graph.

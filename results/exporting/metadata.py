@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from results.errors import ResultError
 from results.exporting.formats import FORMATS
 from results.exporting.info import info_problem, is_whole
@@ -28,6 +30,8 @@ from spaces.models.outputs import OutputKind, class_outputs, output_kind
 
 if TYPE_CHECKING:
     import keras
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 FILE = "metadata.json"
 VERSION = 1
@@ -99,7 +103,12 @@ def _no_number(word: str) -> None:
 
 
 def describe(
-    reader: RunReader, chosen: TrainedModel, info: DataInfo, model: keras.Model, units: int, both_ways: Sequence[bool]
+    reader: RunReader,
+    chosen: TrainedModel,
+    info: DataInfo,
+    model: keras.Model,
+    answers: Array,
+    both_ways: Sequence[bool],
 ) -> dict[str, Any]:
     """Everything of `metadata.json` but the files.
 
@@ -108,7 +117,7 @@ def describe(
         chosen: What is exported.
         info: The run's data.
         model: It in memory, compiled.
-        units: Values per prediction.
+        answers: What it gives to the rows that files are verified on, shape (n, outputs).
         both_ways: For each of its members whether it averages over an image and its mirror image.
     """
     trial, objective = chosen.trial, reader.meta("objective")
@@ -149,8 +158,8 @@ def describe(
         },
         "input": info.to_json(),
         "output": {
-            "kind": output_kind(Settings.from_json(trial.settings), info, model),
-            "units": units,
+            "kind": output_kind(Settings.from_json(trial.settings), info, model, answers),
+            "units": answers.shape[1],
             "classes": list(info.class_names),
             "parts": [] if info.targets is None else _parts(model),
             "threshold": reader.meta("threshold") if trial.id == reader.meta("winner") else None,

@@ -16,6 +16,7 @@ from spaces import DataInfo, Split
 from spaces.data.types import Sample
 from spaces.models.outputs import of_classes
 from spaces.outside.backend import engines_silent
+from spaces.values.packing import single
 
 if TYPE_CHECKING:
     import keras
@@ -87,7 +88,7 @@ class RunRows:
         rows = sample.measured
         with engines_silent():
             rounded = load(path).predict(rows.x[:])
-        answers = rounded, np.asarray(model.predict(rows.x[:].astype(np.float32), verbose=0))
+        answers = rounded, np.asarray(single(model.predict(rows.x[:].astype(np.float32), verbose=0)))
         file, memory = (self._score(found.reshape(len(rows), -1), rows.y, logits) for found in answers)
         measure = "r2" if self._info.task == "regression" else "accuracy"
         return RoundingLoss(measure, sample.part, len(rows), file, memory)

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from search.record.seeds import derive
 from search.training.steps.average import MovingAverage
+from search.training.steps.optimizers import further_state, restore_further
 from search.training.steps.stretch import STEPS_THAT_PAY, Stretch, pays
 from spaces import DataInfo, Settings, Split
 from spaces.data.labels import balanced_weights, classes_of
@@ -31,6 +32,7 @@ from spaces.models.outputs import labels_for
 from spaces.models.own_measures import OwnMeasures, own_measures
 from spaces.models.packed import packed
 from spaces.models.scheduled_rate import scheduled
+from spaces.values.packing import single
 
 # A call into the compiled function should return often enough for a stop request or a time limit to be noticed.
 _SECONDS_PER_CALL = 0.5
@@ -275,7 +277,7 @@ class Engine:
         """What the model answers to all rows, shape (n, outputs)."""
         batch = self._large_batch(rows)
         if self._answer is None:
-            answer = lambda x: self.model(x, training=False)  # noqa: E731
+            answer = lambda x: single(self.model(x, training=False))  # noqa: E731
             shape = tf.TensorSpec([None, *rows.x.shape[1:]], rows.x.dtype)
             self._answer = tf.function(answer, jit_compile=False, autograph=False, input_signature=[shape])
         starts = range(0, rows.count, batch)
@@ -286,9 +288,9 @@ class Engine:
         return self.model.get_weights() if self._average is None else self._average.values()
 
     def state(self) -> dict[str, list[np.ndarray]]:
-        """Weights, optimizer variables and moving averages, for a checkpoint."""
+        """Weights, variables of all optimizers and moving averages, for a checkpoint."""
         optimizer = [np.asarray(variable) for variable in self.model.optimizer.variables]
-        state = {"weights": self.model.get_weights(), "optimizer": optimizer}
+        state = {"weights": self.model.get_weights(), "optimizer": optimizer, **further_state(self.model)}
         return state if self._average is None else {**state, "average": self._average.values()}
 
     def restore(self, state: dict[str, list[np.ndarray]]) -> None:
@@ -304,6 +306,7 @@ class Engine:
             variable.value.assign(value)
         for variable, value in zip(variables, state["optimizer"], strict=True):
             variable.value.assign(value)
+        restore_further(self.model, state)
         if self._average is not None:
             self._average.restore(state["average"])
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
 from spaces.data.readers.source import Part, RawData
 from spaces.data.stored.rows import StoredRows, blocks
 from spaces.data.types import AnyRows, Array
+from spaces.values.packing import WHOLE_IN_FLOAT32
+
+_log = logging.getLogger(__name__)
 
 
-def check_rows(raw: RawData) -> RawData:
+def check_rows(raw: RawData, *, users_code: bool = False) -> RawData:
     """Judges the rows of all parts, and brings them to uint8 or float32.
 
     uint8 stays; booleans become uint8, and so do images of whole numbers 0 to 255; all else becomes float32.
+
+    Args:
+        raw: the data.
+        users_code: whether the user's own code takes the rows, which may look numbers up: those that float32 cannot
+            tell apart are warned of.
 
     Raises:
         DataError: empty parts, counts or shapes that differ, Python objects, text, NaN or infinity.
@@ -29,6 +39,13 @@ def check_rows(raw: RawData) -> RawData:
             )
     small = all(_fits_uint8(part.x) for part in raw.parts)
     dtype = np.dtype(np.uint8 if small else np.float32)
+    if users_code and (rounded := [part.where for part in raw.parts if _is_rounded(part.x)]):
+        _log.warning(
+            "%s: rows hold whole numbers above %d, which float32 rounds; where each stands for something of its own, "
+            "give x as a dict of one array, {'ids': x}, which stays int32, and the model an input of that name",
+            printable(rounded[0]),
+            WHOLE_IN_FLOAT32,
+        )
     return raw.map_parts(lambda part: dataclasses.replace(part, x=_convert(part, dtype)))
 
 
@@ -46,6 +63,12 @@ def _check_part(part: Part) -> None:
         raise DataError(f"{part.where}: is empty (shape {x.shape})")
     if part.y.ndim == 0 or len(part.y) != len(x):
         raise DataError(f"{part.where}: {len(x)} rows but {len(part.y) if part.y.ndim else 'no'} labels")
+
+
+def _is_rounded(x: AnyRows) -> bool:
+    """Whether whole numbers are so large that float32 does not hold each of them."""
+    limit = WHOLE_IN_FLOAT32
+    return x.dtype.kind in "iu" and any(b.min() < -limit or b.max() > limit for _, b in blocks(x))
 
 
 def _fits_uint8(x: AnyRows) -> bool:

@@ -111,7 +111,9 @@ def _plain(part: Part) -> Array:
         y = y[:, 0]
     if y.ndim not in (1, 2) or (y.ndim == 2 and y.dtype.kind in "US"):
         raise DataError(
-            f"{part.where}: labels have shape {y.shape}; one label or one row of numbers per row is expected"
+            f"{part.where}: labels have shape {y.shape}; one label or one row of numbers per row is expected. A model "
+            "of your own learns targets of more axes by name: give y={'target': y}, and let it answer in a dict, "
+            "{'target': output}"
         )
     if len(y) != len(part.x):
         raise DataError(f"{part.where}: {len(part.x)} rows but {len(y)} labels")

@@ -68,7 +68,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     store = RowStore(spec.data.stream, folder, spec.limits.disk)
     raw = _kept(_read(spec, begun, store), store)
     if raw.table is None:
-        raw = _of_one_kind(check_rows(raw), store)
+        raw = _of_one_kind(check_rows(raw, users_code=family_of(spec.model).users_code), store)
     kind = begun.kind if begun is not None else _kind(spec, raw)
     _check_arrays(spec, raw)
     encoded = encode_labels(raw, spec.training.task if raw.targets is None else "regression", spec.training.loss)

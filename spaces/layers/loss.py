@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from spaces.values.measures import CURVES, OF_CONFUSION, OF_EACH_LABEL, R2, Area, FromConfusion, OfEachLabel
 from spaces.values.metrics import REGRESSION_LOSSES, is_own, task_of
+from spaces.values.packing import side_by_side, single
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo, TargetScale
@@ -19,6 +22,15 @@ _FOR_LABELS = {
     "multi-label": "binary_crossentropy",
     "number": "mse",
 }
+
+# Keras's functions, which take probabilities unless they are told otherwise; its objects say what they take.
+_OF_PROBABILITIES = (
+    keras.losses.sparse_categorical_crossentropy,
+    keras.losses.categorical_crossentropy,
+    keras.losses.categorical_focal_crossentropy,
+    keras.losses.binary_crossentropy,
+    keras.losses.binary_focal_crossentropy,
+)
 
 
 def loss_name(loss: str, info: DataInfo) -> str:
@@ -46,16 +58,43 @@ def loss_name(loss: str, info: DataInfo) -> str:
 
 def compiled_loss(model: keras.Model) -> str | None:
     """Keras's name of the loss that a model is compiled with; None where it has none, several or an unknown one."""
-    loss = getattr(model, "loss", None)
-    if isinstance(loss, str):
-        try:
-            loss = keras.losses.get(loss)
-        except ValueError:
-            # Training will say so.
-            return None
+    loss = _found(single(getattr(model, "loss", None)))
     # An object of Keras's may have another name; its function has not.
     name = getattr(getattr(loss, "fn", loss), "__name__", None) or getattr(loss, "name", None)
     return name if isinstance(name, str) else None
+
+
+def takes_logits(loss: Any) -> bool | None:
+    """Whether a loss that a model is compiled with takes logits.
+
+    Args:
+        loss: `model.loss`: one, or several in a dict or list.
+
+    Returns:
+        None where a loss of the user's own does not say it.
+    """
+    if isinstance(loss, Mapping | list | tuple):
+        told = {takes_logits(one) for one in side_by_side(loss) if one is not None}
+        return told.pop() if len(told) == 1 else None
+    if isinstance(loss, partial):
+        given = loss.keywords.get("from_logits")
+        return takes_logits(loss.func) if given is None else bool(given)
+    loss = _found(loss)
+    if any(loss is one for one in _OF_PROBABILITIES):
+        return False
+    told_by_itself = getattr(loss, "from_logits", None)
+    return None if told_by_itself is None else bool(told_by_itself)
+
+
+def _found(loss: Any) -> Any:
+    """The loss that a name stands for."""
+    if not isinstance(loss, str):
+        return loss
+    try:
+        return keras.losses.get(loss)
+    except ValueError:
+        # Training will say so.
+        return None
 
 
 def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | None]:
@@ -86,6 +125,7 @@ class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
     Attributes:
         smoothing: the share.
         gamma: the exponent.
+        from_logits: whether the model answers with logits, under the name that Keras's own losses have for it.
         training: whether share and exponent are taken; what is validated is the plain cross-entropy of the labels as
             they are, so that configurations with different ones can be compared.
     """
@@ -98,7 +138,7 @@ class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         self.gamma: Any = gamma
         self.training = True
         self._focal = bool(gamma)
-        self._logits = logits
+        self.from_logits = logits
         self._mixup = mixup
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -110,17 +150,19 @@ class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
             y_true = ops.reshape(ops.cast(y_true, y_pred.dtype), ops.shape(y_pred))
             wanted = self._mixed(y_true) * (1.0 - smoothing) + smoothing / 2
             if focal:
-                known = self._bounded(ops.sigmoid(y_pred) if self._logits else y_pred)
+                known = self._bounded(ops.sigmoid(y_pred) if self.from_logits else y_pred)
                 terms = wanted * self._term(known) + (1.0 - wanted) * self._term(1.0 - known)
                 return ops.mean(terms, axis=-1)
-            return ops.mean(ops.binary_crossentropy(wanted, y_pred, from_logits=self._logits), axis=-1)
+            return ops.mean(ops.binary_crossentropy(wanted, y_pred, from_logits=self.from_logits), axis=-1)
         classes = y_pred.shape[-1]
         if self.name.startswith("sparse"):
             y_true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes, dtype=y_pred.dtype)
         wanted = self._mixed(y_true) * (1.0 - smoothing) + smoothing / classes
         if focal:
-            return ops.sum(wanted * self._term(self._bounded(ops.softmax(y_pred) if self._logits else y_pred)), axis=-1)
-        return ops.categorical_crossentropy(wanted, y_pred, from_logits=self._logits)
+            return ops.sum(
+                wanted * self._term(self._bounded(ops.softmax(y_pred) if self.from_logits else y_pred)), axis=-1
+            )
+        return ops.categorical_crossentropy(wanted, y_pred, from_logits=self.from_logits)
 
     def _term(self, known: Any) -> Any:
         """What a probability of the right answer costs."""

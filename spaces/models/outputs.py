@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from spaces.families import family_of_settings
 from spaces.models.settings import Settings
+from spaces.values.packing import single
 
 if TYPE_CHECKING:
     from spaces.data import DataInfo
@@ -17,13 +19,32 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 OutputKind = Literal["probabilities", "logits", "values"]
 
+# By how much a probability that was computed in half precision may lie outside of 0 to 1.
+_ROUNDING = 1e-2
 
-def output_kind(settings: Settings, info: DataInfo, model: Any) -> OutputKind:
-    """What a compiled model answers; that of a user's function says it in its loss only."""
+
+def output_kind(settings: Settings, info: DataInfo, model: Any, answers: Array) -> OutputKind:
+    """What a compiled model answers.
+
+    That of a user's function says it in its loss only. Where that is one of the user's own, the answers tell: below 0
+    or above 1 is no probability. A loss of regression has them near the labels 0 and 1, on either side.
+
+    Args:
+        settings: The configuration.
+        info: The rows it is for.
+        model: The compiled model.
+        answers: What it gave to some rows, shape (n, outputs).
+    """
     if info.task == "regression":
         return "values"
-    logits = family_of_settings(settings.family).output(settings.model) == "logits"
-    return "logits" if logits or getattr(model.loss, "from_logits", False) else "probabilities"
+    from spaces.families.exploring import regression_loss
+    from spaces.layers.loss import takes_logits
+
+    family = family_of_settings(settings.family)
+    logits = family.output(settings.model) == "logits" or takes_logits(model.loss)
+    if logits is None and family.users_code and regression_loss(model) is None:
+        logits = bool(((answers < -_ROUNDING) | (answers > 1 + _ROUNDING)).any())
+    return "logits" if logits else "probabilities"
 
 
 def as_probabilities(answers: Array, settings: Settings, info: DataInfo, model: Any) -> Array:
@@ -36,7 +57,7 @@ def as_probabilities(answers: Array, settings: Settings, info: DataInfo, model: 
         model: The compiled model. One that answers with logits is followed by a softmax, or by a sigmoid where it has
             one output.
     """
-    kind = output_kind(settings, info, model)
+    kind = output_kind(settings, info, model, answers)
     if kind == "values":
         return answers
     if kind == "logits":
@@ -78,10 +99,10 @@ def labels_for(model: Any, info: DataInfo) -> DataInfo:
 
 def _width(model: Any, info: DataInfo) -> int:
     """Outputs of a model; 0 where they are several arrays, or nobody knows."""
-    shape = getattr(model, "output_shape", None)
+    shape = single(getattr(model, "output_shape", None))
     if not isinstance(shape, tuple) and info.inputs is None:
-        shape = getattr(model(np.zeros((1, *info.input_shape), info.dtype)), "shape", None)
-    return shape[-1] if shape and isinstance(shape[-1], int) else 0
+        shape = getattr(single(model(np.zeros((1, *info.input_shape), info.dtype))), "shape", None)
+    return shape[-1] if shape and not isinstance(shape, Mapping) and isinstance(shape[-1], int) else 0
 
 
 def from_logits(answers: Array, *, independent: bool = False) -> Array:

@@ -32,9 +32,8 @@ class Packed:
     def __call__(self, rows: Any, training: bool = False) -> Any:
         """The answers to packed rows, shape (n, values)."""
         answers = self.inner(self._unpacked(rows), training=training)
-        parts = side_by_side(answers)
-        if len(parts) == 1:
-            return parts[0]
+        # One may be computed in half precision, another be whole numbers.
+        parts = [tf.cast(part, tf.float32) for part in side_by_side(answers)]
         return tf.concat([tf.reshape(part, (tf.shape(part)[0], -1)) for part in parts], axis=1)
 
     def train_step(self, data: Any) -> Any:

@@ -54,6 +54,11 @@ def rate_of(optimizer: Any) -> Any:
     return getattr(optimizer, "_learning_rate", None)
 
 
+def built_on(optimizer: Any) -> list[Any]:
+    """The variables that an optimizer was built to change, in their order; before it was built, none."""
+    return list(getattr(optimizer, "_trainable_variables", ()))
+
+
 def open_shape(variable: Any, shape: list[int | None]) -> None:
     """Lets a variable take values of other shapes; for TensorFlow."""
     import tensorflow as tf

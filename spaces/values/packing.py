@@ -17,7 +17,8 @@ from spaces.basics.errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_WHOLE_IN_FLOAT32 = 2**24
+WHOLE_IN_FLOAT32 = 2**24
+"""Up to here float32 holds every whole number."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,8 @@ def pack_targets(value: Any, where: str, like: Structure | None = None) -> tuple
     for name, array in arrays:
         label = f"{where}: target {name!r}"
         found = _checked(array[:], label)
-        if found.dtype.kind in "iu" and abs(found.astype(np.int64)).max() > _WHOLE_IN_FLOAT32:
-            raise DataError(f"{label} has whole numbers above {_WHOLE_IN_FLOAT32}")
+        if found.dtype.kind in "iu" and abs(found.astype(np.int64)).max() > WHOLE_IN_FLOAT32:
+            raise DataError(f"{label} has whole numbers above {WHOLE_IN_FLOAT32}")
         pieces.append(Piece(name, found.shape[1:], found.dtype.name))
         columns.append(found.reshape(len(found), -1).astype(np.float32))
     return np.concatenate(columns, axis=1), Structure(tuple(pieces), named)
@@ -229,6 +230,12 @@ def side_by_side(answers: Any) -> list[Any]:
     if isinstance(answers, Mapping):
         return [answers[name] for name in sorted(answers)]
     return list(answers) if isinstance(answers, tuple | list) else [answers]
+
+
+def single(answers: Any) -> Any:
+    """The answer of a model of one output, which may come in a dict or list of one; those of several as they are."""
+    parts = side_by_side(answers)
+    return parts[0] if len(parts) == 1 else answers
 
 
 def _arrays(value: Any, where: str, like: Structure | None) -> tuple[bool, list[tuple[str, Array]]]:

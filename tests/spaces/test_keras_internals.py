@@ -55,6 +55,16 @@ def test_the_rate_that_an_optimizer_was_given_can_be_read(keras):
     assert keras_internals.rate_of(keras.optimizers.SGD(schedule)) is schedule
 
 
+def test_what_an_optimizer_changes_can_be_read(keras):
+    from spaces.outside import keras_internals
+
+    variables = [keras.Variable([0.0]), keras.Variable([1.0])]
+    for optimizer in (keras.optimizers.Adam(), keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())):
+        assert keras_internals.built_on(optimizer) == []
+        optimizer.build(variables)
+        assert [*map(id, keras_internals.built_on(optimizer))] == [*map(id, variables)]
+
+
 def test_a_variable_can_take_values_of_other_shapes(keras):
     import numpy as np
 

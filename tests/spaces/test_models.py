@@ -366,3 +366,18 @@ def test_averaging_by_products_is_what_resizing_with_antialiasing_does() -> None
     images = np.random.default_rng(0).uniform(0, 255, (2, 20, 17, 3)).astype(np.float32)
     assert is_averaging(layer)
     np.testing.assert_allclose(ResizingByProducts(layer)(images), layer(images), rtol=1e-5, atol=1e-3)
+
+
+def test_outputs_of_different_types_are_laid_side_by_side(tensorflow: Any) -> None:
+    from spaces.models.packed import Packed
+    from spaces.values.packing import pack_targets
+
+    types = {"a": "float16", "b": "int32", "c": "float64"}
+
+    def answer(rows: Any, training: bool) -> Any:
+        return {name: keras.ops.cast(rows, dtype) for name, dtype in types.items()}
+
+    _, targets = pack_targets(dict.fromkeys(types, np.zeros((2, 1))), "data")
+    info = DataInfo("tabular", (1,), "float32", "regression", "number", 3, targets=targets)
+    answers = np.asarray(Packed(answer, info)(np.array([[1.0], [2.0]], np.float32)))
+    assert (answers.dtype, answers.tolist()) == (np.float32, [[1, 1, 1], [2, 2, 2]])

@@ -20,7 +20,7 @@ from spaces.data.stored.store import RowStore
 from spaces.data.types import DataInfo
 from spaces.outside.given import keep_data
 from spaces.specs.objects import with_references
-from spaces.values.packing import flat, is_structure, pack_inputs, pack_targets, unpack_inputs
+from spaces.values.packing import flat, is_structure, pack_inputs, pack_targets, single, unpack_inputs
 
 IMAGES = np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2)
 AGES = np.linspace(0, 1, 5)
@@ -127,6 +127,8 @@ def test_answers_of_a_dict_are_laid_side_by_side_by_their_names():
     answers = {"b": np.full((2, 1), 2), "a": np.full((2, 2, 1), 1)}
     assert flat(answers).tolist() == [[1, 1, 2], [1, 1, 2]]
     assert flat([answers["b"], answers["a"]]).tolist() == [[2, 1, 1], [2, 1, 1]]
+    assert [single(one) for one in ({"a": 1}, [1], 1, None)] == [1, 1, 1, None]
+    assert single(answers) is answers
 
 
 def test_a_function_may_return_dicts_and_lists():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from results.errors import ResultError
-from spaces.values.packing import Structure, flat, unpack_inputs
+from spaces.values.packing import Structure, flat, single, unpack_inputs
 
 if TYPE_CHECKING:
     from spaces import DataInfo
@@ -206,9 +206,9 @@ def _load_keras(path: Path) -> LoadedModel:
     _check_single(len(model.inputs), len(model.outputs), path)
 
     def run(rows: Array) -> Array:
-        return np.asarray(model.predict_on_batch(rows))
+        return np.asarray(single(model.predict_on_batch(rows)))
 
-    return LoadedModel(tuple(model.input_shape[1:]), model.output_shape[-1], run, row_bytes)
+    return LoadedModel(tuple(model.input_shape[1:]), model.outputs[0].shape[-1], run, row_bytes)
 
 
 def _keras_model(path: Path) -> tuple[Any, int]:

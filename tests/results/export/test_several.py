@@ -88,6 +88,25 @@ def test_every_format_answers_as_the_model_in_memory(make, tmp_path):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=format.name)
 
 
+def test_one_output_in_a_dict_is_that_output(tmp_path):
+    import keras
+
+    inputs = keras.Input((4,), name="table")
+    model = keras.Model(inputs, {"digit": keras.layers.Dense(3)(inputs)})
+    rows = np.random.default_rng(3).normal(size=(ROWS, 4)).astype("float32")
+    expected = model(rows)["digit"].numpy()
+    info: Any = SimpleNamespace(inputs=None, targets=None)
+    fixed = inference_model(model, info)
+    assert fixed.output_shape == (None, 3)
+    for format in (FORMATS["keras"], FORMATS["savedmodel"]):
+        write_model(fixed, format, tmp_path / format.file)
+        loaded = load(tmp_path / format.file)
+        assert loaded.outputs == 3
+        np.testing.assert_allclose(loaded.predict(rows), expected, rtol=1e-4, atol=1e-5)
+    model.save(tmp_path / "theirs.keras")
+    np.testing.assert_allclose(load(tmp_path / "theirs.keras").predict(rows), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_rounded_formats_are_refused():
     model, rows = of_names()
     _, structure = pack_inputs(rows, "rows")
@@ -112,3 +131,11 @@ def test_a_folder_means_the_files_that_the_model_takes(tmp_path: Path) -> None:
     for name in ("b.npz", "a.npy", "c.csv"):
         (tmp_path / name).write_bytes(b"")
     assert [path.name for path in find_files([tmp_path], info)] == ["a.npy", "b.npz"]
+    (tmp_path / "folder" / "linked").mkdir(parents=True)
+    (tmp_path / "folder" / "d.npy").write_bytes(b"")
+    (tmp_path / "folder" / "linked" / "e.npy").write_bytes(b"")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "down").symlink_to(tmp_path / "folder" / "linked", target_is_directory=True)
+    (inner / "up").symlink_to(tmp_path, target_is_directory=True)
+    assert find_files([inner], info) == [inner / "down" / "e.npy"]

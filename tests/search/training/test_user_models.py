@@ -128,6 +128,63 @@ def own_names(hp):
 
 def plain(hp):
     return keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, activation="softmax")])
+
+class Two(Own):
+    def __init__(self):
+        super().__init__()
+        self.players = [keras.optimizers.Adam(0.05)]
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            distance = ops.mean(ops.square(data[1] - self(data[0], training=True)))
+        weights = self.out.trainable_variables
+        self.players[0].apply(tape.gradient(distance, weights), weights)
+        return {"distance": distance}
+
+def two_optimizers(hp):
+    model = Two()
+    model(np.zeros((1, 6), "float32"))
+    model.players[0].build(model.out.trainable_variables)
+    model.compile("sgd", "mse")
+    return model
+
+def named(hp, activation="softmax", loss="sparse_categorical_crossentropy"):
+    x = keras.Input((6,))
+    model = keras.Model(x, {"digit": keras.layers.Dense(2, activation)(x)})
+    model.compile("adam", loss)
+    return model
+
+def of_its_own(y_true, y_pred):
+    return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+
+def own_loss(hp):
+    return named(hp, None, of_its_own)
+
+def in_a_dict(hp):
+    return named(hp, None, {"digit": keras.losses.SparseCategoricalCrossentropy(from_logits=True)})
+
+def in_a_list(hp):
+    return named(hp, None, [keras.losses.SparseCategoricalCrossentropy(from_logits=True)])
+
+def one_logit(hp):
+    return network([], None, lambda y, p: keras.losses.binary_crossentropy(y, p, from_logits=True))
+
+def again():
+    x, _ = rows()
+    return x, {"again": x.reshape(-1, 3, 2)}
+
+def encoder(hp):
+    x = keras.Input((6,))
+    half = keras.layers.Dense(6, dtype="float64")(x)
+    model = keras.Model(x, {"again": keras.layers.Reshape((3, 2), dtype="float64")(half)})
+    model.compile("adam", "mse")
+    return model
+
+def bare_targets():
+    x, _ = rows()
+    return x, x.reshape(-1, 3, 2)
 """
 
 
@@ -241,6 +298,120 @@ def test_what_a_step_of_its_own_returns_is_what_it_reports(tensorflow, tmp_path)
     assert trained["half"] == 0.5
     expected = abs(data.train.y[:, None] - engine.predict(rows)).mean()
     assert measured == {"distance": pytest.approx(expected, rel=1e-5)}
+
+
+def test_further_optimizers_go_on_where_they_were(tensorflow, tmp_path):
+    from search.training.engine import Rows, fresh
+
+    spec, data = world(tmp_path, "numbers", "two_optimizers", loss="mse")
+    rows = Rows(data.train)
+
+    def made():
+        engine = fresh(spaces.configure(spec, {}), data.info, seed=0)
+        engine.prepare(rows)
+        return engine
+
+    whole, paused = made(), made()
+    whole.train_epoch(rows, 1)
+    state = whole.state()
+    whole.train_epoch(rows, 2)
+    paused.restore(state)
+    paused.train_epoch(rows, 2)
+    small.assert_same_arrays({"weights": whole.weights()}, {"weights": paused.weights()})
+    small.assert_same_arrays(whole.state(), paused.state())
+    # What a version that kept one optimizer has left.
+    made().restore({"weights": state["weights"], "optimizer": state["optimizer"]})
+
+
+def test_an_optimizer_is_built_before_it_is_restored(tensorflow):
+    import keras
+    import numpy as np
+
+    from search.training.steps.optimizers import further_state, restore_further
+
+    def made():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.players = {"d": keras.optimizers.Adam(), "g": model.optimizer}
+        return model
+
+    one, other, foreign = made(), made(), made()
+    assert further_state(one) == {}
+    weights = one.layers[1].trainable_variables
+    one.players["d"].apply([keras.ops.ones_like(weight) for weight in weights], weights)
+    state = further_state(one)
+    assert {*state} == {"optimizer players['d']"}
+    restore_further(other, state)
+    for found, expected in zip(other.players["d"].variables, one.players["d"].variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    assert [*state["optimizer players['d']"][0]] == [2, 3]
+    foreign.players["d"].build([keras.Variable([0.0])])
+    with pytest.warns(UserWarning, match=r"Sequential\.players\['d'\] changes variables that are none of the model's"):
+        assert further_state(foreign) == {}
+
+
+@pytest.mark.parametrize("function", ["named", "in_a_dict", "in_a_list"])
+def test_one_output_may_come_in_a_dict(tensorflow, tmp_path, function):
+    import numpy as np
+
+    from search.training.engine import Rows, fresh
+
+    spec, data = world(tmp_path, "flat", function)
+    engine = fresh(spaces.configure(spec, {}), data.info, seed=0)
+    rows = Rows(data.validation)
+    engine.prepare(rows)
+    answers = engine.predict(rows)
+    np.testing.assert_allclose(answers, engine.model(data.validation.x)["digit"].numpy(), rtol=1e-5)
+    outcome = train(tmp_path, spec, data)
+    assert outcome.failure is None
+
+
+@pytest.mark.parametrize(
+    ("source", "function", "kind"),
+    [
+        ("flat", "named", "probabilities"),
+        ("flat", "own_loss", "logits"),
+        ("flat", "in_a_dict", "logits"),
+        ("flat", "in_a_list", "logits"),
+        ("flat", "one_logit", "logits"),
+        ("flat", "smoothed", "probabilities"),
+        ("flat", "distant", "probabilities"),
+        ("numbers", "distant", "values"),
+    ],
+)
+def test_what_a_model_answers_is_told_by_its_loss_or_by_its_answers(tensorflow, tmp_path, source, function, kind):
+    from search.training.engine import Rows, fresh
+    from spaces.models.outputs import output_kind
+
+    spec, data = world(tmp_path, source, function, loss="mse" if source == "numbers" else "auto")
+    settings = spaces.configure(spec, {})
+    engine = fresh(settings, data.info, seed=1)
+    rows = Rows(data.test)
+    engine.prepare(rows)
+    answers = engine.predict(rows)
+    assert output_kind(settings, data.info, engine.model, answers) == kind
+    if kind == "logits":
+        found = spaces.as_probabilities(answers, settings, data.info, engine.model)
+        assert found.min() >= 0
+        assert found.max() <= 1
+
+
+def test_targets_of_more_axes_come_by_name(tensorflow, tmp_path):
+    import numpy as np
+
+    from search.training.engine import Rows, fresh
+
+    spec, data = world(tmp_path, "again", "encoder", loss="mse")
+    engine = fresh(spaces.configure(spec, {}), data.info, seed=0)
+    rows = Rows(data.train)
+    engine.prepare(rows)
+    assert engine.train_epoch(rows, 1)["loss"] > 0
+    answers = engine.predict(rows)
+    assert (answers.shape, answers.dtype) == ((len(data.train), 6), np.float32)
+    measured = engine.evaluate(rows)["loss"]
+    assert measured == pytest.approx(float(((answers - data.train.y) ** 2).mean()), rel=1e-4)
+    with pytest.raises(spaces.DataError, match=r"have shape \(120, 3, 2\).* by name: give y={'target': y}"):
+        world(tmp_path, "bare_targets", "encoder", loss="mse")
 
 
 def test_a_model_that_we_compile_keeps_our_form(tensorflow, tmp_path):

@@ -46,6 +46,17 @@ def test_other_types_become_uint8_or_float32(x: Array, dtype: str) -> None:
     np.testing.assert_array_equal(found, x)
 
 
+def test_whole_numbers_that_float32_rounds_are_told_to_code_of_the_user(caplog: pytest.LogCaptureFixture) -> None:
+    ids = raw([[100_000_007], [100_000_009]])
+    check_rows(ids)
+    check_rows(raw([[7], [2**24]]), users_code=True)
+    check_rows(raw([[7.0], [1e9]]), users_code=True)
+    assert not caplog.text
+    check_rows(ids, users_code=True)
+    assert "rows.npz (train): rows hold whole numbers above 16777216" in caplog.text
+    assert "{'ids': x}, which stays int32" in caplog.text
+
+
 def test_parts_get_the_same_type() -> None:
     found = check_rows(raw(np.zeros((2, 3, 3), np.uint8), np.full((2, 3, 3), 0.5)))
     assert found.test is not None
