@@ -37,7 +37,7 @@ class Keyed:
 def keyed_partition(
     labels: Array,
     validation: Size | Keyed | None,
-    test: int | float | Keyed | None,
+    test: Size | Keyed | None,
     *,
     seed: int,
     classes: bool,

@@ -347,7 +347,8 @@ class _Drawn:
                 return f"the latest rows by {size.column}, from {self._moment(size.column, float(held.min()))} on"
             return f"whole groups of {size.column}: {len(np.unique(held))} of {len(np.unique(size.key))}"
         if isinstance(size, First):
-            return "the first rows"
+            begins = np.arange(len(self.raw.train.y))[rows][0] == 0
+            return f"the first rows{'' if begins else ' after those of the test part'}"
         if self.in_order:
             return "the last rows" if name == "test" else "the last rows before those of the test part"
         if self.cut_off:
@@ -362,7 +363,7 @@ class _Drawn:
         return f"{moment:%Y-%m-%d}" if value.is_integer() else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _folds_of(test: int | float | Keyed | None, folds: Folds | None) -> int:
+def _folds_of(test: Size | Keyed | None, folds: Folds | None) -> int:
     """The number of folds that need groups of the column from which groups test."""
     if folds is None or not isinstance(test, Keyed) or test.column != folds.group:
         return 0
@@ -393,18 +394,20 @@ def _into_folds(data: DataSection, wanted: Folds, raw: RawData, chosen: Array, c
 def _validation_size(
     wanted: int | float | Literal["given"] | FirstRows | KeyedRows | Folds, raw: RawData
 ) -> Size | Keyed | None:
-    if isinstance(wanted, str | Folds):
-        return None
+    return None if isinstance(wanted, str | Folds) else _size(wanted, raw)
+
+
+def _size(wanted: int | float | FirstRows | KeyedRows, raw: RawData) -> Size | Keyed:
     if isinstance(wanted, KeyedRows):
         return _keyed(wanted, raw)
-    return wanted if isinstance(wanted, int | float) else First(wanted.first)
+    return First(wanted.first) if isinstance(wanted, FirstRows) else wanted
 
 
 def _keyed(rule: KeyedRows, raw: RawData) -> Keyed:
     return Keyed(rule.column, raw.keys[rule.column], rule.time is not None, rule.size)
 
 
-def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
+def _test_size(data: DataSection, raw: RawData) -> Size | Keyed | None:
     """What is taken from the training rows for the test; None: nothing."""
     wanted = data.test
     if wanted == "auto":
@@ -415,9 +418,7 @@ def _test_size(data: DataSection, raw: RawData) -> int | float | Keyed | None:
         if data.folds is not None and data.folds.group is not None:
             return Keyed(data.folds.group, raw.keys[data.folds.group], False, _TEST_FRACTION)
         return _TEST_FRACTION
-    if isinstance(wanted, KeyedRows):
-        return _keyed(wanted, raw)
-    return None if isinstance(wanted, str) else wanted
+    return None if isinstance(wanted, str) else _size(wanted, raw)
 
 
 def _select(part: Part | Split, rows: Rows) -> Split:

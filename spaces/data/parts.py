@@ -127,8 +127,11 @@ def are_arrays(names: Iterable[str]) -> bool:
 
 def _meaning(name: str) -> tuple[PartName | None, Role] | None:
     words = _words(name)
-    if len(words) == 1 and words[0][:1] in _ROLES and words[0][1:] in _PARTS:  # xtrain
-        return _PARTS[words[0][1:]], _ROLES[words[0][0]]
+    if len(words) == 1:
+        (word,) = words
+        for role, part in ((word[:1], word[1:]), (word[-1:], word[:-1])):  # xtrain, trainy
+            if role in _ROLES and part in _PARTS:
+                return _PARTS[part], _ROLES[role]
     parts = [_PARTS[word] for word in words if word in _PARTS]
     roles = [_ROLES[word] for word in words if word in _ROLES]
     if len(parts) + len(roles) != len(words) or len(parts) > 1 or len(roles) > 1:

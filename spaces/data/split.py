@@ -38,7 +38,7 @@ class Partition:
 def partition(
     labels: Array,
     validation: Size | None,
-    test: int | float | None,
+    test: Size | None,
     *,
     seed: int,
     shuffled: bool,
@@ -48,12 +48,13 @@ def partition(
 
     Rows in file order are drawn at random, of each class in proportion where there are classes; the test part
     is drawn first, so that it does not depend on `validation`. Shuffled rows are cut instead, as Keras does:
-    training, then validation, then test, and the two held-out parts together take the sum of their fractions.
+    training, then validation, then test, and the two held-out parts together take the sum of their fractions. The
+    first rows are the test part's, then those of validation, where both ask for them.
 
     Args:
         labels: (n,) integers or numbers, or (n, classes) one-hot rows, or (n, targets).
         validation: a count, a fraction of all n rows, `First`, or None for no such part.
-        test: a count, a fraction of all n rows, or None.
+        test: as `validation`.
         seed: 0 or more; the same seed and labels give the same parts.
         shuffled: the rows are in random order already.
         classes: labels are classes.
@@ -62,14 +63,14 @@ def partition(
         DataError: a part would be empty, or training would.
     """
     count = len(labels)
-    first = validation.count if isinstance(validation, First) else 0
-    drawn = None if isinstance(validation, First) else validation
-    validation_size, test_size = _sizes(count, drawn, test)
-    held = first + validation_size + test_size
+    firsts = [part.count if isinstance(part, First) else 0 for part in (test, validation)]
+    validation_size, test_size = _sizes(
+        count, *(None if isinstance(part, First) else part for part in (validation, test))
+    )
+    held = sum(firsts) + validation_size + test_size
     if held >= count:
         raise DataError(f"data: {held} rows are held out for validation and test, there are only {count}")
-    rows = np.arange(count)
-    head, rows = rows[:first], rows[first:]
+    tested, validated, rows = np.split(np.arange(count), np.cumsum(firsts))
     if shuffled:
         rest, validation_rows, test_rows = np.split(
             rows, [len(rows) - test_size - validation_size, len(rows) - test_size]
@@ -78,8 +79,8 @@ def partition(
         strata = _strata(labels) if classes else np.zeros(count, np.intp)
         rest, test_rows = _draw(rows, strata, test_size, np.random.default_rng([seed, _TEST_STREAM]))
         rest, validation_rows = _draw(rest, strata, validation_size, np.random.default_rng([seed, _VALIDATION_STREAM]))
-    if first:
-        validation_rows = head
+    # Of each two one is empty: a part has the first rows, or others.
+    validation_rows, test_rows = np.concatenate([validated, validation_rows]), np.concatenate([tested, test_rows])
     return Partition(_compact(rest), _compact(validation_rows), _compact(test_rows))
 
 

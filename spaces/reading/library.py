@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from spaces.backbones.names import FILES as BACKBONE_FILES
-from spaces.basics.errors import CodeError, Problem, SpaceError, problem
+from spaces.basics.errors import Problem, SpaceError, problem
 from spaces.basics.section import shown, suggestion
 from spaces.families import family_of
 from spaces.outside import given, references
 from spaces.reading.idle import validated, without_idle
 from spaces.reading.overrides import apply_overrides
 from spaces.reading.yamlfile import Document, read_file
-from spaces.sections.data_section import PATH_SOURCES, Source
-from spaces.sections.sources import OTHER_SOURCES
+from spaces.sections.data_section import Source, is_path
 from spaces.specs.objects import with_references
 from spaces.specs.plain import to_plain
 from spaces.specs.spec import SearchSpec
@@ -144,7 +143,7 @@ def _pin_paths(document: Document, folder: Path | None) -> None:
             folders = _folders(document, path, folder)
             if kind == "python":
                 mapping[kind] = references.resolve(value, folders)
-            elif kind in PATH_SOURCES or (kind in OTHER_SOURCES and _is_path(kind)):
+            elif section == "data" and is_path(kind):
                 mapping[kind] = _absolute(value, folders)
 
 
@@ -202,14 +201,6 @@ def _pin_runs(document: Document, folder: Path | None) -> None:
         return
     folders = _folders(document, ("search", "warm_start"), folder)
     search["warm_start"] = [_absolute(run, folders) if isinstance(run, str) and run else run for run in runs]
-
-
-def _is_path(kind: str) -> bool:
-    try:
-        return OTHER_SOURCES[kind].is_path
-    except CodeError:
-        # Validation says what is wrong with it.
-        return False
 
 
 def _absolute(path: str, folders: tuple[Path, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from spaces.basics.errors import Problem, SpaceError
 from spaces.basics.section import shown
 from spaces.reading.yamlfile import MAX_DEPTH, Document, Position, read_text
-from spaces.sections.data_section import COLUMNS, SOURCES
+from spaces.sections.data_section import COLUMNS, SOURCES, is_path
 from spaces.sections.sources import OTHER_SOURCES
 
 _SOURCE = ("data", "source")
@@ -18,7 +18,8 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
     """Sets each override in `document`, in order.
 
     A missing mapping on the way is made, a scalar on the way gives place to a mapping, a source of data to one that
-    is set, and an item of a list is named by its position, counted from 0. Values are YAML 1.2.
+    is set, and an item of a list is named by its position, counted from 0. Values are YAML 1.2; only the path of a
+    source is its text as it is, unless it is null or in quotes: `#1.csv` would be a comment.
 
     One that is not `key=value`, whose value is not plain YAML, or whose key leads nowhere, is left out and
     added to the problems of the document.
@@ -58,7 +59,7 @@ def _apply(document: Document, override: str) -> tuple[str, ...]:
         raise SpaceError([Problem(f"--set {override[:100]}", None, None, "", "is not of the form key=value")])
     if len(path) > MAX_DEPTH:
         raise SpaceError([Problem(f"--set {key[:100]}", None, None, "", f"has more than {MAX_DEPTH} parts")])
-    value = _value(text, place)
+    value = _value(_quoted(text) if path[:-1] == _SOURCE and is_path(path[-1]) else text, place)
     walked: list[str | int] = []
     target: Any = document.data
     for depth, part in enumerate(path):
@@ -73,6 +74,14 @@ def _apply(document: Document, override: str) -> tuple[str, ...]:
             target = target[step]
     _mark(document, tuple(walked), Position(place))
     return path
+
+
+def _quoted(path: str) -> str:
+    """A path in the quotes of YAML, unless it is in quotes, or null."""
+    bare = path.strip()
+    if bare in ("null", "~") or (len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\""):
+        return path
+    return "'" + bare.replace("'", "''") + "'"
 
 
 def _value(text: str, place: str) -> Any:

@@ -23,6 +23,14 @@ SOURCES = (*PATH_SOURCES, "python")
 ROLES = ("number", "boolean", "category", "text", "date", "target", "weight", "drop")
 
 
+def is_path(kind: str) -> bool:
+    """Whether a kind of source is a path; False of one whose package cannot be used, which validation tells."""
+    try:
+        return kind in PATH_SOURCES or (kind in OTHER_SOURCES and OTHER_SOURCES[kind].is_path)
+    except CodeError:
+        return False
+
+
 def _absolute(path: str) -> str:
     if not path:
         raise refuse("found an empty path; allowed: a file or folder")
@@ -231,15 +239,16 @@ def _validation(raw: Any) -> Any:
 
 def _test(raw: Any) -> Any:
     words = ("auto", "given", "none")
-    if isinstance(raw, KeyedRows):
+    allowed = f"{', '.join(words)}, {_ROWS}, {{first: count}}, {{group: column}} or {{time: column}}"
+    if isinstance(raw, FirstRows | KeyedRows):
         return raw
     if isinstance(raw, dict):
-        return KeyedRows.model_validate(raw)
+        return _keyed(raw)
     if isinstance(raw, str):
         if raw not in words:
-            raise refuse(f"found {shown(raw)}; allowed: {', '.join(words)}, {_ROWS}{suggestion(raw, words)}")
+            raise refuse(f"found {shown(raw)}; allowed: {allowed}{suggestion(raw, words)}")
         return raw
-    return _number_of_rows(raw, f"given, none, {_ROWS}")
+    return _number_of_rows(raw, allowed)
 
 
 class TargetRule(Section):
@@ -340,12 +349,16 @@ class DataSection(Section):
         "A part that comes with the data is used whatever stands here; given is an error where there is none.",
         json_schema_extra={"anyOf": [*_ROWS_SCHEMA, {"enum": ["given"]}, _FIRST_SCHEMA, _KEYED_SCHEMA, _FOLDS_SCHEMA]},
     )
-    test: Annotated[int | float | Literal["auto", "given", "none"] | KeyedRows, BeforeValidator(_test)] = Field(
-        default="auto",
-        description="Rows for the final evaluation: the part given with the data, none, a count, a fraction, "
-        "{group: column} or {time: column}; auto takes the given part, or 0.2 where there is none, by the same column "
-        "as the validation.",
-        json_schema_extra={"anyOf": [{"enum": ["auto", "given", "none"]}, *_ROWS_SCHEMA, _KEYED_SCHEMA]},
+    test: Annotated[int | float | Literal["auto", "given", "none"] | FirstRows | KeyedRows, BeforeValidator(_test)] = (
+        Field(
+            default="auto",
+            description="Rows for the final evaluation: the part given with the data, none, a count, a fraction, "
+            "{first: count}, {group: column} or {time: column}; auto takes the given part, or 0.2 where there is none, by "
+            "the same column as the validation.",
+            json_schema_extra={
+                "anyOf": [{"enum": ["auto", "given", "none"]}, *_ROWS_SCHEMA, _FIRST_SCHEMA, _KEYED_SCHEMA]
+            },
+        )
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="Seed of the split.")
     stratify: bool | None = Field(

@@ -118,7 +118,7 @@ CASES = [
     ("source: digits", "source: {csv: a.csv}\n  image_size: 3", ["4: data.image_size: has no effect: a csv source has no images"]),
     ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column}, {time: column} or {folds: count}"]),
     ("validation: 0.2", "validation: {last: 3}", ["4: data.validation.first: is missing", "4: data.validation.last: unknown key 'last'; allowed: first"]),
-    ("validation: 0.2", "test: never", ["4: data.test: found 'never'; allowed: auto, given, none, a count of at least 1 or a fraction between 0 and 1"]),
+    ("validation: 0.2", "test: never", ["4: data.test: found 'never'; allowed: auto, given, none, a count of at least 1 or a fraction between 0 and 1, {first: count}, {group: column} or {time: column}"]),
     ("validation: 0.2", "image_size: [3]", ["4: data.image_size: found a list; allowed: a number of pixels, or [height, width]"]),
     # Keys without effect
     ("optimizer: [adam, sgd]", "optimizer: adam\n  momentum: 0.9", ["12: training.momentum: has no effect: it needs optimizer sgd"]),

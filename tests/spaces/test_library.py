@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -245,6 +246,22 @@ class TestPaths:
         assert spaces.load(file).data.source.location == str(location)  # type: ignore[union-attr]
         with_override = spaces.load(file, ["data.source.npz=rows.npz"])
         assert with_override.data.source.location == str(tmp_path / "work" / "rows.npz")  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("kind", ["csv", "folder", "npz"])
+    @pytest.mark.parametrize("name", ["#1.csv", "[a].csv", "{b}", "2024", "1e3", "y: n", "a #b", "it's", "*x", "true"])
+    def test_a_path_that_is_set_is_its_text(
+        self, kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for written in (name, f" {name} ", json.dumps(name)):
+            found = spaces.load("digits", [f"data.source.{kind}={written}"])
+            assert found.data.source.location == str(tmp_path / name)  # type: ignore[union-attr]
+
+    def test_null_takes_a_path_away_and_no_path_is_told(self) -> None:
+        found = spaces.load("table-classes", ["data.source.csv=null", "data.source.parquet=a"])
+        assert found.data.source.kind == "parquet"  # type: ignore[union-attr]
+        with pytest.raises(spaces.SpaceError, match=r"data\.source\.csv: found an empty path"):
+            spaces.load("table-classes", ["data.source.csv="])
 
     def test_a_python_source_is_found_but_not_imported(self, tmp_path: Path) -> None:
         file = self.space_in(tmp_path, "{python: 'rows:load'}")

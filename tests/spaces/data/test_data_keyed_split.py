@@ -103,6 +103,8 @@ def test_the_other_part_may_be_drawn_as_ever() -> None:
     assert labels[found.validation].sum() == 5
     first = keyed_partition(labels, First(5), Keyed("day", key, True, 20), seed=0, classes=True)
     assert np.asarray(first.validation).tolist() == [0, 1, 2, 3, 4]
+    first = keyed_partition(labels, Keyed("day", key, True, 20), First(5), seed=0, classes=True)
+    assert (np.asarray(first.test).tolist(), np.asarray(first.validation).min()) == ([0, 1, 2, 3, 4], 80)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def test_test_part_is_chosen_as_asked(load: Load, save_npz: SaveNpz) -> None:
     assert test_rows(test="none") is None
     assert test_rows(test=0.25) == 25
     assert test_rows(test=12) == 12
+    assert test_rows(test={"first": 7}) == 7
     path = str(save_npz(x=X, y=Y))
     assert test_rows() == 20
     with pytest.raises(DataError, match=r"rows.npz: has no test part of its own"):

@@ -53,6 +53,8 @@ def test_train_and_test(save_npz: Callable[..., Path]) -> None:
         ("X_train", "Y_train", "X_valid", "Y_valid", "X_test", "Y_test"),
         ("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"),
         ("trainX", "trainY", "devX", "devY", "testX", "testY"),
+        ("trainX", "trainy", "valX", "valy", "testX", "testy"),
+        ("xtrain", "ytrain", "xdev", "ydev", "xtest", "ytest"),
         ("x_train", "y_train", "x_eval", "y_eval", "x_holdout", "y_holdout"),
         ("xTrain", "yTrain", "xCV", "yCV", "xTest", "yTest"),
     ],

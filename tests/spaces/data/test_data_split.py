@@ -63,6 +63,15 @@ def test_first_rows() -> None:
     assert len(train) == 120
 
 
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_the_first_rows_may_test_and_validation_has_the_next_ones(shuffled: bool) -> None:
+    train, validation, test = parts(partition(LABELS, 0.1, First(30), seed=0, shuffled=shuffled, classes=True))
+    assert test == list(range(30))
+    assert (len(validation), min(validation) >= 30, len(train)) == (20, True, 150)
+    found = partition(LABELS, First(60), First(30), seed=0, shuffled=shuffled, classes=True)
+    assert (found.test, found.validation, found.train) == (slice(0, 30), slice(30, 90), slice(90, 200))
+
+
 def test_shuffled_rows_are_cut_from_the_end() -> None:
     found = partition(ROWS, 0.1, 0.1, seed=9, shuffled=True, classes=True)
     assert (found.train, found.validation, found.test) == (slice(0, 160), slice(160, 180), slice(180, 200))
@@ -88,6 +97,7 @@ def test_no_class_is_emptied_by_holding_out() -> None:
         (10, 0.001, "data.test"),
         (150, 50, "200 rows are held out"),
         (First(200), None, "200 rows are held out"),
+        (0.5, First(100), "200 rows are held out"),
         (0.7, 0.5, "held out"),
     ],
 )

@@ -118,6 +118,7 @@ def test_the_spread_of_a_target_that_is_no_column(tmp_path: Path, load: Callable
         ({"validation": {"time": "x"}, "test": "none"}, "the latest rows by x, from ", None),
         ({"validation": {"group": "site"}}, "whole groups of site: ", "whole groups of site: "),
         ({"validation": {"first": 20}}, "the first rows", "drawn at random, of each class in proportion"),
+        ({"validation": {"first": 20}, "test": {"first": 9}}, "the first rows after", "the first rows"),
         ({"validation": 0.2, "stratify": False}, "drawn at random", "drawn at random"),
         ({"validation": {"folds": 3}}, None, "drawn at random, of each class in proportion"),
     ],
