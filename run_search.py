@@ -473,9 +473,12 @@ def reproduce(
         from search import open_run
         from search.night.reproduce import reproduce as again
         from search.night.reproduce import summary
+        from search.record.facts import doubt
 
         _announce(open_run(run).spec)
         found = again(run, configuration)
+        for file in found.changed_sources:
+            _say(f"warning: {doubt(file)}", quiet)
         if format == "json":
             print(plain_json(summary(found)))
         else:

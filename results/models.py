@@ -14,7 +14,7 @@ from search.files.checked.agreement import require_agreement
 from search.files.lock import is_taken
 from search.files.rundir import Run, open_run
 from search.files.store import RunReader
-from search.record.configuration import Configuration, configurations
+from search.record.configuration import Configuration, configurations, meant
 from search.record.marks import COUNTED, best_first
 from search.record.standing import answers_both_ways
 from search.record.trial import Checkpoint, Trial, TrialKind
@@ -83,7 +83,8 @@ def model_of(run: Run | str | Path, trial: str | None) -> keras.Model:
 
     Args:
         run: A run or its directory.
-        trial: Id of a configuration or trial, or a baseline's name; None: as in `best_model`.
+        trial: Id of a configuration or trial, with or without its leading zeros, or a baseline's name; None: as in
+            `best_model`.
 
     Raises:
         ResultError: There is no such row, it keeps no checkpoint, its checkpoint is damaged, or its model cannot be
@@ -106,8 +107,8 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
         return _winner(reader) or _best_so_far(reader)
     trials = reader.trials()
     by_id = {known.id: known for known in trials}
-    wanted = trial if trial in by_id else f"baseline-{trial}"
-    if wanted not in by_id:
+    wanted = next((one for one in (trial, f"baseline-{trial}", meant(trial, by_id)) if one in by_id), None)
+    if wanted is None:
         names = [*by_id, *(known.name for known in trials if known.name)]
         near = difflib.get_close_matches(trial, names, n=1, cutoff=0.4)
         raise ResultError(f"the run has no trial {trial!r}" + (f"; did you mean {near[0]!r}?" if near else ""))

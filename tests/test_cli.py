@@ -490,7 +490,7 @@ def test_reproduce_reaches_the_recorded_score(searched):
     done = process("reproduce", run, row["name"], "--format", "json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert (found["difference"], found["same_data"]) == (0.0, True)
+    assert (found["difference"], found["same_data"], found["same_sources"]) == (0.0, True, True)
     one_error(call("reproduce", run, "no-such"), 2, "no configuration 'no-such'")
 
 

@@ -95,10 +95,12 @@ def test_three_heads_answer_together(space, tmp_path):
 def test_another_file_under_the_backbones_name_is_refused(space, tmp_path):
     run = tmp_path / "run"
     assert command("run", space, "--run-dir", run, "--workers", "0").returncode == 0
+    row = next(iter(scores(run)))
     changed = backbones.network()
     changed.get_layer("convolution_0").kernel.assign_add(np.float32(0.1) * np.ones((3, 3, 3, 6), np.float32))
     changed.save(tmp_path / "small.keras")
-    for done in (command("resume", run), command("export", run, "--output", tmp_path / "again")):
+    commands = (("resume", run), ("export", run, "--output", tmp_path / "again"), ("reproduce", run, row))
+    for done in (command(*one) for one in commands):
         assert done.returncode == 2
         assert "is not the file that this run began with" in done.stderr
         assert "Traceback" not in done.stderr

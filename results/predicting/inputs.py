@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from results.errors import ResultError
-from search.files import arrays
+from results.predicting.model import holds_model
+from search.files import arrays, layout
 from spaces import DataError, DataInfo
 from spaces.basics.files import unreadable, walked
 from spaces.basics.printable import first_of
@@ -61,7 +62,7 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
         Files in the order of the paths, those of a folder by name; nothing hidden, and nothing of another kind.
 
     Raises:
-        ResultError: A folder holds no such file, or nothing was given.
+        ResultError: A folder holds no such file, or is a run or an exported model, or nothing was given.
     """
     wanted = taken(info) if info.inputs is not None else IMAGES if info.kind == "image" else TABLES
     found: list[Path] = []
@@ -69,6 +70,7 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
+        _refuse_models(path)
         below = (Path(root, name) for root, names in walked(path, left_behind) for name in names)
         inside = sorted(file for file in below if file.suffix.lower() in wanted and file.is_file())
         if not inside:
@@ -77,6 +79,16 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
     if not found:
         raise ResultError("no file to predict was given")
     return found
+
+
+def _refuse_models(folder: Path) -> None:
+    """The charts of a report are pictures too; who names a run in place of rows has named two runs for one."""
+    what = "a run" if layout.is_run(folder) else "an exported model" if holds_model(folder) else None
+    if what is not None:
+        raise ResultError(
+            f"{folder}: is {what}, and not rows to predict; one model comes first, then files or folders of them (a "
+            "name such as runs/digits-* may mean several runs)"
+        )
 
 
 def taken(info: DataInfo) -> tuple[str, ...]:

@@ -44,6 +44,12 @@ def find_model_file(path: Path) -> Path:
     raise ResultError(f"{path}: no exported model here; expected {', '.join(f.file for f in FORMATS.values())}")
 
 
+def holds_model(folder: Path) -> bool:
+    """Whether a folder is an export, with what describes it, or a SavedModel."""
+    described = (folder / metadata.FILE).is_file() and any((folder / known.file).exists() for known in FORMATS.values())
+    return described or (folder / SAVED_MODEL).is_file()
+
+
 def model_info(file: Path) -> ModelInfo | None:
     """What the metadata file beside a model says, or None if there is none.
 

@@ -14,7 +14,8 @@ from search.errors import RunError
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run, open_run
 from search.phases.retraining import fresh_scores
-from search.record.configuration import Configuration, configurations
+from search.record.configuration import Configuration, configurations, meant
+from search.record.facts import changed_sources, require_files
 from search.record.trial import Outcome, TrialJob, TrialKind
 from search.training import threads
 from search.training.trainer import Trainer
@@ -28,12 +29,14 @@ class Reproduction:
         configuration: The record.
         outcome: The training of now.
         same_data: Whether the data are those of the run.
+        changed_sources: Files of the user's code that say something else than when the run trained with them.
         noise: Standard deviation of the configuration's score over fresh seeds; None where the run has fewer than two.
     """
 
     configuration: Configuration
     outcome: Outcome
     same_data: bool
+    changed_sources: tuple[str, ...]
     noise: float | None
 
     @property
@@ -49,11 +52,11 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
 
     Args:
         run: The run.
-        name: A configuration's id, or a baseline's name.
+        name: A configuration's id, with or without its leading zeros, or a baseline's name.
 
     Raises:
         RunError: There is no such configuration, or it was never trained.
-        DataError: The data cannot be loaded.
+        DataError: The data cannot be loaded, or a file that the models are made of is another one now.
     """
     found = open_run(run)
     with found.read() as reader:
@@ -61,12 +64,16 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
         scores = fresh_scores(reader.trials(TrialKind.CANDIDATE))
         objective, data_facts = reader.meta("objective"), reader.meta("data")
         recorded_threads = reader.meta("threads")
-    configuration = next((c for c in known if name in (c.id, c.name)), None)
+        files, sources = reader.meta("files", {}), reader.meta("sources", {})
+    wanted = meant(name, (one for c in known for one in (c.id, c.name)))
+    configuration = next((c for c in known if wanted in (c.id, c.name)), None)
     if configuration is None:
         raise RunError(f"{found.directory}: no configuration {name!r}; `table` shows their ids and names")
     if not configuration.epochs:
         raise RunError(f"{found.directory}: configuration {name!r} was never trained")
     require_agreement(found, configuration.trials)
+    require_files(found.spec, files)
+    changed = changed_sources(found.spec, sources)
     threads.configure(recorded_threads or 1)
     data = spaces.load_data(found.spec, spaces.DataInfo.from_json(data_facts["info"]))
     with tempfile.TemporaryDirectory() as scratch:
@@ -84,7 +91,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
         )
     fresh = scores.get(configuration.id, [])
     noise = statistics.stdev(fresh) if len(fresh) > 1 else None
-    return Reproduction(configuration, outcome, data.fingerprint == data_facts["fingerprint"], noise)
+    return Reproduction(configuration, outcome, data.fingerprint == data_facts["fingerprint"], changed, noise)
 
 
 def summary(found: Reproduction) -> dict[str, Any]:
@@ -97,5 +104,6 @@ def summary(found: Reproduction) -> dict[str, Any]:
         "difference": found.difference,
         "noise_over_seeds": found.noise,
         "same_data": found.same_data,
+        "same_sources": not found.changed_sources,
         "failure": found.outcome.failure.message if found.outcome.failure else None,
     }

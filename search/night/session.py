@@ -40,7 +40,7 @@ from search.phases.searching import Searching
 from search.phases.winner import winner_is_kept
 from search.record import environment
 from search.record.changes import between
-from search.record.facts import facts
+from search.record.facts import changed_sources, doubt, facts, require_files
 from search.record.trial import Trial, TrialKind
 from search.times.horizon import Horizon
 from search.training import cards, threads
@@ -271,10 +271,7 @@ class Session:
                 f"{data.origin}: not the data that this run began with (fingerprint {data.fingerprint[:12]}, "
                 f"recorded {recorded[:12]}); scores on different data cannot be ranked together"
             )
-        recorded_files = store.meta("files", {})
-        for file, digest in family_of(self._spec.model).files(self._spec).items():
-            if recorded_files.get(file, digest) != digest:
-                raise spaces.DataError(f"{file}: is not the file that this run began with; its models are made of that")
+        require_files(self._spec, store.meta("files", {}))
         self._compare_sources(store, observer)
         versions, recorded_versions = environment.versions(), store.meta("versions", {})
         for name in _VERSIONS_THAT_MATTER:
@@ -298,14 +295,11 @@ class Session:
 
     def _compare_sources(self, store: RunStore, observer: Observer) -> None:
         """Tells which files of the user's build other models than before; what is trained from now on is of these."""
-        recorded, found = store.meta("sources", {}), family_of(self._spec.model).sources(self._spec)
-        changed = [file for file in found if recorded.get(file, found[file]) != found[file]]
+        changed = changed_sources(self._spec, store.meta("sources", {}))
         for file in changed:
-            observer.message(
-                "warning", f"{file} has changed since the run began: its models may not be those that are ranked here"
-            )
+            observer.message("warning", doubt(file))
         if changed:
-            store.put_meta(sources=found)
+            store.put_meta(sources=family_of(self._spec.model).sources(self._spec))
 
     def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
         clock, spec = self._clock, self._spec

@@ -13,6 +13,14 @@ from search.prices import Price
 from search.record.trial import Checkpoint, Epoch, Failure, Scalar, Stop, Trial, TrialKind, TrialState
 
 
+def meant(name: str, ids: Iterable[str]) -> str | None:
+    """The id that a name means: itself, or the one that is the same whole number, `07` for `7`; None: there is none."""
+    known = tuple(ids)
+    if name in known or not (name.isascii() and name.isdigit()):
+        return name if name in known else None
+    return next((one for one in known if one.isdigit() and one.lstrip("0") == name.lstrip("0")), None)
+
+
 @dataclass(frozen=True)
 class Configuration:
     """One choice of all hyperparameter values with everything that was trained of it during the search.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from search.record import environment
 from search.record.changes import asked
 from search.record.reference import reference
-from spaces import Dataset, SearchSpec
+from spaces import DataError, Dataset, SearchSpec
 from spaces.families import family_of
 
 
@@ -56,3 +56,37 @@ def facts(
         "winner": None,
         "sessions": [],
     }
+
+
+def require_files(spec: SearchSpec, recorded: Mapping[str, str]) -> None:
+    """Refuses files under the names of those that a run's models are made of.
+
+    Args:
+        spec: The space file.
+        recorded: The run's fact `files`.
+
+    Raises:
+        DataError: One has other contents.
+    """
+    if changed := _changed(recorded, family_of(spec.model).files(spec)):
+        raise DataError(f"{changed[0]}: is not the file that this run began with; its models are made of that")
+
+
+def changed_sources(spec: SearchSpec, recorded: Mapping[str, str]) -> tuple[str, ...]:
+    """The files of the user's code that build other models than before, as far as their text tells.
+
+    Args:
+        spec: The space file.
+        recorded: The run's fact `sources`.
+    """
+    return _changed(recorded, family_of(spec.model).sources(spec))
+
+
+def doubt(source: str) -> str:
+    """What somebody should know of one that has changed."""
+    return f"{source} has changed since the run began: its models may not be those that are ranked here"
+
+
+def _changed(recorded: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
+    """Files with other digests; runs of earlier versions have not recorded all of them."""
+    return tuple(file for file, digest in found.items() if recorded.get(file, digest) != digest)

@@ -353,8 +353,8 @@ class DataSection(Section):
         Field(
             default="auto",
             description="Rows for the final evaluation: the part given with the data, none, a count, a fraction, "
-            "{first: count}, {group: column} or {time: column}; auto takes the given part, or 0.2 where there is none, by "
-            "the same column as the validation.",
+            "{first: count}, {group: column} or {time: column}; auto takes the given part, or 0.2 where there is none, "
+            "by the same column as the validation.",
             json_schema_extra={
                 "anyOf": [{"enum": ["auto", "given", "none"]}, *_ROWS_SCHEMA, _FIRST_SCHEMA, _KEYED_SCHEMA]
             },

@@ -5,9 +5,21 @@ import itertools
 
 import pytest
 
-from search.record.configuration import configurations, ranked
+from search.record.configuration import configurations, meant, ranked
 from search.record.trial import Checkpoint, FailureReason, Stop, TrialKind, TrialState
 from tests.search.records import completed, failed, outcome, trial
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("07", "07"), ("7", "07"), ("0007", "07"), ("0", "00"), ("000", "00"), ("old-07", "old-07"), ("17", "17"),
+        ("article", "article"), ("8", None), ("", None), ("7.0", None), ("-7", None), ("\u0667", None),
+        ("9" * 5000, None),
+    ],
+)  # fmt: skip
+def test_an_id_is_known_by_its_number(name, found):
+    assert meant(name, iter(("00", "07", "17", "old-07", "article"))) == found
 
 
 def test_promotions_fold_into_one_configuration():

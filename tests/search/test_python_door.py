@@ -15,6 +15,7 @@ import results
 import run_search
 import search
 from search.loop.observer import Observer
+from search.night.reproduce import reproduce, summary
 from search.record.trial import TrialKind
 from spaces.outside import given
 
@@ -150,6 +151,9 @@ def test_an_edited_module_is_told_when_the_run_goes_on(tmp_path):
     ns.check(space)
     with pytest.raises(results.ResultError, match=r"edited\.py: has changed since this run trained with it"):
         run.best_model()
+    (row,) = run.table()["name"]
+    again = reproduce(run, row)
+    assert (again.changed_sources, summary(again)["same_sources"]) == ((str(file),), False)
     told = Told()
     ns.resume(run, max_trials=1, workers=0, observers=[told])
     assert [text for text in told.warnings if "edited.py has changed since the run began" in text]

@@ -139,3 +139,26 @@ def test_a_folder_means_the_files_that_the_model_takes(tmp_path: Path) -> None:
     (inner / "down").symlink_to(tmp_path / "folder" / "linked", target_is_directory=True)
     (inner / "up").symlink_to(tmp_path, target_is_directory=True)
     assert find_files([inner], info) == [inner / "down" / "e.npy"]
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        (("run.sqlite", "report/accuracy.png"), "a run"),
+        (("metadata.json", "model.onnx", "picture.png"), "an exported model"),
+        (("saved_model.pb", "picture.png"), "an exported model"),
+        (("metadata.json", "picture.png"), None),
+    ],
+)
+def test_a_folder_that_is_a_run_or_a_model_is_not_taken_for_pictures(
+    tmp_path: Path, files: Any, what: str | None
+) -> None:
+    info = DataInfo("image", (8, 8, 1), "uint8", "classification", "integer", 2)
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    if what is None:
+        assert [path.name for path in find_files([tmp_path], info)] == ["picture.png"]
+        return
+    with pytest.raises(ResultError, match=f"is {what}, and not rows to predict; one model comes first, then files"):
+        find_files([tmp_path], info)
