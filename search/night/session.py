@@ -255,7 +255,7 @@ class Session:
     def _fill(self, store: RunStore) -> None:
         self._write_space()
         if self._options.fork is not None:
-            take_over(self._options.fork, store)
+            take_over(self._options.fork, store, self._spec)
 
     def _write_space(self) -> None:
         try:

@@ -7,21 +7,26 @@ finished trials are still true, so a fork takes them over as evidence: they are 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from search.errors import DiskError, RunError
 from search.files.rundir import Run, require_inside
 from search.files.store import RunStore
 from search.record.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
+from spaces import SearchSpec
+from spaces.values.metrics import is_own
 
 
-def take_over(old: Run, store: RunStore) -> int:
+def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
     """Copies the finished search trials of another run, with the checkpoints of their best epochs.
 
     Args:
         old: The run to learn from; the same data and the same objective.
         store: The new run's store, without trials.
+        spec: The new run's space.
 
     Returns:
         How many trials were taken over.
@@ -42,11 +47,11 @@ def take_over(old: Run, store: RunStore) -> int:
             if trial.state is TrialState.COMPLETED and trial.outcome is not None
         ]
     for trial in finished:
-        _copy(old.directory, trial, store)
+        _copy(old.directory, trial, store, spec)
     return len(finished)
 
 
-def _copy(origin: Path, trial: Trial, store: RunStore) -> None:
+def _copy(origin: Path, trial: Trial, store: RunStore, spec: SearchSpec) -> None:
     assert trial.outcome is not None
     outcome = replace(trial.outcome, state=None, last=None, best=_copied(origin, trial.outcome, store.directory))
     store.begin(
@@ -56,12 +61,23 @@ def _copy(origin: Path, trial: Trial, store: RunStore) -> None:
             configuration=_evidence_id(trial.configuration),
             parent=trial.parent and _evidence_id(trial.parent),
             kind=TrialKind.EVIDENCE,
+            settings=_watched(trial.settings, spec),
             state=TrialState.RUNNING,
             outcome=None,
             oracle=None,
         )
     )
     store.finish(_evidence_id(trial.id), outcome, trial.finished or trial.started)
+
+
+def _watched(settings: Mapping[str, Any], spec: SearchSpec) -> dict[str, Any]:
+    """The settings with the callbacks of the new space, and no function that measures but those that it names.
+
+    What only looks on changes no score; the new run would refuse to run it.
+    """
+    training = settings["training"]
+    measures = [one for one in training["metrics"] if not is_own(one) or one in spec.training.metrics]
+    return {**settings, "training": {**training, "metrics": measures, "callbacks": spec.training.callbacks or ""}}
 
 
 def _copied(origin: Path, outcome: Outcome, target: Path) -> Checkpoint | None:

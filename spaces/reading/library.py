@@ -221,15 +221,19 @@ def _order(one: Problem) -> tuple[int, int]:
     return (one.line or 0, one.column or 0)
 
 
-def imports(spec: SearchSpec) -> list[tuple[str, str]]:
-    """What code of others this space runs: each python reference with the file it is in ("" if not found)."""
+def code(spec: SearchSpec) -> list[str]:
+    """The references of all code of others that this space runs, what a program gave as objects among them."""
     found = []
     if isinstance(spec.data.source, Source) and spec.data.source.python is not None:
         found.append(spec.data.source.python)
     if spec.training.callbacks is not None:
         found.append(spec.training.callbacks)
-    if (code := family_of(spec.model).code(spec.family)) is not None:
-        found.append(code)
-    found += [metric for metric in spec.training.metrics if is_own(metric)]
+    if (builder := family_of(spec.model).code(spec.family)) is not None:
+        found.append(builder)
+    return found + [metric for metric in spec.training.metrics if is_own(metric)]
+
+
+def imports(spec: SearchSpec) -> list[tuple[str, str]]:
+    """What code of others this space runs: each python reference with the file it is in ("" if not found)."""
     # What a program gave is run where it is.
-    return [(reference, references.file_of(reference)) for reference in found if not given.is_given(reference)]
+    return [(reference, references.file_of(reference)) for reference in code(spec) if not given.is_given(reference)]

@@ -94,6 +94,19 @@ def test_evidence_runs_no_code_that_the_space_does_not_name(tmp_path):
         agree(tmp_path / "run", evidence)
 
 
+def test_evidence_has_no_callbacks_that_the_space_does_not_name(tmp_path):
+    evidence = replace(_with_training(searched("old-0"), callbacks="/tmp/evil.py:hook"), kind=TrialKind.EVIDENCE)
+    with pytest.raises(RunError, match=r"runs /tmp/evil\.py:hook, which the space file does not name"):
+        agree(tmp_path / "run", evidence)
+
+
+@pytest.mark.parametrize("hook", ["mine:hook", "__given__:hook_0123abcd"])
+def test_evidence_has_the_callbacks_of_the_space(tmp_path, hook):
+    evidence = replace(_with_training(searched("old-0"), callbacks=hook), kind=TrialKind.EVIDENCE)
+    spec = spaces.load(SPEC, [f"training.callbacks={hook}"])
+    agree(tmp_path / "run", evidence, spec=spec)
+
+
 def test_another_objective_is_refused(tmp_path):
     with pytest.raises(RunError, match="direction is 'min', the space file says 'max'"):
         agree(tmp_path / "run", searched(), direction="min")

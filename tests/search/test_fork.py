@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import pytest
 
+import spaces
 from search.errors import RunError
 from search.files import layout
+from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
 from search.files.store import RunStore
 from search.phases.fork import take_over
 from search.record.configuration import configurations, ranked
 from search.record.trial import Checkpoint, TrialKind, TrialState
-from tests.search.records import failed, outcome, trial
+from spaces.specs.plain import to_plain
+from tests.search.records import failed, outcome, settings, training, trial
 from tests.search.test_door import DATA
 
+SPEC = spaces.load("digits")
 FACTS = {"data": DATA, "objective": {"name": "val_accuracy", "direction": "max"}}
 
 
@@ -36,7 +40,7 @@ def old(tmp_path):
 
 def test_finished_trials_are_evidence_with_their_curves_and_best_weights(tmp_path, old):
     with RunStore.create(tmp_path / "new", FACTS) as store:
-        assert take_over(old, store) == 2
+        assert take_over(old, store, SPEC) == 2
         trials = store.trials()
         assert [(t.id, t.kind, t.state) for t in trials] == [
             ("old-0", TrialKind.EVIDENCE, TrialState.COMPLETED), ("old-1", TrialKind.EVIDENCE, TrialState.COMPLETED),
@@ -52,7 +56,7 @@ def test_the_old_run_stays_as_it_is(tmp_path, old):
     with old.read() as reader:
         before = reader.trials()
     with RunStore.create(tmp_path / "new", FACTS) as store:
-        take_over(old, store)
+        take_over(old, store, SPEC)
     with old.read() as reader:
         assert reader.trials() == before
 
@@ -64,17 +68,17 @@ def test_the_old_run_stays_as_it_is(tmp_path, old):
 def test_scores_that_cannot_be_compared_are_refused(tmp_path, old, fact, value):
     with RunStore.create(tmp_path / "new", {**FACTS, fact: value}) as store:
         with pytest.raises(RunError, match=f"has another {fact}"):
-            take_over(old, store)
+            take_over(old, store, SPEC)
         assert store.trials() == []
 
 
 def test_a_fork_of_a_fork_keeps_both_runs_apart(tmp_path, old):
     with RunStore.create(tmp_path / "new", FACTS) as store:
-        take_over(old, store)
+        take_over(old, store, SPEC)
         store.begin(trial("0"))
         store.finish("0", outcome([0.9]), 5.0)
     with RunStore.create(tmp_path / "third", FACTS) as store:
-        assert take_over(Run(tmp_path / "new"), store) == 3
+        assert take_over(Run(tmp_path / "new"), store, SPEC) == 3
         found = ranked(configurations(store.trials()), "max")
         assert [(c.id, c.score, len(c.epochs)) for c in found] == [("old-0", 0.9, 1), ("old-old-0", 0.7, 2)]
         copied = store.trial("old-old-0").outcome.best
@@ -95,10 +99,33 @@ def test_a_kill_in_the_middle_of_a_fork_leaves_no_run(tmp_path, old, monkeypatch
 
     monkeypatch.setattr(RunStore, "finish", die_at_the_second)
     with pytest.raises(Killed):
-        RunStore.create(tmp_path / "new", FACTS, lambda store: take_over(old, store))
+        RunStore.create(tmp_path / "new", FACTS, lambda store: take_over(old, store, SPEC))
     assert not layout.is_run(tmp_path / "new")
     assert layout.in_the_way(tmp_path / "new") == [], "it can be begun again"
     monkeypatch.undo()
-    with RunStore.create(tmp_path / "new", FACTS, lambda store: take_over(old, store)) as store:
+    with RunStore.create(tmp_path / "new", FACTS, lambda store: take_over(old, store, SPEC)) as store:
         assert [t.id for t in store.trials()] == ["old-0", "old-1"]
     assert not list((tmp_path / "new").glob("run.making*"))
+
+
+def watched_by(callbacks: str | None, *metrics: str) -> spaces.SearchSpec:
+    space = to_plain(SPEC)
+    return spaces.load({**space, "training": {**space["training"], "callbacks": callbacks, "metrics": list(metrics)}})
+
+
+@pytest.mark.parametrize("callbacks", [None, "new:callbacks", "__given__:callbacks_1"])
+def test_a_fork_whose_callbacks_and_measures_are_others_can_be_gone_on_with(tmp_path, callbacks):
+    metrics = ["accuracy", "old:cost", "both:gain"]
+    before = {**settings(), "training": training(metrics=metrics, callbacks="old:callbacks")}
+    with RunStore.create(tmp_path / "old", FACTS) as store:
+        store.begin(trial("0", settings=before))
+        store.finish("0", outcome([0.5]), 1.0)
+    spec = watched_by(callbacks, "accuracy", "both:gain", "new:loss_of_a_day")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / layout.SPACE).write_text(spaces.dump(spec), encoding="utf-8")
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        assert take_over(Run(tmp_path / "old"), store, spec) == 1
+        (found,) = store.trials()
+    assert found.settings["training"]["callbacks"] == (callbacks or "")
+    assert found.settings["training"]["metrics"] == ["accuracy", "both:gain"]
+    require_agreement(Run(tmp_path / "new"), [found])

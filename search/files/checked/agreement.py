@@ -12,6 +12,7 @@ from search.files.rundir import Run
 from search.record import jsondata
 from search.record.trial import Trial, TrialKind
 from spaces import SearchSpec, Settings
+from spaces.reading.library import code
 from spaces.values.dimensions import Fixed
 
 _NOTHING = "nothing"
@@ -130,9 +131,9 @@ def _expected(spec: SearchSpec, origin: Trial) -> dict[str, Any]:
 
 def _foreign_code(spec: SearchSpec, settings: Mapping[str, Any]) -> str | None:
     """What was learnt in a run of another space may have other settings, but runs no code that this one does not."""
-    allowed = {reference for reference, _ in spaces.imports(spec)}
-    used = (settings["family"].removeprefix("python:"), settings["training"]["loss"], *settings["training"]["metrics"])
-    for word in used:
+    allowed, training = {*code(spec)}, settings["training"]
+    words = (settings["family"].removeprefix("python:"), training["loss"], *training["metrics"])
+    for word in (*words, training.get("callbacks", "")):
         if ":" in str(word) and word not in allowed:
             return f"it runs {word}, which the space file does not name"
     return None
