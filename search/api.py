@@ -74,7 +74,7 @@ def run(
             whose last column is the target; a `tf.data.Dataset` of (x, y); a function that returns one of these; the
             name of a data set; or a mapping with what stands under `data` in a space file.
         objective: What decides, such as `val_accuracy`, `{"name": ..., "direction": "max"}` or a
-            `keras_tuner.Objective`; None: as the space says.
+            `keras_tuner.Objective`; None: as the space says. One of our measures joins `training.metrics`.
         callbacks: A function that gives Keras callbacks for each training, see `training.callbacks` of a space file.
         overrides: Keys to change, each as `dotted.key=value`, like `--set` on the command line, one such text, or a
             mapping of dotted keys.

@@ -21,7 +21,7 @@ from spaces.outside.references import take_anew
 from spaces.sections.data_section import Source
 from spaces.specs.objects import Known, is_builder, with_references
 from spaces.specs.plain import to_plain
-from spaces.values.metrics import METRICS, REGRESSION_METRICS
+from spaces.values.metrics import METRICS, REGRESSION_METRICS, USUAL, task_of
 
 Overrides = str | Sequence[str] | Mapping[str, Any]
 """`dotted.key=value` each, one such text, or a mapping of dotted keys."""
@@ -77,6 +77,8 @@ def as_spec(
         plain["training"] = {**plain["training"], **_task(plain, objective)}
     if objective is not None:
         plain["search"] = {**plain.get("search", {}), "objective": _objective(objective)}
+        if isinstance(plain.get("training"), Mapping):
+            plain["training"] = _measured(plain["training"], plain["search"]["objective"])
     return spaces.load(plain, _changes(overrides, max_trials, seed))
 
 
@@ -182,6 +184,18 @@ def _task(plain: Mapping[str, Any], objective: Any) -> dict[str, Any]:
     usual = "mae" if regression else "accuracy"
     metrics = [usual, metric] if metric in METRICS and metric != usual else [usual]
     return {"metrics": metrics, **({"loss": loss} if loss is not None else {})}
+
+
+def _measured(training: Mapping[str, Any], objective: Any) -> Mapping[str, Any]:
+    """A space's training section with the objective among its metrics, where that is one of its task by name."""
+    metric = str(objective.get("name") if isinstance(objective, Mapping) else objective).removeprefix("val_")
+    loss = str(training.get("loss", "auto"))
+    metrics = training.get("metrics") or [USUAL[task_of(loss, None)]]
+    # Validation says what is wrong with metrics that are no list of words.
+    if metric not in METRICS or not isinstance(metrics, list | tuple) or not all(isinstance(m, str) for m in metrics):
+        return training
+    fits = task_of("auto", (metric,)) == task_of(loss, tuple(metrics))
+    return {**training, "metrics": [*metrics, metric]} if fits and metric not in metrics else training
 
 
 def _fractions(data: Mapping[str, Any]) -> bool:

@@ -156,7 +156,7 @@ class Engine:
         ema: Decay of the moving average of the weights, which is then what is evaluated; 0: none.
         balanced: Whether the rows of each class count as much together, while training, as those of any other.
         oversample: Whether rows of rarer classes come several times in an epoch.
-        own: Measures of the user's, of labels and answers.
+        own: Measures of labels and answers that are not the model's own.
     """
 
     def __init__(
@@ -254,8 +254,10 @@ class Engine:
         order = np.arange(rows.count, dtype=np.int32)
         with nullcontext() if self._average is None else self._average.in_place():
             self._run(self._test, parts, order, self._large_batch(rows), checkpoint)
-            own = {} if self._own is None else self._own(rows.y_given, self.predict(rows))
-        return {**self._metrics("test"), **own}
+            found = self._metrics("test")
+            if self._own is not None:
+                found |= self._own(found, rows.y_given, lambda: self.predict(rows), rows.weights(balanced=False))
+        return found
 
     def pace(self, rows: Rows, seconds: float) -> float:
         """Training rows per second over about `seconds`, compiling not counted. The weights are spoilt by it."""

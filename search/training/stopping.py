@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from search.record.trial import Epoch, Stop
 from spaces import EarlyStopping, Target, TrainingSettings
+from spaces.values.metrics import METRICS, task_of
 
 _LOSS = "val_loss"
 _RECENT = 3
@@ -103,8 +104,19 @@ def unreported(objective: str, settings: TrainingSettings, reported: Sequence[st
     named += [("stop_when", target.metric) for target in settings.stop_when]
     for what, name in named:
         if name not in reported:
-            return f"{what} {name} is not reported; reported are {', '.join(reported)}"
+            return f"{what} {name} is not reported; reported are {', '.join(reported)}{_instead(name, settings)}"
     return None
+
+
+def _instead(name: str, settings: TrainingSettings) -> str:
+    """What makes a model of the user's report a metric that we know by name."""
+    base = name.removeprefix("val_")
+    if base == name or base not in METRICS:
+        return ""
+    if base in settings.metrics:
+        return f"; let the function compile the model with metrics=[{base!r}]"
+    fits = task_of("auto", (base,)) == task_of(settings.loss, settings.metrics)
+    return f"; add {base} to training.metrics" if fits else ""
 
 
 def _reached(target: Target, epoch: Epoch) -> bool:

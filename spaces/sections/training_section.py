@@ -15,7 +15,7 @@ from spaces.outside.processor import fast_precision
 from spaces.outside.references import Reference, is_reference
 from spaces.values.dimensions import Dimension, Fixed, Range, Value
 from spaces.values.kinds import Kind
-from spaces.values.metrics import LOSSES, METRICS, history_names, is_own, reported_name, task_of
+from spaces.values.metrics import LOSSES, METRICS, USUAL, history_names, is_own, reported_name, task_of
 from spaces.values.rates import SCHEDULES, WARMUPS
 from spaces.values.setting import ByWord, Need, Setting, above
 
@@ -180,7 +180,7 @@ class TrainingSection(Section):
         json_schema_extra={"enum": list(LOSSES)},
     )
     metrics: Annotated[tuple[str, ...], Field(strict=False)] = Field(
-        default=("accuracy",),
+        default=(USUAL["classification"],),
         description='Metrics; default [accuracy], or [mae] where the loss is one of regression; "module:function" '
         "takes labels and probabilities (or values) of all validation rows and returns a number.",
         json_schema_extra={"items": {"anyOf": [{"enum": list(METRICS)}, {"type": "string", "pattern": ":"}]}},
@@ -190,7 +190,7 @@ class TrainingSection(Section):
     @classmethod
     def _metrics_follow_the_loss(cls, data: Any) -> Any:
         if isinstance(data, dict) and "metrics" not in data and task_of(str(data.get("loss")), None) == "regression":
-            return {**data, "metrics": ["mae"]}
+            return {**data, "metrics": [USUAL["regression"]]}
         return data
 
     @field_validator("precision")

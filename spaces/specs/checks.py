@@ -133,11 +133,21 @@ def _reported(name: str, training: TrainingSection, path: tuple[str | int, ...])
         if direction_of(name) is None and path[-1] == "monitor":
             return [problem(path, f"the direction of {shown(name)}, a function of your own, is not known here")]
         return []
-    hint = suggestion(name, training.reported)
+    message = f"{shown(name)} is never computed; allowed: {listed(training.reported)}{_instead(name, training)}"
+    return [problem(path, message)]
+
+
+def _instead(name: str, training: TrainingSection) -> str:
+    """What makes a value be computed, or which one may be meant."""
     base = name.removeprefix("val_")
-    if base in METRICS and task_of("auto", (base,)) == training.task:
-        hint = f"; add {base} to training.metrics"
-    return [problem(path, f"{shown(name)} is never computed; allowed: {listed(training.reported)}{hint}")]
+    if base not in METRICS:
+        return suggestion(name, training.reported)
+    task = task_of("auto", (base,))
+    if task == training.task:
+        return f"; add {base} to training.metrics"
+    if task == "regression":
+        return f"; {base} is a measure of regression: set training.loss, such as loss: mse, and metrics: [{base}]"
+    return f"; {base} is a measure of classes, and training.loss and metrics are those of regression"
 
 
 def _output(model: ModelSection, training: TrainingSection) -> list[Problem]:

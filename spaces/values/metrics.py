@@ -28,6 +28,8 @@ REGRESSION_METRICS: dict[str, Direction] = {
     "r2": "max",
 }
 METRICS: dict[str, Direction] = {**CLASSIFICATION_METRICS, **REGRESSION_METRICS}
+USUAL: dict[Task, str] = {"classification": "accuracy", "regression": "mae"}
+"""The metric of a space that names none."""
 
 _BETTER_ABOVE = (
     "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy", "top_k_categorical_accuracy",

@@ -31,6 +31,34 @@ def test_what_no_space_file_could_hold_is_refused_by_its_key(value):
         as_spec("digits", overrides={"training.batch_size": value})
 
 
+@pytest.mark.parametrize(
+    ("objective", "metrics"),
+    [
+        ("val_f1", ("accuracy", "f1")),
+        (("val_f1", "max"), ("accuracy", "f1")),
+        ({"name": "val_mcc", "direction": "max"}, ("accuracy", "mcc")),
+        ("val_accuracy", ("accuracy",)),
+        ("val_loss", ("accuracy",)),
+    ],
+)
+def test_an_objective_is_one_of_the_metrics(objective, metrics):
+    assert as_spec("digits", objective=objective).training.metrics == metrics
+
+
+def test_an_objective_joins_the_metrics_that_there_are():
+    space = {"name": "x", "data": {"source": "digits"}, "model": {"family": "mlp", "layers": 0}}
+    regression = as_spec({**space, "training": {"epochs": 1, "loss": "mse"}}, objective="val_rmse")
+    assert regression.training.metrics == ("mae", "rmse")
+    named = {"epochs": 1, "metrics": ["f1", "mine:cost"]}
+    assert as_spec({**space, "training": named}, objective="val_auc").training.metrics == ("f1", "mine:cost", "auc")
+    with pytest.raises(spaces.SpaceError, match=r"rmse is a measure of regression: set training\.loss"):
+        as_spec({**space, "training": {"epochs": 1}}, objective="val_rmse")
+    with pytest.raises(spaces.SpaceError, match=r"training\.metrics"):
+        as_spec({**space, "training": {"epochs": 1, "metrics": 3}}, objective="val_f1")
+    with pytest.raises(spaces.SpaceError, match="training: is missing"):
+        as_spec(space, objective="val_f1")
+
+
 def test_one_text_is_one_override():
     wanted = spaces.load("digits", ["training.batch_size=77"])
     assert spaces.load("digits", "training.batch_size=77") == wanted

@@ -177,6 +177,16 @@ def test_a_function_that_cannot_travel_is_called_in_this_process_only(tmp_path):
         ns.run(locked, data=(PIXELS, DIGITS), max_trials=1, run_dir=tmp_path / "run", workers=2)
 
 
+def test_an_objective_that_the_function_does_not_compile_is_computed(tmp_path):
+    run = ns.run(made(8), data=(PIXELS, DIGITS), objective="val_f1", max_trials=1, overrides=SMALL,
+                 run_dir=tmp_path / "run", workers=0)  # fmt: skip
+    with run.read() as reader:
+        (trial,) = reader.trials(TrialKind.SEARCH)
+        (evaluation,) = reader.evaluations()
+    assert trial.outcome.score == trial.outcome.epochs[0].metrics["val_f1"]
+    assert {"accuracy", "f1"} <= set(evaluation.metrics)
+
+
 def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
     import keras_tuner
 

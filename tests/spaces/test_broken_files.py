@@ -139,6 +139,7 @@ CASES = [
     ("  batch_size: 32", "  stop_when: {los: {below: 0.4}}", ["13: training.stop_when.los: 'los' is never computed; allowed: loss, accuracy, val_loss, val_accuracy (did you mean 'loss'?)"]),
     ("  batch_size: 32", "  stop_when: {loss: {under: 0.4}}", ["13: training.stop_when.loss.under: unknown key 'under'; allowed: below, above"]),
     ("  seed: 1", "  objective: val_auc", ["17: search.objective: 'val_auc' is never computed; allowed: loss, accuracy, val_loss, val_accuracy; add auc to training.metrics"]),
+    ("  seed: 1", "  objective: val_rmse", ["17: search.objective: 'val_rmse' is never computed; allowed: loss, accuracy, val_loss, val_accuracy; rmse is a measure of regression: set training.loss, such as loss: mse, and metrics: [rmse]"]),
     ("  seed: 1", "  objective: {name: val_loss, direction: up}", ["17: search.objective.direction: found 'up'; allowed: min, max"]),
     ("  batch_size: 32", "  loss: mse\n  metrics: [accuracy]", ["14: training.metrics.0: found 'accuracy', no metric of regression, which the loss is for"]),
     ("  batch_size: 32", "  loss: mean", ["13: training.loss: unknown loss 'mean'; allowed: auto, sparse_categorical_crossentropy, categorical_crossentropy, binary_crossentropy, focal, mse, mae, huber, log_cosh"]),
@@ -177,7 +178,7 @@ CNN_CASES = [
     ("blocks: 2", "blocks: 2\n  augmentation: {flip: [none, sideways]}", ["6: model.augmentation.flip.1: found 'sideways'; allowed: none, horizontal, vertical, both"]),
     ("blocks: 2", "blocks: 2\n  units: 16", ["6: model.units: unknown key 'units'; allowed: family, stem, block, blocks, filters, growth, convolutions, kernel_size, padding, downsampling, pooling, squeeze_excitation, batch_normalization, global_pooling, dense_layers, dense_units, dropout, dropout_position, activation, l2, augmentation, output (did you mean 'dense_units'?)"]),
     ("  filters: [8, 16]\n", "", ["3: model.filters: is missing"]),
-    ("training: {epochs: 3}", "training: {epochs: 3, loss: mse}\nsearch: {objective: val_accuracy}", ["8: search.objective: 'val_accuracy' is never computed; allowed: loss, mae, val_loss, val_mae"]),
+    ("training: {epochs: 3}", "training: {epochs: 3, loss: mse}\nsearch: {objective: val_accuracy}", ["8: search.objective: 'val_accuracy' is never computed; allowed: loss, mae, val_loss, val_mae; accuracy is a measure of classes, and training.loss and metrics are those of regression"]),
     ("blocks: 2", "blocks: 2\n  output: logit", ["6: model.output: found 'logit'; allowed: probabilities, logits"]),
     ("family: cnn", "family: {python: build}", ["4: model.family.python: found 'build'; allowed: 'module:function' or 'path/file.py:function'", "5: model.blocks: unknown key 'blocks'; allowed: family", "6: model.filters: unknown key 'filters'; allowed: family"]),
 ]  # fmt: skip

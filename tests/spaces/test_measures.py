@@ -18,6 +18,7 @@ from spaces.data.types import DataInfo
 from spaces.layers.loss import make_metrics
 from spaces.models.model import repeating
 from spaces.values.metrics import direction_of
+from spaces.values.packing import Piece, Structure
 from tests.search import small
 
 NAMES = ("f1", "balanced_accuracy", "mcc", "precision", "recall", "auc", "pr_auc")
@@ -330,6 +331,166 @@ def test_measures_that_cannot_be_used_are_refused(
         space(folder, objective, *metrics, **training)
 
 
+FUNCTIONS = """
+import keras
+import numpy as np
+
+def three(classes=3):
+    x = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
+    return x, (x[:, 0] > 0.3).astype(int) + (x[:, 1] > 0.5) * (classes > 2)
+
+def two():
+    return three(2)
+
+def numbers():
+    x, _ = three()
+    return x, x[:, :1] * 2.5 + 0.25
+
+def compiled(outputs, activation, loss, metrics=("accuracy",)):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(outputs, activation)])
+    model.compile("sgd", loss, metrics=list(metrics))
+    return model
+
+def softmax(hp):
+    return compiled(3, "softmax", "sparse_categorical_crossentropy")
+
+def wide(hp):
+    return compiled(5, "softmax", "sparse_categorical_crossentropy", [])
+
+def logits(hp):
+    return compiled(3, None, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+
+def sigmoid(hp):
+    return compiled(1, "sigmoid", "binary_crossentropy")
+
+def one_logit(hp):
+    return compiled(1, None, keras.losses.BinaryCrossentropy(from_logits=True), [])
+
+def f1(y, answers):
+    return keras.ops.mean(keras.ops.cast(answers > 0.6, "float32"))
+
+def itself(hp):
+    return compiled(1, "sigmoid", "binary_crossentropy", [f1])
+
+def linear(hp):
+    return compiled(1, None, "mse", [])
+"""
+
+
+def evaluated(folder: Path, data: str, function: str, **training: Any) -> tuple[dict[str, float], Any, Any]:
+    """What an evaluation of a function's model gives, its answers and the labels."""
+    from search.training.engine import Rows, fresh
+
+    (folder / "functions_here.py").write_text(FUNCTIONS)
+    where = f"{folder / 'functions_here.py'}:"
+    spec = spaces.load({
+        "name": "own", "data": {"source": {"python": f"{where}{data}"}},
+        "model": {"family": {"python": f"{where}{function}"}}, "training": {"epochs": 1, **training},
+    })  # fmt: skip
+    loaded = spaces.load_data(spec)
+    engine, rows = fresh(spaces.configure(spec, {}), loaded.info, 0), Rows(loaded.validation)
+    engine.prepare(rows)
+    found, answers = engine.evaluate(rows), engine.predict(rows)
+    assert not {"mcc", "r2"} & set(engine.train_epoch(rows, 1)), "they are those of the validation rows"
+    return found, answers, loaded.validation.y
+
+
+@pytest.mark.parametrize(
+    ("data", "function"),
+    [("three", "softmax"), ("three", "wide"), ("three", "logits"), ("two", "sigmoid"), ("two", "one_logit")],
+)
+def test_metrics_that_a_functions_model_leaves_out_are_computed(tmp_path: Path, data: str, function: str) -> None:
+    found, answers, y = evaluated(tmp_path, data, function, metrics=["accuracy", "f1", "mcc", "auc"])
+    if answers.shape[1] == 1:
+        chosen = (answers[:, 0] > (0.0 if function == "one_logit" else 0.5)).astype(int)
+        area = metrics.roc_auc_score(y, answers[:, 0])
+    else:
+        chosen = answers[:, :3].argmax(axis=1)
+        area = np.mean([metrics.roc_auc_score(y == c, _shares(answers, function)[:, c]) for c in range(3)])
+    assert found["accuracy"] == pytest.approx((chosen == y).mean(), abs=1e-6)
+    assert found["f1"] == pytest.approx(metrics.f1_score(y, chosen, average="macro"), abs=1e-5)
+    assert found["mcc"] == pytest.approx(metrics.matthews_corrcoef(y, chosen), abs=1e-5)
+    assert found["auc"] == pytest.approx(area, abs=0.02)
+
+
+def _shares(answers: Any, function: str) -> Any:
+    exponents = np.exp(answers)
+    return exponents / exponents.sum(axis=1, keepdims=True) if function == "logits" else answers
+
+
+def test_a_metric_of_the_models_own_stays_what_it_is(tmp_path: Path) -> None:
+    found, answers, _ = evaluated(tmp_path, "two", "itself", metrics=["f1", "mcc"])
+    assert found["f1"] == pytest.approx((answers > 0.6).mean(), abs=1e-5)
+    assert set(found) == {"loss", "f1", "mcc"}
+
+
+def test_of_numbers_too(tmp_path: Path) -> None:
+    found, answers, y = evaluated(tmp_path, "numbers", "linear", loss="mse", metrics=["mae", "rmse", "r2"])
+    assert found["mae"] == pytest.approx(np.abs(y - answers[:, 0]).mean(), rel=1e-5)
+    assert found["rmse"] == pytest.approx(np.sqrt(((y - answers[:, 0]) ** 2).mean()), rel=1e-5)
+    assert found["r2"] == pytest.approx(metrics.r2_score(y, answers[:, 0]), rel=1e-4)
+
+
+def test_without_a_metric_that_is_named_nothing_is_added(tmp_path: Path) -> None:
+    assert set(evaluated(tmp_path, "three", "wide")[0]) == {"loss"}
+
+
+def by_name(known: DataInfo, *names: str, loss: str = "sparse_categorical_crossentropy") -> Any:
+    from spaces.models.own_measures import own_measures
+
+    settings = replace(small_settings(metrics=names), family="python:mine:build")
+    return own_measures(settings, known, SimpleNamespace(loss=loss))
+
+
+def test_rows_count_by_their_weights_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spaces.models.own_measures._ROWS_AT_ONCE", 70)
+    y, logits = rows(3)
+    weight = np.random.default_rng(1).random(len(y)).astype(np.float32)
+    exponents = np.exp(logits)
+    answers = exponents / exponents.sum(axis=1, keepdims=True)
+    measures = by_name(info(3, "integer"), "accuracy", "f1", "auc")
+    chosen = answers.argmax(axis=1)
+    for counted in (weight, None, weight):
+        found = measures({"accuracy": 0.5, "auc": 0.5}, y, lambda: answers, counted)
+        expected = metrics.f1_score(y, chosen, average="macro", sample_weight=counted)
+        assert found == {"f1": pytest.approx(expected, abs=1e-5)}
+    assert measures({"accuracy": 0.5, "auc": 0.5, "f1": 0.5}, y, pytest.fail, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("known", "names", "loss", "answers", "message"),
+    [
+        (
+            replace(REGRESSION, targets=Structure((Piece("a", (1,), "float32"),), named=True)), ("mae", "r2"), "mse",
+            np.zeros((4, 1)), "mae, r2: not computed for targets that are several arrays, or have names; let the funct",
+        ),
+        (info(3, "integer"), ("accuracy", "f1"), "mse", np.zeros((4, 2, 3)), r"from answers of shape \(4, 2, 3\)"),
+        (info(3, "integer"), ("accuracy", "f1"), "mse", np.zeros((4, 2)), "not computed from 2 outputs for 3"),
+        (REGRESSION, ("mae", "r2"), "mse", np.zeros((4, 2)), "not computed from 2 outputs for 1"),
+        (info(2, "integer"), ("accuracy", "f1"), "hinge", np.zeros((4, 1)), "no probabilities, as with hinge"),
+        (
+            info(3, "multi-label"), ("accuracy", "top_k"), "binary_crossentropy", np.zeros((4, 3)),
+            r"training\.metrics: metric top_k is for rows of one class each",
+        ),
+        (REGRESSION, ("f1",), "mse", np.zeros((4, 1)), "metric f1 is not defined for regression"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_computed_says_so(
+    known: DataInfo, names: tuple[str, ...], loss: str, answers: np.ndarray, message: str
+) -> None:
+    y = np.zeros((4, 3) if known.labels == "multi-label" else 4)
+    measures = by_name(known, *names, loss=loss)
+    with pytest.raises(spaces.CodeError, match=message):
+        measures({"loss": 1.0}, y, lambda: answers)
+
+
+def test_the_usual_metric_is_left_out_where_nobody_may_have_asked_for_it() -> None:
+    measures = by_name(info(3, "integer"), "accuracy", "f1")
+    assert measures({"f1": 0.5}, np.zeros(4), lambda: np.zeros((4, 2))) == {}
+    assert by_name(info(3, "integer"), "accuracy") is None
+    assert by_name(REGRESSION, "mae") is None
+
+
 def test_one_that_gives_no_number_says_so(folder: Path) -> None:
     from spaces.models.own_measures import own_measures
 
@@ -337,4 +498,4 @@ def test_one_that_gives_no_number_says_so(folder: Path) -> None:
     measures = own_measures(spaces.configure(spec, {}), info(2, "integer"), SimpleNamespace(loss=None))
     assert measures is not None
     with pytest.raises(spaces.CodeError, match="words: returned str"):
-        measures(np.array([0, 1]), np.eye(2))
+        measures({}, np.array([0, 1]), lambda: np.eye(2))

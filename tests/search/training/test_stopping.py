@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from search.record.trial import Epoch, Stop
-from search.training.stopping import best_epoch, ended, seconds_needed
+from search.training.stopping import best_epoch, ended, seconds_needed, unreported
 from spaces import EarlyStopping, Settings, Target
 from tests.search.records import curve, epoch, settings
 
@@ -165,3 +166,20 @@ def test_the_first_epoch_which_compiles_says_nothing_about_the_rest():
     first, second = Epoch(1, {}, 60.0, 60.0), Epoch(2, {}, 2.0, 2.0)
     assert seconds_needed([first], 12, True) == 60.0
     assert seconds_needed([first, second], 12, True) == pytest.approx((10 - 0.5) * 2.0)
+
+
+@pytest.mark.parametrize(
+    ("objective", "metrics", "instead"),
+    [
+        ("val_f1", ("accuracy",), "; add f1 to training.metrics"),
+        ("val_accuracy", ("accuracy",), "; let the function compile the model with metrics=['accuracy']"),
+        ("val_rmse", ("accuracy",), ""),
+        ("val_rmse", ("mae",), "; add rmse to training.metrics"),
+        ("f1", ("accuracy",), ""),
+        ("val_typo", ("accuracy",), ""),
+    ],
+)
+def test_a_value_that_is_not_reported_says_how_it_comes_to_be(objective, metrics, instead):
+    training = replace(rules(), metrics=metrics)
+    expected = f"objective {objective} is not reported; reported are loss, val_loss{instead}"
+    assert unreported(objective, training, ["loss", "val_loss"]) == expected
