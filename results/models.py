@@ -63,7 +63,8 @@ def best_model(run: Run | str | Path) -> keras.Model:
     """The model of a run, with its trained weights, compiled with its optimizer, loss and metrics.
 
     The loss is the one that the table shows, also where training had another: without label smoothing, a focal exponent
-    or weights of classes.
+    or weights of classes, and of targets in their own unit. The learning rate is constant, the largest of a schedule.
+    `save` writes it for Keras alone, which loads it with `compile=False` where a measure is none of its own, as `f1`.
 
     Args:
         run: A run or its directory.

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from spaces.outside.keras_names import PACKAGE
 from spaces.values.measures import CURVES, OF_CONFUSION, OF_EACH_LABEL, R2, Area, FromConfusion, OfEachLabel
 from spaces.values.metrics import REGRESSION_LOSSES, is_own, task_of
 from spaces.values.packing import side_by_side, single
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spaces.data.types import DataInfo, TargetScale
     from spaces.layers.random_layers import Mixup
 
@@ -108,6 +111,7 @@ def output_units(loss: str, info: DataInfo, output: str) -> tuple[int, str | Non
     return info.outputs, None if output == "logits" else "softmax"
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
     """Cross-entropy with labels that are shared among classes, or that counts less what is known already.
 
@@ -164,6 +168,24 @@ class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
             )
         return ops.categorical_crossentropy(wanted, y_pred, from_logits=self.from_logits)
 
+    def get_config(self) -> dict[str, Any]:
+        """What a model's file says of it.
+
+        Raises:
+            ValueError: It has to know a layer of the model.
+        """
+        if self._mixup is not None:
+            raise ValueError(
+                "augmentation.mixup: a model that mixes its images cannot be saved as a whole while it is trained, for "
+                "its loss has to know the layer that mixes them; save_weights() keeps what it has learnt"
+            )
+        return {
+            "name": self.name,
+            "smoothing": float(self.smoothing),
+            "logits": self._logits,
+            "gamma": float(self.gamma),
+        }
+
     def _term(self, known: Any) -> Any:
         """What a probability of the right answer costs."""
         ops = keras.ops
@@ -180,6 +202,7 @@ class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         return labels if share is None else mixed(keras.ops.cast(labels, share.dtype), share)
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class ScaledLoss(keras.losses.Loss):  # type: ignore[misc]
     """A loss of regression whose value is in the unit of the targets, and whose gradient that of scaled targets.
 
@@ -187,13 +210,15 @@ class ScaledLoss(keras.losses.Loss):  # type: ignore[misc]
 
     Args:
         loss: takes targets and answers.
-        target: the scale.
+        scale, mean, std: as in `TargetScale`.
     """
 
-    def __init__(self, loss: keras.losses.Loss, target: TargetScale) -> None:
+    def __init__(self, loss: keras.losses.Loss, scale: str, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__(name=loss.name)
         self._loss = loss
-        self._target = target
+        self._scale = scale
+        self._mean = tuple(mean)
+        self._std = tuple(std)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of every row, shape (n,)."""
@@ -203,10 +228,20 @@ class ScaledLoss(keras.losses.Loss):  # type: ignore[misc]
         return learnt + ops.stop_gradient(self._loss.call(y_true, y_pred) - learnt)
 
     def _scaled(self, values: Any) -> Any:
-        ops, target = keras.ops, self._target
-        if target.scale == "log":
+        ops = keras.ops
+        if self._scale == "log":
             values = ops.log(ops.maximum(values, keras.config.epsilon() ** 4))
-        return (values - ops.array(target.mean, values.dtype)) / ops.array(target.std, values.dtype)
+        return (values - ops.array(self._mean, values.dtype)) / ops.array(self._std, values.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """What a model's file says of it."""
+        loss = keras.losses.serialize(self._loss)
+        return {"loss": loss, "scale": self._scale, "mean": list(self._mean), "std": list(self._std)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ScaledLoss:
+        """The loss that a model's file tells of."""
+        return cls(**{**config, "loss": keras.losses.deserialize(config["loss"])})
 
 
 def output_scaling(target: TargetScale) -> list[keras.layers.Layer]:
@@ -233,8 +268,8 @@ def make_loss(
         mixup: the layer of the model that mixes its images; None for none.
         gamma: the focal exponent; 0 for none.
     """
-    made = _plain_loss(loss, info, output, smoothing, mixup, gamma)
-    return made if info.target is None else ScaledLoss(made, info.target)
+    made, target = _plain_loss(loss, info, output, smoothing, mixup, gamma), info.target
+    return made if target is None else ScaledLoss(made, target.scale, target.mean, target.std)
 
 
 def _plain_loss(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from spaces.families import family_of_settings
 from spaces.models.model import compile_model
 from spaces.models.settings import Settings
 
@@ -28,7 +27,7 @@ def averaged(models: Sequence[keras.Model], settings: Settings, info: DataInfo) 
     bare = [keras.Model(*_ends(model), name=f"member_{n}") for n, model in enumerate(models)]
     answers = [model(inputs) for model in bare]
     made = keras.Model(inputs, keras.layers.Average(name="together")(answers), name="ensemble")
-    compile_model(made, settings.training, info, family_of_settings(settings.family).output(settings.model))
+    compile_model(made, settings, info)
     return made
 
 

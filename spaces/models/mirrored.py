@@ -40,5 +40,5 @@ def mirrored(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Mo
     mirror.set_weights([np.eye(width, dtype=np.float32)[::-1]])
     both = [connected(parts, inputs), connected(parts, turned)]
     averaged = keras.Model(inputs, keras.layers.Average(name="both_ways")(both), name=model.name)
-    compile_model(averaged, settings.training, info, family.output(settings.model))
+    compile_model(averaged, settings, info)
     return averaged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -45,37 +46,43 @@ def trainable(settings: Settings, info: DataInfo, seed: int | None = None) -> tu
     model = family.build(settings, info)
     if model.compiled:
         return model, True
-    compile_model(model, settings.training, info, family.output(settings.model))
+    compile_model(model, settings, info)
     return model, False
 
 
-def compile_model(model: keras.Model, training: TrainingSettings, info: DataInfo, output: str) -> None:
-    """Gives a model its optimizer, loss and metrics; `output` is `probabilities` or `logits`.
+def compile_model(model: keras.Model, settings: Settings, info: DataInfo) -> None:
+    """Gives a model its optimizer, loss and metrics.
 
     Whoever evaluates it, our engine or Keras, gets the loss of the labels as they are.
     """
+    training, output = settings.training, family_of_settings(settings.family).output(settings.model)
+    # The scale of the targets is for gradients only: the value of the loss is in their unit.
+    scaled = replace(info, target=None) if settings.finished else info
     mixup = next((layer for layer in model.layers if isinstance(layer, Mixup)), None)
     metrics = make_metrics(training.metrics, training.loss, info, output)
     model.compile(
-        optimizer=make_optimizer(training),
-        loss=make_loss(training.loss, info, output, training.label_smoothing, mixup, training.focal_gamma),
+        optimizer=make_optimizer(training, finished=settings.finished),
+        loss=make_loss(training.loss, scaled, output, training.label_smoothing, mixup, training.focal_gamma),
         # Weights of classes are for learning only; those of rows are what the user says that a row is worth.
         **{"weighted_metrics" if info.weighted else "metrics": metrics},
         # XLA makes small networks slower on a CPU and costs seconds of compilation.
         jit_compile=False,
     )
     let_only_kernels_decay(model)
-    if isinstance(model.loss, SoftCrossentropy):
-        _evaluate_plainly(model, model.loss)
+    evaluate_plainly(model)
 
 
-def _evaluate_plainly(model: keras.Model, loss: SoftCrossentropy) -> None:
-    step = model.test_step
+def evaluate_plainly(model: keras.Model) -> None:
+    """Lets Keras evaluate a compiled model with the labels as they are; one from a file has forgotten it."""
+    loss = getattr(model, "loss", None)
+    if not isinstance(loss, SoftCrossentropy):
+        return
+    step = type(model).test_step
 
     def test_step(data: Any) -> Any:
         loss.training = False
         try:
-            return step(data)
+            return step(model, data)
         finally:
             loss.training = True
 
@@ -93,7 +100,7 @@ def repeating(shape: tuple[int, ...], settings: Settings, info: DataInfo) -> ker
     """
     inputs = keras.Input(shape)
     model = keras.Model(inputs, keras.layers.Identity()(inputs))
-    compile_model(model, settings.training, info, family_of_settings(settings.family).output(settings.model))
+    compile_model(model, settings, info)
     return model
 
 

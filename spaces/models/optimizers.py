@@ -8,8 +8,10 @@ import keras
 
 from spaces.models.scheduled_rate import ScheduledRate
 from spaces.models.settings import TrainingSettings
+from spaces.outside.keras_names import PACKAGE
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class Nadam(keras.optimizers.Nadam):  # type: ignore[misc]
     """Keras's Nadam, whose product of all momenta so far is among its variables, so that a training can be continued.
 
@@ -18,6 +20,8 @@ class Nadam(keras.optimizers.Nadam):  # type: ignore[misc]
 
     def build(self, variables: Any) -> None:
         """Makes the variables."""
+        if self.built:
+            return
         super().build(variables)
         self._lost = self.add_variable(shape=(), name="momenta")
 
@@ -27,12 +31,17 @@ class Nadam(keras.optimizers.Nadam):  # type: ignore[misc]
         self.assign(self._lost, 1.0 - self._u_product)
 
 
-def make_optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:
-    """The optimizer of these settings, not built."""
+def make_optimizer(training: TrainingSettings, *, finished: bool = False) -> keras.optimizers.Optimizer:
+    """The optimizer of these settings, not built.
+
+    Args:
+        training: the settings.
+        finished: whether the training is over, so that nobody goes on with it.
+    """
     optimizers, decay = keras.optimizers, training.weight_decay or None
     rate: Any = training.learning_rate
     if training.schedule != "constant" or training.warmup:
-        rate = ScheduledRate(training)
+        rate = ScheduledRate(training.schedule, rate, training.warmup, training.epochs)
     elif training.learning_rate_decay:
         rate = optimizers.schedules.InverseTimeDecay(rate, 1, training.learning_rate_decay)
     common: dict[str, Any] = {"global_clipnorm": training.gradient_clip or None, "weight_decay": decay}
@@ -45,7 +54,7 @@ def make_optimizer(training: TrainingSettings) -> keras.optimizers.Optimizer:
         "adam": optimizers.Adam,
         "adamw": optimizers.AdamW,
         "lion": optimizers.Lion,
-        "nadam": Nadam,
+        "nadam": optimizers.Nadam if finished else Nadam,
         "rmsprop": optimizers.RMSprop,
     }
     if training.optimizer == "adamw":

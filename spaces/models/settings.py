@@ -119,22 +119,33 @@ class Settings:
             as one tuple, e.g. `{"layers": 2, "units": (128, 64), ...}`.
         training: how it is compiled and trained.
         values: the active hyperparameter values it was made from, as the ranked table shows them.
+        finished: whether its training is over: its model is then compiled with Keras's own optimizers and losses, so
+            that Keras alone reads it from a file. Never stored.
     """
 
     family: str
     model: Mapping[str, Any]
     training: TrainingSettings
     values: Mapping[str, Any]
+    finished: bool = False
 
     def trained(self) -> Settings:
         """The settings for a model whose weights are there: float32 throughout, nothing that only training needs.
 
-        Its loss is that of the labels as they are, which is what is validated.
+        Its loss is that of the labels as they are, which is what is validated, and its rate the largest of a schedule.
         """
         users = family_of_settings(self.family).users_code
         model = self.model if users else without_augmentation(self.model)
-        plain = replace(self.training, ema=0.0, precision="float32", label_smoothing=0.0, focal_gamma=0.0)
-        return replace(self, model=model, training=plain)
+        plain = replace(
+            self.training,
+            schedule="constant",
+            warmup=0.0,
+            ema=0.0,
+            precision="float32",
+            label_smoothing=0.0,
+            focal_gamma=0.0,
+        )
+        return replace(self, model=model, training=plain, finished=True)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `json.dumps` takes; `from_json` is the way back."""

@@ -1,4 +1,4 @@
-"""The names that Keras gives to what has none: the same for every model that a function of the user's builds.
+"""Names in Keras: those that it gives to what has none, the same for every model that a function of the user's builds.
 
 Keras counts: the second metric `AUC()` of a process is called `auc_1`, whichever model it belongs to. So an objective
 `val_auc` would exist for the first model only. A stock Keras Tuner forgets the counts before every model.
@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from spaces.outside import keras_internals
+
+PACKAGE = "nightshift"
+"""What a file of a Keras model calls this project, where the model is compiled with classes of it."""
 
 
 @contextmanager

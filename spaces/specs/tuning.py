@@ -9,7 +9,7 @@ import numpy as np
 
 from spaces.data import DataInfo, load_data
 from spaces.data.labels import balanced_weights, classes_of
-from spaces.models.model import build_model, callbacks
+from spaces.models.model import build_model, callbacks, evaluate_plainly
 from spaces.specs.configurations import configure, hyperparameters_of
 from spaces.specs.spec import SearchSpec
 from spaces.values.of_keras_tuner import to_keras_tuner
@@ -47,7 +47,8 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
         """Trains with the batch size, length, early stopping and weights of classes of the configuration.
 
         What `Tuner.search` was given itself, or decides itself (Hyperband's epochs), goes first; then the length that
-        an oracle asks for, from the first epoch on: a stock tuner builds a new model for every trial.
+        an oracle asks for, from the first epoch on: a stock tuner builds a new model for every trial. A model may also
+        be one of `build` that was trained, saved and loaded, with the `initial_epoch` that it goes on from.
 
         Raises:
             ValueError: classes are to be balanced, and the labels are in no array.
@@ -61,6 +62,7 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
             labels = args[1] if len(args) > 1 else kwargs.get("y")
             kwargs["sample_weight"] = _balanced(labels, kwargs.get("sample_weight"))
         kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), *callbacks(training)]
+        evaluate_plainly(model)
         return model.fit(*args, **kwargs)
 
 

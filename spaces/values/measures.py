@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from spaces.outside.keras_names import PACKAGE
+
 Measure = Callable[[Any], Any]
 
 _FARTHEST = 16
@@ -14,6 +16,7 @@ _FARTHEST = 16
 _LEAST = 1e-30
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class FromConfusion(keras.metrics.Metric):  # type: ignore[misc]
     """A measure that follows from the confusion matrix, which is counted over all rows.
 
@@ -53,7 +56,17 @@ class FromConfusion(keras.metrics.Metric):  # type: ignore[misc]
         """Forgets all rows."""
         self.matrix.assign(keras.ops.zeros_like(self.matrix))
 
+    def get_config(self) -> dict[str, Any]:
+        """What a model's file says of it; the measure goes by its name."""
+        return {"name": self.name, "classes": self._classes, "threshold": self._threshold}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> FromConfusion:
+        """The measure that a model's file tells of."""
+        return cls(measure=OF_CONFUSION[config["name"]], **config)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class OfEachLabel(keras.metrics.Metric):  # type: ignore[misc]
     """A measure of rows that may have several labels: the mean of what it is for each of them, over all rows.
 
@@ -68,6 +81,7 @@ class OfEachLabel(keras.metrics.Metric):  # type: ignore[misc]
     def __init__(self, name: str, measure: Callable[..., Any], labels: int, threshold: float) -> None:
         super().__init__(name=name)
         self._measure = measure
+        self._labels = labels
         self._threshold = threshold
         self.counts = self.add_variable((4, labels), "zeros", name="counts")
 
@@ -90,7 +104,17 @@ class OfEachLabel(keras.metrics.Metric):  # type: ignore[misc]
         """Forgets all rows."""
         self.counts.assign(keras.ops.zeros_like(self.counts))
 
+    def get_config(self) -> dict[str, Any]:
+        """What a model's file says of it; the measure goes by its name."""
+        return {"name": self.name, "labels": self._labels, "threshold": self._threshold}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> OfEachLabel:
+        """The measure that a model's file tells of."""
+        return cls(measure=OF_EACH_LABEL[config["name"]], **config)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class Area(keras.metrics.Metric):  # type: ignore[misc]
     """The area under a curve over all thresholds: of each class against all others, or of each label; their mean.
 
@@ -149,6 +173,16 @@ class Area(keras.metrics.Metric):  # type: ignore[misc]
         """Forgets all rows."""
         self.counts.assign(keras.ops.zeros_like(self.counts))
 
+    def get_config(self) -> dict[str, Any]:
+        """What a model's file says of it."""
+        return {
+            "name": self.name,
+            "curve": self._curve,
+            "classes": self._classes,
+            "several": self._several,
+            "logits": self._logits,
+        }
+
     def _as_logits(self, y_pred: Any) -> Any:
         """The logit of each class or label, shape (n, areas)."""
         ops = keras.ops
@@ -161,6 +195,7 @@ class Area(keras.metrics.Metric):  # type: ignore[misc]
         return known - ops.log(ops.maximum(-ops.expm1(known), _LEAST))
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class R2(keras.metrics.Metric):  # type: ignore[misc]
     """The coefficient of determination of each target over all rows; their mean.
 
@@ -208,6 +243,10 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
         """Forgets all rows."""
         for variable in self.variables:
             variable.assign(keras.ops.zeros_like(variable))
+
+    def get_config(self) -> dict[str, Any]:
+        """What a model's file says of it."""
+        return {"name": self.name, "targets": self._targets}
 
 
 def f1(matrix: Any) -> Any:

@@ -205,6 +205,8 @@ def test_two_classes_with_one_output_are_mixed_too(tensorflow: None) -> None:
 
     share: Any = SimpleNamespace(share=np.array([0.7, 0.9], np.float32))
     loss = make_loss("binary_crossentropy", replace(DIGITS, outputs=2), "probabilities", 0.0, share)
+    with pytest.raises(ValueError, match="mixes its images cannot be saved as a whole while it is trained"):
+        loss.get_config()
     p = np.array([[0.2], [0.6]], np.float32)
     wanted = np.array([0.3, 0.9])
     expected = -(wanted * np.log(p[:, 0]) + (1 - wanted) * np.log(1 - p[:, 0])).mean()

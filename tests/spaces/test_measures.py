@@ -499,3 +499,19 @@ def test_one_that_gives_no_number_says_so(folder: Path) -> None:
     assert measures is not None
     with pytest.raises(spaces.CodeError, match="words: returned str"):
         measures({}, np.array([0, 1]), lambda: np.eye(2))
+
+
+def test_a_measure_is_the_same_from_the_file_of_a_model(tensorflow: None) -> None:
+    import keras
+
+    made = [
+        *make_metrics(NAMES, "auto", info(3, "integer"), "probabilities"),
+        *make_metrics(NAMES, "auto", info(3, "multi-label"), "logits"),
+        *make_metrics(("r2",), "mse", REGRESSION, "probabilities"),
+    ]
+    for metric in made:
+        again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
+        assert type(again) is type(metric)
+        assert again.get_config() == metric.get_config()
+        assert [one.shape for one in again.variables] == [one.shape for one in metric.variables]
+        assert getattr(again, "_measure", None) is getattr(metric, "_measure", None)

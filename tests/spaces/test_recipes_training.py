@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 
 import spaces
-from spaces.data.types import DataInfo
+from spaces.data.types import DataInfo, TargetScale
 from spaces.outside import processor
 from spaces.outside.processor import fast_precision, has_gpu, multiplies_bfloat16
 from spaces.specs import plain
 from spaces.values import rates
 
 TABLE = DataInfo("tabular", (3,), "float32", "classification", "integer", 3)
+PRICES = DataInfo("tabular", (3,), "float32", "regression", "number", 1, target=TargetScale("standard", (5.0,), (2.0,)))
 
 
 def loaded(training: dict[str, Any], baselines: tuple[Any, ...] = (), **search: Any) -> spaces.SearchSpec:
@@ -284,3 +286,35 @@ def test_automatic_precision_is_what_the_processor_is_fast_in_and_is_kept_as_tha
     assert f"precision: {expected}" in dumped
     assert "precision: auto" not in dumped
     assert refusals(precision=["auto", "float32"])[0].startswith("training.precision: auto is one of the others")
+
+
+@pytest.mark.parametrize(
+    ("training", "info"),
+    [
+        ({"schedule": "cosine", "warmup": 0.2, "optimizer": "nadam", "label_smoothing": 0.1}, TABLE),
+        ({"warmup": 0.2, "focal_gamma": 2.0, "learning_rate": 0.1}, TABLE),
+        ({"schedule": "one-cycle", "loss": "mse"}, PRICES),
+    ],
+    ids=["smoothed", "focal", "regression"],
+)
+def test_keras_alone_reads_a_trained_model_from_a_file(
+    training: dict[str, Any], info: DataInfo, tmp_path: Path, tensorflow: None
+) -> None:
+    import keras
+
+    made = settings(**training)
+    model = spaces.build_model(made.trained(), info, seed=1)
+    rows = np.eye(3, dtype="float32")
+    expected = model.predict_on_batch(rows)
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        told = archive.read("config.json").decode()
+    assert "nightshift" not in told
+    assert "spaces." not in told
+    for again in (keras.models.load_model(tmp_path / "m.keras"), keras.models.clone_model(model)):
+        assert float(again.optimizer.learning_rate) == pytest.approx(made.training.learning_rate)
+        again.set_weights(model.get_weights())
+        np.testing.assert_allclose(again.predict_on_batch(rows), expected, rtol=1e-6)
+    model.save(tmp_path / "m.h5")
+    again = keras.models.load_model(tmp_path / "m.h5", compile=False)
+    np.testing.assert_allclose(again.predict_on_batch(rows), expected, rtol=1e-6)

@@ -94,11 +94,14 @@ def test_the_loss_is_in_the_unit_of_the_target_and_its_gradient_in_that_of_the_s
     labels = np.array([210_000.0, 180_000.0], np.float32)
     with tf.GradientTape() as tape:
         predicted = keras.Sequential(output_scaling(target))(answer)
-        loss = ScaledLoss(keras.losses.MeanSquaredError(), target)(labels, predicted)
+        made = ScaledLoss(keras.losses.MeanSquaredError(), scale, (mean,), (std,))
+        loss = made(labels, predicted)
     scaled = ((np.log(labels) if scale == "log" else labels) - mean) / std
     in_unit = np.exp(mean + std * answer.numpy()) if scale == "log" else mean + std * answer.numpy()
     np.testing.assert_allclose(loss, ((in_unit[:, 0] - labels) ** 2).mean(), rtol=1e-5)
     np.testing.assert_allclose(tape.gradient(loss, answer)[:, 0], answer.numpy()[:, 0] - scaled, rtol=2e-3)
+    from_file = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(made))
+    np.testing.assert_array_equal(from_file(labels, predicted), loss)
 
 
 def test_a_model_answers_in_the_unit_of_the_target(houses: Path) -> None:

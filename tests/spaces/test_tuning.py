@@ -171,6 +171,37 @@ def test_a_stock_tuner_trains_on_changed_labels_and_validates_those_that_are_the
     assert model.evaluate(*validation, verbose=0)[0] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "nadam"])
+def test_a_model_of_a_schedule_is_saved_and_goes_on_as_if_it_had_never_stopped(optimizer: str, tmp_path: Path) -> None:
+    import keras
+
+    training = {"epochs": 4, "schedule": "cosine", "warmup": 0.2, "optimizer": optimizer, "learning_rate": 0.01}
+    spec = spaces.load({
+        "name": "x", "data": {"source": "digits", "limit": 100}, "model": {"family": "mlp", "layers": 1, "units": 8},
+        "training": {**training, "weight_decay": 0, "label_smoothing": 0.3, "metrics": ["accuracy", "f1"]},
+    })  # fmt: skip
+    data = spaces.load_data(spec)
+    hypermodel, hp = spaces.hypermodel(spec, data.info), spaces.hyperparameters(spec)
+    validation = (data.validation.x, data.validation.y)
+
+    def trained(*parts: tuple[int, int]) -> tuple[dict[str, list[float]], list[Any]]:
+        keras.utils.set_random_seed(1)
+        model = hypermodel.build(hp)
+        for first, last in parts:
+            options = {"initial_epoch": first, "epochs": last, "validation_data": validation, "shuffle": False}
+            told = hypermodel.fit(hp, model, data.train.x, data.train.y, verbose=0, **options).history
+            model.save(tmp_path / "model.keras")
+            model = keras.models.load_model(tmp_path / "model.keras")
+        return told, model.get_weights()
+
+    (whole, weights), (continued, others) = trained((0, 4)), trained((0, 2), (2, 4))
+    for one, other in zip(weights, others, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6)
+    # Smoothing is in the training loss alone, also of a model from a file.
+    for name in ("loss", "val_loss", "val_f1"):
+        assert continued[name] == pytest.approx(whole[name][2:], rel=1e-4)
+
+
 def test_classes_are_balanced_in_a_stock_training() -> None:
     spec = spaces.load(SPACE, ["training.class_weight=[balanced, none]"])
     hypermodel = spaces.hypermodel(spec)

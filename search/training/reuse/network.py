@@ -51,7 +51,7 @@ class Network:
         self._given = {layer.name: layer.get_weights() for layer in layers_of(body) if layer.weights}
         stack = replaced([*body, *self._parts(settings, info)], partial(_stand_in, free=free))
         model = family.assembled(stack, settings, info)
-        compile_model(model, settings.training, info, family.output(settings.model))
+        compile_model(model, settings, info)
         self._dropouts = [layer for layer in model.layers if isinstance(layer, AdjustableDropout)]
         self._numbers = _adjustable_numbers(model, settings)
         if free:

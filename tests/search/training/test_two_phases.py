@@ -83,7 +83,7 @@ def plainly(settings, data, seed, epochs, frozen):
     def phase(thawed, rate, first, last):
         cutting.thaw(backbone, thawed)
         training = replace(settings.training, learning_rate=settings.training.learning_rate * rate)
-        compile_model(model, training, data.info, "probabilities")
+        compile_model(model, replace(settings, training=training), data.info)
         engine = Engine(model, seed, settings.training.batch_size)
         engine.prepare(train)
         for epoch in range(first, last + 1):
