@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,8 +35,11 @@ from spaces.data.target import require_positive, target_scale
 from spaces.data.types import AnyRows, Array, DataInfo, Dataset, Kind, Split, Streamed, TargetScale
 from spaces.data.understood import preparation, taken_for, understood
 from spaces.families import family_of
+from spaces.families.augmentation import Augmentation, changes, may_change
 from spaces.sections.data_section import DataSection, FirstRows, Folds, KeyedRows, OtherSource, TargetRule
 from spaces.sections.sources import OTHER_SOURCES
+from spaces.sections.training_section import OF_ONE_CLASS
+from spaces.values.dimensions import Value
 
 if TYPE_CHECKING:
     from spaces.specs.spec import SearchSpec
@@ -135,9 +138,19 @@ def _told_folds(data: DataSection, folds: Array, classes: bool) -> str:
 
 def _check_several(spec: SearchSpec, where: str) -> None:
     """Refuses what is about rows of one class each."""
-    for key in ("class_weight", "oversample"):
-        if getattr(spec.training, key) is not None:
-            raise DataError(f"{where}: training.{key} is for rows of one class each; these may have several labels")
+    for key in OF_ONE_CLASS:
+        for place in _said(spec, key):
+            raise DataError(f"{where}: {place} is for rows of one class each; these may have several labels")
+
+
+def _said(spec: SearchSpec, key: str) -> dict[str, tuple[Value, ...]]:
+    """The values that a space, and its baselines, ask of a setting of the training, by their places in the file."""
+    dimension = getattr(spec.training, key)
+    found = {} if dimension is None else {f"training.{key}": dimension.values or ()}
+    for index, baseline in enumerate(spec.baselines):
+        if key in baseline.asked:
+            found[f"baselines.{index}.values.{key}"] = (baseline.asked[key],)
+    return found
 
 
 def _check_arrays(spec: SearchSpec, raw: RawData) -> None:
@@ -161,11 +174,37 @@ def _kind(spec: SearchSpec, raw: RawData) -> Kind:
         raise DataError(f"data.kind: {holds}; series have shape (rows, steps, features)")
     pictures: Literal["image"] | None = "image" if _source_kind(spec.data) == "idx" else None
     kind = preprocessing.kind_of(wanted, x, raw.white, family_of(spec.model).rows or pictures)
-    for key, asked in (("image_size", spec.data.image_size is not None), ("final.tta", spec.final.tta != "none")):
-        if asked and kind != "image":
-            what = "rows of columns" if kind == "tabular" else "time series"
-            raise DataError(f"{key if '.' in key else f'data.{key}'}: {where} holds {what}, no images")
+    if kind != "image":
+        what = "rows of columns" if kind == "tabular" else "time series"
+        for key in _for_images(spec):
+            raise DataError(f"{key}: {where} holds {what}, no images")
+        _check_digits(spec, f"{where} holds {what}")
     return kind
+
+
+def _for_images(spec: SearchSpec) -> Iterator[str]:
+    """Places in the file that ask for what only images have."""
+    if spec.data.image_size is not None:
+        yield "data.image_size"
+    if spec.final.tta != "none":
+        yield "final.tta"
+    augmentation = getattr(spec.model, "augmentation", None)
+    if not isinstance(augmentation, Augmentation):
+        return
+    if may_change(augmentation):
+        yield "model.augmentation"
+    for index, baseline in enumerate(spec.baselines):
+        yield from (f"baselines.{index}.values.{name}" for name in changes(baseline.values))
+
+
+def _check_digits(spec: SearchSpec, holds: str) -> None:
+    """Refuses layers that take the rows in and leave their values two or three digits: those of the user's function."""
+    for place, asked in _said(spec, "precision").items() if family_of(spec.model).users_code else ():
+        if "bfloat16" in asked:
+            raise DataError(
+                f"{place}: {holds}, of whose values bfloat16 keeps two or three digits, and the model of a function "
+                "computes in it from its first layer on; allowed: float32"
+            )
 
 
 def _source_kind(data: DataSection) -> str:

@@ -86,6 +86,12 @@ def augmentation_settings(section: Augmentation, *, labels: bool = True) -> list
     ]
 
 
+def said_of(section: Augmentation) -> dict[str, tuple[str, ...]]:
+    """The settings that a space file says something of, each with its place there."""
+    said = [name for name in sorted(section.model_fields_set) if getattr(section, name) is not None]
+    return {f"augmentation_{name}": ("model", "augmentation", name) for name in said}
+
+
 def may_change(section: Augmentation) -> bool:
     """Whether any configuration changes training images: whether the section leaves more open than that all is off."""
     return any(

@@ -24,7 +24,7 @@ from spaces.values.kinds import Kind
 from spaces.values.setting import Need, Setting, above, most, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
 
     from spaces.data.types import DataInfo
 
@@ -137,17 +137,24 @@ class CnnModel(ModelSection):
         positions = ("head",) if self.dropout_position is None else self.dropout_position.values
         if self.dropout is None or self.dropout.values == (0.0,):
             return self
-        if positions == ("head",) and most(self.dense_layers, 0) == 0:
-            raise refuse(
-                "has no effect: it is in the head, after dense layers, and there are none; "
-                "give dense_layers, or dropout_position pooling or features",
-                "dropout",
-            )
         unpooled = self.pooling is not None and self.pooling.values == ("none",)
         strided = self.downsampling is not None and self.downsampling.values == ("stride",)
-        if positions == ("pooling",) and (unpooled or strided):
-            raise refuse("found 'pooling' where there is no pooling; allowed: features, head", "dropout_position")
+        message = _without_a_place(positions, most(self.dense_layers, 0), pooled=not (unpooled or strided))
+        if message is not None:
+            raise refuse(message, "dropout")
         return self
+
+
+def _without_a_place(positions: Sequence[Value] | None, dense_layers: int, *, pooled: bool) -> str | None:
+    """What is wrong with dropout at these positions, if what it follows is nowhere."""
+    if positions == ("head",) and dense_layers == 0:
+        return (
+            "has no effect: it is in the head, after dense layers, and there are none; "
+            "give dense_layers, or dropout_position pooling or features"
+        )
+    if positions == ("pooling",) and not pooled:
+        return "has no effect: it is after every pooling, and there is none; give dropout_position features or head"
+    return None
 
 
 def settings(model: CnnModel) -> list[Setting]:
@@ -270,6 +277,11 @@ class _Cnn(Layered):
 
     def settings(self, section: CnnModel) -> list[Setting]:
         return settings(section)
+
+    def without_effect(self, model: Mapping[str, Any]) -> Mapping[str, str]:
+        positions = (model["dropout_position"],) if model["dropout"] else ()
+        message = _without_a_place(positions, len(model["dense_units"]), pooled=pools(model))
+        return {} if message is None else {"dropout": message}
 
     def check_data(self, info: DataInfo) -> None:
         if info.kind != "image":

@@ -115,6 +115,10 @@ class Family:
         """
         return {**assemble(self.settings(section), self.stacks, flat), "output": section.output}
 
+    def without_effect(self, model: Mapping[str, Any]) -> Mapping[str, str]:
+        """Settings that ask for something which a complete `Settings.model` has no place for, and why, in words."""
+        return {}
+
     def begins_frozen(self, model: Mapping[str, Any]) -> bool:
         """Whether a training begins with a frozen backbone; `model` is `Settings.model`."""
         return False

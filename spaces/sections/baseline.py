@@ -50,3 +50,8 @@ class Baseline(Section):
     early_stopping: Annotated[Literal["space"] | EarlyStoppingRule | None, BeforeValidator(_early_stopping)] = Field(
         default=AS_SPACE, description="Its own rule, null for none; `space`: the rule of the space."
     )
+
+    @property
+    def asked(self) -> dict[str, Value]:
+        """The values that ask for something: what is 0, false or `none` is off."""
+        return {name: value for name, value in self.values.items() if value not in (0, "none")}

@@ -34,7 +34,10 @@ LIMIT = Kind("number", ge=0)
 CLASS_WEIGHT = Kind("word", words=("none", "balanced"))
 PRECISION = Kind("word", words=("float32", "bfloat16"))
 ASKED_PRECISION = Kind("word", words=(*PRECISION.words, "auto"))
-_OF_CLASSES = ("label_smoothing", "class_weight", "oversample", "focal_gamma")
+OF_CLASSES = ("label_smoothing", "class_weight", "oversample", "focal_gamma")
+NO_CLASSES = "has no effect: the loss is one of regression, which has no classes"
+OF_ONE_CLASS = ("class_weight", "oversample")
+"""What is about rows of one class each."""
 SIZES = {
     "precision": ("bfloat16", "float32"),
     "class_weight": ("none", "balanced"),
@@ -143,7 +146,8 @@ class TrainingSection(Section):
         default=None,
         description="Of what is computed while training; weights and exported models are float32. bfloat16 is faster "
         "where the processor has instructions for it, and much slower elsewhere; auto is bfloat16 there without a GPU, "
-        "and float32 elsewhere, and the run keeps what it was on the machine that began it; default float32.",
+        "and float32 elsewhere and for a model of a function, and the run keeps what it was on the machine that began "
+        "it; default float32.",
     )
     batch_size: Annotated[Dimension | None, BATCH_SIZE] = Field(
         default=None, description="Rows per update; default 32."
@@ -200,7 +204,7 @@ class TrainingSection(Section):
             return precision
         if not isinstance(precision, Fixed):
             raise refuse("auto is one of the others, and stands alone: float32 and bfloat16 may be searched")
-        only = info.context is not None and info.context["float32_only"]
+        only = info.context is not None and info.context["auto_is_float32"]
         return replace(precision, value="float32" if only else fast_precision(), asked="auto")
 
     @field_validator("loss")
@@ -234,9 +238,9 @@ class TrainingSection(Section):
                 refusals.add(message, "metrics", index)
         if self.epochs.when:
             refusals.add("the length of the training takes no condition", "epochs", "when")
-        for key in _OF_CLASSES if self.task == "regression" else ():
+        for key in OF_CLASSES if self.task == "regression" else ():
             if getattr(self, key) is not None:
-                refusals.add("has no effect: the loss is one of regression, which has no classes", key)
+                refusals.add(NO_CLASSES, key)
         refusals.raise_if_any()
         return self
 

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces.basics.errors import Problem, problem
-from spaces.basics.section import listed, shown, suggestion
+from spaces.basics.section import KeyPath, listed, shown, suggestion
 from spaces.families import ModelSection, family_of
+from spaces.families.augmentation import OFF, said_of
 from spaces.families.layered import Layered
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
 from spaces.sections.data_section import COLUMNS, TABLES, DataSection, Source, TargetRule
 from spaces.sections.search_section import Final, KeepCheckpoints, ObjectiveRule, SearchSection
-from spaces.sections.training_section import TrainingSection, epoch_limits, fewest_frozen
+from spaces.sections.training_section import NO_CLASSES, OF_CLASSES, TrainingSection, epoch_limits, fewest_frozen
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.resolve import all_settings
 from spaces.values.dimensions import Choice, Value
@@ -49,19 +50,19 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
         found += _phases(model, training) + _precision(model, precisions, ("training", "precision"))
     if model is not None and training is not None:
         found += _monitors(model, training, ("training",), training.early_stopping)
-        found += _output(model, training) + _mixup(model, training)
+        found += _output(model, training) + _mixup(_said(model), training)
         if search is not None:
             found += _objective(model, training, search)
     if model is not None and "data" in parts:
-        found += _augmentation(model, parts["data"])
-        found += _embedding(model, parts["data"])
+        found += _augmentation(_said(model), parts["data"])
+        found += _embedding(_said(model), parts["data"])
     if model is not None and "final" in parts:
         found += _both_ways(model, parts.get("data"), parts["final"])
         found += _ensemble(model, parts.get("data"), parts["final"], parts.get("keep_checkpoints"))
     if "data" in parts and "final" in parts:
         found += _all_rows(parts["data"], parts["final"])
     for index, baseline in enumerate(parts.get("baselines", ())):
-        found += _baseline(model, training, baseline, ("baselines", index))
+        found += _baseline(model, training, parts.get("data"), baseline, ("baselines", index))
     return found + _unique_names(parts.get("baselines", ()))
 
 
@@ -156,31 +157,38 @@ def _output(model: ModelSection, training: TrainingSection) -> list[Problem]:
     return [problem(("model", "output"), "has no effect: the loss is one of regression, which has no classes")]
 
 
-def _mixup(model: ModelSection, training: TrainingSection) -> list[Problem]:
+def _said(model: ModelSection) -> dict[str, KeyPath]:
+    """What the section says of images and of columns: the settings, each with its place in the file."""
     augmentation = getattr(model, "augmentation", None)
-    if augmentation is None or augmentation.mixup is None or training.task != "regression":
+    said: dict[str, KeyPath] = {} if augmentation is None else {**said_of(augmentation)}
+    if getattr(model, "embedding", None) is not None:
+        said["embedding"] = ("model", "embedding")
+    return said
+
+
+def _mixup(said: Mapping[str, KeyPath], training: TrainingSection) -> list[Problem]:
+    if "augmentation_mixup" not in said or training.task != "regression":
         return []
     message = "has no effect: it mixes classes, and the loss is of regression"
-    return [problem(("model", "augmentation", "mixup"), message)]
+    return [problem(said["augmentation_mixup"], message)]
 
 
-def _augmentation(model: ModelSection, data: DataSection) -> list[Problem]:
-    augmentation = getattr(model, "augmentation", None)
-    if augmentation is None or not isinstance(data.source, Source) or data.source.kind not in TABLES:
+def _augmentation(said: Mapping[str, KeyPath], data: DataSection) -> list[Problem]:
+    if not isinstance(data.source, Source) or data.source.kind not in TABLES:
         return []
     message = f"has no effect: it changes images, and a {data.source.kind} source has none"
-    return [problem(("model", "augmentation", name), message) for name in sorted(augmentation.model_fields_set)]
+    return [problem(path, message) for name, path in said.items() if name in OFF]
 
 
-def _embedding(model: ModelSection, data: DataSection) -> list[Problem]:
+def _embedding(said: Mapping[str, KeyPath], data: DataSection) -> list[Problem]:
     kind = data.source.kind if isinstance(data.source, Source) else data.source
-    if getattr(model, "embedding", None) is None or kind in COLUMNS:
+    if "embedding" not in said or kind in COLUMNS:
         return []
     message = (
         "has no effect: it is about the categories of a table, and only a csv or parquet source, or a DataFrame from "
         "Python, has any"
     )
-    return [problem(("model", "embedding"), message)]
+    return [problem(said["embedding"], message)]
 
 
 def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> list[Problem]:
@@ -256,13 +264,29 @@ def _objective(model: ModelSection, training: TrainingSection, search: SearchSec
 
 
 def _baseline(
-    model: ModelSection | None, training: TrainingSection | None, baseline: Baseline, path: tuple[str | int, ...]
+    model: ModelSection | None,
+    training: TrainingSection | None,
+    data: DataSection | None,
+    baseline: Baseline,
+    path: KeyPath,
 ) -> list[Problem]:
     if model is None or training is None:
         return []
-    _, found = baseline_settings(model, training, baseline, path)
+    settings, found = baseline_settings(model, training, baseline, path)
     found += _precision(model, (baseline.values.get("precision", "float32"),), (*path, "values", "precision"))
-    return found + _monitors(model, training, path, baseline.early_stopping)
+    found += _monitors(model, training, path, baseline.early_stopping)
+    if settings is None:
+        return found
+    # Of a function's hyperparameters nobody knows what they are about, whatever their names.
+    own = {} if family_of(model).users_code else baseline.asked
+    said: dict[str, KeyPath] = {name: (*path, "values", name) for name in own}
+    found += _mixup(said, training)
+    if training.task == "regression":
+        found += [problem((*path, "values", key), NO_CLASSES) for key in OF_CLASSES if key in baseline.asked]
+    if data is not None:
+        found += _augmentation(said, data) + _embedding(said, data)
+    idle = family_of(model).without_effect(settings.model)
+    return found + [problem(said[name], message) for name, message in idle.items() if name in said]
 
 
 def _unique_names(baselines: Sequence[Baseline]) -> list[Problem]:

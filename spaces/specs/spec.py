@@ -153,7 +153,9 @@ def _section(key: str, raw: Any, problems: list[Problem], model: ModelSection | 
     if section is None:
         return None
     try:
-        context = {"float32_only": model is not None and family_of(model).float32_only}
+        family = None if model is None else family_of(model)
+        # Which layers of a function's model take the rows in and which answer, nobody knows.
+        context = {"auto_is_float32": family is not None and (family.float32_only or family.users_code)}
         return TypeAdapter(section).validate_python(raw, context=context)
     except ValidationError as error:
         problems += problems_of(error, (key,), Baseline if key == "baselines" else section)

@@ -171,7 +171,7 @@ CNN_CASES = [
     ("blocks: 2", "blocks: 0", ["5: model.blocks: found 0; allowed: a whole number of at least 1 and at most 100"]),
     ("blocks: 2", "blocks: 2\n  dropout_position: head", ["6: model.dropout_position: has no effect: it needs dropout above 0"]),
     ("blocks: 2", "blocks: 2\n  dropout: 0.5", ["6: model.dropout: has no effect: it is in the head, after dense layers, and there are none; give dense_layers, or dropout_position pooling or features"]),
-    ("blocks: 2", "blocks: 2\n  dropout: 0.5\n  pooling: none\n  dropout_position: pooling", ["8: model.dropout_position: found 'pooling' where there is no pooling; allowed: features, head"]),
+    ("blocks: 2", "blocks: 2\n  dropout: 0.5\n  pooling: none\n  dropout_position: pooling", ["6: model.dropout: has no effect: it is after every pooling, and there is none; give dropout_position features or head"]),
     ("blocks: 2", "blocks: 2\n  dense_units: 8", ["6: model.dense_units: has no effect: it needs dense_layers above 0"]),
     ("blocks: 2", "blocks: 2\n  dense_layers: 1", ["3: model.dense_units: is missing"]),
     ("blocks: 2", "blocks: 2\n  augmentation: {flips: both}", ["6: model.augmentation.flips: unknown key 'flips'; allowed: flip, rotation, zoom, shift, cutout, brightness, contrast, mixup (did you mean 'flip'?)"]),

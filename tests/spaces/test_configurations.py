@@ -501,3 +501,50 @@ def test_random_state_of_the_caller_is_left_alone() -> None:
     random.seed(3)
     spaces.sample(spaces.load("digits"), 0, 3)
     assert random.random() == expected
+
+
+_DENSE: dict[str, Any] = {"family": "mlp", "layers": 1, "units": 4}
+_CONVOLUTIONS: dict[str, Any] = {"family": "cnn", "blocks": 1, "filters": 4}
+_NO_CLASSES = "has no effect: the loss is one of regression, which has no classes"
+_IN_THE_HEAD = "has no effect: it is in the head, after dense layers, and there are none; give dense_layers, or "
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "source", "values", "message"),
+    [
+        (_DENSE, {"loss": "mse"}, "digits", {"augmentation_mixup": 0.2}, "has no effect: it mixes classes"),
+        (_DENSE, {"loss": "mse"}, "digits", {"oversample": True}, _NO_CLASSES),
+        (_DENSE, {"loss": "mse"}, "digits", {"class_weight": "balanced"}, _NO_CLASSES),
+        (_DENSE, {"loss": "mse"}, "digits", {"label_smoothing": 0.1}, _NO_CLASSES),
+        (_DENSE, {"loss": "mse"}, "digits", {"focal_gamma": 2}, _NO_CLASSES),
+        (_DENSE, {}, {"csv": "a.csv"}, {"augmentation_shift": 0.1}, "has no effect: it changes images"),
+        (_DENSE, {}, "digits", {"embedding": 4}, "has no effect: it is about the categories of a table"),
+        (_CONVOLUTIONS, {}, "digits", {"dropout": 0.3}, _IN_THE_HEAD),
+        ({**_CONVOLUTIONS, "dense_layers": [0, 1], "dense_units": 8}, {}, "digits", {"dense_layers": 0, "dropout": 0.3},
+         _IN_THE_HEAD),
+        ({**_CONVOLUTIONS, "pooling": ["none", "max"], "dropout_position": "pooling", "dropout": [0.1, 0.2]}, {},
+         "digits", {"pooling": "none", "dropout": 0.3}, "has no effect: it is after every pooling, and there is none"),
+    ],
+)  # fmt: skip
+def test_a_baseline_is_refused_what_a_space_is_refused(
+    model: dict[str, Any], training: dict[str, Any], source: Any, values: dict[str, Any], message: str
+) -> None:
+    space = {"name": "x", "data": {"source": source}, "model": model, "training": {"epochs": 2, **training}}
+    spaces.load(space)
+    with pytest.raises(spaces.SpaceError) as caught:
+        spaces.load({**space, "baselines": [{"name": "own", "values": values}]})
+    (problem,) = caught.value.problems
+    assert problem.key == f"baselines.0.values.{list(values)[-1]}"
+    assert problem.message.startswith(message)
+
+
+def test_a_baseline_may_say_that_there_is_none_of_what_could_have_no_effect() -> None:
+    off = {"label_smoothing": 0, "class_weight": "none", "oversample": False, "augmentation_mixup": 0, "embedding": 0}
+    space = {"name": "x", "data": {"source": "digits"}, "model": _DENSE, "training": {"epochs": 2, "loss": "mse"}}
+    assert spaces.load({**space, "baselines": [{"name": "plain", "values": off}]}).baselines
+
+
+def test_a_baseline_without_the_dense_layers_of_a_space_has_no_dropout_either() -> None:
+    model = {**_CONVOLUTIONS, "dense_layers": [0, 1], "dense_units": 8, "dropout": 0.3}
+    space = {"name": "x", "data": {"source": "digits"}, "model": model, "training": {"epochs": 2}}
+    assert spaces.load({**space, "baselines": [{"name": "bare", "values": {"dense_layers": 0}}]}).baselines

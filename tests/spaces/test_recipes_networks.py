@@ -139,7 +139,8 @@ def test_networks_without_branches_stay_sequential(tensorflow: None) -> None:
         ({"stem": {"kernel_size": 5}}, "model.stem.kernel_size: has no effect: it needs stem_filters above 0"),
         (
             {"downsampling": "stride", "dropout": 0.1, "dropout_position": "pooling"},
-            "model.dropout_position: found 'pooling' where there is no pooling; allowed: features, head",
+            "model.dropout: has no effect: it is after every pooling, and there is none; "
+            "give dropout_position features or head",
         ),
         ({"blocks": 1, "growth": 2}, "model.growth: has no effect: it needs blocks above 1"),
         ({"block": "dense"}, "model.block: found 'dense'; allowed: conv, residual, separable"),

@@ -14,6 +14,7 @@ import spaces
 from spaces.data.types import DataInfo, TargetScale
 from spaces.outside import processor
 from spaces.outside.processor import fast_precision, has_gpu, multiplies_bfloat16
+from spaces.sections import training_section
 from spaces.specs import plain
 from spaces.values import rates
 
@@ -271,6 +272,17 @@ def test_a_gpu_trains_small_networks_as_fast_in_float32(tmp_path: Path, monkeypa
         monkeypatch.setattr(processor, "multiplies_bfloat16", lambda fast=fast: fast)
         monkeypatch.setattr(processor, "has_gpu", lambda gpu=gpu: gpu)
         assert fast_precision() == expected
+
+
+def test_automatic_precision_of_a_functions_model_is_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_section, "fast_precision", lambda: "bfloat16")
+    (tmp_path / "model.py").write_text("def build(hp): ...")
+    for family, expected in (("mlp", "bfloat16"), ({"python": f"{tmp_path / 'model.py'}:build"}, "float32")):
+        model = {"family": "mlp", "layers": 0} if family == "mlp" else {"family": family}
+        training = {"epochs": 1, "precision": "auto"}
+        spec = spaces.load({"name": "x", "data": {"source": "digits"}, "model": model, "training": training})
+        assert spec.training.precision is not None
+        assert spec.training.precision.values == (expected,)
 
 
 def test_automatic_precision_is_what_the_processor_is_fast_in_and_is_kept_as_that(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -166,6 +167,72 @@ def test_class_absent_from_training_is_named(load: Load, save_npz: SaveNpz) -> N
 def test_image_size_of_columns(load: Load, save_npz: SaveNpz) -> None:
     with pytest.raises(DataError, match=r"data.image_size: .*rows.npz .* holds rows of columns"):
         load({"npz": str(save_npz(x=X, y=Y))}, image_size=32)
+
+
+SERIES = RANDOM.normal(size=(100, 12, 3))
+DENSE: dict[str, Any] = {"family": "mlp", "layers": 0}
+
+
+def own(**values: Any) -> dict[str, Any]:
+    """A space with a baseline that has these values."""
+    return {"baselines": [{"name": "own", "values": values}]}
+
+
+@pytest.mark.parametrize(("x", "what"), [(X, "rows of columns"), (SERIES, "time series")], ids=["table", "series"])
+@pytest.mark.parametrize(
+    ("sections", "place"),
+    [
+        ({"model": {**DENSE, "augmentation": {"shift": [0, 0.1]}}}, "model.augmentation"),
+        (own(augmentation_flip="none", augmentation_shift=0.1), "baselines.0.values.augmentation_shift"),
+    ],
+    ids=["space", "baseline"],
+)
+def test_images_are_changed_where_there_are_any(
+    x: np.ndarray, what: str, sections: dict[str, Any], place: str, save_npz: SaveNpz
+) -> None:
+    source = {"npz": str(save_npz(x=x, y=Y))}
+    space = {"name": "x", "data": {"source": source}, "model": DENSE, "training": {"epochs": 1}, **sections}
+    with pytest.raises(DataError, match=rf"^{re.escape(place)}: .* holds {what}, no images$"):
+        spaces.load_data(spaces.load(space))
+
+
+@pytest.mark.parametrize("key", ["class_weight", "oversample"])
+@pytest.mark.parametrize("in_baseline", [False, True], ids=["space", "baseline"])
+def test_several_labels_in_a_row_are_no_classes_to_balance(key: str, in_baseline: bool, save_npz: SaveNpz) -> None:
+    asked = {key: "balanced" if key == "class_weight" else True}
+    space: dict[str, Any] = {
+        "name": "x",
+        "data": {"source": {"npz": str(save_npz(x=X, y=(RANDOM.random((100, 3)) > 0.5).astype(np.int32)))}},
+        "model": DENSE,
+        "training": {"epochs": 1, "loss": "binary_crossentropy", **({} if in_baseline else asked)},
+        **(own(**asked) if in_baseline else {}),
+    }
+    place = f"{'baselines.0.values' if in_baseline else 'training'}.{key}"
+    with pytest.raises(DataError, match=rf"{re.escape(place)} is for rows of one class each"):
+        spaces.load_data(spaces.load(space))
+
+
+@pytest.mark.parametrize("in_baseline", [False, True], ids=["space", "baseline"])
+def test_a_functions_model_computes_in_bfloat16_with_pixels_only(
+    in_baseline: bool, save_npz: SaveNpz, tmp_path: Path
+) -> None:
+    (tmp_path / "model.py").write_text("def build(hp): ...")
+    asked = {"precision": "bfloat16"}
+
+    def loaded(x: np.ndarray) -> Dataset:
+        return spaces.load_data(
+            spaces.load({
+                "name": "x",
+                "data": {"source": {"npz": str(save_npz(x=x, y=Y))}},
+                "model": {"family": {"python": f"{tmp_path / 'model.py'}:build"}},
+                "training": {"epochs": 1, **({} if in_baseline else asked)},
+                **(own(**asked) if in_baseline else {}),
+            })
+        )  # fmt: skip
+
+    assert loaded(IMAGES).info.kind == "image"
+    with pytest.raises(DataError, match=r"precision: .* holds rows of columns, of whose values bfloat16 keeps two or"):
+        loaded(X)
 
 
 def test_images_in_arrays_are_resized_by_the_model(load: Load, save_npz: SaveNpz) -> None:
