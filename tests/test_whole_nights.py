@@ -13,6 +13,7 @@ import pytest
 import spaces
 from results.errors import not_written
 from search.errors import SearchFailed
+from search.files.rundir import Run
 from search.loop.observer import Observer
 from search.night.crew import Measured
 from search.night.workforce import Workforce
@@ -561,6 +562,31 @@ def test_the_best_of_the_search_is_trained_again_beside_the_baselines_that_lead(
     again = {t.configuration for t in night.trials(TrialKind.CANDIDATE)}
     assert any(not name.startswith("baseline") for name in again)
     assert not night.winner().configuration.startswith("baseline")
+
+
+@dataclass
+class Shorter(NightWorld):
+    """What comes at the end of a training is there after few epochs."""
+
+    def accuracy(self, values, epoch):
+        return 0.75 if values["layers"] else 0.7
+
+
+def test_what_a_shorter_schedule_came_to_leads_only_until_the_best_of_the_search_is_trained_to_its_end(tmp_path):
+    changes = {"training.schedule": "cosine", "final.train_on_validation": "false", "final.candidates": 1}
+    changes["final.seeds"] = 0
+    earlier = {"epochs": {"min": 1, "max": 5}, "search.max_trials": 6}
+    old = WholeNight(tmp_path / "old", night_space("freeze-thaw", **earlier, **changes), Shorter(seconds=15.0))
+    assert old.go().reason == "done"
+    spec = night_space("freeze-thaw", epochs={"min": 1, "max": 20}, **changes)
+    night = WholeNight(tmp_path / "new", spec, Annealing(seconds=15.0), fork=Run(old.run))
+    assert night.go("8m").reason == "done"
+    assert max(t.outcome.score for t in night.trials(TrialKind.EVIDENCE)) == 0.75
+    assert max(t.outcome.score for t in night.trials(TrialKind.SEARCH)) < 0.7
+    winner = night.winner()
+    assert (winner.kind, winner.outcome.score) == (TrialKind.WINNER, 0.9)
+    assert not winner.configuration.startswith(("old-", "baseline-"))
+    assert any("the search learns nothing from" in message for message in night.messages)
 
 
 @dataclass

@@ -108,6 +108,7 @@ class WholeNight:
         workers: As on the command line; None: what the crew finds out.
         together: What several models turn out to be together.
         compared: Configurations of the models that were compared, and that of the one alone.
+        fork: The run that a new one begins with the trials of.
     """
 
     run: Path
@@ -124,6 +125,7 @@ class WholeNight:
     workers: int | None = 1
     together: Together = field(default_factory=lambda: Together("accuracy", 0.9, 0.9, 0.0))
     compared: list[tuple[list[str], str]] = field(default_factory=list)
+    fork: Run | None = None
     steps: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     _sitting: Session | None = None
@@ -138,7 +140,7 @@ class WholeNight:
             self._sitting = Session(
                 self.run,
                 self.spec,
-                Options(time, workers=self.workers, check=False),
+                Options(time, workers=self.workers, check=False, fork=self.fork),
                 (_Messages(self.messages),),
                 lambda *_: self.crew(self._executor),
                 self._evaluate,

@@ -19,7 +19,9 @@ from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
 from search.record import jsondata
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind
+from search.times.estimates import schedule_end
 from spaces.families import family_of
+from spaces.sections.training_section import epoch_limits
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -393,6 +395,20 @@ def for_spec(
     # Of means over folds the last one is the score, not the best; what reads curves wants all of them.
     last_counts = spec.data.folds is not None and not spec.algorithm.open_ended
     return Proposer(oracle, timed, longest, on_warning, last_counts, becomes_dearer)
+
+
+def is_comparable(spec: spaces.SearchSpec, settings: Mapping[str, Any]) -> bool:
+    """Whether a learning curve says something of those of this space, epoch by epoch.
+
+    One whose rate went to its end over another number of epochs was further in its schedule, or less far, at each.
+
+    Args:
+        spec: The space file.
+        settings: Those that were trained with, as a trial has them.
+    """
+    end = schedule_end(settings)
+    shortest, longest = epoch_limits(spec.training.epochs)
+    return end is None or (longest if spec.algorithm.multi_fidelity else shortest) <= end <= longest
 
 
 def _within(spec: spaces.SearchSpec, info: spaces.DataInfo, most: int) -> Callable[[Mapping[str, Scalar]], bool]:

@@ -157,5 +157,11 @@ class Searching:
         for directory in self._spec.search.warm_start:
             with open_run(directory).read() as reader:
                 known += configurations(reader.trials())
-        for configuration in known:
+        taught = [one for one in known if proposer.is_comparable(self._spec, one.settings)]
+        for configuration in taught:
             asked.learn(configuration.values, configuration.epochs)
+        if len(taught) < len(known) and self._spec.algorithm.takes_evidence:
+            self._warn(
+                f"the search learns nothing from {len(known) - len(taught)} of {len(known)} configurations of other "
+                "runs: their learning rates went to their ends over other numbers of epochs"
+            )

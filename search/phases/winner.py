@@ -173,11 +173,11 @@ class FinalModels:
     def _chosen(self, best: Sequence[Configuration]) -> Configuration:
         """What leads, and is trained as a whole.
 
-        Without retraining, a baseline that leads gives way to a configuration whose rate has not gone to its end yet:
-        only its final training shows what that is worth.
+        Without retraining, what is no result of the search gives way to one whose rate has not gone to its end yet:
+        only its final training shows what that is worth. See `planning.leading`.
         """
         led, scores = self._leader(best), fresh_scores(self._store.trials(TrialKind.CANDIDATE))
-        found = planning.leading(best) if led.baseline and led.id not in scores else None
+        found = planning.leading(best) if led.id not in scores else None
         return found if found is not None and _rate_has_a_way_to_go(found) else led
 
     def _better(self, trained: Trial, chosen: Configuration, best: Sequence[Configuration]) -> Trial:

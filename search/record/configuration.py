@@ -65,6 +65,11 @@ class Configuration:
     price: Price | None = None
     frozen: int | None = None
 
+    @property
+    def evidence(self) -> bool:
+        """Whether another run has trained it, of which this one is a fork."""
+        return any(trial.kind is TrialKind.EVIDENCE for trial in self.trials)
+
 
 def configurations(trials: Iterable[Trial]) -> list[Configuration]:
     """Folds search, baseline and evidence trials into configurations, in the order of their first trials.

@@ -10,11 +10,12 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from search.prices import Price, Prices
 from search.record.configuration import Configuration, configurations, rank_key, ranked
-from search.record.trial import Trial, TrialState, checkpoints
+from search.record.trial import Trial, TrialKind, TrialState, checkpoints
 from spaces import SearchSpec
 from spaces.values.dimensions import Fixed
 
@@ -29,6 +30,7 @@ class _Known:
     order: int
     trials: list[str] = field(default_factory=list)
     place: _Place | None = None
+    evidence: bool = False
 
 
 def most_needed(spec: SearchSpec) -> int:
@@ -68,6 +70,7 @@ class Standing:
         self._known: dict[str, _Known] = {}
         self._places: list[_Place] = []
         self._baselines: list[str] = []
+        self._has_evidence = False
         self._folded: dict[str, Configuration] = {}
         self._open: dict[str, Trial] = {}
         self._prices = Prices()
@@ -85,6 +88,8 @@ class Standing:
         known = self._known.setdefault(trial.configuration, _Known(len(self._known)))
         if trial.id not in known.trials:
             known.trials.append(trial.id)
+        if trial.kind is TrialKind.EVIDENCE:
+            known.evidence = self._has_evidence = True
         self._prices.take(trial)
         if trial.state is TrialState.RUNNING or checkpoints(trial.outcome):
             self._open[trial.id] = trial
@@ -112,10 +117,13 @@ class Standing:
         return [self._configuration(place[-1]) for place in self._places[:most]]
 
     def leading(self, most: int) -> list[Configuration]:
-        """`best`, and after them the baselines that have a score and are not among them, in their order."""
+        """`best`, and after them the baselines that have a score and are not among them, in their order.
+
+        Where evidence of other runs may fill the first places, the best of the search itself is there too.
+        """
         first = self.best(most)
         ids = {configuration.id for configuration in first}
-        others = [self._configuration(name) for name in self._baselines if name not in ids]
+        others = [self._configuration(name) for name in (*self._baselines, *self._own) if name not in ids]
         return first + ranked((c for c in others if c.score is not None), self._direction)
 
     def ranked(self, most: int, others: Iterable[str]) -> list[Configuration]:
@@ -125,10 +133,16 @@ class Standing:
             most: How many of the best, at least; see `best`.
             others: Ids of configurations.
         """
-        named = {*others, *self._baselines, *(trial.configuration for trial in self._open.values())}
+        named = {*others, *self._baselines, *self._own, *(trial.configuration for trial in self._open.values())}
         known = (self._known[name].place for name in named if name in self._known)
         places = {place for place in known if place is not None}
         return [self._configuration(place[-1]) for place in sorted(places.union(self._places[:most]))]
+
+    @property
+    def _own(self) -> list[str]:
+        """The best configuration of the search itself, where there is one, and evidence beside it."""
+        own = (name for *_, name in self._places if not self._known[name].evidence and name not in self._baselines)
+        return list(islice(own, 1)) if self._has_evidence else []
 
     def holding(self, most: int) -> list[Trial]:
         """What decides which checkpoints are spare: trials that hold some or run, and all of the best configurations.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from search.record.configuration import Configuration
 from search.record.trial import ENDED_EARLY, Trial, TrialKind
@@ -88,6 +89,25 @@ def is_annealed(configuration: Configuration) -> bool:
     """Whether a final training can be as long as there is time for: its rate goes to its end then."""
     training = Settings.from_json(configuration.settings).training
     return training.schedule != "constant" and not training.folds and configuration.price is None
+
+
+def schedule_end(settings: Mapping[str, Any]) -> int | None:
+    """Epochs after which the learning rate of a training is at its end; None where it stays as it is.
+
+    Args:
+        settings: As a trial has them, of any version.
+    """
+    return None if settings["training"].get("schedule", "constant") == "constant" else whole_length(settings)
+
+
+def whole_length(settings: Mapping[str, Any]) -> int:
+    """Epochs of a whole training, or of a whole fold.
+
+    Args:
+        settings: As a trial has them, of any version.
+    """
+    training = settings["training"]
+    return int(training.get("fold_epochs") or training["epochs"])
 
 
 def epoch_seconds(configuration: Configuration, number: int = 1) -> float:

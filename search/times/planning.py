@@ -16,7 +16,9 @@ from search.times.estimates import (
     annealed_epochs,
     final_training_seconds,
     is_annealed,
+    schedule_end,
     training_seconds,
+    whole_length,
 )
 
 # Before anything is measured, so much of the whole budget is kept for what comes after the search; less where the
@@ -84,12 +86,18 @@ class FinalPlan:
 
 
 def leading(ranked: Sequence[Configuration]) -> Configuration | None:
-    """The best configuration that is no baseline, if there is one.
+    """The best configuration of the search, if there is one: no baseline.
+
+    Nor is it one of another run whose rate went to its end over another number of epochs than in this search: it has
+    come as far as it does, and of what leads here only its own end shows what that is worth.
 
     Args:
         ranked: Configurations with scores, best first.
     """
-    return next((c for c in ranked if not c.baseline), None)
+    searched = [c for c in ranked if not c.baseline]
+    own = next((c for c in searched if not c.evidence), None)
+    ends = (None, None if own is None else whole_length(own.settings))
+    return next((c for c in searched if own is None or not c.evidence or schedule_end(c.settings) in ends), None)
 
 
 def winner_seconds(plan: FinalPlan, ranked: Sequence[Configuration], pace: Pace = UNKNOWN_PACE) -> float:

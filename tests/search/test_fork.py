@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 import spaces
+from search.budget import Budget
 from search.errors import RunError
 from search.files import layout
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
 from search.files.store import RunStore
+from search.loop.observer import Observer
 from search.phases.fork import take_over
+from search.phases.searching import Searching
 from search.record.configuration import configurations, ranked
 from search.record.trial import Checkpoint, TrialKind, TrialState
 from spaces.specs.plain import to_plain
+from tests.search import simulation
 from tests.search.records import failed, outcome, settings, training, trial
 from tests.search.test_door import DATA
 
@@ -129,3 +135,26 @@ def test_a_fork_whose_callbacks_and_measures_are_others_can_be_gone_on_with(tmp_
     assert found.settings["training"]["callbacks"] == (callbacks or "")
     assert found.settings["training"]["metrics"] == ["accuracy", "both:gain"]
     require_agreement(Run(tmp_path / "new"), [found])
+
+
+def test_curves_of_schedules_of_another_length_are_ranked_and_say_nothing_to_the_search(tmp_path):
+    """After 12 epochs the rate is at its end in a schedule of 12, and not in one of 40."""
+    lengths = {"short": 12, "same": 40, "long": 60}
+    earlier = {name: settings(schedule="cosine", epochs=epochs) for name, epochs in lengths.items()}
+    earlier["constant"] = settings(epochs=12)
+    earlier["folded"] = settings(schedule="linear", epochs=5, folds=5, fold_epochs=40)
+    spec = simulation.space("freeze-thaw", epochs={"min": 1, "max": 40})
+    taught, said = [], []
+    observer = Observer()
+    observer.message = lambda level, text: said.append(text)
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        for name, made in earlier.items():
+            store.begin(trial(f"old-{name}", TrialKind.EVIDENCE, values={"layers": name}, settings=made))
+            store.finish(f"old-{name}", outcome([0.5]), 1.0)
+        searching = Searching(spec, store, Budget(), observer)
+        searching._teach(SimpleNamespace(learn=lambda values, _: taught.append(values["layers"])))
+        assert {c.id for c in searching.scored} == {f"old-{name}" for name in earlier}
+    assert taught == ["same", "constant", "folded"]
+    assert [text.partition(":")[0] for text in said] == [
+        "the search learns nothing from 2 of 5 configurations of other runs"
+    ]

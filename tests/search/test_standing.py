@@ -72,3 +72,18 @@ def test_trials_in_brief_have_the_configurations_and_the_order_of_whole_ones(see
         assert best_first(found, direction) == [c.id for c in order]
         for baseline in (True, False):
             assert best_of(found, direction, baseline) == next((c.id for c in order if c.baseline is baseline), None)
+
+
+def test_the_best_of_the_search_is_there_beside_evidence_that_fills_the_first_places():
+    known: dict = {}
+    standing = Standing("max", 3, known.get)
+    for number, score in enumerate([0.9, 0.8, 0.7, 0.6]):
+        taken = trial(f"old-{number}", TrialKind.EVIDENCE)
+        known[taken.id] = replace(taken, state=TrialState.COMPLETED, outcome=outcome([score]))
+        standing.take(known[taken.id])
+    assert [c.id for c in standing.leading(2)] == ["old-0", "old-1"]
+    for name, score in (("a", 0.4), ("b", 0.5)):
+        known[name] = replace(trial(name), state=TrialState.COMPLETED, outcome=outcome([score]))
+        standing.take(known[name])
+    assert [c.id for c in standing.leading(2)] == ["old-0", "old-1", "b"]
+    assert [c.id for c in standing.ranked(2, ())] == ["old-0", "old-1", "b"]

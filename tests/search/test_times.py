@@ -23,6 +23,11 @@ def configuration(name, epochs=10, seconds=None, best=None, **training):
     return configurations([completed(name, scores, settings=settings(**training))])[0]
 
 
+def evidence(**training):
+    """A configuration of another run."""
+    return configurations([completed("old-a", [0.5], kind=TrialKind.EVIDENCE, settings=settings(**training))])[0]
+
+
 def test_a_training_takes_its_epochs_and_its_building():
     short = configuration("a", epochs=10)
     assert estimates.first_epoch_seconds(short) == pytest.approx(0.5 + 1)
@@ -231,6 +236,13 @@ def test_the_best_of_the_search_itself_is_a_candidate_whatever_leads():
     ]  # fmt: skip
     assert plan.retrained(baselines) == baselines[:1]
     assert (planning.leading(baselines), planning.leading([*baselines, third])) == (None, third)
+    shorter, as_long, constant = (evidence(**one) for one in (
+        {"schedule": "cosine", "epochs": 12}, {"schedule": "cosine"}, {"epochs": 12},
+    ))  # fmt: skip
+    assert planning.leading([shorter, third]) is third
+    assert planning.leading([shorter]) is shorter
+    assert [planning.leading([one, third]) for one in (as_long, constant)] == [as_long, constant]
+    assert FinalPlan(1, 1, True).retrained([shorter, first, second]) == [shorter, first]
     # Time is kept for it too.
     alone = FinalPlan(1, 0, True)
     assert planning.winner_seconds(alone, [baselines[0], first]) == planning.winner_seconds(alone, [baselines[0]])
