@@ -50,6 +50,11 @@ class Registry(Generic[Named]):
             self._found[name] = self._own(name) if name in self._ours else self._declared(name)
         return self._found[name]
 
+    def distribution(self, name: str) -> str | None:
+        """The installed package that declares a name; None for this program's own, and where none is known."""
+        entry = None if name in self._ours else self._others.get(name)
+        return None if entry is None or entry.dist is None else entry.dist.name
+
     def _own(self, name: str) -> Named:
         module, _, attribute = self._ours[name].partition(":")
         found: Named = getattr(import_module(module), attribute)

@@ -6,14 +6,17 @@ kept here for as long as the process lives; whoever goes on in another process g
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import secrets
+import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from spaces.basics.errors import CodeError
+from spaces.outside.sources import is_users
 
 _MODULE = "__given__"
 _PLAIN = (int, float, complex, str, bytes, bool, type(None))
@@ -99,11 +102,18 @@ def file_of(reference: str) -> str:
     return getattr(code, "co_filename", "")
 
 
-def packed() -> dict[str, bytes]:
-    """The functions for a worker process. One that cannot be sent is left out, see `why_not_packed`."""
+def packed(*, elsewhere: bool = False) -> dict[str, bytes]:
+    """The functions for a worker process. One that cannot be sent is left out, see `why_not_packed`.
+
+    Args:
+        elsewhere: Whether for another machine, which has not the modules of the user's: what a function takes from them
+            goes along. Where that cannot be sent, they have to be found there.
+    """
     found = {}
     for reference, function in _functions.items():
-        bytes_or_error = _packed(function)
+        bytes_or_error = _packed(function, elsewhere)
+        if elsewhere and not isinstance(bytes_or_error, bytes):
+            bytes_or_error = _packed(function)
         if isinstance(bytes_or_error, bytes):
             found[reference] = bytes_or_error
     return found
@@ -128,24 +138,54 @@ def why_not_packed(reference: str) -> str | None:
     return None if isinstance(found, bytes) else f"{type(found).__name__}: {found}"
 
 
+def why_not_unpacked(reference: str) -> str | None:
+    """Why a function that was sent to this process could not be taken; None: nothing is known against it."""
+    found = _functions.get(reference)
+    return found.message if isinstance(found, _Broken) else None
+
+
 class _Broken:
     """Stands for a function that a worker process could not take."""
 
     def __init__(self, reference: str, error: Exception) -> None:
-        self._message = f"{spoken(reference)} cannot be taken by a worker process ({type(error).__name__}: {error})"
+        self.message = f"{spoken(reference)} cannot be taken by a worker process ({type(error).__name__}: {error})"
 
     def __call__(self, *arguments: Any) -> Any:
-        raise CodeError(self._message)
+        raise CodeError(self.message)
 
 
-def _packed(function: Any) -> bytes | Exception:
+def _packed(function: Any, whole: bool = False) -> bytes | Exception:
     import cloudpickle
 
     try:
-        return bytes(cloudpickle.dumps(function))
+        with _by_value() if whole else contextlib.nullcontext():
+            return bytes(cloudpickle.dumps(function))
     except Exception as error:
         # Whatever an object of the user's may raise while it is taken apart.
         return error
+
+
+@contextlib.contextmanager
+def _by_value() -> Iterator[None]:
+    """Inside, what comes from modules of the user's is packed as it is, not as the name of what can be imported."""
+    import cloudpickle
+
+    known = cloudpickle.list_registry_pickle_by_value()
+    modules = [
+        module
+        for name, module in list(sys.modules.items())
+        if isinstance(module, types.ModuleType)
+        and name == module.__name__
+        and name not in (*known, "__main__")
+        and is_users(getattr(module, "__file__", None) or "")
+    ]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def _entry(function: Any) -> Any:

@@ -7,8 +7,9 @@ import importlib.abc
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,25 @@ _PREFIX = "nightshift_user_"
 
 # By path, on the machine that they came from.
 _SHIPPED: dict[str, bytes] = {}
+# Paths of those that are imported by their names.
+_NAMED: dict[str, str] = {}
 # By name of the module: what its files said when it was imported, and which of them somebody else had imported.
 _READ: dict[str, Mapping[str, str]] = {}
 _THERE: dict[str, frozenset[str]] = {}
 
 
-def ship(files: Mapping[str, bytes]) -> None:
+def ship(files: Mapping[str, bytes], names: Mapping[str, str] | None = None) -> None:
     """Takes modules of the user's that were sent from another machine: they stand for the files of these paths.
 
     Args:
         files: Absolute path of each file where it came from, and its content.
+        names: Path of each of them that was found there by its name, on the module search path, under that name.
     """
     _SHIPPED.update(files)
+    _NAMED.update(names or {})
+    if _NAMED and _SentByName not in sys.meta_path:
+        # What was sent goes before a file of that name here, as it does for paths.
+        sys.meta_path.insert(0, _SentByName)
 
 
 def name_of(file: str) -> str:
@@ -120,6 +128,15 @@ class _Sent(importlib.abc.SourceLoader):
         if path != self._file:
             raise OSError(path)
         return _SHIPPED[self._file]
+
+
+class _SentByName:
+    """Finds a module that was sent by its name."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        file = _NAMED.get(name)
+        return None if file is None else importlib.util.spec_from_file_location(name, file, loader=_Sent(file))
 
 
 def _called(path: Path) -> str:

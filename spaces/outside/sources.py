@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_OURS = tuple(_ROOT / name for name in ("spaces", "search", "results", "nightshift", "run_search.py"))
+_LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+def is_users(file: str) -> bool:
+    """Whether a file is neither installed, nor of Python or this program."""
+    path = Path(file)
+    if not file or file.startswith("<") or any(part in _INSTALLED for part in path.parts):
+        return False
+    return not any(folder == path or folder in path.parents for folder in (*_OURS, *_LIBRARIES))
 
 
 def package(file: Path) -> Path | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +14,8 @@ from spaces.basics.errors import CodeError
 from spaces.basics.printable import printable
 from spaces.basics.streams import Unheard
 from spaces.outside.given import spoken
+from spaces.outside.sources import is_users
 
-_OURS = tuple(Path(__file__).parents[2] / package for package in ("spaces", "search", "results"))
-_LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
-_INSTALLED = ("site-packages", "dist-packages")
 _LONGEST = 500
 
 
@@ -112,12 +109,7 @@ def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _of_user(found: str, file: str) -> bool:
-    if found == file:
-        return True
-    path = Path(found)
-    if found.startswith("<") or any(part in _INSTALLED for part in path.parts):
-        return False
-    return not any(folder in path.parents for folder in (*_OURS, *_LIBRARIES))
+    return found == file or is_users(found)
 
 
 def _short(found: str, file: str) -> str:

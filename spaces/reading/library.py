@@ -226,8 +226,12 @@ def code(spec: SearchSpec) -> list[str]:
     found = []
     if isinstance(spec.data.source, Source) and spec.data.source.python is not None:
         found.append(spec.data.source.python)
-    if spec.training.callbacks is not None:
-        found.append(spec.training.callbacks)
+    return found + run_in_trials(spec)
+
+
+def run_in_trials(spec: SearchSpec) -> list[str]:
+    """References to the code of others that every training of this space runs: callbacks, model, measures."""
+    found = [] if spec.training.callbacks is None else [spec.training.callbacks]
     if (builder := family_of(spec.model).code(spec.family)) is not None:
         found.append(builder)
     return found + [metric for metric in spec.training.metrics if is_own(metric)]

@@ -204,6 +204,60 @@ def test_functions_travel_to_a_process_that_never_saw_their_source(tmp_path):
     assert broken.startswith("broken cannot be taken by a worker process (")
 
 
+PACKAGE = {
+    "__init__": "",
+    "sizes": "FACTOR = 10\n\ndef wide(n):\n    return n * FACTOR\n",
+    "nets": (
+        "from . import sizes\nfrom far_package.sizes import wide\n\n"
+        "class Base:\n    def build(self, hp):\n        return 1\n\n"
+        "class Mine(Base):\n    def __init__(self, n):\n        self.n = n\n"
+        "    def build(self, hp):\n        return super().build(hp) + sizes.wide(self.n) + wide(hp)\n"
+    ),
+}
+
+
+def test_modules_of_the_users_go_along_to_another_machine(tmp_path, monkeypatch):
+    import cloudpickle
+
+    (tmp_path / "far_package").mkdir()
+    for name, text in PACKAGE.items():
+        (tmp_path / "far_package" / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    nets = importlib.import_module("far_package.nets")
+    monkeypatch.setattr(given, "_functions", {})
+    reference = given.keep_function(nets.Mine(2))
+    before = cloudpickle.list_registry_pickle_by_value()
+    (tmp_path / "here").write_bytes(given.packed()[reference])
+    (tmp_path / "elsewhere").write_bytes(given.packed(elsewhere=True)[reference])
+    assert cloudpickle.list_registry_pickle_by_value() == before
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from spaces.outside import given\n"
+        "for file in sys.argv[2:]:\n"
+        "    given.unpack({'__given__:Mine_1': open(file, 'rb').read()})\n"
+        "    print(given.why_not_unpacked('__given__:Mine_1') or given.find('__given__:Mine_1').build(3))\n"
+    )
+    files = [str(tmp_path / name) for name in ("here", "elsewhere")]
+    root = str(Path(__file__).parents[2])
+    arguments = [sys.executable, "-c", program, root, *files]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    here, elsewhere = done.stdout.splitlines()
+    assert here == "Mine cannot be taken by a worker process (ModuleNotFoundError: No module named 'far_package')"
+    assert elsewhere == "51"
+
+
+def test_what_cannot_go_along_whole_is_left_to_be_found_there(tmp_path, monkeypatch):
+    (tmp_path / "holding_a_lock.py").write_text(
+        "import threading\nLOCK = threading.Lock()\n\nclass Mine:\n    def build(self, hp):\n        return LOCK\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = importlib.import_module("holding_a_lock").Mine()
+    monkeypatch.setattr(given, "_functions", {})
+    reference = given.keep_function(mine)
+    assert given.packed(elsewhere=True) == given.packed()
+    assert b"holding_a_lock" in given.packed()[reference]
+
+
 def test_a_function_that_cannot_travel_says_why():
     lock = threading.Lock()
 
