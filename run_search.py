@@ -628,7 +628,7 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
     from results.morning import night
     from results.ranked.formats import write
     from results.ranked.ranking import ranking
-    from search import DiskError, SearchFailed
+    from search import ClusterLost, DiskError, SearchFailed
 
     def table() -> None:
         if not quiet:
@@ -636,7 +636,7 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
 
     try:
         ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))
-    except (SearchFailed, DiskError):
+    except (SearchFailed, DiskError, ClusterLost):
         from search.files import layout
 
         if layout.is_run(directory):

@@ -47,7 +47,10 @@ class ClusterError(RunError):
 
 
 class ClusterLost(Exception):
-    """The Ray cluster that trained is gone. What was committed is kept: the run goes on from there, anywhere."""
+    """The Ray cluster that trained is gone, or none of its nodes can train.
+
+    What was committed is kept: the run goes on from there, anywhere.
+    """
 
 
 # No space, over the quota, file too large, an error of the device: nothing that the user has asked for wrongly.

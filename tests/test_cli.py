@@ -20,7 +20,7 @@ import results
 import run_search
 import spaces
 from results.ranked.formats import plain_json
-from search.errors import NightEnded
+from search.errors import ClusterLost, NightEnded
 from search.files import layout
 from search.files.store import RunStore
 from tests.results.conftest import SPACE, make_run  # noqa: F401  (a fixture)
@@ -326,6 +326,17 @@ def test_a_run_directory_that_cannot_be_made(tmp_path, space_file):
     (tmp_path / "file").write_text("in the way")
     one_error(call("run", space_file, "--run-dir", tmp_path / "file" / "run"), 2, str(tmp_path / "file" / "run"))
     one_error(call("run", space_file, "--run-dir", tmp_path / "file"), 2, str(tmp_path / "file"))
+
+
+def test_where_no_node_of_a_cluster_can_train_what_there_is_is_shown(run, monkeypatch):
+    def night(*_, **__):
+        raise ClusterLost("no node of the Ray cluster can train: two: keras is missing there")
+
+    monkeypatch.setattr("results.morning.night", night)
+    found = call("resume", run)
+    assert found.exit_code == 1
+    assert "linear" in found.stdout
+    assert "error: no node of the Ray cluster can train" in found.stderr
 
 
 def test_an_unexpected_error_is_one_sentence_and_a_traceback_only_on_request(monkeypatch):
