@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from search.night.options import judged, require_origin
 from search.night.session import MakeCrew, Options, Session
 from search.night.views.watching import watched
 from search.phases.schedule import planned
+from search.training import threads
 from spaces import SearchSpec
 from spaces.families import family_of
 from spaces.outside import given
@@ -157,6 +159,8 @@ def run(
         )
         crew = partial(Crew, make_executor=make, each=each)
         with connection.connected(ray):
+            if ray is not None:
+                options = replace(options, threads=Cluster(ray, each).threads(threads.for_family(spec.family)))
             return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
 
 

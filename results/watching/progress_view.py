@@ -76,7 +76,13 @@ def _cluster(cluster: dict[str, Any]) -> list[tuple[str, str]]:
     workers = f"{cluster['workers']:,} of {plural(cluster['room'], 'worker')} with {visible(cluster['needs'])} each"
     lines = [("cluster", f"{workers}, on {plural(len(used), 'node')}")]
     refused = [node for node in cluster["nodes"] if node["refused"] is not None]
-    return lines + [("refused", f"{visible(node['name'])}: {visible(node['refused'])}") for node in refused]
+    lines += [("refused", f"{visible(node['name'])}: {visible(node['refused'])}") for node in refused]
+    for node in cluster["nodes"]:
+        # A head that is to train nothing offers nothing.
+        offers = [f"{node[kind]:g} {unit}" for kind, unit in (("cpus", "CPU"), ("gpus", "GPU")) if node.get(kind)]
+        if node["refused"] is None and not node["room"] and offers:
+            lines.append(("no room", f"{visible(node['name'])}: {', '.join(offers)}"))
+    return lines
 
 
 def _standing(state: dict[str, Any]) -> str:

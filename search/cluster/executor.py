@@ -18,7 +18,7 @@ from typing import Any
 
 from search.clock import Clock
 from search.cluster.hosts import Host, Hosts
-from search.cluster.needs import Needs, described, room
+from search.cluster.needs import Needs, room
 from search.cluster.site import Lost, Site
 from search.cluster.work import Order
 from search.errors import CheckpointError, DiskError
@@ -133,7 +133,7 @@ class ClusterExecutor:
 
     def described(self) -> str:
         """The nodes, in words."""
-        return described(host.node for host in self._hosts.all())
+        return self._hosts.described()
 
     def pace(self, settings: Mapping[str, Any], seconds: float) -> float:
         """0: how many train at a time follows from the cluster, and is never measured."""
@@ -149,8 +149,7 @@ class ClusterExecutor:
         """Serves the actors until one of `pending` is done, at most `timeout` seconds.
 
         Raises:
-            ClusterError: There is no node that may be used.
-            ClusterLost: The cluster is gone.
+            ClusterLost: The cluster is gone, or no node of it may be used.
         """
         end = None if timeout is None else self._monotonic() + timeout
         while True:
@@ -216,11 +215,11 @@ class ClusterExecutor:
             self._start_missing()
         elif kind == "ready":
             actor.ready = True
-            self._hosts.ready(actor.host)
+            self._hosts.ready(actor.host, said)
             self._free.append(number)
             self._hand_out()
         elif kind == "unable":
-            self._hosts.refuse(actor.host, said["kind"], said["why"])
+            self._hosts.unable(actor.host, said)
             self._bury(number, Lost(said["why"], with_node=True))
         elif kind == "lost":
             self._bury(number, said)
@@ -234,7 +233,6 @@ class ClusterExecutor:
             self._bury(number, Lost(reason, with_node=True))
             return
         host = actor.host
-        host.memory = said["memory"]
         actor.begun = True
         # On our own machine the data lie where they are.
         here = str(self._data) if host.node.is_ours else None

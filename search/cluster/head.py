@@ -19,6 +19,24 @@ _WATCH_SECONDS = 2.0
 _DEAF = 4
 
 
+def alive(ray: Any, here: str) -> list[Node]:
+    """The nodes of the cluster that this process is connected to; `here` is the id of the one that it is on."""
+    nodes = [found for found in ray.nodes() if found["Alive"]]
+    names = [f"{found['NodeManagerHostname']} {found['NodeManagerAddress']}" for found in nodes]
+    count = Counter(names)
+    return [
+        Node(
+            found["NodeID"],
+            # Several nodes on one machine are told apart by what Ray calls them.
+            name if count[name] == 1 else f"{name} {found['NodeID'][:8]}",
+            found["Resources"].get("CPU", 0.0),
+            found["Resources"].get("GPU", 0.0),
+            found["NodeID"] == here,
+        )
+        for found, name in zip(nodes, names, strict=True)
+    ]
+
+
 class Head:
     """The head of the cluster that this process is connected to.
 
@@ -50,20 +68,7 @@ class Head:
         self._over.set()
 
     def _look(self) -> None:
-        alive = [found for found in self._ray.nodes() if found["Alive"]]
-        names = [f"{found['NodeManagerHostname']} {found['NodeManagerAddress']}" for found in alive]
-        count = Counter(names)
-        self.nodes = [
-            Node(
-                found["NodeID"],
-                # Several nodes on one machine are told apart by what Ray calls them.
-                name if count[name] == 1 else f"{name} {found['NodeID'][:8]}",
-                found["Resources"].get("CPU", 0.0),
-                found["Resources"].get("GPU", 0.0),
-                found["NodeID"] == self._here,
-            )
-            for found, name in zip(alive, names, strict=True)
-        ]
+        self.nodes = alive(self._ray, self._here)
         has, free = self._ray.cluster_resources(), self._ray.available_resources()
         self.offers = ", ".join(f"{free.get(kind, 0):g} of {has.get(kind, 0):g} {kind} free" for kind in ("CPU", "GPU"))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from search.cluster.needs import Needs, Node, described, room, spread
 from search.cluster.site import Lost
-from search.errors import ClusterError, DiskError
+from search.errors import ClusterLost, DiskError
 
 # So many actors in a row that end while they start: the next one would too.
 _STARTS = 3
@@ -25,7 +25,7 @@ class Host:
         refused: Why it gets no job, or None.
         gone: Whether it has left the cluster.
         failures: Actors in a row that ended while they started.
-        memory: Bytes that the machine has; 0 until it has said so.
+        memory: Bytes that the machine, or its container, has; 0 until it has said so.
     """
 
     node: Node
@@ -122,6 +122,16 @@ class Hosts:
             self._shared.clear()
             self._on_event(f"the node {host.node.name} gets no trials: {why}")
 
+    def unable(self, host: Host, said: Mapping[str, Any]) -> None:
+        """An actor there cannot make itself ready: for `kind` and `why` of what it said, see `refuse`.
+
+        One of kind `folder` did not find the node's folder: the next one stores the data anew.
+        """
+        if said["kind"] != "folder":
+            self.refuse(host, said["kind"], said["why"])
+        elif host.folder == said["folder"]:
+            host.folder = None
+
     def failed_to_start(self, host: Host, lost: Lost) -> None:
         """An actor ended before it was ready."""
         if host.gone or host.refused is not None:
@@ -130,9 +140,9 @@ class Hosts:
         if lost.never or host.failures >= _STARTS:
             self.refuse(host, "start", f"workers end while they start ({lost.why})")
 
-    def ready(self, host: Host) -> None:
-        """An actor there takes jobs."""
-        host.failures = 0
+    def ready(self, host: Host, memory: int) -> None:
+        """An actor there takes jobs; `memory` is what its machine has, in bytes."""
+        host.failures, host.memory = 0, memory
         self._trained = True
 
     def complain(self, now: float, waiting: bool, working: bool) -> None:
@@ -146,7 +156,7 @@ class Hosts:
             working: Whether any actor has been started.
 
         Raises:
-            ClusterError: Every node was refused, and none has ever trained.
+            ClusterLost: Every node was refused, and none has ever trained.
             DiskError: Every node was refused for want of room on its disk, and none that had room is away.
         """
         if working or not waiting:
@@ -162,15 +172,36 @@ class Hosts:
         if refused and not usable:
             full = all(host.kind == "disk" for host in refused) and not self._away
             if full or not self._trained:
-                error = DiskError if full else ClusterError
-                raise error(f"no node of the Ray cluster can train: {reasons}")
+                error = DiskError if full else ClusterLost
+                raise error(f"no node of the Ray cluster can train: {reasons}{self._too_small()}")
         if not self._complained:
             self._complained = True
             self._on_event(
                 f"nothing trains for {_PATIENCE:.0f} s: each worker needs {self._needs}, and the cluster has "
-                f"{described(host.node for host in self._hosts.values())}; {self._offers()}"
+                f"{described(self._nodes())}; {self._offers()}"
                 f"{f' (no trials for {reasons})' if reasons else ''}. It goes on as soon as there is room"
+                f"{self._advice()}"
             )
+
+    def _advice(self) -> str:
+        """What to ask for instead, where it is the cores alone that no node has."""
+        least = replace(self._needs, cpus=1.0)
+        usable = [host.node for host in self._hosts.values() if host.refused is None]
+        if any(room(node, self._needs) for node in usable) or not any(room(node, least) for node in usable):
+            return ""
+        return ", which there is with --cpus-per-trial 1"
+
+    def described(self) -> str:
+        """The nodes in words, those without room apart."""
+        return f"{described(node for node in self._nodes() if room(node, self._needs))}{self._too_small()}"
+
+    def _too_small(self) -> str:
+        # A head that is to train nothing offers nothing.
+        small = [node for node in self._nodes() if node.cpus + node.gpus and not room(node, self._needs)]
+        return f"; no room for {self._needs} on {described(small)}" if small else ""
+
+    def _nodes(self) -> list[Node]:
+        return [host.node for host in self._hosts.values()]
 
     def to_json(self) -> list[dict[str, Any]]:
         """The nodes as plain data."""

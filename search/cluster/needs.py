@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 # Shares of a card such as 0.1 add up to a whole one only nearly.
@@ -101,6 +101,18 @@ def spread(rooms: Mapping[str, int], most: int | None) -> dict[str, int]:
                 given[node] += 1
                 left -= 1
     return given
+
+
+def fitting(nodes: Iterable[Node], most: int, needs: Callable[[int], Needs]) -> int:
+    """Threads of one training, `most` at the most, with which every node has room that has any with one thread.
+
+    Args:
+        nodes: The nodes.
+        most: As many as are worth it.
+        needs: What a training of so many threads takes of a node.
+    """
+    able = [node for node in nodes if room(node, needs(1))]
+    return max(threads for threads in range(1, most + 1) if all(room(node, needs(threads)) for node in able))
 
 
 def described(nodes: Iterable[Node]) -> str:

@@ -11,8 +11,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from spaces.data.stored.store import temporary_folder
+
 _PREFIX = "nightshift-node-"
 _LOCK = "lock"
+
+
+class Swept(Exception):
+    """The folder that was to be shared is gone: nobody held it for a while, and another search tidied up."""
 
 
 class Room:
@@ -22,17 +28,25 @@ class Room:
         folder: The folder that another one has made, or None: a new one.
 
     Raises:
-        OSError: It cannot be made, or is gone.
+        OSError: It cannot be made.
+        Swept: It is gone.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         if folder is None:
             _sweep()
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=temporary_folder()))
             (folder / _LOCK).touch()
         self.folder = folder
-        self._lock = os.open(folder / _LOCK, os.O_RDWR)
+        try:
+            self._lock = os.open(folder / _LOCK, os.O_RDWR)
+        except FileNotFoundError as error:
+            raise Swept(f"{folder} is gone") from error
         fcntl.flock(self._lock, fcntl.LOCK_SH)
+        if not (folder / _LOCK).exists():
+            # It went between the two.
+            os.close(self._lock)
+            raise Swept(f"{folder} is gone")
 
     def leave(self) -> None:
         """Lets go of it; the last one removes it."""
@@ -40,7 +54,7 @@ class Room:
 
 
 def _sweep() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for folder in temporary_folder().glob(f"{_PREFIX}*"):
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)
         except OSError:

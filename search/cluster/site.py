@@ -93,9 +93,10 @@ class RaySite:
 
     Args:
         disconnect: Called at the end.
+        packages: What each actor says the versions of, besides those that every search needs.
     """
 
-    def __init__(self, disconnect: Any) -> None:
+    def __init__(self, disconnect: Any, packages: Sequence[str] = ()) -> None:
         import ray
 
         from search.cluster import slot
@@ -105,6 +106,7 @@ class RaySite:
         ray.cloudpickle.register_pickle_by_value(slot)
         self._slot = ray.remote(concurrency_groups={"listening": 1})(slot.Slot)
         self._disconnect = disconnect
+        self._packages = tuple(packages)
         self._actors: dict[int, Any] = {}
         self._heard: queue.SimpleQueue[tuple[int, Any, Future[Any]]] = queue.SimpleQueue()
         self._pieces: dict[str, list[Any]] = {}
@@ -126,7 +128,7 @@ class RaySite:
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
-        ).remote()
+        ).remote(self._packages)
         self._actors[actor] = made
         self._listen(actor, made)
 

@@ -10,28 +10,30 @@ import os
 import queue
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any
 
-_PACKAGES = ("keras-nightshift", "tensorflow", "keras")
+PACKAGES = ("keras-nightshift", "tensorflow", "keras")
 
 
 class Slot:
     """Trains one job after the other in a thread; Ray's own threads carry the messages.
 
     What it has to say waits in a queue for `receive`, which the search always has one call of under way.
+
+    Args:
+        packages: What it says the versions of besides those of `PACKAGES`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, packages: Sequence[str] = ()) -> None:
         self._said: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[tuple[bytes, Sequence[bytes]]] = queue.SimpleQueue()
         self._leave: Callable[[], None] = lambda: None
         self._stop: Callable[[bytes], None] = lambda _: None
-        self._said.put(("hello", {
-            "versions": versions(),
-            "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        }))  # fmt: skip
+        self._go_on: Callable[[], None] = lambda: None
+        self._said.put(("hello", {"versions": versions(packages)}))
 
     def receive(self) -> list[tuple[Any, Any]]:
         """What it has to say, at least one message."""
@@ -48,10 +50,12 @@ class Slot:
                 search path that come last, `gpus` that it may use, and what `search.cluster.work` reads.
             parts: Pieces of the data's files, as references to Ray's object store; None: nothing to store.
         """
-        threading.Thread(target=self._work, args=(told, parts), daemon=True).start()
+        threading.Thread(target=self._live, args=(told, parts), daemon=True).start()
 
     def train(self, job: bytes, files: Sequence[bytes]) -> None:
         """Takes a job, with the files of the checkpoint to go on from."""
+        # Here, in order with `stop`: by the time that the thread has it, a stop may have come for it.
+        self._go_on()
         self._told.put((job, files))
 
     def stop(self, why: bytes) -> None:
@@ -62,22 +66,30 @@ class Slot:
         """Removes what it has stored on this node."""
         self._leave()
 
+    def _live(self, told: dict[str, Any], parts: dict[str, list[Any]] | None) -> None:
+        try:
+            self._work(told, parts)
+        except BaseException:
+            # Without this thread nobody would ever hear of its job again; that its process has ended is seen.
+            traceback.print_exc()
+            os._exit(1)
+
     def _work(self, told: dict[str, Any], parts: dict[str, list[Any]] | None) -> None:
         try:
             _find_packages(told)
             from search.cluster.work import Work
 
             work = Work(told, parts, self._said.put, self._told.get)
-            self._stop, self._leave = work.stop, work.leave
+            self._stop, self._go_on, self._leave = work.stop, work.go_on, work.leave
         except Exception as error:
             self._said.put(("unable", {"why": f"{type(error).__name__}: {error}", "kind": "package"}))
             return
         work.go()
 
 
-def versions() -> dict[str, str | None]:
-    """What is installed of what has to be the same everywhere; None for what is not."""
-    return {name: _version(name) for name in _PACKAGES}
+def versions(packages: Sequence[str] = ()) -> dict[str, str | None]:
+    """What is installed of `PACKAGES` and of these, which have to be the same everywhere; None for what is not."""
+    return {name: _version(name) for name in (*PACKAGES, *packages)}
 
 
 def _version(package: str) -> str | None:

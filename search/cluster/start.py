@@ -5,25 +5,26 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import spaces
-from search.cluster import connection, site, slot
+from search.cluster import connection, fitness, site, slot
 from search.cluster.executor import ClusterExecutor
+from search.cluster.head import alive
 from search.cluster.hosts import Hosts
-from search.cluster.needs import Needs, described, room
+from search.cluster.needs import Needs, described, fitting, room
 from search.errors import ClusterError
 from search.executors import ALL, Each, Place, shared_data, worker
 from search.executors.protocol import Setup
-from spaces import SearchSpec
-from spaces.families import family_of
-from spaces.outside import given, launch
+from spaces import DataInfo, SearchSpec
+from spaces.outside import launch
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOOK_SECONDS = 30.0
+# TensorFlow is loaded then, and perhaps weights.
+_LOAD_SECONDS = 180.0
 
 MakeTrainer = Callable[[Setup], Any]
 
@@ -47,6 +48,20 @@ class Cluster:
             return Needs(float(threads), self.each.gpus, yielding=True)
         return Needs(self.each.cpus, self.each.gpus)
 
+    def threads(self, most: int) -> int:
+        """Threads of one operation in a new run: those that were asked for, or as many as its smallest node has cores.
+
+        This process is connected to the cluster.
+
+        Args:
+            most: As many as the models are worth.
+        """
+        if self.each.threads is not None:
+            return self.each.threads
+        import ray
+
+        return fitting(alive(ray, ray.get_runtime_context().get_node_id()), most, self.needs)
+
     def executor(self, spec: SearchSpec, place: Place, trainer: MakeTrainer = worker.make_trainer) -> ClusterExecutor:
         """Connects, and gives what trains there.
 
@@ -61,14 +76,13 @@ class Cluster:
         """
         needs = self.needs(place.threads)
         data = shared_data.write(place.run, place.data)
-        there = site.RaySite(connection.connect(self.address))
+        there, hosts = self._connected(spec, needs, place.on_event)
         try:
-            hosts = Hosts(needs, slot.versions(), place.on_event, there.offers)
-            hosts.update(there.nodes())
             if self.address == connection.LOCAL and not any(room(node, needs) for node in there.nodes()):
                 raise ClusterError(
                     f"--ray local: each worker needs {needs}, and this machine has {described(there.nodes())}"
                 )
+            told = _told(spec, place.data.info, place.threads, needs, trainer)
         except BaseException:
             there.close()
             raise
@@ -76,19 +90,7 @@ class Cluster:
             there,
             hosts,
             needs,
-            {
-                "root": str(_ROOT),
-                "path": launch.module_path(
-                    sys.path, getattr(sys.modules["__main__"], "__file__", None), str(Path.cwd())
-                ),
-                "moved": site.users_folders(),
-                "threads": place.threads,
-                "gpu_share": needs.gpus if needs.gpus is not None and 0 < needs.gpus < 1 else None,
-                "code": _code(spec),
-                "given": given.packed(),
-                "files": family_of(spec.model).files(spec),
-                "trainer": pickle.dumps(trainer),
-            },
+            told,
             place.run.resolve(),
             data.resolve(),
             place.workers or None,
@@ -98,45 +100,87 @@ class Cluster:
             place.on_event,
         )
 
+    def _connected(self, spec: SearchSpec, needs: Needs, on_event: Callable[[str], None]) -> tuple[site.RaySite, Hosts]:
+        packages = fitness.packages(spec)
+        there = site.RaySite(connection.connect(self.address), packages)
+        hosts = Hosts(needs, slot.versions(packages), on_event, there.offers)
+        hosts.update(there.nodes())
+        return there, hosts
 
-def _code(spec: SearchSpec) -> dict[str, bytes]:
-    """The modules of the user's that the space names by their files; what is installed here has to be there too."""
+    def look(self, spec: SearchSpec, info: DataInfo, threads: int) -> dict[str, Any]:
+        """What a cluster has and would do, without training: for `check`.
+
+        Args:
+            spec: The space file.
+            info: What is known of the data.
+            threads: Of one training.
+
+        Returns:
+            `address`, `needs` of one training, `nodes` as `Hosts.to_json` gives them, `workers` it has room for.
+
+        Raises:
+            ClusterError: It cannot be used.
+        """
+        needs = self.needs(threads)
+        there, hosts = self._connected(spec, needs, lambda _: None)
+        try:
+            ask(there, hosts, _told(spec, info, threads, needs, None))
+            return {
+                "address": self.address,
+                "needs": str(needs),
+                "nodes": hosts.to_json(),
+                "workers": sum(hosts.shares(None).values()),
+            }
+        finally:
+            there.close()
+
+
+def _told(spec: SearchSpec, info: DataInfo, threads: int, needs: Needs, trainer: MakeTrainer | None) -> dict[str, Any]:
+    """What every actor is told, see `search.cluster.work.Work`."""
     return {
-        file: Path(file).read_bytes() for reference, file in spaces.imports(spec) if reference.startswith(f"{file}:")
+        "root": str(_ROOT),
+        "path": launch.module_path(sys.path, getattr(sys.modules["__main__"], "__file__", None), str(Path.cwd())),
+        "moved": site.users_folders(),
+        "threads": threads,
+        "gpu_share": needs.gpus if needs.gpus is not None and 0 < needs.gpus < 1 else None,
+        "trainer": None if trainer is None else pickle.dumps(trainer),
+        **fitness.told(spec, info),
     }
 
 
-def look(cluster: Cluster, threads: int) -> dict[str, Any]:
-    """What a cluster has and would do, without training: for `check`.
+def ask(
+    there: site.Site, hosts: Hosts, told: Mapping[str, Any], monotonic: Callable[[], float] = time.monotonic
+) -> None:
+    """Asks every node whether it could train, and refuses those that say no or nothing.
 
-    Returns:
-        `address`, `needs` of one training, `nodes` as `Hosts.to_json` gives them, `workers` it has room for.
-
-    Raises:
-        ClusterError: It cannot be used.
+    Args:
+        there: The cluster.
+        hosts: Its nodes.
+        told: What every actor is told; without a trainer.
+        monotonic: Seconds, for what is waited for.
     """
-    needs = cluster.needs(threads)
-    there = site.RaySite(connection.connect(cluster.address))
-    try:
-        hosts = Hosts(needs, slot.versions(), lambda _: None, there.offers)
-        hosts.update(there.nodes())
-        asked = dict(enumerate(hosts.all()))
-        for number, host in asked.items():
-            there.start(number, host.node, Needs(0.0, 0.0))
-        end = time.monotonic() + _LOOK_SECONDS
-        while asked and time.monotonic() < end:
-            for number, (kind, said) in there.messages(1.0):
-                host = asked.pop(number)
-                reason = hosts.unfit(host.node, said["versions"]) if kind == "hello" else said.why
+    asked = dict(enumerate(hosts.all()))
+    for number, host in asked.items():
+        there.start(number, host.node, Needs(0.0, 0.0))
+    end, wait = monotonic() + _LOOK_SECONDS, _LOOK_SECONDS
+    while asked and monotonic() < end:
+        for number, (kind, said) in there.messages(1.0):
+            if number not in asked:
+                continue
+            host = asked[number]
+            if kind == "hello":
+                reason = hosts.unfit(host.node, said["versions"])
                 if reason is not None:
                     hosts.refuse(host, "version", reason)
-        for host in asked.values():
-            hosts.refuse(host, "start", f"it does not answer for {_LOOK_SECONDS:.0f} s")
-        return {
-            "address": cluster.address,
-            "needs": str(needs),
-            "nodes": hosts.to_json(),
-            "workers": sum(hosts.shares(None).values()),
-        }
-    finally:
-        there.close()
+                elif hosts.shares(None)[host]:
+                    path = told["path"] if host.node.is_ours else None
+                    there.begin(number, {**told, "path": path, "folder": None, "data": None, "gpus": 0}, None)
+                    end, wait = monotonic() + _LOAD_SECONDS, _LOAD_SECONDS
+                    continue
+            elif kind == "unable":
+                hosts.unable(host, said)
+            elif kind == "lost":
+                hosts.refuse(host, "start", said.why)
+            del asked[number]
+    for host in asked.values():
+        hosts.refuse(host, "start", f"it does not answer for {wait:.0f} s")

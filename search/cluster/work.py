@@ -14,11 +14,14 @@ from typing import Any
 
 from search.budget import Deadline
 from search.clock import SystemClock
-from search.cluster.room import Room
+from search.cluster import fitness
+from search.cluster.room import Room, Swept
 from search.executors import protocol, worker
 from search.files import layout
 from search.record.trial import Checkpoint, Stop, TrialJob, checkpoints
-from spaces.outside import importing
+from spaces.data.readers.memory import machine_memory
+from spaces.outside import given, importing
+from spaces.outside.backend import load_tensorflow
 
 # A library that lacks the room for a file says so in its own words.
 _FULL = ("No space left", "ENOSPC", "Disk quota")
@@ -47,10 +50,9 @@ class Work:
     """One actor's work.
 
     Args:
-        told: `threads`, `gpu_share`, `code` (files of the user's with their content), `files` (files that models are
-            made of, with their digests, which have to lie at the same paths), `folder` of this node (None: make
-            one), `data` (folder of the data on this machine; None: `parts` holds them), `trainer` (a pickled function
-            that makes the trainer of a `protocol.Setup`).
+        told: `threads`, `gpu_share`, `folder` of this node (None: make one), `data` (folder of the data on this
+            machine; None: `parts` holds them), `trainer` (a pickled function that makes the trainer of a
+            `protocol.Setup`; None: it is only asked whether it could train), and what `fitness.told` gives.
         parts: Pieces of each file of the data, as references to Ray's object store.
         say: Is given each message: its kind or the number of the attempt, and the message.
         hear: Gives the next job and the files it needs.
@@ -73,30 +75,56 @@ class Work:
     def go(self) -> None:
         """Serves jobs until its process is ended."""
         try:
-            _require_files(self._told["files"])
-            setup = self._settle()
-            importing.ship(self._told["code"])
-            trainer = pickle.loads(self._told["trainer"])(setup)
+            run, trainer = self._prepared()
         except Exception as error:
-            text = str(error) if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
-            full = any(sign in text for sign in _FULL)
             # What was stored so far would keep the disk full.
             self.leave()
-            kind, text = ("disk", f"its disk is full ({text})") if full else ("start", text)
-            self._say(("unable", {"why": text, "kind": kind}))
+            self._say(("unable", self._why(error)))
             return
-        self._say(("ready", None))
-        while True:
-            self._serve(trainer, setup.run, *self._hear())
+        self._say(("ready", machine_memory()))
+        while trainer is not None:
+            self._serve(trainer, run, *self._hear())
 
     def stop(self, why: bytes) -> None:
         """Ends the training after its epoch."""
         self._stop = pickle.loads(why)
 
+    def go_on(self) -> None:
+        """A stop that was asked for was about an earlier job."""
+        self._stop = None
+
     def leave(self) -> None:
         """Lets go of the node's folder."""
         if self._room is not None:
             self._room.leave()
+
+    def _prepared(self) -> tuple[Path, Any]:
+        """Where it trains, and what with."""
+        told = self._told
+        fitness.require_installed(told)
+        importing.ship(told["code"], told["names"])
+        if told["trainer"] is None:
+            load_tensorflow(for_training_only=True)
+            given.unpack(told["given"])
+            fitness.require_usable(told)
+            return Path(), None
+        setup = self._settle()
+        trainer = pickle.loads(told["trainer"])(setup)
+        if told["folder"] is None:
+            # The node's first one; the others begin when this is known.
+            fitness.require_usable(told)
+        self._say(("settled", str(setup.run.parent)))
+        return setup.run, trainer
+
+    def _why(self, error: Exception) -> dict[str, Any]:
+        if isinstance(error, fitness.Unfit):
+            return {"kind": "package", "why": str(error)}
+        if isinstance(error, Swept):
+            return {"kind": "folder", "why": str(error), "folder": self._told["folder"]}
+        text = f"{type(error).__name__}: {error}"
+        if any(sign in text for sign in _FULL):
+            return {"kind": "disk", "why": f"its disk is full ({text})"}
+        return {"kind": "start", "why": text}
 
     def _settle(self) -> protocol.Setup:
         folder, data = self._told["folder"], self._told["data"]
@@ -105,7 +133,6 @@ class Work:
             data = self._room.folder / layout.DATA
             if self._parts is not None:
                 _store(data, self._parts)
-        self._say(("settled", str(self._room.folder)))
         # A folder of its own for checkpoints: of two attempts at a trial, the given-up one may still be writing.
         run = self._room.folder / f"run-{os.getpid()}"
         run.mkdir()
@@ -113,11 +140,10 @@ class Work:
         shared.mkdir(exist_ok=True)
         (run / layout.FEATURES).symlink_to(shared)
         told, path = self._told, tuple(sys.path)
-        return protocol.Setup(run, Path(data), told["threads"], path, told["gpu_share"], told.get("given", {}))
+        return protocol.Setup(run, Path(data), told["threads"], path, told["gpu_share"], told["given"])
 
     def _serve(self, trainer: Any, run: Path, packed: bytes, files: Sequence[bytes]) -> None:
         order: Order = pickle.loads(packed)
-        self._stop = None
         job = replace(order.job, deadline=_from_now(order.left))
         try:
             if job.resume is not None:
@@ -130,16 +156,6 @@ class Work:
         finally:
             for trial in {job.trial_id, *(Path(c.file).parent.name for c in (job.resume,) if c is not None)}:
                 shutil.rmtree(run / layout.trial_folder(trial), ignore_errors=True)
-
-
-def _require_files(files: Mapping[str, str]) -> None:
-    from spaces.backbones.names import digest
-
-    for file, expected in files.items():
-        if not Path(file).is_file():
-            raise FileNotFoundError(f"{file} is not there; models are made of it: copy it to the same path")
-        if digest(file) != expected:
-            raise ValueError(f"{file} is not the file that it is where the search runs; models are made of that")
 
 
 def _from_now(left: float | None) -> Deadline | None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 import spaces
-from search.cluster.start import Cluster, look
+from search.cluster import connection
+from search.cluster.start import Cluster
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.executors.timing import Speed, measure
@@ -84,7 +85,7 @@ class Rehearsal:
         imports: References to Python code that the space file runs, with the file of each.
         notes: What somebody should know before the night, a sentence each.
         feature_bytes: For what frozen backbones make of the rows, kept in the run directory until it is done.
-        cluster: The Ray cluster that would train, see `search.cluster.start.look`; None: this machine.
+        cluster: The Ray cluster that would train, see `search.cluster.start.Cluster.look`; None: this machine.
     """
 
     space: str
@@ -157,12 +158,15 @@ def rehearse(
         RunError: There is no such cluster, or what each training may take cannot be had.
     """
     each = asked(cpus_per_trial, gpus_per_trial, None, ray)
-    width = each.threads or threads.for_family(spec.family)
-    cluster = None if ray is None else look(Cluster(ray, each), width)
-    threads.configure(width)
-    _require_callbacks(spec)
-    data = spaces.load_data(spec, None, rows)
-    notes = family_of(spec.model).require(spec, data.info)
+    there = None if ray is None else Cluster(ray, each)
+    with connection.connected(ray):
+        width = each.threads or threads.for_family(spec.family)
+        width = width if there is None else there.threads(width)
+        threads.configure(width)
+        _require_callbacks(spec)
+        data = spaces.load_data(spec, None, rows)
+        notes = family_of(spec.model).require(spec, data.info)
+        cluster = None if there is None else there.look(spec, data.info, width)
     models = _models(spec, data, timed=True)
     missing = [model.problem for model in models if model.speed is not None]
     if missing and None not in missing:

@@ -273,8 +273,12 @@ def test_where_a_cluster_trains_and_who_gets_no_trials_is_shown():
     nodes = [
         {"name": "one 10.0.0.1", "cpus": 8.0, "gpus": 0.0, "room": 4, "refused": None},
         {"name": "two 10.0.0.2", "cpus": 8.0, "gpus": 0.0, "room": 4, "refused": "keras 3.10.0 there, 3.15.1 here"},
+        {"name": "three 10.0.0.3", "cpus": 1.0, "gpus": 0.0, "room": 0, "refused": None},
+        {"name": "head 10.0.0.4", "cpus": 0.0, "gpus": 0.0, "room": 0, "refused": None},
+        {"name": "of an earlier version", "room": 0, "refused": None},
     ]
     assert progress_view._cluster({"workers": 3, "room": 4, "needs": "2 CPU", "nodes": nodes}) == [
         ("cluster", "3 of 4 workers with 2 CPU each, on 1 node"),
         ("refused", "two 10.0.0.2: keras 3.10.0 there, 3.15.1 here"),
+        ("no room", "three 10.0.0.3: 1 CPU"),
     ]

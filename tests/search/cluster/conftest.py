@@ -48,7 +48,7 @@ class Site:
         self.begun[actor] = told, data
         if self.willing:
             self.say(actor, "settled", told["folder"] or f"/tmp/{self.started[actor].name}")
-            self.say(actor, "ready", None)
+            self.say(actor, "ready", 1 << 34)
 
     def forget(self):
         self.forgotten += 1
@@ -121,7 +121,7 @@ def make(site, tmp_path):
 
 
 def hello(versions=VERSIONS):
-    return {"versions": versions, "memory": 1 << 34}
+    return {"versions": versions}
 
 
 def node(name, cpus=2.0, gpus=0.0, **more):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import socket
 
@@ -9,12 +10,17 @@ import pytest
 
 from search import api
 from search.cluster import connection
+from search.cluster.hosts import Hosts
+from search.cluster.needs import Needs
+from search.cluster.site import Lost
+from search.cluster.start import Cluster, ask
 from search.errors import RunError
 from search.executors import Each
 from search.night import crew
 from search.night.options import judged
 from search.record import environment
 from tests.search import small
+from tests.search.cluster.conftest import VERSIONS, hello, node
 
 
 @pytest.mark.parametrize("address", ["nowhere", "host:", ":6379", "host:port", "host:0", "host:99999", ""])
@@ -70,3 +76,44 @@ def test_where_nobody_answers_it_is_said_at_once():
         port = nobody.getsockname()[1]
         with pytest.raises(RunError, match=f"127.0.0.1:{port}: nobody answers there"):
             connection.connect(f"127.0.0.1:{port}")
+
+
+def test_a_new_run_takes_the_threads_that_the_cluster_has_room_for(tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="needs Ray: pip install 'keras-nightshift[ray]'")
+    begun = []
+    monkeypatch.setattr(connection, "connected", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(Cluster, "threads", lambda self, most: self.each.threads or 1)
+    monkeypatch.setattr(api, "_go", lambda directory, spec, options, *more: begun.append(options.threads))
+    for cpus in (None, 3.0):
+        api.run(small.spec(), run_dir=tmp_path / "run", ray="auto", cpus_per_trial=cpus)
+    assert begun == [1, 3]
+
+
+def asked(site):
+    """What `check` finds out of the nodes of a site: why each gets no trials, by name."""
+    hosts = Hosts(Needs(2.0), VERSIONS, lambda _: None, site.offers)
+    hosts.update(site.nodes())
+    ask(site, hosts, {"path": None, "trainer": None}, site.clock.monotonic)
+    return {one["name"]: one["refused"] for one in hosts.to_json()}
+
+
+def test_check_asks_every_node_that_has_room_whether_it_could_train(site):
+    site.alive.append(node("small", 1.0))
+    assert asked(site) == {"one": None, "two": None, "small": None}
+    assert {site.started[number].name for number in site.begun} == {"one", "two"}
+
+
+def test_check_says_what_a_node_lacks_whatever_else_is_heard_of_it(site):
+    site.willing = False
+    site.say(0, "hello", hello({**VERSIONS, "keras": "3.10.0"}))
+    site.say(0, "lost", Lost("its process ended"))
+    site.say(1, "hello", hello())
+    site.say(1, "unable", {"kind": "package", "why": "model.py imports helpers.py"})
+    site.say(1, "lost", Lost("its process ended"))
+    assert asked(site) == {"one": "keras 3.10.0 there, 3.15.1 here", "two": "model.py imports helpers.py"}
+
+
+def test_check_does_not_wait_for_ever(site):
+    site.willing = False
+    site.say(0, "lost", Lost("its process ended"))
+    assert asked(site) == {"one": "its process ended", "two": "it does not answer for 30 s"}

@@ -8,7 +8,7 @@ import pytest
 
 from search.cluster.needs import Needs
 from search.cluster.site import Lost
-from search.errors import CheckpointError, ClusterError, DiskError
+from search.errors import CheckpointError, ClusterLost, DiskError
 from search.executors import protocol
 from search.executors.base import LATE
 from search.record.trial import Checkpoint, FailureReason, Outcome, Stop
@@ -101,7 +101,7 @@ def test_where_every_node_is_refused_the_run_ends_after_half_a_minute(site, make
     executor = make()
     futures = submit(executor, job())
     assert turn(executor, futures, 25.0) == set()
-    with pytest.raises(ClusterError, match=r"no node .*: one: keras 3\.10\.0 there, 3\.15\.1 here; two: keras"):
+    with pytest.raises(ClusterLost, match=r"no node .*: one: keras 3\.10\.0 there, 3\.15\.1 here; two: keras"):
         turn(executor, futures, 10.0)
 
 
@@ -145,6 +145,55 @@ def test_without_room_it_says_so_once_with_what_the_cluster_has(site, make):
     site.alive.append(node("big", 64.0))
     turn(executor, futures)
     assert [n.name for n in site.started.values()] == ["big"]
+
+
+@pytest.mark.parametrize(("needs", "advised"), [(Needs(8.0), True), (Needs(8.0, 1.0), False), (Needs(0.5, 1.0), False)])
+def test_without_room_it_says_what_to_ask_for_where_fewer_cores_would_do(site, make, needs, advised):
+    executor = make(needs)
+    turn(executor, submit(executor, job()), 40.0)
+    (said,) = executor.events
+    assert said.endswith("as soon as there is room" + ", which there is with --cpus-per-trial 1" * advised)
+
+
+def test_nodes_without_room_are_named_apart(site, make):
+    site.alive = [node("big", 8.0), node("small", 1.0), node("head", 0.0)]
+    assert make(Needs(2.0)).described() == "big (8 CPU); no room for 2 CPU on small (1 CPU)"
+    site.versions["big"] = {**VERSIONS, "keras": "3.10.0"}
+    executor = make(Needs(2.0))
+    with pytest.raises(ClusterLost, match=r"big: keras 3\.10\.0 .*; no room for 2 CPU on small \(1 CPU\)$"):
+        turn(executor, submit(executor, job()), 60.0)
+
+
+def test_a_node_whose_folder_was_swept_away_stores_the_data_anew(site, make, tmp_path):
+    site.alive = [node("one")]
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    site.willing = False
+    site.lose(1)
+    turn(executor, futures)
+    site.say(2, "hello", hello())
+    turn(executor, futures)
+    told, data = site.begun[2]
+    assert (told["folder"], data) == ("/tmp/one", None)
+    site.willing = True
+    site.say(2, "unable", {"kind": "folder", "why": "/tmp/one is gone", "folder": "/tmp/one"})
+    turn(executor, futures)
+    told, data = site.begun[3]
+    assert (told["folder"], data) == (None, tmp_path / "data")
+    site.done(3)
+    assert turn(executor, futures) == set(futures)
+    assert not any("gets no trials" in event for event in executor.events)
+
+
+def test_that_a_folder_is_gone_is_no_news_where_another_one_was_made(site, make):
+    site.alive = [node("one", 3.0)]
+    executor = make(workers=2)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    site.say(2, "unable", {"kind": "folder", "why": "/tmp/old is gone", "folder": "/tmp/old"})
+    turn(executor, futures)
+    assert site.begun[3][0]["folder"] == "/tmp/one"
 
 
 def test_an_actor_that_is_lost_is_never_used_again_and_its_job_trained_once_more(site, make):
@@ -334,7 +383,7 @@ def test_actors_that_end_while_they_start_are_not_started_for_ever(site, make):
     for actor in (1, 2, 3):
         turn(executor, futures)
         site.lose(actor)
-    with pytest.raises(ClusterError, match="workers end while they start"):
+    with pytest.raises(ClusterLost, match="workers end while they start"):
         turn(executor, futures, 60.0)
     assert len(site.started) == 3
 

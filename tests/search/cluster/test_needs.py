@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.cluster.needs import Needs, room, spread
+from search.cluster.needs import Needs, fitting, room, spread
 from search.cluster.start import Cluster
 from search.executors import Each
 from tests.search.cluster.conftest import node
@@ -64,3 +64,28 @@ def test_few_trainings_are_spread_over_all_nodes():
     assert spread({"a": 4, "b": 1, "c": 4}, 4) == {"a": 2, "b": 1, "c": 1}
     assert spread({"a": 4, "b": 1}, 99) == {"a": 4, "b": 1}
     assert spread({}, 3) == {}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "each", "threads"),
+    [
+        ([(8, 0), (4, 0), (1, 0)], Each(), 1),
+        ([(64, 0), (4, 0), (0, 0)], Each(), 4),
+        ([(64, 0)], Each(), 8),
+        ([], Each(), 8),
+        ([(0.5, 0)], Each(), 8),
+        # Beside a card, trainings make do with the cores that there are.
+        ([(4, 4)], Each(), 8),
+        ([(4, 4), (6, 0)], Each(), 6),
+        # A machine that trains nothing binds nobody.
+        ([(16, 1), (2, 0)], Each(gpus=0.25), 8),
+        ([(16, 1), (2, 0)], Each(gpus=0.0), 2),
+    ],
+)
+def test_a_new_run_has_as_many_threads_as_the_smallest_node_that_trains_has_cores(nodes, each, threads):
+    found = [node(str(number), *size) for number, size in enumerate(nodes)]
+    assert fitting(found, 8, Cluster("auto", each).needs) == threads
+
+
+def test_threads_that_were_asked_for_are_taken():
+    assert Cluster("auto", Each(3.0)).threads(8) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -68,10 +69,10 @@ def digits():
 def make(cluster, digits, tmp_path):
     executors = []
 
-    def made(workers=0):
+    def made(workers=0, spec=None):
         events: list[str] = []
         place = Place(tmp_path, digits, 1, workers, None, SystemClock(), events.append)
-        executor = Cluster("auto", Each(cpus=1)).executor(small.spec(), place, stand_in.make)
+        executor = Cluster("auto", Each(cpus=1)).executor(spec or small.spec(), place, stand_in.make)
         executor.events = events
         executors.append(executor)
         return executor
@@ -152,6 +153,25 @@ def test_a_node_with_another_version_is_refused_by_name_before_it_gets_a_trial(n
     assert len({outcome.epochs[0].metrics["process"] for outcome in outcomes}) == 1
     assert len(executor.events) == 1
     assert "gets no trials: tensorflow 1.0 there" in executor.events[0]
+
+
+@pytest.mark.night
+def test_a_node_that_lacks_code_of_the_users_is_refused_by_name_before_it_gets_a_trial(
+    nodes, make, tmp_path, monkeypatch
+):
+    (tmp_path / "far_helper.py").write_text("")
+    (tmp_path / "far_measure.py").write_text("import far_helper\n\ndef score(y, answers):\n    return 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    nodes(1)
+    executor = make(spec=small.spec(training={"metrics": ["accuracy", "far_measure:score"]}))
+    (tmp_path / "far_helper.py").unlink()
+    futures = submit(executor, "slow")
+    for _ in range(20):
+        if not executor.events:
+            executor.wait(futures, 1.0)
+    (said,) = executor.events
+    assert re.search(r"gets no trials: .*far_measure\.py imports .*far_helper\.py, not to be found there", said)
+    assert not futures[0].done()
 
 
 @pytest.mark.night

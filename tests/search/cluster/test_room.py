@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from search.cluster.room import Room
+from search.cluster import room
+from search.cluster.room import Room, Swept
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
@@ -37,18 +40,29 @@ def test_what_a_killed_search_left_behind_goes_when_the_next_one_begins(tmp_path
 
 
 def test_a_folder_that_is_gone_cannot_be_shared(tmp_path):
-    with pytest.raises(OSError, match="gone"):
+    with pytest.raises(Swept, match="gone"):
         Room(Path(tmp_path / "gone"))
 
 
-def test_files_that_models_are_made_of_have_to_be_there_and_the_same(tmp_path):
-    from search.cluster.work import _require_files
-    from spaces.backbones.names import digest
+def test_one_that_goes_while_it_is_being_shared_is_gone_too(monkeypatch):
+    made = Room()
+    lock = room.fcntl.flock
 
-    file = tmp_path / "backbone.keras"
-    with pytest.raises(FileNotFoundError, match="copy it to the same path"):
-        _require_files({str(file): "0"})
-    file.write_bytes(b"weights")
-    _require_files({str(file): digest(str(file))})
-    with pytest.raises(ValueError, match="is not the file"):
-        _require_files({str(file): "0"})
+    def swept(descriptor, how):
+        shutil.rmtree(made.folder)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(room.fcntl, "flock", swept)
+    with pytest.raises(Swept, match="gone"):
+        Room(made.folder)
+
+
+def test_the_data_lie_on_a_disk_as_all_files_without_a_name_do(tmp_path, monkeypatch):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    monkeypatch.setattr(room, "temporary_folder", lambda: disk)
+    left = disk / "nightshift-node-left"
+    left.mkdir()
+    (left / "lock").touch()
+    assert Room().folder.parent == disk
+    assert not left.exists()
