@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from search.clock import Clock
 from search.cluster.hosts import Host, Hosts
@@ -49,11 +50,15 @@ class _Task(Task):
 
 @dataclass
 class _Actor:
-    """An actor; `begun` once it was told to make itself ready, `ready` once it takes jobs."""
+    """An actor; `begun` once it was told to make itself ready, `ready` once it takes jobs.
+
+    `heard` is when it has last said something, as monotonic time.
+    """
 
     host: Host
     begun: bool = False
     ready: bool = False
+    heard: float = float("-inf")
     task: _Task | None = None
     stop_sent: bool = False
 
@@ -107,8 +112,12 @@ class ClusterExecutor:
         self._made = 0
         self._free: deque[int] = deque()
         self._queue: deque[_Task] = deque()
+        # Those that somebody may still wait for.
+        self._done: WeakSet[Future[Outcome]] = WeakSet()
         self._stop: Stop | None = None
-        self._looked = float("-inf")
+        self._on_look: Callable[[], None] = lambda: None
+        self._looked = self._turned = self._judged = float("-inf")
+        self._away = False
 
     @property
     def slots(self) -> int:
@@ -131,6 +140,10 @@ class ClusterExecutor:
             "nodes": self._hosts.to_json(),
         }
 
+    def watch(self, look: Callable[[], None]) -> None:
+        """Has somebody called about once a second while jobs are waited for."""
+        self._on_look = look
+
     def described(self) -> str:
         """The nodes, in words."""
         return self._hosts.described()
@@ -142,7 +155,10 @@ class ClusterExecutor:
     def submit(self, job: TrialJob, on_epoch: OnEpoch) -> Future[Outcome]:
         """Accepts a job; it goes to the first free actor."""
         task = _Task(job, on_epoch, Future())
+        task.future.add_done_callback(self._done.add)
         self._queue.append(task)
+        # Whoever asks for several jobs may think about each of them for long.
+        self._hand_out()
         return task.future
 
     def wait(self, pending: Collection[Future[Outcome]], timeout: float | None = None) -> set[Future[Outcome]]:
@@ -156,8 +172,7 @@ class ClusterExecutor:
             self._look_around()
             self._hand_out()
             self._pass_on_stop()
-            give_up_late(self._queue, self._clock)
-            done = {future for future in pending if future.done()}
+            done = {future for future in self._done if future in pending}
             left = _TICK if end is None else min(_TICK, end - self._monotonic())
             if done or left <= 0:
                 return done
@@ -179,7 +194,7 @@ class ClusterExecutor:
     # Nodes and actors
 
     def _look_around(self) -> None:
-        """Starts actors where there is room for them, and drops those whose node is gone."""
+        """Starts actors where there is room for them, and drops those whose node is gone, and jobs whose time is up."""
         now = self._monotonic()
         if now - self._looked < _LOOK_SECONDS:
             return
@@ -188,7 +203,9 @@ class ClusterExecutor:
         for number, actor in list(self._actors.items()):
             if actor.host.gone or actor.host.refused is not None:
                 self._bury(number, Lost(f"the node {actor.host.node.name} is gone", with_node=True))
+        give_up_late(self._queue, self._clock)
         self._start_missing()
+        self._on_look()
         self._hosts.complain(now, bool(self._queue), any(actor.begun for actor in self._actors.values()))
 
     def _start_missing(self) -> None:
@@ -206,6 +223,7 @@ class ClusterExecutor:
 
     def _receive(self, number: int, kind: Any, said: Any) -> None:
         actor = self._actors[number]
+        actor.heard = self._monotonic()
         if kind == "hello":
             self._greet(number, actor, said)
         elif kind == "settled":
@@ -351,10 +369,21 @@ class ClusterExecutor:
                 self._site.stop(number, pickle.dumps(self._stop))
 
     def _end_hanging(self) -> None:
+        """Looks once a second whose time is up without an answer."""
         now = self._monotonic()
+        # What was said while the search did something else arrives by and by. Where it is away before each turn, there
+        # was time for that before the second one.
+        self._away = now - self._turned > _LOOK_SECONDS and not self._away
+        self._turned = now
+        if self._away:
+            self._judged = now
+        if now - self._judged < _LOOK_SECONDS:
+            return
+        self._judged = now
         for number, actor in list(self._actors.items()):
             task = actor.task
-            if task is None:
+            # An actor that has just said something may have more to say: that comes when it is asked again.
+            if task is None or now - actor.heard < _LOOK_SECONDS:
                 continue
             if task.is_overdue(now, self._clock, LATE):
                 actor.task = None

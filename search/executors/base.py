@@ -103,6 +103,10 @@ class Elsewhere(Protocol):
         """Where the trainings are, as plain data: `workers` at work, `room` for how many, `needs` of one, `nodes`."""
         ...
 
+    def watch(self, look: Callable[[], None]) -> None:
+        """Has somebody called about once a second while jobs are waited for."""
+        ...
+
     def described(self) -> str:
         """The machines, in words."""
         ...

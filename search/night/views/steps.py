@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from search.errors import DiskError
 from search.executors.base import Elsewhere
 from search.files.store import RunStore
 from search.loop.observer import Observer
@@ -25,7 +28,6 @@ class Steps(Observer):
 
     def __init__(self, store: RunStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
-        self._executor: Elsewhere | None = None
         self._where: Mapping[str, Any] = {}
         self._reached: dict[str, int] = {}
         self._noted: float | None = None
@@ -34,14 +36,12 @@ class Steps(Observer):
             store.put_meta(reached={})
 
     def follow(self, executor: Elsewhere) -> None:
-        """Leaves there too where trials are trained, whenever that has changed."""
-        self._executor = executor
+        """Leaves there too where trials are trained, whenever that has changed, also while none begins or ends."""
+        self._look(executor)
+        executor.watch(partial(self._look, executor))
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._store.put_meta(step=name)
-
-    def started(self, trial: Trial) -> None:
-        self._look()
 
     def epoch(self, trial: Trial, epoch: Epoch) -> None:
         self._reached[trial.id] = epoch.number
@@ -52,13 +52,14 @@ class Steps(Observer):
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         self._reached.pop(trial.id, None)
-        self._look()
 
     def interrupted(self, trial: Trial, outcome: Outcome) -> None:
         self._reached.pop(trial.id, None)
 
-    def _look(self) -> None:
-        where = {} if self._executor is None else self._executor.where()
+    def _look(self, executor: Elsewhere) -> None:
+        where = executor.where()
         if where != self._where:
-            self._where = where
-            self._store.put_meta(cluster=where)
+            # A full disk is noticed by what has to be committed.
+            with contextlib.suppress(DiskError):
+                self._store.put_meta(cluster=where)
+                self._where = where

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import Future
 
 import pytest
 
+from search.budget import Deadline
 from search.cluster.needs import Needs
 from search.cluster.site import Lost
 from search.errors import CheckpointError, ClusterLost, DiskError
@@ -430,6 +432,48 @@ def test_a_job_that_does_not_answer_long_after_its_limit_has_hung(site, make):
     assert site.killed == [1]
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_what_was_said_while_the_search_was_away_is_heard_before_anything_has_hung(site, make, monkeypatch, first):
+    executor = make(workers=1)
+    futures = submit(executor, job(seconds_per_trial=10.0))
+    turn(executor, futures)
+    heard, rest = site.messages, [1]
+
+    def messages(seconds):
+        yield from heard(seconds)
+        # What was said after the first message comes when it is asked again.
+        for actor in rest:
+            site.done(actor)
+        rest.clear()
+
+    monkeypatch.setattr(site, "messages", messages)
+    if first:
+        site.epoch(1)
+    site.clock.pass_time(60.0)
+    assert turn(executor, futures) == set(futures)
+    assert futures[0].result().score == 0.5
+    assert site.killed == []
+
+
+def test_nobody_who_has_just_said_something_has_hung_however_often_the_search_is_away(site, make):
+    executor = make(workers=2)
+    futures = submit(executor, job("long", seconds_per_trial=10.0), *(job(str(number)) for number in range(8)))
+    turn(executor, futures)
+    (long,) = site.training("long")
+    (other,) = {1, 2} - {long}
+    for number in range(6):
+        site.clock.pass_time(20.0)
+        site.done(other)
+        site.epoch(long)
+        assert turn(executor, futures[number + 1 :]) == {futures[number + 1]}
+    assert site.killed == []
+    for number in range(6, 8):
+        site.clock.pass_time(20.0)
+        site.done(other)
+        assert futures[number + 1] in turn(executor, futures[number + 1 :])
+    assert futures[0].result().failure.reason is FailureReason.HUNG
+
+
 @pytest.mark.parametrize("memory", [None, 1 << 30])
 def test_an_actor_that_has_grown_too_large_is_replaced_between_its_jobs(site, make, memory):
     executor = make(workers=1, memory=memory)
@@ -440,6 +484,65 @@ def test_an_actor_that_has_grown_too_large_is_replaced_between_its_jobs(site, ma
     assert turn(executor, futures) == {futures[0]}
     turn(executor, futures[1:])
     assert (site.killed, site.jobs[2][0].attempt) == ([1], 1)
+
+
+def test_a_free_actor_gets_its_job_while_others_are_still_thought_about(site, make):
+    executor = make(workers=2)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    for actor in (1, 2):
+        site.done(actor)
+    turn(executor, futures)
+    submit(executor, job("2"))
+    assert len(site.training("2")) == 1
+
+
+def test_what_is_done_is_said_as_often_as_it_is_asked_for(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    site.done(1)
+    for _ in range(2):
+        assert turn(executor, futures) == {futures[0]}
+    assert turn(executor, futures[1:], 0.0) == set()
+
+
+def test_a_turn_looks_at_what_has_happened_alone_however_many_train(site, make, monkeypatch):
+    site.alive = [node("one", 200.0)]
+    executor, looks = make(), []
+    futures = submit(executor, *(job(str(number), deadline=soon(site.clock, 1e6)) for number in range(200)))
+    turn(executor, futures)
+    assert len(site.jobs) == 200
+    for kind, name in ((Deadline, "left"), (Future, "done")):
+        real = getattr(kind, name)
+        monkeypatch.setattr(kind, name, lambda *given, real=real: looks.append(1) or real(*given))
+    for _ in range(50):
+        site.epoch(1)
+        turn(executor, futures, 0.01)
+    # Once a second whether anybody's time is up.
+    assert len(looks) <= 2 * 200
+
+
+def test_who_watches_learns_of_nodes_and_actors_while_nothing_begins_or_ends(site, make):
+    executor, seen = make(), []
+    executor.watch(lambda: seen.append(executor.where()))
+    futures = submit(executor, *(job(str(number)) for number in range(6)))
+    turn(executor, futures, 5.0)
+    assert seen[-1]["workers"] == 4
+    site.versions["three"] = {**VERSIONS, "keras": "3.10.0"}
+    site.alive.append(node("three"))
+    turn(executor, futures, 5.0)
+    assert [host["name"] for host in seen[-1]["nodes"] if host["refused"]] == ["three"]
+    assert len(seen) <= 20
+
+
+def test_who_watches_learns_why_no_node_can_train(site, make):
+    site.versions = {name: {**VERSIONS, "keras": "3.10.0"} for name in ("one", "two")}
+    executor, seen = make(), []
+    executor.watch(lambda: seen.append(executor.where()))
+    with pytest.raises(ClusterError):
+        turn(executor, submit(executor, job()), 60.0)
+    assert all("keras 3.10.0" in host["refused"] for host in seen[-1]["nodes"])
 
 
 def test_it_says_where_it_trains(site, make):
