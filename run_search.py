@@ -125,10 +125,11 @@ def run(
         spec = spaces.load(space, overrides, lambda text: _say(text, quiet))
         _announce(spec)
         allowed = _budget(budget, until)
-        from search.night.options import judged, require_origin
+        from search.night.options import judged, require_origin, require_width
 
         require_origin(fork, run_dir)
         count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
+        require_width(spec, fork or run_dir, count, ray)
         if dry_run:
             print(spaces.dump(spec), end="")
             if allowed.promised is not None:
@@ -186,12 +187,13 @@ def resume(
     with _errors(verbose, quiet):
         import search
         from search.api import going_on
-        from search.night.options import judged
+        from search.night.options import judged, require_width
 
         count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
         found = search.open_run(run)
         spec, allowed = found.spec, going_on(run, _budget(budget, until))
         _announce(spec)
+        require_width(spec, run, count, ray)
         if detach:
             _detach(run)
             return

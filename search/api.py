@@ -24,7 +24,7 @@ from search.files import layout
 from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
 from search.night.crew import Crew, asked
-from search.night.options import judged, require_origin
+from search.night.options import judged, require_origin, require_width
 from search.night.session import MakeCrew, Options, Session
 from search.night.views.watching import watched
 from search.phases.schedule import planned
@@ -139,6 +139,7 @@ def run(
         origin = None
         if fork is not None:
             origin, directory = open_run(directory), Path(fork)
+        require_width(spec, directory, count, ray)
         allowed = going_on(directory, allowed)
         _require_an_end(spec, allowed)
         if name is None:
@@ -201,6 +202,7 @@ def resume(
     overrides = () if max_trials is None else (f"search.max_trials={max_trials}",)
     spec = spaces.load(found.spec, overrides)
     require_given(spec, found.directory)
+    require_width(spec, found.directory, count, ray)
     with found.read() as reader:
         searching = reader.meta("phase") == "search"
     if searching:

@@ -399,6 +399,27 @@ def test_whole_means_neither_cut_nor_failed(tmp_path):
         assert outcome.whole == (outcome.failure is None and outcome.stopped in {Stop.LENGTH, *ENDED_EARLY})
 
 
+class Asked(Crew):
+    """Remembers how many workers it was asked for."""
+
+    counts: ClassVar[list[int]] = []
+
+    def workers(self, count):
+        self.counts.append(count)
+        return super().workers(count)
+
+
+def test_a_search_in_fixed_order_that_began_in_one_process_goes_on_elsewhere_with_one_worker(tmp_path):
+    Asked.counts = []
+    spec = night_space(**{"search.order": "fixed", "search.max_trials": 2, "final.candidates": 1, "final.seeds": 0})
+    night = WholeNight(tmp_path / "run", spec, crew=Asked, workers=0)
+    night.hook = lambda step: night.stop() if step == "epoch" else None
+    assert night.go().reason == "interrupted"
+    night.hook, night.workers, night.elsewhere = lambda _: None, None, True
+    assert night.go().reason == "done"
+    assert Asked.counts == [0, 1]
+
+
 class TwoCores(Crew):
     """Two workers with a thread each, which together are faster; a single one is not as fast as both cores for it."""
 

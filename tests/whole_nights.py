@@ -106,6 +106,7 @@ class WholeNight:
         executor: What trains.
         crew: Hands it out.
         workers: As on the command line; None: what the crew finds out.
+        elsewhere: Whether the executor itself knows how many train at the same time, see `Options`.
         together: What several models turn out to be together.
         compared: Configurations of the models that were compared, and that of the one alone.
         fork: The run that a new one begins with the trials of.
@@ -123,6 +124,7 @@ class WholeNight:
     executor: type[NightExecutor] = NightExecutor
     crew: Callable[[Callable[[], SimulatedExecutor]], Crew] = Crew
     workers: int | None = 1
+    elsewhere: bool = False
     together: Together = field(default_factory=lambda: Together("accuracy", 0.9, 0.9, 0.0))
     compared: list[tuple[list[str], str]] = field(default_factory=list)
     fork: Run | None = None
@@ -140,7 +142,7 @@ class WholeNight:
             self._sitting = Session(
                 self.run,
                 self.spec,
-                Options(time, workers=self.workers, check=False, fork=self.fork),
+                Options(time, workers=self.workers, check=False, elsewhere=self.elsewhere, fork=self.fork),
                 (_Messages(self.messages),),
                 lambda *_: self.crew(self._executor),
                 self._evaluate,

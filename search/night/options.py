@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 from search.cluster.connection import require_address
 from search.errors import RunError
+from search.files import layout
+from search.files.rundir import open_run
+from spaces import SearchSpec
 
 
 def judged(workers: Any, ray: str | None, cpus: float | None, gpus: float | None) -> int | None:
@@ -29,6 +33,27 @@ def judged(workers: Any, ray: str | None, cpus: float | None, gpus: float | None
             raise RunError("--workers 0 trains in this process; with --ray give at least 1, or nothing")
         require_address(ray)
     return count
+
+
+def require_width(spec: SearchSpec, directory: Path | None, count: int | None, ray: str | None) -> None:
+    """Refuses a search in fixed order on a cluster without a number of workers: its table follows from it.
+
+    Args:
+        spec: The space.
+        directory: The run directory; a run that is there goes on with what it began with. None: a new one.
+        count: How many workers are asked for; None: what pays off.
+        ray: The Ray cluster, see `search.run`.
+
+    Raises:
+        RunError: Nobody has said how many.
+    """
+    if ray is None or count is not None or spec.search.order != "fixed":
+        return
+    if directory is not None and layout.is_run(directory):
+        with open_run(directory).read() as reader:
+            if reader.meta("fixed_workers") is not None:
+                return
+    raise RunError("search.order: fixed needs a number of workers, and a cluster may change: give --workers N")
 
 
 def require_shares(cpus: float | None, gpus: float | None) -> None:

@@ -418,13 +418,10 @@ class Session:
         workers, searching = self._options.workers, store.meta("phase") == "search"
         fixed = self._spec.search.order == "fixed"
         recorded: int | None = store.meta("fixed_workers") if fixed else None
-        if workers is None:
-            workers = recorded
+        if workers is None and recorded is not None:
+            # On a cluster 0 is no single one, but as many as there is room for.
+            workers = max(1, recorded) if self._options.elsewhere else recorded
         if workers is None and self._options.elsewhere:
-            if fixed:
-                raise RunError(
-                    "search.order: fixed needs a number of workers, and a cluster may change: give --workers N"
-                )
             workers = 0
         if workers is None:
             workers = crew.unmeasured(store.each_trial())

@@ -7,7 +7,10 @@ import pytest
 
 import search
 from search.errors import RunError
-from search.night.options import judged
+from search.files.store import RunStore
+from search.night import options
+from search.night.options import judged, require_width
+from tests.search import small
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ def test_what_is_no_number_of_workers_is_refused_before_a_run_begins(tmp_path, w
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("asked", "told"),
     [
         ({"fork": "new"}, "--fork NEW needs --run-dir OLD"),
         ({"run_dir": "new", "cpus_per_trial": float("nan")}, "--cpus-per-trial nan: must be above 0"),
@@ -35,8 +38,30 @@ def test_what_is_no_number_of_workers_is_refused_before_a_run_begins(tmp_path, w
         ({"run_dir": "new", "ray": "nowhere"}, "--ray nowhere: must be local"),
     ],
 )
-def test_other_options_that_cannot_be_meant_are_too(tmp_path, monkeypatch, options, told):
+def test_other_options_that_cannot_be_meant_are_too(tmp_path, monkeypatch, asked, told):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RunError, match=told):
-        search.run("digits", quiet=True, **options)
+        search.run("digits", quiet=True, **asked)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_fixed_order_on_a_cluster_without_a_number_of_workers_is_refused_before_anything_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(options, "require_address", lambda address: None)
+    asked = {"ray": "local", "overrides": {"search.order": "fixed"}, "quiet": True}
+    for run_dir in (None, "new"):
+        with pytest.raises(RunError, match="give --workers N"):
+            search.run("digits", run_dir=run_dir, **asked)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_in_fixed_order_goes_on_a_cluster_with_the_workers_that_it_began_with(tmp_path):
+    spec = small.spec(search={"order": "fixed"})
+    require_width(spec, tmp_path / "run", 3, "local")
+    require_width(spec, tmp_path / "run", None, None)
+    require_width(small.spec(), tmp_path / "run", None, "local")
+    with RunStore.create(tmp_path / "run", {}) as store:
+        with pytest.raises(RunError, match="give --workers N"):
+            require_width(spec, tmp_path / "run", None, "local")
+        store.put_meta(fixed_workers=2)
+        require_width(spec, tmp_path / "run", None, "local")
