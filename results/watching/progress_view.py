@@ -11,6 +11,9 @@ from spaces.basics.figures import score
 if TYPE_CHECKING:
     from rich.console import Console
 
+# A cluster may train a thousand at a time.
+_MOST_WORKING = 24
+
 
 def show_status(state: dict[str, Any], console: Console) -> None:
     """Prints what `status` gave, one fact a line."""
@@ -57,10 +60,12 @@ def _lines(state: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("another hour", f"expected to bring {score(state['hourly_gain'])}"))
     if state["cluster"] and state["active"]:
         lines += _cluster(state["cluster"])
-    for work in state["working_on"]:
+    for work in state["working_on"][:_MOST_WORKING]:
         done = f", {work['epochs_done']} of them done" if work["epochs_done"] else ""
         span = f"epochs {work['epochs_from'] + 1} to {work['epochs_to']}{done}, for {duration(work['seconds'])}"
         lines.append(("working on", f"{visible(work['name'])} ({work['kind']}): {span}"))
+    if len(state["working_on"]) > _MOST_WORKING:
+        lines.append(("", f"and {len(state['working_on']) - _MOST_WORKING:,} more"))
     if state["waiting"] and state["active"]:
         lines.append(("waiting", f"{plural(state['waiting'], 'trial')} for a worker"))
     if state["winner"]:

@@ -85,6 +85,8 @@ LONG = 2_000
 """Trials from which on a run is long: not everything about each of them is read to answer a question about all."""
 
 _AT_ONCE = 500
+# SQLite's level of care that keeps a write-ahead log whole, and waits for the disk at its checkpoints only.
+_NORMAL = 1
 _PLAIN_NUMBERS = re.compile(r'":-?[0-9][0-9.eE+-]*')
 _NUMBERS = re.compile(r'(?<!\\)":-?[0-9][0-9.eE+-]*')
 
@@ -463,7 +465,7 @@ class RunReader:
 
 
 class RunStore(RunReader):
-    """The only writer of a run's state. Every method is one transaction, on disk when it returns.
+    """The only writer of a run's state. Every method is one transaction, on disk when it returns, but for `begin`.
 
     It builds on nothing that is damaged: what it is asked for is read strictly.
 
@@ -551,8 +553,12 @@ class RunStore(RunReader):
             _put_meta(execute, facts)
 
     def begin(self, trial: Trial, oracle_state: Mapping[str, Any] | None = None) -> None:
-        """Records a trial that is about to run, and the state of the oracle that proposed it."""
-        with self._transaction() as execute:
+        """Records a trial that is about to run, and the state of the oracle that proposed it.
+
+        It is there for every process, whatever ends this one. Should the power go before the next end of a trial is on
+        disk, and this with it, the store is as it was before: the oracle proposes anew what nobody has finished.
+        """
+        with self._without_waiting(), self._transaction() as execute:
             execute(
                 f"INSERT INTO trial ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
@@ -632,6 +638,16 @@ class RunStore(RunReader):
         """Records a warning or a milestone."""
         with self._transaction() as execute:
             execute("INSERT INTO event (at, level, message) VALUES (?, ?, ?)", (at, level, message))
+
+    @contextmanager
+    def _without_waiting(self) -> Iterator[None]:
+        """What is written goes to the disk, in its order, with the next transaction that waits for it."""
+        (before,) = self._connection.execute("PRAGMA synchronous").fetchone()
+        self._connection.execute(f"PRAGMA synchronous = {min(before, _NORMAL)}")
+        try:
+            yield
+        finally:
+            self._connection.execute(f"PRAGMA synchronous = {before}")
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:

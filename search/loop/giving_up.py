@@ -17,9 +17,15 @@ _FOR_ANY_REASON = 40
 # What lies in a configuration's own values: a search may meet many of them in a row and still find better ones.
 _OF_THE_VALUES = frozenset({FailureReason.OVERSIZED, FailureReason.INVALID, FailureReason.NAN})
 
+# Unix time of an end, and how it failed.
+_Ended = tuple[float, Failure]
+
 
 class Failures:
     """The failures since the last configuration with a score, in the order in which they ended.
+
+    Configurations over a limit of `constraints` were not tried at all and do not count, unless all of them are of
+    one and the same size. A space may have any number of them: what there is to say of them is kept up to date.
 
     Attributes:
         scored: Whether any configuration has a score.
@@ -28,7 +34,9 @@ class Failures:
     def __init__(self) -> None:
         self.scored = False
         self._last_score = -math.inf
-        self._since: list[tuple[float, Failure]] = []
+        self._tried: list[_Ended] = []
+        self._oversized: list[_Ended] = []
+        self._sizes: set[str] = set()
 
     def add(self, outcome: Outcome, ended: float | None = None) -> None:
         """Takes up the end of a configuration.
@@ -40,35 +48,35 @@ class Failures:
         at = math.inf if ended is None else ended
         if outcome.failure is not None:
             if at >= self._last_score:
-                insort(self._since, (at, outcome.failure), key=lambda pair: pair[0])
+                self._insert(at, outcome.failure)
         elif outcome.score is not None:
             self.scored = True
             self._last_score = max(at, self._last_score)
-            self._since = [pair for pair in self._since if pair[0] > at]
+            self._tried = [one for one in self._tried if one[0] > at]
+            self._oversized = [one for one in self._oversized if one[0] > at]
+            self._sizes = {failure.message for _, failure in self._oversized}
+
+    def _insert(self, at: float, failure: Failure) -> None:
+        if failure.reason is not FailureReason.OVERSIZED:
+            insort(self._tried, (at, failure), key=lambda one: one[0])
+            return
+        insort(self._oversized, (at, failure), key=lambda one: one[0])
+        self._sizes.add(failure.message)
 
     @property
     def reason_to_stop(self) -> str | None:
         """Why no more configurations should be trained, in words; None: there is no such reason."""
-        return reason_to_stop([failure for _, failure in self._since], self.scored)
+        one_size = not self._tried and len(self._sizes) == 1
+        return _reason_to_stop(self._oversized if one_size else self._tried, self.scored)
 
 
-def reason_to_stop(failures: Sequence[Failure], scored: bool) -> str | None:
-    """Why no more configurations should be trained, in words; None: there is no such reason.
-
-    Configurations over a limit of `constraints` were not tried at all and do not count, unless all of them are of
-    one and the same size.
-
-    Args:
-        failures: Of the configurations that ended last, since the last one with a score, in order.
-        scored: Whether any configuration has a score.
-    """
-    tried = [failure for failure in failures if failure.reason is not FailureReason.OVERSIZED]
-    if not tried and len({failure.message for failure in failures}) == 1:
-        tried = list(failures)
-    if len(tried) >= _FOR_ANY_REASON:
-        return f"the last {len(tried)} configurations all failed, the last ({tried[-1].reason}): {tried[-1].message}"
-    if not tried:
+def _reason_to_stop(ended: Sequence[_Ended], scored: bool) -> str | None:
+    if not ended:
         return None
+    if len(ended) >= _FOR_ANY_REASON:
+        last = ended[-1][1]
+        return f"the last {len(ended)} configurations all failed, the last ({last.reason}): {last.message}"
+    tried = [failure for _, failure in ended]
     if not scored and len(tried) >= _AT_FIRST and len({failure.reason for failure in tried}) == 1:
         return f"the first {len(tried)} configurations all failed {_alike(tried)}"
     last = tried[-_LATER:]

@@ -30,11 +30,11 @@ def spare(trials: list[Trial], direction: str, keep_best: int, continuable: Coll
     the best weights of the best configurations, and everything of baselines, candidates and the winner.
 
     Args:
-        trials: All trials of the store, or at least those that run or hold checkpoints and all of the best
-            configurations.
+        trials: All trials of the store, or at least those that hold checkpoints and all of the best configurations.
         direction: `min` or `max`, of the objective.
         keep_best: How many of the best configurations keep their best weights.
-        continuable: Ids of the ended trials that the oracle may go on from.
+        continuable: Ids of the ended trials that the oracle may go on from, and of those that running trials go on
+            from, as far as these are not among `trials`.
 
     Returns:
         Trial id to its outcome as it should be recorded.

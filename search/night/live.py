@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -18,6 +19,8 @@ from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind
 from spaces.basics.figures import score
 
 _LAST_LINES = 6
+# A cluster may train a thousand at a time: more of them than a screen has lines, and dear to draw.
+_MOST_RUNNING = 24
 _VALUES_SHOWN = 90
 
 
@@ -256,7 +259,8 @@ class LiveView(Observer):
 
     def _trials(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for place, (trial, epoch) in enumerate(list(self._running.values())):
+        running = list(self._running.values())
+        for place, (trial, epoch) in enumerate(islice(running, _MOST_RUNNING)):
             done = epoch.number if epoch else trial.epochs_from
             waits = epoch is None and place >= self._tally.at_once
             table.add_row(
@@ -264,6 +268,8 @@ class LiveView(Observer):
                 Text("waits for a worker" if waits else f"epoch {done}/{trial.epochs_to}"),
                 Text(_value_text(trial), style="dim", no_wrap=True, overflow="ellipsis"),
             )
+        if len(running) > _MOST_RUNNING:
+            table.add_row(Text(f"and {len(running) - _MOST_RUNNING:,} more", style="dim"))
         return table
 
 

@@ -282,7 +282,7 @@ class SearchSource(Source):
         run, direction = self._store.directory, self._spec.objective.direction
         # Of a trial of which the oracle does not know it may yet want more.
         untold = self._line.untold if self._line is not None else set()
-        continuable = self._proposer.continuable() | untold
+        continuable = self._proposer.continuable() | untold | self.standing.continued
         best = self._spec.keep_checkpoints.best
         holding = self.standing.holding(best)
         self._trimmed(housekeeping.tidy(run, self._store, holding, direction, best, continuable))

@@ -72,7 +72,8 @@ class Standing:
         self._baselines: list[str] = []
         self._has_evidence = False
         self._folded: dict[str, Configuration] = {}
-        self._open: dict[str, Trial] = {}
+        self._running: dict[str, Trial] = {}
+        self._holding: dict[str, Trial] = {}
         self._prices = Prices()
 
     def __contains__(self, configuration: str) -> bool:
@@ -81,7 +82,7 @@ class Standing:
     @property
     def running(self) -> list[Trial]:
         """Trials that were asked for and have no end yet, oldest first."""
-        return [trial for trial in self._open.values() if trial.state is TrialState.RUNNING]
+        return list(self._running.values())
 
     def take(self, trial: Trial) -> None:
         """Takes up a trial as it is now: a new one, or one that has changed."""
@@ -91,10 +92,9 @@ class Standing:
         if trial.kind is TrialKind.EVIDENCE:
             known.evidence = self._has_evidence = True
         self._prices.take(trial)
-        if trial.state is TrialState.RUNNING or checkpoints(trial.outcome):
-            self._open[trial.id] = trial
-        else:
-            self._open.pop(trial.id, None)
+        running = trial.state is TrialState.RUNNING
+        _put(self._running, trial, running)
+        _put(self._holding, trial, bool(checkpoints(trial.outcome)) or (running and trial.outcome is not None))
         group = [trial if one == trial.id else self.trial(one) for one in known.trials]
         found = configurations(one for one in group if one is not None)
         self._move(trial.configuration, known, found[0] if found else None)
@@ -133,7 +133,8 @@ class Standing:
             most: How many of the best, at least; see `best`.
             others: Ids of configurations.
         """
-        named = {*others, *self._baselines, *self._own, *(trial.configuration for trial in self._open.values())}
+        at_hand = (trial.configuration for group in (self._running, self._holding) for trial in group.values())
+        named = {*others, *self._baselines, *self._own, *at_hand}
         known = (self._known[name].place for name in named if name in self._known)
         places = {place for place in known if place is not None}
         return [self._configuration(place[-1]) for place in sorted(places.union(self._places[:most]))]
@@ -145,17 +146,24 @@ class Standing:
         return list(islice(own, 1)) if self._has_evidence else []
 
     def holding(self, most: int) -> list[Trial]:
-        """What decides which checkpoints are spare: trials that hold some or run, and all of the best configurations.
+        """What decides which checkpoints are spare: trials that hold some, and all of the best configurations.
+
+        What runs and has nothing yet is left out: there may be a thousand of them.
 
         Args:
             most: How many of the best configurations; see `best`.
         """
         found = {trial.id: trial for configuration in self.best(most) for trial in configuration.trials}
-        return list((found | self._open).values())
+        return list((found | self._holding).values())
+
+    @property
+    def continued(self) -> set[str]:
+        """Ids of the trials that running ones go on from."""
+        return {trial.parent for trial in self._running.values() if trial.parent is not None}
 
     def trial(self, trial_id: str) -> Trial | None:
         """The trial with this id."""
-        return self._open.get(trial_id) or self._read(trial_id)
+        return self._running.get(trial_id) or self._holding.get(trial_id) or self._read(trial_id)
 
     def _move(self, name: str, known: _Known, found: Configuration | None) -> None:
         if known.place is not None:
@@ -181,3 +189,10 @@ class Standing:
         found = self._folded[name]
         price = self.price(found.settings)
         return found if price is None else replace(found, price=price)
+
+
+def _put(group: dict[str, Trial], trial: Trial, belongs: bool) -> None:
+    if belongs:
+        group[trial.id] = trial
+    else:
+        group.pop(trial.id, None)

@@ -71,6 +71,19 @@ def test_a_trial_that_waits_for_a_worker_is_not_worked_on(make_run: MakeRun) -> 
     assert "1 trial for a worker" in printed(state)
 
 
+def test_of_very_many_trainings_the_first_are_shown(make_run: MakeRun) -> None:
+    run = make_run(running=True)
+    with RunStore(run) as store:
+        store.put_meta(at_once=41)
+        for number in range(9001, 9041):
+            store.begin(dataclasses.replace(store.trial("9000"), id=f"{number}", configuration=f"{number}"))
+    state = results.status(run, now=STARTED + 100)
+    assert len(state["working_on"]) == 41
+    text = printed(state)
+    assert text.count("working on") == 24
+    assert "and 17 more" in text
+
+
 def test_how_far_a_training_is(make_run: MakeRun) -> None:
     run, now = make_run(running=True), [0.0]
     with RunStore(run) as store:
@@ -85,6 +98,37 @@ def test_how_far_a_training_is(make_run: MakeRun) -> None:
         # Noted every five seconds, whatever the number of epochs.
         assert results.status(run)["working_on"][0]["epochs_done"] == 3
         assert "epochs 1 to 9, 3 of them done, for" in " ".join(printed(results.status(run)).split())
+
+
+class Nodes:
+    """An executor somewhere else, of which so many workers are ready."""
+
+    def __init__(self):
+        self.ready = self.asked = 0
+        self.look = lambda: None
+
+    def watch(self, look):
+        self.look = look
+
+    def where(self):
+        self.asked += 1
+        return {"workers": self.ready, "room": 4, "needs": "2 CPU", "nodes": []}
+
+
+def test_where_trials_are_trained_is_noted_when_it_changes_whatever_begins_or_ends(make_run: MakeRun) -> None:
+    run, nodes = make_run(running=True), Nodes()
+    with RunStore(run) as store:
+        steps, trial = Steps(store), store.trial("9000")
+        steps.follow(nodes)
+        assert store.meta("cluster")["workers"] == 0
+        nodes.ready = 3
+        nodes.look()
+        assert store.meta("cluster")["workers"] == 3
+        asked = nodes.asked
+        for _ in range(10):
+            steps.started(trial)
+            steps.finished(trial, trial.outcome)
+        assert nodes.asked == asked
 
 
 def test_what_another_hour_is_expected_to_bring(make_run: MakeRun) -> None:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import pytest
 
 from search.errors import NotReported, SearchFailed
-from search.loop.giving_up import reason_to_stop
+from search.loop.giving_up import Failures
 from search.record.trial import Failure, FailureReason, Outcome, TrialKind, TrialState
 from spaces import Objective
 from tests.search.records import epoch
 from tests.search.simulation import Night, SimulatedExecutor, World, space
+
+
+def reason_to_stop(failed, scored):
+    found = Failures()
+    if scored:
+        found.add(Outcome(score=0.5))
+    for failure in failed:
+        found.add(Outcome(failure=failure))
+    return found.reason_to_stop
 
 
 def failures(count, reason=FailureReason.ERROR, text="step {}"):
@@ -55,6 +64,41 @@ def test_forty_are_too_many_whatever_their_reasons(scored):
 
 def test_nothing_failed():
     assert reason_to_stop([], scored=False) is None
+
+
+def test_what_ended_before_a_score_does_not_count_in_whatever_order_it_is_told():
+    found = Failures()
+    for ended in (5.0, 1.0, 9.0, 2.0):
+        found.add(Outcome(failure=Failure(FailureReason.OVERSIZED, f"{10 if ended > 4 else 20} parameters")), ended)
+    found.add(Outcome(score=0.5), 4.0)
+    assert found.reason_to_stop is None
+    for failure in failures(18, FailureReason.OVERSIZED, "10 parameters"):
+        found.add(Outcome(failure=failure))
+    assert found.reason_to_stop is None, "what lies in the values is no reason once there is a score"
+    for failure in failures(20, FailureReason.OVERSIZED, "10 parameters"):
+        found.add(Outcome(failure=failure))
+    assert found.reason_to_stop == ("the last 40 configurations all failed, the last (oversized): 10 parameters")
+
+
+class Watched(Failure):
+    """Counts how often anybody looks at one."""
+
+    looks = 0
+
+    def __getattribute__(self, name):
+        Watched.looks += name in ("reason", "message")
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("reason", [FailureReason.OVERSIZED, FailureReason.ERROR])
+def test_the_thousandth_failure_costs_what_the_tenth_costs(reason):
+    found, asked = Failures(), []
+    for number in range(1_000):
+        found.add(Outcome(failure=Watched(reason, f"{number} parameters")))
+        Watched.looks = 0
+        asked.append(found.reason_to_stop)
+        assert Watched.looks < 100
+    assert (asked[-1] is None) == (reason is FailureReason.OVERSIZED)
 
 
 class Numbered(World):

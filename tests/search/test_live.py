@@ -207,6 +207,21 @@ def test_a_trial_that_waits_for_a_worker_is_not_said_to_be_trained():
     assert ["waits for a worker" in line for line in lines if "layers=2" in line] == [False, False, True]
 
 
+def test_of_a_thousand_trainings_no_more_are_drawn_than_a_screen_shows():
+    shown = console(force_terminal=True, force_interactive=False)
+    view = LiveView(shown, Tally("val_accuracy", "max", None))
+    view.phase("search", None)
+    view.outlook(None, 1_000)
+    for number in range(1_000):
+        view.started(trial(f"{number:04}"))
+    shown.export_text()
+    shown.print(view._view())
+    lines = shown.export_text().splitlines()
+    view.close()
+    assert sum("layers=2" in line for line in lines) == 24
+    assert any("and 976 more" in line for line in lines)
+
+
 def test_the_log_file_has_everything_with_its_time(tmp_path, monkeypatch):
     monkeypatch.setenv("TZ", "UTC")
     log = LogFile(tmp_path, SimulatedClock(0.0))

@@ -41,7 +41,7 @@ class Work:
         return sum(one[what] for one in self.done[trials]) / len(self.done[trials])
 
 
-def worked(folder, algorithm, trials, monkeypatch):
+def worked(folder, algorithm, trials, monkeypatch, slots=1):
     work = Work()
 
     class Counting(RunStore):
@@ -74,7 +74,7 @@ def worked(folder, algorithm, trials, monkeypatch):
     spec = spaces.load(space(algorithm, max_trials=trials), ("model.dropout={min: 0.0, max: 0.4}",))
     if algorithm in ("random", "grid", "bayesian"):
         spec = spaces.load(spec, ("training.epochs=1",))
-    Night(folder / "run", spec, World(failing=0.05), observer=Listener()).go(make_store=Counting)
+    Night(folder / "run", spec, World(failing=0.05), slots=slots, observer=Listener()).go(make_store=Counting)
     return work
 
 
@@ -85,6 +85,11 @@ def test_a_late_trial_writes_reads_and_folds_no_more_than_an_early_one(tmp_path,
     for what in ("bytes", "statements", "folded"):
         assert work.mean(what, late) <= 1.3 * work.mean(what, early), what
     assert work.mean("read", late) <= work.mean("read", early) + 2
+
+
+def test_a_trial_among_many_folds_no_more_than_one_among_few(tmp_path, monkeypatch):
+    few, many = (worked(tmp_path / str(slots), "random", 160, monkeypatch, slots) for slots in (2, 40))
+    assert many.mean("folded", slice(80)) <= few.mean("folded", slice(80)) + 3
 
 
 @pytest.mark.parametrize(("algorithm", "trials"), [("bayesian", 30), ("freeze-thaw", 40)])

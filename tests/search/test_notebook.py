@@ -69,6 +69,22 @@ def test_the_curve_is_short_whatever_the_night_and_ruins_do_not_press_it_flat():
     assert curve(scores[:1]) == ""
 
 
+def test_drawing_a_long_curve_reads_no_more_of_it_than_is_drawn():
+    class Counted(list):
+        read = 0
+
+        def __getitem__(self, place):
+            Counted.read += 1
+            return super().__getitem__(place)
+
+        def __iter__(self):
+            Counted.read += len(self)
+            return super().__iter__()
+
+    assert curve(Counted([(0.5, 0.5), (0.6, 0.6)] * 50_000))
+    assert Counted.read < 1_000
+
+
 def test_this_is_no_notebook():
     assert not in_notebook()
 

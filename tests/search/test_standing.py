@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from search.loop import housekeeping
 from search.record.configuration import configurations, ranked
 from search.record.marks import best_first, best_of, mark, standings
 from search.record.standing import Standing
@@ -56,6 +57,29 @@ def test_it_is_what_folding_all_trials_anew_gives_after_every_event(seed, direct
         assert standing.running == [t for t in known.values() if t.state is TrialState.RUNNING]
         holding = {t.id for t in standing.holding(1)}
         assert {t.id for t in known.values() if t.outcome and t.outcome.best} <= holding
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_it_holds_decides_about_checkpoints_as_all_trials_do(seed):
+    known: dict = {}
+    standing = Standing("max", 3, known.get)
+    for now in events(seed):
+        standing.take(now)
+        known[now.id] = now
+        spared = housekeeping.spare(standing.holding(2), "max", 2, standing.continued)
+        assert spared == housekeeping.spare(list(known.values()), "max", 2, ())
+
+
+def test_what_runs_and_has_nothing_yet_costs_nothing_when_another_ends():
+    standing = Standing("max", 3, {}.get)
+    kept = outcome([0.5], best=Checkpoint("trials/0/best.npz", 1, "00", 1))
+    standing.take(trial("0", state=TrialState.COMPLETED, outcome=kept))
+    for number in range(1, 100):
+        standing.take(trial(str(number), parent="0" if number == 7 else None))
+    standing.take(trial("interrupted", outcome=outcome([0.4])))
+    assert [one.id for one in standing.holding(1)] == ["0", "interrupted"]
+    assert standing.continued == {"0"}
+    assert len(standing.running) == 100
 
 
 @pytest.mark.parametrize("direction", ["max", "min"])

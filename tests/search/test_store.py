@@ -115,6 +115,23 @@ def _break(*_):
     raise RuntimeError("power cut")
 
 
+def test_a_beginning_waits_for_no_disk_and_an_end_takes_it_there(store):
+    level, commits = [2], []
+
+    def traced(statement):
+        if statement.startswith("PRAGMA synchronous ="):
+            level[0] = int(statement.split()[-1])
+        elif statement == "COMMIT":
+            commits.append(level[0])
+
+    store._connection.set_trace_callback(traced)
+    store.begin(trial("0"), {"asked": 1})
+    store.finish("0", outcome([0.5]), 1.0, None, {"told": 1})
+    store._connection.set_trace_callback(None)
+    assert commits == [1, 2]
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
 _KILLED_WRITER = """
 import os, signal, sys
 sys.path.insert(0, os.getcwd())

@@ -168,13 +168,13 @@ def curve(scores: Sequence[tuple[float, float]]) -> str:
     if len(scores) < 2:
         return ""
     step = -(-len(scores) // _MOST_POINTS)
-    shown = [*enumerate(scores)][::step]
+    shown = [(number, scores[number]) for number in range(0, len(scores), step)]
     if shown[-1][0] != len(scores) - 1:
         shown.append((len(scores) - 1, scores[-1]))
-    best = [line for _, line in scores]
+    best = [line for _, (_, line) in shown]
     # Ruins far below would press the line of the best flat.
-    middle = sorted(score for score, _ in scores)
-    quarter = len(scores) // 4
+    middle = sorted(score for _, (score, _) in shown)
+    quarter = len(shown) // 4
     low = min(best[quarter], best[-1], middle[quarter])
     high = max(best[quarter], best[-1], middle[-quarter - 1])
     spread = (high - low) or 1.0
