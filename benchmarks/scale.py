@@ -6,8 +6,9 @@
     python benchmarks/scale.py wide [--trials 100000] [--slots 1000]
 
 `sleep` is a real Ray cluster on this machine with logical slots; its trials sleep, everything else is real: the loop,
-the oracle `random`, the store, the log file. The others simulate the trainings and their time; the loop's own processor
-time passes on the same clock, so that slots that wait for the oracle or the store are idle. `--json FILE` for programs.
+the oracle `random`, the store, and what follows every night: log file, TensorBoard's files, the notes for `status`. The
+others simulate the trainings and their time; the loop's own processor time passes on the same clock, so that slots that
+wait for the oracle or the store are idle. `--json FILE` for programs.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import spaces
 from search.clock import SystemClock
 from search.cluster.start import Cluster
-from search.executors import Each, Executor, Place
+from search.executors import Each, Elsewhere, Executor, Place
 from search.executors.sizing import at_hand
 from search.files import layout
 from search.files.store import RunStore
 from search.loop.observer import Observer, Observers
 from search.loop.runner import Runner
 from search.night.logfile import LogFile
+from search.night.tensorboard import TensorBoardWriter
+from search.night.views.steps import Steps
 from search.phases.proposer import for_spec
 from search.phases.sources import SearchSource
 from search.record import environment
@@ -221,7 +224,7 @@ def _wide(folder: Path, trials: int = 100_000, slots: int = 1_000) -> dict[str, 
 
 
 def _epochs(folder: Path, trials: int = 500, length: int = 50) -> dict[str, Any]:
-    """Epochs a second into store and log."""
+    """Epochs a second into the store, the log and TensorBoard's files."""
     spec = _space("random", trials, epochs=length)
     clock = Working()
     executor = Simulated(clock, 16, lambda job: 1.0)
@@ -287,8 +290,12 @@ def _search(
         (run / layout.SPACE).write_text(spaces.dump(spec), encoding="utf-8")
         source = SearchSource(spec, for_spec(spec), store, clock, lambda: None, spec.search.max_trials)
         executor = make(run, data)
+        # As in a sitting.
+        steps, curves = Steps(store), TensorBoardWriter(run, spec.objective.name, clock)
+        if isinstance(executor, Elsewhere):
+            steps.follow(executor)
         try:
-            Runner(executor, store, clock, Observers([LogFile(run, clock), watch])).run(source, [])
+            Runner(executor, store, clock, Observers([steps, LogFile(run, clock), curves, watch])).run(source, [])
         finally:
             executor.shutdown()
         sitting = {"started": known["started"], "ended": clock.now(), "command": ["benchmark"], "reason": "interrupted"}
