@@ -154,11 +154,17 @@ def training_seconds(configuration: Configuration, epochs: int | None = None) ->
 
 
 def final_training_seconds(configuration: Configuration, epochs: int | None = None) -> float:
-    """As `training_seconds`, of a final training: after a cross-validation a single one, on the rows of all folds."""
-    folds = Settings.from_json(configuration.settings).training.folds
-    if not folds:
-        return training_seconds(configuration, epochs)
-    return training_seconds(configuration, 1) * folds / (folds - 1)
+    """As `training_seconds`, of a final training.
+
+    After a cross-validation it is a single one, on the rows of all folds. A rate that falls goes to its end, wherever
+    early stopping has ended the training in the search.
+    """
+    training = Settings.from_json(configuration.settings).training
+    if training.folds:
+        return training_seconds(configuration, 1) * training.folds / (training.folds - 1)
+    if epochs is None and training.schedule != "constant":
+        epochs = training.epochs
+    return training_seconds(configuration, epochs)
 
 
 def annealed_epochs(

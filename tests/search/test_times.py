@@ -137,6 +137,20 @@ def test_before_anything_is_measured_a_share_is_kept():
     assert kept([]) == pytest.approx(955 * 0.35)
 
 
+@pytest.mark.parametrize("stop", [None, Stop.EARLY_STOPPING])
+@pytest.mark.parametrize("plan", [FinalPlan(1, 0, True), FinalPlan(1, 2, True)])
+def test_time_is_kept_for_the_whole_schedule_wherever_early_stopping_ended_the_search(plan, stop):
+    rule = {"monitor": "val_accuracy", "patience": 2, "min_delta": 0.0, "mode": "max"}
+    ended = replace(configuration("a", epochs=5, best=2, schedule="cosine", early_stopping=rule), stopped=stop)
+    assert estimates.training_seconds(ended) < 0.5 + 27
+    kept = planning.winner_seconds(plan, [ended])
+    assert kept == pytest.approx(1.15 * (0.5 + 27))
+    assert estimates.annealed_epochs(ended, kept, Pace()) == 27
+    # At a constant rate it is as long as the search was.
+    constant = replace(ended, settings=settings(early_stopping=rule))
+    assert planning.winner_seconds(plan, [constant]) == pytest.approx(2 * estimates.training_seconds(ended))
+
+
 def test_the_search_itself_keeps_half_of_a_short_time():
     best = [configuration(name) for name in "abc"]
     assert kept(best, usable=100.0) == pytest.approx(50.0)
