@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 
 from search import durations
@@ -16,24 +17,67 @@ class Deadline:
     Attributes:
         monotonic: On the clock that nobody sets, see `Clock.monotonic`; for a length of time that was promised.
         unix: On the clock that people read; for an hour that was promised.
+        grace: Seconds by which the first epoch of a training may end later.
+        first_epoch: Seconds that a first epoch is expected to take: with less left, no training begins from scratch.
     """
 
     monotonic: float | None = None
     unix: float | None = None
+    grace: float = 0.0
+    first_epoch: float = 0.0
 
-    def left(self, clock: Clock) -> float:
-        """Seconds until then; below 0 once it is over."""
-        return min(
+    def left(self, clock: Clock, first: bool = False) -> float:
+        """Seconds until then; below 0 once it is over.
+
+        Args:
+            clock: Tells the time.
+            first: For a training without an epoch.
+        """
+        return (self.grace if first else 0.0) + min(
             float("inf") if self.monotonic is None else self.monotonic - clock.monotonic(),
             float("inf") if self.unix is None else self.unix - clock.now(),
         )
 
+    def is_too_late_to_begin(self, clock: Clock) -> bool:
+        """Whether there is no time for the first epoch of a training."""
+        return self.left(clock, first=True) <= self.first_epoch
+
     def earlier(self, seconds: float) -> Deadline:
         """The moment so many seconds before."""
-        return Deadline(
-            None if self.monotonic is None else self.monotonic - seconds,
-            None if self.unix is None else self.unix - seconds,
+        return replace(
+            self,
+            monotonic=None if self.monotonic is None else self.monotonic - seconds,
+            unix=None if self.unix is None else self.unix - seconds,
         )
+
+
+class MovingDeadline(Deadline):
+    """A deadline that may yet move: where it is now is asked for whenever somebody looks. It is pickled as it is then.
+
+    Args:
+        ask: Tells where it is.
+    """
+
+    _ask: Callable[[], Deadline]
+
+    def __init__(self, ask: Callable[[], Deadline]) -> None:
+        super().__init__()
+        object.__setattr__(self, "_ask", ask)
+
+    def left(self, clock: Clock, first: bool = False) -> float:
+        """As `Deadline.left`."""
+        return self._ask().left(clock, first)
+
+    def is_too_late_to_begin(self, clock: Clock) -> bool:
+        """As `Deadline.is_too_late_to_begin`."""
+        return self._ask().is_too_late_to_begin(clock)
+
+    def earlier(self, seconds: float) -> Deadline:
+        """As `Deadline.earlier`; that moment does not move."""
+        return self._ask().earlier(seconds)
+
+    def __reduce__(self) -> tuple[Callable[..., Deadline], tuple[float | None, ...]]:
+        return Deadline, astuple(self._ask())
 
 
 class Budget:

@@ -127,6 +127,29 @@ def test_half_trained_seeds_neither_choose_the_winner_nor_shorten_it(tmp_path):
     assert all(t.id != winner.id for t in cut)
 
 
+@dataclass
+class Even(NightWorld):
+    """All epochs take the same time."""
+
+    def epoch_seconds(self, values):
+        return self.seconds
+
+
+def test_an_epoch_that_takes_most_of_the_time_still_gives_a_model(tmp_path):
+    """A third of the time was kept for the final training of a model that there was not."""
+    night = WholeNight(tmp_path / "run", night_space(baselines=[]), Even(seconds=220.0))
+    assert night.go("5m").reason == "done"
+    winner = night.winner()
+    assert (winner.kind, len(winner.outcome.epochs)) == (TrialKind.SEARCH, 1)
+    assert night.clock.now() <= night.meta("until")
+
+
+def test_where_no_epoch_fits_the_time_is_named_as_the_reason(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(baselines=[]), Even(seconds=400.0))
+    with pytest.raises(SearchFailed, match="the time was up before any training had an epoch"):
+        night.go("5m")
+
+
 def test_a_final_training_with_a_schedule_goes_to_the_end_of_its_rate(tmp_path):
     """The best of the search may have been paused long before; its model is annealed all the same."""
     spec = night_space(**{"training.schedule": "one-cycle", "final.candidates": 1, "final.seeds": 0})

@@ -21,7 +21,7 @@ from search.clock import Clock
 from search.cluster.hosts import Host, Hosts
 from search.cluster.needs import Needs, room
 from search.cluster.site import Lost, Site
-from search.cluster.work import Order
+from search.cluster.work import Left, Order
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol
 from search.executors.base import LATE, OnEpoch
@@ -194,7 +194,8 @@ class ClusterExecutor:
     # Nodes and actors
 
     def _look_around(self) -> None:
-        """Starts actors where there is room for them, and drops those whose node is gone, and jobs whose time is up."""
+        """Once a second: starts actors where there is room for them, drops those whose node is gone and jobs whose time
+        is up, and tells deadlines that have moved."""
         now = self._monotonic()
         if now - self._looked < _LOOK_SECONDS:
             return
@@ -204,6 +205,7 @@ class ClusterExecutor:
             if actor.host.gone or actor.host.refused is not None:
                 self._bury(number, Lost(f"the node {actor.host.node.name} is gone", with_node=True))
         give_up_late(self._queue, self._clock)
+        self._tell_deadlines()
         self._start_missing()
         self._on_look()
         self._hosts.complain(now, bool(self._queue), any(actor.begun for actor in self._actors.values()))
@@ -266,6 +268,7 @@ class ClusterExecutor:
     def _hand_out(self) -> None:
         if not self._queue or self._stop is not None:
             return
+        give_up_late(self._queue, self._clock)
         while self._queue and self._free:
             number = self._free.popleft()
             if number in self._actors:
@@ -280,9 +283,9 @@ class ClusterExecutor:
             self._free.append(number)
             return
         task.attempt += 1
-        task.started, task.epoch_began = self._monotonic(), None
+        task.begin(self._monotonic())
         actor.task, actor.stop_sent = task, False
-        left = None if job.deadline is None else job.deadline.left(self._clock)
+        left = None if task.told is None else Left.until(task.told, self._clock)
         self._site.train(number, Order(replace(job, deadline=None), task.attempt, left).packed(), files)
 
     def _answered(self, number: int, actor: _Actor, task: _Task, said: Any) -> None:
@@ -290,8 +293,7 @@ class ClusterExecutor:
             task.epoch_began = self._monotonic()
             return
         if isinstance(said, protocol.EpochDone):
-            task.epoch_began = None
-            task.on_epoch(task.job.trial_id, said.epoch)
+            task.epoch_done(said.epoch)
             return
         answer, files = said
         actor.task = None
@@ -367,6 +369,14 @@ class ClusterExecutor:
             if actor.task is not None and not actor.stop_sent:
                 actor.stop_sent = True
                 self._site.stop(number, pickle.dumps(self._stop))
+
+    def _tell_deadlines(self) -> None:
+        for number, actor in self._actors.items():
+            task = actor.task
+            deadline = None if task is None else task.moved(self._clock)
+            if task is not None and deadline is not None:
+                which = task.job.trial_id, task.attempt
+                self._site.move(number, pickle.dumps((which, Left.until(deadline, self._clock))))
 
     def _end_hanging(self) -> None:
         """Looks once a second whose time is up without an answer."""

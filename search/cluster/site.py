@@ -67,6 +67,10 @@ class Site(Protocol):
         """Asks it to end its training after the epoch."""
         ...
 
+    def move(self, actor: int, left: bytes) -> None:
+        """Tells it that the time of its training is up at another moment."""
+        ...
+
     def messages(self, seconds: float) -> Iterator[tuple[int, Message]]:
         """What the actors have said, oldest first; waits at most so long for the first one.
 
@@ -153,6 +157,10 @@ class RaySite:
     def stop(self, actor: int, why: bytes) -> None:
         """Asks it to end its training after the epoch."""
         self._actors[actor].stop.remote(why)
+
+    def move(self, actor: int, left: bytes) -> None:
+        """Tells it that the time of its training is up at another moment."""
+        self._actors[actor].move.remote(left)
 
     def messages(self, seconds: float) -> Iterator[tuple[int, Message]]:
         """What the actors have said, oldest first."""

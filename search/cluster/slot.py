@@ -33,6 +33,7 @@ class Slot:
         self._leave: Callable[[], None] = lambda: None
         self._stop: Callable[[bytes], None] = lambda _: None
         self._go_on: Callable[[], None] = lambda: None
+        self._move: Callable[[bytes], None] = lambda _: None
         self._said.put(("hello", {"versions": versions(packages)}))
 
     def receive(self) -> list[tuple[Any, Any]]:
@@ -62,6 +63,10 @@ class Slot:
         """Ends the training after its epoch."""
         self._stop(why)
 
+    def move(self, left: bytes) -> None:
+        """Moves the deadline of the training."""
+        self._move(left)
+
     def leave(self) -> None:
         """Removes what it has stored on this node."""
         self._leave()
@@ -80,7 +85,7 @@ class Slot:
             from search.cluster.work import Work
 
             work = Work(told, parts, self._said.put, self._told.get)
-            self._stop, self._go_on, self._leave = work.stop, work.go_on, work.leave
+            self._stop, self._go_on, self._move, self._leave = work.stop, work.go_on, work.move, work.leave
         except Exception as error:
             self._said.put(("unable", {"why": f"{type(error).__name__}: {error}", "kind": "package"}))
             return

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from search.budget import Deadline
-from search.clock import SystemClock
+from search.budget import Deadline, MovingDeadline
+from search.clock import Clock, SystemClock
 from search.cluster import fitness
 from search.cluster.room import Room, Swept
 from search.executors import protocol, worker
@@ -28,18 +28,41 @@ _FULL = ("No space left", "ENOSPC", "Disk quota")
 
 
 @dataclass(frozen=True)
+class Left:
+    """A deadline as it travels: the clocks of two machines need not agree.
+
+    Attributes:
+        seconds: Until the deadline, when it was sent.
+        grace, first_epoch: See `Deadline`.
+    """
+
+    seconds: float
+    grace: float = 0.0
+    first_epoch: float = 0.0
+
+    @classmethod
+    def until(cls, deadline: Deadline, clock: Clock) -> Left:
+        """That of a deadline, now."""
+        return cls(deadline.left(clock), deadline.grace, deadline.first_epoch)
+
+    def from_now(self) -> Deadline:
+        """The deadline on this machine's clock."""
+        return Deadline(SystemClock().monotonic() + self.seconds, None, self.grace, self.first_epoch)
+
+
+@dataclass(frozen=True)
 class Order:
     """A job as it travels.
 
     Attributes:
         job: The job, without its deadline.
         attempt: Which attempt it is; every message about it carries the number.
-        left: Seconds until the deadline, when it was sent: the clocks of two machines need not agree. None: no limit.
+        left: The time until the deadline; None: no limit.
     """
 
     job: TrialJob
     attempt: int
-    left: float | None
+    left: Left | None
 
     def packed(self) -> bytes:
         """As plain bytes."""
@@ -70,6 +93,7 @@ class Work:
         self._say = say
         self._hear = hear
         self._stop: Stop | None = None
+        self._moved: tuple[tuple[str, int], Deadline] | None = None
         self._room: Room | None = None
 
     def go(self) -> None:
@@ -92,6 +116,11 @@ class Work:
     def go_on(self) -> None:
         """A stop that was asked for was about an earlier job."""
         self._stop = None
+
+    def move(self, said: bytes) -> None:
+        """Moves the deadline of an attempt at a trial, which may not have begun yet."""
+        which, left = pickle.loads(said)
+        self._moved = which, left.from_now()
 
     def leave(self) -> None:
         """Lets go of the node's folder."""
@@ -144,7 +173,7 @@ class Work:
 
     def _serve(self, trainer: Any, run: Path, packed: bytes, files: Sequence[bytes]) -> None:
         order: Order = pickle.loads(packed)
-        job = replace(order.job, deadline=_from_now(order.left))
+        job = replace(order.job, deadline=self._deadline(order))
         try:
             if job.resume is not None:
                 _write(run, job.resume, files[0])
@@ -157,9 +186,16 @@ class Work:
             for trial in {job.trial_id, *(Path(c.file).parent.name for c in (job.resume,) if c is not None)}:
                 shutil.rmtree(run / layout.trial_folder(trial), ignore_errors=True)
 
+    def _deadline(self, order: Order) -> Deadline | None:
+        if order.left is None:
+            return None
+        which, first = (order.job.trial_id, order.attempt), order.left.from_now()
 
-def _from_now(left: float | None) -> Deadline | None:
-    return None if left is None else Deadline(monotonic=SystemClock().monotonic() + left)
+        def now() -> Deadline:
+            moved = self._moved
+            return moved[1] if moved is not None and moved[0] == which else first
+
+        return MovingDeadline(now)
 
 
 def _store(folder: Path, parts: Mapping[str, list[Any]]) -> None:

@@ -44,7 +44,10 @@ class Executor(Protocol):
         ...
 
     def submit(self, job: TrialJob, on_epoch: OnEpoch) -> Future[Outcome]:
-        """Accepts a job. It may wait for a free slot."""
+        """Accepts a job. It may wait for a free slot.
+
+        Its deadline may move until it has ended; pickled, it is the one of that moment.
+        """
         ...
 
     def wait(self, pending: Collection[Future[Outcome]], timeout: float | None = None) -> set[Future[Outcome]]:

@@ -174,7 +174,7 @@ class WorkerPool:
             self._start_missing(self._wanted())
             self._hand_out()
             self._pass_on_stop()
-            give_up_late(self._queue, self._clock)
+            self._tell_deadlines()
             if self._why_no_more and not self._workers:
                 return self._train_here().wait(pending, timeout)
             self._serve(left)
@@ -234,11 +234,13 @@ class WorkerPool:
         return _Worker(index, process, ours)
 
     def _hand_out(self) -> None:
+        if self._stop is None:
+            give_up_late(self._queue, self._clock)
         for worker in self._workers.values():
             if self._queue and worker.ready and worker.task is None:
                 task = self._queue.popleft()
                 task.attempts += 1
-                task.started, task.epoch_began = time.monotonic(), None
+                task.begin(time.monotonic())
                 worker.task, worker.stop_sent = task, False
                 _try_send(worker.connection, protocol.Train(task.job))
 
@@ -275,6 +277,12 @@ class WorkerPool:
                 worker.stop_sent = True
                 _try_send(worker.connection, protocol.StopTraining(self._stop))
 
+    def _tell_deadlines(self) -> None:
+        for worker in self._workers.values():
+            deadline = None if worker.task is None else worker.task.moved(self._clock)
+            if deadline is not None:
+                _try_send(worker.connection, protocol.MoveDeadline(deadline))
+
     def _receive(self, worker: _Worker) -> None:
         try:
             message = worker.connection.recv()
@@ -289,8 +297,7 @@ class WorkerPool:
         elif isinstance(message, protocol.EpochBegins) and worker.task is not None:
             worker.task.epoch_began = time.monotonic()
         elif isinstance(message, protocol.EpochDone) and worker.task is not None:
-            worker.task.epoch_began = None
-            worker.task.on_epoch(worker.task.job.trial_id, message.epoch)
+            worker.task.epoch_done(message.epoch)
         elif isinstance(message, protocol.Done | protocol.Raised):
             self._answered(worker, message)
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from search.budget import Deadline
 from search.record.trial import Epoch, Outcome, Stop, TrialJob
 
 
@@ -47,6 +48,13 @@ class StopTraining:
     """Pool to worker: end the training after its epoch."""
 
     why: Stop
+
+
+@dataclass(frozen=True)
+class MoveDeadline:
+    """Pool to worker: the time of the training is up at another moment than it was told."""
+
+    deadline: Deadline
 
 
 @dataclass(frozen=True)

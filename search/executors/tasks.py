@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from search.budget import Deadline
 from search.clock import Clock
 from search.executors.base import OnEpoch
-from search.record.trial import Outcome, Stop, TrialJob
+from search.record.trial import Epoch, Outcome, Stop, TrialJob
 from search.training.trainer import untrained
+
+# A deadline that has moved by less is not worth telling.
+_MOVED = 1.0
 
 
 @dataclass
@@ -23,7 +28,9 @@ class Task:
         future: Gets the outcome.
         started: Monotonic time at which a worker got it.
         epoch_began: The same of its epoch; None while it is built, and between epochs.
-        late_since: The same of when it was first seen to be past its deadline; None until then.
+        has_epoch: Whether it has an epoch, this attempt or what it goes on from.
+        told: Its deadline as the worker knows it.
+        late_since: Monotonic time at which it was first seen to be past its deadline; None until then.
     """
 
     job: TrialJob
@@ -31,12 +38,39 @@ class Task:
     future: Future[Outcome]
     started: float = 0.0
     epoch_began: float | None = None
+    has_epoch: bool = False
+    told: Deadline | None = None
     late_since: float | None = None
+
+    def begin(self, now: float) -> None:
+        """A worker gets it."""
+        self.started, self.epoch_began, self.late_since = now, None, None
+        self.has_epoch, self.told = bool(self.job.history), self._deadline()
+
+    def moved(self, clock: Clock) -> Deadline | None:
+        """Where its deadline is now, if it has moved since its worker was told; None: it has not."""
+        now, told = self._deadline(), self.told
+        if now is None or told is None:
+            return None
+        lefts = ((now.left(clock, first), told.left(clock, first)) for first in (False, True))
+        if all(math.isclose(*left, rel_tol=0.0, abs_tol=_MOVED) for left in lefts):
+            return None
+        self.told = now
+        return now
+
+    def _deadline(self) -> Deadline | None:
+        return None if self.job.deadline is None else self.job.deadline.earlier(0.0)
+
+    def epoch_done(self, epoch: Epoch) -> None:
+        """Its worker has told of an epoch."""
+        self.epoch_began, self.has_epoch = None, True
+        self.on_epoch(self.job.trial_id, epoch)
 
     def is_overdue(self, now: float, clock: Clock, grace: float) -> bool:
         """Whether so many seconds have passed since it was first seen to be past its deadline."""
-        deadline = self.job.deadline
-        if self.late_since is None and deadline is not None and deadline.left(clock) < 0:
+        if self.told is None or self.told.left(clock, first=not self.has_epoch) >= 0:
+            self.late_since = None
+        elif self.late_since is None:
             self.late_since = now
         return self.late_since is not None and now - self.late_since >= grace
 
@@ -57,8 +91,11 @@ _Some = TypeVar("_Some", bound=Task)
 
 
 def give_up_late(queue: deque[_Some], clock: Clock) -> None:
-    """Ends what waits for a worker when its time is up: it needs none any more."""
+    """Ends what waits for a worker when its time is up, or too short for a first epoch: it needs none any more."""
     for task in list(queue):
-        if task.job.deadline is not None and task.job.deadline.left(clock) <= 0:
+        deadline = task.job.deadline
+        if deadline is None:
+            continue
+        if deadline.left(clock) <= 0 if task.job.history else deadline.is_too_late_to_begin(clock):
             queue.remove(task)
             task.future.set_result(untrained(task.job, Stop.DEADLINE))

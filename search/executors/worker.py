@@ -12,10 +12,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from search.budget import Deadline, MovingDeadline
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol
 from search.record.trial import Stop, TrialJob
@@ -28,6 +30,7 @@ class _Inbox:
         self._connection = connection
         self.jobs: queue.SimpleQueue[TrialJob | protocol.Measure] = queue.SimpleQueue()
         self.stop: Stop | None = None
+        self._deadline: Deadline | None = None
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -39,11 +42,21 @@ class _Inbox:
                 os._exit(0)
             if isinstance(message, protocol.Train):
                 self.stop = None
-                self.jobs.put(message.job)
+                self.jobs.put(self._moving(message.job))
             elif isinstance(message, protocol.Measure):
                 self.jobs.put(message)
             elif isinstance(message, protocol.StopTraining):
                 self.stop = message.why
+            elif isinstance(message, protocol.MoveDeadline):
+                self._deadline = message.deadline
+
+    def _moving(self, job: TrialJob) -> TrialJob:
+        """The job with a deadline that goes where the pool says."""
+        first = job.deadline
+        self._deadline = first
+        if first is None:
+            return job
+        return replace(job, deadline=MovingDeadline(lambda: self._deadline or first))
 
 
 def main(descriptor: int) -> None:

@@ -16,7 +16,7 @@ from search.phases.searching import Searching
 from search.phases.winner import Alone, FinalModels, ensemble, final_models, final_weights
 from search.record.configuration import Configuration
 from search.record.standing import answers_both_ways
-from search.record.trial import Trial, TrialKind
+from search.record.trial import Stop, Trial, TrialKind
 from search.times import estimates, planning
 from search.times.horizon import Horizon
 from spaces import Dataset, SearchSpec
@@ -131,11 +131,21 @@ class FinalPhase:
     def _best(self) -> list[Configuration]:
         best = self._searching.scored
         if not best:
-            raise SearchFailed("no configuration gave a score; the table names the reason of each failure")
+            raise SearchFailed(f"no configuration gave a score; {self._why_no_score()}")
         # After few folds, which may be the easy ones, nothing is known as well as after all of them.
         return (
             best if self._spec.data.folds is None else sorted(best, key=lambda c: len(c.epochs) < self._spec.max_epochs)
         )
+
+    def _why_no_score(self) -> str:
+        trials = self._store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE)
+        late = all(trial.outcome is not None and trial.outcome.stopped is Stop.DEADLINE for trial in trials)
+        if self._timed_out and late:
+            return (
+                "the time was up before any training had an epoch: a longer time, fewer rows or smaller models are "
+                "needed"
+            )
+        return "the table names the reason of each failure"
 
     # The winner
 

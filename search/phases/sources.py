@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import spaces
-from search.budget import Deadline
+from search.budget import Deadline, MovingDeadline
 from search.clock import Clock
 from search.errors import NotReported, SearchFailed
 from search.files.store import RunStore
@@ -77,10 +77,10 @@ class Source:
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         return ("best",)
 
-    def _left(self) -> float:
-        """Seconds until the deadline."""
+    def _left(self, first: bool = False) -> float:
+        """Seconds until the deadline, see `Deadline.left`."""
         deadline = self._deadline()
-        return math.inf if deadline is None else deadline.left(self._clock)
+        return math.inf if deadline is None else deadline.left(self._clock, first)
 
 
 class SearchSource(Source):
@@ -95,7 +95,7 @@ class SearchSource(Source):
         proposer: Asks the oracle; already restored to the store's last commit.
         store: Tells what has been asked for before.
         clock: Tells the time for the records.
-        deadline: When the search has to end, or None; asked again for every trial.
+        deadline: When the search has to end, or None; asked again for every trial, for those that wait and run too.
         most: Number of trials after which the search ends, baselines not counted; None: the oracle ends it, or time.
 
     Attributes:
@@ -114,7 +114,9 @@ class SearchSource(Source):
         deadline: Callable[[], Deadline | None],
         most: int | None,
     ) -> None:
-        super().__init__(spec, clock, deadline)
+        super().__init__(spec, clock, self._asked)
+        self._ask_end = deadline
+        self._end: Deadline | None = None
         self._most = most
         self._proposer = proposer
         self._store = store
@@ -165,7 +167,7 @@ class SearchSource(Source):
         if self._closed:
             return None
         self.ended = ""
-        if self._left() <= self._first_epoch():
+        if self._left(first=True) <= self._first_epoch():
             self.ended = "deadline"
             return None
         if self.given_up is not None:
@@ -201,6 +203,18 @@ class SearchSource(Source):
             return None
         self._searched += 1
         return self._begun(trial)
+
+    def job(self, trial: Trial) -> TrialJob:
+        job, found = super().job(trial), self._end
+        if found is None:
+            return job
+        # What is known by the end of other trials may leave less time to the search than was thought, or more.
+        return replace(job, deadline=MovingDeadline(lambda: self._end or found))
+
+    def _asked(self) -> Deadline | None:
+        found = self._ask_end()
+        self._end = None if found is None else replace(found, first_epoch=self._first_epoch())
+        return self._end
 
     def _limit(self) -> int | None:
         # An oracle that ends by itself no longer does so when it fails at every question.

@@ -159,6 +159,7 @@ class TrialJob:
         data: Which rows train: `train`, or `train+validation` (then there is no validation).
         max_parameters: Limit on the model's parameters, or None.
         deadline: No epoch is begun that is not expected to end before it, nor anything after it. None: no such limit.
+            It may move while the job waits or is trained.
         whole: Whether the training counts at its end only: it stops, and leaves a `state`, as soon as the rest of it
             does not fit before the deadline.
         seconds_per_trial: Limit on the wall time of the trial, or None.

@@ -114,11 +114,11 @@ class Horizon:
         self.measure(ranked, pace)
         usable = max(0.0, (self.budget.total or 0.0) - self.budget.reserve - self._begun)
         prepares = family_of(self._spec.model).two_phases
-        kept = planning.kept_for_final(
-            self.full(ranked), ranked, self.slots, usable, pace=pace, done=done, prepares=prepares
-        )
+        full = self.full(ranked)
+        kept = planning.kept_for_final(full, ranked, self.slots, usable, pace=pace, done=done, prepares=prepares)
+        grace = planning.first_epoch_grace(full, ranked, self.slots, kept, pace=pace, done=done)
         end = self.budget.training_end
-        return None if end is None else end.earlier(kept)
+        return None if end is None else replace(end.earlier(kept), grace=grace)
 
     def retraining_left(self, ranked: Sequence[Configuration], pace: Pace) -> float | None:
         """Seconds for candidates and winner together, from now on; None without a limit."""

@@ -191,8 +191,9 @@ def kept_for_final(
         done: What of retraining is done: a search that goes on after it leaves time for one newcomer at least.
         prepares: Whether the first training prepares all others.
     """
+    unmeasured = usable * (_UNPREPARED_SHARE if prepares else _UNMEASURED_SHARE)
     if not ranked:
-        return usable * (_UNPREPARED_SHARE if prepares else _UNMEASURED_SHARE)
+        return unmeasured
     needed = final_seconds(full, ranked, slots, pace=pace, done=done)
     if done.seeds:
         needed = max(needed, newcomer_seconds(full, ranked, slots, pace) + winner_seconds(full, ranked, pace))
@@ -205,7 +206,34 @@ def kept_for_final(
         plan = choose(full, ranked, slots, most / _HANDOVER, pace=pace, done=done)
         frozen = [pace.winner * training_seconds(c, c.price.frozen) for c in ranked[:1] if c.price is not None]
         needed = max(final_seconds(plan, ranked, slots, pace=pace, done=done), *frozen, 0.0)
-    return min(_HANDOVER * needed, most)
+    # What baselines take says nothing of the final training of what is searched.
+    return min(max(_HANDOVER * needed, unmeasured if found is None else 0.0), most)
+
+
+def first_epoch_grace(
+    full: FinalPlan,
+    ranked: Sequence[Configuration],
+    slots: int,
+    kept: float,
+    *,
+    pace: Pace = UNKNOWN_PACE,
+    done: Done = NOTHING_DONE,
+) -> float:
+    """Seconds of those kept for what follows the search that a first epoch may take all the same.
+
+    Without a configuration of the search that has a score there is none whose final training they could be kept for.
+
+    Args:
+        full: What the space file asks for after the search.
+        ranked: Configurations with scores so far, best first.
+        slots: Trainings that run at the same time.
+        kept: See `kept_for_final`.
+        pace: How the machine trains now.
+        done: What of retraining is done.
+    """
+    if leading(ranked) is not None:
+        return 0.0
+    return max(0.0, kept - _HANDOVER * final_seconds(full, ranked, slots, pace=pace, done=done))
 
 
 def newcomer_seconds(full: FinalPlan, ranked: Sequence[Configuration], slots: int, pace: Pace) -> float:

@@ -401,13 +401,16 @@ class _Training:
         return Stop.DEADLINE if self._left() < needed else None
 
     def _too_late(self) -> Stop | None:
-        expected = self._curve[-1].seconds if self._curve else 0.0
-        return Stop.DEADLINE if self._left() <= expected else None
+        deadline = self._job.deadline
+        if deadline is None:
+            return None
+        late = self._left() <= self._curve[-1].seconds if self._curve else deadline.is_too_late_to_begin(self._clock)
+        return Stop.DEADLINE if late else None
 
     def _left(self) -> float:
         """Seconds until the job's deadline."""
         deadline = self._job.deadline
-        return math.inf if deadline is None else deadline.left(self._clock)
+        return math.inf if deadline is None else deadline.left(self._clock, first=not self._curve)
 
     def _best(self) -> tuple[int, float] | None:
         if self.in_folds:

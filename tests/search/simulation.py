@@ -7,8 +7,8 @@ configuration gives the same outcome whenever and wherever it is trained, as rea
 from __future__ import annotations
 
 import contextlib
-import heapq
 import math
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from typing import Any
 import spaces
 from search.budget import Deadline
 from search.errors import CheckpointError, RunError
+from search.executors.tasks import Task, give_up_late
 from search.files.store import RunReader, RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
@@ -128,13 +129,11 @@ class Disk:
 
 
 @dataclass
-class _Running:
-    job: TrialJob
-    on_epoch: Callable[[str, Epoch], None]
-    future: Future[Outcome]
-    curve: list[Epoch]
-    began: float
-    cut: bool = False
+class _Task(Task):
+    curve: list[Epoch] = field(default_factory=list)
+    # When its epoch ends if nothing cuts it off, and its place among those that end at the same time.
+    ends: float = 0.0
+    place: int = 0
     besides: float = 0.0
 
 
@@ -147,6 +146,7 @@ class SimulatedExecutor:
         disk: Where checkpoints are.
         slots: Trainings at the same time.
         hook: Called before each epoch and at the end of each training; it may raise `Killed`, or stop the runner.
+        waiting: Jobs that it wants to have at hand besides.
     """
 
     def __init__(
@@ -156,13 +156,15 @@ class SimulatedExecutor:
         disk: Disk,
         slots: int = 1,
         hook: Callable[[str], None] = lambda _: None,
+        waiting: int = 0,
     ) -> None:
-        self.slots = self.workers = slots
+        self.slots, self.workers = slots + waiting, slots
         self._world = world
         self._clock = clock
         self._disk = disk
         self._hook = hook
-        self._queue: list[tuple[float, int, _Running]] = []
+        self._waiting: deque[_Task] = deque()
+        self._running: list[_Task] = []
         self._count = 0
         self._stop: Stop | None = None
         self.epochs_trained = 0
@@ -170,18 +172,22 @@ class SimulatedExecutor:
 
     def submit(self, job: TrialJob, on_epoch: Callable[[str, Epoch], None]) -> Future[Outcome]:
         future: Future[Outcome] = Future()
-        running = _Running(job, on_epoch, future, list(job.history), self._clock.now())
-        self._push(running)
-        self.most_at_once = max(self.most_at_once, len(self._queue))
-        assert len(self._queue) <= self.slots, "more jobs than slots"
+        self._waiting.append(_Task(job, on_epoch, future))
+        self._hand_out()
+        at_hand = len(self._running) + len(self._waiting)
+        self.most_at_once = max(self.most_at_once, at_hand)
+        assert at_hand <= self.slots, "more jobs than slots"
         return future
 
     def wait(self, pending: Collection[Future[Outcome]], timeout: float | None = None) -> set[Future[Outcome]]:
+        self._hand_out()
         while not any(future.done() for future in pending):
-            when, _, running = heapq.heappop(self._queue)
+            when, _, running = min(((self._until(one), one.place, one) for one in self._running), key=lambda x: x[:2])
+            cut = when < running.ends
+            self._running.remove(running)
             self._clock.pass_time(max(0.0, when - self._clock.now()))
             try:
-                self._step(running)
+                self._step(running, cut)
             except CheckpointError as error:
                 running.future.set_exception(error)
         return {future for future in pending if future.done()}
@@ -194,7 +200,8 @@ class SimulatedExecutor:
         self._stop = why
 
     def shutdown(self) -> None:
-        self._queue.clear()
+        self._waiting.clear()
+        self._running.clear()
 
     def _seconds(self, job: TrialJob, number: int) -> float:
         """Length of an epoch of the job."""
@@ -204,23 +211,36 @@ class SimulatedExecutor:
         """What has to be done before an epoch and belongs to no epoch."""
         return 0.0
 
-    def _push(self, running: _Running) -> None:
+    def _hand_out(self) -> None:
+        give_up_late(self._waiting, self._clock)
+        while self._waiting and len(self._running) < self.workers:
+            task = self._waiting.popleft()
+            task.curve = list(task.job.history)
+            self._push(task)
+
+    def _push(self, running: _Task) -> None:
         self._count += 1
         number = len(running.curve) + 1
         besides = self._besides(running.job, number)
         running.besides += besides
-        seconds = besides + self._seconds(running.job, number)
-        deadline = running.job.deadline
-        if deadline is not None and deadline.left(self._clock) < seconds:
-            # It will be cut off in the middle of the epoch, which is dropped.
-            running.cut, seconds = True, max(0.0, deadline.left(self._clock))
-        heapq.heappush(self._queue, (self._clock.now() + seconds, self._count, running))
+        running.place = self._count
+        running.ends = self._clock.now() + besides + self._seconds(running.job, number)
+        self._running.append(running)
 
-    def _step(self, running: _Running) -> None:
+    def _until(self, running: _Task) -> float:
+        """When its epoch ends, or is cut off in the middle and dropped."""
+        deadline = running.job.deadline
+        if deadline is None:
+            return running.ends
+        cut = self._clock.now() + max(0.0, deadline.left(self._clock, first=not running.curve))
+        # Of Unix time a float has no more than six digits behind the point.
+        return cut if cut < running.ends - 1e-6 else running.ends
+
+    def _step(self, running: _Task, cut: bool) -> None:
         job = running.job
         values = job.settings["values"]
-        if running.cut:
-            running.future.set_result(self._outcome(running, Stop.DEADLINE))
+        if cut:
+            running.future.set_result(self._outcome(running, Stop.DEADLINE, cut))
             return
         if len(running.curve) == len(job.history):
             # The first step: what there is to go on from is read now.
@@ -257,13 +277,13 @@ class SimulatedExecutor:
             return Stop.DEADLINE
         return None
 
-    def _outcome(self, running: _Running, stopped: Stop) -> Outcome:
+    def _outcome(self, running: _Task, stopped: Stop, cut: bool = False) -> Outcome:
         job, curve = running.job, running.curve
         if not curve:
             return Outcome(stopped=stopped, best_epoch=0)
         best = max(curve, key=lambda e: (e.metrics[job.objective], -e.number))
         keeps_state = "state" in job.keep or stopped is Stop.INTERRUPTED
-        keeps_state = keeps_state or (job.whole and stopped is Stop.DEADLINE and not running.cut)
+        keeps_state = keeps_state or (job.whole and stopped is Stop.DEADLINE and not cut)
         scored = job.data == "train"
         folder = f"trials/{job.trial_id}"
         return Outcome(
@@ -322,6 +342,7 @@ class Night:
         world: What training gives.
         slots: Trainings at the same time.
         until: Unix time at which the search has to be over, or None.
+        waiting: Jobs at hand besides.
     """
 
     run: Path
@@ -329,6 +350,7 @@ class Night:
     world: World = field(default_factory=World)
     slots: int = 1
     until: float | None = None
+    waiting: int = 0
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     disk: Disk = field(default_factory=Disk)
     observer: Observer = field(default_factory=Observer)
@@ -353,7 +375,9 @@ class Night:
             asker.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
             source = SearchSource(self.spec, asker, store, self.clock, self._deadline, self._most())
             runner: Runner
-            executor = SimulatedExecutor(self.world, self.clock, self.disk, self.slots, lambda what: hook(what, runner))
+            executor = SimulatedExecutor(
+                self.world, self.clock, self.disk, self.slots, lambda what: hook(what, runner), self.waiting
+            )
             runner = Runner(executor, store, self.clock, self.observer)
             try:
                 runner.run(source, unfinished(store.trials()))

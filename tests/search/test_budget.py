@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from search.budget import Budget, Deadline
+from search.budget import Budget, Deadline, MovingDeadline
 from tests.search.simulation import SimulatedClock
 
 
@@ -87,3 +88,22 @@ def test_what_python_calls_a_moment_and_a_length_is_taken():
     local = datetime.fromtimestamp(clock.now() + 600)
     for until in (local, local.astimezone(UTC), local.astimezone(timezone(timedelta(hours=9)))):
         assert Budget.given(until=until, clock=clock).left == pytest.approx(600, abs=1e-3)
+
+
+def test_the_first_epoch_of_a_training_may_end_later():
+    clock = SimulatedClock()
+    deadline = Deadline(monotonic=50, grace=30)
+    assert (deadline.left(clock), deadline.left(clock, first=True)) == (50, 80)
+    assert deadline.earlier(20) == Deadline(monotonic=30, grace=30)
+
+
+def test_a_deadline_that_moves_is_asked_for_again_and_travels_as_it_is():
+    clock, now = SimulatedClock(), [Deadline(monotonic=50)]
+    deadline = MovingDeadline(lambda: now[0])
+    before = deadline.earlier(5)
+    now[0] = Deadline(monotonic=20, grace=3, first_epoch=22)
+    assert (deadline.left(clock), deadline.left(clock, first=True), before.left(clock)) == (20, 23, 45)
+    assert not deadline.is_too_late_to_begin(clock)
+    clock.pass_time(1)
+    assert deadline.is_too_late_to_begin(clock)
+    assert pickle.loads(pickle.dumps(deadline)) == now[0]

@@ -565,3 +565,42 @@ def test_the_oracle_knows_what_the_best_is_baselines_included(tmp_path, monkeypa
     scores = [trial.outcome.score for trial in night.trials()]
     assert night.trials()[0].kind is TrialKind.BASELINE
     assert told == [max(scores[:count]) for count in range(1, 6)]
+
+
+def night_whose_end_moves(folder, first, later):
+    """Two workers and a trial that waits; the search is to end after `first` seconds, and once the baseline has ended
+    `later` seconds from then."""
+    spec = space("random", max_trials=None, epochs={"min": 50, "max": 50})
+    night = Night(folder / "run", spec, World(seconds=2.0), slots=2, waiting=1)
+    night.until = night.clock.now() + first
+
+    class Mover(Observer):
+        def finished(self, trial, outcome):
+            if trial.kind is TrialKind.BASELINE:
+                night.until = night.clock.now() + later
+
+    night.observer = Mover()
+    night.go()
+    return night, night.trials(TrialKind.SEARCH)
+
+
+def test_an_end_that_comes_sooner_holds_for_trials_that_run_and_that_wait(tmp_path):
+    """They had the time that was thought to be left when they were asked for."""
+    night, (running, waiting, *_) = night_whose_end_moves(tmp_path, 1000.0, 20.0)
+    assert night.clock.now() <= night.until
+    assert running.outcome.stopped is waiting.outcome.stopped is Stop.DEADLINE
+    assert running.outcome.epochs
+    assert waiting.outcome.epochs
+
+
+def test_what_waits_while_the_end_comes_near_is_not_begun(tmp_path):
+    night, (running, waiting, *others) = night_whose_end_moves(tmp_path, 1000.0, 1.0)
+    assert night.clock.now() <= night.until
+    assert running.outcome.epochs
+    assert (waiting.outcome.stopped, waiting.outcome.epochs, others) == (Stop.DEADLINE, (), [])
+
+
+def test_an_end_that_comes_later_holds_for_them_too(tmp_path):
+    night, (running, *_) = night_whose_end_moves(tmp_path, 25.0, 100.0)
+    assert sum(epoch.seconds for epoch in running.outcome.epochs) > 25
+    assert night.until - 10 < night.clock.now() <= night.until

@@ -137,6 +137,31 @@ def test_before_anything_is_measured_a_share_is_kept():
     assert kept([]) == pytest.approx(955 * 0.35)
 
 
+def test_what_baselines_take_says_nothing_of_a_final_training():
+    """The end of the search jumped to later when the first baseline had a score, and back with the first trial."""
+    linear = replace(configuration("linear", epochs=4, schedule="cosine"), baseline=True)
+    alone = FinalPlan(1, 0, True)
+    assert planning.winner_seconds(alone, [linear]) < 955 * 0.35 / 2
+    assert planning.kept_for_final(alone, [linear], 1, 955.0) == pytest.approx(955 * 0.35)
+    assert planning.kept_for_final(FULL, [linear], 1, 955.0) == pytest.approx(955 * 0.35)
+    found = configuration("a", schedule="cosine")
+    needed = planning.winner_seconds(alone, [found])
+    assert planning.kept_for_final(alone, [linear, found], 1, 955.0) == pytest.approx(1.05 * needed)
+
+
+def test_a_first_epoch_may_take_what_is_kept_for_a_final_training_that_nothing_has_yet():
+    alone, linear = FinalPlan(1, 0, True), replace(configuration("linear", epochs=4), baseline=True)
+
+    def grace(*ranked):
+        full = FinalPlan(min(alone.candidates, len(ranked)), alone.seeds, True)
+        return planning.first_epoch_grace(full, ranked, 1, planning.kept_for_final(full, ranked, 1, 955.0))
+
+    assert grace() == pytest.approx(955 * 0.35)
+    # The final training of a baseline there can be.
+    assert grace(linear) == pytest.approx(955 * 0.35 - 1.05 * planning.winner_seconds(alone, [linear]))
+    assert grace(linear, configuration("a")) == 0
+
+
 @pytest.mark.parametrize("stop", [None, Stop.EARLY_STOPPING])
 @pytest.mark.parametrize("plan", [FinalPlan(1, 0, True), FinalPlan(1, 2, True)])
 def test_time_is_kept_for_the_whole_schedule_wherever_early_stopping_ended_the_search(plan, stop):

@@ -29,6 +29,7 @@ class Site:
     begun: dict[int, tuple[dict, Path | None]] = field(default_factory=dict)
     jobs: dict[int, tuple] = field(default_factory=dict)
     stops: list[int] = field(default_factory=list)
+    moves: list[tuple] = field(default_factory=list)
     killed: list[int] = field(default_factory=list)
     said: deque = field(default_factory=deque)
     closed: bool = False
@@ -60,6 +61,11 @@ class Site:
 
     def stop(self, actor, why):
         self.stops.append(actor)
+
+    def move(self, actor, left):
+        import pickle
+
+        self.moves.append((actor, *pickle.loads(left)))
 
     def messages(self, seconds):
         if not self.said:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 
-from search.budget import Deadline
+from search.budget import Deadline, MovingDeadline
+from search.clock import SystemClock
 from search.cluster.needs import Needs
 from search.cluster.site import Lost
+from search.cluster.work import Left, Order, Work
 from search.errors import CheckpointError, ClusterLost, DiskError
 from search.executors import protocol
 from search.executors.base import LATE
@@ -279,7 +283,36 @@ def test_a_deadline_travels_as_seconds_left(site, make):
     turn(executor, submit(executor, job(deadline=soon(site.clock, 100.0))))
     order, _ = site.jobs[1]
     assert order.job.deadline is None
-    assert 95.0 < order.left <= 100.0
+    assert 95.0 < order.left.seconds <= 100.0
+
+
+def test_a_deadline_that_moves_is_told_once_to_who_trains(site, make):
+    executor = make(workers=1)
+    end = [soon(site.clock, 100.0)]
+    futures = submit(executor, job(deadline=MovingDeadline(lambda: end[0])))
+    turn(executor, futures)
+    assert site.moves == []
+    end[0] = replace(soon(site.clock, 20.0), grace=7.0, first_epoch=3.0)
+    turn(executor, futures)
+    ((actor, which, left),) = site.moves
+    assert (actor, which, left.grace, left.first_epoch) == (1, ("0", 1), 7.0, 3.0)
+    assert 15.0 < left.seconds <= 20.0
+
+
+def test_an_actor_takes_a_moved_deadline_for_the_attempt_that_it_is_of(tmp_path):
+    left = []
+    work = Work({}, None, lambda _: None, lambda: (b"", ()))
+
+    class Looking:
+        def train(self, job, *_):
+            left.append(round(job.deadline.left(SystemClock())))
+            work.move(pickle.dumps((("1", 1), Left(20.0))))
+            left.append(round(job.deadline.left(SystemClock())))
+            return Outcome()
+
+    for trial in ("0", "1"):
+        work._serve(Looking(), tmp_path, Order(job(trial), 1, Left(100.0)).packed(), ())
+    assert left == [100, 100, 20, 20]
 
 
 def test_what_waits_for_a_place_when_its_time_is_up_is_given_back(site, make):
@@ -540,7 +573,7 @@ def test_who_watches_learns_why_no_node_can_train(site, make):
     site.versions = {name: {**VERSIONS, "keras": "3.10.0"} for name in ("one", "two")}
     executor, seen = make(), []
     executor.watch(lambda: seen.append(executor.where()))
-    with pytest.raises(ClusterError):
+    with pytest.raises(ClusterLost):
         turn(executor, submit(executor, job()), 60.0)
     assert all("keras 3.10.0" in host["refused"] for host in seen[-1]["nodes"])
 

@@ -37,6 +37,7 @@ def first_time(folder, name):
 class Trainer:
     def __init__(self, run, data, clock):
         self.run = run
+        self.clock = clock
         self.ballast = []
         with open(run / "starts", "a") as stream:
             stream.write(f"{os.getpid()}\\n")
@@ -85,6 +86,8 @@ class Trainer:
             on_epoch(epochs[-1])
             if should_stop():
                 return Outcome(epochs=tuple(epochs), stopped=should_stop())
+            if job.deadline is not None and job.deadline.left(self.clock) < 0:
+                return Outcome(epochs=tuple(epochs), stopped=Stop.DEADLINE)
         if name.endswith("saves slowly"):
             time.sleep(1.5)
         return Outcome(epochs=tuple(epochs), stopped=Stop.LENGTH, score=0.5)

@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
+from concurrent.futures import Future
 
 import pytest
 
-from search.budget import Deadline
+from search.budget import Deadline, MovingDeadline
 from search.errors import CheckpointError, DiskError
 from search.executors import pool as pools
 from search.executors.inline import InlineExecutor
-from search.record.trial import FailureReason, Outcome, Stop, TrialJob
+from search.executors.tasks import Task, give_up_late
+from search.record.trial import Epoch, FailureReason, Outcome, Stop, TrialJob
+from tests.search.simulation import SimulatedClock
 
 SOON = 30.0
 
@@ -352,4 +356,54 @@ def test_files_of_the_user_that_are_named_like_ours_or_pythons_stand_in_nobodys_
     monkeypatch.chdir(folder)
     pool = make_pool()
     assert finish(pool, pool.submit(job("a"), nothing))[0].score == 0.5
+    assert pool.events == []
+
+
+def waiting(**changes):
+    return Task(job("0", **changes), nothing, Future())
+
+
+def test_what_waits_without_time_for_a_first_epoch_is_not_begun():
+    clock = SimulatedClock()
+    late = waiting(deadline=Deadline(monotonic=5.0, first_epoch=10.0))
+    graced = waiting(deadline=Deadline(monotonic=5.0, grace=6.0, first_epoch=10.0))
+    continued = waiting(deadline=Deadline(monotonic=5.0, first_epoch=10.0), history=(Epoch(1, {}, 3.0, 2.0),))
+    queue = deque([late, graced, continued])
+    give_up_late(queue, clock)
+    assert list(queue) == [graced, continued]
+    assert (late.future.result().stopped, late.future.result().epochs) == (Stop.DEADLINE, ())
+
+
+def test_a_trial_is_late_only_by_what_its_worker_was_told():
+    clock, end = SimulatedClock(), [Deadline(monotonic=100.0)]
+    task = waiting(deadline=MovingDeadline(lambda: end[0]))
+    task.begin(0.0)
+    assert task.moved(clock) is None
+    end[0] = Deadline(monotonic=-1.0, grace=50.0)
+    assert task.moved(clock) == end[0]
+    assert task.moved(clock) is None
+    assert not task.is_overdue(0.0, clock, 0.0), "it has no epoch yet"
+    task.epoch_done(Epoch(1, {}, 3.0, 2.0))
+    assert task.is_overdue(0.0, clock, 0.0)
+    end[0] = Deadline(monotonic=200.0)
+    assert task.moved(clock) == end[0]
+    assert not task.is_overdue(99.0, clock, 0.0)
+
+
+def test_a_deadline_that_moves_holds_for_what_is_trained_and_what_waits(make_pool):
+    pool, end = make_pool(), [Deadline(monotonic=time.monotonic() + 1000.0)]
+    moving = MovingDeadline(lambda: end[0])
+
+    def sooner(_, epoch):
+        if epoch.number == 3:
+            end[0] = Deadline(monotonic=time.monotonic())
+
+    running, late = finish(
+        pool,
+        pool.submit(job("slow", epochs_to=100, deadline=moving), sooner),
+        pool.submit(job("a", deadline=moving), nothing),
+    )
+    assert running.stopped is Stop.DEADLINE
+    assert 3 <= len(running.epochs) < 100
+    assert (late.stopped, late.epochs) == (Stop.DEADLINE, ())
     assert pool.events == []

@@ -118,6 +118,20 @@ def test_past_the_deadline_nothing_is_built_trained_or_written(tmp_path, digits)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_has_no_time_for_its_first_epoch_is_not_built(tmp_path, digits):
+    job = small.job(deadline=Deadline(monotonic=SystemClock().monotonic() + 1800.0, first_epoch=3600.0))
+    outcome = Trainer(tmp_path, digits, SystemClock()).train(job)
+    assert (outcome.stopped, outcome.epochs, outcome.build_seconds) == (Stop.DEADLINE, (), 0.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_first_epoch_has_the_grace_of_its_deadline_and_no_second_one_has(tmp_path, digits):
+    deadline = Deadline(monotonic=SystemClock().monotonic() - 1.0, grace=1800.0)
+    outcome = Trainer(tmp_path, digits, SystemClock()).train(small.job(deadline=deadline))
+    assert (outcome.stopped, len(outcome.epochs)) == (Stop.DEADLINE, 1)
+    assert outcome.best is not None
+
+
 def test_without_time_for_another_epoch_a_continued_training_keeps_what_it_had(tmp_path, digits):
     trainer = Trainer(tmp_path, digits, SystemClock())
     first = trainer.train(small.job(epochs_to=2, keep=("best", "state")))
