@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import random
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,6 +19,7 @@ from search.night.crew import Measured
 from search.night.workforce import Workforce
 from search.phases.sources import Source
 from search.phases.together import Together
+from search.phases.winner import final_weights
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from tests.search.simulation import Killed, share, table
 from tests.whole_nights import Crew, NightWorld, WholeNight, night_space
@@ -192,6 +193,97 @@ def test_a_final_training_that_is_cut_short_gives_way_to_the_best_checkpoint(tmp
     assert any(f"{winner.id} stands in for it" in warning for warning in night.warnings())
     assert morning.reason == "done"
     assert night.clock.now() < night.meta("until")
+
+
+@dataclass
+class Steady(NightWorld):
+    """All epochs take as long, and each configuration is better than those that were tried before it."""
+
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    def epoch_seconds(self, values):
+        return self.seconds
+
+    def accuracy(self, values, epoch):
+        if values not in self.seen:
+            self.seen.append(dict(values))
+        return round(0.2 + 0.01 * self.seen.index(values) + 0.001 * epoch, 4)
+
+
+def is_kept(trial):
+    return final_weights(trial) is not None
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds", "epochs", "slots", "later"),
+    [
+        (300, 6.0, 20, 1, 1.0), (300, 10.0, 20, 1, 1.0), (300, 13.0, 20, 1, 1.0), (900, 40.0, 15, 1, 1.0),
+        (900, 31.0, 20, 2, 1.0), (900, 10.0, 10, 1, 3.0),
+    ],
+)  # fmt: skip
+def test_a_training_that_is_long_against_the_budget_leaves_none_of_it_unused(
+    tmp_path, budget, seconds, epochs, slots, later
+):
+    """One takes 40 to 90 % of it. A final training for which there was no time kept its time all the same."""
+    spec = night_space(epochs=epochs, baselines=[])
+    night = WholeNight(tmp_path / "run", spec, Steady(seconds=seconds, later=later), slots=slots)
+    began = night.clock.now()
+    morning = night.go(budget)
+    assert (morning.reason, morning.problems) == ("done", ())
+    assert 0.92 <= used(night, budget, began) <= 1.0
+    winner = night.winner()
+    assert is_kept(winner)
+    if winner.kind is TrialKind.SEARCH:
+        # What was found in the time of the final training could still win.
+        assert winner.outcome.score == max(t.outcome.score for t in night.trials(TrialKind.SEARCH) if t.outcome.epochs)
+
+
+@pytest.mark.parametrize("step", ["epoch", "end"])
+def test_such_a_night_that_is_killed_at_any_step_keeps_its_hour_and_a_model(tmp_path, step):
+    spec = night_space(epochs=20, baselines=[])
+    whole = WholeNight(tmp_path / "whole", spec, Steady(seconds=13.0))
+    whole.go(300)
+    for number in range(1, whole.steps.count(step) + 1, 3):
+        night = WholeNight(tmp_path / f"{number}", spec, Steady(seconds=13.0))
+        killed_at(night, step, number)
+        began = night.clock.now()
+        with contextlib.suppress(Killed):
+            night.go(300)
+        night.hook = lambda _: None
+        morning = night.go()
+        assert (morning.reason, morning.problems) == ("done", ()), number
+        assert 0.92 <= used(night, 300, began) <= 1.0, number
+        assert all(t.state is not TrialState.RUNNING for t in night.trials()), number
+        assert is_kept(night.winner()), number
+
+
+def test_models_that_win_together_leave_no_time_unused_and_stay(tmp_path):
+    """The final training that they make needless had its time kept; what is found in it may be better than each."""
+    changes = {"final.ensemble": 3, "final.candidates": 1, "final.seeds": 0, "keep_checkpoints.best": 3}
+    found = Together("accuracy", 0.9, 0.85, 2.0)
+    night = WholeNight(
+        tmp_path / "run", night_space(epochs=5, baselines=[], **changes), Steady(seconds=6.0), together=found
+    )
+    began = night.clock.now()
+    assert night.go(300).reason == "done"
+    assert 0.92 <= used(night, 300, began) <= 1.0
+    members = [t for t in night.trials() if t.id in night.meta("ensemble")["trials"]]
+    assert [t.kind for t in members] == [TrialKind.SEARCH] * 3
+    assert all(is_kept(t) for t in members)
+    best = max(t.outcome.score for t in night.trials(TrialKind.SEARCH) if t.outcome.epochs)
+    assert best > max(t.outcome.score for t in members)
+
+
+def test_a_search_that_goes_on_leaves_the_model_that_stands_in_for_the_final_training(tmp_path):
+    changes = {"final.candidates": 1, "final.seeds": 0, "baselines": []}
+    world = Steady(seconds=3.0, winner=30.0)
+    night = WholeNight(tmp_path / "run", night_space(epochs=8, **changes), world)
+    began = night.clock.now()
+    assert night.go(300).reason == "done"
+    winner = night.winner()
+    assert (winner.kind, is_kept(winner)) == (TrialKind.SEARCH, True)
+    assert any(f"{winner.id} stands in for it" in warning for warning in night.warnings())
+    assert 0.92 <= used(night, 300, began) <= 1.0
 
 
 def test_checkpoints_of_candidates_go_once_the_winner_is_there(tmp_path):

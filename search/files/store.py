@@ -428,6 +428,15 @@ class RunReader:
         """What was done besides trials and evaluations, oldest first; older versions recorded nothing of it."""
         return [Work(one["what"], one["started"], one["ended"]) for one in self.meta("work", [])]
 
+    def ensemble(self) -> list[str]:
+        """Ids of the trials whose models answer together as the winner, which is the first; none where it is alone."""
+        return list((self.meta("ensemble") or {}).get("trials", ()))
+
+    def chosen(self) -> set[str]:
+        """Ids of the trials whose models the run ends with: the winner, and what answers together with it."""
+        winner = self.meta("winner")
+        return {*self.ensemble(), *([] if winner is None else [winner])}
+
     def events(self) -> list[Event]:
         """Warnings and milestones, oldest first."""
         return self._table.checked("event", self._table.rows("event", ("id",), "id, at, level, message"), _event)

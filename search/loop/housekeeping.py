@@ -23,18 +23,18 @@ _TRIAL_BYTES = 1 << 16
 _EPOCH_BYTES = 1 << 11
 
 
-def spare(trials: list[Trial], direction: str, keep_best: int, continuable: Collection[str]) -> dict[str, Outcome]:
+def spare(trials: list[Trial], direction: str, keep_best: int, held: Collection[str]) -> dict[str, Outcome]:
     """The outcomes of those trials that hold checkpoints nobody needs, without these checkpoints.
 
-    Needed are: the last state of an unfinished trial and what it goes on from, states that the oracle may continue,
+    Needed are: the last state of an unfinished trial and what it goes on from, what the oracle may continue,
     the best weights of the best configurations, and everything of baselines, candidates and the winner.
 
     Args:
         trials: All trials of the store, or at least those that hold checkpoints and all of the best configurations.
         direction: `min` or `max`, of the objective.
         keep_best: How many of the best configurations keep their best weights.
-        continuable: Ids of the ended trials that the oracle may go on from, and of those that running trials go on
-            from, as far as these are not among `trials`.
+        held: Ids of the ended trials that the oracle may go on from, of those that running trials go on from, as far as
+            these are not among `trials`, and of those whose models the run ends with.
 
     Returns:
         Trial id to its outcome as it should be recorded.
@@ -42,7 +42,7 @@ def spare(trials: list[Trial], direction: str, keep_best: int, continuable: Coll
     best = [c for c in ranked(configurations(trials), direction) if c.score is not None][:keep_best]
     wanted = {c.best.file for c in best if c.best is not None}
     running = {t.id for t in trials if t.state is TrialState.RUNNING}
-    in_use = running | {t.parent for t in trials if t.id in running and t.parent} | set(continuable)
+    in_use = running | {t.parent for t in trials if t.id in running and t.parent} | set(held)
     found: dict[str, Outcome] = {}
     for trial in trials:
         outcome = trial.outcome
@@ -60,10 +60,10 @@ def spare(trials: list[Trial], direction: str, keep_best: int, continuable: Coll
 
 
 def tidy(
-    run: Path, store: RunStore, trials: list[Trial], direction: str, keep_best: int, continuable: Collection[str]
+    run: Path, store: RunStore, trials: list[Trial], direction: str, keep_best: int, held: Collection[str]
 ) -> dict[str, Outcome]:
     """Forgets and deletes the checkpoints that nobody needs. Arguments and result as for `spare`."""
-    outcomes = spare(trials, direction, keep_best, continuable)
+    outcomes = spare(trials, direction, keep_best, held)
     if not outcomes:
         return outcomes
     store.update_checkpoints(outcomes)
@@ -76,7 +76,7 @@ def tidy(
 
 
 def keep_within(
-    limit: int, run: Path, store: RunStore, trials: list[Trial], direction: str, continuable: Collection[str]
+    limit: int, run: Path, store: RunStore, trials: list[Trial], direction: str, held: Collection[str]
 ) -> dict[str, Outcome]:
     """Makes room when the run directory has grown past `limit` bytes: only the best configuration keeps its weights.
 
@@ -87,7 +87,7 @@ def keep_within(
     """
     if disk.used(run) <= limit:
         return {}
-    outcomes = tidy(run, store, trials, direction, 1, continuable)
+    outcomes = tidy(run, store, trials, direction, 1, held)
     size = disk.used(run)
     if size > limit:
         raise DiskError(f"{run}: takes {size / 1e6:.1f} MB, more than limits.disk of {limit / 1e6:.1f} MB")

@@ -13,7 +13,7 @@ from search.phases import evaluation
 from search.phases.evaluation import Compare, Decide, Evaluate, FinalModel
 from search.phases.retraining import RetrainingSource, retrained
 from search.phases.searching import Searching
-from search.phases.winner import Alone, FinalModels, ensemble, final_models, final_weights
+from search.phases.winner import Alone, FinalModels, final_models, final_weights
 from search.record.configuration import Configuration
 from search.record.standing import answers_both_ways
 from search.record.trial import Stop, Trial, TrialKind
@@ -28,7 +28,7 @@ class FinalPhase:
 
     Where a search was ended by time and there turns out to be more of it than retraining needs, the search goes on,
     and what it finds is retrained too; a rest that is too short for that goes into more seeds, and after the final
-    training into further trials.
+    training, or where there is no time for it, into further trials.
 
     Args:
         run: The run directory.
@@ -156,7 +156,7 @@ class FinalPhase:
             winner = kept[0] if all(kept) else None
         if winner is None and not self._runner.stopping:
             best = self._best()
-            winner = self._ensemble(best) or self._models.winner(best)
+            winner = self._ensemble(best) or self._single(best)
             if winner is None and not self._runner.stopping:
                 raise SearchFailed(f"no model of {best[0].name} or of the next best could be made, and none was kept")
         if winner is None:
@@ -166,6 +166,15 @@ class FinalPhase:
         if winner.kind is TrialKind.WINNER:
             # They were kept in case that the final training would not get to its end.
             housekeeping.forget(self._run, self._store, self._store.trials(TrialKind.CANDIDATE))
+
+    def _single(self, best: list[Configuration]) -> Trial | None:
+        """What wins by itself. Where there is no time for a final training, the search has that time first.
+
+        Nothing is put down before it is over: what it finds may be the better model.
+        """
+        winner = self._models.winner(best)
+        tried = self._runner.stopping or self._store.trials(TrialKind.WINNER)
+        return winner if tried or not self._use_up() else self._models.winner(self._best())
 
     def _ensemble(self, best: list[Configuration]) -> Trial | None:
         """The first of several models that answer together, where that is wanted and measurably better."""
@@ -246,15 +255,12 @@ class FinalPhase:
 
     def _search_on(self) -> None:
         """Uses what is left of the time; trials that were begun and not ended get their end."""
-        if self._timed_out and self._winner_is_whole():
-            self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
-        elif self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
+        if not self._use_up() and self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
             self._searching.finish(self._runner, lambda _: self._horizon.budget.training_end)
 
-    def _winner_is_whole(self) -> bool:
-        """Its checkpoint is its own then; that of a search trial might have to give way to those of better ones."""
-        winner = self._store.trial(self._store.meta("winner"))
-        return winner is not None and winner.kind is TrialKind.WINNER
+    def _use_up(self) -> bool:
+        """Goes on with a search that time has ended until all training has to be over; whether anything was trained."""
+        return self._timed_out and self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
 
     def _evaluate(self) -> None:
         evaluation.save_rows(self._run, self._data)
@@ -275,7 +281,7 @@ class FinalPhase:
 
     def _members(self, winner: Trial) -> list[Trial]:
         """Trials of the models that answer together with the winner."""
-        members = ensemble(self._store)
+        members = self._store.ensemble()
         found = [self._store.trial(name) for name in members[1:]] if members[:1] == [winner.id] else []
         return [trial for trial in found if trial is not None]
 

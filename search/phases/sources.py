@@ -296,13 +296,14 @@ class SearchSource(Source):
         run, direction = self._store.directory, self._spec.objective.direction
         # Of a trial of which the oracle does not know it may yet want more.
         untold = self._line.untold if self._line is not None else set()
-        continuable = self._proposer.continuable() | untold | self.standing.continued
+        # Nor of the models that the run ends with, whatever the search finds once they are chosen.
+        held = self._proposer.continuable() | untold | self.standing.continued | self._store.chosen()
         best = self._spec.keep_checkpoints.best
         holding = self.standing.holding(best)
-        self._trimmed(housekeeping.tidy(run, self._store, holding, direction, best, continuable))
+        self._trimmed(housekeeping.tidy(run, self._store, holding, direction, best, held))
         if self._disk is not None and self._disk.due:
             holding = self.standing.holding(1)
-            self._trimmed(housekeeping.keep_within(self._disk.limit, run, self._store, holding, direction, continuable))
+            self._trimmed(housekeeping.keep_within(self._disk.limit, run, self._store, holding, direction, held))
             self._disk.measure()
 
     def _trimmed(self, outcomes: Mapping[str, Outcome]) -> None:

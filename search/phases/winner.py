@@ -398,14 +398,9 @@ def _unseen(trial: Trial) -> Checkpoint | None:
 def winner_is_kept(store: RunReader) -> bool:
     """Whether the weights of the model that the run ended with are there as they were recorded."""
     winner = store.trial(store.meta("winner") or "")
-    models = [winner, *(store.trial(name) for name in ensemble(store)[1:])]
+    models = [winner, *(store.trial(name) for name in store.ensemble()[1:])]
     weights = [None if trial is None else final_weights(trial) for trial in models]
     return all(one is not None and checkpoints.intact(store.directory, one) for one in weights)
-
-
-def ensemble(store: RunReader) -> list[str]:
-    """Ids of the trials whose models answer together as the winner, which is the first; none where it is alone."""
-    return list((store.meta("ensemble") or {}).get("trials", ()))
 
 
 def _is_whole(trial: Trial) -> bool:

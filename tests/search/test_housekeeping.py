@@ -33,20 +33,20 @@ def files(run):
     return sorted(p.relative_to(run.directory).as_posix() for p in run.directory.glob("trials/*/*"))
 
 
-def tidy(run, keep_best=1, continuable=()):
-    return housekeeping.tidy(run.directory, run, run.trials(), "max", keep_best, continuable)
+def tidy(run, keep_best=1, held=()):
+    return housekeeping.tidy(run.directory, run, run.trials(), "max", keep_best, held)
 
 
 def test_only_the_best_and_what_may_go_on_keep_their_checkpoints(run):
     for name, score in (("0", 0.5), ("1", 0.9), ("2", 0.7)):
         ended(run, name, score)
-    assert tidy(run, continuable=["2"]).keys() == {"0", "1"}
+    assert tidy(run, held=["2"]).keys() == {"0", "1"}
     assert files(run) == ["trials/1/best.npz", "trials/2/best.npz", "trials/2/state.npz"]
     assert not (run.directory / "trials/0").exists()
     assert (run.trial("0").outcome.state, run.trial("0").outcome.best) == (None, None)
     assert run.trial("1").outcome.best.file == "trials/1/best.npz"
     assert run.trial("0").outcome.score == 0.5, "the score is kept"
-    assert tidy(run, continuable=["2"]) == {}
+    assert tidy(run, held=["2"]) == {}
 
 
 def test_the_store_forgets_before_a_file_is_deleted(run, monkeypatch):
@@ -54,6 +54,16 @@ def test_the_store_forgets_before_a_file_is_deleted(run, monkeypatch):
     ended(run, "1", 0.9)
     monkeypatch.setattr(housekeeping, "_delete", lambda path: pytest.fail("deleted") if _known(run, path) else None)
     tidy(run)
+
+
+def test_what_the_run_ends_with_is_kept_though_others_are_better(run):
+    for name, score in (("0", 0.5), ("1", 0.9), ("2", 0.7)):
+        ended(run, name, score)
+    assert run.chosen() == set()
+    found = {"measure": "accuracy", "together": 0.9, "alone": 0.8, "rows": 10}
+    run.put_meta(winner="0", ensemble={"trials": ["0", "2"], **found})
+    tidy(run, held=run.chosen())
+    assert [run.trial(name).outcome.best is not None for name in "012"] == [True, True, True]
 
 
 def _known(run, path):
