@@ -26,6 +26,7 @@ from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
 from spaces.families import family_of, family_of_settings
 from spaces.sections.algorithms import PlannedTrials
+from spaces.specs.configurations import require_directions
 
 _SAMPLES = 5
 _SLIVER_ROWS = 300
@@ -156,6 +157,7 @@ def rehearse(
         DataError: The data cannot be used.
         NotReported: No model reports the objective, or another value that the space file names.
         RunError: There is no such cluster, or what each training may take cannot be had.
+        SpaceError: Nobody knows which way the monitor of an early stopping improves.
     """
     each = asked(cpus_per_trial, gpus_per_trial, None, ray)
     there = None if ray is None else Cluster(ray, each)
@@ -163,6 +165,7 @@ def rehearse(
         width = each.threads or threads.for_family(spec.family)
         width = width if there is None else there.threads(width)
         threads.configure(width)
+        require_directions(spec)
         _require_callbacks(spec)
         data = spaces.load_data(spec, None, rows)
         notes = family_of(spec.model).require(spec, data.info)

@@ -49,6 +49,7 @@ from spaces import DataInfo, Dataset, SearchSpec
 from spaces.data.stored import store as rows
 from spaces.families import family_of
 from spaces.outside.user_code import contained
+from spaces.specs.configurations import require_directions
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 # With less time than this, finding out how to train fast would take too much of it.
@@ -166,6 +167,7 @@ class Session:
                 space.
             DataError: The data cannot be loaded, or are not those that the run began with.
             SearchFailed: No usable configuration; everything known is in the store.
+            SpaceError: Nobody knows which way the monitor of an early stopping improves, in a new run.
             DiskError: Something could not be written; everything committed is kept.
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
@@ -176,6 +178,7 @@ class Session:
             if self._is_done():
                 return Run(self._directory)
         else:
+            require_directions(self._spec)
             self._require_room()
         data, reading = self._load(begun)
         self._notes = family_of(self._spec.model).require(self._spec, data.info)

@@ -11,7 +11,7 @@ from spaces.basics.errors import CodeError
 from spaces.basics.section import Section, listed, refuse, shown
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.data_section import AbsolutePath
-from spaces.values.metrics import Direction
+from spaces.values.metrics import Direction, direction_of, reported_name
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -48,6 +48,11 @@ def _objective(raw: Any) -> Any:
     if isinstance(raw, dict):
         return ObjectiveRule.model_validate(raw)
     raise refuse(f"found {shown(raw)}; allowed: a name such as val_accuracy, or {{name: ..., direction: min}}")
+
+
+def _measure(name: str) -> str:
+    """What a reported value measures, on whichever rows."""
+    return reported_name(name).removeprefix("val_")
 
 
 def _algorithm(name: str) -> str:
@@ -92,6 +97,13 @@ class SearchSection(Section):
         "search with the same number of workers gives the same table, up to the first trial that a time limit cuts; "
         "a worker may have to wait for a slow trial.",
     )
+
+    def direction_of(self, name: str) -> Direction | None:
+        """Which direction of a reported value is better: that of the objective for its name; None: unknown."""
+        rule = self.objective
+        if isinstance(rule, ObjectiveRule) and _measure(rule.name) == _measure(name):
+            return rule.direction
+        return direction_of(name)
 
     @model_validator(mode="after")
     def _keys_fit_the_algorithm(self) -> Self:

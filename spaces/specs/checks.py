@@ -49,7 +49,7 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
         precisions = None if training.precision is None else training.precision.values
         found += _phases(model, training) + _precision(model, precisions, ("training", "precision"))
     if model is not None and training is not None:
-        found += _monitors(model, training, ("training",), training.early_stopping)
+        found += _monitors(model, training, search, ("training",), training.early_stopping)
         found += _output(model, training) + _mixup(_said(model), training)
         if search is not None:
             found += _objective(model, training, search)
@@ -62,7 +62,7 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
     if "data" in parts and "final" in parts:
         found += _all_rows(parts["data"], parts["final"])
     for index, baseline in enumerate(parts.get("baselines", ())):
-        found += _baseline(model, training, parts.get("data"), baseline, ("baselines", index))
+        found += _baseline(model, training, search, parts.get("data"), baseline, ("baselines", index))
     return found + _unique_names(parts.get("baselines", ()))
 
 
@@ -116,23 +116,38 @@ def _precision(model: ModelSection, asked: Sequence[Value] | None, path: tuple[s
     return [problem(path, "has no effect: the backbone computes in float32")]
 
 
-def _monitors(model: ModelSection, training: TrainingSection, path: tuple[str | int, ...], rule: Any) -> list[Problem]:
+def _monitors(
+    model: ModelSection,
+    training: TrainingSection,
+    search: SearchSection | None,
+    path: tuple[str | int, ...],
+    rule: Any,
+) -> list[Problem]:
     if family_of(model).users_code:
-        # The user's function may compile its model with metrics of its own.
+        # The user's function may compile its model with metrics of its own; see `require_directions`.
         return []
     found = []
     if rule is not None and not isinstance(rule, str):
-        found += _reported(rule.monitor, training, (*path, "early_stopping", "monitor"))
+        place = (*path, "early_stopping", "monitor")
+        found += _reported(rule.monitor, training, place)
+        if not found and search is not None and search.direction_of(rule.monitor) is None:
+            found.append(problem(place, undirected(rule.monitor)))
     if path == ("training",):
         for target in training.stop_when:
             found += _reported(target.metric, training, (*path, "stop_when", target.metric))
     return found
 
 
+def undirected(name: str) -> str:
+    """What is wrong with a monitor of which nobody knows which way it improves."""
+    return (
+        f"the direction of {shown(name)} is not known; monitor another value, or make it the objective: "
+        f"search.objective: {{name: {name}, direction: min}} or max"
+    )
+
+
 def _reported(name: str, training: TrainingSection, path: tuple[str | int, ...]) -> list[Problem]:
     if name in training.reported:
-        if direction_of(name) is None and path[-1] == "monitor":
-            return [problem(path, f"the direction of {shown(name)}, a function of your own, is not known here")]
         return []
     message = f"{shown(name)} is never computed; allowed: {listed(training.reported)}{_instead(name, training)}"
     return [problem(path, message)]
@@ -266,6 +281,7 @@ def _objective(model: ModelSection, training: TrainingSection, search: SearchSec
 def _baseline(
     model: ModelSection | None,
     training: TrainingSection | None,
+    search: SearchSection | None,
     data: DataSection | None,
     baseline: Baseline,
     path: KeyPath,
@@ -274,7 +290,7 @@ def _baseline(
         return []
     settings, found = baseline_settings(model, training, baseline, path)
     found += _precision(model, (baseline.values.get("precision", "float32"),), (*path, "values", "precision"))
-    found += _monitors(model, training, path, baseline.early_stopping)
+    found += _monitors(model, training, search, path, baseline.early_stopping)
     if settings is None:
         return found
     # Of a function's hyperparameters nobody knows what they are about, whatever their names.

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.basics.errors import SpaceError
+from spaces.basics.errors import SpaceError, problem
 from spaces.families import family_of
 from spaces.models.settings import Settings
 from spaces.sections.baseline import Baseline
 from spaces.sections.training_section import SIZES as TRAINING_SIZES
+from spaces.sections.training_section import EarlyStoppingRule
 from spaces.specs.baseline_settings import baseline_settings
+from spaces.specs.checks import undirected
 from spaces.specs.resolve import configuration
 from spaces.specs.spec import SearchSpec
 from spaces.values.dimensions import Value
@@ -30,7 +32,7 @@ def configure(spec: SearchSpec, values: Mapping[str, Any]) -> Settings:
     Raises:
         ValueError: an active hyperparameter has no value, or one that is not in the space.
     """
-    return _in_folds(spec, configuration(spec.model, spec.training, spec.space, values))
+    return _in_folds(spec, _directed(spec, configuration(spec.model, spec.training, spec.space, values)))
 
 
 def configure_baseline(spec: SearchSpec, baseline: Baseline) -> Settings:
@@ -42,7 +44,35 @@ def configure_baseline(spec: SearchSpec, baseline: Baseline) -> Settings:
     settings, problems = baseline_settings(spec.model, spec.training, baseline, ("baselines", baseline.name))
     if settings is None:
         raise SpaceError(problems)
-    return _in_folds(spec, settings)
+    return _in_folds(spec, _directed(spec, settings))
+
+
+def require_directions(spec: SearchSpec) -> None:
+    """Refuses to begin with an early stopping of which nobody knows which way its monitor improves.
+
+    Only where the user's code reports the monitor the space file itself is legal: runs that began before are read.
+
+    Raises:
+        SpaceError: there is one.
+    """
+    rules: list[tuple[tuple[str | int, ...], Any]] = [(("training",), spec.training.early_stopping)]
+    rules += [(("baselines", index), one.early_stopping) for index, one in enumerate(spec.baselines)]
+    found = [
+        problem((*path, "early_stopping", "monitor"), undirected(rule.monitor))
+        for path, rule in rules
+        if isinstance(rule, EarlyStoppingRule) and spec.search.direction_of(rule.monitor) is None
+    ]
+    if found:
+        raise SpaceError(found)
+
+
+def _directed(spec: SearchSpec, settings: Settings) -> Settings:
+    """The settings with an early stopping that goes the way of the objective, where it monitors that."""
+    rule = settings.training.early_stopping
+    mode = None if rule is None else spec.search.direction_of(rule.monitor)
+    if rule is None or mode is None or mode == rule.mode:
+        return settings
+    return replace(settings, training=replace(settings.training, early_stopping=replace(rule, mode=mode)))
 
 
 def _in_folds(spec: SearchSpec, settings: Settings) -> Settings:

@@ -41,6 +41,19 @@ def test_a_folder_with_files_of_somebody_else_is_refused_and_stays_as_it_is(tmp_
     assert file.read_text() == "mine"
 
 
+def test_a_run_does_not_begin_where_nobody_knows_which_way_its_monitor_improves(tmp_path):
+    spec = spaces.load({
+        "name": "mine",
+        "data": {"source": "digits"},
+        "model": {"family": {"python": f"{tmp_path}/mine.py:build"}},
+        "training": {"epochs": 3, "batch_size": 16, "early_stopping": {"monitor": "val_roc", "patience": 1}},
+        "search": {"algorithm": "random", "max_trials": 2, "objective": "val_loss"},
+    })  # fmt: skip
+    with pytest.raises(spaces.SpaceError, match="direction of 'val_roc' is not known"):
+        Session(tmp_path / "run", spec, Options()).go()
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_link_to_nowhere_is_somebody_elses_too(tmp_path):
     (tmp_path / layout.SPACE).symlink_to(tmp_path / "nowhere")
     with pytest.raises(RunError, match="is not empty"):

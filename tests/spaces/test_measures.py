@@ -14,9 +14,12 @@ import yaml
 from sklearn import metrics
 
 import spaces
+from search.record.trial import Epoch
+from search.training.stopping import ended
 from spaces.data.types import DataInfo
 from spaces.layers.loss import make_metrics
 from spaces.models.model import repeating
+from spaces.specs.configurations import require_directions
 from spaces.values.metrics import direction_of
 from spaces.values.packing import Piece, Structure
 from tests.search import small
@@ -489,6 +492,52 @@ def test_the_usual_metric_is_left_out_where_nobody_may_have_asked_for_it() -> No
     assert measures({"f1": 0.5}, np.zeros(4), lambda: np.zeros((4, 2))) == {}
     assert by_name(info(3, "integer"), "accuracy") is None
     assert by_name(REGRESSION, "mae") is None
+
+
+def test_what_is_monitored_improves_the_way_of_the_objective_of_the_same_name(folder: Path) -> None:
+    objective = {"name": "val_cost", "direction": "max"}
+    rule = {"early_stopping": {"monitor": "val_cost", "patience": 2}}
+    spec = space(folder, objective, "accuracy", "own_measures_here:cost", **rule)
+    made = spaces.configure(spec, {}).training.early_stopping
+    assert made == spaces.EarlyStopping("val_cost", 2, 0.0, "max")
+    curve = [Epoch(number, {"val_cost": 0.1 * number}, 1.0, 1.0) for number in range(1, 6)]
+    training = replace(spaces.configure(spec, {}).training, epochs=9)
+    assert ended(training, curve) is None
+
+
+@pytest.mark.parametrize(
+    ("objective", "monitor", "mode"),
+    [
+        ({"name": "val_roc", "direction": "max"}, "val_roc", "max"),
+        ({"name": "val_roc", "direction": "max"}, "roc", "max"),
+        ({"name": "val_roc", "direction": "min"}, "val_roc", "min"),
+        ({"name": "val_roc", "direction": "max"}, "val_loss", "min"),
+        ("val_loss", "val_accuracy", "max"),
+        ({"name": "val_roc", "direction": "max"}, "val_hits", None),
+        ("val_loss", "val_hits", None),
+    ],
+)
+def test_a_monitor_that_the_users_model_reports_needs_a_direction(
+    folder: Path, objective: Any, monitor: str, mode: str | None
+) -> None:
+    spec = spaces.load(
+        {
+            "name": "own",
+            "data": {"source": "digits"},
+            "model": {"family": {"python": f"{folder}/own_measures_here.py:build"}},
+            "training": {"batch_size": 8, "epochs": 3, "early_stopping": {"monitor": monitor, "patience": 1}},
+            "search": {"algorithm": "random", "max_trials": 1, "objective": objective},
+        }
+    )
+    if mode is None:
+        # A run that began with it is read.
+        with pytest.raises(spaces.SpaceError, match=f"early_stopping.monitor: the direction of '{monitor}' is not"):
+            require_directions(spec)
+        return
+    require_directions(spec)
+    made = spaces.configure(spec, {}).training.early_stopping
+    assert made is not None
+    assert made.mode == mode
 
 
 def test_one_that_gives_no_number_says_so(folder: Path) -> None:
