@@ -17,7 +17,7 @@ from search.night.options import require_shares
 from search.night.workforce import Workforce
 from search.phases.schedule import planned
 from search.record import environment
-from search.record.trial import Trial
+from search.record.trial import Trial, TrialKind, TrialState
 from spaces import Dataset, SearchSpec, Settings
 from spaces.families import family_of
 
@@ -92,7 +92,7 @@ class Crew:
         return limited or family_of(self._spec.model).users_code
 
     def unmeasured(self, past: Iterable[Trial]) -> int:
-        """How many workers pay off for what is left of the search, judged by the trials so far."""
+        """How many workers pay off for what is left of search and retraining, judged by the trials so far."""
         past = iter(past)
         first = list(itertools.islice(past, 1))
         count = self._automatic(environment.gpus())
@@ -173,7 +173,7 @@ class Crew:
 
 
 def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) -> float | None:
-    """Expected time of the rest of the search in one process.
+    """Expected time of the rest of search and retraining in one process.
 
     Args:
         spec: The space file.
@@ -183,19 +183,30 @@ def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) ->
     Returns:
         Seconds, at most `left`; None if nobody can tell.
     """
-    trials = epochs = 0
+    trials = epochs = searched = searched_epochs = retrained = 0
     seconds = training = 0.0
+    chosen = False
     for trial in past:
+        chosen = chosen or trial.kind is TrialKind.WINNER
+        retrained += trial.kind is TrialKind.CANDIDATE and trial.state is not TrialState.RUNNING
         if trial.outcome is not None and trial.outcome.epochs:
             trials += 1
             epochs += len(trial.outcome.epochs)
+            if trial.kind not in (TrialKind.CANDIDATE, TrialKind.WINNER):
+                searched += 1
+                searched_epochs += len(trial.outcome.epochs)
             seconds += trial.outcome.seconds
             training += sum(epoch.train_seconds for epoch in trial.outcome.epochs)
     plan = planned(spec, timed=left is not None)
     if not trials or plan.trials is None or plan.epochs is None:
         return left
     overhead = (seconds - training) / trials
-    expected = max(0, plan.trials - trials) * overhead + max(0, plan.epochs - epochs) * training / epochs
+    # The final training is a single one, which needs no workers.
+    wanted = 0 if chosen else (spec.final.candidates + len(spec.baselines)) * spec.final.seeds
+    candidates = max(0, wanted - retrained)
+    to_come = max(0, plan.trials - searched) + candidates
+    epochs_to_come = max(0, plan.epochs - searched_epochs) + candidates * spec.max_epochs
+    expected = to_come * overhead + epochs_to_come * training / epochs
     return expected if left is None else min(expected, left)
 
 

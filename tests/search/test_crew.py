@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+import spaces
 from search.budget import Budget
 from search.executors import sizing
 from search.night import crew
 from search.night.crew import Crew, seconds_left
 from search.record import environment
-from tests.search.records import outcome, trial
+from search.record.trial import TrialKind
+from tests.search.records import completed, outcome, trial
 from tests.search.simulation import space
 
 
@@ -17,8 +19,12 @@ def past(count):
     return [trial(str(i), outcome=outcome([0.5])) for i in range(count)]
 
 
+def without_retraining(algorithm, **changes):
+    return spaces.load(space(algorithm, **changes), ["final.seeds=0"])
+
+
 def test_without_a_time_the_plan_says_what_is_left():
-    spec = space("random", max_trials=10, epochs=1)
+    spec = without_retraining("random", max_trials=10, epochs=1)
     # Each had an epoch of 1 s, of which 0.8 s are training.
     assert seconds_left(spec, past(4), None) == pytest.approx(6 * 0.2 + 6 * 0.8)
     assert seconds_left(spec, [], None) is None
@@ -26,13 +32,13 @@ def test_without_a_time_the_plan_says_what_is_left():
 
 
 def test_freeze_thaw_goes_on_until_the_time_is_up_however_many_trials_there_were():
-    spec = space("freeze-thaw", max_trials=None)
+    spec = without_retraining("freeze-thaw", max_trials=None)
     assert seconds_left(spec, past(200), None) == 0
     assert seconds_left(spec, past(200), 5000.0) == 5000.0
 
 
 def test_where_both_a_plan_and_a_time_end_the_search_the_earlier_counts():
-    spec = space("random", max_trials=10, epochs=1)
+    spec = without_retraining("random", max_trials=10, epochs=1)
     assert seconds_left(spec, past(4), 5000.0) == pytest.approx(6.0)
     assert seconds_left(spec, past(4), 5.0) == 5.0
 
@@ -42,8 +48,34 @@ def test_a_timed_search_that_goes_on_gets_workers_if_enough_time_is_left(monkeyp
     monkeypatch.setattr(environment, "gpus", list)
     monkeypatch.setattr(sizing, "automatic", lambda *_: 4)
     monkeypatch.setattr(crew.workforce, "is_short", lambda *_, **__: pytest.fail("it has begun"))
-    made = Crew(tmp_path, space("freeze-thaw", max_trials=None), None, 1, Budget.given(left), print)
+    spec = without_retraining("freeze-thaw", max_trials=None)
+    made = Crew(tmp_path, spec, None, 1, Budget.given(left), print)
     assert made.unmeasured(past(200)) == workers
+
+
+def test_what_is_left_of_retraining_counts_too():
+    # Three candidates and a baseline, with two seeds each, at full length.
+    spec = space("random", max_trials=10, epochs=1)
+    again = [completed(f"candidate-{i}-1", [0.5], kind=TrialKind.CANDIDATE) for i in range(3)]
+    under_way = trial("candidate-0-2", TrialKind.CANDIDATE)
+    winner = trial("winner-0", TrialKind.WINNER)
+    assert seconds_left(spec, past(10), None) == pytest.approx(8)
+    assert seconds_left(spec, [*past(10), *again, under_way], None) == pytest.approx(5)
+    assert seconds_left(spec, [*past(6), *again], None) == pytest.approx(4 + 5)
+    assert seconds_left(spec, [*past(10), *again, under_way, winner], None) == 0
+
+
+@pytest.mark.parametrize("left", [None, 36000.0])
+def test_a_run_that_goes_on_in_retraining_has_as_many_workers_as_before(monkeypatch, tmp_path, left):
+    monkeypatch.setattr(environment, "gpus", list)
+    monkeypatch.setattr(sizing, "automatic", lambda *_: 4)
+    monkeypatch.setattr(crew.workforce, "is_short", lambda *_, **__: False)
+    spec = space("random", max_trials=10)
+    made = Crew(tmp_path, spec, None, 1, Budget.given(left), print)
+    searched = [trial(str(i), outcome=outcome([0.5] * 6, seconds=3600.0)) for i in range(10)]
+    under_way = trial("candidate-0-1", TrialKind.CANDIDATE)
+    assert made.unmeasured([]) == made.unmeasured([*searched, under_way]) == 4
+    assert made.unmeasured([*searched, trial("winner-0", TrialKind.WINNER)]) == 0
 
 
 def test_only_where_there_is_a_choice_workers_race(monkeypatch, tmp_path):
