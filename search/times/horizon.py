@@ -19,6 +19,8 @@ from spaces.families import family_of
 
 # Export and report can do with less than they would like; training cannot do without any time.
 _MOST_KEPT = 0.5
+# What the start took says how fast the machine is until so many epochs have been trained: it may have been slow alone.
+_START_COUNTS = 5
 
 
 class Horizon:
@@ -44,7 +46,7 @@ class Horizon:
         self._spec = spec
         self._train_rows, self._validation_rows = len(data.train), len(data.validation)
         self._test_rows = 0 if data.test is None else len(data.test)
-        # How long it took to get here tells how fast the machine is today.
+        # How long it took to get here tells how fast the machine is, as long as nothing else does.
         self._slowness = slowness = afterwards.slowness(budget.spent, budget.worked)
         wanted, left = afterwards.seconds_after(budget.total, slowness, serve=spec.export.serve), budget.left
         self._most = math.inf if left is None else max(0.0, _MOST_KEPT * left)
@@ -87,7 +89,8 @@ class Horizon:
         both_ways = self._spec.final.tta != "none"
         evaluation = (2 if both_ways else 1) * afterwards.evaluation_seconds(measured, *rows)
         crowded = afterwards.crowded(environment.others(self.slots * self.threads), environment.cores())
-        slowness = max(self._slowness, crowded, pace.factor)
+        trained = pace.epochs + sum(len(c.epochs) for c in ranked)
+        slowness = max(crowded, pace.factor, self._slowness if trained < _START_COUNTS else 1.0)
         model = max(map(afterwards.model_seconds, measured[:1]), default=0.0)
         files = afterwards.seconds_after(
             self.budget.total, slowness, serve=self._spec.export.serve, model=model, both_ways=both_ways

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from search.budget import Budget
 from search.prices import Price
+from search.record import environment
 from search.record.configuration import configurations
 from search.record.trial import Stop, TrialKind
 from search.times import afterwards, estimates, planning
 from search.times.estimates import Pace
+from search.times.horizon import Horizon
 from search.times.planning import Done, FinalPlan
 from tests.search.records import completed, settings
+from tests.search.simulation import SimulatedClock, space
 
 FULL = FinalPlan(3, 2, True)
 
@@ -204,6 +209,33 @@ def test_a_machine_that_waits_for_others_is_slow():
     assert afterwards.slowness(500.0, 5.0) == 4.0
     assert afterwards.slowness(4.0, 6.0) == 1.0, "many threads at work"
     assert afterwards.slowness(0.0, 0.0) == 1.0
+
+
+class Delayed(SimulatedClock):
+    """The process has a third of the time for itself."""
+
+    def processor(self):
+        return super().processor() / 3
+
+
+@pytest.mark.parametrize(("others", "busy"), [(0.0, 1.0), (7.0, 2.0)])
+def test_a_slow_start_counts_until_epochs_are_measured(monkeypatch, others, busy):
+    monkeypatch.setattr(environment, "others", lambda _: others)
+    monkeypatch.setattr(environment, "cores", lambda: 4)
+    clock = Delayed()
+    budget = Budget.given(3600.0, clock=clock)
+    clock.pass_time(10.0)
+    rows = [0] * 100
+    horizon = Horizon(budget, space("random"), SimpleNamespace(train=rows, validation=rows, test=None))
+    kept = {}
+    for epochs in (0, 2, 20):
+        horizon.measure([configuration("a", epochs=epochs)] if epochs else [], estimates.UNKNOWN_PACE)
+        kept[epochs] = budget.reserve
+    slow, quick = (afterwards.seconds_after(3600.0, slowness) for slowness in (3.0, busy))
+    assert kept == pytest.approx({0: slow, 2: slow, 20: quick})
+    # What trains more slowly than the search did counts at any time.
+    horizon.measure([configuration("a", epochs=20)], Pace(3.5, 4))
+    assert budget.reserve == pytest.approx(afterwards.seconds_after(3600.0, 3.5))
 
 
 def test_a_crowded_machine_is_slow_too():
