@@ -23,6 +23,7 @@ from results.ranked.ranking import ranking
 from results.ranked.tables import Table
 from results.reporting.compose import compose
 from results.reporting.facts import read_facts
+from results.watching.ledger import Account
 from search.errors import DamageWarning, RunError
 from search.files import layout
 from search.files.rundir import Run
@@ -47,6 +48,8 @@ def whole(make_run: MakeRun) -> Path:
     run = make_run(configurations=3, epochs=3, failures=("nan",), candidates=1)
     connection = sqlite3.connect(run / layout.STORE)
     connection.execute("INSERT INTO event (at, level, message) VALUES (1.0, 'warning', 'careful')")
+    work = [{"what": what, "started": 1.0, "ended": 2.0} for what in ("data", "export", "report")]
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('work', ?)", (json.dumps(work),))
     connection.commit()
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
@@ -163,6 +166,16 @@ def test_no_wrong_value_in_a_store_ends_in_a_surprise(whole: Path, tmp_path: Pat
             read_everything(whole, thoroughly=number % 25 == 0)
         except Exception as error:
             raise AssertionError(f"mutation {number}: {where}") from error
+
+
+def test_work_of_a_kind_that_nobody_knows_is_told_and_left_out(whole: Path) -> None:
+    connection = sqlite3.connect(whole / layout.STORE)
+    with connection:
+        connection.execute("UPDATE meta SET value = replace(value, 'export', 'expor') WHERE key = 'work'")
+    connection.close()
+    with pytest.warns(DamageWarning, match="what is 'expor', none of data, export, report"):
+        found = results.time_spent(whole)
+    assert [entry.seconds for entry in found if entry.account is Account.EXPORT] == [0.0]
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])

@@ -171,7 +171,8 @@ def test_an_event_of_an_unknown_level_is_left_out(run):
     [
         ("until", "x"), ("until", -5), ("winner", "../x"), ("winner", 3), ("threads", 0), ("workers", "many"),
         ("sessions", {}), ("sessions", [{"started": 1}]), ("sessions", [{"started": 1, "ended": "x"}]),
-        ("work", [{"what": "export", "started": None, "ended": 1}]), ("planned", [1]), ("planned", {"trials": -1}),
+        ("work", [{"what": "export", "started": None, "ended": 1}]),
+        ("work", [{"what": "expor", "started": 1, "ended": 2}]), ("planned", [1]), ("planned", {"trials": -1}),
         ("versions", {"keras": 3}), ("command", "run"), ("objective", {}),
         ("objective", {"name": "a", "direction": "up"}),
         ("data", None), ("data", {**DATA, "info": {}}), ("data", {**DATA, "rows": {"train": "x"}}),

@@ -221,7 +221,7 @@ _FACTS: dict[str, Check] = {
     "fixed_workers": _optional(whole),
     "at_once": whole,
     "reached": _by_name(whole),
-    "work": _list(_fields({"what": text, "started": instant, "ended": instant})),
+    "work": _list(_fields({"what": _one_of("data", "export", "report"), "started": instant, "ended": instant})),
     "search_ended": text,
     "hourly_gain": _optional(_real),
     "files": _by_name(text),
