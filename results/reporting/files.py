@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 
 from results.reporting.chart import Chart, ParallelLines
@@ -29,7 +30,13 @@ def pictures(
             if left is not None and left() <= longest:
                 return
             began = time.monotonic()
-            yield item.key, _drawn(item)
+            try:
+                drawn = _drawn(item)
+            except Exception as error:
+                # The page has the chart by now, and report.md its caption.
+                warnings.warn(f"{item.key} has no picture: {type(error).__name__}: {error}", stacklevel=2)
+                continue
+            yield item.key, drawn
             longest = max(longest, time.monotonic() - began)
 
 

@@ -16,7 +16,10 @@ def trackers(directory: Path, on_warning: Callable[[str], None]) -> Iterator[Obs
     """An observer of each entry point `nightshift.trackers`, called with the run directory."""
     for name in _TRACKERS.names():
         try:
-            yield _TRACKERS[name](directory)
+            made = _TRACKERS[name](directory)
+            if not isinstance(made, Observer):
+                raise TypeError(f"it made {type(made).__name__}, no search.loop.observer.Observer")
+            yield made
         except CodeError as error:
             on_warning(str(error))
         except Exception as error:

@@ -6,12 +6,13 @@ Importing the module does not import Keras.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from search.errors import RunError
 from spaces import DataInfo, Settings, Split
+from spaces.basics.registry import Registry
 
 if TYPE_CHECKING:
     from search.training.features import Features
@@ -45,8 +46,33 @@ class Engine(Protocol):
     def restore(self, state: dict[str, list[np.ndarray]]) -> None: ...
 
 
+class Networks(Protocol):
+    """Gives engines for trainings, and keeps between them what it may; one for each trainer."""
+
+    def parameters(self, settings: Settings) -> int:
+        """Parameters of a configuration's model, trainable or not; raises what `spaces.count_parameters` raises."""
+        ...
+
+    def engine(self, settings: Settings, seed: int, rows: Any, parameters: int) -> Any:
+        """An `Engine`, prepared, whose model is in the state of `spaces.build_model(settings, info, seed)`."""
+        ...
+
+    def tidy(self) -> None:
+        """Called after each training: gives up what it left behind."""
+        ...
+
+    def forget(self) -> None:
+        """Gives up all that it keeps: a training went wrong."""
+        ...
+
+
+@runtime_checkable
 class Engines(Protocol):
-    """Makes engines on one of Keras's backends."""
+    """Makes engines on one of Keras's backends.
+
+    A stateless object, registered below or under the entry points `nightshift.engines`, by the name of the backend.
+    Its module imports Keras in functions only.
+    """
 
     def rows(self, split: Split, part: str = "") -> Any:
         """The rows of one part of the data, as its engines want them; every training in the process shares them."""
@@ -60,12 +86,19 @@ class Engines(Protocol):
         """The engine of a newly built model, as `spaces.build_model` makes it, not prepared."""
         ...
 
-    def networks(self, info: DataInfo, features: Features) -> Any:
-        """What keeps compiled functions between trainings, as `search.training.reuse.networks.Networks` does."""
+    def networks(self, info: DataInfo, features: Features) -> Networks:
+        """What gives engines for trainings, as `search.training.reuse.networks.Networks` does.
+
+        Args:
+            info: The rows that all of them are for.
+            features: What frozen backbones make of these rows.
+        """
         ...
 
 
-class _TensorFlow:
+class TensorFlowEngines:
+    """Those of this program; what they give shares compiled functions."""
+
     def rows(self, split: Split, part: str = "") -> Any:
         from search.training.engine import Rows
 
@@ -82,13 +115,18 @@ class _TensorFlow:
 
         return fresh(settings, info, seed)
 
-    def networks(self, info: DataInfo, features: Features) -> Any:
-        from search.training.reuse.networks import Networks
+    def networks(self, info: DataInfo, features: Features) -> Networks:
+        from search.training.reuse import networks
 
-        return Networks(info, features)
+        return networks.Networks(info, features)
 
 
-_ENGINES: dict[str, Engines] = {"tensorflow": _TensorFlow()}
+TENSORFLOW = TensorFlowEngines()
+
+# By the name of the backend, as Keras has it.
+_ENGINES: Registry[Engines] = Registry(
+    "nightshift.engines", {"tensorflow": "search.training.engines:TENSORFLOW"}, Engines
+)
 
 
 def engines() -> Engines:
@@ -96,12 +134,13 @@ def engines() -> Engines:
 
     Raises:
         RunError: Nothing trains on this backend.
+        CodeError: The package that declares its engines cannot be imported, or declares something else.
     """
     import keras
 
     name = keras.config.backend()
     if name not in _ENGINES:
         raise RunError(
-            f"Keras runs on {name}; allowed: {', '.join(_ENGINES)}. Set KERAS_BACKEND or ~/.keras/keras.json"
+            f"Keras runs on {name}; allowed: {', '.join(_ENGINES.names())}. Set KERAS_BACKEND or ~/.keras/keras.json"
         )
     return _ENGINES[name]

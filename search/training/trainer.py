@@ -17,7 +17,7 @@ from search.files import layout
 from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob, metric
 from search.training import memory, stopping
 from search.training.cross import folds
-from search.training.engines import engines
+from search.training.engines import Networks, engines
 from search.training.failures import InvalidArchitecture, TrialFailed, classify
 from spaces import DataInfo, Dataset, Settings, Split
 from spaces.families import family_of_settings
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
     from search.training.features import Features
     from search.training.phases import TwoPhases
-    from search.training.reuse.networks import Networks
     from spaces.models.user_callbacks import Followers
 
 OnEpoch = Callable[[Epoch], None]
@@ -106,7 +105,7 @@ class Trainer:
         try:
             chosen = Settings.from_json(settings)
             engine = networks.engine(chosen, 0, self._part("train"), networks.parameters(chosen))
-            return engine.pace(self._part("train"), seconds)
+            return float(engine.pace(self._part("train"), seconds))
         except (Exception, SystemExit):
             # Whatever is wrong with it, the trial that trains it will say so.
             networks.forget()
@@ -314,7 +313,7 @@ class _Training:
         self._check_size(self._parameters)
         family = family_of_settings(self._settings.family)
         self._frozen = family.frozen_parameters(self._settings, self._info, self._job.epochs_to) or None
-        engine = networks.engine(self._settings, self._job.seed, rows, self._parameters)
+        engine: Engine | TwoPhases = networks.engine(self._settings, self._job.seed, rows, self._parameters)
         if self._job.resume is not None:
             engine.restore(checkpoints.read(self._run, self._job.resume))
         self._build_seconds = time.perf_counter() - self._started

@@ -69,6 +69,9 @@ class Registry(Generic[Named]):
             raise CodeError(f"{where}: {type(error).__name__}: {error}") from error
         if not isinstance(found, self._base):
             raise CodeError(f"{where}: it is no {self._base.__name__}")
+        # Runs record what it calls itself, and are read under that name.
+        if "name" in getattr(self._base, "__annotations__", ()) and (own := getattr(found, "name", None)) != name:
+            raise CodeError(f"{where}: it calls itself {own!r}; both must be the same")
         made: Named = found
         return made
 

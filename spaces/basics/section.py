@@ -31,6 +31,11 @@ class Section(BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
     )
 
+    @classmethod
+    def known_keys(cls) -> tuple[str, ...]:
+        """The keys that it may have, for messages."""
+        return tuple(cls.model_fields)
+
     @field_validator("*", mode="before")
     @classmethod
     def _whole_numbers(cls, value: Any, field: ValidationInfo) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spaces.basics.errors import DataError
+from spaces.basics.errors import CodeError, DataError
 from spaces.data import preprocessing
 from spaces.data.checks import check_classes, check_rows
 from spaces.data.fingerprint import fingerprint
@@ -22,7 +22,7 @@ from spaces.data.readers.builtin import load_builtin
 from spaces.data.readers.folder import load_folder
 from spaces.data.readers.idx import load_idx
 from spaces.data.readers.npz import load_npz
-from spaces.data.readers.python import load_python
+from spaces.data.readers.python import load_python, read_returned
 from spaces.data.readers.source import Part, RawData
 from spaces.data.split import First, Rows, Size, assign_folds, partition, reduce
 from spaces.data.stored.rows import StoredRows
@@ -36,6 +36,7 @@ from spaces.data.types import AnyRows, Array, DataInfo, Dataset, Kind, Split, St
 from spaces.data.understood import preparation, taken_for, understood
 from spaces.families import family_of
 from spaces.families.augmentation import Augmentation, changes, may_change
+from spaces.outside.user_code import contained
 from spaces.sections.data_section import DataSection, FirstRows, Folds, KeyedRows, OtherSource, TargetRule
 from spaces.sections.sources import OTHER_SOURCES
 from spaces.sections.training_section import OF_ONE_CLASS
@@ -258,7 +259,7 @@ def _read(spec: SearchSpec, begun: DataInfo | None, store: RowStore) -> RawData:
     if isinstance(data.source, str):
         return load_builtin(data.source, data.seed, data.image_size, data.color, data.broken, store, antialias)
     if isinstance(data.source, OtherSource):
-        return OTHER_SOURCES[data.source.kind].load(data.source.location)
+        return _read_other(data.source, store, _frames(spec, begun))
     path = Path(data.source.location)
     match data.source.kind:
         case "folder":
@@ -281,10 +282,31 @@ def _read(spec: SearchSpec, begun: DataInfo | None, store: RowStore) -> RawData:
         case "idx":
             return load_idx(path)
         case _:
-            arrays = begun is not None and not known
-            bare = family_of(spec.model).users_code
-            frames = FrameReader(_table_options(data), spec.training.task, known, bare=bare, never=arrays)
-            return load_python(data.source.location, store, frames)
+            return load_python(data.source.location, store, _frames(spec, begun))
+
+
+def _frames(spec: SearchSpec, begun: DataInfo | None) -> FrameReader:
+    known = () if begun is None else begun.encodings
+    arrays = begun is not None and not known
+    bare = family_of(spec.model).users_code
+    return FrameReader(_table_options(spec.data), spec.training.task, known, bare=bare, never=arrays)
+
+
+def _read_other(source: OtherSource, store: RowStore, frames: FrameReader) -> RawData:
+    """What a source of an installed package gives; whatever it raises is told with the entry point's name."""
+    reader, where = OTHER_SOURCES[source.kind], f"nightshift.sources: {source.kind}"
+    try:
+        with contained():
+            found = reader.load(source.location)
+    except (DataError, CodeError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise DataError(f"{where}: {source.location}: {type(error).__name__}: {error}") from error
+    if isinstance(found, RawData):
+        return found
+    if reader.has_columns:
+        return dataclasses.replace(read_returned(found, source.location, store, frames), name=source.kind)
+    raise DataError(f"{where}: {source.location}: it gave {type(found).__name__}, no RawData")
 
 
 def _table_options(data: DataSection) -> TableOptions:

@@ -8,8 +8,7 @@ from typing import Any
 from spaces.basics.errors import Problem, SpaceError
 from spaces.basics.section import shown
 from spaces.reading.yamlfile import MAX_DEPTH, Document, Position, read_text
-from spaces.sections.data_section import COLUMNS, SOURCES, is_path
-from spaces.sections.sources import OTHER_SOURCES
+from spaces.sections.data_section import has_columns, is_path, source_kinds
 
 _SOURCE = ("data", "source")
 
@@ -42,11 +41,11 @@ def _give_place(document: Document, kind: str, applied: Sequence[tuple[str, ...]
     One that was itself set stays: of two, nobody could say which is meant.
     """
     source = document.data["data"]["source"]
-    kinds = {*SOURCES, *OTHER_SOURCES.names()}
+    kinds = set(source_kinds())
     if kind not in kinds or not isinstance(source, dict):
         return
     # The column to predict may stand beside a table.
-    for other in (kinds if kind in COLUMNS else {*kinds, "target"}) - {kind}:
+    for other in (kinds if has_columns(kind) else {*kinds, "target"}) - {kind}:
         if other in source and not any((*_SOURCE, other)[: len(path)] == path for path in applied):
             del source[other]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -98,6 +99,15 @@ ALGORITHMS: Registry[Algorithm] = Registry(
     },
     Algorithm,
 )
+
+
+def those_that(capability: str) -> list[str]:
+    """The algorithms of which an attribute of `Algorithm` is true; what cannot be imported is none."""
+    found = []
+    for name in ALGORITHMS.names():
+        with suppress(CodeError):
+            found += [name] if getattr(ALGORITHMS[name], capability) else []
+    return found
 
 
 def compares_equal_starts(name: str) -> bool:

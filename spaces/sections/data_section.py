@@ -31,6 +31,22 @@ def is_path(kind: str) -> bool:
         return False
 
 
+def source_kinds() -> tuple[str, ...]:
+    """The keys of which `data.source` has one, those of installed packages included."""
+    return (*SOURCES, *(name for name in OTHER_SOURCES.names() if name not in SOURCES))
+
+
+def has_columns(kind: object) -> bool:
+    """Whether data under such a key may have columns; those of another package, if it says so."""
+    if kind in COLUMNS:
+        return True
+    try:
+        return isinstance(kind, str) and OTHER_SOURCES[kind].has_columns
+    except (KeyError, CodeError):
+        # What cannot be imported is refused where it is read.
+        return False
+
+
 def _absolute(path: str) -> str:
     if not path:
         raise refuse("found an empty path; allowed: a file or folder")
@@ -90,7 +106,10 @@ class Source(Section):
         given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "no source"
-            raise refuse(f"found {found}; allowed: exactly one of {', '.join(SOURCES)}")
+            raise refuse(f"found {found}; allowed: exactly one of {listed(source_kinds())}")
+        self._require_effect()
+
+    def _require_effect(self) -> None:
         refusals = Refusals()
         for name in ("separator", "encoding", "decimal"):
             if self.csv is None and getattr(self, name) is not None:
@@ -98,6 +117,11 @@ class Source(Section):
         if self.folder is None and self.parts is not None:
             refusals.add("has no effect: only a folder of images has parts that are told by names", "parts")
         refusals.raise_if_any()
+
+    @classmethod
+    def known_keys(cls) -> tuple[str, ...]:
+        """Those of installed packages too."""
+        return tuple(dict.fromkeys((*cls.model_fields, *source_kinds())))
 
     @property
     def kind(self) -> str:
@@ -118,7 +142,7 @@ class OtherSource(Source):
     def _require_one(self) -> None:
         given = self.__pydantic_extra__ or {}
         if len(given) != 1:
-            raise refuse(f"found {' and '.join(given)}; allowed: exactly one of them")
+            raise refuse(f"found {' and '.join(map(str, given))}; allowed: exactly one of {listed(source_kinds())}")
         try:
             is_path = OTHER_SOURCES[self.kind].is_path
         except CodeError as error:
@@ -128,6 +152,7 @@ class OtherSource(Source):
             raise refuse(f"found {shown(self.location)}; allowed: {allowed}", self.kind)
         if is_path:
             given[self.kind] = _absolute(self.location)
+        self._require_effect()
 
     @property
     def kind(self) -> str:
@@ -145,11 +170,14 @@ def _source(raw: Any) -> Any:
     if isinstance(raw, Source):
         return raw
     if isinstance(raw, dict):
-        other = not any(name in SOURCES for name in raw) and any(name in OTHER_SOURCES for name in raw)
-        return (OtherSource if other else Source).model_validate(raw)
+        given = [name for name in source_kinds() if name in raw]
+        others = [name for name in given if name not in SOURCES]
+        if others and len(given) > 1:
+            raise refuse(f"found {' and '.join(given)}; allowed: exactly one of {listed(source_kinds())}")
+        return (OtherSource if others else Source).model_validate(raw)
     if raw not in NAMED_SOURCES:
         hint = suggestion(raw, NAMED_SOURCES) if isinstance(raw, str) else ""
-        known = f"{', '.join(NAMED_SOURCES)}, or one of {', '.join(f'{{{name}: ...}}' for name in SOURCES)}"
+        known = f"{', '.join(NAMED_SOURCES)}, or one of {', '.join(f'{{{name}: ...}}' for name in source_kinds())}"
         raise refuse(f"found {shown(raw)}; allowed: {known}{hint}")
     return raw
 
@@ -419,7 +447,7 @@ class DataSection(Section):
     @classmethod
     def _target_beside_the_file(cls, data: Any) -> Any:
         source = data.get("source") if isinstance(data, dict) else None
-        if not isinstance(source, dict) or not set(COLUMNS) & set(source) or "target" not in source:
+        if not isinstance(source, dict) or "target" not in source or not any(map(has_columns, source)):
             return data
         inner = {key: value for key, value in source.items() if key != "target"}
         target, rule = source["target"], data.get("target")
@@ -432,20 +460,21 @@ class DataSection(Section):
     @model_validator(mode="after")
     def _keys_fit_the_source(self) -> Self:
         kind = self.source.kind if isinstance(self.source, Source) else self.source
+        columned = isinstance(self.source, Source) and has_columns(kind)
         refusals = Refusals()
-        if (isinstance(self.target, tuple) or self._labels_apart) and kind not in COLUMNS:
+        if (isinstance(self.target, tuple) or self._labels_apart) and not columned:
             refusals.add(_NO_COLUMNS, "target")
         for name in self.target if isinstance(self.target, tuple) else ():
             if self.columns.get(name, "target") != "target":
                 refusals.add(f"found target {shown(name)}, which is predicted", "columns", name)
-        if self.target_column is not None and kind not in COLUMNS:
+        if self.target_column is not None and not columned:
             refusals.add(_NO_COLUMNS, "target")
         for part in ("validation", "test"):
-            if isinstance(getattr(self, part), KeyedRows) and kind not in COLUMNS:
+            if isinstance(getattr(self, part), KeyedRows) and not columned:
                 refusals.add(_NO_COLUMNS, part)
         if isinstance(self.validation, Folds) and self.split == "chronological":
             refusals.add("folds take rows from all times; allowed with them: random", "split")
-        if isinstance(self.validation, Folds) and self.validation.group is not None and kind not in COLUMNS:
+        if isinstance(self.validation, Folds) and self.validation.group is not None and not columned:
             refusals.add(_NO_COLUMNS, "validation", "group")
         by_column = isinstance(self.validation, KeyedRows) or (self.folds is not None and self.folds.group is not None)
         drawn = (
@@ -457,7 +486,7 @@ class DataSection(Section):
         )
         if self.stratify is not None and not drawn:
             refusals.add("has no effect: neither part is drawn at random", "stratify")
-        if self.columns and kind not in COLUMNS:
+        if self.columns and not columned:
             refusals.add(_NO_COLUMNS, "columns")
         named = [name for name, role in self.columns.items() if role == "target"]
         if named and self.target_column is not None and self.target_column not in named:

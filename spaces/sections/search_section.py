@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_va
 
 from spaces.basics.errors import CodeError
 from spaces.basics.section import Section, listed, refuse, shown
-from spaces.sections.algorithms import ALGORITHMS
+from spaces.sections.algorithms import ALGORITHMS, those_that
 from spaces.sections.data_section import AbsolutePath
 from spaces.values.metrics import Direction, direction_of, reported_name
 
@@ -108,11 +108,12 @@ class SearchSection(Section):
     @model_validator(mode="after")
     def _keys_fit_the_algorithm(self) -> Self:
         if self.warm_start and not ALGORITHMS[self.algorithm].takes_evidence:
-            raise refuse(f"warm_start has no effect: it belongs to freeze-thaw, not to {self.algorithm}")
+            able = " and ".join(those_that("takes_evidence"))
+            raise refuse(f"warm_start has no effect: it belongs to {able}, not to {self.algorithm}")
         if self.stop_when_gain_below is not None and not ALGORITHMS[self.algorithm].foresees_gain:
+            able = " and ".join(those_that("foresees_gain"))
             raise refuse(
-                f"has no effect: {self.algorithm} expects nothing; it belongs to freeze-thaw and bayesian",
-                "stop_when_gain_below",
+                f"has no effect: {self.algorithm} expects nothing; it belongs to {able}", "stop_when_gain_below"
             )
         return self
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 from spaces.basics.registry import Registry
-
-if TYPE_CHECKING:
-    from spaces.data.readers.source import RawData
 
 
 class DataSource:
@@ -19,13 +16,19 @@ class DataSource:
     Attributes:
         name: What the space file has as the key.
         is_path: Whether the location is a path, which is then made absolute and part of the frozen space file.
+        has_columns: Whether it may give DataFrames, so that a space file may name a target, columns and groups.
     """
 
     name: ClassVar[str]
     is_path: ClassVar[bool] = True
+    has_columns: ClassVar[bool] = False
 
-    def load(self, location: str) -> RawData:
+    def load(self, location: str) -> Any:
         """The rows, judging nothing but where they come from.
+
+        Returns:
+            `spaces.data.readers.source.RawData`; where `has_columns`, also a DataFrame, or whatever else a function
+            under `{python: ...}` may return of DataFrames and arrays.
 
         Raises:
             DataError: They are missing or cannot be read; the message names the file.

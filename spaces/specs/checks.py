@@ -13,7 +13,7 @@ from spaces.families.augmentation import OFF, said_of
 from spaces.families.layered import Layered
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
-from spaces.sections.data_section import COLUMNS, TABLES, DataSection, Source, TargetRule
+from spaces.sections.data_section import TABLES, DataSection, Source, TargetRule, has_columns
 from spaces.sections.search_section import Final, KeepCheckpoints, ObjectiveRule, SearchSection
 from spaces.sections.training_section import NO_CLASSES, OF_CLASSES, TrainingSection, epoch_limits, fewest_frozen
 from spaces.specs.baseline_settings import baseline_settings
@@ -197,7 +197,7 @@ def _augmentation(said: Mapping[str, KeyPath], data: DataSection) -> list[Proble
 
 def _embedding(said: Mapping[str, KeyPath], data: DataSection) -> list[Problem]:
     kind = data.source.kind if isinstance(data.source, Source) else data.source
-    if "embedding" not in said or kind in COLUMNS:
+    if "embedding" not in said or has_columns(kind):
         return []
     message = (
         "has no effect: it is about the categories of a table, and only a csv or parquet source, or a DataFrame from "

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from spaces.basics.errors import Problem, problem
-from spaces.basics.section import KeyPath, shown, unknown
+from spaces.basics.section import KeyPath, Section, shown, unknown
 
 _ALLOWED = {
     "int_type": "a whole number",
@@ -71,7 +71,9 @@ def _keys_at(section: type[BaseModel] | None, path: tuple[int | str, ...]) -> tu
     for part in path:
         if section is not None and isinstance(part, str) and part in section.model_fields:
             section = _model_in(section.model_fields[part].annotation)
-    return () if section is None else tuple(section.model_fields)
+    if section is None:
+        return ()
+    return section.known_keys() if issubclass(section, Section) else tuple(section.model_fields)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

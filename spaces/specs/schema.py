@@ -9,7 +9,10 @@ from typing import Any, Union
 from pydantic import TypeAdapter
 
 from spaces.basics.errors import CodeError
+from spaces.basics.registry import Registry
 from spaces.families import FAMILIES, ModelSection
+from spaces.sections.data_section import has_columns
+from spaces.sections.sources import OTHER_SOURCES
 from spaces.specs.spec import SearchSpec
 from spaces.values.kinds import DEFINITION
 
@@ -26,15 +29,16 @@ _WHEN = {
 }
 
 
+# The target of a table may stand beside its path; validation moves it to the section.
+_TARGET = {"type": "string", "description": "Column to predict, of a csv source; default the last one."}
+
+
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a space file, with the families of installed packages that can be imported."""
+    """JSON Schema (draft 2020-12) of a space file, with what installed packages add to it and can be imported."""
     schema = _finished(_with_families(SearchSpec.model_json_schema()))
     schema["$defs"]["When"] = _WHEN
-    # The target of a table may stand beside its path; validation moves it to the section.
-    schema["$defs"]["Source"]["properties"]["target"] = {
-        "type": "string",
-        "description": "Column to predict, of a csv source; default the last one.",
-    }
+    schema["$defs"]["Source"]["properties"]["target"] = _TARGET
+    schema["$defs"]["DataSection"]["properties"]["source"]["anyOf"] += map(_other_source, _importable(OTHER_SOURCES))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Space file"}
 
 
@@ -48,11 +52,23 @@ def _with_families(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sections() -> Iterator[type[ModelSection]]:
-    for name in FAMILIES.names():
+    return (FAMILIES[name].section for name in _importable(FAMILIES))
+
+
+def _other_source(name: str) -> dict[str, Any]:
+    keys = {name: {"type": "string"}} | ({"target": _TARGET} if has_columns(name) else {})
+    return {"type": "object", "properties": keys, "required": [name], "additionalProperties": False}
+
+
+def _importable(registry: Registry[Any]) -> Iterator[str]:
+    """The names of what can be imported; of the others it is said why they are left out."""
+    for name in registry.names():
         try:
-            yield FAMILIES[name].section
+            _ = registry[name]
         except CodeError as error:
             warnings.warn(str(error), stacklevel=2)
+        else:
+            yield name
 
 
 def _finished(schema: Any) -> Any:

@@ -29,6 +29,7 @@ DECLARED = {
         ("nightshift.trackers", "longest", "longest:Follower"),
     ],
     "one_by_one": [],
+    "counted": [("nightshift.engines", "counted", "counted:COUNTED")],
 }
 DAMAGED = {
     "gone": [
@@ -37,8 +38,52 @@ DAMAGED = {
         ("nightshift.sources", "gone", "os:gone"),
         ("nightshift.sections", "gone", "no_such_module:there"),
         ("nightshift.trackers", "gone", "no_such_module:there"),
+        ("nightshift.trackers", "plain", "builtins:str"),
+        ("nightshift.families", "renamed", "maxout:MAXOUT"),
+        ("nightshift.sources", "careless", "careless:CARELESS"),
+        ("nightshift.sources", "frames", "careless:FRAMES"),
+        ("nightshift.sections", "listing", "careless:listing"),
+        ("nightshift.sections", "unwritable", "careless:unwritable"),
     ]
 }
+
+
+# What comes from the entry points above and cannot be used.
+CARELESS = """
+from spaces.sections.sources import DataSource
+
+
+class Careless(DataSource):
+    name = "careless"
+
+    def load(self, location):
+        if location.endswith("tuple"):
+            return [[1.0], [2.0]], [0, 1]
+        raise ValueError("no such thing")
+
+
+class Frames(DataSource):
+    name = "frames"
+    has_columns = True
+
+    def load(self, location):
+        import pandas
+
+        return pandas.DataFrame({"width": range(60), "kind": ["a", "b", "c"] * 20, "note": ["x"] * 60})
+
+
+CARELESS, FRAMES = Careless(), Frames()
+
+
+def listing(facts):
+    return ["no section"]
+
+
+def unwritable(facts):
+    from results.reporting.document import Section, Text
+
+    return Section("unwritable", "Unwritable", [Text(3)])
+"""
 
 
 class Outside:
@@ -57,6 +102,8 @@ class Outside:
             metadata = self._site / f"{module}-1.0.dist-info"
             metadata.mkdir()
             (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+            if module == "gone":
+                (self._site / "careless.py").write_text(CARELESS)
             lines = [f"[{group}]\n{name} = {value}\n" for group, name, value in entry_points]
             (metadata / "entry_points.txt").write_text("\n".join(lines))
 

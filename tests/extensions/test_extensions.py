@@ -13,6 +13,13 @@ _PROGRAM = """
 import nightshift, numpy
 from one_by_one import OneByOne
 
+from spaces.outside.backend import load_tensorflow
+
+# As it is where Keras runs on another backend; what trains is that of the package `counted`.
+load_tensorflow()
+import keras
+keras.config.backend = lambda: "counted"
+
 class Told(OneByOne):
     def submit(self, job, on_epoch):
         print(job.trial_id)
@@ -65,11 +72,16 @@ def test_a_report_section_stands_in_the_report_and_a_failing_one_costs_nothing(s
     report = (searched / "report/report.md").read_text()
     assert "Longest training" in report
     assert "The package that adds this section failed: CodeError: nightshift.sections: gone = no_such_module" in report
+    assert "failed: TypeError: it gave list, no results.reporting.document.Section" in report
+    assert "Unwritable" not in report
+    assert report.count("The package that adds this section failed") == 3
 
 
 def test_a_tracker_follows_the_run_and_a_missing_one_is_a_warning(searched):
     assert len((searched / "followed.txt").read_text().splitlines()) == 3, "two trials and the winner"
-    assert "nightshift.trackers: gone = no_such_module:there: ModuleNotFoundError" in (searched / "log.txt").read_text()
+    log = (searched / "log.txt").read_text()
+    assert "nightshift.trackers: gone = no_such_module:there: ModuleNotFoundError" in log
+    assert "nightshift.trackers: plain: TypeError: it made str, no search.loop.observer.Observer" in log
 
 
 def test_an_executor_trains_everything(trained, rows):
@@ -85,13 +97,24 @@ def test_an_executor_trains_everything(trained, rows):
         ("model={family: maxout, units: 4, layer: 1}", "unknown key 'layer'; allowed: family, units, pieces, output"),
         (
             "model={family: maxot, units: 4}",
-            "pretrained, {python: ...}, gone, maxout (did you mean 'maxout'?)",
+            "pretrained, {python: ...}, gone, maxout, renamed (did you mean 'maxout'?)",
         ),
         ("model={family: gone}", "model.family: nightshift.families: gone = no_such_module:there: ModuleNotFound"),
         ("search.algorithm=climb", "hyperband, bayesian, random, grid, freeze-thaw, climbing, gone"),
         ("search.algorithm=gone", "search.algorithm: nightshift.oracles: gone = os:sep: it is no Algorithm"),
         ("data.source={columns: 3}", "found 3; allowed: a file or folder"),
-        ("data.source={columns: a, npz: b}", "unknown key 'columns'; allowed: folder, npz, csv"),
+        ("data.source={columns: a, npz: b}", "found npz and columns; allowed: exactly one of folder, npz, csv"),
+        (
+            "data.source={colums: a}",
+            "python, separator, encoding, decimal, parts, careless, columns, frames, gone",
+        ),
+        ("data.source=digit", "{python: ...}, {careless: ...}, {columns: ...}"),
+        ("data.source={columns: a, separator: ;}", "data.source.separator: has no effect"),
+        ("data={source: {columns: a}, target: kind}", "data.target: has no effect: only a csv"),
+        (
+            "model={family: renamed, units: 4}",
+            "renamed = maxout:MAXOUT: it calls itself 'maxout'; both",
+        ),
         ("data.source={gone: a}", "data.source: nightshift.sources: gone = os:gone: AttributeError"),
     ],
 )
@@ -108,7 +131,44 @@ def test_the_schema_knows_families_and_says_which_cannot_be_imported(outside, mo
     import spaces
 
     monkeypatch.syspath_prepend(str(outside.folder / "site"))
-    with pytest.warns(UserWarning, match="nightshift.families: gone = no_such_module"):
+    with pytest.warns(UserWarning, match="nightshift") as told:
         schema = spaces.json_schema()
+    messages = [str(warning.message) for warning in told]
+    for entry in ("families: gone = no_such_module", "families: renamed = maxout:MAXOUT", "sources: gone = os:gone"):
+        assert any(entry in message for message in messages)
     assert schema["$defs"]["MaxoutModel"]["required"] == ["family", "units"]
+    sources = schema["$defs"]["DataSection"]["properties"]["source"]["anyOf"]
+    assert {(*source["required"], len(source["properties"])) for source in sources if "required" in source} == {
+        ("careless", 1), ("columns", 1), ("frames", 2),
+    }  # fmt: skip
     assert "climbing" in schema["$defs"]["SearchSection"]["properties"]["algorithm"]["enum"]
+
+
+def test_engines_train_everything(outside, trained):
+    assert len((outside.folder / "trainings.txt").read_text().splitlines()) == len(trained)
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [("raises", "ValueError: no such thing"), ("tuple", "it gave tuple, no RawData")],
+)
+def test_a_source_that_cannot_be_used_is_named(outside, monkeypatch, tmp_path, location, told):
+    import spaces
+
+    monkeypatch.syspath_prepend(str(outside.folder / "site"))
+    place = tmp_path / location
+    spec = spaces.load(outside.space, (f"data.source={{careless: {place}}}",))
+    with pytest.raises(spaces.DataError) as caught:
+        spaces.load_data(spec)
+    assert str(caught.value) == f"nightshift.sources: careless: {place}: {told}"
+
+
+def test_a_source_of_frames_has_a_target_and_columns(outside, monkeypatch, tmp_path):
+    import spaces
+
+    monkeypatch.syspath_prepend(str(outside.folder / "site"))
+    changes = (f"data.source={{frames: {tmp_path}, target: kind}}", "data.columns={note: drop}")
+    data = spaces.load_data(spaces.load(outside.space, changes))
+    assert data.name == "frames"
+    assert data.info.class_names == ("a", "b", "c")
+    assert [encoding.name for encoding in data.info.encodings] == ["width"]

@@ -16,6 +16,7 @@ from search.files.rundir import Run
 from search.files.store import RunStore
 from search.phases.sources import baseline_trial
 from search.record.trial import Trial, TrialKind, TrialState
+from spaces.families import FAMILIES, Family
 from tests.search import simulation
 from tests.search.records import trial
 
@@ -182,3 +183,26 @@ def test_a_baseline_of_an_earlier_version_may_have_no_frozen_epochs(tmp_path, fr
     today = baseline_trial(spec, spec.baselines[0], 1.0)
     recorded = _with_training(today, frozen_epochs=frozen, fine_tune_rate=0.2 if frozen else 1.0)
     _judge(tmp_path, spec, recorded, None if agrees else r"frozen_epochs is 2, the space file gives 4")
+
+
+def test_evidence_of_a_family_of_another_package_is_held_to_the_code_that_it_runs(tmp_path, monkeypatch):
+    class Coded(Family):
+        name = "coded"
+
+        def code(self, label):
+            return label.removeprefix("coded:")
+
+    class Worded(Family):
+        name = "worded"
+
+    monkeypatch.setitem(FAMILIES._found, "coded", Coded())
+    monkeypatch.setitem(FAMILIES._found, "worded", Worded())
+    evidence = [
+        replace(searched(f"old-{label}", family=label), kind=TrialKind.EVIDENCE)
+        for label in ("worded:more", "coded:evil:build", "unheard:of")
+    ]
+    agree(tmp_path / "worded", evidence[0])
+    with pytest.raises(RunError, match="it runs evil:build, which the space file does not name"):
+        agree(tmp_path / "coded", evidence[1])
+    with pytest.raises(RunError, match="its family 'unheard:of' is not known here"):
+        agree(tmp_path / "unheard", evidence[2])

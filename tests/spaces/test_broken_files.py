@@ -59,7 +59,7 @@ CASES = [
     ("final:", "finale:", ["21: finale: unknown key 'finale'; allowed: name, data, model, training, search, constraints, limits, keep_checkpoints, baselines, final, export (did you mean 'final'?)"]),
     ("  dropout: 0.1", "  drpout: 0.1", ["9: model.drpout: unknown key 'drpout'; allowed: family, layers, units, dropout, block, embedding, activation, batch_normalization, l2, augmentation, output (did you mean 'dropout'?)"]),
     ("  dropout: 0.1", "  kernel_size: 3", ["9: model.kernel_size: unknown key 'kernel_size'; allowed: family, layers, units, dropout, block, embedding, activation, batch_normalization, l2, augmentation, output"]),
-    ("  seed: 1", "  stop_when_gain_below: 0.001", ["17: search.stop_when_gain_below: has no effect: hyperband expects nothing; it belongs to freeze-thaw and bayesian"]),
+    ("  seed: 1", "  stop_when_gain_below: 0.001", ["17: search.stop_when_gain_below: has no effect: hyperband expects nothing; it belongs to bayesian and freeze-thaw"]),
     ("  seed: 1", "  sed: 1", ["17: search.sed: unknown key 'sed'; allowed: algorithm, objective, max_trials, seed, warm_start, stop_when_gain_below, order (did you mean 'seed'?)"]),
     ("  seed: 1", "  seed: 1\n  seed: 2", ["18: search.seed: is given twice, first in line 17"]),
     ("name: pictures\n", "", ["1: name: is missing"]),

@@ -16,6 +16,7 @@ from results.reporting.document import (
     Pairs,
     Pictures,
     RankedTable,
+    Section,
     Table,
     Text,
 )
@@ -38,10 +39,13 @@ def to_markdown(document: Document, files: Mapping[str, Sequence[str]]) -> str:
     blocks += [f"**{escape(notice.text)}**" for notice in document.notices]
     blocks += _headline(document.headline)
     for section in document.sections:
-        blocks.append(f"## {escape(section.title)}")
-        for item in section.items:
-            blocks += _item(item, files)
+        blocks += section_markdown(section, files)
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def section_markdown(section: Section, files: Mapping[str, Sequence[str]]) -> list[str]:
+    """The paragraphs of one section; `files` as for `to_markdown`."""
+    return [f"## {escape(section.title)}", *(block for item in section.items for block in _item(item, files))]
 
 
 def escape(text: str) -> str:

@@ -62,6 +62,12 @@ def to_page(document: Document) -> str:
     )
 
 
+def section_page(section: Section) -> str:
+    """What one section adds to the page: its entry above, its text, and the data of its charts."""
+    charts = Charts()
+    return _entry(section) + _section(section, charts) + _data("page-data", charts.collected)
+
+
 def _plotly() -> str:
     # Read as a file: importing plotly.offline takes longer than writing the whole page.
     return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
@@ -95,16 +101,17 @@ def _colours() -> str:
 
 
 def _top(document: Document) -> str:
-    links = "".join(
-        f'<a href="#{escape(section.key)}">{escape(section.short or section.title)}</a>'
-        for section in document.sections
-    )
+    links = "".join(map(_entry, document.sections))
     return (
         '<header class="top"><a class="mark" href="#result"><span class="moon" aria-hidden="true"></span>Nightshift</a>'
         f'<nav aria-label="Sections">{links}</nav>'
         '<button id="theme" type="button" title="Switch between light, dark and the system’s theme">'
         '<span id="theme-name">auto</span></button></header>'
     )
+
+
+def _entry(section: Section) -> str:
+    return f'<a href="#{escape(section.key)}">{escape(section.short or section.title)}</a>'
 
 
 def _intro(document: Document) -> str:

@@ -12,6 +12,8 @@ from search.files.rundir import Run
 from search.record import jsondata
 from search.record.trial import Trial, TrialKind
 from spaces import SearchSpec, Settings
+from spaces.basics.errors import CodeError
+from spaces.families import family_of_settings
 from spaces.reading.library import code
 from spaces.values.dimensions import Fixed
 
@@ -131,9 +133,13 @@ def _expected(spec: SearchSpec, origin: Trial) -> dict[str, Any]:
 
 def _foreign_code(spec: SearchSpec, settings: Mapping[str, Any]) -> str | None:
     """What was learnt in a run of another space may have other settings, but runs no code that this one does not."""
-    allowed, training = {*code(spec)}, settings["training"]
-    words = (settings["family"].removeprefix("python:"), training["loss"], *training["metrics"])
-    for word in (*words, training.get("callbacks", "")):
+    label, training = settings["family"], settings["training"]
+    try:
+        builder = family_of_settings(label).code(label)
+    except (KeyError, CodeError):
+        return f"its family {label!r} is not known here"
+    allowed = {*code(spec)}
+    for word in (builder, training["loss"], *training["metrics"], training.get("callbacks", "")):
         if ":" in str(word) and word not in allowed:
             return f"it runs {word}, which the space file does not name"
     return None

@@ -48,6 +48,12 @@ def load_python(reference: str, store: RowStore | None = None, frames: ReadsFram
     where = spoken(reference)
     if (sets := datasets.datasets(returned, where)) is not None:
         return _data(reference, datasets.keep(sets, reference, store), changing=True)
+    return read_returned(returned, reference, store, frames)
+
+
+def read_returned(returned: Any, reference: str, store: RowStore, frames: ReadsFrames | None) -> RawData:
+    """The arrays or frames in what a function has returned; arguments and errors are those of `load_python`."""
+    where = spoken(reference)
     found: Mapping[PartName, tuple[Any, Any]]
     with readable(where):
         found = {"train": (returned, None)} if is_frame(returned) else _parts(returned, where)

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from results.reporting import files
 from results.reporting.chart import Bars, Dots, Line
 from results.reporting.comparison.columns import columns, marks_between
 from results.reporting.compose import compose
-from results.reporting.document import Document, Mood, RankedTable, Table
+from results.reporting.document import Document, Mood, RankedTable, Section, Table
 from results.reporting.facts import Facts, read_facts
 from results.reporting.sections.common import focus
 from results.reporting.sections.curves import fitting
@@ -367,3 +368,23 @@ def test_thinning_keeps_the_best_and_its_number() -> None:
     assert few[:50] == many[:50]
     assert few[-1] > 980
     assert thinned(many, 2000) == many
+
+
+def test_a_chart_that_cannot_be_drawn_costs_only_its_picture(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = document_of(make_run(configurations=3))
+    chart = chart_of(document, "history")
+    drawn = {"bad": b""}
+
+    def draw(view: Any) -> bytes:
+        if not drawn:
+            return b"picture"
+        drawn.clear()
+        raise ValueError("no such colour")
+
+    monkeypatch.setattr(files, "draw_view", draw)
+    sections = [Section(name, name, [replace(chart, key=name)]) for name in ("bad", "good")]
+    with pytest.warns(UserWarning, match="bad has no picture: ValueError: no such colour"):
+        found = dict(files.pictures(replace(document, sections=sections)))
+    assert list(found) == ["good"]
