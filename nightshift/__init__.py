@@ -59,18 +59,23 @@ _HOME = {
     "table": "results",
 }
 
+# Modules for authors of packages, which nobody else needs.
+_PARTS = ("testing",)
+
 claim()
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'nightshift' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _PARTS:
+        return import_module(f"nightshift.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'nightshift' has no attribute {name!r}")
     found = getattr(import_module(_HOME[name]), name)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_PARTS})

@@ -142,3 +142,9 @@ def test_both_console_commands_are_the_command_line():
 def test_the_version_is_one_line():
     for command in ((ROOT / "run_search.py",), ("-m", "nightshift")):
         assert python(*command, "--version").stdout == f"nightshift {nightshift.__version__}\n"
+
+
+def test_the_suites_for_authors_are_there_when_they_are_asked_for():
+    program = "import sys, nightshift; assert 'nightshift.testing' not in sys.modules; nightshift.testing.check_oracle"
+    done = python("-c", program)
+    assert done.returncode == 0, done.stderr

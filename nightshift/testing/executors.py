@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -22,14 +23,15 @@ from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop,
 
 _KEPT = ("state", "best")
 _LONG = 10_000
+_PACE_SECONDS = 0.1
 
 
 def check_executor(make: MakeExecutor, *, workers: int = 1) -> None:
     """An executor trains what the executors of this machine train: the same numbers and the same checkpoints.
 
-    Also: a training that is continued is the uninterrupted one, epochs are told before the trial is done, a failure is
-    an outcome, a damaged checkpoint is raised, and a stop ends a training after its epoch. It takes some seconds of
-    training on digits.
+    Also: it tells a pace before the first job, a training that is continued is the uninterrupted one, epochs are told
+    before the trial is done, a failure is an outcome, a damaged checkpoint is raised, and a stop ends a training after
+    its epoch. It takes some seconds of training on digits.
 
     Args:
         make: As `run(executor=...)` takes it.
@@ -43,6 +45,8 @@ def check_executor(make: MakeExecutor, *, workers: int = 1) -> None:
     with _made(executor_here, data, 0) as (here, at_home), _made(make, data, workers) as (there, away):
         sizes = there.slots, there.workers
         assert there.slots >= there.workers >= 1, f"{there.slots} slots and {there.workers} workers"
+        # Asked before the first job.
+        _check_pace(there, jobs[0])
         expected, found = _finish(here, jobs), _finish(there, jobs)
         for job, (_, epochs) in zip(jobs, found, strict=True):
             assert epochs == [1, 2], f"{job.trial_id}: epochs {epochs} were told before the trial was done, not 1 and 2"
@@ -119,6 +123,12 @@ def _equal(one: dict[str, list[np.ndarray]], other: dict[str, list[np.ndarray]])
     return one.keys() == other.keys() and all(
         len(one[group]) == len(other[group]) and all(map(np.array_equal, one[group], other[group])) for group in one
     )
+
+
+def _check_pace(executor: Executor, job: TrialJob) -> None:
+    pace = executor.pace(job.settings, _PACE_SECONDS)
+    assert isinstance(pace, int | float), f"the pace is {pace!r}, no number of rows a second"
+    assert 0 < pace < math.inf, f"the pace of a configuration that can be trained is {pace}"
 
 
 def _check_continuing(executor: Executor, run: Path, job: TrialJob, whole: Outcome) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import spaces
@@ -20,7 +22,10 @@ def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataIn
     """
     spec = spaces.SearchSpec(name="check", data={"source": "digits"}, model=dict(section), training={"epochs": 1})
     assert isinstance(spec.model, family.section), f"{family.name}: another family reads this section"
-    assert spaces.load(spec).model == spec.model, f"{family.name}: the section changes when it is read again"
+    assert spec.model.family_name == family.name, (
+        f"{family.name}: its section calls the family {spec.model.family_name}; both must be the same"
+    )
+    assert _read_again(spec).model == spec.model, f"{family.name}: the section changes when it is read again"
     for values in spaces.extremes(spec):
         settings = spaces.configure(spec, values)
         again = spaces.Settings.from_json(json.loads(json.dumps(settings.to_json())))
@@ -33,3 +38,11 @@ def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataIn
             f"{family.name}: {counted} parameters counted, {model.count_params()} built"
         )
         assert model.input_shape[1:] == info.input_shape, f"{family.name}: the model takes {model.input_shape}"
+
+
+def _read_again(spec: spaces.SearchSpec) -> spaces.SearchSpec:
+    """As a run reads the space file that it keeps."""
+    with tempfile.TemporaryDirectory(prefix="check-family-") as folder:
+        file = Path(folder, "space.yaml")
+        file.write_text(spaces.dump(spec), encoding="utf-8")
+        return spaces.load(file)

@@ -3,56 +3,171 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from spaces.sections.algorithms import Algorithm
+
+_AT_ONCE = 3
 
 
 def check_oracle(algorithm: Algorithm, *, trials: int = 12) -> None:
     """An algorithm's oracle gives the same proposals for the same seed, repeats none, and goes on from its memory.
 
+    Also: it proposes as much as its plan says, whatever fails and whatever else is running, goes on from no trial that
+    has failed, gives no values but active ones, and proposes nothing that is not allowed.
+
     Args:
         algorithm: What is checked; the space has 20 configurations.
         trials: So many are asked for.
     """
-    first, second = _proposals(algorithm, trials), _proposals(algorithm, trials)
-    assert first == second, f"{algorithm.name}: equal seeds and results gave other proposals"
-    continued = _proposals(algorithm, trials, interrupted=trials // 2)
-    assert first == continued, f"{algorithm.name}: going on from its memory gave other proposals"
-    new = [tuple(sorted(values.items())) for values, parent in first if parent is None]
-    assert len(new) == len(set(new)), f"{algorithm.name}: proposed a configuration twice"
+    name = algorithm.name
+    first, second = (_Search(algorithm).go(trials).proposed for _ in range(2))
+    assert first == second, f"{name}: equal seeds and results gave other proposals"
+    half = _Search(algorithm).go(trials // 2)
+    continued = half.interrupted().go(trials - len(half.proposed)).proposed
+    assert first == continued, f"{name}: going on from its memory gave other proposals"
+    _check_new(name, first)
+    _check_number(algorithm, first, trials, "")
+    _check_failures(algorithm, trials)
+    _check_conditions(algorithm, trials)
+    _check_at_once(algorithm)
+    allowed = _Search(algorithm)
+    allowed.oracle.only(lambda values: values["units"] <= 5)
+    wrong = [values for values, _ in allowed.go(trials // 2).proposed if values["units"] > 5]
+    assert not wrong, f"{name}: proposed {wrong}, which is not allowed, although other configurations are"
 
 
-def _proposals(algorithm: Algorithm, count: int, interrupted: int = 0) -> list[tuple[dict[str, Any], Any]]:
-    from keras_tuner.engine.trial import TrialStatus
+def _check_new(name: str, proposed: list[tuple[dict[str, Any], Any]]) -> None:
+    new = [tuple(sorted(values.items())) for values, parent in proposed if parent is None]
+    assert len(new) == len(set(new)), f"{name}: proposed a configuration twice"
 
-    oracle, found = _oracle(algorithm), []
-    for number in range(count):
-        if interrupted and number == interrupted:
-            before, memory = oracle, json.loads(json.dumps(oracle.memory()))
-            oracle = _oracle(algorithm)
-            oracle.trials.update(before.trials)
-            oracle.recall(memory)
-        trial = oracle.create_trial("tuner")
+
+def _check_number(algorithm: Algorithm, proposed: list[Any], trials: int, when: str) -> None:
+    """Those that decide on lengths may find that fewer are enough; what they plan is about right only."""
+    planned = [group.count for group in algorithm.plan(min_epochs=1, max_epochs=3, max_trials=None, configurations=20)]
+    least = 1 if algorithm.multi_fidelity else min(trials, sum(count or trials for count in planned))
+    assert len(proposed) >= least, f"{algorithm.name}: stopped after {len(proposed)} of {least} trials{when}"
+
+
+def _check_failures(algorithm: Algorithm, trials: int) -> None:
+    search = _Search(algorithm, fails=lambda number: number % 3 == 1).go(trials)
+    _check_number(algorithm, search.proposed, trials, ", some of which failed")
+    _check_new(algorithm.name, search.proposed)
+    built_on = {parent for _, parent in search.proposed} & search.failed
+    assert not built_on, f"{algorithm.name}: goes on from trials that failed: {', '.join(sorted(built_on))}"
+    search = _Search(algorithm, fails=lambda number: True).go(trials)
+    _check_number(algorithm, search.proposed, trials, ", all of which failed")
+
+
+def _check_conditions(algorithm: Algorithm, trials: int) -> None:
+    for values, _ in _Search(algorithm, _conditional()).go(trials).proposed:
+        expected = {"kind", "units"} if values["kind"] == "plain" else {"kind", "bias"}
+        assert values.keys() == expected, (
+            f"{algorithm.name}: where kind is {values['kind']} it gives {', '.join(values)}, not only what is active"
+        )
+
+
+def _check_at_once(algorithm: Algorithm) -> None:
+    search = _Search(algorithm)
+    begun = [trial for worker in range(_AT_ONCE) if (trial := search.ask(f"worker-{worker}")) is not None]
+    _check_number(algorithm, begun, _AT_ONCE, f", asked for {_AT_ONCE} at once")
+    _check_new(algorithm.name, search.proposed)
+    for trial in reversed(begun):
+        search.tell(trial)
+    search.go(_AT_ONCE)
+    _check_new(algorithm.name, search.proposed)
+
+
+@dataclass
+class _Search:
+    """An oracle that is asked and told.
+
+    Attributes:
+        algorithm: Its algorithm.
+        space: What may be tried; None: 20 configurations of two values.
+        fails: Whether the trial of a number, from 0 on, fails.
+        proposed: The values of each trial, and the trial that it goes on from.
+        failed: Ids of the trials that have failed.
+    """
+
+    algorithm: Algorithm
+    space: Any = None
+    fails: Callable[[int], bool] = lambda number: False
+    proposed: list[tuple[dict[str, Any], Any]] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        space = _plain() if self.space is None else self.space
+        self.oracle = self.algorithm.oracle(
+            hyperparameters=space, objective="val_loss", min_epochs=1, max_epochs=3, max_trials=None, seed=3
+        )
+
+    def go(self, count: int) -> _Search:
+        """Runs at most so many trials, one after the other."""
+        for _ in range(count):
+            trial = self.ask("tuner")
+            if trial is None:
+                break
+            self.tell(trial)
+        return self
+
+    def interrupted(self) -> _Search:
+        """The same search in another process, which has the trials and the oracle's memory."""
+        other = _Search(self.algorithm, self.space, self.fails, list(self.proposed), set(self.failed))
+        other.oracle.trials.update(self.oracle.trials)
+        other.oracle.recall(json.loads(json.dumps(self.oracle.memory())))
+        return other
+
+    def ask(self, worker: str) -> Any:
+        """The next trial; None where there is none now."""
+        from keras_tuner.engine.trial import TrialStatus
+
+        running = bool(self.oracle.ongoing_trials)
+        trial = self.oracle.create_trial(worker)
+        waits = trial.status == TrialStatus.IDLE and not running
+        assert not waits, f"{self.algorithm.name}: waits for other trials although none is running"
         if trial.status != TrialStatus.RUNNING:
-            break
-        values = trial.hyperparameters.values
+            return None
+        values: Mapping[str, Any] = trial.hyperparameters.values
         plain = {name: value for name, value in values.items() if not name.startswith("tuner/")}
-        found.append((plain, values.get("tuner/trial_id")))
-        for epoch in range(values.get("tuner/epochs", 1)):
-            oracle.update_trial(trial.trial_id, {"val_loss": 1.0 / (plain["units"] + epoch)}, step=epoch)
-        trial = oracle.trials[trial.trial_id]
-        trial.status = TrialStatus.COMPLETED
-        oracle.end_trial(trial)
-    return found
+        self.proposed.append((plain, values.get("tuner/trial_id")))
+        return trial
+
+    def tell(self, trial: Any) -> None:
+        """Ends a trial."""
+        from keras_tuner.engine.trial import TrialStatus
+
+        values = trial.hyperparameters.values
+        trial = self.oracle.trials[trial.trial_id]
+        if self.fails(list(self.oracle.trials).index(trial.trial_id)):
+            self.failed.add(trial.trial_id)
+            trial.status = TrialStatus.FAILED
+        else:
+            for epoch in range(values.get("tuner/epochs", 1)):
+                loss = 1.0 / (values.get("units", 1) + epoch)
+                self.oracle.update_trial(trial.trial_id, {"val_loss": loss}, step=epoch)
+            trial.status = TrialStatus.COMPLETED
+        self.oracle.end_trial(trial)
 
 
-def _oracle(algorithm: Algorithm) -> Any:
+def _plain() -> Any:
     import keras_tuner
 
     space = keras_tuner.HyperParameters()
     space.Int("units", 1, 10)
     space.Choice("optimizer", ["sgd", "adam"])
-    return algorithm.oracle(
-        hyperparameters=space, objective="val_loss", min_epochs=1, max_epochs=3, max_trials=None, seed=3
-    )
+    return space
+
+
+def _conditional() -> Any:
+    import keras_tuner
+
+    space = keras_tuner.HyperParameters()
+    space.Choice("kind", ["plain", "wide"])
+    with space.conditional_scope("kind", ["plain"]):
+        space.Int("units", 1, 10)
+    with space.conditional_scope("kind", ["wide"]):
+        space.Boolean("bias")
+    return space

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import model_validator
 
 from nightshift import testing
 from search.clock import SystemClock
@@ -41,6 +42,87 @@ def test_an_oracle_that_repeats_itself_is_found(tensorflow, monkeypatch):
         testing.check_oracle(ALGORITHMS["random"])
 
 
+def _answers(status, values=None):
+    return {"status": status, "values": values}
+
+
+def test_an_oracle_that_proposes_nothing_or_waits_for_nothing_is_found(tensorflow, monkeypatch):
+    from search.oracles.random_search import RandomOracle
+
+    monkeypatch.setattr(RandomOracle, "populate_space", lambda *_: _answers("STOPPED"))
+    with pytest.raises(AssertionError, match="random: stopped after 0 of 12 trials"):
+        testing.check_oracle(ALGORITHMS["random"])
+    monkeypatch.setattr(RandomOracle, "populate_space", lambda *_: _answers("IDLE"))
+    with pytest.raises(AssertionError, match="random: waits for other trials although none is running"):
+        testing.check_oracle(ALGORITHMS["random"])
+
+
+def test_an_oracle_that_gives_up_at_a_failure_is_found(tensorflow, monkeypatch):
+    from search.oracles.random_search import RandomOracle
+
+    propose = RandomOracle.populate_space
+
+    def gives_up(self, trial_id):
+        failed = any(trial.status == "FAILED" for trial in self.trials.values())
+        return _answers("STOPPED") if failed else propose(self, trial_id)
+
+    monkeypatch.setattr(RandomOracle, "populate_space", gives_up)
+    with pytest.raises(AssertionError, match="random: stopped after 2 of 12 trials, some of which failed"):
+        testing.check_oracle(ALGORITHMS["random"])
+
+
+def test_an_oracle_that_gives_what_is_not_active_is_found(tensorflow, monkeypatch):
+    from search.oracles.random_search import RandomOracle
+
+    propose = RandomOracle.populate_space
+
+    def everything(self, trial_id):
+        found = propose(self, trial_id)
+        if "kind" in (found.get("values") or {}):
+            found["values"] = {"units": 1, "bias": False, **found["values"]}
+        return found
+
+    monkeypatch.setattr(RandomOracle, "populate_space", everything)
+    with pytest.raises(AssertionError, match=r"random: where kind is .*, not only what is active"):
+        testing.check_oracle(ALGORITHMS["random"])
+
+
+def test_an_oracle_that_can_be_asked_for_one_at_a_time_only_is_found(tensorflow, monkeypatch):
+    from search.oracles.random_search import RandomOracle
+
+    propose = RandomOracle.populate_space
+
+    def alone(self, trial_id):
+        return _answers("IDLE") if self.ongoing_trials else propose(self, trial_id)
+
+    monkeypatch.setattr(RandomOracle, "populate_space", alone)
+    with pytest.raises(AssertionError, match="random: stopped after 1 of 3 trials, asked for 3 at once"):
+        testing.check_oracle(ALGORITHMS["random"])
+
+
+def test_an_oracle_that_proposes_what_is_not_allowed_is_found(tensorflow, monkeypatch):
+    from search.oracles.random_search import RandomOracle
+
+    monkeypatch.setattr(RandomOracle, "only", lambda *_: None)
+    with pytest.raises(AssertionError, match=r"random: proposed .*, which is not allowed"):
+        testing.check_oracle(ALGORITHMS["random"])
+
+
+def test_a_family_whose_section_changes_when_it_is_read_is_found(tensorflow, monkeypatch):
+    class Growing(MLP.section):
+        @model_validator(mode="before")
+        @classmethod
+        def _grow(cls, raw):
+            return {**raw, "layers": raw["layers"] + 1} if isinstance(raw, dict) else raw
+
+    class Grown(type(MLP)):
+        section = Growing
+
+    monkeypatch.setitem(FAMILIES._found, "mlp", Grown())
+    with pytest.raises(AssertionError, match="mlp: the section changes when it is read again"):
+        testing.check_family(FAMILIES["mlp"], {"family": "mlp", "layers": 1, "units": 8}, ROWS)
+
+
 def test_our_own_executors_and_that_of_the_example_keep_to_it(tensorflow, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "examples/extensions"))
     from one_by_one import OneByOne
@@ -65,6 +147,13 @@ def test_an_executor_that_is_told_late_or_trains_otherwise_is_found(tensorflow, 
 
     with pytest.raises(AssertionError, match="other epochs than in this process"):
         testing.check_executor(Seedless)
+
+    class Paceless(OneByOne):
+        def pace(self, settings, seconds):
+            return None
+
+    with pytest.raises(AssertionError, match="the pace is None, no number of rows a second"):
+        testing.check_executor(Paceless)
 
 
 def test_a_tracker_that_raises_or_touches_the_run_is_found(monkeypatch):
