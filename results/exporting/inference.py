@@ -11,6 +11,7 @@ import keras
 from results.errors import ResultError
 from results.exporting.formats import Format
 from spaces import DataInfo
+from spaces.outside.keras_internals import layers_within
 from spaces.values.packing import Structure, single
 
 # What Keras's own loaders take without code of the model's maker, and what several arrays fit into.
@@ -134,7 +135,7 @@ def _inputs(structure: Structure) -> Any:
 
 
 def _layers(model: keras.Model) -> list[Any]:
-    return [inner for layer in model.layers for inner in (layer, *getattr(layer, "_flatten_layers", list)())]
+    return [inner for layer in model.layers for inner in (layer, *layers_within(layer))]
 
 
 def _of_keras(layer: Any) -> bool:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from search.cluster import ray_internals
 from search.errors import ClusterError
 from search.record import environment
 
@@ -75,12 +76,12 @@ def connect(address: str) -> Callable[[], None]:
     with _signals_kept():
         try:
             if address == LOCAL:
-                with _loopback():
+                with ray_internals.loopback_is_an_address():
                     ray.init(
                         address="local",
                         num_cpus=environment.cores(),
                         object_store_memory=_STORE_BYTES,
-                        _node_ip_address="127.0.0.1",
+                        **ray_internals.listening_on("127.0.0.1"),
                         **quiet,
                     )
                 _require_loopback(ray)
@@ -104,11 +105,9 @@ def _require_answer(address: str) -> None:
 
 
 def _silence() -> None:
-    """Ray writes to standard output, which is the table's; what is worth knowing is told by the executor."""
-    from ray._private import worker
-
+    """What is worth knowing is told by the executor."""
     logging.getLogger("ray").setLevel(logging.ERROR)
-    worker._worker_logs_enabled = False
+    ray_internals.send_no_output()
 
 
 def _said(address: str, error: Exception) -> str:
@@ -116,19 +115,6 @@ def _said(address: str, error: Exception) -> str:
         return "this machine belongs to no Ray cluster that runs; start one with `ray start`, or use --ray local"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {' '.join(lines)[:600]}"
-
-
-@contextlib.contextmanager
-def _loopback() -> Iterator[None]:
-    """Inside, Ray takes 127.0.0.1 for an address, as by default on macOS and Windows, and listens there alone."""
-    from ray._private import ray_constants
-
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _require_loopback(ray: Any) -> None:

@@ -49,6 +49,11 @@ def uses_of(layer: Any) -> list[Any]:
     return list(getattr(layer, "_inbound_nodes", ()))
 
 
+def layers_within(layer: Any) -> list[Any]:
+    """A layer and all layers that it is made of; Keras tells those of models only."""
+    return list(getattr(layer, "_flatten_layers", list)())
+
+
 def rate_of(optimizer: Any) -> Any:
     """The learning rate as the optimizer was given it; the public attribute `learning_rate` is the current rate."""
     return getattr(optimizer, "_learning_rate", None)

@@ -12,6 +12,13 @@ def operation(name: str) -> Any:
     return op_def_registry.get(name)
 
 
+def lite_model(content: bytes) -> Any:
+    """A LiteRT file as its schema has it, with `OperatorCodes`, `Subgraphs` and their `Tensors`."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    return schema.Model.GetRootAs(content, 0)
+
+
 def in_batches(dataset: Any) -> bool:
     """Whether the last step of a `tf.data.Dataset` that makes batches, or undoes them, makes them; none makes none."""
     waiting = [dataset]

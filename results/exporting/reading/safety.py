@@ -88,9 +88,7 @@ def check_tflite(content: bytes, path: Path) -> int:
     Raises:
         ResultError: An operation is not LiteRT's own, or the tensors do not fit into memory.
     """
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content, 0)
+    model = tensorflow_internals.lite_model(content)
     for index in range(model.OperatorCodesLength()):
         custom = model.OperatorCodes(index).CustomCode()
         if custom is not None:

@@ -218,3 +218,22 @@ def test_a_trial_that_ends_two_workers_has_failed(nodes, make):
     executor = make()
     (failed,) = finish(executor, submit(executor, "exits"))
     assert failed.failure.reason is FailureReason.CRASHED
+
+
+def test_what_is_used_of_rays_insides_is_there(monkeypatch):
+    """An upgrade that took it away would print among the lines of the table, or listen on the network."""
+    import inspect
+
+    from ray._private import ray_constants, worker
+
+    from search.cluster import ray_internals
+
+    monkeypatch.setattr(worker, "_worker_logs_enabled", True)
+    ray_internals.send_no_output()
+    assert worker._worker_logs_enabled is False
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    with ray_internals.loopback_is_an_address():
+        assert ray_constants.ENABLE_RAY_CLUSTER is False
+    assert before == ray_constants.ENABLE_RAY_CLUSTER
+    assert set(ray_internals.listening_on("127.0.0.1")) <= {"_node_ip_address"}
+    assert "_node_ip_address" in inspect.getsource(ray.init)
