@@ -17,7 +17,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -118,11 +117,9 @@ def run(
     """Search a space, retrain the best, export it and write the report."""
     with _errors(verbose, quiet):
         import spaces
+        from search.asked import changes
 
-        overrides = [*(set_ or [])]
-        overrides += [f"search.max_trials={max_trials}"] if max_trials is not None else []
-        overrides += [f"search.seed={seed}"] if seed is not None else []
-        spec = spaces.load(space, overrides, lambda text: _say(text, quiet))
+        spec = spaces.load(space, changes(set_ or (), max_trials, seed), lambda text: _say(text, quiet))
         _announce(spec)
         allowed = _budget(budget, until)
         from search.night.options import judged, require_origin, require_width
@@ -132,9 +129,8 @@ def run(
         require_width(spec, fork or run_dir, count, ray)
         if dry_run:
             print(spaces.dump(spec), end="")
-            if allowed.promised is not None:
-                ends = datetime.fromtimestamp(round(allowed.promised)).astimezone()
-                print(f"# ends by {ends.isoformat()}")
+            if allowed.ends_by is not None:
+                print(f"# ends by {allowed.ends_by}")
             return
         import search
         from search.api import going_on, run_directory

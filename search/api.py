@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import spaces
-from search.asked import Overrides, as_spec, changed, given_again, references, require_given
+from search.asked import Overrides, as_spec, changed, changes, given_again, references, require_given
 from search.budget import Budget, Deadline
 from search.cluster import connection
 from search.cluster.start import Cluster
 from search.errors import RunError, not_written
-from search.executors import Each, MakeExecutor
+from search.executors import Each, MakeExecutor, makes_elsewhere
 from search.executors.here import executor_here
 from search.files import layout
 from search.files.rundir import Run, open_run
@@ -156,7 +156,7 @@ def run(
             changed(space, run_dir),
             each.threads,
             each.gpus,
-            elsewhere=ray is not None,
+            elsewhere=ray is not None or makes_elsewhere(make),
         )
         crew = partial(Crew, make_executor=make, each=each)
         with connection.connected(ray):
@@ -199,8 +199,7 @@ def resume(
     found = open_run(run)
     notes = given_again(found, model, data, callbacks)
     allowed = going_on(found.directory, as_budget(budget, until))
-    overrides = () if max_trials is None else (f"search.max_trials={max_trials}",)
-    spec = spaces.load(found.spec, overrides)
+    spec = spaces.load(found.spec, changes((), max_trials))
     require_given(spec, found.directory)
     require_width(spec, found.directory, count, ray)
     with found.read() as reader:
@@ -215,7 +214,7 @@ def resume(
         command=command,
         notes=notes,
         gpu_share=each.gpus,
-        elsewhere=ray is not None,
+        elsewhere=ray is not None or makes_elsewhere(make),
     )
     crew = partial(Crew, make_executor=make, each=each)
     with connection.connected(ray):

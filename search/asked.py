@@ -61,7 +61,7 @@ def as_spec(
             raise TypeError("a function that builds models needs data, such as data=(x, y)")
     elif isinstance(space, SearchSpec | str | os.PathLike | Mapping):
         if ready and objective is None:
-            return spaces.load(space, _changes(overrides, max_trials, seed))
+            return spaces.load(space, changes(overrides, max_trials, seed))
         plain = dict(space) if isinstance(space, Mapping) else to_plain(spaces.load(space), asked=True)
     else:
         raise TypeError(
@@ -79,7 +79,7 @@ def as_spec(
         plain["search"] = {**plain.get("search", {}), "objective": _objective(objective)}
         if isinstance(plain.get("training"), Mapping):
             plain["training"] = _measured(plain["training"], plain["search"]["objective"])
-    return spaces.load(plain, _changes(overrides, max_trials, seed))
+    return spaces.load(plain, changes(overrides, max_trials, seed))
 
 
 def changed(space: Any, directory: str | Path | None) -> tuple[str, ...]:
@@ -241,7 +241,8 @@ def _objective(objective: Any) -> Any:
     return {"name": name, "direction": direction}
 
 
-def _changes(overrides: Overrides, max_trials: int | None, seed: int | None) -> list[str]:
+def changes(overrides: Overrides, max_trials: int | None, seed: int | None = None) -> list[str]:
+    """What changes a space, `dotted.key=value` each."""
     if isinstance(overrides, Mapping):
         changes = [f"{key}={_written(key, value)}" for key, value in overrides.items()]
     else:

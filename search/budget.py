@@ -165,6 +165,12 @@ class Budget:
         return None if left is None else self.clock.now() + left
 
     @property
+    def ends_by(self) -> str | None:
+        """`promised` as people write it, in this machine's time zone."""
+        promised = self.promised
+        return None if promised is None else datetime.fromtimestamp(round(promised)).astimezone().isoformat()
+
+    @property
     def reserve(self) -> float:
         """Seconds that are kept for what follows the last training: evaluation, export and report."""
         return self._reserve

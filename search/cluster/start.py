@@ -143,6 +143,7 @@ def _told(spec: SearchSpec, info: DataInfo, threads: int, needs: Needs, trainer:
         "moved": site.users_folders(),
         "threads": threads,
         "gpu_share": needs.gpus if needs.gpus is not None and 0 < needs.gpus < 1 else None,
+        "environment": switch.as_environment(),
         "trainer": None if trainer is None else pickle.dumps(trainer),
         **fitness.told(spec, info),
     }

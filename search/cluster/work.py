@@ -75,7 +75,8 @@ class Work:
     Args:
         told: `threads`, `gpu_share`, `folder` of this node (None: make one), `data` (folder of the data on this
             machine; None: `parts` holds them), `trainer` (a pickled function that makes the trainer of a
-            `protocol.Setup`; None: it is only asked whether it could train), and what `fitness.told` gives.
+            `protocol.Setup`; None: it is only asked whether it could train), `environment` (variables that say how to
+            train), and what `fitness.told` gives.
         parts: Pieces of each file of the data, as references to Ray's object store.
         say: Is given each message: its kind or the number of the attempt, and the message.
         hear: Gives the next job and the files it needs.
@@ -130,6 +131,7 @@ class Work:
     def _prepared(self) -> tuple[Path, Any]:
         """Where it trains, and what with."""
         told = self._told
+        os.environ.update(told["environment"])
         fitness.require_installed(told)
         importing.ship(told["code"], told["names"])
         if told["trainer"] is None:

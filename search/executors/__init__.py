@@ -3,7 +3,17 @@
 Importing the package does not import TensorFlow.
 """
 
-from search.executors.base import ALL, Each, Elsewhere, Executor, MakeExecutor, OnEpoch, Place
+from search.executors.base import ALL, Each, Elsewhere, Executor, MakeExecutor, OnEpoch, Place, makes_elsewhere
 from search.executors.inline import InlineExecutor
 
-__all__ = ["ALL", "Each", "Elsewhere", "Executor", "InlineExecutor", "MakeExecutor", "OnEpoch", "Place"]
+__all__ = [
+    "ALL",
+    "Each",
+    "Elsewhere",
+    "Executor",
+    "InlineExecutor",
+    "MakeExecutor",
+    "OnEpoch",
+    "Place",
+    "makes_elsewhere",
+]

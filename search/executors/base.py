@@ -100,7 +100,10 @@ ALL = Each()
 
 @runtime_checkable
 class Elsewhere(Protocol):
-    """What an executor says besides, whose trainings are on other machines."""
+    """What an executor says besides, whose trainings are on other machines: it knows how many there are at a time.
+
+    A run asks before it makes one, see `makes_elsewhere`.
+    """
 
     def where(self) -> dict[str, Any]:
         """Where the trainings are, as plain data: `workers` at work, `room` for how many, `needs` of one, `nodes`."""
@@ -143,3 +146,8 @@ class Place:
 
 MakeExecutor = Callable[[Place], Executor]
 """Makes an executor. A run that measures which workers are faster makes several, one after the other."""
+
+
+def makes_elsewhere(make: MakeExecutor) -> bool:
+    """Whether what it makes is an `Elsewhere`: it is such a class, or says so by an attribute `elsewhere`."""
+    return bool(getattr(make, "elsewhere", False)) or (isinstance(make, type) and issubclass(make, Elsewhere))

@@ -207,7 +207,8 @@ class RunReader:
         if self._version not in _READABLE:
             raise RunError(
                 f"{self._path}: written by another version (store version {self._version}, "
-                f"this program reads {' and '.join(str(version) for version in _READABLE)})"
+                f"this program reads {' and '.join(str(version) for version in _READABLE)}); install the version that "
+                f"wrote it: {layout.EXPORT}/metadata.json names it, and what is exported needs no particular version"
             )
 
     def close(self) -> None:

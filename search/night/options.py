@@ -11,6 +11,7 @@ from search.cluster.connection import require_address
 from search.errors import RunError
 from search.files import layout
 from search.files.rundir import open_run
+from search.training.reuse.switch import reuse
 from spaces import SearchSpec
 
 
@@ -24,10 +25,11 @@ def judged(workers: Any, ray: str | None, cpus: float | None, gpus: float | None
         gpus: Share of a GPU of each training.
 
     Raises:
-        RunError: One of them cannot be meant.
+        RunError: One of them, or a variable of the environment, cannot be meant.
     """
     count = _count(workers)
     require_shares(cpus, gpus)
+    reuse()
     if ray is not None:
         if count == 0:
             raise RunError("--workers 0 trains in this process; with --ray give at least 1, or nothing")

@@ -370,11 +370,12 @@ class Session:
     def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
         searching = Searching(self._spec, store, self._budget, observer, data.info)
         executor = self._executor(crew, store, horizon, observer)
+        elsewhere = isinstance(executor, Elsewhere)
         # An earlier sitting may have trained elsewhere.
-        cluster: dict[str, None] = {} if isinstance(executor, Elsewhere) else {"cluster": None}
+        cluster: dict[str, None] = {} if elsewhere else {"cluster": None}
         store.put_meta(at_once=executor.workers, **cluster)
         alone = store.meta("alone")
-        if alone is not None and not self._options.elsewhere:
+        if alone is not None and not elsewhere:
             horizon.alone = alone["factor"]
         with self._crewed(executor, store, observer) as runner:
             if store.meta("phase") == "search":
@@ -395,7 +396,7 @@ class Session:
                 self._apart(self._evaluate),
                 self._apart(self._decide),
                 self._apart(self._compare_models),
-                lambda: self._lent(crew, store, observer),
+                lambda: self._lent(crew, store, observer, elsewhere),
             ).go()
         if self._stopping:
             return "interrupted"
@@ -456,7 +457,7 @@ class Session:
             store.put_meta(fixed_workers=workers)
         executor = crew.workers(workers)
         horizon.follow(executor, self._threads)
-        self._beside = executor.workers if self._options.elsewhere else workers
+        self._beside = executor.workers if isinstance(executor, Elsewhere) else workers
         if isinstance(executor, Elsewhere) and self._steps is not None:
             self._steps.follow(executor)
             observer.message("info", f"training {executor.workers} at a time: {executor.described()}")
@@ -467,10 +468,12 @@ class Session:
         left = self._budget.left
         return self._options.threads is None and (left is None or left > _TIME_TO_MEASURE)
 
-    def _lent(self, crew: Workshop, store: RunStore, observer: Observer) -> contextlib.AbstractContextManager[Runner]:
+    def _lent(
+        self, crew: Workshop, store: RunStore, observer: Observer, elsewhere: bool
+    ) -> contextlib.AbstractContextManager[Runner]:
         """A runner for one training with all cores, while the search's own has nothing to do."""
         alone = store.meta("alone")
-        if alone is None or self._options.elsewhere:
+        if alone is None or elsewhere:
             return contextlib.nullcontext(self._runners[0])
         threads = alone["threads"]
         observer.message("info", f"one training with {threads} threads")

@@ -107,3 +107,10 @@ def test_a_deadline_that_moves_is_asked_for_again_and_travels_as_it_is():
     clock.pass_time(1)
     assert deadline.is_too_late_to_begin(clock)
     assert pickle.loads(pickle.dumps(deadline)) == now[0]
+
+
+def test_the_end_is_written_as_people_read_it():
+    clock = SimulatedClock()
+    assert Budget.given(clock=clock).ends_by is None
+    ends_by = Budget.given("60s", clock=clock).ends_by
+    assert datetime.fromisoformat(ends_by).timestamp() == round(clock.now() + 60)

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 import search
+from search import api
 from search.errors import RunError
+from search.executors.here import executor_here
 from search.files.store import RunStore
 from search.night import options
 from search.night.options import judged, require_width
+from search.training.reuse import switch
 from tests.search import small
 
 
@@ -65,3 +68,55 @@ def test_a_run_in_fixed_order_goes_on_a_cluster_with_the_workers_that_it_began_w
             require_width(spec, tmp_path / "run", None, "local")
         store.put_meta(fixed_workers=2)
         require_width(spec, tmp_path / "run", None, "local")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [(None, True), ("1", True), ("Yes", True), ("on", True), ("0", False), ("false", False), ("No", False)],
+)
+def test_the_sharing_of_functions_is_switched_by_words(monkeypatch, said, found):
+    monkeypatch.delenv("NIGHTSHIFT_REUSE", raising=False)
+    if said is not None:
+        monkeypatch.setenv("NIGHTSHIFT_REUSE", said)
+    assert switch.reuse() is found
+    # A node of a cluster is told the same, whatever its own environment says.
+    assert switch.as_environment() == {"NIGHTSHIFT_REUSE": "1" if found else "0"}
+
+
+@pytest.mark.parametrize("said", ["", "nein", "2"])
+def test_other_words_are_refused_before_a_run_begins(tmp_path, monkeypatch, said):
+    monkeypatch.setenv("NIGHTSHIFT_REUSE", said)
+    with pytest.raises(RunError, match=f"NIGHTSHIFT_REUSE: found '{said}'; allowed: 1, true, yes, on, 0, false"):
+        search.run("digits", run_dir=tmp_path / "run", quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+class _Far:
+    """As the executor of a cluster says where it trains."""
+
+    def where(self):
+        return {}
+
+    def described(self):
+        return "far away"
+
+
+def _made(place):
+    return _Far()
+
+
+def _told(place):
+    return _Far()
+
+
+_told.elsewhere = True
+
+
+@pytest.mark.parametrize(
+    ("executor", "elsewhere"), [(_Far, True), (_told, True), (_made, False), (executor_here, False), (None, False)]
+)
+def test_an_executor_that_trains_elsewhere_is_one_without_ray(tmp_path, monkeypatch, executor, elsewhere):
+    options = []
+    monkeypatch.setattr(api, "_go", lambda directory, spec, told, *others: options.append(told))
+    search.run("digits", executor=executor, max_trials=1, run_dir=tmp_path / "run", quiet=True)
+    assert [told.elsewhere for told in options] == [elsewhere]

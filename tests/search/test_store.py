@@ -247,7 +247,7 @@ def test_a_damaged_store_is_named(tmp_path, damage):
 
 def test_a_store_of_another_version_is_named(store):
     store._connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(RunError, match=r"written by another version .*99"):
+    with pytest.raises(RunError, match=r"written by another version .*99.*; install the version that wrote it"):
         RunReader(store.directory)
 
 

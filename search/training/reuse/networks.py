@@ -6,7 +6,6 @@ Imported only where something is trained: the module needs TensorFlow.
 from __future__ import annotations
 
 import gc
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
@@ -18,6 +17,7 @@ from search.training.features import Features
 from search.training.phases import TwoPhases
 from search.training.reuse import graphs
 from search.training.reuse.network import Network
+from search.training.reuse.switch import reuse
 from spaces import DataInfo, Settings
 from spaces.families import family_of_settings
 
@@ -28,11 +28,6 @@ _MOST_PARAMETERS = 20_000_000
 # TensorFlow remembers how it made each variable, some 30 kB, until its caches are cleared, also those of how it
 # executes the compiled functions: half a second of work.
 _TRAININGS_PER_CLEARING = 500
-
-
-def reuse() -> bool:
-    """Whether compiled functions are shared, which leans on internals of Keras; `NIGHTSHIFT_REUSE=0` says no."""
-    return os.environ.get("NIGHTSHIFT_REUSE", "1") != "0"
 
 
 class Networks:
@@ -82,7 +77,10 @@ class Networks:
         self, key: Hashable, parameters: int, make: Callable[[], Network], settings: Settings, seed: int
     ) -> Engine:
         """Begins a training with the network that is kept under a key, or that is made and kept now."""
-        network = self._kept.pop(key)[0] if key in self._kept and reuse() else None
+        if not reuse():
+            self._fresh = True
+            return make().begin(settings, seed)
+        network = self._kept.pop(key)[0] if key in self._kept else None
         self._make_room(parameters)
         if network is None:
             network = make()

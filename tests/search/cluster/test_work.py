@@ -43,9 +43,13 @@ class Over(BaseException):
 def told(tmp_path, **changes):
     found = {
         "family": "mlp", "files": {}, "code": {}, "names": {}, "given": {}, "folder": None, "data": str(tmp_path),
-        "threads": 1, "gpu_share": None, "trainer": pickle.dumps(repr),
+        "threads": 1, "gpu_share": None, "environment": {}, "trainer": pickle.dumps(repr),
     }  # fmt: skip
     return {**found, **changes}
+
+
+def _reports(setup):
+    raise RuntimeError(f"told {os.environ['NIGHTSHIFT_REUSE']}")
 
 
 def gone(told):
@@ -140,3 +144,9 @@ def test_a_thread_that_ends_takes_its_process_with_it(monkeypatch, capfd, error)
     slot.Slot()._live({}, None)
     assert ended == [1]
     assert type(error).__name__ in capfd.readouterr().err
+
+
+def test_a_node_trains_as_the_search_was_told_to_whatever_its_own_environment_says(tmp_path, monkeypatch, usable):
+    monkeypatch.setenv("NIGHTSHIFT_REUSE", "1")
+    said = gone(told(tmp_path, trainer=pickle.dumps(_reports), environment={"NIGHTSHIFT_REUSE": "0"}))
+    assert said[-1] == ("unable", {"why": "RuntimeError: told 0", "kind": "start"})

@@ -197,6 +197,28 @@ def test_reuse_can_be_switched_off(tensorflow, digits, tmp_path, monkeypatch):
     assert [seed for _, _, seed in made] == [1, 2]
 
 
+def test_switched_off_no_network_is_kept_for_another_training_of_two_phases(tensorflow, digits, monkeypatch):
+    from search.training.reuse import networks
+
+    made = []
+
+    class Made:
+        def begin(self, settings, seed):
+            return f"engine {seed}"
+
+    def make():
+        made.append(Made())
+        return made[-1]
+
+    for said, expected in (("1", 1), ("0", 2)):
+        monkeypatch.setenv("NIGHTSHIFT_REUSE", said)
+        made.clear()
+        kept = networks.Networks(digits.info, None)
+        engines = [kept._keep("head", 100, make, CASES["adam"], seed) for seed in (1, 2)]
+        assert engines == ["engine 1", "engine 2"]
+        assert (len(made), len(kept._kept)) == (expected, 2 - expected)
+
+
 class _Prepared:
     def prepare(self, rows):
         pass
