@@ -18,6 +18,7 @@ from search.cluster.needs import Needs, described, fitting, room
 from search.errors import ClusterError
 from search.executors import ALL, Each, Place, shared_data, worker
 from search.executors.protocol import Setup
+from search.training.reuse import switch
 from spaces import DataInfo, SearchSpec
 from spaces.outside import launch
 
