@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from spaces.families import ModelSection, family_of
@@ -13,6 +13,17 @@ from spaces.values.dimensions import Fixed, Value
 from spaces.values.metrics import direction_of
 from spaces.values.setting import ByWord, Setting
 from spaces.values.space import Space, holds
+
+_PLAIN: dict[Callable[[Any], Any], tuple[str, ...]] = {
+    str: ("optimizer", "schedule", "precision", "class_weight"),
+    bool: ("nesterov", "oversample"),
+    int: ("batch_size",),
+    float: (
+        "learning_rate", "momentum", "weight_decay", "learning_rate_decay", "warmup", "label_smoothing",
+        "gradient_clip", "ema", "focal_gamma",
+    ),
+}  # fmt: skip
+"""Settings of the training that are taken as they are, by their type."""
 
 
 def all_settings(model: ModelSection | None, training: TrainingSection | None, *, epochs: bool) -> list[Setting]:
@@ -81,30 +92,15 @@ def complete(
         family=family.label(model),
         model=family.assemble(model, flat, values),
         training=TrainingSettings(
-            optimizer=str(flat["optimizer"]),
-            learning_rate=float(flat["learning_rate"]),
-            momentum=float(flat["momentum"]),
-            nesterov=bool(flat["nesterov"]),
-            weight_decay=float(flat["weight_decay"]),
-            learning_rate_decay=float(flat["learning_rate_decay"]),
-            batch_size=int(flat["batch_size"]),
+            **{name: kind(flat[name]) for kind, names in _PLAIN.items() for name in names},
             epochs=int(flat["epochs"]) if "epochs" in flat else epoch_limits(training.epochs)[1],
             loss=training.loss,
             metrics=training.metrics,
             early_stopping=None if stopping is None else _early_stopping(stopping),
             stop_when=training.stop_when,
-            schedule=str(flat["schedule"]),
-            warmup=float(flat["warmup"]),
-            label_smoothing=float(flat["label_smoothing"]),
-            gradient_clip=float(flat["gradient_clip"]),
-            ema=float(flat["ema"]),
-            precision=str(flat["precision"]),
             frozen_epochs=int(flat.get("frozen_epochs", 0)),
             fine_tune_rate=float(flat.get("fine_tune_rate", 1.0)),
             callbacks=training.callbacks or "",
-            class_weight=str(flat["class_weight"]),
-            oversample=bool(flat["oversample"]),
-            focal_gamma=float(flat["focal_gamma"]),
         ),
         values=dict(values),
     )
