@@ -96,22 +96,3 @@ def _shown(local: datetime) -> list[float]:
 
 def _clock(moment: float, zoned: datetime) -> datetime:
     return datetime.fromtimestamp(moment, zoned.tzinfo).replace(tzinfo=None)
-
-
-def deadline(budget: str | None, until: str | None, now: datetime) -> float | None:
-    """The moment by which everything has to be there, as Unix time; the earlier one if both are given.
-
-    Args:
-        budget: A duration, see `seconds`.
-        until: A time of day, see `next_time`.
-        now: The present.
-
-    Raises:
-        ValueError: One of them cannot be read; the message names its option.
-    """
-    ends = []
-    if budget is not None:
-        ends.append(now.timestamp() + length(budget))
-    if until is not None:
-        ends.append(next_time(until, now))
-    return min(ends, default=None)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from search.durations import deadline, next_time, seconds
+from search.durations import next_time, seconds
 
 
 @pytest.mark.parametrize(
@@ -74,19 +74,11 @@ def test_the_machines_own_zone_counts_where_the_present_has_a_fixed_offset(monke
     try:
         # What `datetime.now().astimezone()` gives: the offset of today, which need not be that of tomorrow.
         present = datetime.fromtimestamp(in_berlin(now).timestamp()).astimezone()
-        assert deadline(None, until, present) == datetime.fromisoformat(expected).timestamp()
-        assert next_time(until, datetime.fromtimestamp(present.timestamp())) == deadline(None, until, present)
+        assert next_time(until, present) == datetime.fromisoformat(expected).timestamp()
+        assert next_time(until, datetime.fromtimestamp(present.timestamp())) == next_time(until, present)
     finally:
         monkeypatch.undo()
         time.tzset()
-
-
-def test_the_earlier_end_holds():
-    now = datetime.fromisoformat("2026-11-26 22:00+01:00")
-    assert deadline("1h", None, now) == now.timestamp() + 3600
-    assert deadline("1h", "23:30", in_berlin("2026-11-26 22:00")) == now.timestamp() + 3600
-    assert deadline("8h", "23:30", in_berlin("2026-11-26 22:00")) == now.timestamp() + 5400
-    assert deadline(None, None, now) is None
 
 
 @pytest.mark.parametrize("text", ["7", "24:00", "07:60", "7 am", "", "07:00:00", "-1:00"])
