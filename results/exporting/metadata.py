@@ -16,6 +16,7 @@ from results.exporting.formats import FORMATS
 from results.exporting.info import info_problem, is_whole
 from results.models import TrainedModel
 from results.ranked.finalists import finalists
+from results.ranked.formats import finite_only
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations
 from search.record.folds import spread, values
@@ -169,7 +170,7 @@ def describe(
         "metrics": _metrics(reader, chosen, objective),
         "versions": reader.meta("versions"),
     }
-    plain: dict[str, Any] = finite(described)
+    plain: dict[str, Any] = finite_only(described)
     return plain
 
 
@@ -295,14 +296,3 @@ def _problem(info: DataInfo, output: Any, units: Any, threshold: Any) -> str | N
         if not number or output == "values" or info.labels == "multi-label" or max(units, 2) != 2:
             return f"impossible threshold {shown(threshold)}"
     return None
-
-
-def finite(value: Any) -> Any:
-    """The data with None for NaN and infinity, which JSON does not know."""
-    if isinstance(value, Mapping):
-        return {str(key): finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

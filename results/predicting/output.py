@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from results.errors import OptionError
 from results.predicting.predictions import Prediction
-from results.ranked.formats import plain_json, replaced_by, write
+from results.ranked.formats import drawn, plain_json, replaced_by, write
 from results.ranked.tables import Row, Table
 from results.text import writable
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("rich", "json", "csv")
 _SUFFIXES = {".csv": "csv", ".json": "json", ".txt": "rich"}
-_FILE_WIDTH = 200
 
 
 def chosen_format(format: str | None, output: Path | None) -> str:
@@ -82,17 +81,7 @@ def write_predictions(
     elif output is None:
         _show(predictions, console)
     else:
-        replaced_by(output, _shown(predictions))
-
-
-def _shown(predictions: Sequence[Prediction]) -> str:
-    import io
-
-    from rich.console import Console
-
-    stream = io.StringIO()
-    _show(predictions, Console(file=stream, width=_FILE_WIDTH, color_system=None))
-    return stream.getvalue()
+        replaced_by(output, drawn(lambda file: _show(predictions, file)))
 
 
 def _show(predictions: Sequence[Prediction], console: Console) -> None:

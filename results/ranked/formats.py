@@ -62,6 +62,15 @@ def write(
         replaced_by(output, _rich_text(table) if chosen == "rich" else _TEXT[chosen](table))
 
 
+def drawn(draw: Callable[[Console], None]) -> str:
+    """What is drawn on a console, as text for a file."""
+    from rich.console import Console
+
+    stream = io.StringIO()
+    draw(Console(file=stream, width=_FILE_WIDTH, color_system=None))
+    return stream.getvalue()
+
+
 def replaced_by(output: Path, content: str | bytes) -> None:
     """Writes a file that the user named, whole or not at all; a device or a pipe is written into.
 
@@ -97,9 +106,9 @@ def json_text(table: Table) -> str:
 
 
 def finite_only(data: Any) -> Any:
-    """Plain data in which None stands for numbers that are not finite."""
+    """Plain data in which None stands for numbers that are not finite, and all keys are texts."""
     if isinstance(data, Mapping):
-        return {key: finite_only(value) for key, value in data.items()}
+        return {str(key): finite_only(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
         return [finite_only(value) for value in data]
     return None if isinstance(data, float) and not math.isfinite(data) else data
@@ -176,13 +185,9 @@ def _format(format: str | None, output: Path | None) -> str:
 
 
 def _rich_text(table: Table) -> str:
-    from rich.console import Console
-
     from results.ranked.terminal import show
 
-    stream = io.StringIO()
-    show(table, Console(file=stream, width=_FILE_WIDTH, color_system=None))
-    return stream.getvalue()
+    return drawn(lambda console: show(table, console))
 
 
 def _csv_cell(value: Value) -> str:
