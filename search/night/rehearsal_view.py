@@ -11,6 +11,7 @@ from rich.text import Text
 
 from search.night.live import duration
 from search.night.rehearsal import CheckedModel, Rehearsal
+from spaces.basics.figures import memory
 from spaces.basics.printable import printable
 from spaces.sections.algorithms import ALGORITHMS
 
@@ -46,8 +47,8 @@ def show(found: Rehearsal, console: Console, budget: float | None = None) -> Non
         ("search", f"{found.algorithm}, {_planned(found)}"),
         *_cluster(found),
         ("length", _length(found, budget)),
-        ("memory", f"{_size(found.memory_bytes)} for the parameters of the largest model, in each worker"),
-        ("disk", f"{_size(found.disk_bytes)} for checkpoints at most{_features(found)}"),
+        ("memory", f"{memory(found.memory_bytes)} for the parameters of the largest model, in each worker"),
+        ("disk", f"{memory(found.disk_bytes)} for checkpoints at most{_features(found)}"),
         *(("note", note) for note in found.notes),
     ]
     for label, text in lines:
@@ -141,7 +142,7 @@ def _length(found: Rehearsal, budget: float | None) -> str:
 
 def _features(found: Rehearsal) -> str:
     size = found.feature_bytes
-    return f", {_size(size)} for what frozen backbones make of the rows, computed once" if size else ""
+    return f", {memory(size)} for what frozen backbones make of the rows, computed once" if size else ""
 
 
 def _parameters(model: CheckedModel) -> str:
@@ -161,7 +162,3 @@ def _detail(model: CheckedModel) -> Text:
 
 def _value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

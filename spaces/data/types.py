@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from spaces.basics.figures import memory
 from spaces.data.stored.rows import StoredRows
 from spaces.data.tables.columns import Written
 from spaces.data.tables.encoding import ColumnEncoding, earlier
@@ -146,10 +147,6 @@ class DataInfo:
         return cls(**values)
 
 
-def _size(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
-
-
 def _listed(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
@@ -213,8 +210,8 @@ class Streamed:
     @property
     def told(self) -> str:
         """What it means, in one sentence."""
-        made = f"; {_size(self.written)} of files for it in {self.place}" if self.written else ""
-        return f"{_size(self.bytes)} of rows stay on the disk and are read as they are used{made}"
+        made = f"; {memory(self.written)} of files for it in {self.place}" if self.written else ""
+        return f"{memory(self.bytes)} of rows stay on the disk and are read as they are used{made}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -103,18 +104,6 @@ def _fashion_mnist() -> RawData:
     return _from_keras("fashion-mnist", _FASHION_NAMES)
 
 
-def _mnist() -> RawData:
-    return _from_keras("mnist", None)
-
-
-def _cifar10() -> RawData:
-    return _from_keras("cifar10", _CIFAR10_NAMES)
-
-
-def _cifar100() -> RawData:
-    return _from_keras("cifar100", None)
-
-
 def _from_keras(name: str, class_names: tuple[str, ...] | None) -> RawData:
     import keras
 
@@ -151,7 +140,7 @@ def _flowers_folder() -> Path:
 _LOADERS: dict[str, Callable[[], RawData]] = {
     "digits": _digits,
     "fashion-mnist": _fashion_mnist,
-    "mnist": _mnist,
-    "cifar10": _cifar10,
-    "cifar100": _cifar100,
+    "mnist": partial(_from_keras, "mnist", None),
+    "cifar10": partial(_from_keras, "cifar10", _CIFAR10_NAMES),
+    "cifar100": partial(_from_keras, "cifar100", None),
 }

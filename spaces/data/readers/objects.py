@@ -74,7 +74,7 @@ def loader(data: Any) -> Callable[[], Any]:
     if isinstance(data, list) and len(data) == 2:
         data = tuple(data)
     if not isinstance(data, Mapping) and not (isinstance(data, tuple) and len(data) == 2):
-        raise DataError(f"data: found {_described(data)}; allowed: {_FORMS}")
+        raise DataError(f"data: found {type_and_length(data)}; allowed: {_FORMS}")
     return Held(data)
 
 
@@ -135,10 +135,11 @@ def as_array(value: Any, name: str, where: str) -> Array:
     if array.dtype == object and all(isinstance(item, str) for item in array.flat):
         array = array.astype(np.str_)
     if array.ndim == 0:
-        raise DataError(f"{where}: {name} is {_described(value)}, an array is expected")
+        raise DataError(f"{where}: {name} is {type_and_length(value)}, an array is expected")
     return array
 
 
-def _described(value: Any) -> str:
+def type_and_length(value: Any) -> str:
+    """What a value is, in a message; of a list or tuple how long it is too."""
     kind = type(value).__name__
     return f"{kind} of length {len(value)}" if isinstance(value, tuple | list) else kind

@@ -12,7 +12,7 @@ from spaces.data import parts
 from spaces.data.parts import WORDS, PartName
 from spaces.data.readers import datasets
 from spaces.data.readers.memory import rows_size
-from spaces.data.readers.objects import as_array, is_frame, readable
+from spaces.data.readers.objects import as_array, is_frame, readable, type_and_length
 from spaces.data.readers.source import Part, RawData, ReadsFrames
 from spaces.data.stored import mapped
 from spaces.data.stored.store import RowStore
@@ -163,10 +163,5 @@ def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
             return {"train": (returned[0], returned[1])}
     raise DataError(
         f"{reference}: must return (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in "
-        f"the middle, or a dict of arrays named like x_train, returned {_describe(returned)}"
+        f"the middle, or a dict of arrays named like x_train, returned {type_and_length(returned)}"
     )
-
-
-def _describe(value: Any) -> str:
-    kind = type(value).__name__
-    return f"{kind} of length {len(value)}" if isinstance(value, tuple | list) else kind
