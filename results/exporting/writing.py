@@ -95,10 +95,6 @@ def _plainly_resized(layer: keras.layers.Layer) -> keras.layers.Layer:
     return ResizingByProducts(layer) if is_averaging(layer) else layer
 
 
-def _tflite(model: keras.Model, path: Path) -> None:
-    _litert(model, path)
-
-
 def _tflite_float16(model: keras.Model, path: Path) -> None:
     import tensorflow as tf
 
@@ -133,7 +129,7 @@ _WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {
     "h5": _save,
     "savedmodel": _saved_model,
     "onnx": _onnx,
-    "tflite": _tflite,
+    "tflite": _litert,
     "tflite-float16": _tflite_float16,
 }
 

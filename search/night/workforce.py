@@ -28,11 +28,8 @@ class Workforce:
         if not self.workers:
             return "this process"
         processes = f"{self.workers} worker process{'es' if self.workers > 1 else ''}"
-        return f"{processes} with {self.threads} thread{'s' if self.threads > 1 else ''}{self._each}"
-
-    @property
-    def _each(self) -> str:
-        return " each" if self.workers > 1 else ""
+        each = " each" if self.workers > 1 else ""
+        return f"{processes} with {self.threads} thread{'s' if self.threads > 1 else ''}{each}"
 
 
 def candidates(cores: int, most_workers: int) -> list[Workforce]:

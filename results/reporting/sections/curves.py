@@ -27,7 +27,7 @@ def curves(facts: Facts) -> Section:
     names = [facts.metric]
     names += [n for n in ("loss", "accuracy") if n not in names and any(_has(c, n) for c in [*top, *baselines])]
     views = tuple(_view(facts, top, baselines, name) for name in names)
-    return Section("curves", "Learning curves", [Chart("curves", _caption(facts, top, baselines), views)], "Curves")
+    return Section("curves", "Learning curves", [Chart("curves", _caption(top, baselines), views)], "Curves")
 
 
 def _has(configuration: Configuration, metric: str) -> bool:
@@ -82,7 +82,7 @@ def _span(facts: Facts, found: list[Configuration], metric: str) -> tuple[float,
     return (min(values) - 0.05 * usual, usual) if max(values) > 2 * usual > 0 else None
 
 
-def _caption(facts: Facts, top: list[Configuration], baselines: list[Configuration]) -> str:
+def _caption(top: list[Configuration], baselines: list[Configuration]) -> str:
     lengths = sorted({c.epochs[-1].number for c in top})
     parts = []
     if top:

@@ -24,7 +24,7 @@ def real(facts: Facts) -> Section | None:
     shown = _shown(facts)
     height = 90 + 38 * (len(shown.found) + len(shown.once))
     items: list[Item] = [
-        Text(_verdict(facts, found)),
+        Text(_verdict(found)),
         Chart("finalists", _caption(facts, found, shown), (View((_panel(facts, shown),), height=height),)),
         _table(facts, found),
     ]
@@ -88,7 +88,7 @@ def _panel(facts: Facts, shown: _Shown) -> Panel:
     return Panel([m for m in marks if len(m.x)], Axis(facts.objective), Axis(categories=tuple(labels)))
 
 
-def _verdict(facts: Facts, found: tuple[Finalist, ...]) -> str:
+def _verdict(found: tuple[Finalist, ...]) -> str:
     first = found[0]
     tied = [finalist for finalist in found[1:] if finalist.tied]
     if len(found) == 1:

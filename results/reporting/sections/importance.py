@@ -73,7 +73,7 @@ def importances(columns: Sequence[Column], evidence: Evidence) -> list[Importanc
     if len(judged) < 2:
         return []
     rows = np.stack([_positions(column, ids) for column in judged], axis=1)
-    looks = [_looks(rows, index, column, rng) for index, column in enumerate(judged)]
+    looks = [_looks(rows, index, rng) for index in range(len(judged))]
     value = dict(zip([c.name for c in judged], _effects(rows, ranks, looks, 0), strict=True))
     spread: dict[str, list[float]] = defaultdict(list)
     chance: dict[str, list[float]] = defaultdict(list)
@@ -100,7 +100,7 @@ def _positions(column: Column, ids: Sequence[str]) -> Array:
     return np.array([column.position(column.values[name]) if name in column.values else -1.0 for name in ids])
 
 
-def _looks(rows: Array, index: int, column: Column, rng: np.random.Generator) -> Array:
+def _looks(rows: Array, index: int, rng: np.random.Generator) -> Array:
     """Configurations to look at, shape (values, spread, columns): one column at each value, the others anywhere.
 
     What is active follows from configurations of the search, so that nothing impossible is asked.

@@ -37,7 +37,7 @@ def tradeoff(facts: Facts) -> Section | None:
     panel = Panel([m for m in marks if len(m.x)], Axis("parameters", log=True), Axis(facts.objective, span=span))
     chart = Chart(
         "tradeoff",
-        _caption(facts, front, outside([c.score or 0.0 for c in known], span)) + drawn_words(len(drawn), len(inner)),
+        _caption(front, outside([c.score or 0.0 for c in known], span)) + drawn_words(len(drawn), len(inner)),
         (View((panel,), height=400),),
     )
     return Section("tradeoff", "Score against size", [chart], "Size")
@@ -67,7 +67,7 @@ def pareto_front(facts: Facts, found: list[Configuration]) -> list[Configuration
     return front
 
 
-def _caption(facts: Facts, front: list[Configuration], left_out: int) -> str:
+def _caption(front: list[Configuration], left_out: int) -> str:
     small, best = front[0], front[-1]
     if len(front) == 1:
         text = f"{best.name} is both the best and the smallest, with {count(best.parameters)} parameters"
