@@ -43,18 +43,13 @@ class FromConfusion(keras.metrics.Metric):  # type: ignore[misc]
         else:
             chosen = ops.argmax(y_pred, axis=-1)
         rows = ops.one_hot(found, self._classes, dtype=self.dtype)
-        if sample_weight is not None:
-            rows = rows * ops.reshape(ops.cast(sample_weight, self.dtype), (-1, 1))
+        rows = rows * _weights(sample_weight, rows)
         columns = ops.one_hot(chosen, self._classes, dtype=self.dtype)
         self.matrix.assign_add(ops.matmul(ops.transpose(rows), columns))
 
     def result(self) -> Any:
         """The measure of all rows so far; 0 before the first."""
         return self._measure(_share(self.matrix, keras.ops.sum(self.matrix)))
-
-    def reset_state(self) -> None:
-        """Forgets all rows."""
-        self.matrix.assign(keras.ops.zeros_like(self.matrix))
 
     def get_config(self) -> dict[str, Any]:
         """What a model's file says of it; the measure goes by its name."""
@@ -90,19 +85,13 @@ class OfEachLabel(keras.metrics.Metric):  # type: ignore[misc]
         ops = keras.ops
         found = ops.cast(y_true, self.dtype)
         given = ops.cast(y_pred > self._threshold, self.dtype)
-        weight = ops.ones_like(found)
-        if sample_weight is not None:
-            weight = weight * ops.reshape(ops.cast(sample_weight, self.dtype), (-1, 1))
+        weight = _weights(sample_weight, found)
         cases = (found * given, (1 - found) * given, (1 - found) * (1 - given), found * (1 - given))
         self.counts.assign_add(ops.stack([ops.sum(case * weight, axis=0) for case in cases]))
 
     def result(self) -> Any:
         """The measure of all rows so far; 0 before the first."""
         return keras.ops.mean(self._measure(*(self.counts[index] for index in range(4))))
-
-    def reset_state(self) -> None:
-        """Forgets all rows."""
-        self.counts.assign(keras.ops.zeros_like(self.counts))
 
     def get_config(self) -> dict[str, Any]:
         """What a model's file says of it; the measure goes by its name."""
@@ -148,9 +137,7 @@ class Area(keras.metrics.Metric):  # type: ignore[misc]
         given = self._as_logits(ops.cast(y_pred, "float32"))
         step = ops.floor((ops.clip(given, -_FARTHEST, _FARTHEST) + _FARTHEST) * self._a_logit + 0.5)
         place = ops.cast(step, "int32") + self._steps * ops.arange(self._areas, dtype="int32")
-        weight = ops.ones_like(found)
-        if sample_weight is not None:
-            weight = weight * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
+        weight = _weights(sample_weight, found)
         counted = [
             ops.segment_sum(ops.reshape(rows * weight, (-1,)), ops.reshape(place, (-1,)), self._areas * self._steps)
             for rows in (1 - found, found)
@@ -168,10 +155,6 @@ class Area(keras.metrics.Metric):  # type: ignore[misc]
             return _mean(_share(ops.sum(right, axis=-1), both), both)
         precise = ops.flip(self.counts[1], axis=-1) * _share(having, having + without)
         return _mean(_share(ops.sum(precise, axis=-1), having[:, -1]), both)
-
-    def reset_state(self) -> None:
-        """Forgets all rows."""
-        self.counts.assign(keras.ops.zeros_like(self.counts))
 
     def get_config(self) -> dict[str, Any]:
         """What a model's file says of it."""
@@ -218,9 +201,7 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
         """Counts rows."""
         ops = keras.ops
         wanted, given = (ops.reshape(ops.cast(one, self.dtype), (-1, self._targets)) for one in (y_true, y_pred))
-        weight = ops.ones_like(wanted[:, :1])
-        if sample_weight is not None:
-            weight = ops.reshape(ops.cast(sample_weight, self.dtype), (-1, 1))
+        weight = _weights(sample_weight, wanted)
         # Targets that are all alike are exactly at the origin.
         mean = wanted[0] + ops.mean(wanted - wanted[:1], axis=0)
         origin = ops.where(self.rows > 0, self.origin, mean)
@@ -238,11 +219,6 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
         met = ops.cast(errors == 0, self.dtype)
         scores = ops.where(spread > 0, 1 - _share(errors, spread), met)
         return ops.where(self.rows > 0, ops.mean(scores), 0.0)
-
-    def reset_state(self) -> None:
-        """Forgets all rows."""
-        for variable in self.variables:
-            variable.assign(keras.ops.zeros_like(variable))
 
     def get_config(self) -> dict[str, Any]:
         """What a model's file says of it."""
@@ -291,6 +267,14 @@ def _classes(y_true: Any, classes: int) -> Any:
     if len(y_true.shape) == 2 and y_true.shape[-1] == classes and classes > 1:
         return ops.argmax(y_true, axis=-1)
     return ops.cast(ops.reshape(y_true, (-1,)), "int32")
+
+
+def _weights(sample_weight: Any, rows: Any) -> Any:
+    """Of each row, shape (n, 1), in the type of the rows; 1 where there are none."""
+    ops = keras.ops
+    if sample_weight is None:
+        return ops.ones_like(rows[:, :1])
+    return ops.reshape(ops.cast(sample_weight, rows.dtype), (-1, 1))
 
 
 def _sums(matrix: Any) -> tuple[Any, Any, Any]:
