@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,7 @@ def load(
         raise SpaceError([*document.problems, found_problem])
     as_written = copy.deepcopy(document.data) if overrides else None
     apply_overrides(document, overrides)
-    _pin_paths(document, folder)
-    _pin_callbacks(document, folder)
-    _pin_measures(document, folder)
-    _pin_backbones(document, folder)
-    _pin_runs(document, folder)
+    _pin(document, folder)
     problems = list(document.problems)
     spec, wrong = validated(document.data)
     if as_written is not None and not problems and wrong:
@@ -129,57 +126,30 @@ def _folders(document: Document, path: tuple[str | int, ...], folder: Path | Non
     return (Path.cwd(),) if folder is None or overridden else (folder, Path.cwd())
 
 
-def _pin_paths(document: Document, folder: Path | None) -> None:
+def _pin(document: Document, folder: Path | None) -> None:
     """Makes the paths and references of the document absolute, in place."""
+
+    def change(path: tuple[str | int, ...], how: Callable[[Any, tuple[Path, ...]], Any]) -> None:
+        holder = _at(document.data, path[:-1])
+        if isinstance(holder, dict) and path[-1] in holder:
+            holder[path[-1]] = how(holder[path[-1]], _folders(document, path, folder))
+
     for section, key in (("data", "source"), ("model", "family")):
-        holder = document.data.get(section)
-        mapping = holder.get(key) if isinstance(holder, dict) else None
-        if not isinstance(mapping, dict):
-            continue
-        for kind, value in mapping.items():
-            path = (section, key, kind)
-            if not isinstance(value, str) or not value:
-                continue
-            folders = _folders(document, path, folder)
+        given = _at(document.data, (section, key))
+        for kind, value in given.items() if isinstance(given, dict) else ():
             if kind == "python":
-                mapping[kind] = references.resolve(value, folders)
-            elif section == "data" and is_path(kind):
-                mapping[kind] = _absolute(value, folders)
-
-
-def _pin_callbacks(document: Document, folder: Path | None) -> None:
-    """Makes the reference to a function that gives callbacks absolute, in place."""
-    training = document.data.get("training")
-    name = training.get("callbacks") if isinstance(training, dict) else None
-    if isinstance(training, dict) and isinstance(name, str) and name:
-        folders = _folders(document, ("training", "callbacks"), folder)
-        training["callbacks"] = references.resolve(name, folders)
-
-
-def _pin_measures(document: Document, folder: Path | None) -> None:
-    """Makes the references of measures absolute, in place."""
-    training = document.data.get("training")
-    metrics = training.get("metrics") if isinstance(training, dict) else None
-    if not isinstance(training, dict) or not isinstance(metrics, list):
-        return
-    folders = _folders(document, ("training", "metrics"), folder)
-    training["metrics"] = [
-        references.resolve(one, folders) if isinstance(one, str) and is_own(one) else one for one in metrics
-    ]
-
-
-def _pin_backbones(document: Document, folder: Path | None) -> None:
-    """Makes the paths of backbones and their weights absolute, in place: those of the model and of the baselines."""
-    baselines = document.data.get("baselines")
-    holders: list[tuple[Any, tuple[str | int, ...]]] = [(document.data.get("model"), ("model",))]
-    for index, baseline in enumerate(baselines if isinstance(baselines, list) else ()):
-        values = baseline.get("values") if isinstance(baseline, dict) else None
-        holders.append((values, ("baselines", index, "values")))
-    for holder, path in holders:
-        for key in ("backbone", "weights") if isinstance(holder, dict) else ():
-            if key in holder:
-                folders = _folders(document, (*path, key), folder)
-                holder[key] = _pinned(holder[key], folders)
+                change((section, key, kind), _resolved)
+            elif section == "data" and value and isinstance(value, str) and is_path(kind):
+                change((section, key, kind), _absolute)
+    change(("training", "callbacks"), _resolved)
+    change(("training", "metrics"), partial(_each, _measure))
+    baselines = _at(document.data, ("baselines",))
+    holders: list[tuple[str | int, ...]] = [("model",)]
+    holders += [("baselines", n, "values") for n in range(len(baselines) if isinstance(baselines, list) else 0)]
+    for holder in holders:
+        for key in ("backbone", "weights"):
+            change((*holder, key), _pinned)
+    change(("search", "warm_start"), partial(_each, _absolute))
 
 
 def _pinned(value: Any, folders: tuple[Path, ...]) -> Any:
@@ -193,17 +163,31 @@ def _pinned(value: Any, folders: tuple[Path, ...]) -> Any:
     return value
 
 
-def _pin_runs(document: Document, folder: Path | None) -> None:
-    """Makes the run directories that the search begins with absolute, in place."""
-    search = document.data.get("search")
-    runs = search.get("warm_start") if isinstance(search, dict) else None
-    if not isinstance(search, dict) or not isinstance(runs, list):
-        return
-    folders = _folders(document, ("search", "warm_start"), folder)
-    search["warm_start"] = [_absolute(run, folders) if isinstance(run, str) and run else run for run in runs]
+def _at(data: Any, path: tuple[str | int, ...]) -> Any:
+    """What stands at a place; None if nothing does."""
+    for key in path:
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
 
 
-def _absolute(path: str, folders: tuple[Path, ...]) -> str:
+def _each(how: Callable[[Any, tuple[Path, ...]], Any], value: Any, folders: tuple[Path, ...]) -> Any:
+    return [how(one, folders) for one in value] if isinstance(value, list) else value
+
+
+def _measure(name: Any, folders: tuple[Path, ...]) -> Any:
+    return references.resolve(name, folders) if isinstance(name, str) and is_own(name) else name
+
+
+def _resolved(name: Any, folders: tuple[Path, ...]) -> Any:
+    return references.resolve(name, folders) if isinstance(name, str) and name else name
+
+
+def _absolute(path: Any, folders: tuple[Path, ...]) -> Any:
+    if not isinstance(path, str) or not path:
+        return path
     candidates = [os.path.abspath(folder / Path(path).expanduser()) for folder in folders]
     return next((candidate for candidate in candidates if os.path.exists(candidate)), candidates[0])
 
