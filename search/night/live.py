@@ -15,6 +15,7 @@ from rich.text import Text
 from search.clock import Clock, SystemClock
 from search.files.checked.door import harmless
 from search.loop.observer import Earlier, Observer
+from search.record.marks import OWN
 from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind
 from spaces.basics.figures import score
 
@@ -100,7 +101,7 @@ class Tally:
         self._trials += 1
         self.failed += outcome.failure is not None
         self._trial_seconds += outcome.seconds
-        if trial.kind not in (TrialKind.SEARCH, TrialKind.BASELINE) or outcome.score is None:
+        if trial.kind not in OWN or outcome.score is None:
             return False
         if trial.kind is TrialKind.BASELINE and self._better(outcome.score, self.best_baseline):
             self.best_baseline = outcome.score

@@ -10,6 +10,7 @@ from typing import Any
 from search.clock import Clock
 from search.files import layout
 from search.loop.observer import Observer
+from search.record.marks import OWN
 from search.record.trial import Outcome, Trial, TrialKind
 
 # Baselines and final trainings, which are always written, have names of their own.
@@ -69,7 +70,7 @@ class TensorBoardWriter(Observer):
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
-        name = trial.configuration if trial.kind in (TrialKind.SEARCH, TrialKind.BASELINE) else trial.id
+        name = trial.configuration if trial.kind in OWN else trial.id
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
         ended = self._clock.now()

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from search.record.trial import LARGEST_METRIC, FailureReason, Stop, Trial, TrialKind, TrialState
 
-COUNTED = (TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE)
+OWN = (TrialKind.SEARCH, TrialKind.BASELINE)
+"""The kinds whose trials the search itself has asked for."""
+COUNTED = (*OWN, TrialKind.EVIDENCE)
 """The kinds whose trials make up the configurations of the table."""
 
 _NUMBERS = {

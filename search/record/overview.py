@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from search.record.marks import Mark, best_of, standings
+from search.record.marks import OWN, Mark, best_of, standings
 from search.record.trial import TrialKind, TrialState
 
 
@@ -44,7 +44,7 @@ def overview(marks: Iterable[Mark], direction: str) -> Overview:
         direction: `min` or `max`, of the objective.
     """
     known = list(marks)
-    states = [one.state for one in known if one.kind in (TrialKind.SEARCH, TrialKind.BASELINE)]
+    states = [one.state for one in known if one.kind in OWN]
     failed = states.count(TrialState.FAILED)
     found = standings(known)
 

@@ -13,7 +13,8 @@ from search.clock import Clock, SystemClock
 from search.files.checked.door import harmless
 from search.loop.observer import Earlier, Observer
 from search.night.live import Tally, duration, finished_line
-from search.record.trial import Epoch, Outcome, Trial, TrialKind
+from search.record.marks import OWN
+from search.record.trial import Epoch, Outcome, Trial
 from spaces.basics.figures import score
 
 _LAST_TRIALS, _LAST_MESSAGES, _RUNNING = 6, 4, 8
@@ -92,7 +93,7 @@ class NotebookView(Observer):
         best = self._tally.finished(trial, outcome)
         kind = "failed" if outcome.failure else "best" if best else ""
         self._last.append((kind, harmless(finished_line(trial, outcome, self._tally.objective))))
-        if trial.kind in (TrialKind.SEARCH, TrialKind.BASELINE) and outcome.score is not None:
+        if trial.kind in OWN and outcome.score is not None:
             self._scores.append((outcome.score, self._tally.best if self._tally.best is not None else outcome.score))
         self._draw_now_and_then()
 
