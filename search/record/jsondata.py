@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 from search.record.trial import Outcome
@@ -33,20 +34,9 @@ def loads(text: str) -> Any:
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     """Plain data of an outcome without its epochs, which the store keeps in a table of their own."""
-    return {
-        "score": outcome.score,
-        "best_epoch": outcome.best_epoch,
-        "stopped": outcome.stopped,
-        "parameters": outcome.parameters,
-        "seconds": outcome.seconds,
-        "build_seconds": outcome.build_seconds,
-        "failure": outcome.failure and vars(outcome.failure),
-        "state": outcome.state and vars(outcome.state),
-        "best": outcome.best and vars(outcome.best),
-        "last": outcome.last and vars(outcome.last),
-        "once_seconds": outcome.once_seconds,
-        "frozen": outcome.frozen,
-    }
+    plain = {name: vars(value) if is_dataclass(value) else value for name, value in vars(outcome).items()}
+    del plain["epochs"]
+    return plain
 
 
 def _plain(data: Any) -> Any:

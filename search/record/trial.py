@@ -196,11 +196,11 @@ class Outcome:
         stopped: What ended it; None if it failed.
         parameters: Parameters of the model, trainable or not; None if it could not be built.
         seconds: Wall time of the whole trial, building and checkpoints included.
+        build_seconds: The part of `seconds` spent before the first training step.
         failure: Set if and only if it failed.
         state: Checkpoint to continue from (weights, optimizer), if it was kept.
         best: Checkpoint of the best epoch's weights.
         last: Checkpoint of the last epoch's weights, where that differs from `best` and is needed.
-        build_seconds: The part of `seconds` spent before the first training step.
         once_seconds: The part of `seconds` spent on what no later training of the run has to do again.
         frozen: Parameters of the model that a training of its length leaves as they were; None where it trains all.
     """
@@ -211,11 +211,11 @@ class Outcome:
     stopped: Stop | None = None
     parameters: int | None = None
     seconds: float = 0.0
+    build_seconds: float = 0.0
     failure: Failure | None = None
     state: Checkpoint | None = None
     best: Checkpoint | None = None
     last: Checkpoint | None = None
-    build_seconds: float = 0.0
     once_seconds: float = 0.0
     frozen: int | None = None
 
