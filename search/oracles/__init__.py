@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ._base import BaseOracle
 
-__all__ = ["SECONDS_METRIC", "BaseOracle", "PlannedTrials", "oracle", "planned_trials"]
+__all__ = ["SECONDS_METRIC", "BaseOracle", "PlannedTrials", "oracle"]
 
 SECONDS_METRIC = "seconds_per_epoch"
 """Name under which the loop may report, among the metrics of an epoch, the seconds that it took."""
@@ -73,11 +73,6 @@ def oracle(
         seed=seed,
     )
     return made
-
-
-def planned_trials(name: str, **limits: Any) -> list[PlannedTrials]:
-    """What a search by the algorithm of this name trains, see `spaces.sections.algorithms.Algorithm.plan`."""
-    return ALGORITHMS[name].plan(**limits)
 
 
 def __getattr__(name: str) -> Any:

@@ -222,12 +222,14 @@ def test_a_small_space_is_used_up(tmp_path):
 
 
 def test_hyperband_without_a_limit_runs_its_plan(tmp_path):
-    from search.oracles import planned_trials
+    from spaces.sections.algorithms import ALGORITHMS
 
     spec = space("hyperband", max_trials=None)
     night = Night(tmp_path / "run", spec)
     night.go()
-    planned = planned_trials("hyperband", min_epochs=1, max_epochs=9, max_trials=None, configurations=spaces.size(spec))
+    planned = ALGORITHMS["hyperband"].plan(
+        min_epochs=1, max_epochs=9, max_trials=None, configurations=spaces.size(spec)
+    )
     found: dict[tuple[int, int], int] = {}
     for trial in night.trials(TrialKind.SEARCH):
         found[trial.epochs_from, trial.epochs_to] = found.get((trial.epochs_from, trial.epochs_to), 0) + 1

@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from search.oracles import PlannedTrials, oracle, planned_trials
+from search.oracles import PlannedTrials, oracle
 from search.oracles.plan import first_size, next_size, rung_epochs
+from spaces.sections.algorithms import ALGORITHMS
 
 
 def hyperband(space, **changes):
@@ -42,7 +43,7 @@ def test_sizes_are_those_of_the_paper():
 @pytest.mark.parametrize("limit", [None, 5, 14, 40])
 def test_the_search_is_what_was_planned(loop, limit):
     proposals = loop.drive(hyperband(loop.space(), max_trials=limit), 1000)
-    plan = planned_trials("hyperband", min_epochs=3, max_epochs=27, max_trials=limit, configurations=None)
+    plan = ALGORITHMS["hyperband"].plan(min_epochs=3, max_epochs=27, max_trials=limit, configurations=None)
     assert groups(proposals) == plan
     assert len(proposals) == (limit or 23)
 
@@ -51,7 +52,7 @@ def test_a_small_space_is_what_was_planned(loop):
     arguments = {"min_epochs": 1, "max_epochs": 27, "max_trials": None}
     searched = oracle("hyperband", hyperparameters=loop.small_space(), objective="val_accuracy", **arguments)
     proposals = loop.drive(searched, 1000, loop.flat)
-    assert groups(proposals) == planned_trials("hyperband", **arguments, configurations=11)
+    assert groups(proposals) == ALGORITHMS["hyperband"].plan(**arguments, configurations=11)
     assert [g.count for g in groups(proposals)] == [11, 4, 2, 1]
 
 

@@ -2,18 +2,18 @@
 
 import pytest
 
-from search.oracles import PlannedTrials, planned_trials
+from spaces.sections.algorithms import ALGORITHMS, PlannedTrials
 
 
 @pytest.mark.parametrize("name", ["random", "grid", "bayesian"])
 @pytest.mark.parametrize(("limit", "size", "count"), [(10, None, 10), (10, 4, 4), (None, 4, 4), (None, None, None)])
 def test_the_smaller_limit_counts(name, limit, size, count):
-    plan = planned_trials(name, min_epochs=1, max_epochs=9, max_trials=limit, configurations=size)
+    plan = ALGORITHMS[name].plan(min_epochs=1, max_epochs=9, max_trials=limit, configurations=size)
     assert plan == [PlannedTrials(count, 0, 9)]
 
 
 def test_freeze_thaw_is_planned_by_what_new_configurations_get():
-    plan = planned_trials("freeze-thaw", min_epochs=1, max_epochs=52, max_trials=100, configurations=None)
+    plan = ALGORITHMS["freeze-thaw"].plan(min_epochs=1, max_epochs=52, max_trials=100, configurations=None)
     assert sum(group.count for group in plan) == 100
     lengths = [group.epochs_to for group in plan]
     assert lengths == sorted(set(lengths))
@@ -25,7 +25,7 @@ def test_freeze_thaw_is_planned_by_what_new_configurations_get():
 @pytest.mark.parametrize(("shortest", "longest"), [(1, 9), (3, 27), (5, 5), (1, 1)])
 def test_left_to_itself_freeze_thaw_plans_for_ten_full_trainings(shortest, longest):
     limits = {"min_epochs": shortest, "max_epochs": longest, "configurations": None}
-    plan = planned_trials("freeze-thaw", max_trials=None, **limits)
+    plan = ALGORITHMS["freeze-thaw"].plan(max_trials=None, **limits)
     epochs = sum(group.count * group.epochs_to for group in plan)
     assert 10 * longest <= epochs < 11 * longest
-    assert planned_trials("freeze-thaw", max_trials=sum(group.count for group in plan), **limits) == plan
+    assert ALGORITHMS["freeze-thaw"].plan(max_trials=sum(group.count for group in plan), **limits) == plan
