@@ -9,7 +9,7 @@ from pydantic import Field
 from spaces.basics.section import Section
 from spaces.values.dimensions import Dimension, Value
 from spaces.values.kinds import Kind
-from spaces.values.setting import Setting
+from spaces.values.setting import Setting, setting_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,19 +22,6 @@ FLIP = Kind("word", words=("none", "horizontal", "vertical", "both"))
 TURN = Kind("number", ge=0, le=1)
 SHARE = Kind("number", ge=0, lt=1)
 SPREAD = Kind("number", ge=0, le=100)
-
-_KINDS = {
-    "flip": FLIP,
-    "rotation": TURN,
-    "zoom": SHARE,
-    "shift": SHARE,
-    "cutout": SHARE,
-    "brightness": TURN,
-    "contrast": SHARE,
-    "mixup": SPREAD,
-}
-OFF: dict[str, Value] = {f"augmentation_{name}": "none" if name == "flip" else 0.0 for name in _KINDS}
-"""The settings of a network that is trained on the rows as they are."""
 
 
 class Augmentation(Section):
@@ -71,17 +58,17 @@ class Augmentation(Section):
     )
 
 
+OFF: dict[str, Value] = {
+    f"augmentation_{name}": "none" if name == "flip" else 0.0 for name in Augmentation.model_fields
+}
+"""The settings of a network that is trained on the rows as they are."""
+
+
 def augmentation_settings(section: Augmentation, *, labels: bool = True) -> list[Setting]:
     """All settings of the section that may be hyperparameters; `labels`: those that change labels too."""
     return [
-        Setting(
-            f"augmentation_{name}",
-            ("model", "augmentation", name),
-            kind,
-            getattr(section, name),
-            OFF[f"augmentation_{name}"],
-        )
-        for name, kind in _KINDS.items()
+        setting_of(section, ("model", "augmentation"), name, OFF[f"augmentation_{name}"])
+        for name in Augmentation.model_fields
         if labels or name != "mixup"
     ]
 
@@ -116,8 +103,7 @@ def augmentation_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.
     Raises:
         ValueError: the data are no images.
     """
-    used = {name: model.get(f"augmentation_{name}", OFF[f"augmentation_{name}"]) for name in _KINDS}
-    if all(value == OFF[f"augmentation_{name}"] for name, value in used.items()):
+    if not changes(model):
         return []
     if info.kind != "image":
         raise ValueError("augmentation changes images, but the data are a table; leave model.augmentation out")
@@ -125,6 +111,7 @@ def augmentation_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.
 
     from spaces.layers import random_layers as ours
 
+    used = {name.removeprefix("augmentation_"): model.get(name, off) for name, off in OFF.items()}
     white = info.white or max(info.std or (1.0,))
     made: list[keras.layers.Layer] = []
     if used["flip"] != "none" or used["shift"]:

@@ -19,9 +19,9 @@ from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PEN
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
 from spaces.layers.blocks import block_parts, check_feature_map, padding_of, pools, stem_kernel, widths
-from spaces.values.dimensions import Choice, Dimension, Fixed, PerLayer, Range, Value
+from spaces.values.dimensions import Choice, Dimension, Fixed, PerLayer, Range
 from spaces.values.kinds import Kind
-from spaces.values.setting import Need, Setting, above, most, stack
+from spaces.values.setting import Need, Setting, above, most, setting_of, stack
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -159,13 +159,8 @@ def _without_a_place(positions: Sequence[Value] | None, dense_layers: int, *, po
 
 def settings(model: CnnModel) -> list[Setting]:
     """All settings of the family that may be hyperparameters."""
-
-    def setting(name: str, kind: Kind, default: Value | None = None, *needs: Need) -> Setting:
-        return Setting(name, ("model", name), kind, getattr(model, name), default, needs)
-
-    def stem(name: str, kind: Kind, default: Value, *needs: Need) -> Setting:
-        return Setting(f"stem_{name}", ("model", "stem", name), kind, getattr(model.stem, name), default, needs)
-
+    setting = partial(setting_of, model, ("model",))
+    stem = partial(setting_of, model.stem, ("model", "stem"))
     some_dropout = above("dropout", 0)
     shrinking = Need("block", partial(ne, "residual"), "block conv or separable")
     pooled = Need("downsampling", partial(eq, "pool"), "downsampling pool")
@@ -173,27 +168,27 @@ def settings(model: CnnModel) -> list[Setting]:
     said = model.block is not None and model.block.values == ("residual",) and model.padding == Fixed("same")
     needs = () if said else (shrinking,)
     return [
-        stem("filters", STEM_WIDTH, 0),
-        stem("stride", STRIDE, 1, above("stem_filters", 0)),
-        stem("kernel_size", STEM_KERNEL, 0, above("stem_filters", 0)),
-        setting("block", BLOCK, "conv"),
-        setting("blocks", COUNT),
+        stem("filters", 0),
+        stem("stride", 1, above("stem_filters", 0)),
+        stem("kernel_size", 0, above("stem_filters", 0)),
+        setting("block", "conv"),
+        setting("blocks"),
         *stack("filters", model.filters, WIDTH_PER_LAYER, "blocks", model.blocks),
-        setting("growth", GROWTH, 1.0, above("blocks", 1)),
-        setting("convolutions", COUNT, 1),
-        setting("kernel_size", KERNEL, 3),
+        setting("growth", 1.0, above("blocks", 1)),
+        setting("convolutions", 1),
+        setting("kernel_size", 3),
         Setting("padding", ("model", "padding"), PADDING, None if said else model.padding, "valid", needs),
-        setting("downsampling", DOWNSAMPLING, "pool"),
-        setting("pooling", POOLING, "max", pooled),
-        setting("squeeze_excitation", FLAG, False),
-        setting("batch_normalization", FLAG, False),
-        setting("global_pooling", GLOBAL_POOLING, "flatten"),
-        setting("dense_layers", DEPTH, 0),
+        setting("downsampling", "pool"),
+        setting("pooling", "max", pooled),
+        setting("squeeze_excitation", False),
+        setting("batch_normalization", False),
+        setting("global_pooling", "flatten"),
+        setting("dense_layers", 0),
         *stack("dense_units", model.dense_units, WIDTH_PER_LAYER, "dense_layers", model.dense_layers),
-        setting("dropout", FRACTION, 0.0, *_needs_of_dropout(model, pooled)),
-        setting("dropout_position", POSITION, "head", some_dropout),
-        setting("activation", ACTIVATION, "relu"),
-        setting("l2", PENALTY, 0.0),
+        setting("dropout", 0.0, *_needs_of_dropout(model, pooled)),
+        setting("dropout_position", "head", some_dropout),
+        setting("activation", "relu"),
+        setting("l2", 0.0),
         *augmentation_settings(model.augmentation),
     ]
 

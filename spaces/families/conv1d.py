@@ -6,6 +6,7 @@ layers; then the output.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,9 +15,9 @@ from spaces.basics.section import refuse
 from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
-from spaces.values.dimensions import Dimension, PerLayer, Value
+from spaces.values.dimensions import Dimension, PerLayer
 from spaces.values.kinds import Kind
-from spaces.values.setting import Need, Setting, most, stack
+from spaces.values.setting import Setting, most, setting_of, stack
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -82,23 +83,20 @@ class Conv1dModel(ModelSection):
 
 def settings(model: Conv1dModel) -> list[Setting]:
     """All settings of the family that may be hyperparameters."""
-
-    def setting(name: str, kind: Kind, default: Value | None = None, *needs: Need) -> Setting:
-        return Setting(name, ("model", name), kind, getattr(model, name), default, needs)
-
+    setting = partial(setting_of, model, ("model",))
     return [
-        setting("blocks", COUNT),
+        setting("blocks"),
         *stack("filters", model.filters, WIDTH_PER_LAYER, "blocks", model.blocks),
-        setting("convolutions", COUNT, 1),
-        setting("kernel_size", KERNEL, 5),
-        setting("pooling", POOLING, "max"),
-        setting("global_pooling", GLOBAL_POOLING, "average"),
-        setting("batch_normalization", FLAG, False),
-        setting("dense_layers", DEPTH, 0),
+        setting("convolutions", 1),
+        setting("kernel_size", 5),
+        setting("pooling", "max"),
+        setting("global_pooling", "average"),
+        setting("batch_normalization", False),
+        setting("dense_layers", 0),
         *stack("dense_units", model.dense_units, WIDTH_PER_LAYER, "dense_layers", model.dense_layers),
-        setting("dropout", FRACTION, 0.0),
-        setting("activation", ACTIVATION, "relu"),
-        setting("l2", PENALTY, 0.0),
+        setting("dropout", 0.0),
+        setting("activation", "relu"),
+        setting("l2", 0.0),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
 from spaces.values.dimensions import Dimension, PerLayer
 from spaces.values.kinds import Kind
-from spaces.values.setting import Setting, above, stack
+from spaces.values.setting import Setting, above, setting_of, stack
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -64,18 +65,17 @@ class MlpModel(ModelSection):
 
 def settings(model: MlpModel) -> list[Setting]:
     """All settings of the family that may be hyperparameters."""
-    hidden = (above("layers", 0),)
+    setting = partial(setting_of, model, ("model",))
+    hidden = above("layers", 0)
     return [
-        Setting("layers", ("model", "layers"), DEPTH, model.layers),
+        setting("layers"),
         *stack("units", model.units, WIDTH_PER_LAYER, "layers", model.layers),
-        Setting("block", ("model", "block"), BLOCK, model.block, "dense", hidden),
-        Setting("embedding", ("model", "embedding"), EMBEDDING, model.embedding, 0),
-        Setting("dropout", ("model", "dropout"), FRACTION, model.dropout, 0.0, hidden),
-        Setting("activation", ("model", "activation"), ACTIVATION, model.activation, "relu", hidden),
-        Setting(
-            "batch_normalization", ("model", "batch_normalization"), FLAG, model.batch_normalization, False, hidden
-        ),
-        Setting("l2", ("model", "l2"), PENALTY, model.l2, 0.0, hidden),
+        setting("block", "dense", hidden),
+        setting("embedding", 0),
+        setting("dropout", 0.0, hidden),
+        setting("activation", "relu", hidden),
+        setting("batch_normalization", False, hidden),
+        setting("l2", 0.0, hidden),
         *augmentation_settings(model.augmentation),
     ]
 

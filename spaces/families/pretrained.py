@@ -19,9 +19,9 @@ from spaces.families.augmentation import OFF, Augmentation, augmentation_setting
 from spaces.families.common import ACTIVATION, DEPTH, FLAG, FRACTION, PENALTY, WIDTH_PER_LAYER
 from spaces.families.family import ModelSection, Phases
 from spaces.families.layered import Layered
-from spaces.values.dimensions import Dimension, PerLayer, Value
+from spaces.values.dimensions import Dimension, PerLayer
 from spaces.values.kinds import Kind
-from spaces.values.setting import Need, Setting, above, stack
+from spaces.values.setting import Need, Setting, above, setting_of, stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,25 +99,22 @@ class PretrainedModel(ModelSection):
 
 def settings(model: PretrainedModel) -> list[Setting]:
     """All settings of the family that may be hyperparameters."""
-
-    def setting(name: str, kind: Kind, default: Value | None = None, *needs: Need) -> Setting:
-        return Setting(name, ("model", name), kind, getattr(model, name), default, needs)
-
+    setting = partial(setting_of, model, ("model",))
     dense = above("dense_layers", 0)
     weights = Need("weights", partial(ne, "none"), "weights other than none")
     return [
-        setting("backbone", BACKBONE),
-        setting("weights", WEIGHTS, "imagenet"),
-        setting("pooling", POOLING, "average"),
-        setting("dense_layers", DEPTH, 0),
+        setting("backbone"),
+        setting("weights", "imagenet"),
+        setting("pooling", "average"),
+        setting("dense_layers", 0),
         *stack("dense_units", model.dense_units, WIDTH_PER_LAYER, "dense_layers", model.dense_layers),
-        setting("dropout", FRACTION, 0.0),
-        setting("activation", ACTIVATION, "relu", dense),
-        setting("batch_normalization", FLAG, False, dense),
-        setting("l2", PENALTY, 0.0, dense),
+        setting("dropout", 0.0),
+        setting("activation", "relu", dense),
+        setting("batch_normalization", False, dense),
+        setting("l2", 0.0, dense),
         *augmentation_settings(model.augmentation, labels=False),
-        setting("augmentation_copies", COPIES, 4, weights),
-        setting("fine_tune", SHARE, 0.0, weights),
+        setting("augmentation_copies", 4, weights),
+        setting("fine_tune", 0.0, weights),
     ]
 
 

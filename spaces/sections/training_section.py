@@ -17,7 +17,7 @@ from spaces.values.dimensions import Dimension, Fixed, Range, Value
 from spaces.values.kinds import Kind
 from spaces.values.metrics import LOSSES, METRICS, USUAL, history_names, is_own, reported_name, task_of
 from spaces.values.rates import SCHEDULES, WARMUPS
-from spaces.values.setting import ByWord, Need, Setting, above
+from spaces.values.setting import ByWord, Need, Setting, above, setting_of
 
 OPTIMIZERS = ("adam", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
 # What Keras uses where nothing is given.
@@ -263,30 +263,28 @@ def settings(training: TrainingSection, *, epochs: bool) -> list[Setting]:
         Need("schedule", partial(eq, "constant"), "schedule constant"),
         Need("warmup", partial(eq, 0.0), "warmup 0"),
     )
-
-    def setting(name: str, kind: Kind, default: Value | ByWord, *needs: Need) -> Setting:
-        return Setting(name, ("training", name), kind, getattr(training, name), default, needs)
-
+    setting = partial(setting_of, training, ("training",))
     made = [
-        setting("optimizer", OPTIMIZER, "adam"),
-        setting("learning_rate", RATE, ByWord("optimizer", LEARNING_RATES)),
-        setting("momentum", MOMENTUM, 0.0, is_sgd),
-        setting("nesterov", FLAG, False, is_sgd, moving),
-        setting("weight_decay", DECAY, ByWord("optimizer", WEIGHT_DECAYS)),
-        setting("schedule", SCHEDULE, "constant"),
-        setting("warmup", SHARE, ByWord("schedule", WARMUPS)),
-        setting("learning_rate_decay", DECAY, 0.0, *steady),
-        setting("label_smoothing", SHARE, 0.0),
-        setting("class_weight", CLASS_WEIGHT, "none"),
-        setting("oversample", FLAG, False),
-        setting("focal_gamma", LIMIT, 2.0 if training.loss == "focal" else 0.0),
-        setting("gradient_clip", LIMIT, 0.0),
-        setting("ema", SHARE, 0.0),
-        setting("precision", PRECISION, "float32"),
-        setting("batch_size", BATCH_SIZE, 32),
+        setting("optimizer", "adam"),
+        setting("learning_rate", ByWord("optimizer", LEARNING_RATES)),
+        setting("momentum", 0.0, is_sgd),
+        setting("nesterov", False, is_sgd, moving),
+        setting("weight_decay", ByWord("optimizer", WEIGHT_DECAYS)),
+        setting("schedule", "constant"),
+        setting("warmup", ByWord("schedule", WARMUPS)),
+        setting("learning_rate_decay", 0.0, *steady),
+        setting("label_smoothing", 0.0),
+        setting("class_weight", "none"),
+        setting("oversample", False),
+        setting("focal_gamma", 2.0 if training.loss == "focal" else 0.0),
+        setting("gradient_clip", 0.0),
+        setting("ema", 0.0),
+        # The section takes `auto` too, and says at once what that is here.
+        replace(setting("precision", "float32"), kind=PRECISION),
+        setting("batch_size", 32),
     ]
     if epochs:
-        made.append(Setting("epochs", ("training", "epochs"), EPOCHS, training.epochs))
+        made.append(setting("epochs"))
     return made
 
 
@@ -294,10 +292,8 @@ def phase_settings(training: TrainingSection) -> list[Setting]:
     """The settings of a training with a second phase, in which the backbone of family `pretrained` trains too."""
     tuned = above("fine_tune", 0)
     return [
-        Setting(
-            "frozen_epochs", ("training", "frozen_epochs"), FROZEN, training.frozen_epochs, FROZEN_EPOCHS, (tuned,)
-        ),
-        Setting("fine_tune_rate", ("training", "fine_tune_rate"), RATE, training.fine_tune_rate, 0.1, (tuned,)),
+        setting_of(training, ("training",), "frozen_epochs", FROZEN_EPOCHS, tuned),
+        setting_of(training, ("training",), "fine_tune_rate", 0.1, tuned),
     ]
 
 

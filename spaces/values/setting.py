@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from operator import lt
 from typing import Any
 
+from spaces.basics.section import Section
 from spaces.values.dimensions import Dimension, PerLayer, Value
 from spaces.values.kinds import Kind
 
@@ -77,6 +78,27 @@ class Setting:
         """Names of what decides whether its dimension counts: what it needs, then what its condition is about."""
         when = () if self.dimension is None else self.dimension.when
         return (*(need.setting for need in self.needs), *(name for name, _ in when))
+
+
+def setting_of(
+    section: Section, path: tuple[str, ...], name: str, default: Value | ByWord | None = None, *needs: Need
+) -> Setting:
+    """The setting that a field of a section is, of the kind that the field is annotated with.
+
+    Args:
+        section: what the file says.
+        path: where the file has the section; what is below its first key begins the flat name, as `stem_`.
+        name: of the field.
+        default, needs: as in `Setting`.
+    """
+    flat, kind = "_".join((*path[1:], name)), _kind(type(section), name)
+    return Setting(flat, (*path, name), kind, getattr(section, name), default, needs)
+
+
+# Kept, for the settings are asked for with every configuration.
+@cache
+def _kind(section: type[Section], name: str) -> Kind:
+    return next(one for one in section.model_fields[name].metadata if isinstance(one, Kind))
 
 
 def above(name: str, least: int) -> Need:
