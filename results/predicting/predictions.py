@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
-from results.exporting.metadata import finite
 from results.exporting.reading.answers import probabilities
 from results.exporting.reading.loading import LoadedModel, Several, load
 from results.predicting.inputs import Array, Broken, Rows, find_files, held, read_files
 from results.predicting.model import check_fits, find_model_file, model_info
+from results.ranked.formats import finite_only
 from search.files.rundir import Run
 from spaces import DataInfo
 from spaces.models.outputs import OutputKind
@@ -63,7 +63,7 @@ class Prediction:
         """
         place = {"file": self.file, "row": self.row}
         if self.label is None:
-            return {**place, "values": finite(self.values)}
+            return {**place, "values": finite_only(self.values)}
         if self.labels is not None:
             return {**place, "labels": list(self.labels), "probabilities": self.probabilities}
         return {**place, "label": self.label, "confidence": self.confidence, "probabilities": self.probabilities}

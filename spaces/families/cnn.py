@@ -19,7 +19,7 @@ from spaces.families.common import ACTIVATION, COUNT, DEPTH, FLAG, FRACTION, PEN
 from spaces.families.family import ModelSection
 from spaces.families.layered import Layered
 from spaces.layers.blocks import block_parts, check_feature_map, padding_of, pools, stem_kernel, widths
-from spaces.values.dimensions import Choice, Dimension, Fixed, PerLayer, Range
+from spaces.values.dimensions import Choice, Dimension, Fixed, PerLayer, Range, Value
 from spaces.values.kinds import Kind
 from spaces.values.setting import Need, Setting, above, most, setting_of, stack
 
