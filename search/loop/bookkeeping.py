@@ -101,6 +101,12 @@ def end(oracle: Any, trial_id: str) -> None:
         trial.status, trial.score = "FAILED", None
 
 
+def cut_short(oracle: Any, trial_id: str) -> None:
+    """Notes that the end of the time ended a trial, where the oracle tells such trials from others."""
+    if hasattr(oracle, "cut_short"):
+        oracle.cut_short.add(trial_id)
+
+
 def complete(oracle: Any) -> None:
     """Notes of the trials what a state that is older than they are lacks."""
     for slot in [slot for slot, trial in oracle.ongoing_trials.items() if trial.status != "RUNNING"]:

@@ -55,6 +55,8 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         incumbent: the best score of all that is known, baselines included, which is what `outlook` has to improve on;
             None: the best that its model knows.
         endless: whether a schedule that has come to its end begins anew, since somebody else ends the search.
+        cut_short: ids of the trials that the end of the time ended. What they scored until then counts; that they have
+            no more epochs, or none, says nothing of their values.
     """
 
     trials: dict[str, Trial]
@@ -84,6 +86,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         self.tried_first = 0
         self.incumbent: float | None = None
         self.endless = False
+        self.cut_short: set[str] = set()
         self._allows: Callable[[Values], bool] = lambda _: True
         self._batches = 1
         self.outlook: Outlook | None = None

@@ -48,14 +48,16 @@ class BayesianOracle(BaseOracle):
 
     def _propose(self) -> Values | None:
         failed = (TrialStatus.FAILED, TrialStatus.INVALID)
-        completed = [t for t in self.trials.values() if t.status == TrialStatus.COMPLETED]
-        standing = sum(t.status not in failed for t in self.trials.values())
+        # The score of a training that the time cut short is not that of a whole one.
+        whole = [t for t in self.trials.values() if t.trial_id not in self.cut_short]
+        completed = [t for t in whole if t.status == TrialStatus.COMPLETED]
+        standing = sum(t.status not in failed for t in whole)
         if not self.space.width:
             return None
         if standing < INITIAL_POINTS or len(completed) < 2:
             return self.if_new(quasi_random(self.space, len(self.trials), self.seed))
         codes = self._codes(completed)
-        ended = [t for t in self.trials.values() if t.status in (*failed, TrialStatus.COMPLETED)]
+        ended = [t for t in whole if t.status in (*failed, TrialStatus.COMPLETED)]
         trained = np.array([t.status not in failed for t in ended], dtype=np.float64)
         model = FullLength(
             self.space,

@@ -34,6 +34,7 @@ _EPOCHS = "tuner/epochs"
 _INITIAL_EPOCH = "tuner/initial_epoch"
 _PARENT = "tuner/trial_id"
 _RESERVED = "tuner/"
+_CUT_SHORT = "cut_short"
 _MESSAGE_LENGTH = 200
 _TRIED_FIRST = 100
 
@@ -239,10 +240,19 @@ class Proposer:
             if all(epoch.number != outcome.best_epoch for epoch in outcome.epochs):
                 # The configuration's best epoch belongs to an earlier trial of it; its score still holds.
                 self._oracle.update_trial(trial_id, {objective: outcome.score}, step=outcome.best_epoch)
+        if outcome.failure is None and not outcome.whole:
+            bookkeeping.cut_short(self._oracle, trial_id)
+            self._shorten(trial, outcome.epochs)
         finished = copy.copy(trial)
         finished.status = "FAILED" if outcome.failure else "COMPLETED"
         finished.message = outcome.failure.message if outcome.failure else trial.message
         self._oracle.end_trial(finished)
+
+    def _shorten(self, trial: OracleTrial, epochs: Sequence[Epoch]) -> None:
+        """Lets the record of a trial that came to no end of its own say that it was to train the epochs it has."""
+        values = trial.hyperparameters.values
+        if _EPOCHS in values:
+            values[_EPOCHS] = max([values.get(_INITIAL_EPOCH, 0), *(epoch.number for epoch in epochs)])
 
     def _timed_ones(self, epochs: Sequence[Epoch]) -> Sequence[Epoch]:
         """Those of a trial's epochs of which the oracle learns how long they took.
@@ -262,7 +272,7 @@ class Proposer:
         trial = self._oracle.trials.get(trial_id)
         if trial is None:
             return None
-        return {
+        known: dict[str, Any] = {
             "values": {key: v for key, v in trial.hyperparameters.values.items() if key.startswith(_RESERVED)},
             "metrics": trial.metrics.get_config(),
             "score": trial.score,
@@ -270,6 +280,7 @@ class Proposer:
             "status": trial.status,
             "message": trial.message,
         }
+        return {**known, _CUT_SHORT: True} if trial_id in getattr(self._oracle, "cut_short", ()) else known
 
     @property
     def outlook(self) -> Outlook | None:
@@ -340,6 +351,8 @@ class Proposer:
         )
         restored.metrics = restored.metrics.from_config(record["metrics"])
         restored.score, restored.best_step = record["score"], record["best_step"]
+        if record.get(_CUT_SHORT):
+            bookkeeping.cut_short(self._oracle, trial.id)
         return restored
 
     def _with_values(self, values: dict[str, Any]) -> HyperParameters:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 import spaces
 from search.oracles import SECONDS_METRIC, oracle
+from search.oracles.surrogate.curves import Stage
+from search.oracles.surrogate.success import success_of
+from search.oracles.surrogate.trust import finished
 from search.phases.proposer import Proposal, Proposer, for_spec
+from search.record.trial import Stop
 from tests.search.oracles.conftest import score
 from tests.search.oracles.conftest import space as oracle_space
-from tests.search.records import outcome
+from tests.search.records import outcome, trial
 from tests.search.simulation import World, space
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
@@ -133,6 +140,71 @@ def test_evidence_tells_its_price_without_its_first_epoch(loop_space):
 @pytest.fixture
 def loop_space(tensorflow):
     return oracle_space()
+
+
+def restored(asker, proposals, oracle):
+    """A proposer that takes up where `asker` is, after these proposals."""
+    again = Proposer(oracle)
+    stored = [trial(p.trial_id, values=p.values, oracle=asker.record(p.trial_id)) for p in proposals]
+    again.restore(stored, asker.state())
+    return again
+
+
+def test_a_training_cut_short_by_the_deadline_is_neither_finished_nor_failed():
+    def made_oracle():
+        return oracle(
+            "freeze-thaw", hyperparameters=oracle_space(), objective="val_accuracy", min_epochs=3, max_epochs=27
+        )
+
+    asker = Proposer(made_oracle())
+    whole, cut, unbegun = (begun(asker) for _ in range(3))
+    asker.tell(whole.trial_id, outcome([0.3, 0.4, 0.5]))
+    asker.tell(cut.trial_id, outcome([0.6, 0.7], stopped=Stop.DEADLINE))
+    asker.tell(unbegun.trial_id, outcome([], stopped=Stop.DEADLINE))
+    for known in (asker, restored(asker, (whole, cut, unbegun), made_oracle())):
+        paused, ended = known._oracle._curves()
+        assert (paused.stage, paused.trial_id) == (Stage.PAUSED, whole.trial_id)
+        assert (ended.stage, ended.epochs, ended.scores) == (Stage.ENDED, 2, {1: 0.6, 2: 0.7})
+        assert not ended.stopped
+        assert not finished(ended, 27)
+        assert known.continuable() == {whole.trial_id}
+        # Where nothing has failed every configuration succeeds.
+        space = known._oracle.space
+        codes = space.draw(np.random.default_rng(0).random((5, len(space))))
+        assert not success_of(known._oracle._curves(), space).log(space.features(codes)).any()
+
+
+def test_a_continued_training_without_an_epoch_before_the_deadline_is_where_it_was(loop_space):
+    searched = oracle("freeze-thaw", hyperparameters=loop_space, objective="val_accuracy", min_epochs=3, max_epochs=27)
+    asker = Proposer(searched)
+    while not (proposal := begun(asker)).parent:
+        train(asker, proposal, score)
+    before = next(c for c in searched._curves() if c.trial_id == proposal.trial_id).scores
+    best = max(before, key=before.get)
+    asker.tell(proposal.trial_id, outcome([], score=before[best], best_epoch=best, stopped=Stop.DEADLINE))
+    curve = next(c for c in searched._curves() if c.trial_id == proposal.trial_id)
+    assert (curve.stage, curve.epochs, curve.stopped) == (Stage.ENDED, proposal.epochs_from, False)
+    assert curve.scores == before
+    assert asker.record(proposal.trial_id)["values"]["tuner/epochs"] == proposal.epochs_from
+
+
+def test_a_bayesian_search_learns_nothing_from_trainings_that_were_cut_short():
+    asker = made("bayesian", [])
+    for _ in range(8):
+        train(asker, begun(asker))
+    told = []
+    for proposal in [begun(asker), begun(asker)]:
+        told.append(proposal)
+        scores = [] if len(told) == 1 else [0.99]
+        asker.tell(proposal.trial_id, outcome(scores, stopped=Stop.DEADLINE))
+    assert asker._oracle.cut_short == {proposal.trial_id for proposal in told}
+    shown = []
+    with pytest.MonkeyPatch.context() as patch:
+        nothing = SimpleNamespace(proposals=list)
+        patch.setattr("search.oracles.bayesian.FullLength", lambda *arguments, **_: shown.append(arguments) or nothing)
+        assert asker._oracle._propose() is None
+    ((_, codes, scores),) = shown
+    assert len(codes) == len(scores) == 8
 
 
 @pytest.mark.parametrize("fine_tune", [None, [0.0, 0.25]])

@@ -1,7 +1,7 @@
 """What an oracle was told so far, as curves: its own trials, and configurations that were trained elsewhere."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,8 +56,10 @@ class History:
             for one in self._evidence
         ]
 
-    def curves(self, trials: Iterable[tuple[str, Trial]], space: Space) -> list[Curve]:
+    def curves(self, trials: Iterable[tuple[str, Trial]], space: Space, cut_short: Collection[str]) -> list[Curve]:
         """The configurations of trials, which come with a key of their configuration, in order of first trials.
+
+        Those of `cut_short`, ids, were ended by the time. A configuration of which nothing else is known is left out.
 
         If any trial has scores of several steps, the loop reports epochs: a step is an epoch, and one that is
         missing at the end was not trained. If any step is then 0, the loop counts from there, as Keras does.
@@ -75,8 +77,8 @@ class History:
                 if key not in self._codes:
                     self._codes[key] = space.codes(trial.hyperparameters.values)
                 curves[key] = Curve(self._codes[key])
-            curves[key].add(trial, scores, seconds, by_epoch)
-        return list(curves.values())
+            curves[key].add(trial, scores, seconds, by_epoch, trial.trial_id in cut_short)
+        return [curve for curve in curves.values() if curve.scores or curve.stage is not Stage.ENDED]
 
     def _report(self, trial: Trial) -> tuple[dict[int, float], float | None]:
         if trial.trial_id in self._reports:
