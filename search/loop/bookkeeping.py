@@ -107,6 +107,12 @@ def cut_short(oracle: Any, trial_id: str) -> None:
         oracle.cut_short.add(trial_id)
 
 
+def unexplained(oracle: Any, trial_id: str, reason: str) -> None:
+    """Notes that a trial failed for a reason that need not lie in its values, where the oracle asks for that."""
+    if hasattr(oracle, "unexplained"):
+        oracle.unexplained[trial_id] = reason
+
+
 def complete(oracle: Any) -> None:
     """Notes of the trials what a state that is older than they are lacks."""
     for slot in [slot for slot, trial in oracle.ongoing_trials.items() if trial.status != "RUNNING"]:

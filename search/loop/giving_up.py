@@ -6,7 +6,7 @@ import math
 from bisect import insort
 from collections.abc import Sequence
 
-from search.record.trial import Failure, FailureReason, Outcome
+from search.record.trial import OF_THE_VALUES, Failure, FailureReason, Outcome
 
 # The first configurations of a search all failed for one reason.
 _AT_FIRST = 10
@@ -14,8 +14,6 @@ _AT_FIRST = 10
 _LATER = 20
 # So many in a row failed for whatever reasons.
 _FOR_ANY_REASON = 40
-# What lies in a configuration's own values: a search may meet many of them in a row and still find better ones.
-_OF_THE_VALUES = frozenset({FailureReason.OVERSIZED, FailureReason.INVALID, FailureReason.NAN})
 
 # Unix time of an end, and how it failed.
 _Ended = tuple[float, Failure]
@@ -81,7 +79,8 @@ def _reason_to_stop(ended: Sequence[_Ended], scored: bool) -> str | None:
         return f"the first {len(tried)} configurations all failed {_alike(tried)}"
     last = tried[-_LATER:]
     reasons = {failure.reason for failure in last}
-    if scored and len(last) == _LATER and len(reasons) == 1 and not reasons & _OF_THE_VALUES:
+    # Of what lies in the values a search may meet many in a row and still find better ones.
+    if scored and len(last) == _LATER and len(reasons) == 1 and not reasons & OF_THE_VALUES:
         return f"the last {len(last)} configurations all failed {_alike(last)}"
     return None
 

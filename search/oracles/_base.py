@@ -9,6 +9,7 @@ finite space is used up before the search stops; unfinished trials are never amo
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -36,6 +37,9 @@ _BATCHES = 10
 _REFUSALS = 1000
 """Configurations that are not allowed, in a row, after which anything is proposed: half of them are drawn."""
 
+_SEVERAL = 3
+"""Unexplained failures for one reason from which on they count."""
+
 
 class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has no types
     """An oracle for this project's loop and for a stock `keras_tuner.Tuner`.
@@ -57,6 +61,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         endless: whether a schedule that has come to its end begins anew, since somebody else ends the search.
         cut_short: ids of the trials that the end of the time ended. What they scored until then counts; that they have
             no more epochs, or none, says nothing of their values.
+        unexplained: ids of the trials that failed for a reason that need not lie in their values, with that reason.
     """
 
     trials: dict[str, Trial]
@@ -87,6 +92,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         self.incumbent: float | None = None
         self.endless = False
         self.cut_short: set[str] = set()
+        self.unexplained: dict[str, str] = {}
         self._allows: Callable[[Values], bool] = lambda _: True
         self._batches = 1
         self.outlook: Outlook | None = None
@@ -165,6 +171,16 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
     def _to_beat(self) -> float:
         """`incumbent` such that more is better, minus infinity where it is not known."""
         return -math.inf if self.incumbent is None else self._sign * self.incumbent
+
+    @property
+    def blameless(self) -> set[str]:
+        """Ids of the trials whose end says nothing of their values.
+
+        Those are what the time cut short, and what failed for a reason that need not lie in the values: unless several
+        did for the same one, which then has to do with them after all.
+        """
+        counts = Counter(self.unexplained.values())
+        return self.cut_short | {one for one, reason in self.unexplained.items() if counts[reason] < _SEVERAL}
 
     def running(self) -> list[Trial]:
         """The trials that have begun and not ended."""

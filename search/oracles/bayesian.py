@@ -49,7 +49,8 @@ class BayesianOracle(BaseOracle):
     def _propose(self) -> Values | None:
         failed = (TrialStatus.FAILED, TrialStatus.INVALID)
         # The score of a training that the time cut short is not that of a whole one.
-        whole = [t for t in self.trials.values() if t.trial_id not in self.cut_short]
+        blameless = self.blameless
+        whole = [t for t in self.trials.values() if t.trial_id not in blameless]
         completed = [t for t in whole if t.status == TrialStatus.COMPLETED]
         standing = sum(t.status not in failed for t in whole)
         if not self.space.width:

@@ -432,7 +432,7 @@ class FreezeThawOracle(BaseOracle):
     def _curves(self) -> list[Curve]:
         """The search's own configurations in the order of their first trials."""
         trials = [(self._id_to_hash[trial.trial_id], trial) for trial in self.trials.values()]
-        curves = self._history.curves(trials, self.space, self.cut_short)
+        curves = self._history.curves(trials, self.space, self.blameless)
         for curve in curves:
             over = curve.epochs >= self._longest or curve.trial_id in self._retired
             if curve.stage is Stage.PAUSED and over:

@@ -18,7 +18,7 @@ from search.loop import bookkeeping
 from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
 from search.record import jsondata
-from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind
+from search.record.trial import OF_THE_VALUES, Epoch, FailureReason, Outcome, Scalar, Trial, TrialKind
 from search.times.estimates import schedule_end
 from spaces.families import family_of
 from spaces.sections.training_section import epoch_limits
@@ -35,6 +35,9 @@ _INITIAL_EPOCH = "tuner/initial_epoch"
 _PARENT = "tuner/trial_id"
 _RESERVED = "tuner/"
 _CUT_SHORT = "cut_short"
+_UNEXPLAINED = "unexplained"
+# The memory that a training takes depends on its values more than on anything else.
+_TELLING = OF_THE_VALUES | {FailureReason.OUT_OF_MEMORY}
 _MESSAGE_LENGTH = 200
 _TRIED_FIRST = 100
 
@@ -243,6 +246,9 @@ class Proposer:
         if outcome.failure is None and not outcome.whole:
             bookkeeping.cut_short(self._oracle, trial_id)
             self._shorten(trial, outcome.epochs)
+        if outcome.failure is not None and outcome.failure.reason not in _TELLING:
+            bookkeeping.unexplained(self._oracle, trial_id, outcome.failure.reason.value)
+            self._shorten(trial, ())
         finished = copy.copy(trial)
         finished.status = "FAILED" if outcome.failure else "COMPLETED"
         finished.message = outcome.failure.message if outcome.failure else trial.message
@@ -280,7 +286,11 @@ class Proposer:
             "status": trial.status,
             "message": trial.message,
         }
-        return {**known, _CUT_SHORT: True} if trial_id in getattr(self._oracle, "cut_short", ()) else known
+        if trial_id in getattr(self._oracle, "cut_short", ()):
+            known[_CUT_SHORT] = True
+        if trial_id in (reasons := getattr(self._oracle, "unexplained", {})):
+            known[_UNEXPLAINED] = reasons[trial_id]
+        return known
 
     @property
     def outlook(self) -> Outlook | None:
@@ -353,6 +363,8 @@ class Proposer:
         restored.score, restored.best_step = record["score"], record["best_step"]
         if record.get(_CUT_SHORT):
             bookkeeping.cut_short(self._oracle, trial.id)
+        if _UNEXPLAINED in record:
+            bookkeeping.unexplained(self._oracle, trial.id, record[_UNEXPLAINED])
         return restored
 
     def _with_values(self, values: dict[str, Any]) -> HyperParameters:

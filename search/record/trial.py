@@ -60,6 +60,10 @@ class FailureReason(StrEnum):
     """Anything else that building or training raised, the user's own code included."""
 
 
+OF_THE_VALUES = frozenset({FailureReason.OVERSIZED, FailureReason.INVALID, FailureReason.NAN})
+"""What lies in a configuration's own values."""
+
+
 LARGEST_METRIC = 1e39
 """What a metric may be, above or below 0, unless it is infinite: training is done in numbers that end at 3.4e38."""
 

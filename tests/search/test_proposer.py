@@ -13,10 +13,10 @@ from search.oracles.surrogate.curves import Stage
 from search.oracles.surrogate.success import success_of
 from search.oracles.surrogate.trust import finished
 from search.phases.proposer import Proposal, Proposer, for_spec
-from search.record.trial import Stop
+from search.record.trial import FailureReason, Stop
 from tests.search.oracles.conftest import score
 from tests.search.oracles.conftest import space as oracle_space
-from tests.search.records import outcome, trial
+from tests.search.records import failed, outcome, trial
 from tests.search.simulation import World, space
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
@@ -186,6 +186,43 @@ def test_a_continued_training_without_an_epoch_before_the_deadline_is_where_it_w
     assert (curve.stage, curve.epochs, curve.stopped) == (Stage.ENDED, proposal.epochs_from, False)
     assert curve.scores == before
     assert asker.record(proposal.trial_id)["values"]["tuner/epochs"] == proposal.epochs_from
+
+
+@pytest.mark.parametrize(
+    ("reasons", "counted"),
+    [
+        ([FailureReason.NAN], 1),
+        ([FailureReason.OUT_OF_MEMORY], 1),
+        ([FailureReason.CRASHED, FailureReason.CRASHED, FailureReason.HUNG], 0),
+        ([FailureReason.DATA, FailureReason.ERROR, FailureReason.INVALID], 1),
+        # The third says that the values have something to do with it.
+        ([FailureReason.CRASHED] * 3, 3),
+    ],
+)
+def test_a_failure_that_need_not_lie_in_the_values_counts_when_several_had_it(reasons, counted):
+    def made_oracle():
+        return oracle("freeze-thaw", hyperparameters=oracle_space(), objective="val_accuracy", max_epochs=27)
+
+    asker = Proposer(made_oracle())
+    proposals = [begun(asker)]
+    train(asker, proposals[0], score)
+    for reason in reasons:
+        proposals.append(begun(asker))
+        asker.tell(proposals[-1].trial_id, failed(reason))
+    for known in (asker, restored(asker, proposals, made_oracle())):
+        stages = [curve.stage for curve in known._oracle._curves()]
+        assert stages == [Stage.PAUSED, *[Stage.FAILED] * counted]
+
+
+def test_a_continued_training_that_crashed_keeps_its_scores(loop_space):
+    searched = oracle("freeze-thaw", hyperparameters=loop_space, objective="val_accuracy", min_epochs=3, max_epochs=27)
+    asker = Proposer(searched)
+    while not (proposal := begun(asker)).parent:
+        train(asker, proposal, score)
+    asker.tell(proposal.trial_id, failed(FailureReason.CRASHED))
+    curve = next(c for c in searched._curves() if c.trial_id == proposal.trial_id)
+    assert (curve.stage, curve.stopped) == (Stage.ENDED, False)
+    assert max(curve.scores) == curve.epochs == proposal.epochs_from
 
 
 def test_a_bayesian_search_learns_nothing_from_trainings_that_were_cut_short():

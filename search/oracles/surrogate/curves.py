@@ -19,7 +19,7 @@ class Stage(Enum):
     RUNNING = auto()
     """A trial of it has not ended."""
     ENDED = auto()
-    """Its training is over: fully trained, stopped early, or cut short by the end of the time."""
+    """Its training is over: fully trained, stopped early, or cut short by something outside it."""
     FAILED = auto()
     KNOWN = auto()
     """It was trained elsewhere: its curve informs the model."""
@@ -59,7 +59,7 @@ class Curve:
         return replace(self, stage=Stage.PAUSED, epochs=epochs, scores=scores, stopped=False)
 
     def add(
-        self, trial: Trial, scores: Mapping[int, float], seconds: float | None, by_epoch: bool, cut_short: bool
+        self, trial: Trial, scores: Mapping[int, float], seconds: float | None, by_epoch: bool, blameless: bool
     ) -> None:
         """Takes up the next trial of the configuration.
 
@@ -69,8 +69,8 @@ class Curve:
             seconds: seconds of an epoch, or None.
             by_epoch: whether the loop reports every epoch, with its number from 1 as the step. If not, a trial has one
                 score, which counts for all its epochs.
-            cut_short: whether the end of the time ended it, and not the training itself; its values then ask for no
-                more epochs than it had.
+            blameless: whether its end says nothing of the configuration: time was up, or it failed for another reason;
+                its values then ask for no more epochs than it had.
         """
         values = trial.hyperparameters.values
         start, target = values["tuner/initial_epoch"], values["tuner/epochs"]
@@ -82,7 +82,7 @@ class Curve:
             self.stage, self.epochs = Stage.RUNNING, target
             return
         if trial.status != TrialStatus.COMPLETED:
-            self.stage = Stage.ENDED if cut_short else Stage.FAILED
+            self.stage = Stage.ENDED if blameless else Stage.FAILED
             return
         if by_epoch:
             self.scores.update(scores)
@@ -91,7 +91,7 @@ class Curve:
         else:
             self.scores[target] = max(scores.values())
             self.epochs = target
-        self.stage = Stage.ENDED if self.stopped or cut_short else Stage.PAUSED
+        self.stage = Stage.ENDED if self.stopped or blameless else Stage.PAUSED
 
 
 def codes_of(curves: Sequence[Curve], space: Space) -> Floats:

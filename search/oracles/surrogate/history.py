@@ -56,10 +56,11 @@ class History:
             for one in self._evidence
         ]
 
-    def curves(self, trials: Iterable[tuple[str, Trial]], space: Space, cut_short: Collection[str]) -> list[Curve]:
+    def curves(self, trials: Iterable[tuple[str, Trial]], space: Space, blameless: Collection[str]) -> list[Curve]:
         """The configurations of trials, which come with a key of their configuration, in order of first trials.
 
-        Those of `cut_short`, ids, were ended by the time. A configuration of which nothing else is known is left out.
+        The end of those of `blameless`, ids, says nothing of them. A configuration of which nothing else is known is
+        left out.
 
         If any trial has scores of several steps, the loop reports epochs: a step is an epoch, and one that is
         missing at the end was not trained. If any step is then 0, the loop counts from there, as Keras does.
@@ -77,7 +78,7 @@ class History:
                 if key not in self._codes:
                     self._codes[key] = space.codes(trial.hyperparameters.values)
                 curves[key] = Curve(self._codes[key])
-            curves[key].add(trial, scores, seconds, by_epoch, trial.trial_id in cut_short)
+            curves[key].add(trial, scores, seconds, by_epoch, trial.trial_id in blameless)
         return [curve for curve in curves.values() if curve.scores or curve.stage is not Stage.ENDED]
 
     def _report(self, trial: Trial) -> tuple[dict[int, float], float | None]:
