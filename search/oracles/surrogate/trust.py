@@ -26,10 +26,10 @@ def finished(curve: Curve, longest: int) -> bool:
 def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     """The shortest training that tells configurations apart as full ones do, as far as anybody has seen.
 
-    A length at which most configurations score the same tells nothing yet. The first one that tells anything is
-    believed unless the finished configurations were not yet in the order of their final scores: of all pairs, each
-    weighted by the difference that it made in the end, less than six tenths. Then no length but the whole is believed:
-    where curves cross, a little longer ones say little.
+    A length at which most configurations score the same, and none better, tells nothing yet. The first one that tells
+    anything is believed unless the finished configurations were not yet in the order of their final scores: of all
+    pairs, each weighted by the difference that it made in the end, less than six tenths. Then no length but the whole
+    is believed: where curves cross, a little longer ones say little.
 
     Near equals hardly weigh, so the favourites, which early results selected, do not speak for themselves: finished
     configurations that early results did not favour do. Before three are finished, those that have come half the way
@@ -127,11 +127,14 @@ def _spread(curves: Sequence[Curve], length: int) -> float:
 
 
 def _all_alike(curves: Sequence[Curve], length: int, enough: int) -> bool:
-    """Whether most of the scores after `length` epochs, at least `enough` of them, are one and the same."""
+    """Whether most of the scores after `length` epochs, of at least `enough`, are one and the same, and none is better.
+
+    Many that are equally bad have collapsed: what is better than they are tells something.
+    """
     reached = [c for c in curves if _reached(c, length) and c.stage is not Stage.RUNNING]
     early = _scores(reached[-_MOST:], length)
     early = early[~np.isnan(early)]
     if len(early) < enough:
         return False
     _, counts = np.unique(early, return_counts=True)
-    return bool(counts.max() > _TIED * len(early))
+    return bool(counts[-1] > _TIED * len(early))

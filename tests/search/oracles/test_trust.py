@@ -80,6 +80,14 @@ def test_a_length_after_which_most_score_the_same_tells_nothing():
     assert telling_length(apart, 1, LONGEST) == 4
 
 
+def test_many_collapsed_trainings_beside_better_ones_do_not_end_the_trust():
+    collapsed, learned = [curve([0.1] * 2) for _ in range(7)], [curve([0.5, 0.6]), curve([0.6, 0.7])]
+    assert telling_length([*collapsed, *learned], 1, LONGEST) == 1
+    # What most have is the best there is: the others are worse by some accident, and nobody has learned anything.
+    worse = [curve([0.05, 0.05]), curve([0.02, 0.02])]
+    assert telling_length([*collapsed, *worse], 1, LONGEST) == 4
+
+
 def test_inconspicuous_are_the_paused_ones_in_the_middle():
     curves = [curve([score, 1.0]) for score in (0.5, 0.1, 0.4, 0.3, 0.2)]
     curves[2].stage = Stage.FAILED
