@@ -8,7 +8,7 @@ from search.oracles._columns import Floats
 from search.oracles._space import Space
 from search.oracles.surrogate.curves import Curve, Stage
 from search.oracles.surrogate.gp import Points
-from search.oracles.surrogate.standard import spread
+from search.oracles.surrogate.standard import ordinary, spread
 
 _THINNING = 1.9
 """Ratio of neighbouring observed lengths of a curve: nearer ones say almost the same."""
@@ -49,8 +49,7 @@ class Observations:
         chosen, lengths, scores = (np.array(column) for column in zip(*rows, strict=True))
 
         latest_scores = [max(c.scores.values()) for c in curves if c.scores and c.stage is not Stage.FAILED]
-        median, top = float(np.median(latest_scores)), max(latest_scores)
-        self._floor = 2 * median - top
+        self._floor = 2 * ordinary(np.array(latest_scores)) - max(latest_scores)
         drawn_in = np.maximum(scores, self._floor)
         self._centre, self.unit = float(drawn_in.mean()), spread(drawn_in)
 

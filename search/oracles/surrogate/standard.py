@@ -8,6 +8,10 @@ from search.oracles._columns import Floats, Ints
 _ROUNDING = 1e-12
 
 
+# So many times as far from quartile to quartile is no distribution whose median stands for the ordinary.
+_HEAVY = 10.0
+
+
 def fit_sample(targets: Floats, size: int, rng: np.random.Generator) -> Ints:
     """Indices of the observations that the kernel's parameters are fitted to: the best and some of the others.
 
@@ -21,9 +25,9 @@ def fit_sample(targets: Floats, size: int, rng: np.random.Generator) -> Ints:
 
 
 def standardised(scores: Floats) -> Floats:
-    """Scores (more is better) with mean 0 and deviation 1, those far below the median drawn in.
+    """Scores (more is better) with mean 0 and deviation 1, those far below the ordinary one drawn in.
 
-    The lower limit lies as far below the median as twice the distance of the best above it: what is worse is
+    The lower limit lies as far below the ordinary one as twice the distance of the best above it: what is worse is
     equally uninteresting.
     """
     centre, unit = scale(scores)
@@ -43,6 +47,19 @@ def spread(scores: Floats) -> float:
     return deviation if deviation > _ROUNDING * float(np.abs(scores).max()) else 1.0
 
 
-def _drawn_in(scores: Floats) -> Floats:
+def ordinary(scores: Floats) -> float:
+    """The score by which it is measured what is far below the best (more is better): the median.
+
+    Losses may have a tail so heavy that half of all are on it. Where each quarter of the scores, from the best down, is
+    ten times as wide as the one above it, the upper quartile takes the place of the median, or the differences between
+    the good ones would vanish beside those between the bad ones.
+    """
     median, top = float(np.median(scores)), float(scores.max())
-    return np.maximum(scores, median - 2 * (top - median)) if top > median else scores
+    lower, upper = (float(score) for score in np.quantile(scores, (0.25, 0.75)))
+    heavy = median - lower > _HEAVY * (top - median) and top - median > _HEAVY * (top - upper) > 0
+    return upper if heavy else median
+
+
+def _drawn_in(scores: Floats) -> Floats:
+    middle, top = ordinary(scores), float(scores.max())
+    return np.maximum(scores, middle - 2 * (top - middle)) if top > middle else scores

@@ -11,7 +11,7 @@ from search.oracles import oracle
 from search.oracles._space import Space
 from search.oracles.surrogate.acquisition import log_improvement, log_improvement_slopes, refine
 from search.oracles.surrogate.gp import FIRM, SELECTIVE, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
-from search.oracles.surrogate.standard import standardised
+from search.oracles.surrogate.standard import ordinary, standardised
 
 GROUPS = np.array([0, 1, 2, 2])
 
@@ -187,6 +187,23 @@ def test_scores_far_below_the_median_are_drawn_in():
     scores = standardised(np.array([0.1, 0.88, 0.89, 0.9, 0.91, 0.92]))
     assert scores[-1] - scores[1] > 1
     assert np.all(np.isfinite(standardised(np.full(5, 0.3))))
+
+
+HEAVY = -np.array([0.10, 0.12, 0.15, 0.2, 0.3, 1e3, 5e3, 1e4, 5e4, 1e5, 1e6, 1e7])
+
+
+def test_a_heavy_tail_of_losses_does_not_hide_the_differences_between_good_ones():
+    assert ordinary(HEAVY) == np.quantile(HEAVY, 0.75)
+    scores = standardised(HEAVY)
+    assert scores[0] - scores[3] > 0.5
+    # Spread, a collapsed half, or a tail below the median: the median, as ever.
+    rng = np.random.default_rng(0)
+    for usual in (
+        rng.normal(size=30),
+        np.array([0.1] * 6 + [0.8, 0.85, 0.9, 0.92]),
+        np.array([0.9, 0.89, 0.88, 0.86, -1e6]),
+    ):
+        assert ordinary(usual) == np.median(usual)
 
 
 def bayesian(space, **changes):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from search.oracles import oracle
+from search.oracles._space import Space
 from search.oracles.surrogate.curves import Curve, Stage
 from search.oracles.surrogate.full_length import FullLength
 from search.oracles.surrogate.gp import GaussianProcess, Kernel, Points
@@ -57,8 +58,6 @@ def test_less_is_expected_of_a_search_that_is_at_its_end(name, loop):
 
 @pytest.mark.parametrize("score", [0.1, 0.1135, 0.5, -3e5])
 def test_equal_scores_have_no_deviation_whatever_their_mean_rounds_to(score, loop):
-    from search.oracles._space import Space
-
     space = Space.of_keras_tuner(loop.space())
     codes = space.draw(np.random.default_rng(0).random((13, len(space))))
     for count in range(8, 14):
@@ -69,6 +68,15 @@ def test_equal_scores_have_no_deviation_whatever_their_mean_rounds_to(score, loo
         assert Observations(curves, space, longest=9, first=9, shortest=0, most=100).unit == 1.0
     apart = np.array([score, score * (1 + 1e-9), score])
     assert scale(apart)[1] == apart.std() > 0
+
+
+def test_curves_of_losses_with_a_heavy_tail_keep_the_differences_between_good_ones(loop):
+    space = Space.of_keras_tuner(loop.space())
+    losses = [0.10, 0.12, 0.15, 0.2, 0.3, 1e3, 5e3, 1e4, 5e4, 1e5, 1e6, 1e7]
+    codes = space.draw(np.random.default_rng(0).random((len(losses), len(space))))
+    curves = [Curve(code, Stage.ENDED, epochs=9, scores={9: -loss}) for code, loss in zip(codes, losses, strict=True)]
+    view = Observations(curves, space, longest=9, first=9, shortest=0, most=100)
+    assert view.targets[0] - view.targets[3] > 0.5
 
 
 MODELS = ["bayesian", "freeze-thaw"]
