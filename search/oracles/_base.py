@@ -59,6 +59,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         incumbent: the best score of all that is known, baselines included, which is what `outlook` has to improve on;
             None: the best that its model knows.
         endless: whether a schedule that has come to its end begins anew, since somebody else ends the search.
+        last_counts: whether the last score of a training is what it is worth, not the best, see `Curve`.
         cut_short: ids of the trials that the end of the time ended. What they scored until then counts; that they have
             no more epochs, or none, says nothing of their values.
         unexplained: ids of the trials that failed for a reason that need not lie in their values, with that reason.
@@ -91,6 +92,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         self.tried_first = 0
         self.incumbent: float | None = None
         self.endless = False
+        self.last_counts = False
         self.cut_short: set[str] = set()
         self.unexplained: dict[str, str] = {}
         self._allows: Callable[[Values], bool] = lambda _: True

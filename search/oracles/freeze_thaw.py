@@ -147,7 +147,7 @@ class FreezeThawOracle(BaseOracle):
     @threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]  # it has no types
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         curves = self._curves()
-        known = [*curves, *self._history.evidence(self.space)]
+        known = [*curves, *self._history.evidence(self.space, self.last_counts)]
         # Before dear epochs, cheap ones are worth it whatever they tell.
         dear_later = self.tried_first > 0 or self._has_phases(known)
         telling = self._first if dear_later else telling_length(known, self._first, self._longest)
@@ -181,7 +181,7 @@ class FreezeThawOracle(BaseOracle):
             return self._start(values, length, "at random: nothing to model yet")
         paused = [c for c in curves if c.stage is Stage.PAUSED]
         if paused:
-            best = max(paused, key=_latest)
+            best = max(paused, key=lambda curve: curve.latest)
             return self._continue(best, self._longest, "continuation: no new configuration is left")
         return {"status": TrialStatus.IDLE if self.ongoing_trials else TrialStatus.STOPPED}
 
@@ -205,7 +205,7 @@ class FreezeThawOracle(BaseOracle):
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
         reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
         expected, spread = model.predict(Points.full_length(view.features(reference)))
-        observed = float(view.target(np.array([_latest(c) for c in reference])).max())
+        observed = float(view.target(np.array([c.latest for c in reference])).max())
         hoped = max(observed, float(expected.max()))
 
         def promise(features: Floats, threshold: float, trained: Floats | float = 0.0) -> Floats:
@@ -279,7 +279,7 @@ class FreezeThawOracle(BaseOracle):
         model = FullLength(
             self.space,
             codes_of(done, self.space),
-            np.array([_latest(c) for c in done]),
+            np.array([c.latest for c in done]),
             running=codes_of([c for c in known if c.stage is Stage.RUNNING], self.space),
             success=success_of(known, self.space),
             prior=FIRM if len(self.trials) % 2 else YIELDING,
@@ -377,10 +377,10 @@ class FreezeThawOracle(BaseOracle):
 
     def _before_probes(self, known: Sequence[Curve]) -> list[Curve]:
         """The curves without what probes have shown, unless that is the best of all."""
-        best = max((_latest(c) for c in known if c.stage is not Stage.FAILED), default=-math.inf)
+        best = max((c.latest for c in known if c.stage is not Stage.FAILED), default=-math.inf)
         return [
             c.until(self._last_stretch(c)[0])
-            if c.trial_id in self._probes and c.stage is not Stage.FAILED and _latest(c) < best
+            if c.trial_id in self._probes and c.stage is not Stage.FAILED and c.latest < best
             else c
             for c in known
         ]
@@ -432,7 +432,7 @@ class FreezeThawOracle(BaseOracle):
     def _curves(self) -> list[Curve]:
         """The search's own configurations in the order of their first trials."""
         trials = [(self._id_to_hash[trial.trial_id], trial) for trial in self.trials.values()]
-        curves = self._history.curves(trials, self.space, self.blameless)
+        curves = self._history.curves(trials, self.space, self.blameless, self.last_counts)
         for curve in curves:
             over = curve.epochs >= self._longest or curve.trial_id in self._retired
             if curve.stage is Stage.PAUSED and over:
@@ -511,7 +511,3 @@ def next_length(epochs: int, first: int, longest: int) -> int:
         rung = max(rung + 1, round(rung * _STEP))
     # No last step that is hardly worth an interruption.
     return longest if rung * math.sqrt(_STEP) > longest else rung
-
-
-def _latest(curve: Curve) -> float:
-    return max(curve.scores.values(), default=-math.inf)

@@ -417,8 +417,9 @@ def for_spec(
         most = spec.search.max_trials
         oracle.tried_first = _TRIED_FIRST if most is None else min(_TRIED_FIRST, most // 2)
     longest = spec.max_epochs if spec.algorithm.multi_fidelity else None
-    # Of means over folds the last one is the score, not the best; what reads curves wants all of them.
-    last_counts = spec.data.folds is not None and not spec.algorithm.open_ended
+    # Of means over folds the last one is the score, not the best; what reads curves wants all of them, and is told so.
+    oracle.last_counts = spec.data.folds is not None
+    last_counts = oracle.last_counts and not spec.algorithm.open_ended
     return Proposer(oracle, timed, longest, on_warning, last_counts, becomes_dearer)
 
 

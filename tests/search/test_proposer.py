@@ -14,6 +14,7 @@ from search.oracles.surrogate.success import success_of
 from search.oracles.surrogate.trust import finished
 from search.phases.proposer import Proposal, Proposer, for_spec
 from search.record.trial import FailureReason, Stop
+from tests.search import small
 from tests.search.oracles.conftest import score
 from tests.search.oracles.conftest import space as oracle_space
 from tests.search.records import failed, outcome, trial
@@ -242,6 +243,16 @@ def test_a_bayesian_search_learns_nothing_from_trainings_that_were_cut_short():
         assert asker._oracle._propose() is None
     ((_, codes, scores),) = shown
     assert len(codes) == len(scores) == 8
+
+
+@pytest.mark.parametrize(("data", "latest"), [({"validation": {"folds": 4}}, 0.6), ({}, 0.9)])
+def test_a_lucky_first_fold_is_not_what_a_configuration_is_worth(data, latest):
+    asker = for_spec(small.spec(data=data, search={"algorithm": "freeze-thaw"}))
+    asker.tell(begun(asker).trial_id, outcome([0.9, 0.6], score=latest))
+    asker.learn({"learning_rate": 0.01}, outcome([0.9, 0.6]).epochs)
+    searched = asker._oracle
+    curves = [*searched._curves(), *searched._history.evidence(searched.space, searched.last_counts)]
+    assert [curve.latest for curve in curves] == [latest, latest]
 
 
 @pytest.mark.parametrize("fine_tune", [None, [0.0, 0.25]])

@@ -1,5 +1,6 @@
 """Configurations with their learning curves, put together from an oracle's trials."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -38,6 +39,8 @@ class Curve:
         stopped: whether it ended before the epochs it was asked for.
         seconds: seconds of an epoch, or None if nobody measured.
         timed: of each trial that was measured the epoch it went on from, and the seconds of an epoch.
+        last_counts: whether the last score is what the configuration is worth, not the best: of means over folds, the
+            one over the most folds.
     """
 
     codes: Floats
@@ -48,10 +51,20 @@ class Curve:
     stopped: bool = False
     seconds: float | None = None
     timed: list[tuple[int, float]] = field(default_factory=list)
+    last_counts: bool = False
 
     def best_by(self, epoch: int) -> float | None:
-        """The best score of the first `epoch` epochs, or None if none of them is known."""
-        return max((score for number, score in self.scores.items() if number <= epoch), default=None)
+        """What it was worth after `epoch` epochs: the best score by then, or the last; None if none is known."""
+        known = {number: score for number, score in self.scores.items() if number <= epoch}
+        if self.last_counts and known:
+            return known[max(known)]
+        return max(known.values(), default=None)
+
+    @property
+    def latest(self) -> float:
+        """What it is worth by all that is known; minus infinity where nothing is."""
+        score = self.best_by(max(self.scores, default=0))
+        return -math.inf if score is None else score
 
     def until(self, epochs: int) -> "Curve":
         """The configuration as it was when it had been paused after `epochs`."""

@@ -43,8 +43,8 @@ class History:
         self._evidence.append({"values": dict(values), "scores": scores, "seconds": seconds})
         return _plain(self._evidence[-1])
 
-    def evidence(self, space: Space) -> list[Curve]:
-        """The configurations from elsewhere."""
+    def evidence(self, space: Space, last_counts: bool) -> list[Curve]:
+        """The configurations from elsewhere; `last_counts` is that of `Curve`."""
         return [
             Curve(
                 codes=space.codes(one["values"]),
@@ -52,15 +52,18 @@ class History:
                 epochs=max(one["scores"]),
                 scores={epoch: self._sign * score for epoch, score in one["scores"].items()},
                 seconds=one["seconds"],
+                last_counts=last_counts,
             )
             for one in self._evidence
         ]
 
-    def curves(self, trials: Iterable[tuple[str, Trial]], space: Space, blameless: Collection[str]) -> list[Curve]:
+    def curves(
+        self, trials: Iterable[tuple[str, Trial]], space: Space, blameless: Collection[str], last_counts: bool
+    ) -> list[Curve]:
         """The configurations of trials, which come with a key of their configuration, in order of first trials.
 
-        The end of those of `blameless`, ids, says nothing of them. A configuration of which nothing else is known is
-        left out.
+        `last_counts` is that of `Curve`. The end of those of `blameless`, ids, says nothing of them. A configuration of
+        which nothing else is known is left out.
 
         If any trial has scores of several steps, the loop reports epochs: a step is an epoch, and one that is
         missing at the end was not trained. If any step is then 0, the loop counts from there, as Keras does.
@@ -77,7 +80,7 @@ class History:
             if key not in curves:
                 if key not in self._codes:
                     self._codes[key] = space.codes(trial.hyperparameters.values)
-                curves[key] = Curve(self._codes[key])
+                curves[key] = Curve(self._codes[key], last_counts=last_counts)
             curves[key].add(trial, scores, seconds, by_epoch, trial.trial_id in blameless)
         return [curve for curve in curves.values() if curve.scores or curve.stage is not Stage.ENDED]
 

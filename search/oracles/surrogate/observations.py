@@ -19,7 +19,7 @@ class Observations:
 
     Attributes:
         points: configuration and length of each observation.
-        targets: best scores so far, shape (n,), mean 0 and variance 1; more is better.
+        targets: what each was worth by then, shape (n,), mean 0 and variance 1; more is better.
         unit: what 1 is in scores.
     """
 
@@ -44,11 +44,11 @@ class Observations:
         long_enough = [row for row in rows if row[1] >= shortest]
         rows = long_enough if len(long_enough) > 1 else rows
         if len(rows) > most:
-            latest = [max(c.scores.values(), default=-np.inf) for c in curves]
+            latest = [c.latest for c in curves]
             rows = sorted(rows, key=lambda row: (-latest[row[0]], row[1]))[:most]
         chosen, lengths, scores = (np.array(column) for column in zip(*rows, strict=True))
 
-        latest_scores = [max(c.scores.values()) for c in curves if c.scores and c.stage is not Stage.FAILED]
+        latest_scores = [c.latest for c in curves if c.scores and c.stage is not Stage.FAILED]
         self._floor = 2 * ordinary(np.array(latest_scores)) - max(latest_scores)
         drawn_in = np.maximum(scores, self._floor)
         self._centre, self.unit = float(drawn_in.mean()), spread(drawn_in)
@@ -72,7 +72,7 @@ class Observations:
 
 
 def _thinned(curve: Curve, first: int, longest: int) -> list[tuple[int, float]]:
-    """Lengths, downwards, and the best score by then; a curve that has stopped counts to its end."""
+    """Lengths, downwards, and what it was worth by then; a curve that has stopped counts to its end."""
     lengths = [curve.epochs] if curve.epochs > 0 and curve.stage is not Stage.RUNNING else []
     if curve.stage is Stage.RUNNING and curve.scores:
         lengths = [max(curve.scores)]

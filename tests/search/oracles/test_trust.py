@@ -62,6 +62,16 @@ def test_the_one_that_early_results_favoured_least_is_asked_whether_they_read_ba
     assert least_favoured(paused(*[0.5] * 6), 1, LONGEST) is None
 
 
+def test_of_means_over_folds_the_last_one_counts():
+    lucky = Curve(np.zeros(1), Stage.PAUSED, epochs=3, scores={1: 0.9, 2: 0.7, 3: 0.6})
+    assert (lucky.best_by(2), lucky.latest) == (0.9, 0.9)
+    lucky.last_counts = True
+    assert [lucky.best_by(folds) for folds in (0, 1, 2, 3, 5)] == [None, 0.9, 0.7, 0.6, 0.6]
+    assert lucky.latest == 0.6
+    assert lucky.until(2).latest == 0.7
+    assert Curve(np.zeros(1), last_counts=True).latest == -np.inf
+
+
 def test_a_length_that_saves_little_is_not_worth_its_doubt():
     assert telling_length([rising(0.3, 0.5), rising(0.2, 0.8)], 1, LONGEST) == LONGEST
 
