@@ -11,13 +11,14 @@ import copy
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from search.oracles.surrogate.outlook import Outlook
+from search.oracles.surrogate.outlook import MOST, Outlook
 
 from ._columns import Floats
 from ._space import Space, Values
@@ -36,6 +37,9 @@ _BATCHES = 10
 
 _REFUSALS = 1000
 """Configurations that are not allowed, in a row, after which anything is proposed: half of them are drawn."""
+
+_LOOKED_AT = 24
+"""Configurations besides the first that are looked at for the outlook, where telling what is allowed takes time."""
 
 _SEVERAL = 3
 """Unexplained failures for one reason from which on they count."""
@@ -97,6 +101,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         self.unexplained: dict[str, str] = {}
         self._allows: Callable[[Values], bool] = lambda _: True
         self._batches = 1
+        self._looked_at: int | None = None
         self.outlook: Outlook | None = None
         """What going on was expected to bring when the last trial was proposed; None where no model says it."""
 
@@ -105,7 +110,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
 
         Where hardly any is, others are proposed: it is for their training to say what is wrong with them.
         """
-        self._allows, self._batches = allows, _BATCHES
+        self._allows, self._batches, self._looked_at = allows, _BATCHES, _LOOKED_AT
 
     def has_noted(self, trial_id: str) -> bool:
         """Whether the oracle knows which values a trial has."""
@@ -144,6 +149,12 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             values = self.if_new(codes)
             if values is not None:
                 yield codes, values, promise
+
+    def foremost(self, found: Iterable[tuple[Floats, float]]) -> list[tuple[Floats, Values, float]]:
+        """The first of the configurations that may be proposed, and after it others for the outlook; see `new_ones`."""
+        left = iter(found)
+        first = list(islice(self.new_ones(left), 1))
+        return first + list(islice(self.new_ones(islice(left, self._looked_at)), MOST - 1))
 
     def _unwanted(self, most: int = _REFUSALS) -> Callable[[Values], bool]:
         """Tells what is not to be proposed: what was before, and of the rest what is not allowed, `most` times."""

@@ -1,7 +1,6 @@
 """Bayesian search with a Gaussian process."""
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from threadpoolctl import threadpool_limits
 from search.oracles.surrogate.acquisition import quasi_random
 from search.oracles.surrogate.full_length import FullLength
 from search.oracles.surrogate.gp import FIRM, YIELDING
-from search.oracles.surrogate.outlook import MOST
 from search.oracles.surrogate.success import SuccessProbability
 
 from ._base import BaseOracle
@@ -69,7 +67,7 @@ class BayesianOracle(BaseOracle):
             prior=FIRM if len(self.trials) % 2 else YIELDING,
             rng=self.rng,
         )
-        found = list(islice(self.new_ones(model.proposals()), MOST))
+        found = self.foremost(model.proposals())
         if not found:
             return None
         self.outlook = model.outlook(np.array([codes for codes, *_ in found]), self._to_beat)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Any
 
 import keras_tuner
@@ -257,7 +257,7 @@ class FreezeThawOracle(BaseOracle):
             self.space,
             climbs=_CLIMBS if len(view.points) <= _MANY else _FEWER_CLIMBS,
         )
-        found = list(islice(self.new_ones(climbed), MOST))
+        found = self.foremost(climbed)
         self._look_ahead(reference, [codes for codes, *_ in found], model, view, observed)
         new = found[0] if found else None
         paused = [c for c in own if c.stage is Stage.PAUSED]
@@ -298,7 +298,7 @@ class FreezeThawOracle(BaseOracle):
             seconds = cost.log_seconds(self.space.features(codes), self._longest - epochs)
             return model.promise(codes) - seconds - np.log(epochs)
 
-        found = list(islice(self.new_ones(model.proposals()), MOST))
+        found = self.foremost(model.proposals())
         paused = [c for c in known if c.stage is Stage.PAUSED]
         candidates = np.vstack([codes_of(paused, self.space), *(codes for codes, *_ in found)])
         left = [self._longest - c.epochs for c in paused] + [self._longest] * len(found)

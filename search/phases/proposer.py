@@ -40,6 +40,7 @@ _UNEXPLAINED = "unexplained"
 _TELLING = OF_THE_VALUES | {FailureReason.OUT_OF_MEMORY}
 _MESSAGE_LENGTH = 200
 _TRIED_FIRST = 100
+_MOST_KNOWN = 100_000
 
 
 @dataclass(frozen=True)
@@ -439,12 +440,22 @@ def is_comparable(spec: spaces.SearchSpec, settings: Mapping[str, Any]) -> bool:
 
 def _within(spec: spaces.SearchSpec, info: spaces.DataInfo, most: int) -> Callable[[Mapping[str, Scalar]], bool]:
     """Tells of values whether their model has at most so many parameters, where that is known without building it."""
+    # The configurations that a model promises much of are asked about again and again.
+    known: dict[int, bool] = {}
 
-    def within(values: Mapping[str, Scalar]) -> bool:
+    def fits(values: Mapping[str, Scalar]) -> bool:
         try:
             return spaces.count_parameters(spaces.configure(spec, values), info) <= most
         except ValueError:
             # What cannot be built says so in its training.
             return True
+
+    def within(values: Mapping[str, Scalar]) -> bool:
+        key = _key(values)
+        if key not in known:
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            known[key] = fits(values)
+        return known[key]
 
     return within

@@ -12,7 +12,7 @@ from search.oracles import SECONDS_METRIC, oracle
 from search.oracles.surrogate.curves import Stage
 from search.oracles.surrogate.success import success_of
 from search.oracles.surrogate.trust import finished
-from search.phases.proposer import Proposal, Proposer, for_spec
+from search.phases.proposer import Proposal, Proposer, _within, for_spec
 from search.record.trial import FailureReason, Stop
 from tests.search import small
 from tests.search.oracles.conftest import score
@@ -253,6 +253,15 @@ def test_a_lucky_first_fold_is_not_what_a_configuration_is_worth(data, latest):
     searched = asker._oracle
     curves = [*searched._curves(), *searched._history.evidence(searched.space, searched.last_counts)]
     assert [curve.latest for curve in curves] == [latest, latest]
+
+
+def test_the_parameters_of_a_configuration_are_counted_once(monkeypatch):
+    counted = []
+    monkeypatch.setattr(spaces, "count_parameters", lambda settings, info: counted.append(settings) or len(counted))
+    within = _within(small.spec(), None, 1)
+    first, second = small.VALUES.values()
+    assert [within(values) for values in (first, second, dict(first), second)] == [True, False, True, False]
+    assert len(counted) == 2
 
 
 @pytest.mark.parametrize("fine_tune", [None, [0.0, 0.25]])

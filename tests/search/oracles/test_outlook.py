@@ -101,6 +101,22 @@ def test_what_is_brought_is_more_than_the_best_of_all_and_proposals_are_the_same
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_few_are_asked_whether_they_are_allowed(name, loop):
+    asked = []
+
+    def allows(values):
+        asked[-1] += 1
+        return True
+
+    searched, _ = driven(name, loop, 0)
+    searched.only(allows)
+    for _ in range(14):
+        asked.append(0)
+        loop.drive(searched, 1)
+    assert 1 < max(asked) <= 25
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_only_what_is_allowed_is_looked_ahead_at(name, loop, monkeypatch):
     seen = []
     searched, _ = driven(name, loop, 0)
