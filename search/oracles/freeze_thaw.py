@@ -50,6 +50,8 @@ _FIT_POINTS = 160
 # From so many hyperparameters on, most of them may not matter.
 _MANY_HYPERPARAMETERS = 21
 _MOST_OBSERVATIONS = 1000
+# Of so many configurations all are compared, of more those that can go on and so many of the others.
+_ALL_COMPARED, _BEST_COMPARED = 1000, 200
 # A step of a climb takes time with the square of the observations.
 _CLIMBS, _FEWER_CLIMBS, _MANY = 40, 8, 400
 
@@ -204,6 +206,7 @@ class FreezeThawOracle(BaseOracle):
         success = success_of(known, self.space)
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
         reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
+        reference = in_question(reference)
         expected, spread = model.predict(Points.full_length(view.features(reference)))
         observed = float(view.target(np.array([c.latest for c in reference])).max())
         hoped = max(observed, float(expected.max()))
@@ -502,6 +505,15 @@ def _stretch(trial: Trial) -> tuple[int, int]:
     """The epochs from which and to which a trial was to train."""
     values = trial.hyperparameters.values
     return int(values["tuner/initial_epoch"]), int(values["tuner/epochs"])
+
+
+def in_question(curves: Sequence[Curve]) -> Sequence[Curve]:
+    """The curves, in their order, of which one may be the best or go on: of very many that are over, the best only."""
+    if len(curves) <= _ALL_COMPARED:
+        return curves
+    over = [i for i, c in enumerate(curves) if c.stage not in (Stage.PAUSED, Stage.RUNNING)]
+    spare = set(sorted(over, key=lambda i: -curves[i].latest)[_BEST_COMPARED:])
+    return [c for i, c in enumerate(curves) if i not in spare]
 
 
 def next_length(epochs: int, first: int, longest: int) -> int:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from search.oracles import oracle
-from search.oracles.freeze_thaw import SECONDS_METRIC, next_length
+from search.oracles.freeze_thaw import SECONDS_METRIC, in_question, next_length
 from search.oracles.plan import new_length
 from search.oracles.surrogate.cost import EpochSeconds
+from search.oracles.surrogate.curves import Curve, Stage
 
 LONGEST = 27
 
@@ -374,6 +375,18 @@ def test_the_model_of_curves_is_not_shown_what_a_probe_came_to(loop):
         (after,) = train(loop, searched, 1, scorer=scorer)
         following.append((after.message, after.hyperparameters.values["learning_rate"]))
     assert following[0] == following[1]
+
+
+def test_of_very_many_configurations_those_that_are_over_are_compared_by_their_best():
+    def made(stage, score):
+        return Curve(np.zeros(1), stage, epochs=1, scores={1: score})
+
+    over = [made(Stage.ENDED, score) for score in np.random.default_rng(0).permutation(1000) / 1000]
+    going_on = [made(Stage.PAUSED, -1.0), made(Stage.RUNNING, -2.0)]
+    assert in_question(over) is over
+    left = in_question([going_on[0], *over, going_on[1]])
+    assert [left[0], left[-1]] == going_on
+    assert [c.latest for c in left[1:-1]] == [c.latest for c in over if c.latest >= 0.8]
 
 
 @pytest.mark.parametrize("by", ["state", "memory"])
