@@ -19,7 +19,7 @@ from search.oracles.surrogate.gp import FIRM, SELECTIVE, YIELDING, GaussianProce
 from search.oracles.surrogate.history import History
 from search.oracles.surrogate.observations import Observations
 from search.oracles.surrogate.outlook import MOST, Outlook
-from search.oracles.surrogate.standard import fit_sample
+from search.oracles.surrogate.standard import MOST_OBSERVATIONS, fit_sample
 from search.oracles.surrogate.success import success_of
 from search.oracles.surrogate.trust import finished, inconspicuous, least_favoured, telling_length
 
@@ -49,7 +49,6 @@ _WIDER = 1.5
 _FIT_POINTS = 160
 # From so many hyperparameters on, most of them may not matter.
 _MANY_HYPERPARAMETERS = 21
-_MOST_OBSERVATIONS = 1000
 # Of so many configurations all are compared, of more those that can go on and so many of the others.
 _ALL_COMPARED, _BEST_COMPARED = 1000, 200
 # A step of a climb takes time with the square of the observations.
@@ -194,7 +193,7 @@ class FreezeThawOracle(BaseOracle):
             longest=self._longest,
             first=self._first,
             shortest=max(length / _FAINT, telling if telling > self._first else 0),
-            most=_MOST_OBSERVATIONS,
+            most=MOST_OBSERVATIONS,
         )
         kernel = self._fitted(view)
         running = [c for c in known if c.stage is Stage.RUNNING]

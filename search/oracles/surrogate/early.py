@@ -8,7 +8,7 @@ import numpy as np
 from search.oracles._columns import Floats, Ints
 from search.oracles.surrogate.curves import Curve, Stage
 from search.oracles.surrogate.gp import FIRM, GaussianProcess, Points, fit_kernel
-from search.oracles.surrogate.standard import fit_sample, standardised
+from search.oracles.surrogate.standard import fit_sample, modelled, standardised
 
 _FIT_POINTS = 100
 _FEW = 3
@@ -47,8 +47,9 @@ class EarlyTrend:
         scores = np.array([score for _, score in known])
         if len(known) < _FEW or np.ptp(scores) == 0:
             return None
-        points = Points.full_length(features[[index for index, _ in known]])
-        targets = standardised(scores)
+        kept = modelled(scores)
+        points = Points.full_length(features[[index for index, _ in known]][kept])
+        targets = standardised(scores[kept])
         chosen = fit_sample(targets, _FIT_POINTS, rng)
         kernel = fit_kernel(points[chosen], targets[chosen], groups, curves=False, prior=FIRM)
         return EarlyTrend(GaussianProcess(points, targets, kernel))

@@ -10,7 +10,7 @@ from search.oracles.surrogate.acquisition import log_improvement, log_improvemen
 from search.oracles.surrogate.early import EarlyTrend, Following
 from search.oracles.surrogate.gp import GaussianProcess, Kernel, Points, Prior, fit_kernel
 from search.oracles.surrogate.outlook import MOST, Outlook
-from search.oracles.surrogate.standard import fit_sample, scale, standardised
+from search.oracles.surrogate.standard import fit_sample, modelled, scale, standardised
 from search.oracles.surrogate.success import SuccessProbability
 
 _FIT_POINTS = 200
@@ -41,7 +41,8 @@ class FullLength:
     ) -> None:
         """Args:
         space: the space, with at least one feature.
-        codes: configurations that were trained, shape (n, columns), n at least 2.
+        codes: configurations that were trained, in their order, shape (n, columns), n at least 2. Of very many the
+            best and the latest count.
         scores: their scores, shape (n,), more is better.
         running: configurations that are being trained, shape (m, columns).
         success: where training succeeds.
@@ -50,6 +51,8 @@ class FullLength:
         trend: what shorter trainings say, or None.
         """
         self._space, self._success, self._rng = space, success, rng
+        kept = modelled(scores)
+        codes, scores = codes[kept], scores[kept]
         self._centre, self._unit = scale(scores)
         targets = standardised(scores)
         self._best = float(targets.max())

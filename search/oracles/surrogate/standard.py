@@ -12,6 +12,23 @@ _ROUNDING = 1e-12
 _HEAVY = 10.0
 
 
+MOST_OBSERVATIONS = 1000
+"""Observations that a model is made of, at most: its posterior takes time with the cube of their number."""
+
+
+def modelled(scores: Floats) -> Ints:
+    """Indices of the observations that a model is made of, in their order: of very many the best half and the latest.
+
+    Args:
+        scores: of the observations, in the order in which they were made; more is better.
+    """
+    half = MOST_OBSERVATIONS // 2
+    if len(scores) <= MOST_OBSERVATIONS:
+        return np.arange(len(scores))
+    best = np.sort(np.argsort(-scores, kind="stable")[:half])
+    return np.sort(np.concatenate([best, np.setdiff1d(np.arange(len(scores)), best)[-half:]]))
+
+
 def fit_sample(targets: Floats, size: int, rng: np.random.Generator) -> Ints:
     """Indices of the observations that the kernel's parameters are fitted to: the best and some of the others.
 

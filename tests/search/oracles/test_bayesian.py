@@ -10,8 +10,12 @@ from scipy.optimize import check_grad
 from search.oracles import oracle
 from search.oracles._space import Space
 from search.oracles.surrogate.acquisition import log_improvement, log_improvement_slopes, refine
+from search.oracles.surrogate.curves import Curve
+from search.oracles.surrogate.early import EarlyTrend
+from search.oracles.surrogate.full_length import FullLength
 from search.oracles.surrogate.gp import FIRM, SELECTIVE, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
-from search.oracles.surrogate.standard import ordinary, standardised
+from search.oracles.surrogate.standard import modelled, ordinary, standardised
+from search.oracles.surrogate.success import SuccessProbability
 
 GROUPS = np.array([0, 1, 2, 2])
 
@@ -187,6 +191,47 @@ def test_scores_far_below_the_median_are_drawn_in():
     scores = standardised(np.array([0.1, 0.88, 0.89, 0.9, 0.91, 0.92]))
     assert scores[-1] - scores[1] > 1
     assert np.all(np.isfinite(standardised(np.full(5, 0.3))))
+
+
+def test_of_very_many_observations_the_best_and_the_latest_are_modelled():
+    scores = np.random.default_rng(0).permutation(3000).astype(float)
+    assert modelled(scores[:1000]).tolist() == list(range(1000))
+    kept = modelled(scores)
+    assert len(kept) == 1000
+    assert kept.tolist() == sorted(set(kept))
+    assert set(np.flatnonzero(scores >= 2500)) | set(range(2500, 3000)) <= set(kept)
+
+
+def test_models_of_final_and_of_early_scores_are_made_of_few_observations(monkeypatch):
+    import keras_tuner
+
+    hp = keras_tuner.HyperParameters()
+    hp.Float("x", 0.0, 1.0)
+    space = Space.of_keras_tuner(hp)
+    monkeypatch.setattr("search.oracles.surrogate.standard.MOST_OBSERVATIONS", 20)
+    codes = np.random.default_rng(0).random((50, 1))
+    sizes = []
+
+    class Counted(GaussianProcess):
+        def __init__(self, points, targets, kernel):
+            sizes.append(len(points))
+            super().__init__(points, targets, kernel)
+
+    for module in ("early", "full_length"):
+        monkeypatch.setattr(f"search.oracles.surrogate.{module}.GaussianProcess", Counted)
+    curves = [Curve(code, epochs=1, scores={1: float(code[0])}) for code in codes]
+    trend = EarlyTrend.of(curves, space.features(codes), 1, space.feature_groups, np.random.default_rng(0))
+    FullLength(
+        space,
+        codes,
+        codes[:, 0],
+        running=np.empty((0, 1)),
+        success=SuccessProbability(space.features(codes), np.ones(50), space.feature_groups),
+        prior=FIRM,
+        rng=lambda: np.random.default_rng(0),
+        trend=trend,
+    )
+    assert sizes == [20, 20]
 
 
 HEAVY = -np.array([0.10, 0.12, 0.15, 0.2, 0.3, 1e3, 5e3, 1e4, 5e4, 1e5, 1e6, 1e7])
