@@ -25,8 +25,9 @@ class History:
         self._evidence: list[dict[str, Any]] = []
         # Of ended trials, which change no more: scores by step, and seconds of an epoch.
         self._reports: dict[str, tuple[dict[int, float], float | None]] = {}
-        # Of configurations by their key, in one space: they change no more either.
+        # Of configurations by their key, and of the evidence, in one space: they change no more either.
         self._codes: dict[str, Floats] = {}
+        self._codes_elsewhere: list[Floats] = []
         self._space: Space | None = None
 
     def add_evidence(
@@ -45,16 +46,19 @@ class History:
 
     def evidence(self, space: Space, last_counts: bool) -> list[Curve]:
         """The configurations from elsewhere; `last_counts` is that of `Curve`."""
+        self._enter(space)
+        new = self._evidence[len(self._codes_elsewhere) :]
+        self._codes_elsewhere += [space.codes(one["values"]) for one in new]
         return [
             Curve(
-                codes=space.codes(one["values"]),
+                codes=codes,
                 stage=Stage.KNOWN,
                 epochs=max(one["scores"]),
                 scores={epoch: self._sign * score for epoch, score in one["scores"].items()},
                 seconds=one["seconds"],
                 last_counts=last_counts,
             )
-            for one in self._evidence
+            for one, codes in zip(self._evidence, self._codes_elsewhere, strict=True)
         ]
 
     def curves(
@@ -71,8 +75,7 @@ class History:
         reports = [(key, trial, *self._report(trial)) for key, trial in trials]
         by_epoch = any(len(scores) > 1 for _, _, scores, _ in reports)
         from_zero = by_epoch and any(0 in scores for _, _, scores, _ in reports)
-        if space is not self._space:
-            self._space, self._codes = space, {}
+        self._enter(space)
         curves: dict[str, Curve] = {}
         for key, trial, scores, seconds in reports:
             if from_zero:
@@ -83,6 +86,11 @@ class History:
                 curves[key] = Curve(self._codes[key], last_counts=last_counts)
             curves[key].add(trial, scores, seconds, by_epoch, trial.trial_id in blameless)
         return [curve for curve in curves.values() if curve.scores or curve.stage is not Stage.ENDED]
+
+    def _enter(self, space: Space) -> None:
+        """Forgets the codes of another space: it has grown."""
+        if space is not self._space:
+            self._space, self._codes, self._codes_elsewhere = space, {}, []
 
     def _report(self, trial: Trial) -> tuple[dict[int, float], float | None]:
         if trial.trial_id in self._reports:
@@ -103,7 +111,7 @@ class History:
     def set_state(self, state: list[dict[str, Any]]) -> None:
         """Takes up a state of `get_state`."""
         self._evidence = [{**one, "scores": dict(one["scores"])} for one in state]
-        self._reports = {}
+        self._reports, self._codes_elsewhere = {}, []
 
 
 def _plain(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from search.oracles import oracle
+from search.oracles._space import Space
 from search.oracles.freeze_thaw import SECONDS_METRIC, in_question, next_length
 from search.oracles.plan import new_length
 from search.oracles.surrogate.cost import EpochSeconds
@@ -226,6 +227,26 @@ def test_evidence_of_a_word_where_numbers_are_now_tells_the_rest(loop):
     for values, curve in evidence(loop, 12):
         searched.add_evidence({**values, "dropout": "little", "learning_rate": "high"}, curve)
     assert train(loop, searched, 1)[0].message.startswith("exploration")
+
+
+def test_evidence_is_encoded_once_and_again_in_a_space_that_has_grown(loop, monkeypatch):
+    searched, encoded = freeze_thaw(loop.space()), []
+    for values, curve in evidence(loop, 12):
+        searched.add_evidence(values, curve)
+
+    def counted(space, values, real=Space.codes):
+        encoded.append(values)
+        return real(space, values)
+
+    monkeypatch.setattr(Space, "codes", counted)
+    history, space = searched._history, searched.space
+    first, second = (history.evidence(space, False) for _ in range(2))
+    assert len(encoded) == 12
+    assert all(np.array_equal(a.codes, b.codes, equal_nan=True) for a, b in zip(first, second, strict=True))
+    searched.add_evidence({"layers": 1}, [0.5])
+    assert len(history.evidence(space, False)) == len(encoded) == 13
+    searched.hyperparameters.Float("more", 0.0, 1.0)
+    assert {len(curve.codes) for curve in history.evidence(searched.space, False)} == {len(space) + 1}
 
 
 def test_evidence_without_any_score_is_ignored(loop):
