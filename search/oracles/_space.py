@@ -41,6 +41,8 @@ class Space:
         widths = [c.width for c in self.columns if c.width]
         self.width = sum(widths)
         """Number of features of a configuration; 0 if there is only one configuration."""
+        self.varying = len(widths)
+        """Number of hyperparameters that can have more than one value."""
         self.feature_groups: Ints = np.repeat(np.arange(len(widths)), widths)
         """Number of the hyperparameter that each feature describes, shape (width,), fixed ones not counted."""
         self._ends = min(0.5, _ENDS / max(1, len(widths)))

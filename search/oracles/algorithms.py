@@ -18,7 +18,13 @@ class _Hyperband(Algorithm):
     compares_equal_starts = True
 
     def plan(
-        self, *, min_epochs: int, max_epochs: int, max_trials: int | None, configurations: int | None
+        self,
+        *,
+        min_epochs: int,
+        max_epochs: int,
+        max_trials: int | None,
+        configurations: int | None,
+        hyperparameters: int = 0,
     ) -> list[PlannedTrials]:
         return plan.hyperband(plan.rung_epochs(min_epochs, max_epochs), max_trials, configurations)
 
@@ -36,9 +42,15 @@ class _FreezeThaw(Algorithm):
     open_ended = True
 
     def plan(
-        self, *, min_epochs: int, max_epochs: int, max_trials: int | None, configurations: int | None
+        self,
+        *,
+        min_epochs: int,
+        max_epochs: int,
+        max_trials: int | None,
+        configurations: int | None,
+        hyperparameters: int = 0,
     ) -> list[PlannedTrials]:
-        return plan.freeze_thaw(plan.first_length(min_epochs, max_epochs), max_epochs, max_trials)
+        return plan.freeze_thaw(plan.first_length(min_epochs, max_epochs), max_epochs, max_trials, hyperparameters)
 
     def most_waiting(self, max_trials: int | None) -> int:
         return min(plan.MOST_PAUSED, max_trials or plan.MOST_PAUSED)

@@ -27,7 +27,7 @@ from . import SECONDS_METRIC
 from ._base import BaseOracle
 from ._columns import Floats
 from ._space import Values
-from .plan import MOST_PAUSED, first_length, new_length
+from .plan import MANY_HYPERPARAMETERS, MOST_PAUSED, first_length, new_length
 
 __all__ = ["INITIAL_POINTS", "SECONDS_METRIC", "FreezeThawOracle", "next_length"]
 
@@ -46,9 +46,8 @@ _SHORT_FIRST = 8
 _STEP = 1.5
 _FAINT = 4
 _WIDER = 1.5
-_FIT_POINTS = 160
-# From so many hyperparameters on, most of them may not matter.
-_MANY_HYPERPARAMETERS = 21
+# Over many hyperparameters it takes more to tell which ones matter.
+_FIT_POINTS, _MORE_FIT_POINTS = 160, 200
 # Of so many configurations all are compared, of more those that can go on and so many of the others.
 _ALL_COMPARED, _BEST_COMPARED = 1000, 200
 # A step of a climb takes time with the square of the observations.
@@ -85,7 +84,8 @@ class FreezeThawOracle(BaseOracle):
     Lengths: new configurations get 1/16 of the longest training at first, and later 1/20 of all epochs spent so far:
     short trainings tell good from bad regions, but not the good configurations from the best. Observations much
     shorter than that leave the model, in which they would bind the ranking at full length to that of the first
-    epochs. A continued configuration gets half as many epochs again. While other trials run, new ones get less.
+    epochs. A continued configuration gets half as many epochs again. While other trials run, new ones get less, and
+    over more than twenty hyperparameters.
 
     Trust: that short trainings tell good from bad is believed until something speaks against it (see `trust`). After 3
     full trainings' epochs one of the first configurations, neither the best nor the worst of them early on, is trained
@@ -155,7 +155,7 @@ class FreezeThawOracle(BaseOracle):
         running = len(self.ongoing_trials)
         # Lengths do not grow while as many as asked for have not been tried.
         spent = self._spent_epochs(curves) if len(curves) >= self.tried_first else 0
-        length = max(telling, new_length(spent, self._first, self._longest, running))
+        length = max(telling, new_length(spent, self._first, self._longest, running, self.space.varying))
         standing = [c for c in known if c.stage is not Stage.FAILED]
         told = [c for c in standing if c.stopped or c.epochs >= telling]
         needed = INITIAL_POINTS if telling == self._first else _TELLING
@@ -453,13 +453,14 @@ class FreezeThawOracle(BaseOracle):
         """The kernel, fitted anew whenever a tenth of the trials is new."""
         groups = self.space.feature_groups
         curves = bool(np.ptp(view.points.halvings) > 0)
-        hyperparameters = int(groups.max()) + 1
+        hyperparameters = self.space.varying
         kept = self._kernel or {}
         fitting = (kept.get("curves"), kept.get("hyperparameters")) == (curves, hyperparameters)
         if fitting and len(self.trials) < max(1.1 * kept["trials"], kept["trials"] + 3):
             return Kernel(np.array(kept["logs"]), groups)
-        chosen = fit_sample(view.targets, _FIT_POINTS, self.rng())
-        prior = SELECTIVE if hyperparameters >= _MANY_HYPERPARAMETERS else FIRM
+        many = hyperparameters >= MANY_HYPERPARAMETERS
+        chosen = fit_sample(view.targets, _MORE_FIT_POINTS if many else _FIT_POINTS, self.rng())
+        prior = SELECTIVE if many else FIRM
         kernel = fit_kernel(view.points[chosen], view.targets[chosen], groups, curves=curves, prior=prior)
         self._kernel = {
             "logs": kernel.logs.tolist(),

@@ -17,6 +17,11 @@ FREEZE_THAW_TRAININGS = 10
 MOST_PAUSED = 40
 """Configurations that freeze-thaw keeps for going on with, at most."""
 
+MANY_HYPERPARAMETERS = 21
+"""From so many on most of them may not matter, and few configurations say little of which ones do."""
+
+_ORDINARY_HYPERPARAMETERS = 7
+
 
 def rung_epochs(min_epochs: int, max_epochs: int) -> list[int]:
     """Cumulative epochs of the rungs, ascending, from exactly `min_epochs` to exactly `max_epochs`.
@@ -50,8 +55,10 @@ def first_length(min_epochs: int, max_epochs: int) -> int:
     return max(min_epochs, round(max_epochs / 16))
 
 
-def new_length(spent: int, first: int, longest: int, running: int = 0) -> int:
+def new_length(spent: int, first: int, longest: int, running: int = 0, hyperparameters: int = 0) -> int:
     """Epochs that freeze-thaw gives a new configuration once `spent` epochs were trained: a twentieth of them.
+
+    Over many hyperparameters it is less, in proportion to their number: it takes more configurations to tell anything.
 
     Args:
         spent: epochs trained so far, those of running trials counted to their end.
@@ -59,18 +66,22 @@ def new_length(spent: int, first: int, longest: int, running: int = 0) -> int:
         longest: longest length.
         running: trials that run now. Many begin before any has an answer: so that the lengths do not grow ahead of what
             has been learned, each takes a smaller share.
+        hyperparameters: that can have more than one value.
     """
-    return min(longest, max(first, round(spent / (20 + 2 * running))))
+    share: float = 20 + 2 * running
+    if hyperparameters >= MANY_HYPERPARAMETERS:
+        share *= hyperparameters / _ORDINARY_HYPERPARAMETERS
+    return min(longest, max(first, round(spent / share)))
 
 
-def freeze_thaw(first: int, longest: int, max_trials: int | None) -> list[PlannedTrials]:
+def freeze_thaw(first: int, longest: int, max_trials: int | None, hyperparameters: int = 0) -> list[PlannedTrials]:
     """How many trials there are and about how many epochs they take, as if all were new configurations."""
     groups: list[PlannedTrials] = []
     trials = spent = 0
     most_trials = math.inf if max_trials is None else max_trials
     most_epochs = FREEZE_THAW_TRAININGS * longest if max_trials is None else math.inf
     while trials < most_trials and spent < most_epochs:
-        length = new_length(spent, first, longest)
+        length = new_length(spent, first, longest, hyperparameters=hyperparameters)
         trials, spent = trials + 1, spent + length
         same = bool(groups) and groups[-1].epochs_to == length
         count = (groups.pop().count or 0) + 1 if same else 1

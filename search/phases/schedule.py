@@ -27,11 +27,15 @@ def groups(spec: SearchSpec, *, timed: bool = False) -> list[PlannedTrials]:
     """
     if timed and (spec.algorithm.open_ended or spec.algorithm.repeats) and spec.search.max_trials is None:
         return [PlannedTrials(None, 0, spec.max_epochs)]
+    # Reading a run imports this module, and takes next to nothing of the configurations.
+    from spaces.specs.configurations import hyperparameters_of
+
     return spec.algorithm.plan(
         min_epochs=spec.min_epochs,
         max_epochs=spec.max_epochs,
         max_trials=spec.search.max_trials,
         configurations=spaces.size(spec),
+        hyperparameters=len(hyperparameters_of(spec)),
     )
 
 

@@ -56,7 +56,13 @@ class Algorithm:
     compares_equal_starts: ClassVar[bool] = False
 
     def plan(
-        self, *, min_epochs: int, max_epochs: int, max_trials: int | None, configurations: int | None
+        self,
+        *,
+        min_epochs: int,
+        max_epochs: int,
+        max_trials: int | None,
+        configurations: int | None,
+        hyperparameters: int = 0,
     ) -> list[PlannedTrials]:
         """What the search trains if nothing fails and no configuration stops early, in the order of training.
 
@@ -65,6 +71,7 @@ class Algorithm:
             max_epochs: longest training, at least `min_epochs`.
             max_trials: largest number of trials, or None for as many as the algorithm itself plans.
             configurations: size of the space (for grid: of the grid), or None when it is not finite.
+            hyperparameters: number of them.
         """
         limits = [limit for limit in (max_trials, configurations) if limit is not None]
         return [PlannedTrials(min(limits, default=None), 0, max_epochs)]

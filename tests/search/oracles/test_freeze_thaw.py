@@ -352,6 +352,25 @@ def test_with_many_workers_first_trainings_do_not_grow_ahead_of_what_is_learned(
     assert lengths == [50, 20, 7]
 
 
+def test_over_many_hyperparameters_first_trainings_are_shorter(monkeypatch):
+    import keras_tuner
+
+    assert [new_length(1000, 1, 100, 0, count) for count in (7, 20, 21, 50)] == [50, 50, 17, 7]
+    space = keras_tuner.HyperParameters()
+    space.Fixed("epochs", 3)
+    for index in range(21):
+        space.Float(f"x{index}", 0.0, 1.0)
+    searched, counts = freeze_thaw(space), []
+
+    def counted(spent, first, longest, running, hyperparameters):
+        counts.append(hyperparameters)
+        return first
+
+    monkeypatch.setattr("search.oracles.freeze_thaw.new_length", counted)
+    searched.create_trial("worker")
+    assert counts == [21]
+
+
 def test_a_configuration_that_early_results_did_not_favour_is_finished_too(loop):
     searched = freeze_thaw(loop.space())
     spent, probes = 0, []

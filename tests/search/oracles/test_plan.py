@@ -22,6 +22,15 @@ def test_freeze_thaw_is_planned_by_what_new_configurations_get():
     assert sum(group.count * group.epochs_to for group in plan) == pytest.approx(40 * 52, rel=0.1)
 
 
+def test_over_many_hyperparameters_freeze_thaw_plans_more_and_shorter_trainings():
+    limits = {"min_epochs": 1, "max_epochs": 52, "max_trials": None, "configurations": None}
+    trials = [
+        sum(group.count for group in planned_trials("freeze-thaw", hyperparameters=count, **limits))
+        for count in (0, 7, 20, 50)
+    ]
+    assert trials[0] == trials[1] == trials[2] < trials[3]
+
+
 @pytest.mark.parametrize(("shortest", "longest"), [(1, 9), (3, 27), (5, 5), (1, 1)])
 def test_left_to_itself_freeze_thaw_plans_for_ten_full_trainings(shortest, longest):
     limits = {"min_epochs": shortest, "max_epochs": longest, "configurations": None}
