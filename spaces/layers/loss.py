@@ -182,7 +182,7 @@ class SoftCrossentropy(keras.losses.Loss):  # type: ignore[misc]
         return {
             "name": self.name,
             "smoothing": float(self.smoothing),
-            "logits": self._logits,
+            "logits": self.from_logits,
             "gamma": float(self.gamma),
         }
 

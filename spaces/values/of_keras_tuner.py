@@ -43,8 +43,11 @@ def _declared(hyperparameter: Hyperparameter) -> Any:
         "conditions": [{"class_name": "Parent", "config": parent} for parent in parents],
     }
     if isinstance(dimension, Choice):
-        if set(map(repr, dimension.choices)) == {"True", "False"}:
-            return kinds.Boolean.from_config(common)
+        if all(isinstance(choice, bool) for choice in dimension.choices):
+            if len(set(dimension.choices)) > 1:
+                return kinds.Boolean.from_config(common)
+            # A `Choice` would take it for 1 or 0.
+            return kinds.Fixed.from_config({"value": dimension.choices[0], **common})
         ordered = {"ordered": dimension.in_order}
         return kinds.Choice.from_config({"values": list(dimension.choices), **ordered, **common})
     scale = dimension.scale

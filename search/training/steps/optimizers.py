@@ -70,7 +70,7 @@ def _further(model: Any) -> dict[str, Any]:
                 seen.add(id(value))
                 found[name] = value
         elif depth < _DEEPEST and isinstance(value, Mapping | list | tuple):
-            for key, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+            for key, part in (value if isinstance(value, Mapping) else dict(enumerate(value))).items():
                 if isinstance(part, keras.optimizers.Optimizer | Mapping | list | tuple):
                     look(f"{name}[{key!r}]", part, depth + 1)
 
