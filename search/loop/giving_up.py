@@ -77,11 +77,11 @@ def _reason_to_stop(ended: Sequence[_Ended], scored: bool) -> str | None:
     tried = [failure for _, failure in ended]
     if not scored and len(tried) >= _AT_FIRST and len({failure.reason for failure in tried}) == 1:
         return f"the first {len(tried)} configurations all failed {_alike(tried)}"
-    last = tried[-_LATER:]
-    reasons = {failure.reason for failure in last}
+    latest = tried[-_LATER:]
+    reasons = {failure.reason for failure in latest}
     # Of what lies in the values a search may meet many in a row and still find better ones.
-    if scored and len(last) == _LATER and len(reasons) == 1 and not reasons & OF_THE_VALUES:
-        return f"the last {len(last)} configurations all failed {_alike(last)}"
+    if scored and len(latest) == _LATER and len(reasons) == 1 and not reasons & OF_THE_VALUES:
+        return f"the last {len(latest)} configurations all failed {_alike(latest)}"
     return None
 
 

@@ -204,8 +204,7 @@ class FreezeThawOracle(BaseOracle):
         cost = cost_of(known, self.space, phases)
         success = success_of(known, self.space)
         own = [c for c in known if c.stage not in (Stage.KNOWN, Stage.FAILED)]
-        reference = own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN]
-        reference = in_question(reference)
+        reference = in_question(own if any(c.scores for c in own) else [c for c in known if c.stage is Stage.KNOWN])
         expected, spread = model.predict(Points.full_length(view.features(reference)))
         observed = float(view.target(np.array([c.latest for c in reference])).max())
         hoped = max(observed, float(expected.max()))

@@ -25,7 +25,7 @@ def test_freeze_thaw_is_planned_by_what_new_configurations_get():
 def test_over_many_hyperparameters_freeze_thaw_plans_more_and_shorter_trainings():
     limits = {"min_epochs": 1, "max_epochs": 52, "max_trials": None, "configurations": None}
     trials = [
-        sum(group.count for group in planned_trials("freeze-thaw", hyperparameters=count, **limits))
+        sum(group.count for group in ALGORITHMS["freeze-thaw"].plan(hyperparameters=count, **limits))
         for count in (0, 7, 20, 50)
     ]
     assert trials[0] == trials[1] == trials[2] < trials[3]
