@@ -1,7 +1,9 @@
 """What a paused training tells about the whole one, under each schedule of the learning rate.
 
 Dense networks on some rows of Fashion-MNIST, the same random configurations under every recipe, each with several
-seeds. A paused score is that after a third of the epochs of a training whose schedule spans all of them.
+seeds. A paused score is that after a third of the epochs of a training whose schedule spans all of them. The rows with
+"then" are of the other way: configurations are chosen by a paused score under the first recipe, and the chosen one is
+trained from its beginning to its end under the second.
 
     python -m benchmarks.schedules --configurations 12 --seeds 3 --rows 4000 --epochs 9
 
@@ -28,6 +30,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "cosine, ema": {"schedule": "cosine", "ema": 0.98},
     "one-cycle": {"schedule": "one-cycle", "warmup": 0.25},
 }
+
+OTHER_WAY = [("constant, ema", "cosine"), ("constant, ema", "one-cycle"), ("constant", "one-cycle")]
+"""Recipes of the search and of the final training."""
 
 
 def _space(rows: int, epochs: int) -> spaces.SearchSpec:
@@ -77,9 +82,9 @@ def _curves(spec: spaces.SearchSpec, configurations: int, seeds: int) -> dict[st
     return found
 
 
-def _row(curves: np.ndarray) -> dict[str, float]:
-    """One recipe's figures, each a mean over the seeds."""
-    paused, whole = curves[:, :, curves.shape[2] // 3 - 1], curves[:, :, -1]
+def _row(searched: np.ndarray, finished: np.ndarray) -> dict[str, float]:
+    """Figures of one recipe for the search and one for what is chosen, each a mean over the seeds."""
+    paused, whole = searched[:, :, searched.shape[2] // 3 - 1], finished[:, :, -1]
     ranks = [np.argsort(np.argsort(scores, axis=1), axis=1) for scores in (paused, whole)]
     alike = [np.corrcoef(one, other)[0, 1] for one, other in zip(*ranks, strict=True)]
     chosen = np.take_along_axis(whole, paused.argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -87,6 +92,7 @@ def _row(curves: np.ndarray) -> dict[str, float]:
         "whole, mean": float(whole.mean()),
         "whole, best": float(whole.max(axis=1).mean()),
         "rank correlation": float(np.mean(alike)),
+        "whole, chosen": float(chosen.mean()),
         "lost by choosing paused": float((whole.max(axis=1) - chosen).mean()),
     }
 
@@ -100,7 +106,8 @@ def main() -> None:
     asked = parser.parse_args()
     load_tensorflow(for_training_only=True)
     curves = _curves(_space(asked.rows, asked.epochs), asked.configurations, asked.seeds)
-    rows = {name: _row(found) for name, found in curves.items()}
+    rows = {name: _row(found, found) for name, found in curves.items()}
+    rows |= {f"{first}, then {last}": _row(curves[first], curves[last]) for first, last in OTHER_WAY}
     print("| recipe | " + " | ".join(rows["constant"]) + " |\n|---|" + "---:|" * len(rows["constant"]))
     for name, row in rows.items():
         print(f"| {name} | " + " | ".join(f"{value:.4f}" for value in row.values()) + " |")
