@@ -145,6 +145,24 @@ def test_an_epoch_that_takes_most_of_the_time_still_gives_a_model(tmp_path):
     assert night.clock.now() <= night.meta("until")
 
 
+@dataclass
+class FailingAtFirst(Even):
+    """Seven configurations fail in their first epochs, whatever they are."""
+
+    asked: int = 0
+
+    def failure(self, values):
+        self.asked += 1
+        return Failure(FailureReason.NAN, "loss became nan in epoch 1") if self.asked <= 7 else None
+
+
+def test_what_begins_late_may_take_that_time_too_while_nothing_has_a_score(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(epochs=4, baselines=[]), FailingAtFirst(seconds=30.0))
+    assert night.go("5m").reason == "done"
+    assert night.winner().outcome.epochs
+    assert night.clock.now() <= night.meta("until")
+
+
 def test_where_no_epoch_fits_the_time_is_named_as_the_reason(tmp_path):
     night = WholeNight(tmp_path / "run", night_space(baselines=[]), Even(seconds=400.0))
     with pytest.raises(SearchFailed, match="the time was up before any training had an epoch"):

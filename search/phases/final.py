@@ -139,8 +139,8 @@ class FinalPhase:
 
     def _why_no_score(self) -> str:
         trials = self._store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE)
-        late = all(trial.outcome is not None and trial.outcome.stopped is Stop.DEADLINE for trial in trials)
-        if self._timed_out and late:
+        ends = [trial.outcome for trial in trials]
+        if self._timed_out and all(end is not None and end.stopped is Stop.DEADLINE and not end.epochs for end in ends):
             return (
                 "the time was up before any training had an epoch: a longer time, fewer rows or smaller models are "
                 "needed"

@@ -191,7 +191,7 @@ class SearchSource(Source):
         if trial is None:
             self.ended = "exhausted"
             return None
-        if self._left() <= self._preparing(trial):
+        if self._left(first=trial.parent is None) <= self._preparing(trial):
             self._proposer.withdraw(trial.id)
             self.ended = "deadline"
             return None
