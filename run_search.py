@@ -126,7 +126,7 @@ def run(
 
         require_origin(fork, run_dir)
         count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
-        require_width(spec, fork or run_dir, count, ray)
+        require_width(spec, fork or run_dir, count, ray is not None)
         if dry_run:
             print(spaces.dump(spec), end="")
             if allowed.ends_by is not None:
@@ -189,7 +189,7 @@ def resume(
         found = search.open_run(run)
         spec, allowed = found.spec, going_on(run, _budget(budget, until))
         _announce(spec)
-        require_width(spec, run, count, ray)
+        require_width(spec, run, count, ray is not None)
         if detach:
             _detach(run)
             return

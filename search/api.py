@@ -139,7 +139,8 @@ def run(
         origin = None
         if fork is not None:
             origin, directory = open_run(directory), Path(fork)
-        require_width(spec, directory, count, ray)
+        elsewhere = _elsewhere(executor, ray)
+        require_width(spec, directory, count, elsewhere)
         allowed = going_on(directory, allowed)
         _require_an_end(spec, allowed)
         if name is None:
@@ -156,7 +157,7 @@ def run(
             changed(space, run_dir),
             each.threads,
             each.gpus,
-            elsewhere=ray is not None or makes_elsewhere(make),
+            elsewhere=elsewhere,
         )
         crew = partial(Crew, make_executor=make, each=each)
         with connection.connected(ray):
@@ -201,7 +202,8 @@ def resume(
     allowed = going_on(found.directory, as_budget(budget, until))
     spec = spaces.load(found.spec, changes((), max_trials))
     require_given(spec, found.directory)
-    require_width(spec, found.directory, count, ray)
+    elsewhere = _elsewhere(executor, ray)
+    require_width(spec, found.directory, count, elsewhere)
     with found.read() as reader:
         searching = reader.meta("phase") == "search"
     if searching:
@@ -214,7 +216,7 @@ def resume(
         command=command,
         notes=notes,
         gpu_share=each.gpus,
-        elsewhere=ray is not None or makes_elsewhere(make),
+        elsewhere=elsewhere,
     )
     crew = partial(Crew, make_executor=make, each=each)
     with connection.connected(ray):
@@ -254,6 +256,10 @@ def _maker(spec: SearchSpec, executor: MakeExecutor | None, ray: str | None, eac
     if executor is not None:
         raise ValueError("give either an executor or ray, not both")
     return partial(Cluster(ray, each).executor, spec)
+
+
+def _elsewhere(executor: MakeExecutor | None, ray: str | None) -> bool:
+    return ray is not None or (executor is not None and makes_elsewhere(executor))
 
 
 def _workers(spec: SearchSpec, workers: int | None, ray: str | None = None) -> int | None:

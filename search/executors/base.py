@@ -109,12 +109,17 @@ class Elsewhere(Protocol):
         """Where the trainings are, as plain data: `workers` at work, `room` for how many, `needs` of one, `nodes`."""
         ...
 
-    def watch(self, look: Callable[[], None]) -> None:
-        """Has somebody called about once a second while jobs are waited for."""
-        ...
-
     def described(self) -> str:
         """The machines, in words."""
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What an `Elsewhere` may say besides, whose machines come and go while no job begins or ends."""
+
+    def watch(self, look: Callable[[], None]) -> None:
+        """Has somebody called about once a second while jobs are waited for."""
         ...
 
 

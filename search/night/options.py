@@ -37,19 +37,19 @@ def judged(workers: Any, ray: str | None, cpus: float | None, gpus: float | None
     return count
 
 
-def require_width(spec: SearchSpec, directory: Path | None, count: int | None, ray: str | None) -> None:
+def require_width(spec: SearchSpec, directory: Path | None, count: int | None, elsewhere: bool) -> None:
     """Refuses a search in fixed order on a cluster without a number of workers: its table follows from it.
 
     Args:
         spec: The space.
         directory: The run directory; a run that is there goes on with what it began with. None: a new one.
         count: How many workers are asked for; None: what pays off.
-        ray: The Ray cluster, see `search.run`.
+        elsewhere: Whether a cluster trains.
 
     Raises:
         RunError: Nobody has said how many.
     """
-    if ray is None or count is not None or spec.search.order != "fixed":
+    if not elsewhere or count is not None or spec.search.order != "fixed":
         return
     if directory is not None and layout.is_run(directory):
         with open_run(directory).read() as reader:

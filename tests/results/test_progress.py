@@ -131,6 +131,23 @@ def test_where_trials_are_trained_is_noted_when_it_changes_whatever_begins_or_en
         assert nodes.asked == asked
 
 
+def test_where_an_executor_trains_that_calls_nobody_is_noted_when_a_trial_begins_or_ends(make_run: MakeRun) -> None:
+    class Silent:
+        ready = 0
+
+        def where(self):
+            return {"workers": self.ready, "room": 4, "needs": "2 CPU", "nodes": []}
+
+    run, nodes = make_run(running=True), Silent()
+    with RunStore(run) as store:
+        steps, trial = Steps(store), store.trial("9000")
+        steps.follow(nodes)
+        for tell in (steps.started, lambda one: steps.finished(one, one.outcome)):
+            nodes.ready += 1
+            tell(trial)
+            assert store.meta("cluster")["workers"] == nodes.ready
+
+
 def test_what_another_hour_is_expected_to_bring(make_run: MakeRun) -> None:
     state = results.status(make_run(running=True, meta={"hourly_gain": 0.0123}), now=STARTED + 100)
     assert state["hourly_gain"] == 0.0123

@@ -60,14 +60,21 @@ def test_fixed_order_on_a_cluster_without_a_number_of_workers_is_refused_before_
 
 def test_a_run_in_fixed_order_goes_on_a_cluster_with_the_workers_that_it_began_with(tmp_path):
     spec = small.spec(search={"order": "fixed"})
-    require_width(spec, tmp_path / "run", 3, "local")
-    require_width(spec, tmp_path / "run", None, None)
-    require_width(small.spec(), tmp_path / "run", None, "local")
+    require_width(spec, tmp_path / "run", 3, True)
+    require_width(spec, tmp_path / "run", None, False)
+    require_width(small.spec(), tmp_path / "run", None, True)
     with RunStore.create(tmp_path / "run", {}) as store:
         with pytest.raises(RunError, match="give --workers N"):
-            require_width(spec, tmp_path / "run", None, "local")
+            require_width(spec, tmp_path / "run", None, True)
         store.put_meta(fixed_workers=2)
-        require_width(spec, tmp_path / "run", None, "local")
+        require_width(spec, tmp_path / "run", None, True)
+
+
+def test_another_cluster_than_rays_needs_a_number_of_workers_in_fixed_order_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="give --workers N"):
+        search.run("digits", run_dir="new", executor=_Far, overrides={"search.order": "fixed"}, quiet=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from search.errors import DiskError
-from search.executors.base import Elsewhere
+from search.executors.base import Elsewhere, Watched
 from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.record.trial import Epoch, Outcome, Trial
@@ -29,6 +29,7 @@ class Steps(Observer):
     def __init__(self, store: RunStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
         self._where: Mapping[str, Any] = {}
+        self._unwatched: Elsewhere | None = None
         self._reached: dict[str, int] = {}
         self._noted: float | None = None
         if store.meta("reached"):
@@ -36,12 +37,21 @@ class Steps(Observer):
             store.put_meta(reached={})
 
     def follow(self, executor: Elsewhere) -> None:
-        """Leaves there too where trials are trained, whenever that has changed, also while none begins or ends."""
+        """Leaves there too where trials are trained, whenever that has changed.
+
+        Of an executor that is `Watched` also while none begins or ends.
+        """
         self._look(executor)
-        executor.watch(partial(self._look, executor))
+        if isinstance(executor, Watched):
+            executor.watch(partial(self._look, executor))
+        else:
+            self._unwatched = executor
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._store.put_meta(step=name)
+
+    def started(self, trial: Trial) -> None:
+        self._look_again()
 
     def epoch(self, trial: Trial, epoch: Epoch) -> None:
         self._reached[trial.id] = epoch.number
@@ -52,9 +62,14 @@ class Steps(Observer):
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         self._reached.pop(trial.id, None)
+        self._look_again()
 
     def interrupted(self, trial: Trial, outcome: Outcome) -> None:
         self._reached.pop(trial.id, None)
+
+    def _look_again(self) -> None:
+        if self._unwatched is not None:
+            self._look(self._unwatched)
 
     def _look(self, executor: Elsewhere) -> None:
         where = executor.where()
