@@ -16,7 +16,7 @@ def check_oracle(algorithm: Algorithm, *, trials: int = 12) -> None:
     """An algorithm's oracle gives the same proposals for the same seed, repeats none, and goes on from its memory.
 
     Also: it proposes as much as its plan says, whatever fails and whatever else is running, goes on from no trial that
-    has failed, gives no values but active ones, and proposes nothing that is not allowed.
+    has failed, and proposes nothing that is not allowed.
 
     Args:
         algorithm: What is checked; the space has 20 configurations.
@@ -31,7 +31,8 @@ def check_oracle(algorithm: Algorithm, *, trials: int = 12) -> None:
     _check_new(name, first)
     _check_number(algorithm, first, trials, "")
     _check_failures(algorithm, trials)
-    _check_conditions(algorithm, trials)
+    # Keras Tuner takes out what is not active: two that differ in nothing else are the same.
+    _check_new(name, _Search(algorithm, _conditional()).go(trials // 2).proposed)
     _check_at_once(algorithm)
     allowed = _Search(algorithm)
     allowed.oracle.only(lambda values: values["units"] <= 5)
@@ -59,14 +60,6 @@ def _check_failures(algorithm: Algorithm, trials: int) -> None:
     assert not built_on, f"{algorithm.name}: goes on from trials that failed: {', '.join(sorted(built_on))}"
     search = _Search(algorithm, fails=lambda number: True).go(trials)
     _check_number(algorithm, search.proposed, trials, ", all of which failed")
-
-
-def _check_conditions(algorithm: Algorithm, trials: int) -> None:
-    for values, _ in _Search(algorithm, _conditional()).go(trials).proposed:
-        expected = {"kind", "units"} if values["kind"] == "plain" else {"kind", "bias"}
-        assert values.keys() == expected, (
-            f"{algorithm.name}: where kind is {values['kind']} it gives {', '.join(values)}, not only what is active"
-        )
 
 
 def _check_at_once(algorithm: Algorithm) -> None:

@@ -322,14 +322,16 @@ def test_a_condition_goes_on_without_a_value_that_is_left_out() -> None:
     assert "gradient_clip" not in section
 
 
-def test_a_change_that_the_space_does_not_allow_is_not_made() -> None:
+def test_a_dropout_without_a_place_any_more_is_left_out() -> None:
     spec = cnn(
         {}, dropout=0.2, dropout_position="pooling", downsampling=["pool", "stride"], dense_layers=1, dense_units=8
     )
-    change = Advice(Rule.NEVER_WON, "model.downsampling", "pool never won", "stride")
-    after, notes = next_spec_of(spec, [change], [])
-    assert notes == []
-    assert after.model == spec.model
+    after, notes = next_spec_of(spec, [Advice(Rule.NEVER_WON, "model.downsampling", "pool never won", "stride")], [])
+    assert notes == ["model.downsampling: pool never won"]
+    section = to_plain(after)["model"]
+    assert section["downsampling"] == "stride"
+    assert "dropout" not in section
+    assert "dropout_position" not in section
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,8 @@ def test_arrays_stand_in_the_place_of_a_spaces_data(tmp_path):
 
 @pytest.mark.parametrize("inner", [False, True])
 def test_parts_by_name_need_be_no_arrays(tensorflow, inner):
+    import tensorflow as tf
+
     from search.asked import as_spec
     from spaces import load_data
 
@@ -258,7 +260,7 @@ def test_parts_by_name_need_be_no_arrays(tensorflow, inner):
 
     lists = {"x_train": PIXELS, "y_train": DIGITS, "x_val": PIXELS[:9], "y_val": DIGITS[:9]}
     assert rows({name: part.tolist() for name, part in lists.items()}) == {"train": 200, "validation": 9, "test": 0}
-    sets = [tensorflow.data.Dataset.from_tensor_slices((PIXELS[:n], DIGITS[:n])) for n in (100, 9)]
+    sets = [tf.data.Dataset.from_tensor_slices((PIXELS[:n], DIGITS[:n])) for n in (100, 9)]
     assert rows(dict(zip(("train", "validation"), sets, strict=True))) == {"train": 100, "validation": 9, "test": 0}
 
 

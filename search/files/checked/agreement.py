@@ -110,6 +110,12 @@ def _resolve_as_before(spec: SearchSpec, settings: Mapping[str, Any], given: dic
 
 
 def _incomplete(settings: Mapping[str, Any]) -> str | None:
+    label = settings.get("family")
+    try:
+        if isinstance(label, str):
+            family_of_settings(label)
+    except (KeyError, CodeError):
+        return f"its family {label!r} is not known here"
     try:
         Settings.from_json(settings)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -134,11 +140,7 @@ def _expected(spec: SearchSpec, origin: Trial) -> dict[str, Any]:
 def _foreign_code(spec: SearchSpec, settings: Mapping[str, Any]) -> str | None:
     """What was learnt in a run of another space may have other settings, but runs no code that this one does not."""
     label, training = settings["family"], settings["training"]
-    try:
-        builder = family_of_settings(label).code(label)
-    except (KeyError, CodeError):
-        return f"its family {label!r} is not known here"
-    allowed = {*code(spec)}
+    builder, allowed = family_of_settings(label).code(label), {*code(spec)}
     for word in (builder, training["loss"], *training["metrics"], training.get("callbacks", "")):
         if ":" in str(word) and word not in allowed:
             return f"it runs {word}, which the space file does not name"

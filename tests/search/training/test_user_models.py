@@ -47,7 +47,7 @@ def product(y_true, y_pred):
     return ops.sum(y_true * y_pred) / ops.sum(y_pred)
 
 def distance(y_true, y_pred):
-    return ops.mean(ops.square(y_true - y_pred))
+    return ops.mean(ops.square(ops.cast(y_true, y_pred.dtype) - y_pred))
 
 def network(metrics, activation="sigmoid", loss="binary_crossentropy"):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, activation=activation)])
