@@ -529,6 +529,7 @@ def test_a_signal_ends_the_search_orderly_with_130(tmp_path, number):
     assert shown["epochs"] >= 2
 
 
+@pytest.mark.night
 def test_a_detached_night_survives_its_terminal(tmp_path):
     (tmp_path / "tiny.yaml").write_text(json.dumps(small.SPACE), encoding="utf-8")
     longer = ("--workers", "0", "--no-check", "--set", "training.epochs=100000", "--set", "search.algorithm=random")

@@ -45,6 +45,7 @@ def test_the_table_as_a_data_frame(tmp_path):
     assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
+@pytest.mark.night
 def test_an_oracle_in_a_stock_tuner(tmp_path):
     assert "best: {'layers': " in run(EXAMPLES / "stock_tuner.py", folder=tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -52,6 +52,7 @@ class StopAt(Observer):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.night
 def test_poor_configurations_are_paused_and_an_interrupted_search_comes_to_the_same_table(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     run(whole, "random")

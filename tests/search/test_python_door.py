@@ -131,6 +131,7 @@ def test_another_function_of_the_name_is_told(interrupted):
     assert "build is not the function that the run began with: numbers may differ" in told.texts
 
 
+@pytest.mark.night
 def test_an_edited_module_is_told_when_the_run_goes_on(tmp_path):
     file = tmp_path / "edited.py"
     text = (

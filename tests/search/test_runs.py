@@ -314,6 +314,7 @@ class Cut(Observer):
             raise PowerCut
 
 
+@pytest.mark.night
 def test_a_budget_is_kept_also_by_a_resume_after_a_power_cut(tmp_path):
     """Far too many trials for the time: the search ends early enough for what comes after it."""
     import time

@@ -91,6 +91,7 @@ def build(hp):
 """
 
 
+@pytest.mark.night
 def test_several_inputs_in_files_have_the_table_of_those_in_memory(tmp_path):
     generator = np.random.default_rng(0)
     np.save(tmp_path / "image.npy", generator.integers(0, 9, (120, 4, 4), dtype=np.uint8))

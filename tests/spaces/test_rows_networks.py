@@ -106,6 +106,7 @@ def test_models_of_earlier_runs_have_neither() -> None:
     assert spaces.build_model(spaces.Settings.from_json(plain), INFO).count_params() == build().count_params()
 
 
+@pytest.mark.night
 def test_compiled_functions_are_shared_between_networks_of_the_same_widths(tmp_path) -> None:
     from dataclasses import replace
 

@@ -88,6 +88,7 @@ def test_where_it_is_not_better_the_winner_is_alone_as_ever(tmp_path: Any, monke
         assert any("not measurably better" in event.message for event in reader.events())
 
 
+@pytest.mark.night
 def test_each_of_them_is_asked_about_mirror_images_as_it_was_trained(
     write_run: Any, tensorflow: None, tmp_path: Path
 ) -> None:

@@ -121,6 +121,7 @@ def rows():
 """
 
 
+@pytest.mark.night
 def test_rows_of_a_data_set_that_comes_in_another_order_are_kept(tensorflow: None, tmp_path: Any) -> None:
     (tmp_path / "mine.py").write_text(SHUFFLED)
     spec = spaces.load({

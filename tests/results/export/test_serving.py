@@ -213,6 +213,7 @@ def test_a_threshold_decides_and_a_row_may_have_several_labels(tensorflow: Any) 
     assert [one.get("class", one.get("labels")) for one in told] == ["yes", "no", ["no"]]
 
 
+@pytest.mark.night
 def test_images_are_served_from_their_bytes(digits: Any, tmp_path: Path) -> None:
     import tensorflow as tf
     from PIL import Image
