@@ -12,7 +12,8 @@ import pytest
 
 import spaces
 from results.errors import not_written
-from search.errors import SearchFailed
+from search.errors import RunError, SearchFailed
+from search.files import layout
 from search.files.rundir import Run
 from search.loop.observer import Observer
 from search.night.crew import Measured
@@ -430,6 +431,25 @@ def test_the_log_ends_with_what_follows_the_search(tmp_path):
     assert night.meta("morning") is None
 
 
+def test_what_was_measured_stays_what_is_exported(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(**{"search.max_trials": 2}), NightWorld())
+    assert night.go().reason == "done"
+    night.spec = night_space(**{"search.max_trials": 2, "final.tta": "flip"})
+    with pytest.raises(RunError, match=r"holds a run of a different space; final\.tta: none -> flip"):
+        night.go()
+    assert Run(night.run).spec.final.tta == "none"
+
+
+def test_the_rows_that_exported_models_are_verified_on_are_there_before_anything_is_trained(tmp_path):
+    """Whoever exports while the search goes on has no others: numbers of words, or bytes, cannot be drawn at random."""
+    night = WholeNight(tmp_path / "run", night_space(**{"search.max_trials": 2}), NightWorld())
+    there = []
+    night.hook = lambda _: there.append((night.run / layout.TEST_ROWS).is_file())
+    night.go()
+    assert there
+    assert all(there)
+
+
 def test_a_model_that_cannot_be_measured_costs_its_test_score_alone(tmp_path):
     night = WholeNight(tmp_path / "run", night_space(), NightWorld())
 
@@ -771,6 +791,17 @@ def test_several_models_win_together_only_where_they_beat_what_would_win_alone(t
     (said,) = [message for message in night.messages if "models together: " in message]
     assert ("the baseline linear alone 0.75" if linear > 0.9 else "the best of them alone 0.75") in said
     assert ("they answer together" if wins == "together" else "not measurably better") in said
+
+
+def test_what_won_together_is_forgotten_where_a_longer_search_is_to_give_one_model(tmp_path):
+    changes = {"final.ensemble": 3, "final.seeds": 1, "search.max_trials": 4}
+    found = Together("accuracy", 0.8, 0.75, 2.0)
+    night = WholeNight(tmp_path / "run", night_space(**changes), NightWorld(), together=found)
+    assert night.go().reason == "done"
+    assert len(night.meta("ensemble")["trials"]) == 3
+    night.spec = night_space(**{**changes, "final.ensemble": 1, "search.max_trials": 5})
+    assert night.go().reason == "done"
+    assert night.meta("ensemble") is None
 
 
 @pytest.mark.parametrize(("schedule", "together"), [("cosine", False), ("constant", True)])

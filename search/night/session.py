@@ -284,7 +284,9 @@ class Session:
         changes = between(Run(self._directory).spec, self._spec)
         for change in changes:
             observer.message("info", f"changed since the run began: {change}")
-        refused = [str(change) for change in changes if not change.compatible]
+        # What was measured would not be what is exported.
+        fixed = ("final.tta",) if store.evaluations() else ()
+        refused = [str(change) for change in changes if not change.compatible or change.key in fixed]
         if refused:
             raise RunError(
                 f"{self._directory}: holds a run of a different space; {'; '.join(refused)}. "
@@ -294,7 +296,7 @@ class Session:
         if changes:
             self._write_space()
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
-                store.put_meta(phase="search", winner=None, threshold=None)
+                store.put_meta(phase="search", winner=None, threshold=None, ensemble=None)
 
     def _compare_sources(self, store: RunStore, observer: Observer) -> None:
         """Tells which files of the user's build other models than before; what is trained from now on is of these."""
@@ -327,6 +329,7 @@ class Session:
                     return
                 # The final phase makes the model again, and nothing else that is there.
                 store.put_meta(phase="final")
+            evaluation.save_rows(self._directory, data)
             if data.streamed is not None:
                 observer.message("info", data.streamed.told)
             for note in (*self._options.notes, *self._notes):

@@ -60,6 +60,9 @@ Compare = Callable[[Path, Dataset, Sequence[FinalModel], FinalModel, bool], tupl
 def save_rows(run: Path, data: Dataset) -> None:
     """Keeps up to 64 raw rows of the test part (of validation, where there is none), to verify exported models.
 
+    They are kept before anything is trained: a model may be exported at any time, and what it takes for words or
+    bytes cannot be drawn at random.
+
     Raises:
         DiskError: They cannot be written.
     """

@@ -9,7 +9,6 @@ from search.files.store import RunStore
 from search.loop import housekeeping
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
-from search.phases import evaluation
 from search.phases.evaluation import Compare, Decide, Evaluate, FinalModel
 from search.phases.retraining import RetrainingSource, retrained
 from search.phases.searching import Searching
@@ -263,7 +262,6 @@ class FinalPhase:
         return self._timed_out and self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
 
     def _evaluate(self) -> None:
-        evaluation.save_rows(self._run, self._data)
         if self._data.test is None:
             self._observer.message("info", "the data has no test part: nothing is measured on unseen rows")
             return
