@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,9 +19,10 @@ from spaces.basics.files import unreadable, walked
 from spaces.basics.printable import first_of
 from spaces.data.inputs import held_rows, read_image, read_rows
 from spaces.data.readers.folder import left_behind
+from spaces.data.readers.objects import type_and_length
 from spaces.data.tables.parquet import is_parquet
 from spaces.outside.backend import load_tensorflow
-from spaces.values.packing import Structure, pack_inputs
+from spaces.values.packing import Structure, pack_inputs, unmasked
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -144,10 +145,7 @@ def held(rows: Any, info: DataInfo) -> Rows:
     """
     try:
         if info.inputs is not None:
-            values, structure = pack_inputs(rows, _HELD, info.inputs)
-            if structure != info.inputs:
-                raise ResultError(f"{_HELD}: are {structure.described()}, the model takes {info.inputs.described()}")
-            return Rows(_HELD, True, values)
+            return Rows(_HELD, True, _packed(_arrays(rows, info.inputs), info.inputs, _HELD))
         return Rows(_HELD, True, _checked_range(held_rows(rows, info, _HELD), info, Path(_HELD)))
     except DataError as error:
         raise ResultError(str(error)) from error
@@ -180,14 +178,37 @@ def _several(path: Path, inputs: Structure) -> Array:
         found = arrays.load(path, *names)
     except (OSError, ValueError) as error:
         raise ResultError(f"{path}: cannot be read ({error}); the model takes {', '.join(names)}") from error
-    given = []
-    for name, piece in zip(names, inputs.pieces, strict=True):
-        if found[name].shape[1:] != piece.shape:
-            raise ResultError(f"{path}: {name} has shape {found[name].shape}, the model takes rows of {piece.shape}")
-        given.append(found[name].astype(piece.dtype))
-    rows, _ = pack_inputs(inputs.arranged(given), str(path))
+    return _packed([found[name] for name in names], inputs, str(path))
+
+
+def _arrays(rows: Any, inputs: Structure) -> list[Any]:
+    """What a program holds of each input, in their order."""
+    names = inputs.names
+    if isinstance(rows, Mapping):
+        if missing := [name for name in names if name not in rows]:
+            raise ResultError(f"{_HELD}: hold no {missing[0]}; the model takes {', '.join(names)}")
+        return [rows[name] for name in names]
+    if not isinstance(rows, list | tuple) or len(rows) != len(names):
+        raise ResultError(f"{_HELD}: are {type_and_length(rows)}; the model takes {', '.join(names)}, an array of each")
+    return list(rows)
+
+
+def _packed(given: Sequence[Any], inputs: Structure, where: str) -> Array:
+    """Packed rows of arrays in the types that the model takes, unless that would make other numbers of them."""
+    fitted = []
+    for name, piece, value in zip(inputs.names, inputs.pieces, given, strict=True):
+        array = unmasked(value, f"{where}: {name}")
+        if not array.ndim or array.shape[1:] != piece.shape:
+            raise ResultError(f"{where}: {name} has shape {array.shape}, the model takes rows of {piece.shape}")
+        if array.dtype.kind not in "biuf":
+            raise ResultError(f"{where}: {name} holds values of type {array.dtype}; numbers are expected")
+        with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused
+            fitted.append(array.astype(piece.dtype))
+        if np.dtype(piece.dtype).kind in "iu" and (fitted[-1] != array).any():
+            raise ResultError(f"{where}: {name} holds numbers that are none of {piece.dtype}, which the model takes")
+    rows, _ = pack_inputs(inputs.arranged(fitted), where)
     if not len(rows):
-        raise ResultError(f"{path}: holds no rows")
+        raise ResultError(f"{where}: holds no rows")
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -83,8 +84,8 @@ def predict(
         files: Files: images of any size and colour (brought to the model's as in training), `.npy` arrays (one row or a
             batch), `.csv`, `.tsv` and `.parquet` tables, and folders: all images in them, or all tables, for a model of
             tables; for a model of several inputs `.npz` files with an array for each, by its name. Or what a program
-            has in its memory: a DataFrame with the columns that training saw, an array of raw rows, or for a model of
-            several inputs a dict or list of arrays.
+            has in its memory: a DataFrame with the columns that training saw, an array or nested lists of raw rows, or
+            for a model of several inputs a dict or list of arrays.
         inputs: Of so many rows, from the first on, `Prediction.input` is kept; None: of all. Thousands of photographs
             need much memory.
         broken: "skip" leaves out, with a warning, files that cannot be used, unless none can.
@@ -119,10 +120,10 @@ def predict(
 
 
 def _read(given: Any, info: DataInfo, broken: Broken, *, guessed: bool = False) -> Iterator[Rows]:
-    parts = given if isinstance(given, list | tuple) else [given]
-    if isinstance(given, Mapping) or any(hasattr(part, "shape") for part in parts):
+    paths = [given] if isinstance(given, str | os.PathLike) else given
+    unnamed = isinstance(paths, list | tuple) and not all(isinstance(path, str | os.PathLike) for path in paths)
+    if unnamed or isinstance(given, Mapping) or hasattr(given, "shape"):
         return iter([held(given, info)])
-    paths = [given] if isinstance(given, str | Path) else given
     return read_files(find_files(paths, info), info, broken=broken, guessed=guessed)
 
 

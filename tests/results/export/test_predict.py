@@ -23,8 +23,9 @@ from results.exporting.reading.answers import probabilities
 from results.predicting.grid import draw_grid
 from results.predicting.inputs import read_files
 from results.predicting.output import as_table, chosen_format, write_predictions
-from results.predicting.predictions import Prediction
+from results.predicting.predictions import Prediction, _read
 from results.predicting.show import show
+from spaces import DataInfo
 from spaces.data.tables.encoding import ColumnEncoding
 
 
@@ -168,6 +169,15 @@ def test_a_parquet_table_may_have_any_name(tmp_path: Path, name: str) -> None:
     pd.DataFrame({"emb": [[1.0]] * 3, "a": [1.0, 2.0, 3.0]}).to_parquet(tmp_path / name)
     (rows,) = read_files([tmp_path / name], info)
     assert rows.values.tolist() == [[1], [2], [3]]
+
+
+def test_rows_may_be_lists_of_numbers() -> None:
+    info = DataInfo("tabular", (2,), "float32", "classification", "integer", 2)
+    for given, expected in (([[1, 2], [3, 4]], [[1, 2], [3, 4]]), ((5, 6), [[5, 6]])):
+        [found] = _read(given, info, "refuse")
+        np.testing.assert_array_equal(found.values, expected)
+    with pytest.raises(ResultError, match="rows: holds values of type object, numbers are expected"):
+        _read([{"a": 1}], info, "refuse")
 
 
 def test_bad_files_are_named(model: Path, tmp_path: Path) -> None:

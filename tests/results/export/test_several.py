@@ -14,9 +14,9 @@ from results.exporting.formats import FORMATS
 from results.exporting.inference import inference_model, require_fitting
 from results.exporting.reading.loading import Several, load
 from results.exporting.writing import write_model
-from results.predicting.inputs import find_files
+from results.predicting.inputs import find_files, held, read_files
 from spaces import DataInfo
-from spaces.values.packing import Piece, Structure, flat, pack_inputs, pack_targets
+from spaces.values.packing import Piece, Structure, flat, pack_inputs, pack_targets, unpack_inputs
 
 ROWS = 5
 
@@ -123,6 +123,36 @@ def test_a_file_of_other_inputs_says_which_it_takes(tmp_path):
     write_model(inference_model(model, SimpleNamespace(inputs=structure)), FORMATS["onnx"], path)
     with pytest.raises(ResultError, match="takes image, table, not table, photo"):
         load(path, Several(others)).predict(packed)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"words": np.array([[1, 2]]), "age": [[31]], "more": [1]}, None),
+        ([np.array([[1.0, 2.0]]), np.array([[31]])], None),
+        ({"words": np.array([[1, 2.5]]), "age": [[31]]}, "words holds numbers that are none of int32"),
+        ({"words": np.array([["a", "b"]]), "age": [[31]]}, "words holds values of type <U1; numbers are expected"),
+        ({"words": np.array([[1, 2]])}, "hold no age; the model takes words, age"),
+        ([np.array([[1, 2]])], "are list of length 1; the model takes words, age, an array of each"),
+        ({"words": np.array([[1, 2]]), "age": [31]}, r"age has shape \(1,\), the model takes rows of \(1,\)"),
+    ],
+)
+def test_rows_of_other_types_are_taken_where_their_numbers_stay_the_same(
+    given: Any, told: str | None, tmp_path: Path
+) -> None:
+    structure = Structure((Piece("words", (2,), "int32"), Piece("age", (1,), "float32")), named=True)
+    info = DataInfo("tabular", (12,), "uint8", "classification", "integer", 2, inputs=structure)
+    if told is None:
+        found = unpack_inputs(held(given, info).values, structure)
+        np.testing.assert_array_equal(found["words"], [[1, 2]])
+        np.testing.assert_array_equal(found["age"], [[31]])
+        return
+    with pytest.raises(ResultError, match=f"rows: {told}"):
+        held(given, info)
+    if isinstance(given, dict) and len(given) == 2:
+        np.savez(tmp_path / "rows.npz", **given)
+        with pytest.raises(ResultError, match=f"rows.npz: {told}"):
+            list(read_files([tmp_path / "rows.npz"], info))
 
 
 def test_a_folder_means_the_files_that_the_model_takes(tmp_path: Path) -> None:
