@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import re
 import sys
@@ -17,6 +16,7 @@ import nightshift as ns
 import results
 import search
 import spaces
+from tests.results.export.conftest import shown_code
 
 ROOT = Path(__file__).parent.parent
 FORMS = ROOT / "examples" / "keras_tuner"
@@ -81,14 +81,6 @@ def check(run: search.Run, form: str) -> results.exporting.ExportResult:
     return exported
 
 
-def last_value(code: str, folder: Path, names: dict[str, Any]) -> Any:
-    """What the last line of a few gives, which are run in a folder."""
-    *lines, last = code.replace("ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter").splitlines()
-    with contextlib.chdir(folder):
-        exec("\n".join(lines), names)
-        return eval(last, names)
-
-
 def forms(*names: str) -> list[Any]:
     return [pytest.param(name, marks=() if name in BY_DAY else pytest.mark.night) for name in names]
 
@@ -150,8 +142,7 @@ def test_several_inputs_and_outputs_are_exported_and_predicted_with(tmp_path):
     np.testing.assert_allclose([one.values for one in found], expected, rtol=1e-3, atol=1e-4)
     card = (run.directory / "export" / "model_card.md").read_text()
     assert "`rows` is a dict of NumPy arrays: image (n, 8, 8, 1) uint8, total (n, 1) float32." in card
-    for code in re.findall(r"```python\n(.*?)```", card, re.DOTALL):
-        answered = last_value(code, run.directory / "export", {"rows": {name: part[:3] for name, part in x.items()}})
+    for answered in shown_code(card, run.directory / "export", {name: part[:3] for name, part in x.items()}):
         ordered = answered if isinstance(answered, list) else [answered[name] for name in sorted(answered)]
         told = np.concatenate([np.asarray(part) for part in ordered], axis=1)
         np.testing.assert_allclose(told, expected, rtol=1e-3, atol=1e-4)

@@ -247,9 +247,7 @@ def _files(described: Mapping[str, Any]) -> list[str]:
         for file in described["files"]
         if (cost := file.get("rounding")) is not None
     ]
-    failed = [
-        f"- {failure['format']} failed and is not here: {_text(failure['reason'])}" for failure in described["failed"]
-    ]
+    failed = [f"- {failure['format']} is not here: {_text(failure['reason'])}" for failure in described["failed"]]
     checked = described["verification"]
     return [
         f"Each file was loaded again in a fresh process and predicted {checked['rows']} {_text(checked['source'])}.",
@@ -277,9 +275,11 @@ def _loading(described: Mapping[str, Any]) -> list[str]:
         f"With Nightshift installed, `run-search predict {described['files'][0]['file']} FILE...` reads "
         + (".npz files with these arrays." if several else "images and tables by itself."),
     ]
+    dtype = described["dtypes"][0]
     for file in described["files"]:
         kind = file["format"]
-        code = [*by_name, *_OF_SEVERAL[kind]] if several and kind in _OF_SEVERAL else _CODE[kind]
+        plain = [line.replace("float32", dtype) for line in _CODE[kind]]
+        code = [*by_name, *_OF_SEVERAL[kind]] if several and kind in _OF_SEVERAL else plain
         lines += ["", "```python", *code, "```"]
     return lines
 
@@ -342,7 +342,8 @@ _CODE: dict[str, list[str]] = {
     "h5": ["import keras", 'keras.saving.load_model("model.h5").predict(rows)'],
     "savedmodel": [
         "import tensorflow as tf",
-        'tf.saved_model.load("savedmodel").serve(tf.cast(rows, tf.float32)).numpy()',
+        'model = tf.saved_model.load("savedmodel")',
+        "model.serve(tf.cast(rows, tf.float32)).numpy()",
     ],
     "onnx": [
         "import onnxruntime",

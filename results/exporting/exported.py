@@ -162,26 +162,27 @@ def export(
     try:
         with workspace(directory) as folder:
             fixed = inference_model(model, info)
+            described["dtypes"] = [given.dtype for given in fixed.inputs]
             wanted, unfit = (wanted, ()) if asked else sorted_out(wanted, fixed, info)
             files = _make(model, fixed, wanted, rows, expected, folder, directory, pressure, rounding, info)
             left_out = [format.name for format in wanted[len(files) :]]
             made = [file for file in files if file.path is not None]
             bundle: dict[str, Any] | None = None
-            if serve and made:
+            if serve and made and pressure.allows([*wanted[: len(files)], SERVE]):
                 described["files"] = [*map(_entry, made)]
-                if pressure.allows([*wanted[: len(files)], SERVE]):
-                    file, bundle = _bundle(fixed, stated, described, folder, directory)
-                    files.append(file)
-                else:
-                    left_out.append(SERVE.name)
+                file, bundle = _bundle(fixed, stated, described, folder, directory)
+                files.append(file)
             elif made:
                 bundle = earlier_bundle(directory, described)
+                left_out += [SERVE.name] if serve and bundle is None else []
             if made:
+                earlier = earlier_files(directory, described, [file.format for file in files])
+                left_out = [name for name in left_out if name not in [entry["format"] for entry in earlier]]
                 described |= {
                     "exported": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                     "verification": {"rows": len(rows), "source": source},
                     "serve": bundle,
-                    "files": [*map(_entry, made), *earlier_files(directory, described, [f.name for f in wanted])],
+                    "files": [*map(_entry, made), *earlier],
                     "failed": [
                         *({"format": file.format, "reason": file.failure} for file in files if file.failure),
                         *({"format": name, "reason": "left out for want of time"} for name in left_out),

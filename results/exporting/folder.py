@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,11 @@ def workspace(directory: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if not any(directory.iterdir()):
+        if _unlisted(directory):
+            # What was cut off while files got their names may be done again: this is its mark.
+            with suppress(OSError):
+                folder.mkdir()
+        elif not any(directory.iterdir()):
             directory.rmdir()
 
 
@@ -53,8 +57,7 @@ def earlier_files(directory: Path, described: Mapping[str, Any], redone: Collect
     """
     try:
         before = metadata.read_json(directory / metadata.FILE)
-        same = all(before[part] == described[part] for part in ("format_version", "run", "model", "input"))
-        entries = before["files"] if same else []
+        entries = before["files"] if _is_same(before, described) else []
         return [
             {
                 **{key: entry[key] for key in ("format", "file", "bytes", "sha256")},
@@ -76,14 +79,24 @@ def earlier_bundle(directory: Path, described: Mapping[str, Any]) -> dict[str, A
     """What is said about the serving bundle in the export folder, if it is there whole and of the same weights."""
     try:
         before = metadata.read_json(directory / metadata.FILE)
-        same = all(before[part] == described[part] for part in ("format_version", "run", "model", "input"))
-        found = before["serve"]
+        # What decides between classes is written into its scripts.
+        same, found = _is_same(before, described) and before["output"] == described["output"], before["serve"]
         if not same or found["folder"] != SERVE.file or sha256(directory / SERVE.file) != found["sha256"]:
             return None
         metadata.check_bundle(found)
         return dict(found)
     except (ResultError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def _is_same(before: Mapping[str, Any], described: Mapping[str, Any]) -> bool:
+    """Whether two descriptions are of the same weights, of which a search that goes on may say something else by now.
+
+    Raises:
+        KeyError, TypeError: One of them is no description.
+    """
+    known = all(before[part] == described[part] for part in ("format_version", "model", "input"))
+    return known and bool(before["run"]["trial"] == described["run"]["trial"])
 
 
 def _rounding(found: Any) -> dict[str, Any] | None:
@@ -101,14 +114,18 @@ def require_ours(directory: Path) -> None:
     """
     if any(directory.glob(f"{_PREFIX}*")):
         return
-    listed = _listed(directory)
-    names = (metadata.FILE, CARD, *(known.file for known in (*FORMATS.values(), SERVE)))
-    found = dict.fromkeys(name for name in names if name not in listed and os.path.lexists(directory / name))
-    if found:
+    if found := _unlisted(directory):
         raise ResultError(
             f"{directory}: {', '.join(found)}: not of an export (no {metadata.FILE} of one lists it), and would be "
             "overwritten or removed; move it away or choose another folder (--output)"
         )
+
+
+def _unlisted(directory: Path) -> list[str]:
+    """Which files with the names of those that an export writes no description in the folder lists."""
+    listed = _listed(directory)
+    names = (metadata.FILE, CARD, *(known.file for known in (*FORMATS.values(), SERVE)))
+    return [name for name in names if name not in listed and os.path.lexists(directory / name)]
 
 
 def _listed(directory: Path) -> set[str]:

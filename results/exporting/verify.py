@@ -124,10 +124,13 @@ def _check(task: Mapping[str, Any], rows: Array, expected: Array) -> Verdict:
         return Verdict(None, f"cannot predict ({type(error).__name__}: {str(error)[:300]})")
     if found.shape != expected.shape:
         return Verdict(None, f"predicts values of shape {found.shape}, the model in memory {expected.shape}")
+    for who, answers in (("the model in memory", expected), ("the file", found)):
+        if count := int((~np.isfinite(answers).all(axis=1)).sum()):
+            return Verdict(None, f"{who} predicts NaN or infinity for {count} of {len(answers)} rows")
     difference = largest_difference(found, expected, task["units"])
-    if not difference <= task["tolerance"]:  # NaN counts as a difference
+    if difference > task["tolerance"]:
         return Verdict(
-            difference if np.isfinite(difference) else None,
+            difference,
             f"predicts something else than the model in memory: difference {difference:.3g}, "
             f"allowed {task['tolerance']:g}",
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SECONDS = 300.0
 TASK, VERDICT = "serving.json", "served.json"
+_UNROUNDED = "unrounded"
 
 
 def make_bundle(model: keras.Model, info: DataInfo, described: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -53,14 +54,15 @@ def make_bundle(model: keras.Model, info: DataInfo, described: Mapping[str, Any]
         reason = " ".join(str(error).split())[:300]
         raise ResultError(f"cannot be written: {type(error).__name__}: {reason}") from error
     formats = [entry["format"] for entry in described["files"] if (folder / entry["file"]).exists()]
-    texts = {scripts.script_name(name): scripts.script(name, info, output, units, threshold) for name in formats}
+    dtype = model.inputs[0].dtype
+    texts = {scripts.script_name(name): scripts.script(name, info, output, units, threshold, dtype) for name in formats}
     texts[scripts.SIGNATURE] = scripts.signature_script(info, output, threshold)
     if takes(info) == "columns":
         texts[scripts.TABLE] = json.dumps(scripts.table(info), indent=1, ensure_ascii=False) + "\n"
     for name, text in texts.items():
         (place / name).write_text(text, encoding="utf-8")
     (folder / metadata.FILE).write_text(json.dumps(dict(described)), encoding="utf-8")
-    count = _check(formats, folder)
+    count = _check(formats, _unrounded(model, formats, folder), folder)
     decided = ["labels"] if info.labels == "multi-label" else ["class", "confidence"]
     answers = ["values"] if output == "values" else [*decided, "classes", "probabilities"]
     return {
@@ -73,8 +75,28 @@ def make_bundle(model: keras.Model, info: DataInfo, described: Mapping[str, Any]
     }
 
 
-def _check(formats: Sequence[str], folder: Path) -> int:
+def _unrounded(model: keras.Model, formats: Sequence[str], folder: Path) -> str:
+    """Name of a file that answers as the signature has to, whose weights are not rounded; written where there is none.
+
+    Raises:
+        ResultError: It cannot be written.
+    """
+    exact = next((name for name in formats if not FORMATS[name].rounds), None)
+    if exact is not None:
+        return FORMATS[exact].file
+    from results.exporting.writing import write_model
+
+    write_model(model, FORMATS["savedmodel"], folder / _UNROUNDED)
+    return _UNROUNDED
+
+
+def _check(formats: Sequence[str], unrounded: str, folder: Path) -> int:
     """Runs signature and scripts in a fresh process; returns on how many rows.
+
+    Args:
+        formats: Those whose scripts are run.
+        unrounded: Name of the file that the signature has to agree with.
+        folder: The working folder.
 
     Raises:
         ResultError: One of them gives something else than the model.
@@ -82,7 +104,7 @@ def _check(formats: Sequence[str], folder: Path) -> int:
     from spaces.outside import launch
 
     files = {name: FORMATS[name].file for name in formats}
-    (folder / TASK).write_text(json.dumps(files), encoding="utf-8")
+    (folder / TASK).write_text(json.dumps({"files": files, "unrounded": unrounded}), encoding="utf-8")
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     command = launch.command("results.exporting.serving.checking", str(folder))
     try:

@@ -40,17 +40,16 @@ def main(folder: Path) -> None:
     with np.load(folder / "rows.npz", allow_pickle=False) as stored:
         rows = stored["rows"]
     made = make_samples(folder / "samples", rows, known.info)
-    files: Mapping[str, str] = json.loads((folder / TASK).read_text(encoding="utf-8"))
+    task = json.loads((folder / TASK).read_text(encoding="utf-8"))
+    files: Mapping[str, str] = task["files"]
+    wanted = {
+        file: _told(load(folder / file).predict(made.rows), known) for file in {*files.values(), task["unrounded"]}
+    }
+    asked = {scripts.script_name(format): file for format, file in files.items()}
     failures: dict[str, str] = {}
-    expected: Array | None = None
-    for format, file in files.items():
-        wanted = _told(load(folder / file).predict(made.rows), known)
-        expected = wanted if expected is None else expected
-        with _reported(scripts.script_name(format), failures):
-            _compare(_ask(folder / SERVE.file / scripts.script_name(format), made, known), wanted, known)
-    if expected is not None:
-        with _reported(scripts.SIGNATURE, failures):
-            _compare(_ask(folder / SERVE.file / scripts.SIGNATURE, made, known), expected, known)
+    for name, file in {**asked, scripts.SIGNATURE: task["unrounded"]}.items():
+        with _reported(name, failures):
+            _compare(_ask(folder / SERVE.file / name, made, known), wanted[file], known)
     (folder / VERDICT).write_text(json.dumps({"failures": failures, "rows": len(made.rows)}), encoding="utf-8")
 
 

@@ -78,7 +78,14 @@ _LITE = _Engine(
 _ENGINES = {"keras": _KERAS, "h5": _KERAS, "savedmodel": _SAVED_MODEL, "onnx": _ONNX}
 
 
-def script(format: str, info: DataInfo, output: OutputKind, units: int, threshold: float | None = None) -> str:
+def script(
+    format: str,
+    info: DataInfo,
+    output: OutputKind,
+    units: int,
+    threshold: float | None = None,
+    dtype: str = "float32",
+) -> str:
     """The text of the script for an exported file.
 
     Args:
@@ -87,11 +94,12 @@ def script(format: str, info: DataInfo, output: OutputKind, units: int, threshol
         output: What it returns.
         units: Values per prediction.
         threshold: Probability from which on a row belongs to the second of two classes; None: the more probable.
+        dtype: Type of the model's input, such as "int32" where rows are numbers of words.
     """
     engine = _ENGINES.get(format, _LITE)
     what, standard, packages, rows = _reading(info)
     load = [line.replace("FILE", f'FOLDER / "{FORMATS[format].file}"') for line in engine.load]
-    *before, last = engine.answer
+    *before, last = (line.replace("float32", dtype) for line in engine.answer)
     lines = [
         f'"""{what}: python {script_name(format)} FILE..."""',
         "",

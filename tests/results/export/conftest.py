@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +101,18 @@ class RunWriter:
     def meta(self, **facts: Any) -> None:
         with RunStore(self.directory) as store:
             store.put_meta(**facts)
+
+
+def shown_code(card: str, folder: Path, rows: Any) -> list[Any]:
+    """What each piece of code in a model card gives, which is run in a folder."""
+    found = []
+    for code in re.findall(r"```python\n(.*?)```", card, re.DOTALL):
+        *lines, last = code.replace("ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter").splitlines()
+        names = {"rows": rows}
+        with contextlib.chdir(folder):
+            exec("\n".join(lines), names)
+            found.append(eval(last, names))
+    return found
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ def test_the_model_card_says_how_to_decide(info: DataInfo, threshold: Any, words
         "model": {
             "family": "mlp", "parameters": 10, "tta": "none", "ensemble": None, "hyperparameters": {}, "epochs": 3,
         },
+        "dtypes": ["int32"],
         "data": {"name": "rows", "rows": {}, "fingerprint": "0"},
         "preprocessing": [],
         "metrics": {
@@ -105,11 +106,13 @@ def test_the_model_card_says_how_to_decide(info: DataInfo, threshold: Any, words
             "search": {"score": 0.8, "folds": 5, "spread": 0.01},
         },
         "files": [
-            {"file": "model.keras", "format": "keras", "bytes": 1, "sha256": "0", "verification": {"difference": 0.0}}
+            {"file": "model.onnx", "format": "onnx", "bytes": 1, "sha256": "0", "verification": {"difference": 0.0}}
         ],
-        "failed": [],
+        "failed": [{"format": "h5", "reason": "left out for want of time"}],
         "verification": {"rows": 1, "source": "test rows"},
     }  # fmt: skip
     card = model_card(described)
     assert words in card
     assert "as the mean over 5 folds (standard deviation 0.0100)" in card
+    assert "- h5 is not here: left out for want of time" in card
+    assert 'rows.astype("int32")' in card

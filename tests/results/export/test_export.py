@@ -16,10 +16,11 @@ import pytest
 import results
 from results import ResultError
 from results.exporting import exported as exporting
-from results.exporting import writing
-from results.exporting.folder import require_ours
+from results.exporting import folder, writing
+from results.exporting.folder import publish, require_ours, workspace
 from results.exporting.reading.digest import sha256
 from search.files import layout
+from tests.results.export.conftest import shown_code
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -77,6 +78,14 @@ def test_the_card_separates_the_score_that_chose_from_those_measured(exported: A
     )
     for name in ("model.keras", "model.h5", "savedmodel", "model.onnx", "model.tflite"):
         assert f'"{name}"' in card
+
+
+def test_the_code_in_the_card_gives_what_the_model_gives(exported: Any, digits: Any) -> None:
+    card = (exported.directory / "model_card.md").read_text(encoding="utf-8")
+    given = shown_code(card, exported.directory, digits.data.test.x[:5])
+    assert len(given) == len(exported.files)
+    for file, answers in zip(exported.files, given, strict=True):
+        np.testing.assert_allclose(answers, digits.expected[:5], atol=1e-3, err_msg=file.format)
 
 
 PLAIN_KERAS = """
@@ -193,6 +202,31 @@ def test_files_of_an_export_are_replaced_also_of_one_that_was_cut_off(tmp_path: 
     (tmp_path / "metadata.json").unlink()
     (tmp_path / ".making-0").mkdir()
     require_ours(tmp_path)
+
+
+def test_an_export_that_is_cut_off_while_files_get_their_names_may_be_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off_at(path: Path) -> None:
+        if path.name == "model.onnx":
+            raise KeyboardInterrupt
+
+    def cut_off(directory: Path) -> None:
+        with workspace(directory) as made:
+            for name in ("model.h5", "model.onnx"):
+                (made / name).write_bytes(b"weights")
+            publish(made, directory, ["model.h5", "model.onnx"], {"metadata.json": "{}"})
+
+    monkeypatch.setattr(folder, "_remove", cut_off_at)
+    directory = tmp_path / "export"
+    with pytest.raises(KeyboardInterrupt):
+        cut_off(directory)
+    assert (directory / "model.h5").exists()
+    require_ours(directory)
+    (directory / "model.h5").unlink()
+    with workspace(directory):
+        pass
+    assert not directory.exists(), "nothing is left but its mark"
 
 
 def test_files_of_the_same_model_stay_and_those_of_another_go(

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from results import ResultError
-from results.exporting.folder import earlier_files
+from results.exporting.folder import earlier_bundle, earlier_files
 from results.exporting.metadata import read_model_info, widened
+from results.exporting.reading.digest import sha256
 from results.predicting.predictions import Prediction
 from spaces import DataInfo
 
@@ -94,6 +95,30 @@ def test_what_is_no_metadata_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"metadata.json: not a readable metadata file"):
         read_model_info(tmp_path / "metadata.json")
     assert earlier_files(tmp_path, {}, []) == []
+
+
+def test_files_of_the_same_weights_stay_while_the_search_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "model.h5").write_bytes(b"weights")
+    (tmp_path / "serve").mkdir()
+    entry = {
+        "format": "h5", "file": "model.h5", "bytes": 7, "sha256": sha256(tmp_path / "model.h5"),
+        "verification": {"difference": 0.0},
+    }  # fmt: skip
+    bundle = {
+        "folder": "serve", "sha256": sha256(tmp_path / "serve"), "takes": "rows", "outputs": [], "scripts": {},
+        "inputs": [], "verification": {"rows": 1},
+    }  # fmt: skip
+    run = {"trial": "0007", "role": "best so far", "trials": 12}
+    before = {**good(), "model": {"weights": "1f"}, "run": run, "files": [entry], "serve": bundle}
+    (tmp_path / "metadata.json").write_text(json.dumps(before))
+    now = {**before, "run": {**run, "role": "winner", "trials": 13}}
+    assert [file["format"] for file in earlier_files(tmp_path, now, ["keras"])] == ["h5"]
+    assert earlier_bundle(tmp_path, now) == bundle
+    decided = {**now, "output": {**now["output"], "threshold": {"value": 0.3}}}
+    assert earlier_files(tmp_path, decided, [])
+    assert earlier_bundle(tmp_path, decided) is None, "its scripts decide at one half"
+    assert earlier_files(tmp_path, {**now, "model": {"weights": "2e"}}, []) == []
+    assert earlier_files(tmp_path, now, ["h5"]) == []
 
 
 def test_a_pipe_is_no_metadata(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import results
+from results.exporting.formats import FORMATS
 from results.exporting.metadata import read_model_info
 from results.exporting.serving import scripts
 from results.exporting.serving.inputs import served_inputs
@@ -65,6 +66,29 @@ def test_scripts_are_short_and_do_only_what_their_rows_need(format: str) -> None
     ast.parse(plain)
     assert "date" not in plain
     assert "classes" not in plain
+
+
+@pytest.mark.parametrize("format", ["savedmodel", "onnx", "tflite", "tflite-int8"])
+def test_scripts_give_a_model_of_whole_numbers_such(format: str) -> None:
+    words = DataInfo("tabular", (6,), "float32", "classification", "integer", 2)
+    text = scripts.script(format, words, "probabilities", 2, dtype="int32")
+    ast.parse(text)
+    assert "int32" in text
+    assert "float32" not in text
+
+
+def test_a_signature_is_held_against_weights_that_are_not_rounded(tmp_path: Path, monkeypatch: Any) -> None:
+    from results.exporting import writing
+    from results.exporting.serving import bundle
+
+    written: list[Path] = []
+    monkeypatch.setattr(writing, "write_model", lambda model, format, path: written.append(path))
+    model: Any = None
+    assert bundle._unrounded(model, ["tflite-int8", "onnx"], tmp_path) == "model.onnx"
+    assert not written
+    name = bundle._unrounded(model, ["tflite-int8"], tmp_path)
+    assert written == [tmp_path / name]
+    assert name not in [known.file for known in FORMATS.values()], "it would take the place of an earlier export"
 
 
 def test_cells_are_what_a_plain_csv_file_has() -> None:

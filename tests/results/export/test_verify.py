@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,23 @@ def test_tolerance(
     task = {"name": "x", "path": "x", "tolerance": 1e-4, "inputs": None, "several": False, "units": units}
     verdict = checking._check(task, ROWS[:1], np.asarray(expected, np.float32))
     assert (verdict.failure is None) is passes
+
+
+@pytest.mark.parametrize(
+    ("expected", "answer", "told"),
+    [
+        ([[0.5], [0.5]], [[0.5], [np.nan]], "the file predicts NaN or infinity for 1 of 2 rows"),
+        ([[0.5], [0.5]], [[np.inf], [-np.inf]], "the file predicts NaN or infinity for 2 of 2 rows"),
+        ([[0.5], [np.nan]], [[0.5], [np.nan]], "the model in memory predicts NaN or infinity for 1 of 2 rows"),
+    ],
+)
+def test_what_is_no_number_is_said_to_be_none(
+    expected: Any, answer: Any, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "load", lambda *_: LoadedModel((2,), 1, lambda rows: np.asarray(answer, np.float32)))
+    # Rounded files may differ as much as they like.
+    task = {"name": "x", "path": "x", "tolerance": math.inf, "inputs": None, "several": False, "units": [1.0]}
+    assert checking._check(task, ROWS[:2], np.asarray(expected, np.float32)) == Verdict(None, told)
 
 
 def test_long_inputs_are_predicted_in_batches() -> None:
