@@ -117,9 +117,10 @@ def run(
     """Search a space, retrain the best, export it and write the report."""
     with _errors(verbose, quiet):
         import spaces
-        from search.asked import changes
+        from search.asked import changes, goes_on
 
-        spec = spaces.load(space, changes(set_ or (), max_trials, seed), lambda text: _say(text, quiet))
+        overrides, begun = changes(set_ or (), max_trials, seed), goes_on(run_dir, fork)
+        spec = spaces.load(space, overrides, lambda text: _say(text, quiet), begun=begun)
         _announce(spec)
         allowed = _budget(budget, until)
         from search.night.options import judged, require_origin, require_width

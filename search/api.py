@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import spaces
-from search.asked import Overrides, as_spec, changed, changes, given_again, references, require_given
+from search.asked import Overrides, as_spec, changed, changes, given_again, goes_on, references, require_given
 from search.budget import Budget, Deadline
 from search.cluster import connection
 from search.cluster.start import Cluster
@@ -133,6 +133,7 @@ def run(
         max_trials=max_trials,
         seed=seed,
         directory=run_dir,
+        begun=goes_on(run_dir, fork),
     )
     with run_directory(run_dir, spec) as directory:
         require_given(spec, directory)
@@ -200,7 +201,7 @@ def resume(
     found = open_run(run)
     notes = given_again(found, model, data, callbacks)
     allowed = going_on(found.directory, as_budget(budget, until))
-    spec = spaces.load(found.spec, changes((), max_trials))
+    spec = spaces.load(found.spec, changes((), max_trials), begun=True)
     require_given(spec, found.directory)
     elsewhere = _elsewhere(executor, ray)
     require_width(spec, found.directory, count, elsewhere)

@@ -41,11 +41,13 @@ def as_spec(
     max_trials: int | None = None,
     seed: int | None = None,
     directory: str | Path | None = None,
+    begun: bool = False,
 ) -> SearchSpec:
     """The space that is meant; the arguments are those of `search.run`.
 
     Args:
         directory: A run directory that may exist: what it was given once keeps its names when it is given again.
+        begun: Whether the run in that directory goes on.
 
     Raises:
         TypeError: It is neither a space nor a function, or a function comes without data.
@@ -61,8 +63,8 @@ def as_spec(
             raise TypeError("a function that builds models needs data, such as data=(x, y)")
     elif isinstance(space, SearchSpec | str | os.PathLike | Mapping):
         if ready and objective is None:
-            return spaces.load(space, changes(overrides, max_trials, seed))
-        plain = dict(space) if isinstance(space, Mapping) else to_plain(spaces.load(space), asked=True)
+            return spaces.load(space, changes(overrides, max_trials, seed), begun=begun)
+        plain = dict(space) if isinstance(space, Mapping) else to_plain(spaces.load(space, begun=begun), asked=True)
     else:
         raise TypeError(
             "the first argument must be a function build(hp), a shipped space's name, the path of a space file, a "
@@ -79,7 +81,12 @@ def as_spec(
         plain["search"] = {**plain.get("search", {}), "objective": _objective(objective)}
         if isinstance(plain.get("training"), Mapping):
             plain["training"] = _measured(plain["training"], plain["search"]["objective"])
-    return spaces.load(plain, changes(overrides, max_trials, seed))
+    return spaces.load(plain, changes(overrides, max_trials, seed), begun=begun)
+
+
+def goes_on(directory: str | Path | None, fork: str | Path | None) -> bool:
+    """Whether a run in this directory goes on, rather than that a new one begins; the arguments are those of `run`."""
+    return fork is None and directory is not None and layout.is_run(Path(directory))
 
 
 def changed(space: Any, directory: str | Path | None) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def _as_asked(run: Run) -> SearchSpec:
 
     with run.read() as reader:
         asked = reader.meta("asked", {})
-    return spaces.load(run.spec, [f"{key}={word}" for key, word in asked.items()])
+    return spaces.load(run.spec, [f"{key}={word}" for key, word in asked.items()], begun=True)
 
 
 def next_spec(
@@ -62,7 +62,8 @@ def next_spec(
     """
     import spaces
 
-    notes, name = [], spec.name
+    # A run of an earlier version may have baselines that a new one is refused.
+    spec, notes, name = _without_idle(_plain(spec)) or spec, [], spec.name
     for one in advice:
         changed = _legal(_changed(spec, one.setting, one.change), one.setting)
         if changed is not None and changed != spec and _baselines(changed) == _baselines(spec):
@@ -84,6 +85,12 @@ def _plain(spec: SearchSpec) -> dict[str, Any]:
 
 
 def _legal(data: dict[str, Any], changed: str = "") -> SearchSpec | None:
+    """As `_without_idle`; None also if there is nothing to choose."""
+    spec = _without_idle(data, changed)
+    return spec if spec is not None and spec.space.hyperparameters else None
+
+
+def _without_idle(data: dict[str, Any], changed: str = "") -> SearchSpec | None:
     """The spec of these data without the settings that have no effect in it (any more); None if it is not legal."""
     import spaces
     from spaces.reading.idle import key_of, removed
@@ -99,12 +106,12 @@ def _legal(data: dict[str, Any], changed: str = "") -> SearchSpec | None:
             if not all(removed(data, path) for path in idle):
                 return None
         else:
-            return spec if spec.space.hyperparameters else None
+            return spec
 
 
 def _is_idle(one: Problem) -> bool:
     """Whether a setting has no effect, or only under a condition that cannot hold."""
-    return one.path[:1] in (("model",), ("training",)) and (one.idle or "when" in one.path)
+    return one.path[:1] in (("model",), ("training",), ("baselines",)) and (one.idle or "when" in one.path)
 
 
 def _baselines(spec: SearchSpec) -> list[Any]:

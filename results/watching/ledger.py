@@ -17,7 +17,8 @@ from search.errors import DiskError, RunError
 from search.files.rundir import open_run
 from search.files.store import RunReader, RunStore, Work
 from search.record.marks import Mark
-from search.record.trial import ENDED_EARLY, FailureReason, Scalar, TrialKind, TrialState
+from search.record.trial import ENDED_EARLY, FailureReason, Scalar, Trial, TrialKind, TrialState
+from spaces.basics.errors import CodeError
 from spaces.families import family_of_settings
 
 
@@ -136,9 +137,17 @@ def booked(run: Source, account: Literal[Account.EXPORT, Account.REPORT], clock:
 def _done_once(reader: RunReader, trials: Sequence[Mark]) -> dict[str, float]:
     """Seconds of features by trial; of other families no trial is read."""
     first = reader.some(one.id for one in trials[:1])
-    if not any(family_of_settings(trial.settings["family"]).two_phases for trial in first):
+    if not any(_may_have_features(trial) for trial in first):
         return {}
     return {t.id: t.outcome.once_seconds for t in reader.each_trial() if t.outcome is not None}
+
+
+def _may_have_features(trial: Trial) -> bool:
+    try:
+        return family_of_settings(trial.settings["family"]).two_phases
+    except (KeyError, CodeError):
+        # The package of its family is not installed here.
+        return True
 
 
 def _accounts(trials: Sequence[Mark], values: Mapping[str, Mapping[str, Scalar]]) -> dict[str, Account]:

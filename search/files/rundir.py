@@ -56,7 +56,7 @@ class Run:
     @property
     def spec(self) -> spaces.SearchSpec:
         """The space file of the run, as it was frozen when the run began."""
-        return spaces.load(self.directory / layout.SPACE)
+        return spaces.load(self.directory / layout.SPACE, begun=True)
 
     @property
     def promised(self) -> float | None:

@@ -14,6 +14,7 @@ from search.errors import RunError
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run, open_run
 from search.phases.retraining import fresh_scores
+from search.phases.sources import followed
 from search.record.configuration import Configuration, configurations, meant
 from search.record.facts import changed_sources, require_files
 from search.record.trial import Outcome, TrialJob, TrialKind
@@ -80,7 +81,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
         outcome = Trainer(Path(scratch), data, SystemClock()).train(
             TrialJob(
                 trial_id=configuration.id,
-                settings=configuration.settings,
+                settings=followed(configuration.settings, found.spec),
                 seed=configuration.seed,
                 objective=objective["name"],
                 direction=objective["direction"],

@@ -29,6 +29,7 @@ class GridOracle(BaseOracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         if self._remaining is None:
+            self._visited = self._visited if self._visited_first() else 0
             self._remaining = islice(self._configurations(), self._visited, None)
         unwanted = self._unwanted(_MOST_SKIPPED) if self._has_found() else self._unwanted()
         for values in self._remaining:
@@ -38,6 +39,17 @@ class GridOracle(BaseOracle):
         # Nothing in the whole grid is allowed: one training says why.
         first = None if self.trials else self.new_random()
         return {"status": TrialStatus.RUNNING, "values": first} if first else {"status": TrialStatus.STOPPED}
+
+    def _visited_first(self) -> bool:
+        """Whether all that was proposed is among the first of the grid, as many as were visited.
+
+        A function of the user's may by now ask for its hyperparameters in another order. Then the grid is gone through
+        from its beginning: what was proposed is known by its values.
+        """
+        missing = {self._compute_values_hash(trial.hyperparameters.values) for trial in self.trials.values()}
+        for values in islice(self._configurations(), self._visited):
+            missing.discard(self._compute_values_hash(values))
+        return not missing
 
     def _has_found(self) -> bool:
         """Whether something that is allowed was proposed: then a part of the grid that is not is passed over."""

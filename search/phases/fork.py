@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import DiskError, RunError
+from search.files.checked.agreement import incomplete
 from search.files.rundir import Run, require_inside
 from search.files.store import RunStore
+from search.phases.sources import followed
 from search.record.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
 from spaces import SearchSpec
 from spaces.values.metrics import is_own
@@ -32,7 +34,8 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
         How many trials were taken over.
 
     Raises:
-        RunError: The runs differ in their data or in their objective, so that scores cannot be compared.
+        RunError: The runs differ in their data or in their objective, so that scores cannot be compared, or a trial is
+            damaged.
         DiskError: A checkpoint cannot be copied.
     """
     require_inside(old.directory)
@@ -46,6 +49,9 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
             for trial in reader.trials(TrialKind.SEARCH, TrialKind.EVIDENCE)
             if trial.state is TrialState.COMPLETED and trial.outcome is not None
         ]
+    for trial in finished:
+        if problem := incomplete(trial.settings):
+            raise RunError(f"{old.directory}: trial {trial.id}: {problem}")
     for trial in finished:
         _copy(old.directory, trial, store, spec)
     return len(finished)
@@ -61,7 +67,7 @@ def _copy(origin: Path, trial: Trial, store: RunStore, spec: SearchSpec) -> None
             configuration=_evidence_id(trial.configuration),
             parent=trial.parent and _evidence_id(trial.parent),
             kind=TrialKind.EVIDENCE,
-            settings=_watched(trial.settings, spec),
+            settings=_measured(followed(trial.settings, spec), spec),
             state=TrialState.RUNNING,
             outcome=None,
             oracle=None,
@@ -70,14 +76,11 @@ def _copy(origin: Path, trial: Trial, store: RunStore, spec: SearchSpec) -> None
     store.finish(_evidence_id(trial.id), outcome, trial.finished or trial.started)
 
 
-def _watched(settings: Mapping[str, Any], spec: SearchSpec) -> dict[str, Any]:
-    """The settings with the callbacks of the new space, and no function that measures but those that it names.
-
-    What only looks on changes no score; the new run would refuse to run it.
-    """
+def _measured(settings: Mapping[str, Any], spec: SearchSpec) -> dict[str, Any]:
+    """The settings without the functions that measure which the new space does not name: its run would refuse them."""
     training = settings["training"]
     measures = [one for one in training["metrics"] if not is_own(one) or one in spec.training.metrics]
-    return {**settings, "training": {**training, "metrics": measures, "callbacks": spec.training.callbacks or ""}}
+    return {**settings, "training": {**training, "metrics": measures}}
 
 
 def _copied(origin: Path, outcome: Outcome, target: Path) -> Checkpoint | None:

@@ -365,7 +365,7 @@ class Proposer:
         if record.get(_CUT_SHORT):
             bookkeeping.cut_short(self._oracle, trial.id)
         if _UNEXPLAINED in record:
-            bookkeeping.unexplained(self._oracle, trial.id, record[_UNEXPLAINED])
+            bookkeeping.unexplained(self._oracle, trial.id, str(record[_UNEXPLAINED]))
         return restored
 
     def _with_values(self, values: dict[str, Any]) -> HyperParameters:

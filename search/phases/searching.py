@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from search.budget import Budget, Deadline
+from search.files.checked.agreement import incomplete
 from search.files.rundir import open_run
 from search.files.store import RunStore
 from search.loop.observer import Earlier, Observer
@@ -157,11 +158,14 @@ class Searching:
         for directory in self._spec.search.warm_start:
             with open_run(directory).read() as reader:
                 known += configurations(reader.trials())
-        taught = [one for one in known if proposer.is_comparable(self._spec, one.settings)]
+        complete = [one for one in known if incomplete(one.settings) is None]
+        taught = [one for one in complete if proposer.is_comparable(self._spec, one.settings)]
         for configuration in taught:
             asked.learn(configuration.values, configuration.epochs)
-        if len(taught) < len(known) and self._spec.algorithm.takes_evidence:
-            self._warn(
-                f"the search learns nothing from {len(known) - len(taught)} of {len(known)} configurations of other "
-                "runs: their learning rates went to their ends over other numbers of epochs"
-            )
+        for count, why in (
+            (len(known) - len(complete), "their settings are damaged"),
+            (len(complete) - len(taught), "their learning rates went to their ends over other numbers of epochs"),
+        ):
+            if count and self._spec.algorithm.takes_evidence:
+                left_out = f"{count} of {len(known)} configurations of other runs"
+                self._warn(f"the search learns nothing from {left_out}: {why}")

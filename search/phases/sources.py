@@ -60,7 +60,7 @@ class Source:
         limits, objective = self._spec.limits, self._spec.objective
         return TrialJob(
             trial_id=trial.id,
-            settings=_spanned(trial),
+            settings=followed(_spanned(trial), self._spec),
             seed=trial.seed,
             objective=objective.name,
             direction=objective.direction,
@@ -405,6 +405,14 @@ class ListSource(Source):
 
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         return self._kept
+
+
+def followed(settings: Mapping[str, Any], spec: SearchSpec) -> dict[str, Any]:
+    """The settings with the callbacks of this space, whatever those were in another run that they are from.
+
+    What only looks on changes no score, and of all that a store names only what the space file names too is run.
+    """
+    return {**settings, "training": {**settings["training"], "callbacks": spec.training.callbacks or ""}}
 
 
 def _spanned(trial: Trial) -> Mapping[str, Any]:

@@ -76,7 +76,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     kind = begun.kind if begun is not None else _kind(spec, raw)
     _check_arrays(spec, raw)
     encoded = encode_labels(raw, spec.training.task if raw.targets is None else "regression", spec.training.loss)
-    if encoded.labels == "multi-label":
+    if encoded.labels == "multi-label" and begun is None:
         _check_several(spec, raw.train.where)
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))

@@ -9,10 +9,10 @@ from spaces.basics.errors import Problem, SpaceError, dotted
 from spaces.specs.spec import SearchSpec
 
 
-def validated(data: Mapping[str, Any]) -> tuple[SearchSpec | None, Sequence[Problem]]:
-    """The spec of a mapping, or what is wrong with it."""
+def validated(data: Mapping[str, Any], *, begun: bool) -> tuple[SearchSpec | None, Sequence[Problem]]:
+    """The spec of a mapping, or what is wrong with it; `begun` is that of `load`."""
     try:
-        return SearchSpec(**data), ()
+        return (SearchSpec.of_run if begun else SearchSpec)(**data), ()
     except SpaceError as error:
         return None, error.problems
 
@@ -23,13 +23,15 @@ def without_idle(
     as_written: dict[str, Any],
     overrides: Sequence[str],
     say: Callable[[str], None],
+    *,
+    begun: bool,
 ) -> tuple[SearchSpec | None, Sequence[Problem]]:
     """The space without those keys of its source that overrides have left without an effect.
 
     What has none in the source as it is, or was itself set beside what leaves it none, is still a mistake.
     """
     given = [tuple(override.partition("=")[0].strip().split(".")) for override in overrides]
-    before = {one.path for one in validated(as_written)[1]}
+    before = {one.path for one in validated(as_written, begun=begun)[1]}
     at_once = {key_of(one.path) for one in found}
 
     def mistaken(path: tuple[str | int, ...]) -> bool:
@@ -44,7 +46,7 @@ def without_idle(
             break
         for path, one in idle.items():
             say(f"{dotted(path)} is passed over: {'it' if path == one.path else 'its condition'} {one.message}")
-        spec, found = validated(data)
+        spec, found = validated(data, begun=begun)
     return spec, found
 
 

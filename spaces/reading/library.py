@@ -47,6 +47,8 @@ def load(
     source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec,
     overrides: str | Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
+    *,
+    begun: bool = False,
 ) -> SearchSpec:
     """Reads and validates a space.
 
@@ -55,6 +57,7 @@ def load(
         overrides: `dotted.key=value` each, or one such text, values in YAML 1.2; applied in order before validation. A
             key of the source that has no effect any more beside them is passed over.
         say: is told, a sentence each, which keys were passed over.
+        begun: whether a run has begun with it: values of baselines that have no effect are no mistake then.
 
     Returns:
         The legal spec, paths in it absolute: those of a file are meant from its folder, or, if nothing is
@@ -77,9 +80,9 @@ def load(
     apply_overrides(document, overrides)
     _pin(document, folder)
     problems = list(document.problems)
-    spec, wrong = validated(document.data)
+    spec, wrong = validated(document.data, begun=begun)
     if as_written is not None and not problems and wrong:
-        spec, wrong = without_idle(document.data, wrong, as_written, overrides, say)
+        spec, wrong = without_idle(document.data, wrong, as_written, overrides, say, begun=begun)
     # Where the reader refused a value, that something is missing is no further mistake.
     refused = {one.path for one in problems}
     problems += [_placed(one, document) for one in wrong if not _within(one.path, refused)]

@@ -25,12 +25,13 @@ from spaces.values.space import compile_space
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
-def check(parts: Mapping[str, Any]) -> list[Problem]:
+def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
     """Finds what is wrong between sections.
 
     Args:
         parts: every section that is legal by itself, under its key. Where one is missing, the checks that
             need it are left out, so that no mistake is reported twice.
+        begun: whether a run has begun with them, maybe in a version in which values of baselines could have no effect.
     """
     found: list[Problem] = []
     model: ModelSection | None = parts.get("model")
@@ -62,7 +63,10 @@ def check(parts: Mapping[str, Any]) -> list[Problem]:
     if "data" in parts and "final" in parts:
         found += _all_rows(parts["data"], parts["final"])
     for index, baseline in enumerate(parts.get("baselines", ())):
-        found += _baseline(model, training, search, parts.get("data"), baseline, ("baselines", index))
+        path = ("baselines", index)
+        found += _baseline(model, training, search, baseline, path)
+        if not begun:
+            found += _idle_values(model, training, parts.get("data"), baseline, path)
     return found + _unique_names(parts.get("baselines", ()))
 
 
@@ -282,21 +286,33 @@ def _baseline(
     model: ModelSection | None,
     training: TrainingSection | None,
     search: SearchSection | None,
-    data: DataSection | None,
     baseline: Baseline,
     path: KeyPath,
 ) -> list[Problem]:
     if model is None or training is None:
         return []
-    settings, found = baseline_settings(model, training, baseline, path)
+    _, found = baseline_settings(model, training, baseline, path)
     found += _precision(model, (baseline.values.get("precision", "float32"),), (*path, "values", "precision"))
-    found += _monitors(model, training, search, path, baseline.early_stopping)
+    return found + _monitors(model, training, search, path, baseline.early_stopping)
+
+
+def _idle_values(
+    model: ModelSection | None,
+    training: TrainingSection | None,
+    data: DataSection | None,
+    baseline: Baseline,
+    path: KeyPath,
+) -> list[Problem]:
+    """Values of a legal baseline that have no effect beside what else the space says."""
+    if model is None or training is None:
+        return []
+    settings, _ = baseline_settings(model, training, baseline, path)
     if settings is None:
-        return found
+        return []
     # Of a function's hyperparameters nobody knows what they are about, whatever their names.
     own = {} if family_of(model).users_code else baseline.asked
     said: dict[str, KeyPath] = {name: (*path, "values", name) for name in own}
-    found += _mixup(said, training)
+    found = _mixup(said, training)
     if training.task == "regression":
         found += [problem((*path, "values", key), NO_CLASSES) for key in OF_CLASSES if key in baseline.asked]
     if data is not None:

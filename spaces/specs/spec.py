@@ -72,6 +72,15 @@ class SearchSpec(Section):
     def __init__(self, **data: Any) -> None:
         super().__init__(**_validated(data))
 
+    @classmethod
+    def of_run(cls, **data: Any) -> SearchSpec:
+        """The space of a run that has begun: of what has no effect in it more was legal then, and stays so.
+
+        Raises:
+            SpaceError: with every mistake in it.
+        """
+        return cls.model_construct(**_validated(data, begun=True))
+
     @property
     def family(self) -> str:
         """`Settings.family` of its configurations: `mlp`, `cnn`, `python:<reference>`."""
@@ -124,7 +133,7 @@ class SearchSpec(Section):
         return compile_space(all_settings(self.model, self.training, epochs=not self.algorithm.multi_fidelity))[0]
 
 
-def _validated(data: dict[str, Any]) -> dict[str, Any]:
+def _validated(data: dict[str, Any], *, begun: bool = False) -> dict[str, Any]:
     """The sections, each validated, or a SpaceError with the mistakes of all of them."""
     data = with_references(data)
     parts: dict[str, Any] = {}
@@ -142,7 +151,7 @@ def _validated(data: dict[str, Any]) -> dict[str, Any]:
             found = _section(key, data[key], problems, parts.get("model"))
             if found is not None:
                 parts[key] = found
-    problems += check(parts)
+    problems += check(parts, begun=begun)
     if problems:
         raise SpaceError(problems)
     return parts

@@ -260,6 +260,16 @@ def test_next_space_of_a_run_that_found_nothing(make_run: MakeRun) -> None:
     assert after.baselines == before.baselines
 
 
+def test_the_next_night_after_one_of_an_earlier_version_has_no_baseline_that_it_is_refused(make_run: MakeRun) -> None:
+    spec = spaces.load(make_run(configurations=0, winner=False, evaluate=False) / "space.yaml")
+    idle = {"name": "article", "values": {"layers": 0, "optimizer": "adam", "learning_rate": 0.01, "embedding": 4}}
+    begun = spaces.load({**to_plain(spec), "baselines": [idle]}, begun=True)
+    change = Advice(Rule.EDGE, "training.learning_rate", "1 of 1", 0.02)
+    after, notes = next_spec_of(begun, [change], [])
+    assert after.baselines[0].values == {"layers": 0, "optimizer": "adam", "learning_rate": 0.01}
+    assert len(notes) == 1
+
+
 def test_no_change_may_alter_a_baseline(make_run: MakeRun) -> None:
     # The baseline takes its learning rate from the space.
     spec = spaces.load(make_run(configurations=0, winner=False, evaluate=False) / "space.yaml")

@@ -1,6 +1,8 @@
 """Where the time went."""
 
 import dataclasses
+import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import results
 from results.watching.ledger import Account, booked
 from search.errors import DiskError
+from search.files import layout
 from search.files.store import RunReader, RunStore
 from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind, TrialState
 
@@ -131,6 +134,18 @@ def test_a_ledger_that_cannot_be_written_stops_nothing(make_run: MakeRun, monkey
     with booked(run, Account.EXPORT):
         done.append(1)
     assert done == [1]
+
+
+@pytest.mark.parametrize("settings", [{"family": "of-a-package"}, {}])
+def test_a_family_that_is_not_installed_here_takes_nothing_from_the_ledger(
+    make_run: MakeRun, settings: dict[str, str]
+) -> None:
+    run = make_run()
+    expected = spent(run)
+    with sqlite3.connect(run / layout.STORE) as connection:
+        connection.execute("UPDATE trial SET settings = ?", (json.dumps(settings),))
+    connection.close()
+    assert spent(run) == expected
 
 
 def test_empty_run(make_run: MakeRun) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 import spaces
+from search.clock import SystemClock
 from search.errors import RunError
 from search.files import layout
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
 from search.files.store import RunStore
-from search.phases.sources import baseline_trial
+from search.phases.sources import Source, baseline_trial, candidate_trial
+from search.record.configuration import configurations
 from search.record.trial import Trial, TrialKind, TrialState
 from spaces.families import FAMILIES, Family
 from tests.search import simulation
@@ -95,17 +97,15 @@ def test_evidence_runs_no_code_that_the_space_does_not_name(tmp_path):
         agree(tmp_path / "run", evidence)
 
 
-def test_evidence_has_no_callbacks_that_the_space_does_not_name(tmp_path):
+@pytest.mark.parametrize("hook", ["", "mine:hook", "__given__:hook_0123abcd"])
+def test_evidence_is_trained_with_the_callbacks_of_the_space(tmp_path, hook):
     evidence = replace(_with_training(searched("old-0"), callbacks="/tmp/evil.py:hook"), kind=TrialKind.EVIDENCE)
-    with pytest.raises(RunError, match=r"runs /tmp/evil\.py:hook, which the space file does not name"):
-        agree(tmp_path / "run", evidence)
-
-
-@pytest.mark.parametrize("hook", ["mine:hook", "__given__:hook_0123abcd"])
-def test_evidence_has_the_callbacks_of_the_space(tmp_path, hook):
-    evidence = replace(_with_training(searched("old-0"), callbacks=hook), kind=TrialKind.EVIDENCE)
-    spec = spaces.load(SPEC, [f"training.callbacks={hook}"])
+    spec = spaces.load(SPEC, [f"training.callbacks={hook or 'null'}"])
     agree(tmp_path / "run", evidence, spec=spec)
+    (configuration,) = configurations([evidence])
+    again = candidate_trial(spec, configuration, 1, 0.0)
+    for one in (evidence, again, replace(again, kind=TrialKind.WINNER)):
+        assert Source(spec, SystemClock(), lambda: None).job(one).settings["training"]["callbacks"] == hook
 
 
 def test_another_objective_is_refused(tmp_path):
@@ -153,11 +153,11 @@ def _with_training(recorded, **changes):
     return replace(recorded, settings={**recorded.settings, "training": training})
 
 
-def _with_baseline(model, training, values):
+def _with_baseline(model, training, values, **how):
     return spaces.load({
         "name": "x", "data": {"source": "digits"}, "model": model, "training": {"epochs": 9, **training},
         "baselines": [{"name": "own", "values": values}],
-    })  # fmt: skip
+    }, **how)  # fmt: skip
 
 
 @pytest.mark.parametrize(("decay", "agrees"), [(5e-4, True), (0.0, True), (1e-3, False)])
@@ -171,6 +171,23 @@ def test_a_baseline_of_an_earlier_version_may_have_a_fixed_value_whose_condition
     assert today.settings["training"]["weight_decay"] == 0.0
     problem = None if agrees else r"weight_decay is 0\.001, the space file gives 0\.0"
     _judge(tmp_path, spec, _with_training(today, weight_decay=decay), problem)
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        ({"family": "mlp", "layers": [1, 2], "units": 8}, {"layers": 1, "embedding": 4}),
+        ({"family": "cnn", "blocks": [1, 2], "filters": 8}, {"blocks": 1, "dropout": 0.3}),
+    ],
+)
+def test_a_run_of_an_earlier_version_goes_on_with_a_baseline_that_a_new_one_is_refused(tmp_path, model, values):
+    spec = _with_baseline(model, {}, values, begun=True)
+    agree(tmp_path / "run", baseline_trial(spec, spec.baselines[0], 1.0), spec=spec)
+    read = Run(tmp_path / "run").spec
+    assert read == spec
+    assert spaces.load(read, ["search.max_trials=7"], begun=True).baselines == spec.baselines
+    with pytest.raises(spaces.SpaceError, match=r"space\.yaml:\d+: baselines\.0\.values\.\w+: has no effect"):
+        spaces.load(tmp_path / "run" / layout.SPACE)
 
 
 @pytest.mark.parametrize(("frozen", "agrees"), [(0, True), (4, True), (2, False)])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import spaces
-from search.asked import as_spec
+from search.asked import as_spec, goes_on
+from search.files import layout
 
 
 @pytest.mark.parametrize("folder", ["/tmp/\U0001f4f7", "/tmp/\u2028\x85\x7f", '/tmp/"quoted"\\', "/tmp/\xe9\t"])
@@ -43,6 +44,21 @@ def test_what_no_space_file_could_hold_is_refused_by_its_key(value):
 )
 def test_an_objective_is_one_of_the_metrics(objective, metrics):
     assert as_spec("digits", objective=objective).training.metrics == metrics
+
+
+def test_a_run_that_goes_on_may_have_a_baseline_that_a_new_one_is_refused(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / layout.STORE).touch()
+    assert goes_on(tmp_path / "run", None)
+    assert not goes_on(tmp_path / "run", tmp_path / "new")
+    assert not goes_on(tmp_path, None)
+    assert not goes_on(None, None)
+    space = {"name": "x", "data": {"source": "digits"}, "model": {"family": "mlp", "layers": [0, 1], "units": 4}}
+    space |= {"training": {"epochs": 1}, "baselines": [{"name": "own", "values": {"layers": 0, "embedding": 4}}]}
+    for objective in (None, "val_loss"):
+        with pytest.raises(spaces.SpaceError, match=r"baselines\.0\.values\.embedding: has no effect"):
+            as_spec(space, objective=objective)
+        assert as_spec(space, objective=objective, begun=True).baselines
 
 
 def test_an_objective_joins_the_metrics_that_there_are():

@@ -92,7 +92,9 @@ def test_a_checkpoint_lies_in_the_folder_of_a_trial(run, which, file):
         ("epochs_to", 0.5), ("epochs_to", 10**9), ("started", "noon"), ("started", -5.0), ("started", 1e300),
         ("finished", "x"), ("name", "../x"), ("note", b"\xff\xfe"), ("values", "[1]"), ("values", '{"a": [1]}'),
         ("values", '{"a": 1e308}'), ("values", '{"a": {"$float": "nan"}}'), ("values", "[" * 100_000),
-        ("settings", "NaN"), ("settings", '{"family": 3}'), ("outcome", "{}"), ("outcome", '{"$float": "x"}'),
+        ("settings", "NaN"), ("settings", '{"family": 3}'), ("settings", '{"training": {"epochs": "x"}}'),
+        ("settings", '{"training": {"fold_epochs": -1}}'), ("settings", '{"training": {"metrics": [1]}}'),
+        ("settings", '{"training": {"metrics": 1}}'), ("outcome", "{}"), ("outcome", '{"$float": "x"}'),
         ("oracle", "[]"), ("parent", "1"),
     ],
 )  # fmt: skip

@@ -158,3 +158,31 @@ def test_curves_of_schedules_of_another_length_are_ranked_and_say_nothing_to_the
     assert [text.partition(":")[0] for text in said] == [
         "the search learns nothing from 2 of 5 configurations of other runs"
     ]
+
+
+def damage(run):
+    with RunStore.create(run, FACTS) as store:
+        for name, made in (("0", settings()), ("1", {**settings(), "training": {}}), ("2", {})):
+            store.begin(trial(name, settings=made))
+            store.finish(name, outcome([0.5]), 1.0)
+
+
+def test_a_trial_with_damaged_settings_is_no_evidence(tmp_path):
+    damage(tmp_path / "old")
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        with pytest.raises(RunError, match=r"old: trial 1: its settings are not complete"):
+            take_over(Run(tmp_path / "old"), store, SPEC)
+        assert store.trials() == []
+
+
+def test_a_search_learns_nothing_from_damaged_settings(tmp_path):
+    damage(tmp_path / "old")
+    spec = spaces.load(simulation.space("freeze-thaw"), [f"search.warm_start=[{tmp_path / 'old'}]"])
+    taught, said = [], []
+    observer = Observer()
+    observer.message = lambda level, text: said.append(text)
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        learner = SimpleNamespace(learn=lambda values, epochs: taught.append(values))
+        Searching(spec, store, Budget(), observer)._teach(learner)
+    assert len(taught) == 1
+    assert said == ["the search learns nothing from 2 of 3 configurations of other runs: their settings are damaged"]

@@ -61,18 +61,18 @@ def _refusal(run: Run, problem: str) -> RunError:
 def _disagreement(spec: SearchSpec, origin: Trial, settings: Mapping[str, Any]) -> str | None:
     """What the settings have that the space file does not give; `origin` is the configuration's first trial."""
     if origin.kind is TrialKind.EVIDENCE:
-        return _incomplete(settings) or _foreign_code(spec, settings)
+        return incomplete(settings) or _foreign_code(spec, settings)
     try:
         expected = _expected(spec, origin)
     except ValueError as error:
-        return _incomplete(settings) or str(error)
+        return incomplete(settings) or str(error)
     if settings.get("training", {}).get("fold_bars"):
         # Decided while the search was running, by what other configurations had reached.
         settings = {**settings, "training": {**settings["training"], "fold_bars": [], "fold_offsets": []}}
     # So it is in all of a long run: what follows takes ten times longer.
     if settings == expected:
         return None
-    if problem := _incomplete(settings):
+    if problem := incomplete(settings):
         return problem
     given = _with_idle(spec, settings, expected)
     if origin.kind is TrialKind.BASELINE:
@@ -109,7 +109,8 @@ def _resolve_as_before(spec: SearchSpec, settings: Mapping[str, Any], given: dic
                 given[part][name] = value
 
 
-def _incomplete(settings: Mapping[str, Any]) -> str | None:
+def incomplete(settings: Mapping[str, Any]) -> str | None:
+    """What is wrong with settings that nothing can be made of, in words; None: there are such."""
     label = settings.get("family")
     try:
         if isinstance(label, str):
@@ -138,10 +139,13 @@ def _expected(spec: SearchSpec, origin: Trial) -> dict[str, Any]:
 
 
 def _foreign_code(spec: SearchSpec, settings: Mapping[str, Any]) -> str | None:
-    """What was learnt in a run of another space may have other settings, but runs no code that this one does not."""
+    """What was learnt in a run of another space may have other settings, but runs no code that this one does not.
+
+    Its callbacks are never run: every training has those of the space file.
+    """
     label, training = settings["family"], settings["training"]
     builder, allowed = family_of_settings(label).code(label), {*code(spec)}
-    for word in (builder, training["loss"], *training["metrics"], training.get("callbacks", "")):
+    for word in (builder, training["loss"], *training["metrics"]):
         if ":" in str(word) and word not in allowed:
             return f"it runs {word}, which the space file does not name"
     return None

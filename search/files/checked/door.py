@@ -48,6 +48,7 @@ _OUTCOME = (
     "last",
 )
 _SHOWN = 60
+_LENGTHS = {"epochs", "fold_epochs"}
 
 
 class Damaged(ValueError):
@@ -250,6 +251,12 @@ def _settings(given: Any) -> dict[str, Any]:
     data = mapping("settings", given)
     for part, value in data.items():
         text(f"settings.{part}", value) if part == "family" else mapping(f"settings.{part}", value)
+    training = data.get("training", {})
+    for key in _LENGTHS & training.keys():
+        whole(f"settings.training.{key}", training[key], 0, _MOST_EPOCHS)
+    metrics = training.get("metrics", [])
+    if not isinstance(metrics, list) or not all(isinstance(one, str) for one in metrics):
+        raise Damaged(f"settings.training.metrics is {_shown(metrics)}, not a list of names")
     return data
 
 

@@ -197,6 +197,25 @@ def test_a_grid_passes_over_a_long_stretch_that_is_not_allowed(loop):
     assert loop.ask(searched).status == "STOPPED"
 
 
+def test_a_grid_whose_hyperparameters_come_in_another_order_leaves_nothing_out(loop):
+    import keras_tuner
+
+    def grid(*order):
+        hp = keras_tuner.HyperParameters()
+        for name in order:
+            hp.Int(name, 1, 3)
+        return make("grid", hp, max_trials=None)
+
+    before = grid("layers", "width")
+    proposed = loop.drive(before, 4, scorer=loop.flat)
+    for order in (("layers", "width"), ("width", "layers")):
+        after = grid(*order)
+        after.trials.update(before.trials)
+        after.recall(json.loads(json.dumps(before.memory())))
+        rest = loop.drive(after, 20, scorer=loop.flat)
+        assert len({configuration(values) for values in proposed + rest}) == len(proposed + rest) == 9
+
+
 @pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_where_nothing_is_allowed_training_says_so(name, loop):
     for space in (loop.small_space(), loop.space()):
