@@ -47,7 +47,7 @@ def as_spec(
 
     Args:
         directory: A run directory that may exist: what it was given once keeps its names when it is given again.
-        begun: Whether the run in that directory goes on.
+        begun: Whether the run in that directory goes on: what nobody has said is then what it is there.
 
     Raises:
         TypeError: It is neither a space nor a function, or a function comes without data.
@@ -75,12 +75,17 @@ def as_spec(
     if callbacks is not None:
         plain["training"] = {**plain.get("training", {}), "callbacks": callbacks}
     plain = with_references(plain, known)
+    frozen = Run(Path(directory)).spec.training if begun and directory is not None else None
     if is_builder(space):
-        plain["training"] = {**plain["training"], **_task(plain, objective)}
+        task = _task(plain, objective) if frozen is None else {"loss": frozen.loss, "metrics": list(frozen.metrics)}
+        plain["training"] = {**plain["training"], **task}
     if objective is not None:
         plain["search"] = {**plain.get("search", {}), "objective": _objective(objective)}
         if isinstance(plain.get("training"), Mapping):
-            plain["training"] = _measured(plain["training"], plain["search"]["objective"])
+            joined = _measured(plain["training"], plain["search"]["objective"])
+            # In earlier versions fewer objectives joined the metrics.
+            if frozen is None or list(frozen.metrics) == joined.get("metrics"):
+                plain["training"] = joined
     return spaces.load(plain, changes(overrides, max_trials, seed), begun=begun)
 
 

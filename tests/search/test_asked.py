@@ -10,6 +10,8 @@ import pytest
 import spaces
 from search.asked import as_spec, goes_on
 from search.files import layout
+from search.files.rundir import Run
+from search.record.changes import between
 
 
 @pytest.mark.parametrize("folder", ["/tmp/\U0001f4f7", "/tmp/\u2028\x85\x7f", '/tmp/"quoted"\\', "/tmp/\xe9\t"])
@@ -59,6 +61,24 @@ def test_a_run_that_goes_on_may_have_a_baseline_that_a_new_one_is_refused(tmp_pa
         with pytest.raises(spaces.SpaceError, match=r"baselines\.0\.values\.embedding: has no effect"):
             as_spec(space, objective=objective)
         assert as_spec(space, objective=objective, begun=True).baselines
+
+
+def build(hp):
+    raise AssertionError("what the run has is not asked for again")
+
+
+@pytest.mark.parametrize("metrics", [["accuracy"], ["accuracy", "auc"]])
+def test_a_function_given_again_has_the_metrics_that_its_run_began_with(tmp_path, metrics):
+    data, objective = (np.zeros((9, 2)), np.arange(9) % 2), {"name": "val_auc", "direction": "max"}
+    training = {"epochs": {"min": 3, "max": 27}, "metrics": metrics}
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / layout.STORE).touch()
+    space = {"name": "build", "data": data, "model": build, "training": training, "search": {"objective": objective}}
+    (run / layout.SPACE).write_text(spaces.dump(spaces.load(space)), encoding="utf-8")
+    for given in (("val_auc", "max"), objective):
+        asked = as_spec(build, data=data, objective=given, directory=run, begun=True)
+        assert between(Run(run).spec, asked) == []
 
 
 def test_an_objective_joins_the_metrics_that_there_are():
