@@ -163,7 +163,7 @@ class Searching:
         for configuration in taught:
             asked.learn(configuration.values, configuration.epochs)
         for count, why in (
-            (len(known) - len(complete), "their settings are damaged"),
+            (len(known) - len(complete), "their settings cannot be read here"),
             (len(complete) - len(taught), "their learning rates went to their ends over other numbers of epochs"),
         ):
             if count and self._spec.algorithm.takes_evidence:

@@ -185,4 +185,6 @@ def test_a_search_learns_nothing_from_damaged_settings(tmp_path):
         learner = SimpleNamespace(learn=lambda values, epochs: taught.append(values))
         Searching(spec, store, Budget(), observer)._teach(learner)
     assert len(taught) == 1
-    assert said == ["the search learns nothing from 2 of 3 configurations of other runs: their settings are damaged"]
+    assert said == [
+        "the search learns nothing from 2 of 3 configurations of other runs: their settings cannot be read here"
+    ]
