@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import spaces
-from search.asked import Overrides, as_spec, changed, changes, given_again, goes_on, references, require_given
+from search.asked import Overrides, as_begun, as_spec, changed, changes, given_again, goes_on, references, require_given
 from search.budget import Budget, Deadline
 from search.cluster import connection
 from search.cluster.start import Cluster
@@ -135,6 +135,8 @@ def run(
         directory=run_dir,
         begun=goes_on(run_dir, fork),
     )
+    if run_dir is not None and goes_on(run_dir, fork):
+        spec = as_begun(spec, run_dir)
     with run_directory(run_dir, spec) as directory:
         require_given(spec, directory)
         origin = None

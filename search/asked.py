@@ -13,6 +13,7 @@ import spaces
 from search.errors import RunError
 from search.files import layout
 from search.files.rundir import Run
+from search.record.changes import as_made
 from search.training import threads
 from spaces import SearchSpec
 from spaces.families import family_of
@@ -92,6 +93,14 @@ def as_spec(
 def goes_on(directory: str | Path | None, fork: str | Path | None) -> bool:
     """Whether a run in this directory goes on, rather than that a new one begins; the arguments are those of `run`."""
     return fork is None and directory is not None and layout.is_run(Path(directory))
+
+
+def as_begun(spec: SearchSpec, directory: str | Path) -> SearchSpec:
+    """The space with which a run goes on: what was left to the machine stays what it was on that which began it."""
+    run = Run(Path(directory))
+    with run.read() as reader:
+        recorded = reader.meta("asked", {})
+    return as_made(spec, run.spec, recorded)
 
 
 def changed(space: Any, directory: str | Path | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import spaces
 from spaces import SearchSpec
 from spaces.specs.plain import to_plain
 
@@ -49,6 +50,19 @@ def asked(spec: SearchSpec) -> dict[str, str]:
     """Words such as `auto` of which this machine has made a value, by dotted key."""
     made = _flat(to_plain(spec))
     return {key: value for key, value in _flat(to_plain(spec, asked=True)).items() if value != made[key]}
+
+
+def as_made(spec: SearchSpec, begun: SearchSpec, recorded: Mapping[str, str]) -> SearchSpec:
+    """A space with what the machine that began a run has made of words that the space still has there.
+
+    Args:
+        spec: The space.
+        begun: That of the run.
+        recorded: What `asked` gave when the run began.
+    """
+    made = _flat(to_plain(begun))
+    same = [key for key, word in asked(spec).items() if recorded.get(key) == word and key in made]
+    return spaces.load(spec, [f"{key}={made[key]}" for key in same], begun=True)
 
 
 def _compatible(key: str) -> bool:

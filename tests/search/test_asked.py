@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import spaces
-from search.asked import as_spec, goes_on
+from search.asked import as_begun, as_spec, goes_on
 from search.files import layout
 from search.files.rundir import Run
+from search.files.store import RunStore
 from search.record.changes import between
 
 
@@ -79,6 +80,16 @@ def test_a_function_given_again_has_the_metrics_that_its_run_began_with(tmp_path
     for given in (("val_auc", "max"), objective):
         asked = as_spec(build, data=data, objective=given, directory=run, begun=True)
         assert between(Run(run).spec, asked) == []
+
+
+@pytest.mark.parametrize("made", ["float32", "bfloat16"])
+def test_what_was_left_to_the_machine_stays_what_it_was_in_a_run_that_goes_on(tmp_path, made):
+    began = spaces.load("digits", [f"training.precision={made}"])
+    with RunStore.create(tmp_path, {"asked": {"training.precision": "auto"}}):
+        (tmp_path / layout.SPACE).write_text(spaces.dump(began), encoding="utf-8")
+    assert between(began, as_begun(spaces.load("digits", ["training.precision=auto"]), tmp_path)) == []
+    other = as_begun(spaces.load("digits", ["training.precision=float32"]), tmp_path)
+    assert [change.key for change in between(began, other)] == (["training.precision"] if made == "bfloat16" else [])
 
 
 def test_an_objective_joins_the_metrics_that_there_are():
