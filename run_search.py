@@ -568,6 +568,7 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
     from search import CheckpointError, ClusterLost, DamageWarning, DiskError, NotReported, RunError, SearchFailed
     from search.errors import NightEnded
     from spaces import CodeError, DataError, SpaceError
+    from spaces.basics.errors import RowsNotWritten
 
     told: set[str] = set()
 
@@ -585,6 +586,8 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
             if quiet:
                 warnings.simplefilter("ignore")
             yield
+    except RowsNotWritten as error:  # a DataError, but nothing that was asked for wrongly
+        _fail(str(error), FAILED)
     except (SpaceError, CodeError, DataError, NotReported, RunError, ResultError, _UsageError) as error:
         _fail(str(error), USAGE)
     except (SearchFailed, DiskError, CheckpointError, ClusterLost) as error:

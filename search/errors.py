@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
+
+from spaces.basics.errors import OF_THE_DISK
 
 
 class RunError(Exception):
@@ -53,8 +54,6 @@ class ClusterLost(Exception):
     """
 
 
-# No space, over the quota, file too large, an error of the device: nothing that the user has asked for wrongly.
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 _DISK_OF_SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
@@ -67,7 +66,7 @@ def not_written(place: object, error: OSError | sqlite3.Error, otherwise: type[E
         otherwise: The error for whatever else it may be.
     """
     if isinstance(error, OSError):
-        return (DiskError if error.errno in _DISK else otherwise)(
+        return (DiskError if error.errno in OF_THE_DISK else otherwise)(
             f"{place}: cannot be written ({error.strerror or error})"
         )
     # The lowest byte is the kind of the error.

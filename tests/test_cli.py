@@ -23,6 +23,7 @@ from results.ranked.formats import plain_json
 from search.errors import ClusterLost, NightEnded
 from search.files import layout
 from search.files.store import RunStore
+from spaces.basics.errors import RowsNotWritten
 from tests.results.conftest import SPACE, make_run  # noqa: F401  (a fixture)
 from tests.search import small
 
@@ -337,6 +338,14 @@ def test_where_no_node_of_a_cluster_can_train_what_there_is_is_shown(run, monkey
     assert found.exit_code == 1
     assert "linear" in found.stdout
     assert "error: no node of the Ray cluster can train" in found.stderr
+
+
+def test_a_disk_that_is_full_of_rows_is_no_wrong_usage(monkeypatch):
+    def full(*_, **__):
+        raise RowsNotWritten("photos: its rows cannot be kept in /var/tmp (No space left on device)")
+
+    monkeypatch.setattr("nightshift.check", full)
+    one_error(call("check", "digits"), 1, "photos: its rows cannot be kept in /var/tmp")
 
 
 def test_an_unexpected_error_is_one_sentence_and_a_traceback_only_on_request(monkeypatch):

@@ -72,8 +72,12 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
             found.append(path)
             continue
         _refuse_models(path)
-        below = (Path(root, name) for root, names in walked(path, left_behind) for name in names)
-        inside = sorted(file for file in below if file.suffix.lower() in wanted and file.is_file())
+        try:
+            below = [Path(root, name) for root, names in walked(path, left_behind) for name in names]
+        except DataError as error:
+            raise ResultError(str(error)) from error
+        # One that leads nowhere is told with the other files that cannot be used.
+        inside = sorted(file for file in below if file.suffix.lower() in wanted)
         if not inside:
             raise ResultError(f"{path}: holds no file that the model takes; expected {', '.join(wanted)}")
         found += inside

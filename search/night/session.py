@@ -15,7 +15,7 @@ from search.errors import RunError, not_written
 from search.executors import Elsewhere, Executor, shared_data, sizing
 from search.files import atomic, layout
 from search.files.checked.agreement import require_agreement
-from search.files.lock import RunLock
+from search.files.lock import RunLock, require_free
 from search.files.rundir import Run, open_run, require_inside
 from search.files.store import RunReader, RunStore, Work
 from search.loop import disk, housekeeping
@@ -180,6 +180,8 @@ class Session:
         else:
             require_directions(self._spec)
             self._require_room()
+        # Rows that stay on the disk are written where those of whoever holds the run are.
+        require_free(self._directory)
         data, reading = self._load(begun)
         self._notes = family_of(self._spec.model).require(self._spec, data.info)
         horizon = Horizon(self._budget, self._spec, data)

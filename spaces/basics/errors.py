@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spaces.basics.printable import printable
+
+OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""No space, over the quota, file too large, an error of the device: nothing that the user has asked for wrongly."""
 
 _MOST_SHOWN = 50
 _LONGEST_KEY = 200
@@ -75,6 +79,10 @@ class DataError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+
+class RowsNotWritten(DataError):
+    """The rows of a data set have to stay on the disk, which is full or fails."""
 
 
 class CodeError(ValueError):

@@ -56,6 +56,9 @@ def walked(folder: str | Path, left_out: Callable[[str], bool]) -> list[tuple[st
     Args:
         folder: Where it begins.
         left_out: Says of the name of a folder or file whether nobody means it.
+
+    Raises:
+        DataError: One of the folders cannot be read.
     """
     seen = {
         _identity(parent) for start in (Path(folder).absolute(), Path(folder).resolve()) for parent in start.parents
@@ -63,7 +66,7 @@ def walked(folder: str | Path, left_out: Callable[[str], bool]) -> list[tuple[st
     found: dict[str, list[str]] = {}
     waiting = [str(folder)]
     while waiting:
-        for root, folders, names in os.walk(waiting.pop(0)):
+        for root, folders, names in os.walk(waiting.pop(0), onerror=_refuse):
             seen.add(_identity(root))
             meant = [os.path.join(root, name) for name in folders if not left_out(name)]
             waiting += filter(os.path.islink, meant)
@@ -72,6 +75,11 @@ def walked(folder: str | Path, left_out: Callable[[str], bool]) -> list[tuple[st
         # Those behind links come last, so that what is there without one is not taken for a copy.
         waiting = [path for path in waiting if _identity(path) not in seen]
     return sorted(found.items(), key=lambda item: item[0].split(os.sep))
+
+
+def _refuse(error: OSError) -> None:
+    """What a folder that cannot be read holds would be left out without a word."""
+    raise DataError(f"{error.filename}: cannot be read: {error.strerror or error}") from error
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

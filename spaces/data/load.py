@@ -282,7 +282,7 @@ def _read(spec: SearchSpec, begun: DataInfo | None, store: RowStore) -> RawData:
         case "idx":
             return load_idx(path)
         case _:
-            return load_python(data.source.location, store, _frames(spec, begun))
+            return load_python(data.source.location, store, _frames(spec, begun), begun=begun is not None)
 
 
 def _frames(spec: SearchSpec, begun: DataInfo | None) -> FrameReader:
@@ -405,7 +405,11 @@ class _Drawn:
         if isinstance(size, Keyed):
             held = size.key[rows]
             if size.latest:
-                return f"the latest rows by {size.column}, from {self._moment(size.column, float(held.min()))} on"
+                first = held.min()
+                moment = self._moment(size.column, float(first))
+                divided = (size.key == first).sum() > (held == first).sum()
+                others = f" (other rows of {moment} are in the part before)" if divided else ""
+                return f"the latest rows by {size.column}, from {moment} on{others}"
             return f"whole groups of {size.column}: {len(np.unique(held))} of {len(np.unique(size.key))}"
         if isinstance(size, First):
             begins = np.arange(len(self.raw.train.y))[rows][0] == 0

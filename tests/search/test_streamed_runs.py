@@ -9,7 +9,9 @@ from PIL import Image
 import search
 import spaces
 from results.watching.ledger import Account, time_spent
+from search.errors import RunError
 from search.files import layout
+from search.files.lock import RunLock
 from search.loop.observer import Observer
 from spaces.basics.errors import DataError
 from spaces.data.readers import folder as reader
@@ -125,6 +127,12 @@ class Looking(Observer):
 
     def finished(self, trial, outcome):
         self.found = [path.name for path in (self._folder / layout.ROWS).glob("*.npy")]
+
+
+def test_whoever_comes_second_is_refused_before_anything_is_read(tmp_path, photos, monkeypatch):
+    monkeypatch.setattr(spaces, "load_data", lambda *_: pytest.fail("read while another process works on the run"))
+    with RunLock(tmp_path), pytest.raises(RunError, match="already in use by process"):
+        search.run(space(photos, stream=True), run_dir=tmp_path, workers=0)
 
 
 def test_data_that_cannot_be_used_leave_no_run_directory(tmp_path, photos):

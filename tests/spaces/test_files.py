@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spaces.basics.files import unreadable
+from spaces.basics.errors import DataError
+from spaces.basics.files import unreadable, walked
 
 
 def test_only_plain_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +33,17 @@ def test_only_plain_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.chdir(tmp_path)  # the name of a socket has to be short
         server.bind("socket")
         assert unreadable(tmp_path / "socket") == "is not a file but a socket"
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a" / "closed").mkdir(parents=True)
+    look = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match="a/closed: cannot be read: Permission denied"):
+        walked(tmp_path, lambda _: False)

@@ -1,4 +1,4 @@
-"""Rows of a `tf.data.Dataset` that a user's function returns: gone through once, and kept."""
+"""Rows of a `tf.data.Dataset` or a Keras `PyDataset` that a user's function returns: gone through once, and kept."""
 
 from __future__ import annotations
 
@@ -24,8 +24,17 @@ _EXPECTED = "a tf.data.Dataset of (rows, labels)"
 
 
 def is_dataset(value: Any) -> bool:
-    """Whether it is a `tf.data.Dataset`; imports nothing."""
-    return any(kind.__name__ == "DatasetV2" and "tensorflow" in kind.__module__ for kind in type(value).__mro__)
+    """Whether it is a `tf.data.Dataset` or a Keras `PyDataset`; imports nothing."""
+    return _is_a(value, "DatasetV2", "tensorflow") or _is_numbered(value)
+
+
+def _is_numbered(value: Any) -> bool:
+    """Whether it is a `PyDataset`, which gives its batches by their numbers."""
+    return _is_a(value, "PyDataset", "keras")
+
+
+def _is_a(value: Any, name: str, package: str) -> bool:
+    return any(kind.__name__ == name and package in kind.__module__ for kind in type(value).__mro__)
 
 
 def datasets(returned: Any, where: str) -> dict[PartName, Any] | None:
@@ -46,10 +55,17 @@ def datasets(returned: Any, where: str) -> dict[PartName, Any] | None:
     return None
 
 
-def kept(reference: str, store: RowStore) -> dict[PartName, tuple[AnyRows, Array]] | None:
-    """What an earlier call has kept of the same function, so that a run goes on with the very rows it began with."""
+def kept(reference: str, store: RowStore, *, begun: bool) -> dict[PartName, tuple[AnyRows, Array]] | None:
+    """What an earlier call has kept of the same function.
+
+    Args:
+        reference: the function.
+        store: where it would be.
+        begun: whether a run goes on: with the very rows it began with, whatever has been written into the function's
+            file since. Otherwise that must be as it was.
+    """
     first = store.kept(_what(reference, "train", "y"))
-    if first is None:
+    if first is None or not (begun or first.notes.get("changed") == _changed(reference)):
         return None
     found: dict[PartName, tuple[AnyRows, Array]] = {}
     for part in first.notes["parts"]:
@@ -94,6 +110,7 @@ def _gone_through(
         raise DataError(f"{where}: the data set is empty")
     # Labels are few, and how long the longest word is nobody knows before the end.
     answers = []
+    store.forget(_what(reference, part, "x"))
     with _open(store, first[0], where) as x:
         for batch in chain([first], batches):
             for what, now, before in zip(("rows", "labels"), batch, first, strict=True):
@@ -101,13 +118,15 @@ def _gone_through(
                     raise DataError(
                         f"{where}: {what} of shape {now.shape[1:]} follow {what} of shape {before.shape[1:]}"
                     )
+            if batch[0].dtype != first[0].dtype:
+                raise DataError(f"{where}: rows of {batch[0].dtype} follow rows of {first[0].dtype}")
             x.append(batch[0])
             answers.append(batch[1])
         stored = x.done(_what(reference, part, "x"))
     labels = np.concatenate(answers)
     with _open(store, labels, where) as y:
         y.append(labels)
-        y.done(_what(reference, part, "y"), {"parts": list(found)})
+        y.done(_what(reference, part, "y"), {"parts": list(found), "changed": _changed(reference)})
     return stored, labels
 
 
@@ -124,6 +143,25 @@ def _open(store: RowStore, rows: Array, where: str) -> RowWriter:
 
 
 def _batches(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
+    return (_numbered if _is_numbered(dataset) else _in_turn)(dataset, where)
+
+
+def _numbered(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
+    """The batches of a `PyDataset`, each asked for once, in their order."""
+    count = dataset.num_batches
+    if count is None:
+        raise DataError(f"{where}: has no end (its num_batches is None)")
+    for number in range(count):
+        batch = dataset[number]
+        if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(hasattr(one, "shape") for one in batch):
+            raise DataError(f"{where}: gives {_described(batch)}; expected batches of (rows, labels), each one array")
+        rows, labels = np.asarray(batch[0]), _labels(batch[1])
+        _require_as_many(rows, labels, where)
+        yield rows, labels
+
+
+def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
+    """The elements of a `tf.data.Dataset`, each as a batch."""
     import tensorflow as tf
 
     spec = dataset.element_spec
@@ -145,12 +183,17 @@ def _batches(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
             rows, labels = np.asarray(x), _labels(y)
             if batched is None:
                 batched = bool(_batched(rows.shape, labels.shape))
-            if batched and (not rows.ndim or rows.shape[:1] != labels.shape[:1]):
-                shapes = f"{rows.shape} and {labels.shape}"
-                raise DataError(f"{where}: an element has shapes {shapes}; as many labels as rows are expected")
+            if batched:
+                _require_as_many(rows, labels, where)
             yield (rows, labels) if batched else (rows[None], labels[None])
     except tf.errors.OpError as error:
         raise DataError(f"{where}: {str(error).splitlines()[0]}") from error
+
+
+def _require_as_many(rows: Array, labels: Array, where: str) -> None:
+    if not rows.ndim or rows.shape[:1] != labels.shape[:1]:
+        shapes = f"{rows.shape} and {labels.shape}"
+        raise DataError(f"{where}: an element has shapes {shapes}; as many labels as rows are expected")
 
 
 def _labels(y: Any) -> Array:
@@ -183,9 +226,12 @@ def _described(spec: Any) -> str:
 
 
 def _what(reference: str, part: str, axis: str) -> list[Any]:
-    file = file_of(reference)
+    return ["dataset", reference, part, axis]
+
+
+def _changed(reference: str) -> int:
+    """When the function's file was last written to, in nanoseconds of Unix time; 0: there is none."""
     try:
-        changed = os.stat(file).st_mtime_ns
+        return os.stat(file_of(reference)).st_mtime_ns
     except OSError:
-        changed = 0
-    return ["dataset", reference, changed, part, axis]
+        return 0

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.basics.files import walked
+from spaces.basics.files import unreadable, walked
 from spaces.basics.printable import first_of, printable
 from spaces.data.parts import PartName, folder_part, folder_parts
 from spaces.data.readers.images import EXTENSIONS, UNREADABLE, Header, decode_all, read_header
@@ -31,8 +31,11 @@ _log = logging.getLogger(__name__)
 _NAMED = 20
 _EXPECTED = "expected the folders train, validation (or val) and test"
 _OTHERWISE = "data.source.parts: none takes every folder for a class"
-# What systems leave beside people's files; names that begin with a dot are left out anyway.
-_LEFTOVERS = frozenset(("__macosx", "@eadir", "desktop.ini", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "icon\r"))
+# What systems leave beside people's files, and at the root of a disk; names that begin with a dot are left out anyway.
+_LEFTOVERS = frozenset((
+    "__macosx", "@eadir", "desktop.ini", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "icon\r",
+    "lost+found", "$recycle.bin", "system volume information",
+))  # fmt: skip
 
 
 def load_folder(
@@ -234,6 +237,8 @@ def list_images(folder: Path) -> Listing:
         class_names.append(class_folder.name)
     if not class_names:
         raise DataError(f"{folder}: holds no class folders (one subfolder of images per class is expected)")
+    if beside := sum(_is_image(entry.name) and not os.path.isdir(entry) for entry in _entries(folder)):
+        _log.warning("%s: %d images beside the class folders are left out", printable(str(folder)), beside)
     return Listing(folder, tuple(files), tuple(labels), tuple(class_names))
 
 
@@ -243,19 +248,30 @@ def left_behind(name: str) -> bool:
 
 
 def _subfolders(folder: Path) -> list[Path]:
+    entries = _entries(folder)
+    for entry in entries:
+        # A class may be on a disk that is not there today.
+        if not entry.suffix and os.path.islink(entry) and not os.path.exists(entry):
+            raise DataError(f"{entry}: {unreadable(entry)}; it may stand for a folder of images")
+    return [entry for entry in entries if os.path.isdir(entry)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """The files and folders that people have put into a folder, by name."""
     try:
-        return sorted(
-            (entry for entry in folder.iterdir() if entry.is_dir() and not left_behind(entry.name)),
-            key=lambda entry: entry.name,
-        )
+        return sorted((one for one in folder.iterdir() if not left_behind(one.name)), key=lambda one: one.name)
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(EXTENSIONS)
 
 
 def _files(class_folder: Path) -> tuple[list[str], int]:
     """Image files below a class folder in order, and the number of other files that people have put there."""
     every = [os.path.join(root, name) for root, names in walked(class_folder, left_behind) for name in names]
-    images = [file for file in every if file.lower().endswith(EXTENSIONS)]
+    images = list(filter(_is_image, every))
     return images, len(every) - len(images)
 
 

@@ -19,7 +19,7 @@ from spaces.values.packing import unmasked
 
 _FORMS = (
     "(x, y), ((x, y), (x_val, y_val)), three such pairs with the test part at the end, a dict of arrays named like "
-    "x_train, y_val, a DataFrame whose last column is the target, or a tf.data.Dataset of (x, y)"
+    "x_train, y_val, a DataFrame whose last column is the target, or a tf.data.Dataset or keras PyDataset of (x, y)"
 )
 
 
@@ -55,8 +55,9 @@ def loader(data: Any) -> Callable[[], Any]:
 
     Args:
         data: (x, y); ((x, y), (x_val, y_val)), as `fit` has them; three such pairs, training, validation and test; a
-            dict of arrays; a DataFrame, whose last column is the target; a `tf.data.Dataset` of (x, y), or a pair of
-            them, training and validation; or a function that returns data, which is called when they are needed.
+            dict of arrays; a DataFrame, whose last column is the target; a `tf.data.Dataset` or `PyDataset` of (x, y),
+            or a pair of them, training and validation; or a function that returns data, which is called when they are
+            needed.
 
     Raises:
         DataError: It is nothing of that.

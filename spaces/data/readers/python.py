@@ -22,7 +22,9 @@ from spaces.outside.references import call, load_function
 from spaces.values.packing import PackedRows, Structure, is_structure, pack_targets, rows_of
 
 
-def load_python(reference: str, store: RowStore | None = None, frames: ReadsFrames | None = None) -> RawData:
+def load_python(
+    reference: str, store: RowStore | None = None, frames: ReadsFrames | None = None, *, begun: bool = False
+) -> RawData:
     """The arrays or frames that a function returns.
 
     Args:
@@ -31,15 +33,17 @@ def load_python(reference: str, store: RowStore | None = None, frames: ReadsFram
             dict with names such as x_train, y_val; everything NumPy arrays, memory-mapped ones among them, DataFrames
             or nested lists of numbers. Or a DataFrame whose last column is the target. Or a `tf.data.Dataset` of
             (row, label), batched or not; two, which train and validate; three with one for the test; or a dict of
-            them. For a model of several inputs x is a dict, list or tuple of arrays, for one of several outputs y.
+            them. A Keras `PyDataset` likewise. For a model of several inputs x is a dict, list or tuple of arrays, for
+            one of several outputs y.
         store: decides which rows stay on the disk: those of a memory-mapped array where they are.
         frames: reads DataFrames as tables; None: as arrays, of numbers only.
+        begun: whether a run goes on with these rows.
 
     Raises:
         DataError: the function cannot be imported or called, or returns something else.
     """
     store = store or RowStore()
-    if (read := datasets.kept(reference, store)) is not None:
+    if (read := datasets.kept(reference, store, begun=begun)) is not None:
         return _data(reference, read, changing=True)
     try:
         returned = call(reference, load_function(reference), what="raised ")
@@ -163,5 +167,6 @@ def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
             return {"train": (returned[0], returned[1])}
     raise DataError(
         f"{reference}: must return (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in "
-        f"the middle, or a dict of arrays named like x_train, returned {type_and_length(returned)}"
+        "the middle, a dict of arrays named like x_train, a DataFrame, a tf.data.Dataset or a keras PyDataset, "
+        f"returned {type_and_length(returned)}"
     )

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spaces.basics.errors import DataError
+from spaces.basics.errors import OF_THE_DISK, DataError, RowsNotWritten
 from spaces.data.readers import memory
 from spaces.data.stored.rows import Array, RowFile, StoredRows, blocks, close_below
 
@@ -134,7 +134,7 @@ class RowStore:
                 _give_up(descriptor, path)
                 raise
         except OSError as error:
-            raise DataError(f"{where}: its rows cannot be kept in {folder} ({error.strerror})") from error
+            raise _failed(error, f"{where}: its rows cannot be kept in {folder}") from error
         return RowWriter(descriptor, path, len(header), shape, dtype, self._path, claim)
 
     def _claim(self, size: int, there: int = 0, *, folder: Path, where: str, passing: bool) -> None:
@@ -156,7 +156,7 @@ class RowStore:
             )
         free = shutil.disk_usage(folder).free
         if free < size:
-            raise DataError(
+            raise RowsNotWritten(
                 f"{where}: its rows take {least}{(there + size) / 2**30:.1f} GiB on the disk, {free / 2**30:.1f} GiB "
                 f"are free in {folder}"
             )
@@ -167,15 +167,30 @@ class RowStore:
 
     def whole(self, rows: Array | StoredRows, where: str, *, passing: bool = False) -> StoredRows:
         """Rows of an array, which need not be in memory, written in pieces; arguments as for `writer`."""
+        # Parts may come from the same place; their number is the same when the data are read again.
+        self._copies[where] += 1
+        what = ["array", where, self._copies[where]]
+        self.forget(what)
         writer = self.writer(rows.shape, rows.dtype, where, passing=passing)
         with writer:
             for start, block in blocks(rows):
-                if not isinstance(block, np.ndarray):  # a foreign kind of array, such as a sparse one
+                if not hasattr(block, "__array__"):  # a foreign kind of array, such as a sparse one
                     raise DataError(f"{where}: some of its rows are a {type(block).__name__}, an array is expected")
-                writer[start : start + len(block)] = np.ascontiguousarray(block)
-            # Parts may come from the same place; their number is the same when the data are read again.
-            self._copies[where] += 1
-            return writer.done(["array", where, self._copies[where]])
+                read = np.asarray(block)
+                writer[start : start + len(read)] = read
+            return writer.done(what)
+
+    def forget(self, what: Any) -> None:
+        """Deletes what an earlier reading has left and this one writes anew: both take more room than there may be.
+
+        Args:
+            what: as for `kept`.
+        """
+        if self._folder is not None:
+            path = self._path(what)
+            for file in (path.with_suffix(".json"), path):
+                with suppress(OSError):  # where nothing can be written, whoever writes says so
+                    file.unlink()
 
     def _path(self, what: Any) -> Path:
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
@@ -244,7 +259,7 @@ class RowWriter:
 
     def _not_written(self, error: OSError) -> DataError:
         place = "a temporary file" if self._path is None else str(self._path.parent)
-        return DataError(f"rows cannot be written to {place} ({error.strerror})")
+        return _failed(error, f"rows cannot be written to {place}")
 
     def done(self, what: Any, notes: dict[str, Any] | None = None) -> StoredRows:
         """The rows, complete.
@@ -279,6 +294,8 @@ class RowWriter:
         described = {"shape": list(self.shape), "dtype": self._dtype.str, "notes": notes}
         beside = begun.with_suffix(".json")
         beside.write_text(json.dumps(described), encoding="utf-8")
+        # On the disk before they are believed: a machine that loses its power would leave zeros under their name.
+        os.fsync(self._descriptor)
         os.replace(begun, path)
         # The description comes last: rows without it are not complete.
         os.replace(beside, path.with_suffix(".json"))
@@ -330,6 +347,11 @@ def _sweep(folder: Path) -> None:
                 os.close(descriptor)
                 raise
             _give_up(descriptor, path)
+
+
+def _failed(error: OSError, what: str) -> DataError:
+    kind = RowsNotWritten if error.errno in OF_THE_DISK else DataError
+    return kind(f"{what} ({error.strerror})")
 
 
 def temporary_folder() -> Path:

@@ -169,6 +169,9 @@ def test_a_folder_means_the_files_that_the_model_takes(tmp_path: Path) -> None:
     (inner / "down").symlink_to(tmp_path / "folder" / "linked", target_is_directory=True)
     (inner / "up").symlink_to(tmp_path, target_is_directory=True)
     assert find_files([inner], info) == [inner / "down" / "e.npy"]
+    (inner / "f.npy").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(ResultError, match=r"f\.npy: is a link that leads nowhere"):
+        list(read_files(find_files([inner], info), info))
 
 
 @pytest.mark.parametrize(

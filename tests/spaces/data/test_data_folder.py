@@ -139,7 +139,9 @@ def test_other_files_are_left_out_and_counted(tmp_path: Path, caplog: pytest.Log
         load(tmp_path)
         assert not caplog.records
         (tmp_path / "a" / "notes.txt").write_text("")
+        (tmp_path / "c.jpg").write_text("")
         assert len(load(tmp_path).train.x) == 10
+    assert f"{tmp_path}: 1 images beside the class folders are left out" in caplog.text
     assert f"{tmp_path / 'a'}: 1 files are no images" in caplog.text
 
 
@@ -321,6 +323,12 @@ def test_links_within_classes_are_followed_once(tmp_path: Path) -> None:
     raw = load(folder)
     assert sorted(raw.train.x[raw.train.y == 0][:, 0, 0, 0].tolist()) == [0, 1, 2, 3, 4, 9]
     assert len(raw.train.x) == 11
+
+
+def test_a_class_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    (fill(tmp_path) / "c").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(DataError, match=r"/c: is a link that leads nowhere: .*; it may stand for a folder of images"):
+        list_images(tmp_path)
 
 
 def test_what_is_there_without_a_link_keeps_its_name(tmp_path: Path) -> None:

@@ -134,6 +134,15 @@ def test_how_each_part_was_drawn(
         assert told.get(part, "").startswith(words) if words else part not in told
 
 
+def test_a_moment_that_is_divided_is_told(tmp_path: Path, load: Callable[..., spaces.Dataset]) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("week,x,y\n" + "\n".join(f"{i // 20},{i},{i % 2}" for i in range(100)) + "\n")
+    told = load({"csv": str(path)}, validation={"time": "week", "size": 0.3}, test="none").understood["parts"]
+    assert told["validation"] == "the latest rows by week, from 3 on (other rows of 3 are in the part before)"
+    told = load({"csv": str(path)}, validation={"time": "week", "size": 0.4}, test="none").understood["parts"]
+    assert told["validation"] == "the latest rows by week, from 3 on"
+
+
 def test_the_mean_of_each_target_is_told_and_r2_is_the_mean_over_them(
     tmp_path: Path, load: Callable[..., spaces.Dataset]
 ) -> None:

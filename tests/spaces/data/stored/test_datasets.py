@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,61 @@ def test_a_run_goes_on_with_the_rows_that_it_began_with(write: Write, tmp_path: 
     np.testing.assert_array_equal(first.train.x[:], again.train.x[:])
     np.testing.assert_array_equal(first.train.y, again.train.y)
     assert (tmp_path / "mine.py.calls").read_text() == "x"
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_run_keeps_its_rows_whatever_is_written_into_the_file(write: Write, tmp_path: Path, begun: bool) -> None:
+    first = load_python(write("made().shuffle(20, seed=1)"), RowStore(True, tmp_path / "rows"))
+    reference = write("made().shuffle(20, seed=2)")
+    os.utime(tmp_path / "mine.py", (1, 1))
+    again = load_python(reference, RowStore(True, tmp_path / "rows"), begun=begun)
+    assert bool(np.array_equal(first.train.x[:], again.train.x[:])) == begun
+
+
+BATCHES = """
+import keras
+class Batches(keras.utils.PyDataset):
+    def __init__(self, x=X, y=Y):
+        super().__init__()
+        self.x, self.y = x, y
+    def __len__(self):
+        return 3
+    def __getitem__(self, number):
+        return {gives}
+def rows():
+    return {returned}
+"""
+
+
+def numbered(
+    write: Write, gives: str = "self.x[8 * number:][:8], self.y[8 * number:][:8]", returned: str = "Batches()"
+) -> str:
+    return write("None" + BATCHES.format(gives=gives, returned=returned))
+
+
+@pytest.mark.parametrize("stream", [True, "auto"])
+def test_batches_by_their_numbers(write: Write, tmp_path: Path, stream: Any) -> None:
+    raw = load_python(numbered(write), RowStore(stream, tmp_path / "rows"))
+    np.testing.assert_array_equal(raw.train.x[:], X)
+    np.testing.assert_array_equal(raw.train.y, Y)
+    assert raw.changing
+    parts = load_python(numbered(write, returned="Batches(), Batches(X[:18], Y[:18])"))
+    assert parts.validation is not None
+    np.testing.assert_array_equal(parts.validation.x, X[:18])
+
+
+@pytest.mark.parametrize(
+    ("gives", "message"),
+    [
+        ("self.x, self.y, self.y", "gives 3 values; expected batches of (rows, labels), each one array"),
+        ("{'a': self.x}, self.y", "gives 2 values; expected batches of (rows, labels)"),
+        ("self.x[:2], self.y", "an element has shapes (2, 3, 2) and (20,); as many labels as rows are expected"),
+        ("self.x.astype('f8' if number else 'f4'), self.y", "rows of float64 follow rows of float32"),
+    ],
+)
+def test_batches_of_something_else_are_told(write: Write, gives: str, message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_python(numbered(write, gives))
 
 
 def test_its_rows_count_for_the_room_on_the_disk(write: Write, tmp_path: Path) -> None:

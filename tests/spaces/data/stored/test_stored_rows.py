@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from spaces.basics.errors import DataError
+from spaces.basics.errors import DataError, RowsNotWritten
 from spaces.data.stored import StoredRows, mapped, rows, store
 from spaces.data.stored.store import RowStore
 
@@ -133,6 +134,34 @@ def test_rows_that_turn_out_to_be_none_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+class Lazy(Foreign):
+    """An array whose pieces are read when NumPy asks for them, as those of dask are."""
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        return np.ones(self.shape, self.dtype)
+
+
+def test_rows_that_numpy_can_read_are(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(mapped.stored(Lazy(), RowStore(True, tmp_path), "x")[:], np.ones((4, 2)))
+
+
+def test_what_is_written_anew_does_not_take_its_room_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there: list[list[Path]] = []
+    monkeypatch.setattr(store, "_sweep", lambda folder: there.append(list(folder.iterdir())))
+    for _ in range(2):
+        np.testing.assert_array_equal(kept(LARGE, tmp_path)[:], LARGE)
+    assert there == [[], []]
+
+
+def test_rows_are_on_the_disk_before_they_have_their_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(store.os, "fsync", lambda _: steps.append("written"))
+    named = store.os.replace
+    monkeypatch.setattr(store.os, "replace", lambda *paths: (steps.append("named"), named(*paths)))
+    kept(SMALL, tmp_path)
+    assert steps[:2] == ["written", "named"]
+
+
 def test_what_was_made_of_the_same_file_is_found_again(tmp_path: Path) -> None:
     store = RowStore(True, tmp_path)
     with store.writer((4, 3), np.dtype(np.int32), "x") as writer:
@@ -157,7 +186,7 @@ def test_the_limit_of_the_disk_holds_for_rows_too(tmp_path: Path) -> None:
 
 
 def test_more_than_there_is_room_for_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"x: its rows take 931322\d+\.\d GiB on the disk, .* GiB are free"):
+    with pytest.raises(RowsNotWritten, match=r"x: its rows take 931322\d+\.\d GiB on the disk, .* GiB are free"):
         RowStore(True, tmp_path).writer((10**12, 10**9), np.dtype(np.uint8), "x")
     assert list(tmp_path.iterdir()) == []
 
@@ -246,7 +275,7 @@ def test_a_description_that_cannot_be_written_gives_the_file_up(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store.os, "replace", full)
-    with pytest.raises(DataError, match=r"rows cannot be written to .* \(No space left on device\)"):
+    with pytest.raises(RowsNotWritten, match=r"rows cannot be written to .* \(No space left on device\)"):
         kept(SMALL, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
