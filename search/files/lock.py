@@ -87,21 +87,6 @@ def _names_one_that_lives(directory: Path) -> bool:
     return named is not None and named.alive()
 
 
-def require_free(directory: Path) -> None:
-    """Refuses a run directory that a process works on, before anything is read or written for it.
-
-    Raises:
-        RunError: Another process holds it; names its host and process id.
-    """
-    if is_held(directory):
-        raise _in_use(directory)
-
-
-def _in_use(directory: Path) -> RunError:
-    first = holder(directory) or "another process"
-    return RunError(f"{directory}: already in use by {first}; it must end first")
-
-
 def is_taken(directory: Path) -> bool:
     """Whether another process of this machine works on a run directory."""
     named = holder(directory)
@@ -148,7 +133,8 @@ class RunLock:
             os.write(descriptor, json.dumps(vars(Holder(socket.gethostname(), os.getpid()))).encode())
         except BlockingIOError as error:
             os.close(descriptor)
-            raise _in_use(self._path.parent) from error
+            first = holder(self._path.parent) or "another process"
+            raise RunError(f"{self._path.parent}: already in use by {first}; it must end first") from error
         except OSError as error:
             os.close(descriptor)
             raise not_written(self._path.parent, error) from error

@@ -15,7 +15,7 @@ from search.errors import RunError, not_written
 from search.executors import Elsewhere, Executor, shared_data, sizing
 from search.files import atomic, layout
 from search.files.checked.agreement import require_agreement
-from search.files.lock import RunLock, require_free
+from search.files.lock import RunLock
 from search.files.rundir import Run, open_run, require_inside
 from search.files.store import RunReader, RunStore, Work
 from search.loop import disk, housekeeping
@@ -56,6 +56,7 @@ _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 _TIME_TO_MEASURE = 120.0
 # Work that is recorded of rows that are put on the disk when they are read first.
 _DATA = "data"
+_SHUFFLED = "; a data set that is shuffled gives them in another order each time it is read: return it as it is"
 
 _Found = TypeVar("_Found")
 
@@ -180,17 +181,15 @@ class Session:
         else:
             require_directions(self._spec)
             self._require_room()
-        # Rows that stay on the disk are written where those of whoever holds the run are.
-        require_free(self._directory)
-        data, reading = self._load(begun)
-        self._notes = family_of(self._spec.model).require(self._spec, data.info)
-        horizon = Horizon(self._budget, self._spec, data)
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise not_written(self._directory, error) from error
-        require_fit(self._directory)
-        with RunLock(self._directory):
+        with contextlib.ExitStack() as held:
+            if begun is not None:
+                # Whoever comes second must not decode and write the rows once more before being told so.
+                self._hold(held)
+            data, reading = self._load(begun)
+            self._notes = family_of(self._spec.model).require(self._spec, data.info)
+            horizon = Horizon(self._budget, self._spec, data)
+            if begun is None:
+                self._hold(held)
             if not layout.is_run(self._directory):
                 self._create(data)
             with RunStore(self._directory) as store:
@@ -198,6 +197,15 @@ class Session:
                     store.add_work(Work(_DATA, *reading))
                 self._work(store, data, horizon)
         return Run(self._directory)
+
+    def _hold(self, held: contextlib.ExitStack) -> None:
+        """Takes the run directory, which is made if it is missing, for this process until `held` ends."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise not_written(self._directory, error) from error
+        require_fit(self._directory)
+        held.enter_context(RunLock(self._directory))
 
     def _load(self, begun: DataInfo | None) -> tuple[Dataset, tuple[float, float]]:
         """The data, and from when to when they were read; a failure leaves nothing behind that was not there before."""
@@ -275,6 +283,8 @@ class Session:
             raise spaces.DataError(
                 f"{data.origin}: not the data that this run began with (fingerprint {data.fingerprint[:12]}, "
                 f"recorded {recorded[:12]}); scores on different data cannot be ranked together"
+                + _SHUFFLED
+                * data.changing
             )
         require_files(self._spec, store.meta("files", {}))
         self._compare_sources(store, observer)

@@ -501,7 +501,7 @@ class DataSection(Section):
         if self.color != "auto" and kind not in ("folder", "flowers"):
             refusals.add("has no effect: only image files are read in colour or grey", "color")
         if self.stream is True and kind == "csv":
-            refusals.add("has no effect: a csv table is read as a whole", "stream")
+            refusals.add("has no effect: a csv table is read as a whole; a parquet file need not be", "stream")
         if self.kind != "auto" and kind in (*TABLES, "folder", "flowers"):
             refusals.add("has no effect: only arrays may be images or series", "kind")
         if self.split != "auto" and kind in ("folder", "flowers"):

@@ -13,7 +13,7 @@ import pytest
 
 from search.errors import DiskError, RunError
 from search.files import layout
-from search.files.lock import Holder, RunLock, holder, is_held, is_taken, require_free
+from search.files.lock import Holder, RunLock, holder, is_held, is_taken
 
 _HOLDER = """
 import sys
@@ -43,9 +43,6 @@ def test_a_second_process_is_refused_and_told_who_was_first(tmp_path, other):
     message = rf"already in use by process {other.pid} on {socket.gethostname()}"
     with pytest.raises(RunError, match=message), RunLock(tmp_path):
         pass
-    with pytest.raises(RunError, match=message):
-        require_free(tmp_path)
-    require_free(tmp_path / "nothing")
 
 
 def test_a_run_is_taken_by_another_living_process_of_this_machine_alone(tmp_path, other):

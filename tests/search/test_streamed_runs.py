@@ -62,6 +62,10 @@ def test_cut_off_and_gone_on_with_it_has_the_table_of_rows_in_memory(tmp_path, p
         search.run(space(photos, stream=True), run_dir=there, workers=0, check=False, observers=[Cut()])
     assert list((there / layout.ROWS).glob("*.npy"))
     monkeypatch.setattr(reader, "decode_all", lambda *_, **__: pytest.fail("decoded again"))
+    with monkeypatch.context() as held:
+        held.setattr(spaces, "load_data", lambda *_: pytest.fail("read beside whoever works on the run"))
+        with RunLock(there), pytest.raises(RunError, match="already in use by"):
+            search.resume(there, workers=0)
     streamed = search.resume(there, workers=0)
     assert table(trials(streamed)) == table(trials(whole))
     assert not (there / layout.ROWS).exists()
@@ -127,12 +131,6 @@ class Looking(Observer):
 
     def finished(self, trial, outcome):
         self.found = [path.name for path in (self._folder / layout.ROWS).glob("*.npy")]
-
-
-def test_whoever_comes_second_is_refused_before_anything_is_read(tmp_path, photos, monkeypatch):
-    monkeypatch.setattr(spaces, "load_data", lambda *_: pytest.fail("read while another process works on the run"))
-    with RunLock(tmp_path), pytest.raises(RunError, match="already in use by process"):
-        search.run(space(photos, stream=True), run_dir=tmp_path, workers=0)
 
 
 def test_data_that_cannot_be_used_leave_no_run_directory(tmp_path, photos):

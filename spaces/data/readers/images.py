@@ -23,6 +23,7 @@ EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # what Keras's folder lo
 UNREADABLE = "is not a readable image"
 # Pillow would hand some others, such as PostScript, to programs of the machine.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_BITMAP = b"BM"
 _CHANNELS = 3
 _MOST_PIXELS = 180_000_000
 _FREE = 256 * 2**20  # up to here Pillow, too, finds every image harmless
@@ -97,7 +98,11 @@ def decode(path: str | Path, size: tuple[int, int], channels: int, *, smooth: bo
         try:
             # As bytes: a name that is no UTF-8 is no text either.
             content = tf.io.read_file(os.fsencode(path))
-            pixels = tf.io.decode_image(content, channels=channels, expand_animations=False)
+            # TensorFlow would take the numbers of a bitmap's palette for shades of gray.
+            if tf.strings.substr(content, 0, len(_BITMAP)) == _BITMAP:
+                pixels = _decode_with_pillow(path, channels)
+            else:
+                pixels = tf.io.decode_image(content, channels=channels, expand_animations=False)
         except tf.errors.OpError:
             pixels = _decode_with_pillow(path, channels)
         resized: Array = tf.image.resize(pixels, size, method="bilinear", antialias=smooth).numpy()

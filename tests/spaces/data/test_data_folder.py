@@ -401,6 +401,15 @@ def test_broken_images_can_be_skipped(partly_broken: Path, caplog: pytest.LogCap
         load_folder(partly_broken, 0, (4, 6), "auto", "skip")
 
 
+def test_a_palette_gives_its_shades(tmp_path: Path) -> None:
+    for name in "ab":
+        draw(tmp_path / name / "0.bmp", 0, mode="L")
+        shades = Image.new("P", (6, 4), 1)
+        shades.putpalette([0, 0, 0, 90, 90, 90])
+        shades.save(tmp_path / name / "1.bmp")
+    assert sorted(load(tmp_path, color="grayscale").train.x[:, 0, 0, 0].tolist()) == [0, 0, 90, 90]
+
+
 def test_an_image_of_another_format_than_its_name_says_is_read(tmp_path: Path) -> None:
     fill(tmp_path)
     Image.new("RGB", (6, 4), (200, 0, 0)).save(tmp_path / "a" / "0.png", format="WEBP", lossless=True)
