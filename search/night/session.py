@@ -56,7 +56,7 @@ _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 _TIME_TO_MEASURE = 120.0
 # Work that is recorded of rows that are put on the disk when they are read first.
 _DATA = "data"
-_SHUFFLED = "; a data set that is shuffled gives them in another order each time it is read: return it as it is"
+_SHUFFLED = "; a data set that is shuffled gives them in another order each time it is read: return it unshuffled"
 
 _Found = TypeVar("_Found")
 
