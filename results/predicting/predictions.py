@@ -120,7 +120,7 @@ def predict(
 
 
 def _read(given: Any, info: DataInfo, broken: Broken, *, guessed: bool = False) -> Iterator[Rows]:
-    paths = [given] if isinstance(given, str | os.PathLike) else given
+    paths: Any = [given] if isinstance(given, str | os.PathLike) else given
     unnamed = isinstance(paths, list | tuple) and not all(isinstance(path, str | os.PathLike) for path in paths)
     if unnamed or isinstance(given, Mapping) or hasattr(given, "shape"):
         return iter([held(given, info)])
