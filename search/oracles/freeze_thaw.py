@@ -21,15 +21,15 @@ from search.oracles.surrogate.observations import Observations
 from search.oracles.surrogate.outlook import MOST, Outlook
 from search.oracles.surrogate.standard import MOST_OBSERVATIONS, fit_sample
 from search.oracles.surrogate.success import success_of
-from search.oracles.surrogate.trust import finished, inconspicuous, least_favoured, telling_length
+from search.oracles.surrogate.trust import finished, inconspicuous, least_favoured, stable_length, telling_length
 
 from . import SECONDS_METRIC
 from ._base import BaseOracle
 from ._columns import Floats
 from ._space import Values
-from .plan import MANY_HYPERPARAMETERS, MOST_PAUSED, first_length, new_length
+from .plan import MANY_HYPERPARAMETERS, MOST_PAUSED, first_length, new_length, next_length
 
-__all__ = ["INITIAL_POINTS", "SECONDS_METRIC", "FreezeThawOracle", "next_length"]
+__all__ = ["INITIAL_POINTS", "SECONDS_METRIC", "FreezeThawOracle"]
 
 INITIAL_POINTS = 10
 """Quasi-random configurations, at the shortest training, before the model decides."""
@@ -43,7 +43,6 @@ _BETWEEN = 10
 _PROBES = ((3.0, 1, 0.5), (6.0, 1, 1.0), (12.0, 2, 1.0))
 _TELLING = 3
 _SHORT_FIRST = 8
-_STEP = 1.5
 _FAINT = 4
 _WIDER = 1.5
 # Over many hyperparameters it takes more to tell which ones matter.
@@ -85,7 +84,7 @@ class FreezeThawOracle(BaseOracle):
     short trainings tell good from bad regions, but not the good configurations from the best. Observations much
     shorter than that leave the model, in which they would bind the ranking at full length to that of the first
     epochs. A continued configuration gets half as many epochs again. While other trials run, new ones get less, and
-    over more than twenty hyperparameters.
+    over more than twenty hyperparameters. They do not grow beyond what ranks the better ones as their ends do.
 
     Trust: that short trainings tell good from bad is believed until something speaks against it (see `trust`). After 3
     full trainings' epochs one of the first configurations, neither the best nor the worst of them early on, is trained
@@ -155,7 +154,8 @@ class FreezeThawOracle(BaseOracle):
         running = len(self.ongoing_trials)
         # Lengths do not grow while as many as asked for have not been tried.
         spent = self._spent_epochs(curves) if len(curves) >= self.tried_first else 0
-        length = max(telling, new_length(spent, self._first, self._longest, running, self.space.varying))
+        growing = new_length(spent, self._first, self._longest, running, self.space.varying)
+        length = max(telling, min(growing, stable_length(known, self._first, self._longest)))
         standing = [c for c in known if c.stage is not Stage.FAILED]
         told = [c for c in standing if c.stopped or c.epochs >= telling]
         needed = INITIAL_POINTS if telling == self._first else _TELLING
@@ -513,12 +513,3 @@ def in_question(curves: Sequence[Curve]) -> Sequence[Curve]:
     over = [i for i, c in enumerate(curves) if c.stage not in (Stage.PAUSED, Stage.RUNNING)]
     spare = set(sorted(over, key=lambda i: -curves[i].latest)[_BEST_COMPARED:])
     return [c for i, c in enumerate(curves) if i not in spare]
-
-
-def next_length(epochs: int, first: int, longest: int) -> int:
-    """The next length of training after `epochs`, on a ladder of steps of one half from `first` to `longest`."""
-    rung = first
-    while rung <= epochs and rung < longest:
-        rung = max(rung + 1, round(rung * _STEP))
-    # No last step that is hardly worth an interruption.
-    return longest if rung * math.sqrt(_STEP) > longest else rung

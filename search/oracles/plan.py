@@ -21,6 +21,7 @@ MANY_HYPERPARAMETERS = 21
 """From so many on most of them may not matter, and few configurations say little of which ones do."""
 
 _ORDINARY_HYPERPARAMETERS = 7
+_STEP = 1.5
 
 
 def rung_epochs(min_epochs: int, max_epochs: int) -> list[int]:
@@ -72,6 +73,15 @@ def new_length(spent: int, first: int, longest: int, running: int = 0, hyperpara
     if hyperparameters >= MANY_HYPERPARAMETERS:
         share *= hyperparameters / _ORDINARY_HYPERPARAMETERS
     return min(longest, max(first, round(spent / share)))
+
+
+def next_length(epochs: int, first: int, longest: int) -> int:
+    """The next length of training after `epochs`, on a ladder of steps of one half from `first` to `longest`."""
+    rung = first
+    while rung <= epochs and rung < longest:
+        rung = max(rung + 1, round(rung * _STEP))
+    # No last step that is hardly worth an interruption.
+    return longest if rung * math.sqrt(_STEP) > longest else rung
 
 
 def freeze_thaw(first: int, longest: int, max_trials: int | None, hyperparameters: int = 0) -> list[PlannedTrials]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from search.oracles._columns import Floats
+from search.oracles.plan import next_length
 from search.oracles.surrogate.curves import Curve, Stage
 
 _AGREEMENT = 0.6
@@ -14,6 +15,9 @@ _FEW, _STILL = 5, 2
 _WORTHWHILE = 3
 _CONVINCING = 3
 _BELIEF = 0.25
+_STABLE = 0.9
+_BETTER_HALF = 6
+_NOISE = 0.9
 
 
 def finished(curve: Curve, longest: int) -> bool:
@@ -60,6 +64,23 @@ def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     return length if agreed else longest
 
 
+def stable_length(curves: Sequence[Curve], first: int, longest: int) -> int:
+    """The shortest training after which the better half of the finished configurations is ranked as in the end.
+
+    Longer first trainings would tell nothing more. As in Bohdal et al., "PASHA: Efficient HPO and NAS with Progressive
+    Resource Allocation" (ICLR 2023), pairs whose final scores are no further apart than noise counts as ranked alike:
+    nine tenths of the pairs that still changed places at the very end are nearer to each other. It has to hold without
+    the configuration that came last too.
+
+    Args:
+        curves: what is known, more is better.
+        first: the shortest length in question.
+        longest: epochs of a full training; the answer while fewer than a dozen are finished, too.
+    """
+    done = [c for c in curves if finished(c, longest)][-_MOST:]
+    return max(_stable_length(some, first, longest) for some in (done, done[:-1]))
+
+
 def inconspicuous(curves: Sequence[Curve], length: int) -> list[Curve]:
     """The paused ones of the curves that were neither among the best nor among the worst after `length` epochs."""
     early = _scored(curves, length)
@@ -88,6 +109,27 @@ def least_favoured(curves: Sequence[Curve], length: int, longest: int) -> Curve 
     return min(standing, key=lambda one: one[1])[0] if standing else None
 
 
+def _stable_length(done: Sequence[Curve], first: int, longest: int) -> int:
+    better = sorted(done, key=lambda c: -c.latest)[: (len(done) + 1) // 2]
+    if len(better) < _BETTER_HALF:
+        return longest
+    finals = _scores(better, longest)
+    late = next_length(0, first, longest)
+    while (following := next_length(late, first, longest)) < longest:
+        late = following
+    alike, apart = _order(_scores(better, late), finals)
+    noise = float(np.quantile(apart[alike < 0], _NOISE)) if (alike < 0).any() else 0.0
+    length = first
+    while length < longest:
+        early = _scores(better, length)
+        if np.isfinite(early).sum() >= _BETTER_HALF:
+            alike, apart = _order(early, finals)
+            if np.where(apart <= noise, 1.0, (1 + alike) / 2).mean() >= _STABLE:
+                return length
+        length = next_length(length, first, longest)
+    return longest
+
+
 def _scored(curves: Sequence[Curve], length: int) -> list[tuple[Curve, float]]:
     """Those of the curves that are known after `length` epochs, with their scores by then."""
     return [(c, score) for c in curves if (score := c.best_by(length)) is not None]
@@ -108,15 +150,22 @@ def _agreement(early: Floats, finals: Floats, spread: float) -> float:
     A quarter of the early scores' spread counts as one more difference, that was the right way round: two that end
     almost alike say nothing.
     """
+    alike, apart = _order(early, finals)
+    if not apart.any():
+        return 1.0
+    believed = _BELIEF * spread
+    return float(((apart * (1 + alike) / 2).sum() + believed) / (apart.sum() + believed))
+
+
+def _order(early: Floats, finals: Floats) -> tuple[Floats, Floats]:
+    """Of each pair whose early scores are known, whether they are in the order of the final ones, and how far these are
+    apart: 1 if they are, -1 if it is the other way round, 0 where two scores are equal."""
     known = ~np.isnan(early)
     early, finals = early[known], finals[known]
     upper = np.triu_indices(len(early), 1)
     apart = np.abs(finals[:, None] - finals[None, :])[upper]
-    if not apart.any():
-        return 1.0
     alike = (np.sign(early[:, None] - early[None, :]) * np.sign(finals[:, None] - finals[None, :]))[upper]
-    believed = _BELIEF * spread
-    return float(((apart * (1 + alike) / 2).sum() + believed) / (apart.sum() + believed))
+    return alike, apart
 
 
 def _spread(curves: Sequence[Curve], length: int) -> float:

@@ -10,8 +10,8 @@ import pytest
 
 from search.oracles import oracle
 from search.oracles._space import Space
-from search.oracles.freeze_thaw import SECONDS_METRIC, in_question, next_length
-from search.oracles.plan import new_length
+from search.oracles.freeze_thaw import SECONDS_METRIC, in_question
+from search.oracles.plan import new_length, next_length
 from search.oracles.surrogate.cost import EpochSeconds
 from search.oracles.surrogate.curves import Curve, Stage
 

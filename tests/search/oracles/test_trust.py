@@ -4,7 +4,7 @@ import numpy as np
 
 from search.oracles import oracle
 from search.oracles.surrogate.curves import Curve, Stage
-from search.oracles.surrogate.trust import inconspicuous, least_favoured, telling_length
+from search.oracles.surrogate.trust import inconspicuous, least_favoured, stable_length, telling_length
 
 LONGEST = 16
 
@@ -96,6 +96,36 @@ def test_many_collapsed_trainings_beside_better_ones_do_not_end_the_trust():
     # What most have is the best there is: the others are worse by some accident, and nobody has learned anything.
     worse = [curve([0.05, 0.05]), curve([0.02, 0.02])]
     assert telling_length([*collapsed, *worse], 1, LONGEST) == 4
+
+
+def in_order_from(epoch, count):
+    """Curves that are the wrong way round before an epoch, and in the order of their final scores from it on."""
+    return [
+        curve([0.1 - rank / 1000 if e < epoch else 0.2 + rank / 100 for e in range(1, LONGEST + 1)])
+        for rank in range(count)
+    ]
+
+
+def test_a_length_that_ranks_the_better_half_as_in_the_end_is_long_enough():
+    assert stable_length([], 1, LONGEST) == LONGEST
+    assert stable_length(in_order_from(3, 20), 1, LONGEST) == 3
+    assert stable_length(in_order_from(1, 20), 1, LONGEST) == 1
+    # Too few are finished.
+    assert stable_length(in_order_from(1, 10), 1, LONGEST) == LONGEST
+    # What is poor in the end does not count, whenever it was seen.
+    poor = [curve([0.15 - rank / 1000] * (LONGEST - 1) + [0.16 + rank / 1000]) for rank in range(20)]
+    assert stable_length([*poor, *in_order_from(3, 20)], 1, LONGEST) == 3
+
+
+def test_pairs_that_still_change_places_near_the_end_are_ranked_alike():
+    def near(wobbling):
+        before, after = [0.5 + rank / 1e4 for rank in range(6)], [0.9 - rank / 1e4 for rank in range(6)]
+        late = before if wobbling else [0.8 - rank / 1e4 for rank in range(6)]
+        noisy = [curve([early] * 8 + [then] + [end] * 7) for early, then, end in zip(before, late, after, strict=True)]
+        return [*noisy, *in_order_from(1, 12)]
+
+    assert stable_length(near(wobbling=True), 1, LONGEST) == 1
+    assert stable_length(near(wobbling=False), 1, LONGEST) == 9
 
 
 def test_inconspicuous_are_the_paused_ones_in_the_middle():
