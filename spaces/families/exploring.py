@@ -44,21 +44,23 @@ class Explored(NamedTuple):
     loss: str | None
 
 
-def explore(build: Callable[[Any], Any], name: str) -> Explored:
+def explore(build: Callable[[Any], Any], name: str, *, branches: bool = True) -> Explored:
     """Calls a function until each of its scopes, and each value of its choices, has been active once.
 
-    What stands behind a plain `if` is asked for only with the value that leads there. The largest values together are
-    for what is made in a loop over another hyperparameter. Where all of them fail, random values are tried: the mistake
-    may be in some branches only, whose trials then say so.
+    What stands behind a plain `if` is asked for only with the value that leads there. A function without such branches
+    is not called with all values: with some it may end the process, which a trial survives. The largest values together
+    are for what is made in a loop over another hyperparameter. Where all of them fail, random values are tried: the
+    mistake may be in some branches only, whose trials then say so.
 
     Args:
         build: Takes Keras Tuner's hp and returns a Keras model.
         name: Of the function, for messages.
+        branches: Whether it may ask for more with other values of a choice.
 
     Raises:
         CodeError: It raised something with any values that were tried, or asks for something new without end.
     """
-    exploration = _Exploration(build)
+    exploration = _Exploration(build, branches)
     exploration.exhaust()
     rng = random.Random(0)
     for _ in range(_TRIES if exploration.space.space else 0):
@@ -83,10 +85,11 @@ def regression_loss(model: Any) -> str | None:
 class _Exploration:
     """The calls of one function, and what they have told."""
 
-    def __init__(self, build: Callable[[Any], Any]) -> None:
+    def __init__(self, build: Callable[[Any], Any], branches: bool) -> None:
         import keras_tuner
 
         self._build = build
+        self._branches = branches
         self._new = keras_tuner.HyperParameters
         self.space = self._new()
         self.works = self.settled = False
@@ -114,7 +117,7 @@ class _Exploration:
             elif self._enlarged < len(self.space.space):
                 self._enlarged = len(self.space.space)
                 self.call({one.name: _largest(one) for one in self.space.space})
-            elif pending := self._untried():
+            elif self._branches and (pending := self._untried()):
                 self.settled = True
                 self._try(pending)
             else:

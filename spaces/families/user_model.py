@@ -14,6 +14,7 @@ from spaces.families.python import PythonModel
 from spaces.outside import keras_names
 from spaces.outside.given import spoken
 from spaces.outside.references import call, file_of, generation, load_attribute, load_function, names_given
+from spaces.outside.sources import asks_in_branches
 from spaces.outside.user_code import described, place
 from spaces.values.packing import unpack_inputs
 
@@ -192,4 +193,4 @@ def _explored(reference: str) -> Explored:
 def _explore(reference: str, function: int, generation: int) -> Explored:
     """What the function asks for; `function` and `generation` say what the reference stands for now."""
     _builder(reference)
-    return explore(partial(_called, reference), reference)
+    return explore(partial(_called, reference), reference, branches=asks_in_branches(file_of(reference)))

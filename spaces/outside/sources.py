@@ -11,6 +11,8 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[2]
 _OURS = tuple(_ROOT / name for name in ("spaces", "search", "results", "nightshift", "run_search.py"))
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
+# Methods of Keras Tuner's `HyperParameters`.
+_ASKING = frozenset({"Int", "Float", "Choice", "Boolean", "Fixed", "get", "conditional_scope", "name_scope"})
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -46,6 +48,35 @@ def read(file: str) -> dict[str, str]:
             found[str(path)] = _digest(text)
             waiting += _imported(path, text)
     return found
+
+
+def asks_in_branches(file: str) -> bool:
+    """Whether a branch (`if`, `match`) asks Keras Tuner's `hp` for something, or passes it on; or nobody can tell."""
+    texts = [_text(Path(one)) for one in read(file)]
+    try:
+        return not texts or any(_branches(ast.parse(text or "")) for text in texts)
+    except (SyntaxError, ValueError):
+        return True
+
+
+def _branches(tree: ast.AST) -> bool:
+    asked = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = {
+        one.value.id
+        for one in asked
+        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.attr in _ASKING
+    }
+    parts: list[ast.AST] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If):
+            parts += [*node.body, *node.orelse]
+        elif isinstance(node, ast.IfExp):
+            parts += [node.body, node.orelse]
+        elif isinstance(node, ast.Match):
+            parts += [one for case in node.cases for one in case.body]
+        elif isinstance(node, ast.BoolOp):
+            parts += node.values[1:]
+    return any(isinstance(one, ast.Name) and one.id in names for part in parts for one in ast.walk(part))
 
 
 def again(known: Mapping[str, str]) -> dict[str, str]:

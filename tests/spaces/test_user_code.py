@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from spaces.basics.errors import CodeError
+from spaces.outside import sources
 from spaces.outside.references import call, line_of, load_function, resolve, sources_of, take_anew
 
 MODULE = """import helpers
@@ -242,3 +243,23 @@ def test_what_a_file_says_now_counts_when_it_is_taken_anew(project: Path) -> Non
     take_anew()
     assert call(pinned, load_function(pinned), None) == 43
     assert sources_of(pinned) != imported
+
+
+@pytest.mark.parametrize(
+    ("body", "asks"),
+    [
+        ("kind = hp.Choice('kind', ['a', 'b'])\n    if kind == 'b':\n        stop(7)", False),
+        ("if hp.Choice('kind', ['a', 'b']) == 'b':\n        hp.Int('units', 1, 3)", True),
+        ("if hp.Boolean('deep'):\n        pass\n    else:\n        head(hp)", True),
+        ("return hp.Int('a', 1, 2) if hp.Boolean('deep') else 3", True),
+        ("return hp.Boolean('deep') and hp.Int('a', 1, 2)", True),
+        ("for i in range(hp.Int('layers', 1, 3)):\n        hp.Int(f'units_{i}', 1, 3)", False),
+        ("match hp.Choice('kind', ['a', 'b']):\n        case 'a':\n            hp.Int('units', 1, 3)", True),
+        ("return (", True),
+    ],
+)
+def test_a_branch_that_asks_for_more_is_seen_in_the_source(tmp_path, body, asks):
+    file = tmp_path / "mine.py"
+    file.write_text(f"def build(hp):\n    hp.Int('width', 1, 3)\n    {body}\n")
+    assert sources.asks_in_branches(str(file)) == asks
+    assert sources.asks_in_branches(str(tmp_path / "none.py"))

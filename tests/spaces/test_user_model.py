@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -418,3 +419,14 @@ def test_a_hypermodel_with_a_training_of_its_own_is_refused_with_what_to_do_inst
     message = r"model.py:Fitting, line \d+: Fitting has a fit\(\) of its own, which is never called: .*batch size"
     with pytest.raises(spaces.CodeError, match=message):
         spaces.size(load(folder, "Fitting"))
+
+
+def test_values_that_lead_to_no_further_hyperparameter_are_not_tried(tensorflow):
+    called = []
+
+    def build(hp):
+        called.append(hp.Choice("kind", ["good", "crash", "deep"]))
+        return SimpleNamespace(compiled=False, loss=None)
+
+    assert [one.name for one in explore(build, "build", branches=False).hyperparameters] == ["kind"]
+    assert "crash" not in called
