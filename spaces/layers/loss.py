@@ -310,14 +310,14 @@ def _metric(name: str, loss: str, info: DataInfo, output: str) -> keras.metrics.
     threshold = 0.0 if output == "logits" else 0.5
     sparse = info.labels == "integer"
     if info.labels == "multi-label" and name in OF_EACH_LABEL:
-        return OfEachLabel(name, OF_EACH_LABEL[name], info.outputs, threshold)
+        return OfEachLabel(name, info.outputs, threshold)
     if info.labels == "multi-label" and name in ("top_k", "top_5_accuracy"):
         raise ValueError(f"metric {name} is for rows of one class each; the rows have several labels")
     if name in CURVES:
         several = info.labels == "multi-label"
         return Area(name, CURVES[name], info.outputs, several=several, logits=output == "logits")
     if name in OF_CONFUSION:
-        return FromConfusion(name, OF_CONFUSION[name], info.outputs, threshold)
+        return FromConfusion(name, info.outputs, threshold)
     top_5 = metrics.SparseTopKCategoricalAccuracy if sparse else metrics.TopKCategoricalAccuracy
     makers: dict[str, Any] = {
         "accuracy": lambda: (

@@ -37,6 +37,11 @@ def read(file: str) -> dict[str, str]:
 
     What is installed elsewhere is none of them. Without such a file there is nothing.
     """
+    return {path: _digest(text) for path, text in _texts(file).items()}
+
+
+def _texts(file: str) -> dict[str, str]:
+    """The same files with their content."""
     found: dict[str, str] = {}
     path, top = Path(file), package(Path(file))
     waiting = [path]
@@ -45,16 +50,16 @@ def read(file: str) -> dict[str, str]:
     while waiting:
         path = waiting.pop()
         if str(path) not in found and (text := _text(path)) is not None:
-            found[str(path)] = _digest(text)
+            found[str(path)] = text
             waiting += _imported(path, text)
     return found
 
 
 def asks_in_branches(file: str) -> bool:
     """Whether a branch (`if`, `match`) asks Keras Tuner's `hp` for something, or passes it on; or nobody can tell."""
-    texts = [_text(Path(one)) for one in read(file)]
+    texts = _texts(file)
     try:
-        return not texts or any(_branches(ast.parse(text or "")) for text in texts)
+        return not texts or any(_branches(ast.parse(text)) for text in texts.values())
     except (SyntaxError, ValueError):
         return True
 

@@ -21,15 +21,14 @@ class FromConfusion(keras.metrics.Metric):  # type: ignore[misc]
     """A measure that follows from the confusion matrix, which is counted over all rows.
 
     Args:
-        name: As the history has it.
-        measure: Takes the matrix, shape (classes, classes), rows for the labels, entries as shares of all rows.
+        name: As the history has it, one of `OF_CONFUSION`.
         classes: Their number; with 2 the model may have one output, for the second of them.
         threshold: Above which such an output is the second class: 0.5 for a probability, 0 for a logit.
     """
 
-    def __init__(self, name: str, measure: Measure, classes: int, threshold: float) -> None:
+    def __init__(self, name: str, classes: int, threshold: float) -> None:
         super().__init__(name=name)
-        self._measure = measure
+        self._measure = OF_CONFUSION[name]
         self._classes = classes
         self._threshold = threshold
         self.matrix = self.add_variable((classes, classes), "zeros", name="confusion")
@@ -52,13 +51,8 @@ class FromConfusion(keras.metrics.Metric):  # type: ignore[misc]
         return self._measure(_share(self.matrix, keras.ops.sum(self.matrix)))
 
     def get_config(self) -> dict[str, Any]:
-        """What a model's file says of it; the measure goes by its name."""
+        """What a model's file says of it."""
         return {"name": self.name, "classes": self._classes, "threshold": self._threshold}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> FromConfusion:
-        """The measure that a model's file tells of."""
-        return cls(measure=OF_CONFUSION[config["name"]], **config)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -66,16 +60,14 @@ class OfEachLabel(keras.metrics.Metric):  # type: ignore[misc]
     """A measure of rows that may have several labels: the mean of what it is for each of them, over all rows.
 
     Args:
-        name: As the history has it.
-        measure: Takes four vectors, one entry per label: rows rightly and wrongly given it, rows rightly and wrongly
-            not given it, as weights.
+        name: As the history has it, one of `OF_EACH_LABEL`.
         labels: Their number.
         threshold: Above which a row is given a label: 0.5 for a probability, 0 for a logit.
     """
 
-    def __init__(self, name: str, measure: Callable[..., Any], labels: int, threshold: float) -> None:
+    def __init__(self, name: str, labels: int, threshold: float) -> None:
         super().__init__(name=name)
-        self._measure = measure
+        self._measure = OF_EACH_LABEL[name]
         self._labels = labels
         self._threshold = threshold
         self.counts = self.add_variable((4, labels), "zeros", name="counts")
@@ -94,13 +86,8 @@ class OfEachLabel(keras.metrics.Metric):  # type: ignore[misc]
         return keras.ops.mean(self._measure(*(self.counts[index] for index in range(4))))
 
     def get_config(self) -> dict[str, Any]:
-        """What a model's file says of it; the measure goes by its name."""
+        """What a model's file says of it."""
         return {"name": self.name, "labels": self._labels, "threshold": self._threshold}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> OfEachLabel:
-        """The measure that a model's file tells of."""
-        return cls(measure=OF_EACH_LABEL[config["name"]], **config)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

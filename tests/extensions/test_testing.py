@@ -57,45 +57,36 @@ def test_an_oracle_that_proposes_nothing_or_waits_for_nothing_is_found(tensorflo
         testing.check_oracle(ALGORITHMS["random"])
 
 
-def test_an_oracle_that_gives_up_at_a_failure_is_found(tensorflow, monkeypatch):
+def _instead(monkeypatch, answer):
+    """Lets the random oracle answer what is made of itself and of its own answer."""
     from search.oracles.random_search import RandomOracle
 
     propose = RandomOracle.populate_space
+    monkeypatch.setattr(RandomOracle, "populate_space", lambda self, trial_id: answer(self, propose(self, trial_id)))
 
-    def gives_up(self, trial_id):
-        failed = any(trial.status == "FAILED" for trial in self.trials.values())
-        return _answers("STOPPED") if failed else propose(self, trial_id)
 
-    monkeypatch.setattr(RandomOracle, "populate_space", gives_up)
+def test_an_oracle_that_gives_up_at_a_failure_is_found(tensorflow, monkeypatch):
+    def gives_up(oracle, found):
+        return _answers("STOPPED") if any(t.status == "FAILED" for t in oracle.trials.values()) else found
+
+    _instead(monkeypatch, gives_up)
     with pytest.raises(AssertionError, match="random: stopped after 2 of 12 trials, some of which failed"):
         testing.check_oracle(ALGORITHMS["random"])
 
 
 def test_an_oracle_to_which_values_make_a_difference_that_are_not_active_is_found(tensorflow, monkeypatch):
-    from search.oracles.random_search import RandomOracle
-
-    propose = RandomOracle.populate_space
-
-    def everything(self, trial_id):
-        found = propose(self, trial_id)
+    def everything(oracle, found):
         if "kind" in (found.get("values") or {}):
-            found["values"] = {"kind": "wide", "bias": True, "units": 1 + len(self.trials)}
+            found["values"] = {"kind": "wide", "bias": True, "units": 1 + len(oracle.trials)}
         return found
 
-    monkeypatch.setattr(RandomOracle, "populate_space", everything)
+    _instead(monkeypatch, everything)
     with pytest.raises(AssertionError, match="random: proposed a configuration twice"):
         testing.check_oracle(ALGORITHMS["random"])
 
 
 def test_an_oracle_that_can_be_asked_for_one_at_a_time_only_is_found(tensorflow, monkeypatch):
-    from search.oracles.random_search import RandomOracle
-
-    propose = RandomOracle.populate_space
-
-    def alone(self, trial_id):
-        return _answers("IDLE") if self.ongoing_trials else propose(self, trial_id)
-
-    monkeypatch.setattr(RandomOracle, "populate_space", alone)
+    _instead(monkeypatch, lambda oracle, found: _answers("IDLE") if oracle.ongoing_trials else found)
     with pytest.raises(AssertionError, match="random: stopped after 1 of 3 trials, asked for 3 at once"):
         testing.check_oracle(ALGORITHMS["random"])
 
