@@ -252,7 +252,8 @@ def _print(name: str, work: Work, rows: dict[str, dict[str, Any]]) -> None:
             f"{work.trials} trials), reused graph {'none' if reused is None else f'{reused:.3f} s'}"
         )
     if "same_scores_as_all_workers" in one:
-        print(f"same scores with all workers: {'yes' if one['same_scores_as_all_workers'] else 'NO'}")
+        same = "yes" if one["same_scores_as_all_workers"] else "no, with other threads they round differently"
+        print(f"same scores with all workers: {same}")
     sys.stdout.flush()
 
 
