@@ -128,11 +128,15 @@ def _require_loopback(ray: Any) -> None:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray puts a handler of its own in the place of the one that saves the search."""
+    """Ray puts a handler of its own in the place of the one that saves the search.
+
+    A terminal that goes away reaches the search alone: processes that Ray starts meanwhile ignore that for good.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ from weakref import WeakSet
 
 from search.clock import Clock
 from search.cluster.hosts import Host, Hosts
-from search.cluster.needs import Needs, room
+from search.cluster.needs import Needs
 from search.cluster.site import Lost, Site
 from search.cluster.work import Left, Order
 from search.errors import CheckpointError, DiskError
@@ -127,15 +127,19 @@ class ClusterExecutor:
     @property
     def workers(self) -> int:
         """As many as the cluster has room for now, at most those that were asked for, at least one."""
+        return max(1, self._room)
+
+    @property
+    def _room(self) -> int:
         if self._fixed and self._limit is not None:
             return self._limit
-        return max(1, sum(self._hosts.shares(self._limit).values()))
+        return sum(self._hosts.shares(self._limit).values())
 
     def where(self) -> dict[str, Any]:
         """Where the trainings are, as plain data."""
         return {
             "workers": sum(actor.ready for actor in self._actors.values()),
-            "room": self.workers,
+            "room": self._room,
             "needs": str(self._needs),
             "nodes": self._hosts.to_json(),
         }
@@ -315,7 +319,7 @@ class ClusterExecutor:
         host = actor.host
         limit = self._memory
         if limit is None and host.memory:
-            limit = share_of_memory(host.memory, max(1, room(host.node, self._needs)))
+            limit = share_of_memory(host.memory, max(1, self._hosts.room_of(host)))
         if limit is not None and resident > limit:
             self._on_event(f"a worker on {host.node.name} held {resident / 2**20:.0f} MiB and is replaced")
             self._bury(number, Lost("it is replaced"))
@@ -339,7 +343,8 @@ class ClusterExecutor:
         if actor.task is not None:
             self._again(actor.task, lost)
         elif not actor.ready:
-            self._hosts.failed_to_start(actor.host, lost)
+            working = sum(one.ready and one.host is actor.host for one in self._actors.values())
+            self._hosts.failed_to_start(actor.host, lost, working)
         self._looked = float("-inf")
 
     def _again(self, task: _Task, lost: Lost) -> None:

@@ -25,6 +25,7 @@ class Host:
         refused: Why it gets no job, or None.
         gone: Whether it has left the cluster.
         failures: Actors in a row that ended while they started.
+        most: Trainings that it has turned out to bear at a time; None: as many as there is room for.
         memory: Bytes that the machine, or its container, has; 0 until it has said so.
     """
 
@@ -34,6 +35,7 @@ class Host:
     kind: str = ""
     gone: bool = False
     failures: int = 0
+    most: int | None = None
     memory: int = 0
 
     def settle(self, folder: str) -> None:
@@ -98,9 +100,14 @@ class Hosts:
         """How many trainings each usable node gets, of `most` in all."""
         if most not in self._shared:
             usable = {name: host for name, host in self._hosts.items() if host.refused is None}
-            counts = spread({name: room(host.node, self._needs) for name, host in usable.items()}, most)
+            counts = spread({name: self.room_of(host) for name, host in usable.items()}, most)
             self._shared[most] = {host: counts[name] for name, host in usable.items()}
         return self._shared[most]
+
+    def room_of(self, host: Host) -> int:
+        """How many trainings a node bears at a time."""
+        found = room(host.node, self._needs)
+        return found if host.most is None else min(found, host.most)
 
     def unfit(self, node: Node, versions: Mapping[str, str | None]) -> str | None:
         """Why a node with these versions may not train, or None."""
@@ -132,18 +139,31 @@ class Hosts:
         elif host.folder == said["folder"]:
             host.folder = None
 
-    def failed_to_start(self, host: Host, lost: Lost) -> None:
-        """An actor ended before it was ready."""
+    def failed_to_start(self, host: Host, lost: Lost, working: int) -> None:
+        """An actor ended before it was ready; so many others there take jobs, which go on."""
         if host.gone or host.refused is not None:
             return
         host.failures += not lost.with_node
-        if lost.never or host.failures >= _STARTS:
-            self.refuse(host, "start", f"workers end while they start ({lost.why})")
+        if not lost.never and host.failures < _STARTS:
+            return
+        why = f"workers end while they start ({lost.why})"
+        if lost.never or not working:
+            self.refuse(host, "start", why)
+            return
+        # Its memory may not be enough for one more.
+        host.failures, host.most = 0, working
+        self._shared.clear()
+        self._on_event(f"the node {host.node.name} trains no more than {working} at a time: further {why}")
 
     def ready(self, host: Host, memory: int) -> None:
         """An actor there takes jobs; `memory` is what its machine has, in bytes."""
         host.failures, host.memory = 0, memory
         self._trained = True
+
+    @property
+    def all_refused(self) -> bool:
+        """Whether nodes were refused, and none is left that has room."""
+        return any(host.refused is not None for host in self._hosts.values()) and not any(self.shares(None).values())
 
     def complain(self, now: float, waiting: bool, working: bool) -> None:
         """Says once that nothing trains, when that has been so for half a minute.
@@ -164,12 +184,11 @@ class Hosts:
             return
         if self._idle_since is None:
             self._idle_since = now
-        refused = [host for host in self._hosts.values() if host.refused is not None]
-        usable = [host for host in self._hosts.values() if host.refused is None and room(host.node, self._needs)]
         if now - self._idle_since < _PATIENCE:
             return
+        refused = [host for host in self._hosts.values() if host.refused is not None]
         reasons = "; ".join(f"{host.node.name}: {host.refused}" for host in refused)
-        if refused and not usable:
+        if self.all_refused:
             full = all(host.kind == "disk" for host in refused) and not self._away
             if full or not self._trained:
                 error = DiskError if full else ClusterLost
@@ -210,7 +229,7 @@ class Hosts:
                 "name": host.node.name,
                 "cpus": host.node.cpus,
                 "gpus": host.node.gpus,
-                "room": room(host.node, self._needs),
+                "room": self.room_of(host),
                 "refused": host.refused,
             }
             for host in self._hosts.values()

@@ -79,10 +79,15 @@ def _shares(gpus: float, each: float) -> int:
     return int(gpus) * int(1 / each + _NEARLY) if each < 1 else int(gpus / each + _NEARLY)
 
 
+def in_steps(amount: float) -> float:
+    """An amount as Ray counts it, rounded down so that all have room that add up to a whole; no less than it takes."""
+    return max(1, math.floor(amount * _STEPS + _NEARLY)) / _STEPS if amount else 0.0
+
+
 def _part(cpus: float, count: int) -> float:
-    """An equal part of the cores, rounded down so that all have room: whole ones, where there is one for each."""
+    """An equal part of the cores: whole ones, where there is one for each."""
     each = cpus / count
-    return float(math.floor(each)) if each >= 1 else math.floor(each * _STEPS) / _STEPS
+    return float(math.floor(each)) if each >= 1 else in_steps(each)
 
 
 def spread(rooms: Mapping[str, int], most: int | None) -> dict[str, int]:

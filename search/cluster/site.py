@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from search.cluster.head import Head
-from search.cluster.needs import Needs, Node
+from search.cluster.needs import Needs, Node, in_steps
 from search.errors import ClusterLost
 from search.executors.shared_data import travelling
 
@@ -127,8 +127,8 @@ class RaySite:
 
         own = needs.on(node)
         made = self._slot.options(
-            num_cpus=own.cpus,
-            num_gpus=own.gpus,
+            num_cpus=in_steps(own.cpus),
+            num_gpus=in_steps(own.gpus or 0.0),
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
@@ -167,7 +167,10 @@ class RaySite:
         wait = True
         while True:
             if self._head.gone:
-                raise ClusterLost(f"the head of the Ray cluster, {self._head.address}, does not answer any more")
+                raise ClusterLost(
+                    f"the head of the Ray cluster, {self._head.address}, does not answer any more; what has ended is "
+                    "saved, and `resume` goes on, with a cluster or without"
+                )
             try:
                 actor, made, done = self._heard.get(timeout=seconds) if wait else self._heard.get_nowait()
             except queue.Empty:

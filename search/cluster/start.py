@@ -79,10 +79,6 @@ class Cluster:
         data = shared_data.write(place.run, place.data)
         there, hosts = self._connected(spec, needs, place.on_event)
         try:
-            if self.address == connection.LOCAL and not any(room(node, needs) for node in there.nodes()):
-                raise ClusterError(
-                    f"--ray local: each worker needs {needs}, and this machine has {described(there.nodes())}"
-                )
             told = _told(spec, place.data.info, place.threads, needs, trainer)
         except BaseException:
             there.close()
@@ -104,6 +100,10 @@ class Cluster:
     def _connected(self, spec: SearchSpec, needs: Needs, on_event: Callable[[str], None]) -> tuple[site.RaySite, Hosts]:
         packages = fitness.packages(spec)
         there = site.RaySite(connection.connect(self.address), packages)
+        if self.address == connection.LOCAL and not any(room(node, needs) for node in there.nodes()):
+            has = described(there.nodes())
+            there.close()
+            raise ClusterError(f"--ray local: each worker needs {needs}, and this machine has {has}")
         hosts = Hosts(needs, slot.versions(packages), on_event, there.offers)
         hosts.update(there.nodes())
         return there, hosts
@@ -117,7 +117,8 @@ class Cluster:
             threads: Of one training.
 
         Returns:
-            `address`, `needs` of one training, `nodes` as `Hosts.to_json` gives them, `workers` it has room for.
+            `address`, `needs` of one training, `nodes` as `Hosts.to_json` gives them, `workers` it has room for,
+            `refused`: whether every node that might train was.
 
         Raises:
             ClusterError: It cannot be used.
@@ -131,6 +132,7 @@ class Cluster:
                 "needs": str(needs),
                 "nodes": hosts.to_json(),
                 "workers": sum(hosts.shares(None).values()),
+                "refused": hosts.all_refused,
             }
         finally:
             there.close()

@@ -107,9 +107,10 @@ class Rehearsal:
 
     @property
     def fails(self) -> bool:
-        """Whether the search would fail: a baseline, or everything else, cannot be trained."""
+        """Whether the search would fail: a baseline, or everything else, cannot be trained, or no node may train."""
         searched = [model for model in self.models if not model.is_baseline]
-        return any(m.problem for m in self.models if m.is_baseline) or all(m.problem for m in searched)
+        refused = self.cluster is not None and bool(self.cluster["refused"])
+        return refused or any(m.problem for m in self.models if m.is_baseline) or all(m.problem for m in searched)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for programs."""

@@ -131,7 +131,9 @@ def _planned(found: Rehearsal) -> str:
 
 def _length(found: Rehearsal, budget: float | None) -> str:
     workers = f"{found.workers} worker{'s' if found.workers > 1 else ''}"
-    if found.seconds is None:
+    if found.cluster is not None and not found.cluster["workers"]:
+        text = "nothing trains as long as there is no room"
+    elif found.seconds is None:
         text = "until time is up"
     else:
         text = f"about {duration(found.seconds)} with {workers}, less with early stopping"

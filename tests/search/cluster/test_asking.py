@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import signal
 import socket
+from types import SimpleNamespace
 
 import pytest
 
 from search import api
-from search.cluster import connection
+from search.cluster import connection, start
 from search.cluster.hosts import Hosts
 from search.cluster.needs import Needs
 from search.cluster.site import Lost
@@ -18,6 +20,7 @@ from search.errors import RunError
 from search.executors import Each
 from search.night import crew
 from search.night.options import judged
+from search.night.rehearsal import Rehearsal
 from search.record import environment
 from tests.search import small
 from tests.search.cluster.conftest import VERSIONS, hello, node
@@ -89,12 +92,17 @@ def test_a_new_run_takes_the_threads_that_the_cluster_has_room_for(tmp_path, mon
     assert begun == [1, 3]
 
 
-def asked(site):
-    """What `check` finds out of the nodes of a site: why each gets no trials, by name."""
+def hosts_of(site):
+    """The nodes of a site, once `check` has asked them."""
     hosts = Hosts(Needs(2.0), VERSIONS, lambda _: None, site.offers)
     hosts.update(site.nodes())
     ask(site, hosts, {"path": None, "trainer": None}, site.clock.monotonic)
-    return {one["name"]: one["refused"] for one in hosts.to_json()}
+    return hosts
+
+
+def asked(site):
+    """What `check` finds out of the nodes of a site: why each gets no trials, by name."""
+    return {one["name"]: one["refused"] for one in hosts_of(site).to_json()}
 
 
 def test_check_asks_every_node_that_has_room_whether_it_could_train(site):
@@ -111,6 +119,33 @@ def test_check_says_what_a_node_lacks_whatever_else_is_heard_of_it(site):
     site.say(1, "unable", {"kind": "package", "why": "model.py imports helpers.py"})
     site.say(1, "lost", Lost("its process ended"))
     assert asked(site) == {"one": "keras 3.10.0 there, 3.15.1 here", "two": "model.py imports helpers.py"}
+
+
+def test_check_fails_where_a_night_would_for_want_of_a_node_that_may_train(site):
+    site.alive.append(node("small", 1.0))
+    assert not hosts_of(site).all_refused
+    site.versions = {name: {**VERSIONS, "keras": "3.10.0"} for name in ("one", "two")}
+    assert hosts_of(site).all_refused
+    model = SimpleNamespace(is_baseline=False, problem=None)
+    for refused in (True, False):
+        seen = SimpleNamespace(models=[model], cluster={"refused": refused})
+        assert Rehearsal.fails.fget(seen) == refused
+
+
+def test_a_cluster_of_this_machine_without_room_is_refused_by_check_too(site, monkeypatch):
+    monkeypatch.setattr(connection, "connect", lambda address: None)
+    monkeypatch.setattr(start.site, "RaySite", lambda *_: site)
+    here = Cluster("local", Each(64.0))
+    with pytest.raises(RunError, match=r"--ray local: each worker needs 64 CPU, and this machine has one \(2 CPU\)"):
+        here.look(small.spec(), None, 64)
+    assert site.closed
+
+
+def test_a_terminal_that_goes_away_does_not_end_what_ray_starts():
+    before = signal.getsignal(signal.SIGHUP)
+    with connection._signals_kept():
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGHUP) is before
 
 
 def test_check_does_not_wait_for_ever(site):

@@ -144,6 +144,7 @@ def test_without_room_it_says_so_once_with_what_the_cluster_has(site, make):
     futures = submit(executor, job())
     turn(executor, futures, 28.0)
     assert executor.events == []
+    assert (executor.workers, executor.where()["room"]) == (1, 0)
     turn(executor, futures, 60.0)
     assert len(executor.events) == 1
     assert "needs 64 CPU" in executor.events[0]
@@ -423,6 +424,26 @@ def test_actors_that_end_while_they_start_are_not_started_for_ever(site, make):
     assert len(site.started) == 3
 
 
+def test_a_node_without_memory_for_another_actor_goes_on_with_those_that_it_has(site, make):
+    site.alive = [node("one", 4.0)]
+    executor = make()
+    futures = submit(executor, *(job(str(number)) for number in range(3)))
+    turn(executor, futures)
+    site.willing = False
+    futures += submit(executor, job("3"), job("4"))
+    for actor in (4, 5, 6):
+        turn(executor, futures)
+        site.lose(actor, starved=True)
+    turn(executor, futures, 20.0)
+    assert (len(site.started), site.killed, executor.workers) == (6, [4, 5, 6], 3)
+    said = "the node one trains no more than 3 at a time: further workers end while they start (its process ended)"
+    assert executor.events == [said]
+    assert executor.where()["nodes"][0]["room"] == 3
+    site.done(1)
+    assert turn(executor, futures) == {futures[0]}
+    assert site.jobs[1][0].job.trial_id == "3"
+
+
 def test_one_that_cannot_be_scheduled_there_is_not_tried_again(site, make):
     site.willing = False
     site.alive = [node("one")]
@@ -505,6 +526,16 @@ def test_nobody_who_has_just_said_something_has_hung_however_often_the_search_is
         site.done(other)
         assert futures[number + 1] in turn(executor, futures[number + 1 :])
     assert futures[0].result().failure.reason is FailureReason.HUNG
+
+
+def test_an_actor_is_not_replaced_for_holding_what_the_next_one_would(site, make):
+    site.alive = [node("one", 64.0)]
+    executor = make(workers=1)
+    turn(executor, submit(executor, job("0")))
+    # TensorFlow and a small network; of 16 GiB each of 64 has 160 MiB.
+    site.done(1, resident=1_000_000_000)
+    turn(executor, submit(executor, job("1")))
+    assert site.killed == []
 
 
 @pytest.mark.parametrize("memory", [None, 1 << 30])

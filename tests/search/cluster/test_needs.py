@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.cluster.needs import Needs, fitting, room, spread
+from search.cluster.needs import Needs, fitting, in_steps, room, spread
 from search.cluster.start import Cluster
 from search.executors import Each
 from tests.search.cluster.conftest import node
@@ -57,6 +57,14 @@ def test_a_card_is_not_left_alone_for_want_of_cores(cpus, gpus, needs, each, cou
 def test_what_was_asked_for_is_taken_and_what_follows_from_the_threads_yields():
     assert Cluster("auto").needs(8) == Needs(8.0, None, yielding=True)
     assert Cluster("auto", Each(8.0)).needs(8) == Needs(8.0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "steps"),
+    [(2 / 3, 0.6666), (1 / 6, 0.1666), (5 / 3, 1.6666), (0.29, 0.29), (8.0, 8.0), (1e-9, 1e-4), (0.0, 0.0)],
+)
+def test_amounts_are_rounded_so_that_all_who_are_counted_have_room(amount, steps):
+    assert in_steps(amount) == steps
 
 
 def test_few_trainings_are_spread_over_all_nodes():
