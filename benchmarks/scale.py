@@ -245,7 +245,7 @@ class _Watch(Observer):
         self._clock = clock
         self._executor = executor
         self._began = self._ended = 0.0
-        self._first = self._first_trained = 0.0
+        self._first = 0.0
         self.busy = 0.0
         self.done = 0
         self.loop: list[float] = []

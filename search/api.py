@@ -118,6 +118,7 @@ def run(
         DataError: The data cannot be used.
         RunError: The run directory cannot be used, or an option cannot be meant.
         SearchFailed: No configuration gave a score.
+        ClusterLost: The Ray cluster is gone, or none of its machines may train; what has ended is saved.
         ValueError: The budget cannot be read.
         KeyboardInterrupt: It was interrupted; everything is saved.
     """
@@ -218,6 +219,7 @@ def resume(
         _workers(spec, count, ray),
         command=command,
         notes=notes,
+        threads=each.threads,
         gpu_share=each.gpus,
         elsewhere=elsewhere,
     )

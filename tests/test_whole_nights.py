@@ -21,6 +21,7 @@ from search.night.workforce import Workforce
 from search.phases.sources import Source
 from search.phases.together import Together
 from search.phases.winner import final_weights
+from search.record import environment
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from tests.search.simulation import Killed, share, table
 from tests.whole_nights import Crew, NightWorld, WholeNight, night_space
@@ -633,6 +634,34 @@ def test_a_final_training_goes_on_with_as_many_threads_as_it_began_with(tmp_path
     assert night.go().reason == "done"
     assert TwoCores.lent == [2, 2]
     assert [t.id for t in night.trials(TrialKind.WINNER)] == night.meta("trained_alone")
+
+
+class OnCards(TwoCores):
+    """What trains follows from the cards, of which there are three; nothing was found to be faster."""
+
+    counts: ClassVar[list[int]] = []
+    may_choose = False
+
+    def unmeasured(self, past):
+        return 3
+
+    def workers(self, count):
+        self.counts.append(count)
+        return super().workers(count)
+
+
+@pytest.mark.parametrize(("began", "gpus", "goes_on"), [(TwoCores, [], 2), (TwoCores, ["0"] * 3, 3), (OnCards, [], 3)])
+def test_a_run_goes_on_with_the_workers_that_were_fastest_or_those_that_there_are_cards_for(
+    tmp_path, monkeypatch, began, gpus, goes_on
+):
+    night = two_cores(tmp_path / "run")
+    night.crew = began
+    night.hook = lambda step: night.stop() if step == "epoch" else None
+    assert night.go("1h").reason == "interrupted"
+    monkeypatch.setattr(environment, "gpus", lambda: gpus)
+    OnCards.counts, night.crew = [], OnCards
+    assert night.go().reason == "interrupted"
+    assert OnCards.counts == [goes_on]
 
 
 def test_what_time_has_cut_short_is_the_winner_where_it_is_better_than_the_search(tmp_path):

@@ -47,15 +47,18 @@ def at_hand(workers: int) -> int:
 
 
 def memory_limit(workers: int, limit: int | None) -> int:
-    """Resident bytes after which a worker is replaced: `limit`, or its share of the machine."""
+    """Resident bytes after which a worker is replaced: `limit`, or its share of the machine, see `share_of_memory`."""
     if limit is not None:
         return limit
     return share_of_memory(machine_memory(), workers)
 
 
 def share_of_memory(machine: int, workers: int) -> int:
-    """Bytes that each of so many workers may hold on a machine of so many bytes."""
-    return int(_MEMORY_SHARE * machine / workers)
+    """Bytes that each of so many workers may hold on a machine of so many bytes.
+
+    No less than one holds that has just begun: the next one would take as much, after the time to load TensorFlow.
+    """
+    return max(_WORKER_BYTES, int(_MEMORY_SHARE * machine / workers))
 
 
 def setups(run: Path, data: Path, threads: int, workers: int, share: float | None = None) -> list[Setup]:

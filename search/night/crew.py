@@ -122,11 +122,11 @@ class Crew:
         """Few workers, many workers, and what both shall train; None where there is nothing to choose."""
         gpus = environment.gpus()
         choices = workforce.candidates(environment.cores(), self._automatic(gpus))
-        settings = workforce.representative(self._spec, self._data)
-        if gpus or len(choices) == 1 or settings is None:
+        if gpus or len(choices) == 1:
             return None
+        settings = workforce.representative(self._spec, self._data)
         few, many = choices
-        return few, many, settings
+        return None if settings is None else (few, many, settings)
 
     def measured(self) -> Measured:
         """Lets few workers with many threads and many workers with one thread train the same configuration in turn."""
@@ -223,6 +223,7 @@ def asked(cpus: float | None, gpus: float | None, workers: int | None, ray: str 
             raise RunError(f"--gpus-per-trial {gpus:g} has no effect: TensorFlow finds no GPU here")
         if workers == 0:
             raise RunError(f"--gpus-per-trial {gpus:g} needs workers; with --workers 0 this process trains alone")
-        if workers is not None and gpus and workers > found * sizing.on_one_card(gpus):
-            raise RunError(f"--workers {workers} with {gpus:g} GPU each: there is room for {found * int(1 / gpus)}")
+        room = found * sizing.on_one_card(gpus)
+        if workers is not None and gpus and workers > room:
+            raise RunError(f"--workers {workers} with {gpus:g} GPU each: there is room for {room}")
     return Each(cpus, gpus)

@@ -91,7 +91,7 @@ class Options:
         command: The command line that started it, for the record.
         space: How the space file was named, for the record.
         notes: What somebody should know before it begins, a sentence each.
-        threads: Threads of one operation for a new run; None: as the family likes.
+        threads: Threads of one operation that were asked for, which a new run takes; None: as the family likes.
         gpu_share: Share of a GPU for each training; None: a whole one, where there are any.
         elsewhere: Whether the executor itself knows how many train at the same time, as a cluster does.
     """
@@ -427,8 +427,8 @@ class Session:
         """The same, where no worker trains."""
 
         def measured(*what: Any) -> _Found:
-            gpus = environment.gpus()
-            with contained(), cards.on(cards.device(gpus, sizing.free(gpus, self._beside, self._options.gpu_share))):
+            free = sizing.free(environment.gpus(), self._beside, self._options.gpu_share)
+            with contained(), cards.on(cards.device(len(environment.seen_gpus()), free)):
                 return measure(*what)
 
         return measured
@@ -452,14 +452,16 @@ class Session:
                 executor, chosen = found.executor, found.chosen
                 # Every trial of this run is trained so, also after a resume.
                 alone = None if found.alone is None else {"threads": found.alone.threads, "factor": found.factor}
-                store.put_meta(threads=chosen.threads, workers=chosen.workers, alone=alone)
+                # What was not found out follows from the cards, which may be others then.
+                fastest = chosen.workers if crew.may_choose else None
+                store.put_meta(threads=chosen.threads, workers=fastest, alone=alone)
                 if fixed:
                     store.put_meta(fixed_workers=chosen.workers)
                 observer.message("info", found.reason)
                 horizon.follow(executor, chosen.threads)
                 self._beside = chosen.workers
                 return executor
-            if workers > 1:
+            if workers > 1 and self._options.threads is None and not environment.gpus():
                 workers = store.meta("workers") or workers
             observer.message("info", f"training in {Workforce(workers, self._threads)}")
         if searching and recorded is not None and max(1, recorded) != max(1, workers):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import platform
 import socket
@@ -11,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scikit-learn", "keras-nightshift")
 
 
@@ -42,11 +45,15 @@ def hardware() -> dict[str, Any]:
 
 
 def gpus() -> list[str]:
-    """The GPUs that this process may use, each as CUDA_VISIBLE_DEVICES has to name it to a process of its own."""
+    """The GPUs that trainings may use, each as CUDA_VISIBLE_DEVICES has to name it to a process of its own."""
+    return gpu_names(seen_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def seen_gpus() -> list[int]:
+    """Numbers of the GPUs that this process itself computes on; of several MIG devices it is the first alone."""
     import tensorflow as tf
 
-    seen = [int(device.name.rpartition(":")[2]) for device in tf.config.get_visible_devices("GPU")]
-    return gpu_names(seen, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return [int(device.name.rpartition(":")[2]) for device in tf.config.get_visible_devices("GPU")]
 
 
 def gpu_names(seen: Sequence[int], setting: str | None) -> list[str]:
@@ -66,7 +73,16 @@ def gpu_names(seen: Sequence[int], setting: str | None) -> list[str]:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Processor cores that this process may keep busy: those that it is bound to, or its container's share of them."""
+    bound = bound_cores()
+    with contextlib.suppress(OSError, ValueError):  # no container, or "max"
+        quota, period = map(int, _CGROUP_QUOTA.read_text().split())
+        return max(1, min(bound, math.ceil(quota / period)))
+    return bound
+
+
+def bound_cores() -> int:
+    """Processor cores on which this process may run, beside others."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
+import ctypes
 from collections.abc import Iterator, Sequence
 
-_QUERY = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
-_WAIT_SECONDS = 20
+_DRIVER = "libcuda.so.1"
+_MIB = 1 << 20
 # Each process takes some for itself before TensorFlow takes what it is allowed.
 _OWN_MIB = 600
 
@@ -22,27 +21,23 @@ def limit(share: float) -> int | None:
     Returns:
         None where the driver does not say how much there is.
     """
-    try:
-        listing = subprocess.run(_QUERY, capture_output=True, text=True, check=True, timeout=_WAIT_SECONDS).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None
-    total = total_mib(listing, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    return None if total is None else allowed(total, share)
+    total = _total_bytes()
+    return None if total is None else allowed(total // _MIB, share)
 
 
-def device(gpus: Sequence[str], free: Sequence[int]) -> str | None:
+def device(seen: int, free: Sequence[int]) -> str | None:
     """Where this process computes while others train, as TensorFlow names it.
 
     Args:
-        gpus: Those that this process sees.
-        free: Which of them nobody holds, by their place.
+        seen: How many GPUs this process sees.
+        free: Which GPUs nobody holds, by their place; this process may not see all of them.
 
     Returns:
         None where there is nothing to choose.
     """
-    if not gpus:
+    if not seen:
         return None
-    return f"/GPU:{free[0]}" if free else "/CPU:0"
+    return next((f"/GPU:{place}" for place in free if place < seen), "/CPU:0")
 
 
 @contextlib.contextmanager
@@ -57,24 +52,23 @@ def on(chosen: str | None) -> Iterator[None]:
         yield
 
 
-def total_mib(listing: str, setting: str | None) -> int | None:
-    """Memory of the first GPU that a process sees.
-
-    Args:
-        listing: Lines of number, UUID and MiB, as nvidia-smi prints them.
-        setting: CUDA_VISIBLE_DEVICES; None if it is not set.
-    """
-    wanted = None if setting is None else setting.split(",")[0].strip()
-    for line in listing.splitlines():
-        number, _, rest = line.partition(",")
-        uuid, _, memory = rest.partition(",")
-        # CUDA takes the beginning of a UUID for the whole.
-        named = wanted is None or wanted == number.strip() or (len(wanted) > 4 and uuid.strip().startswith(wanted))
-        if named and memory.strip().isdecimal():
-            return int(memory)
-    return None
-
-
 def allowed(total: int, share: float) -> int:
     """MiB for TensorFlow of a card of so many, so that all who share it fit."""
     return max(1, int(total * share) - _OWN_MIB)
+
+
+def _total_bytes() -> int | None:
+    """Memory of the first GPU that this process sees.
+
+    CUDA itself is asked: what CUDA_VISIBLE_DEVICES names may be a slice of a card, and CUDA counts cards in an order of
+    its own, not in that of nvidia-smi.
+    """
+    try:
+        cuda = ctypes.CDLL(_DRIVER)
+    except OSError:
+        return None
+    card, size = ctypes.c_int(), ctypes.c_size_t()
+    failed = (
+        cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(card), 0) or cuda.cuDeviceTotalMem_v2(ctypes.byref(size), card)
+    )
+    return None if failed else size.value

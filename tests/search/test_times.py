@@ -221,7 +221,7 @@ class Delayed(SimulatedClock):
 @pytest.mark.parametrize(("others", "busy"), [(0.0, 1.0), (7.0, 2.0)])
 def test_a_slow_start_counts_until_epochs_are_measured(monkeypatch, others, busy):
     monkeypatch.setattr(environment, "others", lambda _: others)
-    monkeypatch.setattr(environment, "cores", lambda: 4)
+    monkeypatch.setattr(environment, "bound_cores", lambda: 4)
     clock = Delayed()
     budget = Budget.given(3600.0, clock=clock)
     clock.pass_time(10.0)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,11 +50,13 @@ def test_gpus_that_tensorflow_was_told_to_leave_alone_are_left_alone():
     assert environment.gpu_names([1], "4,7") == ["7"]
 
 
-def test_memory_limits():
+def test_memory_limits(monkeypatch):
     assert sizing.memory_limit(2, 500) == 500
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    assert 0 < sizing.memory_limit(1, None) < memory
+    monkeypatch.setattr(sizing, "machine_memory", lambda: 16 << 30)
+    assert 0 < sizing.memory_limit(1, None) < 16 << 30
     assert sizing.memory_limit(4, None) * 4 == pytest.approx(sizing.memory_limit(1, None), abs=4)
+    # What a worker holds that has just begun is no reason to begin another one.
+    assert sizing.memory_limit(64, None) == sizing.memory_limit(32, None) > 1_000_000_000
 
 
 def test_what_a_container_may_have_counts_not_what_the_machine_has(tmp_path, monkeypatch):
@@ -62,6 +65,14 @@ def test_what_a_container_may_have_counts_not_what_the_machine_has(tmp_path, mon
     monkeypatch.setattr(environment, "cores", lambda: 8)
     assert sizing.automatic(0) == 2
     assert sizing.memory_limit(1, None) == int(0.6 * 4 * 2**30)
+
+
+@pytest.mark.parametrize(("quota", "count"), [("max 100000", 8), ("150000 100000", 2), ("1600000 100000", 8), ("", 8)])
+def test_what_a_container_may_have_of_the_cores_counts_too(tmp_path, monkeypatch, quota, count):
+    (tmp_path / "cpu.max").write_text(quota)
+    monkeypatch.setattr(environment, "_CGROUP_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert environment.cores() == count
 
 
 def test_as_many_workers_as_gpus_or_cores():
@@ -101,13 +112,31 @@ def test_jobs_at_hand_grow_with_the_workers():
     assert [sizing.at_hand(workers) for workers in (1, 2, 16, 64, 1000)] == [1, 3, 17, 68, 1062]
 
 
-@pytest.mark.parametrize(
-    ("setting", "mib"),
-    [(None, 81559), ("1", 40960), ("1,0", 40960), ("GPU-bbbb", 40960), ("GPU-cccc", None), ("7", None), ("", None)],
-)
-def test_the_memory_of_the_card_that_a_worker_sees(setting, mib):
-    listing = "0, GPU-aaaa-1, 81559\n1, GPU-bbbb-2, 40960\n"
-    assert cards.total_mib(listing, setting) == mib
+def driver(error):
+    """CUDA's library on a machine whose first visible GPU, or slice of one, has 40 GiB."""
+
+    def get(card, place):
+        card._obj.value = 7 + place
+        return 0
+
+    def total(size, card):
+        size._obj.value = (40 << 30) * (card.value == 7)
+        return 0
+
+    return SimpleNamespace(cuInit=lambda flags: error, cuDeviceGet=get, cuDeviceTotalMem_v2=total)
+
+
+def test_the_memory_of_the_card_that_a_worker_sees(monkeypatch):
+    monkeypatch.setattr(cards.ctypes, "CDLL", lambda name: driver(0))
+    assert cards.limit(0.25) == cards.allowed(40 * 1024, 0.25)
+    monkeypatch.setattr(cards.ctypes, "CDLL", lambda name: driver(100))
+    assert cards.limit(0.25) is None
+
+    def absent(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(cards.ctypes, "CDLL", absent)
+    assert cards.limit(0.25) is None
 
 
 def test_all_who_share_a_card_fit():
@@ -116,9 +145,11 @@ def test_all_who_share_a_card_fit():
 
 
 def test_final_models_are_measured_where_nobody_trains():
-    assert cards.device(["2", "3"], sizing.free(["2", "3"], 1)) == "/GPU:1"
-    assert cards.device(["2", "3"], sizing.free(["2", "3"], 2)) == "/CPU:0"
-    assert cards.device([], []) is None
+    assert cards.device(2, sizing.free(["2", "3"], 1)) == "/GPU:1"
+    assert cards.device(2, sizing.free(["2", "3"], 2)) == "/CPU:0"
+    assert cards.device(0, []) is None
+    # Of several MIG devices this process sees the first, which a worker holds.
+    assert cards.device(1, sizing.free(["MIG-a4", "MIG-b5"], 1)) == "/CPU:0"
 
 
 def test_what_is_measured_or_compared_is_computed_where_no_worker_trains(monkeypatch, tmp_path):
@@ -130,6 +161,7 @@ def test_what_is_measured_or_compared_is_computed_where_no_worker_trains(monkeyp
         yield
 
     monkeypatch.setattr(environment, "gpus", lambda: ["2", "3"])
+    monkeypatch.setattr(environment, "seen_gpus", lambda: [0, 1])
     monkeypatch.setattr(cards, "on", on)
     session = Session(tmp_path, small.spec(), Options())
     for beside in (1, 2):
