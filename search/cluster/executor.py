@@ -37,6 +37,8 @@ _ATTEMPTS = 2
 _LOSSES = 10
 _TICK = 0.2
 _LOOK_SECONDS = 1.0
+# An actor that has not said anything for so long waits for room that others have taken.
+_BUSY_SECONDS = 30.0
 
 
 @dataclass
@@ -52,10 +54,11 @@ class _Task(Task):
 class _Actor:
     """An actor; `begun` once it was told to make itself ready, `ready` once it takes jobs.
 
-    `heard` is when it has last said something, as monotonic time.
+    `made` is when it was asked for, `heard` when it has last said something, as monotonic time.
     """
 
     host: Host
+    made: float
     begun: bool = False
     ready: bool = False
     heard: float = float("-inf")
@@ -215,16 +218,20 @@ class ClusterExecutor:
         self._hosts.complain(now, bool(self._queue), any(actor.begun for actor in self._actors.values()))
 
     def _start_missing(self) -> None:
+        now = self._monotonic()
         wanted = min(self.workers, len(self._queue) + sum(a.task is not None for a in self._actors.values()))
+        # Where others have taken the room of a node, its share is that of the other nodes until it is free again.
+        busy = [a.host for a in self._actors.values() if not a.begun and now - a.made >= _BUSY_SECONDS]
+        wanted += len(busy)
         if len(self._actors) >= wanted:
             return
         here = Counter(actor.host for actor in self._actors.values())
-        for host, share in self._hosts.shares(self._limit).items():
+        for host, share in self._hosts.shares(None if busy else self._limit).items():
             # Until its first actor has said what is installed and stored the data, it has no other.
             most = share if host.folder is not None else min(1, share)
-            for _ in range(min(most - here[host], wanted - len(self._actors))):
+            for _ in range(0 if host in busy else min(most - here[host], wanted - len(self._actors))):
                 self._made += 1
-                self._actors[self._made] = _Actor(host)
+                self._actors[self._made] = _Actor(host, now)
                 self._site.start(self._made, host.node, self._needs)
 
     def _receive(self, number: int, kind: Any, said: Any) -> None:
@@ -255,6 +262,10 @@ class ClusterExecutor:
         if reason is not None:
             self._hosts.refuse(actor.host, "version", reason)
             self._bury(number, Lost(reason, with_node=True))
+            return
+        if sum(one.begun for one in self._actors.values()) >= self.workers:
+            # Others have begun in its place.
+            self._bury(number, Lost("it is not needed any more", with_node=True))
             return
         host = actor.host
         actor.begun = True
@@ -343,8 +354,8 @@ class ClusterExecutor:
         if actor.task is not None:
             self._again(actor.task, lost)
         elif not actor.ready:
-            working = sum(one.ready and one.host is actor.host for one in self._actors.values())
-            self._hosts.failed_to_start(actor.host, lost, working)
+            others = sum(one.begun and one.host is actor.host for one in self._actors.values())
+            self._hosts.failed_to_start(actor.host, lost, others)
         self._looked = float("-inf")
 
     def _again(self, task: _Task, lost: Lost) -> None:

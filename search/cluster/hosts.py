@@ -139,21 +139,22 @@ class Hosts:
         elif host.folder == said["folder"]:
             host.folder = None
 
-    def failed_to_start(self, host: Host, lost: Lost, working: int) -> None:
-        """An actor ended before it was ready; so many others there take jobs, which go on."""
+    def failed_to_start(self, host: Host, lost: Lost, others: int) -> None:
+        """An actor ended before it was ready; so many others there have begun, and go on."""
         if host.gone or host.refused is not None:
             return
         host.failures += not lost.with_node
         if not lost.never and host.failures < _STARTS:
             return
         why = f"workers end while they start ({lost.why})"
-        if lost.never or not working:
+        if lost.never or not others:
             self.refuse(host, "start", why)
             return
         # Its memory may not be enough for one more.
-        host.failures, host.most = 0, working
+        if host.most is None:
+            self._on_event(f"the node {host.node.name} trains no more than {others} at a time: further {why}")
+        host.failures, host.most = 0, others
         self._shared.clear()
-        self._on_event(f"the node {host.node.name} trains no more than {working} at a time: further {why}")
 
     def ready(self, host: Host, memory: int) -> None:
         """An actor there takes jobs; `memory` is what its machine has, in bytes."""

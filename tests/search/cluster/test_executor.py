@@ -264,6 +264,23 @@ def test_nodes_may_come_and_go(site, make):
     assert "the node three (3 CPU) has joined the cluster" in executor.events
 
 
+def test_where_others_have_taken_the_room_of_a_node_another_one_trains_in_its_place(site, make):
+    site.willing = False
+    executor = make(workers=2)
+    futures = submit(executor, job("0"), job("1"), job("2"))
+    turn(executor, futures)
+    assert [n.name for n in site.started.values()] == ["one", "two"]
+    site.willing = True
+    site.say(2, "hello", hello())
+    turn(executor, futures, 25.0)
+    assert (len(site.started), sorted(site.jobs)) == (2, [2])
+    turn(executor, futures, 10.0)
+    assert (site.started[3].name, sorted(site.jobs)) == ("two", [2, 3])
+    site.say(1, "hello", hello())
+    turn(executor, futures, 40.0)
+    assert (site.killed, sorted(site.begun), len(site.started), executor.events) == ([1], [2, 3], 3, [])
+
+
 def test_no_more_than_were_asked_for(site, make):
     executor = make(workers=3)
     turn(executor, submit(executor, *(job(str(i)) for i in range(6))))
@@ -442,6 +459,27 @@ def test_a_node_without_memory_for_another_actor_goes_on_with_those_that_it_has(
     site.done(1)
     assert turn(executor, futures) == {futures[0]}
     assert site.jobs[1][0].job.trial_id == "3"
+
+
+def test_actors_that_have_begun_count_to_what_a_node_bears_before_they_are_ready(site, make):
+    site.alive, site.willing = [node("one", 6.0)], False
+    executor = make()
+    futures = submit(executor, *(job(str(number)) for number in range(6)))
+    turn(executor, futures)
+    site.say(1, "hello", hello())
+    site.say(1, "settled", "/tmp/one")
+    turn(executor, futures)
+    for actor in range(2, 7):
+        site.say(actor, "hello", hello())
+    turn(executor, futures)
+    for actor in (6, 5, 4):
+        site.lose(actor, starved=True)
+    turn(executor, futures)
+    assert executor.workers == 3
+    for actor in (1, 2, 3):
+        site.say(actor, "ready", 1 << 34)
+    turn(executor, futures)
+    assert sorted(site.jobs) == [1, 2, 3]
 
 
 def test_one_that_cannot_be_scheduled_there_is_not_tried_again(site, make):
