@@ -20,9 +20,10 @@ def claim() -> None:
     for name in launch.OWN:
         loaded = sys.modules.get(name)
         if loaded is not None and not _is_ours(loaded):
-            file = getattr(loaded, "__file__", None) or "another module"
+            # A folder without an `__init__.py` has no file.
+            places = [getattr(loaded, "__file__", None), *getattr(loaded, "__path__", ()), "another module"]
             raise ImportError(
-                f"{file} is loaded under the name {name!r}, which nightshift's own package has: "
+                f"{next(filter(None, places))} is loaded under the name {name!r}, which nightshift's own package has: "
                 "import nightshift before it, or rename it",
                 name=name,
             )

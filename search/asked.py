@@ -189,7 +189,7 @@ def _name(function: Any) -> str:
 
 def _task(plain: Mapping[str, Any], objective: Any) -> dict[str, Any]:
     """Loss and metrics of a space that says nothing of them, from the function, the labels and the objective."""
-    from spaces.families.user_model import loss_of_function
+    from spaces.families.functions.user_model import loss_of_function
 
     name = plain["model"]["family"]["python"]
     with warnings.catch_warnings():

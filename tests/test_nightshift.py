@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from importlib import import_module
 from pathlib import Path
 
@@ -90,6 +92,32 @@ def test_a_file_of_such_a_name_that_is_loaded_already_is_named(folder):
     done = python("-c", "import search, nightshift", cwd=folder)
     assert done.returncode == 1
     assert f"ImportError: {folder}/search.py is loaded under the name 'search'" in done.stderr
+
+
+def test_a_folder_of_such_a_name_that_is_loaded_already_is_named():
+    program = (
+        "import sys, types; m = sys.modules['search'] = types.ModuleType('search'); m.__path__ = ['/home/me/search']"
+    )
+    done = python("-c", f"{program}\nimport nightshift")
+    assert "ImportError: /home/me/search is loaded under the name 'search'" in done.stderr
+
+
+def test_folders_of_such_names_do_not_stand_for_an_editable_installation(tmp_path):
+    """A line in the module search path: a package there goes before a folder without an `__init__.py` elsewhere."""
+    pytest.importorskip("setuptools")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "README.md").touch()
+    (tmp_path / "run_search.py").touch()
+    for package in ("nightshift", "spaces", "search", "results"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text('__version__ = "1"\n')
+    build = "from setuptools.build_meta import build_editable; build_editable('.')"
+    done = subprocess.run([sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        [line] = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".pth")]
+    assert line.strip() == str(tmp_path)
 
 
 def test_what_is_loaded_already_may_be_its_own():

@@ -49,7 +49,7 @@ class _Python(Family):
         return []
 
     def hyperparameters(self, spec: SearchSpec) -> tuple[Hyperparameter, ...]:
-        from spaces.families.user_model import hyperparameters_of_function
+        from spaces.families.functions.user_model import hyperparameters_of_function
 
         return hyperparameters_of_function(spec)
 
@@ -66,7 +66,7 @@ class _Python(Family):
         return "probabilities"
 
     def build(self, settings: Settings, info: DataInfo) -> keras.Model:
-        from spaces.families.user_model import build, fit_to
+        from spaces.families.functions.user_model import build, fit_to
         from spaces.layers.layers import computing_in
 
         reference = self.code(settings.family)

@@ -37,7 +37,7 @@ def output_kind(settings: Settings, info: DataInfo, model: Any, answers: Array) 
     """
     if info.task == "regression":
         return "values"
-    from spaces.families.exploring import regression_loss
+    from spaces.families.functions.exploring import regression_loss
     from spaces.layers.loss import takes_logits
 
     family = family_of_settings(settings.family)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
-OWN = ("spaces", "search", "results", "run_search")
+OWN = ("nightshift", "spaces", "search", "results", "run_search")
 """What this program is made of, as modules that a user's files might stand for."""
 
 

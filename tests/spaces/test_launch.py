@@ -39,6 +39,15 @@ def test_our_modules_are_found_whatever_lies_in_the_current_folder(tmp_path):
     assert f"FileNotFoundError: [Errno 2] No such file or directory: '{tmp_path}/rows.npz'" in done.stderr
 
 
+def test_the_command_in_the_background_is_ours_whatever_the_search_path_says(tmp_path):
+    (tmp_path / "nightshift.py").write_text("raise RuntimeError('the user')\n")
+    done = subprocess.run(
+        launch.command("run_search", "--version"),
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout[:11], done.stderr) == ("nightshift ", "")
+
+
 def test_the_program_runs_as_a_script_beside_a_file_that_is_named_like_one_of_pythons(tmp_path):
     (tmp_path / "run_search.py").write_text((ROOT / "run_search.py").read_text())
     (tmp_path / "random.py").write_text("raise RuntimeError('the user')\n")

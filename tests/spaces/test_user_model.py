@@ -11,7 +11,7 @@ import pytest
 import spaces
 from spaces.basics.errors import CodeError
 from spaces.data.types import DataInfo
-from spaces.families.exploring import explore
+from spaces.families.functions.exploring import explore
 
 pytest.importorskip("keras_tuner")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spaces.basics.errors import CodeError, Problem, SpaceError, problem
-from spaces.families.exploring import Explored, explore, regression_loss
+from spaces.families.functions.exploring import Explored, explore, regression_loss
 from spaces.families.python import PythonModel
 from spaces.outside import keras_names
 from spaces.outside.given import spoken

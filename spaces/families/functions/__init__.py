@@ -1,0 +1,1 @@
+"""What a function `build(hp)` of the user's asks for, and the models that it makes."""
