@@ -24,7 +24,7 @@ def others(facts: Facts) -> Iterator[Section | None]:
             if found is not None:
                 _require_readable(found)
             yield found
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             text = f"The package that adds this section failed: {type(error).__name__}: {error}"
             yield Section(f"other-{name}", name, [Text(text, Mood.NOTE)], name)
 

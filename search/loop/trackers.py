@@ -22,5 +22,5 @@ def trackers(directory: Path, on_warning: Callable[[str], None]) -> Iterator[Obs
             yield made
         except CodeError as error:
             on_warning(str(error))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             on_warning(f"nightshift.trackers: {name}: {type(error).__name__}: {error}")

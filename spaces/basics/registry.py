@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module, metadata
 from typing import Any, Generic, TypeVar
@@ -33,7 +34,7 @@ class Registry(Generic[Named]):
         return (*self._ours, *(name for name in sorted(self._others) if name not in self._ours))
 
     @property
-    def _others(self) -> dict[str, metadata.EntryPoint]:
+    def _others(self) -> dict[str, tuple[metadata.EntryPoint, ...]]:
         return _declared_in(self._group, tuple(sys.path))
 
     def __contains__(self, name: object) -> bool:
@@ -44,7 +45,7 @@ class Registry(Generic[Named]):
 
         Raises:
             KeyError: Nothing does.
-            CodeError: The package that declares it cannot be imported, or declares something else.
+            CodeError: The package that declares it cannot be imported, or declares something else; or two declare it.
         """
         if name not in self._found:
             self._found[name] = self._own(name) if name in self._ours else self._declared(name)
@@ -52,8 +53,8 @@ class Registry(Generic[Named]):
 
     def distribution(self, name: str) -> str | None:
         """The installed package that declares a name; None for this program's own, and where none is known."""
-        entry = None if name in self._ours else self._others.get(name)
-        return None if entry is None or entry.dist is None else entry.dist.name
+        entries = () if name in self._ours else self._others.get(name, ())
+        return next((entry.dist.name for entry in entries if entry.dist is not None), None)
 
     def _own(self, name: str) -> Named:
         module, _, attribute = self._ours[name].partition(":")
@@ -61,12 +62,20 @@ class Registry(Generic[Named]):
         return found
 
     def _declared(self, name: str) -> Named:
-        entry = self._others[name]
+        entry, *more = self._others[name]
         where = f"{self._group}: {name} = {entry.value}"
+        if more:
+            # Which one was meant nobody knows, and a run records the name alone.
+            others = ", ".join(f"{one.value} of {one.dist.name}" if one.dist else one.value for one in more)
+            raise CodeError(f"{where}: another package has this name too: {others}; remove one")
         try:
-            found: Any = entry.load()
-        except Exception as error:
+            # Standard output may be a table or JSON.
+            with redirect_stdout(sys.stderr):
+                found: Any = entry.load()
+        except (Exception, SystemExit) as error:
             raise CodeError(f"{where}: {type(error).__name__}: {error}") from error
+        if isinstance(found, type) and self._base is not Callable and issubclass(found, self._base):
+            raise CodeError(f"{where}: it is a class; what is declared is an object of it, {found.__name__}()")
         if not isinstance(found, self._base):
             raise CodeError(f"{where}: it is no {self._base.__name__}")
         # Runs record what it calls itself, and are read under that name.
@@ -77,6 +86,11 @@ class Registry(Generic[Named]):
 
 
 @cache
-def _declared_in(group: str, path: tuple[str, ...]) -> dict[str, metadata.EntryPoint]:
+def _declared_in(group: str, path: tuple[str, ...]) -> dict[str, tuple[metadata.EntryPoint, ...]]:
     # Looking through all packages takes some milliseconds; what is installed changes with the path only.
-    return {entry.name: entry for entry in metadata.entry_points(group=group)}
+    found: dict[str, tuple[metadata.EntryPoint, ...]] = {}
+    for entry in metadata.entry_points(group=group):
+        known = found.get(entry.name, ())
+        # A package that has got another name may have left its old one behind.
+        found[entry.name] = known if entry.value in {one.value for one in known} else (*known, entry)
+    return found

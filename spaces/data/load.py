@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -296,7 +298,8 @@ def _read_other(source: OtherSource, store: RowStore, frames: FrameReader) -> Ra
     """What a source of an installed package gives; whatever it raises is told with the entry point's name."""
     reader, where = OTHER_SOURCES[source.kind], f"nightshift.sources: {source.kind}"
     try:
-        with contained():
+        # Standard output may be a table or JSON.
+        with contained(), contextlib.redirect_stdout(sys.stderr):
             found = reader.load(source.location)
     except (DataError, CodeError):
         raise

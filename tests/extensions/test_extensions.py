@@ -5,8 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
+from importlib import metadata
 
 import pytest
+
+from spaces.basics import registry
+from spaces.basics.errors import CodeError
+from spaces.families import Family
 
 # One search, since each takes as long as loading TensorFlow; the executor is given by a program that calls `run`.
 _PROGRAM = """
@@ -142,6 +148,56 @@ def test_the_schema_knows_families_and_says_which_cannot_be_imported(outside, mo
         ("careless", 1), ("columns", 1), ("frames", 2),
     }  # fmt: skip
     assert "climbing" in schema["$defs"]["SearchSection"]["properties"]["algorithm"]["enum"]
+
+
+_PARTS = """
+import sys
+from spaces.families import Family
+print("imported")
+
+class Plain(Family):
+    name = "plain"
+
+PLAIN, OTHER = Plain(), Plain()
+
+def __getattr__(name):
+    sys.exit(3)
+"""
+
+
+@pytest.fixture
+def families(monkeypatch, tmp_path):
+    """A registry of families in which packages have declared `plain` with these values."""
+    (tmp_path / "parts_of_others.py").write_text(_PARTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "parts_of_others", raising=False)
+
+    def declared(*attributes):
+        entries = [metadata.EntryPoint("plain", f"parts_of_others:{one}", "nightshift.families") for one in attributes]
+        monkeypatch.setattr(metadata, "entry_points", lambda group: entries)
+        monkeypatch.setattr(registry, "_declared_in", registry._declared_in.__wrapped__)
+        return registry.Registry("nightshift.families", {}, Family)
+
+    return declared
+
+
+def test_what_a_package_prints_is_no_output_of_ours(families, capsys):
+    assert families("PLAIN", "PLAIN")["plain"].name == "plain"
+    assert capsys.readouterr() == ("", "imported\n")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [
+        (("PLAIN", "OTHER"), "another package has this name too: parts_of_others:OTHER; remove one"),
+        (("Plain",), "it is a class; what is declared is an object of it, Plain()"),
+        (("gone",), "SystemExit: 3"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(families, attributes, told):
+    with pytest.raises(CodeError) as caught:
+        _ = families(*attributes)["plain"]
+    assert str(caught.value) == f"nightshift.families: plain = parts_of_others:{attributes[0]}: {told}"
 
 
 def test_engines_train_everything(outside, trained):

@@ -155,7 +155,7 @@ def test_the_package_of_a_family_has_to_be_of_the_same_version(monkeypatch):
     spec = small.spec()
     assert fitness.packages(spec) == ()
     entry = SimpleNamespace(dist=SimpleNamespace(name="keras-nightshift-maxout"))
-    monkeypatch.setattr(registry, "_declared_in", lambda group, path: {"maxout": entry, "mlp": entry})
+    monkeypatch.setattr(registry, "_declared_in", lambda group, path: {"maxout": (entry,), "mlp": (entry,)})
     assert FAMILIES.distribution("mlp") is None
     assert FAMILIES.distribution("maxout") == "keras-nightshift-maxout"
     assert slot.versions(("keras-nightshift-maxout",)).keys() == {*slot.PACKAGES, "keras-nightshift-maxout"}
