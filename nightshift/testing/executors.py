@@ -16,7 +16,7 @@ import numpy as np
 import spaces
 from search.clock import SystemClock
 from search.errors import CheckpointError
-from search.executors import Executor, MakeExecutor, Place
+from search.executors import Elsewhere, Executor, MakeExecutor, Place, makes_elsewhere
 from search.executors.here import executor_here
 from search.files import checkpoint as checkpoints
 from search.record.trial import Checkpoint, Epoch, FailureReason, Outcome, Stop, TrialJob
@@ -43,6 +43,11 @@ def check_executor(make: MakeExecutor, *, workers: int = 1) -> None:
         _job(f"{units}-{seed}", spec, units, seed=seed, epochs_to=2, keep=_KEPT) for units in (8, 16) for seed in (1, 2)
     ]
     with _made(executor_here, data, 0) as (here, at_home), _made(make, data, workers) as (there, away):
+        elsewhere = isinstance(there, Elsewhere)
+        assert elsewhere == makes_elsewhere(make), (
+            f"the executor {'has' if elsewhere else 'lacks'} the methods of `Elsewhere`, and what makes it "
+            f"says{' not' if elsewhere else ''} that it trains elsewhere"
+        )
         sizes = there.slots, there.workers
         assert there.slots >= there.workers >= 1, f"{there.slots} slots and {there.workers} workers"
         # Asked before the first job.

@@ -10,6 +10,7 @@ from typing import Any
 
 import spaces
 from spaces.families import Family
+from spaces.families.layered import Layered
 
 
 def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataInfo) -> None:
@@ -32,6 +33,8 @@ def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataIn
         assert again == settings, (
             f"{family.name}: its settings are others after they were stored: {again} for {settings}"
         )
+        shares = family.operations(settings.model) is not None
+        assert isinstance(family, Layered) or not shares, f"{family.name}: it has operations, but is no Layered family"
         model = spaces.build_model(settings, info, seed=0)
         counted = spaces.count_parameters(settings, info)
         assert counted == model.count_params(), (

@@ -92,9 +92,14 @@ class _Search:
     failed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        from search.oracles import BaseOracle
+
         space = _plain() if self.space is None else self.space
         self.oracle = self.algorithm.oracle(
             hyperparameters=space, objective="val_loss", min_epochs=1, max_epochs=3, max_trials=None, seed=3
+        )
+        assert isinstance(self.oracle, BaseOracle), (
+            f"{self.algorithm.name}: its oracle is {type(self.oracle).__name__}, no search.oracles.BaseOracle"
         )
 
     def go(self, count: int) -> _Search:

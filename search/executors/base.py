@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -154,5 +155,10 @@ MakeExecutor = Callable[[Place], Executor]
 
 
 def makes_elsewhere(make: MakeExecutor) -> bool:
-    """Whether what it makes is an `Elsewhere`: it is such a class, or says so by an attribute `elsewhere`."""
+    """Whether what it makes is an `Elsewhere`: it is such a class, or says so by an attribute `elsewhere`.
+
+    Of a `functools.partial` what it calls is asked.
+    """
+    while isinstance(make, partial) and not hasattr(make, "elsewhere"):
+        make = make.func
     return bool(getattr(make, "elsewhere", False)) or (isinstance(make, type) and issubclass(make, Elsewhere))

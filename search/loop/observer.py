@@ -30,7 +30,10 @@ class Observer:
     """Does nothing; a base for observers that care for some events only."""
 
     def phase(self, name: str, expected_trials: int | None) -> None:
-        """A phase begins: `measuring workers`, `search`, `retraining`, `final training` or `evaluation`.
+        """A phase begins.
+
+        `measuring workers`, `search`, `retraining`, `training again` (of a model whose file is lost), `final training`,
+        `comparing an ensemble` or `evaluation`; search and retraining may come more than once.
 
         `expected_trials` counts what the phase will train if all goes well; None where nobody knows.
         """

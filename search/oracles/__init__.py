@@ -6,6 +6,7 @@ Importing this package imports neither TensorFlow nor Keras Tuner; making an ora
 import operator
 from typing import TYPE_CHECKING, Any
 
+from spaces.basics.errors import CodeError
 from spaces.sections.algorithms import ALGORITHMS, PlannedTrials
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def oracle(
     Raises:
         ValueError: an unknown name, a number out of its range or not whole, an unknown metric.
         TypeError: `hyperparameters` is not a `keras_tuner.HyperParameters`.
+        CodeError: what an installed package gives is no `BaseOracle`.
     """
     if name not in ALGORITHMS:
         raise ValueError(f"unknown search algorithm {name!r}; known are {', '.join(ALGORITHMS.names())}")
@@ -61,10 +63,12 @@ def oracle(
 
     import keras_tuner
 
+    from ._base import BaseOracle
+
     if not isinstance(hyperparameters, keras_tuner.HyperParameters):
         received = type(hyperparameters).__name__
         raise TypeError(f"hyperparameters must be a keras_tuner.HyperParameters; received {received}")
-    made: BaseOracle = ALGORITHMS[name].oracle(
+    made: Any = ALGORITHMS[name].oracle(
         hyperparameters=hyperparameters,
         objective=objective,
         min_epochs=min_epochs,
@@ -72,6 +76,8 @@ def oracle(
         max_trials=max_trials,
         seed=seed,
     )
+    if not isinstance(made, BaseOracle):
+        raise CodeError(f"search algorithm {name}: it gave {type(made).__name__}, no search.oracles.BaseOracle")
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from pydantic import model_validator
 
 from nightshift import testing
 from search.clock import SystemClock
+from search.executors import makes_elsewhere
 from search.night.logfile import LogFile
 from search.night.tensorboard import TensorBoardWriter
-from spaces import DataInfo
-from spaces.families import FAMILIES
+from search.oracles import oracle
+from spaces import CodeError, DataInfo
+from spaces.families import FAMILIES, Family
 from spaces.families.mlp import MLP
 from spaces.sections.algorithms import ALGORITHMS
 
@@ -99,6 +102,37 @@ def test_an_oracle_that_proposes_what_is_not_allowed_is_found(tensorflow, monkey
         testing.check_oracle(ALGORITHMS["random"])
 
 
+def test_an_oracle_of_keras_tuner_alone_is_told(tensorflow, monkeypatch):
+    import keras_tuner
+
+    def plain(self, *, min_epochs, max_epochs, **arguments):
+        return keras_tuner.oracles.RandomSearchOracle(**arguments | {"max_trials": 3})
+
+    monkeypatch.setattr(type(ALGORITHMS["random"]), "oracle", plain)
+    with pytest.raises(
+        AssertionError, match=r"random: its oracle is RandomSearchOracle, no search\.oracles\.BaseOracle"
+    ):
+        testing.check_oracle(ALGORITHMS["random"])
+    hp = keras_tuner.HyperParameters()
+    with pytest.raises(CodeError, match=r"random: it gave RandomSearchOracle, no search\.oracles\.BaseOracle"):
+        oracle("random", hyperparameters=hp, objective="val_loss", max_epochs=1)
+
+
+def test_a_family_that_says_what_it_shares_and_is_no_list_of_layers_is_found(tensorflow, monkeypatch):
+    class Whole(Family):
+        name = "mlp"
+        section = MLP.section
+        stacks = MLP.stacks
+        settings = MLP.settings
+
+        def operations(self, model):
+            return "all"
+
+    monkeypatch.setitem(FAMILIES._found, "mlp", Whole())
+    with pytest.raises(AssertionError, match="mlp: it has operations, but is no Layered family"):
+        testing.check_family(FAMILIES["mlp"], {"family": "mlp", "layers": 1, "units": 8}, ROWS)
+
+
 def test_a_family_whose_section_changes_when_it_is_read_is_found(tensorflow, monkeypatch):
     class Growing(MLP.section):
         @model_validator(mode="before")
@@ -119,6 +153,22 @@ def test_our_own_executors_and_that_of_the_example_keep_to_it(tensorflow, monkey
     from one_by_one import OneByOne
 
     testing.check_executor(OneByOne)
+
+
+def test_an_executor_elsewhere_of_which_its_function_does_not_say_so_is_found(tensorflow, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "examples/extensions"))
+    from one_by_one import OneByOne
+
+    class Away(OneByOne):
+        def where(self):
+            return {}
+
+        def described(self):
+            return "far away"
+
+    with pytest.raises(AssertionError, match="has the methods of `Elsewhere`, and what makes it says not that"):
+        testing.check_executor(lambda place: Away(place))
+    assert makes_elsewhere(partial(Away, 3))
 
 
 def test_an_executor_that_is_told_late_or_trains_otherwise_is_found(tensorflow, monkeypatch):
@@ -159,6 +209,20 @@ def test_a_tracker_that_raises_or_touches_the_run_is_found(monkeypatch):
 
     with pytest.raises(AssertionError, match=r"sitting 1: .*Divides.epoch raised ZeroDivisionError"):
         testing.check_tracker(Divides)
+
+    class Expects(Follower):
+        def outlook(self, ends, at_once):
+            self.left = ends - 1
+
+    with pytest.raises(AssertionError, match=r"sitting 1: .*Expects.outlook raised TypeError"):
+        testing.check_tracker(Expects)
+
+    class Validates(Follower):
+        def epoch(self, trial, epoch):
+            self.last = epoch.metrics["val_loss"]
+
+    with pytest.raises(AssertionError, match=r"sitting 2: .*Validates.epoch raised KeyError: 'val_loss'"):
+        testing.check_tracker(Validates)
 
     class Tidies(Follower):
         def close(self):
