@@ -645,7 +645,7 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
             table()
         raise
     if ended.reason == "interrupted":
-        _say(f"stopped and saved; go on with: run_search.py resume {directory}", quiet)
+        _say(f"stopped and saved; go on with: run-search resume {directory}", quiet)
         raise typer.Exit(INTERRUPTED)
     table()
     _say(ended.headline, quiet)

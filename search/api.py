@@ -112,7 +112,7 @@ def run(
         The run; its store's `exit` is `done`.
 
     Raises:
-        TypeError: `space` is nothing of that.
+        TypeError: `space` is nothing of that, or `executor` makes nothing.
         SpaceError: The space is not valid, with the overrides.
         CodeError: The function cannot be used; its line is named.
         DataError: The data cannot be used.
@@ -256,6 +256,8 @@ def _to_give(spec: SearchSpec) -> list[str]:
 
 
 def _maker(spec: SearchSpec, executor: MakeExecutor | None, ray: str | None, each: Each) -> MakeExecutor:
+    if executor is not None and not callable(executor):
+        raise TypeError(f"executor must be what makes one of a search.executors.Place; received {executor!r}")
     if ray is None:
         return executor or executor_here
     if executor is not None:

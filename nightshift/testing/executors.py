@@ -29,9 +29,9 @@ _PACE_SECONDS = 0.1
 def check_executor(make: MakeExecutor, *, workers: int = 1) -> None:
     """An executor trains what the executors of this machine train: the same numbers and the same checkpoints.
 
-    Also: it tells a pace before the first job, a training that is continued is the uninterrupted one, epochs are told
-    before the trial is done, a failure is an outcome, a damaged checkpoint is raised, and a stop ends a training after
-    its epoch. It takes some seconds of training on digits.
+    Also: what makes it says whether it trains elsewhere, it tells a pace before the first job, a training that is
+    continued is the uninterrupted one, epochs are told before the trial is done, a failure is an outcome, a damaged
+    checkpoint is raised, and a stop ends a training after its epoch. It takes some seconds of training on digits.
 
     Args:
         make: As `run(executor=...)` takes it.

@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spaces.backbones.names import FILES as BACKBONE_FILES
-from spaces.basics.errors import Problem, SpaceError, problem
+from spaces.basics.errors import CodeError, Problem, SpaceError, problem
 from spaces.basics.section import shown, suggestion
-from spaces.families import family_of
+from spaces.families import family_named, family_of
 from spaces.outside import given, references
 from spaces.reading.idle import validated, without_idle
 from spaces.reading.overrides import apply_overrides
@@ -23,6 +22,7 @@ from spaces.specs.objects import with_references
 from spaces.specs.plain import to_plain
 from spaces.specs.spec import SearchSpec
 from spaces.values.metrics import is_own
+from spaces.values.setting import files_of
 
 _FOLDER = Path(__file__).parents[1] / "library"
 
@@ -149,20 +149,29 @@ def _pin(document: Document, folder: Path | None) -> None:
     baselines = _at(document.data, ("baselines",))
     holders: list[tuple[str | int, ...]] = [("model",)]
     holders += [("baselines", n, "values") for n in range(len(baselines) if isinstance(baselines, list) else 0)]
+    files = _files(_at(document.data, ("model", "family")))
     for holder in holders:
-        for key in ("backbone", "weights"):
-            change((*holder, key), _pinned)
+        for key, endings in files.items():
+            change((*holder, key), partial(_pinned, endings))
     change(("search", "warm_start"), partial(_each, _absolute))
 
 
-def _pinned(value: Any, folders: tuple[Path, ...]) -> Any:
-    """A dimension with the paths in it absolute."""
+def _files(family: Any) -> Mapping[str, tuple[str, ...]]:
+    """The settings of a family that may be paths; none of one of which validation says what is wrong with it."""
+    try:
+        return files_of(family_named(family).section)
+    except (KeyError, TypeError, CodeError):
+        return {}
+
+
+def _pinned(endings: tuple[str, ...], value: Any, folders: tuple[Path, ...]) -> Any:
+    """A dimension with the paths in it, which end so, absolute."""
     if isinstance(value, str):
-        return _absolute(value, folders) if value.endswith(BACKBONE_FILES) else value
+        return _absolute(value, folders) if value.endswith(endings) else value
     if isinstance(value, list):
-        return [_pinned(one, folders) for one in value]
+        return [_pinned(endings, one, folders) for one in value]
     if isinstance(value, dict):
-        return {key: _pinned(one, folders) if key in ("choices", "value") else one for key, one in value.items()}
+        return {k: _pinned(endings, one, folders) if k in ("choices", "value") else one for k, one in value.items()}
     return value
 
 

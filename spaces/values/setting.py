@@ -101,6 +101,13 @@ def _kind(section: type[Section], name: str) -> Kind:
     return next(one for one in section.model_fields[name].metadata if isinstance(one, Kind))
 
 
+def files_of(section: type[Section]) -> dict[str, tuple[str, ...]]:
+    """The fields of a section that may be paths, each with how these end."""
+    fields = section.model_fields.items()
+    kinds = {name: one for name, field in fields for one in field.metadata if isinstance(one, Kind)}
+    return {name: kind.endings for name, kind in kinds.items() if kind.endings}
+
+
 def above(name: str, least: int) -> Need:
     """The need for at least `least + 1` of something, e.g. layers."""
     return Need(name, partial(lt, least), f"{name} above {least}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -120,10 +122,19 @@ _told.elsewhere = True
 
 
 @pytest.mark.parametrize(
-    ("executor", "elsewhere"), [(_Far, True), (_told, True), (_made, False), (executor_here, False), (None, False)]
+    ("executor", "elsewhere"),
+    [(_Far, True), (partial(_Far), True), (_told, True), (_made, False), (executor_here, False), (None, False)],
 )
 def test_an_executor_that_trains_elsewhere_is_one_without_ray(tmp_path, monkeypatch, executor, elsewhere):
     options = []
     monkeypatch.setattr(api, "_go", lambda directory, spec, told, *others: options.append(told))
     search.run("digits", executor=executor, max_trials=1, run_dir=tmp_path / "run", quiet=True)
     assert [told.elsewhere for told in options] == [elsewhere]
+
+
+def test_what_makes_no_executor_is_told_before_anything_is_made(tmp_path):
+    with pytest.raises(
+        TypeError, match=r"executor must be what makes one of a search\.executors\.Place; received 'auto'"
+    ):
+        search.run("digits", executor="auto", max_trials=1, run_dir=tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()

@@ -7,15 +7,19 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
 import spaces
+from spaces.families import FAMILIES
+from spaces.families.mlp import MLP
 from spaces.sections.data_section import Source
-from spaces.values.dimensions import Choice, Fixed, Range
+from spaces.values.dimensions import Choice, Dimension, Fixed, Range
+from spaces.values.kinds import Kind
+from spaces.values.setting import setting_of
 
 MINIMAL: dict[str, Any] = {
     "name": "small",
@@ -301,6 +305,31 @@ def test_references_made_in_python_are_checked_and_pinned(tmp_path: Path, monkey
     assert by_file.data.source.location == f"{tmp_path / 'missing/rows.py'}:load"  # type: ignore[union-attr]
     with pytest.raises(spaces.SpaceError, match=r"data\.source\.python: found 'rows'"):
         spaces.SearchSpec(**{**MINIMAL, "data": {"source": {"python": "rows"}}})
+
+
+class _Encoding(MLP.section):  # type: ignore[name-defined]
+    encoder: Annotated[Dimension, Kind("word", words=("none",), endings=(".onnx",))]
+
+
+class _Encoded(type(MLP)):  # type: ignore[misc]
+    section = _Encoding
+
+    def settings(self, section: Any) -> Any:
+        return [*super().settings(section), setting_of(section, ("model",), "encoder")]
+
+
+def test_files_of_a_family_from_outside_are_meant_from_the_space_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES._found, "mlp", _Encoded())
+    (tmp_path / "here.onnx").touch()
+    model = {"family": "mlp", "layers": 1, "units": 8, "encoder": ["none", "here.onnx"]}
+    baseline = {"name": "plain", "values": {"units": 4, "encoder": "here.onnx"}}
+    (tmp_path / "space.yaml").write_text(json.dumps({**MINIMAL, "model": model, "baselines": [baseline]}))
+    monkeypatch.chdir("/")
+    spec = spaces.load(tmp_path / "space.yaml")
+    assert spec.model.encoder.values == ("none", str(tmp_path / "here.onnx"))  # type: ignore[attr-defined]
+    assert spec.baselines[0].values["encoder"] == str(tmp_path / "here.onnx")
 
 
 class TestSchema:
