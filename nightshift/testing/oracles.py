@@ -47,7 +47,8 @@ def _check_new(name: str, proposed: list[tuple[dict[str, Any], Any]]) -> None:
 
 def _check_number(algorithm: Algorithm, proposed: list[Any], trials: int, when: str) -> None:
     """Those that decide on lengths may find that fewer are enough; what they plan is about right only."""
-    planned = [group.count for group in algorithm.plan(min_epochs=1, max_epochs=3, max_trials=None, configurations=20)]
+    plan = algorithm.plan(min_epochs=1, max_epochs=3, max_trials=None, configurations=20, hyperparameters=2)
+    planned = [group.count for group in plan]
     least = 1 if algorithm.multi_fidelity else min(trials, sum(count or trials for count in planned))
     assert len(proposed) >= least, f"{algorithm.name}: stopped after {len(proposed)} of {least} trials{when}"
 

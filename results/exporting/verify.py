@@ -93,17 +93,22 @@ def verify(tasks: Sequence[Task], rows: Array, expected: Array, folder: Path) ->
 
 def _run(tasks: Sequence[Task], folder: Path) -> str:
     """Runs one checking process to its end and says how it ended."""
+    (folder / "tasks.json").write_text(json.dumps([asdict(task) for task in tasks]), encoding="utf-8")
+    return in_fresh_process("results.exporting.verify", folder)
+
+
+def in_fresh_process(module: str, folder: Path) -> str:
+    """Runs a module of this program on a folder, to its end, and says how it ended."""
     # Here, for the checking process itself starts without the other packages.
     from spaces.outside import launch
 
-    (folder / "tasks.json").write_text(json.dumps([asdict(task) for task in tasks]), encoding="utf-8")
     environment = {
         **os.environ,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         # A model travels to machines without a GPU, and the memory of this one's may be taken.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
-    command = launch.command("results.exporting.verify", str(folder))
+    command = launch.command(module, str(folder))
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False

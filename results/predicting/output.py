@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.errors import OptionError
 from results.predicting.predictions import Prediction
+from results.ranked import formats
 from results.ranked.formats import drawn, plain_json, replaced_by, write
 from results.ranked.tables import Row, Table
 from results.text import writable
@@ -20,21 +20,8 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".txt": "rich"}
 
 
 def chosen_format(format: str | None, output: Path | None) -> str:
-    """What to write predictions as: the format that was named, or that of the file's name.
-
-    Raises:
-        OptionError: There is no such format.
-    """
-    if format is not None:
-        if format not in FORMATS:
-            raise OptionError(f"--format {format}: must be one of {', '.join(FORMATS)}")
-        return format
-    if output is None:
-        return "rich"
-    if output.suffix.lower() not in _SUFFIXES:
-        known = ", ".join(_SUFFIXES)
-        raise OptionError(f"{output}: no format has this suffix (there are {known}); give --format")
-    return _SUFFIXES[output.suffix.lower()]
+    """What to write predictions as; see `results.ranked.formats.chosen_format`."""
+    return formats.chosen_format(format, output, FORMATS, _SUFFIXES)
 
 
 def as_table(predictions: Sequence[Prediction]) -> Table:

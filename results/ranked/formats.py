@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -42,7 +42,7 @@ def write(
         ResultError: A package is missing, or the file cannot be written.
         DiskError: The disk is full.
     """
-    chosen = _format(format, output)
+    chosen = chosen_format(format, output)
     if output is None:
         if chosen == "parquet":
             raise OptionError("parquet is binary: give a file, for example --output table.parquet")
@@ -166,22 +166,37 @@ def for_people(format: str | None, output: Path | None, columns: str | None = No
     Raises:
         OptionError: As `write`.
     """
-    chosen = _format(format, output)
+    chosen = chosen_format(format, output)
     return chosen == "rich" or (chosen == "markdown" and (columns is None or "verdict" in named(columns)))
 
 
-def _format(format: str | None, output: Path | None) -> str:
+def chosen_format(
+    format: str | None,
+    output: Path | None,
+    formats: Sequence[str] = FORMATS,
+    suffixes: Mapping[str, str] = _SUFFIXES,
+) -> str:
+    """What to write: the format that was named, or that of the file's name, without a file `rich`.
+
+    Args:
+        format: Its name.
+        output: The file.
+        formats: Those that there are.
+        suffixes: Those of files, with the format of each.
+
+    Raises:
+        OptionError: There is no such format.
+    """
     if format is not None:
-        if format not in FORMATS:
-            raise OptionError(f"--format: {format!r} is none of {', '.join(FORMATS)}")
+        if format not in formats:
+            raise OptionError(f"--format {format}: must be one of {', '.join(formats)}")
         return format
     if output is None:
         return "rich"
-    try:
-        return _SUFFIXES[output.suffix.lower()]
-    except KeyError:
-        known = ", ".join(_SUFFIXES)
-        raise OptionError(f"{output}: no format has this suffix (there are {known}); give --format") from None
+    if output.suffix.lower() not in suffixes:
+        known = ", ".join(suffixes)
+        raise OptionError(f"{output}: no format has this suffix (there are {known}); give --format")
+    return suffixes[output.suffix.lower()]
 
 
 def _rich_text(table: Table) -> str:

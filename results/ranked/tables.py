@@ -46,7 +46,7 @@ class Table:
         """Filters, then sorts, then cuts, then picks columns.
 
         Args:
-            where: Condition that a row must meet; see `results.where`.
+            where: Condition that a row must meet; see `results.ranked.where`.
             sort: A column; with a leading `-` in descending order. Rows without a value stay last either way,
                 equal ones in their order.
             top: At most so many rows, at least 1.

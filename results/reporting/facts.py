@@ -32,7 +32,7 @@ class Facts:
         objective: Name of the metric that ranks, for example `val_accuracy`.
         maximize: Whether more of it is better.
         trials: All trials, in the order in which they were asked for; of a long run those of some configurations, see
-            `results.sample`.
+            `results.ranked.sample`.
         configurations: Best first, baselines among them, those without a score last.
         winner: The trial whose model is exported, or None.
         finalists: The configurations trained again with fresh seeds, the winner first, then best mean first.

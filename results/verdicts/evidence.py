@@ -66,7 +66,7 @@ def collect(found: Sequence[Configuration], objective: str, direction: str) -> E
         direction: `min` or `max`.
     """
     sign = 1.0 if direction == "max" else -1.0
-    curves = [(c, curve) for c in found if (curve := _best_so_far(c, objective, sign))]
+    curves = [(c, curve) for c in found if (curve := best_so_far(c, objective, sign))]
     if len(curves) < MIN_SAMPLES:
         return None
     longest = max(len(curve) for _, curve in curves)
@@ -98,7 +98,8 @@ def _gains(curves: Sequence[Sequence[float]], rungs: Sequence[int]) -> list[floa
     ]
 
 
-def _best_so_far(configuration: Configuration, objective: str, sign: float) -> list[float]:
+def best_so_far(configuration: Configuration, objective: str, sign: float) -> list[float]:
+    """Its best objective after each epoch, times `sign`, which makes more of it better; from its first number on."""
     best = -math.inf
     curve = []
     for epoch in configuration.epochs:

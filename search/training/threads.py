@@ -3,7 +3,7 @@
 A sum that is spread over threads is added up in an order that depends on their number, so the number is part of what
 a trial's outcome depends on. A run keeps one number from its first trial to its last. Where the user says how many
 workers train, it follows from the family and the machine alone, so that any number of workers gives the same outcomes;
-where the run chooses the workers itself, it is measured (see `search.workforce`).
+where the run chooses the workers itself, it is measured (see `search.night.workforce`).
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def test_data_on_the_console_is_not_wrapped_or_marked_up() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "xml"}, "--format: 'xml' is none of rich, csv"),
+        ({"format": "xml"}, "--format xml: must be one of rich, csv"),
         ({"format": "parquet"}, "parquet is binary: give a file"),
         ({"output": Path("t.xls")}, "t.xls: no format has this suffix"),
         ({"output": Path("/nowhere/at/all/t.csv")}, "/nowhere/at/all/t.csv: cannot be written"),

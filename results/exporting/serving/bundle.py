@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +12,13 @@ from results.exporting import metadata
 from results.exporting.formats import FORMATS, SERVE
 from results.exporting.serving import scripts
 from results.exporting.serving.inputs import served_inputs, takes
+from results.exporting.verify import in_fresh_process
 from spaces import DataInfo
 from spaces.outside.backend import engines_silent
 
 if TYPE_CHECKING:
     import keras
 
-SECONDS = 300.0
 TASK, VERDICT = "serving.json", "served.json"
 _UNROUNDED = "unrounded"
 
@@ -101,23 +99,13 @@ def _check(formats: Sequence[str], unrounded: str, folder: Path) -> int:
     Raises:
         ResultError: One of them gives something else than the model.
     """
-    from spaces.outside import launch
-
     files = {name: FORMATS[name].file for name in formats}
     (folder / TASK).write_text(json.dumps({"files": files, "unrounded": unrounded}), encoding="utf-8")
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    command = launch.command("results.exporting.serving.checking", str(folder))
-    try:
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ResultError(f"its check gave no answer in {SECONDS:.0f} s") from None
+    ended = in_fresh_process("results.exporting.serving.checking", folder)
     try:
         verdict = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
     except OSError:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise ResultError(f"its check ended early (exit code {done.returncode}) {' '.join(last)[:300]}") from None
+        raise ResultError(f"its check did not come to its end ({ended})") from None
     if verdict["failures"]:
         raise ResultError("; ".join(f"{name}: {reason}" for name, reason in verdict["failures"].items()))
     return int(verdict["rows"])

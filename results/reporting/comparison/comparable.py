@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from results.reporting.facts import Facts
+from results.verdicts.evidence import best_so_far
 from search.record.configuration import Configuration
 from search.record.trial import ENDED_EARLY
 
@@ -33,7 +34,8 @@ def comparable(facts: Facts) -> Comparable | None:
 
     One that ended by itself (early stopping, a target) counts at every length with its best.
     """
-    curves = [(c, curve) for c in facts.searched if (curve := _best_so_far(facts, c))]
+    sign = 1.0 if facts.maximize else -1.0
+    curves = [(c, curve) for c in facts.searched if (curve := best_so_far(c, facts.objective, sign))]
     enough = max(FEWEST, math.ceil(len(curves) / 2))
     if len(curves) < enough:
         return None
@@ -41,20 +43,9 @@ def comparable(facts: Facts) -> Comparable | None:
     lengths = sorted((longest if c.stopped in ENDED_EARLY else len(curve) for c, curve in curves), reverse=True)
     epochs = lengths[enough - 1]
     scores = [
-        (c, curve[min(epochs, len(curve)) - 1])
+        (c, sign * curve[min(epochs, len(curve)) - 1])
         for c, curve in curves
         if len(curve) >= epochs or c.stopped in ENDED_EARLY
     ]
     scores.sort(key=lambda pair: pair[1], reverse=facts.maximize)
     return Comparable(epochs, longest, tuple(scores))
-
-
-def _best_so_far(facts: Facts, configuration: Configuration) -> list[float]:
-    curve: list[float] = []
-    for epoch in configuration.epochs:
-        value = epoch.metrics.get(facts.objective)
-        if value is None or not math.isfinite(value):
-            value = curve[-1] if curve else None
-        if value is not None:
-            curve.append(value if not curve or facts.better(value, curve[-1]) else curve[-1])
-    return curve
