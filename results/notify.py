@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from results.reporting.words import duration, signed
+from results.reporting.words import signed
 from results.text import plural, together
 from results.watching.progress import status
 from search.files.rundir import Run
-from spaces.basics.figures import score
+from spaces.basics.figures import duration, score
 
 _PREFIX = "NIGHTSHIFT_"
 

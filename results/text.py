@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spaces.basics.figures import score
+from spaces.basics.figures import duration, score
 
 SCORES = ("score", "retrained", "test")
 DURATIONS = {"seconds": 1, "hours": 3600}
@@ -19,20 +19,6 @@ def visible(text: str) -> str:
 def writable(text: str) -> str:
     """The text as files and pipes take it: a byte of a file's name that is no UTF-8 becomes an escape, `\\udce9`."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def duration(seconds: float) -> str:
-    """A time span with its two largest units, such as `2h 05m`, `3m 20s`, `4.1s` or `0.04s`."""
-    if seconds < 1:
-        return f"{seconds:.2f}s"
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
 
 
 def number(value: float) -> str:

@@ -21,10 +21,11 @@ from results.reporting.sections.residuals import residuals
 from results.reporting.sections.rungs import rungs
 from results.reporting.sections.time import time_spent
 from results.reporting.sections.tradeoff import tradeoff
-from results.reporting.words import duration, moment
+from results.reporting.words import moment
 from results.text import plural
 from results.verdicts.answers import read_answers
 from search.files.rundir import Run
+from spaces.basics.figures import duration
 
 
 def compose(facts: Facts, run: Run) -> Document:

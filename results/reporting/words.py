@@ -58,20 +58,6 @@ def compact(value: float) -> str:
     return f"{value:.3g}"
 
 
-def duration(seconds: float | None) -> str:
-    """`0.8 ms`, `4.2 s`, `38 s`, `12 min`, `1 h 05 min`."""
-    if seconds is None:
-        return DASH
-    if seconds < 0.0995:
-        return f"{1000 * seconds:.2g} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def size(length: int) -> str:
     """Bytes: `812 B`, `1.3 MB`."""
     value = float(length)

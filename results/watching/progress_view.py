@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from results.text import duration, number, plural, together, visible
-from spaces.basics.figures import score
+from results.text import number, plural, together, visible
+from spaces.basics.figures import duration, score
 
 if TYPE_CHECKING:
     from rich.console import Console

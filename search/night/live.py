@@ -17,7 +17,7 @@ from search.files.checked.door import harmless
 from search.loop.observer import Earlier, Observer
 from search.record.marks import OWN
 from search.record.trial import Epoch, Outcome, Stop, Trial, TrialKind
-from spaces.basics.figures import score
+from spaces.basics.figures import duration, score
 
 _LAST_LINES = 6
 # A cluster may train a thousand at a time: more of them than a screen has lines, and dear to draw.
@@ -285,15 +285,6 @@ def finished_line(trial: Trial, outcome: Outcome, objective: str) -> str:
     total = trial.epochs_from + len(outcome.epochs)
     why = f" ({outcome.stopped})" if outcome.stopped not in (None, Stop.LENGTH) else ""
     return f"{name}: {reached}{total} epochs{why}, {duration(outcome.seconds)}  {_value_text(trial)}"
-
-
-def duration(seconds: float) -> str:
-    """`3.2 s`, `4 min 05 s` or `2 h 07 min`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
-    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
 def _value_text(trial: Trial) -> str:

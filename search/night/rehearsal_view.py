@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search.night.live import duration
 from search.night.rehearsal import CheckedModel, Rehearsal
-from spaces.basics.figures import memory
+from spaces.basics.figures import duration, memory
 from spaces.basics.printable import printable
 from spaces.sections.algorithms import ALGORITHMS
 

@@ -56,7 +56,7 @@ def test_running(make_run: MakeRun) -> None:
     assert state["winner"] is None
     json.dumps(state, allow_nan=False)
     text = " ".join(printed(state).split())
-    for part in ("15 of 30 done, 1 failed", "time left", "15m 00s", "ahead by", "working on", "epochs 1 to 9"):
+    for part in ("15 of 30 done, 1 failed", "time left", "15 min 00 s", "ahead by", "working on", "epochs 1 to 9"):
         assert part in text
 
 

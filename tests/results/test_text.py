@@ -2,14 +2,17 @@
 
 import pytest
 
-from results.text import cell, duration, number, plural, visible
-from spaces.basics.figures import score
+from results.text import cell, number, plural, visible
+from spaces.basics.figures import duration, score
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.04, "0.04s"), (9.94, "9.9s"), (59.4, "59s"), (59.6, "1m 00s"), (3599.7, "1h 00m"), (29_700, "8h 15m")],
-)
+    [
+        (0, "0.0 s"), (0.00012, "0.12 ms"), (0.05, "50 ms"), (0.5, "0.5 s"), (9.94, "9.9 s"), (9.96, "10 s"),
+        (59.4, "59 s"), (59.6, "1 min 00 s"), (100, "1 min 40 s"), (3599.7, "1 h 00 min"), (29_700, "8 h 15 min"),
+    ],
+)  # fmt: skip
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
@@ -32,7 +35,7 @@ def test_score(value: float, text: str) -> None:
 
 def test_cells() -> None:
     assert [cell("x", value) for value in (None, True, False, "a\nb", 0.5)] == ["", "yes", "no", "a b", "0.5"]
-    assert [cell("seconds", 90), cell("hours", 1.5), cell("spread", 0.00312)] == ["1m 30s", "1h 30m", "0.0031"]
+    assert [cell("seconds", 90), cell("hours", 1.5), cell("spread", 0.00312)] == ["1 min 30 s", "1 h 30 min", "0.0031"]
 
 
 def test_control_characters_are_replaced() -> None:

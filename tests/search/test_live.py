@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from search.loop.observer import Earlier, Observer, Observers
-from search.night.live import LiveView, PlainLines, Tally, duration, finished_line, make_view
+from search.night.live import LiveView, PlainLines, Tally, finished_line, make_view
 from search.night.logfile import LogFile
 from search.record.configuration import configurations
 from search.record.trial import FailureReason, Stop, TrialKind
@@ -145,7 +145,7 @@ def test_with_a_promised_hour_the_bar_shows_time():
     clock = SimulatedClock(1000.0)
     tally = Tally("val_accuracy", "max", 1190.0, clock, began=990.0)
     tally.begin("loading", None)
-    assert (tally.share, tally.progress) == (0.05, "10.0 s of 3 min 20 s")
+    assert (tally.share, tally.progress) == (0.05, "10 s of 3 min 20 s")
     tally.begin("search", None)
     clock.pass_time(90.0)
     tally.finished(trial("0"), outcome([0.5]))
@@ -156,14 +156,6 @@ def test_with_a_promised_hour_the_bar_shows_time():
     free.begin("search", 4)
     free.finished(trial("0"), outcome([0.5]))
     assert (free.share, free.progress) == (0.25, "0.0 s, 1/4 trials")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (59.9, "59.9 s"), (65.4, "1 min 05 s"), (3599, "59 min 59 s"), (7620, "2 h 07 min")],
-)
-def test_durations_for_people(seconds, text):
-    assert duration(seconds) == text
 
 
 def test_a_terminal_gets_the_live_view_a_pipe_plain_lines():

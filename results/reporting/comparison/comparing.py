@@ -9,11 +9,12 @@ from results.reporting.chart import Axis, Chart, Line, Panel, Tone, View
 from results.reporting.document import Code, Document, Headline, Item, Pairs, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.history import best_so_far, ended_trials, epochs_spent, time_unit
-from results.reporting.words import DASH, alike, count, duration, listed, number, scalar
+from results.reporting.words import DASH, alike, count, listed, number, scalar
 from results.text import plural
 from results.verdicts.comparison import compare
 from results.verdicts.pairs import Pair, best_of, pairs
 from search.files.rundir import Run
+from spaces.basics.figures import duration
 
 _NAMES = {
     "score": "best of the search", "retrained": "winner retrained, mean", "spread": "spread over seeds",

@@ -7,9 +7,10 @@ from collections import defaultdict
 from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.reporting.document import Item, Section, Table, Text
 from results.reporting.facts import Facts
-from results.reporting.words import duration, listed, percent, shortened
+from results.reporting.words import listed, percent, shortened
 from results.text import plural
 from search.record.trial import Trial, TrialState
+from spaces.basics.figures import duration
 
 _MOST_ROWS = 20
 

@@ -7,11 +7,12 @@ from results.reporting.document import Headline
 from results.reporting.facts import Facts
 from results.reporting.sections.exported import links
 from results.reporting.sections.versus import row_losses, versus
-from results.reporting.words import count, duration, number
+from results.reporting.words import count, number
 from results.text import plural
 from results.verdicts.answers import read_answers
 from search.files.store import Evaluation
 from search.record.configuration import Configuration
+from spaces.basics.figures import duration
 
 _WELL_KNOWN = {"accuracy": "accuracy", "r2": "R²"}
 """Measures that another method is told in where it has not that of the run, by their names in words."""

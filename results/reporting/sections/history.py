@@ -10,9 +10,10 @@ from results.reporting.document import Item, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside
 from results.reporting.sections.thinning import drawn_words, thinned
-from results.reporting.words import duration, number
+from results.reporting.words import number
 from results.text import plural
 from search.record.trial import Trial, TrialKind, TrialState
+from spaces.basics.figures import duration
 
 _MOST_BASELINES = 6
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from results.reporting.document import Code, Item, Pairs, Section, Text
 from results.reporting.facts import Facts
-from results.reporting.words import DASH, count, duration, listed, moment, size
+from results.reporting.words import DASH, count, listed, moment, size
 from results.text import plural
+from spaces.basics.figures import duration
 
 
 def reproduce(facts: Facts) -> Section:

@@ -8,10 +8,11 @@ from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.reporting.document import Section
 from results.reporting.facts import Facts
 from results.reporting.sections.history import time_unit
-from results.reporting.words import duration, number, percent
+from results.reporting.words import number, percent
 from results.watching.ledger import Account, Entry
 from results.watching.ledger import time_spent as ledger
 from search.files.rundir import Run
+from spaces.basics.figures import duration
 
 _LOST = (Account.FAILED, Account.TOO_LONG, Account.DUPLICATE)
 _NOT_TRAINING = (Account.DATA, Account.EVALUATION, Account.EXPORT, Account.REPORT, Account.ORDER, Account.WAITING)

@@ -12,10 +12,10 @@ from typing import Any
 from search.clock import Clock, SystemClock
 from search.files.checked.door import harmless
 from search.loop.observer import Earlier, Observer
-from search.night.live import Tally, duration, finished_line
+from search.night.live import Tally, finished_line
 from search.record.marks import OWN
 from search.record.trial import Epoch, Outcome, Trial
-from spaces.basics.figures import score
+from spaces.basics.figures import duration, score
 
 _LAST_TRIALS, _LAST_MESSAGES, _RUNNING = 6, 4, 8
 _SECONDS_BETWEEN = 1.0

@@ -29,17 +29,6 @@ def test_signed_has_the_decimals_of_its_score(value: float, score: float, expect
     assert words.signed(value, score) == expected
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (0.00012, "0.12 ms"), (0.05, "50 ms"), (0.5, "0.5 s"), (9.96, "10 s"), (99.4, "99 s"), (100, "2 min"),
-        (3599, "1 h 00 min"), (29_100, "8 h 05 min"), (None, "–"),
-    ],
-)  # fmt: skip
-def test_duration(seconds: float | None, expected: str) -> None:
-    assert words.duration(seconds) == expected
-
-
 @pytest.mark.parametrize(("length", "expected"), [(812, "812 B"), (1_340_000, "1.3 MB"), (543_000, "543 kB")])
 def test_size(length: int, expected: str) -> None:
     assert words.size(length) == expected
