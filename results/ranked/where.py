@@ -11,6 +11,8 @@
 A column whose name is not a plain word is written between backquotes. A lone column holds if its value is true.
 A missing value makes every comparison false; `column == none` asks whether it is missing, `column != none` whether
 it is there. Text and numbers are unequal, and neither is less.
+
+Read by hand: what Python's own parser says of a mistake is about Python, and has no place in the condition.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The run's log file: lines with the local time before them."""
+"""The run's log file: lines with the local time before them.
+
+Written by hand: `logging` would wait at a pipe, and is set up by whoever calls this program from theirs.
+"""
 
 from __future__ import annotations
 

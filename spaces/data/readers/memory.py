@@ -1,4 +1,7 @@
-"""A bound on what a data file may unpack to, so that a small hostile file cannot fill the memory."""
+"""A bound on what a data file may unpack to, so that a small hostile file cannot fill the memory.
+
+Asked by hand: the system says it in two lines, and psutil knows nothing of a container's limit.
+"""
 
 from __future__ import annotations
 
