@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spaces.basics.errors import Problem, SpaceError, dotted
+from spaces.reading.overrides import path_of
 from spaces.specs.spec import SearchSpec
 
 
@@ -30,7 +31,7 @@ def without_idle(
 
     What has none in the source as it is, or was itself set beside what leaves it none, is still a mistake.
     """
-    given = [tuple(override.partition("=")[0].strip().split(".")) for override in overrides]
+    given = [path_of(override) for override in overrides]
     before = {one.path for one in validated(as_written, begun=begun)[1]}
     at_once = {key_of(one.path) for one in found}
 

@@ -11,6 +11,14 @@ from spaces.reading.yamlfile import MAX_DEPTH, Document, Position, read_text
 from spaces.sections.data_section import has_columns, is_path, source_kinds
 
 _SOURCE = ("data", "source")
+_ROLES = ("data", "columns")
+# What names a column: of any letters and signs, as tables have them.
+_COLUMNS = (
+    ("data", "target"),
+    ("data", "target", "column"),
+    (*_SOURCE, "target"),
+    *(("data", part, key) for part in ("validation", "test") for key in ("group", "time")),
+)
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
@@ -18,7 +26,8 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
 
     A missing mapping on the way is made, a scalar on the way gives place to a mapping, a source of data to one that
     is set, and an item of a list is named by its position, counted from 0. Values are YAML 1.2; only the path of a
-    source is its text as it is, unless it is null or in quotes: `#1.csv` would be a comment.
+    source, and the name of a column, are their text as it is, unless it is null or in quotes: `#1.csv` would be a
+    comment, `2020` a number.
 
     One that is not `key=value`, whose value is not plain YAML, or whose key leads nowhere, is left out and
     added to the problems of the document.
@@ -33,6 +42,12 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
         if path[:-1] == _SOURCE:
             _give_place(document, path[-1], applied)
         applied.append(path)
+
+
+def path_of(override: str) -> tuple[str, ...]:
+    """The key that is set, in its parts; dots in the name of a column are its own: `data.columns.sepal.length`."""
+    path = tuple(override.partition("=")[0].strip().split("."))
+    return (*_ROLES, ".".join(path[2:])) if path[:2] == _ROLES and len(path) > 2 else path
 
 
 def _give_place(document: Document, kind: str, applied: Sequence[tuple[str, ...]]) -> None:
@@ -52,13 +67,13 @@ def _give_place(document: Document, kind: str, applied: Sequence[tuple[str, ...]
 
 def _apply(document: Document, override: str) -> tuple[str, ...]:
     key, equals, text = override.partition("=")
-    path = tuple(key.strip().split("."))
+    path = path_of(override)
     place = f"--set {key.strip()}"
     if not equals or not all(path):
         raise SpaceError([Problem(f"--set {override[:100]}", None, None, "", "is not of the form key=value")])
     if len(path) > MAX_DEPTH:
         raise SpaceError([Problem(f"--set {key[:100]}", None, None, "", f"has more than {MAX_DEPTH} parts")])
-    value = _value(_quoted(text) if path[:-1] == _SOURCE and is_path(path[-1]) else text, place)
+    value = _value(_quoted(text) if _is_literal(path, text) else text, place)
     walked: list[str | int] = []
     target: Any = document.data
     for depth, part in enumerate(path):
@@ -75,11 +90,19 @@ def _apply(document: Document, override: str) -> tuple[str, ...]:
     return path
 
 
-def _quoted(path: str) -> str:
-    """A path in the quotes of YAML, unless it is in quotes, or null."""
-    bare = path.strip()
+def _is_literal(path: tuple[str, ...], text: str) -> bool:
+    """Whether a value is a path or a name, and no list of names or mapping with one."""
+    if path[:-1] == _SOURCE and is_path(path[-1]):
+        return True
+    bare = text.strip()
+    return path in _COLUMNS and bool(bare) and bare[0] + bare[-1] not in ("[]", "{}")
+
+
+def _quoted(text: str) -> str:
+    """A text in the quotes of YAML, unless it is in quotes, or null."""
+    bare = text.strip()
     if bare in ("null", "~") or (len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\""):
-        return path
+        return text
     return "'" + bare.replace("'", "''") + "'"
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from spaces.basics.errors import CodeError
+from spaces.basics.printable import printable
 from spaces.basics.section import Refusals, Section, listed, refuse, shown, suggestion, unknown
 from spaces.outside.references import Reference
 from spaces.sections.sources import OTHER_SOURCES
@@ -55,6 +56,10 @@ def _absolute(path: str) -> str:
 
 
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+
+
+ColumnName = Annotated[str, AfterValidator(printable)]
+"""As tables have it, where what stands in a name without being seen, such as a joiner, is spelt as an escape."""
 
 
 def _separator(text: str) -> str:
@@ -214,8 +219,8 @@ def _size(raw: Any) -> Any:
 class KeyedRows(Section):
     """Rows that a column of a table holds out: whole groups of rows that belong together, or the latest rows."""
 
-    group: str | None = Field(default=None, description="Column that says which rows belong together.")
-    time: str | None = Field(default=None, description="Column of times; the latest rows are held out.")
+    group: ColumnName | None = Field(default=None, description="Column that says which rows belong together.")
+    time: ColumnName | None = Field(default=None, description="Column of times; the latest rows are held out.")
     size: Annotated[int | float, BeforeValidator(_size)] = Field(
         default=0.2, description="How many rows: a count or a fraction.", json_schema_extra={"anyOf": [*_ROWS_SCHEMA]}
     )
@@ -236,7 +241,9 @@ class Folds(Section):
     """Cross-validation: a configuration is trained on all parts but one, part after part, and scored by the mean."""
 
     folds: Annotated[int, Field(ge=2, le=50)] = Field(description="Number of parts.")
-    group: str | None = Field(default=None, description="Column that says which rows belong together, in one part.")
+    group: ColumnName | None = Field(
+        default=None, description="Column that says which rows belong together, in one part."
+    )
     pause: bool = Field(
         default=True,
         description="Whether a configuration whose first folds are much worse than those of the best so far is not "
@@ -282,7 +289,7 @@ def _test(raw: Any) -> Any:
 class TargetRule(Section):
     """What is predicted, and on which scale it is learnt."""
 
-    column: str | None = Field(default=None, description="Column to predict, of a table; default the last one.")
+    column: ColumnName | None = Field(default=None, description="Column to predict, of a table; default the last one.")
     scale: Literal["none", "standard", "log"] | None = Field(
         default=None,
         description="Scale that a regression is learnt on, inside the model: as it is, mean 0 and deviation 1, or that "
@@ -301,7 +308,10 @@ def _target(raw: Any) -> Any:
             raise refuse(f"found {shown(list(raw))}; allowed: the names of at least two different columns")
         return tuple(raw)
     if raw is not None and not isinstance(raw, str | TargetRule):
-        raise refuse(f"found {shown(raw)}; allowed: the name of a column, or {{column: name, scale: standard}}")
+        raise refuse(
+            f"found {shown(raw)}; allowed: the name of a column, in quotes if it is a number, or "
+            "{column: name, scale: standard}"
+        )
     return raw
 
 
@@ -406,13 +416,13 @@ class DataSection(Section):
     broken: Literal["refuse", "skip"] = Field(
         default="refuse", description="What is done with image files that cannot be read."
     )
-    target: Annotated[str | tuple[str, ...] | TargetRule | None, BeforeValidator(_target)] = Field(
+    target: Annotated[ColumnName | tuple[ColumnName, ...] | TargetRule | None, BeforeValidator(_target)] = Field(
         default=None,
         description="Column to predict, of a csv, parquet file or DataFrame, default the last one; a list of columns: "
         "of 0 and 1, labels of which a row may have several, or numbers; or {column: name, scale: log}, {column: name, "
         "separator: ';'} for labels in one cell.",
     )
-    columns: Annotated[dict[str, str], BeforeValidator(_columns)] = Field(
+    columns: Annotated[dict[ColumnName, str], BeforeValidator(_columns)] = Field(
         default_factory=dict,
         description="What columns of a table are, where that is not found out rightly: "
         "{price: target, id: drop, joined: date, size: number}; weight: how much each row counts, in losses and "

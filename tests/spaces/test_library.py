@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 import spaces
 from spaces.families import FAMILIES
 from spaces.families.mlp import MLP
-from spaces.sections.data_section import Source
+from spaces.sections.data_section import KeyedRows, Source
 from spaces.values.dimensions import Choice, Dimension, Fixed, Range
 from spaces.values.kinds import Kind
 from spaces.values.setting import setting_of
@@ -170,6 +170,29 @@ class TestOverrides:
         found = spaces.load("table-classes", ["data.source.encoding=latin-1"]).data.source
         assert isinstance(found, Source)
         assert (found.kind, found.encoding) == ("csv", "latin-1")
+
+    @pytest.mark.parametrize("name", ["2020", "# sold", "Preis: EUR", "true", "[m2", "a, b"])
+    def test_a_column_has_the_name_that_is_written(self, name: str) -> None:
+        for key in ("data.target", "data.source.target", "data.target.column"):
+            assert spaces.load("table-classes", ["data.source.csv=a", f"{key}={name}"]).data.target_column == name
+        by_day = ["data.source.csv=a", "data.validation={time: day}"]
+        day = spaces.load("table-classes", [*by_day, f"data.validation.time={name}"]).data.validation
+        assert isinstance(day, KeyedRows)
+        assert day.time == name
+        roles = spaces.load("table-classes", ["data.source.csv=a", "data.columns.sepal.length=drop"]).data.columns
+        assert roles == {"sepal.length": "drop"}
+
+    def test_several_targets_and_none_are_still_yaml(self) -> None:
+        found = {
+            value: spaces.load("table-classes", ["data.source.csv=a", f"data.target={value}"]).data.target
+            for value in ("[a, 'b']", "null", "", "'a b'", '"2020"')
+        }
+        assert list(found.values()) == [("a", "b"), None, None, "a b", "2020"]
+
+    def test_signs_that_no_reader_sees_are_spelt_as_tables_spell_them(self) -> None:
+        asked = ["data.source.csv=a", "data.target=x\u200cy", "data.columns={a\u200db: drop}"]
+        data = spaces.load("table-classes", asked).data
+        assert (data.target, data.columns) == ("x\\u200cy", {"a\\u200db": "drop"})
 
     def test_whole_numbers_may_be_written_with_an_exponent(self) -> None:
         spec = spaces.load("digits", ["constraints.parameters=1e6", "limits.disk=2e10", "search.max_trials=1e2"])
