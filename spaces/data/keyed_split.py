@@ -8,7 +8,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.data.parts import PartName
-from spaces.data.split import Partition, Rows, Size, partition
+from spaces.data.split import First, Partition, Rows, Size, count_of, partition
 from spaces.data.types import Array
 
 _TEST_STREAM = 10
@@ -77,7 +77,7 @@ def _held(
     if wanted is None:
         return rows, rows[:0]
     if not isinstance(wanted, Keyed):
-        plain = int(wanted * len(labels)) if isinstance(wanted, float) else wanted
+        plain = wanted if isinstance(wanted, First) else count_of(part, wanted, len(labels))
         cut = partition(labels[rows], plain, None, seed=seed, shuffled=False, classes=classes)
         return rows[_index(cut.train, len(rows))], rows[_index(cut.validation, len(rows))]
     count = int(wanted.size * len(labels)) if isinstance(wanted.size, float) else wanted.size

@@ -66,7 +66,7 @@ def encode_labels(raw: RawData, task: Task, loss: str) -> EncodedLabels:
     if task == "regression":
         if any(text):
             raise DataError(f"{raw.train.where}: labels are text, regression needs numbers")
-        return replace(_numbers(ys), column=_is_column(raw.train.y))
+        return replace(_numbers(raw, ys), column=_is_column(raw.train.y))
     if any(text) and not all(text):
         raise DataError(f"{raw.train.where}: labels are text in one part and numbers in another")
     if raw.multi_label or (loss == "binary_crossentropy" and not _one_each(ys)):
@@ -133,9 +133,15 @@ def _dtype(y: Array) -> str | None:
     return y.dtype.name if y.dtype.kind in "biu" else None
 
 
-def _numbers(ys: Sequence[Array]) -> EncodedLabels:
+def _numbers(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:
     outputs = ys[0].shape[1] if ys[0].ndim == 2 else 1
-    return EncodedLabels("regression", "number", outputs, (), tuple(y.astype(np.float32) for y in ys))
+    with np.errstate(over="ignore"):
+        numbers = tuple(y.astype(np.float32) for y in ys)
+    for part, y in zip(raw.parts, numbers, strict=True):
+        if (wrong := ~np.isfinite(y)).any():
+            row = int(np.argwhere(wrong)[0, 0])
+            raise DataError(f"{part.where}: the label in row {row} is too large for float32; use another unit")
+    return EncodedLabels("regression", "number", outputs, (), numbers)
 
 
 def _one_hot(raw: RawData, ys: Sequence[Array]) -> EncodedLabels:

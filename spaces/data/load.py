@@ -8,7 +8,6 @@ import functools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,11 +28,12 @@ from spaces.data.readers.source import Part, RawData
 from spaces.data.split import First, Rows, Size, assign_folds, partition, reduce
 from spaces.data.stored.rows import StoredRows
 from spaces.data.stored.store import RowStore
+from spaces.data.tables import dates
 from spaces.data.tables.encoding import ColumnEncoding, fit
 from spaces.data.tables.frames import FrameReader
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.tables.values import Encoder, values
-from spaces.data.target import require_positive, target_scale
+from spaces.data.target import require_positive, require_told_apart, target_scale
 from spaces.data.types import AnyRows, Array, DataInfo, Dataset, Kind, Split, Streamed, TargetScale
 from spaces.data.understood import preparation, taken_for, understood
 from spaces.families import family_of
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from spaces.specs.spec import SearchSpec
 
 _TEST_FRACTION = 0.2
+# Losses, and metrics, of squares.
+_SQUARED = frozenset(("auto", "mse", "rmse", "r2", "r2_score"))
 _IN_ORDER = " (rows are divided in their order; data.split: random draws some of every class)"
 
 
@@ -80,6 +82,9 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     encoded = encode_labels(raw, spec.training.task if raw.targets is None else "regression", spec.training.loss)
     if encoded.labels == "multi-label" and begun is None:
         _check_several(spec, raw.train.where)
+    if begun is None and encoded.labels == "number" and raw.targets is None:
+        squared = not _SQUARED.isdisjoint((spec.training.loss, *spec.training.metrics))
+        require_told_apart(raw.train.y, raw.origin, squared=squared)
     ys = iter(encoded.ys)
     raw = raw.map_parts(lambda part: dataclasses.replace(part, y=next(ys)))
     in_order = _in_order(spec.data, kind)
@@ -409,7 +414,7 @@ class _Drawn:
             held = size.key[rows]
             if size.latest:
                 first = held.min()
-                moment = self._moment(size.column, float(first))
+                moment = dates.written(first) if held.dtype.kind == "M" else f"{first:.15g}"
                 divided = (size.key == first).sum() > (held == first).sum()
                 others = f" (other rows of {moment} are in the part before)" if divided else ""
                 return f"the latest rows by {size.column}, from {moment} on{others}"
@@ -422,13 +427,6 @@ class _Drawn:
         if self.cut_off:
             return "the last ones of the rows as the seed shuffles them, as Keras's own loader divides them"
         return f"drawn at random{', of each class in proportion' if self.classes else ''}"
-
-    def _moment(self, column: str, value: float) -> str:
-        kinds = {} if self.raw.table is None else {one.name: one.kind for one in self.raw.table.columns}
-        if kinds.get(column) != "date":
-            return f"{value:g}"
-        moment = np.datetime64(round(value * 86_400), "s").astype(datetime)
-        return f"{moment:%Y-%m-%d}" if value.is_integer() else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _folds_of(test: Size | Keyed | None, folds: Folds | None) -> int:

@@ -161,15 +161,20 @@ def _group_folds(groups: Array, count: int, generator: np.random.Generator) -> A
 
 
 def _sizes(count: int, validation: int | float | None, test: int | float | None) -> tuple[int, int]:
-    test_size = _size("test", test, count)
-    validation_size = _size("validation", validation, count)
+    test_size = count_of("test", test, count)
+    validation_size = count_of("validation", validation, count)
     if isinstance(validation, float) and isinstance(test, float):
         # rounded once, as Keras rounds one fraction: 0.1 and 0.1 leave the same training rows as 0.2
         validation_size = int(round(validation + test, 12) * count) - test_size
     return validation_size, test_size
 
 
-def _size(name: str, wanted: int | float | None, count: int) -> int:
+def count_of(name: str, wanted: int | float | None, count: int) -> int:
+    """How many rows a part has that is asked for as a count or as a fraction of `count` rows; None: no such part.
+
+    Raises:
+        DataError: it would have none.
+    """
     if wanted is None:
         return 0
     size = int(wanted * count) if isinstance(wanted, float) else wanted

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from spaces.data.tables import dates
 from spaces.data.tables.columns import Column, Table
 from spaces.data.tables.encoding import ColumnEncoding
 from spaces.data.types import Array, DataInfo, Split
@@ -143,7 +144,8 @@ def _column(name: str, role: str, kind: str, missing: int, how: str, notes: Sequ
 
 def _how(column: Column, encoding: ColumnEncoding, scaled: bool) -> str:
     kind, count = encoding.kind, len(encoding.values)
-    absent = f"missing: the median {encoding.fill:.6g}" + (", and marked" if encoding.missing else "")
+    median = dates.written(dates.moments(np.array([encoding.fill]))[0]) if kind == "date" else f"{encoding.fill:.6g}"
+    absent = f"missing: the median {median}" + (", and marked" if encoding.missing else "")
     if kind == "category":
         parts = [
             f"{count} of {len(column.values)} values" if encoding.other else f"{count} values",

@@ -11,7 +11,7 @@ import pytest
 
 import spaces
 from spaces.basics.errors import DataError, SpaceError
-from spaces.data.target import target_scale
+from spaces.data.target import require_told_apart, target_scale
 from spaces.data.types import DataInfo, TargetScale
 from spaces.layers.loss import ScaledLoss, output_scaling
 
@@ -46,6 +46,32 @@ def test_the_scale_is_that_of_the_training_rows() -> None:
     assert constant == TargetScale("standard", (7.0,), (1.0,))
     with pytest.raises(DataError, match=r"x: .* needs targets above 0, 1 of 2 are not \(the smallest is -1\)"):
         target_scale("log", np.array([-1.0, 2.0]), "x")
+
+
+def test_targets_that_float32_cannot_hold_are_refused() -> None:
+    spread = np.linspace(-1, 1, 50)
+    for y in (1.7e9 + 86_400 * spread, 1e6 * spread, 1e-15 * spread, np.full(9, 0.1), np.arange(4), spread > 0):
+        require_told_apart(y, "x", squared=True)
+    both = np.stack([spread, 1.7e9 + 60 * spread], axis=1)
+    with pytest.raises(DataError, match=r"x: targets such as 1699999940, with .* of 35.3, are hardly told apart"):
+        require_told_apart(both, "x", squared=False)
+    for scale in (1e-19, 1e20):
+        require_told_apart(scale * spread, "x", squared=False)
+        with pytest.raises(DataError, match=r"have squares that float32 does not hold; use another unit, or loss: mae"):
+            require_told_apart(scale * spread, "x", squared=True)
+
+
+@pytest.mark.parametrize(("training", "fits"), [({}, False), ({"loss": "mae", "metrics": ["mae"]}, True)])
+def test_a_table_of_tiny_targets_needs_a_measure_without_squares(
+    houses: Path, training: dict[str, Any], fits: bool
+) -> None:
+    houses.write_text("size,charge\n" + "".join(f"{i},{(i + 1) * 1.6e-19}\n" for i in range(50)))
+    spec = spaces.load(space(houses, training=training))
+    if fits:
+        assert spaces.load_data(spec).info.target is not None
+    else:
+        with pytest.raises(DataError, match=r"\(target column 'charge'\): targets such as 1.6e-19, with"):
+            spaces.load_data(spec)
 
 
 def test_a_table_of_prices_is_learnt_on_their_scale_unless_it_is_said_otherwise(houses: Path) -> None:

@@ -81,6 +81,16 @@ def days(cells: Sequence[str], form: str) -> Array:
     return np.where(np.isnat(moments), np.nan, seconds / _DAY)
 
 
+def moments(column: Array) -> Array:
+    """Days since the beginning of 1970, none of them NaN, as moments."""
+    return np.rint(column * (_DAY * 1e6)).astype("int64").astype("datetime64[us]")
+
+
+def written(moment: np.datetime64) -> str:
+    """`2024-01-31`, with the time where it is not midnight: `2024-01-31 08:15`."""
+    return str(np.datetime_as_string(moment, unit="m")).replace("T", " ").removesuffix(" 00:00")
+
+
 def parts(column: Array, *, times: bool) -> list[tuple[str, Array]]:
     """What a model reads of dates: days since 1970 (the age), year, month, day, weekday (Monday 0), hour.
 

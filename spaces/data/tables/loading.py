@@ -19,7 +19,7 @@ from spaces.basics.printable import printable
 from spaces.data.readers.source import Part, RawData
 from spaces.data.stored.rows import StoredRows
 from spaces.data.stored.store import RowStore
-from spaces.data.tables import numbers
+from spaces.data.tables import dates, numbers
 from spaces.data.tables.cells import Cells, apart, cells_bytes, read_cells
 from spaces.data.tables.columns import KINDS, Array, Column, Kind, Table, Written
 from spaces.data.tables.encoding import ColumnEncoding
@@ -205,7 +205,7 @@ def _weights(reader: Reader, name: str) -> Array:
 
 
 def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
-    """For each row the number of its group, or its time, by column."""
+    """For each row the number of its group, or its time, a number or a moment, by column."""
     cells = reader.cells
     found = {name: _groups(cells, name) for name in options.groups}
     for name in options.times:
@@ -221,7 +221,7 @@ def _keys(reader: Reader, options: TableOptions) -> dict[str, Array]:
                 f"{cells.path}: column {name!r} divides the rows, but holds no {column.kind} in {int(empty.sum())} of "
                 f"them, the first in {cells.place(row)} ({cell!r}); correct or remove these rows"
             )
-        found[name] = values
+        found[name] = dates.moments(values) if column.kind == "date" else values
     return found
 
 

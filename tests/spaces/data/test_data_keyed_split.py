@@ -120,6 +120,12 @@ def test_what_cannot_be_divided_is_told(wanted: Keyed, message: str) -> None:
         keyed_partition(np.zeros(10), wanted, None, seed=0, classes=False)
 
 
+def test_a_part_without_a_row_is_told_by_its_own_name() -> None:
+    day = Keyed("day", np.arange(10), True, 0.2)
+    with pytest.raises(DataError, match=r"data.test: 0.01 of 10 rows is no row at all"):
+        keyed_partition(np.zeros(10), day, 0.01, seed=0, classes=False)
+
+
 def test_how_many_groups_there_are_is_told_rightly() -> None:
     wanted = Keyed("who", np.repeat([0, 1], 50), False, 0.2)
     with pytest.raises(DataError, match=r"data.validation: column 'who' has only one of 2 groups left after the test"):

@@ -126,6 +126,11 @@ def test_unusable_labels(labels: Any, message: str) -> None:
     assert "rows.npz (train)" in str(caught.value)
 
 
+def test_a_target_that_is_too_large_for_float32_is_named() -> None:
+    with pytest.raises(DataError, match=r"rows.npz \(test\): the label in row 1 is too large for float32"):
+        encode_labels(raw([0.0, 1.0], [2.0, 1e39]), "regression", "mse")
+
+
 @pytest.mark.parametrize("outside", [3, -1, 250])
 def test_label_out_of_the_known_classes(outside: int) -> None:
     with pytest.raises(DataError, match=rf"rows.npz \(test\): label {outside} is out of range; 3 classes are 0 to 2"):

@@ -143,6 +143,18 @@ def test_a_moment_that_is_divided_is_told(tmp_path: Path, load: Callable[..., sp
     assert told["validation"] == "the latest rows by week, from 3 on"
 
 
+def test_the_time_that_divides_is_told_as_it_is_written(tmp_path: Path, load: Callable[..., spaces.Dataset]) -> None:
+    path = tmp_path / "a.csv"
+    seen = ["" if i == 7 else f"2020-01-{1 + i % 9:02d}" for i in range(100)]
+    rows = [f"2021-03-{1 + i // 4:02d},{20_240_000 + i},{seen[i]}" for i in range(100)]
+    path.write_text("day,code,seen,y\n" + "\n".join(f"{row},{i % 2}" for i, row in enumerate(rows)) + "\n")
+    data = load({"csv": str(path)}, validation={"time": "day"}, columns={"day": "drop"}, test="none")
+    assert data.understood["parts"]["validation"] == "the latest rows by day, from 2021-03-21 on"
+    assert "missing: the median 2020-01-05" in by_name(data)["seen"]["how"]
+    data = load({"csv": str(path)}, validation={"time": "code"}, test="none")
+    assert data.understood["parts"]["validation"] == "the latest rows by code, from 20240080 on"
+
+
 def test_the_mean_of_each_target_is_told_and_r2_is_the_mean_over_them(
     tmp_path: Path, load: Callable[..., spaces.Dataset]
 ) -> None:
