@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from results.errors import ResultError
+from results.fonts import any_script
 from results.predicting.inputs import Array
 from results.predicting.predictions import Prediction
 from results.text import visible
@@ -22,6 +23,7 @@ _TITLE = 0.42
 _LONGEST = 26
 
 
+@any_script()
 def draw_grid(predictions: Sequence[Prediction], path: str | Path) -> int:
     """Draws the first `MOST` predictions as a grid, each picture under its class and confidence.
 

@@ -28,6 +28,7 @@ def show(table: Table, console: Console, *, notes: bool = True) -> None:
     for `units_0`, `units_1`, ...). Where the terminal is too narrow, the less important columns are left out too,
     and named below the table. Columns that the user has picked are all shown as they are.
     """
+    from rich.cells import cell_len
     from rich.table import Table as Grid
     from rich.text import Text
 
@@ -41,7 +42,8 @@ def show(table: Table, console: Console, *, notes: bool = True) -> None:
     names = list(shown.columns) if table.picked else _useful(shown, texts)
     headers = {name: visible(name) if table.picked else _header(name, texts[name]) for name in names}
     widths = {
-        name: max(max(map(len, headers[name].split("\n"))), *(min(len(text), _WIDEST) for text in texts[name]))
+        # Signs of Chinese, Japanese and Korean are two cells wide.
+        name: max(max(map(cell_len, headers[name].split("\n"))), *(min(cell_len(t), _WIDEST) for t in texts[name]))
         for name in names
     }
     fitting = names if table.picked else _fitting(shown, names, widths, console.width)
@@ -78,9 +80,11 @@ def _layers_joined(table: Table) -> Table:
 
 def _header(name: str, texts: Sequence[str]) -> str:
     """The name, on two lines if it is what makes the column wide."""
+    from rich.cells import cell_len
+
     name = visible(name)
     start, sign, end = name.rpartition("_")
-    wide = len(name) > max(map(len, texts))
+    wide = cell_len(name) > max(map(cell_len, texts))
     return f"{start}{sign}\n{end}" if wide and start and end else name
 
 

@@ -45,8 +45,13 @@ def test_csv_keeps_full_precision_and_defuses_formulas(make_run: MakeRun) -> Non
     assert found[1] == ["'=cmd|' /C calc'!A0", "-1.5"]
     assert found[2:] == [["a|b\n<script>[x](y)`", ""], ["\x1b[2J[red]bold", "true"]]
     for start in "+-@\t\r":
-        text = csv_text(Table(("n",), ({"n": f"{start}1"},)))
-        assert next(csv.reader(io.StringIO(text.split("\r\n", 1)[1], newline=""))) == [f"'{start}1"]
+        text = csv_text(Table(("n",), ({"n": f"{start}1+1"},)))
+        assert next(csv.reader(io.StringIO(text.split("\r\n", 1)[1], newline=""))) == [f"'{start}1+1"]
+
+
+@pytest.mark.parametrize("name", ["-1", "+1", "-0.5"])
+def test_a_class_that_is_a_number_keeps_its_name_in_csv(name: str) -> None:
+    assert csv_text(Table(("label",), ({"label": name},))) == f"label\r\n{name}\r\n"
 
 
 def test_json_is_a_list_of_objects_without_nan(make_run: MakeRun) -> None:
@@ -140,6 +145,13 @@ def test_terminal_lines_fit(make_run: MakeRun, width: int) -> None:
     # Only a message, the last to find room, is ever cut.
     assert ("\u2026" in text) is (width == 240)
     assert ("no room for" in text) is (width < 240)
+
+
+def test_names_of_wide_signs_are_shown_whole() -> None:
+    row = {"rank": 1, "name": "\u57fa\u6e96\u30e2\u30c7\u30eb", "score": 0.9}
+    text = printed(Table(tuple(row), (row,)))
+    assert row["name"] in text
+    assert "\u2026" not in text
 
 
 @pytest.mark.parametrize("width", [80, 118, 160, 200])

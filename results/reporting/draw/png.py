@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
+from results.fonts import any_script
 from results.reporting.chart import Axis, Bars, Cells, Dots, Line, Panel, ParallelLines, Symbol, Tone, View
 from results.reporting.document import Pictures
 from results.reporting.theme import LIGHT, SYMBOLS
@@ -106,8 +108,9 @@ class _Figure:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        self._style = mpl.rc_context(_STYLE)
-        self._style.__enter__()
+        self._style = ExitStack()
+        self._style.enter_context(mpl.rc_context(_STYLE))
+        self._style.enter_context(any_script())
         rows, columns, height, shared_y = self._grid
         # A figure of its own, not pyplot's: pyplot keeps global state and picks a display.
         figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
@@ -116,7 +119,7 @@ class _Figure:
         return figure, [axis for row in axes for axis in row]
 
     def __exit__(self, *exc: object) -> None:
-        self._style.__exit__(None, None, None)
+        self._style.close()
 
 
 def _saved(figure: Any) -> bytes:
