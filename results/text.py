@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from spaces.basics.figures import duration, score
+from spaces.basics.figures import deviation, duration, score
 
 SCORES = ("score", "retrained", "test")
+SPREADS = ("spread", "fold_spread")
 DURATIONS = {"seconds": 1, "hours": 3600}
 """Columns of time spans, with their unit in seconds."""
 
@@ -41,8 +42,8 @@ def cell(column: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return visible(value)
-    if column == "spread":
-        return f"{value:.4f}" if value >= 0.001 else f"{value:.2g}"
+    if column in SPREADS:
+        return deviation(value)
     if column in SCORES:
         return score(value)
     unit = DURATIONS.get(column)

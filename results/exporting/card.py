@@ -8,7 +8,7 @@ from typing import Any
 from results.ranked.formats import markdown_escape
 from results.text import plural
 from spaces import DataInfo
-from spaces.basics.figures import score
+from spaces.basics.figures import deviation, score
 
 _WRITTEN = {"number": "decimal sign '{}'", "date": "written as {}"}
 """How the cells of a column are written, by its kind and `ColumnEncoding.form`."""
@@ -187,14 +187,14 @@ def _scores(described: Mapping[str, Any]) -> list[str]:
     if metrics["search"] is not None:
         where = "on the validation rows"
         if folds := metrics["search"].get("folds"):
-            deviation = metrics["search"]["spread"]
-            where = f"as the mean over {folds} folds" + (f" (standard deviation {deviation:.4f})" if deviation else "")
+            spread = metrics["search"]["spread"]
+            where = f"as the mean over {folds} folds" + (f" (standard deviation {deviation(spread)})" if spread else "")
         told = f"- In the search: {objective} {score(metrics['search']['score'])} {where}."
         if role in ("winner", "best so far"):
             told += " That made it the best of many noisy scores: expect less on new data."
         lines.append(told)
     if (again := metrics["retrained"]) is not None:
-        spread = f" ± {again['spread']:.4f} (standard deviation)" if again["spread"] is not None else ""
+        spread = f" ± {deviation(again['spread'])} (standard deviation)" if again["spread"] is not None else ""
         seeds = plural(again["seeds"], "fresh seed")
         lines.append(f"- Trained again: {objective} {score(again['mean'])}{spread} over {seeds}.")
     if (final := metrics["final"]) is not None:

@@ -21,6 +21,10 @@ class Interval:
     low: float
     high: float
 
+    def within(self, least: float, most: float) -> Interval:
+        """The part of it that a value can be in which is known to be neither less nor more."""
+        return Interval(max(least, self.low), min(most, self.high))
+
 
 def wilson(right: int, rows: int, confidence: float = 0.95) -> Interval:
     """Wilson's score interval of a proportion, such as an accuracy.

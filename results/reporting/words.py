@@ -45,9 +45,13 @@ def count(value: int | None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of 0 to 1: `12 %`, `0.4 %`."""
-    value = 100 * share
-    return f"{value:.1f} %" if 0 < value < 1 else f"{value:.0f} %"
+    """A share of 0 to 1: `12 %`, `0.4 %`, `99.7 %`; `0 %` and `100 %` are of none and of all."""
+    value = round(100 * share, 6)
+    if 0 < value < 0.05:
+        return "< 0.1 %"
+    if 99.95 <= value < 100:
+        return "> 99.9 %"
+    return f"{value:.1f} %" if 0 < value < 1 or 99 < value < 100 else f"{value:.0f} %"
 
 
 def compact(value: float) -> str:

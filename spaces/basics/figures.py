@@ -6,6 +6,13 @@ def score(value: float) -> str:
     return f"{value:.4f}" if 0.01 <= abs(value) < 100 or value == 0 else f"{value:.4g}"
 
 
+def deviation(value: float) -> str:
+    """A standard deviation with four decimals, or significant digits where these say less (tiny ones, large ones)."""
+    if value < 0.001:
+        return f"{value:.2g}"
+    return f"{value:.4f}" if value < 100 else f"{value:.4g}"
+
+
 def memory(count: int) -> str:
     """Bytes of memory or files, in MiB or GiB."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 Direction = Literal["min", "max"]
@@ -52,6 +53,17 @@ _OF_KERAS: dict[str, Direction] = {**dict.fromkeys(_BETTER_ABOVE, "max"), **dict
 CLASSIFICATION_LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "focal")
 REGRESSION_LOSSES = ("mse", "mae", "huber", "log_cosh")
 LOSSES = ("auto", *CLASSIFICATION_LOSSES, *REGRESSION_LOSSES)
+
+
+def bounds_of(metric: str) -> tuple[float, float]:
+    """The least and the most that a metric can be, as far as its name tells."""
+    if metric == "mcc":
+        return -1.0, 1.0
+    if metric in CLASSIFICATION_METRICS or "accuracy" in metric:
+        return 0.0, 1.0
+    if REGRESSION_METRICS.get(metric) == "max":
+        return -math.inf, 1.0
+    return (0.0 if metric in REGRESSION_METRICS else -math.inf), math.inf
 
 
 def task_of(loss: str, metrics: tuple[str, ...] | None) -> Task:

@@ -36,6 +36,7 @@ def test_score(value: float, text: str) -> None:
 def test_cells() -> None:
     assert [cell("x", value) for value in (None, True, False, "a\nb", 0.5)] == ["", "yes", "no", "a b", "0.5"]
     assert [cell("seconds", 90), cell("hours", 1.5), cell("spread", 0.00312)] == ["1 min 30 s", "1 h 30 min", "0.0031"]
+    assert [cell("fold_spread", value) for value in (3.21e-8, 0.0, 1234.5678)] == ["3.2e-08", "0", "1235"]
 
 
 def test_control_characters_are_replaced() -> None:

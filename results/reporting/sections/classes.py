@@ -90,6 +90,8 @@ def _per_class(names: list[str], answers: Answers) -> list[Item]:
         answers.labels, answers.classes, labels=list(range(len(names))), zero_division=0.0
     )
     present = [i for i in range(len(names)) if support[i]]
+    # As the measures over classes count them: a class that no row is of, and some are taken for, is one too.
+    occurs = (support > 0) | (np.bincount(answers.classes, minlength=len(names)) > 0)
     worst, best = (pick(present, key=lambda i: f1[i]) for pick in (min, max))
     shown = list(range(len(names)))
     text = (
@@ -106,7 +108,7 @@ def _per_class(names: list[str], answers: Answers) -> list[Item]:
     rows.append(
         (
             "mean of the classes",
-            *(number(float(v[present].mean())) for v in (precision, recall, f1)),
+            *(number(float(v[occurs].mean())) for v in (precision, recall, f1)),
             count(int(support.sum())),
         )
     )

@@ -11,6 +11,7 @@ from results.reporting.document import Item, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.words import DASH, alike, count, distinct, listed, number, signed
 from results.text import plural
+from spaces.values.metrics import bounds_of
 
 _FAR = 4.0
 """Baselines further away than this many times the span of the finalists are left out of their picture."""
@@ -129,11 +130,8 @@ def _caption(facts: Facts, found: tuple[Finalist, ...], shown: _Shown) -> str:
 
 
 def _within(facts: Facts, finalist: Finalist) -> Interval | None:
-    """The interval, cut where an accuracy ends."""
-    interval = finalist.interval
-    if interval is None or "accuracy" not in facts.metric:
-        return interval
-    return Interval(max(0.0, interval.low), min(1.0, interval.high))
+    """The interval, cut where the metric ends."""
+    return None if finalist.interval is None else finalist.interval.within(*bounds_of(facts.metric))
 
 
 def _table(facts: Facts, found: tuple[Finalist, ...]) -> Table:

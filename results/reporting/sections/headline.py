@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from results.ranked.statistics import mean_interval, wilson
+import math
+
+from results.ranked.statistics import mean, mean_interval, wilson
 from results.reporting.document import Headline
 from results.reporting.facts import Facts
 from results.reporting.sections.exported import links
@@ -16,6 +18,7 @@ from spaces.basics.figures import duration
 
 _WELL_KNOWN = {"accuracy": "accuracy", "r2": "R²"}
 """Measures that another method is told in where it has not that of the run, by their names in words."""
+_NEAR = 1e-3
 
 
 def headline(facts: Facts) -> Headline:
@@ -60,8 +63,14 @@ def _interval(facts: Facts, evaluation: Evaluation) -> str:
         found = wilson(int(answers.right.sum()), len(answers.labels))
         return f"95 % interval {number(found.low)} to {number(found.high)}"
     losses = row_losses(facts, answers)
-    interval = mean_interval(losses) if losses else None
-    return f"95 % interval {number(interval.low)} to {number(interval.high)}" if interval else ""
+    # A loss with a penalty on the weights is more than the mean of what rows add to it.
+    if not losses or not math.isclose(mean(losses), evaluation.metrics[facts.measured], rel_tol=_NEAR):
+        return ""
+    interval = mean_interval(losses)
+    if interval is None:
+        return ""
+    interval = interval.within(0.0, math.inf)
+    return f"95 % interval {number(interval.low)} to {number(interval.high)}"
 
 
 def _sentence_of_search(facts: Facts, leader: Configuration) -> str:

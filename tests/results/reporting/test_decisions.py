@@ -171,6 +171,38 @@ def test_a_score_that_weighs_rows_has_no_interval_of_rows_that_count_alike(make_
         assert headline(weighted(known)).interval == ""
 
 
+def test_a_loss_with_a_penalty_has_no_interval_of_the_rows_alone(make_run: MakeRun) -> None:
+    known = facts(make_run(task="regression"))
+    evaluation, _ = of_winner(known)
+    penalty = dataclasses.replace(evaluation, metrics={"loss": evaluation.metrics["loss"] + 0.5})
+    found = headline(dataclasses.replace(known, evaluations={**known.evaluations, evaluation.trial: penalty}))
+    assert found.number == f"{penalty.metrics['loss']:.4f}"
+    assert found.interval == ""
+
+
+def test_a_few_rows_that_are_far_off_make_no_verdict_against_most_rows(make_run: MakeRun) -> None:
+    run = make_run(task="regression")
+    known = facts(run)
+    _, found = of_winner(known)
+    # Closer on all rows but one, on which it is so far off that its mean error is larger.
+    closer = found.labels + 0.5 * found.errors
+    closer[0] += 1000.0
+    baseline = known.evaluations[known.baselines[0].id]
+    np.savez(run / baseline.file, predictions=closer, labels=found.labels[:, 0])
+    worse = dataclasses.replace(baseline, metrics={"loss": 5000.0})
+    told = headline(dataclasses.replace(known, evaluations={**known.evaluations, baseline.trial: worse})).versus[0]
+    assert told.difference.startswith("+")
+    assert told.verdict.startswith("most rows say otherwise: closer on 1 rows against 199")
+
+
+def test_the_mean_over_the_classes_counts_one_that_no_row_is_of(make_run: MakeRun) -> None:
+    known = facts(make_run(class_names=("a", "b", "c")))
+    evaluation, _ = of_winner(known)
+    section = classes(known, evaluation, answers([[1, 0, 0], [0, 1, 0], [0, 0, 1]], [0, 1, 1]))
+    table = next(item for item in section.items if isinstance(item, Table))
+    assert table.rows[-1] == ("mean of the classes", "0.6667", "0.5000", "0.5556", "3")
+
+
 def test_what_counts_rows_by_their_weights_is_said(make_run: MakeRun) -> None:
     run = make_run()
     guess = {"what": "the commonest class (3)", "scores": {"test": {"accuracy": 0.25}}}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from results.ranked.statistics import Interval
 from results.reporting import files
-from results.reporting.chart import Bars, Dots, Line
+from results.reporting.chart import Bars, Cells, Dots, Line, Panel, View
 from results.reporting.comparison.columns import columns, marks_between
 from results.reporting.compose import compose
 from results.reporting.document import Document, Mood, RankedTable, Section, Table
+from results.reporting.draw.png import draw_view
 from results.reporting.facts import Facts, read_facts
 from results.reporting.sections.common import focus
 from results.reporting.sections.curves import fitting
@@ -24,6 +28,7 @@ from results.reporting.sections.finalists import real
 from results.reporting.sections.rungs import rungs
 from results.reporting.sections.thinning import thinned
 from results.reporting.sections.tradeoff import pareto_front
+from results.reporting.words import number
 from search.files import layout
 from search.files.rundir import open_run
 from search.files.store import RunReader
@@ -275,6 +280,27 @@ def test_who_is_tied(make_run: MakeRun) -> None:
     assert verdict(False, True).endswith(f"the smallest of them is {third.name} with 5 parameters.")
     assert "with one seed each nobody can say" in verdict(None, None, seeds=1)
     assert "the seeds of each finalist scored the same, which says nothing" in verdict(None, None)
+
+
+@pytest.mark.parametrize(
+    ("objective", "bounds"),
+    [("val_f1", (0, 1)), ("val_mcc", (-1, 1)), ("val_mae", (0, math.inf)), ("val_r2", (-math.inf, 1))],
+)
+def test_intervals_end_where_their_metric_does(make_run: MakeRun, objective: str, bounds: tuple[float, float]) -> None:
+    facts = replace(facts_of(make_run(configurations=9, seeds=2)), objective=objective)
+    wide = tuple(replace(f, interval=Interval(-3.0, 4.0)) for f in facts.finalists)
+    section = real(replace(facts, finalists=wide))
+    assert section is not None
+    table = next(item for item in section.items if isinstance(item, Table))
+    assert table.rows[0][4] == f"{number(max(-3.0, bounds[0]))} to {number(min(4.0, bounds[1]))}"
+
+
+def test_names_in_letters_that_no_font_has_are_drawn_without_a_warning() -> None:
+    names = ("\u57fa\u6e96", "\U00012345")
+    panel = Panel([Cells(names, names, [[1, 0], [0, 1]], [["1", ""]] * 2, [["", ""]] * 2)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert draw_view(View((panel,), height=300)).startswith(b"\x89PNG")
 
 
 def test_a_final_training_in_two_parts_took_as_long_as_both(make_run: MakeRun) -> None:

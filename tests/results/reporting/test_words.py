@@ -39,6 +39,9 @@ def test_small_words() -> None:
     assert words.listed(["a", "b", "c"]) == "a, b and c"
     assert words.percent(0.004) == "0.4 %"
     assert words.percent(0.126) == "13 %"
+    assert [words.percent(share) for share in (0, 1e-5, 0.9971, 0.9999, 1)] == [
+        "0 %", "< 0.1 %", "99.7 %", "> 99.9 %", "100 %",
+    ]  # fmt: skip
     assert words.shortened("one\ntwo three", 8) == "one two…"
     assert words.compact(20_000) == "20k"
     assert words.scalar(True) == "true"
