@@ -12,6 +12,7 @@ from pathlib import Path
 from results.notify import headline
 from results.ranked.ranking import ranking
 from results.reporting import report as write_report
+from results.text import cell
 from results.watching.progress import status
 from search.files import layout
 from search.files.rundir import Run
@@ -70,16 +71,11 @@ def summary(run: Run) -> str:
     if table.rows:
         head = "".join(f"<th>{escape(name)}</th>" for name in shown)
         body = "".join(
-            f"<tr>{''.join(f'<td>{escape(_cell(row.get(name)))}</td>' for name in shown)}</tr>" for row in table.rows
+            f"<tr>{''.join(f'<td>{escape(cell(name, row.get(name)))}</td>' for name in shown)}</tr>"
+            for row in table.rows
         )
         lines.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
     link = f'<a href="{escape(page.as_posix(), quote=True)}" target="_blank">report</a>'
     lines.append(f"<p>{link} · " if page.is_file() else "<p>")
     lines.append("<code>run.table()</code> · <code>run.report()</code> · <code>run.best_model()</code></p>")
     return f"<div>{''.join(lines)}</div>"
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

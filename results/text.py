@@ -23,9 +23,9 @@ def writable(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """A number with four significant digits and no trailing zeros; whole numbers in full, in groups of three."""
-    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
-        return f"{int(value):,}"
+    """A number with four significant digits and no trailing zeros; whole and large ones in full, in groups of three."""
+    if isinstance(value, int) or (abs(value) < 1e15 and (value.is_integer() or abs(value) >= 9999.5)):
+        return f"{round(value):,}"
     return f"{value:.4g}"
 
 

@@ -2,8 +2,13 @@
 
 
 def score(value: float) -> str:
-    """A score with four decimals, or four significant digits where that shows less (small losses, large ones)."""
-    return f"{value:.4f}" if 0.01 <= abs(value) < 100 or value == 0 else f"{value:.4g}"
+    """A score with four decimals, or four significant digits where that shows less (small losses, large ones).
+
+    Below a million as people write it: an error of 45678 in a price.
+    """
+    if 0.01 <= abs(value) < 100 or value == 0:
+        return f"{value:.4f}"
+    return f"{value:.0f}" if 9999.5 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
 def deviation(value: float) -> str:

@@ -203,6 +203,8 @@ class Reader:
         values, notes = dates.days(words, form), []
         if unsure:
             notes.append(f"read as {form}, which is a guess: no cell tells the day from the month")
+        if "%y" in form:
+            notes.append("years of two digits are taken for 1969 to 2068; write four digits where they are others")
         if unread:
             lost = np.isnan(values) & np.array([not numbers.is_missing(word) for word in words])
             notes.append(f"{int(counts[lost].sum())} cells that are no dates taken as missing")

@@ -428,6 +428,13 @@ def test_dates_have_times_in_any_usual_spelling(path: Path, cells: list[str], fo
     assert values(raw, "d") == pytest.approx([18292 + 17.5 / 24, 18293 + 1 / 24])
 
 
+def test_years_of_two_digits_are_said_to_be_a_guess(path: Path) -> None:
+    raw = read(path, "born;seen;y\n31.03.58;31.03.2020;1\n30.04.75;01.04.2020;2\n")
+    (note,) = columns(raw)["born"].notes
+    assert note.startswith("years of two digits are taken for 1969 to 2068")
+    assert columns(raw)["seen"].notes == ()
+
+
 def test_zeros_and_ones_may_be_said_to_be_booleans(path: Path) -> None:
     raw = read(path, "a,b,y\n0,1.0,0\n1,0.0,1\n,1.0,1\n", columns={"a": "boolean", "b": "boolean"})
     assert kinds(raw) == {"a": "boolean", "b": "boolean"}
