@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.night.rehearsal import CheckedModel, Rehearsal
-from spaces.basics.figures import duration, memory
+from spaces.basics.figures import amount, duration, memory
 from spaces.basics.printable import printable
 from spaces.sections.algorithms import ALGORITHMS
 
@@ -100,7 +100,7 @@ def _classes(found: Rehearsal) -> list[tuple[str, str]]:
 def _guess(guess: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What every model has to be better than."""
     for part, scores in guess["scores"].items():
-        told = ", ".join(f"{name} {value:.6g}" for name, value in scores.items())
+        told = ", ".join(f"{name} {amount(value)}" for name, value in scores.items())
         return [("without a model", f"{guess['what']} scores {told} on the {part} rows")]
     return []
 

@@ -11,6 +11,11 @@ def score(value: float) -> str:
     return f"{value:.0f}" if 9999.5 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
+def amount(value: float) -> str:
+    """A number with six significant digits, and from a million on with all that are whole: 7700000."""
+    return f"{value:.0f}" if 999_999.5 <= abs(value) < 1e15 else f"{value:.6g}"
+
+
 def deviation(value: float) -> str:
     """A standard deviation with four decimals, or significant digits where these say less (tiny ones, large ones)."""
     if value < 0.001:

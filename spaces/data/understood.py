@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from spaces.basics.figures import amount
 from spaces.data.tables import dates
 from spaces.data.tables.columns import Column, Table
 from spaces.data.tables.encoding import ColumnEncoding
@@ -144,7 +145,7 @@ def _column(name: str, role: str, kind: str, missing: int, how: str, notes: Sequ
 
 def _how(column: Column, encoding: ColumnEncoding, scaled: bool) -> str:
     kind, count = encoding.kind, len(encoding.values)
-    median = dates.written(dates.moments(np.array([encoding.fill]))[0]) if kind == "date" else f"{encoding.fill:.6g}"
+    median = dates.written(dates.moments(np.array([encoding.fill]))[0]) if kind == "date" else amount(encoding.fill)
     absent = f"missing: the median {median}" + (", and marked" if encoding.missing else "")
     if kind == "category":
         parts = [
@@ -166,7 +167,7 @@ def _how(column: Column, encoding: ColumnEncoding, scaled: bool) -> str:
 def _weight(train: Split) -> str:
     assert train.weight is not None
     lightest, heaviest = float(train.weight.min()), float(train.weight.max())
-    return f"how much each row counts in losses and measures, {lightest:.6g} to {heaviest:.6g}"
+    return f"how much each row counts in losses and measures, {amount(lightest)} to {amount(heaviest)}"
 
 
 def _counts(y: Array, classes: int) -> list[int]:
@@ -185,7 +186,8 @@ def _target(info: DataInfo, train: Split, index: int, table_targets: Sequence[st
         return f"{len(counts)} {what}: {', '.join(shown)}{more}"
     y = train.y.reshape(len(train), -1)[:, index].astype(np.float64)
     scale = "as it is" if info.target is None else f"on a {info.target.scale} scale"
-    return f"{y.min():.6g} to {y.max():.6g}, mean {y.mean():.6g}, standard deviation {y.std():.6g}; learnt {scale}"
+    low, high, mean, deviation = map(amount, (y.min(), y.max(), y.mean(), y.std()))
+    return f"{low} to {high}, mean {mean}, standard deviation {deviation}; learnt {scale}"
 
 
 def _guess(info: DataInfo, train: Split, parts: Mapping[str, Split | None]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import pytest
 
 from results.text import cell, number, plural, visible
-from spaces.basics.figures import duration, score
+from spaces.basics.figures import amount, duration, score
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,13 @@ def test_number(value: float, text: str) -> None:
 )
 def test_score(value: float, text: str) -> None:
     assert score(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1, "0.1"), (540_088.123, "540088"), (7_712_345.6, "7712346"), (1e20, "1e+20")]
+)
+def test_amount(value: float, text: str) -> None:
+    assert amount(value) == text
 
 
 def test_cells() -> None:
