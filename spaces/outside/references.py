@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 
 from spaces.basics.errors import CodeError
 from spaces.basics.section import refuse, shown
-from spaces.outside import given, importing, keras_names
+from spaces.outside import given, importing, keras_names, sources
 from spaces.outside.user_code import place, running
 
 _REFERENCE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
@@ -172,6 +172,12 @@ def _module(reference: str) -> Any:
     if name in sys.modules:
         return sys.modules[name]
     file = file_of(reference)
+    if _FILE.fullmatch(reference) and (found := sources.searching(file)) is not None:
+        where, line = found
+        raise CodeError(
+            f"{reference}: importing it would run a search of Keras Tuner ({where}, line {line}); what a script alone "
+            'shall do stands under if __name__ == "__main__":'
+        )
     with running(reference, file, "importing it raised "), keras_names.counting_from({}):
         module = importing.module_of(file) if _FILE.fullmatch(reference) else _installed(reference, name)
         _NAMES_GIVEN[name] = keras_names.current()

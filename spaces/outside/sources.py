@@ -11,9 +11,8 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[2]
 _OURS = tuple(_ROOT / name for name in ("spaces", "search", "results", "nightshift", "run_search.py"))
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
-# Methods of Keras Tuner's `HyperParameters`.
-_ASKING = frozenset({"Int", "Float", "Choice", "Boolean", "Fixed", "get", "conditional_scope", "name_scope"})
 _INSTALLED = ("site-packages", "dist-packages")
+_KERAS_TUNER = ("keras_tuner", "kerastuner")
 
 
 def is_users(file: str) -> bool:
@@ -27,7 +26,8 @@ def is_users(file: str) -> bool:
 def package(file: Path) -> Path | None:
     """The folder of the outermost package that a file is part of; None: of none."""
     found, folder = None, file.parent
-    while (folder / "__init__.py").is_file():
+    # A relative path, or none, ends where it begins.
+    while (folder / "__init__.py").is_file() and found != folder:
         found, folder = folder, folder.parent
     return found
 
@@ -37,10 +37,10 @@ def read(file: str) -> dict[str, str]:
 
     What is installed elsewhere is none of them. Without such a file there is nothing.
     """
-    return {path: _digest(text) for path, text in _texts(file).items()}
+    return {path: _digest(text) for path, text in texts(file).items()}
 
 
-def _texts(file: str) -> dict[str, str]:
+def texts(file: str) -> dict[str, str]:
     """The same files with their content."""
     found: dict[str, str] = {}
     path, top = Path(file), package(Path(file))
@@ -55,33 +55,60 @@ def _texts(file: str) -> dict[str, str]:
     return found
 
 
-def asks_in_branches(file: str) -> bool:
-    """Whether a branch (`if`, `match`) asks Keras Tuner's `hp` for something, or passes it on; or nobody can tell."""
-    texts = _texts(file)
-    try:
-        return not texts or any(_branches(ast.parse(text)) for text in texts.values())
-    except (SyntaxError, ValueError):
-        return True
+def searching(file: str) -> tuple[str, int] | None:
+    """The file and line that would run the search of one of Keras Tuner's tuners where these files are imported."""
+    for path, text in texts(file).items():
+        try:
+            line = _search_in(ast.parse(text))
+        except (SyntaxError, ValueError):
+            continue
+        if line is not None:
+            return path, line
+    return None
 
 
-def _branches(tree: ast.AST) -> bool:
-    asked = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    names = {
-        one.value.id
-        for one in asked
-        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.attr in _ASKING
+def _search_in(tree: ast.Module) -> int | None:
+    kinds = {
+        alias.asname or alias.name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if (getattr(node, "module", None) or alias.name).partition(".")[0] in _KERAS_TUNER
     }
-    parts: list[ast.AST] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If):
-            parts += [*node.body, *node.orelse]
-        elif isinstance(node, ast.IfExp):
-            parts += [node.body, node.orelse]
-        elif isinstance(node, ast.Match):
-            parts += [one for case in node.cases for one in case.body]
-        elif isinstance(node, ast.BoolOp):
-            parts += node.values[1:]
-    return any(isinstance(one, ast.Name) and one.id in names for part in parts for one in ast.walk(part))
+    tuners: set[str] = set()
+    for node in _run_by_import(tree.body):
+        if isinstance(node, ast.ClassDef) and any(_first_name(base) in kinds for base in node.bases):
+            kinds.add(node.name)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _first_name(node.value) in kinds:
+            tuners |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "search":
+            owner = node.func.value
+            if _first_name(owner) in (kinds if isinstance(owner, ast.Call) else tuners):
+                return node.lineno
+    return None
+
+
+def _run_by_import(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """What importing a module does, in order: nothing of what stands in functions, or is for a script alone."""
+    waiting = [*body][::-1]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        inside = ast.iter_child_nodes(node)
+        if isinstance(node, ast.If) and any(getattr(one, "id", "") == "__name__" for one in ast.walk(node.test)):
+            inside = iter(node.orelse)
+        waiting += [*inside][::-1]
+
+
+def _first_name(node: ast.AST) -> str:
+    """`kt` of `kt.tuners.RandomSearch(...)`; "" where it begins with no name."""
+    while not isinstance(node, ast.Name):
+        if not isinstance(node, ast.Call | ast.Attribute):
+            return ""
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id
 
 
 def again(known: Mapping[str, str]) -> dict[str, str]:

@@ -59,6 +59,15 @@ class EarlyStoppingRule(Section):
     min_delta: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Smallest change that is an improvement.")
 
 
+def _callbacks(raw: Any) -> Any:
+    if isinstance(raw, str | None):
+        return raw
+    raise refuse(
+        f"found {shown(raw)}; allowed: 'module:function', or from Python a function, that gives Keras callbacks for "
+        "each training, such as lambda: [...]"
+    )
+
+
 def _targets(raw: Any) -> tuple[Target, ...]:
     if isinstance(raw, tuple) and all(isinstance(target, Target) for target in raw):
         return raw
@@ -173,7 +182,7 @@ class TrainingSection(Section):
         description="Targets that end a training, e.g. {loss: {below: 0.4}}.",
         json_schema_extra=_TARGETS_SCHEMA,
     )
-    callbacks: Reference | None = Field(
+    callbacks: Annotated[Reference | None, BeforeValidator(_callbacks)] = Field(
         default=None,
         description='"module:function" that gives Keras callbacks for a training, such as one that tells a tracker; '
         "those that would run the training (EarlyStopping, ModelCheckpoint, ...) are refused by name.",

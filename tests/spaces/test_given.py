@@ -142,6 +142,13 @@ def test_what_a_file_may_hold_is_left_for_its_own_checks():
         assert with_references({"model": {"family": family}}) == {"model": {"family": family}}
 
 
+def test_a_list_of_callbacks_is_told_what_to_give():
+    with pytest.raises(
+        spaces.SpaceError, match=r"training.callbacks: found a list; allowed: .* such as lambda: \[...\]"
+    ):
+        spaces.SearchSpec(name="x", data=(X, Y), model=make(1), training={"epochs": 1, "callbacks": [object()]})
+
+
 def test_data_of_no_known_form_are_refused():
     with pytest.raises(spaces.SpaceError, match=r"data\.source: found tuple of length 4; allowed: \(x, y\), "):
         spec({"family": make(1)}, (X, Y, X, Y))

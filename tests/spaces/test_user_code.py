@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from spaces.basics.errors import CodeError
-from spaces.outside import sources
+from spaces.outside import branches, sources
 from spaces.outside.references import call, line_of, load_function, resolve, sources_of, take_anew
 
 MODULE = """import helpers
@@ -261,5 +261,115 @@ def test_what_a_file_says_now_counts_when_it_is_taken_anew(project: Path) -> Non
 def test_a_branch_that_asks_for_more_is_seen_in_the_source(tmp_path, body, asks):
     file = tmp_path / "mine.py"
     file.write_text(f"def build(hp):\n    hp.Int('width', 1, 3)\n    {body}\n")
-    assert sources.asks_in_branches(str(file)) == asks
-    assert sources.asks_in_branches(str(tmp_path / "none.py"))
+    assert branches.asks_in_branches(str(file)) == asks
+    assert branches.asks_in_branches(str(tmp_path / "none.py"))
+
+
+HEADS = """
+def one(hp): return hp.Int("one", 1, 3)
+def two(hp): return hp.Int("two", 1, 3)
+def build(hp):
+    kind = hp.Choice("kind", ["one", "two", "none"])
+"""
+FACTORY = """
+def head(classes):
+    def build(hp):
+        return Sequential([Dense(hp.Int("units", 1, 3)), Dense(classes)])
+    return build
+def main():
+    tuner = RandomSearch(head(10), "val_loss")
+    if tuner.ready:
+        tuner.search()
+"""
+OBJECT = """
+class Hyper(Base):
+    def build(self, hp):
+        self.hp = hp
+        for size in self.sizes:
+            self.hp.Int(f"units_{{size}}", 1, 3)
+        {then}
+    def build_deep(self):
+        return self.hp.Int("deep", 1, 3)
+"""
+STRAIGHT = """
+def optimizer(name, rate):
+    if name == "sgd":
+        return SGD(rate)
+    return Adam(rate)
+def layer(hp, number):
+    return Dense(hp.Int(f"units_{number}", 1, 3))
+def build(hp):
+    made = [layer(hp, number) for number in range(hp.Int("layers", 1, 3))]
+    if hp.Boolean("dropout"):
+        made.append(Dropout(0.5))
+    model = Sequential(made)
+    model.compile(optimizer(hp.Choice("optimizer", ["sgd", "adam"]), hp.Float("rate", 0.1, 0.2)))
+    return model
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        (HEADS + "    return {'one': one, 'two': two}[kind](hp)", True),
+        (HEADS + "    return globals()[kind](hp)", True),
+        (HEADS + "    make = one\n    return make(hp)", True),
+        (HEADS + "    return one(hp)", False),
+        (HEADS + "    if kind == 'none':\n        return 1\n    return hp.Int('units', 1, 3)", True),
+        (
+            HEADS
+            + "    for i in range(3):\n        hp.Int(f'u{i}', 1, 3)\n        if kind == 'one':\n            break",
+            True,
+        ),
+        (HEADS + "    for i in kind.split('n'):\n        hp.Int(f'u{len(i)}', 1, 3)", True),
+        (
+            HEADS + "    def deep():\n        return hp.Int('deep', 1, 3)\n    return deep() if kind == 'one' else 1",
+            True,
+        ),
+        (HEADS + "    return {'one': lambda: hp.Int('a', 1, 3), 'two': lambda: 1}.get(kind, str)()", True),
+        (HEADS + "    return [hp.Int(f'u{i}', 1, 3) for i in range(3) if kind == 'one']", True),
+        (HEADS + "    return hp.Int(f'units_{kind}', 1, 3)", True),
+        ("import elsewhere\ndef build(hp):\n    return elsewhere.model(hp)", True),
+        (OBJECT.format(then="if hp.Boolean('deep'):\n            self.build_deep()"), True),
+        (OBJECT.format(then="return getattr(self, hp.Choice('kind', ['build_deep', 'none']))()"), True),
+        (OBJECT.format(then="return Dense(hp.Int('units', 1, 3))"), False),
+        (FACTORY, False),
+        (STRAIGHT, False),
+    ],
+)
+def test_whatever_may_lead_to_more_is_seen(tmp_path, text, asks):
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+    assert branches.asks_in_branches(str(file)) == asks
+
+
+def test_a_function_without_a_file_is_none_in_a_folder_of_a_package(tmp_path, monkeypatch):
+    (tmp_path / "__init__.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert branches.asks_in_branches("")
+
+
+SCRIPT = """
+import keras_tuner as kt
+def build(hp):
+    return 1
+class Mine(kt.RandomSearch):
+    pass
+tuner = {tuner}
+{search}
+"""
+
+
+@pytest.mark.parametrize("tuner", ["kt.tuners.RandomSearch(build)", "Mine(build)"])
+def test_a_script_that_would_search_when_it_is_imported_is_refused_by_its_line(tmp_path, tuner):
+    file = tmp_path / "script.py"
+    file.write_text(SCRIPT.format(tuner=tuner, search="tuner.search(1, 2)"))
+    with pytest.raises(CodeError, match=r"script.py, line 8\); .* if __name__ == \"__main__\":"):
+        load_function(f"{file}:build")
+    for alone in (
+        "if __name__ == '__main__':\n    tuner.search(1)",
+        "def go():\n    tuner.search(1)",
+        "open.search(1)",
+    ):
+        file.write_text(SCRIPT.format(tuner=tuner, search=alone))
+        assert sources.searching(str(file)) is None

@@ -430,3 +430,13 @@ def test_values_that_lead_to_no_further_hyperparameter_are_not_tried(tensorflow)
 
     assert [one.name for one in explore(build, "build", branches=False).hyperparameters] == ["kind"]
     assert "crash" not in called
+
+
+def test_the_longest_loop_asks_for_all(tensorflow):
+    def build(hp):
+        for index in range(hp.Choice("layers", [1, 3, 2])):
+            hp.Int(f"units_{index}", 1, 9)
+        return SimpleNamespace(compiled=False, loss=None)
+
+    names = {one.name for one in explore(build, "build", branches=False).hyperparameters}
+    assert names == {"layers", "units_0", "units_1", "units_2"}

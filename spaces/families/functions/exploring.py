@@ -172,7 +172,8 @@ class _Exploration:
 def _largest(hp: Any) -> Any:
     if hasattr(hp, "max_value"):
         return hp.max_value
-    return True if type(hp).__name__ == "Boolean" else list(hp.values)[-1]
+    values = list(hp.values)
+    return values[-1] if isinstance(values[-1], str) else max(values)
 
 
 def _translated(space: Iterable[Any]) -> tuple[Hyperparameter, ...]:

@@ -12,9 +12,9 @@ from spaces.basics.errors import CodeError, Problem, SpaceError, problem
 from spaces.families.functions.exploring import Explored, explore, regression_loss
 from spaces.families.python import PythonModel
 from spaces.outside import keras_names
+from spaces.outside.branches import asks_in_branches
 from spaces.outside.given import spoken
 from spaces.outside.references import call, file_of, generation, load_attribute, load_function, names_given
-from spaces.outside.sources import asks_in_branches
 from spaces.outside.user_code import described, place
 from spaces.values.packing import unpack_inputs
 
