@@ -32,7 +32,7 @@ def check_rows(raw: RawData, *, users_code: bool = False) -> RawData:
         DataError: empty parts, counts or shapes that differ, Python objects, text, NaN or infinity.
     """
     for part in raw.parts:
-        _check_part(part)
+        _check_part(part, users_code)
         if part.x.shape[1:] != raw.train.x.shape[1:]:
             raise DataError(
                 f"{part.where}: rows have shape {part.x.shape[1:]}, those of {raw.train.where} {raw.train.x.shape[1:]}"
@@ -49,15 +49,31 @@ def check_rows(raw: RawData, *, users_code: bool = False) -> RawData:
     return raw.map_parts(lambda part: dataclasses.replace(part, x=_convert(part, dtype)))
 
 
-def _check_part(part: Part) -> None:
+def as_measured(raw: RawData, came: RawData) -> RawData:
+    """The rows of series, which `check_rows` gave, as float32 if they came in a type that holds more than uint8.
+
+    What is measured later may be larger than all that there was, or lie between two numbers of it.
+
+    Args:
+        raw: the rows.
+        came: the same as they came.
+    """
+    small = all(part.x.dtype == np.uint8 or part.x.dtype.kind == "b" for part in came.parts)
+    if small or raw.train.x.dtype != np.uint8:
+        return raw
+    return raw.map_parts(lambda part: dataclasses.replace(part, x=_convert(part, np.dtype(np.float32))))
+
+
+def _check_part(part: Part, users_code: bool) -> None:
     x = part.x
     if x.dtype.kind not in "biuf":
         what = "Python objects" if x.dtype.hasobject else f"values of type {x.dtype}"
         raise DataError(f"{part.where}: rows hold {what}; numbers are expected")
     if x.ndim not in (2, 3, 4):
+        by_name = "; a model of your own takes others by name, x={'rows': x}, with an Input of that name"
         raise DataError(
             f"{part.where}: has shape {x.shape}; expected (rows, columns), (rows, height, width) or "
-            "(rows, height, width, channels)"
+            f"(rows, height, width, channels){by_name * users_code}"
         )
     if 0 in x.shape:
         raise DataError(f"{part.where}: is empty (shape {x.shape})")

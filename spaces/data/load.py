@@ -15,7 +15,7 @@ import numpy as np
 
 from spaces.basics.errors import CodeError, DataError
 from spaces.data import preprocessing
-from spaces.data.checks import check_classes, check_rows
+from spaces.data.checks import as_measured, check_classes, check_rows
 from spaces.data.fingerprint import fingerprint
 from spaces.data.keyed_split import Keyed, keyed_partition
 from spaces.data.labels import EncodedLabels, encode_labels
@@ -75,9 +75,12 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     known = () if begun is None else begun.encodings
     store = RowStore(spec.data.stream, folder, spec.limits.disk)
     raw = _kept(_read(spec, begun, store), store)
+    came = raw
     if raw.table is None:
         raw = _of_one_kind(check_rows(raw, users_code=family_of(spec.model).users_code), store)
     kind = begun.kind if begun is not None else _kind(spec, raw)
+    if kind == "series" and (begun is None or begun.dtype != "uint8"):
+        raw = as_measured(raw, came)
     _check_arrays(spec, raw)
     encoded = encode_labels(raw, spec.training.task if raw.targets is None else "regression", spec.training.loss)
     if encoded.labels == "multi-label" and begun is None:
@@ -106,7 +109,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
         encoder = Encoder(raw.table, known, store, raw.train.where)
         train, validation, test = encoder(train), encoder(validation), test and encoder(test)
         known_rows = train if folds is None else train.joined(validation)
-    info = _describe(spec.data, raw, encoded, known_rows.x, kind, known)
+    info = _describe(spec, raw, encoded, known_rows.x, kind, known)
     info = dataclasses.replace(info, antialias=_antialias(begun) and (raw.resized or info.image_size is not None))
     target = _target(spec, raw, known_rows) if begun is None else begun.target
     came_as = info.label_values if begun is None else begun.label_values
@@ -517,7 +520,7 @@ def _target(spec: SearchSpec, raw: RawData, train: Split) -> TargetScale | None:
 
 
 def _describe(
-    data: DataSection,
+    spec: SearchSpec,
     raw: RawData,
     encoded: EncodedLabels,
     x: AnyRows,
@@ -525,8 +528,9 @@ def _describe(
     table: tuple[ColumnEncoding, ...],
 ) -> DataInfo:
     indicators = np.array([flag for column in table for flag in column.indicators]) if table else None
-    # Bytes of several arrays have no range.
-    option = data.preprocessing if raw.inputs is None else "none"
+    # A function's model gets rows as they are. Bytes of several arrays have no range.
+    as_they_are = family_of(spec.model).users_code
+    option = "none" if as_they_are or raw.inputs is not None else spec.data.preprocessing
     chosen = preprocessing.choose(option, x, kind, raw.white, indicators, raw.train.where)
     return DataInfo(
         kind=kind,
@@ -537,7 +541,7 @@ def _describe(
         outputs=encoded.outputs,
         class_names=encoded.class_names,
         **vars(chosen),
-        image_size=data.image_size,
+        image_size=None if as_they_are and not raw.resized else spec.data.image_size,
         resized=raw.resized,
         columns=tuple(column.name for column in table),
         categories={column.name: column.values for column in table if column.kind == "category"},

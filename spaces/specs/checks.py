@@ -31,7 +31,7 @@ def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
     Args:
         parts: every section that is legal by itself, under its key. Where one is missing, the checks that
             need it are left out, so that no mistake is reported twice.
-        begun: whether a run has begun with them, maybe in a version in which values of baselines could have no effect.
+        begun: whether a run has begun with them, maybe in a version in which more could stand there without an effect.
     """
     found: list[Problem] = []
     model: ModelSection | None = parts.get("model")
@@ -55,6 +55,8 @@ def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
         if search is not None:
             found += _objective(model, training, search)
     if model is not None and "data" in parts:
+        # Runs of earlier versions began with what had no effect.
+        found += [] if begun else _preparation(model, parts["data"])
         found += _augmentation(_said(model), parts["data"])
         found += _embedding(_said(model), parts["data"])
     if model is not None and "final" in parts:
@@ -197,6 +199,20 @@ def _augmentation(said: Mapping[str, KeyPath], data: DataSection) -> list[Proble
         return []
     message = f"has no effect: it changes images, and a {data.source.kind} source has none"
     return [problem(path, message) for name, path in said.items() if name in OFF]
+
+
+def _preparation(model: ModelSection, data: DataSection) -> list[Problem]:
+    """What is to be done to rows that the model of a function gets as they are."""
+    if not family_of(model).users_code:
+        return []
+    kind = data.source.kind if isinstance(data.source, Source) else data.source
+    message = "has no effect: the model of a function gets the rows as they are; its first layers may prepare them"
+    said = {
+        "preprocessing": data.preprocessing not in ("auto", "none"),
+        # Files are brought to one size before they are rows.
+        "image_size": data.image_size is not None and kind not in ("folder", "flowers"),
+    }
+    return [problem(("data", key), message) for key, idle in said.items() if idle]
 
 
 def _embedding(said: Mapping[str, KeyPath], data: DataSection) -> list[Problem]:

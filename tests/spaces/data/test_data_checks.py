@@ -97,6 +97,16 @@ def test_parts_of_different_shape() -> None:
         checked(np.zeros((2, 4)), np.zeros((2, 5)))
 
 
+def test_rows_of_more_axes_have_a_form_for_code_of_the_user() -> None:
+    films = raw(np.zeros((2, 3, 4, 4, 3)))
+    with pytest.raises(
+        DataError, match=r"expected .*channels\); a model of your own takes others by name, x={'rows': x}"
+    ):
+        check_rows(films, users_code=True)
+    with pytest.raises(DataError, match=r"\(rows, height, width, channels\)$"):
+        check_rows(films)
+
+
 def test_counts_that_differ() -> None:
     part = Part(np.zeros((4, 2)), np.zeros(3), "rows.npz")
     with pytest.raises(DataError, match="4 rows but 3 labels"):

@@ -44,6 +44,34 @@ def test_statistics_come_from_training_rows_only(load: Load, save_npz: SaveNpz) 
     assert data.test is None
 
 
+def of_a_function(source: Any, **data: Any) -> spaces.SearchSpec:
+    model = {"family": {"python": "nowhere:build"}}
+    return spaces.load({"name": "x", "data": {"source": source, **data}, "model": model, "training": {"epochs": 1}})
+
+
+def test_the_model_of_a_function_gets_rows_as_they_are(save_npz: SaveNpz) -> None:
+    images = {"npz": str(save_npz(x=IMAGES, y=Y))}
+    data = spaces.load_data(of_a_function(images))
+    assert (data.info.scale, data.info.mean, data.info.white) == (None, None, 255)
+    assert not any("multiplied" in sentence for sentence in data.understood["prepared"])
+    for key, value in (("preprocessing", "standardize"), ("image_size", 4)):
+        with pytest.raises(SpaceError, match=rf"data.{key}: has no effect: the model of a function gets the rows as"):
+            of_a_function(images, **{key: value})
+    begun = spaces.SearchSpec.of_run(
+        name="x",
+        data={"source": images, "image_size": 4},
+        model={"family": {"python": "nowhere:build"}},
+        training={"epochs": 1},
+    )
+    assert spaces.load_data(begun, data.info).info.image_size is None
+    columns = spaces.load_data(of_a_function({"npz": str(save_npz(x=X, y=Y))}))
+    assert (columns.info.mean, columns.info.std) == (None, None)
+
+
+def test_files_are_brought_to_one_size_for_the_model_of_a_function(pets: Path) -> None:
+    assert of_a_function({"folder": str(pets), "parts": "none"}, image_size=3).data.image_size == (3, 3)
+
+
 def test_test_part_is_chosen_as_asked(load: Load, save_npz: SaveNpz) -> None:
     path = str(save_npz(x_train=X, y_train=Y, x_test=X[:8] + 1, y_test=Y[:8]))
 

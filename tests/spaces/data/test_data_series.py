@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import spaces
 from spaces.basics.errors import DataError, SpaceError
+from spaces.data.inputs import held_rows
 
 Load = Callable[..., spaces.Dataset]
 GENERATOR = np.random.default_rng(0)
@@ -42,6 +44,25 @@ def test_they_are_drawn_where_the_space_file_says_so(load: Load, source: dict[st
     assert data.info.kind == "series"
     assert not np.array_equal(data.train.x, X[:60].astype(np.float32))
     assert len(data.understood["notes"]) == 1
+
+
+def test_counts_may_be_larger_later(load: Load, save_npz: Callable[..., Path]) -> None:
+    counts = np.arange(1200).reshape(100, 6, 2) % 200
+    path = {"npz": str(save_npz(x=counts, y=Y))}
+    data = load(path)
+    assert (data.info.kind, data.info.dtype) == ("series", "float32")
+    np.testing.assert_array_equal(data.train.x, counts[:60])
+    assert held_rows([[[300, -0.5]] * 6], data.info, "rows").shape == (1, 6, 2)
+    assert load(path, stream=True).fingerprint == data.fingerprint
+    assert load({"npz": str(save_npz(x=counts.astype(np.uint8), y=Y))}).info.dtype == "uint8"
+
+
+def test_a_run_goes_on_with_counts_as_it_began(save_npz: Callable[..., Path]) -> None:
+    source = {"npz": str(save_npz(x=np.arange(1200).reshape(100, 6, 2) % 200, y=Y))}
+    training, model = {"epochs": 1}, {"family": "conv1d", "blocks": 1, "filters": 2}
+    spec = spaces.load({"name": "x", "data": {"source": source}, "model": model, "training": training})
+    begun = dataclasses.replace(spaces.load_data(spec).info, dtype="uint8")
+    assert spaces.load_data(spec, begun).train.x.dtype == np.uint8
 
 
 def test_the_rows_of_a_table_may_be_divided_in_their_order(load: Load, save_npz: Callable[..., Path]) -> None:
