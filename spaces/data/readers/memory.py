@@ -18,7 +18,10 @@ from spaces.basics.errors import DataError
 
 _SHARE = 0.5
 _MEMINFO = Path("/proc/meminfo")
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
+# Of the second version of control groups, and of the first, which has a hierarchy for each of its controllers.
+_LIMITS = {"": ("", "memory.max"), "memory": ("memory", "memory.limit_in_bytes")}
 _WITHOUT_INFORMATION = 8 * 2**30
 # Address space of a process with TensorFlow in it that has not done anything yet.
 _LIBRARIES = 5 * 2**29
@@ -33,9 +36,24 @@ def machine_memory() -> int:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         total = _WITHOUT_INFORMATION
-    with contextlib.suppress(OSError, ValueError):  # no container, or "max"
-        total = min(total, int(_CGROUP_LIMIT.read_text()))
-    return total
+    return min([total, *_container_limits()])
+
+
+def _container_limits() -> list[int]:
+    """Bytes that the control groups may have which this process is in: of a container, of a job, of those around it."""
+    own = dict.fromkeys(_LIMITS, "/")
+    with contextlib.suppress(OSError):
+        for line in _OWN_CGROUPS.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            own |= {controller: group for controller in controllers.split(",") if controller in _LIMITS}
+    found = []
+    for controller, group in own.items():
+        folder, name = _LIMITS[controller]
+        parts = [part for part in group.split("/") if part]
+        for depth in range(len(parts) + 1):
+            with contextlib.suppress(OSError, ValueError):  # no such group to be seen from here, or "max"
+                found.append(int(_CGROUPS.joinpath(folder, *parts[:depth], name).read_text()))
+    return found
 
 
 def memory_limit() -> int:
@@ -75,12 +93,13 @@ def rows_size(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     return prod(shape) * (dtype.itemsize if small else max(dtype.itemsize, _FLOAT))
 
 
-def check_size(size: int, where: str) -> None:
+def check_size(size: int, where: str, instead: str = "") -> None:
     """Refuses data that would not fit.
 
     Args:
         size: bytes once unpacked.
         where: file that declares this size.
+        instead: what could be done instead, said at the end.
 
     Raises:
         DataError: the size is above `memory_limit()`.
@@ -88,7 +107,7 @@ def check_size(size: int, where: str) -> None:
     limit = memory_limit()
     if size > limit:
         raise DataError(
-            f"{where}: holds {_gibibytes(size)} of data, half of the memory ({_gibibytes(limit)}) is allowed"
+            f"{where}: holds {_gibibytes(size)} of data, half of the memory ({_gibibytes(limit)}) is allowed{instead}"
         )
 
 

@@ -30,11 +30,11 @@ def load_python(
     Args:
         reference: "module:function" or "/path/file.py:function". The function takes no arguments and returns
             (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in the middle, or a
-            dict with names such as x_train, y_val; everything NumPy arrays, memory-mapped ones among them, DataFrames
-            or nested lists of numbers. Or a DataFrame whose last column is the target. Or a `tf.data.Dataset` of
-            (row, label), batched or not; two, which train and validate; three with one for the test; or a dict of
-            them. A Keras `PyDataset` likewise. For a model of several inputs x is a dict, list or tuple of arrays, for
-            one of several outputs y.
+            dict, or what `numpy.load` gives of an npz file, with names such as x_train, y_val; everything NumPy arrays,
+            memory-mapped ones among them, DataFrames or nested lists of numbers. Or a DataFrame whose last column is
+            the target. Or a `tf.data.Dataset` of (row, label), batched or not; two, which train and validate; three
+            with one for the test; or a dict of them. A Keras `PyDataset` likewise. For a model of several inputs x is a
+            dict, list or tuple of arrays, for one of several outputs y.
         store: decides which rows stay on the disk: those of a memory-mapped array where they are.
         frames: reads DataFrames as tables; None: as arrays, of numbers only.
         begun: whether a run goes on with these rows.
@@ -154,7 +154,7 @@ def _parts(returned: Any, reference: str) -> dict[PartName, tuple[Any, Any]]:
 
     Tuples of two each are parts; another tuple of arrays is the inputs or the targets of a model of several.
     """
-    if isinstance(returned, dict) and all(isinstance(key, str) for key in returned):
+    if isinstance(returned, Mapping) and all(isinstance(key, str) for key in returned):
         found, others = parts.arrays(returned, reference)
         if others:
             raise DataError(f"{reference}: {', '.join(map(printable, others))}: no rows or labels by these names")

@@ -48,7 +48,8 @@ def find(store: RowStore, files: Sequence[str], wanted: Any) -> Pictures | None:
         return None
     places = {file: number for number, file in enumerate(files)}
     reasons = {files[int(number)]: reason for number, reason in kept.notes["reasons"].items()}
-    sound = [file for file in files if places[file] not in set(map(int, kept.notes["left_out"]))]
+    left_out = set(map(int, kept.notes["left_out"]))
+    sound = [file for file in files if places[file] not in left_out]
     return Pictures(kept.rows, {file: row for row, file in enumerate(sound)}, reasons)
 
 

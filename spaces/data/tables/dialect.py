@@ -80,7 +80,7 @@ def find_dialect(
         first = stream.read(4096)
     if first.startswith(_GZIP_MAGIC):
         raise DataError(f"{path}: is compressed; unpack it first")
-    check_size(path.stat().st_size, str(path))
+    check_size(path.stat().st_size, str(path), "; as Parquet it is read a column at a time")
     guesses = []
     if encoding is None:
         encoding, guess = _find_encoding(path, first, like.encoding if like is not None else None)

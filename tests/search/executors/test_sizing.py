@@ -61,7 +61,7 @@ def test_memory_limits(monkeypatch):
 
 def test_what_a_container_may_have_counts_not_what_the_machine_has(tmp_path, monkeypatch):
     (tmp_path / "memory.max").write_text(str(4 * 2**30))
-    monkeypatch.setattr("spaces.data.readers.memory._CGROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr("spaces.data.readers.memory._CGROUPS", tmp_path)
     monkeypatch.setattr(environment, "cores", lambda: 8)
     assert sizing.automatic(0) == 2
     assert sizing.memory_limit(1, None) == int(0.6 * 4 * 2**30)

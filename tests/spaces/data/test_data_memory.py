@@ -5,13 +5,14 @@ import pytest
 
 from spaces.basics.errors import DataError
 from spaces.data.readers import memory
+from spaces.data.tables.dialect import find_dialect
 
 GIBIBYTE = 2**30
 
 
 def test_limit_is_half_of_the_machine_or_of_the_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(memory, "_CGROUP_LIMIT", limit)
+    monkeypatch.setattr(memory, "_CGROUPS", tmp_path)
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16 * GIBIBYTE // 4096}.__getitem__)
     assert memory.memory_limit() == 8 * GIBIBYTE
     for text, expected in (("max\n", 8), (f"{4 * GIBIBYTE}\n", 2), (f"{64 * GIBIBYTE}\n", 8)):
@@ -19,8 +20,33 @@ def test_limit_is_half_of_the_machine_or_of_the_container(monkeypatch: pytest.Mo
         assert memory.memory_limit() == expected * GIBIBYTE
 
 
-def test_size_above_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("own", "file"),
+    [
+        ("0::/user.slice/night.scope\n", "user.slice/night.scope/memory.max"),
+        ("0::/user.slice/night.scope\n", "user.slice/memory.max"),
+        ("3:cpuset:/job\n2:cpu,memory:/slurm/job\n0::/\n", "memory/slurm/job/memory.limit_in_bytes"),
+        ("2:memory:/docker/1234\n", "memory/memory.limit_in_bytes"),
+    ],
+)
+def test_the_limit_of_every_group_around_the_process_counts(
+    own: str, file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "own").write_text(own)
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text("1048576\n")
+    monkeypatch.setattr(memory, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(memory, "_OWN_CGROUPS", tmp_path / "own")
+    assert memory.machine_memory() == 2**20
+
+
+def test_size_above_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory, "memory_limit", lambda: GIBIBYTE)
     memory.check_size(GIBIBYTE, "rows.npz")
     with pytest.raises(DataError, match=r"rows.npz: holds 3.0 GiB of data, half of the memory \(1.0 GiB\)"):
         memory.check_size(3 * GIBIBYTE, "rows.npz")
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n1,2\n")
+    monkeypatch.setattr(memory, "memory_limit", lambda: 4)
+    with pytest.raises(DataError, match=r"rows.csv: holds .* is allowed; as Parquet it is read a column at a time"):
+        find_dialect(path)

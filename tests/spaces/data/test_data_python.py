@@ -77,6 +77,13 @@ def test_a_dict_of_arrays_by_name(write: Write) -> None:
     assert (len(raw.train.x), len(raw.validation.x), raw.test) == (4, 1, None)
 
 
+def test_an_archive_that_numpy_has_loaded(write: Write, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_train=np.ones((4, 2)), y_train=np.ones(4), x_val=[[1, 2]], y_val=[0])
+    raw = load_python(write(f"return np.load({str(tmp_path / 'a.npz')!r})"))
+    assert raw.validation is not None
+    assert (len(raw.train.x), len(raw.validation.x)) == (4, 1)
+
+
 def test_arrays_of_a_dict_that_mean_nothing_are_refused(write: Write) -> None:
     with pytest.raises(DataError, match="weights: no rows or labels by these names"):
         load_python(write("return dict(x=np.ones((4, 2)), y=np.ones(4), weights=np.ones(4))"))
