@@ -230,7 +230,8 @@ class Space:
             yield dict(values)
             return
         hp = self.hyperparameters[index]
-        if not holds(hp.conditions, values):
+        # What a function asks for under two conditions, both of which hold, has one value.
+        if hp.name in values or not holds(hp.conditions, values):
             yield from self._enumerate(index + 1, values, choices)
             return
         for value in choices(index):

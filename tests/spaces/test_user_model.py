@@ -168,6 +168,20 @@ def test_what_stands_behind_a_plain_if_is_found() -> None:
     assert calls < 20
 
 
+def behind_whole_numbers(hp: Any) -> None:
+    layers = hp.Int("layers", 1, 4)
+    if layers == 2:
+        hp.Int("second", 1, 9)
+    elif layers == 3 and hp.Boolean("wide"):
+        hp.Float("third", 0.0, 1.0)
+
+
+def test_what_stands_behind_one_of_few_whole_numbers_is_found() -> None:
+    found, calls = asked(behind_whole_numbers)
+    assert {*found} == {"layers", "second", "wide", "third"}
+    assert calls < 15
+
+
 def many_choices(hp: Any) -> None:
     for index in range(40):
         if hp.Choice(f"choice_{index}", [*range(9)]) == 7:
@@ -205,6 +219,35 @@ def with_fixed_parents(hp: Any) -> None:
 
 def test_a_condition_on_what_is_fixed_is_decided_already() -> None:
     assert asked(with_fixed_parents)[0] == {"mode": [], "inner": [("mode", ("y",))]}
+
+
+def asked_for_twice(hp: Any) -> None:
+    hp.Fixed("layers", 3)
+    hp.Choice("kind", ["a", "b"])
+    with hp.conditional_scope("kind", ["a"]):
+        hp.Int("layers", 1, 9)
+        hp.Choice("activation", ["relu", "gelu"])
+        hp.Choice("rate", [0.1, 0.2])
+        with hp.conditional_scope("rate", [0.2]):
+            hp.Int("steps", 1, 9)
+    hp.Choice("activation", ["relu", "gelu"])
+    with hp.conditional_scope("kind", ["b"]):
+        hp.Choice("rate", [0.3, 0.4])
+        hp.Choice("activation", ["relu", "gelu"])
+
+
+def test_what_is_asked_for_within_a_scope_and_outside_has_one_value() -> None:
+    names = []
+
+    def build(hp: Any) -> Made:
+        asked_for_twice(hp)
+        return Made()
+
+    for one in explore(build, "build").hyperparameters:
+        names.append((one.name, *(condition.values for condition in one.conditions)))
+    assert names == [
+        ("kind",), ("activation",), ("rate", ("a",)), ("steps", ("a",), (0.2,)), ("rate", ("b",)),
+    ]  # fmt: skip
 
 
 def test_the_example_of_choices_behind_an_if_is_searched_with_all_of_them() -> None:

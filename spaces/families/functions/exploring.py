@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from spaces.basics.errors import CodeError
@@ -14,6 +15,8 @@ from spaces.values.space import Condition, Hyperparameter
 _MAX_CALLS = 100
 # Random values that are tried where all others fail.
 _TRIES = 20
+# Whole numbers of a range that are tried like those of a choice.
+_FEW = 8
 
 # Keras's names of losses of regression, and what stands nearest to them in a space file.
 _REGRESSION = {
@@ -45,7 +48,7 @@ class Explored(NamedTuple):
 
 
 def explore(build: Callable[[Any], Any], name: str, *, branches: bool = True) -> Explored:
-    """Calls a function until each of its scopes, and each value of its choices, has been active once.
+    """Calls a function until each of its scopes, and each value of its choices and short ranges, has been active once.
 
     What stands behind a plain `if` is asked for only with the value that leads there. A function without such branches
     is not called with all values: with some it may end the process, which a trial survives. The largest values together
@@ -152,11 +155,11 @@ class _Exploration:
         self._waiting = [(scope, values) for scope, values in self._waiting if scope not in self._entered]
 
     def _untried(self) -> dict[str, Any]:
-        """For each choice that has them a value that no call has asked for."""
+        """For each choice, or range of few whole numbers, that has them a value that no call has asked for."""
         found: dict[str, Any] = {}
         for one in self.space.space:
-            if type(one).__name__ in ("Choice", "Boolean") and one.name in self._contexts:
-                new = [value for value in one.values if (one.name, value) not in self._tried]
+            if one.name in self._contexts:
+                new = [value for value in _each(one) if (one.name, value) not in self._tried]
                 found |= {one.name: new[0]} if new else {}
         return found
 
@@ -169,6 +172,15 @@ class _Exploration:
             self.call({**self._contexts[name], name: value})
 
 
+def _each(hp: Any) -> Sequence[Any]:
+    """The values of a hyperparameter that are tried one after the other."""
+    kind = type(hp).__name__
+    if kind == "Int" and hp.sampling == "linear":
+        numbers = range(hp.min_value, hp.max_value + 1, hp.step or 1)
+        return numbers if len(numbers) <= _FEW else ()
+    return list(hp.values) if kind in ("Choice", "Boolean") else ()
+
+
 def _largest(hp: Any) -> Any:
     if hasattr(hp, "max_value"):
         return hp.max_value
@@ -177,14 +189,42 @@ def _largest(hp: Any) -> Any:
 
 
 def _translated(space: Iterable[Any]) -> tuple[Hyperparameter, ...]:
-    """Those that the search decides, under the conditions that it decides."""
-    found, fixed = [], {}
+    """Those that the search decides, under the conditions that it decides.
+
+    What is asked for in a scope and outside of it, too, has one value: it is there once, and not where it is fixed.
+    """
+    found: list[Hyperparameter] = []
+    fixed: dict[Any, Any] = {}
+    given: list[Hyperparameter] = []
     for one in space:
+        new = from_keras_tuner(one)
         if type(one).__name__ == "Fixed":
             fixed[one.name, _key(one.conditions)] = one.value
-        elif (conditions := _decided(one.conditions, fixed)) is not None:
-            found.append(replace(from_keras_tuner(one), conditions=conditions))
+            given.append(new)
+        elif not any(map(partial(_covers, new), given)) and (decided := _decided(one.conditions, fixed)) is not None:
+            _add(replace(new, conditions=decided), found)
     return tuple(found)
+
+
+def _add(new: Hyperparameter, found: list[Hyperparameter]) -> None:
+    """Adds a hyperparameter, or puts it in the place of those that are there only where it is."""
+    same = [one for one in found if one.dimension == new.dimension]
+    if any(_covers(new, one) for one in same):
+        return
+    within = [one for one in same if _covers(one, new)]
+    if within:
+        found[found.index(within[0])] = new
+        found[:] = [one for one in found if one not in within]
+    else:
+        found.append(new)
+
+
+def _covers(one: Hyperparameter, general: Hyperparameter) -> bool:
+    """Whether another of the same name is there wherever this one is."""
+    allowed = {condition.name: {*condition.values} for condition in one.conditions}
+    return one.name == general.name and all(
+        condition.name in allowed and allowed[condition.name] <= {*condition.values} for condition in general.conditions
+    )
 
 
 def _decided(conditions: Sequence[Any], fixed: Mapping[Any, Any]) -> tuple[Condition, ...] | None:

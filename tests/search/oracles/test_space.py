@@ -209,6 +209,15 @@ def test_size(loop):
     assert len(list(space.enumerate(grids.__getitem__))) == 11
 
 
+def test_a_hyperparameter_of_two_conditions_that_hold_has_one_value():
+    kind = Hyperparameter("kind", Choice(("a", "b", "c")))
+    scopes = (("a", "b"), ("b", "c"))
+    units = [Hyperparameter("units", Range(1, 3, True), (Condition("kind", values),)) for values in scopes]
+    space = Space([kind, *units])
+    grids = [[c.value(code) for code in range(c.count)] for c in space.columns]
+    assert len({tuple(values.items()) for values in space.enumerate(grids.__getitem__)}) == 9
+
+
 def test_small_steps_are_those_of_active_numbers_with_many_values():
     hp = keras_tuner.HyperParameters()
     hp.Int("parent", 1, 20)
