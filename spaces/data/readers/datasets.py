@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -17,10 +18,12 @@ from spaces.data.types import AnyRows, Array
 from spaces.outside.references import file_of
 from spaces.outside.tensorflow_internals import in_batches
 from spaces.outside.user_code import described
+from spaces.values.packing import Structure, pack_inputs, pack_targets
 
 _BY_COUNT: dict[int, tuple[PartName, ...]] = {2: ("train", "validation"), 3: ("train", "validation", "test")}
 _Shape = tuple[int | None, ...]
-_EXPECTED = "a tf.data.Dataset of (rows, labels)"
+_Structures = tuple[Structure | None, Structure | None]
+_EXPECTED = "(rows, labels), each one tensor, or a dict or tuple of them"
 
 
 def is_dataset(value: Any) -> bool:
@@ -55,7 +58,22 @@ def datasets(returned: Any, where: str) -> dict[PartName, Any] | None:
     return None
 
 
-def kept(reference: str, store: RowStore, *, begun: bool) -> dict[PartName, tuple[AnyRows, Array]] | None:
+@dataclass(frozen=True)
+class Read:
+    """What data sets hold.
+
+    Attributes:
+        parts: rows and labels of each part.
+        inputs: what the bytes of a row are, where rows are several arrays; see `spaces.values.packing`.
+        targets: what the columns of the labels are, likewise.
+    """
+
+    parts: Mapping[PartName, tuple[AnyRows, Array]]
+    inputs: Structure | None
+    targets: Structure | None
+
+
+def kept(reference: str, store: RowStore, *, begun: bool) -> Read | None:
     """What an earlier call has kept of the same function.
 
     Args:
@@ -73,10 +91,13 @@ def kept(reference: str, store: RowStore, *, begun: bool) -> dict[PartName, tupl
         if rows is None or labels is None:
             return None
         found[part] = rows.rows, labels.rows[:]
-    return _placed(found, store, reference)
+    # Runs of earlier versions have rows of one array, and did not say so.
+    several = (first.notes.get(name) for name in ("inputs", "targets"))
+    inputs, targets = (Structure.from_json(plain) if plain else None for plain in several)
+    return Read(_placed(found, store, reference), inputs, targets)
 
 
-def keep(found: Mapping[PartName, Any], reference: str, store: RowStore) -> dict[PartName, tuple[AnyRows, Array]]:
+def keep(found: Mapping[PartName, Any], reference: str, store: RowStore) -> Read:
     """Goes through data sets of one row, or of batches of rows, once.
 
     Args:
@@ -89,22 +110,28 @@ def keep(found: Mapping[PartName, Any], reference: str, store: RowStore) -> dict
     """
     # The training part comes last: it says that all are there.
     parts: dict[PartName, tuple[AnyRows, Array]] = {}
+    structures: list[_Structures] = []
     for part in sorted(found, key=lambda part: part == "train"):
         where = f"{reference} ({part})"
         try:
-            parts[part] = _gone_through(found, part, where, reference, store)
+            parts[part] = _gone_through(found, part, where, reference, store, structures)
         except (DataError, MemoryError):
             raise
         except Exception as error:  # a pipeline of the user's may give anything
             raise DataError(f"{where}: {described(error)}") from error
-    return _placed(parts, store, reference)
+    return Read(_placed(parts, store, reference), *structures[0])
 
 
 def _gone_through(
-    found: Mapping[PartName, Any], part: PartName, where: str, reference: str, store: RowStore
+    found: Mapping[PartName, Any],
+    part: PartName,
+    where: str,
+    reference: str,
+    store: RowStore,
+    structures: list[_Structures],
 ) -> tuple[AnyRows, Array]:
-    """The rows and labels of one part, which are kept."""
-    batches = _batches(found[part], where)
+    """The rows and labels of one part, which are kept; `structures` gets that of the first element of all."""
+    batches = (_packed(*batch, where, structures) for batch in _batches(found[part], where))
     first = next(batches, None)
     if first is None:
         raise DataError(f"{where}: the data set is empty")
@@ -126,8 +153,28 @@ def _gone_through(
     labels = np.concatenate(answers)
     with _open(store, labels, where) as y:
         y.append(labels)
-        y.done(_what(reference, part, "y"), {"parts": list(found), "changed": _changed(reference)})
+        inputs, targets = (structure and structure.to_json() for structure in structures[0])
+        notes = {"parts": list(found), "changed": _changed(reference), "inputs": inputs, "targets": targets}
+        y.done(_what(reference, part, "y"), notes)
     return stored, labels
+
+
+def _packed(x: Any, y: Any, where: str, structures: list[_Structures]) -> tuple[Array, Array]:
+    """Rows and labels as one array each, which has to be made of the same ones for all elements."""
+    like: _Structures = structures[0] if structures else (None, None)
+    inputs: Structure | None = None
+    targets: Structure | None = None
+    if not hasattr(x, "shape"):
+        x, inputs = pack_inputs(x, where, like[0])
+    if not hasattr(y, "shape"):
+        y, targets = pack_targets(y, where, like[1])
+    if not structures:
+        structures.append((inputs, targets))
+    for now, first in zip((inputs, targets), structures[0], strict=True):
+        if now != first:
+            told = ("one array" if one is None else one.described() for one in (now, first))
+            raise DataError(f"{where}: {' follows '.join(told)}")
+    return x, y
 
 
 def _placed(
@@ -142,36 +189,36 @@ def _open(store: RowStore, rows: Array, where: str) -> RowWriter:
     return store.writer((0, *rows.shape[1:]), rows.dtype, where)
 
 
-def _batches(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
+def _batches(dataset: Any, where: str) -> Iterator[tuple[Any, Any]]:
     return (_numbered if _is_numbered(dataset) else _in_turn)(dataset, where)
 
 
-def _numbered(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
+def _numbered(dataset: Any, where: str) -> Iterator[tuple[Any, Any]]:
     """The batches of a `PyDataset`, each asked for once, in their order."""
     count = dataset.num_batches
     if count is None:
         raise DataError(f"{where}: has no end (its num_batches is None)")
     for number in range(count):
         batch = dataset[number]
-        if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(hasattr(one, "shape") for one in batch):
-            raise DataError(f"{where}: gives {_described(batch)}; expected batches of (rows, labels), each one array")
-        rows, labels = np.asarray(batch[0]), _labels(batch[1])
+        if not _are_halves(batch, lambda one: hasattr(one, "shape")):
+            raise DataError(f"{where}: gives {_described(batch)}; expected batches of {_EXPECTED}")
+        rows, labels = _each(batch[0], np.asarray), _each(batch[1], _labels)
         _require_as_many(rows, labels, where)
         yield rows, labels
 
 
-def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
+def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Any, Any]]:
     """The elements of a `tf.data.Dataset`, each as a batch."""
     import tensorflow as tf
 
     spec = dataset.element_spec
-    if not isinstance(spec, tuple) or len(spec) != 2 or not all(isinstance(one, tf.TensorSpec) for one in spec):
-        raise DataError(f"{where}: holds {_described(spec)}; expected {_EXPECTED}, each one tensor")
+    if not _are_halves(spec, lambda one: isinstance(one, tf.TensorSpec)):
+        raise DataError(f"{where}: holds {_described(spec)}; expected a tf.data.Dataset of {_EXPECTED}")
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise DataError(f"{where}: repeats for ever; return it without repeat()")
-    if spec[0].dtype == tf.string:
+    if any(one.dtype == tf.string for one in _arrays(spec[0])):
         raise DataError(f"{where}: its rows hold words; numbers are expected")
-    of_rows, of_labels = map(_known_shape, spec)
+    of_rows, of_labels = (_widest([_known_shape(one) for one in _arrays(half)]) for half in spec)
     batched = _batched(of_rows, of_labels)
     if batched and of_rows and of_rows[0] is not None and not in_batches(dataset):
         raise DataError(
@@ -180,20 +227,51 @@ def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Array, Array]]:
         )
     try:
         for x, y in dataset.as_numpy_iterator():
-            rows, labels = np.asarray(x), _labels(y)
+            rows, labels = _each(x, np.asarray), _each(y, _labels)
             if batched is None:
-                batched = bool(_batched(rows.shape, labels.shape))
+                batched = bool(_batched(*(_widest([one.shape for one in _arrays(half)]) for half in (rows, labels))))
             if batched:
                 _require_as_many(rows, labels, where)
-            yield (rows, labels) if batched else (rows[None], labels[None])
+            yield (rows, labels) if batched else (_each(rows, _alone), _each(labels, _alone))
     except tf.errors.OpError as error:
         raise DataError(f"{where}: {str(error).splitlines()[0]}") from error
 
 
-def _require_as_many(rows: Array, labels: Array, where: str) -> None:
-    if not rows.ndim or rows.shape[:1] != labels.shape[:1]:
-        shapes = f"{rows.shape} and {labels.shape}"
+def _require_as_many(rows: Any, labels: Any, where: str) -> None:
+    counts = {one.shape[:1] for half in (rows, labels) for one in _arrays(half)}
+    if len(counts) > 1 or () in counts:
+        shapes = " and ".join(", ".join(str(one.shape) for one in _arrays(half)) for half in (rows, labels))
         raise DataError(f"{where}: an element has shapes {shapes}; as many labels as rows are expected")
+
+
+def _are_halves(element: Any, is_array: Callable[[Any], bool]) -> bool:
+    """Whether an element is rows and labels, each one array, or a dict or tuple of arrays."""
+    if not isinstance(element, tuple | list) or len(element) != 2:
+        return False
+    return all(half and all(map(is_array, half)) for half in map(_arrays, element))
+
+
+def _arrays(half: Any) -> list[Any]:
+    """The arrays of rows or labels."""
+    return [*half.values()] if isinstance(half, Mapping) else [*half] if isinstance(half, tuple | list) else [half]
+
+
+def _each(half: Any, change: Callable[[Any], Array]) -> Any:
+    """Rows or labels with every array changed."""
+    if isinstance(half, Mapping):
+        return {name: change(one) for name, one in half.items()}
+    return tuple(map(change, half)) if isinstance(half, tuple | list) else change(half)
+
+
+def _alone(row: Array) -> Array:
+    """A batch of one row."""
+    return row[np.newaxis]
+
+
+def _widest(shapes: list[_Shape | None]) -> _Shape | None:
+    """The shape that tells whether several arrays are many rows: a single number is none, and the others are alike."""
+    known = [shape for shape in shapes if shape is not None]
+    return None if len(known) < len(shapes) else () if () in known else max(known, key=len)
 
 
 def _labels(y: Any) -> Array:

@@ -44,14 +44,15 @@ def load_python(
     """
     store = store or RowStore()
     if (read := datasets.kept(reference, store, begun=begun)) is not None:
-        return _data(reference, read, changing=True)
+        return _data(reference, read.parts, read.inputs, read.targets, changing=True)
     try:
         returned = call(reference, load_function(reference), what="raised ")
     except CodeError as error:
         raise DataError(str(error)) from error
     where = spoken(reference)
     if (sets := datasets.datasets(returned, where)) is not None:
-        return _data(reference, datasets.keep(sets, reference, store), changing=True)
+        read = datasets.keep(sets, reference, store)
+        return _data(reference, read.parts, read.inputs, read.targets, changing=True)
     return read_returned(returned, reference, store, frames)
 
 

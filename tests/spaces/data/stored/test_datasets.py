@@ -16,6 +16,7 @@ from spaces.data.readers import memory
 from spaces.data.readers.python import load_python
 from spaces.data.stored import StoredRows
 from spaces.data.stored.store import RowStore
+from spaces.values.packing import unpack_inputs
 
 pytest.importorskip("tensorflow")
 
@@ -178,6 +179,37 @@ def numbered(
     return write("None" + BATCHES.format(gives=gives, returned=returned))
 
 
+SEVERAL = "made().map(lambda x, y: ({'image': x, 'number': tf.cast(y, tf.int16)}, {'y': y, 'z': 2 * y}))"
+
+
+@pytest.mark.parametrize("stream", [True, "auto"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        SEVERAL,
+        f"{SEVERAL}.batch(8)",
+        "None"
+        + BATCHES.format(
+            gives="{'number': self.y[8 * number:][:8].astype('i2'), 'image': self.x[8 * number:][:8]}, "
+            "{'y': self.y[8 * number:][:8], 'z': 2 * self.y[8 * number:][:8]}",
+            returned="Batches()",
+        ),
+    ],
+)
+def test_rows_and_labels_of_several_arrays(write: Write, tmp_path: Path, body: str, stream: Any) -> None:
+    reference = write(body)
+    first, again = (load_python(reference, RowStore(stream, tmp_path / "rows")) for _ in range(2))
+    for raw in (first, again):
+        assert raw.inputs is not None
+        assert raw.targets is not None
+        found = unpack_inputs(raw.train.x[:], raw.inputs)
+        np.testing.assert_array_equal(found["image"], X)
+        np.testing.assert_array_equal(found["number"], Y)
+        assert found["number"].dtype == np.int16
+        np.testing.assert_array_equal(raw.train.y, np.stack([Y, 2 * Y], axis=1))
+        assert [piece.name for piece in raw.targets.pieces] == ["y", "z"]
+
+
 @pytest.mark.parametrize("stream", [True, "auto"])
 def test_batches_by_their_numbers(write: Write, tmp_path: Path, stream: Any) -> None:
     raw = load_python(numbered(write), RowStore(stream, tmp_path / "rows"))
@@ -195,8 +227,10 @@ def test_two_that_give_batches_by_their_numbers_are_parts(write: Write) -> None:
 @pytest.mark.parametrize(
     ("gives", "message"),
     [
-        ("self.x, self.y, self.y", "gives 3 values; expected batches of (rows, labels), each one array"),
-        ("{'a': self.x}, self.y", "gives 2 values; expected batches of (rows, labels)"),
+        ("self.x, self.y, self.y", "gives 3 values; expected batches of (rows, labels), each one tensor, or a dict or"),
+        ("{'a': {'b': self.x}}, self.y", "gives 2 values; expected batches of (rows, labels)"),
+        ("(self.x if number else {'a': self.x}), self.y", "one array follows a (3, 2) float32"),
+        ("{'a': self.x, 'b': self.y[:2]}, self.y", "an element has shapes (20, 3, 2), (2,) and (20,); as many labels"),
         ("self.x[:2], self.y", "an element has shapes (2, 3, 2) and (20,); as many labels as rows are expected"),
         ("self.x.astype('f8' if number else 'f4'), self.y", "rows of float64 follow rows of float32"),
     ],
