@@ -17,6 +17,7 @@ import numpy as np
 from results.errors import ResultError
 from results.exporting.formats import Format
 from spaces.backbones.loading import leaves
+from spaces.layers.plain_activations import PlainlyActivated, needs_writing
 from spaces.layers.resizing import ResizingByProducts, is_averaging
 from spaces.outside.backend import engines_silent
 
@@ -95,6 +96,10 @@ def _plainly_resized(layer: keras.layers.Layer) -> keras.layers.Layer:
     return ResizingByProducts(layer) if is_averaging(layer) else layer
 
 
+def _in_own_operations(layer: keras.layers.Layer) -> keras.layers.Layer:
+    return PlainlyActivated(layer) if needs_writing(layer) else _plainly_resized(layer)
+
+
 def _tflite_float16(model: keras.Model, path: Path) -> None:
     import tensorflow as tf
 
@@ -118,8 +123,8 @@ def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options
     import tensorflow as tf
 
     # Only LiteRT's own operations: what else Keras allows needs TensorFlow on the device.
-    if any(map(is_averaging, leaves(model))):
-        model = keras.models.clone_model(model, clone_function=_plainly_resized, recursive=True)
+    if any(is_averaging(layer) or needs_writing(layer) for layer in leaves(model)):
+        model = keras.models.clone_model(model, clone_function=_in_own_operations, recursive=True)
     target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS], "supported_types": list(types)}
     model.export(path, format="litert", verbose=False, target_spec=target, **options)
 
