@@ -293,7 +293,9 @@ class Engine:
         """Weights, variables of all optimizers and moving averages, for a checkpoint."""
         optimizer = [np.asarray(variable) for variable in self.model.optimizer.variables]
         state = {"weights": self.model.get_weights(), "optimizer": optimizer, **further_state(self.model)}
-        return state if self._average is None else {**state, "average": self._average.values()}
+        if self._average is None:
+            return state
+        return {**state, "average": self._average.values(), "averaged": [np.array(self._average.updates)]}
 
     def restore(self, state: dict[str, list[np.ndarray]]) -> None:
         """Brings back what `state` gave. `prepare` must have been called.
@@ -310,7 +312,9 @@ class Engine:
             variable.value.assign(value)
         restore_further(self.model, state)
         if self._average is not None:
-            self._average.restore(state["average"])
+            # Earlier versions went by the optimizer's count.
+            (updates,) = state.get("averaged", [self.model.optimizer.iterations])
+            self._average.restore(state["average"], int(updates))
 
     def _parts(self, rows: Rows, balanced: bool) -> tuple[Any, ...]:
         """What a step takes of each row: inputs, labels, and its weight where rows do not count alike."""

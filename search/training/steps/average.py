@@ -20,13 +20,15 @@ class MovingAverage:
     of normalizations are averaged too: they belong to the weights.
 
     Args:
-        model: A model with weights and a built optimizer, which counts the updates.
+        model: A model with weights.
         decay: Above 0, below 1.
     """
 
     def __init__(self, model: Any, decay: float) -> None:
         self._model = model
         self._decay = tf.Variable(decay, dtype=tf.float64, trainable=False)
+        # Not those of the optimizer: the step of a user's model may leave it alone.
+        self._updates = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         # Of open shape: a network's widths may change from one training to the next.
         self._averages = [
             tf.Variable(weight.value, shape=tf.TensorShape([None] * len(weight.shape)), trainable=False)
@@ -36,14 +38,15 @@ class MovingAverage:
     def begin(self, decay: float) -> None:
         """Begins anew, with the model's weights of now."""
         self._decay.assign(decay)
+        self._updates.assign(0.0)
         for average, weight in zip(self._averages, self._model.weights, strict=True):
             average.assign(weight.value)
 
     def update(self) -> None:
         """Takes in the weights after an update."""
-        updates = tf.cast(self._model.optimizer.iterations.value, tf.float64)
+        self._updates.assign_add(1.0)
         # The newest weights' share of all the weighing so far; in double precision, for a decay may be near 1.
-        share = (1.0 - self._decay) / (1.0 - self._decay**updates)
+        share = (1.0 - self._decay) / (1.0 - self._decay**self._updates)
         for average, weight in zip(self._averages, self._model.weights, strict=True):
             average.assign_add((weight.value - average) * tf.cast(share, average.dtype))
 
@@ -51,8 +54,14 @@ class MovingAverage:
         """The averages, in the order of `model.weights`."""
         return [average.numpy() for average in self._averages]
 
-    def restore(self, values: Sequence[np.ndarray]) -> None:
-        """Sets what `values` gave."""
+    @property
+    def updates(self) -> int:
+        """How many there were."""
+        return int(self._updates.numpy())
+
+    def restore(self, values: Sequence[np.ndarray], updates: int) -> None:
+        """Sets what `values` and `updates` gave."""
+        self._updates.assign(updates)
         for average, value in zip(self._averages, values, strict=True):
             average.assign(value)
 

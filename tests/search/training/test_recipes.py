@@ -127,6 +127,13 @@ def test_the_average_is_what_is_validated_and_kept_and_not_what_is_trained(tmp_p
     assert not np.array_equal(kept["weights"][0], state["weights"][0])
 
 
+def test_an_average_of_an_earlier_version_goes_on_by_the_count_of_the_optimizer(digits):
+    (one, rows), (other, _) = engine_of(recipe(ema=0.9), digits), engine_of(recipe(ema=0.9), digits)
+    one.train_epoch(rows, 1)
+    other.restore({name: arrays for name, arrays in one.state().items() if name != "averaged"})
+    small.assert_same_arrays(other.state(), one.state())
+
+
 def test_what_is_validated_are_the_labels_as_they_are(digits):
     from search.training.engine import Rows
 

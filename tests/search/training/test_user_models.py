@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
@@ -321,6 +322,28 @@ def test_further_optimizers_go_on_where_they_were(tensorflow, tmp_path):
     small.assert_same_arrays(whole.state(), paused.state())
     # What a version that kept one optimizer has left.
     made().restore({"weights": state["weights"], "optimizer": state["optimizer"]})
+
+
+def test_weights_are_averaged_also_where_a_step_leaves_the_compiled_optimizer_alone(tensorflow, tmp_path):
+    from search.training.engine import Rows, fresh
+
+    spec, data = world(tmp_path, "numbers", "two_optimizers", loss="mse", ema=0.9)
+    rows = Rows(data.train)
+
+    def made():
+        engine = fresh(spaces.configure(spec, {}), data.info, seed=0)
+        engine.prepare(rows)
+        return engine
+
+    whole, paused = made(), made()
+    whole.train_epoch(rows, 1)
+    state = whole.state()
+    assert math.isfinite(whole.evaluate(rows)["distance"])
+    assert not any((a == b).all() for a, b in zip(whole.weights(), state["weights"], strict=True))
+    whole.train_epoch(rows, 2)
+    paused.restore(state)
+    paused.train_epoch(rows, 2)
+    small.assert_same_arrays(whole.state(), paused.state())
 
 
 def test_an_optimizer_is_built_before_it_is_restored(tensorflow):
