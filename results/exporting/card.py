@@ -131,7 +131,15 @@ def _architecture(described: Mapping[str, Any]) -> list[str]:
             lines += [f"The hyperparameters of the first, {_text(together['members'][0]['configuration'])}:", ""]
         lines += ["| hyperparameter | value |", "|---|---|"]
         lines += [f"| {_text(name)} | {_text(value)} |" for name, value in model["hyperparameters"].items()]
+    if fixed := described["fixed"]:
+        lines += ["", "Settings that the search did not choose, as far as they are not the defaults:", ""]
+        lines += ["| setting | value |", "|---|---|"]
+        lines += [f"| {_text(name)} | {_text(_listed(value))} |" for name, value in fixed.items()]
     return lines
+
+
+def _listed(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _together(together: Mapping[str, Any]) -> list[str]:

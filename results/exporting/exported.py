@@ -152,7 +152,7 @@ def export(
         several = Several.of(info)
         expected = _predictions(model, rows if several is None else several.unpacked(rows))
         stated = metadata.widened(info, expected.shape[1])
-        described = metadata.describe(reader, chosen, stated, model, expected, both_ways)
+        described = metadata.describe(opened.spec, reader, chosen, stated, model, expected, both_ways)
         rounding = _Rounding(opened.spec, reader, info, described["output"]["kind"] == "logits")
     from results.exporting.inference import inference_model, sorted_out
     from spaces.backbones.loading import leaves

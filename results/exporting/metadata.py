@@ -32,6 +32,8 @@ from spaces.models.outputs import OutputKind, class_outputs, output_kind
 if TYPE_CHECKING:
     import keras
 
+    from spaces import SearchSpec
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 FILE = "metadata.json"
@@ -104,6 +106,7 @@ def _no_number(word: str) -> None:
 
 
 def describe(
+    spec: SearchSpec,
     reader: RunReader,
     chosen: TrainedModel,
     info: DataInfo,
@@ -114,6 +117,7 @@ def describe(
     """Everything of `metadata.json` but the files.
 
     Args:
+        spec: The space file of the run.
         reader: The run.
         chosen: What is exported.
         info: The run's data.
@@ -121,6 +125,8 @@ def describe(
         answers: What it gives to the rows that files are verified on, shape (n, outputs).
         both_ways: For each of its members whether it averages over an image and its mirror image.
     """
+    from spaces.specs.configurations import fixed
+
     trial, objective = chosen.trial, reader.meta("objective")
     data = reader.meta("data")
     networks = [model.get_layer(f"member_{n}") for n, _ in enumerate(chosen.members)] if chosen.others else [model]
@@ -168,6 +174,7 @@ def describe(
         "preprocessing": [*preparation(info, own_pixels=family.own_pixels), *_of_tables(info)],
         "data": {key: data.get(key) for key in ("name", "fingerprint", "rows", "understood")},
         "metrics": _metrics(reader, chosen, objective),
+        "fixed": fixed(spec, Settings.from_json(trial.settings)),
         "versions": reader.meta("versions"),
     }
     plain: dict[str, Any] = finite_only(described)

@@ -15,9 +15,10 @@ from spaces.sections.training_section import SIZES as TRAINING_SIZES
 from spaces.sections.training_section import EarlyStoppingRule
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.checks import undirected
-from spaces.specs.resolve import configuration
+from spaces.specs.resolve import all_settings, configuration
 from spaces.specs.spec import SearchSpec
 from spaces.values.dimensions import Value
+from spaces.values.setting import ByWord, field_of
 from spaces.values.space import Hyperparameter, count, draw, extreme
 
 
@@ -45,6 +46,28 @@ def configure_baseline(spec: SearchSpec, baseline: Baseline) -> Settings:
     if settings is None:
         raise SpaceError(problems)
     return _in_folds(spec, _directed(spec, settings))
+
+
+def fixed(spec: SearchSpec, settings: Settings) -> dict[str, Any]:
+    """What a configuration or baseline is besides its values, by name, as far as it is not the default.
+
+    Args:
+        spec: the space.
+        settings: those of the configuration.
+    """
+    training = settings.training
+    complete: dict[str, Any] = {
+        **settings.model, **vars(training), "epochs": training.fold_epochs or training.epochs,
+    }  # fmt: skip
+    told = set(map(field_of, settings.values))
+    found: dict[str, Any] = {}
+    for setting in all_settings(spec.model, spec.training, epochs=True):
+        name, default = setting.field, setting.default
+        default = default.choose(complete) if isinstance(default, ByWord) else default
+        value = complete.get(name, default)
+        if name not in told and value not in (default, ()):
+            found[name] = list(value) if isinstance(value, tuple) else value
+    return found
 
 
 def require_directions(spec: SearchSpec) -> None:

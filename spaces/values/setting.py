@@ -71,13 +71,19 @@ class Setting:
     @property
     def field(self) -> str:
         """Name without the layer's number: `units` for `units_2`."""
-        return self.name.rpartition("_")[0] if self.name.rpartition("_")[2].isdigit() else self.name
+        return field_of(self.name)
 
     @property
     def parents(self) -> tuple[str, ...]:
         """Names of what decides whether its dimension counts: what it needs, then what its condition is about."""
         when = () if self.dimension is None else self.dimension.when
         return (*(need.setting for need in self.needs), *(name for name, _ in when))
+
+
+def field_of(name: str) -> str:
+    """A flat name without the layer's number."""
+    field, _, number = name.rpartition("_")
+    return field if number.isdigit() else name
 
 
 def setting_of(

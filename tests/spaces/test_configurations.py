@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import spaces
 from spaces.families.augmentation import OFF
 from spaces.sections.baseline import Baseline
-from spaces.specs.configurations import hyperparameters_of
+from spaces.specs.configurations import fixed, hyperparameters_of
 from spaces.values.space import Hyperparameter, holds
 
 Values = Mapping[str, Any]
@@ -272,6 +272,15 @@ class TestConfigure:
     def test_defaults_are_those_of_keras_for_the_optimizer(self, optimizer: str, rate: float, decay: float) -> None:
         made = spaces.configure(space(training={"optimizer": ["adam", "adamw", "sgd"]}), {"optimizer": optimizer})
         assert (made.training.learning_rate, made.training.weight_decay) == (rate, decay)
+
+    def test_what_is_fixed_and_no_default_is_told_beside_the_values(self) -> None:
+        model = {"layers": [1, 2], "units": [8, 16], "dropout": 0.25, "l2": 0.0}
+        training = {"optimizer": "adamw", "learning_rate": [0.1, 0.2], "weight_decay": 0.004, "ema": 0.9}
+        spec = space(model, training, baselines=[{"name": "b", "values": {"layers": 1, "units": 4, "ema": 0}}])
+        made = spaces.configure(spec, spaces.sample(spec, 0, 1)[0])
+        assert fixed(spec, made) == {"dropout": 0.25, "optimizer": "adamw", "ema": 0.9, "epochs": 3}
+        one = spaces.configure_baseline(spec, spec.baselines[0])
+        assert fixed(spec, one) == {"dropout": 0.25, "optimizer": "adamw", "epochs": 3}
 
     def test_inactive_and_foreign_values_are_passed_over(self) -> None:
         spec = space({"layers": [1, 2], "units": [8, 16]})

@@ -99,6 +99,7 @@ def test_the_model_card_says_how_to_decide(info: DataInfo, threshold: Any, words
             "family": "mlp", "parameters": 10, "tta": "none", "ensemble": None, "hyperparameters": {}, "epochs": 3,
         },
         "dtypes": ["int32"],
+        "fixed": {"schedule": "cosine", "units": [8, 4]},
         "data": {"name": "rows", "rows": {}, "fingerprint": "0"},
         "preprocessing": [],
         "metrics": {
@@ -113,6 +114,7 @@ def test_the_model_card_says_how_to_decide(info: DataInfo, threshold: Any, words
     }  # fmt: skip
     card = model_card(described)
     assert words in card
+    assert "| schedule | cosine |\n| units | 8, 4 |" in card
     assert "as the mean over 5 folds (standard deviation 0.0100)" in card
     described["metrics"]["retrained"] = {"mean": 2e-6, "spread": 3.14e-8, "seeds": 2}
     assert "val_f1 2e-06 ± 3.1e-08 (standard deviation) over 2 fresh seeds" in model_card(described)
