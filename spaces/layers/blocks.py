@@ -20,22 +20,22 @@ def check_feature_map(model: Mapping[str, Any], height: int, width: int) -> None
         for index in range(model["convolutions"]):
             size = _after_convolution(model, size, stride_of(model, block, index), where, model["kernel_size"])
         if pools(model):
-            _check_fits(size, 2, where, "2×2 pooling")
+            _check_fits(size, 2, where, "2×2 pooling", "fewer blocks, pooling: none or downsampling: stride")
             size = [side // 2 for side in size]
 
 
 def _after_convolution(model: Mapping[str, Any], size: list[int], stride: int, where: str, kernel: int) -> list[int]:
     if padding_of(model) == "valid":
-        _check_fits(size, kernel, where, f"the {kernel}×{kernel} kernel")
+        instead = "fewer blocks, a smaller kernel or padding: same"
+        _check_fits(size, kernel, where, f"the {kernel}×{kernel} kernel", instead)
         size = [side - kernel + 1 for side in size]
     return [-(-side // stride) for side in size]
 
 
-def _check_fits(size: list[int], needed: int, where: str, what: str) -> None:
+def _check_fits(size: list[int], needed: int, where: str, what: str, instead: str) -> None:
     if min(size) < needed:
         raise ValueError(
-            f"the image has shrunk to {size[0]}×{size[1]} pixels in {where}, too small for {what}; "
-            "use fewer blocks, a smaller kernel or padding: same"
+            f"the image has shrunk to {size[0]}×{size[1]} pixels in {where}, too small for {what}; use {instead}"
         )
 
 
@@ -93,7 +93,7 @@ def block_parts(model: Mapping[str, Any], block: int, inputs: int, filters: int)
             )
         )
     if model["squeeze_excitation"]:
-        made.append(squeeze_excitation(filters, str(block)))
+        made.append(squeeze_excitation(model, filters, str(block)))
     return made
 
 
@@ -110,7 +110,7 @@ def _residual(model: Mapping[str, Any], block: int, convolutions: range, inputs:
         stride, active = stride_of(model, block, index), index != convolutions[-1]
         way.extend(convolution(model, filters, f"{block}_{index}", padding="same", stride=stride, active=active))
     if model["squeeze_excitation"]:
-        way.append(squeeze_excitation(filters, label))
+        way.append(squeeze_excitation(model, filters, label))
     past = shortcut(model, inputs, filters, stride_of(model, block, convolutions[0]), label)
     sum_of_both = Joined((tuple(way), tuple(past)), layers.Add(name=f"sum_{label}"))
     return [sum_of_both, layers.Activation(model["activation"], name=f"sum_activation_{label}")]

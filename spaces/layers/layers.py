@@ -128,12 +128,23 @@ def shortcut(model: Mapping[str, Any], inputs: int, filters: int, stride: int, l
     return made
 
 
-def squeeze_excitation(filters: int, label: str) -> Joined:
-    """Weighs the channels by what is in the whole picture (Hu et al., arXiv:1709.01507, section 3)."""
+def squeeze_excitation(model: Mapping[str, Any], filters: int, label: str) -> Joined:
+    """Weighs the channels by what is in the whole picture (Hu et al., arXiv:1709.01507, section 3).
+
+    Args:
+        model: the settings.
+        filters: channels that come in.
+        label: end of the layers' names.
+    """
+
+    def of_a_pixel(units: int, activation: str, name: str) -> keras.layers.Layer:
+        penalty = keras.regularizers.L2(model["l2"]) if model["l2"] else None
+        return layers.Conv2D(units, 1, activation=activation, kernel_regularizer=penalty, name=f"{name}_{label}")
+
     gate = (
         layers.GlobalAveragePooling2D(keepdims=True, name=f"squeeze_{label}"),
-        layers.Conv2D(max(1, filters // _SQUEEZE), 1, activation="relu", name=f"squeeze_dense_{label}"),
-        layers.Conv2D(filters, 1, activation="sigmoid", name=f"excitation_{label}"),
+        of_a_pixel(max(1, filters // _SQUEEZE), "relu", "squeeze_dense"),
+        of_a_pixel(filters, "sigmoid", "excitation"),
     )
     return Joined(((), gate), layers.Multiply(name=f"squeeze_excitation_{label}"))
 

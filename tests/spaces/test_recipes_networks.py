@@ -8,6 +8,7 @@ import pytest
 
 import spaces
 from spaces.data.types import DataInfo
+from spaces.layers.blocks import check_feature_map
 
 FASHION = DataInfo("image", (28, 28), "uint8", "classification", "integer", 10, scale=1 / 255)
 CNN = {"family": "cnn", "blocks": 2, "convolutions": 2, "filters": 4, "padding": "same", "global_pooling": "average"}
@@ -64,6 +65,16 @@ def test_parameters_of_every_block_are_those_computed_by_hand(
     made = spaces.configure(loaded(changes), {})
     assert spaces.count_parameters(made, FASHION) == parameters
     assert spaces.build_model(made, FASHION).count_params() == parameters
+
+
+@pytest.mark.parametrize("block", ["conv", "residual", "separable"])
+def test_the_penalty_is_on_all_kernels_but_those_of_the_output(block: str, tensorflow: None) -> None:
+    changes = {"block": block, "squeeze_excitation": True, "dense_layers": 1, "dense_units": 3, "l2": 0.1}
+    model = spaces.build_model(spaces.configure(loaded(changes), {}), FASHION)
+    penalties = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer")
+    penalized = {layer.name for layer in model.layers if any(getattr(layer, name, None) for name in penalties)}
+    kernels = {layer.name for layer in model.layers if any("kernel" in weight.name for weight in layer.weights)}
+    assert penalized == kernels - {"output"}
 
 
 def test_a_residual_block_adds_what_came_in(tensorflow: None) -> None:
@@ -247,12 +258,23 @@ def test_a_stored_configuration_without_the_new_settings_is_the_network_it_was(t
     [
         ({"padding": "valid", "stem": {"filters": 4, "stride": 16}}, "shrunk to 2×2 pixels in block 1"),
         ({"padding": "valid", "stem": {"filters": 4}, "kernel_size": 29}, "shrunk to 28×28 pixels in the stem"),
-        ({"block": "residual", "blocks": 6}, "shrunk to 1×1 pixels in block 5, too small for 2×2 pooling"),
+        (
+            {"block": "residual", "blocks": 6},
+            "1×1 pixels in block 5, too small for 2×2 pooling; use fewer blocks, pooling: none or downsampling: stride",
+        ),
     ],
 )
 def test_a_feature_map_that_vanishes_is_told_with_its_place(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         spaces.count_parameters(spaces.configure(loaded(changes), {}), FASHION)
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist-cnn", "flowers-cnn", "images-64-cnn", "photos-cnn"])
+@pytest.mark.parametrize("block", ["conv", "separable", "[residual, conv, separable]"])
+def test_images_outlast_the_shipped_networks_of_every_kind_of_block(name: str, block: str) -> None:
+    spec = spaces.load(name, [f"model.block={block}"])
+    for values in (*spaces.extremes(spec), *spaces.sample(spec, 0, 5)):
+        check_feature_map(spaces.configure(spec, values).model, *(spec.data.image_size or (28, 28)))
 
 
 def test_strides_need_no_size_that_is_left() -> None:
