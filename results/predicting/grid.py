@@ -76,7 +76,8 @@ def _title(prediction: Prediction) -> str:
 
 def _pixels(row: Array, white: float | None) -> Array:
     """Gray (h, w) or coloured (h, w, 3), 0 to 1; values of unknown range are stretched from lowest to highest."""
-    pixels = row if row.ndim == 2 or row.shape[2] == 3 else row[:, :, 0]
+    # A fourth channel is transparency, which is not shown.
+    pixels = row if row.ndim == 2 else row[:, :, :3] if row.shape[2] in (3, 4) else row[:, :, 0]
     low, high = (0.0, white) if white is not None else (float(pixels.min()), float(pixels.max()))
     stretched: Array = (pixels - low) / (high - low) if high > low else np.zeros(pixels.shape)
     return stretched

@@ -101,7 +101,10 @@ def listed(words: Iterable[Any]) -> str:
 
 def suggestion(word: Any, known: Sequence[str]) -> str:
     """` (did you mean 'momentum'?)` where a known word is near, otherwise nothing."""
-    near = difflib.get_close_matches(str(word)[:_LONGEST_WORD], known, n=1, cutoff=0.6)
+    written = str(word)[:_LONGEST_WORD]
+    # Keras writes some of them in capitals: GELU, SGD.
+    found = (difflib.get_close_matches(form, known, n=1, cutoff=0.6) for form in (written, written.lower()))
+    near = next(filter(None, found), None)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 

@@ -179,6 +179,7 @@ class Export(Section):
     ] = Field(
         default=("keras", "h5", "savedmodel", "tflite"),
         description="File formats of the exported model; onnx needs the extra [onnx].",
+        json_schema_extra={"minItems": 1},
     )
     quantisation_loss: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.005,

@@ -14,7 +14,7 @@ from spaces.families.layered import Layered
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
 from spaces.sections.data_section import TABLES, DataSection, Source, TargetRule, has_columns
-from spaces.sections.search_section import Final, KeepCheckpoints, ObjectiveRule, SearchSection
+from spaces.sections.search_section import Export, Final, KeepCheckpoints, ObjectiveRule, SearchSection
 from spaces.sections.training_section import NO_CLASSES, OF_CLASSES, TrainingSection, epoch_limits, fewest_frozen
 from spaces.specs.baseline_settings import baseline_settings
 from spaces.specs.resolve import all_settings
@@ -62,6 +62,8 @@ def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
     if model is not None and "final" in parts:
         found += _both_ways(model, parts.get("data"), parts["final"])
         found += _ensemble(model, parts.get("data"), parts["final"], parts.get("keep_checkpoints"))
+    if "export" in parts and not begun:
+        found += _formats(parts["export"])
     if "data" in parts and "final" in parts:
         found += _all_rows(parts["data"], parts["final"])
     for index, baseline in enumerate(parts.get("baselines", ())):
@@ -259,6 +261,12 @@ def _all_rows(data: DataSection, final: Final) -> list[Problem]:
         return []
     message = "has no effect: after a cross-validation the winner is trained on all rows but those of the test"
     return [problem(("final", "train_on_validation"), message)]
+
+
+def _formats(export: Export) -> list[Problem]:
+    if export.formats:
+        return []
+    return [problem(("export", "formats"), "found an empty list; allowed: at least one value")]
 
 
 def _callbacks(data: DataSection, training: TrainingSection) -> list[Problem]:

@@ -76,6 +76,7 @@ CASES = [
     ("[adam, sgd]", "{min: 1, max: 2}", ["11: training.optimizer: found a mapping; allowed: adam, adamw, lion, muon, nadam, rmsprop, sgd, or a list of them"]),
     ("hyperband", "hyperbad", ["16: search.algorithm: found 'hyperbad'; allowed: hyperband, bayesian, random, grid, freeze-thaw"]),
     ("  dropout: 0.1", "  activation: rleu", ["9: model.activation: found 'rleu'; allowed: relu, relu6, leaky_relu, elu, selu, gelu, silu, swish, mish, tanh, sigmoid, hard_sigmoid, softplus, softsign, exponential, linear (did you mean 'relu'?)"]),
+    ("  dropout: 0.1", "  activation: GELU", ["9: model.activation: found 'GELU'; allowed: relu, relu6, leaky_relu, elu, selu, gelu, silu, swish, mish, tanh, sigmoid, hard_sigmoid, softplus, softsign, exponential, linear (did you mean 'gelu'?)"]),
     # Numbers
     ("{min: 1, max: 3}", "2.5", ["7: model.layers: found 2.5; allowed: a whole number of at least 0 and at most 100"]),
     ("{min: 1, max: 3}", "-1", ["7: model.layers: found -1; allowed: a whole number of at least 0 and at most 100"]),
@@ -108,6 +109,7 @@ CASES = [
     ("final: {seeds: 2}", "limits: {disk: 20 gigs}", ["21: limits.disk: found '20 gigs'; allowed: a size such as 500MB or 20GB, or a number of bytes"]),
     ("final: {seeds: 2}", "export: {formats: [keras, hdf5]}", ["21: export.formats.1: found 'hdf5'; allowed: keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8"]),
     ("final: {seeds: 2}", "export: {formats: [h5, h5]}", ["21: export.formats.1: 'h5' is listed twice"]),
+    ("final: {seeds: 2}", "export: {formats: []}", ["21: export.formats: found an empty list; allowed: at least one value"]),
     # Data
     ("source: digits", "source: digit", ["3: data.source: found 'digit'; allowed: digits, fashion-mnist, mnist, cifar10, cifar100, flowers, or one of {folder: ...}, {npz: ...}, {csv: ...}, {parquet: ...}, {idx: ...}, {python: ...} (did you mean 'digits'?)"]),
     ("source: digits", "source: {folder: a, npz: b}", ["3: data.source: found folder and npz; allowed: exactly one of folder, npz, csv, parquet, idx, python"]),

@@ -119,6 +119,10 @@ def test_direct_construction_checks_as_loading_does() -> None:
     assert caught.value.problems[0].file is None
 
 
+def test_a_run_that_began_without_formats_is_read() -> None:
+    assert spaces.load({**MINIMAL, "export": {"formats": []}}, begun=True).export.formats == ()
+
+
 def test_keys_of_a_mapping_are_words() -> None:
     with pytest.raises(spaces.SpaceError, match="allowed: words as keys"):
         spaces.load({**MINIMAL, 3: "x"})

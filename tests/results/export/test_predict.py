@@ -386,6 +386,13 @@ def test_a_grid_is_drawn(tmp_path: Path) -> None:
     with Image.open(tmp_path / "dark.png") as picture:
         middle = picture.convert("L").getpixel((picture.width // 2, picture.height * 3 // 5))
     assert middle == pytest.approx(128, abs=2)
+    # Red, with a fourth channel.
+    red = np.zeros((4, 4, 4), np.uint8)
+    red[..., [0, 3]] = 255
+    draw_grid([replace(dark[0], input=red, white=255.0)], tmp_path / "red.png")
+    with Image.open(tmp_path / "red.png") as picture:
+        found = picture.convert("RGB").getpixel((picture.width // 2, picture.height * 3 // 5))
+    assert found == (255, 0, 0)
     assert draw_grid(shown[:1] * 300, tmp_path / "grid.png") == 100
     with pytest.raises(ResultError, match="these rows are none"):
         draw_grid([prediction(None)], tmp_path / "grid.png")
