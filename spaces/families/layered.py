@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from spaces.basics.errors import DataError
 from spaces.families.family import Family
 from spaces.layers.parts import Joined, connected, counted
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from spaces.data.types import DataInfo
     from spaces.models.settings import Settings
+    from spaces.specs.spec import SearchSpec
 
 
 class Layered(Family):
@@ -30,6 +32,14 @@ class Layered(Family):
 
     def check_data(self, info: DataInfo) -> None:
         """Raises ValueError, saying what the family needs, where it cannot take such rows."""
+
+    def require(self, spec: SearchSpec, info: DataInfo) -> list[str]:
+        """See `Family.require`."""
+        try:
+            self.check_data(info)
+        except ValueError as error:
+            raise DataError(str(error)) from error
+        return []
 
     def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
         """The parts between preprocessing and output, in order; raises what `build` raises."""

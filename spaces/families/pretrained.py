@@ -152,7 +152,7 @@ class _Pretrained(Layered):
     def require(self, spec: SearchSpec, info: DataInfo) -> list[str]:
         from spaces.families.pretrained_parts import require
 
-        return require(self.used(spec), info)
+        return super().require(spec, info) + require(self.used(spec), info)
 
     def files(self, spec: SearchSpec) -> dict[str, str]:
         from spaces.backbones.names import digest

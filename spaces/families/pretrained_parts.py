@@ -31,10 +31,8 @@ def require(used: Sequence[tuple[str, str]], info: DataInfo) -> list[str]:
 
     Args:
         used: backbones with their weights.
-        info: the rows.
+        info: the rows, which are images.
     """
-    if info.kind != "image":
-        return []
     notes = []
     for name, weights in used:
         backbone = loading.load(name, weights, image_size(info))

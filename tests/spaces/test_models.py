@@ -9,6 +9,7 @@ import pytest
 
 import spaces
 from spaces.data.types import DataInfo
+from spaces.families import family_of
 
 keras = pytest.importorskip("keras")
 
@@ -351,6 +352,14 @@ def test_what_convolutions_along_steps_cannot_take() -> None:
         spaces.build_model(settings({**CONV1D, "blocks": 5}), SERIES)
     with pytest.raises(ValueError, match="family cnn needs images, but the data are time series; use family conv1d"):
         spaces.build_model(settings({"family": "cnn", "blocks": 1, "filters": 4}), SERIES)
+
+
+def test_rows_that_a_family_does_not_take_are_refused_before_anything_is_built() -> None:
+    for model, info in ((CNN, TABLE), (CNN, SERIES), (CONV1D, FASHION)):
+        space = {"name": "x", "data": {"source": "digits"}, "model": model, "training": {"epochs": 1}}
+        spec = spaces.load(space)
+        with pytest.raises(spaces.DataError, match=f"family {model['family']} needs"):
+            family_of(spec.model).require(spec, info)
 
 
 def test_the_features_of_a_series_are_standardized_inside_the_model() -> None:
