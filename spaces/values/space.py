@@ -3,6 +3,7 @@ how many configurations there are, random ones, and the smallest and largest."""
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from spaces.basics.errors import Problem, problem
 from spaces.basics.section import listed, shown, unknown
 from spaces.values.dimensions import Choice, Range, Value
-from spaces.values.setting import ByWord, Setting
+from spaces.values.setting import ByWord, Need, Setting
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class _Compiler:
         self.by_name = {setting.name: setting for setting in settings}
         self.order: list[Setting] = []
         self.conditions: dict[str, tuple[Condition, ...]] = {}
+        self.natural: dict[str, dict[str, tuple[Value, ...]]] = {}
         self.useless: set[str] = set()
         self.problems: list[Problem] = []
 
@@ -94,6 +96,7 @@ class _Compiler:
         if not self._natural(setting, found):
             self.useless.add(name)
             return
+        self.natural[name] = dict(found)
         self._stated(setting, found)
         if setting.dimension is None and setting.default is None:
             self._report(setting, "is missing")
@@ -105,22 +108,65 @@ class _Compiler:
 
     def _natural(self, setting: Setting, found: dict[str, tuple[Value, ...]]) -> bool:
         """Adds the conditions of the needs; False where they can never be met."""
-        for need in setting.needs:
-            parent = self.by_name[need.setting]
-            values = self._defaults(parent) or None if parent.dimension is None else parent.dimension.values
-            possible = None if values is None else tuple(v for v in values if need.holds(v))
-            if isinstance(parent.dimension, Range) and values is None and not need.holds(parent.dimension.middle):
-                # What holds at an end of a continuous range alone holds almost never.
-                possible = ()
-            if possible == () or need.setting in self.useless:
-                if setting.dimension is not None:
-                    self._report(setting, f"has no effect: it needs {need.text}")
-                return False
+        ways = [self._ways(need) for need in setting.needs]
+        for chosen in itertools.product(*ways):
+            together = _together(chosen)
+            if all(together.values()):
+                found |= together
+                return True
+        if setting.dimension is not None:
+            never = next((need.text for need, some in zip(setting.needs, ways, strict=True) if not some), None)
+            excluding = " and ".join(need.text for need in setting.needs) + ", which exclude each other"
+            self._report(setting, f"has no effect: it needs {never or excluding}")
+        return False
+
+    def _ways(self, need: Need) -> list[dict[str, tuple[Value, ...]]]:
+        """The conditions under which a need is met, for each way in which it may be; the usual one first."""
+        parent = self.by_name[need.setting]
+        if need.setting in self.useless:
+            return []
+        values = self._defaults(parent) or None if parent.dimension is None else parent.dimension.values
+        possible = None if values is None else tuple(v for v in values if need.holds(v))
+        if isinstance(parent.dimension, Range) and values is None and not need.holds(parent.dimension.middle):
+            # What holds at an end of a continuous range alone holds almost never.
+            possible = ()
+        made: list[dict[str, tuple[Value, ...]]] = []
+        if possible != ():
+            way: dict[str, tuple[Value, ...]] = {}
             decided = isinstance(parent.dimension, Choice | Range)
             if decided and values is not None and possible is not None and len(possible) < len(values):
-                _intersect(found, need.setting, possible)
-            self._inherit(need.setting, found)
-        return all(found.values())
+                way[need.setting] = possible
+            self._inherit(need.setting, way)
+            made.append(way)
+        return made + self._ways_by_default(parent, need)
+
+    def _ways_by_default(self, parent: Setting, need: Need) -> list[dict[str, tuple[Value, ...]]]:
+        """The same where a condition that the file states for the parent does not hold, and its default is enough."""
+        made: list[dict[str, tuple[Value, ...]]] = []
+        for name, values in () if parent.dimension is None else parent.dimension.when:
+            other = self.by_name[name].dimension if name in self.by_name else None
+            if not isinstance(other, Choice | Range) or other.values is None:
+                continue
+            meant = {other.nearest(value) for value in values}
+            way = _together(
+                [self.natural.get(parent.name, {}), {name: tuple(v for v in other.values if v not in meant)}]
+            )
+            self._inherit(name, way)
+            if self._is_enough(parent, need, way):
+                made.append(way)
+        return made
+
+    def _is_enough(self, parent: Setting, need: Need, way: dict[str, tuple[Value, ...]]) -> bool:
+        """Whether the default of a setting meets a need; of one that follows a word `way` gets the words with which."""
+        default = parent.default
+        if isinstance(default, ByWord) and default.setting in self.conditions:
+            words = self.by_name[default.setting].dimension
+            if isinstance(words, Choice):
+                _intersect(way, default.setting, tuple(w for w in words.values if need.holds(default.defaults[str(w)])))
+                self._inherit(default.setting, way)
+                return True
+        defaults = self._defaults(parent)
+        return bool(defaults) and all(map(need.holds, defaults))
 
     def _stated(self, setting: Setting, found: dict[str, tuple[Value, ...]]) -> None:
         for name, values in () if setting.dimension is None else setting.dimension.when:
@@ -171,6 +217,15 @@ class _Compiler:
 
     def _report(self, setting: Setting, message: str, *below: str) -> None:
         self.problems.append(problem((*setting.path, *below), message))
+
+
+def _together(parts: Iterable[Mapping[str, tuple[Value, ...]]]) -> dict[str, tuple[Value, ...]]:
+    """The conditions of all parts at once."""
+    found: dict[str, tuple[Value, ...]] = {}
+    for part in parts:
+        for name, values in part.items():
+            _intersect(found, name, values)
+    return found
 
 
 def _intersect(found: dict[str, tuple[Value, ...]], name: str, values: tuple[Value, ...]) -> None:

@@ -89,6 +89,58 @@ class TestConditions:
         assert found["momentum"] == {"layers": (2,), "units_1": (16,), "optimizer": ("sgd",)}
         assert found["learning_rate_decay"] == {**found["momentum"], "momentum": (0.9,)}
 
+    @pytest.mark.parametrize(
+        ("training", "name", "expected"),
+        [
+            (
+                {
+                    "schedule": ["constant", "cosine", "one-cycle"],
+                    "warmup": {"min": 0.05, "max": 0.3, "when": {"schedule": ["cosine", "one-cycle"]}},
+                    "learning_rate_decay": [0.0, 0.1],
+                },
+                "learning_rate_decay",
+                {"schedule": ("constant",)},
+            ),
+            (
+                {
+                    "schedule": ["constant", "cosine"],
+                    "warmup": {"choices": [0.0, 0.1], "when": {"schedule": "cosine"}},
+                    "learning_rate_decay": [0.0, 0.1],
+                },
+                "learning_rate_decay",
+                {"schedule": ("constant",)},
+            ),
+            (
+                {
+                    "optimizer": ["adam", "sgd"],
+                    "schedule": {"value": "cosine", "when": {"optimizer": "sgd"}},
+                    "learning_rate_decay": [0.0, 0.1],
+                },
+                "learning_rate_decay",
+                {"optimizer": ("adam",)},
+            ),
+        ],
+    )
+    def test_what_is_needed_may_be_the_default_where_a_condition_does_not_hold(
+        self, training: dict[str, Any], name: str, expected: dict[str, Any]
+    ) -> None:
+        spec = space(training=training)
+        assert conditions(spec)[name] == expected
+        made = [spaces.configure(spec, values).training for values in spaces.sample(spec, 0, 30)]
+        assert {one.learning_rate_decay for one in made} == {0.0, 0.1}
+        assert not any(one.learning_rate_decay and (one.warmup or one.schedule != "constant") for one in made)
+
+    def test_needs_that_are_never_met_at_once_are_told(self) -> None:
+        training = {
+            "schedule": ["constant", "cosine"],
+            "warmup": {"choices": [0.1, 0.2], "when": {"schedule": "constant"}},
+            "learning_rate_decay": [0.0, 0.1],
+        }
+        with pytest.raises(
+            spaces.SpaceError, match="has no effect: it needs schedule constant and warmup 0, which exclude each other"
+        ):
+            space(training=training)
+
     def test_a_fixed_value_can_have_a_condition(self) -> None:
         spec = space({"dropout": {"value": 0.5, "when": {"optimizer": "sgd"}}}, {"optimizer": ["adam", "sgd"]})
         assert [h.name for h in hyperparameters_of(spec)] == ["optimizer"]
