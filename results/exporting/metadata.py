@@ -125,11 +125,12 @@ def describe(
         answers: What it gives to the rows that files are verified on, shape (n, outputs).
         both_ways: For each of its members whether it averages over an image and its mirror image.
     """
+    from spaces.models.averaged import members
     from spaces.specs.configurations import fixed
 
     trial, objective = chosen.trial, reader.meta("objective")
     data = reader.meta("data")
-    networks = [model.get_layer(f"member_{n}") for n, _ in enumerate(chosen.members)] if chosen.others else [model]
+    networks = members(model) if chosen.others else [model]
     # What mirrors images is nothing that was learnt.
     turned = [network for network, both in zip(networks, both_ways, strict=True) if both]
     mirrors = [int(network.get_layer("mirror").count_params()) for network in turned]

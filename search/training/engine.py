@@ -27,6 +27,7 @@ from search.training.steps.stretch import STEPS_THAT_PAY, Stretch, pays
 from spaces import DataInfo, Settings, Split
 from spaces.data.labels import balanced_weights, classes_of
 from spaces.data.stored import StoredRows
+from spaces.models.averaged import members
 from spaces.models.model import trainable
 from spaces.models.outputs import labels_for
 from spaces.models.own_measures import OwnMeasures, own_measures
@@ -392,7 +393,8 @@ class Engine:
 
     def _large_batch(self, rows: Rows) -> int:
         """Rows per step where nothing is learnt: as many as memory comfortably allows, at most 1,024."""
-        values = max(1, int(np.prod(rows.x.shape[1:])), *map(_values, self.model.layers))
+        layers = [*self.model.layers, *(layer for one in members(self.model) for layer in one.layers)]
+        values = max(1, int(np.prod(rows.x.shape[1:])), *map(_values, layers))
         return max(32, min(_MAX_VALIDATION_BATCH, _VALIDATION_VALUES // values))
 
     def _adapt(self, steps: int, seconds: float) -> None:

@@ -64,6 +64,9 @@ def test_wide_layers_are_evaluated_in_smaller_steps(digits):
     assert steps(narrow) == 1024
     assert steps(narrow, wide) == 4_000_000 // (64 * 512)
     assert steps(keras.layers.UpSampling2D(64), keras.layers.Conv2D(4, 1)) == 32
+    within = [keras.layers.Conv2D(filters, 1) for filters in (512, 8)]
+    one_of_several = keras.Sequential([keras.Input((8, 8, 1)), *within], name="member_0")
+    assert steps(one_of_several) == 4_000_000 // (64 * 512)
     assert Engine(Own(), 0, 16)._large_batch(Rows(digits.validation)) == 1024
 
 
