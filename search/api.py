@@ -146,7 +146,8 @@ def run(
         elsewhere = _elsewhere(executor, ray)
         require_width(spec, directory, count, elsewhere)
         allowed = going_on(directory, allowed)
-        _require_an_end(spec, allowed)
+        if _searches(spec, directory):
+            _require_an_end(spec, allowed)
         if name is None:
             name = str(space) if isinstance(space, str | Path) else spec.name
         each = asked(cpus_per_trial, gpus_per_trial, count, ray)
@@ -208,9 +209,7 @@ def resume(
     require_given(spec, found.directory)
     elsewhere = _elsewhere(executor, ray)
     require_width(spec, found.directory, count, elsewhere)
-    with found.read() as reader:
-        searching = reader.meta("phase") == "search"
-    if searching:
+    if _searches(spec, found.directory):
         _require_an_end(spec, allowed)
     each = asked(cpus_per_trial, gpus_per_trial, count, ray)
     make = _maker(spec, executor, ray, each)
@@ -288,6 +287,16 @@ def _why_here(code: str) -> str | None:
     return None if error is None else f"cannot be sent to worker processes ({error})"
 
 
+def _searches(spec: SearchSpec, directory: Path) -> bool:
+    """Whether there is a search to begin in this directory, or to go on with."""
+    if not layout.is_run(directory):
+        return True
+    run = open_run(directory)
+    with run.read() as reader:
+        phase = reader.meta("phase")
+    return phase == "search" or run.spec.search.max_trials != spec.search.max_trials
+
+
 def _require_an_end(spec: SearchSpec, budget: Budget) -> None:
     if not budget.limited and planned(spec).trials is None:
         raise RunError(
@@ -316,12 +325,11 @@ def going_on(directory: Path, budget: Budget) -> Budget:
     """
     if budget.limited or not layout.is_run(directory):
         return budget
-    run = open_run(directory)
-    promised, clock = run.promised, budget.clock
-    if promised is None:
+    clock = budget.clock
+    with open_run(directory).read() as reader:
+        promised, length = reader.meta("until"), reader.meta("budget")
+    if promised is None or promised <= clock.now():
         return budget
-    with run.read() as reader:
-        length = reader.meta("budget")
     if length is None:
         return Budget(Deadline(unix=promised), clock)
     return Budget(Deadline(monotonic=clock.monotonic() + min(length, promised - clock.now())), clock)

@@ -15,6 +15,7 @@ from results.errors import not_written
 from search.errors import RunError, SearchFailed
 from search.files import layout
 from search.files.rundir import Run
+from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.night.crew import Measured
 from search.night.workforce import Workforce
@@ -147,6 +148,85 @@ def test_an_epoch_that_takes_most_of_the_time_still_gives_a_model(tmp_path):
     assert night.clock.now() <= night.meta("until")
 
 
+def test_a_night_that_goes_on_longer_makes_its_model_of_the_best_that_it_finds(tmp_path):
+    """The final training that somebody had stopped took the time of the new one, and went before it."""
+    changes = {"final.candidates": 1, "final.seeds": 0, "baselines": []}
+    night = WholeNight(tmp_path / "run", night_space(epochs=6, **changes), Steady(seconds=8.0))
+    night.hook = lambda step: night.stop() if step == "epoch" and night.trials(TrialKind.WINNER) else None
+    assert night.go("5m").reason == "interrupted"
+    (begun,) = night.trials(TrialKind.WINNER)
+    assert begun.outcome.epochs
+    night.hook = lambda _: None
+    began = night.clock.now()
+    assert night.go("12m").reason == "done"
+    winner = night.winner()
+    assert (winner.kind, winner.outcome.whole) == (TrialKind.WINNER, True)
+    assert winner.configuration > begun.configuration
+    assert 0.92 <= used(night, 720, began) <= 1.0
+    (ended,) = (t for t in night.trials(TrialKind.WINNER) if t.id == begun.id)
+    assert (ended.state, ended.outcome.stopped) == (TrialState.COMPLETED, Stop.DEADLINE)
+    assert ended.outcome.epochs == begun.outcome.epochs
+
+
+def test_a_winner_that_was_not_measured_yet_gives_way_to_what_more_time_finds(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(baselines=[]), Steady(seconds=6.0))
+    killed_at(night, "evaluation", 1)
+    with pytest.raises(Killed):
+        night.go("5m")
+    first = night.winner()
+    night.hook = lambda _: None
+    began = night.clock.now()
+    assert night.go("12m").reason == "done"
+    assert night.winner().outcome.whole
+    assert night.winner().configuration > first.configuration
+    assert 0.92 <= used(night, 720, began) <= 1.0
+
+
+def test_a_winner_that_is_lost_is_made_again_and_nothing_else_is_looked_for(tmp_path, monkeypatch):
+    """The test part was looked at for it: a search could find nothing that still counts."""
+    night = WholeNight(tmp_path / "run", night_space(), Steady(seconds=2.0))
+    night.go("5m")
+    before = night.trials(TrialKind.SEARCH, TrialKind.CANDIDATE)
+    lost = [False]
+    monkeypatch.setattr("search.files.checkpoint.intact", lambda *_: lost.pop() if lost else True)
+    assert night.go("20m").reason == "done"
+    assert not lost
+    assert night.trials(TrialKind.SEARCH, TrialKind.CANDIDATE) == before
+
+
+def test_a_run_that_is_done_says_so_and_what_lets_it_go_on(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(**{"search.max_trials": 2}), NightWorld())
+    assert night.go().reason == "done"
+    left = night.run / layout.DATA
+    left.mkdir()
+    before, told = night.trials(), len(night.messages)
+    assert night.go("5m").reason == "done"
+    assert night.trials() == before
+    (said,) = night.messages[told:]
+    assert "nothing is left to do" in said
+    assert "--max-trials N" in said
+    assert not left.exists()
+
+
+def test_more_trials_are_asked_for_again_where_that_was_cut_off(tmp_path, monkeypatch):
+    night = WholeNight(tmp_path / "run", night_space(**{"search.max_trials": 2}), NightWorld())
+    assert night.go().reason == "done"
+    night.spec = night_space(**{"search.max_trials": 4})
+    put = RunStore.put_meta
+
+    def cut_off(store, **facts):
+        if facts.get("phase") == "search":
+            raise Killed
+        put(store, **facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, "put_meta", cut_off)
+        with pytest.raises(Killed):
+            night.go()
+    assert night.go().reason == "done"
+    assert len(night.trials(TrialKind.SEARCH)) == 4
+
+
 @dataclass
 class FailingAtFirst(Even):
     """Seven configurations fail in their first epochs, whatever they are."""
@@ -169,6 +249,17 @@ def test_where_no_epoch_fits_the_time_is_named_as_the_reason(tmp_path):
     night = WholeNight(tmp_path / "run", night_space(baselines=[]), Even(seconds=400.0))
     with pytest.raises(SearchFailed, match="the time was up before any training had an epoch"):
         night.go("5m")
+
+
+def test_a_night_that_was_too_short_for_an_epoch_goes_on_when_it_gets_more_time(tmp_path):
+    night = WholeNight(tmp_path / "run", night_space(baselines=[]), Even(seconds=400.0))
+    with pytest.raises(SearchFailed, match="a longer time"):
+        night.go("5m")
+    assert night.meta("phase") == "search"
+    began = night.clock.now()
+    assert night.go("2h").reason == "done"
+    assert night.winner().outcome.epochs
+    assert 0.92 <= used(night, 7200, began) <= 1.0
 
 
 def test_a_final_training_with_a_schedule_goes_to_the_end_of_its_rate(tmp_path):
@@ -572,6 +663,26 @@ def test_a_search_in_fixed_order_that_began_in_one_process_goes_on_elsewhere_wit
     night.hook, night.workers, night.elsewhere = lambda _: None, None, True
     assert night.go().reason == "done"
     assert Asked.counts == [0, 1]
+
+
+class TwoPayOff(Asked):
+    """Two workers pay off here."""
+
+    def unmeasured(self, past):
+        return 2
+
+
+def test_a_run_from_a_larger_machine_has_no_more_workers_than_pay_off_here(tmp_path):
+    Asked.counts = []
+    spec = night_space(**{"search.max_trials": 2, "final.candidates": 1, "final.seeds": 0})
+    night = WholeNight(tmp_path / "run", spec, workers=1)
+    night.hook = lambda step: night.stop() if step == "epoch" else None
+    assert night.go().reason == "interrupted"
+    with RunStore(night.run) as store:
+        store.put_meta(workers=64)
+    night.hook, night.workers, night.crew = lambda _: None, None, TwoPayOff
+    assert night.go().reason == "done"
+    assert Asked.counts == [2]
 
 
 class TwoCores(Crew):

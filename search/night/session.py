@@ -56,6 +56,7 @@ _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 _TIME_TO_MEASURE = 120.0
 # Work that is recorded of rows that are put on the disk when they are read first.
 _DATA = "data"
+_NOTHING_LEFT = "nothing is left to do: the run is done; --max-trials N, which counts all trials, lets its search go on"
 _SHUFFLED = "; a data set that is shuffled gives them in another order each time it is read: return it unshuffled"
 
 _Found = TypeVar("_Found")
@@ -176,8 +177,6 @@ class Session:
         begun: DataInfo | None = None
         if layout.is_run(self._directory):
             begun = self._require_ours()
-            if self._is_done():
-                return Run(self._directory)
         else:
             require_directions(self._spec)
             self._require_room()
@@ -185,6 +184,11 @@ class Session:
             if begun is not None:
                 # Whoever comes second must not decode and write the rows once more before being told so.
                 self._hold(held)
+                if self._is_done():
+                    with RunStore(self._directory) as store:
+                        store.put_meta(exit="done")
+                        self._leave(store, Observers(self._given))
+                    return Run(self._directory)
             data, reading = self._load(begun)
             self._notes = family_of(self._spec.model).require(self._spec, data.info)
             horizon = Horizon(self._budget, self._spec, data)
@@ -306,9 +310,10 @@ class Session:
                 "with what this one has found out"
             )
         if changes:
-            self._write_space()
+            # The file comes last: whoever is cut off before it finds the changes again.
             if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
                 store.put_meta(phase="search", winner=None, threshold=None, ensemble=None)
+            self._write_space()
 
     def _compare_sources(self, store: RunStore, observer: Observer) -> None:
         """Tells which files of the user's build other models than before; what is trained from now on is of these."""
@@ -338,6 +343,7 @@ class Session:
             if store.meta("phase") == "done":
                 if winner_is_kept(store):
                     reason = "done"
+                    self._leave(store, observer)
                     return
                 # The final phase makes the model again, and nothing else that is there.
                 store.put_meta(phase="final")
@@ -398,7 +404,9 @@ class Session:
                 searching.go(runner, lambda best: horizon.search_end(best, done))
                 if self._stopping:
                     return "interrupted"
-                store.put_meta(phase="final")
+                # While nothing has a score, a run that is given more time has still to search.
+                if searching.scored:
+                    store.put_meta(phase="final")
             FinalPhase(
                 self._directory,
                 self._spec,
@@ -415,13 +423,23 @@ class Session:
             ).go()
         if self._stopping:
             return "interrupted"
-        store.put_meta(phase="done", finished=self._clock.now())
+        # A process that is cut off while it deletes files leaves a run that is done.
+        store.put_meta(phase="done", finished=self._clock.now(), exit="done")
+        self._clear(store)
+        return "done"
+
+    def _leave(self, store: RunStore, observer: Observer) -> None:
+        """A run that is done already stays as it is; what was cut off while it deleted files is done to its end."""
+        self._clear(store)
+        observer.message("info", _NOTHING_LEFT)
+
+    def _clear(self, store: RunStore) -> None:
+        """Deletes what only a run that is not done needs."""
         shared_data.remove(self._directory)
         rows.remove(self._directory / layout.ROWS)
         if taken := disk.used(self._directory / layout.FEATURES):
             store.put_meta(feature_bytes=taken)
         features.remove(self._directory)
-        return "done"
 
     def _apart(self, measure: Callable[..., _Found]) -> Callable[..., _Found]:
         """The same, where no worker trains."""
@@ -462,7 +480,8 @@ class Session:
                 self._beside = chosen.workers
                 return executor
             if workers > 1 and self._options.threads is None and not environment.gpus():
-                workers = store.meta("workers") or workers
+                # A run from elsewhere may have had more than this machine has room for.
+                workers = min(store.meta("workers") or workers, workers)
             observer.message("info", f"training in {Workforce(workers, self._threads)}")
         if searching and recorded is not None and max(1, recorded) != max(1, workers):
             observer.message(

@@ -78,12 +78,25 @@ class FinalPhase:
         Raises:
             SearchFailed: No configuration has a score.
         """
-        for step in (self._retrain, self._make_winner, self._search_on, self._evaluate):
+        for step in (self._reconsider, self._retrain, self._make_winner, self._search_on, self._evaluate):
             step()
             if self._runner.stopping:
                 return
 
     # Retraining
+
+    def _reconsider(self) -> None:
+        """Forgets a winner that an earlier sitting has chosen where there is time now to find a better one."""
+        if self._store.meta("winner") is None or self._measured or not self._timed_out:
+            return
+        if self._horizon.worth_searching_again(self._best(), self._pace()):
+            self._store.put_meta(winner=None, threshold=None, ensemble=None)
+
+    @property
+    def _measured(self) -> bool:
+        """Whether the winner has been measured on the test part, after which nothing else may win."""
+        winner = self._store.meta("winner")
+        return any(done.trial == winner for done in self._store.evaluations())
 
     def _retrain(self) -> None:
         while self._store.meta("winner") is None:
@@ -259,7 +272,8 @@ class FinalPhase:
 
     def _use_up(self) -> bool:
         """Goes on with a search that time has ended until all training has to be over; whether anything was trained."""
-        return self._timed_out and self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
+        searches = self._timed_out and not self._measured
+        return searches and self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
 
     def _evaluate(self) -> None:
         if self._data.test is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 import statistics
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -13,7 +16,7 @@ from search.loop.runner import Commit
 from search.phases.sources import Source, candidate_trial
 from search.record.configuration import Configuration
 from search.record.folds import mean_length
-from search.record.trial import Outcome, Trial, TrialKind, TrialState
+from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
 from search.times import estimates, planning
 from search.times.estimates import Pace
 from search.times.horizon import Horizon
@@ -48,14 +51,16 @@ class RetrainingSource(Source):
         ranked: Sequence[Configuration],
         spare: bool = False,
     ) -> None:
-        super().__init__(spec, horizon.budget.clock, self._end)
+        super().__init__(spec, horizon.budget.clock, self._candidates_end)
         self._horizon = horizon
         self._observer = observer
         self._ranked = ranked
         self._searched = {c.id: c for c in ranked}
         self._spare = spare
         self._trials = {t.id: t for t in store.trials(TrialKind.CANDIDATE, TrialKind.WINNER)}
+        # When each training began, and those that wait for one of them to end.
         self._begun: dict[str, float] = {}
+        self._queued: deque[Trial] = deque()
         self._full = horizon.full(ranked)
         self._plan = self._full
 
@@ -67,22 +72,40 @@ class RetrainingSource(Source):
 
     def next(self, slots: int) -> Trial | None:
         plan = self._choose()
-        if plan != self._plan and plan != self._full and not self._spare:
+        reduced = plan not in (self._plan, self._full) and not self._spare
+        # Of a run that goes on in its final training nothing is left to be reduced.
+        if reduced and self._wanted(self._full) is not None:
             self._observer.message("warning", f"time is short: retraining is reduced to {plan}")
         self._plan = plan
+        # What is under way may have to make room for the final training, or may have more time than was thought.
+        self._deadline()
         chosen = self._wanted(plan) or (self._extra(plan) if self._spare else None)
         if chosen is None:
             return None
         index = 1 + sum(t.kind is TrialKind.CANDIDATE and t.configuration == chosen.id for t in self._trials.values())
         trial = candidate_trial(self._spec, chosen, index, self._clock.now())
         self._trials[trial.id] = trial
-        self._begun[trial.id] = self._clock.monotonic()
         return trial
+
+    def job(self, trial: Trial) -> TrialJob:
+        self._queued.append(trial)
+        self._take_places()
+        return super().job(trial)
 
     def done(self, trial: Trial, outcome: Outcome) -> Commit:
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
+        self._begun.pop(trial.id, None)
+        # One that waits may have ended too, where there was no time for it any more.
+        self._queued = deque(one for one in self._queued if one.id != trial.id)
+        self._take_places()
         return Commit()
+
+    def _take_places(self) -> None:
+        """Lets what waits begin where there is a place for it: more may be at hand than are trained."""
+        while self._queued and len(self._begun) < self._horizon.slots:
+            trial = self._queued.popleft()
+            self._begun[trial.id] = self._clock.monotonic() - _trained_before(trial)
 
     @property
     def _pace(self) -> Pace:
@@ -123,23 +146,29 @@ class RetrainingSource(Source):
     def _remaining(self, pace: Pace) -> list[float]:
         """Expected seconds until each training that is under way ends."""
         now = self._clock.monotonic()
-        return [
-            max(0.0, pace.training * estimates.training_seconds(self._searched[t.configuration]) - now + began)
-            for t in self._trials.values()
-            if t.state is TrialState.RUNNING
-            and (began := self._begun.get(t.id)) is not None
-            and t.configuration in self._searched
-        ]
+        return [max(0.0, self._expected(name, pace) - now + began) for name, began in self._begun.items()]
+
+    def _waiting_seconds(self, pace: Pace) -> list[float]:
+        """Expected seconds of each training that waits, in their order."""
+        return [max(0.0, self._expected(one.id, pace) - _trained_before(one)) for one in self._queued]
+
+    def _expected(self, trial_id: str, pace: Pace) -> float:
+        searched = self._searched.get(self._trials[trial_id].configuration)
+        return 0.0 if searched is None else pace.training * estimates.training_seconds(searched)
 
     def _busy(self, pace: Pace) -> float:
-        return sum(self._remaining(pace))
+        return sum(self._remaining(pace)) + sum(self._waiting_seconds(pace))
 
     def _wait(self, pace: Pace) -> float:
-        """Expected seconds until a training can begin."""
+        """Expected seconds until a training can begin: those that wait begin first."""
         remaining = self._remaining(pace)
-        return min(remaining) if len(remaining) >= self._horizon.slots else 0.0
+        places = remaining + [0.0] * (self._horizon.slots - len(remaining))
+        heapq.heapify(places)
+        for seconds in self._waiting_seconds(pace):
+            heapq.heapreplace(places, places[0] + seconds)
+        return places[0]
 
-    def _end(self) -> Deadline | None:
+    def _candidates_end(self) -> Deadline | None:
         """When a candidate's training has to be over: the winner's time is not for it."""
         end = self._horizon.budget.training_end
         if end is None:
@@ -150,13 +179,22 @@ class RetrainingSource(Source):
 def retrained(trials: Iterable[Trial]) -> Done:
     """What of retraining counts: what is under way, whole or has failed, but not what time has cut short."""
     seeds: dict[str, int] = {}
-    winner = False
+    final: dict[str, float] = {}
     for trial in trials:
-        counts = trial.state is not TrialState.COMPLETED or (trial.outcome is not None and trial.outcome.whole)
-        if counts and trial.kind is TrialKind.CANDIDATE:
-            seeds[trial.configuration] = seeds.get(trial.configuration, 0) + 1
-        winner = winner or (counts and trial.kind is TrialKind.WINNER)
-    return Done(seeds, winner)
+        name, outcome = trial.configuration, trial.outcome
+        if trial.state is TrialState.COMPLETED and (outcome is None or not outcome.whole):
+            continue
+        if trial.kind is TrialKind.CANDIDATE:
+            seeds[name] = seeds.get(name, 0) + 1
+        if trial.kind is TrialKind.WINNER:
+            had = _trained_before(trial) if trial.state is TrialState.RUNNING else math.inf
+            final[name] = max(had, final.get(name, 0.0))
+    return Done(seeds, final)
+
+
+def _trained_before(trial: Trial) -> float:
+    """Seconds that an unfinished training had before it was interrupted."""
+    return 0.0 if trial.outcome is None else trial.outcome.seconds
 
 
 def fresh_scores(trials: Iterable[Trial]) -> dict[str, list[float]]:

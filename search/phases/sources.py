@@ -33,12 +33,20 @@ _RECENT = 25
 
 
 class Source:
-    """What the sources share: how a trial of this run becomes a job."""
+    """What the sources share: how a trial of this run becomes a job.
+
+    Args:
+        spec: The space file.
+        clock: Tells the time.
+        deadline: When its trials have to be over, or None; asked again for every trial, also for those that wait and
+            run.
+    """
 
     def __init__(self, spec: SearchSpec, clock: Clock, deadline: Callable[[], Deadline | None]) -> None:
         self._spec = spec
         self._clock = clock
-        self._deadline = deadline
+        self._ask_deadline = deadline
+        self._end: Deadline | None = None
 
     @property
     def waiting(self) -> bool:
@@ -69,13 +77,23 @@ class Source:
             keep=self._keep(trial),
             data="train",
             max_parameters=self._spec.constraints.parameters if trial.kind is TrialKind.SEARCH else None,
-            deadline=self._deadline(),
+            deadline=self._moving(),
             seconds_per_trial=limits.seconds_per_trial,
             seconds_per_epoch=limits.seconds_per_epoch,
         )
 
     def _keep(self, trial: Trial) -> tuple[str, ...]:
         return ("best",)
+
+    def _deadline(self) -> Deadline | None:
+        """When trials have to be over as it looks now, which holds from now on for those that wait and run too."""
+        self._end = self._ask_deadline()
+        return self._end
+
+    def _moving(self) -> Deadline | None:
+        """The same, as a job has it: by the end of other trials it may turn out that there is less time, or more."""
+        found = self._deadline()
+        return None if found is None else MovingDeadline(lambda: self._end or found)
 
     def _left(self, first: bool = False) -> float:
         """Seconds until the deadline, see `Deadline.left`."""
@@ -95,7 +113,7 @@ class SearchSource(Source):
         proposer: Asks the oracle; already restored to the store's last commit.
         store: Tells what has been asked for before.
         clock: Tells the time for the records.
-        deadline: When the search has to end, or None; asked again for every trial, for those that wait and run too.
+        deadline: When the search has to end, or None.
         most: Number of trials after which the search ends, baselines not counted; None: the oracle ends it, or time.
 
     Attributes:
@@ -116,7 +134,6 @@ class SearchSource(Source):
     ) -> None:
         super().__init__(spec, clock, self._asked)
         self._ask_end = deadline
-        self._end: Deadline | None = None
         self._most = most
         self._proposer = proposer
         self._store = store
@@ -204,17 +221,9 @@ class SearchSource(Source):
         self._searched += 1
         return self._begun(trial)
 
-    def job(self, trial: Trial) -> TrialJob:
-        job, found = super().job(trial), self._end
-        if found is None:
-            return job
-        # What is known by the end of other trials may leave less time to the search than was thought, or more.
-        return replace(job, deadline=MovingDeadline(lambda: self._end or found))
-
     def _asked(self) -> Deadline | None:
         found = self._ask_end()
-        self._end = None if found is None else replace(found, first_epoch=self._first_epoch())
-        return self._end
+        return None if found is None else replace(found, first_epoch=self._first_epoch())
 
     def _limit(self) -> int | None:
         # An oracle that ends by itself no longer does so when it fails at every question.

@@ -16,7 +16,7 @@ from search.loop.warn import warn
 from search.phases.retraining import best_length, fresh_scores
 from search.phases.sources import ListSource, winner_trial
 from search.record.configuration import Configuration
-from search.record.trial import ENDED_EARLY, Checkpoint, Stop, Trial, TrialKind, TrialState
+from search.record.trial import ENDED_EARLY, Checkpoint, Outcome, Stop, Trial, TrialKind, TrialState
 from search.times import estimates, planning
 from search.times.horizon import Horizon
 from search.training.stopping import pace
@@ -72,6 +72,7 @@ class FinalModels:
             The trial; None if nothing has a model, or the runner was asked to stop.
         """
         chosen = self._chosen(best)
+        self._leave_others(chosen)
         order = [chosen, *(c for c in best if c is not chosen)]
         for i, configuration in enumerate(order):
             trained = self._train(configuration, best) if i < _MOST_ATTEMPTS else None
@@ -214,13 +215,20 @@ class FinalModels:
         with self._for(trial) as runner:
             while trial is not None:
                 self._observer.phase("final training", 1)
-                left = unfinished(self._store.trials(TrialKind.WINNER))
+                left = unfinished(self._winners(configuration))
                 runner.run(self._source([trial], TrialKind.WINNER, whatever, whole), left)
                 done = self._store.trial(trial.id)
                 if done is None or _is_whole(done) or self._runner.stopping:
                     break
                 trial = self._shortened(done, configuration)
         return self.with_weights(done) if done is not None and _is_whole(done) else None
+
+    def _leave_others(self, chosen: Configuration) -> None:
+        """Ends interrupted final trainings of other configurations: what leads by now has their time."""
+        for trial in unfinished(self._store.trials(TrialKind.WINNER)):
+            if trial.configuration != chosen.id:
+                outcome = replace(trial.outcome or Outcome(), stopped=Stop.DEADLINE)
+                self._store.finish(trial.id, outcome, trial.started + outcome.seconds)
 
     def _begun_or_new(
         self, configuration: Configuration, best: Sequence[Configuration], whatever: bool

@@ -33,10 +33,15 @@ _SEARCH_SHARE, _SEARCH_SHARE_ANNEALED = 0.5, 0.3
 
 @dataclass(frozen=True)
 class Done:
-    """What of retraining is done or under way: trainings from fresh seeds, by configuration id."""
+    """What of retraining is done or under way, by configuration id.
+
+    Attributes:
+        seeds: Trainings from fresh seeds.
+        final: Seconds that final trainings have had; infinite of those that are over.
+    """
 
     seeds: Mapping[str, int] = field(default_factory=dict)
-    winner: bool = False
+    final: Mapping[str, float] = field(default_factory=dict)
 
     def missing(self, configuration: Configuration, seeds: int) -> int:
         """Trainings that a configuration still needs to have so many."""
@@ -100,14 +105,24 @@ def leading(ranked: Sequence[Configuration]) -> Configuration | None:
     return next((c for c in searched if own is None or not c.evidence or schedule_end(c.settings) in ends), None)
 
 
-def winner_seconds(plan: FinalPlan, ranked: Sequence[Configuration], pace: Pace = UNKNOWN_PACE) -> float:
-    """Time that has to be kept for the final training: that of the slowest configuration that may win."""
+def winner_seconds(
+    plan: FinalPlan, ranked: Sequence[Configuration], pace: Pace = UNKNOWN_PACE, done: Done = NOTHING_DONE
+) -> float:
+    """Time that has to be kept for the final training: that of the slowest configuration that may win.
+
+    Args:
+        plan: What is to be done.
+        ranked: Configurations with scores, best first.
+        pace: How the machine trains now.
+        done: What is done or under way: what has been trained of a final training needs no more time.
+    """
     if not plan.train_winner:
         return 0.0
     times = (
-        (pace.annealed if is_annealed(c) else pace.winner) * final_training_seconds(c) for c in plan.retrained(ranked)
+        (pace.annealed if is_annealed(c) else pace.winner) * final_training_seconds(c) - done.final.get(c.id, 0.0)
+        for c in plan.retrained(ranked)
     )
-    return max(times, default=0.0)
+    return max([0.0, *times])
 
 
 def final_seconds(
@@ -131,7 +146,7 @@ def final_seconds(
         pace.training * training_seconds(c) for c in plan.retrained(ranked) for _ in range(done.missing(c, plan.seeds))
     ]
     together = max(sum(costs) / slots, max(costs, default=0.0))
-    return together + (0.0 if done.winner else winner_seconds(plan, ranked, pace))
+    return together + winner_seconds(plan, ranked, pace, done)
 
 
 def choose(
@@ -188,15 +203,17 @@ def kept_for_final(
         slots: Trainings that run at the same time.
         usable: Time for search and retraining together.
         pace: How the machine trains now.
-        done: What of retraining is done: a search that goes on after it leaves time for one newcomer at least.
+        done: What of retraining is done, or of a final training: a search that goes on after it leaves time for one
+            newcomer at least.
         prepares: Whether the first training prepares all others.
     """
     unmeasured = usable * (_UNPREPARED_SHARE if prepares else _UNMEASURED_SHARE)
     if not ranked:
         return unmeasured
     needed = final_seconds(full, ranked, slots, pace=pace, done=done)
-    if done.seeds:
+    if done.seeds or done.final:
         needed = max(needed, newcomer_seconds(full, ranked, slots, pace) + winner_seconds(full, ranked, pace))
+    if done.seeds:
         return _HANDOVER * needed
     found = leading(ranked)
     only = not full.seeds and found is not None and is_annealed(found)

@@ -11,22 +11,52 @@ import numpy as np
 import pytest
 
 import spaces
+from search import api
 from search.api import run_directory
+from search.budget import Budget
 from search.clock import SystemClock
 from search.errors import DiskError, NightEnded, RunError
 from search.files import layout
 from search.files.log import Log
-from search.files.store import RunReader
+from search.files.store import RunReader, RunStore
 from search.night import detached, rehearsal
 from search.night.session import Options, Session
 from search.phases import evaluation
 from tests.search import small
+from tests.search.simulation import SimulatedClock
 
 USERS = ("data/photos/a.jpg", "trials/patient-7/scan.csv", "rows/x.bin", "features/f.npy", "space.yaml", "export/m")
 
 
 def begin(folder):
     Session(folder, small.spec(), Options()).go()
+
+
+def run_of_long_ago(folder, **facts):
+    """A search of which only time is the end, and that time is over."""
+    spec = small.spec(search={"algorithm": "random", "max_trials": None})
+    RunStore.create(folder, {"phase": "search", **facts}).close()
+    (folder / layout.SPACE).write_text(spaces.dump(spec))
+    return spec
+
+
+@pytest.mark.parametrize("phase", ["final", "done"])
+def test_a_run_whose_search_is_over_goes_on_without_a_time_for_it(tmp_path, phase, monkeypatch):
+    """Said again with `--run-dir`, as by `resume`; unless more is to be searched."""
+    monkeypatch.setattr(api, "_go", lambda directory, *_: directory)
+    spec = run_of_long_ago(tmp_path / "run", phase=phase)
+    assert api.run(spec, run_dir=tmp_path / "run") == api.resume(tmp_path / "run") == tmp_path / "run"
+    (tmp_path / "run" / layout.SPACE).write_text(spaces.dump(spaces.load(spec, ["search.max_trials=5"])))
+    with pytest.raises(RunError, match="goes on for ever"):
+        api.run(spec, run_dir=tmp_path / "run")
+
+
+@pytest.mark.parametrize(("passed", "left"), [(0.0, 300.0), (299.0, 1.0), (301.0, None)])
+def test_what_was_promised_is_held_against_the_clock_of_the_night(tmp_path, passed, left):
+    clock = SimulatedClock(1_000_000_000.0)
+    run_of_long_ago(tmp_path / "run", until=clock.now() + 300.0, budget=600.0)
+    clock.pass_time(passed)
+    assert api.going_on(tmp_path / "run", Budget(clock=clock)).left == left
 
 
 @pytest.mark.parametrize("name", USERS)

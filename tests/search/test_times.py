@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+import spaces
 from search.budget import Budget
+from search.loop.observer import Observer
+from search.phases.retraining import RetrainingSource, retrained
+from search.phases.sources import winner_trial
 from search.prices import Price
 from search.record import environment
 from search.record.configuration import configurations
-from search.record.trial import Stop, TrialKind
+from search.record.trial import Stop, TrialKind, TrialState
 from search.times import afterwards, estimates, planning
-from search.times.estimates import Pace
+from search.times.estimates import UNKNOWN_PACE, Pace
 from search.times.horizon import Horizon
 from search.times.planning import Done, FinalPlan
-from tests.search.records import completed, settings
+from tests.search.records import completed, epoch, outcome, settings
 from tests.search.simulation import SimulatedClock, space
 
 FULL = FinalPlan(3, 2, True)
@@ -79,7 +84,8 @@ def test_what_is_done_already_costs_nothing():
     one = estimates.training_seconds(best[0])
     done = Done({"a": 2, "b": 1})
     assert planning.final_seconds(FULL, best, 1, done=done) == pytest.approx((3 * 1.25 + 2) * one)
-    assert planning.final_seconds(FULL, best, 1, done=Done({"a": 2, "b": 2, "c": 5}, winner=True)) == 0
+    over = dict.fromkeys("abc", math.inf)
+    assert planning.final_seconds(FULL, best, 1, done=Done({"a": 2, "b": 2, "c": 5}, over)) == 0
     assert planning.choose(FULL, best, 1, (3 * 1.25 + 2) * one + 0.01, done=done) == FULL
 
 
@@ -98,6 +104,60 @@ def test_the_pace_is_that_of_the_trainings_after_the_search():
     assert estimates.pace([slow], {"a": searched}) == Pace(pytest.approx(1.6), 4)
     assert estimates.pace([], {"a": searched}) == Pace()
     assert estimates.pace([again], {}) == Pace()
+
+
+def test_a_final_training_that_is_under_way_keeps_its_rest_and_that_of_another_configuration_its_whole_time():
+    best, again = [configuration(name) for name in "ab"], winner_trial(space("random"), configuration("a"), 27, 0.0)
+    one = estimates.training_seconds(best[0])
+    under_way = retrained([replace(again, outcome=outcome([0.5] * 20, seconds=20.0))])
+    over = retrained([replace(again, state=TrialState.COMPLETED, outcome=outcome([0.5] * 27))])
+    alone = FinalPlan(1, 0, True)
+    assert planning.final_seconds(alone, best, 1, done=under_way) == pytest.approx(2 * one - 20.0)
+    assert planning.final_seconds(alone, best, 1, done=over) == 0
+    # What was found since may lead by now.
+    assert planning.final_seconds(alone, best[::-1], 1, done=over) == pytest.approx(2 * one)
+
+
+def retraining(workers=1):
+    """The candidates of a thousand seconds, for so many workers and one training more at hand."""
+    spec = spaces.load(space("random"), ["final.candidates=2", "final.seeds=2"])
+    clock, rows = SimulatedClock(), [0] * 100
+    horizon = Horizon(Budget.given(1000.0, clock=clock), spec, SimpleNamespace(train=rows, validation=rows, test=None))
+    horizon.follow(SimpleNamespace(workers=workers), 1)
+    best = [configuration(name) for name in "ab"]
+    store = SimpleNamespace(trials=lambda *_: [])
+    return RetrainingSource(spec, store, horizon, Observer(), best), horizon, clock, best
+
+
+def test_a_candidate_that_waits_leaves_the_winner_its_time_also_where_that_becomes_known_late(monkeypatch):
+    monkeypatch.setattr(environment, "others", lambda _: 0.0)
+    source, horizon, clock, best = retraining()
+    first, waiting = (source.next(2) for _ in range(2))
+    jobs = [source.job(trial) for trial in (first, waiting)]
+    until = jobs[1].deadline.left(clock)
+    clock.pass_time(27 * 3.0)
+    slower = tuple(epoch(number, 3.0) for number in range(1, 28))
+    source.done(first, replace(outcome([0.5] * 27), epochs=slower, seconds=27 * 3.0))
+    source.next(2)
+    kept = planning.winner_seconds(FULL, best, Pace(3.0, 27))
+    assert kept > 1.4 * planning.winner_seconds(FULL, best)
+    assert jobs[1].deadline.left(clock) == pytest.approx(horizon.budget.training_left - kept)
+    assert jobs[1].deadline.left(clock) < until - 27 * 3.0 - 20
+
+
+def test_a_candidate_that_waits_has_all_of_its_time_before_it():
+    source, _, clock, best = retraining(workers=2)
+    trials = [source.next(3) for _ in range(3)]
+    for trial in trials:
+        source.job(trial)
+    one = 1.25 * estimates.training_seconds(best[0])
+    clock.pass_time(20.0)
+    assert source._busy(UNKNOWN_PACE) == pytest.approx(2 * (one - 20.0) + one)
+    assert source._wait(UNKNOWN_PACE) == pytest.approx(one - 20.0)
+    source.done(trials[0], outcome([0.5] * 27))
+    clock.pass_time(5.0)
+    assert source._busy(UNKNOWN_PACE) == pytest.approx(2 * one - 25.0 - 5.0)
+    assert source._wait(UNKNOWN_PACE) == pytest.approx(one - 25.0)
 
 
 def test_without_a_limit_everything_is_done():
