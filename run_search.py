@@ -630,7 +630,9 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
     from results.morning import night
     from results.ranked.formats import write
     from results.ranked.ranking import ranking
-    from search import ClusterLost, DiskError, SearchFailed
+    from search import RunError
+    from search.files import layout
+    from spaces import CodeError, DataError, SpaceError
 
     def table() -> None:
         if not quiet:
@@ -638,11 +640,13 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
 
     try:
         ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))
-    except (SearchFailed, DiskError, ClusterLost):
-        from search.files import layout
-
+    except (SpaceError, CodeError, DataError, RunError):
+        raise
+    except Exception:
+        # Whatever ended it, what it has found out is shown.
         if layout.is_run(directory):
-            table()
+            with suppress(Exception):
+                table()
         raise
     if ended.reason == "interrupted":
         _say(f"stopped and saved; go on with: run-search resume {directory}", quiet)

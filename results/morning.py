@@ -19,7 +19,7 @@ from search.files.lock import RunLock, holder, is_held
 from search.files.log import Log
 from search.files.rundir import Run
 from search.files.store import RunStore
-from spaces import DataError, SpaceError
+from spaces import CodeError, DataError, SpaceError
 
 # What a report without pictures takes on an idle machine.
 _REPORT_SECONDS = 4.0
@@ -81,11 +81,12 @@ def night(
         run = train()
     except BaseException as error:
         refused = isinstance(error, SpaceError | DataError | RunError)
+        told = str(error) if refused or isinstance(error, CodeError) else ""
         interrupted = isinstance(error, KeyboardInterrupt)
         page = steps.report() if layout.is_run(directory) and not (refused or interrupted) else None
         if not (refused and _is_anothers(directory)):
             reason = "interrupted" if interrupted else "failed"
-            _finish(directory, budget, reason, page, steps.problems, on_finish, str(error) if refused else "")
+            _finish(directory, budget, reason, page, steps.problems, on_finish, told)
         raise
     with run.read() as reader:
         reason = str(reader.meta("exit"))
@@ -150,7 +151,8 @@ class _Steps:
         try:
             with booked(self._directory, account, self._budget.clock):
                 yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A layer of the user's may want to end the process.
             expected = type(error).__module__.split(".")[0] in ("results", "search", "spaces")
             self._problem(f"{name}: {error}" if expected else f"{name}: unexpected {type(error).__name__}: {error}")
 

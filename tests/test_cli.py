@@ -20,7 +20,7 @@ import results
 import run_search
 import spaces
 from results.ranked.formats import plain_json
-from search.errors import ClusterLost, NightEnded
+from search.errors import CheckpointError, ClusterLost, NightEnded
 from search.files import layout
 from search.files.store import RunStore
 from spaces.basics.errors import RowsNotWritten
@@ -338,6 +338,18 @@ def test_where_no_node_of_a_cluster_can_train_what_there_is_is_shown(run, monkey
     assert found.exit_code == 1
     assert "linear" in found.stdout
     assert "error: no node of the Ray cluster can train" in found.stderr
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("unlucky"), CheckpointError("winner-07: not its weights")])
+def test_whatever_ends_a_night_what_it_has_found_is_shown(run, monkeypatch, error):
+    def night(*_, **__):
+        raise error
+
+    monkeypatch.setattr("results.morning.night", night)
+    found = call("resume", run)
+    assert found.exit_code == 1
+    assert "linear" in found.stdout
+    assert str(error) in found.stderr
 
 
 def test_a_disk_that_is_full_of_rows_is_no_wrong_usage(monkeypatch):

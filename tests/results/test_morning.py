@@ -15,7 +15,7 @@ from results.morning import night
 from results.notify import call
 from search.errors import DiskError, RunError, SearchFailed
 from search.files.rundir import Run
-from spaces import DataError
+from spaces import CodeError, DataError
 
 MakeRun = Callable[..., Path]
 _HOLD = """
@@ -70,6 +70,22 @@ def test_it_is_called_too_where_there_is_no_run_yet(tmp_path: Path) -> None:
     assert ended(run, raising(KeyboardInterrupt()), heard) == ["interrupted|none interrupted"]
     lines = ended(run, raising(DataError("photos: no such folder")), heard)
     assert lines[1] == "failed|none failed: photos: no such folder"
+
+
+def test_a_mistake_in_the_users_code_is_its_headline(make_run: MakeRun, tmp_path: Path) -> None:
+    run, mistake = make_run(winner=False, evaluate=False), "model.py:build, line 3: NameError: name 'x' is not defined"
+    assert ended(run, raising(CodeError(mistake)), tmp_path / "heard") == [f"failed|{run.name} failed: {mistake}"]
+
+
+def test_a_model_that_wants_to_end_the_process_costs_its_export_alone(make_run: MakeRun, tmp_path: Path) -> None:
+    run, heard = make_run(), tmp_path / "heard"
+
+    def export(*_: Any, **__: Any) -> None:
+        raise SystemExit(3)
+
+    morning = night(lambda: Run(run), run, on_finish=TELL.format(heard), export=export, report=lambda *_, **__: run)
+    assert morning.problems == ("export: unexpected SystemExit: 3",)
+    assert heard.read_text().startswith("failed|")
 
 
 def test_it_is_not_called_for_a_run_on_which_another_process_goes_on(make_run: MakeRun, tmp_path: Path) -> None:

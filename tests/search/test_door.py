@@ -172,6 +172,7 @@ def test_an_event_of_an_unknown_level_is_left_out(run):
     ("key", "value"),
     [
         ("until", "x"), ("until", -5), ("winner", "../x"), ("winner", 3), ("threads", 0), ("workers", "many"),
+        ("threads", 10**6), ("alone", {"threads": 10**6, "factor": 0.5}),
         ("sessions", {}), ("sessions", [{"started": 1}]), ("sessions", [{"started": 1, "ended": "x"}]),
         ("work", [{"what": "export", "started": None, "ended": 1}]),
         ("work", [{"what": "expor", "started": 1, "ended": 2}]), ("planned", [1]), ("planned", {"trials": -1}),

@@ -11,6 +11,8 @@ Check = Callable[[str, Any], Any]
 
 _MOST_AXES = 4
 _MOST_UNITS = 10**7
+# No machine has more cores: so many as a stranger's store may say would end the process that goes on with its run.
+_MOST_THREADS = 4096
 
 
 def fact(key: str, value: Any) -> Any:
@@ -73,6 +75,10 @@ def _flag(key: str, value: Any) -> bool:
 
 def _count(key: str, value: Any) -> int:
     return whole(key, value, 1, _MOST_UNITS)
+
+
+def _threads(key: str, value: Any) -> int:
+    return whole(key, value, 1, _MOST_THREADS)
 
 
 def _real(key: str, value: Any) -> float:
@@ -188,9 +194,9 @@ _FACTS: dict[str, Check] = {
     "versions": _by_name(text),
     "sources": _by_name(text),
     "hardware": _fields({}, {"cpu": text, "cores": whole, "memory_bytes": whole, "gpus": _list(text), "host": text}),
-    "threads": _optional(_count),
+    "threads": _optional(_threads),
     "workers": _optional(_count),
-    "alone": _optional(_fields({"threads": _count, "factor": _real})),
+    "alone": _optional(_fields({"threads": _threads, "factor": _real})),
     "trained_alone": _list(name),
     "git": _optional(_fields({}, {"commit": text, "dirty": _flag})),
     "data": _fields(
