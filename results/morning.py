@@ -83,7 +83,11 @@ def night(
         refused = isinstance(error, SpaceError | DataError | RunError)
         told = str(error) if refused or isinstance(error, CodeError) else ""
         interrupted = isinstance(error, KeyboardInterrupt)
-        page = steps.report() if layout.is_run(directory) and not (refused or interrupted) else None
+        page: Path | None = None
+        if layout.is_run(directory) and not (refused or interrupted):
+            # Whoever does not wait for the page hears of the end all the same.
+            with contextlib.suppress(KeyboardInterrupt):
+                page = steps.report()
         if not (refused and _is_anothers(directory)):
             reason = "interrupted" if interrupted else "failed"
             _finish(directory, budget, reason, page, steps.problems, on_finish, told)

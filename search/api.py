@@ -147,7 +147,7 @@ def run(
         require_width(spec, directory, count, elsewhere)
         allowed = going_on(directory, allowed)
         if _searches(spec, directory):
-            _require_an_end(spec, allowed)
+            _require_an_end(spec, allowed, directory)
         if name is None:
             name = str(space) if isinstance(space, str | Path) else spec.name
         each = asked(cpus_per_trial, gpus_per_trial, count, ray)
@@ -210,7 +210,7 @@ def resume(
     elsewhere = _elsewhere(executor, ray)
     require_width(spec, found.directory, count, elsewhere)
     if _searches(spec, found.directory):
-        _require_an_end(spec, allowed)
+        _require_an_end(spec, allowed, found.directory)
     each = asked(cpus_per_trial, gpus_per_trial, count, ray)
     make = _maker(spec, executor, ray, each)
     options = Options(
@@ -297,12 +297,17 @@ def _searches(spec: SearchSpec, directory: Path) -> bool:
     return phase == "search" or run.spec.search.max_trials != spec.search.max_trials
 
 
-def _require_an_end(spec: SearchSpec, budget: Budget) -> None:
-    if not budget.limited and planned(spec).trials is None:
-        raise RunError(
-            f"algorithm {spec.search.algorithm} goes on for ever in this space: give a number of trials or a time "
-            "(search.max_trials, --max-trials, --budget, --until)"
-        )
+def _require_an_end(spec: SearchSpec, budget: Budget, directory: Path) -> None:
+    if budget.limited or planned(spec).trials is not None:
+        return
+    over = ""
+    if layout.is_run(directory):
+        with open_run(directory).read() as reader:
+            over = "" if reader.meta("until") is None else "the time that was promised for this run is over, and "
+    raise RunError(
+        f"{over}algorithm {spec.search.algorithm} goes on for ever in this space: give a number of trials or a time "
+        "(search.max_trials, --max-trials, --budget, --until)"
+    )
 
 
 def as_budget(budget: Budget | str | float | timedelta | None, until: str | float | datetime | None = None) -> Budget:

@@ -77,6 +77,17 @@ def test_a_mistake_in_the_users_code_is_its_headline(make_run: MakeRun, tmp_path
     assert ended(run, raising(CodeError(mistake)), tmp_path / "heard") == [f"failed|{run.name} failed: {mistake}"]
 
 
+def test_an_end_is_heard_of_where_nobody_waits_for_the_report(make_run: MakeRun, tmp_path: Path) -> None:
+    run, heard = make_run(), tmp_path / "heard"
+
+    def report(*_: Any, **__: Any) -> Path:
+        raise KeyboardInterrupt
+
+    with pytest.raises(DiskError):
+        night(raising(DiskError("no space left")), run, on_finish=TELL.format(heard), report=report)
+    assert heard.read_text().startswith("failed|")
+
+
 def test_a_model_that_wants_to_end_the_process_costs_its_export_alone(make_run: MakeRun, tmp_path: Path) -> None:
     run, heard = make_run(), tmp_path / "heard"
 

@@ -51,6 +51,12 @@ def test_a_run_whose_search_is_over_goes_on_without_a_time_for_it(tmp_path, phas
         api.run(spec, run_dir=tmp_path / "run")
 
 
+def test_a_search_whose_time_is_over_is_refused_with_that(tmp_path):
+    run_of_long_ago(tmp_path / "run", until=1000.0)
+    with pytest.raises(RunError, match=r"^the time that was promised for this run is over, and .* for ever.*--budget"):
+        api.resume(tmp_path / "run")
+
+
 @pytest.mark.parametrize(("passed", "left"), [(0.0, 300.0), (299.0, 1.0), (301.0, None)])
 def test_what_was_promised_is_held_against_the_clock_of_the_night(tmp_path, passed, left):
     clock = SimulatedClock(1_000_000_000.0)
