@@ -19,9 +19,11 @@ from typer.testing import CliRunner
 import results
 import run_search
 import spaces
+from results.morning import Morning
 from results.ranked.formats import plain_json
 from search.errors import CheckpointError, ClusterLost, NightEnded
 from search.files import layout
+from search.files.rundir import Run
 from search.files.store import RunStore
 from spaces.basics.errors import RowsNotWritten
 from tests.results.conftest import SPACE, make_run  # noqa: F401  (a fixture)
@@ -350,6 +352,13 @@ def test_whatever_ends_a_night_what_it_has_found_is_shown(run, monkeypatch, erro
     assert found.exit_code == 1
     assert "linear" in found.stdout
     assert str(error) in found.stderr
+
+
+def test_a_night_that_was_stopped_says_which_command_goes_on(run, monkeypatch):
+    monkeypatch.setattr("results.morning.night", lambda *_, **__: Morning(Run(run), "interrupted", "", None, ()))
+    found = call("resume", run)
+    assert (found.exit_code, found.stdout) == (130, "")
+    assert f"go on with: run-search resume {run}" in found.stderr
 
 
 def test_a_disk_that_is_full_of_rows_is_no_wrong_usage(monkeypatch):
