@@ -293,8 +293,8 @@ def _searches(spec: SearchSpec, directory: Path) -> bool:
         return True
     run = open_run(directory)
     with run.read() as reader:
-        phase = reader.meta("phase")
-    return phase == "search" or run.spec.search.max_trials != spec.search.max_trials
+        searching = bool(reader.meta("phase") == "search")
+    return searching or run.spec.search.max_trials != spec.search.max_trials
 
 
 def _require_an_end(spec: SearchSpec, budget: Budget, directory: Path) -> None:

@@ -61,6 +61,7 @@ class RetrainingSource(Source):
         # When each training began, and those that wait for one of them to end.
         self._begun: dict[str, float] = {}
         self._queued: deque[Trial] = deque()
+        self._news = False
         self._full = horizon.full(ranked)
         self._plan = self._full
 
@@ -77,8 +78,11 @@ class RetrainingSource(Source):
         if reduced and self._wanted(self._full) is not None:
             self._observer.message("warning", f"time is short: retraining is reduced to {plan}")
         self._plan = plan
-        # What is under way may have to make room for the final training, or may have more time than was thought.
-        self._deadline()
+        if self._news:
+            # What is under way may have to make room for the final training, or may have more time than was thought.
+            # Only the end of another one tells: what other programs do meanwhile shall cost no training.
+            self._news = False
+            self._deadline()
         chosen = self._wanted(plan) or (self._extra(plan) if self._spare else None)
         if chosen is None:
             return None
@@ -95,6 +99,7 @@ class RetrainingSource(Source):
     def done(self, trial: Trial, outcome: Outcome) -> Commit:
         state = TrialState.FAILED if outcome.failure else TrialState.COMPLETED
         self._trials[trial.id] = replace(trial, state=state, outcome=outcome)
+        self._news = True
         self._begun.pop(trial.id, None)
         # One that waits may have ended too, where there was no time for it any more.
         self._queued = deque(one for one in self._queued if one.id != trial.id)

@@ -135,6 +135,10 @@ def test_a_candidate_that_waits_leaves_the_winner_its_time_also_where_that_becom
     first, waiting = (source.next(2) for _ in range(2))
     jobs = [source.job(trial) for trial in (first, waiting)]
     until = jobs[1].deadline.left(clock)
+    with monkeypatch.context() as busy:
+        busy.setattr(environment, "others", lambda _: 100.0)
+        source.next(2)
+    assert jobs[1].deadline.left(clock) == until, "nothing was learnt of the final training"
     clock.pass_time(27 * 3.0)
     slower = tuple(epoch(number, 3.0) for number in range(1, 28))
     source.done(first, replace(outcome([0.5] * 27), epochs=slower, seconds=27 * 3.0))
