@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 
 from spaces.outside import sources
@@ -12,6 +13,7 @@ _ASKING = frozenset({"Int", "Float", "Choice", "Boolean", "Fixed", "conditional_
 _HP = "hp"
 _ITSELF = frozenset({"self", "cls"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_CALLED = (*_FUNCTIONS, ast.Lambda)
 _DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -48,19 +50,24 @@ class _Files:
         }
         # Those that Python calls by itself, such as `__init__`, are called by the name of their class.
         self._definitions = [one for one in nodes if isinstance(one, _DEFINITIONS) and not one.name.startswith("__")]
-        self._defined = {one.name for one in self._definitions}
+        self._lambdas = [one for one in nodes if isinstance(one, ast.Lambda)]
+        self._defined = Counter(one.name for one in self._definitions)
         # What asks by calling what asks does so itself.
         self._asking: set[str] = set()
         while more := {one.name for one in self._definitions if self._asks(one)} - self._asking:
             self._asking |= more
+        # By the name of each function the parameters that the names of what it asks for are made of.
+        self._naming: dict[str, set[str]] = {}
+        while any(self._learn_naming(one) for one in self._definitions if isinstance(one, _FUNCTIONS)):
+            pass
 
     def branch(self) -> bool:
         """Whether one of the functions that have to do with `hp` may ask for other things with other values."""
         return any(
             any(map(self._asks, _conditional(one)))
             or self._hands_over(one)
-            or any(map(self._goes_another_way, (inner for inner in ast.walk(one) if isinstance(inner, _FUNCTIONS))))
-            for one in self._definitions
+            or any(map(self._goes_another_way, (inner for inner in ast.walk(one) if isinstance(inner, _CALLED))))
+            for one in (*self._definitions, *self._lambdas)
             if any(_called(node) in self._hp for node in ast.walk(one))
         )
 
@@ -76,6 +83,10 @@ class _Files:
         if any(map(_names_a_method, calls)):
             return True
         named = {id(call.func) for call in calls}
+        if any(self._is_method(node) and id(node) not in named for node in nodes):
+            return True
+        if any(_called(part) in self._hp for node in nodes for part in _held(node)):
+            return True
         named |= {id(node.value) for node in nodes if isinstance(node, ast.Return)}
         named |= {id(one) for node in nodes for part in _of_no_value(node) for one in ast.walk(part)}
         return any(_called(node) in self._asking and id(node) not in named for node in nodes) or any(
@@ -89,7 +100,9 @@ class _Files:
         if isinstance(called, ast.Attribute):
             owner = called.value
             ours = isinstance(owner, ast.Name) and owner.id in _ITSELF | self._modules
-            return called.attr in self._defined and (ours or _called(getattr(owner, "func", owner)) == "super")
+            # One definition is that of whoever calls `super()`.
+            inherited = _called(getattr(owner, "func", owner)) == "super" and self._defined[called.attr] > 1
+            return called.attr in self._defined and (ours or inherited)
         return _called(called) in self._defined
 
     def _goes_another_way(self, function: ast.AST) -> bool:
@@ -109,7 +122,7 @@ class _Files:
             if isinstance(node, _COMPREHENSIONS) and self._asks(node)
             for part in node.generators
         ]
-        names = [name for node in own if isinstance(node, ast.Call) and self._is_asked(node) for name in _named(node)]
+        names = [name for node in own if isinstance(node, ast.Call) for name in self._names(node)]
         # Whoever calls the function may give it what follows from a value.
         arguments = {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)} - _ITSELF - self._hp
         return any(self._decides(part, derived | arguments) and not self._is_range(part) for part in over) or any(
@@ -117,8 +130,33 @@ class _Files:
         )
 
     def _is_asked(self, call: ast.Call) -> bool:
-        asked = call.func
-        return isinstance(asked, ast.Attribute) and asked.attr in _ASKING and _called(asked.value) in self._hp
+        return self._is_method(call.func)
+
+    def _is_method(self, node: ast.AST) -> bool:
+        return isinstance(node, ast.Attribute) and node.attr in _ASKING and _called(node.value) in self._hp
+
+    def _names(self, call: ast.Call) -> list[ast.expr]:
+        """What the names of hyperparameters are made of that a call asks for, itself or in a function of the files."""
+        if self._is_asked(call):
+            return _named(call)
+        naming = self._naming.get(_called(call.func), set())
+        if not naming:
+            return []
+        found = [one.value for one in call.keywords if one.arg in naming]
+        for definition in self._definitions:
+            if isinstance(definition, _FUNCTIONS) and definition.name == _called(call.func):
+                given = zip(_parameters(definition), call.args, strict=False)
+                found += [value for name, value in given if name in naming]
+        return found
+
+    def _learn_naming(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Whether there are more of its parameters that names are made of than was known."""
+        calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+        used = {_called(part) for call in calls for name in self._names(call) for part in ast.walk(name)}
+        known = self._naming.setdefault(function.name, set())
+        more = used.intersection(_parameters(function)) - self._hp - known
+        known |= more
+        return bool(more)
 
     def _is_range(self, over: ast.AST) -> bool:
         """Whether it is a `range` of numbers: with the largest ones a loop asks for all that it ever asks for."""
@@ -161,6 +199,22 @@ def _names_a_method(call: ast.Call) -> bool:
 
 def _given(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(one.value for one in call.keywords)]
+
+
+def _held(node: ast.AST) -> list[ast.expr]:
+    """What stands in a list, tuple, set or dict."""
+    if isinstance(node, ast.Dict):
+        return node.values
+    if isinstance(node, ast.List | ast.Tuple | ast.Set) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+        return node.elts
+    return []
+
+
+def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """The names of its parameters in their order, and of those that have no place after them."""
+    arguments = function.args
+    names = [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    return names[1:] if names[:1] and names[0] in _ITSELF else names
 
 
 def _named(call: ast.Call) -> list[ast.expr]:

@@ -271,6 +271,12 @@ def two(hp): return hp.Int("two", 1, 3)
 def build(hp):
     kind = hp.Choice("kind", ["one", "two", "none"])
 """
+NAMED = """
+def units(hp, name): return hp.Int(f"{name}_units", 1, 3)
+def layer(hp, name): return units(hp, name)
+def build(hp):
+    kind = hp.Choice("kind", ["one", "two", "none"])
+"""
 FACTORY = """
 def head(classes):
     def build(hp):
@@ -330,6 +336,13 @@ def build(hp):
         (HEADS + "    return [hp.Int(f'u{i}', 1, 3) for i in range(3) if kind == 'one']", True),
         (HEADS + "    return hp.Int(f'units_{kind}', 1, 3)", True),
         ("import elsewhere\ndef build(hp):\n    return elsewhere.model(hp)", True),
+        ("import elsewhere\ndef build(hp):\n    return elsewhere.model({'hp': hp})", True),
+        ("def build(hp):\n    ask = hp.Int\n    if hp.Boolean('deep'):\n        ask('units', 1, 3)", True),
+        ("build = lambda hp: hp.Int('units', 1, 3) if hp.Boolean('deep') else 1", True),
+        ("build = lambda hp: hp.Int('units', 1, 3)", False),
+        ("class Own(Base):\n    def build(self, hp):\n        return super().build(hp)", True),
+        (NAMED + "    return layer(hp, kind)", True),
+        (NAMED + "    return [layer(hp, 'first'), layer(hp, name='second')]", False),
         (OBJECT.format(then="if hp.Boolean('deep'):\n            self.build_deep()"), True),
         (OBJECT.format(then="return getattr(self, hp.Choice('kind', ['build_deep', 'none']))()"), True),
         (OBJECT.format(then="return Dense(hp.Int('units', 1, 3))"), False),
