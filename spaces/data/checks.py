@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -49,16 +50,16 @@ def check_rows(raw: RawData, *, users_code: bool = False) -> RawData:
     return raw.map_parts(lambda part: dataclasses.replace(part, x=_convert(part, dtype)))
 
 
-def as_measured(raw: RawData, came: RawData) -> RawData:
+def as_measured(raw: RawData, came: Iterable[np.dtype[Any]]) -> RawData:
     """The rows of series, which `check_rows` gave, as float32 if they came in a type that holds more than uint8.
 
     What is measured later may be larger than all that there was, or lie between two numbers of it.
 
     Args:
         raw: the rows.
-        came: the same as they came.
+        came: in which types the parts came.
     """
-    small = all(part.x.dtype == np.uint8 or part.x.dtype.kind == "b" for part in came.parts)
+    small = all(dtype == np.uint8 or dtype.kind == "b" for dtype in came)
     if small or raw.train.x.dtype != np.uint8:
         return raw
     return raw.map_parts(lambda part: dataclasses.replace(part, x=_convert(part, np.dtype(np.float32))))

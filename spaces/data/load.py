@@ -75,7 +75,8 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     known = () if begun is None else begun.encodings
     store = RowStore(spec.data.stream, folder, spec.limits.disk)
     raw = _kept(_read(spec, begun, store), store)
-    came = raw
+    # Their types alone: the rows as they came may be large.
+    came = () if raw.table is not None else tuple(part.x.dtype for part in raw.parts)
     if raw.table is None:
         raw = _of_one_kind(check_rows(raw, users_code=family_of(spec.model).users_code), store)
     kind = begun.kind if begun is not None else _kind(spec, raw)
