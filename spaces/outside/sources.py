@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
@@ -13,6 +13,8 @@ _OURS = tuple(_ROOT / name for name in ("spaces", "search", "results", "nightshi
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
 _INSTALLED = ("site-packages", "dist-packages")
 _KERAS_TUNER = ("keras_tuner", "kerastuner")
+# What a condition asks about that does not hold where a module is imported.
+_NOT_IMPORTED = ("__name__", "TYPE_CHECKING")
 
 
 def is_users(file: str) -> bool:
@@ -42,6 +44,11 @@ def read(file: str) -> dict[str, str]:
 
 def texts(file: str) -> dict[str, str]:
     """The same files with their content."""
+    return _texts(file, ast.walk)
+
+
+def _texts(file: str, nodes: Callable[[ast.Module], Iterable[ast.AST]]) -> dict[str, str]:
+    """A file, and those that it imports in what `nodes` gives of each."""
     found: dict[str, str] = {}
     path, top = Path(file), package(Path(file))
     waiting = [path]
@@ -51,13 +58,13 @@ def texts(file: str) -> dict[str, str]:
         path = waiting.pop()
         if str(path) not in found and (text := _text(path)) is not None:
             found[str(path)] = text
-            waiting += _imported(path, text)
+            waiting += _imported(path, text, nodes)
     return found
 
 
 def searching(file: str) -> tuple[str, int] | None:
     """The file and line that would run the search of one of Keras Tuner's tuners where these files are imported."""
-    for path, text in texts(file).items():
+    for path, text in _texts(file, _run_by_import).items():
         try:
             line = _search_in(ast.parse(text))
         except (SyntaxError, ValueError):
@@ -76,7 +83,7 @@ def _search_in(tree: ast.Module) -> int | None:
         if (getattr(node, "module", None) or alias.name).partition(".")[0] in _KERAS_TUNER
     }
     tuners: set[str] = set()
-    for node in _run_by_import(tree.body):
+    for node in _run_by_import(tree):
         if isinstance(node, ast.ClassDef) and any(_first_name(base) in kinds for base in node.bases):
             kinds.add(node.name)
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _first_name(node.value) in kinds:
@@ -88,16 +95,18 @@ def _search_in(tree: ast.Module) -> int | None:
     return None
 
 
-def _run_by_import(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """What importing a module does, in order: nothing of what stands in functions, or is for a script alone."""
-    waiting = [*body][::-1]
+def _run_by_import(tree: ast.Module) -> Iterator[ast.AST]:
+    """What importing a module does, in order: nothing in functions, nor what is for a script or type checkers alone."""
+    waiting: list[ast.AST] = [*tree.body][::-1]
     while waiting:
         node = waiting.pop()
         yield node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             continue
         inside = ast.iter_child_nodes(node)
-        if isinstance(node, ast.If) and any(getattr(one, "id", "") == "__name__" for one in ast.walk(node.test)):
+        if isinstance(node, ast.If) and any(
+            getattr(one, "id", getattr(one, "attr", "")) in _NOT_IMPORTED for one in ast.walk(node.test)
+        ):
             inside = iter(node.orelse)
         waiting += [*inside][::-1]
 
@@ -128,14 +137,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _imported(path: Path, text: str) -> Iterator[Path]:
+def _imported(path: Path, text: str, nodes: Callable[[ast.Module], Iterable[ast.AST]]) -> Iterator[Path]:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return
     top = package(path)
     roots = [path.parent] if top is None else [path.parent, top.parent]
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _files(roots, alias.name.split("."))

@@ -386,3 +386,9 @@ def test_a_script_that_would_search_when_it_is_imported_is_refused_by_its_line(t
     ):
         file.write_text(SCRIPT.format(tuner=tuner, search=alone))
         assert sources.searching(str(file)) is None
+    file.write_text(SCRIPT.format(tuner=tuner, search="tuner.search(1)"))
+    (tmp_path / "model.py").write_text("import script\n")
+    assert sources.searching(str(tmp_path / "model.py")) == (str(file), 8)
+    for late in ("def main():\n    import script\n", "import typing\nif typing.TYPE_CHECKING:\n    import script\n"):
+        (tmp_path / "model.py").write_text(late)
+        assert sources.searching(str(tmp_path / "model.py")) is None
