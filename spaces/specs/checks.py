@@ -39,7 +39,7 @@ def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
     search: SearchSection | None = parts.get("search")
     if "name" in parts:
         found += _name(parts["name"])
-    found += _settings(model, training, search)
+    found += _settings(model, training, search, begun=begun)
     if training is not None and search is not None:
         found += _epochs(training, search)
     if "data" in parts and training is not None:
@@ -82,10 +82,10 @@ def _name(name: str) -> list[Problem]:
 
 
 def _settings(
-    model: ModelSection | None, training: TrainingSection | None, search: SearchSection | None
+    model: ModelSection | None, training: TrainingSection | None, search: SearchSection | None, *, begun: bool
 ) -> list[Problem]:
     epochs = search is not None and not ALGORITHMS[search.algorithm].multi_fidelity
-    _, found = compile_space(all_settings(model, training, epochs=epochs))
+    _, found = compile_space(all_settings(model, training, epochs=epochs), begun=begun)
     if model is None or training is None or search is None:
         # A condition may name a hyperparameter of the section that could not be read.
         found = [one for one in found if "when" not in one.path]

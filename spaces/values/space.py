@@ -58,9 +58,14 @@ class Space:
         )
 
 
-def compile_space(settings: list[Setting]) -> tuple[Space, list[Problem]]:
-    """Works out the conditions of all settings, and finds what is missing, useless or contradictory."""
-    compiler = _Compiler(settings)
+def compile_space(settings: list[Setting], *, begun: bool = False) -> tuple[Space, list[Problem]]:
+    """Works out the conditions of all settings, and finds what is missing, useless or contradictory.
+
+    Args:
+        settings: those of the space.
+        begun: whether a run has begun with them: needs that exclude each other were passed over in earlier versions.
+    """
+    compiler = _Compiler(settings, begun)
     for setting in settings:
         compiler.visit(setting.name, ())
     space = Space(tuple(compiler.order), compiler.conditions)
@@ -69,7 +74,8 @@ def compile_space(settings: list[Setting]) -> tuple[Space, list[Problem]]:
 
 
 class _Compiler:
-    def __init__(self, settings: list[Setting]) -> None:
+    def __init__(self, settings: list[Setting], begun: bool) -> None:
+        self.begun = begun
         self.by_name = {setting.name: setting for setting in settings}
         self.order: list[Setting] = []
         self.conditions: dict[str, tuple[Condition, ...]] = {}
@@ -115,10 +121,18 @@ class _Compiler:
                 found |= together
                 return True
         if setting.dimension is not None:
-            never = next((need.text for need, some in zip(setting.needs, ways, strict=True) if not some), None)
-            excluding = " and ".join(need.text for need in setting.needs) + ", which exclude each other"
-            self._report(setting, f"has no effect: it needs {never or excluding}")
+            self._report_unmet(setting, ways)
         return False
+
+    def _report_unmet(self, setting: Setting, ways: list[list[dict[str, tuple[Value, ...]]]]) -> None:
+        never = next((need.text for need, some in zip(setting.needs, ways, strict=True) if not some), None)
+        # Of a setting that itself has conditions which exclude each other, that is told where it stands.
+        each = all(any(all(way.values()) for way in some) for some in ways)
+        if never is not None:
+            self._report(setting, f"has no effect: it needs {never}")
+        elif each and not self.begun:
+            needed = " and ".join(need.text for need in setting.needs)
+            self._report(setting, f"has no effect: it needs {needed}, which exclude each other")
 
     def _ways(self, need: Need) -> list[dict[str, tuple[Value, ...]]]:
         """The conditions under which a need is met, for each way in which it may be; the usual one first."""

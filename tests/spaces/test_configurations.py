@@ -16,6 +16,7 @@ import spaces
 from spaces.families.augmentation import OFF
 from spaces.sections.baseline import Baseline
 from spaces.specs.configurations import fixed, hyperparameters_of
+from spaces.specs.plain import to_plain
 from spaces.values.space import Hyperparameter, holds
 
 Values = Mapping[str, Any]
@@ -140,6 +141,14 @@ class TestConditions:
             spaces.SpaceError, match="has no effect: it needs schedule constant and warmup 0, which exclude each other"
         ):
             space(training=training)
+        run = spaces.load({**to_plain(space()), "training": {"epochs": 3, **training}}, begun=True)
+        assert "learning_rate_decay" not in conditions(run)
+
+    def test_what_needs_a_setting_of_which_the_conditions_exclude_each_other_is_no_further_mistake(self) -> None:
+        momentum = {"choices": [0.8, 0.9], "when": {"optimizer": "adam"}}
+        with pytest.raises(spaces.SpaceError) as refused:
+            space(training={"optimizer": ["adam", "sgd"], "momentum": momentum, "nesterov": True})
+        assert str(refused.value) == "training.momentum.when: its conditions exclude each other"
 
     def test_a_fixed_value_can_have_a_condition(self) -> None:
         spec = space({"dropout": {"value": 0.5, "when": {"optimizer": "sgd"}}}, {"optimizer": ["adam", "sgd"]})
