@@ -57,7 +57,7 @@ def load(
         overrides: `dotted.key=value` each, or one such text, values in YAML 1.2; applied in order before validation. A
             key of the source that has no effect any more beside them is passed over.
         say: is told, a sentence each, which keys were passed over.
-        begun: whether a run has begun with it: values of baselines that have no effect are no mistake then.
+        begun: whether a run has begun with it: of what has no effect, such as values of baselines, more is legal then.
 
     Returns:
         The legal spec, paths in it absolute: those of a file are meant from its folder, or, if nothing is
