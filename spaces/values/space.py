@@ -158,14 +158,18 @@ class _Compiler:
         """The same where a condition that the file states for the parent does not hold, and its default is enough."""
         made: list[dict[str, tuple[Value, ...]]] = []
         for name, values in () if parent.dimension is None else parent.dimension.when:
-            other = self.by_name[name].dimension if name in self.by_name else None
-            if not isinstance(other, Choice | Range) or other.values is None:
+            way = dict(self.natural.get(parent.name, {}))
+            other = self.by_name.get(name)
+            if other is None:
                 continue
-            meant = {other.nearest(value) for value in values}
-            way = _together(
-                [self.natural.get(parent.name, {}), {name: tuple(v for v in other.values if v not in meant)}]
-            )
-            self._inherit(name, way)
+            if isinstance(other.dimension, Choice | Range):
+                if other.dimension.values is None:
+                    continue
+                meant = {other.dimension.nearest(value) for value in values}
+                _intersect(way, name, tuple(v for v in other.dimension.values if v not in meant))
+                self._inherit(name, way)
+            elif any(value in values for value in self._fixed(other)):
+                continue
             if self._is_enough(parent, need, way):
                 made.append(way)
         return made
@@ -190,7 +194,7 @@ class _Compiler:
                 self._report(setting, unknown("hyperparameter", name, [n for n in known if n != setting.name]), "when")
                 continue
             if not isinstance(parent.dimension, Choice | Range):
-                fixed = self._defaults(parent) if parent.dimension is None else parent.dimension.values
+                fixed = self._fixed(parent)
                 if isinstance(parent.default, ByWord) and len(fixed) > 1:
                     message = f"{name} has a default that depends on {parent.default.setting}: give it a value"
                     self._report(setting, f"{message} to condition on it", "when", name)
@@ -213,6 +217,10 @@ class _Compiler:
                 self._inherit(name, found)
         if not all(found.values()):
             self._report(setting, "its conditions exclude each other", "when")
+
+    def _fixed(self, setting: Setting) -> tuple[Value, ...]:
+        """What a setting that the search does not decide is, where it counts."""
+        return self._defaults(setting) if setting.dimension is None else tuple(setting.dimension.values or ())
 
     def _defaults(self, setting: Setting) -> tuple[Value, ...]:
         """What a setting may be of which the space says nothing: several values where its word is not fixed."""

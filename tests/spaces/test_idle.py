@@ -67,6 +67,18 @@ def test_a_condition_that_never_holds_any_more_takes_its_setting_along():
     assert said == ["training.learning_rate_decay is passed over: its condition never holds: batch_size is always 32"]
 
 
+def test_what_needs_the_default_that_is_left_then_stays():
+    training = {
+        "epochs": 2,
+        "schedule": ["constant", "cosine"],
+        "warmup": {"choices": [0.1, 0.2], "when": {"schedule": "cosine"}},
+        "learning_rate_decay": [0.0, 0.1],
+    }
+    changed, said = load({**_plain(spaces.load("digits")), "training": training}, "training.schedule=constant")
+    assert said == ["training.warmup is passed over: its condition never holds: schedule is always 'constant'"]
+    assert changed.training.learning_rate_decay.values == (0.0, 0.1)
+
+
 def test_other_mistakes_are_told_as_ever():
     with pytest.raises(spaces.SpaceError, match="sdg"):
         load("digits", "training.optimizer=sdg")
