@@ -152,7 +152,7 @@ class Simulated:
         self._seconds = seconds
         self._waiting: deque[tuple[TrialJob, Any, Future[Outcome]]] = deque()
         self._running: list[tuple[float, int, TrialJob, Any, Future[Outcome]]] = []
-        self._count = 0
+        self.begun = 0
 
     def submit(self, job: TrialJob, on_epoch: Any) -> Future[Outcome]:
         future: Future[Outcome] = Future()
@@ -189,10 +189,10 @@ class Simulated:
     def _begin(self, now: float) -> None:
         while self._waiting and len(self._running) < self.workers:
             job, on_epoch, future = self._waiting.popleft()
-            self._count += 1
+            self.begun += 1
             length = self._seconds(job) * (job.epochs_to - job.epochs_from)
             self.trained += length
-            heapq.heappush(self._running, (now + length, self._count, job, on_epoch, future))
+            heapq.heappush(self._running, (now + length, self.begun, job, on_epoch, future))
 
 
 def _simulated(folder: Path, algorithm: str, trials: int, slots: int, low: float, high: float) -> dict[str, Any]:
@@ -241,6 +241,7 @@ class _Watch(Observer):
     """Counts trials, and how long they took from the first start to the last end."""
 
     def __init__(self, trials: int, clock: Working | None = None, executor: Simulated | None = None) -> None:
+        self._trials = trials
         self._every = max(1, trials // 10)
         self._clock = clock
         self._executor = executor
@@ -266,8 +267,8 @@ class _Watch(Observer):
         if self._clock is not None and self._executor is not None:
             if self.done == 1:
                 self._first = self._clock.now() - outcome.seconds
-            # Until the last ones are begun: at the very end slots are empty by nature.
-            elif self._executor._waiting:
+            # Until the last one is begun: after that slots are empty by nature.
+            elif self._executor.begun < self._trials:
                 running = sum(end - self._clock.now() for end, *_ in self._executor._running)
                 passed = (self._clock.now() - self._first) * self._executor.workers
                 self.busy = (self._executor.trained - running) / passed
