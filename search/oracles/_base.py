@@ -4,7 +4,8 @@ Against the one of Keras Tuner 1.4.8: it touches the disk only inside a stock tu
 is a function of the seed and the number of trials, so that a stopped search goes on as if it never had; failed trials
 never end the search, unless none of a stock tuner's has completed; trials are in their order again after they were read
 from files; the older `end_trial(trial_id, status)` keeps the trial's values; no configuration is proposed twice; a
-finite space is used up before the search stops; unfinished trials are never among the best.
+finite space is used up before the search stops; unfinished trials are never among the best; hyperparameters in several
+scopes may have one name; the last step of a training takes no longer to be told than the first.
 """
 
 import copy
@@ -25,12 +26,15 @@ from ._space import Space, Values
 
 OF_KERAS_TUNER = (
     "_tried_so_far", "_id_to_hash", "_run_times", "_seed_state", "_duplicate", "_record_values", "_save_trial",
-    "_compute_values_hash", "_check_consecutive_failures",
+    "_compute_values_hash", "_check_consecutive_failures", "_check_objective_found",
 )  # fmt: skip
 """What of its `Oracle` is used here, and in subclasses, that Keras Tuner does not promise."""
 
 TUNER_PREFIX = "tuner/"
 """Names of values that steer the training (`tuner/epochs`) and are no hyperparameters."""
+
+_PARENT = f"{TUNER_PREFIX}trial_id"
+"""Name of the value that says which trial another one goes on from."""
 
 _BATCHES = 10
 """Random draws of 50 configurations each, where not all are allowed, before one is looked for systematically."""
@@ -238,6 +242,25 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             best = max if self.objective.direction == "max" else min
             trial.score, trial.best_step = best(observed, key=lambda pair: pair[0])
 
+    @keras_tuner.synchronized  # type: ignore[untyped-decorator]  # Keras Tuner has no types
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        """Takes up what was measured after a step of a trial, and returns the trial.
+
+        Raises:
+            ValueError: the objective is not among the metrics.
+        """
+        self._check_objective_found(metrics)
+        trial, name = self.trials[trial_id], self.objective.name
+        # What several objectives together come to has a name that no loop knows.
+        told = metrics if name in metrics else {**metrics, name: self.objective.get_value(metrics)}
+        for metric, value in told.items():
+            if not trial.metrics.exists(metric):
+                trial.metrics.register(metric, direction=self.objective.direction if metric == name else None)
+            # Keras Tuner's own looks through all steps for the best, before and after each.
+            trial.metrics.metrics[metric].update(float(value), step=step)
+        self._save_trial(trial)
+        return trial
+
     def end_trial(
         self,
         trial: Trial | str | None = None,
@@ -292,6 +315,24 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
     def _save_trial(self, trial: Trial) -> None:
         if self._directory is not None:
             super()._save_trial(trial)
+
+    def _record_values(self, trial: Trial) -> None:
+        """Takes note of a trial's values, without those that are not active.
+
+        Keras Tuner takes the value of an active hyperparameter away where an inactive one has the same name. A new
+        trial has a value for every active one; what goes on keeps its own, whatever the space has grown by meanwhile.
+        """
+        known = trial.hyperparameters
+        active = {one.name: one.default for one in known.space if known.is_active(one)}
+        for name in {one.name for one in known.space} - active.keys():
+            known.values.pop(name, None)
+        if _PARENT not in known.values:
+            known.values |= {name: value for name, value in active.items() if name not in known.values}
+        before, now = self._id_to_hash[trial.trial_id], self._compute_values_hash(known.values)
+        if before != now:
+            self._tried_so_far.discard(before)
+            self._id_to_hash[trial.trial_id] = now
+        self._tried_so_far.add(now)
 
     def _check_consecutive_failures(self) -> None:
         """Failures say nothing about the configurations that follow: they do not end the search.

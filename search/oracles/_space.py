@@ -234,10 +234,13 @@ class Space:
         if hp.name in values or not holds(hp.conditions, values):
             yield from self._enumerate(index + 1, values, choices)
             return
+        # Another one of this name may be active too: where both are, the later one decides, as in `values`.
+        above = {hp.name: values[hp.name]} if hp.name in values else {}
         for value in choices(index):
             values[hp.name] = value
             yield from self._enumerate(index + 1, values, choices)
         del values[hp.name]
+        values |= above
 
     def size(self, *, grid: bool = False) -> int | None:
         """The number of configurations, or of those that a grid search visits; None where it is not finite."""

@@ -149,6 +149,42 @@ def test_only_active_values_are_proposed(name, loop):
 
 
 @pytest.mark.parametrize("name", ALGORITHMS.names())
+def test_hyperparameters_in_several_scopes_may_have_one_name(name, loop):
+    import keras_tuner
+
+    def space():
+        hp = keras_tuner.HyperParameters()
+        hp.Choice("kind", ["dense", "convolutions"])
+        with hp.conditional_scope("kind", ["dense"]):
+            hp.Int("units", 1, 3)
+        with hp.conditional_scope("kind", ["convolutions"]):
+            hp.Int("units", 8, 9)
+        return hp
+
+    def proposed():
+        searched = make(name, space(), min_epochs=1, max_epochs=1, max_trials=None)
+        return [(values["kind"], values.get("units")) for values in loop.drive(searched, 20, loop.flat)]
+
+    first = proposed()
+    assert first == proposed()
+    # With one length Hyperband has one bracket, of one configuration.
+    assert name == "hyperband" or sorted(first) == [("convolutions", n) for n in (8, 9)] + [
+        ("dense", n) for n in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("name", ["hyperband", "freeze-thaw"])
+def test_what_goes_on_is_the_same_configuration_in_a_space_that_has_grown(name, loop):
+    searched = make(name, loop.small_space(), max_trials=None)
+    while not (trial := loop.ask(searched)).hyperparameters.values["tuner/initial_epoch"]:
+        loop.tell(searched, trial, 0.5)
+        searched.hyperparameters.Int(f"late_{len(searched.trials)}", 1, 1)
+    values = trial.hyperparameters.values
+    parent = searched.trials[values["tuner/trial_id"]]
+    assert configuration(values) == configuration(parent.hyperparameters.values)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_a_finite_space_is_used_up_and_the_search_stops(name, loop):
     searched = make(name, loop.small_space(), max_trials=1000)
     proposals = loop.drive(searched, 1000, scorer=loop.flat)
@@ -293,6 +329,44 @@ def test_the_best_finite_value_of_a_curve_is_its_score(loop):
     trial.status = "COMPLETED"
     searched.end_trial(trial)
     assert (trial.score, trial.best_step) == (0.7, 1)
+
+
+def test_what_is_reported_of_a_trial_is_what_keras_tuner_would_note_down(loop):
+    import keras_tuner
+
+    searched, stock = make("random", loop.space()), make("random", loop.space())
+    for step, value in ((0, 0.4), (2, math.nan), (1, 0.6), (1, 0.7)):
+        told = {"val_accuracy": value, "val_loss": 1 - value, "of_my_own": 3}
+        trial = searched.update_trial(loop.ask(searched).trial_id, told, step=step)
+        keras_tuner.Oracle.update_trial(stock, loop.ask(stock).trial_id, told, step=step)
+    assert str(trial.metrics.get_config()) == str(loop.ask(stock).metrics.get_config())
+    with pytest.raises(ValueError, match="Objective value missing"):
+        searched.update_trial(trial.trial_id, {"val_loss": 0.3})
+
+
+def test_a_long_training_takes_no_longer_to_report_step_by_step_than_short_ones(loop, monkeypatch):
+    from keras_tuner.src.engine.metrics_tracking import MetricHistory
+
+    searched = make("random", loop.space())
+    trial = loop.ask(searched)
+    monkeypatch.setattr(MetricHistory, "get_best_value", None)
+    for step in range(2000):
+        searched.update_trial(trial.trial_id, {"val_accuracy": step / 2000}, step=step)
+    trial.status = "COMPLETED"
+    searched.end_trial(trial)
+    assert trial.best_step == 1999
+
+
+def test_of_several_objectives_the_sum_is_the_score(loop):
+    import keras_tuner
+
+    both = [keras_tuner.Objective("val_loss", "min"), keras_tuner.Objective("val_accuracy", "max")]
+    searched = make("random", loop.space(), objective=both)
+    trial = loop.ask(searched)
+    searched.update_trial(trial.trial_id, {"val_loss": 0.75, "val_accuracy": 0.5})
+    trial.status = "COMPLETED"
+    searched.end_trial(trial)
+    assert (searched.trials[trial.trial_id].status, trial.score) == ("COMPLETED", 0.25)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS.names())

@@ -218,6 +218,20 @@ def test_a_hyperparameter_of_two_conditions_that_hold_has_one_value():
     assert len({tuple(values.items()) for values in space.enumerate(grids.__getitem__)}) == 9
 
 
+def test_of_two_active_hyperparameters_of_one_name_the_later_one_decides():
+    space = Space(
+        [
+            Hyperparameter("units", Range(1, 2, integer=True)),
+            Hyperparameter("kind", Choice(("a", "b"))),
+            Hyperparameter("units", Range(8, 9, integer=True), (Condition("kind", ("b",)),)),
+        ]
+    )
+    found = list(space.enumerate(lambda index: space.columns[index].grid()))
+    assert {(values["units"], values["kind"]) for values in found} == {(1, "a"), (2, "a"), (8, "b"), (9, "b")}
+    drawn = space.draw(np.random.default_rng(0).random((40, 3)))
+    assert {tuple(space.values(codes).items()) for codes in drawn} == {tuple(values.items()) for values in found}
+
+
 def test_small_steps_are_those_of_active_numbers_with_many_values():
     hp = keras_tuner.HyperParameters()
     hp.Int("parent", 1, 20)
