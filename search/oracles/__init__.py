@@ -32,6 +32,10 @@ def oracle(
 ) -> "BaseOracle":
     """Makes an oracle.
 
+    The loop tells it of a training by `update_trial(trial_id, {objective: value}, step=epoch)`, once or after every
+    epoch, and by `end_trial`. Freeze-thaw learns most from every epoch, counted from 0 or from 1, over the whole
+    training or in each trial by itself.
+
     Args:
         name: hyperband, bayesian, random, grid, freeze-thaw, or one of an installed package.
         hyperparameters: the space.

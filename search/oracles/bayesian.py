@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 from search.oracles.surrogate.acquisition import quasi_random
 from search.oracles.surrogate.full_length import FullLength
 from search.oracles.surrogate.gp import FIRM, YIELDING
-from search.oracles.surrogate.success import SuccessProbability
+from search.oracles.surrogate.standard import bounded, modelled
+from search.oracles.surrogate.success import RECENT, SuccessProbability
 
 from ._base import BaseOracle
 from ._columns import Floats
@@ -55,13 +56,15 @@ class BayesianOracle(BaseOracle):
             return None
         if standing < INITIAL_POINTS or len(completed) < 2:
             return self.if_new(quasi_random(self.space, len(self.trials), self.seed))
-        codes = self._codes(completed)
-        ended = [t for t in whole if t.status in (*failed, TrialStatus.COMPLETED)]
+        scores = np.array([bounded(self.better(t)) for t in completed])
+        # Of very many trials only those are encoded that the models are made of.
+        kept = modelled(scores)
+        ended = [t for t in whole if t.status in (*failed, TrialStatus.COMPLETED)][-RECENT:]
         trained = np.array([t.status not in failed for t in ended], dtype=np.float64)
         model = FullLength(
             self.space,
-            codes,
-            np.array([self.better(t) for t in completed]),
+            self._codes([completed[index] for index in kept]),
+            scores[kept],
             running=self._codes(self.running()),
             success=SuccessProbability(self.space.features(self._codes(ended)), trained, self.space.feature_groups),
             prior=FIRM if len(self.trials) % 2 else YIELDING,

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from search.oracles.surrogate.acquisition import log_improvement, maximise, quasi_random, refine
 from search.oracles.surrogate.cost import cost_of, dear_epochs, has_phases, spent_seconds
-from search.oracles.surrogate.curves import Curve, Stage, codes_of
+from search.oracles.surrogate.curves import Curve, Stage, codes_of, stretch
 from search.oracles.surrogate.early import EarlyTrend
 from search.oracles.surrogate.full_length import FullLength, improvement_with_slopes
 from search.oracles.surrogate.gp import FIRM, SELECTIVE, YIELDING, GaussianProcess, Kernel, Points, fit_kernel
@@ -407,7 +407,7 @@ class FreezeThawOracle(BaseOracle):
 
     def _stretches_since(self, last: Callable[[int, int], bool]) -> Iterator[tuple[int, int]]:
         """The epochs from and to which trials were to train, backwards to where `last` holds, which is left out."""
-        stretches = (_stretch(trial) for trial in reversed(list(self.trials.values())))
+        stretches = (stretch(trial) for trial in reversed(list(self.trials.values())))
         return takewhile(lambda stretch: not last(*stretch), stretches)
 
     def _was_favourite(self, curve: Curve) -> bool:
@@ -418,7 +418,7 @@ class FreezeThawOracle(BaseOracle):
 
     def _last_stretch(self, curve: Curve) -> tuple[int, int]:
         """The epochs from which and to which a configuration's last trial was to train."""
-        return _stretch(self.trials[curve.trial_id])
+        return stretch(self.trials[curve.trial_id])
 
     def _retire(self, curves: Sequence[Curve], outlook: Floats) -> None:
         """Gives up the paused configurations of poor outlook: their checkpoints need not be kept."""
@@ -475,7 +475,7 @@ class FreezeThawOracle(BaseOracle):
             "evidence": self._history.get_state(),
             "retired": sorted(self._retired),
             "kernel": self._kernel,
-            "probes": self._probes,
+            "probes": list(self._probes),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -498,12 +498,6 @@ class FreezeThawOracle(BaseOracle):
         self._log = [dict(entry) for entry in log]
         self._history.set_state([entry[_EVIDENCE] for entry in self._log if _EVIDENCE in entry])
         self._retired = {trial_id for entry in self._log for trial_id in entry.get(_RETIRED, ())}
-
-
-def _stretch(trial: Trial) -> tuple[int, int]:
-    """The epochs from which and to which a trial was to train."""
-    values = trial.hyperparameters.values
-    return int(values["tuner/initial_epoch"]), int(values["tuner/epochs"])
 
 
 def in_question(curves: Sequence[Curve]) -> Sequence[Curve]:

@@ -88,14 +88,15 @@ def freeze_thaw(first: int, longest: int, max_trials: int | None, hyperparameter
     """How many trials there are and about how many epochs they take, as if all were new configurations."""
     groups: list[PlannedTrials] = []
     trials = spent = 0
-    most_trials = math.inf if max_trials is None else max_trials
-    most_epochs = FREEZE_THAW_TRAININGS * longest if max_trials is None else math.inf
-    while trials < most_trials and spent < most_epochs:
-        length = new_length(spent, first, longest, hyperparameters=hyperparameters)
-        trials, spent = trials + 1, spent + length
+    most_epochs = FREEZE_THAW_TRAININGS * longest
+    while spent < most_epochs if max_trials is None else trials < max_trials:
+        length, count = new_length(spent, first, longest, hyperparameters=hyperparameters), 1
+        if length == longest:
+            # They stay as long, however many are left.
+            count = -(-(most_epochs - spent) // longest) if max_trials is None else max_trials - trials
+        trials, spent = trials + count, spent + count * length
         same = bool(groups) and groups[-1].epochs_to == length
-        count = (groups.pop().count or 0) + 1 if same else 1
-        groups.append(PlannedTrials(count, 0, length))
+        groups.append(PlannedTrials(count + ((groups.pop().count or 0) if same else 0), 0, length))
     return groups
 
 

@@ -85,8 +85,7 @@ class Curve:
             blameless: whether its end says nothing of the configuration: time was up, or it failed for another reason;
                 its values then ask for no more epochs than it had.
         """
-        values = trial.hyperparameters.values
-        start, target = values["tuner/initial_epoch"], values["tuner/epochs"]
+        start, target = stretch(trial)
         self.trial_id = trial.trial_id
         self.seconds = self.seconds if seconds is None else seconds
         if seconds:
@@ -105,6 +104,12 @@ class Curve:
             self.scores[target] = max(scores.values())
             self.epochs = target
         self.stage = Stage.ENDED if self.stopped or blameless else Stage.PAUSED
+
+
+def stretch(trial: Trial) -> tuple[int, int]:
+    """The epochs from which and to which a trial was to train."""
+    values = trial.hyperparameters.values
+    return int(values["tuner/initial_epoch"]), int(values["tuner/epochs"])
 
 
 def codes_of(curves: Sequence[Curve], space: Space) -> Floats:

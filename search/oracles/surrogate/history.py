@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from search.oracles import SECONDS_METRIC
 from search.oracles._columns import Floats
 from search.oracles._space import Space
-from search.oracles.surrogate.curves import Curve, Stage
+from search.oracles.surrogate.curves import Curve, Stage, stretch
+from search.oracles.surrogate.standard import bounded
 
 
 class History:
@@ -41,7 +43,8 @@ class History:
         scores = {epoch: float(score) for epoch, score in enumerate(curve, start=1) if math.isfinite(score)}
         if not scores:
             return None
-        self._evidence.append({"values": dict(values), "scores": scores, "seconds": seconds})
+        times = [] if seconds is None else [seconds]
+        self._evidence.append({"values": dict(values), "scores": scores, "seconds": _typical(times)})
         return _plain(self._evidence[-1])
 
     def evidence(self, space: Space, last_counts: bool) -> list[Curve]:
@@ -54,7 +57,7 @@ class History:
                 codes=codes,
                 stage=Stage.KNOWN,
                 epochs=max(one["scores"]),
-                scores={epoch: self._sign * score for epoch, score in one["scores"].items()},
+                scores={epoch: bounded(self._sign * score) for epoch, score in one["scores"].items()},
                 seconds=one["seconds"],
                 last_counts=last_counts,
             )
@@ -70,16 +73,23 @@ class History:
         which nothing else is known is left out.
 
         If any trial has scores of several steps, the loop reports epochs: a step is an epoch, and one that is
-        missing at the end was not trained. If any step is then 0, the loop counts from there, as Keras does.
+        missing at the end was not trained. If any step is then 0, the loop counts from there, as Keras does. It may
+        also count those of each trial by themselves.
         """
         reports = [(key, trial, *self._report(trial)) for key, trial in trials]
         by_epoch = any(len(scores) > 1 for _, _, scores, _ in reports)
         from_zero = by_epoch and any(0 in scores for _, _, scores, _ in reports)
+        if from_zero:
+            reports = [(key, trial, _later(scores, 1), seconds) for key, trial, scores, seconds in reports]
+        # Our own loop, which counts from 1, reports the best epoch of all where a trial has none that is better.
+        others = 0 if from_zero else 1
+        if by_epoch and _counts_anew(((stretch(trial), scores) for _, trial, scores, _ in reports), others):
+            reports = [
+                (key, trial, _later(scores, stretch(trial)[0]), seconds) for key, trial, scores, seconds in reports
+            ]
         self._enter(space)
         curves: dict[str, Curve] = {}
         for key, trial, scores, seconds in reports:
-            if from_zero:
-                scores = {step + 1: score for step, score in scores.items()}
             if key not in curves:
                 if key not in self._codes:
                     self._codes[key] = space.codes(trial.hyperparameters.values)
@@ -97,9 +107,9 @@ class History:
             return self._reports[trial.trial_id]
         metrics, name = trial.metrics, self._objective
         history = metrics.get_history(name) if metrics.exists(name) else []
-        scores = {int(o.step): self._sign * float(o.mean()) for o in history if math.isfinite(o.mean())}
+        scores = {int(o.step): bounded(self._sign * float(o.mean())) for o in history if math.isfinite(o.mean())}
         times = metrics.get_history(SECONDS_METRIC) if metrics.exists(SECONDS_METRIC) else []
-        seconds = float(np.median([o.mean() for o in times])) if times else None
+        seconds = _typical([float(o.mean()) for o in times])
         if trial.status != TrialStatus.RUNNING:
             self._reports[trial.trial_id] = (scores, seconds)
         return scores, seconds
@@ -112,6 +122,33 @@ class History:
         """Takes up a state of `get_state`."""
         self._evidence = [{**one, "scores": dict(one["scores"])} for one in state]
         self._reports, self._codes_elsewhere = {}, []
+
+
+def _later(scores: Mapping[int, float], steps: int) -> dict[int, float]:
+    return {step + steps: score for step, score in scores.items()}
+
+
+def _counts_anew(reports: Iterable[tuple[tuple[int, int], Collection[int]]], others: int) -> bool:
+    """Whether a loop counts the steps of a trial that goes on by themselves, not on from those before.
+
+    Some steps are then no later than the epoch that it went on from, and none is beyond the number that it was to add.
+
+    Args:
+        reports: of each trial the epochs from and to which it was to train, and the steps of its scores, from 1 on and
+            ascending.
+        others: so many earlier steps of a trial say nothing.
+    """
+    continued = [(start, target, steps) for (start, target), steps in reports if start and steps]
+    earlier = (sum(step <= start for step in islice(steps, others + 1)) for start, _, steps in continued)
+    return any(count > others for count in earlier) and all(
+        max(steps) <= target - start for start, target, steps in continued
+    )
+
+
+def _typical(seconds: Iterable[float]) -> float | None:
+    """The median of what epochs took; None where nothing of it can have been measured."""
+    measured = [one for one in seconds if 0 < one < math.inf]
+    return float(np.median(measured)) if measured else None
 
 
 def _plain(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,16 @@ _ROUNDING = 1e-12
 _HEAVY = 10.0
 
 
+# Squares of scores are added up.
+_FARTHEST = 1e100
+
 MOST_OBSERVATIONS = 1000
 """Observations that a model is made of, at most: its posterior takes time with the cube of their number."""
+
+
+def bounded(score: float) -> float:
+    """A score as far out as a model can reckon with: what is farther is no better or worse."""
+    return min(max(score, -_FARTHEST), _FARTHEST)
 
 
 def modelled(scores: Floats) -> Ints:

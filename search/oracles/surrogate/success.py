@@ -15,10 +15,12 @@ _NEAR, _FAR = 0.5, 10.0
 _DIMENSIONS = 7
 _NOISE = 0.01
 _LEAST = 1e-4
-_RECENT = 500
 _COMPARED = 50
 _CAUSES = 2
 _CLEARLY = 3.0
+
+RECENT = 500
+"""Trainings that the model is made of, at most: the latest."""
 
 
 class SuccessProbability:
@@ -36,7 +38,7 @@ class SuccessProbability:
         groups: hyperparameter of each feature, shape (f,).
         """
         self._model = None
-        features, succeeded = features[-_RECENT:], succeeded[-_RECENT:]
+        features, succeeded = features[-RECENT:], succeeded[-RECENT:]
         if succeeded.all():
             return
         self._mean = float((succeeded.sum() + 1) / (len(succeeded) + 1))

@@ -234,6 +234,18 @@ def test_models_of_final_and_of_early_scores_are_made_of_few_observations(monkey
     assert sizes == [20, 20]
 
 
+def test_of_very_many_trials_only_those_of_the_models_are_encoded(loop, monkeypatch):
+    searched = bayesian(loop.space())
+    loop.drive(searched, 10)
+    encoded = []
+    codes = Space.codes
+    monkeypatch.setattr("search.oracles.surrogate.standard.MOST_OBSERVATIONS", 4)
+    monkeypatch.setattr("search.oracles.bayesian.RECENT", 3)
+    monkeypatch.setattr(Space, "codes", lambda space, values: encoded.append(1) or codes(space, values))
+    loop.drive(searched, 1)
+    assert len(encoded) == 7
+
+
 HEAVY = -np.array([0.10, 0.12, 0.15, 0.2, 0.3, 1e3, 5e3, 1e4, 5e4, 1e5, 1e6, 1e7])
 
 

@@ -347,6 +347,50 @@ def test_a_loop_that_counts_epochs_from_zero_is_told_the_same(loop):
     assert configurations(proposals[0]) == configurations(proposals[1])
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "curve"),
+    [
+        ([1, 2, 3], [4, 5, 6], [1, 2, 3, 4, 5, 6]),
+        ([0, 1, 2], [3, 4, 5], [1, 2, 3, 4, 5, 6]),
+        # Each trial by itself.
+        ([1, 2, 3], [1, 2, 3], [1, 2, 3, 4, 5, 6]),
+        ([0, 1, 2], [0, 1, 2], [1, 2, 3, 4, 5, 6]),
+        ([0, 1, 2], [0], [1, 2, 3, 4]),
+        # From the start once more.
+        ([1, 2, 3], [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6]),
+        # One that stopped early, and whose best epoch of all was before.
+        ([1, 2, 3], [2, 4, 5], [1, 2, 3, 4, 5]),
+        ([1, 2, 3], [2], [1, 2, 3]),
+    ],
+)
+def test_a_loop_may_count_the_epochs_of_each_trial_by_themselves(first, then, curve, loop):
+    searched = freeze_thaw(loop.space(), min_epochs=3)
+    trial = searched.create_trial("worker")
+    # What it is asked to go on with, at a time when it would not do so.
+    searched.populate_space = lambda _: searched._continue(searched._curves()[0], 6, "")
+    for steps in (first, then):
+        for step in steps:
+            searched.update_trial(trial.trial_id, {"val_accuracy": 0.1 * step}, step=step)
+        trial.status = "COMPLETED"
+        searched.end_trial(trial)
+        trial = searched.create_trial("worker") if steps is first else trial
+    (known,) = searched._curves()
+    assert sorted(known.scores) == curve
+    assert (known.epochs, known.stopped) == (curve[-1], curve[-1] < 6)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -1.0])
+def test_what_cannot_be_the_time_of_an_epoch_is_none(seconds, loop):
+    searched = freeze_thaw(loop.space(), min_epochs=3)
+    for values, curve in evidence(loop, 12):
+        searched.add_evidence(values, curve, seconds_per_epoch=seconds)
+    same = freeze_thaw(loop.space(), min_epochs=3)
+    for values, curve in evidence(loop, 12):
+        same.add_evidence(values, curve)
+    told = train(loop, searched, 3, seconds=lambda values: seconds)
+    assert [t.hyperparameters.values for t in told] == [t.hyperparameters.values for t in train(loop, same, 3)]
+
+
 def test_with_many_workers_first_trainings_do_not_grow_ahead_of_what_is_learned():
     lengths = [new_length(1000, 1, 100, running) for running in (0, 15, 63)]
     assert lengths == [50, 20, 7]
@@ -442,3 +486,10 @@ def test_which_configurations_were_probes_survives_a_restart(loop, by):
     assert again.get_state()["probes"] == searched.get_state()["probes"]
     first, second = (train(loop, one, 10) for one in (searched, again))
     assert [t.message for t in first] == [t.message for t in second]
+
+
+def test_a_state_that_was_taken_does_not_change_with_the_search(loop):
+    searched = freeze_thaw(loop.space())
+    state = searched.get_state()
+    searched._probes.append("0000")
+    assert state["probes"] == []

@@ -82,6 +82,17 @@ def test_curves_of_losses_with_a_heavy_tail_keep_the_differences_between_good_on
 MODELS = ["bayesian", "freeze-thaw"]
 
 
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("scale", [1e160, 1e308, 1e-310])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_scores_of_any_size_can_be_reckoned_with(name, scale, loop):
+    searched, proposals = driven(name, loop, 0)
+    # Such as the perplexity of trainings that have come to nothing.
+    proposals = loop.drive(searched, 13, lambda v, e: -scale * v["learning_rate"] if v["layers"] > 1 else -0.5)
+    assert len(proposals) == 13
+    assert all(math.isfinite(gain) for gain in searched.outlook.gains)
+
+
 def driven(name, loop, trials, **changes):
     space = changes.pop("space", loop.space)()
     searched = oracle(name, hyperparameters=space, objective="val_accuracy", min_epochs=3, max_epochs=27)

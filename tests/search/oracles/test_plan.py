@@ -22,6 +22,14 @@ def test_freeze_thaw_is_planned_by_what_new_configurations_get():
     assert sum(group.count * group.epochs_to for group in plan) == pytest.approx(40 * 52, rel=0.1)
 
 
+@pytest.mark.parametrize("hyperparameters", [0, 50])
+def test_any_number_of_trials_is_planned_at_once(hyperparameters):
+    limits = {"min_epochs": 1, "max_epochs": 52, "configurations": None, "hyperparameters": hyperparameters}
+    some, many = (ALGORITHMS["freeze-thaw"].plan(max_trials=most, **limits) for most in (2000, 10**12))
+    assert many[:-1] == some[:-1]
+    assert sum(group.count for group in many) == 10**12
+
+
 def test_over_many_hyperparameters_freeze_thaw_plans_more_and_shorter_trainings():
     limits = {"min_epochs": 1, "max_epochs": 52, "max_trials": None, "configurations": None}
     trials = [
