@@ -272,7 +272,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
 
         Args:
             trial: the trial, with its status; or its id, as before Keras Tuner 1.2.
-            status: the status, with an id.
+            status: the status, with an id or a trial that still says that it is running.
             trial_id: the id, by the name that it had.
         """
         ended = trial if trial_id is None else trial_id
@@ -281,6 +281,8 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             known = copy.copy(self.trials[ended])
             known.status = status
             ended = known
+        elif ended is not None and ended.status == TrialStatus.RUNNING:
+            ended.status = status
         self._ended(ended)
 
     @keras_tuner.synchronized  # type: ignore[untyped-decorator]  # Keras Tuner has no types

@@ -285,13 +285,7 @@ class FreezeThawOracle(BaseOracle):
             success=success_of(known, self.space),
             prior=FIRM if len(self.trials) % 2 else YIELDING,
             rng=self.rng,
-            trend=EarlyTrend.of(
-                known,
-                self.space.features(codes_of(known, self.space)),
-                self._first,
-                self.space.feature_groups,
-                self.rng(),
-            ),
+            trend=self._early_trend(known),
         )
         cost = cost_of(known, self.space, self._has_phases(known))
 
@@ -316,6 +310,16 @@ class FreezeThawOracle(BaseOracle):
         short = model.follows_early and self._since_whole() < _SHORT_FIRST
         length = self._first if short else self._longest
         return self._start(found[best - len(paused)][1], length, f"exploration: {expected}")
+
+    def _early_trend(self, known: Sequence[Curve]) -> EarlyTrend | None:
+        """What the shortest trainings say; None where there are too few, or where that is the only length.
+
+        Of that the trend would be the score itself: nothing would be left to be unsure of, and so nothing to explore.
+        """
+        if self._first == self._longest:
+            return None
+        features = self.space.features(codes_of(known, self.space))
+        return EarlyTrend.of(known, features, self._first, self.space.feature_groups, self.rng())
 
     def _look_ahead(
         self,

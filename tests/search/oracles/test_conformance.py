@@ -466,6 +466,17 @@ def test_a_trial_may_be_ended_by_its_id_as_in_earlier_versions_of_keras_tuner(na
     assert older.trials[failed.trial_id].status == "FAILED"
 
 
+def test_a_trial_that_says_nothing_of_its_end_has_the_status_that_is_given(loop):
+    searched = make("random", loop.space())
+    ended = []
+    for status in ((), ("FAILED",), ("COMPLETED",)):
+        trial = loop.ask(searched)
+        searched.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+        searched.end_trial(trial, *status)
+        ended.append((searched.trials[trial.trial_id].status, trial.score))
+    assert ended == [("COMPLETED", 0.5), ("FAILED", None), ("COMPLETED", 0.5)]
+
+
 def test_the_tuner_of_the_documentation_goes_on_from_where_a_trial_paused(tmp_path):
     """It is as one training; a stock tuner would begin anew."""
     import re

@@ -379,6 +379,17 @@ def test_a_loop_may_count_the_epochs_of_each_trial_by_themselves(first, then, cu
     assert (known.epochs, known.stopped) == (curve[-1], curve[-1] < 6)
 
 
+@pytest.mark.parametrize(("longest", "asked"), [(1, False), (2, True)])
+def test_the_only_length_is_no_early_sign_of_itself(longest, asked, loop, monkeypatch):
+    searched = freeze_thaw(loop.space(), max_epochs=longest)
+    early = []
+    monkeypatch.setattr("search.oracles.freeze_thaw.EarlyTrend.of", lambda *_: early.append(1))
+    trials = train(loop, searched, 12)
+    assert {t.hyperparameters.values["tuner/epochs"] for t in trials} == {longest}
+    assert trials[-1].message.startswith("exploration")
+    assert bool(early) is asked
+
+
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, -1.0])
 def test_what_cannot_be_the_time_of_an_epoch_is_none(seconds, loop):
     searched = freeze_thaw(loop.space(), min_epochs=3)
