@@ -242,24 +242,29 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             best = max if self.objective.direction == "max" else min
             trial.score, trial.best_step = best(observed, key=lambda pair: pair[0])
 
-    @keras_tuner.synchronized  # type: ignore[untyped-decorator]  # Keras Tuner has no types
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
         """Takes up what was measured after a step of a trial, and returns the trial.
 
         Raises:
             ValueError: the objective is not among the metrics.
         """
+        # What is wrong with them is said first: whoever raises behind Keras Tuner's lock leaves it locked.
         self._check_objective_found(metrics)
-        trial, name = self.trials[trial_id], self.objective.name
+        trial, told = self.trials[trial_id], {metric: float(value) for metric, value in metrics.items()}
         # What several objectives together come to has a name that no loop knows.
-        told = metrics if name in metrics else {**metrics, name: self.objective.get_value(metrics)}
+        told.setdefault(self.objective.name, float(self.objective.get_value(told)))
+        self._updated(trial, told, step)
+        return trial
+
+    @keras_tuner.synchronized  # type: ignore[untyped-decorator]  # Keras Tuner has no types
+    def _updated(self, trial: Trial, told: Mapping[str, float], step: int) -> None:
         for metric, value in told.items():
             if not trial.metrics.exists(metric):
-                trial.metrics.register(metric, direction=self.objective.direction if metric == name else None)
+                own = self.objective.direction if metric == self.objective.name else None
+                trial.metrics.register(metric, direction=own)
             # Keras Tuner's own looks through all steps for the best, before and after each.
-            trial.metrics.metrics[metric].update(float(value), step=step)
+            trial.metrics.metrics[metric].update(value, step=step)
         self._save_trial(trial)
-        return trial
 
     def end_trial(
         self,

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -355,6 +356,18 @@ def test_a_long_training_takes_no_longer_to_report_step_by_step_than_short_ones(
     trial.status = "COMPLETED"
     searched.end_trial(trial)
     assert trial.best_step == 1999
+
+
+def test_a_wrong_report_keeps_no_other_thread_waiting(loop):
+    searched = make("random", loop.space())
+    trial = loop.ask(searched)
+    for metrics in ({"val_loss": 0.3}, {"val_accuracy": "high"}):
+        with pytest.raises(ValueError, match=r"Objective value missing|could not convert"):
+            searched.update_trial(trial.trial_id, metrics)
+    other = threading.Thread(target=loop.ask, args=(searched, "other"), daemon=True)
+    other.start()
+    other.join(timeout=10)
+    assert not other.is_alive()
 
 
 def test_of_several_objectives_the_sum_is_the_score(loop):
