@@ -230,8 +230,7 @@ class Space:
             yield dict(values)
             return
         hp = self.hyperparameters[index]
-        # What a function asks for under two conditions, both of which hold, has one value.
-        if hp.name in values or not holds(hp.conditions, values):
+        if not holds(hp.conditions, values):
             yield from self._enumerate(index + 1, values, choices)
             return
         # Another one of this name may be active too: where both are, the later one decides, as in `values`.
