@@ -240,35 +240,3 @@ class Space:
             yield from self._enumerate(index + 1, values, choices)
         del values[hp.name]
         values |= above
-
-    def size(self, *, grid: bool = False) -> int | None:
-        """The number of configurations, or of those that a grid search visits; None where it is not finite."""
-        memo: dict[tuple[int, tuple[tuple[str, Any], ...]], int | None] = {}
-
-        def count(index: int, known: tuple[tuple[str, Any], ...]) -> int | None:
-            if index == len(self):
-                return 1
-            if (index, known) not in memo:
-                memo[index, known] = branches(index, known)
-            return memo[index, known]
-
-        def branches(index: int, known: tuple[tuple[str, Any], ...]) -> int | None:
-            hp, c = self.hyperparameters[index], self.columns[index]
-            if not holds(hp.conditions, dict(known)):
-                return count(index + 1, known)
-            if c.count is None and not grid:
-                return None
-            if hp.name not in self._parents:
-                after = count(index + 1, known)
-                number = len(c.grid()) if grid else c.count
-                return None if after is None or number is None else number * after
-            values = c.grid() if grid else [c.value(code) for code in range(c.count or 0)]
-            total = 0
-            for value in values:
-                after = count(index + 1, (*known, (hp.name, value)))
-                if after is None:
-                    return None
-                total += after
-            return total
-
-        return count(0, ())

@@ -8,7 +8,10 @@ from search.oracles import plan
 from spaces.sections.algorithms import Algorithm, PlannedTrials
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from search.oracles._base import BaseOracle
+    from spaces.values.space import Hyperparameter
 
 
 class _Hyperband(Algorithm):
@@ -82,6 +85,12 @@ class _Random(Algorithm):
 
 class _Grid(Algorithm):
     name = "grid"
+
+    def configurations(self, hyperparameters: Iterable[Hyperparameter]) -> int | None:
+        from search.oracles._columns import column
+        from spaces.values.space import count
+
+        return count(hyperparameters, lambda dimension: column(dimension).grid())
 
     def oracle(self, *, min_epochs: int, max_epochs: int, **arguments: Any) -> BaseOracle:
         from search.oracles.grid_search import GridOracle

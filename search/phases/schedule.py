@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import spaces
 from spaces import SearchSpec
 from spaces.sections.algorithms import PlannedTrials
 
@@ -30,12 +29,13 @@ def groups(spec: SearchSpec, *, timed: bool = False) -> list[PlannedTrials]:
     # Reading a run imports this module, and takes next to nothing of the configurations.
     from spaces.specs.configurations import hyperparameters_of
 
+    hyperparameters = hyperparameters_of(spec)
     return spec.algorithm.plan(
         min_epochs=spec.min_epochs,
         max_epochs=spec.max_epochs,
         max_trials=spec.search.max_trials,
-        configurations=spaces.size(spec),
-        hyperparameters=len(hyperparameters_of(spec)),
+        configurations=spec.algorithm.configurations(hyperparameters),
+        hyperparameters=len(hyperparameters),
     )
 
 

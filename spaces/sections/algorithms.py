@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -11,6 +12,8 @@ from spaces.basics.registry import Registry
 
 if TYPE_CHECKING:
     import keras_tuner
+
+    from spaces.values.space import Hyperparameter
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,18 @@ class Algorithm:
             min_epochs: shortest training, at least 1.
             max_epochs: longest training, at least `min_epochs`.
             max_trials: largest number of trials, or None for as many as the algorithm itself plans.
-            configurations: size of the space (for grid: of the grid), or None when it is not finite.
+            configurations: what the method of this name says of the space.
             hyperparameters: number of them.
         """
         limits = [limit for limit in (max_trials, configurations) if limit is not None]
         return [PlannedTrials(min(limits, default=None), 0, max_epochs)]
+
+    def configurations(self, hyperparameters: Iterable[Hyperparameter]) -> int | None:
+        """Number of different configurations that it may try in a space; None when it is not finite."""
+        # Reading a run imports this module, and takes nothing of the configurations.
+        from spaces.values.space import count
+
+        return count(hyperparameters)
 
     def most_waiting(self, max_trials: int | None) -> int | None:
         """Configurations, at most, that wait at the same time to be trained further; None: as many as the plan says."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from spaces.basics.errors import Problem, problem
 from spaces.basics.section import listed, shown, unknown
@@ -266,38 +267,58 @@ def _allowed(dimension: Choice | Range) -> str:
     )
 
 
-def count(hyperparameters: tuple[Hyperparameter, ...]) -> int | None:
-    """Number of different configurations, inactive hyperparameters not counted; None if it is not finite."""
-    parents = {condition.name for h in hyperparameters for condition in h.conditions}
-    return _count(hyperparameters, {}, parents)
+def count(
+    hyperparameters: Iterable[Hyperparameter],
+    values: Callable[[Choice | Range], Sequence[Value] | None] = attrgetter("values"),
+) -> int | None:
+    """Number of different configurations, inactive hyperparameters not counted; None if it is not finite.
+
+    Args:
+        hyperparameters: Parents before those that depend on them.
+        values: Of a dimension those that count; None where they have no end.
+    """
+    order = _children_at_once(hyperparameters)
+    # So many ways lead to each choice of the values that later conditions are about.
+    ways: dict[tuple[tuple[str, Value], ...], int] = {(): 1}
+    for index, hyperparameter in enumerate(order):
+        later = [condition for one in order[index + 1 :] for condition in one.conditions]
+        still_asked = {condition.name for condition in later}
+        options = values(hyperparameter.dimension)
+        branches = [] if options is None else _branches(hyperparameter.name, options, later)
+        found: dict[tuple[tuple[str, Value], ...], int] = {}
+        for known, number in ways.items():
+            active = dict(known)
+            is_active = holds(hyperparameter.conditions, active)
+            if is_active and options is None:
+                return None
+            for chosen, size in branches if is_active else [({}, 1)]:
+                now = tuple(pair for pair in (active | chosen).items() if pair[0] in still_asked)
+                found[now] = found.get(now, 0) + number * size
+        ways = found
+    return sum(ways.values())
 
 
-def _count(rest: tuple[Hyperparameter, ...], active: dict[str, Value], parents: set[str]) -> int | None:
-    total = 1
-    for index, hyperparameter in enumerate(rest):
-        if not holds(hyperparameter.conditions, active):
-            continue
-        dimension = hyperparameter.dimension
-        if hyperparameter.name not in parents:
-            size = len(dimension.choices) if isinstance(dimension, Choice) else dimension.size
-            if size is None:
-                return None
-            total *= size
-            continue
-        # Values that decide the same conditions the same way are counted once, times their number.
-        tail = rest[index + 1 :]
-        groups: dict[tuple[bool, ...], list[Value]] = {}
-        asked = [set(c.values) for h in tail for c in h.conditions if c.name == hyperparameter.name]
-        for value in dimension.values or ():
-            groups.setdefault(tuple(value in values for values in asked), []).append(value)
-        branches = 0
-        for values in groups.values():
-            below = _count(tail, {**active, hyperparameter.name: values[0]}, parents)
-            if below is None:
-                return None
-            branches += len(values) * below
-        return total * branches
-    return total
+def _branches(name: str, options: Sequence[Value], later: Iterable[Condition]) -> list[tuple[dict[str, Value], int]]:
+    """The values of a hyperparameter, those that decide later conditions alike as one of them and their number."""
+    asked = [set(condition.values) for condition in later if condition.name == name]
+    groups: dict[tuple[bool, ...], list[Value]] = {}
+    for value in set().union(*asked):
+        if value in options:
+            groups.setdefault(tuple(value in wanted for wanted in asked), []).append(value)
+    # No condition asks for the others.
+    others = len(options) - sum(map(len, groups.values()))
+    return [({name: alike[0]}, len(alike)) for alike in groups.values()] + ([({}, others)] if others else [])
+
+
+def _children_at_once(hyperparameters: Iterable[Hyperparameter]) -> list[Hyperparameter]:
+    """Those with conditions as soon as their parents are there, so that no value is kept in mind for long."""
+    waiting, order = list(hyperparameters), []
+    while waiting:
+        names = {one.name for one in waiting}
+        ready = (one for one in waiting if one.conditions and names.isdisjoint(c.name for c in one.conditions))
+        order.append(next(ready, waiting[0]))
+        waiting.remove(order[-1])
+    return order
 
 
 def draw(hyperparameters: Iterable[Hyperparameter], rng: random.Random) -> dict[str, Value]:

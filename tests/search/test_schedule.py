@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import spaces
 from search.phases import schedule
 from tests.search.simulation import space
 
@@ -22,6 +23,18 @@ def test_other_algorithms_plan_the_same_with_and_without_a_time():
         spec = space(algorithm, max_trials=None)
         assert schedule.planned(spec) == schedule.planned(spec, timed=True)
         assert schedule.trial_limit(spec, timed=False) is None
+
+
+def test_a_grid_over_ranges_without_a_step_has_an_end():
+    changes = (
+        "model={family: mlp, layers: 1, units: {min: 16, max: 512, log: true}}",
+        "training.optimizer=adam",
+        "training.learning_rate={min: 1e-4, max: 1e-1, log: true}",
+    )
+    spec = spaces.load(space("grid", max_trials=None, epochs=3), changes)
+    assert spaces.size(spec) is None
+    # Ten points of each, see `search.oracles.grid_search`.
+    assert schedule.planned(spec) == schedule.Planned(100, 300)
 
 
 def test_hyperband_begins_anew_until_its_time_is_up():

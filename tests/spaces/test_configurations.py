@@ -17,7 +17,8 @@ from spaces.families.augmentation import OFF
 from spaces.sections.baseline import Baseline
 from spaces.specs.configurations import fixed, hyperparameters_of
 from spaces.specs.plain import to_plain
-from spaces.values.space import Hyperparameter, holds
+from spaces.values.dimensions import Choice, Range
+from spaces.values.space import Condition, Hyperparameter, count, holds
 
 Values = Mapping[str, Any]
 
@@ -277,6 +278,15 @@ class TestSize:
     def test_large_spaces_are_counted_at_once(self) -> None:
         spec = space({"layers": {"min": 1, "max": 50}, "units": {"min": 1, "max": 1000}})
         assert spaces.size(spec) == sum(1000**depth for depth in range(1, 51))
+
+    def test_so_are_many_conditions_that_know_nothing_of_each_other(self) -> None:
+        on = [Hyperparameter(f"on_{i}", Choice((False, True))) for i in range(40)]
+        size = [Hyperparameter(f"size_{i}", Choice((1, 2, 3)), (Condition(f"on_{i}", (True,)),)) for i in range(40)]
+        assert count((*on, *size)) == 4**40
+
+    def test_a_condition_on_a_continuous_range_has_no_count_either(self) -> None:
+        rate = Hyperparameter("rate", Range(0.1, 0.9, integer=False))
+        assert count((rate, Hyperparameter("more", Choice((1, 2)), (Condition("rate", (0.5,)),)))) is None
 
 
 class TestSampleAndExtremes:
