@@ -20,7 +20,7 @@ from spaces.families import family_of
 from spaces.outside import given
 from spaces.outside.references import take_anew
 from spaces.sections.data_section import Source
-from spaces.specs.objects import Known, is_builder, with_references
+from spaces.specs.objects import Known, is_builder, spelt, with_references
 from spaces.specs.plain import to_plain
 from spaces.values.metrics import METRICS, REGRESSION_METRICS, USUAL, task_of
 
@@ -289,9 +289,8 @@ def _written(key: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON does not know by itself: paths, and the numbers and arrays of NumPy."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError
+    """What JSON does not know by itself."""
+    found = spelt(value)
+    if found is value:
+        raise TypeError
+    return found

@@ -39,10 +39,14 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _whole_numbers(cls, value: Any, field: ValidationInfo) -> Any:
-        if isinstance(value, float) and value.is_integer():
-            kind = cls.model_fields[field.field_name or ""].annotation
-            return int(value) if _takes_whole_numbers(kind) else value
+        if isinstance(value, float) and _takes_whole_numbers(cls.model_fields[field.field_name or ""].annotation):
+            return as_whole(value)
         return value
+
+
+def as_whole(value: Any) -> Any:
+    """A whole number that is written as 1e6, as in JSON, as one; everything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _takes_whole_numbers(annotation: Any) -> bool:

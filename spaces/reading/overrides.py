@@ -25,9 +25,9 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
     """Sets each override in `document`, in order.
 
     A missing mapping on the way is made, a scalar on the way gives place to a mapping, a source of data to one that
-    is set, and an item of a list is named by its position, counted from 0. Values are YAML 1.2; only the path of a
-    source, and the name of a column, are their text as it is, unless it is null or in quotes: `#1.csv` would be a
-    comment, `2020` a number.
+    is set, and an item of a list is named by its position, counted from 0. Values are YAML 1.2, in one line without
+    comments; only the path of a source, and the name of a column, are their text as it is, unless it is null or in
+    quotes: `2020` would be a number.
 
     One that is not `key=value`, whose value is not plain YAML, or whose key leads nowhere, is left out and
     added to the problems of the document.
@@ -114,6 +114,10 @@ def _value(text: str, place: str) -> Any:
         problems = error.problems
     if problems:
         raise SpaceError([Problem(place, None, None, "", one.message) for one in problems])
+    if "\n" not in text.strip() and str(read.data).count("#") < text.count("#"):
+        # Nobody comments on a line of the command line: what follows is part of a name, and would be lost.
+        message = f"found {shown(text)}, in which # begins a comment; allowed: such a value in quotes"
+        raise SpaceError([Problem(place, None, None, "", message)])
     return read.data
 
 
@@ -122,7 +126,8 @@ def _step(target: Any, part: str, place: str) -> str | int:
         return part
     if part.isdecimal() and len(part) < 10 and int(part) < len(target):
         return int(part)
-    message = f"found {shown(part)} as the position in a list; allowed: 0 to {len(target) - 1}"
+    allowed = f"0 to {len(target) - 1}" if target else "none, for it is empty"
+    message = f"found {shown(part)} as the position in a list; allowed: {allowed}"
     raise SpaceError([Problem(place, None, None, "", message)])
 
 

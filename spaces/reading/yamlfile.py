@@ -187,9 +187,8 @@ class _Reader:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode) or key_node.tag not in _WORDS:
-                found_key = "a merge key (<<)" if key_node.tag == _TAG + "merge" else "a key that is not a word"
                 at = self._position(key_node)
-                message = f"found {found_key}; allowed: words as keys"
+                message = f"found {_no_word(key_node)}; allowed: words as keys"
                 # Without a path: the keys beside it can still be checked.
                 self.problems.append(Problem(at.file, at.line, at.column, dotted(path), message))
                 continue
@@ -246,6 +245,14 @@ class _Reader:
     def _refuse(self, node: Node, path: tuple[str | int, ...], message: str) -> None:
         at = self._position(node)
         self.problems.append(Problem(at.file, at.line, at.column, dotted(path), message, path))
+
+
+def _no_word(key: Node) -> str:
+    if key.tag == _TAG + "merge":
+        return "a merge key (<<)"
+    # A column of a table may be called 2019, yes or null.
+    written = str(key.value) if isinstance(key, ScalarNode) and str(key.tag).startswith(_TAG) else ""
+    return f"the key {written[:40]}, which is a word in quotes only" if written else "a key that is not a word"
 
 
 def _integer(text: str) -> int:

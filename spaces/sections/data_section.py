@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonVal
 
 from spaces.basics.errors import CodeError
 from spaces.basics.printable import printable
-from spaces.basics.section import Refusals, Section, listed, refuse, shown, suggestion, unknown
+from spaces.basics.section import Refusals, Section, as_whole, listed, refuse, shown, suggestion, unknown
 from spaces.outside.references import Reference
 from spaces.sections.sources import OTHER_SOURCES
 
@@ -188,11 +188,14 @@ def _source(raw: Any) -> Any:
 
 
 def _number_of_rows(raw: Any, allowed: str) -> int | float:
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        raise refuse(f"found {shown(raw)}; allowed: {allowed}")
-    if (isinstance(raw, int) and raw < 1) or (isinstance(raw, float) and not 0 < raw < 1):
-        raise refuse(f"found {shown(raw)}; allowed: {allowed}")
-    return raw
+    if isinstance(raw, float) and raw == 1:
+        raise refuse(f"found 1.0, which may be one row or all of them; allowed: {allowed}")
+    found = as_whole(raw)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise refuse(f"found {shown(found)}; allowed: {allowed}")
+    if (isinstance(found, int) and found < 1) or (isinstance(found, float) and not 0 < found < 1):
+        raise refuse(f"found {shown(found)}; allowed: {allowed}")
+    return found
 
 
 _NO_COLUMNS = "has no effect: only a csv or parquet source, or a DataFrame from Python, has columns"
@@ -335,11 +338,10 @@ def _columns(raw: Any) -> Any:
 
 
 def _image_size(raw: Any) -> tuple[int, int] | None:
-    sides = (raw, raw) if isinstance(raw, int) else raw
-    if sides is None:
+    if raw is None:
         return None
-    fits = isinstance(sides, list | tuple) and len(sides) == 2
-    if not fits or any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
+    sides = [as_whole(side) for side in raw] if isinstance(raw, list | tuple) else (as_whole(raw), as_whole(raw))
+    if len(sides) != 2 or any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
         raise refuse(f"found {shown(raw)}; allowed: a number of pixels, or [height, width]")
     return (sides[0], sides[1])
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
 from spaces.basics.errors import CodeError
-from spaces.basics.section import Section, listed, refuse, shown
+from spaces.basics.section import Refusals, Section, listed, refuse, shown
 from spaces.sections.algorithms import ALGORITHMS, those_that
 from spaces.sections.data_section import AbsolutePath
 from spaces.values.metrics import Direction, direction_of, reported_name
@@ -17,6 +17,7 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_MOST_BYTES = 2**63
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE)
 
 
@@ -24,11 +25,11 @@ def _bytes(raw: Any) -> int | None:
     if raw is None:
         return None
     match = _BYTES.fullmatch(raw.strip()) if isinstance(raw, str) else None
-    if match:
-        raw = int(float(match[1]) * _UNITS[(match[2] or "").lower()])
-    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 1:
+    whole = isinstance(raw, int) and not isinstance(raw, bool)
+    size = float(match[1]) * _UNITS[(match[2] or "").lower()] if match else raw if whole else 0
+    if not 1 <= size < _MOST_BYTES:
         raise refuse(f"found {shown(raw)}; allowed: a size such as 500MB or 20GB, or a number of bytes")
-    return raw
+    return int(size)
 
 
 _BYTES_SCHEMA: dict[str, JsonValue] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}
@@ -107,14 +108,16 @@ class SearchSection(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_algorithm(self) -> Self:
+        refusals = Refusals()
         if self.warm_start and not ALGORITHMS[self.algorithm].takes_evidence:
             able = " and ".join(those_that("takes_evidence"))
-            raise refuse(f"warm_start has no effect: it belongs to {able}, not to {self.algorithm}")
+            refusals.add(f"has no effect: it belongs to {able}, not to {self.algorithm}", "warm_start")
         if self.stop_when_gain_below is not None and not ALGORITHMS[self.algorithm].foresees_gain:
             able = " and ".join(those_that("foresees_gain"))
-            raise refuse(
+            refusals.add(
                 f"has no effect: {self.algorithm} expects nothing; it belongs to {able}", "stop_when_gain_below"
             )
+        refusals.raise_if_any()
         return self
 
 

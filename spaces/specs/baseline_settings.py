@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from spaces.basics.errors import Problem, problem
-from spaces.basics.section import KeyPath, unknown
+from spaces.basics.section import KeyPath, as_whole, unknown
 from spaces.families import ModelSection, family_of
 from spaces.models.settings import Settings
 from spaces.sections.baseline import Baseline
@@ -81,7 +81,7 @@ class _Resolver:
         for name, counter in self.family.stacks.items():
             per_layer: PerLayer | None = getattr(self.model, name)
             changes[name] = None if per_layer is None else PerLayer(per_layer.dimension, shared=False)
-            depth = self.given.get(counter)
+            depth = as_whole(self.given.get(counter))
             if isinstance(depth, int) and not isinstance(depth, bool) and 0 <= depth <= 100:
                 changes[counter] = Fixed(depth)
         return self.model.model_copy(update=changes)

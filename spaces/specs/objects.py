@@ -33,6 +33,7 @@ def with_references(plain: Mapping[str, Any], known: Known = Known()) -> dict[st
     Functions may stand at `model.family` and `training.callbacks`, data at `data.source`.
 
     A function of a module file becomes a reference to the file; everything else is kept by `spaces.outside.given`.
+    Paths, and the numbers and arrays of NumPy, become what a space file has for them.
 
     Raises:
         SpaceError: A Keras model stands where a function that makes models belongs, or the data are of no known form.
@@ -45,7 +46,22 @@ def with_references(plain: Mapping[str, Any], known: Known = Known()) -> dict[st
     training = found.get("training")
     if isinstance(training, Mapping) and callable(training.get("callbacks")):
         found["training"] = {**training, "callbacks": _function(training["callbacks"], known.callbacks)}
-    return found
+    return {key: _spelt(value) for key, value in found.items()}
+
+
+def spelt(value: Any) -> Any:
+    """What a space file has for a path, or for a number or an array of NumPy; everything else as it is."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.tolist() if hasattr(value, "tolist") and not isinstance(value, type) else value
+
+
+def _spelt(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _spelt(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_spelt(item) for item in value]
+    return tuple(map(_spelt, value)) if isinstance(value, tuple) else spelt(value)
 
 
 def is_builder(value: Any) -> bool:

@@ -126,11 +126,14 @@ class Range:
         """The value of this range that `value` means up to rounding, None where it is outside."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return None
+        if self.log and value <= 0:
+            # The slack beside a large maximum reaches it, and it has no logarithm.
+            return None
         slack = _TOLERANCE * max(abs(self.min), abs(self.max))
         if not self.min - slack <= value <= self.max + slack:
             return None
         if self.reverse:
-            near = self._upright.nearest(self.min + self.max - value)
+            near = self._upright.nearest(max(self.min, self.min + self.max - value))
             return None if near is None else self._mirrored(near)
         if self.step is None:
             if self.integer:

@@ -60,11 +60,12 @@ CASES = [
     ("  dropout: 0.1", "  drpout: 0.1", ["9: model.drpout: unknown key 'drpout'; allowed: family, layers, units, dropout, block, embedding, activation, batch_normalization, l2, augmentation, output (did you mean 'dropout'?)"]),
     ("  dropout: 0.1", "  kernel_size: 3", ["9: model.kernel_size: unknown key 'kernel_size'; allowed: family, layers, units, dropout, block, embedding, activation, batch_normalization, l2, augmentation, output"]),
     ("  seed: 1", "  stop_when_gain_below: 0.001", ["17: search.stop_when_gain_below: has no effect: hyperband expects nothing; it belongs to bayesian and freeze-thaw"]),
+    ("  seed: 1", "  warm_start: [a]\n  stop_when_gain_below: 0.1", ["17: search.warm_start: has no effect: it belongs to freeze-thaw, not to hyperband", "18: search.stop_when_gain_below: has no effect: hyperband expects nothing; it belongs to bayesian and freeze-thaw"]),
     ("  seed: 1", "  sed: 1", ["17: search.sed: unknown key 'sed'; allowed: algorithm, objective, max_trials, seed, warm_start, stop_when_gain_below, order (did you mean 'seed'?)"]),
     ("  seed: 1", "  seed: 1\n  seed: 2", ["18: search.seed: is given twice, first in line 17"]),
     ("name: pictures\n", "", ["1: name: is missing"]),
     ("  epochs: {min: 1, max: 9}\n", "", ["10: training.epochs: is missing"]),
-    ("  layers: {min: 1, max: 3}\n", "  layers: 2\n  3: x\n", ["8: model: found a key that is not a word; allowed: words as keys"]),
+    ("  layers: {min: 1, max: 3}\n", "  layers: 2\n  3: x\n", ["8: model: found the key 3, which is a word in quotes only; allowed: words as keys"]),
     # Names and words
     ("name: pictures", "name: my pictures", ["1: name: found 'my pictures'; allowed: letters, digits, '.', '_' and '-', at most 80, the first a letter or digit"]),
     ("name: pictures", "name: 7", ["1: name: found 7; allowed: a word or text"]),
@@ -106,6 +107,7 @@ CASES = [
     ("  seed: 1", "  max_trials: 0", ["17: search.max_trials: found 0; allowed: at least 1"]),
     ("  seed: 1", "  seed: 1.5", ["17: search.seed: found 1.5; allowed: a whole number"]),
     ("final: {seeds: 2}", "final: {seeds: true}", ["21: final.seeds: found true; allowed: a whole number"]),
+    ("final: {seeds: 2}", f"limits: {{disk: {'9' * 400}GB}}", [f"21: limits.disk: found '{'9' * 57}...'; allowed: a size such as 500MB or 20GB, or a number of bytes"]),
     ("final: {seeds: 2}", "limits: {disk: 20 gigs}", ["21: limits.disk: found '20 gigs'; allowed: a size such as 500MB or 20GB, or a number of bytes"]),
     ("final: {seeds: 2}", "export: {formats: [keras, hdf5]}", ["21: export.formats.1: found 'hdf5'; allowed: keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8"]),
     ("final: {seeds: 2}", "export: {formats: [h5, h5]}", ["21: export.formats.1: 'h5' is listed twice"]),
@@ -119,6 +121,7 @@ CASES = [
     ("source: digits", "source: {csv: a.csv, target: x}\n  target: y", ["4: data.target: is given twice, here and in data.source"]),
     ("source: digits", "source: {csv: a.csv}\n  image_size: 3", ["4: data.image_size: has no effect: a csv source has no images"]),
     ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column}, {time: column} or {folds: count}"]),
+    ("validation: 0.2", "validation: 1.0", ["4: data.validation: found 1.0, which may be one row or all of them; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column}, {time: column} or {folds: count}"]),
     ("validation: 0.2", "validation: {last: 3}", ["4: data.validation.first: is missing", "4: data.validation.last: unknown key 'last'; allowed: first"]),
     ("validation: 0.2", "test: never", ["4: data.test: found 'never'; allowed: auto, given, none, a count of at least 1 or a fraction between 0 and 1, {first: count}, {group: column} or {time: column}"]),
     ("validation: 0.2", "image_size: [3]", ["4: data.image_size: found a list; allowed: a number of pixels, or [height, width]"]),
@@ -131,6 +134,7 @@ CASES = [
     ("dropout: 0.1", "dropout: {value: 0.1, when: {layers: 4}}", ["9: model.dropout.when.layers: layers is never 4; allowed: 1 to 3"]),
     ("dropout: 0.1", "dropout: {value: 0.1, when: {batch_size: 64}}", ["9: model.dropout.when.batch_size: never holds: batch_size is always 32"]),
     ("dropout: 0.1", "dropout: {value: 0.1, when: {learning_rate: 0.01}}", ["9: model.dropout.when.learning_rate: learning_rate is a continuous range; allowed: a choice or a range with a step"]),
+    ("dropout: 0.1", "dropout: {value: 0.1, when: {l2: 0}}\n  l2: {min: 1e-10, max: 1, log: true, step: 10}", ["9: model.dropout.when.l2: l2 is never 0; allowed: 1e-10 to 1 in steps of 10"]),
     ("batch_size: 32", "momentum: {min: 0.8, max: 0.9, when: {optimizer: adam}}", ["13: training.momentum.when: its conditions exclude each other"]),
     ("layers: {min: 1, max: 3}", "layers: {min: 1, max: 3, when: {optimizer: sgd}}", ["7: model.layers.when: takes no condition, since it has no value where that does not hold"]),
     ("dropout: 0.1", "dropout: {choices: [0.1, 0.2], when: {l2: 0.1}}\n  l2: {choices: [0.1, 0.2], when: {dropout: 0.1}}", ["9: model.dropout.when: conditions go in a circle: dropout needs l2 needs dropout"]),
@@ -278,6 +282,14 @@ OVERRIDES = [
     ("baselines.\u00b2=1", "--set baselines.\u00b2: found '\u00b2' as the position in a list; allowed: 0 to 0"),
     ("baselines." + "9" * 5000 + "=1", "--set baselines.999"),
     ("a." * 30 + "b=1", "has more than 20 parts"),
+    (
+        "data.target=#rooms",
+        "--set data.target: found '#rooms', in which # begins a comment; allowed: such a value in quotes",
+    ),
+    (
+        "data.target=room #1",
+        "--set data.target: found 'room #1', in which # begins a comment; allowed: such a value in quotes",
+    ),
     ("training.learning_rate={min: 0.1, max: 1, step: 1e-9}", "learning_rate.step: found 1e-09: makes too many values"),
 ]
 

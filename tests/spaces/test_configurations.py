@@ -420,6 +420,11 @@ class TestBaselines:
         own = self.resolve(spec, early_stopping={"monitor": "loss", "patience": 1})
         assert own.training.early_stopping == spaces.EarlyStopping("loss", 1, 0.0, "min")
 
+    def test_its_depth_may_be_written_as_any_whole_number(self) -> None:
+        made = self.resolve(space({"layers": 1, "units": [8, 16]}), values={"layers": 3.0, "units": 8e0})
+        assert made.model["units"] == (8, 8, 8)
+        assert made.values["layers"] == 3
+
     def test_a_shared_width_is_shown_under_its_name(self) -> None:
         spec = space({"layers": [1, 2], "units": {"shared": [8, 16]}})
         assert self.resolve(spec, values={"layers": 2, "units": 9}).values == {"layers": 2, "units": 9}

@@ -71,6 +71,9 @@ def test_what_belongs_to_a_range() -> None:
     assert whole.nearest(2.0) == 2
     for outside in (0, 5, 2.5, True, "2", None, float("nan")):
         assert whole.nearest(outside) is None
+    for step in (None, 10.0):
+        assert Range(1e-10, 1.0, False, step, log=True).nearest(0) is None
+    assert Range(1e-17, 1.0, False, reverse=True).nearest(1.0) == 1.0
     assert Choice((True, False)).nearest(1) is None
     assert Choice((1, 2)).nearest(True) is None
     assert Choice(("a", "b")).nearest("c") is None

@@ -22,6 +22,16 @@ def test_what_an_override_leaves_without_effect_is_passed_over_and_said():
     assert spaces.load({**_plain(spec)}) == spec
 
 
+def test_what_another_algorithm_has_no_use_for_is_passed_over():
+    space = _plain(spaces.load("digits", ["search.warm_start=[a]", "search.stop_when_gain_below=0.001"]))
+    spec, said = load(space, "search.algorithm=random")
+    assert (spec.search.warm_start, spec.search.stop_when_gain_below) == ((), None)
+    assert [line.partition(":")[0] for line in said] == [
+        "search.warm_start is passed over",
+        "search.stop_when_gain_below is passed over",
+    ]
+
+
 def test_without_an_override_nothing_is_said():
     assert load("photos-pretrained")[1] == []
     assert load("photos-pretrained", "model.fine_tune=0.5")[1] == []

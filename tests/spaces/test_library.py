@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jsonschema
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -130,6 +131,28 @@ def test_keys_of_a_mapping_are_words() -> None:
         spaces.load({**MINIMAL, "model": {3: "x"}})
 
 
+def test_a_mapping_may_hold_paths_and_what_numpy_makes() -> None:
+    data = {
+        "name": "small",
+        "data": {"source": {"folder": Path("photos")}, "validation": np.float32(0.25), "seed": np.int64(3)},
+        "model": {"family": "mlp", "layers": np.int64(1), "units": np.array([8, 16])},
+        "training": {
+            "epochs": np.int32(3),
+            "optimizer": list(np.array(["adam", "sgd"])),
+            "momentum": {"min": np.float64(0.5), "max": 0.9, "step": np.float64(0.1)},
+            "stop_when": {"loss": {"below": np.float64(0.5)}},
+        },
+        "search": {"algorithm": "freeze-thaw", "warm_start": [Path("runs/a")]},
+        "baselines": [{"name": "b", "values": {"layers": np.int64(2), "units": 8}}],
+    }
+    spec = spaces.load(data)
+    assert spec.data.source.location == str(Path.cwd() / "photos")  # type: ignore[union-attr]
+    assert spec.search.warm_start == (str(Path.cwd() / "runs" / "a"),)
+    assert spec.model.units.dimension == Choice((8, 16))  # type: ignore[union-attr]
+    assert spaces.SearchSpec(**data) == spec
+    assert spaces.load(YAML(typ="safe").load(spaces.dump(spec))) == spec
+
+
 def test_a_mapping_is_not_changed_by_loading() -> None:
     data = {**MINIMAL, "data": {"source": {"npz": "a.npz"}}}
     spaces.load(data, ["training.epochs=4"])
@@ -206,6 +229,18 @@ class TestOverrides:
         assert isinstance(spaces.load("digits", ["limits.seconds_per_trial=1e2"]).limits.seconds_per_trial, float)
         with pytest.raises(spaces.SpaceError, match=r"found 1.5; allowed: a whole number"):
             spaces.load("digits", ["constraints.parameters=1.5"])
+        rows = spaces.load(
+            "digits", ["data.validation=3e2", "data.test={first: 1e2}", "data.image_size=[1e1, 8.0]"]
+        ).data
+        assert (rows.validation, rows.image_size) == (300, (10, 8))
+        assert type(rows.validation) is int
+
+    def test_a_value_with_a_hash_stands_in_quotes(self) -> None:
+        space = {**MINIMAL, "data": {"source": {"csv": "#1.csv"}}}
+        found = spaces.load(space, ["data.target='#rooms'", "data.columns={a#b: drop}"]).data
+        assert (found.target, found.columns) == ("#rooms", {"a#b": "drop"})
+        lines = "data.columns=\n  a: drop # no number\n  b: text"
+        assert spaces.load(space, [lines]).data.columns == {"a": "drop", "b": "text"}
 
     def test_missing_mappings_are_made_and_null_takes_a_rule_away(self) -> None:
         spec = spaces.load("digits", ["limits.memory=2GB", "training.early_stopping=null"])
@@ -215,6 +250,8 @@ class TestOverrides:
     def test_an_item_of_a_list_is_named_by_its_position(self) -> None:
         spec = spaces.load("digits", ["baselines.0.values.units=32"])
         assert spec.baselines[0].values["units"] == 32
+        with pytest.raises(spaces.SpaceError, match=r"found '0' as the position in a list; allowed: none, for it is"):
+            spaces.load("digits", ["baselines=[]", "baselines.0.name=x"])
 
     @pytest.mark.parametrize(
         ("override", "expected"),
