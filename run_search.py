@@ -115,7 +115,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Search a space, retrain the best, export it and write the report."""
-    with _errors(verbose, quiet):
+    with _errors(verbose, quiet, space, set_ or ()):
         import spaces
         from search.asked import changes, goes_on
 
@@ -230,7 +230,7 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Rehearse a night: load the data, build, count and time models, then one tiny pass through everything."""
-    with _errors(verbose, quiet):
+    with _errors(verbose, quiet, space, set_ or ()):
         _one_of(format, "rich", "json")
         import spaces
 
@@ -560,8 +560,14 @@ def _unwritten(error: OSError) -> int:
 
 
 @contextmanager
-def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
-    """Turns the packages' errors into a sentence on standard error and an exit code; `quiet` drops warnings."""
+def _errors(verbose: bool, quiet: bool, space: str | None = None, set_: Sequence[str] = ()) -> Iterator[None]:
+    """Turns the packages' errors into a sentence on standard error and an exit code.
+
+    Args:
+        verbose: Whether an unexpected error shows its traceback.
+        quiet: Drops warnings.
+        space, set_: What the command reads, so that mistakes in it are told with their lines.
+    """
     import warnings
 
     from results.errors import ResultError
@@ -586,9 +592,13 @@ def _errors(verbose: bool, quiet: bool) -> Iterator[None]:
             if quiet:
                 warnings.simplefilter("ignore")
             yield
+    except SpaceError as error:
+        from spaces import placed
+
+        _fail(str(error if space is None else placed(error, space, set_)), USAGE)
     except RowsNotWritten as error:  # a DataError, but nothing that was asked for wrongly
         _fail(str(error), FAILED)
-    except (SpaceError, CodeError, DataError, NotReported, RunError, ResultError, _UsageError) as error:
+    except (CodeError, DataError, NotReported, RunError, ResultError, _UsageError) as error:
         _fail(str(error), USAGE)
     except (SearchFailed, DiskError, CheckpointError, ClusterLost) as error:
         _fail(str(error), FAILED)

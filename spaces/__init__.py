@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from spaces.models.outputs import as_probabilities
     from spaces.models.parameters import count_parameters
     from spaces.models.settings import EarlyStopping, Settings, Target, TrainingSettings
-    from spaces.reading.library import imports, library_file, load, names
+    from spaces.reading.library import imports, library_file, load, names, placed
     from spaces.sections.baseline import Baseline
     from spaces.specs.configurations import configure, configure_baseline, extremes, sample, size
     from spaces.specs.plain import dump
@@ -27,7 +27,7 @@ _LATER = {
         "specs.configurations": ("configure", "configure_baseline", "extremes", "sample", "size"),
         "data": ("DataInfo", "Dataset", "Split", "load_data"),
         "basics.errors": ("CodeError", "DataError", "Problem", "SpaceError"),
-        "reading.library": ("imports", "library_file", "load", "names"),
+        "reading.library": ("imports", "library_file", "load", "names", "placed"),
         "models.model": ("build_model",),
         "models.outputs": ("as_probabilities",),
         "models.parameters": ("count_parameters",),
@@ -70,6 +70,7 @@ __all__ = [
     "load",
     "load_data",
     "names",
+    "placed",
     "sample",
     "size",
 ]

@@ -686,6 +686,12 @@ def build(hp):
 """
 
 
+def test_what_a_function_that_compiles_leaves_without_effect_is_told_with_its_place(own_model):
+    found = call("check", own_model(FIXED), "--set", "training.optimizer=sgd")
+    assert found.exit_code == 2
+    assert "error: --set training.optimizer: has no effect: the model's function compiles the model" in found.stderr
+
+
 @pytest.mark.night
 def test_an_objective_that_nothing_reports_ends_check_and_run(own_model, tmp_path):
     space = own_model(FIXED, objective={"name": "val_typo", "direction": "max"})

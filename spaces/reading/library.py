@@ -91,6 +91,27 @@ def load(
     return spec
 
 
+def placed(
+    error: SpaceError, source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec, overrides: Sequence[str] = ()
+) -> SpaceError:
+    """The error with the place of each mistake that has none: some are found only when a model's function is called.
+
+    Args:
+        error: what was raised when the space was loaded already.
+        source, overrides: what it was loaded from.
+    """
+    if all(one.file is not None for one in error.problems):
+        return error
+    try:
+        document, _ = _document(source)
+    except SpaceError:
+        # The file is gone by now.
+        return error
+    apply_overrides(document, overrides)
+    found = [_placed(one, document) if one.file is None else one for one in error.problems]
+    return SpaceError(sorted(found, key=_order))
+
+
 def _document(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec) -> tuple[Document, Path | None]:
     if isinstance(source, SearchSpec):
         return Document(to_plain(source, asked=True)), None

@@ -311,10 +311,8 @@ def _target(raw: Any) -> Any:
             raise refuse(f"found {shown(list(raw))}; allowed: the names of at least two different columns")
         return tuple(raw)
     if raw is not None and not isinstance(raw, str | TargetRule):
-        raise refuse(
-            f"found {shown(raw)}; allowed: the name of a column, in quotes if it is a number, or "
-            "{column: name, scale: standard}"
-        )
+        allowed = "the name of a column, in quotes if it is a number, or {column: name, scale: standard}"
+        raise refuse(f"found {shown(raw)}; allowed: {allowed}")
     return raw
 
 

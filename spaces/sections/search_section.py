@@ -71,7 +71,8 @@ class SearchSection(Section):
 
     algorithm: Annotated[str, AfterValidator(_algorithm)] = Field(
         default="hyperband",
-        description="How configurations are chosen.",
+        description="How configurations are chosen; of a continuous range, or a logarithmic one without a step, grid "
+        "tries ten values.",
         json_schema_extra=lambda schema: schema.update(enum=list(ALGORITHMS.names())),
     )
     objective: Annotated[str | ObjectiveRule | None, BeforeValidator(_objective)] = Field(

@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import spaces
+from spaces.basics.errors import problem
 from spaces.families import FAMILIES
 from spaces.families.mlp import MLP
 from spaces.sections.data_section import KeyedRows, Source
@@ -43,6 +44,17 @@ def test_all_shipped_spaces_are_legal_and_named_as_their_files() -> None:
 def test_an_unknown_shipped_name_is_refused() -> None:
     with pytest.raises(spaces.SpaceError, match=r"nothing.*shipped: digits"):
         spaces.library_file("nothing")
+
+
+def test_a_mistake_that_is_found_later_has_its_place_too(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text("name: a\ndata: {source: digits}\nmodel: {family: mlp, layers: 0}\ntraining: {epochs: 3}\n")
+    mistakes = [problem(("training", "epochs"), "is wrong"), problem(("name",), "is bad")]
+    found = spaces.placed(spaces.SpaceError(mistakes), file, ["name=b"])
+    assert str(found) == f"--set name: is bad\n{file}:4: training.epochs: is wrong"
+    assert spaces.placed(found, file) is found
+    file.unlink()
+    assert str(spaces.placed(spaces.SpaceError(mistakes), file)) == "training.epochs: is wrong\nname: is bad"
 
 
 @pytest.mark.parametrize("name", spaces.names())
