@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from spaces import SearchSpec
 from spaces.sections.algorithms import PlannedTrials
 
+# Nobody trains more, and beyond 1e308 there is no float to reckon their time with.
+_MOST_CONFIGURATIONS = 10**15
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -30,11 +33,12 @@ def groups(spec: SearchSpec, *, timed: bool = False) -> list[PlannedTrials]:
     from spaces.specs.configurations import hyperparameters_of
 
     hyperparameters = hyperparameters_of(spec)
+    configurations = spec.algorithm.configurations(hyperparameters)
     return spec.algorithm.plan(
         min_epochs=spec.min_epochs,
         max_epochs=spec.max_epochs,
         max_trials=spec.search.max_trials,
-        configurations=spec.algorithm.configurations(hyperparameters),
+        configurations=None if configurations is None else min(configurations, _MOST_CONFIGURATIONS),
         hyperparameters=len(hyperparameters),
     )
 

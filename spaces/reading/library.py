@@ -226,7 +226,11 @@ def _absolute(path: Any, folders: tuple[Path, ...]) -> Any:
 
 
 def _placed(one: Problem, document: Document) -> Problem:
-    position = document.position(one.path)
+    path = one.path
+    if path[:2] == ("data", "target") and path[:2] not in document.positions:
+        # The column to predict may stand beside its table.
+        path = ("data", "source", *path[1:])
+    position = document.position(path)
     return replace(one, file=position.file, line=position.line, column=position.column)
 
 

@@ -28,9 +28,11 @@ _SCALAR: dict[str, JsonValue] = {"type": ["boolean", "number", "string"]}
 
 
 def _early_stopping(raw: Any) -> Any:
-    if isinstance(raw, str) and raw != AS_SPACE:
+    if isinstance(raw, dict):
+        return EarlyStoppingRule.model_validate(raw)
+    if raw is not None and raw != AS_SPACE and not isinstance(raw, EarlyStoppingRule):
         raise refuse(f"found {shown(raw)}; allowed: {AS_SPACE}, null for none, or a mapping with patience")
-    return EarlyStoppingRule.model_validate(raw) if isinstance(raw, dict) else raw
+    return raw
 
 
 class Baseline(Section):

@@ -37,6 +37,13 @@ def test_a_grid_over_ranges_without_a_step_has_an_end():
     assert schedule.planned(spec) == schedule.Planned(100, 300)
 
 
+def test_time_can_be_reckoned_however_many_configurations_there_are():
+    changes = ("model={family: mlp, layers: {min: 1, max: 100}, units: {min: 1, max: 1000000}}", "baselines=[]")
+    spec = spaces.load(space("random", max_trials=None), changes)
+    assert spaces.size(spec) > 10**600
+    assert schedule.planned(spec).epochs * 0.5 < 1e18
+
+
 def test_hyperband_begins_anew_until_its_time_is_up():
     spec = space("hyperband", max_trials=None)
     assert schedule.planned(spec).trials is not None
