@@ -13,6 +13,9 @@ from pydantic_core import PydanticCustomError
 
 from spaces.basics.naming import unfit
 
+MAX_DIGITS = 18
+"""Digits of a whole number: stores and arrays keep no longer ones, and Python does not even print the longest."""
+
 _MOST_LISTED = 100
 _LONGEST_WORD = 100
 _LONGEST_NAME = 180
@@ -45,8 +48,14 @@ class Section(BaseModel):
 
 
 def as_whole(value: Any) -> Any:
-    """A whole number that is written as 1e6, as in JSON, as one; everything else as it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """A whole number that is written as 1e6, as in JSON, as one; everything else as it is, also 1e20."""
+    fits = isinstance(value, float) and value.is_integer() and is_short(value)
+    return int(value) if fits else value
+
+
+def is_short(number: float) -> bool:
+    """Whether a whole number of that size has no more digits than a space file may have."""
+    return abs(number) < 10**MAX_DIGITS
 
 
 def _takes_whole_numbers(annotation: Any) -> bool:

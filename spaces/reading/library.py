@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spaces.basics.errors import CodeError, Problem, SpaceError, problem
-from spaces.basics.section import shown, suggestion
+from spaces.basics.section import MAX_DIGITS, is_short, shown, suggestion
 from spaces.families import family_named, family_of
 from spaces.outside import given, references
 from spaces.reading.idle import validated, without_idle
@@ -117,7 +117,7 @@ def _document(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec) -
         return Document(to_plain(source, asked=True)), None
     if isinstance(source, Mapping):
         data = copy.deepcopy(with_references(source))
-        _check_keys(data, ())
+        _check_plain(data, ())
         return Document(data), None
     if isinstance(source, str) and source in names():
         return read_file(library_file(source)), None
@@ -133,15 +133,20 @@ def _not_found(name: str) -> Problem:
     return Problem(name, None, None, "", message)
 
 
-def _check_keys(value: Any, path: tuple[str | int, ...]) -> None:
+def _check_plain(value: Any, path: tuple[str | int, ...]) -> None:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise SpaceError([problem(path, f"found the key {shown(key)}; allowed: words as keys")])
-            _check_keys(item, (*path, key))
+            _check_plain(item, (*path, key))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _check_keys(item, (*path, index))
+            _check_plain(item, (*path, index))
+    elif isinstance(value, int) and not is_short(value):
+        # As in a file: what a run keeps of its space could not be read again.
+        raise SpaceError(
+            [problem(path, f"found {shown(value)}; allowed: whole numbers of at most {MAX_DIGITS} digits")]
+        )
 
 
 def _folders(document: Document, path: tuple[str | int, ...], folder: Path | None) -> tuple[Path, ...]:

@@ -25,13 +25,11 @@ from ruamel.yaml.reader import Reader, ReaderError
 
 from spaces.basics.errors import Problem, SpaceError, dotted
 from spaces.basics.files import unreadable
-from spaces.basics.section import shown
+from spaces.basics.section import MAX_DIGITS, is_short, shown
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
 MAX_VALUES = 20_000
-MAX_DIGITS = 18
-"""Digits of a whole number: stores and arrays keep no longer ones, and Python does not even print the longest."""
 
 _TOO_MUCH = f"its aliases and values unfold to too much; allowed: {MAX_VALUES} values"
 
@@ -226,7 +224,7 @@ class _Reader:
     def _integer(self, node: ScalarNode, text: str, path: tuple[str | int, ...]) -> int | None:
         # Even in base 8 three times as many digits are more than allowed.
         number = _integer(text) if len(text) <= 4 * MAX_DIGITS else 10**MAX_DIGITS
-        if abs(number) < 10**MAX_DIGITS:
+        if is_short(number):
             return number
         self._refuse(node, path, f"found {text[:40]}; allowed: whole numbers of at most {MAX_DIGITS} digits")
         return None

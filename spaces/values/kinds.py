@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from spaces.basics.section import Refusals, listed, refuse, shown, suggestion, unknown
+from spaces.basics.section import Refusals, is_short, listed, refuse, shown, suggestion, unknown
 from spaces.values.dimensions import Choice, Dimension, Fixed, PerLayer, Range, Value, When, plain
 
 # Key of a placeholder for a reference: pydantic does not know definitions that are not its own.
@@ -78,7 +78,7 @@ class Kind:
                 return os.path.abspath(Path(value).expanduser())
             fault += suggestion(value, self.words) if isinstance(value, str) else ""
         elif isinstance(value, int | float) and not isinstance(value, bool) and -_HUGE < value < _HUGE:
-            whole = value == int(value)
+            whole = value == int(value) and is_short(value)
             if self._within(value) and (whole or self.type == "number"):
                 return int(value) if self.type == "integer" else float(value)
         raise refuse(fault)

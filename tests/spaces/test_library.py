@@ -247,6 +247,17 @@ class TestOverrides:
         assert (rows.validation, rows.image_size) == (300, (10, 8))
         assert type(rows.validation) is int
 
+    @pytest.mark.parametrize("key", ["search.max_trials", "training.batch_size", "data.validation", "data.image_size"])
+    def test_none_is_longer_than_what_can_be_read_again(self, key: str) -> None:
+        with pytest.raises(spaces.SpaceError, match=rf"{key}: found 1e\+20; allowed: a"):
+            spaces.load("digits", [f"{key}=1e20"])
+        section, name = key.split(".")
+        longest = {**MINIMAL, section: {**MINIMAL.get(section, {}), name: 10**18}}
+        with pytest.raises(
+            spaces.SpaceError, match=rf"{key}: found 1000000000000000000; allowed: .* at most 18 digits"
+        ):
+            spaces.load(longest)
+
     def test_a_value_with_a_hash_stands_in_quotes(self) -> None:
         space = {**MINIMAL, "data": {"source": {"csv": "#1.csv"}}}
         found = spaces.load(space, ["data.target='#rooms'", "data.columns={a#b: drop}"]).data
