@@ -49,6 +49,7 @@ from spaces import DataInfo, Dataset, SearchSpec
 from spaces.data.stored import store as rows
 from spaces.families import family_of
 from spaces.outside.user_code import contained
+from spaces.reading.yamlfile import read_text
 from spaces.specs.configurations import require_directions
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
@@ -169,7 +170,8 @@ class Session:
                 space.
             DataError: The data cannot be loaded, or are not those that the run began with.
             SearchFailed: No usable configuration; everything known is in the store.
-            SpaceError: Nobody knows which way the monitor of an early stopping improves, in a new run.
+            SpaceError: Nobody knows which way the monitor of an early stopping improves, or the space is longer than a
+                space file may be, in a new run.
             DiskError: Something could not be written; everything committed is kept.
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
@@ -179,6 +181,7 @@ class Session:
             begun = self._require_ours()
         else:
             require_directions(self._spec)
+            self._require_readable()
             self._require_room()
         with contextlib.ExitStack() as held:
             if begun is not None:
@@ -244,6 +247,12 @@ class Session:
         with run.read() as reader:
             kept = any(work.what == _DATA for work in reader.work())
             return kept and reader.meta("phase") == "done" and winner_is_kept(reader)
+
+    def _require_readable(self) -> None:
+        """Refuses a space that no file may hold, as one from Python: nobody could go on with its run, or look at it."""
+        unread = read_text(spaces.dump(self._spec), str(self._directory / layout.SPACE)).problems
+        if unread:
+            raise spaces.SpaceError(unread)
 
     def _require_room(self) -> None:
         """Refuses a folder in which a new run would write over what it did not make, and later delete it."""

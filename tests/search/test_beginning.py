@@ -90,6 +90,21 @@ def test_a_run_does_not_begin_where_nobody_knows_which_way_its_monitor_improves(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_does_not_begin_with_a_space_that_no_file_may_hold(tmp_path):
+    spec = spaces.load({
+        "name": "mine",
+        "data": {"source": "digits"},
+        "model": {"family": "mlp", "layers": 0},
+        "training": {"epochs": 1},
+        "baselines": [{"name": "long", "description": "x" * 300_000}],
+    })  # fmt: skip
+    with pytest.raises(
+        spaces.SpaceError, match=r"run/space\.yaml: is too large for a space file; allowed: at most 256"
+    ):
+        Session(tmp_path / "run", spec, Options()).go()
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_link_to_nowhere_is_somebody_elses_too(tmp_path):
     (tmp_path / layout.SPACE).symlink_to(tmp_path / "nowhere")
     with pytest.raises(RunError, match="is not empty"):
