@@ -39,7 +39,7 @@ def library_file(name: str) -> Path:
         SpaceError: there is none of that name.
     """
     if name not in names():
-        raise SpaceError([_not_found(name)])
+        raise SpaceError([_not_found(name, "no shipped space of that name")])
     return _FOLDER / f"{name}.yaml"
 
 
@@ -123,14 +123,13 @@ def _document(source: str | os.PathLike[str] | Mapping[str, Any] | SearchSpec) -
         return read_file(library_file(source)), None
     path = Path(source)
     if not os.path.exists(path):
-        raise SpaceError([_not_found(str(source))])
+        raise SpaceError([_not_found(str(source), "no such file, and no shipped space of that name")])
     return read_file(path), path.absolute().parent
 
 
-def _not_found(name: str) -> Problem:
+def _not_found(name: str, what: str) -> Problem:
     known = names()
-    message = f"no such file, and no shipped space of that name; shipped: {', '.join(known)}{suggestion(name, known)}"
-    return Problem(name, None, None, "", message)
+    return Problem(name, None, None, "", f"{what}; shipped: {', '.join(known)}{suggestion(name, known)}")
 
 
 def _check_plain(value: Any, path: tuple[str | int, ...]) -> None:
