@@ -241,9 +241,10 @@ class Proposer:
                 seconds = {SECONDS_METRIC: epoch.seconds} if epoch.number in timed else {}
                 value = outcome.score if self._last_counts else epoch.metrics[objective]
                 self._oracle.update_trial(trial_id, {objective: value, **seconds}, step=epoch.number)
-            if all(epoch.number != outcome.best_epoch for epoch in outcome.epochs):
+            best = outcome.best_epoch
+            if best is not None and all(epoch.number != best for epoch in outcome.epochs):
                 # The configuration's best epoch belongs to an earlier trial of it; its score still holds.
-                self._oracle.update_trial(trial_id, {objective: outcome.score}, step=outcome.best_epoch)
+                self._oracle.update_trial(trial_id, {objective: outcome.score}, step=best)
         if outcome.failure is None and not outcome.whole:
             bookkeeping.cut_short(self._oracle, trial_id)
             self._shorten(trial, outcome.epochs)

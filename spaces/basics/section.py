@@ -55,7 +55,7 @@ def as_whole(value: Any) -> Any:
 
 def is_short(number: float) -> bool:
     """Whether a whole number of that size has no more digits than a space file may have."""
-    return abs(number) < 10**MAX_DIGITS
+    return bool(abs(number) < 10**MAX_DIGITS)
 
 
 def _takes_whole_numbers(annotation: Any) -> bool:

@@ -103,12 +103,12 @@ def _run_by_import(tree: ast.Module) -> Iterator[ast.AST]:
         yield node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             continue
-        inside = ast.iter_child_nodes(node)
+        inside: list[ast.AST] = [*ast.iter_child_nodes(node)]
         if isinstance(node, ast.If) and any(
             getattr(one, "id", getattr(one, "attr", "")) in _NOT_IMPORTED for one in ast.walk(node.test)
         ):
-            inside = iter(node.orelse)
-        waiting += [*inside][::-1]
+            inside = [*node.orelse]
+        waiting += inside[::-1]
 
 
 def _first_name(node: ast.AST) -> str:
