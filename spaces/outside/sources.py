@@ -97,7 +97,7 @@ def _search_in(tree: ast.Module) -> int | None:
 
 def _run_by_import(tree: ast.Module) -> Iterator[ast.AST]:
     """What importing a module does, in order: nothing in functions, nor what is for a script or type checkers alone."""
-    waiting: list[ast.AST] = [*tree.body][::-1]
+    waiting: list[ast.AST] = list(reversed(tree.body))
     while waiting:
         node = waiting.pop()
         yield node
