@@ -118,7 +118,7 @@ CASES = [
     ("source: digits", "source: {foldr: a}", ["3: data.source.foldr: unknown key 'foldr'; allowed: folder, npz, csv, parquet, idx, python, separator, encoding, decimal, parts (did you mean 'folder'?)"]),
     ("source: digits", "source: {python: data.load}", ["3: data.source.python: found 'data.load'; allowed: 'module:function' or 'path/file.py:function'"]),
     ("source: digits", "source: digits\n  target: price", ["4: data.target: has no effect: only a csv or parquet source, or a DataFrame from Python, has columns"]),
-    ("source: digits", "source:\n    csv: a.csv\n    target: 3", ["5: data.target: found 3; allowed: the name of a column, a number in quotes, or {column: name, scale: standard}"]),
+    ("source: digits", "source:\n    csv: a.csv\n    target: 3", ["5: data.target: found 3; allowed: the name of a column, in quotes if it is a number, or {column: name, scale: standard}"]),
     ("source: digits", "source: {csv: a.csv, target: x}\n  target: y", ["4: data.target: is given twice, here and in data.source"]),
     ("source: digits", "source: {csv: a.csv}\n  image_size: 3", ["4: data.image_size: has no effect: a csv source has no images"]),
     ("validation: 0.2", "validation: 1.2", ["4: data.validation: found 1.2; allowed: a count of at least 1 or a fraction between 0 and 1, given, {first: count}, {group: column}, {time: column} or {folds: count}"]),
@@ -285,12 +285,12 @@ OVERRIDES = [
     ("baselines." + "9" * 5000 + "=1", "--set baselines.999"),
     ("a." * 30 + "b=1", "has more than 20 parts"),
     (
-        "data.target=#rooms",
-        "--set data.target: found '#rooms', in which # begins a comment; allowed: such a value in quotes",
+        "name=#rooms",
+        "--set name: found '#rooms', in which # begins a comment; allowed: such a value in quotes",
     ),
     (
-        "data.target=room #1",
-        "--set data.target: found 'room #1', in which # begins a comment; allowed: such a value in quotes",
+        "name=room #1",
+        "--set name: found 'room #1', in which # begins a comment; allowed: such a value in quotes",
     ),
     ("training.learning_rate={min: 0.1, max: 1, step: 1e-9}", "learning_rate.step: found 1e-09: makes too many values"),
 ]
