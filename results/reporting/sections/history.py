@@ -22,7 +22,7 @@ def history(facts: Facts) -> Section:
     """The section; a sentence alone where nothing has finished yet."""
     ended = ended_trials(facts)
     scored = any(trial.outcome and trial.outcome.score is not None for trial in ended)
-    items: list[Item] = [Text("No trial of the search has finished yet.")]
+    items: list[Item] = [Text("No configuration of the search has finished.")]
     if ended:
         items = [_chart(facts, ended) if scored else Text(_caption(facts, ended, epochs_spent(ended), None, ()))]
     return Section("history", "Search history", items, "History")
