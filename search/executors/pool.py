@@ -1,8 +1,9 @@
 """Worker processes that train jobs side by side.
 
 A worker that dies costs its job one retry; a job that kills two workers has failed. A worker whose memory has grown
-past a limit is replaced between jobs. Where no more workers can be started, those that are there go on, or in the end
-the asking process. All this happens inside `wait`: the pool has no threads of its own.
+past a limit is replaced between jobs. One that not even the kernel can end is left behind. Where no more workers can
+be started, those that are there go on, or in the end the asking process. All this happens inside `wait`: the pool has
+no threads of its own.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _STARTS = 3
 # After the system has refused to start one, in seconds.
 _PAUSE = 1.0
 _TICK = 0.2
+# After it was killed, in seconds: a process that waits for a driver or a disk that never answers is not gone then.
+_TO_END = 15.0
 # Loading TensorFlow in all workers, and building a model in each of them, before it is measured how fast they are.
 _TO_MEASURE = 120.0
 
@@ -191,8 +194,9 @@ class WorkerPool:
         for worker in self._workers.values():
             worker.connection.close()
             worker.process.kill()
+        ends = time.monotonic() + _TO_END
         for worker in self._workers.values():
-            worker.process.wait()
+            self._await_end(worker, ends - time.monotonic())
         self._workers.clear()
         self._queue.clear()
         if self._inline is not None:
@@ -234,8 +238,9 @@ class WorkerPool:
         return _Worker(index, process, ours)
 
     def _hand_out(self) -> None:
-        if self._stop is None:
-            give_up_late(self._queue, self._clock)
+        if self._stop is not None:
+            return
+        give_up_late(self._queue, self._clock)
         for worker in self._workers.values():
             if self._queue and worker.ready and worker.task is None:
                 task = self._queue.popleft()
@@ -362,7 +367,15 @@ class WorkerPool:
         del self._workers[worker.index]
         worker.connection.close()
         worker.process.kill()
-        return worker.process.wait()
+        return self._await_end(worker, _TO_END)
+
+    def _await_end(self, worker: _Worker, seconds: float) -> int:
+        """The exit code of a worker that has been killed; that of a kill where it is not gone after so many seconds."""
+        try:
+            return worker.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._on_event(f"process {worker.process.pid} of worker {worker.index} cannot be ended; it is left behind")
+            return -signal.SIGKILL
 
 
 def _ending(code: int) -> str:

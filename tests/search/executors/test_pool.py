@@ -215,6 +215,30 @@ def test_a_trial_that_hangs_is_ended_and_the_others_go_on(make_pool, monkeypatch
     assert good.failure is None
 
 
+def test_a_process_that_cannot_be_ended_is_left_behind_and_the_others_go_on(make_pool, monkeypatch):
+    """As one that waits in the kernel for a driver or a disk that never answers."""
+    left = []
+
+    def never(process, timeout=None):
+        assert timeout is not None, "waited for without an end"
+        left.append(process)
+        raise subprocess.TimeoutExpired(process.args, timeout)
+
+    monkeypatch.setattr(pools, "_GRACE", 0.3)
+    monkeypatch.setattr(subprocess.Popen, "wait", never)
+    pool = make_pool()
+    hanging, good = finish(
+        pool, pool.submit(job("hangs", seconds_per_trial=0.2), nothing), pool.submit(job("a"), nothing)
+    )
+    pool.shutdown()
+    monkeypatch.undo()
+    for process in left:
+        process.wait()
+    assert hanging.failure.reason is FailureReason.HUNG
+    assert good.failure is None
+    assert [event.partition(" of ")[2] for event in pool.events] == ["worker 0 cannot be ended; it is left behind"] * 2
+
+
 def test_an_epochs_limit_counts_neither_building_nor_saving(make_pool, monkeypatch):
     monkeypatch.setattr(pools, "_GRACE", 0.2)
     pool = make_pool()
@@ -259,6 +283,16 @@ def test_a_stop_ends_running_trials_after_their_epoch_and_waiting_ones_at_once(m
     assert (running.stopped, waiting.stopped) == (Stop.INTERRUPTED, Stop.INTERRUPTED)
     assert 3 <= len(running.epochs) < 1000
     assert waiting.epochs == ()
+
+
+def test_after_a_stop_a_free_worker_gets_nothing_that_waits(make_pool):
+    pool = make_pool()
+    first, second = pool.submit(job("a"), nothing), pool.submit(job("slow", epochs_to=1000), nothing)
+    while not pool.wait({first}, SOON):
+        pass
+    pool.stop(Stop.INTERRUPTED)
+    (waiting,) = finish(pool, second)
+    assert (waiting.stopped, waiting.epochs) == (Stop.INTERRUPTED, ())
 
 
 def test_waiting_has_an_end(make_pool):
