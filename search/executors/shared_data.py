@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -130,8 +131,13 @@ def _part(folder: Path, name: str, stored: Mapping[str, Any]) -> Split:
 
 
 def _save(path: Path, array: np.ndarray | None) -> None:
-    if array is not None:
-        np.save(path, np.ascontiguousarray(array))
+    if array is None:
+        return
+    with open(path, "wb") as stream:
+        np.save(stream, np.ascontiguousarray(array))
+        stream.flush()
+        # Before the description: a machine that loses its power would leave zeros that it calls complete.
+        os.fsync(stream.fileno())
 
 
 def _load_if_there(path: Path) -> np.ndarray | None:

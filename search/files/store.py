@@ -488,6 +488,8 @@ class RunStore(RunReader):
     not written again.
     """
 
+    _care = "FULL"
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, strict=True)
         if self._version < _VERSION:
@@ -549,7 +551,7 @@ class RunStore(RunReader):
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA synchronous = {self._care}")
             storefile.prepare(connection)
         except UnicodeDecodeError as error:
             raise storefile.not_a_store(path, storefile.unreadable(error)) from error
@@ -675,9 +677,11 @@ class RunStore(RunReader):
 
 
 class _Unnamed(RunStore):
-    """A store that is being made."""
+    """A store that is being made: on disk as a whole when it is closed, before which there is no run."""
 
     _file = layout.MAKING
+    # The evidence of a fork may be 100,000 trials; waiting for the disk after each of them would take minutes.
+    _care = "NORMAL"
 
 
 def _id_and_values(row: tuple[Any, ...]) -> tuple[str, Mapping[str, Scalar]]:

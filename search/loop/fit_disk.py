@@ -60,7 +60,8 @@ def _why_not(works: Callable[[Path], bool], folder: Path) -> str | None:
 
 def _locks(folder: Path) -> bool:
     file = folder / "lock"
-    with open(file, "wb") as first, open(file, "rb") as second:
+    # Both for writing, without which network disks lock nothing for one alone.
+    with open(file, "wb") as first, open(file, "r+b") as second:
         fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -49,6 +49,19 @@ def test_what_it_lacks_is_named_with_what_to_do(tmp_path, monkeypatch, module, n
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_network_disk_that_locks_for_one_alone_only_what_may_be_written_fits(tmp_path, monkeypatch):
+    """As Linux does on NFS."""
+
+    def flock(stream, how):
+        if how & fcntl.LOCK_EX and fcntl.fcntl(stream, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        locks(stream, how)
+
+    locks = fcntl.flock
+    monkeypatch.setattr(fit_disk.fcntl, "flock", flock)
+    require_fit(tmp_path)
+
+
 def test_a_full_disk_is_not_called_unfit(tmp_path, monkeypatch):
     monkeypatch.setattr(fit_disk.os, "replace", raising(OSError(errno.ENOSPC, "No space left on device")))
     require_fit(tmp_path)

@@ -132,6 +132,20 @@ def test_a_beginning_waits_for_no_disk_and_an_end_takes_it_there(store):
     assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
+def test_a_store_is_on_the_disk_when_it_gets_its_name_and_waits_for_nothing_before(tmp_path):
+    levels = []
+
+    def fill(store):
+        levels.append(store._connection.execute("PRAGMA synchronous").fetchone())
+        store.begin(trial("0"))
+        store.finish("0", outcome([0.5]), 1.0)
+
+    with RunStore.create(tmp_path / "run", {"name": "x"}, fill) as store:
+        levels.append(store._connection.execute("PRAGMA synchronous").fetchone())
+        assert store.count == 1
+    assert levels == [(1,), (2,)]
+
+
 _KILLED_WRITER = """
 import os, signal, sys
 sys.path.insert(0, os.getcwd())

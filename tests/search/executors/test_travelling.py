@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +31,16 @@ def test_data_arrive_on_another_machine_as_they_were(digits, tmp_path):
     assert np.array_equal(found.train.x, digits.train.x)
     assert np.array_equal(found.validation.y, digits.validation.y)
     assert (found.fingerprint, found.info) == (digits.fingerprint, digits.info)
+
+
+def test_data_are_on_the_disk_before_they_are_called_complete(digits, tmp_path, monkeypatch):
+    """Else a machine that loses its power would go on with zeros."""
+    there = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: there.append(os.fstat(descriptor).st_ino))
+    folder = shared_data.write(tmp_path, digits)
+    *arrays, description = there
+    assert description == (folder / "data.json").stat().st_ino
+    assert {path.stat().st_ino for path in folder.glob("*.npy")} == set(arrays)
 
 
 def test_rows_that_stay_on_the_disk_go_along_and_stay_on_the_disk_there(digits, tmp_path, monkeypatch):
