@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -659,7 +660,7 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
                 table()
         raise
     if ended.reason == "interrupted":
-        _say(f"stopped and saved; go on with: run-search resume {directory}", quiet)
+        _say(f"stopped and saved; go on with: run-search resume {quote(str(directory))}", quiet)
         raise typer.Exit(INTERRUPTED)
     table()
     _say(ended.headline, quiet)
@@ -680,14 +681,15 @@ def _detach(directory: Path, more: Sequence[str] = ()) -> None:
     # Behind the name of the command: what comes after a `--` is no option.
     name, *arguments = (argument for argument in sys.argv[1:] if argument != "--detach")
     process = detached.start(launch.command("run_search", name, *more, *arguments), directory, _BEGIN_SECONDS)
+    named = quote(str(directory))
     if process is None:
         print(f"nothing was left to do in {directory}")
-        print(f"  run-search table {directory}")
+        print(f"  run-search table {named}")
         return
     print(f"process {process} goes on in {directory}")
-    print(f"  run-search status {directory} --watch")
-    print(f"  tail -f {directory / layout.LOG}")
-    print(f"  kill {process}    saves and stops; run-search resume {directory} goes on")
+    print(f"  run-search status {named} --watch")
+    print(f"  tail -f {quote(str(directory / layout.LOG))}")
+    print(f"  kill {process}    saves and stops; run-search resume {named} goes on")
 
 
 def _export(

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from results.notify import call, facts
@@ -132,7 +133,7 @@ class _Steps:
                 again = f" --formats {formats}" * bool(formats) + " --serve" * ("serve" in done.left_out)
                 self._say(
                     f"left out for want of time: {','.join(done.left_out)}; to make up for it: "
-                    f"run-search export {self._directory}{again}"
+                    f"run-search export {quote(str(self._directory))}{again}"
                 )
 
     def report(self) -> Path | None:

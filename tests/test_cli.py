@@ -613,6 +613,12 @@ def test_what_a_detached_night_is_told_besides_stands_before_what_is_no_option(d
     assert detach("run", str(space_file), "--run-dir", "x", "--detach")[1] == ["run", str(space_file), "--run-dir", "x"]
 
 
+def test_commands_that_are_shown_can_be_copied_whatever_the_folder_is_called(detach, space_file):
+    shown = detach("run", str(space_file), "--run-dir", "Läufe von heute", "--detach")[0].stdout.splitlines()
+    assert shown[1:3] == ["  run-search status 'Läufe von heute' --watch", "  tail -f 'Läufe von heute/log.txt'"]
+    assert shown[3].endswith("run-search resume 'Läufe von heute' goes on")
+
+
 def test_a_detached_night_that_ends_at_once_is_told_as_it_ended(detach, space_file):
     over, _ = detach("run", str(space_file), "--run-dir", "x", "--detach", night=None)
     assert (over.exit_code, over.stdout.splitlines()[0]) == (0, "nothing was left to do in x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 
 from results.errors import ResultError
 from results.exporting import metadata
@@ -40,7 +41,9 @@ def find_model_file(path: Path) -> Path:
         if (folder / known.file).exists():
             return folder / known.file
     if layout.is_run(path):
-        raise ResultError(f"{path}: this run has no exported model yet; make one with `run-search export {path}`")
+        raise ResultError(
+            f"{path}: this run has no exported model yet; make one with `run-search export {quote(str(path))}`"
+        )
     raise ResultError(f"{path}: no exported model here; expected {', '.join(f.file for f in FORMATS.values())}")
 
 

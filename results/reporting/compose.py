@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from results.ranked.sample import MOST
 from results.reporting.document import Document, Mood, Section, Text
 from results.reporting.facts import Facts
@@ -91,7 +93,7 @@ def _shown(facts: Facts) -> str:
     return (
         f"This run has {facts.every:,} configurations. The ranked table shows the best {MOST:,}; charts and figures "
         f"describe {len(facts.configurations):,} of them, the very best and an even choice of the others. All are in "
-        f"the output of `run-search table {facts.directory} --format csv`."
+        f"the output of `run-search table {quote(str(facts.directory))} --format csv`."
     )
 
 
@@ -104,4 +106,5 @@ def _unfinished(facts: Facts) -> str:
     text = f"This run is not finished ({stage})."
     if facts.active:
         return f"{text} Everything below is as of {moment(facts.now)}."
-    return f"{text} Nobody is working on it; `run-search resume {facts.directory}` goes on where it stopped."
+    again = f"run-search resume {quote(str(facts.directory))}"
+    return f"{text} Nobody is working on it; `{again}` goes on where it stopped."

@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.errors import NightEnded, not_written
+from search.errors import NightEnded, RunError, not_written
 from search.files import layout
 from search.files.lock import holder
 from search.files.plain import open_plain
 from search.files.rundir import require_inside
+from search.files.store import RunReader
 
 _TELLS = 2_000
 _LOOK_SECONDS = 0.2
@@ -67,4 +68,12 @@ def start(command: Sequence[str], directory: Path, wait: float) -> int | None:
 
 def _works_on(process: int, directory: Path) -> bool:
     locked_by = holder(directory)
-    return locked_by is not None and locked_by.pid == process and layout.is_run(directory)
+    if locked_by is None or locked_by.pid != process or not layout.is_run(directory):
+        return False
+    try:
+        with RunReader(directory) as reader:
+            # Of one that is done only the export and the report are made again.
+            return bool(reader.meta("phase") != "done")
+    except RunError:
+        # The night says itself what is wrong with it.
+        return False

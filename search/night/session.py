@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any, Protocol, TypeVar
 
 import spaces
@@ -255,12 +256,14 @@ class Session:
             raise spaces.SpaceError(unread)
 
     def _require_room(self) -> None:
-        """Refuses a folder in which a new run would write over what it did not make, and later delete it."""
+        """Refuses a folder in which a new run would write over what it did not make, and later delete it, or could not
+        export, report or go on."""
         if found := layout.in_the_way(self._directory):
             raise RunError(
                 f"{self._directory}: is not empty: it holds no run, but {', '.join(found)}, where a run keeps files of "
                 "its own; choose a new folder"
             )
+        require_inside(self._directory)
 
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options
@@ -315,8 +318,8 @@ class Session:
         if refused:
             raise RunError(
                 f"{self._directory}: holds a run of a different space; {'; '.join(refused)}. "
-                f"`resume {self._directory}` goes on as it was; `--fork NEW_RUN_DIR` begins a run of the new space "
-                "with what this one has found out"
+                f"`run-search resume {quote(str(self._directory))}` goes on as it was; `--fork NEW_RUN_DIR` begins a "
+                "run of the new space with what this one has found out"
             )
         if changes:
             # The file comes last: whoever is cut off before it finds the changes again.

@@ -111,6 +111,26 @@ def test_a_link_to_nowhere_is_somebody_elses_too(tmp_path):
         begin(tmp_path)
 
 
+@pytest.mark.parametrize("phase", ["search", "done"])
+def test_of_a_run_that_is_done_nothing_is_announced_to_go_on(tmp_path, phase):
+    run_of_long_ago(tmp_path, phase=phase)
+    holds = f"""printf '{{"host": "here", "pid": %d}}' $$ > '{tmp_path / layout.LOCK}'; sleep 0.5"""
+    night = detached.start(["/bin/sh", "-c", holds], tmp_path, 30.0)
+    assert (night is None) == (phase == "done")
+
+
+@pytest.mark.parametrize("name", ["venv/bin/python", "trials/0"])
+def test_a_run_does_not_begin_where_a_link_leads_out_which_would_cost_its_export_and_report(tmp_path, name):
+    folder = tmp_path / "project"
+    link = folder / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path)
+    # So that `trials` counts as what a start that failed has left.
+    (folder / layout.MAKING).write_text("")
+    with pytest.raises(RunError, match=f"{name}: a link that leads out of the run directory"):
+        begin(folder)
+
+
 def test_what_a_start_that_failed_has_left_is_not_in_the_way(tmp_path):
     for name in (layout.LOCK, layout.OUTPUT, f"{layout.ROWS}/rows-0a1b.npy", "model.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
