@@ -12,6 +12,17 @@ if __name__ == "__main__" and os.path.realpath(sys.path[0]) == os.path.dirname(o
     # Python puts the folder of a script first. A `random.py` that a user keeps there must not stand for Python's own.
     sys.path.append(sys.path.pop(0))
 
+from importlib.util import find_spec
+
+if sys.version_info < (3, 11) or find_spec("typer") is None:
+    # Whoever runs this file by its path may do it with any Python: nothing below can be imported there.
+    print(
+        f"error: Nightshift is not installed for {sys.executable} (Python {sys.version.split()[0]}): `make search` "
+        "installs it into .venv, with Python 3.11 to 3.13, and .venv/bin/run-search runs it",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
 import json
 import signal
 import time
@@ -525,6 +536,11 @@ def main() -> None:
         app()
     except SystemExit as ended:
         code = ended.code
+    except ModuleNotFoundError as error:
+        _complain(
+            f"{error} for {sys.executable}: pip install -r requirements.lock, or `make search`, installs everything"
+        )
+        code = USAGE
     except OSError as error:
         # What shows help and version is no command, whose errors are told already.
         if not _of_output(error):
@@ -610,7 +626,8 @@ def _errors(verbose: bool, quiet: bool, space: str | None = None, set_: Sequence
     except Exception as error:
         if isinstance(error, OSError) and _of_output(error):
             raise typer.Exit(_unwritten(error)) from None
-        if isinstance(error, typer.Exit | typer.Abort) or verbose:
+        # A package of this program's own that is missing is told where the commands end: it may be one of those above.
+        if isinstance(error, typer.Exit | typer.Abort | ModuleNotFoundError) or verbose:
             raise
         _fail(f"unexpected {type(error).__name__}: {error} (run with -v for the traceback)", FAILED)
 

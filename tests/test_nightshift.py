@@ -167,6 +167,22 @@ def test_both_console_commands_are_the_command_line():
         assert (ROOT / package.rstrip("*") / "py.typed").is_file()
 
 
+def test_a_python_without_its_packages_is_told_what_to_do():
+    done = python("-S", ROOT / "run_search.py", "spaces")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: Nightshift is not installed for {sys.executable} (Python 3.")
+    assert "`make search`" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_package_that_is_missing_is_told_without_a_traceback():
+    program = "import sys; sys.modules['pydantic'] = None; sys.argv = ['run-search', 'spaces', 'digits']"
+    done = python("-c", f"{program}\nfrom nightshift.__main__ import main; main()")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: import of pydantic halted")
+    assert "requirements.lock" in done.stderr
+
+
 def test_the_version_is_one_line():
     for command in ((ROOT / "run_search.py",), ("-m", "nightshift")):
         assert python(*command, "--version").stdout == f"nightshift {nightshift.__version__}\n"
