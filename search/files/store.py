@@ -197,7 +197,9 @@ class RunReader:
             # A name that is too long, or a folder that may not be entered.
             raise RunError(f"{self.directory}: cannot be read ({error.strerror})") from error
         if not found:
-            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE})")
+            below = sorted(store.parent for store in self.directory.glob(f"*/{layout.STORE}"))
+            there = f"; there is one in {below[-1]}" if below else ""
+            raise RunError(f"{self.directory}: no run here (it has no {layout.STORE}){there}")
 
     def _require_version(self) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
 from spaces.basics.errors import CodeError
-from spaces.basics.section import Refusals, Section, listed, refuse, shown
+from spaces.basics.section import Refusals, Section, listed, refuse, shown, suggestion
 from spaces.sections.algorithms import ALGORITHMS, those_that
 from spaces.sections.data_section import AbsolutePath
 from spaces.values.metrics import Direction, direction_of, reported_name
@@ -58,7 +58,8 @@ def _measure(name: str) -> str:
 
 def _algorithm(name: str) -> str:
     if name not in ALGORITHMS:
-        raise refuse(f"found {shown(name)}; allowed: {listed(ALGORITHMS.names())}")
+        known = ALGORITHMS.names()
+        raise refuse(f"found {shown(name)}; allowed: {listed(known)}{suggestion(name, known)}")
     try:
         _ = ALGORITHMS[name]
     except CodeError as error:

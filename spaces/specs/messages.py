@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from spaces.basics.errors import Problem, problem
-from spaces.basics.section import KeyPath, Section, shown, unknown
+from spaces.basics.section import KeyPath, Section, shown, suggestion, unknown
 
 _ALLOWED = {
     "int_type": "a whole number",
@@ -55,12 +55,13 @@ def _problems(details: ErrorDetails, prefix: KeyPath, section: type[BaseModel] |
         return [problem(path, unknown("key", details["loc"][-1], known))]
     if kind == "missing":
         return [problem(path, "is missing")]
-    return [problem(path, f"found {shown(found)}; allowed: {_allowed(kind, context, details['msg'])}")]
+    return [problem(path, f"found {shown(found)}; allowed: {_allowed(kind, context, found, details['msg'])}")]
 
 
-def _allowed(kind: str, context: dict[str, Any], message: str) -> str:
+def _allowed(kind: str, context: dict[str, Any], found: Any, message: str) -> str:
     if kind == "literal_error":
-        return ", ".join(re.findall(r"'([^']*)'", context["expected"]))
+        words = re.findall(r"'([^']*)'", context["expected"])
+        return ", ".join(words) + (suggestion(found, words) if isinstance(found, str) else "")
     if kind in _LIMITS:
         words, key = _LIMITS[kind]
         return f"{words} {shown(context[key])}"

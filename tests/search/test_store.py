@@ -273,6 +273,12 @@ def test_a_directory_without_a_run(tmp_path):
             kind(tmp_path / "missing")
 
 
+def test_a_folder_of_runs_that_is_taken_for_one_is_told_with_one(store):
+    with pytest.raises(RunError, match="no run here") as told:
+        RunReader(store.directory.parent)
+    assert str(told.value).endswith(f"; there is one in {store.directory}")
+
+
 def test_a_run_is_never_made_over_another(store):
     with pytest.raises(RunError, match="already holds a run"):
         RunStore.create(store.directory, {})

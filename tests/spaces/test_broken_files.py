@@ -75,7 +75,7 @@ CASES = [
     ("[adam, sgd]", "[adam, adam]", ["11: training.optimizer.1: 'adam' is listed twice"]),
     ("[adam, sgd]", "[]", ["11: training.optimizer: found an empty list; allowed: at least one value"]),
     ("[adam, sgd]", "{min: 1, max: 2}", ["11: training.optimizer: found a mapping; allowed: adam, adamw, lion, muon, nadam, rmsprop, sgd, or a list of them"]),
-    ("hyperband", "hyperbad", ["16: search.algorithm: found 'hyperbad'; allowed: hyperband, bayesian, random, grid, freeze-thaw"]),
+    ("hyperband", "hyperbad", ["16: search.algorithm: found 'hyperbad'; allowed: hyperband, bayesian, random, grid, freeze-thaw (did you mean 'hyperband'?)"]),
     ("  dropout: 0.1", "  activation: rleu", ["9: model.activation: found 'rleu'; allowed: relu, relu6, leaky_relu, elu, selu, gelu, silu, swish, mish, tanh, sigmoid, hard_sigmoid, softplus, softsign, exponential, linear (did you mean 'relu'?)"]),
     ("  dropout: 0.1", "  activation: GELU", ["9: model.activation: found 'GELU'; allowed: relu, relu6, leaky_relu, elu, selu, gelu, silu, swish, mish, tanh, sigmoid, hard_sigmoid, softplus, softsign, exponential, linear (did you mean 'gelu'?)"]),
     # Numbers
@@ -109,7 +109,7 @@ CASES = [
     ("final: {seeds: 2}", "final: {seeds: true}", ["21: final.seeds: found true; allowed: a whole number"]),
     ("final: {seeds: 2}", f"limits: {{disk: {'9' * 400}GB}}", [f"21: limits.disk: found '{'9' * 57}...'; allowed: a size such as 500MB or 20GB, or a number of bytes"]),
     ("final: {seeds: 2}", "limits: {disk: 20 gigs}", ["21: limits.disk: found '20 gigs'; allowed: a size such as 500MB or 20GB, or a number of bytes"]),
-    ("final: {seeds: 2}", "export: {formats: [keras, hdf5]}", ["21: export.formats.1: found 'hdf5'; allowed: keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8"]),
+    ("final: {seeds: 2}", "export: {formats: [keras, hdf5]}", ["21: export.formats.1: found 'hdf5'; allowed: keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8 (did you mean 'h5'?)"]),
     ("final: {seeds: 2}", "export: {formats: [h5, h5]}", ["21: export.formats.1: 'h5' is listed twice"]),
     ("final: {seeds: 2}", "export: {formats: []}", ["21: export.formats: found an empty list; allowed: at least one value"]),
     # Data
@@ -187,7 +187,7 @@ CNN_CASES = [
     ("blocks: 2", "blocks: 2\n  units: 16", ["6: model.units: unknown key 'units'; allowed: family, stem, block, blocks, filters, growth, convolutions, kernel_size, padding, downsampling, pooling, squeeze_excitation, batch_normalization, global_pooling, dense_layers, dense_units, dropout, dropout_position, activation, l2, augmentation, output (did you mean 'dense_units'?)"]),
     ("  filters: [8, 16]\n", "", ["3: model.filters: is missing"]),
     ("training: {epochs: 3}", "training: {epochs: 3, loss: mse}\nsearch: {objective: val_accuracy}", ["8: search.objective: 'val_accuracy' is never computed; allowed: loss, mae, val_loss, val_mae; accuracy is a measure of classes, and training.loss and metrics are those of regression"]),
-    ("blocks: 2", "blocks: 2\n  output: logit", ["6: model.output: found 'logit'; allowed: probabilities, logits"]),
+    ("blocks: 2", "blocks: 2\n  output: logit", ["6: model.output: found 'logit'; allowed: probabilities, logits (did you mean 'logits'?)"]),
     ("family: cnn", "family: {python: build}", ["4: model.family.python: found 'build'; allowed: 'module:function' or 'path/file.py:function'", "5: model.blocks: unknown key 'blocks'; allowed: family", "6: model.filters: unknown key 'filters'; allowed: family"]),
 ]  # fmt: skip
 

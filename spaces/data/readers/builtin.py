@@ -88,6 +88,13 @@ def _keras_cache() -> Path:
     return (Path(home) if home else Path.home() / ".keras") / "datasets"
 
 
+def _not_downloaded(error: Exception) -> str:
+    return (
+        f"not in {_keras_cache()}, and the download failed ({error}); without a network, copy what that folder of "
+        "another machine has of it"
+    )
+
+
 def _digits() -> RawData:
     from sklearn.datasets import load_digits
 
@@ -113,7 +120,7 @@ def _from_keras(name: str, class_names: tuple[str, ...] | None) -> RawData:
         with redirect_stdout(sys.stderr):  # Keras prints its progress where our data goes.
             (x_train, y_train), (x_test, y_test) = module.load_data()
     except Exception as error:  # Keras raises a bare Exception when a download fails
-        raise DataError(f"{where}: not on this machine, and the download failed ({error})") from error
+        raise DataError(f"{where}: {_not_downloaded(error)}") from error
     train = Part(x_train, np.ravel(y_train), f"{where} (training part)")
     test = Part(x_test, np.ravel(y_test), f"{where} (test part)")
     return RawData(name, where, train, test=test, class_names=class_names, white=255.0)
@@ -130,7 +137,7 @@ def _flowers_folder() -> Path:
         with redirect_stdout(sys.stderr):
             extracted = keras.utils.get_file("flower_photos", origin=_FLOWERS_ADDRESS, extract=True)
     except Exception as error:  # Keras raises a bare Exception when a download fails
-        raise DataError(f"flowers: not in {cache}, and the download failed ({error})") from error
+        raise DataError(f"flowers: {_not_downloaded(error)}") from error
     found = sorted(Path(extracted).glob("**/daisy"))
     if not found:
         raise DataError(f"flowers: {extracted} does not hold the flower photographs; delete it and start again")
