@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
+import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -134,6 +136,26 @@ def test_space_files_that_a_page_shows_are_legal(page, tmp_path):
         file = tmp_path / "space.yaml"
         file.write_text(block)
         assert spaces.load(file).name
+
+
+def commands_of(text):
+    """The words after `run-search` of each command in the blocks of a page; a pattern stands for two files."""
+    for block in re.findall(r"^```\w*\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+        for line in re.findall(r"^[$ ]*(?:\.venv/bin/)?run-search ([a-z].*)$", block, flags=re.MULTILINE):
+            words = itertools.takewhile(lambda word: word != ">", shlex.split(line, comments=True))
+            yield [one for word in words for one in dict.fromkeys((word.replace("*", "1"), word.replace("*", "2")))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_a_page_shows_are_understood(page):
+    program = typer.main.get_command(run_search.app)
+    for name, *arguments in commands_of(page.read_text()):
+        assert program.commands[name].make_context(name, arguments).params
+
+
+def test_the_commands_of_a_page_are_found():
+    page = "```\n.venv/bin/run-search table runs/a-* > all    # ranked\n$ run-search run --where 'a > 1'\n```\n"
+    assert list(commands_of(page)) == [["table", "runs/a-1", "runs/a-2"], ["run", "--where", "a > 1"]]
 
 
 @pytest.mark.skipif(find_spec("mkdocs") is None, reason="the documentation's tools are not installed: make docs")
