@@ -24,7 +24,7 @@ from search.record.configuration import Configuration
 from search.record.folds import Bars
 from search.record.seeds import configuration_seed, derive
 from search.record.standing import Standing, most_needed
-from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
+from search.record.trial import Outcome, Stop, Trial, TrialJob, TrialKind, TrialState
 from search.training.stopping import unreported
 from spaces import SearchSpec, Settings
 
@@ -341,7 +341,7 @@ class SearchSource(Source):
             values=proposal.values,
             settings=settings.to_json(),
             seed=configuration_seed(self._spec.search.seed, proposal.values),
-            epochs_from=parent.epochs_to if parent is not None else 0,
+            epochs_from=_reached(parent) if parent is not None else 0,
             epochs_to=proposal.epochs_to if proposal.epochs_to is not None else settings.training.epochs,
             parent=proposal.parent,
             state=TrialState.RUNNING,
@@ -437,6 +437,14 @@ def _spanned(trial: Trial) -> Mapping[str, Any]:
     if trial.kind is not TrialKind.WINNER or training.get("schedule", "constant") == "constant":
         return trial.settings
     return {**trial.settings, "training": {**training, "epochs": trial.epochs_to}}
+
+
+def _reached(trial: Trial) -> int:
+    """Epochs that a configuration has after a trial: what it was to reach, or what it has where time cut it short."""
+    outcome = trial.outcome
+    if outcome is None or outcome.stopped is not Stop.DEADLINE:
+        return trial.epochs_to
+    return outcome.epochs[-1].number if outcome.epochs else trial.epochs_from
 
 
 def baseline_id(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,9 +14,10 @@ from search.errors import DiskError, SearchFailed
 from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner
-from search.phases.proposer import Proposer
+from search.phases.proposer import Proposal, Proposer
 from search.phases.sources import SearchSource
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialKind, TrialState
+from tests.search import records
 from tests.search.simulation import (
     Disk,
     Killed,
@@ -386,6 +388,25 @@ def test_a_trial_cut_by_the_deadline_counts_with_the_epochs_it_has(tmp_path):
     cut = [t for t in night.trials() if t.outcome.stopped is Stop.DEADLINE]
     assert cut
     assert all(t.state is TrialState.COMPLETED and t.outcome.score is not None for t in cut)
+
+
+@pytest.mark.parametrize(("cut_at", "begins"), [(5, 5), (3, 3), (9, 9)])
+def test_what_goes_on_after_a_cut_begins_where_that_was(tmp_path, cut_at, begins):
+    """Hyperband may go on with a training of 4 to 9 epochs that the end of the time has ended."""
+    spec = spaces.load(space("hyperband"), ["baselines=[]"])
+    (values,) = spaces.sample(spec, 0, 1)
+    asked = SimpleNamespace(
+        ask=lambda: Proposal("2", values, 9, 27, "1", ""), beat=lambda _: None, failed=False, record=lambda _: None,
+        outlook=None,
+    )  # fmt: skip
+    stopped = Stop.LENGTH if cut_at == 9 else Stop.DEADLINE
+    with RunStore.create(tmp_path / "run", {}) as store:
+        store.begin(records.trial("0", epochs_to=3))
+        store.finish("0", records.outcome([0.1, 0.2, 0.3]), 1.0)
+        store.begin(records.trial("1", configuration="0", parent="0", epochs_from=3, epochs_to=9))
+        store.finish("1", records.outcome([0.4] * (cut_at - 3), first=4, stopped=stopped), 2.0)
+        went_on = SearchSource(spec, asked, store, SimulatedClock(), lambda: None, None).next(1)
+    assert (went_on.epochs_from, went_on.epochs_to, went_on.configuration) == (begins, 27, "0")
 
 
 def test_no_time_at_all_begins_nothing(tmp_path):
