@@ -30,15 +30,16 @@ class HourlyGain:
 
     def __init__(self, spec: SearchSpec, proposer: Proposer, store: RunStore) -> None:
         self._least = spec.search.stop_when_gain_below
-        self._longest = spec.max_epochs
+        # Where each trial is a whole training, it is one however early it stops.
+        self._longest = spec.max_epochs if spec.algorithm.multi_fidelity else None
         self._proposer = proposer
         self._store = store
         self._noted: float | None = None
         self._below = 0
         self._outlook: Outlook | None = None
         self._outdated = False
-        # Seconds and epochs of the last trials.
-        self._recent: deque[tuple[float, int]] = deque(maxlen=_RECENT)
+        # Seconds of the last trials, and the share of a full training that each was.
+        self._recent: deque[tuple[float, float]] = deque(maxlen=_RECENT)
 
     @property
     def too_little(self) -> bool:
@@ -57,20 +58,21 @@ class HourlyGain:
     def take(self, outcome: Outcome | None) -> None:
         """Learns how long a trial took."""
         if outcome is not None and outcome.epochs:
-            self._recent.append((outcome.seconds, len(outcome.epochs)))
+            share = 1.0 if self._longest is None else len(outcome.epochs) / self._longest
+            self._recent.append((outcome.seconds, share))
 
-    def estimate(self, slots: int) -> None:
+    def estimate(self, workers: int) -> None:
         """Estimates anew, after a proposal.
 
         Args:
-            slots: Trials that run at the same time.
+            workers: Trials that run at the same time.
         """
         self._outdated = False
         outlook, seconds = self._proposer.outlook, sum(one for one, _ in self._recent)
         if outlook is None or seconds <= 0:
             return
-        epochs = sum(count for _, count in self._recent)
-        gain = outlook.gain(_HOUR * slots * epochs / (seconds * self._longest))
+        trainings = sum(share for _, share in self._recent)
+        gain = outlook.gain(_HOUR * workers * trainings / seconds)
         # Not every proposal looks ahead: one estimate is not to count several times.
         if self._least is not None and outlook is not self._outlook:
             self._below = self._below + 1 if gain < self._least else 0

@@ -81,6 +81,7 @@ class Searching:
         source = self._opened()
         if first:
             self._tell_earlier(source)
+        source.workers = runner.workers
         before, left = source.begun, source.unfinished
         self._observer.phase("search", expected)
         self._end(source.standing.leading(self._leading))

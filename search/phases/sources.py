@@ -118,6 +118,7 @@ class SearchSource(Source):
 
     Attributes:
         standing: The configurations so far.
+        workers: Trainings at the same time; None: as many as there are slots, of which some may wait.
         begun: Trials that were asked for since this was made.
         ended: Why `next` gives no more trials, in a word; empty while it does.
         given_up: Why failures say that it is of no use to go on, in words; None: they do not.
@@ -167,6 +168,7 @@ class SearchSource(Source):
                 self._raise_bars(trial.outcome)
         self._waiting = False
         self._closed = False
+        self.workers: int | None = None
         self.begun = 0
         self.ended = ""
         self.given_up: str | None = None
@@ -213,7 +215,7 @@ class SearchSource(Source):
             self.ended = "deadline"
             return None
         reconsidered = self._gain.too_little
-        self._gain.estimate(slots)
+        self._gain.estimate(self.workers or slots)
         if reconsidered and self._gain.too_little:
             self._proposer.withdraw(trial.id)
             self.ended = "gain"

@@ -6,22 +6,37 @@ from types import SimpleNamespace
 
 import pytest
 
+import spaces
+from search.files.store import RunStore
 from search.oracles.surrogate.outlook import Outlook
 from search.phases.gain import HourlyGain
+from search.phases.proposer import Proposal
+from search.phases.sources import SearchSource
+from tests.search import simulation
 from tests.search.records import outcome
 
 LITTLE, MUCH = (0.001,), (0.5,)
 
 
-@pytest.fixture
-def gain():
-    """An estimate of one training an hour that is to bring 0.01, its `proposer` and what is `noted`."""
+def made_for(max_epochs, multi_fidelity=True):
+    """An estimate that is to bring 0.01, its `proposer` and what is `noted`."""
     noted = {}
-    spec = SimpleNamespace(search=SimpleNamespace(stop_when_gain_below=0.01), max_epochs=3)
+    spec = SimpleNamespace(
+        search=SimpleNamespace(stop_when_gain_below=0.01),
+        algorithm=SimpleNamespace(multi_fidelity=multi_fidelity),
+        max_epochs=max_epochs,
+    )
     proposer = SimpleNamespace(outlook=None)
     made = HourlyGain(spec, proposer, SimpleNamespace(put_meta=noted.update))
-    made.take(outcome([0.5, 0.6, 0.7], seconds=3600.0))
     return SimpleNamespace(made=made, proposer=proposer, noted=noted)
+
+
+@pytest.fixture
+def gain():
+    """An estimate of one training an hour."""
+    found = made_for(max_epochs=3)
+    found.made.take(outcome([0.5, 0.6, 0.7], seconds=3600.0))
+    return found
 
 
 def estimate(gain, gains):
@@ -61,3 +76,28 @@ def test_what_is_learned_afterwards_can_change_it(gain):
     gain.made.learned()
     estimate(gain, MUCH)
     assert not gain.made.too_little
+
+
+def test_a_trial_that_is_a_whole_training_is_one_however_early_it_stops():
+    whole, pieces = made_for(60, multi_fidelity=False), made_for(60)
+    for gain in (whole, pieces):
+        for _ in range(3):
+            gain.made.take(outcome([0.5, 0.6], seconds=1200.0))
+        estimate(gain, (0.1, 0.2, 0.3))
+    assert whole.noted["hourly_gain"] == pytest.approx(0.3)
+    assert pieces.noted["hourly_gain"] == pytest.approx(0.01), "a thirtieth of a training each, a tenth of one an hour"
+
+
+def test_what_only_waits_for_a_worker_is_none_that_trains(tmp_path):
+    spec = spaces.load(simulation.space("freeze-thaw"), ["baselines=[]"])
+    (values,) = spaces.sample(spec, 0, 1)
+    asked = SimpleNamespace(
+        ask=lambda: Proposal("0", values, 0, 3, None, ""), beat=lambda _: None, failed=False, record=lambda _: None
+    )
+    told = []
+    with RunStore.create(tmp_path / "run", {}) as store:
+        source = SearchSource(spec, asked, store, simulation.SimulatedClock(), lambda: None, None)
+        source._gain = SimpleNamespace(settled=False, too_little=False, estimate=told.append)
+        source.workers = 2
+        source.next(3)
+    assert told == [2]
