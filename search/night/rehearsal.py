@@ -15,6 +15,7 @@ from search.cluster.start import Cluster
 from search.errors import NotReported, SearchFailed
 from search.executors import sizing
 from search.executors.timing import Speed, measure
+from search.files.rundir import open_run
 from search.night.crew import asked
 from search.phases import schedule
 from search.phases.schedule import Planned
@@ -157,7 +158,8 @@ def rehearse(
         CodeError: A function of the user's cannot be used.
         DataError: The data cannot be used.
         NotReported: No model reports the objective, or another value that the space file names.
-        RunError: There is no such cluster, or what each training may take cannot be had.
+        RunError: There is no such cluster, what each training may take cannot be had, or a run that the search is to
+            begin with is not there.
         SpaceError: Nobody knows which way the monitor of an early stopping improves.
     """
     each = asked(cpus_per_trial, gpus_per_trial, None, ray)
@@ -168,6 +170,7 @@ def rehearse(
         threads.configure(width)
         require_directions(spec)
         _require_callbacks(spec)
+        _require_earlier_runs(spec)
         data = spaces.load_data(spec, None, rows)
         notes = family_of(spec.model).require(spec, data.info)
         cluster = None if there is None else there.look(spec, data.info, width)
@@ -217,9 +220,11 @@ def first_look(spec: SearchSpec, data: Dataset) -> tuple[list[CheckedModel], int
 
     Raises:
         CodeError: The function that gives callbacks cannot be used.
+        RunError: A run that the search is to begin with is not there.
         SearchFailed: None of the space's own models can be trained.
     """
     _require_callbacks(spec)
+    _require_earlier_runs(spec)
     models = _models(spec, data, timed=False)
     searched = [model for model in models if not model.is_baseline]
     if all(model.problem for model in searched):
@@ -257,6 +262,11 @@ def _require_callbacks(spec: SearchSpec) -> None:
         from spaces.models.user_callbacks import make_callbacks
 
         make_callbacks(spec.training.callbacks)
+
+
+def _require_earlier_runs(spec: SearchSpec) -> None:
+    for directory in spec.search.warm_start:
+        open_run(directory)
 
 
 def _models(spec: SearchSpec, data: Dataset, *, timed: bool) -> list[CheckedModel]:

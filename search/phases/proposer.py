@@ -425,6 +425,16 @@ def for_spec(
     return Proposer(oracle, timed, longest, on_warning, last_counts, becomes_dearer)
 
 
+def counts_alike(spec: spaces.SearchSpec, settings: Mapping[str, Any]) -> bool:
+    """Whether a learning curve counts what those of this space do: epochs, or folds of a cross-validation.
+
+    Args:
+        spec: The space file.
+        settings: As for `is_comparable`.
+    """
+    return bool(settings["training"].get("folds")) == (spec.data.folds is not None)
+
+
 def is_comparable(spec: spaces.SearchSpec, settings: Mapping[str, Any]) -> bool:
     """Whether a learning curve says something of those of this space, epoch by epoch.
 

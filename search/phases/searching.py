@@ -159,14 +159,29 @@ class Searching:
         for directory in self._spec.search.warm_start:
             with open_run(directory).read() as reader:
                 known += configurations(reader.trials())
-        complete = [one for one in known if incomplete(one.settings) is None]
-        taught = [one for one in complete if proposer.is_comparable(self._spec, one.settings)]
+        spec, taught = self._spec, known
+        name = spec.objective.name
+        tells: tuple[tuple[Callable[[Configuration], bool], str], ...] = (
+            (lambda one: incomplete(one.settings) is None, "their settings cannot be read here"),
+            (
+                lambda one: proposer.counts_alike(spec, one.settings),
+                "they were cross-validated" if spec.data.folds is None else "they were not cross-validated",
+            ),
+            (
+                lambda one: proposer.is_comparable(spec, one.settings),
+                "their learning rates went to their ends over other numbers of epochs",
+            ),
+            # What failed before its first epoch has nothing to tell anyway.
+            (
+                lambda one: not one.epochs or any(name in epoch.metrics for epoch in one.epochs),
+                f"they were trained without {name}",
+            ),
+        )
+        for tells_something, why in tells:
+            left = [one for one in taught if tells_something(one)]
+            if len(left) < len(taught) and spec.algorithm.takes_evidence:
+                left_out = f"{len(taught) - len(left)} of {len(known)} configurations of other runs"
+                self._warn(f"the search learns nothing from {left_out}: {why}")
+            taught = left
         for configuration in taught:
             asked.learn(configuration.values, configuration.epochs)
-        for count, why in (
-            (len(known) - len(complete), "their settings cannot be read here"),
-            (len(complete) - len(taught), "their learning rates went to their ends over other numbers of epochs"),
-        ):
-            if count and self._spec.algorithm.takes_evidence:
-                left_out = f"{count} of {len(known)} configurations of other runs"
-                self._warn(f"the search learns nothing from {left_out}: {why}")

@@ -12,6 +12,7 @@ from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
 from search.files.store import RunStore
 from search.loop.observer import Observer
+from search.night.rehearsal import first_look
 from search.phases.fork import take_over
 from search.phases.searching import Searching
 from search.record.configuration import configurations, ranked
@@ -142,8 +143,11 @@ def test_curves_of_schedules_of_another_length_are_ranked_and_say_nothing_to_the
     lengths = {"short": 12, "same": 40, "long": 60}
     earlier = {name: settings(schedule="cosine", epochs=epochs) for name, epochs in lengths.items()}
     earlier["constant"] = settings(epochs=12)
-    earlier["folded"] = settings(schedule="linear", epochs=5, folds=5, fold_epochs=40)
+    earlier["folded"] = settings(schedule="linear", epochs=5, folds=5, fold_epochs=12)
+    earlier["folded same"] = settings(schedule="linear", epochs=5, folds=5, fold_epochs=40)
     spec = simulation.space("freeze-thaw", epochs={"min": 1, "max": 40})
+    learns_nothing = "the search learns nothing from {} of 6 configurations of other runs: {}".format
+    length = "their learning rates went to their ends over other numbers of epochs"
     taught, said = [], []
     observer = Observer()
     observer.message = lambda level, text: said.append(text)
@@ -154,10 +158,41 @@ def test_curves_of_schedules_of_another_length_are_ranked_and_say_nothing_to_the
         searching = Searching(spec, store, Budget(), observer)
         searching._teach(SimpleNamespace(learn=lambda values, _: taught.append(values["layers"])))
         assert {c.id for c in searching.scored} == {f"old-{name}" for name in earlier}
-    assert taught == ["same", "constant", "folded"]
-    assert [text.partition(":")[0] for text in said] == [
-        "the search learns nothing from 2 of 5 configurations of other runs"
+        assert taught == ["same", "constant"]
+        assert said == [learns_nothing(2, "they were cross-validated"), learns_nothing(2, length)]
+        # An epoch of a curve is another thing than a fold.
+        folded = spaces.load(spec, ["data.validation.folds=5"])
+        Searching(folded, store, Budget(), observer)._teach(
+            SimpleNamespace(learn=lambda values, _: taught.append(values["layers"]))
+        )
+    assert taught[2:] == ["folded same"]
+    assert said[2:] == [learns_nothing(4, "they were not cross-validated"), learns_nothing(1, length)]
+
+
+def test_a_search_says_that_it_learns_nothing_from_runs_without_its_objective(tmp_path):
+    with RunStore.create(tmp_path / "old", FACTS) as store:
+        store.begin(trial("0"))
+        store.finish("0", outcome([0.5]), 1.0)
+        store.begin(trial("1"))
+        store.finish("1", failed(), 2.0)
+    wanted = [f"search.warm_start=[{tmp_path / 'old'}]", "search.objective=val_f1", "training.metrics=[f1]"]
+    spec = spaces.load(simulation.space("freeze-thaw"), wanted)
+    taught, said = [], []
+    observer = Observer()
+    observer.message = lambda level, text: said.append(text)
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        learner = SimpleNamespace(learn=lambda values, epochs: taught.append(len(epochs)))
+        Searching(spec, store, Budget(), observer)._teach(learner)
+    assert taught == [0]
+    assert said == [
+        "the search learns nothing from 1 of 2 configurations of other runs: they were trained without val_f1"
     ]
+
+
+def test_a_run_to_begin_with_that_is_not_there_is_told_before_anything_is_built(tmp_path):
+    spec = spaces.load(simulation.space("freeze-thaw"), [f"search.warm_start=[{tmp_path / 'gone'}]"])
+    with pytest.raises(RunError, match="gone"):
+        first_look(spec, None)
 
 
 def damage(run):
