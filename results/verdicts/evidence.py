@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from results.text import plural
+from search.record import folds
 from search.record.configuration import Configuration
 from search.record.trial import ENDED_EARLY
 from spaces.values.dimensions import Value
@@ -99,13 +100,20 @@ def _gains(curves: Sequence[Sequence[float]], rungs: Sequence[int]) -> list[floa
 
 
 def best_so_far(configuration: Configuration, objective: str, sign: float) -> list[float]:
-    """Its best objective after each epoch, times `sign`, which makes more of it better; from its first number on."""
+    """Its best objective after each epoch, times `sign`, which makes more of it better; from its first number on.
+
+    Of a cross-validation what it is worth after each fold: the mean over the folds so far, and its score at the end.
+    """
+    in_folds = any(folds.LENGTH in epoch.metrics for epoch in configuration.epochs)
     best = -math.inf
     curve = []
     for epoch in configuration.epochs:
         value = epoch.metrics.get(objective)
         if value is not None and math.isfinite(value):
-            best = max(best, sign * value)
+            best = sign * value if in_folds else max(best, sign * value)
         if best > -math.inf:
             curve.append(best)
+    if in_folds and curve and configuration.score is not None and math.isfinite(configuration.score):
+        # It makes up for the folds that were left out, which may be harder or easier than these.
+        curve[-1] = sign * configuration.score
     return curve

@@ -16,6 +16,7 @@ from results.verdicts.evidence import Evidence, collect
 from results.verdicts.next_night import next_spec as next_spec_of
 from results.verdicts.rules import Searched, never_won
 from search.files.store import RunReader
+from search.record import folds
 from search.record.configuration import Configuration, configurations
 from search.record.trial import Epoch, Stop, TrialState
 from spaces.specs.plain import to_plain
@@ -182,6 +183,22 @@ def test_evidence_turns_minimised_objectives_around(make_run: MakeRun) -> None:
     evidence = collect(all_of_them, "val_loss", "min")
     assert evidence is not None
     assert evidence.samples[0][0].score == min(c.score for c in all_of_them if c.score is not None)
+
+
+def test_evidence_of_a_cross_validation_is_the_mean_over_its_folds() -> None:
+    def folded(index: int, values: list[float], score: float, stopped: Stop = Stop.LENGTH) -> Configuration:
+        curve: list[Epoch] = []
+        for number, value in enumerate(values, 1):
+            curve.append(Epoch(number, folds.joined(curve, {"val_accuracy": value}, 4), 1.0, 1.0))
+        return replace(configuration(index, {"x": index}, score), epochs=tuple(curve), stopped=stopped)
+
+    # The first fold is the easy one; what is given up after it has a score that allows for that.
+    whole = [folded(i, [0.9, 0.7 + 0.01 * i, 0.8], 0.8 + 0.01 * i / 3) for i in range(15)]
+    given_up = [folded(i, [0.86], 0.76, Stop.PAUSED) for i in range(15, 20)]
+    evidence = collect([*given_up, *whole], "val_accuracy", "max")
+    assert evidence is not None
+    assert [c.values["x"] for c, _ in evidence.samples] == [*reversed(range(15)), *range(15, 20)]
+    assert [score for _, score in evidence.samples] == pytest.approx([c.score for c, _ in evidence.samples])
 
 
 def configuration(index: int, values: Values, score: float) -> Configuration:
