@@ -210,7 +210,8 @@ class ClusterExecutor:
         self._hosts.update(self._site.nodes())
         for number, actor in list(self._actors.items()):
             if actor.host.gone or actor.host.refused is not None:
-                self._bury(number, Lost(f"the node {actor.host.node.name} is gone", with_node=True))
+                why = "is gone" if actor.host.gone else "gets no trials"
+                self._bury(number, Lost(f"the node {actor.host.node.name} {why}", with_node=True))
         give_up_late(self._queue, self._clock)
         self._tell_deadlines()
         self._start_missing()
@@ -220,16 +221,17 @@ class ClusterExecutor:
     def _start_missing(self) -> None:
         now = self._monotonic()
         wanted = min(self.workers, len(self._queue) + sum(a.task is not None for a in self._actors.values()))
-        # Where others have taken the room of a node, its share is that of the other nodes until it is free again.
+        # Where others have taken the room of a node, or all its memory, its share is that of the other nodes meanwhile.
         busy = [a.host for a in self._actors.values() if not a.begun and now - a.made >= _BUSY_SECONDS]
         wanted += len(busy)
         if len(self._actors) >= wanted:
             return
         here = Counter(actor.host for actor in self._actors.values())
-        for host, share in self._hosts.shares(None if busy else self._limit).items():
+        closed = {*busy, *(host for host in self._hosts.all() if now < host.rests_until)}
+        for host, share in self._hosts.shares(None if closed else self._limit).items():
             # Until its first actor has said what is installed and stored the data, it has no other.
             most = share if host.folder is not None else min(1, share)
-            for _ in range(0 if host in busy else min(most - here[host], wanted - len(self._actors))):
+            for _ in range(0 if host in closed else min(most - here[host], wanted - len(self._actors))):
                 self._made += 1
                 self._actors[self._made] = _Actor(host, now)
                 self._site.start(self._made, host.node, self._needs)
@@ -250,8 +252,7 @@ class ClusterExecutor:
             self._free.append(number)
             self._hand_out()
         elif kind == "unable":
-            self._hosts.unable(actor.host, said)
-            self._bury(number, Lost(said["why"], with_node=True))
+            self._bury(number, self._hosts.unable(actor.host, said))
         elif kind == "lost":
             self._bury(number, said)
         elif actor.task is not None and actor.task.attempt == kind:
@@ -263,11 +264,12 @@ class ClusterExecutor:
             self._hosts.refuse(actor.host, "version", reason)
             self._bury(number, Lost(reason, with_node=True))
             return
-        if sum(one.begun for one in self._actors.values()) >= self.workers:
-            # Others have begun in its place.
+        host = actor.host
+        begun = Counter(one.host for one in self._actors.values() if one.begun)
+        if begun.total() >= self.workers or begun[host] >= self._hosts.room_of(host):
+            # Others have begun in its place, or its node has turned out to bear no more.
             self._bury(number, Lost("it is not needed any more", with_node=True))
             return
-        host = actor.host
         actor.begun = True
         # On our own machine the data lie where they are.
         here = str(self._data) if host.node.is_ours else None
@@ -355,7 +357,7 @@ class ClusterExecutor:
             self._again(actor.task, lost)
         elif not actor.ready:
             others = sum(one.begun and one.host is actor.host for one in self._actors.values())
-            self._hosts.failed_to_start(actor.host, lost, others)
+            self._hosts.failed_to_start(actor.host, lost, others, self._monotonic())
         self._looked = float("-inf")
 
     def _again(self, task: _Task, lost: Lost) -> None:

@@ -13,6 +13,8 @@ from search.errors import ClusterLost, DiskError
 # So many actors in a row that end while they start: the next one would too.
 _STARTS = 3
 _PATIENCE = 30.0
+# So long a node is left alone that has trained, and has no memory for a single actor now.
+_REST = 300.0
 
 
 @dataclass(eq=False)
@@ -26,7 +28,8 @@ class Host:
         gone: Whether it has left the cluster.
         failures: Actors in a row that ended while they started.
         most: Trainings that it has turned out to bear at a time; None: as many as there is room for.
-        memory: Bytes that the machine, or its container, has; 0 until it has said so.
+        memory: Bytes that the machine, or its container, has; 0 until an actor was ready there, and has said so.
+        rests_until: Monotonic time before which no further actor is started there.
     """
 
     node: Node
@@ -37,6 +40,7 @@ class Host:
     failures: int = 0
     most: int | None = None
     memory: int = 0
+    rests_until: float = float("-inf")
 
     def settle(self, folder: str) -> None:
         """The data are stored there."""
@@ -129,31 +133,51 @@ class Hosts:
             self._shared.clear()
             self._on_event(f"the node {host.node.name} gets no trials: {why}")
 
-    def unable(self, host: Host, said: Mapping[str, Any]) -> None:
+    def unable(self, host: Host, said: Mapping[str, Any]) -> Lost:
         """An actor there cannot make itself ready: for `kind` and `why` of what it said, see `refuse`.
 
-        One of kind `folder` did not find the node's folder: the next one stores the data anew.
-        """
-        if said["kind"] != "folder":
-            self.refuse(host, said["kind"], said["why"])
-        elif host.folder == said["folder"]:
-            host.folder = None
+        One of kind `folder` did not find the node's folder: the next one stores the data anew. One of kind `start` is
+        like one that ends while it starts, where others were ready before: memory may be short now.
 
-    def failed_to_start(self, host: Host, lost: Lost, others: int) -> None:
-        """An actor ended before it was ready; so many others there have begun, and go on."""
+        Returns:
+            How the actor is lost.
+        """
+        passing = said["kind"] == "start" and host.memory > 0
+        if said["kind"] == "folder":
+            if host.folder == said["folder"]:
+                host.folder = None
+        elif not passing:
+            self.refuse(host, said["kind"], said["why"])
+        return Lost(said["why"], with_node=not passing)
+
+    def failed_to_start(self, host: Host, lost: Lost, others: int, now: float) -> None:
+        """An actor ended before it was ready.
+
+        Args:
+            host: Where.
+            lost: How.
+            others: So many others there have begun, and go on.
+            now: Monotonic time.
+        """
         if host.gone or host.refused is not None:
             return
         host.failures += not lost.with_node
         if not lost.never and host.failures < _STARTS:
             return
         why = f"workers end while they start ({lost.why})"
-        if lost.never or not others:
+        if lost.never or not (others or host.memory):
             self.refuse(host, "start", why)
+            return
+        host.failures = 0
+        if not others:
+            # What has trained there can again, once whoever took the memory lets go of it.
+            host.rests_until = now + _REST
+            self._on_event(f"the node {host.node.name} is tried again in {_REST / 60:.0f} min: {why}")
             return
         # Its memory may not be enough for one more.
         if host.most is None:
             self._on_event(f"the node {host.node.name} trains no more than {others} at a time: further {why}")
-        host.failures, host.most = 0, others
+        host.most = others
         self._shared.clear()
 
     def ready(self, host: Host, memory: int) -> None:

@@ -394,6 +394,16 @@ def test_a_node_whose_disk_is_full_gets_no_more_and_its_job_goes_elsewhere(site,
     assert any("gets no trials: no space left" in event for event in executor.events)
 
 
+def test_what_else_trains_on_a_node_whose_disk_is_full_is_said_to_leave_it(site, make):
+    site.alive = [node("one")]
+    executor = make()
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    site.say(*site.training("0"), 1, (protocol.Raised(protocol.Trouble.DISK, "no space left"), []))
+    turn(executor, futures)
+    assert "trial 1 lost its worker (the node one gets no trials); it is trained again" in executor.events
+
+
 def test_where_every_disk_is_full_the_run_ends_as_with_a_full_disk(site, make):
     site.willing = False
     executor = make()
@@ -480,6 +490,66 @@ def test_actors_that_have_begun_count_to_what_a_node_bears_before_they_are_ready
         site.say(actor, "ready", 1 << 34)
     turn(executor, futures)
     assert sorted(site.jobs) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda site, actor: site.lose(actor, starved=True),
+        lambda site, actor: site.say(actor, "unable", {"kind": "start", "why": "MemoryError"}),
+    ],
+)
+def test_a_node_that_has_trained_and_has_no_memory_left_is_tried_again_later(site, make, end):
+    site.alive = [node("one", 1.0)]
+    executor = make()
+    futures = submit(executor, job())
+    turn(executor, futures)
+    site.willing = False
+    site.lose(1, starved=True)
+    for actor in (2, 3, 4):
+        turn(executor, futures)
+        end(site, actor)
+    turn(executor, futures, 200.0)
+    assert len(site.started) == 4
+    assert executor.where()["nodes"][0]["refused"] is None
+    assert executor.events[1].startswith("the node one is tried again in 5 min: workers end while they start (")
+    assert executor.events[2].startswith("nothing trains for 30 s")
+    site.willing = True
+    turn(executor, futures, 110.0)
+    site.done(5)
+    assert turn(executor, futures) == set(futures)
+
+
+def test_meanwhile_another_node_trains_in_its_place(site, make):
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    site.willing = False
+    site.lose(1, starved=True)
+    for actor in (2, 3, 4):
+        turn(executor, futures)
+        site.lose(actor, starved=True)
+    turn(executor, futures)
+    assert [n.name for n in site.started.values()] == ["one"] * 4 + ["two"]
+
+
+def test_no_actor_begins_that_waited_for_room_where_a_node_bears_no_more_by_then(site, make):
+    site.alive, site.willing = [node("one", 4.0), node("two", 4.0)], False
+    executor = make()
+    futures = submit(executor, *(job(str(number)) for number in range(8)))
+    turn(executor, futures)
+    site.say(1, "hello", hello())
+    site.say(1, "settled", "/tmp/one")
+    site.say(1, "ready", 1 << 34)
+    turn(executor, futures)
+    for actor in (3, 4, 6):
+        site.say(actor, "hello", hello())
+        site.lose(actor, starved=True)
+        turn(executor, futures)
+    site.say(5, "hello", hello())
+    turn(executor, futures)
+    assert (executor.workers, sorted(site.begun), sorted(site.jobs)) == (5, [1, 3, 4, 6], [1])
+    assert 5 in site.killed
 
 
 def test_one_that_cannot_be_scheduled_there_is_not_tried_again(site, make):
