@@ -59,7 +59,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
         # One more than there are workers may be at hand; the oldest are those that are trained.
         cluster = reader.meta("cluster", {}) or {}
         open_trials = found.open if active else []
-        at_once = cluster.get("workers") or reader.meta("at_once") or len(open_trials)
+        at_once = cluster["workers"] if cluster else reader.meta("at_once") or len(open_trials)
         reached = reader.meta("reached", {}) if active else {}
         best, baseline = _whole(found.best, reader), _whole(found.baseline, reader)
         return {

@@ -61,18 +61,18 @@ class HourlyGain:
             share = 1.0 if self._longest is None else len(outcome.epochs) / self._longest
             self._recent.append((outcome.seconds, share))
 
-    def estimate(self, workers: int) -> None:
+    def estimate(self, at_once: int) -> None:
         """Estimates anew, after a proposal.
 
         Args:
-            workers: Trials that run at the same time.
+            at_once: Trials that are trained at the same time.
         """
         self._outdated = False
         outlook, seconds = self._proposer.outlook, sum(one for one, _ in self._recent)
         if outlook is None or seconds <= 0:
             return
         trainings = sum(share for _, share in self._recent)
-        gain = outlook.gain(_HOUR * workers * trainings / seconds)
+        gain = outlook.gain(_HOUR * at_once * trainings / seconds)
         # Not every proposal looks ahead: one estimate is not to count several times.
         if self._least is not None and outlook is not self._outlook:
             self._below = self._below + 1 if gain < self._least else 0

@@ -50,6 +50,7 @@ class Searching:
         self._source: SearchSource | None = None
         self._before: Standing | None = None
         self._end: SearchEnd = lambda _: None
+        self._at_once: Callable[[], int] = lambda: 1
 
     @property
     def scored(self) -> list[Configuration]:
@@ -75,13 +76,13 @@ class Searching:
         Why the search ended is recorded, unless the runner was asked to stop.
         """
         self._end = self._told(end, runner)
+        self._at_once = lambda: runner.workers
         # What the whole search is expected to take is known the first time only.
         first = self._source is None
         expected = self._expected() if first else None
         source = self._opened()
         if first:
             self._tell_earlier(source)
-        source.workers = runner.workers
         before, left = source.begun, source.unfinished
         self._observer.phase("search", expected)
         self._end(source.standing.leading(self._leading))
@@ -122,7 +123,13 @@ class Searching:
         most = trial_limit(spec, timed=timed)
         store.put_meta(planned={"trials": self._expected()})
         source = SearchSource(
-            spec, asked, store, self._budget.clock, lambda: self._end(source.standing.leading(self._leading)), most
+            spec,
+            asked,
+            store,
+            self._budget.clock,
+            lambda: self._end(source.standing.leading(self._leading)),
+            most,
+            lambda: self._at_once(),
         )
         return source
 
@@ -132,15 +139,18 @@ class Searching:
         return max(1, self._spec.final.candidates) + len(self._spec.baselines)
 
     def _told(self, end: SearchEnd, runner: Runner) -> SearchEnd:
-        """The same end, of which the observer is told whenever it moves."""
-        clock, told = self._budget.clock, [float("nan")]
+        """The same end, of which the observer is told whenever it moves, or another number is trained at once."""
+        clock = self._budget.clock
+        told: tuple[float, int] | None = None
 
         def ends(best: list[Configuration]) -> Deadline | None:
-            found = end(best)
+            nonlocal told
+            found, at_once = end(best), runner.workers
             moment = math.inf if found is None else clock.now() + found.left(clock)
-            if not abs(moment - told[0]) < _MOVED:
-                told[0] = moment
-                self._observer.outlook(None if found is None else moment, runner.workers)
+            # Without an end both are infinite, and their difference is no number.
+            if told is None or told[1] != at_once or (moment != told[0] and not abs(moment - told[0]) < _MOVED):
+                told = moment, at_once
+                self._observer.outlook(None if found is None else moment, at_once)
             return found
 
         return ends

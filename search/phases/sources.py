@@ -115,10 +115,10 @@ class SearchSource(Source):
         clock: Tells the time for the records.
         deadline: When the search has to end, or None.
         most: Number of trials after which the search ends, baselines not counted; None: the oracle ends it, or time.
+        at_once: Tells how many trials are trained at the same time; more may be asked for.
 
     Attributes:
         standing: The configurations so far.
-        workers: Trainings at the same time; None: as many as there are slots, of which some may wait.
         begun: Trials that were asked for since this was made.
         ended: Why `next` gives no more trials, in a word; empty while it does.
         given_up: Why failures say that it is of no use to go on, in words; None: they do not.
@@ -132,10 +132,12 @@ class SearchSource(Source):
         clock: Clock,
         deadline: Callable[[], Deadline | None],
         most: int | None,
+        at_once: Callable[[], int] = lambda: 1,
     ) -> None:
         super().__init__(spec, clock, self._asked)
         self._ask_end = deadline
         self._most = most
+        self._at_once = at_once
         self._proposer = proposer
         self._store = store
         limit = spec.limits.disk
@@ -168,7 +170,6 @@ class SearchSource(Source):
                 self._raise_bars(trial.outcome)
         self._waiting = False
         self._closed = False
-        self.workers: int | None = None
         self.begun = 0
         self.ended = ""
         self.given_up: str | None = None
@@ -215,7 +216,7 @@ class SearchSource(Source):
             self.ended = "deadline"
             return None
         reconsidered = self._gain.too_little
-        self._gain.estimate(self.workers or slots)
+        self._gain.estimate(self._at_once())
         if reconsidered and self._gain.too_little:
             self._proposer.withdraw(trial.id)
             self.ended = "gain"

@@ -71,6 +71,14 @@ def test_a_trial_that_waits_for_a_worker_is_not_worked_on(make_run: MakeRun) -> 
     assert "1 trial for a worker" in printed(state)
 
 
+def test_nothing_is_worked_on_where_no_worker_of_a_cluster_is_ready(make_run: MakeRun) -> None:
+    run = make_run(running=True)
+    with RunStore(run) as store:
+        store.put_meta(at_once=4, cluster={"workers": 0, "room": 4, "needs": "2 CPU", "nodes": []})
+    state = results.status(run, now=STARTED + 100)
+    assert (state["working_on"], state["waiting"], state["trials"]["running"]) == ([], 1, 0)
+
+
 def test_of_very_many_trainings_the_first_are_shown(make_run: MakeRun) -> None:
     run = make_run(running=True)
     with RunStore(run) as store:

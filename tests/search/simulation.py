@@ -373,7 +373,7 @@ class Night:
         with make_store(self.run) as store:
             asker = proposer(self.spec, self.warnings.append)
             asker.restore(store.trials(TrialKind.SEARCH), store.oracle_state())
-            source = SearchSource(self.spec, asker, store, self.clock, self._deadline, self._most())
+            source = SearchSource(self.spec, asker, store, self.clock, self._deadline, self._most(), lambda: self.slots)
             runner: Runner
             executor = SimulatedExecutor(
                 self.world, self.clock, self.disk, self.slots, lambda what: hook(what, runner), self.waiting

@@ -96,8 +96,7 @@ def test_what_only_waits_for_a_worker_is_none_that_trains(tmp_path):
     )
     told = []
     with RunStore.create(tmp_path / "run", {}) as store:
-        source = SearchSource(spec, asked, store, simulation.SimulatedClock(), lambda: None, None)
+        source = SearchSource(spec, asked, store, simulation.SimulatedClock(), lambda: None, None, lambda: 2)
         source._gain = SimpleNamespace(settled=False, too_little=False, estimate=told.append)
-        source.workers = 2
         source.next(3)
     assert told == [2]

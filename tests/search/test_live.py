@@ -4,13 +4,16 @@ import io
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from search.budget import Budget, Deadline
 from search.loop.observer import Earlier, Observer, Observers
 from search.night.live import LiveView, PlainLines, Tally, finished_line, make_view
 from search.night.logfile import LogFile
+from search.phases.searching import Searching
 from search.record.configuration import configurations
 from search.record.trial import FailureReason, Stop, TrialKind
 from spaces.basics.terminal import Console as Terminal
@@ -121,6 +124,18 @@ def test_time_left_is_the_mean_of_the_trials_so_far_over_those_at_once():
     assert tally.seconds_left() == 8 * 5.0 / 2, "two are trained at once"
     tally.outlook(None, 20)
     assert tally.seconds_left() == 5.0, "more workers than trials make none of them shorter"
+
+
+def test_what_is_planned_is_told_when_the_end_moves_or_others_train_at_once():
+    told, planned, runner = [], [None], SimpleNamespace(workers=2)
+    observer = Observer()
+    observer.outlook = lambda ends, at_once: told.append((ends, at_once))
+    searching = Searching(None, None, Budget(None, SimulatedClock(1000.0)), observer)
+    ends = searching._told(lambda best: planned[0], runner)
+    for workers, end in ((2, None), (2, None), (3, None), (3, 1060.0), (3, 1060.5), (3, 1030.0)):
+        runner.workers, planned[0] = workers, None if end is None else Deadline(unix=end)
+        ends([])
+    assert told == [(None, 2), (None, 3), (1060.0, 3), (1030.0, 3)]
 
 
 def test_the_search_ends_when_what_follows_has_to_begin():

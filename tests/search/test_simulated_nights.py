@@ -14,6 +14,7 @@ from search.errors import DiskError, SearchFailed
 from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner
+from search.phases.gain import HourlyGain
 from search.phases.proposer import Proposal, Proposer
 from search.phases.sources import SearchSource
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialKind, TrialState
@@ -578,6 +579,13 @@ def test_what_the_last_workers_find_lets_a_search_go_on(tmp_path, monkeypatch, o
     assert 12 <= len(night.trials(TrialKind.SEARCH)) < 20
     assert all_ended(night.trials())
     assert len({repr(sorted(trial.values.items())) for trial in night.trials()}) == len(night.trials())
+
+
+def test_another_hour_is_reckoned_with_those_that_train_and_not_with_those_that_wait(tmp_path, monkeypatch):
+    reckoned = set()
+    monkeypatch.setattr(HourlyGain, "estimate", lambda gain, at_once: reckoned.add(at_once))
+    Night(tmp_path / "run", space("random", max_trials=5), slots=2, waiting=1).go()
+    assert reckoned == {2}
 
 
 def test_the_oracle_knows_what_the_best_is_baselines_included(tmp_path, monkeypatch):
