@@ -321,13 +321,14 @@ def _expected_seconds(spec: SearchSpec, models: list[CheckedModel], plan: Planne
         return None
     build = sum(speed.build_seconds for speed in samples) / len(samples)
     epoch = sum(speed.epoch_seconds for speed in samples) / len(samples)
-    baselines = sum(
-        m.speed.build_seconds + m.epochs * m.speed.epoch_seconds for m in models if m.is_baseline and m.speed
-    )
-    retrainings = spec.final.candidates * spec.final.seeds * (build + spec.max_epochs * epoch)
-    together = plan.trials * build + plan.epochs * epoch + baselines + retrainings
+    one = build + spec.max_epochs * epoch
+    baselines = [m.speed.build_seconds + m.epochs * m.speed.epoch_seconds for m in models if m.is_baseline and m.speed]
+    searching = plan.trials * build + plan.epochs * epoch + sum(baselines)
+    retraining = spec.final.seeds * (spec.final.candidates * one + sum(baselines))
     yielded = workers if workers == 1 else workers * _WORKER_YIELD
-    return together / yielded + build + spec.max_epochs * epoch
+    longest = max([one, *baselines])
+    # However many workers there are, neither is over before its longest training, and the final one follows both.
+    return sum(max(seconds / yielded, min(seconds, longest)) for seconds in (searching, retraining)) + one
 
 
 def _classes(data: Dataset) -> dict[str, dict[str, int]]:

@@ -16,12 +16,14 @@ from search.api import run_directory
 from search.budget import Budget
 from search.clock import SystemClock
 from search.errors import DiskError, NightEnded, RunError
+from search.executors.timing import Speed
 from search.files import layout
 from search.files.log import Log
 from search.files.store import RunReader, RunStore
 from search.night import detached, rehearsal
 from search.night.session import Options, Session
 from search.phases import evaluation
+from search.phases.schedule import Planned
 from tests.search import small
 from tests.search.simulation import SimulatedClock
 
@@ -239,6 +241,17 @@ def test_a_name_that_no_disk_takes_is_told(tmp_path, name):
         RunReader(tmp_path / name)
     with pytest.raises(RunError, match=r"cannot be written \(File name too long\)"):
         begin(tmp_path / name)
+
+
+@pytest.mark.parametrize(("workers", "seconds"), [(1, 240.0 + 280.0 + 10.0), (100, 20.0 + 20.0 + 10.0)])
+def test_no_number_of_workers_makes_a_search_shorter_than_its_longest_trainings(workers, seconds):
+    spec = small.spec(final={"candidates": 3, "seeds": 4}, training={"epochs": {"min": 1, "max": 9}})
+    models = [
+        rehearsal.CheckedModel("sample 1", {}, 10, 9, Speed(1.0, 1.0, ()), None),
+        *(rehearsal.CheckedModel(f"baseline {n}", {}, 10, 19, Speed(1.0, 1.0, ()), None) for n in (1, 2)),
+    ]
+    found = rehearsal._expected_seconds(spec, models, Planned(40, 160), workers)
+    assert found == pytest.approx(seconds)
 
 
 def test_a_layer_that_ends_the_process_is_a_problem_of_its_model(monkeypatch):
