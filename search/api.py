@@ -150,11 +150,12 @@ def run(
             _require_an_end(spec, allowed, directory)
         if name is None:
             name = str(space) if isinstance(space, str | Path) else spec.name
+        count = _workers(spec, count, ray)
         each = asked(cpus_per_trial, gpus_per_trial, count, ray)
         make = _maker(spec, executor, ray, each)
         options = Options(
             allowed,
-            _workers(spec, count, ray),
+            count,
             origin,
             check,
             command,
@@ -211,11 +212,12 @@ def resume(
     require_width(spec, found.directory, count, elsewhere)
     if _searches(spec, found.directory):
         _require_an_end(spec, allowed, found.directory)
+    count = _workers(spec, count, ray)
     each = asked(cpus_per_trial, gpus_per_trial, count, ray)
     make = _maker(spec, executor, ray, each)
     options = Options(
         allowed,
-        _workers(spec, count, ray),
+        count,
         command=command,
         notes=notes,
         threads=each.threads,

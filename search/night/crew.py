@@ -222,7 +222,10 @@ def asked(cpus: float | None, gpus: float | None, workers: int | None, ray: str 
         if not found:
             raise RunError(f"--gpus-per-trial {gpus:g} has no effect: TensorFlow finds no GPU here")
         if workers == 0:
-            raise RunError(f"--gpus-per-trial {gpus:g} needs workers; with --workers 0 this process trains alone")
+            raise RunError(
+                f"--gpus-per-trial {gpus:g} needs workers: with --workers 0, or a function that stands in a notebook "
+                "or script, this process trains alone"
+            )
         room = found * sizing.on_one_card(gpus)
         if workers is not None and gpus and workers > room:
             raise RunError(f"--workers {workers} with {gpus:g} GPU each: there is room for {room}")

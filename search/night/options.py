@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,13 @@ from typing import Any
 from search.cluster.connection import require_address
 from search.errors import RunError
 from search.files import layout
+from search.files.checked.recorded import MOST_THREADS
 from search.files.rundir import open_run
 from search.training.reuse.switch import reuse
 from spaces import SearchSpec
+
+# Each of them is a process; a cluster trains a thousand at a time.
+_MOST_WORKERS = 10_000
 
 
 def judged(workers: Any, ray: str | None, cpus: float | None, gpus: float | None) -> int | None:
@@ -60,8 +63,8 @@ def require_width(spec: SearchSpec, directory: Path | None, count: int | None, e
 
 def require_shares(cpus: float | None, gpus: float | None) -> None:
     """Refuses what no training can take; arguments and errors are those of `judged`."""
-    if cpus is not None and not 0 < cpus < math.inf:
-        raise RunError(f"--cpus-per-trial {cpus:g}: must be above 0")
+    if cpus is not None and not 0 < cpus <= MOST_THREADS:
+        raise RunError(f"--cpus-per-trial {cpus:g}: must be above 0, at most {MOST_THREADS}")
     if gpus is not None and not 0 <= gpus <= 1:
         raise RunError(f"--gpus-per-trial {gpus:g}: must be from 0 to 1, a share of one GPU")
 
@@ -69,11 +72,12 @@ def require_shares(cpus: float | None, gpus: float | None) -> None:
 def _count(workers: Any) -> int | None:
     if workers is None or (isinstance(workers, str) and workers == "auto"):
         return None
-    if isinstance(workers, str) and workers.isdecimal():
-        return int(workers)
-    if not isinstance(workers, bool) and isinstance(workers, Integral) and int(workers) >= 0:
-        return int(workers)
-    raise RunError(f"--workers {workers}: must be a whole number from 0 on, or auto")
+    written = isinstance(workers, str) and workers.isdecimal()
+    if not written and (isinstance(workers, bool) or not isinstance(workers, Integral) or int(workers) < 0):
+        raise RunError(f"--workers {workers}: must be a whole number from 0 on, or auto")
+    if int(workers) > _MOST_WORKERS:
+        raise RunError(f"--workers {workers}: at most {_MOST_WORKERS}")
+    return int(workers)
 
 
 def require_origin(fork: Any, run_dir: Any) -> None:

@@ -12,7 +12,8 @@ Check = Callable[[str, Any], Any]
 _MOST_AXES = 4
 _MOST_UNITS = 10**7
 # No machine has more cores: so many as a stranger's store may say would end the process that goes on with its run.
-_MOST_THREADS = 4096
+MOST_THREADS = 4096
+"""Threads of one operation that a run may begin with."""
 
 
 def fact(key: str, value: Any) -> Any:
@@ -78,7 +79,7 @@ def _count(key: str, value: Any) -> int:
 
 
 def _threads(key: str, value: Any) -> int:
-    return whole(key, value, 1, _MOST_THREADS)
+    return whole(key, value, 1, MOST_THREADS)
 
 
 def _real(key: str, value: Any) -> float:

@@ -68,6 +68,13 @@ def test_no_more_workers_than_there_are_shares(monkeypatch):
         crew.asked(None, 0.25, 0, None)
 
 
+def test_where_only_this_process_has_the_function_there_are_no_shares_of_a_gpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "gpus", lambda: ["0"])
+    monkeypatch.setattr(api, "_workers", lambda *_: 0)
+    with pytest.raises(RunError, match="this process trains alone"):
+        api.run(small.spec(), run_dir=tmp_path / "run", gpus_per_trial=0.5)
+
+
 def test_threads_follow_from_the_cores():
     assert [Each(cpus).threads for cpus in (None, 0.5, 1.0, 3.7)] == [None, 1, 1, 3]
 
