@@ -14,13 +14,21 @@ needs_efficientnet = pytest.mark.skipif(
 )
 
 
-def network(*, head: int = 0, channels: int = 3, side: int | None = None) -> Any:
-    """A small residual network with averages as if it had been trained; `head` classes, 0 for none."""
+def network(*, head: int = 0, channels: int = 3, side: int | None = None, measured: bool = False) -> Any:
+    """A small residual network with averages as if it had been trained.
+
+    Args:
+        head: Its classes, 0 for none.
+        channels: Of its images.
+        side: Of its images; None: any.
+        measured: Whether it has a standardization whose numbers are weights, as an EfficientNet has.
+    """
     import keras
 
     layers = keras.layers
     inputs = keras.Input((side, side, channels))
     x = layers.Rescaling(1 / 127.5, offset=-1, name="pixels")(inputs)
+    x = layers.Normalization(name="measured")(x) if measured else x
     for block, stride in enumerate((2, 1, 2)):
         y = layers.Conv2D(6 + 2 * (block == 2), 3, strides=stride, padding="same", name=f"convolution_{block}")(x)
         y = layers.BatchNormalization(name=f"normalization_{block}")(y)
@@ -38,6 +46,8 @@ def network(*, head: int = 0, channels: int = 3, side: int | None = None) -> Any
             layer.set_weights(
                 [gamma + noise[0], beta + noise[1], mean + noise[2], variance * generator.uniform(0.5, 2, gamma.shape)]
             )
+    if measured:
+        model.get_layer("measured").adapt(generator.normal(0.4, 0.3, (20, 4, 4, channels)))
     return model
 
 

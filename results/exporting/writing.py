@@ -61,6 +61,26 @@ def _save(model: keras.Model, path: Path) -> None:
     model.save(path)
 
 
+def _h5(model: keras.Model, path: Path) -> None:
+    # Whoever reads the file gives a network within all its weights at once, and a standardization there would not be
+    # told that it has other numbers now.
+    if any(map(_is_learnt, leaves(model))):
+        model = keras.models.clone_model(model, clone_function=_with_given_numbers, recursive=True)
+    _save(model, path)
+
+
+def _is_learnt(layer: keras.layers.Layer) -> bool:
+    """Whether it is a standardization whose numbers are weights."""
+    return isinstance(layer, keras.layers.Normalization) and bool(layer.weights)
+
+
+def _with_given_numbers(layer: keras.layers.Layer) -> keras.layers.Layer:
+    if not _is_learnt(layer):
+        return layer
+    mean, variance = (weight.tolist() for weight in layer.get_weights()[:2])
+    return keras.layers.Normalization(layer.axis, mean, variance, layer.invert, name=layer.name)
+
+
 def _saved_model(model: keras.Model, path: Path) -> None:
     model.export(path, format="tf_saved_model", verbose=False)
 
@@ -131,7 +151,7 @@ def _litert(model: keras.Model, path: Path, types: Sequence[Any] = (), **options
 
 _WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {
     "keras": _save,
-    "h5": _save,
+    "h5": _h5,
     "savedmodel": _saved_model,
     "onnx": _onnx,
     "tflite": _litert,

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from spaces.outside.keras_internals import give_weights
+
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
@@ -47,7 +49,7 @@ def folded(model: keras.Model) -> keras.Model:
             continue
         copy = network.get_layer(layer.name)
         normalization = pairs.get(id(layer))
-        copy.set_weights(layer.get_weights() if normalization is None else _weights(layer, normalization))
+        give_weights(copy, layer.get_weights() if normalization is None else _weights(layer, normalization))
     network.trainable = False
     return network
 

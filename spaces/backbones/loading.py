@@ -19,6 +19,7 @@ from spaces.backbones.files import load_file
 from spaces.backbones.names import APPLICATIONS, Pixels, is_file
 from spaces.basics.errors import DataError
 from spaces.basics.files import unreadable
+from spaces.outside.keras_internals import give_weights
 
 IMAGENET, NONE = "imagenet", "none"
 # Backbones of a space take turns; a large one has hundreds of megabytes.
@@ -49,7 +50,7 @@ def copy(model: keras.Model) -> keras.Model:
     """The same network with weights of its own."""
     with _undisturbed():
         made = keras.models.clone_model(model)
-    made.set_weights(model.get_weights())
+    give_weights(made, model.get_weights())
     return made
 
 
@@ -139,7 +140,7 @@ def _of_size(model: Any, path: str, size: Size) -> keras.Model:
         made = keras.models.clone_model(model, input_tensors=keras.Input((*size, channels), name="images"))
     except ValueError as error:
         raise DataError(f"{path}: takes no images of {size[0]}×{size[1]} pixels ({error})") from error
-    made.set_weights(model.get_weights())
+    give_weights(made, model.get_weights())
     return made
 
 

@@ -15,6 +15,7 @@ from spaces.models.optimizers import make_optimizer
 from spaces.models.scheduled_rate import scheduled
 from spaces.models.settings import Settings, TrainingSettings
 from spaces.models.user_callbacks import make_callbacks
+from spaces.outside.keras_internals import give_weights
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo
@@ -117,7 +118,7 @@ def set_weights(model: keras.Model, weights: Sequence[Any]) -> None:
     """
     if len(weights) < len(model.weights) and any(isinstance(layer, keras.Model) for layer in model.layers):
         weights = [*model.get_weights()[: -len(weights)], *weights]
-    model.set_weights(weights)
+    give_weights(model, weights)
 
 
 def callbacks(training: TrainingSettings) -> list[keras.callbacks.Callback]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,6 +52,23 @@ def uses_of(layer: Any) -> list[Any]:
 def layers_within(layer: Any) -> list[Any]:
     """A layer and all layers that it is made of; Keras tells those of models only."""
     return list(getattr(layer, "_flatten_layers", list)())
+
+
+def give_weights(layer: Any, weights: Sequence[Any]) -> None:
+    """Sets the weights of a layer or model so that it computes with them.
+
+    A `Normalization` that learnt its numbers from rows computes with copies of its weights, which Keras renews when a
+    file is read, and not in `set_weights`.
+
+    Raises:
+        ValueError: They do not fit.
+    """
+    import keras
+
+    layer.set_weights(weights)
+    for inner in layers_within(layer):
+        if isinstance(inner, keras.layers.Normalization):
+            inner.finalize_state()
 
 
 def rate_of(optimizer: Any) -> Any:

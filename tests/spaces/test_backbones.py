@@ -271,6 +271,19 @@ class TestLayersBeforeTheBackbone:
             spaces.build_model(self.settings(folder), info((4,), kind="tabular", white=None))
 
 
+def test_a_standardization_whose_numbers_are_weights_is_copied_with_them(folder):
+    from spaces.backbones import loading
+    from spaces.backbones.folding import folded
+
+    network = backbones.network(measured=True)
+    network.save(folder / "measured.keras")
+    rows = np.random.default_rng(1).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    expected = network(rows, training=False)
+    loaded = loading.load(str(folder / "measured.keras"), "imagenet", (16, 16))
+    for one in (loaded, loading.copy(loaded), folded(loaded)):
+        np.testing.assert_allclose(one(rows, training=False), expected, rtol=1e-3, atol=1e-3)
+
+
 def test_fresh_weights_train_as_a_whole_and_differ_from_seed_to_seed(folder):
     spec = spaces.load(
         backbones.space(

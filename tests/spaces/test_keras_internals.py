@@ -92,6 +92,17 @@ def test_all_layers_within_a_layer_are_known(keras):
     assert "inside" in [layer.name for layer in keras_internals.layers_within(outer.layers[0])]
 
 
+def test_a_model_computes_with_the_weights_that_it_was_given(keras):
+    import numpy as np
+
+    from spaces.outside import keras_internals
+
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Normalization()])
+    outer = keras.Sequential([keras.Input((2,)), inner])
+    keras_internals.give_weights(outer, [np.array([1.0, 2.0]), np.array([4.0, 0.25]), np.array(0)])
+    np.testing.assert_allclose(outer(np.array([[3.0, 1.0]], np.float32)), [[1.0, -2.0]])
+
+
 def test_a_lite_file_can_be_read_by_its_schema(tensorflow):
     import flatbuffers
     from tensorflow.lite.python import schema_py_generated as schema

@@ -103,6 +103,29 @@ def layers_of(model: Any) -> list[Any]:
     return [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
 
 
+@pytest.mark.parametrize("name", ["keras", "h5"])
+def test_a_standardization_that_was_learnt_survives_in_a_network_within(
+    name: str, tensorflow: None, tmp_path: Any
+) -> None:
+    import keras
+
+    from results.exporting.formats import FORMATS
+    from results.exporting.inference import inference_model
+    from results.exporting.reading.loading import load
+    from results.exporting.writing import write_model
+
+    rows = np.random.default_rng(1).normal(7, 3, (20, 4)).astype(np.float32)
+    within = keras.Sequential([keras.Input((4,)), keras.layers.Normalization(name="learnt")])
+    within.get_layer("learnt").adapt(rows)
+    inputs = keras.Input((4,), name="rows")
+    model = keras.Model(inputs, keras.layers.Dense(2)(within(inputs)))
+    info = spaces.DataInfo("tabular", (4,), "float32", "regression", "number", 2)
+    path = tmp_path / FORMATS[name].file
+    write_model(inference_model(model, info), FORMATS[name], path)
+    np.testing.assert_allclose(load(path).predict(rows), model.predict(rows, verbose=0), atol=1e-5)
+    assert model.get_layer(within.name) is within, "the model itself is as it was"
+
+
 def test_augmentation_resizing_and_logits_survive_every_format(write_run: Any, tmp_path: Any) -> None:
     pytest.importorskip("tf2onnx")
     space = tmp_path / "augmented.yaml"
