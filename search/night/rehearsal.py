@@ -304,11 +304,12 @@ def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, 
             return CheckedModel(name, values, parameters, epochs, None, "does not fit into memory: never trained")
         if not timed:
             return CheckedModel(name, values, parameters, epochs, None, None)
-        speed = measure(one_fold(settings), data)
+        single = one_fold(settings)
+        speed = measure(single, data)
         if settings.training.folds:
             speed = replace(speed, epoch_seconds=speed.epoch_seconds * settings.training.fold_epochs)
         missing = unreported(spec.objective.name, settings.training, speed.reported)
-        frozen = family_of_settings(settings.family).frozen_parameters(settings, data.info)
+        frozen = family_of_settings(settings.family).frozen_parameters(single, data.info)
         return CheckedModel(name, values, parameters, epochs, speed, missing, frozen)
     except (Exception, SystemExit) as error:
         return CheckedModel(name, values, parameters, epochs, None, classify(error, settings.family).message)

@@ -33,7 +33,9 @@ def expected_bytes(spec: SearchSpec, data: Dataset) -> int:
             from search.training.features import sizes
 
             found |= sizes(settings, data.info, len(data.train), len(data.validation))
-    return sum(found.values())
+    # Each fold has its own, and the final training those of all rows.
+    folds = 0 if spec.data.folds is None else spec.data.folds.folds
+    return (folds + 1) * sum(found.values())
 
 
 def remove(run: Path) -> None:

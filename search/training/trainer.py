@@ -245,9 +245,7 @@ class _Training:
         """
         self._stopped = self._ended() or self._too_late()
         settings = folds.one_fold(self._settings)
-        if self._stopped is None:
-            self._parameters = self._count_parameters(networks)
-            self._check_size(self._parameters)
+        parameters = self._size(networks, settings, settings.training.epochs) if self._stopped is None else 0
         while self._stopped is None:
             on_begin()
             train, validation = rows(len(self._curve))
@@ -263,7 +261,7 @@ class _Training:
                 return epoch
 
             try:
-                engine = networks.engine(settings, fold.seed, train, self._parameters or 0)
+                engine = networks.engine(settings, fold.seed, train, parameters)
                 self._build_seconds = self._build_seconds or time.perf_counter() - self._started
                 epoch = fold.train(engine, train, validation, one_epoch)
             except _BrokenOff as broken:
@@ -309,11 +307,8 @@ class _Training:
         )
 
     def _engine(self, rows: Rows, networks: Networks) -> Engine | TwoPhases:
-        self._parameters = self._count_parameters(networks)
-        self._check_size(self._parameters)
-        family = family_of_settings(self._settings.family)
-        self._frozen = family.frozen_parameters(self._settings, self._info, self._job.epochs_to) or None
-        engine: Engine | TwoPhases = networks.engine(self._settings, self._job.seed, rows, self._parameters)
+        parameters = self._size(networks, self._settings, self._job.epochs_to)
+        engine: Engine | TwoPhases = networks.engine(self._settings, self._job.seed, rows, parameters)
         if self._job.resume is not None:
             engine.restore(checkpoints.read(self._run, self._job.resume))
         self._build_seconds = time.perf_counter() - self._started
@@ -324,6 +319,14 @@ class _Training:
 
         # A training in two phases, which has several models, takes no callbacks.
         return Followers(self._settings.training.callbacks, getattr(engine, "model", None), self._job.epochs_to)
+
+    def _size(self, networks: Networks, settings: Settings, epochs: int) -> int:
+        """Parameters of the model, if they are not too many; the outcome tells them, and those that never train."""
+        self._parameters = self._count_parameters(networks)
+        self._check_size(self._parameters)
+        family = family_of_settings(settings.family)
+        self._frozen = family.frozen_parameters(settings, self._info, epochs) or None
+        return self._parameters
 
     def _count_parameters(self, networks: Networks) -> int:
         try:

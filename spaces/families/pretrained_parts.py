@@ -11,14 +11,16 @@ from keras import initializers, layers
 from spaces.backbones import cutting, loading
 from spaces.backbones.names import Pixels
 from spaces.basics.errors import DataError
-from spaces.layers.layers import dense
-from spaces.layers.parts import Joined
+from spaces.layers.layers import dense, parameters
+from spaces.layers.parts import Joined, counted
 
 if TYPE_CHECKING:
     from spaces.data.types import DataInfo
 
 # Of pixels from 0 to 1, red first.
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Their numbers stay those of the data that the backbone was trained on, see `cutting.thaw`.
+_NEVER_TRAINED = (layers.BatchNormalization, layers.Normalization)
 
 
 def image_size(info: DataInfo) -> tuple[int, int]:
@@ -49,12 +51,14 @@ def _channels(info: DataInfo) -> int:
 
 
 def frozen_parameters(model: Mapping[str, Any], info: DataInfo, *, tuned: bool) -> int:
-    """Parameters of the backbone that do not train, also where it is fine-tuned, or where it is not."""
+    """Parameters of the backbone, and of what brings it its pixels, that do not train, be it fine-tuned or not."""
     backbone = loading.load(model["backbone"], model["weights"], image_size(info))
     count = cutting.trained(backbone, model["fine_tune"]) if tuned else 0
-    layers = loading.leaves(backbone)
-    thawed = [one for one in layers[len(layers) - count :] if not isinstance(one, keras.layers.BatchNormalization)]
-    return int(backbone.count_params() - sum(layer.count_params() for layer in thawed))
+    leaves = loading.leaves(backbone)
+    thawed = [one for one in leaves[len(leaves) - count :] if not isinstance(one, _NEVER_TRAINED)]
+    shape = (None, *image_size(info), backbone.input_shape[3])
+    pixels, _ = counted(_pixel_layers(loading.pixels(model["backbone"]), info.white or 255.0), shape, parameters)
+    return int(pixels + backbone.count_params() - sum(layer.count_params() for layer in thawed))
 
 
 def backbone_parts(model: Mapping[str, Any], info: DataInfo) -> list[Any]:

@@ -284,6 +284,19 @@ def test_a_standardization_whose_numbers_are_weights_is_copied_with_them(folder)
         np.testing.assert_allclose(one(rows, training=False), expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("pixels", ["itself", "caffe"])
+@pytest.mark.parametrize("fine_tune", [0.5, 1.0])
+def test_what_never_trains_is_counted_as_keras_does(folder, monkeypatch, pixels, fine_tune):
+    monkeypatch.setattr("spaces.backbones.loading.pixels", lambda backbone: pixels)
+    backbones.network(measured=True).save(folder / "measured.keras")
+    model = {"backbone": str(folder / "measured.keras"), "pooling": "average", "fine_tune": fine_tune}
+    settings = spaces.configure(spaces.load(backbones.space(folder, model)), {})
+    built = spaces.build_model(settings, info(), seed=1)
+    frozen = sum(int(np.prod(weight.shape)) for weight in built.non_trainable_weights)
+    assert FAMILIES["pretrained"].frozen_parameters(settings, info()) == frozen
+    assert built.count_params() == spaces.count_parameters(settings, info())
+
+
 def test_fresh_weights_train_as_a_whole_and_differ_from_seed_to_seed(folder):
     spec = spaces.load(
         backbones.space(

@@ -241,3 +241,12 @@ def test_a_final_model_is_measured_in_one_pass_with_the_numbers_of_evaluating_it
     found = _measured(engine, rows, engine.predict(rows), settings.trained(), data.info)
     expected = engine.evaluate(rows)
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_every_fold_has_features_of_its_own(tmp_path):
+    from search.training.feature_files import expected_bytes
+
+    once = spaces.load(backbones.space(tmp_path))
+    folded = spaces.load(backbones.space(tmp_path, data={"validation": {"folds": 3}}))
+    data = spaces.load_data(once)
+    assert expected_bytes(folded, data) == (3 + 1) * expected_bytes(once, data) > 0
