@@ -31,7 +31,7 @@ class RoundingLoss:
     """How good a rounded file is beside the model in memory.
 
     Attributes:
-        measure: `accuracy`, or `r2` in regression.
+        measure: `accuracy`, or `r2` in regression, the mean over the targets.
         part: Which rows, `test` or `validation`.
         rows: How many.
         file: Score of the file.
@@ -124,11 +124,23 @@ class RunRows:
 
     def _score(self, answers: Array, y: Array, logits: bool) -> float:
         if self._info.task == "regression":
-            y = y.reshape(answers.shape)
-            return float(1 - np.sum((answers - y) ** 2) / max(float(np.sum((y - y.mean(axis=0)) ** 2)), 1e-12))
+            return _r2(answers, y.reshape(answers.shape))
         if self._info.labels == "multi-label":
             return float(np.mean((answers >= (0.0 if logits else 0.5)) == (y == 1)))
         labels = y.argmax(axis=1) if self._info.labels == "one-hot" else y
         single, chosen = answers.shape[1] == 1, of_classes(answers, self._info)
         classes = answers[:, 0] >= (0.0 if logits else 0.5) if single else chosen.argmax(axis=1)
         return float(np.mean(classes == labels))
+
+
+def _r2(answers: Array, y: Array) -> float:
+    """As the measure of that name: of each target by itself, for the unit of one must not hide what another has lost.
+
+    Args:
+        answers: Shape (n, targets).
+        y: The same shape.
+    """
+    wanted, given = y.astype(np.float64), answers.astype(np.float64)
+    spread = np.sum((wanted - wanted.mean(axis=0)) ** 2, axis=0)
+    errors = np.sum((given - wanted) ** 2, axis=0)
+    return float(np.mean(np.where(spread > 0, 1 - errors / np.where(spread > 0, spread, 1.0), errors == 0)))

@@ -172,7 +172,8 @@ def compared(
         for answers, model in ((mean, members[0]), (answered[alone.trial.id], alone))
     ]
     classes = info.task == "classification" and info.labels != "multi-label"
-    found = compare(both[0], both[1], data.validation.y, classes=classes, accuracy=accuracy)
+    part = data.validation
+    found = compare(both[0], both[1], part.y, part.weight, classes=classes, accuracy=accuracy)
     return found, sum(seconds[model.trial.id] for model in members) / seconds[alone.trial.id]
 
 

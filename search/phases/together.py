@@ -37,7 +37,9 @@ class Together:
         return self.certainty >= _ENOUGH
 
 
-def compare(together: Array, alone: Array, y: Array, *, classes: bool, accuracy: bool) -> Together:
+def compare(
+    together: Array, alone: Array, y: Array, weight: Array | None = None, *, classes: bool, accuracy: bool
+) -> Together:
     """Compares row by row, so that rows which are hard for all count on both sides.
 
     Args:
@@ -45,16 +47,32 @@ def compare(together: Array, alone: Array, y: Array, *, classes: bool, accuracy:
             is the probability of the second of two.
         alone: The same of the one model.
         y: What is right: class numbers or values of shape (n,), or (n, k) with classes one-hot.
+        weight: How much each row counts, shape (n,); None: all alike.
         classes: Whether the outputs are of classes.
         accuracy: Whether right and wrong are counted; otherwise the loss decides.
     """
     measure = ("accuracy" if accuracy else "cross-entropy") if classes else "mse"
     many, one = (_points(np.asarray(answers, np.float64), y, measure) for answers in (together, alone))
     gains = many - one
-    deviation = float(gains.std(ddof=1)) if len(gains) > 1 else 0.0
-    certainty = float(gains.mean()) / (deviation / math.sqrt(len(gains))) if deviation > 0 else 0.0
+
+    def mean(values: Array) -> float:
+        return float(np.average(values, weights=weight))
+
+    error = _standard_error(gains, weight)
+    certainty = mean(gains) / error if error > 0 else 0.0
     sign = 1.0 if measure == "accuracy" else -1.0
-    return Together(measure, sign * float(many.mean()), sign * float(one.mean()), certainty)
+    return Together(measure, sign * mean(many), sign * mean(one), certainty)
+
+
+def _standard_error(gains: Array, weight: Array | None) -> float:
+    """Of their mean; 0 where fewer than two rows count."""
+    rows = len(gains) if weight is None else int(np.count_nonzero(weight))
+    if rows < 2:
+        return 0.0
+    if weight is None:
+        return float(gains.std(ddof=1)) / math.sqrt(rows)
+    terms = weight * (gains - np.average(gains, weights=weight)) / weight.sum()
+    return math.sqrt(float(np.sum(terms**2)) * rows / (rows - 1))
 
 
 def _points(answers: Array, y: Array, measure: str) -> Array:

@@ -71,6 +71,30 @@ def test_cross_entropy_of_one_output_and_of_several(one_hot):
         assert compare(found, found, labels, classes=True, accuracy=False).alone == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("accuracy", [True, False])
+def test_rows_count_by_their_weights(accuracy):
+    def numbers(found):
+        return found.together, found.alone, found.certainty
+
+    rng = np.random.default_rng(0)
+    right, wrong = answers(range(60), 60), answers((), 60)
+    together = np.where(rng.random((60, 1)) < 0.6, right, wrong)
+    alone = np.where(rng.random((60, 1)) < 0.5, right, wrong)
+    weight = np.repeat(np.float32([0, 1, 2]), 20)
+    found = compare(together, alone, np.ones(60), weight, classes=True, accuracy=accuracy)
+    # A row of weight 0 might as well be missing.
+    others = compare(together[20:], alone[20:], np.ones(40), weight[20:], classes=True, accuracy=accuracy)
+    assert numbers(found) == pytest.approx(numbers(others))
+    gains = (together[20:] - alone[20:])[:, 1] / 0.3 if accuracy else np.log(together[20:, 1] / alone[20:, 1])
+    shares = np.repeat([1 / 60, 2 / 60], 20)
+    mean = shares @ gains
+    error = math.sqrt(((shares * (gains - mean)) ** 2).sum() * 40 / 39)
+    assert found.certainty == pytest.approx(mean / error, rel=1e-5)
+    weights = None, np.full(60, 3)
+    plain, alike = (compare(together, alone, np.ones(60), w, classes=True, accuracy=accuracy) for w in weights)
+    assert numbers(plain) == pytest.approx(numbers(alike))
+
+
 class Answering:
     """An engine whose model gives the same answer to all rows."""
 

@@ -152,6 +152,10 @@ def test_rows_of_a_data_set_that_comes_in_another_order_are_kept(tensorflow: Non
         ("classification", True, [[0.1], [-0.2], [0.3]], [1, 0, 0], 2 / 3),
         ("classification", False, [[0.6], [0.4], [0.3]], [1, 1, 0], 2 / 3),
         ("regression", False, [[1.0], [2.0], [4.0]], [1.0, 2.0, 3.0], 1 - 1 / 2),
+        # One target is met, the other, of a smaller unit, is lost.
+        ("regression", False, [[0.0, 1e4], [0.0, 2e4]], [[0.0, 1e4], [1.0, 2e4]], (1 - 2 + 1) / 2),
+        ("regression", False, [[1e-9], [1e-9]], [1e-9, 3e-9], 1 - 2),
+        ("regression", False, [[2.0, 1.0], [3.0, 1.0]], [[2.0, 1.0], [3.0, 1.0]], 1.0),
     ],
 )
 def test_what_is_compared(task: Any, logits: bool, answers: Any, y: Any, expected: float, made: Any) -> None:
