@@ -280,7 +280,7 @@ class Engine:
         """What the model answers to all rows, shape (n, outputs)."""
         batch = self._large_batch(rows)
         if self._answer is None:
-            answer = lambda x: single(self.model(x, training=False))  # noqa: E731
+            answer = lambda x: _in_full(single(self.model(x, training=False)))  # noqa: E731
             shape = tf.TensorSpec([None, *rows.x.shape[1:]], rows.x.dtype)
             self._answer = tf.function(answer, jit_compile=False, autograph=False, input_signature=[shape])
         starts = range(0, rows.count, batch)
@@ -434,6 +434,11 @@ def _tensor(array: np.ndarray) -> Any:
     if usable and array.size and array.dtype.isnative and array.dtype.kind in "uif":
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     return tf.convert_to_tensor(array)
+
+
+def _in_full(answers: Any) -> Any:
+    """Answers that were computed in half precision as float32: NumPy and what is built on it hardly know the others."""
+    return tf.cast(answers, tf.float32) if answers.dtype in (tf.bfloat16, tf.float16) else answers
 
 
 def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,7 +122,8 @@ class RandomPlacement(_Random):
 
     Args:
         flip: `none`, `horizontal`, `vertical` or `both`.
-        shift: largest shift in every direction, as a fraction of the size; at least a pixel, 0 for none.
+        shift: largest shift in every direction, as a fraction of the size; at least a pixel, and never all of them; 0
+            for none.
         name: of the layer.
     """
 
@@ -132,8 +133,8 @@ class RandomPlacement(_Random):
         self._shift = shift
 
     def _changed(self, images: Any) -> Any:
-        # An image of one row or column would be shifted out of sight.
-        down, across = (_pixels(self._shift, size) if self._shift and size > 1 else 0 for size in images.shape[1:3])
+        # By as many pixels as it has, an image would be shifted out of sight.
+        down, across = (min(_pixels(self._shift, size), size - 1) if self._shift else 0 for size in images.shape[1:3])
         count = tf.shape(images)[0]
 
         def half(*flips: str) -> Any:

@@ -134,6 +134,13 @@ def test_the_least_shift_is_of_one_pixel_where_there_is_more_than_one(tensorflow
     np.testing.assert_array_equal(RandomPlacement("none", 0.0, "x")(image, training=True), image)
 
 
+def test_no_image_is_shifted_out_of_sight(tensorflow: None) -> None:
+    from spaces.layers.random_layers import RandomPlacement
+
+    found = draws(RandomPlacement("none", 0.99, "x"), np.ones((16, 4, 1, 1), np.float32))
+    assert {int(one) for one in found.sum(axis=(1, 2, 3))} == {1, 2, 3, 4}
+
+
 def test_the_middle_of_a_cutout_is_anywhere_in_the_image(tensorflow: None) -> None:
     from spaces.layers.random_layers import RandomCutout
 

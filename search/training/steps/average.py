@@ -17,7 +17,8 @@ class MovingAverage:
     """After t updates the mean of the weights after each of them, that after update i weighing decay^(t - i).
 
     The weights that training began with do not count, so that the average of a short training is not theirs. Averages
-    of normalizations are averaged too: they belong to the weights.
+    of normalizations are averaged too: they belong to the weights. What is no floating-point number, such as a count of
+    steps, has no mean and is what it was after the last update.
 
     Args:
         model: A model with weights.
@@ -48,7 +49,10 @@ class MovingAverage:
         # The newest weights' share of all the weighing so far; in double precision, for a decay may be near 1.
         share = (1.0 - self._decay) / (1.0 - self._decay**self._updates)
         for average, weight in zip(self._averages, self._model.weights, strict=True):
-            average.assign_add((weight.value - average) * tf.cast(share, average.dtype))
+            if average.dtype.is_floating:
+                average.assign_add((weight.value - average) * tf.cast(share, average.dtype))
+            else:
+                average.assign(weight.value)
 
     def values(self) -> list[np.ndarray]:
         """The averages, in the order of `model.weights`."""

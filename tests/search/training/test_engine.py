@@ -70,6 +70,17 @@ def test_wide_layers_are_evaluated_in_smaller_steps(digits):
     assert Engine(Own(), 0, 16)._large_batch(Rows(digits.validation)) == 1024
 
 
+def test_answers_of_half_precision_are_given_in_full(digits):
+    import keras
+
+    layers = [keras.layers.Rescaling(1 / 16), keras.layers.Flatten(), keras.layers.Dense(10, dtype="mixed_bfloat16")]
+    network = keras.Sequential([keras.Input(digits.info.input_shape), *layers])
+    network.compile(loss="mse")
+    rows = Rows(digits.validation)
+    assert keras.backend.standardize_dtype(network(rows.between(0, 2)).dtype) == "bfloat16"
+    assert Engine(network, 0, 64).predict(rows).dtype == np.float32
+
+
 def test_evaluation_uses_no_dropout_and_changes_no_weight(digits):
     network = model(digits, dropout=0.4)
     engine, rows = Engine(network, 0, 64), Rows(digits.validation)

@@ -127,6 +127,23 @@ def test_the_average_is_what_is_validated_and_kept_and_not_what_is_trained(tmp_p
     assert not np.array_equal(kept["weights"][0], state["weights"][0])
 
 
+def test_what_is_no_floating_point_number_is_what_it_was_last(tensorflow):
+    from types import SimpleNamespace
+
+    import keras
+
+    from search.training.steps.average import MovingAverage
+
+    steps = keras.Variable(0, dtype="int32", trainable=False)
+    late = keras.Variable(False, dtype="bool", trainable=False)
+    average = MovingAverage(SimpleNamespace(weights=[steps, late]), 0.9)
+    for step in (1, 2, 3):
+        steps.assign(step)
+        late.assign(step == 3)
+        average.update()
+    assert [value.item() for value in average.values()] == [3, True]
+
+
 def test_an_average_of_an_earlier_version_goes_on_by_the_count_of_the_optimizer(digits):
     (one, rows), (other, _) = engine_of(recipe(ema=0.9), digits), engine_of(recipe(ema=0.9), digits)
     one.train_epoch(rows, 1)
