@@ -60,8 +60,8 @@ def _problems(details: ErrorDetails, prefix: KeyPath, section: type[BaseModel] |
 
 def _allowed(kind: str, context: dict[str, Any], found: Any, message: str) -> str:
     if kind == "literal_error":
-        words = re.findall(r"'([^']*)'", context["expected"])
-        return ", ".join(words) + (suggestion(found, words) if isinstance(found, str) else "")
+        known = re.findall(r"'([^']*)'", context["expected"])
+        return ", ".join(known) + (suggestion(found, known) if isinstance(found, str) else "")
     if kind in _LIMITS:
         words, key = _LIMITS[kind]
         return f"{words} {shown(context[key])}"
