@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
+from typing import NamedTuple
 
 from spaces.outside import sources
 
@@ -18,6 +19,11 @@ _DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _LEAVING = (ast.Return, ast.Break, ast.Continue)
+# With larger numbers these give larger ones.
+_GROWTH = (ast.Add, ast.Mult)
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+# Some parameters of functions, by the names that these are called by.
+_Parameters = dict[str, set[str]]
 
 
 def asks_in_branches(file: str) -> bool:
@@ -33,6 +39,20 @@ def asks_in_branches(file: str) -> bool:
     except (SyntaxError, ValueError):
         return True
     return not trees or _Files(trees).branch()
+
+
+class _Setting(NamedTuple):
+    """Something that a function sets.
+
+    Attributes:
+        name: Of the variable or attribute, or of the function, whose value is what it returns.
+        value: What it follows from: its value, or the condition under which it is set.
+        alone: Whether it is that value, or more by it.
+    """
+
+    name: str
+    value: ast.expr
+    alone: bool
 
 
 class _Files:
@@ -56,19 +76,40 @@ class _Files:
         self._asking: set[str] = set()
         while more := {one.name for one in self._definitions if self._asks(one)} - self._asking:
             self._asking |= more
-        # By the name of each function the parameters that the names of what it asks for are made of.
-        self._naming: dict[str, set[str]] = {}
-        while any(self._learn_naming(one) for one in self._definitions if isinstance(one, _FUNCTIONS)):
-            pass
+        # By the names that they are called by: what makes an object is called by that of its class.
+        self._functions = [(one.name, one) for one in nodes if isinstance(one, _FUNCTIONS)]
+        classes = [one for one in nodes if isinstance(one, ast.ClassDef)]
+        self._functions += [
+            (one.name, part)
+            for one in classes
+            for part in one.body
+            if isinstance(part, _FUNCTIONS) and part.name == "__init__"
+        ]
+        # The parameters that the names of what a function asks for are made of, and those that say how often it asks.
+        self._naming: _Parameters = {}
+        self._lasting: _Parameters = {}
+        self._learn(self._naming, self._all_names)
+        self._learn(self._lasting, self._lengths)
+        self._set = [one for _, function in self._functions for one in _settings(function)]
+        self._following = self._found_following()
+        # Numbers among these that are largest where all that they follow from is.
+        self._growing = set(self._following)
+        while lost := self._not_growing():
+            self._growing -= lost
 
     def branch(self) -> bool:
         """Whether one of the functions that have to do with `hp` may ask for other things with other values."""
-        return any(
+        involved = [
+            one
+            for one in (*self._definitions, *self._lambdas)
+            if any(_called(node) in self._hp for node in ast.walk(one))
+        ]
+        # Where none of them has, what asks is in other files.
+        return not involved or any(
             any(map(self._asks, _conditional(one)))
             or self._hands_over(one)
             or any(map(self._goes_another_way, (inner for inner in ast.walk(one) if isinstance(inner, _CALLED))))
-            for one in (*self._definitions, *self._lambdas)
-            if any(_called(node) in self._hp for node in ast.walk(one))
+            for one in involved
         )
 
     def _asks(self, node: ast.AST) -> bool:
@@ -114,20 +155,29 @@ class _Files:
                 later = any(self._asks(node) for node in own if getattr(node, "lineno", 0) > (branch.end_lineno or 0))
                 if later or any(one is branch for loop in loops for one in ast.walk(loop)):
                     return True
-        derived = self._derived(own)
-        over = [loop.iter for loop in loops if isinstance(loop, ast.For | ast.AsyncFor)]
-        over += [
-            part.iter
-            for node in own
-            if isinstance(node, _COMPREHENSIONS) and self._asks(node)
-            for part in node.generators
-        ]
-        names = [name for node in own if isinstance(node, ast.Call) for name in self._names(node)]
         # Whoever calls the function may give it what follows from a value.
         arguments = {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)} - _ITSELF - self._hp
-        return any(self._decides(part, derived | arguments) and not self._is_range(part) for part in over) or any(
-            self._decides(name, derived) for name in names
+        return (
+            any(self._decides(part, self._following | arguments) for part in self._asked_over(own, ranges=False))
+            or any(self._decides(name, self._following) for name in self._all_names(own))
+            or not all(self._grows(length, arguments) for length in self._lengths(own))
         )
+
+    def _asked_over(self, nodes: list[ast.AST], *, ranges: bool) -> list[ast.expr]:
+        """What loops and comprehensions that ask go over: a `range` of numbers, or anything else."""
+        asking = [node for node in nodes if isinstance(node, (*_LOOPS, *_COMPREHENSIONS)) and self._asks(node)]
+        found = [node.iter for node in asking if isinstance(node, ast.For | ast.AsyncFor)]
+        found += [part.iter for node in asking if isinstance(node, _COMPREHENSIONS) for part in node.generators]
+        return [part for part in found if _is_range(part) == ranges]
+
+    def _lengths(self, nodes: list[ast.AST]) -> list[ast.expr]:
+        """What says how far a `range` goes that is asked over, here or in a function of the files that is called."""
+        ranges = [part for part in self._asked_over(nodes, ranges=True) if isinstance(part, ast.Call)]
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        return [
+            *(length for call in ranges for length in call.args),
+            *(value for call in calls for value in self._passed(call, self._lasting)),
+        ]
 
     def _is_asked(self, call: ast.Call) -> bool:
         return self._is_method(call.func)
@@ -135,46 +185,75 @@ class _Files:
     def _is_method(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Attribute) and node.attr in _ASKING and _called(node.value) in self._hp
 
-    def _names(self, call: ast.Call) -> list[ast.expr]:
-        """What the names of hyperparameters are made of that a call asks for, itself or in a function of the files."""
-        if self._is_asked(call):
-            return _named(call)
-        naming = self._naming.get(_called(call.func), set())
-        if not naming:
-            return []
-        found = [one.value for one in call.keywords if one.arg in naming]
-        for definition in self._definitions:
-            if isinstance(definition, _FUNCTIONS) and definition.name == _called(call.func):
-                given = zip(_parameters(definition), call.args, strict=False)
-                found += [value for name, value in given if name in naming]
+    def _all_names(self, nodes: list[ast.AST]) -> list[ast.expr]:
+        """What the names of hyperparameters are made of that calls ask for, or the functions of the files they call."""
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        return [
+            name
+            for call in calls
+            for name in (_named(call) if self._is_asked(call) else self._passed(call, self._naming))
+        ]
+
+    def _passed(self, call: ast.Call, parameters: _Parameters) -> list[ast.expr]:
+        """What a call of a function of the files gives for some of its parameters."""
+        wanted = parameters.get(_called(call.func), set())
+        found = [one.value for one in call.keywords if one.arg in wanted]
+        for name, function in self._functions if wanted else ():
+            if name == _called(call.func):
+                given = zip(_parameters(function), call.args, strict=False)
+                found += [value for parameter, value in given if parameter in wanted]
         return found
 
-    def _learn_naming(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-        """Whether there are more of its parameters that names are made of than was known."""
-        calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
-        used = {_called(part) for call in calls for name in self._names(call) for part in ast.walk(name)}
-        known = self._naming.setdefault(function.name, set())
-        more = used.intersection(_parameters(function)) - self._hp - known
-        known |= more
-        return bool(more)
+    def _learn(self, known: _Parameters, parts: Callable[[list[ast.AST]], list[ast.expr]]) -> None:
+        """Adds the parameters that parts of functions are made of; those that are known already lead to more parts."""
+        more = True
+        while more:
+            more = False
+            for name, function in self._functions:
+                used = {_called(one) for part in parts([*ast.walk(function)]) for one in ast.walk(part)}
+                new = used.intersection(_parameters(function)) - self._hp - known.setdefault(name, set())
+                known[name] |= new
+                more = more or bool(new)
 
-    def _is_range(self, over: ast.AST) -> bool:
-        """Whether it is a `range` of numbers: with the largest ones a loop asks for all that it ever asks for."""
-        if not isinstance(over, ast.Call) or _called(over.func) != "range":
-            return False
-        inside = [one for part in over.args for one in ast.walk(part) if isinstance(one, ast.Call)]
-        return all(self._is_asked(one) for one in inside)
-
-    def _derived(self, own: list[ast.AST]) -> set[str]:
-        """The variables, and attributes of its object, that a function sets to what follows from hyperparameters."""
+    def _found_following(self) -> set[str]:
+        """The names of what follows from hyperparameters, in whatever function it is set."""
         found: set[str] = set()
-        assigned = [node for node in own if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)]
-        while True:
-            following = [one for one in assigned if one.value is not None and self._decides(one.value, found)]
-            names = {_called(part) for one in following for target in _set_by(one) for part in ast.walk(target)}
-            if (more := names - self._hp - _ITSELF - {""}) <= found:
-                return found
+        others = {"", *self._hp, *_ITSELF, *self._modules}
+        while more := {one.name for one in self._set if self._decides(one.value, found)} - found - others:
             found |= more
+        return found
+
+    def _not_growing(self) -> set[str]:
+        """Those that are taken for growing and are set to something that is not."""
+        deciding = [one for one in self._set if self._decides(one.value, self._following)]
+        return {one.name for one in deciding if not (one.alone and self._grows(one.value))} & self._growing
+
+    def _grows(self, number: ast.expr, arguments: Set[str] = frozenset()) -> bool:
+        """Whether a number is largest where all that it follows from is: with the largest values, which are tried.
+
+        Args:
+            number: What gives it.
+            arguments: Of the function; what is given for them is looked at where it is called.
+        """
+        deciding = self._following | arguments
+        if self._is_value(number) or not self._decides(number, deciding):
+            return True
+        if isinstance(number, ast.BinOp) and isinstance(number.op, _GROWTH):
+            return self._grows(number.left, arguments) and self._grows(number.right, arguments)
+        if isinstance(number, ast.BinOp) and isinstance(number.op, ast.Sub | ast.FloorDiv):
+            return self._grows(number.left, arguments) and not self._decides(number.right, deciding)
+        if (name := _called(number)) in deciding:
+            return name in self._growing | arguments
+        if isinstance(number, ast.Subscript) and self._decides(number.slice, deciding):
+            return False
+        return isinstance(number, ast.Attribute | ast.Subscript) and self._grows(number.value, arguments)
+
+    def _is_value(self, node: ast.AST) -> bool:
+        """Whether it is the value of one hyperparameter."""
+        if isinstance(node, ast.Subscript):
+            return _called(node.value) in self._hp
+        asked = node.func if isinstance(node, ast.Call) else None
+        return isinstance(asked, ast.Attribute) and _called(asked.value) in self._hp and asked.attr in (*_ASKING, "get")
 
     def _decides(self, node: ast.AST, derived: set[str]) -> bool:
         return self._asks(node) or any(_called(one) in derived for one in ast.walk(node))
@@ -185,9 +264,41 @@ def _called(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-def _set_by(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> list[ast.expr]:
-    """What an assignment sets."""
-    return node.targets if isinstance(node, ast.Assign) else [node.target]
+def _is_range(over: ast.AST) -> bool:
+    """Whether it is a `range` of numbers."""
+    return isinstance(over, ast.Call) and _called(over.func) == "range"
+
+
+def _settings(function: _Function) -> Iterator[_Setting]:
+    """All that a function sets, once for each value and condition that it follows from."""
+    for node in _own(function):
+        yield from _set_by(node, function.name)
+        if (tested := _tested(node)) is not None:
+            inside = (one for part in _own(node) for one in _set_by(part, function.name))
+            yield from (_Setting(one.name, tested, False) for one in inside)
+
+
+def _set_by(node: ast.AST, function: str) -> Iterator[_Setting]:
+    """What a statement sets, changes or, as that of a function of this name, returns."""
+    if isinstance(node, ast.Return) and node.value is not None:
+        yield _Setting(function, node.value, False)
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        # `names.append(name)`
+        yield _Setting(_called(node.value.func.value), node.value, False)
+    elif isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.AugAssign) and node.value is not None:
+        added = not isinstance(node, ast.AugAssign) or isinstance(node.op, _GROWTH)
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            alone = added and isinstance(target, ast.Name | ast.Attribute)
+            yield from (_Setting(_called(part), node.value, alone) for part in ast.walk(target))
+
+
+def _tested(node: ast.AST) -> ast.expr | None:
+    """What decides whether, or how often, the statements inside of a statement are reached; None: nothing does."""
+    if isinstance(node, ast.If | ast.While):
+        return node.test
+    if isinstance(node, ast.Match):
+        return node.subject
+    return node.iter if isinstance(node, ast.For | ast.AsyncFor) and not _is_range(node.iter) else None
 
 
 def _names_a_method(call: ast.Call) -> bool:

@@ -313,10 +313,76 @@ def build(hp):
     return model
 """
 
+DEEP = """
+DEPTHS = {{"one": 1, "two": 3, "none": 2}}
+class Block:
+    def __init__(self, hp, depth):
+        for i in range(depth):
+            hp.Int(f"deep_{{i}}", 1, 3)
+def stack(hp, depth):
+    return [hp.Int(f"units_{{i}}", 1, 3) for i in range(depth + 1)]
+def build(hp):
+    kind = hp.Choice("kind", ["one", "two", "none"])
+    layers = hp.Int("layers", 1, 4)
+    {then}
+"""
+SPREAD = """
+class Hyper(Base):
+    def build(self, hp):
+        self.size = hp.{size}
+        return self.body(hp)
+    def body(self, hp):
+        {then}
+"""
+
 
 @pytest.mark.parametrize(
     ("text", "asks"),
     [
+        (DEEP.format(then="return stack(hp, DEPTHS[kind])"), True),
+        (DEEP.format(then="return Block(hp, depth=5 - layers)"), True),
+        (DEEP.format(then="return Block(hp, layers), stack(hp, layers - 1), stack(hp, hp['layers'])"), False),
+        (
+            DEEP.format(
+                then="depth = 3 if kind == 'two' else 1\n    return [hp.Int(f'u{i}', 1, 3) for i in range(depth)]"
+            ),
+            True,
+        ),
+        (DEEP.format(then="depth = 1\n    if kind == 'two':\n        depth += 2\n    return stack(hp, depth)"), True),
+        (DEEP.format(then="depth = 1\n    depth += layers\n    return stack(hp, 2 * depth)"), False),
+        (
+            DEEP.format(then="name = 'a'\n    if kind == 'two':\n        name = 'b'\n    return hp.Int(name, 1, 3)"),
+            True,
+        ),
+        (
+            DEEP.format(
+                then="names = ['a']\n    if kind == 'two':\n        names.append('b')\n"
+                "    return [hp.Int(name, 1, 3) for name in names]"
+            ),
+            True,
+        ),
+        (
+            DEEP.format(then="made = []\n    if kind == 'two':\n        made.append(layers)\n    return stack(hp, 2)"),
+            False,
+        ),
+        (
+            DEEP.format(
+                then="def name():\n        return f'{kind}_units'\n    return hp.Int(name(), 1, 3)",
+            ),
+            True,
+        ),
+        (
+            SPREAD.format(size="Int('size', 1, 3)", then="return [hp.Int(f'u{i}', 1, 3) for i in range(self.size)]"),
+            False,
+        ),
+        (
+            SPREAD.format(
+                size="Int('size', 1, 3)", then="return [hp.Int(f'u{i}', 1, 3) for i in range(8 // self.size)]"
+            ),
+            True,
+        ),
+        (SPREAD.format(size="Choice('size', ['s', 'm'])", then="return hp.Int(f'{self.size}_units', 1, 3)"), True),
+        ("from elsewhere import model\ndef build(hps):\n    return model(hps)", True),
         (HEADS + "    return {'one': one, 'two': two}[kind](hp)", True),
         (HEADS + "    return globals()[kind](hp)", True),
         (HEADS + "    make = one\n    return make(hp)", True),
