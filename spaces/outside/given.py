@@ -189,8 +189,12 @@ def _by_value() -> Iterator[None]:
 
 
 def _entry(function: Any) -> Any:
-    """The function that is called: itself, or the `build` of a class or object."""
-    return function if isinstance(function, types.FunctionType) else getattr(function, "build", function)
+    """The function that is called: itself, or the `build` of a class or object, as a person wrote it."""
+    if isinstance(function, types.FunctionType):
+        return function
+    # A `keras_tuner.HyperModel` calls its class's from a method of Keras Tuner, which it keeps under the same name.
+    cls = function if isinstance(function, type) else type(function)
+    return getattr(cls, "build", None) or getattr(function, "build", function)
 
 
 def _code(found: Any, depth: int = 0, seen: set[int] | None = None) -> Any:

@@ -8,6 +8,7 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,16 @@ def test_what_differs_in_its_values_has_another_reference():
         assert first == again
         assert first != another
     assert given.spoken(given.keep_function(partial(act, activation="elu"))) == "act"
+
+
+def test_the_file_of_an_object_is_that_in_which_its_class_says_how_it_builds():
+    there: dict[str, Any] = {}
+    exec(compile("def build(hp): return 1", "/elsewhere/library.py", "exec"), there)
+    wrapped = Building()
+    wrapped.__dict__["build"] = there["build"]
+    assert file_of(given.keep_function(wrapped)) == file_of(given.keep_function(Building)) == __file__
+    assert file_of(given.keep_function(SimpleNamespace(build=there["build"]))) == "/elsewhere/library.py"
+    assert file_of(given.keep_function(partial(act, activation="relu"))) == ""
 
 
 def cell(line: str, helping: str = "x", default: int = 0) -> Any:
