@@ -57,9 +57,7 @@ def keep_function(function: Any, reference: str | None = None) -> str:
     Returns:
         The reference.
     """
-    if reference is None:
-        code = hashlib.sha256(repr(_code(function)).encode()).hexdigest()[:8]
-        reference = f"{_MODULE}:{name_of(function)}_{code}"
+    reference = reference or reference_for(function)
     _functions[reference] = function
     return reference
 
@@ -96,9 +94,15 @@ def name_of(function: Any) -> str:
     return "".join(sign if sign.isalnum() and sign.isascii() else "_" for sign in named).strip("_") or "function"
 
 
+def reference_for(function: Any) -> str:
+    """The reference that follows from a function's name and code."""
+    code = hashlib.sha256(repr(_code(function)).encode()).hexdigest()[:8]
+    return f"{_MODULE}:{name_of(function)}_{code}"
+
+
 def file_of(reference: str) -> str:
     """The file, or cell of a notebook, that a function was written in; "" where nobody knows."""
-    code = getattr(_entry(_functions.get(reference)), "__code__", None)
+    code = getattr(_entry(_functions.get(reference, _data.get(reference))), "__code__", None)
     return getattr(code, "co_filename", "")
 
 

@@ -111,7 +111,10 @@ def _is_text(value: Any) -> bool:
 
 
 def _as_source(value: Any, known: str | None) -> dict[str, str]:
-    return {"python": _function(value, known) if isinstance(value, FunctionType) else _rows(value, known)}
+    if not isinstance(value, FunctionType):
+        return {"python": _rows(value, known)}
+    take_anew()
+    return {"python": _in_a_file(value) or given.keep_data(value, known or given.reference_for(value))}
 
 
 def _holds_parts(mapping: Mapping[str, Any]) -> bool:
@@ -139,8 +142,6 @@ def _is_rows(value: Any) -> bool:
 
 
 def _rows(data: Any, known: str | None) -> str:
-    if isinstance(data, FunctionType):
-        return _function(data, known)
     from spaces.data.readers.objects import loader
 
     try:

@@ -222,6 +222,20 @@ def test_functions_travel_to_a_process_that_never_saw_their_source(tmp_path):
     assert broken.startswith("broken cannot be taken by a worker process (")
 
 
+def test_a_function_that_gives_data_stays_in_this_process(monkeypatch):
+    monkeypatch.setattr(given, "_functions", {})
+
+    def load():
+        return X, Y
+
+    build, data = make(1), spec({"family": make(2)}, load).data.source.python
+    assert given.keep_function(build) in given.packed()
+    assert data not in given.packed()
+    assert (given.find(data), file_of(data), given.spoken(data)) == (load, __file__, "load")
+    assert spec({"family": build}, {"source": load}).data.source.python == data
+    np.testing.assert_array_equal(load_python(data).train.x, X)
+
+
 PACKAGE = {
     "__init__": "",
     "sizes": "FACTOR = 10\n\ndef wide(n):\n    return n * FACTOR\n",
