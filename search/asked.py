@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 import spaces
 from search.errors import RunError
@@ -19,7 +23,9 @@ from spaces import SearchSpec
 from spaces.families import family_of
 from spaces.outside import given
 from spaces.outside.references import take_anew
-from spaces.sections.data_section import Source
+from spaces.reading.overrides import apply_overrides, path_of
+from spaces.reading.yamlfile import Document
+from spaces.sections.data_section import DataSection, Source
 from spaces.specs.objects import Known, is_builder, spelt, with_references
 from spaces.specs.plain import to_plain
 from spaces.values.metrics import METRICS, REGRESSION_METRICS, USUAL, task_of
@@ -77,8 +83,13 @@ def as_spec(
         plain["training"] = {**plain.get("training", {}), "callbacks": callbacks}
     plain = with_references(plain, known)
     frozen = Run(Path(directory)).spec.training if begun and directory is not None else None
+    changed_to = changes(overrides, max_trials, seed)
     if is_builder(space):
-        task = _task(plain, objective) if frozen is None else {"loss": frozen.loss, "metrics": list(frozen.metrics)}
+        task = (
+            _task(plain, objective, changed_to)
+            if frozen is None
+            else {"loss": frozen.loss, "metrics": list(frozen.metrics)}
+        )
         plain["training"] = {**plain["training"], **task}
     if objective is not None:
         plain["search"] = {**plain.get("search", {}), "objective": _objective(objective)}
@@ -87,7 +98,7 @@ def as_spec(
             # In earlier versions fewer objectives joined the metrics.
             if frozen is None or list(frozen.metrics) == joined.get("metrics"):
                 plain["training"] = joined
-    return spaces.load(plain, changes(overrides, max_trials, seed), begun=begun)
+    return spaces.load(plain, changed_to, begun=begun)
 
 
 def goes_on(directory: str | Path | None, fork: str | Path | None) -> bool:
@@ -187,7 +198,7 @@ def _name(function: Any) -> str:
     return "-".join(part for part in given.name_of(function).lower().split("_") if part) or "model"
 
 
-def _task(plain: Mapping[str, Any], objective: Any) -> dict[str, Any]:
+def _task(plain: Mapping[str, Any], objective: Any, changed_to: Sequence[str]) -> dict[str, Any]:
     """Loss and metrics of a space that says nothing of them, from the function, the labels and the objective."""
     from spaces.families.functions.user_model import loss_of_function
 
@@ -197,7 +208,7 @@ def _task(plain: Mapping[str, Any], objective: Any) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         threads.configure(threads.for_family(f"python:{name}"))
     loss = loss_of_function(name)
-    if loss is None and _fractions(plain["data"]):
+    if loss is None and _fractions(_data(plain, changed_to)):
         loss = "mse"
     asked = _objective(objective)
     metric = str(asked.get("name") if isinstance(asked, Mapping) else asked).removeprefix("val_")
@@ -219,17 +230,36 @@ def _measured(training: Mapping[str, Any], objective: Any) -> Mapping[str, Any]:
     return {**training, "metrics": [*metrics, metric]} if fits and metric not in metrics else training
 
 
-def _fractions(data: Mapping[str, Any]) -> bool:
-    """Whether labels that are at hand are numbers that can be no classes."""
+def _data(plain: Mapping[str, Any], changed_to: Sequence[str]) -> Any:
+    """The section `data` of a space beside what changes it."""
+    document = Document({"data": copy.deepcopy(plain["data"])})
+    apply_overrides(document, [change for change in changed_to if path_of(change)[0] == "data"])
+    return document.data["data"]
+
+
+def _predicted(data: Mapping[str, Any], names: list[str]) -> Sequence[str]:
+    """The columns of a table that are predicted; the last one where the section `data` is not legal."""
+    from spaces.data.load import table_options
+    from spaces.data.tables.loading import targets_of
+
+    try:
+        return targets_of(table_options(DataSection.model_validate(data)), names)
+    except ValidationError:
+        # Validation of the whole space says what is wrong.
+        return names[-1:]
+
+
+def _fractions(data: Any) -> bool:
+    """Whether labels that are at hand are numbers that can be no classes; `data` is the section of the space."""
     import numpy as np
 
     from spaces.data.readers.objects import Held, readable
     from spaces.values.packing import is_structure
 
-    source = data.get("source")
-    name = source.get("python", "") if isinstance(source, Mapping) else ""
+    source = data.get("source") if isinstance(data, Mapping) else None
+    name = str(source.get("python", "")) if isinstance(source, Mapping) else ""
     held = given.find(name) if given.is_given(name) else None
-    labels = held.labels if isinstance(held, Held) else None
+    labels = held.labels(partial(_predicted, data)) if isinstance(held, Held) else None
     if labels is None or isinstance(labels, Mapping) or is_structure(labels):
         return False
     with readable(given.spoken(name)):

@@ -289,7 +289,7 @@ def _read(spec: SearchSpec, begun: DataInfo | None, store: RowStore) -> RawData:
             return load_npz(path, store)
         case "csv" | "parquet":
             written = None if begun is None else begun.written
-            return load_table(path, _table_options(data), spec.training.task, known, store, written)
+            return load_table(path, table_options(data), spec.training.task, known, store, written)
         case "idx":
             return load_idx(path)
         case _:
@@ -300,7 +300,7 @@ def _frames(spec: SearchSpec, begun: DataInfo | None) -> FrameReader:
     known = () if begun is None else begun.encodings
     arrays = begun is not None and not known
     bare = family_of(spec.model).users_code
-    return FrameReader(_table_options(spec.data), spec.training.task, known, bare=bare, never=arrays)
+    return FrameReader(table_options(spec.data), spec.training.task, known, bare=bare, never=arrays)
 
 
 def _read_other(source: OtherSource, store: RowStore, frames: FrameReader) -> RawData:
@@ -321,7 +321,8 @@ def _read_other(source: OtherSource, store: RowStore, frames: FrameReader) -> Ra
     raise DataError(f"{where}: {source.location}: it gave {type(found).__name__}, no RawData")
 
 
-def _table_options(data: DataSection) -> TableOptions:
+def table_options(data: DataSection) -> TableOptions:
+    """What a space says about the columns of its table, if it has one."""
     source = data.source
     if isinstance(source, str):
         return TableOptions(data.target_column, data.columns)

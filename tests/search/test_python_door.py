@@ -7,6 +7,7 @@ import signal
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
@@ -14,6 +15,7 @@ import nightshift as ns
 import results
 import run_search
 import search
+import spaces
 from search.loop.observer import Observer
 from search.night.reproduce import reproduce, summary
 from search.record.trial import TrialKind
@@ -213,6 +215,17 @@ def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
     assert (training(bare, (DIGITS / 7).tolist()).loss, training(bare, DIGITS.tolist()).loss) == ("mse", "auto")
     named = as_spec(bare, data={"train_images": PIXELS, "train_labels": DIGITS / 7})
     assert named.training.loss == "mse"
+    table = pd.DataFrame({"price": DIGITS / 7, "kind": DIGITS, "size": DIGITS + 0.5})
+
+    def loss(frame, overrides=(), **said):
+        return as_spec(bare, data={"source": frame, **said} if said else frame, overrides=overrides).training.loss
+
+    assert (loss(table), loss(table[["price", "kind"]])) == ("mse", "auto")
+    assert (loss(table, target="kind"), loss(table, columns={"size": "drop"})) == ("auto", "auto")
+    assert loss(table[["price", "kind"]], target={"column": "price", "scale": "none"}) == "mse"
+    assert loss(table, {"data.target": "kind"}) == "auto"
+    with pytest.raises(spaces.SpaceError, match="data"):
+        as_spec(bare, data=5)
     assert training(bare, DIGITS, objective="val_rmse").task == "regression"
     for asked in (keras_tuner.Objective("val_mae", "min"), ("val_mae", "min"), {"name": "val_mae", "direction": "min"}):
         assert training(bare, DIGITS, objective=asked).task == "regression"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,13 +33,18 @@ class Held:
         """The data."""
         return self.rows
 
-    @property
-    def labels(self) -> Any:
-        """Those of the training rows, in whatever form they are."""
+    def labels(self, predicted: Callable[[list[str]], Sequence[str]]) -> Any:
+        """Those of the training rows, in whatever form they are; None where they are not at hand.
+
+        Args:
+            predicted: Is given the columns of a frame, and says which of them are predicted.
+        """
         if datasets(self.rows, "data") is not None:
             return None
         if is_frame(self.rows):
-            return self.rows.iloc[:, -1]
+            names = [printable(str(name)) for name in self.rows.columns]
+            targets = predicted(names)
+            return self.rows.iloc[:, [place for place, name in enumerate(names) if name in targets]]
         if not isinstance(self.rows, Mapping):
             return self.rows[1]
         try:

@@ -155,7 +155,7 @@ def understand(
     named = {*options.columns, *options.groups, *options.times, options.target, *(one.name for one in known)}
     dropped |= {name: "the index of the DataFrame that was written" for name in cells.index if name not in named}
     weight = next((name for name, kind in options.columns.items() if kind == "weight"), None)
-    targets = () if beside else _targets(options, [n for n in names if n not in dropped and n != weight])
+    targets = () if beside else targets_of(options, [name for name in names if name not in dropped])
     earlier = any(encoding.sign is None for encoding in known)
     reader = Reader(cells, options.decimal, options.decimal or _otherwise(cells), literal=earlier)
     columns: list[Column] = []
@@ -236,11 +236,22 @@ def _groups(cells: Cells, name: str) -> Array:
     return factorized(words)[0]
 
 
-def _targets(options: TableOptions, names: Sequence[str]) -> tuple[str, ...]:
+def targets_of(options: TableOptions, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns that are predicted: those that are said to be, or else the last of which nothing else is said.
+
+    Args:
+        options: what the space file says about the table.
+        names: its columns.
+
+    Returns:
+        Their names; () where all columns are said to be something else.
+    """
     named = [name for name, kind in options.columns.items() if kind == "target"]
     if options.target is not None and options.target not in named:
         named.append(options.target)
-    return tuple(named) or (names[-1],)
+    others = {name for name, kind in options.columns.items() if kind in ("drop", "weight")}
+    others |= {name for name in options.groups if name not in options.columns}
+    return tuple(named or [name for name in names if name not in others][-1:])
 
 
 def _otherwise(cells: Cells) -> numbers.Decimal:

@@ -128,6 +128,7 @@ def test_what_is_no_table_is_named(path: Path, content: str | bytes, message: st
         ({"target": "zzzz"}, "its columns are age, town, member, price"),
         ({"columns": {"agee": "drop"}}, "no column 'agee'; did you mean 'age'"),
         ({"columns": {"age": "drop", "town": "drop", "member": "drop"}}, "no column is left as an input"),
+        ({"columns": dict.fromkeys(("age", "town", "member", "price"), "drop")}, "no column is left as an input"),
         ({"columns": {"town": "date"}}, "column 'town' holds no dates"),
         ({"columns": {"town": "boolean"}}, "column 'town' is no boolean: it holds 'Bonn'"),
         ({"encoding": "ascii"}, "is not text in ascii"),
