@@ -222,7 +222,7 @@ def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
 
     assert (loss(table), loss(table[["price", "kind"]])) == ("mse", "auto")
     assert (loss(table, target="kind"), loss(table, columns={"size": "drop"})) == ("auto", "auto")
-    assert loss(table[["price", "kind"]], target={"column": "price", "scale": "none"}) == "mse"
+    assert loss(table[["price", "kind"]], target={"column": "price"}) == "mse"
     assert loss(table, {"data.target": "kind"}) == "auto"
     with pytest.raises(spaces.SpaceError, match="data"):
         as_spec(bare, data=5)
