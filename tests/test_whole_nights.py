@@ -168,6 +168,27 @@ def test_a_night_that_goes_on_longer_makes_its_model_of_the_best_that_it_finds(t
     assert ended.outcome.epochs == begun.outcome.epochs
 
 
+@pytest.mark.parametrize(("changes", "gives_way"), [({}, True), ({"training.schedule": "cosine"}, False)])
+def test_what_is_found_in_the_time_that_the_final_training_left_wins_where_nothing_was_retrained(
+    tmp_path, changes, gives_way
+):
+    """The table was led by what nobody had trained to its end, and a much poorer model was exported."""
+    spec = night_space(epochs=6, **{"baselines": [], "final.seeds": 0, **changes})
+    night = WholeNight(tmp_path / "run", spec, Steady(seconds=8.0, winner=0.1))
+    began = night.clock.now()
+    assert night.go("5m").reason == "done"
+    finals = night.trials(TrialKind.WINNER)
+    scored = [t for t in night.trials(TrialKind.SEARCH) if t.outcome.epochs]
+    assert scored[-1].started > finals[0].finished, "the search went on"
+    assert (len(finals) > 1) is gives_way
+    assert (night.winner().kind, night.winner().id, night.winner().outcome.whole) == (
+        TrialKind.WINNER,
+        finals[-1].id,
+        True,
+    )
+    assert 0.92 <= used(night, 300, began) <= 1.0
+
+
 def test_a_winner_that_was_not_measured_yet_gives_way_to_what_more_time_finds(tmp_path):
     night = WholeNight(tmp_path / "run", night_space(baselines=[]), Steady(seconds=6.0))
     killed_at(night, "evaluation", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from search.budget import Deadline
 from search.errors import CheckpointError, DiskError, SearchFailed
 from search.files.store import RunStore
 from search.loop import housekeeping
@@ -11,7 +12,7 @@ from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
 from search.phases.evaluation import Compare, Decide, Evaluate, FinalModel
 from search.phases.retraining import RetrainingSource, retrained
-from search.phases.searching import Searching
+from search.phases.searching import SearchEnd, Searching
 from search.phases.winner import Alone, FinalModels, final_models, final_weights
 from search.record.configuration import Configuration
 from search.record.standing import answers_both_ways
@@ -162,7 +163,7 @@ class FinalPhase:
     # The winner
 
     def _make_winner(self) -> None:
-        winner = self._store.trial(self._store.meta("winner") or "")
+        winner = self._winner
         if winner is not None:
             kept = [self._models.with_weights(trial) for trial in (winner, *self._members(winner))]
             winner = kept[0] if all(kept) else None
@@ -185,8 +186,9 @@ class FinalPhase:
         Nothing is put down before it is over: what it finds may be the better model.
         """
         winner = self._models.winner(best)
-        tried = self._runner.stopping or self._store.trials(TrialKind.WINNER)
-        return winner if tried or not self._use_up() else self._models.winner(self._best())
+        tried = self._runner.stopping or bool(self._store.trials(TrialKind.WINNER))
+        tried = tried or not self._use_up(lambda _: self._training_end)
+        return winner if tried else self._models.winner(self._best())
 
     def _ensemble(self, best: list[Configuration]) -> Trial | None:
         """The first of several models that answer together, where that is wanted and measurably better."""
@@ -266,14 +268,42 @@ class FinalPhase:
     # What follows
 
     def _search_on(self) -> None:
-        """Uses what is left of the time; trials that were begun and not ended get their end."""
-        if not self._use_up() and self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
-            self._searching.finish(self._runner, lambda _: self._horizon.budget.training_end)
+        """Uses what is left of the time; trials that were begun and not ended get their end.
 
-    def _use_up(self) -> bool:
-        """Goes on with a search that time has ended until all training has to be over; whether anything was trained."""
-        searches = self._timed_out and not self._measured
-        return searches and self._searching.go(self._runner, lambda _: self._horizon.budget.training_end)
+        A winner that nothing but the search has chosen gives way to what leads it by then, while a final training and
+        as much searching before it fit.
+        """
+        went_on, may_win = False, not self._store.ensemble() and self._models.gives_way(self._best())
+        while True:
+            may_win = may_win and self._horizon.fits_twice(self._best(), self._pace())
+            if not self._use_up(self._last_end(may_win)):
+                break
+            went_on = True
+            if self._runner.stopping:
+                return
+            may_win = may_win and self._models.gives_way(self._best(), self._winner)
+            if may_win:
+                self._store.put_meta(winner=None, threshold=None)
+                self._make_winner()
+        if not went_on and self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
+            self._searching.finish(self._runner, lambda _: self._training_end)
+
+    def _last_end(self, may_win: bool) -> SearchEnd:
+        """When a search after the final training ends; what it finds may have to be trained as a whole then."""
+        pace = self._pace()
+        return lambda best: self._horizon.last_search_end(best, pace) if may_win else self._training_end
+
+    @property
+    def _training_end(self) -> Deadline | None:
+        return self._horizon.budget.training_end
+
+    @property
+    def _winner(self) -> Trial | None:
+        return self._store.trial(self._store.meta("winner") or "")
+
+    def _use_up(self, end: SearchEnd) -> bool:
+        """Goes on with a search that time has ended, until then; whether anything was trained."""
+        return self._timed_out and not self._measured and self._searching.go(self._runner, end)
 
     def _evaluate(self) -> None:
         if self._data.test is None:

@@ -133,6 +133,20 @@ class FinalModels:
         chosen = self._chosen(best)
         return chosen.id not in fresh_scores(self._store.trials(TrialKind.CANDIDATE)) and _rate_has_a_way_to_go(chosen)
 
+    def gives_way(self, best: Sequence[Configuration], winner: Trial | None = None) -> bool:
+        """Whether a winner was chosen by its score in the search alone, which a later one may beat.
+
+        Where the rate goes to its end in the final training only, or each score is one of several folds, a model of
+        the search is no match for a final one.
+
+        Args:
+            best: Configurations with scores, best first.
+            winner: The trial whose model is exported, which is not to be one of the first of them; None: of any.
+        """
+        searched = self._spec.data.folds is None and not fresh_scores(self._store.trials(TrialKind.CANDIDATE))
+        another = winner is None or winner.configuration != best[0].id
+        return searched and another and not estimates.is_annealed(best[0])
+
     def with_weights(self, trial: Trial) -> Trial | None:
         """The trial of a final model with its weights, trained again if they are lost; None if that fails too."""
         if self._kept(trial):

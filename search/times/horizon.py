@@ -128,6 +128,16 @@ class Horizon:
         self.measure(ranked, pace)
         return self.budget.training_left
 
+    def fits_twice(self, ranked: Sequence[Configuration], pace: Pace) -> bool:
+        """Whether there is time for the final training of the best, and for as much searching before it."""
+        left = self.retraining_left(ranked, pace)
+        return left is not None and left > 2 * planning.kept_for_newcomer(self.full(ranked), ranked, pace)
+
+    def last_search_end(self, ranked: Sequence[Configuration], pace: Pace) -> Deadline | None:
+        """When a search after the final training has to be over, so that what leads then can have one too."""
+        end = self.budget.training_end
+        return None if end is None else end.earlier(planning.kept_for_newcomer(self.full(ranked), ranked, pace))
+
     def worth_searching_again(self, ranked: Sequence[Configuration], pace: Pace) -> bool:
         """Whether so much time is left after retraining that the search can find something and have it retrained."""
         left = self.retraining_left(ranked, pace)

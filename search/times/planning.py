@@ -253,6 +253,11 @@ def first_epoch_grace(
     return max(0.0, kept - _HANDOVER * final_seconds(full, ranked, slots, pace=pace, done=done))
 
 
+def kept_for_newcomer(full: FinalPlan, ranked: Sequence[Configuration], pace: Pace) -> float:
+    """Seconds to keep for the final training of what leads after another search, that begins without delay."""
+    return _HANDOVER * winner_seconds(full, ranked, pace)
+
+
 def newcomer_seconds(full: FinalPlan, ranked: Sequence[Configuration], slots: int, pace: Pace) -> float:
     """Time to retrain one more configuration, as long as the slowest of the candidates."""
     longest = max((training_seconds(c) for c in full.retrained(ranked) if not c.baseline), default=0.0)
