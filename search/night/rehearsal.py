@@ -170,7 +170,7 @@ def rehearse(
         threads.configure(width)
         require_directions(spec)
         _require_callbacks(spec)
-        _require_earlier_runs(spec)
+        require_earlier_runs(spec)
         data = spaces.load_data(spec, None, rows)
         notes = family_of(spec.model).require(spec, data.info)
         cluster = None if there is None else there.look(spec, data.info, width)
@@ -220,11 +220,9 @@ def first_look(spec: SearchSpec, data: Dataset) -> tuple[list[CheckedModel], int
 
     Raises:
         CodeError: The function that gives callbacks cannot be used.
-        RunError: A run that the search is to begin with is not there.
         SearchFailed: None of the space's own models can be trained.
     """
     _require_callbacks(spec)
-    _require_earlier_runs(spec)
     models = _models(spec, data, timed=False)
     searched = [model for model in models if not model.is_baseline]
     if all(model.problem for model in searched):
@@ -264,7 +262,12 @@ def _require_callbacks(spec: SearchSpec) -> None:
         make_callbacks(spec.training.callbacks)
 
 
-def _require_earlier_runs(spec: SearchSpec) -> None:
+def require_earlier_runs(spec: SearchSpec) -> None:
+    """Refuses a search whose knowledge is to be that of runs which are not there.
+
+    Raises:
+        RunError: One of them is not, or its store cannot be read.
+    """
     for directory in spec.search.warm_start:
         open_run(directory)
 

@@ -27,7 +27,7 @@ from search.loop.trackers import trackers
 from search.loop.warn import warn
 from search.night.crew import Crew, Measured
 from search.night.logfile import LogFile
-from search.night.rehearsal import CheckedModel, first_look
+from search.night.rehearsal import CheckedModel, first_look, require_earlier_runs
 from search.night.signals import stop_on_signals
 from search.night.tensorboard import TensorBoardWriter
 from search.night.views.steps import Steps
@@ -168,7 +168,7 @@ class Session:
 
         Raises:
             RunError: The directory cannot be used, holds files of somebody else, or a run that cannot go on with this
-                space.
+                space; or a run that a new one is to begin with is not there.
             DataError: The data cannot be loaded, or are not those that the run began with.
             SearchFailed: No usable configuration; everything known is in the store.
             SpaceError: Nobody knows which way the monitor of an early stopping improves, or the space is longer than a
@@ -182,6 +182,7 @@ class Session:
             begun = self._require_ours()
         else:
             require_directions(self._spec)
+            require_earlier_runs(self._spec)
             self._require_readable()
             self._require_room()
         with contextlib.ExitStack() as held:

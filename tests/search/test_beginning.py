@@ -133,6 +133,14 @@ def test_a_run_does_not_begin_where_a_link_leads_out_which_would_cost_its_export
         begin(folder)
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_run_to_begin_with_that_is_not_there_is_told_before_anything_is_loaded(tmp_path, check):
+    spec = small.spec(search={"algorithm": "freeze-thaw", "warm_start": [str(tmp_path / "gone")]})
+    with pytest.raises(RunError, match="gone"):
+        Session(tmp_path / "run", spec, Options(check=check)).go()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_start_that_failed_has_left_is_not_in_the_way(tmp_path):
     for name in (layout.LOCK, layout.OUTPUT, f"{layout.ROWS}/rows-0a1b.npy", "model.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -12,7 +12,6 @@ from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
 from search.files.store import RunStore
 from search.loop.observer import Observer
-from search.night.rehearsal import first_look
 from search.phases.fork import take_over
 from search.phases.searching import Searching
 from search.record.configuration import configurations, ranked
@@ -187,12 +186,6 @@ def test_a_search_says_that_it_learns_nothing_from_runs_without_its_objective(tm
     assert said == [
         "the search learns nothing from 1 of 2 configurations of other runs: they were trained without val_f1"
     ]
-
-
-def test_a_run_to_begin_with_that_is_not_there_is_told_before_anything_is_built(tmp_path):
-    spec = spaces.load(simulation.space("freeze-thaw"), [f"search.warm_start=[{tmp_path / 'gone'}]"])
-    with pytest.raises(RunError, match="gone"):
-        first_look(spec, None)
 
 
 def damage(run):
