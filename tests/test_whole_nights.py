@@ -6,6 +6,7 @@ import contextlib
 import errno
 import random
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -19,6 +20,7 @@ from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.night.crew import Measured
 from search.night.workforce import Workforce
+from search.phases.final import FinalPhase
 from search.phases.sources import Source
 from search.phases.together import Together
 from search.phases.winner import final_weights
@@ -187,6 +189,22 @@ def test_what_is_found_in_the_time_that_the_final_training_left_wins_where_nothi
         True,
     )
     assert 0.92 <= used(night, 300, began) <= 1.0
+
+
+def test_what_is_left_is_searched_in_also_where_no_first_epoch_fits_before_another_final_training():
+    ends = []
+    phase = SimpleNamespace(
+        _store=SimpleNamespace(ensemble=list, running=lambda *_: []),
+        _models=SimpleNamespace(gives_way=lambda *_: True),
+        _horizon=SimpleNamespace(fits_twice=lambda *_: True),
+        _runner=SimpleNamespace(stopping=False),
+        _best=list,
+        _pace=lambda: None,
+        _last_end=lambda may_win: "before it" if may_win else "the end of all training",
+        _use_up=lambda end: ends.append(end) or len(ends) == 2,
+    )
+    FinalPhase._search_on(phase)
+    assert ends == ["before it", *["the end of all training"] * 2]
 
 
 def test_a_winner_that_was_not_measured_yet_gives_way_to_what_more_time_finds(tmp_path):

@@ -277,7 +277,11 @@ class FinalPhase:
         while True:
             may_win = may_win and self._horizon.fits_twice(self._best(), self._pace())
             if not self._use_up(self._last_end(may_win)):
-                break
+                if not may_win or self._runner.stopping:
+                    break
+                # Not even a first epoch fits before another final training, but one may in that one's place.
+                may_win = False
+                continue
             went_on = True
             if self._runner.stopping:
                 return
@@ -285,6 +289,8 @@ class FinalPhase:
             if may_win:
                 self._store.put_meta(winner=None, threshold=None)
                 self._make_winner()
+                if self._runner.stopping:
+                    return
         if not went_on and self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
             self._searching.finish(self._runner, lambda _: self._training_end)
 
