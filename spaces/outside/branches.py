@@ -24,6 +24,8 @@ _GROWTH = (ast.Add, ast.Mult)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Some parameters of functions, by the names that these are called by.
 _Parameters = dict[str, set[str]]
+# A variable of one function, by its id, and its name; or what is known everywhere by its name.
+_Variable = tuple[int | None, str]
 
 
 def asks_in_branches(file: str) -> bool:
@@ -48,11 +50,13 @@ class _Setting(NamedTuple):
         name: Of the variable or attribute, or of the function, whose value is what it returns.
         value: What it follows from: its value, or the condition under which it is set.
         alone: Whether it is that value, or more by it.
+        local: Whether it is a variable of that function, which others may have by the same name.
     """
 
     name: str
     value: ast.expr
     alone: bool
+    local: bool
 
 
 class _Files:
@@ -90,7 +94,13 @@ class _Files:
         self._lasting: _Parameters = {}
         self._learn(self._naming, self._all_names)
         self._learn(self._lasting, self._lengths)
-        self._set = [one for _, function in self._functions for one in _settings(function)]
+        # The functions that something called stands in, itself among them: it knows their variables.
+        self._around: dict[int, set[int]] = {id(one): set() for one in nodes if isinstance(one, _CALLED)}
+        for _, function in self._functions:
+            for inner in ast.walk(function):
+                if isinstance(inner, _CALLED):
+                    self._around[id(inner)].add(id(function))
+        self._set = [(function, [*_settings(function)]) for _, function in self._functions]
         self._following = self._found_following()
         # Numbers among these that are largest where all that they follow from is.
         self._growing = set(self._following)
@@ -157,10 +167,12 @@ class _Files:
                     return True
         # Whoever calls the function may give it what follows from a value.
         arguments = {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)} - _ITSELF - self._hp
+        following = self._known(function, self._following)
+        as_given = arguments - {name for where, name in self._following if where == id(function)}
         return (
-            any(self._decides(part, self._following | arguments) for part in self._asked_over(own, ranges=False))
-            or any(self._decides(name, self._following) for name in self._all_names(own))
-            or not all(self._grows(length, arguments) for length in self._lengths(own))
+            any(self._decides(part, following | arguments) for part in self._asked_over(own, ranges=False))
+            or any(self._decides(name, following) for name in self._all_names(own))
+            or not all(self._grows(length, function, as_given) for length in self._lengths(own))
         )
 
     def _asked_over(self, nodes: list[ast.AST], *, ranges: bool) -> list[ast.expr]:
@@ -215,38 +227,64 @@ class _Files:
                 known[name] |= new
                 more = more or bool(new)
 
-    def _found_following(self) -> set[str]:
-        """The names of what follows from hyperparameters, in whatever function it is set."""
-        found: set[str] = set()
+    def _known(self, function: ast.AST, variables: Set[_Variable]) -> set[str]:
+        """The names among variables that a function knows: its own, those of functions around it, and everyone's."""
+        hidden = {one.arg for one in ast.walk(getattr(function, "args", function)) if isinstance(one, ast.arg)}
+        around = self._around[id(function)] - {id(function)}
+        return {
+            name
+            for where, name in variables
+            if where is None or where == id(function) or (where in around and name not in hidden)
+        }
+
+    def _found_following(self) -> set[_Variable]:
+        """What follows from hyperparameters, in whatever function it is set."""
+        found: set[_Variable] = set()
         others = {"", *self._hp, *_ITSELF, *self._modules}
-        while more := {one.name for one in self._set if self._decides(one.value, found)} - found - others:
-            found |= more
+        more = True
+        while more:
+            before = len(found)
+            for function, settings in self._set:
+                known = self._known(function, found)
+                found |= {
+                    _variable(function, one)
+                    for one in settings
+                    if one.name not in others and self._decides(one.value, known)
+                }
+            more = len(found) > before
         return found
 
-    def _not_growing(self) -> set[str]:
+    def _not_growing(self) -> set[_Variable]:
         """Those that are taken for growing and are set to something that is not."""
-        deciding = [one for one in self._set if self._decides(one.value, self._following)]
-        return {one.name for one in deciding if not (one.alone and self._grows(one.value))} & self._growing
+        found: set[_Variable] = set()
+        for function, settings in self._set:
+            known = self._known(function, self._following)
+            deciding = [one for one in settings if self._decides(one.value, known)]
+            found |= {
+                _variable(function, one) for one in deciding if not (one.alone and self._grows(one.value, function))
+            }
+        return found & self._growing
 
-    def _grows(self, number: ast.expr, arguments: Set[str] = frozenset()) -> bool:
+    def _grows(self, number: ast.expr, function: ast.AST, arguments: Set[str] = frozenset()) -> bool:
         """Whether a number is largest where all that it follows from is: with the largest values, which are tried.
 
         Args:
             number: What gives it.
+            function: Where it stands.
             arguments: Of the function; what is given for them is looked at where it is called.
         """
-        deciding = self._following | arguments
+        deciding = self._known(function, self._following) | arguments
         if self._is_value(number) or not self._decides(number, deciding):
             return True
         if isinstance(number, ast.BinOp) and isinstance(number.op, _GROWTH):
-            return self._grows(number.left, arguments) and self._grows(number.right, arguments)
+            return all(self._grows(part, function, arguments) for part in (number.left, number.right))
         if isinstance(number, ast.BinOp) and isinstance(number.op, ast.Sub | ast.FloorDiv):
-            return self._grows(number.left, arguments) and not self._decides(number.right, deciding)
+            return self._grows(number.left, function, arguments) and not self._decides(number.right, deciding)
         if (name := _called(number)) in deciding:
-            return name in self._growing | arguments
+            return name in arguments or name not in self._known(function, self._following - self._growing)
         if isinstance(number, ast.Subscript) and self._decides(number.slice, deciding):
             return False
-        return isinstance(number, ast.Attribute | ast.Subscript) and self._grows(number.value, arguments)
+        return isinstance(number, ast.Attribute | ast.Subscript) and self._grows(number.value, function, arguments)
 
     def _is_value(self, node: ast.AST) -> bool:
         """Whether it is the value of one hyperparameter."""
@@ -271,25 +309,38 @@ def _is_range(over: ast.AST) -> bool:
 
 def _settings(function: _Function) -> Iterator[_Setting]:
     """All that a function sets, once for each value and condition that it follows from."""
+    outer = {name for node in _own(function) if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
     for node in _own(function):
-        yield from _set_by(node, function.name)
+        yield from _set_by(node, function.name, outer)
         if (tested := _tested(node)) is not None:
-            inside = (one for part in _own(node) for one in _set_by(part, function.name))
-            yield from (_Setting(one.name, tested, False) for one in inside)
+            inside = (one for part in _own(node) for one in _set_by(part, function.name, outer))
+            yield from (_Setting(one.name, tested, False, one.local) for one in inside)
 
 
-def _set_by(node: ast.AST, function: str) -> Iterator[_Setting]:
-    """What a statement sets, changes or, as that of a function of this name, returns."""
+def _set_by(node: ast.AST, function: str, outer: Set[str]) -> Iterator[_Setting]:
+    """What a statement sets, changes or returns.
+
+    Args:
+        node: The statement.
+        function: The name of the function that it stands in.
+        outer: Names in it that are not its own.
+    """
     if isinstance(node, ast.Return) and node.value is not None:
-        yield _Setting(function, node.value, False)
+        yield _Setting(function, node.value, False, False)
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
-        # `names.append(name)`
-        yield _Setting(_called(node.value.func.value), node.value, False)
+        # `names.append(name)`, of a list that others may hold.
+        yield _Setting(_called(node.value.func.value), node.value, False, False)
     elif isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.AugAssign) and node.value is not None:
         added = not isinstance(node, ast.AugAssign) or isinstance(node.op, _GROWTH)
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             alone = added and isinstance(target, ast.Name | ast.Attribute)
-            yield from (_Setting(_called(part), node.value, alone) for part in ast.walk(target))
+            for part in ast.walk(target):
+                stored = isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+                yield _Setting(_called(part), node.value, alone, stored and _called(part) not in outer)
+
+
+def _variable(function: _Function, one: _Setting) -> _Variable:
+    return (id(function) if one.local else None, one.name)
 
 
 def _tested(node: ast.AST) -> ast.expr | None:

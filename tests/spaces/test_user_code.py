@@ -383,6 +383,31 @@ class Hyper(Base):
         ),
         (SPREAD.format(size="Choice('size', ['s', 'm'])", then="return hp.Int(f'{self.size}_units', 1, 3)"), True),
         ("from elsewhere import model\ndef build(hps):\n    return model(hps)", True),
+        (
+            NAMED + "    for name in ('first', 'second'):\n        layer(hp, name)\n    return chosen(hp)\n"
+            "def chosen(hp):\n    name = hp.Choice('optimizer', ['sgd', 'adam'])\n    return OPTIMIZERS[name]",
+            False,
+        ),
+        (
+            DEEP.format(then="return reset(hp, 1)")
+            + "def reset(hp, depth):\n    depth = DEPTHS[hp.get('kind')]\n"
+            + "    return [hp.Int(f'u{i}', 1, 3) for i in range(depth)]",
+            True,
+        ),
+        (
+            DEEP.format(
+                then="depth = DEPTHS[kind]\n    def inner():\n"
+                "        return [hp.Int(f'u{i}', 1, 3) for i in range(depth)]\n    return inner()"
+            ),
+            True,
+        ),
+        (
+            DEEP.format(
+                then="depth = 1\n    def more():\n        nonlocal depth\n        depth = DEPTHS[kind]\n    more()\n"
+                "    return stack(hp, depth)"
+            ),
+            True,
+        ),
         (HEADS + "    return {'one': one, 'two': two}[kind](hp)", True),
         (HEADS + "    return globals()[kind](hp)", True),
         (HEADS + "    make = one\n    return make(hp)", True),
