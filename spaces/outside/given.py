@@ -193,12 +193,16 @@ def _by_value() -> Iterator[None]:
 
 
 def _entry(function: Any) -> Any:
-    """The function that is called: itself, or the `build` of a class or object, as a person wrote it."""
+    """The function itself, or of a class or object with a `build` the first that was written for it."""
     if isinstance(function, types.FunctionType):
         return function
     # A `keras_tuner.HyperModel` calls its class's from a method of Keras Tuner, which it keeps under the same name.
     cls = function if isinstance(function, type) else type(function)
-    return getattr(cls, "build", None) or getattr(function, "build", function)
+    if getattr(cls, "build", None) is None:
+        return getattr(function, "build", function)
+    # A class that inherits `build` from another file may change there what this calls.
+    written = (part for one in cls.__mro__ for part in vars(one).values() if isinstance(part, types.FunctionType))
+    return next(written, cls.build)
 
 
 def _code(found: Any, depth: int = 0, seen: set[int] | None = None) -> Any:

@@ -99,6 +99,9 @@ def test_the_file_of_an_object_is_that_in_which_its_class_says_how_it_builds():
     wrapped.__dict__["build"] = there["build"]
     assert file_of(given.keep_function(wrapped)) == file_of(given.keep_function(Building)) == __file__
     assert file_of(given.keep_function(SimpleNamespace(build=there["build"]))) == "/elsewhere/library.py"
+    there["Building"] = Building
+    exec(compile("class Mine(Building):\n    def head(self): return 1", "/elsewhere/mine.py", "exec"), there)
+    assert file_of(given.keep_function(there["Mine"]())) == "/elsewhere/mine.py"
     assert file_of(given.keep_function(partial(act, activation="relu"))) == ""
 
 
