@@ -174,7 +174,9 @@ class _Pretrained(Layered):
         from spaces.families.pretrained_parts import frozen_parameters
 
         training = settings.training
-        tuned = (training.epochs if epochs is None else epochs) > training.frozen_epochs
+        # The epochs of a cross-validation are folds, each of which trains for so many.
+        last = training.fold_epochs if training.folds else training.epochs if epochs is None else epochs
+        tuned = last > training.frozen_epochs
         return frozen_parameters(settings.model, info, tuned=tuned) if self.begins_frozen(settings.model) else 0
 
     def check_data(self, info: DataInfo) -> None:

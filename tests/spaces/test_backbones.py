@@ -297,6 +297,14 @@ def test_what_never_trains_is_counted_as_keras_does(folder, monkeypatch, pixels,
     assert built.count_params() == spaces.count_parameters(settings, info())
 
 
+def test_what_never_trains_in_folds_follows_from_their_epochs(folder):
+    family, parts = FAMILIES["pretrained"], ({}, {"validation": {"folds": 3}})
+    specs = [spaces.load(backbones.space(folder, {"pooling": "average"}, data=data)) for data in parts]
+    once, folded = (spaces.configure(spec, {}) for spec in specs)
+    # After the first fold.
+    assert family.frozen_parameters(folded, info(), 1) == family.frozen_parameters(once, info())
+
+
 def test_fresh_weights_train_as_a_whole_and_differ_from_seed_to_seed(folder):
     spec = spaces.load(
         backbones.space(
