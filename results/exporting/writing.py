@@ -78,7 +78,9 @@ def _with_given_numbers(layer: keras.layers.Layer) -> keras.layers.Layer:
     if not _is_learnt(layer):
         return layer
     mean, variance = (weight.tolist() for weight in layer.get_weights()[:2])
-    return keras.layers.Normalization(layer.axis, mean, variance, layer.invert, name=layer.name)
+    return keras.layers.Normalization(
+        layer.axis, mean, variance, layer.invert, name=layer.name, dtype=layer.dtype_policy
+    )
 
 
 def _saved_model(model: keras.Model, path: Path) -> None:
