@@ -453,6 +453,14 @@ def test_a_function_without_a_file_is_none_in_a_folder_of_a_package(tmp_path, mo
     assert branches.asks_in_branches("")
 
 
+def test_what_is_installed_is_not_read_for_branches(tmp_path, monkeypatch):
+    file = tmp_path / "site-packages" / "theirs.py"
+    file.parent.mkdir()
+    file.write_text("def build(hp):\n    return hp.Int('units', 1, 3)\n")
+    monkeypatch.setattr(sources, "texts", lambda file: pytest.fail("it was read"))
+    assert branches.asks_in_branches(str(file))
+
+
 SCRIPT = """
 import keras_tuner as kt
 def build(hp):
