@@ -276,21 +276,19 @@ class FinalPhase:
         went_on, may_win = False, not self._store.ensemble() and self._models.gives_way(self._best())
         while True:
             may_win = may_win and self._horizon.fits_twice(self._best(), self._pace())
-            if not self._use_up(self._last_end(may_win)):
-                if not may_win or self._runner.stopping:
-                    break
-                # Not even a first epoch fits before another final training, but one may in that one's place.
-                may_win = False
-                continue
-            went_on = True
-            if self._runner.stopping:
-                return
-            may_win = may_win and self._models.gives_way(self._best(), self._winner)
-            if may_win:
-                self._store.put_meta(winner=None, threshold=None)
-                self._make_winner()
+            if self._use_up(self._last_end(may_win)):
+                went_on = True
                 if self._runner.stopping:
                     return
+                may_win = may_win and self._models.gives_way(self._best(), self._winner)
+                if may_win:
+                    self._store.put_meta(winner=None, threshold=None)
+                    self._make_winner()
+            elif may_win and not self._runner.stopping:
+                # Not even a first epoch fits before another final training, but one may in that one's place.
+                may_win = False
+            else:
+                break
         if not went_on and self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
             self._searching.finish(self._runner, lambda _: self._training_end)
 
@@ -309,7 +307,8 @@ class FinalPhase:
 
     def _use_up(self, end: SearchEnd) -> bool:
         """Goes on with a search that time has ended, until then; whether anything was trained."""
-        return self._timed_out and not self._measured and self._searching.go(self._runner, end)
+        searches = self._timed_out and not self._runner.stopping and not self._measured
+        return searches and self._searching.go(self._runner, end)
 
     def _evaluate(self) -> None:
         if self._data.test is None:

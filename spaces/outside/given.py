@@ -198,11 +198,12 @@ def _entry(function: Any) -> Any:
         return function
     # A `keras_tuner.HyperModel` calls its class's from a method of Keras Tuner, which it keeps under the same name.
     cls = function if isinstance(function, type) else type(function)
-    if getattr(cls, "build", None) is None:
+    build = getattr(cls, "build", None)
+    if build is None:
         return getattr(function, "build", function)
     # A class that inherits `build` from another file may change there what this calls.
     written = (part for one in cls.__mro__ for part in vars(one).values() if isinstance(part, types.FunctionType))
-    return next(written, cls.build)
+    return next(written, build)
 
 
 def _code(found: Any, depth: int = 0, seen: set[int] | None = None) -> Any:
