@@ -27,7 +27,7 @@ from tests.search import small
 from tests.search.simulation import all_ended, table
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE = 240.0
+PATIENCE = 600.0
 
 
 class Starter:
