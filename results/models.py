@@ -214,7 +214,7 @@ def data_info(reader: RunReader) -> DataInfo:
 
 
 def _winner(reader: RunReader) -> TrainedModel | None:
-    trial = reader.trial(reader.meta("winner") or "")
+    trial = reader.winner()
     found = None if trial is None else _of_trial(trial)
     if found is None:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -131,13 +130,10 @@ def _part(folder: Path, name: str, stored: Mapping[str, Any]) -> Split:
 
 
 def _save(path: Path, array: np.ndarray | None) -> None:
-    if array is None:
-        return
-    with open(path, "wb") as stream:
-        np.save(stream, np.ascontiguousarray(array))
-        stream.flush()
-        # Before the description: a machine that loses its power would leave zeros that it calls complete.
-        os.fsync(stream.fileno())
+    if array is not None:
+        # On the disk before the description: a machine that loses its power would leave zeros that it calls complete.
+        with atomic.replacing(path) as stream:
+            np.save(stream, np.ascontiguousarray(array))
 
 
 def _load_if_there(path: Path) -> np.ndarray | None:

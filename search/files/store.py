@@ -435,6 +435,10 @@ class RunReader:
         """Ids of the trials whose models answer together as the winner, which is the first; none where it is alone."""
         return list((self.meta("ensemble") or {}).get("trials", ()))
 
+    def winner(self) -> Trial | None:
+        """The trial whose model is exported; None before there is one."""
+        return self.trial(self.meta("winner") or "")
+
     def chosen(self) -> set[str]:
         """Ids of the trials whose models the run ends with: the winner, and what answers together with it."""
         winner = self.meta("winner")

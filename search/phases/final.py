@@ -163,7 +163,7 @@ class FinalPhase:
     # The winner
 
     def _make_winner(self) -> None:
-        winner = self._winner
+        winner = self._store.winner()
         if winner is not None:
             kept = [self._models.with_weights(trial) for trial in (winner, *self._members(winner))]
             winner = kept[0] if all(kept) else None
@@ -280,7 +280,7 @@ class FinalPhase:
                 went_on = True
                 if self._runner.stopping:
                     return
-                may_win = may_win and self._models.gives_way(self._best(), self._winner)
+                may_win = may_win and self._models.gives_way(self._best(), self._store.winner())
                 if may_win:
                     self._store.put_meta(winner=None, threshold=None)
                     self._make_winner()
@@ -294,16 +294,14 @@ class FinalPhase:
 
     def _last_end(self, may_win: bool) -> SearchEnd:
         """When a search after the final training ends; what it finds may have to be trained as a whole then."""
+        if not may_win:
+            return lambda _: self._training_end
         pace = self._pace()
-        return lambda best: self._horizon.last_search_end(best, pace) if may_win else self._training_end
+        return lambda best: self._horizon.last_search_end(best, pace)
 
     @property
     def _training_end(self) -> Deadline | None:
         return self._horizon.budget.training_end
-
-    @property
-    def _winner(self) -> Trial | None:
-        return self._store.trial(self._store.meta("winner") or "")
 
     def _use_up(self, end: SearchEnd) -> bool:
         """Goes on with a search that time has ended, until then; whether anything was trained."""

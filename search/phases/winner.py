@@ -391,7 +391,7 @@ class FinalModels:
 
 def final_models(store: RunStore) -> list[Trial]:
     """The winner and every baseline that finished, those that have been measured left out."""
-    winner = store.trial(store.meta("winner") or "")
+    winner = store.winner()
     measured = {done.trial for done in store.evaluations()}
     models = {trial.id: trial for trial in (*store.trials(TrialKind.BASELINE), winner) if trial is not None}
     return [trial for trial in models.values() if trial.id not in measured and final_weights(trial) is not None]
@@ -419,7 +419,7 @@ def _unseen(trial: Trial) -> Checkpoint | None:
 
 def winner_is_kept(store: RunReader) -> bool:
     """Whether the weights of the model that the run ended with are there as they were recorded."""
-    winner = store.trial(store.meta("winner") or "")
+    winner = store.winner()
     models = [winner, *(store.trial(name) for name in store.ensemble()[1:])]
     weights = [None if trial is None else final_weights(trial) for trial in models]
     return all(one is not None and checkpoints.intact(store.directory, one) for one in weights)

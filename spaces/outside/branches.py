@@ -194,9 +194,6 @@ class _Files:
             *(value for call in calls for value in self._passed(call, self._lasting)),
         ]
 
-    def _is_asked(self, call: ast.Call) -> bool:
-        return self._is_method(call.func)
-
     def _is_method(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Attribute) and node.attr in _ASKING and _called(node.value) in self._hp
 
@@ -206,7 +203,7 @@ class _Files:
         return [
             name
             for call in calls
-            for name in (_named(call) if self._is_asked(call) else self._passed(call, self._naming))
+            for name in (_named(call) if self._is_method(call.func) else self._passed(call, self._naming))
         ]
 
     def _passed(self, call: ast.Call, parameters: _Parameters) -> list[ast.expr]:
@@ -375,7 +372,7 @@ def _held(node: ast.AST) -> list[ast.expr]:
     return []
 
 
-def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+def _parameters(function: _Function) -> list[str]:
     """The names of its parameters in their order, and of those that have no place after them."""
     arguments = function.args
     names = [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]

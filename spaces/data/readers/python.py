@@ -43,17 +43,17 @@ def load_python(
         DataError: the function cannot be imported or called, or returns something else.
     """
     store = store or RowStore()
-    if (read := datasets.kept(reference, store, begun=begun)) is not None:
-        return _data(reference, read.parts, read.inputs, read.targets, changing=True)
-    try:
-        returned = call(reference, load_function(reference), what="raised ")
-    except CodeError as error:
-        raise DataError(str(error)) from error
-    where = spoken(reference)
-    if (sets := datasets.datasets(returned, where)) is not None:
+    read = datasets.kept(reference, store, begun=begun)
+    if read is None:
+        try:
+            returned = call(reference, load_function(reference), what="raised ")
+        except CodeError as error:
+            raise DataError(str(error)) from error
+        sets = datasets.datasets(returned, spoken(reference))
+        if sets is None:
+            return read_returned(returned, reference, store, frames)
         read = datasets.keep(sets, reference, store)
-        return _data(reference, read.parts, read.inputs, read.targets, changing=True)
-    return read_returned(returned, reference, store, frames)
+    return _data(reference, read.parts, read.inputs, read.targets, changing=True)
 
 
 def read_returned(returned: Any, reference: str, store: RowStore, frames: ReadsFrames | None) -> RawData:

@@ -492,10 +492,24 @@ def test_actors_that_have_begun_count_to_what_a_node_bears_before_they_are_ready
     assert sorted(site.jobs) == [1, 2, 3]
 
 
+def starve(site, actor):
+    site.lose(actor, starved=True)
+
+
+def run_out_of_memory(site, executor, futures, end):
+    """The one actor of a node that trains is lost for want of memory, and the next three while they start."""
+    turn(executor, futures)
+    site.willing = False
+    starve(site, 1)
+    for actor in (2, 3, 4):
+        turn(executor, futures)
+        end(site, actor)
+
+
 @pytest.mark.parametrize(
     "end",
     [
-        lambda site, actor: site.lose(actor, starved=True),
+        starve,
         lambda site, actor: site.say(actor, "unable", {"kind": "start", "why": "MemoryError"}),
     ],
 )
@@ -503,12 +517,7 @@ def test_a_node_that_has_trained_and_has_no_memory_left_is_tried_again_later(sit
     site.alive = [node("one", 1.0)]
     executor = make()
     futures = submit(executor, job())
-    turn(executor, futures)
-    site.willing = False
-    site.lose(1, starved=True)
-    for actor in (2, 3, 4):
-        turn(executor, futures)
-        end(site, actor)
+    run_out_of_memory(site, executor, futures, end)
     turn(executor, futures, 200.0)
     assert len(site.started) == 4
     assert executor.where()["nodes"][0]["refused"] is None
@@ -523,12 +532,7 @@ def test_a_node_that_has_trained_and_has_no_memory_left_is_tried_again_later(sit
 def test_meanwhile_another_node_trains_in_its_place(site, make):
     executor = make(workers=1)
     futures = submit(executor, job())
-    turn(executor, futures)
-    site.willing = False
-    site.lose(1, starved=True)
-    for actor in (2, 3, 4):
-        turn(executor, futures)
-        site.lose(actor, starved=True)
+    run_out_of_memory(site, executor, futures, starve)
     turn(executor, futures)
     assert [n.name for n in site.started.values()] == ["one"] * 4 + ["two"]
 

@@ -301,10 +301,11 @@ def test_what_a_step_of_its_own_returns_is_what_it_reports(tensorflow, tmp_path)
     assert measured == {"distance": pytest.approx(expected, rel=1e-5)}
 
 
-def test_further_optimizers_go_on_where_they_were(tensorflow, tmp_path):
+def with_two_optimizers(tmp_path, **training):
+    """Rows, and what makes an engine for them whose model has an optimizer of its own beside the compiled one."""
     from search.training.engine import Rows, fresh
 
-    spec, data = world(tmp_path, "numbers", "two_optimizers", loss="mse")
+    spec, data = world(tmp_path, "numbers", "two_optimizers", loss="mse", **training)
     rows = Rows(data.train)
 
     def made():
@@ -312,6 +313,11 @@ def test_further_optimizers_go_on_where_they_were(tensorflow, tmp_path):
         engine.prepare(rows)
         return engine
 
+    return rows, made
+
+
+def test_further_optimizers_go_on_where_they_were(tensorflow, tmp_path):
+    rows, made = with_two_optimizers(tmp_path)
     whole, paused = made(), made()
     whole.train_epoch(rows, 1)
     state = whole.state()
@@ -325,16 +331,7 @@ def test_further_optimizers_go_on_where_they_were(tensorflow, tmp_path):
 
 
 def test_weights_are_averaged_also_where_a_step_leaves_the_compiled_optimizer_alone(tensorflow, tmp_path):
-    from search.training.engine import Rows, fresh
-
-    spec, data = world(tmp_path, "numbers", "two_optimizers", loss="mse", ema=0.9)
-    rows = Rows(data.train)
-
-    def made():
-        engine = fresh(spaces.configure(spec, {}), data.info, seed=0)
-        engine.prepare(rows)
-        return engine
-
+    rows, made = with_two_optimizers(tmp_path, ema=0.9)
     whole, paused = made(), made()
     whole.train_epoch(rows, 1)
     state = whole.state()
