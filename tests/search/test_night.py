@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -138,6 +139,17 @@ class Search:
         """Sends a signal; the exit code."""
         os.kill(self.pid, number)
         return self.starter.code()
+
+    def ended(self):
+        """Trials that have ended, in all starts together."""
+        log = self.log()
+        return log.count(" done in ") + log.count(" failed (")
+
+    def tried_once_more(self):
+        """Trials of the running phase that have lost a worker and go on in another one."""
+        log = self.log().rsplit(" phase ", 1)[-1]
+        ended = re.findall(r"(\S+) (?:done in|failed \()", log)
+        return set(re.findall(r"the worker of trial (\S+) died", log)) - set(ended)
 
     def kill_children(self, count=1, rng=None):
         """Kills workers, chosen at random; how many there were to kill."""
@@ -414,11 +426,9 @@ def test_a_long_night_with_workers(tmp_path, starter, report):
     rng, workers_killed, killed = random.Random(2), 0, 0
     search.start()
     while not starter.ended:
-        # A trial whose worker is killed twice has failed: two kills are some ended trials apart.
-        ended = search.log().count(" done in ") + search.log().count(" failed (")
-        if not search.wait_until(
-            lambda ended=ended: search.log().count(" done in ") + search.log().count(" failed (") >= ended + 2
-        ):
+        # A trial whose worker is killed twice has failed: one that has lost a worker ends before the next kill.
+        ended = search.ended()
+        if not search.wait_until(lambda ended=ended: search.ended() >= ended + 2 and not search.tried_once_more()):
             break
         time.sleep(rng.random())
         if workers_killed <= 2 * killed:
