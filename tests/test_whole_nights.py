@@ -744,6 +744,20 @@ class TwoCores(Crew):
         return faster_alone(self.workers(1), self.factor)
 
 
+def test_a_stop_while_workers_are_measured_does_not_wait_for_their_end(tmp_path):
+    class Measuring(TwoCores):
+        def measured(self):
+            night.stop()
+            pytest.fail("still measuring")
+
+    night = two_cores(tmp_path / "run", **{"search.max_trials": 2})
+    night.crew = Measuring
+    assert night.go().reason == "interrupted"
+    assert night.trials() == []
+    night.crew = TwoCores
+    assert night.go().reason == "done"
+
+
 def faster_alone(executor, factor):
     pace = executor._seconds
     executor._seconds = lambda job, number: factor * pace(job, number)

@@ -24,7 +24,7 @@ from search.cluster.site import Lost, Site
 from search.cluster.work import Left, Order
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol
-from search.executors.base import LATE, OnEpoch
+from search.executors.base import LATE, STARTING, OnEpoch
 from search.executors.sizing import at_hand, share_of_memory
 from search.executors.tasks import Task, give_up_late
 from search.files import checkpoint as checkpoints
@@ -279,6 +279,8 @@ class ClusterExecutor:
             told["path"] = None
         send = self._data if here is None and host.folder is None else None
         self._site.begin(number, told, send)
+        # Sending the data may have taken long.
+        actor.heard = self._monotonic()
 
     # Jobs
 
@@ -397,7 +399,7 @@ class ClusterExecutor:
                 self._site.move(number, pickle.dumps((which, Left.until(deadline, self._clock))))
 
     def _end_hanging(self) -> None:
-        """Looks once a second whose time is up without an answer."""
+        """Looks once a second whose time is up without an answer, and who does not get ready."""
         now = self._monotonic()
         # What was said while the search did something else arrives by and by. Where it is away before each turn, there
         # was time for that before the second one.
@@ -409,6 +411,9 @@ class ClusterExecutor:
             return
         self._judged = now
         for number, actor in list(self._actors.items()):
+            if actor.begun and not actor.ready and now - actor.heard >= STARTING:
+                self._bury(number, Lost(f"it was not ready, and said nothing, for {STARTING:g} s"))
+                continue
             task = actor.task
             # An actor that has just said something may have more to say: that comes when it is asked again.
             if task is None or now - actor.heard < _LOOK_SECONDS:

@@ -37,7 +37,7 @@ class Lost:
 
 
 Message = tuple[Any, Any]
-"""Kind (`hello`, `settled`, `ready`, `unable`, `lost`), or the number of an attempt, and what was said."""
+"""Kind (`hello`, `storing`, `settled`, `ready`, `unable`, `lost`), or the number of an attempt, and what was said."""
 
 
 class Site(Protocol):

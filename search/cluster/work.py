@@ -163,7 +163,7 @@ class Work:
         if data is None:
             data = self._room.folder / layout.DATA
             if self._parts is not None:
-                _store(data, self._parts)
+                _store(data, self._parts, lambda name: self._say(("storing", name)))
         # A folder of its own for checkpoints: of two attempts at a trial, the given-up one may still be writing.
         run = self._room.folder / f"run-{os.getpid()}"
         run.mkdir()
@@ -200,8 +200,8 @@ class Work:
         return MovingDeadline(now)
 
 
-def _store(folder: Path, parts: Mapping[str, list[Any]]) -> None:
-    """Writes the data's files, a piece at a time."""
+def _store(folder: Path, parts: Mapping[str, list[Any]], told: Callable[[str], None]) -> None:
+    """Writes the data's files, a piece at a time; `told` is given the name of the file after each of them."""
     import ray
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -210,6 +210,8 @@ def _store(folder: Path, parts: Mapping[str, list[Any]]) -> None:
         with open(folder / name, "wb") as stream:
             for piece in pieces:
                 stream.write(ray.get(piece))
+                # All of them may take long: who says nothing for long is taken to hang.
+                told(name)
 
 
 def _write(run: Path, checkpoint: Checkpoint, content: bytes) -> None:

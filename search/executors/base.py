@@ -23,6 +23,10 @@ LATE = 20.0
 """Seconds after a job was first seen to be past its deadline until which a model may still be built, an epoch cut off
 and a checkpoint written. What has given no answer by then is taken to hang. A clock that jumps takes none of them."""
 
+STARTING = 600.0
+"""Seconds for which a worker that makes itself ready may say nothing: it loads TensorFlow, and perhaps weights and code
+of the user's, on a busy machine. What has said nothing by then is taken to hang."""
+
 
 class Executor(Protocol):
     """Trains jobs, in the style of `concurrent.futures`.

@@ -1,9 +1,9 @@
 """Worker processes that train jobs side by side.
 
 A worker that dies costs its job one retry; a job that kills two workers has failed. A worker whose memory has grown
-past a limit is replaced between jobs. One that not even the kernel can end is left behind. Where no more workers can
-be started, those that are there go on, or in the end the asking process. All this happens inside `wait`: the pool has
-no threads of its own.
+past a limit is replaced between jobs, and so is one that does not get ready. One that not even the kernel can end is
+left behind. Where no more workers can be started, those that are there go on, or in the end the asking process. All
+this happens inside `wait`: the pool has no threads of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from search.clock import Clock, SystemClock
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol, sizing
-from search.executors.base import LATE, OnEpoch
+from search.executors.base import LATE, STARTING, OnEpoch
 from search.executors.inline import InlineExecutor
 from search.executors.tasks import Task, give_up_late
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
@@ -51,11 +51,15 @@ class _Task(Task):
 
 @dataclass
 class _Worker:
-    """A worker process as the pool sees it; `task` is what it trains, None while it starts or is free."""
+    """A worker process as the pool sees it; `task` is what it trains, None while it starts or is free.
+
+    `started` is when it was started, as monotonic time.
+    """
 
     index: int
     process: subprocess.Popen[bytes]
     connection: Connection
+    started: float
     ready: bool = False
     pace: float | None = None
     task: _Task | None = None
@@ -235,7 +239,7 @@ class WorkerPool:
         finally:
             theirs.close()
         _try_send(ours, self._setups[index])
-        return _Worker(index, process, ours)
+        return _Worker(index, process, ours, time.monotonic())
 
     def _hand_out(self) -> None:
         if self._stop is not None:
@@ -327,7 +331,12 @@ class WorkerPool:
         for worker in list(self._workers.values()):
             task = worker.task
             # While the pool was not looking, a worker may have said something that it has not read yet.
-            if task is None or worker.connection.poll():
+            if worker.connection.poll():
+                continue
+            if not worker.ready and now - worker.started >= STARTING:
+                self._remove(worker)
+                self._count_failed_start(f"it was not ready after {STARTING:g} s")
+            if task is None:
                 continue
             if task.is_overdue(now, self._clock, LATE):
                 trial_id = task.job.trial_id

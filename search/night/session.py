@@ -150,6 +150,7 @@ class Session:
         self._threads = self._recorded_threads() or options.threads or threads.for_family(spec.family)
         self._runners: list[Runner] = []
         self._stopping = False
+        self._measuring = False
         self._doubts: list[CheckedModel] = []
         self._notes: list[str] = []
         self._steps: Steps | None = None
@@ -400,10 +401,18 @@ class Session:
         self._stopping = True
         for runner in self._runners:
             runner.stop()
+        if self._measuring:
+            # Nothing is trained yet that could be saved, and measuring takes minutes.
+            raise KeyboardInterrupt
 
     def _phases(self, store: RunStore, data: Dataset, crew: Workshop, horizon: Horizon, observer: Observer) -> str:
         searching = Searching(self._spec, store, self._budget, observer, data.info)
-        executor = self._executor(crew, store, horizon, observer)
+        try:
+            executor = self._executor(crew, store, horizon, observer)
+        except KeyboardInterrupt:
+            if not self._stopping:
+                raise
+            return "interrupted"
         elsewhere = isinstance(executor, Elsewhere)
         # An earlier sitting may have trained elsewhere.
         cluster: dict[str, None] = {} if elsewhere else {"cluster": None}
@@ -479,7 +488,7 @@ class Session:
                 if crew.may_choose:
                     observer.phase("measuring workers", None)
                     observer.message("info", "measuring whether few or many workers train this space faster")
-                found = crew.measured()
+                found = self._measured(crew)
                 executor, chosen = found.executor, found.chosen
                 # Every trial of this run is trained so, also after a resume.
                 alone = None if found.alone is None else {"threads": found.alone.threads, "factor": found.factor}
@@ -511,6 +520,13 @@ class Session:
             self._steps.follow(executor)
             observer.message("info", f"training {executor.workers} at a time: {executor.described()}")
         return executor
+
+    def _measured(self, crew: Workshop) -> Measured:
+        self._measuring = True
+        try:
+            return crew.measured()
+        finally:
+            self._measuring = False
 
     def _may_measure(self) -> bool:
         """Whether there is time for it, and nobody has said how many threads a training has."""

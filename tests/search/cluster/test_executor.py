@@ -16,7 +16,7 @@ from search.cluster.site import Lost
 from search.cluster.work import Left, Order, Work
 from search.errors import CheckpointError, ClusterLost, DiskError
 from search.executors import protocol
-from search.executors.base import LATE
+from search.executors.base import LATE, STARTING
 from search.record.trial import Checkpoint, FailureReason, Outcome, Stop
 from tests.search.cluster.conftest import VERSIONS, hello, job, node, soon, turn
 
@@ -449,6 +449,38 @@ def test_actors_that_end_while_they_start_are_not_started_for_ever(site, make):
     with pytest.raises(ClusterLost, match="workers end while they start"):
         turn(executor, futures, 60.0)
     assert len(site.started) == 3
+
+
+def test_an_actor_that_does_not_get_ready_is_ended_unless_it_is_still_storing_data(site, make):
+    site.willing, site.alive = False, [node("one")]
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    turn(executor, futures)
+    site.say(1, "hello", hello())
+    turn(executor, futures, STARTING - 10.0)
+    site.say(1, "storing", "train_x.npy")
+    turn(executor, futures, STARTING - 10.0)
+    assert site.killed == []
+    site.willing = True
+    turn(executor, futures, 20.0)
+    assert (site.killed, list(site.jobs)) == ([1], [2])
+
+
+def test_where_no_actor_gets_ready_another_node_trains_in_its_place(site, make):
+    executor = make(workers=1)
+    site.willing = False
+    futures = submit(executor, job())
+    for actor in (1, 2, 3):
+        turn(executor, futures)
+        site.say(actor, "hello", hello())
+        turn(executor, futures, STARTING + 2.0)
+    site.willing = True
+    site.say(4, "hello", hello())
+    turn(executor, futures)
+    assert [site.started[actor].name for actor in (1, 2, 3, 4)] == ["one", "one", "one", "two"]
+    assert list(site.jobs) == [4]
+    why = f"workers end while they start (it was not ready, and said nothing, for {STARTING:g} s)"
+    assert executor.events == [f"the node one gets no trials: {why}"]
 
 
 def test_a_node_without_memory_for_another_actor_goes_on_with_those_that_it_has(site, make):

@@ -44,6 +44,8 @@ class Trainer:
         if (run / "die at every start").exists() or (
             (run / "die at start").exists() and first_time(run, "died at start")):
             os._exit(5)
+        while (run / "hang at start").exists():
+            time.sleep(0.05)
 
     def pace(self, settings, seconds):
         if "kills" in settings and first_time(self.run, "killed"):

@@ -142,6 +142,19 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(make_pool, tmp_path):
     assert pool.events == ["a worker died while it started (exit code 5); another one is started"]
 
 
+def test_a_worker_that_hangs_while_it_starts_is_replaced(make_pool, tmp_path, monkeypatch):
+    (tmp_path / "hang at start").touch()
+    monkeypatch.setattr(pools, "STARTING", 1.0)
+    pool = make_pool()
+    future, end = pool.submit(job("a"), nothing), time.monotonic() + SOON
+    while not pool.events and time.monotonic() < end:
+        pool.wait({future}, 0.1)
+    monkeypatch.undo()
+    (tmp_path / "hang at start").unlink()
+    assert pool.events[0] == "a worker died while it started (it was not ready after 1 s); another one is started"
+    assert finish(pool, future)[0].failure is None
+
+
 def test_workers_that_never_start_end_the_search_with_the_reason(make_pool, tmp_path):
     (tmp_path / "die at every start").touch()
     pool = make_pool()
