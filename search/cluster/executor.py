@@ -143,7 +143,7 @@ class ClusterExecutor:
         return {
             "workers": sum(actor.ready for actor in self._actors.values()),
             "room": self._room,
-            "needs": str(self._needs),
+            "needs": self._hosts.needs(),
             "nodes": self._hosts.to_json(),
         }
 

@@ -113,6 +113,13 @@ class Hosts:
         found = room(host.node, self._needs)
         return found if host.most is None else min(found, host.most)
 
+    def needs(self) -> str:
+        """What one training takes, in words: of a node with GPUs something else than of others, if nobody has said."""
+        own = (
+            self._needs.on(host.node) for host in self._hosts.values() if host.refused is None and self.room_of(host)
+        )
+        return ", or ".join(dict.fromkeys(map(str, own))) or str(self._needs)
+
     def unfit(self, node: Node, versions: Mapping[str, str | None]) -> str | None:
         """Why a node with these versions may not train, or None."""
         ours = self._versions

@@ -129,7 +129,7 @@ class Cluster:
             ask(there, hosts, _told(spec, info, threads, needs, None))
             return {
                 "address": self.address,
-                "needs": str(needs),
+                "needs": hosts.needs(),
                 "nodes": hosts.to_json(),
                 "workers": sum(hosts.shares(None).values()),
                 "refused": hosts.all_refused,

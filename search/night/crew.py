@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,18 +95,16 @@ class Crew:
         """How many workers pay off for what is left of search and retraining, judged by the trials so far."""
         past = iter(past)
         first = list(itertools.islice(past, 1))
-        count = self._automatic(environment.gpus())
+        count = self._automatic()
         least = 1 if self.must_isolate or self._each.gpus is not None else 0
         left = self._budget.left
-        if family_of(self._spec.model).one_process and not environment.gpus():
-            return least
         if count == 1 or (not first and workforce.is_short(self._spec, self._data, timed=left is not None)):
             return least
         expected = seconds_left(self._spec, itertools.chain(first, past), left)
         return count if expected is None or expected > _WORTH_SECONDS else least
 
-    def _automatic(self, gpus: Sequence[str]) -> int:
-        return sizing.automatic(len(gpus), self._each.gpus, self._each.cpus or 1.0)
+    def _automatic(self) -> int:
+        return most_workers(self._spec, self._each)
 
     def alone(self, threads: int) -> Executor:
         """Trains one at a time, with so many threads."""
@@ -120,9 +118,8 @@ class Crew:
     @cached_property
     def _race(self) -> tuple[Workforce, Workforce, Settings] | None:
         """Few workers, many workers, and what both shall train; None where there is nothing to choose."""
-        gpus = environment.gpus()
-        choices = workforce.candidates(environment.cores(), self._automatic(gpus))
-        if gpus or len(choices) == 1:
+        choices = workforce.candidates(environment.cores(), self._automatic())
+        if environment.gpus() or len(choices) == 1:
             return None
         settings = workforce.representative(self._spec, self._data)
         few, many = choices
@@ -131,7 +128,7 @@ class Crew:
     def measured(self) -> Measured:
         """Lets few workers with many threads and many workers with one thread train the same configuration in turn."""
         if self._race is None:
-            only = Workforce(self._automatic(environment.gpus()), self._threads)
+            only = Workforce(self._automatic(), self._threads)
             return Measured(self._made(only), only, f"training in {only}")
         few, many, settings = self._race
         # One after the other, so that no more workers are in memory than will train.
@@ -170,6 +167,19 @@ class Crew:
                 gpu_share=self._each.gpus,
             )
         )
+
+
+def most_workers(spec: SearchSpec, each: Each) -> int:
+    """How many train at a time where a search is long enough, this process counted as one.
+
+    Args:
+        spec: The space file.
+        each: What each training may take of this machine.
+    """
+    gpus = environment.gpus()
+    if family_of(spec.model).one_process and not gpus:
+        return 1
+    return sizing.automatic(len(gpus), each.gpus, each.cpus or 1.0)
 
 
 def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) -> float | None:

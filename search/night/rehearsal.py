@@ -13,13 +13,11 @@ import spaces
 from search.cluster import connection
 from search.cluster.start import Cluster
 from search.errors import NotReported, SearchFailed
-from search.executors import sizing
 from search.executors.timing import Speed, measure
 from search.files.rundir import open_run
-from search.night.crew import asked
+from search.night.crew import asked, most_workers
 from search.phases import schedule
 from search.phases.schedule import Planned
-from search.record import environment
 from search.training import feature_files, memory, threads
 from search.training.cross.folds import one_fold
 from search.training.failures import classify
@@ -179,8 +177,7 @@ def rehearse(
     if missing and None not in missing:
         raise NotReported(missing[0])
     biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
-    workers = sizing.automatic(len(environment.gpus()), each.gpus, each.cpus or 1.0)
-    workers = workers if cluster is None else max(1, cluster["workers"])
+    workers = most_workers(spec, each) if cluster is None else max(1, cluster["workers"])
     plan = schedule.planned(spec, timed=timed)
     return Rehearsal(
         space=spec.name,

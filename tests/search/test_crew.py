@@ -6,7 +6,7 @@ import pytest
 
 import spaces
 from search.budget import Budget
-from search.executors import sizing
+from search.executors import ALL, sizing
 from search.night import crew
 from search.night.crew import Crew, seconds_left
 from search.record import environment
@@ -51,6 +51,16 @@ def test_a_timed_search_that_goes_on_gets_workers_if_enough_time_is_left(monkeyp
     spec = without_retraining("freeze-thaw", max_trials=None)
     made = Crew(tmp_path, spec, None, 1, Budget.given(left), print)
     assert made.unmeasured(past(200)) == workers
+
+
+def test_check_and_run_agree_that_a_pretrained_network_is_trained_in_one_process_without_a_card(monkeypatch, tmp_path):
+    monkeypatch.setattr(sizing, "automatic", lambda *_: 4)
+    spec = spaces.load("photos-pretrained")
+    monkeypatch.setattr(environment, "gpus", lambda: ["0"])
+    assert crew.most_workers(spec, ALL) == 4
+    monkeypatch.setattr(environment, "gpus", list)
+    assert crew.most_workers(spec, ALL) == 1
+    assert Crew(tmp_path, spec, None, 1, Budget.given("8h"), print).unmeasured(past(9)) == 0
 
 
 def test_what_is_left_of_retraining_counts_too():

@@ -753,6 +753,15 @@ def test_who_watches_learns_why_no_node_can_train(site, make):
     assert all("keras 3.10.0" in host["refused"] for host in seen[-1]["nodes"])
 
 
+def test_it_says_what_a_training_takes_where_it_is_a_card(site, make):
+    site.alive = [node("cards", 8.0, 4.0)]
+    executor = make(needs=Needs(8.0, yielding=True))
+    assert (executor.where()["needs"], executor.workers) == ("2 CPU and 1 GPU", 4)
+    site.alive.append(node("plain", 8.0))
+    turn(executor, submit(executor, job()))
+    assert executor.where()["needs"] == "2 CPU and 1 GPU, or 8 CPU"
+
+
 def test_it_says_where_it_trains(site, make):
     executor = make()
     turn(executor, submit(executor, job()))
