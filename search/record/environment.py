@@ -13,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+from spaces.basics import control_groups
+
 _PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scikit-learn", "keras-nightshift")
 
 
@@ -74,11 +75,20 @@ def gpu_names(seen: Sequence[int], setting: str | None) -> list[str]:
 
 def cores() -> int:
     """Processor cores that this process may keep busy: those that it is bound to, or its container's share of them."""
-    bound = bound_cores()
-    with contextlib.suppress(OSError, ValueError):  # no container, or "max"
-        quota, period = map(int, _CGROUP_QUOTA.read_text().split())
-        return max(1, min(bound, math.ceil(quota / period)))
-    return bound
+    return max(1, min([bound_cores(), *map(math.ceil, _container_shares())]))
+
+
+def _container_shares() -> list[float]:
+    """Cores that the control groups may keep busy which this process is in."""
+    found = []
+    for version, group in control_groups.around("cpu"):
+        files = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if version == 1 else ("cpu.max",)
+        with contextlib.suppress(OSError, ValueError):  # no such group to be seen from here, or "max"
+            quota, period = map(int, " ".join((group / file).read_text() for file in files).split())
+            # The first version writes -1 where there is no limit.
+            if quota > 0 < period:
+                found.append(quota / period)
+    return found
 
 
 def bound_cores() -> int:

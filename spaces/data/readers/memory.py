@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from spaces.basics import control_groups
 from spaces.basics.errors import DataError
 
 _SHARE = 0.5
 _MEMINFO = Path("/proc/meminfo")
-_CGROUPS = Path("/sys/fs/cgroup")
-_OWN_CGROUPS = Path("/proc/self/cgroup")
-# Of the second version of control groups, and of the first, which has a hierarchy for each of its controllers.
-_LIMITS = {"": ("", "memory.max"), "memory": ("memory", "memory.limit_in_bytes")}
+# By version of the control groups.
+_LIMITS = {1: "memory.limit_in_bytes", 2: "memory.max"}
 _WITHOUT_INFORMATION = 8 * 2**30
 # Address space of a process with TensorFlow in it that has not done anything yet.
 _LIBRARIES = 5 * 2**29
@@ -41,18 +40,10 @@ def machine_memory() -> int:
 
 def _container_limits() -> list[int]:
     """Bytes that the control groups may have which this process is in: of a container, of a job, of those around it."""
-    own = dict.fromkeys(_LIMITS, "/")
-    with contextlib.suppress(OSError):
-        for line in _OWN_CGROUPS.read_text().splitlines():
-            _, controllers, group = line.split(":", 2)
-            own |= {controller: group for controller in controllers.split(",") if controller in _LIMITS}
     found = []
-    for controller, group in own.items():
-        folder, name = _LIMITS[controller]
-        parts = [part for part in group.split("/") if part]
-        for depth in range(len(parts) + 1):
-            with contextlib.suppress(OSError, ValueError):  # no such group to be seen from here, or "max"
-                found.append(int(_CGROUPS.joinpath(folder, *parts[:depth], name).read_text()))
+    for version, group in control_groups.around("memory"):
+        with contextlib.suppress(OSError, ValueError):  # no such group to be seen from here, or "max"
+            found.append(int((group / _LIMITS[version]).read_text()))
     return found
 
 

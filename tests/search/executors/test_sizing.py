@@ -12,6 +12,7 @@ from search.executors import sizing
 from search.night.session import Options, Session
 from search.record import environment
 from search.training import cards
+from spaces.basics import control_groups
 from tests.search import small
 
 
@@ -61,7 +62,7 @@ def test_memory_limits(monkeypatch):
 
 def test_what_a_container_may_have_counts_not_what_the_machine_has(tmp_path, monkeypatch):
     (tmp_path / "memory.max").write_text(str(4 * 2**30))
-    monkeypatch.setattr("spaces.data.readers.memory._CGROUPS", tmp_path)
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
     monkeypatch.setattr(environment, "cores", lambda: 8)
     assert sizing.automatic(0) == 2
     assert sizing.memory_limit(1, None) == int(0.6 * 4 * 2**30)
@@ -70,7 +71,27 @@ def test_what_a_container_may_have_counts_not_what_the_machine_has(tmp_path, mon
 @pytest.mark.parametrize(("quota", "count"), [("max 100000", 8), ("150000 100000", 2), ("1600000 100000", 8), ("", 8)])
 def test_what_a_container_may_have_of_the_cores_counts_too(tmp_path, monkeypatch, quota, count):
     (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(environment, "_CGROUP_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert environment.cores() == count
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "count"),
+    [
+        ("0::/user.slice/night.scope\n", {"user.slice/cpu.max": "200000 100000"}, 2),
+        ("0::/a/b\n", {"a/cpu.max": "400000 100000", "a/b/cpu.max": "50000 100000"}, 1),
+        ("4:cpu,cpuacct:/docker/1\n", {"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ("4:cpu,cpuacct:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+    ],
+)
+def test_the_cores_of_every_group_around_the_process_count(tmp_path, monkeypatch, own, files, count):
+    (tmp_path / "own").write_text(own)
+    for file, text in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
+    monkeypatch.setattr(control_groups, "OWN", tmp_path / "own")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     assert environment.cores() == count
 

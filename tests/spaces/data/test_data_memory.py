@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from spaces.basics import control_groups
 from spaces.basics.errors import DataError
 from spaces.data.readers import memory
 from spaces.data.tables.dialect import find_dialect
@@ -12,7 +13,7 @@ GIBIBYTE = 2**30
 
 def test_limit_is_half_of_the_machine_or_of_the_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(memory, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16 * GIBIBYTE // 4096}.__getitem__)
     assert memory.memory_limit() == 8 * GIBIBYTE
     for text, expected in (("max\n", 8), (f"{4 * GIBIBYTE}\n", 2), (f"{64 * GIBIBYTE}\n", 8)):
@@ -35,8 +36,8 @@ def test_the_limit_of_every_group_around_the_process_counts(
     (tmp_path / "own").write_text(own)
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text("1048576\n")
-    monkeypatch.setattr(memory, "_CGROUPS", tmp_path)
-    monkeypatch.setattr(memory, "_OWN_CGROUPS", tmp_path / "own")
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
+    monkeypatch.setattr(control_groups, "OWN", tmp_path / "own")
     assert memory.machine_memory() == 2**20
 
 
