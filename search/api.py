@@ -151,7 +151,7 @@ def run(
         if name is None:
             name = str(space) if isinstance(space, str | Path) else spec.name
         count = _workers(spec, count, ray)
-        each = asked(cpus_per_trial, gpus_per_trial, count, ray)
+        each = asked(cpus_per_trial, gpus_per_trial, count, elsewhere)
         make = _maker(spec, executor, ray, each)
         options = Options(
             allowed,
@@ -213,7 +213,7 @@ def resume(
     if _searches(spec, found.directory):
         _require_an_end(spec, allowed, found.directory)
     count = _workers(spec, count, ray)
-    each = asked(cpus_per_trial, gpus_per_trial, count, ray)
+    each = asked(cpus_per_trial, gpus_per_trial, count, elsewhere)
     make = _maker(spec, executor, ray, each)
     options = Options(
         allowed,
@@ -277,7 +277,8 @@ def _workers(spec: SearchSpec, workers: int | None, ray: str | None = None) -> i
     if why is None:
         return workers
     if workers or ray is not None:
-        raise RunError(f"{given.spoken(code or '')} {why}: use workers=0, or put it into a module of its own")
+        here = "workers=0" if ray is None else "no cluster"
+        raise RunError(f"{given.spoken(code or '')} {why}: use {here}, or put it into a module of its own")
     return 0
 
 

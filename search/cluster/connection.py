@@ -24,14 +24,16 @@ _HEADLESS_SECONDS = 180
 _ANSWER_SECONDS = 5.0
 
 
-def require_address(address: str) -> None:
+def require_address(address: Any) -> None:
     """Refuses what is no address, and says what to install where Ray is missing.
 
     Raises:
         ClusterError: With what is allowed.
     """
-    host, _, port = address.rpartition(":")
-    if address not in (LOCAL, AUTO) and not (host and port.isdecimal() and 0 < int(port) < 65536):
+    host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
+    # Not that of a Ray client, `ray://HOST:PORT`, which is no part of the cluster.
+    found = host and "/" not in host and port.isdecimal() and 0 < int(port) < 65536
+    if address not in (LOCAL, AUTO) and not found:
         raise ClusterError(f"--ray {address}: must be {LOCAL}, {AUTO} or HOST:PORT")
     if importlib.util.find_spec("ray") is None:
         raise ClusterError("--ray needs Ray: pip install 'keras-nightshift[ray]'")

@@ -220,14 +220,14 @@ def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) ->
     return expected if left is None else min(expected, left)
 
 
-def asked(cpus: float | None, gpus: float | None, workers: int | None, ray: str | None) -> Each:
-    """What each training may take.
+def asked(cpus: float | None, gpus: float | None, workers: int | None, elsewhere: bool) -> Each:
+    """What each training may take; where they are elsewhere, the cards of this machine do not count.
 
     Raises:
         RunError: It cannot be meant, cannot be had, or would have no effect.
     """
     require_shares(cpus, gpus)
-    if ray is None and gpus is not None:
+    if not elsewhere and gpus is not None:
         found = len(environment.gpus())
         if not found:
             raise RunError(f"--gpus-per-trial {gpus:g} has no effect: TensorFlow finds no GPU here")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from spaces import SearchSpec
 _MOST_WORKERS = 10_000
 
 
-def judged(workers: Any, ray: str | None, cpus: float | None, gpus: float | None) -> int | None:
+def judged(workers: Any, ray: Any, cpus: Any, gpus: Any) -> int | None:
     """How many workers are asked for; None: what pays off.
 
     Args:
@@ -61,12 +61,20 @@ def require_width(spec: SearchSpec, directory: Path | None, count: int | None, e
     raise RunError("search.order: fixed needs a number of workers, and a cluster may change: give --workers N")
 
 
-def require_shares(cpus: float | None, gpus: float | None) -> None:
+def require_shares(cpus: Any, gpus: Any) -> None:
     """Refuses what no training can take; arguments and errors are those of `judged`."""
-    if cpus is not None and not 0 < cpus <= MOST_THREADS:
-        raise RunError(f"--cpus-per-trial {cpus:g}: must be above 0, at most {MOST_THREADS}")
-    if gpus is not None and not 0 <= gpus <= 1:
-        raise RunError(f"--gpus-per-trial {gpus:g}: must be from 0 to 1, a share of one GPU")
+    if cpus is not None and not (_is_number(cpus) and 0 < cpus <= MOST_THREADS):
+        raise RunError(f"--cpus-per-trial {_written(cpus)}: must be above 0, at most {MOST_THREADS}")
+    if gpus is not None and not (_is_number(gpus) and 0 <= gpus <= 1):
+        raise RunError(f"--gpus-per-trial {_written(gpus)}: must be from 0 to 1, a share of one GPU")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _written(value: Any) -> str:
+    return f"{float(value):g}" if _is_number(value) else repr(value)
 
 
 def _count(workers: Any) -> int | None:

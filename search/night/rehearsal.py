@@ -160,7 +160,7 @@ def rehearse(
             begin with is not there.
         SpaceError: Nobody knows which way the monitor of an early stopping improves.
     """
-    each = asked(cpus_per_trial, gpus_per_trial, None, ray)
+    each = asked(cpus_per_trial, gpus_per_trial, None, ray is not None)
     there = None if ray is None else Cluster(ray, each)
     with connection.connected(ray):
         width = each.threads or threads.for_family(spec.family)

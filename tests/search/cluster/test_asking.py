@@ -26,7 +26,9 @@ from tests.search import small
 from tests.search.cluster.conftest import VERSIONS, hello, node
 
 
-@pytest.mark.parametrize("address", ["nowhere", "host:", ":6379", "host:port", "host:0", "host:99999", ""])
+@pytest.mark.parametrize(
+    "address", ["nowhere", "host:", ":6379", "host:port", "host:0", "host:99999", "", "ray://host:10001", True]
+)
 def test_what_is_no_address_is_refused_with_what_is_allowed(address):
     with pytest.raises(RunError, match="must be local, auto or HOST:PORT"):
         connection.require_address(address)
@@ -46,26 +48,29 @@ def test_one_trains_in_this_process_or_on_a_cluster():
         api._maker(small.spec(), lambda place: None, "local", Each())
 
 
-@pytest.mark.parametrize(("cpus", "gpus"), [(0.0, None), (-1.0, None), (float("inf"), None), (None, 1.5), (None, -0.1)])
+@pytest.mark.parametrize(
+    ("cpus", "gpus"),
+    [(0.0, None), (-1.0, None), (float("inf"), None), (None, 1.5), (None, -0.1), ("2", None), (None, "half")],
+)
 def test_shares_that_cannot_be_are_refused(cpus, gpus):
     with pytest.raises(RunError, match=r"per-trial .*: must be"):
-        crew.asked(cpus, gpus, None, "auto")
+        crew.asked(cpus, gpus, None, elsewhere=True)
 
 
 def test_a_share_of_a_gpu_that_is_not_there_is_refused_here_and_left_to_the_nodes_of_a_cluster(monkeypatch):
     monkeypatch.setattr(environment, "gpus", list)
     with pytest.raises(RunError, match="TensorFlow finds no GPU here"):
-        crew.asked(None, 0.25, None, None)
-    assert crew.asked(2.0, 0.25, None, "auto") == Each(2.0, 0.25)
+        crew.asked(None, 0.25, None, elsewhere=False)
+    assert crew.asked(2.0, 0.25, None, elsewhere=True) == Each(2.0, 0.25)
 
 
 def test_no_more_workers_than_there_are_shares(monkeypatch):
     monkeypatch.setattr(environment, "gpus", lambda: ["0", "1"])
-    assert crew.asked(None, 0.25, 8, None).gpus == 0.25
+    assert crew.asked(None, 0.25, 8, elsewhere=False).gpus == 0.25
     with pytest.raises(RunError, match="there is room for 8"):
-        crew.asked(None, 0.25, 9, None)
+        crew.asked(None, 0.25, 9, elsewhere=False)
     with pytest.raises(RunError, match="needs workers"):
-        crew.asked(None, 0.25, 0, None)
+        crew.asked(None, 0.25, 0, elsewhere=False)
 
 
 def test_where_only_this_process_has_the_function_there_are_no_shares_of_a_gpu(tmp_path, monkeypatch):
@@ -73,6 +78,26 @@ def test_where_only_this_process_has_the_function_there_are_no_shares_of_a_gpu(t
     monkeypatch.setattr(api, "_workers", lambda *_: 0)
     with pytest.raises(RunError, match="this process trains alone"):
         api.run(small.spec(), run_dir=tmp_path / "run", gpus_per_trial=0.5)
+
+
+def test_a_share_of_a_gpu_is_left_to_an_executor_of_ones_own_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "gpus", list)
+    begun = []
+    monkeypatch.setattr(api, "_go", lambda directory, spec, options, *more: begun.append(options.gpu_share))
+
+    def make(place):
+        raise AssertionError
+
+    make.elsewhere = True
+    api.run(small.spec(), run_dir=tmp_path / "run", executor=make, gpus_per_trial=0.5)
+    assert begun == [0.5]
+
+
+def test_a_function_that_only_this_process_has_is_told_what_it_can_do_without_a_cluster(monkeypatch):
+    monkeypatch.setattr(api, "_why_here", lambda code: "cannot be sent")
+    monkeypatch.setattr(api, "family_of", lambda model: SimpleNamespace(code=lambda family: "__main__:build"))
+    with pytest.raises(RunError, match="use no cluster, or put it into a module of its own"):
+        api._workers(small.spec(), None, "local")
 
 
 def test_threads_follow_from_the_cores():
