@@ -30,8 +30,8 @@ from search.night.views.watching import watched
 from search.phases.schedule import planned
 from search.training import threads
 from spaces import SearchSpec
-from spaces.families import family_of
 from spaces.outside import given
+from spaces.reading.library import run_in_trials
 
 OnInterrupt = Literal["raise", "return"]
 
@@ -271,19 +271,19 @@ def _elsewhere(executor: MakeExecutor | None, ray: str | None) -> bool:
 
 
 def _workers(spec: SearchSpec, workers: int | None, ray: str | None = None) -> int | None:
-    """What was asked for; this process alone where only it has the model's function."""
-    code = family_of(spec.model).code(spec.family)
-    why = _why_here(code) if code is not None else None
-    if why is None:
-        return workers
-    if workers or ray is not None:
-        here = "workers=0" if ray is None else "no cluster"
-        raise RunError(f"{given.spoken(code or '')} {why}: use {here}, or put it into a module of its own")
-    return 0
+    """What was asked for; this process alone where only it has one of the functions that trainings call."""
+    for code in run_in_trials(spec):
+        why = _why_here(code)
+        if why is not None and (workers or ray is not None):
+            here = "workers=0" if ray is None else "no cluster"
+            raise RunError(f"{given.spoken(code)} {why}: use {here}, or put it into a module of its own")
+        if why is not None:
+            return 0
+    return workers
 
 
 def _why_here(code: str) -> str | None:
-    """Why a model's function can be called in this process only; None if workers can."""
+    """Why a function of the user's can be called in this process only; None if workers can."""
     if code.startswith("__main__:"):
         return "is defined in a notebook or script, where worker processes cannot see it"
     error = given.why_not_packed(code) if given.is_given(code) else None

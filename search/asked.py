@@ -128,7 +128,7 @@ def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, .
         What somebody should know of it, a sentence each.
 
     Raises:
-        TypeError: The run was given no such thing.
+        TypeError: The run was given no such thing, or model or callbacks are no function.
         RunError: It is given something else than it needs.
     """
     take_anew()
@@ -140,6 +140,11 @@ def given_again(run: Run, model: Any, data: Any, callbacks: Any) -> tuple[str, .
     for what, value, name in asked:
         if value is not None and name is None:
             raise TypeError(f"{run.directory}: its {what} stands in its space.yaml and is not given again")
+    # Each training would fail with what is neither.
+    if model is not None and not is_builder(model):
+        raise TypeError(f"model must be the function build(hp), or the HyperModel, of the run; received {model!r}")
+    if callbacks is not None and not callable(callbacks):
+        raise TypeError(f"callbacks must be a function that gives them, such as lambda: [...]; received {callbacks!r}")
     if model is not None and known.model is not None:
         notes += _changed(given.keep_function(model), known.model)
         given.keep_function(model, known.model)

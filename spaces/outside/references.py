@@ -175,8 +175,8 @@ def _module(reference: str) -> Any:
     if _FILE.fullmatch(reference) and (found := sources.searching(file)) is not None:
         where, line = found
         raise CodeError(
-            f"{reference}: importing it would run a search of Keras Tuner ({where}, line {line}); what a script alone "
-            'shall do stands under if __name__ == "__main__":'
+            f"{reference}: importing it would run a search ({where}, line {line}); what a script alone shall do stands "
+            'under if __name__ == "__main__":'
         )
     with running(reference, file, "importing it raised "), keras_names.counting_from({}):
         module = importing.module_of(file) if _FILE.fullmatch(reference) else _installed(reference, name)

@@ -13,6 +13,8 @@ _OURS = tuple(_ROOT / name for name in ("spaces", "search", "results", "nightshi
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
 _INSTALLED = ("site-packages", "dist-packages")
 _KERAS_TUNER = ("keras_tuner", "kerastuner")
+# What runs a search of this program, by the package that has it.
+_SEARCHES = {"nightshift": ("run", "resume", "check"), "search": ("run", "resume")}
 # What a condition asks about that does not hold where a module is imported.
 _NOT_IMPORTED = ("__name__", "TYPE_CHECKING")
 
@@ -63,7 +65,7 @@ def _texts(file: str, nodes: Callable[[ast.Module], Iterable[ast.AST]]) -> dict[
 
 
 def searching(file: str) -> tuple[str, int] | None:
-    """The file and line that would run the search of one of Keras Tuner's tuners where these files are imported."""
+    """The file and line that would run a search, this program's or a tuner's, where these files are imported."""
     for path, text in _texts(file, _run_by_import).items():
         try:
             line = _search_in(ast.parse(text))
@@ -83,16 +85,32 @@ def _search_in(tree: ast.Module) -> int | None:
         if (getattr(node, "module", None) or alias.name).partition(".")[0] in _KERAS_TUNER
     }
     tuners: set[str] = set()
+    ours = {*_our_searches(tree)}
     for node in _run_by_import(tree):
         if isinstance(node, ast.ClassDef) and any(_first_name(base) in kinds for base in node.bases):
             kinds.add(node.name)
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _first_name(node.value) in kinds:
-            tuners |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
+            if _first_name(node.value) in kinds:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                tuners |= {target.id for target in targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.Call) and _called(node.func) in ours:
+            return node.lineno
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "search":
             owner = node.func.value
             if _first_name(owner) in (kinds if isinstance(owner, ast.Call) else tuners):
                 return node.lineno
     return None
+
+
+def _our_searches(tree: ast.Module) -> Iterator[str]:
+    """What runs a search of this program, as the file calls it: `ns.run`, or `run` alone."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from (f"{alias.asname or alias.name}.{what}" for what in _SEARCHES.get(alias.name, ()))
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            known = _SEARCHES.get(node.module or "", ())
+            yield from (alias.asname or alias.name for alias in node.names if alias.name in known)
 
 
 def _run_by_import(tree: ast.Module) -> Iterator[ast.AST]:
@@ -109,6 +127,13 @@ def _run_by_import(tree: ast.Module) -> Iterator[ast.AST]:
         ):
             inside = [*node.orelse]
         waiting += inside[::-1]
+
+
+def _called(function: ast.AST) -> str:
+    """`ns.run` of `ns.run(...)`; "" where it is no name, nor one of a module."""
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return f"{function.value.id}.{function.attr}"
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _first_name(node: ast.AST) -> str:

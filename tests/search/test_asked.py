@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import spaces
+from search import asked
 from search.asked import as_begun, as_spec, goes_on
 from search.files import layout
 from search.files.rundir import Run
@@ -104,6 +105,15 @@ def test_an_objective_joins_the_metrics_that_there_are():
         as_spec({**space, "training": {"epochs": 1, "metrics": 3}}, objective="val_f1")
     with pytest.raises(spaces.SpaceError, match="training: is missing"):
         as_spec(space, objective="val_f1")
+
+
+def test_what_is_no_function_is_not_given_again(monkeypatch, tmp_path):
+    known = asked.Known("__given__:build_0", None, "__given__:callbacks_0")
+    monkeypatch.setattr(asked, "_known", lambda directory: known)
+    with pytest.raises(TypeError, match=r"callbacks must be a function that gives them, such as lambda: \[...\]"):
+        asked.given_again(Run(tmp_path), None, None, [object()])
+    with pytest.raises(TypeError, match=r"model must be the function build\(hp\), or the HyperModel, of the run"):
+        asked.given_again(Run(tmp_path), "mymodel:build", None, None)
 
 
 def test_one_text_is_one_override():

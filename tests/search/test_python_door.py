@@ -16,6 +16,7 @@ import results
 import run_search
 import search
 import spaces
+from search.api import _workers
 from search.loop.observer import Observer
 from search.night.reproduce import reproduce, summary
 from search.record.trial import TrialKind
@@ -178,6 +179,22 @@ def test_a_function_that_cannot_travel_is_called_in_this_process_only(tmp_path):
 
     with pytest.raises(search.RunError, match=r"locked cannot be sent to worker processes .*use workers=0"):
         ns.run(locked, data=(PIXELS, DIGITS), max_trials=1, run_dir=tmp_path / "run", workers=2)
+
+
+def test_callbacks_that_cannot_travel_are_called_in_this_process_only():
+    lock = threading.Lock()
+
+    def callbacks():
+        with lock:
+            return []
+
+    training = {"epochs": 1, "callbacks": callbacks}
+    spec = spaces.SearchSpec(name="x", data=(PIXELS, DIGITS), model=made(8), training=training)
+    assert _workers(spec, None) == 0
+    with pytest.raises(search.RunError, match=r"^callbacks cannot be sent to worker processes .*use workers=0"):
+        _workers(spec, 2)
+    free = spaces.SearchSpec(name="x", data=(PIXELS, DIGITS), model=made(8), training={"epochs": 1})
+    assert (_workers(free, None), _workers(free, 2)) == (None, 2)
 
 
 def test_an_objective_that_the_function_does_not_compile_is_computed(tmp_path):

@@ -491,3 +491,21 @@ def test_a_script_that_would_search_when_it_is_imported_is_refused_by_its_line(t
     for late in ("def main():\n    import script\n", "import typing\nif typing.TYPE_CHECKING:\n    import script\n"):
         (tmp_path / "model.py").write_text(late)
         assert sources.searching(str(tmp_path / "model.py")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("import nightshift as ns\n\nrun = ns.run(1, data=2)\n", 3),
+        ("import nightshift\nnightshift.check(1).to_json()\n", 2),
+        ("from search import resume as again\nagain(1)\n", 2),
+        ("import keras_tuner as kt\ntuner: kt.Tuner = kt.RandomSearch(1)\ntuner.search(2)\n", 3),
+        ("import nightshift as ns\nspec = ns.load('digits')\ndef go():\n    ns.run(spec)\n", None),
+        ("import nightshift as ns\nif __name__ == '__main__':\n    ns.run(1)\n", None),
+        ("from .search import run\nrun(1)\nother.run(2)\n(lambda: 1)()\n", None),
+    ],
+)
+def test_a_script_that_would_begin_a_search_of_ours_is_refused_by_its_line(tmp_path, text, line):
+    file = tmp_path / "night.py"
+    file.write_text(text)
+    assert sources.searching(str(file)) == (None if line is None else (str(file), line))
