@@ -25,7 +25,7 @@ from search.training.stopping import unreported
 from spaces import Dataset, SearchSpec, Settings
 from spaces.families import family_of, family_of_settings
 from spaces.sections.algorithms import PlannedTrials
-from spaces.specs.configurations import require_directions
+from spaces.specs.configurations import require_asked, require_directions
 
 _SAMPLES = 5
 _SLIVER_ROWS = 300
@@ -158,7 +158,8 @@ def rehearse(
         NotReported: No model reports the objective, or another value that the space file names.
         RunError: There is no such cluster, what each training may take cannot be had, or a run that the search is to
             begin with is not there.
-        SpaceError: Nobody knows which way the monitor of an early stopping improves.
+        SpaceError: Nobody knows which way the monitor of an early stopping improves, or a baseline has a value that
+            nothing asks for.
     """
     each = asked(cpus_per_trial, gpus_per_trial, None, ray is not None)
     there = None if ray is None else Cluster(ray, each)
@@ -167,6 +168,7 @@ def rehearse(
         width = width if there is None else there.threads(width)
         threads.configure(width)
         require_directions(spec)
+        require_asked(spec)
         _require_callbacks(spec)
         require_earlier_runs(spec)
         data = spaces.load_data(spec, None, rows)

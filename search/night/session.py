@@ -51,7 +51,7 @@ from spaces.data.stored import store as rows
 from spaces.families import family_of
 from spaces.outside.user_code import contained
 from spaces.reading.yamlfile import read_text
-from spaces.specs.configurations import require_directions
+from spaces.specs.configurations import require_asked, require_directions
 
 _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 # With less time than this, finding out how to train fast would take too much of it.
@@ -172,8 +172,8 @@ class Session:
                 space; or a run that a new one is to begin with is not there.
             DataError: The data cannot be loaded, or are not those that the run began with.
             SearchFailed: No usable configuration; everything known is in the store.
-            SpaceError: Nobody knows which way the monitor of an early stopping improves, or the space is longer than a
-                space file may be, in a new run.
+            SpaceError: Nobody knows which way the monitor of an early stopping improves, a baseline has a value that
+                nothing asks for, or the space is longer than a space file may be, in a new run.
             DiskError: Something could not be written; everything committed is kept.
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
@@ -183,6 +183,7 @@ class Session:
             begun = self._require_ours()
         else:
             require_directions(self._spec)
+            require_asked(self._spec)
             require_earlier_runs(self._spec)
             self._require_readable()
             self._require_room()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -104,6 +104,19 @@ class Family:
             SpaceError: It and the space file contradict each other.
         """
         return ()
+
+    def unasked(self, spec: SearchSpec, values: Mapping[str, Value], trained: Collection[str]) -> Mapping[str, str]:
+        """Values that code of the user's asks for nowhere, which it imports for that, and why they have no effect.
+
+        Args:
+            spec: The space file.
+            values: Those of one configuration.
+            trained: Names of what the training section may decide.
+
+        Raises:
+            CodeError: That code cannot be used.
+        """
+        return {}
 
     def assemble(self, section: Any, flat: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Any]:
         """`Settings.model`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -52,6 +52,11 @@ class _Python(Family):
         from spaces.families.functions.user_model import hyperparameters_of_function
 
         return hyperparameters_of_function(spec)
+
+    def unasked(self, spec: SearchSpec, values: Mapping[str, Value], trained: Collection[str]) -> dict[str, str]:
+        from spaces.families.functions.user_model import unasked
+
+        return unasked(self.code(spec.family), values, trained)
 
     def assemble(self, section: PythonModel, flat: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Any]:
         # The function sees every value: it may ask for a learning rate of its own.

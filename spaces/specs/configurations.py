@@ -89,6 +89,27 @@ def require_directions(spec: SearchSpec) -> None:
         raise SpaceError(found)
 
 
+def require_asked(spec: SearchSpec) -> None:
+    """Refuses to begin with values of baselines that a function of the user's asks for nowhere.
+
+    Only calling it tells which these are: the space file itself is legal, and runs that began before are read.
+
+    Raises:
+        CodeError: The function cannot be used.
+        SpaceError: There are such values.
+    """
+    family = family_of(spec.model)
+    trained = {setting.name for setting in all_settings(spec.model, spec.training, epochs=True)}
+    found = [
+        problem(("baselines", index, "values", name), message)
+        for index, baseline in enumerate(spec.baselines)
+        for name, message in family.unasked(spec, configure_baseline(spec, baseline).values, trained).items()
+        if name in baseline.values
+    ]
+    if found:
+        raise SpaceError(found)
+
+
 def _directed(spec: SearchSpec, settings: Settings) -> Settings:
     """The settings with an early stopping that goes the way of the objective, where it monitors that."""
     rule = settings.training.early_stopping

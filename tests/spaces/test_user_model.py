@@ -12,6 +12,7 @@ import spaces
 from spaces.basics.errors import CodeError
 from spaces.data.types import DataInfo
 from spaces.families.functions.exploring import explore
+from spaces.specs.configurations import require_asked
 
 pytest.importorskip("keras_tuner")
 
@@ -250,6 +251,27 @@ def test_what_is_asked_for_within_a_scope_and_outside_has_one_value() -> None:
     ]  # fmt: skip
 
 
+def more_scopes_than_calls(hp: Any) -> None:
+    hp.Int("layers", 1, 120)
+    for index in range(1, 120):
+        with hp.conditional_scope("layers", [*range(index + 1, 121)]):
+            hp.Int(f"units_{index}", 1, 9)
+    for index in range(3):
+        kind = hp.Choice(f"kind_{index}", ["a", "b", "c"])
+        for one in "bc":
+            with hp.conditional_scope(f"kind_{index}", [one]):
+                if kind == one:
+                    hp.Int(f"{one}_{index}", 1, 9)
+
+
+def test_more_scopes_than_calls_are_entered_together() -> None:
+    found, calls = asked(more_scopes_than_calls)
+    assert len(found) == 1 + 119 + 3 * 3
+    assert found["units_119"] == [("layers", (120,))]
+    assert found["c_2"] == [("kind_2", ("c",))]
+    assert calls < 20
+
+
 def test_the_example_of_choices_behind_an_if_is_searched_with_all_of_them() -> None:
     file = Path(__file__).parents[2] / "examples" / "keras_tuner" / "data_preprocessing.py"
     family = {"python": f"{file}:build"}
@@ -346,6 +368,23 @@ def test_baselines_take_any_value_of_the_function(folder: Path) -> None:
     assert made.values["units_0"] == 99
     assert made.training.batch_size == 8
     assert float(spaces.build_model(made, INFO).optimizer.learning_rate) == 0.5
+
+
+def test_a_value_of_a_baseline_that_the_function_asks_for_nowhere_is_refused(folder: Path) -> None:
+    more = (
+        "baselines:\n"
+        "  - {name: deep, values: {layers: 5, units_4: 8, kind: plain, ema: 0.9}, batch_size: 8}\n"
+        "  - {name: wrong, values: {unit_0: 9, momentum: 0.9}}\n"
+    )
+    with pytest.raises(spaces.SpaceError) as caught:
+        require_asked(load(folder, "compiled", more=more))
+    momentum, units = map(str, caught.value.problems)
+    assert momentum == "baselines.1.values.momentum: has no effect: the model's function compiles the model"
+    assert units.startswith("baselines.1.values.unit_0: unknown hyperparameter 'unit_0'; allowed: ")
+    assert units.endswith("(did you mean 'units_0'?)")
+    require_asked(load(folder, "build", more=more.replace("unit_0", "units_0").replace("momentum: 0.9", "noise: 0.3")))
+    with pytest.raises(spaces.SpaceError, match=r"baselines\.0\.values\.depth: unknown hyperparameter 'depth'"):
+        require_asked(load(folder, "fixed", more="baselines: [{name: b, values: {layers: 2, depth: 3}}]\n"))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,8 @@ from spaces.values.of_keras_tuner import from_keras_tuner
 from spaces.values.space import Condition, Hyperparameter
 
 _MAX_CALLS = 100
+# Of these, for what is asked for in loops, and with other values.
+_KEPT = 10
 # Random values that are tried where all others fail.
 _TRIES = 20
 # Whole numbers of a range that are tried like those of a choice.
@@ -40,11 +43,13 @@ class Explored(NamedTuple):
         hyperparameters: What it asks for, each under the scopes that it stands in.
         compiled: Whether it always compiles its model.
         loss: `regression_loss` of the first model that it made.
+        names: Of all that it asks for, also of what it fixes.
     """
 
     hyperparameters: tuple[Hyperparameter, ...]
     compiled: bool
     loss: str | None
+    names: frozenset[str]
 
 
 def explore(build: Callable[[Any], Any], name: str, *, branches: bool = True) -> Explored:
@@ -75,7 +80,9 @@ def explore(build: Callable[[Any], Any], name: str, *, branches: bool = True) ->
         raise exploration.error
     if not exploration.settled:
         raise CodeError(f"{name} still asks for new hyperparameters after {_MAX_CALLS} calls")
-    return Explored(_translated(exploration.space.space), exploration.compiled, exploration.loss)
+    found = exploration.space.space
+    names = frozenset(one.name for one in found)
+    return Explored(_translated(found), exploration.compiled, exploration.loss, names)
 
 
 def regression_loss(model: Any) -> str | None:
@@ -113,10 +120,7 @@ class _Exploration:
             if not self._calls:
                 self.call({})
             elif self._waiting:
-                scope, context = self._waiting.pop(0)
-                # One that is not reached because of a mistake will not be reached by asking again.
-                self._entered.append(scope)
-                self.call({**context, **{condition.name: condition.values[0] for condition in scope}})
+                self._enter()
             elif self._enlarged < len(self.space.space):
                 self._enlarged = len(self.space.space)
                 self.call({one.name: _largest(one) for one in self.space.space})
@@ -154,6 +158,17 @@ class _Exploration:
         self._waiting += [(scope, context) for scope in hp.inactive_scopes]
         self._waiting = [(scope, values) for scope, values in self._waiting if scope not in self._entered]
 
+    def _enter(self) -> None:
+        """Calls with values that lead to the scope that has waited longest."""
+        scope, context = self._waiting.pop(0)
+        # One that is not reached because of a mistake will not be reached by asking again.
+        self._entered.append(scope)
+        wanted = {condition.name: condition.values[0] for condition in scope}
+        # One after the other is the rule: what they ask for keeps its order then.
+        if len({_key(other) for other, _ in self._waiting}) > _MAX_CALLS - self._calls - _KEPT:
+            wanted = _together([scope, *(other for other, _ in self._waiting)])
+        self.call({**context, **wanted})
+
     def _untried(self) -> dict[str, Any]:
         """For each choice, or range of few whole numbers, that has them a value that no call has asked for."""
         found: dict[str, Any] = {}
@@ -170,6 +185,17 @@ class _Exploration:
         if (name, value) not in self._tried and self._calls < _MAX_CALLS:
             self._tried.add((name, value))
             self.call({**self._contexts[name], name: value})
+
+
+def _together(scopes: Sequence[Sequence[Any]]) -> Values:
+    """Values that lead to the first of some scopes, and to others in their order, as far as one call can."""
+    often = Counter((one.name, value) for scope in scopes for one in scope for value in one.values)
+    wanted: Values = {}
+    for scope in scopes:
+        leading = dict(max(((one.name, value) for value in one.values), key=often.__getitem__) for one in scope)
+        if all(wanted.get(one.name, leading[one.name]) in one.values for one in scope):
+            wanted = {**leading, **wanted}
+    return wanted
 
 
 def _each(hp: Any) -> Sequence[Any]:

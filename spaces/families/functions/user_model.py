@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spaces.basics.errors import CodeError, Problem, SpaceError, problem
+from spaces.basics.section import unknown
 from spaces.families.functions.exploring import Explored, explore, regression_loss
 from spaces.families.python import PythonModel
 from spaces.outside import keras_names
@@ -27,6 +28,7 @@ _COMPILATION = (
     "optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "schedule", "warmup", "learning_rate_decay",
     "label_smoothing", "gradient_clip", "focal_gamma",
 )  # fmt: skip
+_COMPILED = "has no effect: the model's function compiles the model"
 
 
 def build(reference: str, values: Mapping[str, Any]) -> Any:
@@ -35,11 +37,7 @@ def build(reference: str, values: Mapping[str, Any]) -> Any:
     Raises:
         CodeError: it raised something, or returned what is no Keras model.
     """
-    import keras_tuner
-
-    hp = keras_tuner.HyperParameters()
-    hp.values = dict(values)
-    return _called(reference, hp)
+    return _called(reference, _holding(values))
 
 
 def fit_to(model: Any, reference: str, loss: str, info: DataInfo) -> None:
@@ -90,6 +88,15 @@ def _row(info: DataInfo) -> Any:
     """A row of zeros, as the model takes it."""
     row = np.zeros((1, *info.input_shape), info.dtype)
     return row if info.inputs is None else unpack_inputs(row, info.inputs)
+
+
+def _holding(values: Mapping[str, Any]) -> Any:
+    """Keras Tuner's hp with these values."""
+    import keras_tuner
+
+    hp = keras_tuner.HyperParameters()
+    hp.values = dict(values)
+    return hp
 
 
 def _called(reference: str, hp: Any) -> Any:
@@ -168,10 +175,36 @@ def hyperparameters_of_function(spec: SearchSpec) -> tuple[Hyperparameter, ...]:
         problems.append(problem(("training", name), "is also a hyperparameter of the model's function"))
     for name in _COMPILATION if explored.compiled else ():
         if getattr(spec.training, name) is not None:
-            problems.append(problem(("training", name), "has no effect: the model's function compiles the model"))
+            problems.append(problem(("training", name), _COMPILED))
     if problems:
         raise SpaceError(problems)
     return found
+
+
+def unasked(reference: str, values: Mapping[str, Any], trained: Collection[str]) -> dict[str, str]:
+    """Values of a configuration that have no effect, and why, in words.
+
+    Args:
+        reference: The function.
+        values: Those of the configuration; outside of the ranges they may lead to what no other values lead to.
+        trained: Names of what the training section may decide.
+
+    Raises:
+        CodeError: as `hyperparameters_of_function`.
+    """
+    explored = _explored(reference)
+    effective = {*trained} - {*(_COMPILATION if explored.compiled else ())} | explored.names
+    others = values.keys() - effective
+    if not others:
+        return {}
+    hp = _holding(values)
+    try:
+        _called(reference, hp)
+    except CodeError:
+        # What it would have asked for nobody knows; building the model says what is wrong.
+        return {}
+    idle = sorted(others - {one.name for one in hp.space})
+    return {name: _COMPILED if name in trained else unknown("hyperparameter", name, sorted(effective)) for name in idle}
 
 
 def loss_of_function(reference: str) -> str | None:
