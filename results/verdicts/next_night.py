@@ -14,6 +14,7 @@ from results.verdicts.advice import Advice, advise
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations, ranked
 from spaces.basics.errors import Problem, dotted
+from spaces.families import family_of
 from spaces.values.dimensions import Choice, Range
 
 if TYPE_CHECKING:
@@ -85,9 +86,10 @@ def _plain(spec: SearchSpec) -> dict[str, Any]:
 
 
 def _legal(data: dict[str, Any], changed: str = "") -> SearchSpec | None:
-    """As `_without_idle`; None also if there is nothing to choose."""
+    """As `_without_idle`; None also if there is nothing to choose. What a function asks for is not looked at."""
     spec = _without_idle(data, changed)
-    return spec if spec is not None and spec.space.hyperparameters else None
+    chooses = spec is not None and (bool(spec.space.hyperparameters) or family_of(spec.model).users_code)
+    return spec if chooses else None
 
 
 def _without_idle(data: dict[str, Any], changed: str = "") -> SearchSpec | None:

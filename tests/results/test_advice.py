@@ -270,6 +270,15 @@ def test_finalists_become_baselines_with_their_values(make_run: MakeRun) -> None
         spaces.configure_baseline(after, next(b for b in after.baselines if b.name == name))
 
 
+def test_the_best_of_a_function_become_baselines_whatever_it_asks_for(make_run: MakeRun) -> None:
+    space = "name: own\ndata: {source: digits}\nmodel: {family: {python: 'mymodel:build'}}\ntraining: {epochs: 9}\n"
+    run = make_run(space=space, baselines=(), values=lambda index, rng: {"width": index + 1})
+    after = next_spec(run)
+    best = [row["width"] for row in results.rows(run) if row["retrained"] is not None]
+    assert {baseline.values["width"] for baseline in after.baselines} == {*best}
+    assert len(best) == 3
+
+
 def test_next_space_of_a_run_that_found_nothing(make_run: MakeRun) -> None:
     run = make_run(configurations=0, failures=["nan"], winner=False, evaluate=False)
     before, after = spaces.load(run / "space.yaml"), next_spec(run)

@@ -12,18 +12,21 @@ from results.reporting.words import DASH, count, listed, moment, size
 from results.text import plural
 from spaces.basics.figures import duration
 
+_FROM_PYTHON = "It was begun from Python: the same call, given another run_dir, runs the same search again"
+
 
 def reproduce(facts: Facts) -> Section:
     """The section."""
     meta = facts.meta
     command = [str(word) for word in meta["command"] or []]
     elsewhere = ", given another --run-dir" if any(word.startswith("--run-dir") for word in command) else ""
+    what = f"This command runs the same search again{elsewhere}" if command else _FROM_PYTHON
     items: list[Item] = [
         Text(
-            f"This command runs the same search again{elsewhere}; with the same versions, the same number of threads, "
-            "one worker and no deadline it gives the same table."
+            f"{what}; with the same versions, the same number of threads, one worker and no deadline it gives the same "
+            "table."
         ),
-        Code(shlex.join(command)),
+        *([Code(shlex.join(command))] if command else []),
     ]
     later = [s for s in meta["sessions"] or [] if s.get("command") and s["command"] != meta["command"]]
     if later:

@@ -19,12 +19,13 @@ from results.reporting import files
 from results.reporting.chart import Bars, Cells, Dots, Line, Panel, View
 from results.reporting.comparison.columns import columns, marks_between
 from results.reporting.compose import compose
-from results.reporting.document import Document, Mood, RankedTable, Section, Table
+from results.reporting.document import Code, Document, Mood, RankedTable, Section, Table
 from results.reporting.draw.png import draw_view
 from results.reporting.facts import Facts, read_facts
 from results.reporting.sections.common import focus
 from results.reporting.sections.curves import fitting
 from results.reporting.sections.finalists import real
+from results.reporting.sections.reproduce import reproduce
 from results.reporting.sections.rungs import rungs
 from results.reporting.sections.thinning import thinned
 from results.reporting.sections.tradeoff import pareto_front
@@ -63,6 +64,12 @@ def answer(run: Path, trial: str, right: np.ndarray, classes: int = 10) -> None:
 def winner_of(run: Path) -> str:
     with RunReader(run) as reader:
         return str(reader.meta("winner"))
+
+
+def test_a_run_from_python_names_no_command(make_run: MakeRun) -> None:
+    section = reproduce(facts_of(make_run(meta={"command": []}, configurations=3)))
+    assert str(getattr(section.items[0], "text", "")).startswith("It was begun from Python: the same call")
+    assert not any(isinstance(item, Code) for item in section.items)
 
 
 @pytest.mark.parametrize(
