@@ -27,7 +27,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -253,21 +253,25 @@ def check(
         from results.ranked.formats import plain_json
         from search.night.rehearsal_view import show
 
-        def tell(found: Any) -> None:
-            if format == "json":
-                print(plain_json(found.to_json()))
-            else:
-                show(found, _out(), allowed.left)
+        output = sys.stdout
 
-        found = rehearse(
-            spec,
-            budget=allowed,
-            ray=ray,
-            cpus_per_trial=cpus_per_trial,
-            gpus_per_trial=gpus_per_trial,
-            quick=quick,
-            found=tell,
-        )
+        def tell(found: Any) -> None:
+            with redirect_stdout(output):
+                if format == "json":
+                    print(plain_json(found.to_json()))
+                else:
+                    show(found, _out(), allowed.left)
+
+        with _output_apart():
+            found = rehearse(
+                spec,
+                budget=allowed,
+                ray=ray,
+                cpus_per_trial=cpus_per_trial,
+                gpus_per_trial=gpus_per_trial,
+                quick=quick,
+                found=tell,
+            )
         if found.fails:
             raise typer.Exit(FAILED)
         if not quick:
@@ -351,7 +355,9 @@ def report(
         from results.reporting import report as write_report
 
         _expect_many_records()
-        print(write_report(run, png=png))
+        with _output_apart():
+            page = write_report(run, png=png)
+        print(page)
 
 
 @app.command()
@@ -487,7 +493,8 @@ def reproduce(
         from search.record.facts import doubt
 
         _announce(open_run(run).spec)
-        found = again(run, configuration)
+        with _output_apart():
+            found = again(run, configuration)
         for file in found.changed_sources:
             _say(f"warning: {doubt(file)}", quiet)
         if format == "json":
@@ -632,6 +639,11 @@ def _errors(verbose: bool, quiet: bool, space: str | None = None, set_: Sequence
         _fail(f"unexpected {type(error).__name__}: {error} (run with -v for the traceback)", FAILED)
 
 
+def _output_apart() -> AbstractContextManager[Any]:
+    """Sends what code of others prints meanwhile to standard error: standard output is for data."""
+    return redirect_stdout(sys.stderr)
+
+
 def _expect_many_records() -> None:
     """Lets the collector look for cycles less often: a long run is 100,000 records without any."""
     import gc
@@ -667,7 +679,8 @@ def _night(train: Callable[[], Any], directory: Path, allowed: Any, on_finish: s
             write(ranking(directory, top=10), _out())
 
     try:
-        ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))
+        with _output_apart():
+            ended = night(train, directory, allowed, on_finish=on_finish, say=lambda text: _say(text, quiet))
     except (SpaceError, CodeError, DataError, RunError):
         raise
     except Exception:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -359,6 +360,31 @@ def test_a_night_that_was_stopped_says_which_command_goes_on(run, monkeypatch):
     found = call("resume", run)
     assert (found.exit_code, found.stdout) == (130, "")
     assert f"go on with: run-search resume {run}" in found.stderr
+
+
+def test_what_code_of_others_prints_is_no_data(run, space_file, monkeypatch):
+    def printing(given):
+        print("of somebody else")
+        return given
+
+    def checked(spec, found, **_):
+        seen = printing(SimpleNamespace(to_json=lambda: {"models": []}, fails=False))
+        found(seen)
+        return printing(seen)
+
+    monkeypatch.setattr("results.reporting.report", lambda *_, **__: printing("page"))
+    monkeypatch.setattr(
+        "results.morning.night", lambda *_, **__: printing(Morning(Run(run), "interrupted", "", None, ()))
+    )
+    monkeypatch.setattr("nightshift.check", checked)
+    for arguments, data in (
+        (("report", run), "page\n"),
+        (("resume", run), ""),
+        (("check", space_file, "--quick", "--format", "json"), plain_json({"models": []}) + "\n"),
+    ):
+        shown = call(*arguments)
+        assert shown.stdout == data
+        assert "of somebody else" in shown.stderr
 
 
 def test_a_disk_that_is_full_of_rows_is_no_wrong_usage(monkeypatch):

@@ -64,6 +64,8 @@ def main(descriptor: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # A Ctrl-C is the pool's to handle; it asks for an orderly end, or closes the connection.
         signal.signal(number, signal.SIG_IGN)
+    # What a model or a callback prints is no data of the command that searches.
+    sys.stdout = sys.stderr
     connection = Connection(descriptor)
     setup: protocol.Setup = connection.recv()
     sys.path[:] = setup.path

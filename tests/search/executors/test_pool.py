@@ -65,6 +65,15 @@ def test_jobs_are_trained_and_their_epochs_told_in_order(make_pool):
     assert len({epoch.metrics["pid"] for outcome in done for epoch in outcome.epochs}) == 1, "one worker, kept"
 
 
+def test_what_a_training_prints_is_no_data_of_the_search(make_pool, capfd):
+    pool = make_pool()
+    finish(pool, pool.submit(job("prints"), nothing))
+    pool.shutdown()
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert "of a model" in printed.err
+
+
 def test_workers_train_side_by_side(make_pool):
     pool = make_pool(2)
     done = finish(pool, *(pool.submit(job(f"slow {i}", epochs_to=8), nothing) for i in range(4)))
