@@ -10,13 +10,15 @@ from typing import Any
 from spaces.sections.algorithms import Algorithm
 
 _AT_ONCE = 3
+_SHORTEST, _LONGEST = 1, 3
 
 
 def check_oracle(algorithm: Algorithm, *, trials: int = 12) -> None:
     """An algorithm's oracle gives the same proposals for the same seed, repeats none, and goes on from its memory.
 
     Also: it proposes as much as its plan says, whatever fails and whatever else is running, goes on from no trial that
-    has failed, and proposes nothing that is not allowed.
+    has failed, and proposes nothing that is not allowed. If it decides how long trainings are, it asks for epochs that
+    are allowed; if it takes evidence, it does.
 
     Args:
         algorithm: What is checked; the space has 20 configurations.
@@ -34,6 +36,8 @@ def check_oracle(algorithm: Algorithm, *, trials: int = 12) -> None:
     # Keras Tuner takes out what is not active: two that differ in nothing else are the same.
     _check_new(name, _Search(algorithm, _conditional()).go(trials // 2).proposed)
     _check_at_once(algorithm)
+    if algorithm.takes_evidence:
+        _check_evidence(algorithm)
     allowed = _Search(algorithm)
     allowed.oracle.only(lambda values: values["units"] <= 5)
     wrong = [values for values, _ in allowed.go(trials // 2).proposed if values["units"] > 5]
@@ -47,7 +51,9 @@ def _check_new(name: str, proposed: list[tuple[dict[str, Any], Any]]) -> None:
 
 def _check_number(algorithm: Algorithm, proposed: list[Any], trials: int, when: str) -> None:
     """Those that decide on lengths may find that fewer are enough; what they plan is about right only."""
-    plan = algorithm.plan(min_epochs=1, max_epochs=3, max_trials=None, configurations=20, hyperparameters=2)
+    plan = algorithm.plan(
+        min_epochs=_SHORTEST, max_epochs=_LONGEST, max_trials=None, configurations=20, hyperparameters=2
+    )
     planned = [group.count for group in plan]
     least = 1 if algorithm.multi_fidelity else min(trials, sum(count or trials for count in planned))
     assert len(proposed) >= least, f"{algorithm.name}: stopped after {len(proposed)} of {least} trials{when}"
@@ -74,6 +80,16 @@ def _check_at_once(algorithm: Algorithm) -> None:
     _check_new(algorithm.name, search.proposed)
 
 
+def _check_evidence(algorithm: Algorithm) -> None:
+    search = _Search(algorithm)
+    add_evidence = getattr(search.oracle, "add_evidence", None)
+    assert callable(add_evidence), f"{algorithm.name}: takes evidence, but its oracle has no add_evidence"
+    # A configuration, its objective after each epoch, and the seconds of one, where these are known.
+    for seconds in (None, 0.5):
+        add_evidence({"units": 3, "optimizer": "sgd"}, [0.5, 0.25], seconds)
+    _check_number(algorithm, search.go(_AT_ONCE).proposed, _AT_ONCE, ", after it was given evidence")
+
+
 @dataclass
 class _Search:
     """An oracle that is asked and told.
@@ -97,7 +113,12 @@ class _Search:
 
         space = _plain() if self.space is None else self.space
         self.oracle = self.algorithm.oracle(
-            hyperparameters=space, objective="val_loss", min_epochs=1, max_epochs=3, max_trials=None, seed=3
+            hyperparameters=space,
+            objective="val_loss",
+            min_epochs=_SHORTEST,
+            max_epochs=_LONGEST,
+            max_trials=None,
+            seed=3,
         )
         assert isinstance(self.oracle, BaseOracle), (
             f"{self.algorithm.name}: its oracle is {type(self.oracle).__name__}, no search.oracles.BaseOracle"
@@ -130,6 +151,12 @@ class _Search:
         if trial.status != TrialStatus.RUNNING:
             return None
         values: Mapping[str, Any] = trial.hyperparameters.values
+        if self.algorithm.multi_fidelity:
+            begun, ends = values.get("tuner/initial_epoch", 0), values.get("tuner/epochs")
+            assert ends in range(max(begun + 1, _SHORTEST), _LONGEST + 1), (
+                f"{self.algorithm.name}: decides how long trainings are, and asked for epochs {begun} to {ends}; "
+                f"allowed: tuner/epochs of {_SHORTEST} to {_LONGEST}, above tuner/initial_epoch"
+            )
         plain = {name: value for name, value in values.items() if not name.startswith("tuner/")}
         self.proposed.append((plain, values.get("tuner/trial_id")))
         return trial

@@ -78,7 +78,7 @@ def check_tracker(make: Callable[[Path], Observer]) -> None:
 def _call(sitting: str, what: Callable[..., None], *told: object) -> None:
     try:
         what(*told)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AssertionError(f"{sitting}: {what.__qualname__} raised {type(error).__name__}: {error}") from error
 
 

@@ -32,18 +32,18 @@ from spaces.basics.figures import duration
 
 def compose(facts: Facts, run: Run) -> Document:
     """The whole report of a run."""
-    sections = [
+    found = [
         real(facts), history(facts), ranked_table(facts, run), curves(facts), *hyperparameters(facts), tradeoff(facts),
         rungs(facts), _final(facts), fitting(facts), failures(facts), time_spent(facts, run), advice(facts),
-        *others(facts), reproduce(facts),
     ]  # fmt: skip
+    sections, last = [section for section in found if section is not None], reproduce(facts)
     return Document(
         title=str(facts.meta["name"] or facts.directory.name),
         status=_status(facts),
         finished=facts.finished,
         summary=_summary(facts),
         headline=headline(facts),
-        sections=[section for section in sections if section is not None],
+        sections=[*sections, *others(facts, [*sections, last]), last],
         notices=_notices(facts),
     )
 

@@ -109,6 +109,6 @@ class Observers(Observer):
         for observer in list(self._observers):
             try:
                 what(observer)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._observers.remove(observer)
                 self.message("warning", f"{type(observer).__name__} stops: {type(error).__name__}: {error}")

@@ -133,12 +133,14 @@ class Crew:
         few, many, settings = self._race
         # One after the other, so that no more workers are in memory than will train.
         few_pool, few_pace = self._paced(few, settings)
+        # An executor of one's own may train fewer at a time than it is asked for.
+        of_one = few_pace / few_pool.workers
         few_pool.shutdown()
         many_pool, many_pace = self._paced(many, settings)
         # Of equals the larger number: while one of them builds a model, the others train.
         if many_pace >= few_pace:
             reason = f"training in {many}: {many_pace:,.0f} rows a second, against {few_pace:,.0f} with {few}"
-            factor = (many_pace / many.workers) / (few_pace / few.workers) if few_pace > 0 else 1.0
+            factor = (many_pace / many_pool.workers) / of_one if of_one > 0 else 1.0
             alone = Workforce(1, few.threads) if factor < 1 else None
             return Measured(many_pool, many, reason, alone, min(factor, 1.0))
         many_pool.shutdown()

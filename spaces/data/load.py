@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -315,10 +315,21 @@ def _read_other(source: OtherSource, store: RowStore, frames: FrameReader) -> Ra
     except (Exception, SystemExit) as error:
         raise DataError(f"{where}: {source.location}: {type(error).__name__}: {error}") from error
     if isinstance(found, RawData):
+        _require_arrays(found, f"{where}: {source.location}")
         return found
     if reader.has_columns:
         return dataclasses.replace(read_returned(found, source.location, store, frames), name=source.kind)
     raise DataError(f"{where}: {source.location}: it gave {type(found).__name__}, no RawData")
+
+
+def _require_arrays(raw: RawData, where: str) -> None:
+    """Refuses parts that are no arrays, such as lists: everything after this asks for their types and shapes."""
+    for part in raw.parts:
+        held: dict[str, Any] = {"x": part.x, "y": part.y}
+        held |= {} if part.weight is None else {"weight": part.weight}
+        for name, value in held.items():
+            if not isinstance(value, np.ndarray | StoredRows):
+                raise DataError(f"{where}: its {name} is a {type(value).__name__}, no NumPy array")
 
 
 def table_options(data: DataSection) -> TableOptions:

@@ -85,12 +85,15 @@ class Layered(Family):
         return self.assembled(self.parts(settings, info), settings, info)
 
     def count_parameters(self, settings: Settings, info: DataInfo) -> int:
-        """See `Family.count_parameters`; nothing is allocated, so a network of a terabyte is counted as quickly."""
+        """See `Family.count_parameters`; of kinds of layers that this program's families have nothing is allocated, so
+        that a network of a terabyte is counted as quickly.
+        """
         from spaces.layers.layers import parameters
 
-        # Dropout has no parameters, but each of its layers makes a variable for its random state.
-        plain = replace(settings, model={**settings.model, "dropout": 0.0})
-        return counted(self.parts(plain, info), (None, *info.input_shape), parameters)[0]
+        if isinstance(settings.model.get("dropout"), int | float):
+            # Dropout has no parameters, but each of its layers makes a variable for its random state.
+            settings = replace(settings, model={**settings.model, "dropout": 0.0})
+        return counted(self.parts(settings, info), (None, *info.input_shape), parameters)[0]
 
     def widths_are_free(self, model: Mapping[str, Any]) -> bool:
         """Whether compiled functions serve all widths of the dense layers, of which the hidden part then consists."""

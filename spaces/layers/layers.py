@@ -22,6 +22,10 @@ _SQUEEZE = 8
 # What predicts are averages over about the last ten batches. With Keras's 0.99 those of a hundred count, which is more
 # than a small data set has in an epoch: after few epochs a network was judged by what it had begun with.
 _MOMENTUM = 0.9
+_WITHOUT_PARAMETERS = (
+    layers.Activation, layers.Cropping1D, layers.Flatten, layers.Normalization, layers.RandomRotation,
+    layers.RandomZoom, layers.Rescaling, layers.Reshape, layers.Resizing,
+)  # fmt: skip
 
 
 def batch_normalization(name: str) -> keras.layers.BatchNormalization:
@@ -196,18 +200,26 @@ def output_layers(settings: Settings, info: DataInfo) -> list[keras.layers.Layer
 
 
 def parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
-    """Parameters of a layer whose input has this shape."""
-    if isinstance(layer, keras.Model):
-        return int(layer.count_params())
-    inputs = int(shape[-1])
-    if isinstance(layer, layers.Dense):
-        return (inputs + int(layer.use_bias)) * int(layer.units)
-    if isinstance(layer, layers.LayerNormalization):
-        return 2 * inputs
-    if isinstance(layer, layers.SeparableConv2D):
-        return int(prod(layer.kernel_size)) * inputs + (inputs + 1) * int(layer.filters)
-    if isinstance(layer, layers.Conv1D | layers.Conv2D):
-        return (int(prod(layer.kernel_size)) * inputs + 1) * int(layer.filters)
-    if isinstance(layer, layers.BatchNormalization):
-        return 4 * inputs
-    return 0
+    """Parameters of a layer whose input has this shape.
+
+    Kinds of layers that no family of this program is made of are built for it: they may have any.
+    """
+    # A subclass may have more than its base.
+    kind = type(layer)
+    if kind in _WITHOUT_PARAMETERS:
+        return 0
+    inputs = shape[-1]
+    if kind is layers.Dense:
+        return int((inputs + layer.use_bias) * layer.units)
+    if kind is layers.SeparableConv2D:
+        channels = inputs * layer.depth_multiplier
+        return int(prod(layer.kernel_size) * channels + (channels + layer.use_bias) * layer.filters)
+    if kind in (layers.Conv1D, layers.Conv2D):
+        return int((prod(layer.kernel_size) * inputs // layer.groups + layer.use_bias) * layer.filters)
+    if kind is layers.BatchNormalization:
+        return int((2 + layer.scale + layer.center) * shape[layer.axis])
+    if kind is layers.LayerNormalization and layer.axis == -1:
+        return int((layer.scale + layer.center) * inputs)
+    if not layer.built:
+        layer(keras.KerasTensor(shape))
+    return int(layer.count_params())

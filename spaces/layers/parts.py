@@ -68,6 +68,20 @@ def counted(
             shape = part.join.compute_output_shape([shape for _, shape in found])
         else:
             total += count(part, shape)
-            # A network within knows the shape of its output, and takes long to work it out again.
-            shape = getattr(part, "output_shape", None) or part.compute_output_shape(shape)
+            shape = _after(part, shape)
     return total, shape
+
+
+def _after(layer: Any, shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The shape that comes out of a layer."""
+    # A network within knows it, and takes long to work it out again.
+    known = getattr(layer, "output_shape", None)
+    if known:
+        return tuple(known)
+    try:
+        return tuple(layer.compute_output_shape(shape))
+    except NotImplementedError:
+        import keras
+
+        # A layer of somebody's own need not tell; it is counted by now, and so has its weights.
+        return tuple(layer.compute_output_spec(keras.KerasTensor(shape)).shape)

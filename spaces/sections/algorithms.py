@@ -41,7 +41,8 @@ class Algorithm:
         name: What the space file has under `search.algorithm`.
         multi_fidelity: Whether it decides itself how long each training is, between the limits `training.epochs`, in
             trials that go on from earlier ones; otherwise that is an ordinary hyperparameter.
-        takes_evidence: Whether its oracle has `add_evidence`, so that `search.warm_start` has an effect.
+        takes_evidence: Whether its oracle has `add_evidence(values, curve, seconds_per_epoch)`, as that of freeze-thaw
+            has, so that `search.warm_start` has an effect.
         foresees_gain: Whether its oracle says what going on is expected to bring, so that
             `search.stop_when_gain_below` has an effect.
         open_ended: Whether it goes on for as long as it is let: its plan says how long a search without a number of

@@ -206,7 +206,11 @@ def test_engines_train_everything(outside, trained):
 
 @pytest.mark.parametrize(
     ("location", "told"),
-    [("raises", "ValueError: no such thing"), ("tuple", "it gave tuple, no RawData")],
+    [
+        ("raises", "ValueError: no such thing"),
+        ("tuple", "it gave tuple, no RawData"),
+        ("lists", "its x is a list, no NumPy array"),
+    ],
 )
 def test_a_source_that_cannot_be_used_is_named(outside, monkeypatch, tmp_path, location, told):
     import spaces

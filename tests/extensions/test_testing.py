@@ -118,6 +118,19 @@ def test_an_oracle_of_keras_tuner_alone_is_told(tensorflow, monkeypatch):
         oracle("random", hyperparameters=hp, objective="val_loss", max_epochs=1)
 
 
+def test_an_oracle_without_what_its_algorithm_declares_is_found(tensorflow, monkeypatch):
+    kind = type(ALGORITHMS["random"])
+    monkeypatch.setattr(kind, "takes_evidence", True)
+    with pytest.raises(AssertionError, match="random: takes evidence, but its oracle has no add_evidence"):
+        testing.check_oracle(ALGORITHMS["random"])
+    monkeypatch.setattr(kind, "multi_fidelity", True)
+    with pytest.raises(AssertionError, match="random: decides how long trainings are, and asked for epochs 0 to None"):
+        testing.check_oracle(ALGORITHMS["random"])
+    _instead(monkeypatch, lambda oracle, found: {**found, "values": {**found["values"], "tuner/epochs": 4}})
+    with pytest.raises(AssertionError, match="asked for epochs 0 to 4; allowed: tuner/epochs of 1 to 3"):
+        testing.check_oracle(ALGORITHMS["random"])
+
+
 def test_a_family_that_says_what_it_shares_and_is_no_list_of_layers_is_found(tensorflow, monkeypatch):
     class Whole(Family):
         name = "mlp"
@@ -209,6 +222,13 @@ def test_a_tracker_that_raises_or_touches_the_run_is_found(monkeypatch):
 
     with pytest.raises(AssertionError, match=r"sitting 1: .*Divides.epoch raised ZeroDivisionError"):
         testing.check_tracker(Divides)
+
+    class Ends(Follower):
+        def finished(self, trial, outcome):
+            raise SystemExit(3)
+
+    with pytest.raises(AssertionError, match=r"sitting 1: .*Ends.finished raised SystemExit: 3"):
+        testing.check_tracker(Ends)
 
     class Expects(Follower):
         def outlook(self, ends, at_once):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 import spaces
@@ -103,3 +105,22 @@ def test_only_where_there_is_a_choice_workers_race(monkeypatch, tmp_path):
     assert not on_cards.may_choose
     assert on_cards.measured().reason == "training in 3 worker processes with 1 thread each"
     assert len(made) == 1
+
+
+def test_what_trains_one_at_a_time_whatever_it_is_asked_for_is_no_faster_alone(monkeypatch, tmp_path):
+    class OneByOne:
+        slots = workers = 1
+
+        def pace(self, settings, seconds):
+            return 100.0
+
+        def shutdown(self):
+            pass
+
+    monkeypatch.setattr(environment, "cores", lambda: 4)
+    monkeypatch.setattr(environment, "gpus", list)
+    monkeypatch.setattr(sizing, "automatic", lambda *_: 4)
+    monkeypatch.setattr(crew.workforce, "representative", lambda *_: SimpleNamespace(to_json=dict))
+    made = Crew(tmp_path, space("random"), None, 1, Budget(), print, make_executor=lambda place: OneByOne())
+    found = made.measured()
+    assert (found.alone, found.factor) == (None, 1.0)

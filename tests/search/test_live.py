@@ -273,6 +273,23 @@ def test_what_a_message_of_user_code_says_does_not_steer_the_terminal():
     assert shown.file.getvalue() == "warning: a\ufffd[2Jb\n"
 
 
+def test_an_observer_that_wants_to_end_the_process_ends_only_the_following():
+    told = []
+
+    class Ends(Observer):
+        def started(self, trial):
+            raise SystemExit(3)
+
+    class Other(Observer):
+        def message(self, level, text):
+            told.append(text)
+
+    observers = Observers([Ends(), Other()])
+    observers.started(trial("0"))
+    observers.started(trial("1"))
+    assert told == ["Ends stops: SystemExit: 3"]
+
+
 def test_a_pipe_that_nobody_reads_any_more_ends_the_view_and_nothing_else():
     told = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import spaces
 from spaces.data.types import DataInfo
 from spaces.families import family_of
+from spaces.families.layered import Layered
 
 keras = pytest.importorskip("keras")
 
@@ -321,6 +323,54 @@ def test_every_configuration_can_be_built_or_says_why_not(name: str) -> None:
             widths = [widths[0], *(width for width in widths for _ in range(2))]
         dense = [layer.units for layer in built.layers if type(layer).__name__ == "Dense"]
         assert dense == [*widths, info.outputs]
+
+
+class Scaled(keras.layers.Layer):
+    """A layer as people write one, which does not say what shape comes out."""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.scale = self.add_weight(shape=input_shape[-1:])
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * self.scale
+
+
+@pytest.mark.parametrize(
+    ("shape", "make"),
+    [
+        ((6, 6, 4), lambda: keras.layers.Conv2D(8, 3, groups=2, use_bias=False)),
+        ((6, 6, 4), lambda: keras.layers.SeparableConv2D(8, 3, depth_multiplier=2, use_bias=False)),
+        ((6, 6, 4), lambda: keras.layers.Conv2DTranspose(8, 3)),
+        ((4,), lambda: keras.layers.BatchNormalization(scale=False)),
+        ((4,), lambda: keras.layers.LayerNormalization(center=False)),
+        ((5, 3), lambda: keras.layers.LayerNormalization(axis=(1, 2))),
+        ((5,), lambda: keras.layers.Embedding(7, 3)),
+        ((5, 3), lambda: keras.layers.Bidirectional(keras.layers.GRU(2))),
+        ((4,), lambda: keras.Sequential([keras.layers.Dense(3), keras.layers.Dense(2)])),
+        ((4,), lambda: Scaled()),
+    ],
+)
+def test_parameters_of_any_layer_are_counted(shape: tuple[int, ...], make: Any) -> None:
+    from spaces.layers.layers import parameters
+
+    layer = make()
+    counted = parameters(layer, (None, *shape))
+    layer(keras.KerasTensor((None, *shape)))
+    assert counted == layer.count_params() > 0
+
+
+def test_a_family_of_other_layers_and_a_dropout_for_each_is_counted() -> None:
+    class Recurrent(Layered):
+        name = "recurrent"
+
+        def hidden_layers(self, model: Any, info: DataInfo) -> list[Any]:
+            first, second = model["dropout"]
+            layers = keras.layers
+            return [layers.LSTM(model["units"]), layers.Dropout(first), Scaled(), layers.Dropout(second)]
+
+    model = {"units": 3, "dropout": (0.1, 0.2), "output": "probabilities"}
+    made = replace(settings(), model=model)
+    assert Recurrent().count_parameters(made, SERIES) == Recurrent().build(made, SERIES).count_params()
 
 
 CONV1D = {

@@ -19,6 +19,9 @@ from results.reporting.document import Document, Headline, Link, Section, Versus
 from results.reporting.theme import DARK, LIGHT
 from results.reporting.write.items import Charts, item_html
 
+ANCHORS = ("result", "theme", "theme-name", "page-data")
+"""Those that the page has besides its sections'."""
+
 
 def to_page(document: Document) -> str:
     """The text of `index.html`."""

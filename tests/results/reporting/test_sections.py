@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from results.ranked.statistics import Interval
-from results.reporting import files
+from results.reporting import files, others
 from results.reporting.chart import Bars, Cells, Dots, Line, Panel, View
 from results.reporting.comparison.columns import columns, marks_between
 from results.reporting.compose import compose
-from results.reporting.document import Code, Document, Mood, RankedTable, Section, Table
+from results.reporting.document import Code, Document, Mood, RankedTable, Section, Table, Text
 from results.reporting.draw.png import draw_view
 from results.reporting.facts import Facts, read_facts
 from results.reporting.sections.common import focus
@@ -421,3 +421,39 @@ def test_a_chart_that_cannot_be_drawn_costs_only_its_picture(
     with pytest.warns(UserWarning, match="bad has no picture: ValueError: no such colour"):
         found = dict(files.pictures(replace(document, sections=sections)))
     assert list(found) == ["good"]
+
+
+def test_a_section_of_a_package_stands_in_the_place_of_nothing_else(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(configurations=3)
+    chart = chart_of(document_of(run), "history")
+    own = replace(chart, key="fits")
+
+    class Declared(dict[str, Callable[[Facts], Section]]):
+        def names(self) -> tuple[str, ...]:
+            return tuple(self)
+
+    def declared(**sections: Section) -> Declared:
+        return Declared({name: lambda facts, found=found: found for name, found in sections.items()})
+
+    added = declared(
+        fits=Section("fits", "Fits", [own]),
+        anchor=Section("ranking", "Anchor", [Text("x")]),
+        page=Section("page-data", "Page", [Text("x")]),
+        table=Section("table", "Table", [RankedTable((), (), "")]),
+        chart=Section("chart", "Chart", [chart]),
+        file=Section("file", "File", [replace(chart, key="a/b")]),
+        again=Section("again", "Again", [own]),
+    )
+    monkeypatch.setattr(others, "_SECTIONS", added)
+    found = document_of(run).sections
+    told = {section.key: section.items[0].text for section in found if section.key.startswith("other-")}
+    assert list(told) == [f"other-{name}" for name in added if name != "fits"]
+    assert "its key 'ranking' is that of another section" in told["other-anchor"]
+    assert "its key 'page-data' is that of another section" in told["other-page"]
+    assert "a RankedTable, of which a report has one" in told["other-table"]
+    assert "the key 'history' of its chart is that of another chart" in told["other-chart"]
+    assert "the key 'a/b' of its chart names files, and it has a path separator" in told["other-file"]
+    assert "the key 'fits' of its chart is that of another chart" in told["other-again"]
+    assert [section.key for section in found][-1] == "reproduce"
