@@ -204,7 +204,8 @@ def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) ->
         if trial.outcome is not None and trial.outcome.epochs:
             trials += 1
             epochs += len(trial.outcome.epochs)
-            if trial.kind not in (TrialKind.CANDIDATE, TrialKind.WINNER):
+            # The plan is of these: baselines stand beside it, and what another run has trained is not done here.
+            if trial.kind is TrialKind.SEARCH:
                 searched += 1
                 searched_epochs += len(trial.outcome.epochs)
             seconds += trial.outcome.seconds

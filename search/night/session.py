@@ -42,6 +42,7 @@ from search.phases.winner import winner_is_kept
 from search.record import environment
 from search.record.changes import between
 from search.record.facts import changed_sources, doubt, facts, require_files
+from search.record.marks import OWN
 from search.record.trial import Trial, TrialKind
 from search.times.horizon import Horizon
 from search.training import cards, threads
@@ -485,7 +486,9 @@ class Session:
             workers = 0
         if workers is None:
             workers = crew.unmeasured(store.each_trial())
-            if workers > 1 and searching and not store.count and self._may_measure():
+            # What a fork begins with was trained elsewhere.
+            begun = next(store.each_trial(*OWN), None) is not None
+            if workers > 1 and searching and not begun and self._may_measure():
                 if crew.may_choose:
                     observer.phase("measuring workers", None)
                     observer.message("info", "measuring whether few or many workers train this space faster")

@@ -124,3 +124,10 @@ def test_what_trains_one_at_a_time_whatever_it_is_asked_for_is_no_faster_alone(m
     made = Crew(tmp_path, space("random"), None, 1, Budget(), print, make_executor=lambda place: OneByOne())
     found = made.measured()
     assert (found.alone, found.factor) == (None, 1.0)
+
+
+def test_what_another_run_has_trained_and_what_baselines_are_is_none_of_the_plan():
+    spec = without_retraining("random", max_trials=10, epochs=1)
+    taken_over = [completed(f"old-{i}", [0.5], kind=TrialKind.EVIDENCE) for i in range(10)]
+    baseline = completed("baseline-linear", [0.5], kind=TrialKind.BASELINE)
+    assert seconds_left(spec, [*taken_over, baseline], None) == pytest.approx(10)
