@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from numbers import Real
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -38,7 +39,7 @@ def seconds(text: str | float | timedelta) -> float:
         text = sum(float(number) * _UNITS[unit] for number, unit in parts) if whole else 0.0
     elif isinstance(text, timedelta):
         text = text.total_seconds()
-    if not 0 < text < float("inf"):
+    if not _between(0, text, float("inf")):
         raise ValueError("not a duration; write for example 90s, 30m, 8h or 1h30m")
     if text > _LONGEST:
         raise ValueError("longer than ten years")
@@ -52,10 +53,23 @@ def moment(until: float | datetime, now: float) -> float:
         ValueError: It is no time that may be meant.
     """
     found = until.timestamp() if isinstance(until, datetime) else until
-    if not now < found < now + _LONGEST:
-        told = f"{until}: not a time" if isinstance(until, datetime) else f"{until:g}: not a Unix time"
-        raise ValueError(f"until {told} of the next ten years")
-    return found
+    if _between(now, found, now + _LONGEST):
+        return found
+    if isinstance(until, datetime):
+        told = f"{until}: not a time of the next ten years"
+    elif isinstance(until, Real):
+        told = f"{until:g}: not a Unix time of the next ten years"
+    else:
+        told = f"{until!r}: give a time of day such as '07:00', a datetime or Unix time"
+    raise ValueError(f"until {told}")
+
+
+def _between(least: float, given: float, most: float) -> bool:
+    """Whether it lies between both; what a program gives need not be a number."""
+    try:
+        return least < given < most
+    except TypeError:
+        return False
 
 
 def next_time(text: str, now: datetime) -> float:

@@ -107,8 +107,11 @@ class Observers(Observer):
 
     def _tell(self, what: Callable[[Observer], None]) -> None:
         for observer in list(self._observers):
+            if not any(one is observer for one in self._observers):
+                # It has raised when it was told that another one stops.
+                continue
             try:
                 what(observer)
             except (Exception, SystemExit) as error:
-                self._observers.remove(observer)
+                self._observers = [one for one in self._observers if one is not observer]
                 self.message("warning", f"{type(observer).__name__} stops: {type(error).__name__}: {error}")

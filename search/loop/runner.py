@@ -159,9 +159,9 @@ class Runner:
     def _wait(self, held_back: bool) -> set[Future[Outcome]]:
         """Waits for outcomes; what free workers wait too, because their next trial is held back, is counted."""
         free = max(0, self._executor.workers - len(self._pending)) if held_back else 0
-        since = self._clock.now()
+        since = self._clock.monotonic()
         done = self._executor.wait(set(self._pending), _TICK)
-        self._idle_seconds += free * max(0.0, self._clock.now() - since)
+        self._idle_seconds += free * (self._clock.monotonic() - since)
         return done
 
     def _fill(self, source: Source, queue: list[Trial]) -> None:

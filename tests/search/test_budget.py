@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pickle
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import time as daytime
 
 import pytest
 
@@ -74,6 +75,9 @@ def test_a_deadline_on_both_clocks_is_the_earlier_one():
         ("soon", None, "--budget soon"), (None, "7", "--until 7"), (None, 1e12, "until 1e.12: not a Unix time"),
         (None, float("nan"), "until nan"), (None, 7, "until 7: not a Unix time of the next ten years"),
         (None, datetime(2020, 1, 2, 7), "until 2020-01-02 07:00:00: not a time of the next ten years"),
+        (None, date(2030, 1, 2), r"until datetime.date\(2030, 1, 2\): give a time of day"),
+        (None, daytime(7), r"until datetime.time\(7, 0\): give a time of day such as '07:00'"),
+        ([30], None, r"--budget \[30\]: not a duration"),
         (timedelta(hours=-1), None, "not a duration"), ("4000d", None, "--budget 4000d: longer than ten years"),
     ],
 )  # fmt: skip

@@ -305,3 +305,27 @@ def test_a_pipe_that_nobody_reads_any_more_ends_the_view_and_nothing_else():
         observers.message("info", "first")
         observers.message("info", "second")
     assert told == ["PlainLines stops: BrokenPipeError: [Errno 32] Broken pipe", "first", "second"]
+
+
+def test_observers_that_cannot_hear_of_each_others_end_are_told_nothing_more_and_end_nothing():
+    class Full(Observer):
+        def __init__(self):
+            self.told = []
+
+        def phase(self, name, expected_trials):
+            self.told.append(name)
+            raise OSError("no space")
+
+        def message(self, level, text):
+            self.phase(level, None)
+
+    class Other(Observer):
+        def message(self, level, text):
+            told.append(text)
+
+    told, first, second = [], Full(), Full()
+    observers = Observers([first, second, Other()])
+    observers.phase("search", None)
+    observers.phase("retraining", None)
+    assert (first.told, second.told) == (["search"], ["warning"])
+    assert told == ["Full stops: OSError: no space"] * 2

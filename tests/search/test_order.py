@@ -14,8 +14,10 @@ import pytest
 
 import spaces
 from search.files.store import RunReader
+from search.loop.observer import Observer
+from search.loop.runner import Runner
 from search.record.trial import Stop, TrialKind, TrialState
-from tests.search.simulation import Night, World, all_ended, share, space
+from tests.search.simulation import Night, SimulatedClock, World, all_ended, share, space
 from tests.search.test_simulated_nights import ALGORITHMS, QUICK_FIRST, few, killed_at_random
 
 # Keras Tuner, behind the oracles, imports TensorFlow; the fixtures search for tens of seconds.
@@ -164,6 +166,23 @@ def test_what_ended_out_of_turn_is_in_the_store_before_the_oracle_knows_with_wha
     assert max(ahead) > 0
     with RunReader(found.run) as reader:
         assert reader.meta("idle_seconds") > 0
+
+
+@pytest.mark.parametrize("by", [86_400.0, -86_400.0])
+def test_a_clock_that_is_set_changes_nothing_of_how_long_was_waited(by):
+    clock = SimulatedClock()
+
+    class Waits:
+        workers = 2
+
+        def wait(self, pending, timeout):
+            clock.set(by)
+            clock.pass_time(3.0)
+            return set()
+
+    runner = Runner(Waits(), None, clock, Observer())
+    runner._wait(held_back=True)
+    assert runner._idle_seconds == 2 * 3.0
 
 
 def test_another_number_of_slots_may_give_another_table(tmp_path, undisturbed):
