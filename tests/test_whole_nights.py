@@ -23,9 +23,11 @@ from search.night.workforce import Workforce
 from search.phases.final import FinalPhase
 from search.phases.sources import Source
 from search.phases.together import Together
-from search.phases.winner import final_weights
+from search.phases.winner import FinalModels, final_weights
 from search.record import environment
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
+from search.times import estimates
+from tests.search.records import CHECKPOINT, completed, outcome
 from tests.search.simulation import Killed, share, table
 from tests.whole_nights import Crew, NightWorld, WholeNight, night_space
 
@@ -134,6 +136,18 @@ def test_half_trained_seeds_neither_choose_the_winner_nor_shorten_it(tmp_path):
     if lengths and winner.kind is TrialKind.WINNER:
         assert winner.epochs_to == max(1, round(sum(lengths) / len(lengths)))
     assert all(t.id != winner.id for t in cut)
+
+
+def test_half_trained_seeds_choose_no_threshold():
+    def again(number, stopped):
+        ended = outcome([0.5], stopped=stopped, best=CHECKPOINT)
+        return completed(f"candidate-a-{number}", [], kind=TrialKind.CANDIDATE, configuration="a", outcome=ended)
+
+    cut, whole = again(1, Stop.DEADLINE), again(2, Stop.LENGTH)
+    store = SimpleNamespace(trials=lambda *_: [cut, whole], directory=None)
+    models = FinalModels(night_space(), store, None, None, Observer(), None)
+    winner = completed("winner-a", [0.5], kind=TrialKind.WINNER, configuration="a")
+    assert models.judges(winner, []) == [(whole, CHECKPOINT)]
 
 
 @dataclass
@@ -786,6 +800,16 @@ def test_the_final_training_has_all_cores_where_the_search_had_one_each(tmp_path
     assert "info: one training with 2 threads" in night.messages
 
 
+def test_a_fork_finds_out_which_workers_are_faster_as_every_new_run_does(tmp_path):
+    changes = {"search.max_trials": 2, "final.candidates": 1, "final.seeds": 0}
+    old = WholeNight(tmp_path / "old", night_space(**changes))
+    assert old.go().reason == "done"
+    night = two_cores(tmp_path / "new", seconds=1.0, **changes)
+    night.fork = Run(old.run)
+    assert night.go().reason == "done"
+    assert "info: two are faster" in night.messages
+
+
 def test_a_final_training_of_seconds_stays_where_the_others_were(tmp_path):
     night = two_cores(tmp_path / "run", seconds=1.0)
     assert night.go("5m").reason == "done"
@@ -922,6 +946,18 @@ def test_where_its_final_training_does_not_get_far_the_baseline_stays(tmp_path, 
     assert final.outcome.stopped is Stop.DEADLINE
     assert (night.winner().configuration != "baseline-linear") == wins
     assert any("linear stays ahead of it" in message for message in night.messages) != wins
+
+
+def test_what_has_no_time_for_a_final_training_is_not_said_to_have_begun_one(tmp_path, monkeypatch):
+    changes = {"training.schedule": "cosine", "final.train_on_validation": "false", "final.candidates": 1}
+    spec = night_space("freeze-thaw", epochs={"min": 1, "max": 20}, **{**changes, "final.seeds": 0})
+    night = WholeNight(tmp_path / "run", spec, Annealing(seconds=15.0, top=0.6))
+    monkeypatch.setattr(estimates, "annealed_epochs", lambda *_: None)
+    assert night.go("8m").reason == "done"
+    assert night.winner().configuration == "baseline-linear"
+    warnings = night.warnings()
+    assert any("has no final training: linear stays ahead of it" in warning for warning in warnings)
+    assert not any("did not get" in warning or "no model is left" in warning for warning in warnings)
 
 
 def test_the_best_of_the_search_is_trained_again_beside_the_baselines_that_lead(tmp_path):

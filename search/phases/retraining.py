@@ -214,17 +214,16 @@ def fresh_scores(trials: Iterable[Trial]) -> dict[str, list[float]]:
 
 def best_length(trials: Iterable[Trial], chosen: Configuration) -> int:
     """Epochs after which a configuration's whole fresh trainings were best, or else its search: their mean."""
-    if Settings.from_json(chosen.settings).training.folds:
-        fresh = [trial for trial in trials if trial.configuration == chosen.id and trial.outcome is not None]
-        curves = [trial.outcome.epochs for trial in fresh if trial.outcome is not None] or [chosen.epochs]
-        return mean_length([epoch for curve in curves for epoch in curve])
-    lengths = [
-        trial.outcome.best_epoch
+    whole = [
+        trial.outcome
         for trial in trials
         if trial.kind is TrialKind.CANDIDATE
         and trial.configuration == chosen.id
         and trial.outcome is not None
         and trial.outcome.whole
-        and trial.outcome.best_epoch
-    ] or [chosen.best_epoch or 1]
+    ]
+    if Settings.from_json(chosen.settings).training.folds:
+        curves = [outcome.epochs for outcome in whole] or [chosen.epochs]
+        return mean_length([epoch for curve in curves for epoch in curve])
+    lengths = [outcome.best_epoch for outcome in whole if outcome.best_epoch] or [chosen.best_epoch or 1]
     return max(1, round(statistics.fmean(lengths)))

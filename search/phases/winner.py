@@ -73,7 +73,7 @@ class FinalModels:
         """
         chosen = self._chosen(best)
         self._leave_others(chosen)
-        order = [chosen, *(c for c in best if c is not chosen)]
+        order, leads = [chosen, *(c for c in best if c is not chosen)], chosen
         for i, configuration in enumerate(order):
             trained = self._train(configuration, best) if i < _MOST_ATTEMPTS else None
             if self._runner.stopping:
@@ -82,18 +82,23 @@ class FinalModels:
                 return self._better(trained, chosen, best)
             found = next((t for t in self._stand_ins(configuration) if self._kept(t)), None)
             if found is not None and self._is_behind(found, chosen, best):
-                self.warn(f"the final training of {chosen.name} did not get far: {best[0].name} stays ahead of it")
+                why = (
+                    f"the final training of {chosen.name} did not get far"
+                    if self._winners(chosen)
+                    else f"{chosen.name} has no final training"
+                )
+                leads = best[0]
+                self.warn(f"{why}: {leads.name} stays ahead of it")
                 continue
             if found is not None:
+                cut = f"the final training of {configuration.name} did not get to its end"
                 if found.kind is TrialKind.WINNER:
-                    self.warn(f"the final training of {chosen.name} did not get to its end: its best epoch is taken")
+                    self.warn(f"{cut}: its best epoch is taken")
                 elif self._winners(configuration):
+                    self.warn(f"{cut}: {found.id} stands in for it")
+                elif configuration is not leads:
                     self.warn(
-                        f"the final training of {chosen.name} did not get to its end: {found.id} stands in for it"
-                    )
-                elif configuration is not chosen:
-                    self.warn(
-                        f"{found.id} of {configuration.name} stands in for {chosen.name}, of which no model is left"
+                        f"{found.id} of {configuration.name} stands in for {leads.name}, of which no model is left"
                     )
                 return found
             self.warn(f"{configuration.name}: no model of it was kept, or could be made")
@@ -170,9 +175,11 @@ class FinalModels:
             found = [winner]
         else:
             again = self._store.trials(TrialKind.CANDIDATE)
-            found = [trial for trial in again if trial.configuration == winner.configuration and self._kept(trial)]
+            fresh = [trial for trial in again if trial.configuration == winner.configuration and self._kept(trial)]
+            whole = [trial for trial in fresh if trial.outcome is not None and trial.outcome.whole]
             searched = [trial for c in best if c.id == winner.configuration for trial in c.trials if self._kept(trial)]
-            found = found or searched[-1:]
+            # What time has cut short answers otherwise than the model that is exported.
+            found = whole or searched[-1:] or fresh
         return [(trial, weights) for trial in found if (weights := _unseen(trial)) is not None]
 
     def warn(self, text: str) -> None:
@@ -320,11 +327,7 @@ class FinalModels:
             if epochs is not None and epochs < length:
                 self.warn(f"time is short: the final training has {epochs} epochs instead of {length}")
         if epochs is None:
-            self._observer.message(
-                "warning",
-                f"no time for the final training: it takes about {expected:.0f} s, and {max(0.0, left or 0.0):.0f} s "
-                "are left",
-            )
+            self._say_no_time(expected, left or 0.0)
         return epochs
 
     def _tried_length(self, configuration: Configuration, length: int) -> int:
@@ -345,10 +348,14 @@ class FinalModels:
         expected = pace.factor * pace.alone * estimates.final_training_seconds(configuration)
         if left is None or expected <= left:
             return epochs
-        self._observer.message(
-            "warning", f"no time for the final training: it takes about {expected:.0f} s, and {left:.0f} s are left"
-        )
+        self._say_no_time(expected, left)
         return None
+
+    def _say_no_time(self, expected: float, left: float) -> None:
+        self._observer.message(
+            "warning",
+            f"no time for the final training: it takes about {expected:.0f} s, and {max(0.0, left):.0f} s are left",
+        )
 
     def _winners(self, configuration: Configuration) -> list[Trial]:
         return [t for t in self._store.trials(TrialKind.WINNER) if t.configuration == configuration.id]

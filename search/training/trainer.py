@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +144,7 @@ class Trainer:
 
 def untrained(job: TrialJob, why: Stop) -> Outcome:
     """The outcome of a job that was never begun: what there was before stays what there is."""
-    best = stopping.best_epoch(job.history, job.objective, job.direction)
+    best = _scored(job, job.history)
     return Outcome(
         score=best[1] if best else None,
         best_epoch=best[0] if best else len(job.history),
@@ -152,6 +152,15 @@ def untrained(job: TrialJob, why: Stop) -> Outcome:
         state=job.resume,
         best=job.best if job.resume is not None else None,
     )
+
+
+def _scored(job: TrialJob, curve: Sequence[Epoch]) -> tuple[int, float] | None:
+    """Number and value of the epoch that scores a job so far; None without one."""
+    if not job.settings.get("training", {}).get("folds"):
+        return stopping.best_epoch(curve, job.objective, job.direction)
+    # The mean over all folds, not the best of the means on the way.
+    mean = curve[-1].metrics.get(job.objective) if curve else None
+    return None if mean is None else (len(curve), mean)
 
 
 class _BrokenOff(Exception):
@@ -247,15 +256,17 @@ class _Training:
         settings = folds.one_fold(self._settings)
         parameters = self._size(networks, settings, settings.training.epochs) if self._stopped is None else 0
         while self._stopped is None:
-            on_begin()
             train, validation = rows(len(self._curve))
             fold = folds.Fold(self._job, self._settings, self._curve)
 
             def one_epoch(engine: Any, train: Rows, validation: Rows, curve: list[Epoch]) -> Epoch:
+                # Nobody is told where the epoch before it has ended: what comes between two has a time of its own.
+                on_begin()
                 self._enter(engine, train, validation, should_stop, len(curve) + 1)
                 why = should_stop()
                 if why is not None:
                     raise _BrokenOff(why)
+                on_begin()
                 epoch = self._epoch(engine, train, validation, len(curve) + 1)
                 self._require_reported(epoch)
                 return epoch
@@ -415,15 +426,11 @@ class _Training:
         return math.inf if deadline is None else deadline.left(self._clock, first=not self._curve)
 
     def _best(self) -> tuple[int, float] | None:
-        if self.in_folds:
-            # The mean over all folds, not the best of the means on the way.
-            last = self._curve[-1].metrics.get(self._job.objective) if self._curve else None
-            if last is None:
-                return None
-            offsets = self._settings.training.fold_offsets
-            paused = self._stopped is Stop.PAUSED and len(self._curve) <= len(offsets)
-            return len(self._curve), last + (offsets[len(self._curve) - 1] if paused else 0.0)
-        return stopping.best_epoch(self._curve, self._job.objective, self._job.direction)
+        best, offsets = _scored(self._job, self._curve), self._settings.training.fold_offsets
+        if best is None or self._stopped is not Stop.PAUSED or best[0] > len(offsets):
+            return best
+        number, mean = best
+        return number, mean + offsets[number - 1]
 
     def _improved(self) -> bool:
         best = self._best()

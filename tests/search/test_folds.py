@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from search.phases.retraining import best_length
 from search.record import folds
-from search.record.trial import Epoch, Stop
+from search.record.configuration import configurations
+from search.record.trial import Epoch, Stop, TrialKind
 from search.training import stopping
+from search.training.trainer import untrained
 from spaces import Settings, Target
 from tests.search import small
+from tests.search.records import completed, failed, outcome, settings
 
 
 def curve(*values: float, length: int = 4) -> list[Epoch]:
@@ -75,3 +80,25 @@ def test_folds_are_what_the_search_counts() -> None:
     spec = small.spec(data={"validation": {"folds": 4}}, search={"algorithm": "random"})
     values = {**small.VALUES["adam with dropout"], "epochs": 2}
     assert (spec.min_epochs, configure(spec, values).training.fold_epochs) == (4, 2)
+
+
+def test_what_time_cuts_short_makes_the_final_training_no_shorter() -> None:
+    made = settings(epochs=3, folds=3, fold_epochs=20)
+
+    def again(number: int, ended: Any) -> Any:
+        name = f"candidate-a-{number}"
+        return completed(name, [], kind=TrialKind.CANDIDATE, configuration="a", settings=made, outcome=ended)
+
+    searched = outcome([], epochs=tuple(curve(0.8, 0.6, 0.7, length=10)))
+    (chosen,) = configurations([completed("a", [], settings=made, outcome=searched)])
+    cut = again(1, outcome([], epochs=tuple(curve(0.8, length=0)), stopped=Stop.DEADLINE))
+    never = again(2, outcome([], stopped=Stop.DEADLINE))
+    assert best_length([cut, never, again(3, failed())], chosen) == 12
+    whole = again(4, outcome([], epochs=tuple(curve(0.8, 0.6, 0.7))))
+    assert best_length([cut, never, whole], chosen) == 6
+
+
+def test_what_waits_until_the_time_is_up_has_the_mean_over_its_folds_and_not_the_best_on_the_way() -> None:
+    waits = small.job(settings={"training": {"folds": 3}}, objective="val_f1", history=tuple(curve(0.9, 0.5)))
+    found = untrained(waits, Stop.DEADLINE)
+    assert (found.best_epoch, found.score) == (2, pytest.approx(0.7))

@@ -86,3 +86,13 @@ def test_a_first_fold_that_time_cuts_short_counts_with_what_it_has(tmp_path, dat
     assert outcome.epochs[0].metrics[folds.LENGTH] == 1
     assert outcome.score == outcome.epochs[0].metrics["val_accuracy"]
     assert outcome.best is not None
+
+
+def test_the_time_of_an_epoch_begins_with_it_and_not_with_its_fold(tmp_path, data) -> None:
+    done: list[int] = []
+    begun: list[int] = []
+    outcome = Trainer(tmp_path, data, SystemClock()).train(
+        job(), on_epoch=lambda fold: done.append(fold.number), on_begin=lambda: begun.append(len(done))
+    )
+    assert outcome.failure is None
+    assert all(begun.count(fold) >= 2 for fold in range(3)), "each fold has two epochs"
