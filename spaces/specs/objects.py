@@ -30,7 +30,7 @@ class Known:
 def with_references(plain: Mapping[str, Any], known: Known = Known()) -> dict[str, Any]:
     """The mapping of a space file with references for functions and data.
 
-    Functions may stand at `model.family` and `training.callbacks`, data at `data.source`.
+    Functions may stand at `model.family` and `training.callbacks`, data at `data.source`; or where that has `python`.
 
     A function of a module file becomes a reference to the file; everything else is kept by `spaces.outside.given`.
     Paths, and the numbers and arrays of NumPy, become what a space file has for them.
@@ -89,8 +89,9 @@ def _data(section: Any, known: str | None) -> Any:
     if not isinstance(section, Mapping) or _holds_parts(section):
         return section if _is_said(section) else {"source": _as_source(section, known)}
     source = section.get("source")
-    if isinstance(source, Mapping) and not _holds_parts(source):
-        source = source.get("python")
+    if isinstance(source, Mapping) and ("python" in source or not _holds_parts(source)):
+        value = source.get("python")
+        return section if _is_said(value) else {**section, "source": {**source, **_as_source(value, known)}}
     return section if _is_said(source) else {**section, "source": _as_source(source, known)}
 
 
@@ -114,7 +115,9 @@ def _as_source(value: Any, known: str | None) -> dict[str, str]:
     if not isinstance(value, FunctionType):
         return {"python": _rows(value, known)}
     take_anew()
-    return {"python": _in_a_file(value) or given.keep_data(value, known or given.reference_for(value))}
+    # A run that was given its data goes on with what is given again, wherever that is written by now.
+    file = _in_a_file(value) if known is None else None
+    return {"python": file or given.keep_data(value, known or given.reference_for(value))}
 
 
 def _holds_parts(mapping: Mapping[str, Any]) -> bool:

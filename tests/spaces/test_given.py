@@ -126,6 +126,17 @@ def test_a_function_of_a_module_file_is_named_by_its_file(tmp_path, monkeypatch)
     assert given.is_given(again["model"]["family"]["python"])
 
 
+def test_a_run_goes_on_with_a_function_for_its_data_that_stands_in_a_file_by_now(tmp_path, monkeypatch):
+    (tmp_path / "mydata_in_a_file.py").write_text("def load():\n    return [[1, 2], [3, 4]], [0, 1]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import mydata_in_a_file
+
+    assert with_references({"data": mydata_in_a_file.load})["data"]["source"]["python"].endswith("in_a_file.py:load")
+    known = Known(data="__given__:load_2")
+    assert with_references({"data": mydata_in_a_file.load}, known)["data"]["source"] == {"python": known.data}
+    assert given.find("__given__:load_2") is mydata_in_a_file.load
+
+
 def test_a_module_that_was_edited_and_loaded_again_is_taken_as_it_is_now(tmp_path, monkeypatch):
     file = tmp_path / "edited_model.py"
     file.write_text("def build(hp):\n    return 64\n")
@@ -137,6 +148,14 @@ def test_a_module_that_was_edited_and_loaded_again_is_taken_as_it_is_now(tmp_pat
     file.write_text("def build(hp):\n    return 512\n")
     importlib.reload(edited_model)
     assert load_function(model_of(spec(edited_model.build, (X, Y))))(None) == 512
+
+
+@pytest.mark.parametrize("held", [(X, Y), (X.tolist(), Y.tolist()), {"x": X, "y": Y}, lambda: (X, Y)])
+def test_data_under_the_key_of_a_function_keep_what_stands_beside_them(held):
+    data = {"source": {"python": held, "target": "label"}, "validation": 0.1}
+    found = with_references({"data": data}, Known(data="__given__:data_1"))["data"]
+    assert found == {"source": {"python": "__given__:data_1", "target": "label"}, "validation": 0.1}
+    np.testing.assert_array_equal(load_python("__given__:data_1").train.x, X)
 
 
 def test_a_run_keeps_its_references_when_things_are_given_again():
