@@ -19,6 +19,7 @@ from spaces.data.checks import as_measured, check_classes, check_rows
 from spaces.data.fingerprint import fingerprint
 from spaces.data.keyed_split import Keyed, keyed_partition
 from spaces.data.labels import EncodedLabels, encode_labels
+from spaces.data.parts import PartName
 from spaces.data.readers.builtin import load_builtin
 from spaces.data.readers.folder import load_folder
 from spaces.data.readers.idx import load_idx
@@ -118,7 +119,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     told = understood(info, raw.table, known_rows, validation if folds is None else known_rows, test)
     told |= {"parts": drawn, "prepared": preparation(info, own_pixels=family_of(spec.model).own_pixels)}
     if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:
-        told["notes"] = taken_for(info, in_order)
+        told["notes"] = taken_for(info, _last(spec.data, raw, in_order))
     if folds is not None:
         told["folds"] = _told_folds(spec.data, folds, bool(encoded.class_names))
     digest = fingerprint(train, validation, test, folds=folds)
@@ -226,6 +227,15 @@ def _source_kind(data: DataSection) -> str:
 def _in_order(data: DataSection, kind: Kind) -> bool:
     """Whether the rows are divided as they follow each other in time."""
     return data.split == "chronological" or (data.split == "auto" and kind == "series" and not data.stratify)
+
+
+def _last(data: DataSection, raw: RawData, in_order: bool) -> tuple[PartName, ...]:
+    """The parts that are cut from the end of rows in their order, the very last one first."""
+    sizes: dict[PartName, Size | Keyed | None] = {
+        "test": _test_size(data, raw),
+        "validation": _validation_size(data.validation, raw),
+    }
+    return tuple(part for part, size in sizes.items() if in_order and isinstance(size, int | float))
 
 
 def _antialias(begun: DataInfo | None) -> bool:
@@ -362,7 +372,7 @@ def _divide(
     if data.folds is not None and raw.validation is not None:
         raise DataError(f"{raw.origin}: has a validation part of its own; set data.validation to given, not to folds")
     test_size = _test_size(data, raw)
-    validation_size = None if raw.validation is not None else _validation_size(data.validation, raw)
+    validation_size = _validation_size(data.validation, raw)
     if isinstance(validation_size, Keyed) or isinstance(test_size, Keyed):
         rows = keyed_partition(
             raw.train.y,
@@ -395,7 +405,8 @@ def _divide(
         test = _select(raw.train, rows.test)
     elif data.test != "none" and raw.test is not None:
         test = _select(raw.test, slice(None))
-    drawn = _Drawn(raw, classes, in_order, cut_off=raw.shuffled and not data.stratify)
+    last = _last(data, raw, in_order)
+    drawn = _Drawn(raw, classes, last, cut_off=raw.shuffled and not data.stratify)
     told = {}
     if data.folds is None:
         told["validation"] = drawn.told(validation_size, rows.validation, "validation")
@@ -411,13 +422,13 @@ class _Drawn:
     Attributes:
         raw: the rows.
         classes: whether classes are drawn in proportion.
-        in_order: whether the rows are divided in their order.
+        last: the parts that hold the last rows.
         cut_off: whether they were shuffled before, and the last ones are held out.
     """
 
     raw: RawData
     classes: bool
-    in_order: bool
+    last: Sequence[PartName]
     cut_off: bool
 
     def told(self, size: Size | Keyed | None, rows: Rows, name: Literal["validation", "test"]) -> str:
@@ -438,8 +449,8 @@ class _Drawn:
         if isinstance(size, First):
             begins = np.arange(len(self.raw.train.y))[rows][0] == 0
             return f"the first rows{'' if begins else ' after those of the test part'}"
-        if self.in_order:
-            return "the last rows" if name == "test" else "the last rows before those of the test part"
+        if name in self.last:
+            return "the last rows" if name == self.last[0] else "the last rows before those of the test part"
         if self.cut_off:
             return "the last ones of the rows as the seed shuffles them, as Keras's own loader divides them"
         return f"drawn at random{', of each class in proportion' if self.classes else ''}"
@@ -476,7 +487,8 @@ def _into_folds(data: DataSection, wanted: Folds, raw: RawData, chosen: Array, c
 def _validation_size(
     wanted: int | float | Literal["given"] | FirstRows | KeyedRows | Folds, raw: RawData
 ) -> Size | Keyed | None:
-    return None if isinstance(wanted, str | Folds) else _size(wanted, raw)
+    """What is taken from the training rows to validate; None: nothing."""
+    return None if raw.validation is not None or isinstance(wanted, str | Folds) else _size(wanted, raw)
 
 
 def _size(wanted: int | float | FirstRows | KeyedRows, raw: RawData) -> Size | Keyed:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from spaces.basics.figures import amount
+from spaces.data.parts import PartName
 from spaces.data.tables import dates
 from spaces.data.tables.columns import Column, Table
 from spaces.data.tables.encoding import ColumnEncoding
@@ -30,10 +31,10 @@ def understood(
         test: rows for the final evaluation.
 
     Returns:
-        `columns`: of a table, each with `name`, `role` (input, target or dropped), `kind`, `missing` (cells), `how` it
-        reaches the model, and `notes`; `notes` on the whole; `guess`: `what` a model that knows no inputs would answer,
-        for numbers the `values` themselves, one for each target, and its `scores` by part and metric; `targets`: of a
-        regression that is no table, the spread of each.
+        `columns`: of a table, each with `name`, `role` (input, target, weight or dropped), `kind`, `missing` (cells),
+        `how` it reaches the model, and `notes`; `notes` on the whole; `guess`: `what` a model that knows no inputs
+        would answer, for numbers the `values` themselves, one for each target, and its `scores` by part and metric;
+        `targets`: of a regression that is no table, the spread of each.
     """
     columns = 1 if train.y.ndim == 1 else train.y.shape[1]
     numbers = table is None and info.task == "regression" and info.targets is None
@@ -91,12 +92,12 @@ def _resizing(antialias: bool) -> str:
     return f", by bilinear interpolation {how}"
 
 
-def taken_for(info: DataInfo, in_order: bool) -> list[str]:
+def taken_for(info: DataInfo, last: Sequence[PartName]) -> list[str]:
     """What rows of two axes were taken for, and how to say otherwise: one sentence each.
 
     Args:
         info: description of the rows.
-        in_order: whether they were divided as they follow each other.
+        last: the parts that hold the last rows, as these follow each other; the very last one first.
     """
     first, second = info.input_shape
     scaled = ""
@@ -108,10 +109,10 @@ def taken_for(info: DataInfo, in_order: bool) -> list[str]:
     if info.kind == "image":
         return [f"taken for grey images of {first}x{second} pixels{scaled}; data.kind: series says otherwise"]
     told = [f"taken for time series of {first} steps with {second} features{scaled}; data.kind: image says otherwise"]
-    if in_order:
-        told.append(
-            "divided in their order: the last rows test, those before them validate; data.split: random draws them"
-        )
+    if last:
+        verbs = {"test": "test", "validation": "validate"}
+        which = ", those before them ".join(verbs[part] for part in last)
+        told.append(f"divided in their order: the last rows {which}; data.split: random draws them")
     return told
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +38,32 @@ def test_the_last_rows_test_and_those_before_them_validate(load: Load, source: d
         "data.kind: image says otherwise",
         "divided in their order: the last rows test, those before them validate; data.split: random draws them",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "parts", "note"),
+    [
+        ((), {"test": "none"}, {"validation": "the last rows"}, ["the last rows validate"]),
+        (
+            (),
+            {"test": {"first": 9}},
+            {"validation": "the last rows", "test": "the first rows"},
+            ["the last rows validate"],
+        ),
+        (("test",), {}, {"validation": "the last rows", "test": "comes with"}, ["the last rows validate"]),
+        (("val",), {}, {"validation": "comes with", "test": "the last rows"}, ["the last rows test"]),
+        (("val", "test"), {}, {"validation": "comes with", "test": "comes with"}, []),
+    ],
+)
+def test_only_what_holds_the_last_rows_is_said_to(
+    load: Load, save_npz: Callable[..., Path], given: Any, options: Any, parts: dict[str, str], note: list[str]
+) -> None:
+    arrays = {f"{role}_{part}": rows for part in ("train", *given) for role, rows in (("x", X), ("y", Y))}
+    told = load({"npz": str(save_npz(**arrays))}, **options).understood
+    assert {part: how.partition(" (")[0] for part, how in told["parts"].items()} == {
+        part: words.replace("comes with", "comes with the data") for part, words in parts.items()
+    }
+    assert told["notes"][1:] == [f"divided in their order: {which}; data.split: random draws them" for which in note]
 
 
 def test_they_are_drawn_where_the_space_file_says_so(load: Load, source: dict[str, str]) -> None:
