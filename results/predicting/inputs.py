@@ -19,7 +19,7 @@ from spaces.basics.files import unreadable, walked
 from spaces.basics.printable import first_of
 from spaces.data.inputs import held_rows, read_image, read_rows
 from spaces.data.readers.folder import left_behind
-from spaces.data.readers.objects import type_and_length
+from spaces.data.readers.objects import type_and_length, without_frames
 from spaces.data.tables.parquet import is_parquet
 from spaces.outside.backend import load_tensorflow
 from spaces.values.packing import Structure, pack_inputs, unmasked
@@ -188,6 +188,7 @@ def _several(path: Path, inputs: Structure) -> Array:
 def _arrays(rows: Any, inputs: Structure) -> list[Any]:
     """What a program holds of each input, in their order."""
     names = inputs.names
+    rows = without_frames(rows, _HELD, _HELD)
     if isinstance(rows, Mapping):
         if missing := [name for name in names if name not in rows]:
             raise ResultError(f"{_HELD}: hold no {missing[0]}; the model takes {', '.join(names)}")

@@ -141,7 +141,9 @@ def unmasked(value: Any, where: str, first: int = 0) -> Array:
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype") and len(value.shape) > 0
+    # A DataFrame has a type for each column.
+    typed = hasattr(value, "dtype") or hasattr(value, "dtypes")
+    return hasattr(value, "shape") and typed and len(value.shape) > 0
 
 
 class PackedRows:

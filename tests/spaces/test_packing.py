@@ -201,6 +201,25 @@ def test_a_list_of_one_hot_labels_is_one_target():
     assert two.targets is not None
 
 
+def test_frames_are_inputs():
+    import pandas as pd
+
+    y, frame = np.array([0, 1, 0, 1, 0]), pd.DataFrame({"age": AGES, "old": AGES > 0.5})
+    raw = load_python(keep_data(lambda: ({"table": frame, "code": pd.Series(CODES)}, pd.DataFrame({"y": y}))))
+    assert raw.inputs is not None
+    assert raw.inputs.described() == "table (2) float32, code () int32"
+    np.testing.assert_allclose(unpack_inputs(raw.train.x, raw.inputs)["table"], frame.astype(np.float32))
+    two = load_python(keep_data(lambda: ((frame, frame[["age"]]), y)))
+    assert two.inputs is not None
+    assert [piece.shape for piece in two.inputs.pieces] == [(2,), (1,)]
+    info = DataInfo("tabular", (12,), "uint8", "classification", "integer", 2, inputs=raw.inputs)
+    np.testing.assert_array_equal(held({"table": frame, "code": CODES}, info).values, raw.train.x)
+    # One for each row is not one for each input.
+    assert load_python(keep_data(lambda: ([frame] * 3, [0, 1, 0]))).train.x.shape == (3, 5, 2)
+    with pytest.raises(DataError, match=r"x\['a'\] has columns that hold no numbers \('word'\)"):
+        load_python(keep_data(lambda: ({"a": pd.DataFrame({"word": ["a", "b"]})}, [0, 1])))
+
+
 def test_a_mapping_of_several_arrays_by_part_is_no_section_of_a_space():
     data = {"x_train": X, "y_train": {"class": np.array([0, 1, 0, 1, 0]), "size": AGES}}
     reference = with_references({"data": data})["data"]["source"]["python"]

@@ -140,9 +140,33 @@ def as_array(value: Any, name: str, where: str) -> Array:
         raise DataError(f"{where}: {name} is no array ({error})") from error
     if array.dtype == object and all(isinstance(item, str) for item in array.flat):
         array = array.astype(np.str_)
+    elif array.dtype == object and all(isinstance(item, bytes) for item in array.flat):
+        array = array.astype(np.bytes_)  # words as h5py gives them
     if array.ndim == 0:
         raise DataError(f"{where}: {name} is {type_and_length(value)}, an array is expected")
     return array
+
+
+def as_labels(value: Any, where: str) -> Array:
+    """An array of labels, as `as_array` gives it; a DataFrame of one column may hold words."""
+    if is_frame(value) and value.shape[1] == 1:
+        return as_array(value.iloc[:, 0], "y", where)[:, np.newaxis]
+    return as_array(value, "y", where)
+
+
+def without_frames(value: Any, name: str, where: str) -> Any:
+    """Several arrays with those that are DataFrames as arrays of numbers; everything else as it is.
+
+    The other arguments, and the errors, are those of `as_array`.
+    """
+    named = isinstance(value, Mapping)
+    if not named and not isinstance(value, tuple | list):
+        return value
+    parts = value if named else dict(enumerate(value))
+    if not any(map(is_frame, parts.values())):
+        return value
+    made = {key: as_array(one, f"{name}[{key!r}]", where) if is_frame(one) else one for key, one in parts.items()}
+    return made if named else tuple(made.values())
 
 
 def type_and_length(value: Any) -> str:

@@ -12,7 +12,7 @@ from spaces.data import parts
 from spaces.data.parts import WORDS, PartName
 from spaces.data.readers import datasets
 from spaces.data.readers.memory import rows_size
-from spaces.data.readers.objects import as_array, is_frame, readable, type_and_length
+from spaces.data.readers.objects import as_array, as_labels, is_frame, readable, type_and_length, without_frames
 from spaces.data.readers.source import Part, RawData, ReadsFrames
 from spaces.data.stored import mapped
 from spaces.data.stored.store import RowStore
@@ -80,11 +80,12 @@ def _arrays(
     structures: set[tuple[Structure | None, Structure | None]] = set()
     inputs: Structure | None = None
     targets: Structure | None = None
-    for name, (x, y) in found.items():
+    for name, pair in found.items():
+        x, y = (without_frames(half, role, where) for role, half in zip("xy", pair, strict=True))
         if is_structure(y, rows_of(x, y)):
             labels, targets = pack_targets(y, where, targets)
         else:
-            labels, targets = as_array(y, "y", where), None
+            labels, targets = as_labels(y, where), None
         rows, inputs = _rows(x, len(labels), where, inputs)
         read[name] = rows, labels
         structures.add((inputs, targets))

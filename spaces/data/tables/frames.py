@@ -12,7 +12,7 @@ import numpy as np
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
 from spaces.data.parts import WORDS, PartName
-from spaces.data.readers.objects import as_array, is_frame
+from spaces.data.readers.objects import as_labels, is_frame
 from spaces.data.readers.source import Part, RawData
 from spaces.data.tables.cells import Cells, named
 from spaces.data.tables.encoding import ColumnEncoding
@@ -54,7 +54,7 @@ class FrameReader:
         """The rows of all parts, understood as one table, and divided again.
 
         Args:
-            found: rows by part, and their labels in a form that `as_array` takes; None: among the columns.
+            found: rows by part, and their labels in a form that `as_labels` takes; None: among the columns.
             where: their origin, for messages.
 
         Raises:
@@ -93,7 +93,7 @@ class FrameReader:
             return None
         if self._said == "target" or "target" in self.options.columns.values():
             raise DataError(f"{where}: data.target names a column, but labels are given beside the rows")
-        found = {name: as_array(y, "y", where) for name, y in given.items()}
+        found = {name: as_labels(y, where) for name, y in given.items()}
         for name, y in found.items():
             if len(y) != counts[name]:
                 raise DataError(f"{where} ({WORDS[name]} part): {counts[name]} rows but {len(y)} labels")

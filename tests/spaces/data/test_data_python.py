@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from spaces.basics.errors import DataError
+from spaces.data.labels import encode_labels
 from spaces.data.readers.python import load_python
 from spaces.data.stored.store import RowStore
 
@@ -82,6 +83,15 @@ def test_an_archive_that_numpy_has_loaded(write: Write, tmp_path: Path) -> None:
     raw = load_python(write(f"return np.load({str(tmp_path / 'a.npz')!r})"))
     assert raw.validation is not None
     assert (len(raw.train.x), len(raw.validation.x)) == (4, 1)
+
+
+def test_words_of_an_h5_file_are_labels(write: Write, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.ones((3, 2))
+        file.create_dataset("y", data=["b", "öl", "b"], dtype=h5py.string_dtype())
+    body = f"import h5py; return dict(h5py.File({str(tmp_path / 'a.h5')!r}))"
+    assert encode_labels(load_python(write(body)), "classification", "auto").class_names == ("b", "öl")
 
 
 def test_arrays_of_a_dict_that_mean_nothing_are_refused(write: Write) -> None:

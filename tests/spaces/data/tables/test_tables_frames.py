@@ -96,6 +96,13 @@ def test_rows_and_labels_apart_in_the_parts_of_fit(frame):
     assert len(named.test) == 20
 
 
+def test_labels_may_be_words_in_a_frame_of_one_column(frame):
+    held = load((frame.drop(columns=["sold", "id"]), frame[["sold"]]))
+    assert held.info.class_names == ("no", "yes")
+    assert held.understood["columns"][-1]["name"] == "sold"
+    assert load((np.ones((ROWS, 2)), frame[["sold"]])).info.class_names == ("no", "yes")
+
+
 def test_frames_of_numbers_keep_their_names_in_a_family_and_are_arrays_in_a_function(frame):
     numbers = pd.DataFrame({"b": [1.0, 2.0, 4.0] * 8, "a": [5, 6, 7] * 8, "label": [0, 1] * 12})
     assert load(numbers).info.columns == ("b", "a")
