@@ -73,8 +73,8 @@ def run(
             which functions and arrays may stand themselves. A function without a space trains 3 to 27 epochs.
         data: Stands in the place of the space's section `data`: (x, y); ((x, y), (x_val, y_val)), as `fit` has them;
             three such pairs, training, validation and test; a dict of arrays named like x_train, y_val; a DataFrame
-            whose last column is the target; a `tf.data.Dataset` of (x, y); a function that returns one of these; the
-            name of a data set; or a mapping with what stands under `data` in a space file.
+            whose last column is the target; a `tf.data.Dataset` of (x, y) or (x, y, weight); a function that returns
+            one of these; the name of a data set; or a mapping with what stands under `data` in a space file.
         objective: What decides, such as `val_accuracy`, `{"name": ..., "direction": "max"}` or a
             `keras_tuner.Objective`; None: as the space says. One of our measures joins `training.metrics`.
         callbacks: A function that gives Keras callbacks for each training, see `training.callbacks` of a space file.

@@ -119,7 +119,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     told = understood(info, raw.table, known_rows, validation if folds is None else known_rows, test)
     told |= {"parts": drawn, "prepared": preparation(info, own_pixels=family_of(spec.model).own_pixels)}
     if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:
-        told["notes"] = taken_for(info, _last(spec.data, raw, in_order))
+        told["notes"] += taken_for(info, _last(spec.data, raw, in_order))
     if folds is not None:
         told["folds"] = _told_folds(spec.data, folds, bool(encoded.class_names))
     digest = fingerprint(train, validation, test, folds=folds)

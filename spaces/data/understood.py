@@ -41,7 +41,7 @@ def understood(
     return {
         "targets": [_target(info, train, index, ()) for index in range(columns)] if numbers else [],
         "columns": [] if table is None else _columns(info, table, train),
-        "notes": [] if table is None else list(table.notes),
+        "notes": _weights(train) if table is None else list(table.notes),
         "guess": _guess(info, train, {"validation": validation, "test": test}),
     }
 
@@ -163,6 +163,11 @@ def _how(column: Column, encoding: ColumnEncoding, scaled: bool) -> str:
         words = [f"{encoding.values[0]} 0, {encoding.values[1]} 1"] if kind == "boolean" and encoding.values else []
         parts = [*words, *(["standardized"] if scaled else []), absent]
     return "; ".join(parts)
+
+
+def _weights(train: Split) -> list[str]:
+    """That rows have weights, which no column holds."""
+    return [] if train.weight is None else [f"rows have weights: {_weight(train)}"]
 
 
 def _weight(train: Split) -> str:

@@ -15,6 +15,7 @@ from spaces.data.parts import PartName, folder_part
 from spaces.data.readers.memory import rows_size
 from spaces.data.stored.store import RowStore, RowWriter
 from spaces.data.types import AnyRows, Array
+from spaces.outside.given import spoken
 from spaces.outside.references import file_of
 from spaces.outside.tensorflow_internals import in_batches
 from spaces.outside.user_code import described
@@ -23,7 +24,11 @@ from spaces.values.packing import Structure, pack_inputs, pack_targets
 _BY_COUNT: dict[int, tuple[PartName, ...]] = {2: ("train", "validation"), 3: ("train", "validation", "test")}
 _Shape = tuple[int | None, ...]
 _Structures = tuple[Structure | None, Structure | None]
-_EXPECTED = "(rows, labels), each one tensor, or a dict or tuple of them"
+_EXPECTED = (
+    "(rows, labels), each one tensor, or a dict or tuple of them, and perhaps a third tensor, how much each row counts"
+)
+PartOfSet = tuple[AnyRows, Array, Array | None]
+"""Rows, labels, and how much each row counts."""
 
 
 def is_dataset(value: Any) -> bool:
@@ -63,12 +68,12 @@ class Read:
     """What data sets hold.
 
     Attributes:
-        parts: rows and labels of each part.
+        parts: rows and labels of each part, and how much each row counts; None, in all of them: all alike.
         inputs: what the bytes of a row are, where rows are several arrays; see `spaces.values.packing`.
         targets: what the columns of the labels are, likewise.
     """
 
-    parts: Mapping[PartName, tuple[AnyRows, Array]]
+    parts: Mapping[PartName, PartOfSet]
     inputs: Structure | None
     targets: Structure | None
 
@@ -85,16 +90,20 @@ def kept(reference: str, store: RowStore, *, begun: bool) -> Read | None:
     first = store.kept(_what(reference, "train", "y"))
     if first is None or not (begun or first.notes.get("changed") == _changed(reference)):
         return None
-    found: dict[PartName, tuple[AnyRows, Array]] = {}
+    found: dict[PartName, PartOfSet] = {}
     for part in first.notes["parts"]:
         rows, labels = (store.kept(_what(reference, part, axis)) for axis in "xy")
         if rows is None or labels is None:
             return None
-        found[part] = rows.rows, labels.rows[:]
+        weighted = bool(labels.notes.get("weighted"))
+        weights = store.kept(_what(reference, part, "w")) if weighted else None
+        if weighted and weights is None:
+            return None
+        found[part] = rows.rows, labels.rows[:], None if weights is None else weights.rows[:]
     # Runs of earlier versions have rows of one array, and did not say so.
     several = (first.notes.get(name) for name in ("inputs", "targets"))
     inputs, targets = (Structure.from_json(plain) if plain else None for plain in several)
-    return Read(_placed(found, store, reference), inputs, targets)
+    return Read(_placed(found, store, spoken(reference)), inputs, targets)
 
 
 def keep(found: Mapping[PartName, Any], reference: str, store: RowStore) -> Read:
@@ -109,17 +118,17 @@ def keep(found: Mapping[PartName, Any], reference: str, store: RowStore) -> Read
         DataError: they hold something else than rows with labels, repeat for ever, or raise.
     """
     # The training part comes last: it says that all are there.
-    parts: dict[PartName, tuple[AnyRows, Array]] = {}
+    parts: dict[PartName, PartOfSet] = {}
     structures: list[_Structures] = []
     for part in sorted(found, key=lambda part: part == "train"):
-        where = f"{reference} ({part})"
+        where = f"{spoken(reference)} ({part})"
         try:
             parts[part] = _gone_through(found, part, where, reference, store, structures)
         except (DataError, MemoryError):
             raise
         except Exception as error:  # a pipeline of the user's may give anything
             raise DataError(f"{where}: {described(error)}") from error
-    return Read(_placed(parts, store, reference), *structures[0])
+    return Read(_placed(parts, store, spoken(reference)), *structures[0])
 
 
 def _gone_through(
@@ -129,34 +138,57 @@ def _gone_through(
     reference: str,
     store: RowStore,
     structures: list[_Structures],
-) -> tuple[AnyRows, Array]:
-    """The rows and labels of one part, which are kept; `structures` gets that of the first element of all."""
-    batches = (_packed(*batch, where, structures) for batch in _batches(found[part], where))
+) -> PartOfSet:
+    """One part, which is kept; `structures` gets that of the first element of all."""
+    batches = ((*_packed(x, y, where, structures), weight) for x, y, weight in _batches(found[part], where))
     first = next(batches, None)
     if first is None:
         raise DataError(f"{where}: the data set is empty")
     # Labels are few, and how long the longest word is nobody knows before the end.
-    answers = []
+    answers: list[Array] = []
+    counting: list[Array] = []
     store.forget(_what(reference, part, "x"))
     with _open(store, first[0], where) as x:
         for batch in chain([first], batches):
-            for what, now, before in zip(("rows", "labels"), batch, first, strict=True):
+            for what, now, before in zip(("rows", "labels"), batch[:2], first[:2], strict=True):
                 if now.shape[1:] != before.shape[1:]:
                     raise DataError(
                         f"{where}: {what} of shape {now.shape[1:]} follow {what} of shape {before.shape[1:]}"
                     )
             if batch[0].dtype != first[0].dtype:
                 raise DataError(f"{where}: rows of {batch[0].dtype} follow rows of {first[0].dtype}")
+            if (batch[2] is None) != (first[2] is None):
+                raise DataError(f"{where}: some elements say how much their rows count, others do not")
             x.append(batch[0])
             answers.append(batch[1])
+            counting += [] if batch[2] is None else [batch[2]]
         stored = x.done(_what(reference, part, "x"))
-    labels = np.concatenate(answers)
+    labels, weights = np.concatenate(answers), None
+    if counting:
+        weights = _weights(np.concatenate(counting), structures[0], where)
+        with _open(store, weights, where) as w:
+            w.append(weights)
+            w.done(_what(reference, part, "w"))
     with _open(store, labels, where) as y:
         y.append(labels)
         inputs, targets = (structure and structure.to_json() for structure in structures[0])
         notes = {"parts": list(found), "changed": _changed(reference), "inputs": inputs, "targets": targets}
+        notes["weighted"] = weights is not None
         y.done(_what(reference, part, "y"), notes)
-    return stored, labels
+    return stored, labels, weights
+
+
+def _weights(found: Array, structures: _Structures, where: str) -> Array:
+    """How much each row counts, checked: float32 of shape (n,)."""
+    if structures[1] is not None:
+        raise DataError(f"{where}: says how much each row counts, which is taken for a model of one output only")
+    if found.dtype.kind not in "biuf" or found.shape[1:] not in ((), (1,)):
+        raise DataError(f"{where}: {found.dtype} of shape {found.shape} cannot say how much each row counts")
+    weights = found.reshape(-1).astype(np.float32)
+    if (wrong := ~((weights >= 0) & np.isfinite(weights))).any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"{where}: row {row} counts {weights[row]:g}; weights are 0 or more")
+    return weights
 
 
 def _packed(x: Any, y: Any, where: str, structures: list[_Structures]) -> tuple[Array, Array]:
@@ -177,48 +209,51 @@ def _packed(x: Any, y: Any, where: str, structures: list[_Structures]) -> tuple[
     return x, y
 
 
-def _placed(
-    parts: Mapping[PartName, tuple[AnyRows, Array]], store: RowStore, where: str
-) -> dict[PartName, tuple[AnyRows, Array]]:
-    """In memory, where they are few enough."""
-    stays = store.streams(sum(rows_size(x.shape, x.dtype) for x, _ in parts.values()), where)
-    return {part: (x if stays else x[:], y) for part, (x, y) in parts.items()}
+def _placed(parts: Mapping[PartName, PartOfSet], store: RowStore, where: str) -> dict[PartName, PartOfSet]:
+    """In memory, where they are few enough; rows of which nothing is said count 1 where others say how much."""
+    stays = store.streams(sum(rows_size(x.shape, x.dtype) for x, _, _ in parts.values()), where)
+    weighted = any(weights is not None for _, _, weights in parts.values())
+    return {
+        part: (x if stays else x[:], y, np.ones(len(y), np.float32) if weighted and weights is None else weights)
+        for part, (x, y, weights) in parts.items()
+    }
 
 
 def _open(store: RowStore, rows: Array, where: str) -> RowWriter:
     return store.writer((0, *rows.shape[1:]), rows.dtype, where)
 
 
-def _batches(dataset: Any, where: str) -> Iterator[tuple[Any, Any]]:
+def _batches(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None]]:
+    """Rows, labels, and how much each row counts, if that is said."""
     return (_numbered if _is_numbered(dataset) else _in_turn)(dataset, where)
 
 
-def _numbered(dataset: Any, where: str) -> Iterator[tuple[Any, Any]]:
+def _numbered(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None]]:
     """The batches of a `PyDataset`, each asked for once, in their order."""
     count = dataset.num_batches
     if count is None:
         raise DataError(f"{where}: has no end (its num_batches is None)")
     for number in range(count):
         batch = dataset[number]
-        if not _are_halves(batch, lambda one: hasattr(one, "shape")):
+        if not _is_element(batch, lambda one: hasattr(one, "shape")):
             raise DataError(f"{where}: gives {_described(batch)}; expected batches of {_EXPECTED}")
-        rows, labels = _each(batch[0], np.asarray), _each(batch[1], _labels)
-        _require_as_many(rows, labels, where)
-        yield rows, labels
+        rows, labels, weights = _each(batch[0], np.asarray), _each(batch[1], _labels), _third(batch)
+        _require_as_many(rows, labels, weights, where)
+        yield rows, labels, weights
 
 
-def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Any, Any]]:
+def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None]]:
     """The elements of a `tf.data.Dataset`, each as a batch."""
     import tensorflow as tf
 
     spec = dataset.element_spec
-    if not _are_halves(spec, lambda one: isinstance(one, tf.TensorSpec)):
+    if not _is_element(spec, lambda one: isinstance(one, tf.TensorSpec)):
         raise DataError(f"{where}: holds {_described(spec)}; expected a tf.data.Dataset of {_EXPECTED}")
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise DataError(f"{where}: repeats for ever; return it without repeat()")
     if any(one.dtype == tf.string for one in _arrays(spec[0])):
         raise DataError(f"{where}: its rows hold words; numbers are expected")
-    of_rows, of_labels = (_widest([_known_shape(one) for one in _arrays(half)]) for half in spec)
+    of_rows, of_labels = (_widest([_known_shape(one) for one in _arrays(half)]) for half in spec[:2])
     batched = _batched(of_rows, of_labels)
     if batched and of_rows and of_rows[0] is not None and not in_batches(dataset):
         raise DataError(
@@ -226,29 +261,39 @@ def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Any, Any]]:
             f"{of_rows[0]} targets? Return batches, .batch(n)"
         )
     try:
-        for x, y in dataset.as_numpy_iterator():
-            rows, labels = _each(x, np.asarray), _each(y, _labels)
+        for element in dataset.as_numpy_iterator():
+            rows, labels, weights = _each(element[0], np.asarray), _each(element[1], _labels), _third(element)
             if batched is None:
                 batched = bool(_batched(*(_widest([one.shape for one in _arrays(half)]) for half in (rows, labels))))
-            if batched:
-                _require_as_many(rows, labels, where)
-            yield (rows, labels) if batched else (_each(rows, _alone), _each(labels, _alone))
+            if not batched:
+                rows, labels = _each(rows, _alone), _each(labels, _alone)
+                weights = None if weights is None else _alone(weights)
+            _require_as_many(rows, labels, weights, where)
+            yield rows, labels, weights
     except tf.errors.OpError as error:
         raise DataError(f"{where}: {str(error).splitlines()[0]}") from error
 
 
-def _require_as_many(rows: Any, labels: Any, where: str) -> None:
-    counts = {one.shape[:1] for half in (rows, labels) for one in _arrays(half)}
+def _require_as_many(rows: Any, labels: Any, weights: Array | None, where: str) -> None:
+    parts = (rows, labels) if weights is None else (rows, labels, weights)
+    counts = {one.shape[:1] for part in parts for one in _arrays(part)}
     if len(counts) > 1 or () in counts:
-        shapes = " and ".join(", ".join(str(one.shape) for one in _arrays(half)) for half in (rows, labels))
-        raise DataError(f"{where}: an element has shapes {shapes}; as many labels as rows are expected")
+        shapes = " and ".join(", ".join(str(one.shape) for one in _arrays(part)) for part in parts)
+        what = "labels" if weights is None else "labels and weights"
+        raise DataError(f"{where}: an element has shapes {shapes}; as many {what} as rows are expected")
 
 
-def _are_halves(element: Any, is_array: Callable[[Any], bool]) -> bool:
-    """Whether an element is rows and labels, each one array, or a dict or tuple of arrays."""
-    if not isinstance(element, tuple | list) or len(element) != 2:
+def _is_element(element: Any, is_array: Callable[[Any], bool]) -> bool:
+    """Whether it is rows and labels, each one array, or a dict or tuple of arrays, and perhaps one array of weights."""
+    if not isinstance(element, tuple | list) or len(element) not in (2, 3):
         return False
-    return all(half and all(map(is_array, half)) for half in map(_arrays, element))
+    halves = map(_arrays, element[:2])
+    return all(half and all(map(is_array, half)) for half in halves) and all(map(is_array, element[2:]))
+
+
+def _third(element: Any) -> Array | None:
+    """How much each row of an element counts, if it says so."""
+    return np.asarray(element[2]) if len(element) > 2 else None
 
 
 def _arrays(half: Any) -> list[Any]:

@@ -32,9 +32,9 @@ def load_python(
             (x, y), ((x_train, y_train), (x_test, y_test)), three such pairs with validation in the middle, or a
             dict, or what `numpy.load` gives of an npz file, with names such as x_train, y_val; everything NumPy arrays,
             memory-mapped ones among them, DataFrames or nested lists of numbers. Or a DataFrame whose last column is
-            the target. Or a `tf.data.Dataset` of (row, label), batched or not; two, which train and validate; three
-            with one for the test; or a dict of them. A Keras `PyDataset` likewise. For a model of several inputs x is a
-            dict, list or tuple of arrays, for one of several outputs y.
+            the target. Or a `tf.data.Dataset` of (row, label) or (row, label, weight), batched or not; two, which train
+            and validate; three with one for the test; or a dict of them. A Keras `PyDataset` likewise. For a model of
+            several inputs x is a dict, list or tuple of arrays, for one of several outputs y.
         store: decides which rows stay on the disk: those of a memory-mapped array where they are.
         frames: reads DataFrames as tables; None: as arrays, of numbers only.
         begun: whether a run goes on with these rows.
@@ -74,8 +74,8 @@ def read_returned(returned: Any, reference: str, store: RowStore, frames: ReadsF
 
 def _arrays(
     found: Mapping[PartName, tuple[Any, Any]], where: str, store: RowStore
-) -> tuple[dict[PartName, tuple[AnyRows, Array]], Structure | None, Structure | None]:
-    """Rows and labels by part, and what they are of a model of several inputs or outputs."""
+) -> tuple[dict[PartName, datasets.PartOfSet], Structure | None, Structure | None]:
+    """The parts, and what their rows and labels are of a model of several inputs or outputs."""
     read: dict[PartName, tuple[Any, Array]] = {}
     structures: set[tuple[Structure | None, Structure | None]] = set()
     inputs: Structure | None = None
@@ -102,7 +102,7 @@ def _arrays(
             return mapped.stored(rows, store, where)
         return rows[:] if isinstance(rows, PackedRows) else as_array(rows, "x", where)
 
-    return {name: (kept(rows), labels) for name, (rows, labels) in read.items()}, *structures.pop()
+    return {name: (kept(rows), labels, None) for name, (rows, labels) in read.items()}, *structures.pop()
 
 
 def _rows(x: Any, count: int, where: str, like: Structure | None) -> tuple[Any, Structure | None]:
@@ -115,14 +115,14 @@ def _rows(x: Any, count: int, where: str, like: Structure | None) -> tuple[Any, 
 
 def _data(
     reference: str,
-    found: Mapping[PartName, tuple[AnyRows, Array]],
+    found: Mapping[PartName, datasets.PartOfSet],
     inputs: Structure | None = None,
     targets: Structure | None = None,
     *,
     changing: bool = False,
 ) -> RawData:
     where = spoken(reference)
-    parts = {name: Part(x, y, f"{where} ({WORDS[name]} part)") for name, (x, y) in found.items()}
+    parts = {name: Part(x, y, f"{where} ({WORDS[name]} part)", weights) for name, (x, y, weights) in found.items()}
     return RawData(
         _short(where),
         _origin(reference),

@@ -13,9 +13,11 @@ import pytest
 
 from spaces.basics.errors import DataError
 from spaces.data.readers import memory
+from spaces.data.readers.objects import loader
 from spaces.data.readers.python import load_python
 from spaces.data.stored import StoredRows
 from spaces.data.stored.store import RowStore
+from spaces.outside.given import keep_data
 from spaces.values.packing import unpack_inputs
 
 pytest.importorskip("tensorflow")
@@ -128,7 +130,8 @@ def test_several_are_parts(write: Write, body: str, parts: tuple[int | None, ...
     [
         ("made().repeat()", "repeats for ever; return it without repeat"),
         ("made().map(lambda x, y: x)", r"holds one Tensor; expected a tf.data.Dataset of \(rows, labels\)"),
-        ("made().map(lambda x, y: (x, y, y))", "holds 3 values; expected"),
+        ("made().map(lambda x, y: (x, y, y, y))", "holds 4 values; expected"),
+        ("made().map(lambda x, y: (x, y, {'a': y}))", "holds 3 values; expected"),
         ("made(0)", "the data set is empty"),
         ("made().map(lambda x, y: (tf.strings.as_string(x), y))", "its rows hold words; numbers are expected"),
         ("made().batch(3).unbatch().map(lambda x, y: (x, x[:, 0]))", r"\(3, 2\) and \(3,\): 3 rows, or one row with 3"),
@@ -227,7 +230,10 @@ def test_two_that_give_batches_by_their_numbers_are_parts(write: Write) -> None:
 @pytest.mark.parametrize(
     ("gives", "message"),
     [
-        ("self.x, self.y, self.y", "gives 3 values; expected batches of (rows, labels), each one tensor, or a dict or"),
+        (
+            "self.x, self.y, self.y, self.y",
+            "gives 4 values; expected batches of (rows, labels), each one tensor, or a dict or",
+        ),
         ("{'a': {'b': self.x}}, self.y", "gives 2 values; expected batches of (rows, labels)"),
         ("(self.x if number else {'a': self.x}), self.y", "one array follows a (3, 2) float32"),
         ("{'a': self.x, 'b': self.y[:2]}, self.y", "an element has shapes (20, 3, 2), (2,) and (20,); as many labels"),
@@ -238,6 +244,53 @@ def test_two_that_give_batches_by_their_numbers_are_parts(write: Write) -> None:
 def test_batches_of_something_else_are_told(write: Write, gives: str, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         load_python(numbered(write, gives))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "made().map(lambda x, y: (x, y, y + 1)), made(18)",
+        "made().map(lambda x, y: (x, y, y[..., None] + 1)), made(18)",
+        "made().batch(8).map(lambda x, y: (x, y, y + 1)), made(18)",
+        "None"
+        + BATCHES.format(
+            gives="(self.x[8 * number:][:8], self.y[8 * number:][:8], 1 + self.y[8 * number:][:8])[:self.values]",
+            returned="Batches(), Batches(X[:18], Y[:18], 2)",
+        ).replace("y=Y):", "y=Y, values=3):\n        self.values = values"),
+    ],
+)
+def test_a_third_tensor_says_how_much_each_row_counts(write: Write, tmp_path: Path, body: str) -> None:
+    reference = write(body)
+    for _ in range(2):
+        raw = load_python(reference, RowStore(True, tmp_path / "rows"))
+        assert raw.train.weight is not None
+        assert raw.train.weight.dtype == np.float32
+        np.testing.assert_array_equal(raw.train.weight, Y + 1)
+        assert raw.validation is not None
+        # As Keras counts them.
+        np.testing.assert_array_equal(raw.validation.weight, np.ones(18))
+
+
+@pytest.mark.parametrize(
+    ("gives", "message"),
+    [
+        ("self.x, self.y, -self.y", "row 1 counts -1; weights are 0 or more"),
+        ("self.x, self.y, self.x[:, 0]", "float32 of shape (60, 2) cannot say how much each row counts"),
+        ("self.x, self.y, self.y[:9]", "(20, 3, 2) and (20,) and (9,); as many labels and weights as rows"),
+        ("self.x, {'a': self.y}, self.y", "is taken for a model of one output only"),
+        ("(self.x, self.y, self.y)[:3 - number]", "some elements say how much their rows count, others do not"),
+    ],
+)
+def test_what_cannot_say_how_much_rows_count_is_refused(write: Write, gives: str, message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_python(numbered(write, gives))
+
+
+def test_a_data_set_that_was_given_is_named_as_such() -> None:
+    import tensorflow as tf
+
+    with pytest.raises(DataError, match=r"^data \(train\): the data set is empty"):
+        load_python(keep_data(loader(tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])))))
 
 
 def test_its_rows_count_for_the_room_on_the_disk(write: Write, tmp_path: Path) -> None:
