@@ -98,13 +98,14 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
             f"{raw.train.where}: data.validation: folds draw rows at random, but these are divided in their order; "
             "give a fraction, or data.split: random"
         )
-    train, validation, test, folds, drawn = _divide(spec.data, raw, bool(encoded.class_names), in_order)
+    last = _last(spec.data, raw, in_order)
+    train, validation, test, folds, drawn = _divide(spec.data, raw, bool(encoded.class_names), last)
     # What is learnt of the rows in folds is learnt of all of them: each trains in most folds, and in the final model.
     known_rows = train if folds is None else train.joined(validation)
     chooses = validation if folds is None else None
     _check_weights({"training": known_rows, "validation": chooses, "test": test}, folds, raw.train.where)
     if encoded.class_names:
-        check_classes(known_rows.y, encoded.class_names, raw.train.where + _IN_ORDER * in_order)
+        check_classes(known_rows.y, encoded.class_names, raw.train.where + _IN_ORDER * bool(last))
     if raw.table is not None:
         known = known or fit(raw.table.columns, values(raw.table, known_rows.x))
         _require_inputs(known, raw.train.where)
@@ -119,7 +120,7 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     told = understood(info, raw.table, known_rows, validation if folds is None else known_rows, test)
     told |= {"parts": drawn, "prepared": preparation(info, own_pixels=family_of(spec.model).own_pixels)}
     if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:
-        told["notes"] += taken_for(info, _last(spec.data, raw, in_order))
+        told["notes"] += taken_for(info, last)
     if folds is not None:
         told["folds"] = _told_folds(spec.data, folds, bool(encoded.class_names))
     digest = fingerprint(train, validation, test, folds=folds)
@@ -361,7 +362,7 @@ def table_options(data: DataSection) -> TableOptions:
 
 
 def _divide(
-    data: DataSection, raw: RawData, classes: bool, in_order: bool
+    data: DataSection, raw: RawData, classes: bool, last: Sequence[PartName]
 ) -> tuple[Split, Split, Split | None, Array | None, dict[str, str]]:
     """Training, validation and test part, the folds, and in words how validation and test part came about."""
     if data.test == "given" and raw.test is None:
@@ -383,7 +384,7 @@ def _divide(
             folds=_folds_of(test_size, data.folds),
         )
     else:
-        cut = (raw.shuffled or in_order) and not data.stratify
+        cut = (raw.shuffled or bool(last)) and not data.stratify
         rows = partition(raw.train.y, validation_size, test_size, seed=data.seed, shuffled=cut, classes=classes)
     chosen = np.arange(len(raw.train.y))[rows.train]
     folds = None
@@ -405,7 +406,6 @@ def _divide(
         test = _select(raw.train, rows.test)
     elif data.test != "none" and raw.test is not None:
         test = _select(raw.test, slice(None))
-    last = _last(data, raw, in_order)
     drawn = _Drawn(raw, classes, last, cut_off=raw.shuffled and not data.stratify)
     told = {}
     if data.folds is None:

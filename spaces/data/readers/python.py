@@ -102,7 +102,10 @@ def _arrays(
             return mapped.stored(rows, store, where)
         return rows[:] if isinstance(rows, PackedRows) else as_array(rows, "x", where)
 
-    return {name: (kept(rows), labels, None) for name, (rows, labels) in read.items()}, *structures.pop()
+    made: dict[PartName, datasets.PartOfSet] = {
+        name: (kept(rows), labels, None) for name, (rows, labels) in read.items()
+    }
+    return made, *structures.pop()
 
 
 def _rows(x: Any, count: int, where: str, like: Structure | None) -> tuple[Any, Structure | None]:
