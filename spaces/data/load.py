@@ -76,6 +76,11 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     known = () if begun is None else begun.encodings
     store = RowStore(spec.data.stream, folder, spec.limits.disk)
     raw = _kept(_read(spec, begun, store), store)
+    if begun is None and store.always and raw.table is not None and not raw.table.stored:
+        raise DataError(
+            f"data.stream: true has no effect: {raw.train.where} is a DataFrame, which is in memory already; a parquet "
+            "file need not be"
+        )
     # Their types alone: the rows as they came may be large.
     came = () if raw.table is not None else tuple(part.x.dtype for part in raw.parts)
     if raw.table is None:

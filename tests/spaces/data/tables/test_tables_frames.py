@@ -96,6 +96,11 @@ def test_rows_and_labels_apart_in_the_parts_of_fit(frame):
     assert len(named.test) == 20
 
 
+def test_a_frame_is_in_memory_whatever_the_space_asks_for(frame):
+    with pytest.raises(DataError, match=r"data\.stream: true has no effect: data \(training part\) is a DataFrame"):
+        load({"source": frame, "stream": True})
+
+
 def test_labels_may_be_words_in_a_frame_of_one_column(frame):
     held = load((frame.drop(columns=["sold", "id"]), frame[["sold"]]))
     assert held.info.class_names == ("no", "yes")
