@@ -218,8 +218,7 @@ def _winner(reader: RunReader) -> TrainedModel | None:
     found = None if trial is None else _of_trial(trial)
     if found is None:
         return None
-    first, *rest = (reader.meta("ensemble") or {}).get("trials") or [""]
-    trials = [reader.trial(name) for name in rest] if first == found.trial.id else []
+    trials = map(reader.trial, reader.answering_with(found.trial.id))
     others = [None if one is None else _of_trial(one) for one in trials]
     if None in others:
         raise ResultError(f"{reader.directory}: of the models that answer together as the winner one is not kept")

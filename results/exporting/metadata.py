@@ -254,7 +254,7 @@ def _metrics(reader: RunReader, chosen: TrainedModel, objective: Mapping[str, st
     searched = next((c for c in configurations(trials) if c.id == trial.configuration), None)
     fresh = next((f for f in finalists(trials, objective["direction"]) if f.configuration == trial.configuration), None)
     evaluation = next((e for e in reader.evaluations() if e.trial == trial.id), None)
-    if not chosen.others and (reader.meta("ensemble") or {}).get("trials", [])[:1] == [trial.id]:
+    if not chosen.others and reader.answering_with(trial.id):
         # What was measured is the model that it is a part of.
         evaluation = None
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from search.files.store import Evaluation, RunReader
 from search.record.trial import Trial, TrialKind
@@ -17,8 +17,7 @@ def objective_metric(objective: str) -> str:
 
 def answering(reader: RunReader) -> int:
     """How many models answer together as the winner, so that what is measured of it on the test part is theirs."""
-    trials = (reader.meta("ensemble") or {}).get("trials", [])
-    return len(trials) if trials and trials[0] == reader.meta("winner") else 1
+    return 1 + len(reader.answering_with(reader.meta("winner")))
 
 
 def test_scores(trials: Iterable[Trial], evaluations: Iterable[Evaluation], objective: str) -> dict[str, float]:
@@ -38,14 +37,10 @@ def test_scores(trials: Iterable[Trial], evaluations: Iterable[Evaluation], obje
     winners: set[str] = set()
     for evaluation in evaluations:
         trial = known.get(evaluation.trial)
-        value = _value(evaluation.metrics, metric)
+        value = evaluation.metrics.get(metric)
         if trial is None or evaluation.part != TEST or value is None or trial.configuration in winners:
             continue
         found[trial.configuration] = value
         if trial.kind is TrialKind.WINNER:
             winners.add(trial.configuration)
     return found
-
-
-def _value(metrics: Mapping[str, float], name: str) -> float | None:
-    return metrics.get(name)

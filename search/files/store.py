@@ -435,6 +435,11 @@ class RunReader:
         """Ids of the trials whose models answer together as the winner, which is the first; none where it is alone."""
         return list((self.meta("ensemble") or {}).get("trials", ()))
 
+    def answering_with(self, trial_id: str | None) -> list[str]:
+        """Ids of the trials whose models answer together with that of the winner; none with that of any other."""
+        members = self.ensemble()
+        return members[1:] if members[:1] == [trial_id] else []
+
     def winner(self) -> Trial | None:
         """The trial whose model is exported; None before there is one."""
         return self.trial(self.meta("winner") or "")

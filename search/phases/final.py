@@ -326,8 +326,7 @@ class FinalPhase:
 
     def _members(self, winner: Trial) -> list[Trial]:
         """Trials of the models that answer together with the winner."""
-        members = self._store.ensemble()
-        found = [self._store.trial(name) for name in members[1:]] if members[:1] == [winner.id] else []
+        found = map(self._store.trial, self._store.answering_with(winner.id))
         return [trial for trial in found if trial is not None]
 
     def _others(self, trial: Trial) -> tuple[FinalModel, ...]:

@@ -427,7 +427,7 @@ def _unseen(trial: Trial) -> Checkpoint | None:
 def winner_is_kept(store: RunReader) -> bool:
     """Whether the weights of the model that the run ended with are there as they were recorded."""
     winner = store.winner()
-    models = [winner, *(store.trial(name) for name in store.ensemble()[1:])]
+    models = [winner, *map(store.trial, store.answering_with(store.meta("winner")))]
     weights = [None if trial is None else final_weights(trial) for trial in models]
     return all(one is not None and checkpoints.intact(store.directory, one) for one in weights)
 
