@@ -157,42 +157,6 @@ def _without_a_place(positions: Sequence[Value] | None, dense_layers: int, *, po
     return None
 
 
-def settings(model: CnnModel) -> list[Setting]:
-    """All settings of the family that may be hyperparameters."""
-    setting = partial(setting_of, model, ("model",))
-    stem = partial(setting_of, model.stem, ("model", "stem"))
-    some_dropout = above("dropout", 0)
-    shrinking = Need("block", partial(ne, "residual"), "block conv or separable")
-    pooled = Need("downsampling", partial(eq, "pool"), "downsampling pool")
-    # It may be said of residual blocks too, by a space and by a baseline, though it is so anyway.
-    said = model.block is not None and model.block.values == ("residual",) and model.padding == Fixed("same")
-    needs = () if said else (shrinking,)
-    return [
-        stem("filters", 0),
-        stem("stride", 1, above("stem_filters", 0)),
-        stem("kernel_size", 0, above("stem_filters", 0)),
-        setting("block", "conv"),
-        setting("blocks"),
-        *stack("filters", model.filters, WIDTH_PER_LAYER, "blocks", model.blocks),
-        setting("growth", 1.0, above("blocks", 1)),
-        setting("convolutions", 1),
-        setting("kernel_size", 3),
-        Setting("padding", ("model", "padding"), PADDING, None if said else model.padding, "valid", needs),
-        setting("downsampling", "pool"),
-        setting("pooling", "max", pooled),
-        setting("squeeze_excitation", False),
-        setting("batch_normalization", False),
-        setting("global_pooling", "flatten"),
-        setting("dense_layers", 0),
-        *stack("dense_units", model.dense_units, WIDTH_PER_LAYER, "dense_layers", model.dense_layers),
-        setting("dropout", 0.0, *_needs_of_dropout(model, pooled)),
-        setting("dropout_position", "head", some_dropout),
-        setting("activation", "relu"),
-        setting("l2", 0.0),
-        *augmentation_settings(model.augmentation),
-    ]
-
-
 def _needs_of_dropout(model: CnnModel, pooled: Need) -> tuple[Need, ...]:
     """What a searched share needs so that there is something behind which it is dropped.
 
@@ -206,44 +170,6 @@ def _needs_of_dropout(model: CnnModel, pooled: Need) -> tuple[Need, ...]:
         "pooling": (pooled, Need("pooling", partial(ne, "none"), "pooling other than none")),
     }
     return needs.get(str(position.value), ())
-
-
-def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
-    """The parts between preprocessing and output, in order, see `spaces.layers.parts`.
-
-    Raises:
-        ValueError: the feature map would vanish.
-    """
-    from keras import layers
-
-    from spaces.layers.layers import convolution, dense_stack
-
-    check_feature_map(model, *(info.image_size or info.input_shape[:2]))
-    rate = model["dropout"]
-    position = model["dropout_position"] if rate else None
-    kinds = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
-    made: list[Any] = []
-    channels = info.input_shape[2] if len(info.input_shape) == 3 else 1
-    if model["stem_filters"]:
-        channels = model["stem_filters"]
-        shape = {"padding": padding_of(model), "stride": model["stem_stride"], "kernel_size": stem_kernel(model)}
-        made.extend(convolution(model, channels, "stem", **shape))
-    for block, filters in enumerate(widths(model)):
-        made.extend(block_parts(model, block, channels, filters))
-        channels = filters
-        if pools(model):
-            made.append(kinds[model["pooling"]](2, name=f"pooling_{block}"))
-            if position == "pooling":
-                made.append(layers.Dropout(rate, name=f"pooling_dropout_{block}"))
-    if position == "features":
-        made.append(layers.Dropout(rate, name="features_dropout"))
-    if model["global_pooling"] == "average":
-        made.append(layers.GlobalAveragePooling2D(name="global_pooling"))
-    elif model["global_pooling"] == "max":
-        made.append(layers.GlobalMaxPooling2D(name="global_pooling"))
-    else:
-        made.append(layers.Flatten(name="flatten"))
-    return [*made, *dense_stack(model, model["dense_units"], rate if position == "head" else 0.0, "dense_dropout")]
 
 
 _OTHERS = {"tabular": "a table; use family mlp", "series": "time series; use family conv1d"}
@@ -271,7 +197,38 @@ class _Cnn(Layered):
     }  # fmt: skip
 
     def settings(self, section: CnnModel) -> list[Setting]:
-        return settings(section)
+        setting = partial(setting_of, section, ("model",))
+        stem = partial(setting_of, section.stem, ("model", "stem"))
+        some_dropout = above("dropout", 0)
+        shrinking = Need("block", partial(ne, "residual"), "block conv or separable")
+        pooled = Need("downsampling", partial(eq, "pool"), "downsampling pool")
+        # It may be said of residual blocks too, by a space and by a baseline, though it is so anyway.
+        said = section.block is not None and section.block.values == ("residual",) and section.padding == Fixed("same")
+        needs = () if said else (shrinking,)
+        return [
+            stem("filters", 0),
+            stem("stride", 1, above("stem_filters", 0)),
+            stem("kernel_size", 0, above("stem_filters", 0)),
+            setting("block", "conv"),
+            setting("blocks"),
+            *stack("filters", section.filters, WIDTH_PER_LAYER, "blocks", section.blocks),
+            setting("growth", 1.0, above("blocks", 1)),
+            setting("convolutions", 1),
+            setting("kernel_size", 3),
+            Setting("padding", ("model", "padding"), PADDING, None if said else section.padding, "valid", needs),
+            setting("downsampling", "pool"),
+            setting("pooling", "max", pooled),
+            setting("squeeze_excitation", False),
+            setting("batch_normalization", False),
+            setting("global_pooling", "flatten"),
+            setting("dense_layers", 0),
+            *stack("dense_units", section.dense_units, WIDTH_PER_LAYER, "dense_layers", section.dense_layers),
+            setting("dropout", 0.0, *_needs_of_dropout(section, pooled)),
+            setting("dropout_position", "head", some_dropout),
+            setting("activation", "relu"),
+            setting("l2", 0.0),
+            *augmentation_settings(section.augmentation),
+        ]
 
     def without_effect(self, model: Mapping[str, Any]) -> Mapping[str, str]:
         positions = (model["dropout_position"],) if model["dropout"] else ()
@@ -283,7 +240,36 @@ class _Cnn(Layered):
             raise ValueError(f"family cnn needs images, but the data are {_OTHERS[info.kind]}")
 
     def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
-        return hidden_layers(model, info)
+        from keras import layers
+
+        from spaces.layers.layers import convolution, dense_stack
+
+        check_feature_map(model, *(info.image_size or info.input_shape[:2]))
+        rate = model["dropout"]
+        position = model["dropout_position"] if rate else None
+        kinds = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
+        made: list[Any] = []
+        channels = info.input_shape[2] if len(info.input_shape) == 3 else 1
+        if model["stem_filters"]:
+            channels = model["stem_filters"]
+            shape = {"padding": padding_of(model), "stride": model["stem_stride"], "kernel_size": stem_kernel(model)}
+            made.extend(convolution(model, channels, "stem", **shape))
+        for block, filters in enumerate(widths(model)):
+            made.extend(block_parts(model, block, channels, filters))
+            channels = filters
+            if pools(model):
+                made.append(kinds[model["pooling"]](2, name=f"pooling_{block}"))
+                if position == "pooling":
+                    made.append(layers.Dropout(rate, name=f"pooling_dropout_{block}"))
+        if position == "features":
+            made.append(layers.Dropout(rate, name="features_dropout"))
+        if model["global_pooling"] == "average":
+            made.append(layers.GlobalAveragePooling2D(name="global_pooling"))
+        elif model["global_pooling"] == "max":
+            made.append(layers.GlobalMaxPooling2D(name="global_pooling"))
+        else:
+            made.append(layers.Flatten(name="flatten"))
+        return [*made, *dense_stack(model, model["dense_units"], rate if position == "head" else 0.0, "dense_dropout")]
 
     def operations(self, model: Mapping[str, Any]) -> Hashable:
         return self.numbers_left_out(model)

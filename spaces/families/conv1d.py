@@ -81,54 +81,6 @@ class Conv1dModel(ModelSection):
         return self
 
 
-def settings(model: Conv1dModel) -> list[Setting]:
-    """All settings of the family that may be hyperparameters."""
-    setting = partial(setting_of, model, ("model",))
-    return [
-        setting("blocks"),
-        *stack("filters", model.filters, WIDTH_PER_LAYER, "blocks", model.blocks),
-        setting("convolutions", 1),
-        setting("kernel_size", 5),
-        setting("pooling", "max"),
-        setting("global_pooling", "average"),
-        setting("batch_normalization", False),
-        setting("dense_layers", 0),
-        *stack("dense_units", model.dense_units, WIDTH_PER_LAYER, "dense_layers", model.dense_layers),
-        setting("dropout", 0.0),
-        setting("activation", "relu"),
-        setting("l2", 0.0),
-    ]
-
-
-def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[keras.layers.Layer]:
-    """The layers between preprocessing and output, in order.
-
-    Raises:
-        ValueError: no step would be left.
-    """
-    from keras import layers
-
-    from spaces.layers.layers import convolution_over_steps, dense_stack
-
-    pooled = model["pooling"] != "none"
-    if pooled and info.input_shape[0] >> len(model["filters"]) == 0:
-        raise ValueError(f"{len(model['filters'])} poolings leave no step of {info.input_shape[0]}")
-    pool = layers.MaxPooling1D if model["pooling"] == "max" else layers.AveragePooling1D
-    made: list[keras.layers.Layer] = []
-    for block, filters in enumerate(model["filters"]):
-        for index in range(model["convolutions"]):
-            made.extend(convolution_over_steps(model, filters, f"{block}_{index}"))
-        if pooled:
-            made.append(pool(2, name=f"pooling_{block}"))
-    kinds = {
-        "average": layers.GlobalAveragePooling1D, "max": layers.GlobalMaxPooling1D, "flatten": layers.Flatten,
-    }  # fmt: skip
-    made.append(kinds[model["global_pooling"]](name="global_pooling"))
-    if model["dropout"]:
-        made.append(layers.Dropout(model["dropout"], name="features_dropout"))
-    return [*made, *dense_stack(model, model["dense_units"], model["dropout"], "dense_dropout")]
-
-
 class _Conv1d(Layered):
     name = "conv1d"
     section = Conv1dModel
@@ -137,7 +89,21 @@ class _Conv1d(Layered):
     sizes: ClassVar = {"pooling": ("max", "average", "none"), "global_pooling": ("average", "max", "flatten")}
 
     def settings(self, section: Conv1dModel) -> list[Setting]:
-        return settings(section)
+        setting = partial(setting_of, section, ("model",))
+        return [
+            setting("blocks"),
+            *stack("filters", section.filters, WIDTH_PER_LAYER, "blocks", section.blocks),
+            setting("convolutions", 1),
+            setting("kernel_size", 5),
+            setting("pooling", "max"),
+            setting("global_pooling", "average"),
+            setting("batch_normalization", False),
+            setting("dense_layers", 0),
+            *stack("dense_units", section.dense_units, WIDTH_PER_LAYER, "dense_layers", section.dense_layers),
+            setting("dropout", 0.0),
+            setting("activation", "relu"),
+            setting("l2", 0.0),
+        ]
 
     def check_data(self, info: DataInfo) -> None:
         if info.kind != "series":
@@ -145,7 +111,27 @@ class _Conv1d(Layered):
             raise ValueError(f"family conv1d needs time series (rows, steps, features), but the data are {what}")
 
     def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
-        return hidden_layers(model, info)
+        from keras import layers
+
+        from spaces.layers.layers import convolution_over_steps, dense_stack
+
+        pooled = model["pooling"] != "none"
+        if pooled and info.input_shape[0] >> len(model["filters"]) == 0:
+            raise ValueError(f"{len(model['filters'])} poolings leave no step of {info.input_shape[0]}")
+        pool = layers.MaxPooling1D if model["pooling"] == "max" else layers.AveragePooling1D
+        made: list[keras.layers.Layer] = []
+        for block, filters in enumerate(model["filters"]):
+            for index in range(model["convolutions"]):
+                made.extend(convolution_over_steps(model, filters, f"{block}_{index}"))
+            if pooled:
+                made.append(pool(2, name=f"pooling_{block}"))
+        kinds = {
+            "average": layers.GlobalAveragePooling1D, "max": layers.GlobalMaxPooling1D, "flatten": layers.Flatten,
+        }  # fmt: skip
+        made.append(kinds[model["global_pooling"]](name="global_pooling"))
+        if model["dropout"]:
+            made.append(layers.Dropout(model["dropout"], name="features_dropout"))
+        return [*made, *dense_stack(model, model["dense_units"], model["dropout"], "dense_dropout")]
 
     def operations(self, model: Mapping[str, Any]) -> Hashable:
         return self.numbers_left_out(model)

@@ -63,36 +63,6 @@ class MlpModel(ModelSection):
     )
 
 
-def settings(model: MlpModel) -> list[Setting]:
-    """All settings of the family that may be hyperparameters."""
-    setting = partial(setting_of, model, ("model",))
-    hidden = above("layers", 0)
-    return [
-        setting("layers"),
-        *stack("units", model.units, WIDTH_PER_LAYER, "layers", model.layers),
-        setting("block", "dense", hidden),
-        setting("embedding", 0),
-        setting("dropout", 0.0, hidden),
-        setting("activation", "relu", hidden),
-        setting("batch_normalization", False, hidden),
-        setting("l2", 0.0, hidden),
-        *augmentation_settings(model.augmentation),
-    ]
-
-
-def hidden_layers(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
-    """The parts between preprocessing and output, in order."""
-    from keras import layers
-
-    from spaces.layers.layers import dense_stack
-    from spaces.layers.rows import embedded, residual
-
-    made: list[Any] = [*embedded(model["embedding"], info), layers.Flatten(name="flatten")]
-    if model["block"] == "residual" and model["units"]:
-        return [*made, *residual(model)]
-    return [*made, *dense_stack(model, model["units"], model["dropout"], "dropout")]
-
-
 class _Mlp(Layered):
     name = "mlp"
     section = MlpModel
@@ -101,10 +71,30 @@ class _Mlp(Layered):
     added: ClassVar = {**OFF, "block": "dense", "embedding": 0}
 
     def settings(self, section: MlpModel) -> list[Setting]:
-        return settings(section)
+        setting = partial(setting_of, section, ("model",))
+        hidden = above("layers", 0)
+        return [
+            setting("layers"),
+            *stack("units", section.units, WIDTH_PER_LAYER, "layers", section.layers),
+            setting("block", "dense", hidden),
+            setting("embedding", 0),
+            setting("dropout", 0.0, hidden),
+            setting("activation", "relu", hidden),
+            setting("batch_normalization", False, hidden),
+            setting("l2", 0.0, hidden),
+            *augmentation_settings(section.augmentation),
+        ]
 
     def hidden_layers(self, model: Mapping[str, Any], info: DataInfo) -> list[Any]:
-        return hidden_layers(model, info)
+        from keras import layers
+
+        from spaces.layers.layers import dense_stack
+        from spaces.layers.rows import embedded, residual
+
+        made: list[Any] = [*embedded(model["embedding"], info), layers.Flatten(name="flatten")]
+        if model["block"] == "residual" and model["units"]:
+            return [*made, *residual(model)]
+        return [*made, *dense_stack(model, model["units"], model["dropout"], "dropout")]
 
     def threads(self, cores: int) -> int:
         # Products of dense layers are too small to share.

@@ -97,27 +97,6 @@ class PretrainedModel(ModelSection):
         return self
 
 
-def settings(model: PretrainedModel) -> list[Setting]:
-    """All settings of the family that may be hyperparameters."""
-    setting = partial(setting_of, model, ("model",))
-    dense = above("dense_layers", 0)
-    weights = Need("weights", partial(ne, "none"), "weights other than none")
-    return [
-        setting("backbone"),
-        setting("weights", "imagenet"),
-        setting("pooling", "average"),
-        setting("dense_layers", 0),
-        *stack("dense_units", model.dense_units, WIDTH_PER_LAYER, "dense_layers", model.dense_layers),
-        setting("dropout", 0.0),
-        setting("activation", "relu", dense),
-        setting("batch_normalization", False, dense),
-        setting("l2", 0.0, dense),
-        *augmentation_settings(model.augmentation, labels=False),
-        setting("augmentation_copies", 4, weights),
-        setting("fine_tune", 0.0, weights),
-    ]
-
-
 class _Pretrained(Layered):
     name = "pretrained"
     section = PretrainedModel
@@ -132,7 +111,23 @@ class _Pretrained(Layered):
     added: ClassVar = {name: value for name, value in OFF.items() if name != "augmentation_mixup"}
 
     def settings(self, section: PretrainedModel) -> list[Setting]:
-        return settings(section)
+        setting = partial(setting_of, section, ("model",))
+        dense = above("dense_layers", 0)
+        weights = Need("weights", partial(ne, "none"), "weights other than none")
+        return [
+            setting("backbone"),
+            setting("weights", "imagenet"),
+            setting("pooling", "average"),
+            setting("dense_layers", 0),
+            *stack("dense_units", section.dense_units, WIDTH_PER_LAYER, "dense_layers", section.dense_layers),
+            setting("dropout", 0.0),
+            setting("activation", "relu", dense),
+            setting("batch_normalization", False, dense),
+            setting("l2", 0.0, dense),
+            *augmentation_settings(section.augmentation, labels=False),
+            setting("augmentation_copies", 4, weights),
+            setting("fine_tune", 0.0, weights),
+        ]
 
     def begins_frozen(self, model: Mapping[str, Any]) -> bool:
         return bool(model["weights"] != "none")
