@@ -52,8 +52,8 @@ _SEVERAL = 3
 class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has no types
     """An oracle for this project's loop and for a stock `keras_tuner.Tuner`.
 
-    A subclass implements `populate_space(trial_id)` and, where it knows more than its trials tell, extends
-    `get_state` and `set_state`, `memory` and `recall`.
+    A subclass implements `populate_space(trial_id)` and, where it knows more than its trials tell, `memory` and
+    `take_up`.
 
     Restoring: fill `trials` with `keras_tuner.engine.trial.Trial` objects, then call `set_state`; or fill it in the
     order in which they were created, then call `recall`. The oracle then proposes exactly what it would have proposed
@@ -214,6 +214,9 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         """
         return {}
 
+    def take_up(self, memory: Mapping[str, Any]) -> None:
+        """Sets what `memory` has told, when the trials and what follows from them are there again."""
+
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Takes up a `memory`; `trials` must already hold the trials, and all else that is known is forgotten."""
         for known in (self._tried_so_far, self._id_to_hash, self._run_times, self.ongoing_trials):
@@ -229,6 +232,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             else:
                 self.end_order.append(trial_id)
                 self._run_times[trial_id] = 1
+        self.take_up(memory)
 
     # --- Keras Tuner's interface ------------------------------------------------------------------------------
 
@@ -306,7 +310,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         """Everything but the trials, as JSON-able data."""
         state = super().get_state()
         state["tried_so_far"] = sorted(state["tried_so_far"])
-        return copy.deepcopy(state)
+        return copy.deepcopy({**state, **self.memory()})
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Takes up a state of `get_state`; `trials` must already hold the trials, in any order."""
@@ -314,6 +318,7 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         place = {trial_id: number for number, trial_id in enumerate(state["start_order"])}
         self.trials = dict(sorted(self.trials.items(), key=lambda item: place.get(item[0], len(place))))
         super().set_state(copy.deepcopy(state))
+        self.take_up(state)
 
     def save(self) -> None:
         if self._directory is not None:

@@ -474,32 +474,22 @@ class FreezeThawOracle(BaseOracle):
         return kernel
 
     def get_state(self) -> dict[str, Any]:
-        return {
-            **super().get_state(),
-            "evidence": self._history.get_state(),
-            "retired": sorted(self._retired),
-            "kernel": self._kernel,
-            "probes": list(self._probes),
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
-        self._kernel = state["kernel"]
-        self._probes = list(state.get("probes", []))
-        self._take_up([*({_EVIDENCE: one} for one in state["evidence"]), {_RETIRED: state["retired"]}])
+        state = super().get_state()
+        # Only `memory` needs the order in which things were told.
+        del state["log"]
+        return {**state, "evidence": self._history.get_state(), "retired": sorted(self._retired)}
 
     def memory(self) -> dict[str, Any]:
         return {"kernel": self._kernel, "probes": list(self._probes), "log": self._log}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        super().recall(memory)
+    def take_up(self, memory: Mapping[str, Any]) -> None:
         self._kernel = memory["kernel"]
         # A trial that was asked for and could not be recorded was no probe.
         self._probes = [one for one in memory.get("probes", []) if one in self.trials]
-        self._take_up(memory.get("log", []))
-
-    def _take_up(self, log: Sequence[Mapping[str, Any]]) -> None:
-        self._log = [dict(entry) for entry in log]
+        if "evidence" in memory:
+            self._log = [*({_EVIDENCE: one} for one in memory["evidence"]), {_RETIRED: memory["retired"]}]
+        else:
+            self._log = [dict(entry) for entry in memory.get("log", [])]
         self._history.set_state([entry[_EVIDENCE] for entry in self._log if _EVIDENCE in entry])
         self._retired = {trial_id for entry in self._log for trial_id in entry.get(_RETIRED, ())}
 

@@ -67,19 +67,8 @@ class GridOracle(BaseOracle):
             # Another grid now: what was visited is known by its values.
             self._visited, self._remaining = 0, None
 
-    def get_state(self) -> dict[str, Any]:
-        return {**super().get_state(), **self.memory()}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
-        self._take_up(state)
-
     def memory(self) -> dict[str, Any]:
         return {"visited": self._visited}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        super().recall(memory)
-        self._take_up(memory)
-
-    def _take_up(self, state: Mapping[str, Any]) -> None:
-        self._visited, self._remaining = state["visited"], None
+    def take_up(self, memory: Mapping[str, Any]) -> None:
+        self._visited, self._remaining = memory["visited"], None

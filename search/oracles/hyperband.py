@@ -115,25 +115,14 @@ class HyperbandOracle(BaseOracle):
         """The trials of the rung below that these trials went on from, failed or not."""
         return {self.trials[trial_id].hyperparameters.values["tuner/trial_id"] for trial_id in trial_ids}
 
-    def get_state(self) -> dict[str, Any]:
-        return {**super().get_state(), **self.memory()}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
-        self._take_up(state)
-
     def memory(self) -> dict[str, Any]:
         brackets = [{**bracket, "rungs": [list(ids) for ids in bracket["rungs"]]} for bracket in self._brackets]
         return {"brackets": brackets, "opened": self._opened, "exhausted": self._exhausted}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        super().recall(memory)
-        self._take_up(memory)
-
-    def _take_up(self, state: Mapping[str, Any]) -> None:
+    def take_up(self, memory: Mapping[str, Any]) -> None:
         # A trial that was asked for and could not be recorded leaves its place to another one.
         self._brackets = [
             {**bracket, "rungs": [[one for one in ids if one in self.trials] for ids in bracket["rungs"]]}
-            for bracket in state["brackets"]
+            for bracket in memory["brackets"]
         ]
-        self._opened, self._exhausted = state["opened"], state["exhausted"]
+        self._opened, self._exhausted = memory["opened"], memory["exhausted"]
