@@ -12,8 +12,8 @@ import spaces
 from results.ranked.finalists import Finalist, finalists, winning_configuration
 from results.ranked.ranking import hyperparameter_order
 from results.ranked.sample import MOST, sampled
-from results.reporting.clock import WorkClock, work_clock
 from results.watching.progress import is_active
+from results.watching.walltime import WorkClock, worked
 from search.files import layout
 from search.files.rundir import Run
 from search.files.store import Evaluation, Event
@@ -236,7 +236,7 @@ def read_facts(run: Run, now: float) -> Facts:
         exported=_exported(run.directory),
         now=now,
         active=active,
-        clock=work_clock(meta, marks, evaluations.values(), now, active, work),
+        clock=WorkClock(worked(meta.get, marks, evaluations.values(), work, now, active)),
         every=every,
         ended=tuple(sorted(ended, key=lambda one: one.finished or 0.0)),
         epochs=sum(one.epochs for one in marks),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any
 
 from search.files.store import Evaluation, RunReader, Work
 from search.record.marks import Mark
@@ -12,7 +15,7 @@ from search.record.trial import Trial
 Span = tuple[float, float]
 
 
-def busy(trials: Iterable[Trial | Mark], evaluations: Iterable[Evaluation], work: Iterable[Work] = ()) -> list[Span]:
+def busy(trials: Iterable[Trial | Mark], evaluations: Iterable[Evaluation], work: Iterable[Work]) -> list[Span]:
     """The times (Unix) at which a trial ran, a model was evaluated or other work was done; workers' overlap."""
     spans = [(evaluation.at - evaluation.seconds, evaluation.at) for evaluation in evaluations]
     spans += [(done.started, done.ended) for done in work]
@@ -40,28 +43,74 @@ def covered(spans: Iterable[Span]) -> float:
     return total
 
 
-def elapsed(reader: RunReader, trials: Sequence[Trial | Mark], now: float, active: bool) -> float:
-    """Seconds that the run was being worked on, pauses between sittings left out.
+class WorkClock:
+    """Turns Unix time into seconds of work since the run began, pauses between sittings left out."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        """Args:
+        spans: Times at which the run was worked on; they may overlap.
+        """
+        self._starts: list[float] = []
+        self._ends: list[float] = []
+        for start, end in sorted(spans):
+            if self._ends and start <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], end)
+            else:
+                self._starts.append(start)
+                self._ends.append(end)
+        lengths = (end - start for start, end in zip(self._starts, self._ends, strict=True))
+        self._before = [0.0, *accumulate(lengths)]
+
+    def seconds(self, time: float) -> float:
+        """Seconds of work up to `time`."""
+        k = bisect_right(self._starts, time)
+        if k == 0:
+            return 0.0
+        return self._before[k - 1] + min(time, self._ends[k - 1]) - self._starts[k - 1]
+
+    @property
+    def total(self) -> float:
+        """Seconds of work in all."""
+        return self._before[-1]
+
+
+def worked(
+    fact: Callable[[str], Any],
+    trials: Sequence[Trial | Mark],
+    evaluations: Iterable[Evaluation],
+    work: Iterable[Work],
+    now: float,
+    active: bool,
+) -> list[Span]:
+    """The times (Unix) at which the run was worked on, pauses between sittings left out; they may overlap.
 
     A sitting is recorded when it ends. One that still goes on counts up to `now`, and one that was cut off as far
     as its trials show.
 
     Args:
-        reader: The run.
+        fact: The run's facts by name: `sessions`, `started`, `exit`.
         trials: All its trials, whole or in brief.
+        evaluations: All its evaluations.
+        work: What was done besides trials and evaluations.
         now: Unix time.
         active: Whether a process is working on the run.
     """
-    sittings = _sittings(reader)
-    work = busy(trials, reader.evaluations(), reader.work())
-    open_end = now if active else max((end for _, end in work), default=float("-inf"))
-    unrecorded: list[Span] = []
-    if reader.meta("exit") is None:
+    sittings = _sittings(fact("sessions"))
+    done = busy(trials, evaluations, work)
+    spans = [*sittings, *done]
+    if fact("exit") is None:
         last = max((end for _, end in sittings), default=None)
+        end = now if active else max((end for _, end in done), default=float("-inf"))
         begun = [trial.started for trial in trials if last is not None and trial.started > last]
-        start = reader.meta("started") if last is None else min(begun, default=open_end)
-        unrecorded = [(start, max(start, open_end))]
-    return covered([*sittings, *work, *unrecorded])
+        start = fact("started") if last is None else min(begun, default=end)
+        if start is not None and end > start:
+            spans.append((start, end))
+    return spans
+
+
+def elapsed(reader: RunReader, trials: Sequence[Trial | Mark], now: float, active: bool) -> float:
+    """Seconds that the run was being worked on, pauses between sittings left out; see `worked`."""
+    return covered(worked(reader.meta, trials, reader.evaluations(), reader.work(), now, active))
 
 
 def elapsed_in_all(reader: RunReader, now: float, active: bool) -> float:
@@ -73,7 +122,7 @@ def elapsed_in_all(reader: RunReader, now: float, active: bool) -> float:
         active: Whether a process is working on the run.
     """
     # A trial inside of a sitting adds nothing to it.
-    sittings = _sittings(reader)
+    sittings = _sittings(reader.meta("sessions"))
     if reader.meta("exit") is None:
         last = max((end for _, end in sittings), default=None)
         start = reader.meta("started") if last is None else reader.first_start(last)
@@ -82,6 +131,5 @@ def elapsed_in_all(reader: RunReader, now: float, active: bool) -> float:
     return elapsed(reader, reader.marks_outside(sittings), now, active)
 
 
-def _sittings(reader: RunReader) -> list[Span]:
-    recorded = reader.meta("sessions", [])
-    return [(sitting["started"], sitting["ended"]) for sitting in recorded if sitting["ended"] is not None]
+def _sittings(recorded: Sequence[Mapping[str, Any]] | None) -> list[Span]:
+    return [(one["started"], one["ended"]) for one in recorded or () if one.get("ended") is not None]

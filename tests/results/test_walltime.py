@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from results.reporting.clock import WorkClock, work_clock
+from results.watching.walltime import WorkClock, worked
 
 
 def test_pauses_do_not_count() -> None:
@@ -20,7 +20,7 @@ def test_nothing() -> None:
 
 def test_running_and_cut_off_sittings() -> None:
     meta: dict[str, Any] = {"sessions": [], "started": 100.0, "exit": None}
-    assert work_clock(meta, [], [], now=160.0, active=True).total == 60
-    assert work_clock(meta, [], [], now=160.0, active=False).total == 0
+    assert WorkClock(worked(meta.get, [], [], [], now=160.0, active=True)).total == 60
+    assert WorkClock(worked(meta.get, [], [], [], now=160.0, active=False)).total == 0
     meta = {"sessions": [{"started": 100.0, "ended": 130.0}], "started": 100.0, "exit": "interrupted"}
-    assert work_clock(meta, [], [], now=999.0, active=False).total == 30
+    assert WorkClock(worked(meta.get, [], [], [], now=999.0, active=False)).total == 30
