@@ -1,4 +1,4 @@
-"""What all configurations of a search say: scores carried on to the longest training, so that none is left out."""
+"""What all configurations of a search say, though not all were trained as long: carried on, or after as many epochs."""
 
 from __future__ import annotations
 
@@ -66,8 +66,7 @@ def collect(found: Sequence[Configuration], objective: str, direction: str) -> E
         objective: The objective's name.
         direction: `min` or `max`.
     """
-    sign = 1.0 if direction == "max" else -1.0
-    curves = [(c, curve) for c in found if (curve := best_so_far(c, objective, sign))]
+    curves = _curves(found, objective, 1.0 if direction == "max" else -1.0)
     if len(curves) < MIN_SAMPLES:
         return None
     longest = max(len(curve) for _, curve in curves)
@@ -80,6 +79,42 @@ def collect(found: Sequence[Configuration], objective: str, direction: str) -> E
         more = 0.0 if whole else sum(gain for rung, gain in zip(rungs, gains, strict=False) if rung >= len(curve))
         samples.append((configuration, curve[-1] + more))
     return Evidence(longest, shorter, tuple(sorted(samples, key=lambda sample: -sample[1])))
+
+
+def at_equal_length(
+    found: Sequence[Configuration], objective: str, direction: str
+) -> tuple[int, list[tuple[Configuration, float]]] | None:
+    """Scores after equally many epochs, so that those trained longer have no advantage; None for fewer than 20.
+
+    That is the greatest length that half of the configurations, and 20, have reached. One that ended by itself (early
+    stopping, a target) counts at every length with its best.
+
+    Args:
+        found: Scored configurations of the search.
+        objective: The objective's name.
+        direction: `min` or `max`.
+
+    Returns:
+        The number of epochs, and each configuration with its score, best first.
+    """
+    sign = 1.0 if direction == "max" else -1.0
+    curves = _curves(found, objective, sign)
+    enough = max(MIN_SAMPLES, math.ceil(len(curves) / 2))
+    if len(curves) < enough:
+        return None
+    longest = max(len(curve) for _, curve in curves)
+    lengths = sorted((longest if c.stopped in ENDED_EARLY else len(curve) for c, curve in curves), reverse=True)
+    epochs = lengths[enough - 1]
+    scores = [
+        (c, sign * curve[min(epochs, len(curve)) - 1])
+        for c, curve in curves
+        if len(curve) >= epochs or c.stopped in ENDED_EARLY
+    ]
+    return epochs, sorted(scores, key=lambda pair: pair[1], reverse=direction == "max")
+
+
+def _curves(found: Sequence[Configuration], objective: str, sign: float) -> list[tuple[Configuration, list[float]]]:
+    return [(c, curve) for c in found if (curve := _best_so_far(c, objective, sign))]
 
 
 def _rungs(lengths: Sequence[int]) -> list[int]:
@@ -99,7 +134,7 @@ def _gains(curves: Sequence[Sequence[float]], rungs: Sequence[int]) -> list[floa
     ]
 
 
-def best_so_far(configuration: Configuration, objective: str, sign: float) -> list[float]:
+def _best_so_far(configuration: Configuration, objective: str, sign: float) -> list[float]:
     """Its best objective after each epoch, times `sign`, which makes more of it better; from its first number on.
 
     Of a cross-validation what it is worth after each fold: the mean over the folds so far, and its score at the end.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from results.reporting.chart import Axis, Chart, Dots, Panel, ParallelAxis, ParallelLines, Tone, View
 from results.reporting.comparison.columns import Column, columns, marks_between
-from results.reporting.comparison.comparable import Comparable, comparable
 from results.reporting.document import Item, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside
@@ -12,7 +11,7 @@ from results.reporting.sections.importance import importance_chart, importances
 from results.reporting.sections.thinning import thinned
 from results.reporting.words import listed, number, scalar
 from results.text import plural
-from results.verdicts.evidence import MIN_SAMPLES, collect
+from results.verdicts.evidence import MIN_SAMPLES, at_equal_length, collect
 from search.record.configuration import Configuration
 
 _MOST_LINES = 3000
@@ -24,8 +23,8 @@ def hyperparameters(facts: Facts) -> list[Section]:
     found = columns(facts)
     if not found or len(facts.searched) < 2:
         return []
-    equal = comparable(facts)
-    evidence = collect(facts.searched, facts.objective, "max" if facts.maximize else "min")
+    direction = "max" if facts.maximize else "min"
+    evidence = collect(facts.searched, facts.objective, direction)
     shares = importances(found, evidence) if evidence is not None else []
     few = f"Fewer than {MIN_SAMPLES} configurations have a score: too few to say which hyperparameters matter."
     items: list[Item] = [Text(few)]
@@ -36,7 +35,7 @@ def hyperparameters(facts: Facts) -> list[Section]:
     return [
         Section("importance", "What mattered", items, "Importance"),
         Section("parallel", "All configurations", [_parallel(facts, found)], "All"),
-        Section("slices", "Score against each hyperparameter", [_slices(facts, by_importance, equal)], "Slices"),
+        Section("slices", "Score against each hyperparameter", [_slices(facts, by_importance, direction)], "Slices"),
     ]
 
 
@@ -88,12 +87,13 @@ def _parallel_caption(facts: Facts, found: list[Column], drawn: int) -> str:
     return f"{lines}, {first} in the accent colour; the best of all, {best.name}, has {values}."
 
 
-def _slices(facts: Facts, found: list[Column], equal: Comparable | None) -> Chart:
+def _slices(facts: Facts, found: list[Column], direction: str) -> Chart:
     scored = [(c, c.score or 0.0) for c in facts.searched]
     lengths = {len(c.epochs) for c, _ in scored}
     views = [_slice_view(facts, found, scored, "score of the search" if len(lengths) > 1 else "")]
-    if equal is not None and len(lengths) > 1:
-        views.append(_slice_view(facts, found, list(equal.scores), f"after {plural(equal.epochs, 'epoch')} each"))
+    if len(lengths) > 1 and (equal := at_equal_length(facts.searched, facts.objective, direction)) is not None:
+        epochs, scores = equal
+        views.append(_slice_view(facts, found, scores, f"after {plural(epochs, 'epoch')} each"))
     return Chart("slices", _slices_caption(facts, found), tuple(views))
 
 
