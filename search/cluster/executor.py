@@ -26,7 +26,7 @@ from search.errors import CheckpointError, DiskError
 from search.executors import protocol
 from search.executors.base import LATE, STARTING, OnEpoch
 from search.executors.sizing import at_hand, share_of_memory
-from search.executors.tasks import Task, give_up_late
+from search.executors.tasks import Task, give_up_late, leave_unbegun
 from search.files import checkpoint as checkpoints
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
 
@@ -324,10 +324,8 @@ class ClusterExecutor:
             self._hosts.refuse(actor.host, "disk", answer.message)
             self._again(task, Lost(answer.message, with_node=True))
             self._bury(number, Lost(answer.message, with_node=True))
-        elif answer.trouble is protocol.Trouble.CHECKPOINT:
-            task.future.set_exception(CheckpointError(answer.message))
         else:
-            task.future.set_exception(RuntimeError(answer.message))
+            task.future.set_exception(answer.error())
         self._hand_out()
 
     def _replace_grown(self, number: int, actor: _Actor, resident: int) -> None:
@@ -381,10 +379,7 @@ class ClusterExecutor:
     def _pass_on_stop(self) -> None:
         if self._stop is None:
             return
-        for task in self._queue:
-            # It has not begun: there is nothing of it to save.
-            task.future.set_result(Outcome(stopped=self._stop))
-        self._queue.clear()
+        leave_unbegun(self._queue, self._stop)
         for number, actor in self._actors.items():
             if actor.task is not None and not actor.stop_sent:
                 actor.stop_sent = True

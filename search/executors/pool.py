@@ -20,11 +20,10 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
 from search.clock import Clock, SystemClock
-from search.errors import CheckpointError, DiskError
 from search.executors import protocol, sizing
 from search.executors.base import LATE, STARTING, OnEpoch
 from search.executors.inline import InlineExecutor
-from search.executors.tasks import Task, give_up_late
+from search.executors.tasks import Task, give_up_late, leave_unbegun
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialJob
 from spaces.outside import launch
 
@@ -277,10 +276,7 @@ class WorkerPool:
     def _pass_on_stop(self) -> None:
         if self._stop is None:
             return
-        for task in list(self._queue):
-            # It has not begun: there is nothing of it to save.
-            task.future.set_result(Outcome(stopped=self._stop))
-        self._queue.clear()
+        leave_unbegun(self._queue, self._stop)
         for worker in self._workers.values():
             if worker.task is not None and not worker.stop_sent:
                 worker.stop_sent = True
@@ -319,12 +315,8 @@ class WorkerPool:
                 self._on_event(f"worker {worker.index} held {message.resident / 2**20:.0f} MiB and is replaced")
                 self._remove(worker)
             task.future.set_result(message.outcome)
-        elif message.trouble is protocol.Trouble.CHECKPOINT:
-            task.future.set_exception(CheckpointError(message.message))
-        elif message.trouble is protocol.Trouble.DISK:
-            task.future.set_exception(DiskError(message.message))
         else:
-            task.future.set_exception(RuntimeError(message.message))
+            task.future.set_exception(message.error())
 
     def _end_hanging(self) -> None:
         now = time.monotonic()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search.budget import Deadline
+from search.errors import CheckpointError, DiskError
 from search.record.trial import Epoch, Outcome, Stop, TrialJob
 
 
@@ -124,3 +125,8 @@ class Raised:
 
     trouble: Trouble
     message: str
+
+    def error(self) -> Exception:
+        """The error, for whoever waits for the job."""
+        kinds: dict[Trouble, type[Exception]] = {Trouble.CHECKPOINT: CheckpointError, Trouble.DISK: DiskError}
+        return kinds.get(self.trouble, RuntimeError)(self.message)

@@ -99,3 +99,9 @@ def give_up_late(queue: deque[_Some], clock: Clock) -> None:
         if deadline.left(clock) <= 0 if task.job.history else deadline.is_too_late_to_begin(clock):
             queue.remove(task)
             task.future.set_result(untrained(task.job, Stop.DEADLINE))
+
+
+def leave_unbegun(queue: deque[_Some], why: Stop) -> None:
+    """Ends all that waits for a worker: nothing of it has begun, so that there is nothing to save."""
+    while queue:
+        queue.popleft().future.set_result(Outcome(stopped=why))
