@@ -82,9 +82,9 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
 
     from search.training.features import Features
 
-    training = settings.training
-    frozen = training.frozen_epochs if settings.model["fine_tune"] else training.epochs
-    lengths = {1: min(frozen, training.epochs), frozen + 1: max(0, training.epochs - frozen)}
+    epochs, phases = settings.training.epochs, family_of_settings(settings.family).phases(settings)
+    assert phases is not None
+    lengths = {1: phases.frozen, phases.frozen + 1: epochs - phases.frozen}
     build = seconds = 0.0
     reported: dict[str, None] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -103,4 +103,4 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
             build += begun - entered + (entered - started) / (share if epoch == 1 else 1.0)
             seconds += count * (ended - begun) / share
     clear_session(free_memory=False)
-    return Speed(build, seconds / training.epochs, tuple(reported))
+    return Speed(build, seconds / epochs, tuple(reported))
