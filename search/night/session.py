@@ -279,11 +279,7 @@ class Session:
             spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
         )
         self._notes += [known["reference"]["failed"]] if "failed" in (known["reference"] or {}) else []
-        RunStore.create(
-            self._directory,
-            known,
-            self._fill,
-        ).close()
+        RunStore.create(self._directory, known, self._fill).close()
 
     def _fill(self, store: RunStore) -> None:
         self._write_space()
@@ -303,8 +299,7 @@ class Session:
             raise spaces.DataError(
                 f"{data.origin}: not the data that this run began with (fingerprint {data.fingerprint[:12]}, "
                 f"recorded {recorded[:12]}); scores on different data cannot be ranked together"
-                + _SHUFFLED
-                * data.changing
+                f"{_SHUFFLED if data.changing else ''}"
             )
         require_files(self._spec, store.meta("files", {}))
         self._compare_sources(store, observer)
