@@ -17,7 +17,7 @@ import spaces
 from search.errors import RunError
 from search.files import layout
 from search.files.rundir import Run
-from search.record.changes import as_made
+from search.record.difference import as_made
 from search.training import threads
 from spaces import SearchSpec
 from spaces.families import family_of

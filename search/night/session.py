@@ -40,7 +40,7 @@ from search.phases.retraining import retrained
 from search.phases.searching import Searching
 from search.phases.winner import winner_is_kept
 from search.record import environment
-from search.record.changes import between
+from search.record.difference import between
 from search.record.facts import changed_sources, doubt, facts, require_files
 from search.record.marks import OWN
 from search.record.trial import Trial, TrialKind

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.record import environment
-from search.record.changes import asked
+from search.record.difference import asked
 from search.record.reference import reference
 from spaces import DataError, Dataset, SearchSpec
 from spaces.families import family_of

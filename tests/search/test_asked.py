@@ -13,7 +13,7 @@ from search.asked import as_begun, as_spec, goes_on
 from search.files import layout
 from search.files.rundir import Run
 from search.files.store import RunStore
-from search.record.changes import between
+from search.record.difference import between
 
 
 @pytest.mark.parametrize("folder", ["/tmp/\U0001f4f7", "/tmp/\u2028\x85\x7f", '/tmp/"quoted"\\', "/tmp/\xe9\t"])

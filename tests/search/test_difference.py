@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import spaces
-from search.record.changes import asked, between
+from search.record.difference import asked, between
 from search.record.facts import facts
 from tests.search import small
 
