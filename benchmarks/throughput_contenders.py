@@ -146,7 +146,7 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
     from search.night.workforce import Workforce
     from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
     from search.training import threads
-    from search.training.reuse import graphs
+    from search.training.reuse import sharing
 
     settings = work.settings()
     spec = work.spec()
@@ -216,9 +216,9 @@ def _project(work: Work, workers: int | None) -> dict[str, Any]:
     seen: set[Any] = set()
     new = []
     for each in settings:
-        known = {graphs.signature(each), graphs.signature_with_dropout(each)} & seen
+        known = {sharing.signature(each), sharing.signature_with_dropout(each)} & seen
         new.append(not known)
-        seen.add(graphs.signature(each))
+        seen.add(sharing.signature(each))
     seconds = [outcomes[name].seconds for name in sorted(outcomes)]
     scores = [outcomes[name].score for name in sorted(outcomes)]
     return {

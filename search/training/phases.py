@@ -14,7 +14,7 @@ import numpy as np
 
 from search.training.engine import Engine, Rows
 from search.training.features import Check, Features, tuned_at
-from search.training.reuse import graphs
+from search.training.reuse import sharing
 from search.training.reuse.network import Network
 from spaces import DataInfo, Settings
 from spaces.backbones import cutting, loading
@@ -213,10 +213,10 @@ class TwoPhases:
         return own_backbone(model, body), self._info
 
     def _signature(self) -> Hashable:
-        """As `graphs.signature`, of the head."""
+        """As `sharing.signature`, of the head."""
         model = self._settings.model
         head = tuple((name, model[name]) for name in _HEAD)
-        return head, bool(model["dropout"]), bool(model["l2"]), graphs.training_signature(self._settings.training)
+        return head, bool(model["dropout"]), bool(model["l2"]), sharing.training_signature(self._settings.training)
 
 
 def _after_pooling(settings: Settings, info: DataInfo) -> list[Any]:

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from search.training.engine import Engine, Rows
-from search.training.reuse import graphs
+from search.training.reuse import sharing
 from search.training.reuse.adjustable import AdjustableDense, AdjustableDropout, AdjustableNumber
 from search.training.reuse.normalization import FusedBatchNormalization
 from spaces import DataInfo, Settings
@@ -29,7 +29,7 @@ class Network:
     """A network of a family whose configurations share compiled functions, with its engine.
 
     Args:
-        settings: A configuration; all others of the same `graphs.signature` can follow.
+        settings: A configuration; all others of the same `sharing.signature` can follow.
         info: The rows it is for.
         rows: Some of them.
         parts: Makes the parts whose weights are drawn; None: those of the family.
@@ -45,8 +45,8 @@ class Network:
         body: Sequence[Any] = (),
     ) -> None:
         self._info = info
-        free = graphs.widths_are_free(settings)
-        family = graphs.layered(settings)
+        free = sharing.widths_are_free(settings)
+        family = sharing.layered(settings)
         self._parts = parts or family.parts
         self._given = {layer.name: layer.get_weights() for layer in layers_of(body) if layer.weights}
         stack = replaced([*body, *self._parts(settings, info)], partial(_stand_in, free=free))
@@ -93,7 +93,7 @@ class Network:
         # Keras draws seeds from here. Its own `set_random_seed` makes TensorFlow forget its executable functions.
         random.seed(seed)
         fresh = {layer.name: layer for layer in layers_of(self._parts(settings, self._info))}
-        free = graphs.widths_are_free(settings)
+        free = sharing.widths_are_free(settings)
         inputs = None
         for layer in self.engine.model.layers:
             if layer.name in self._given:

@@ -15,7 +15,7 @@ import spaces
 from search.training.engine import Engine, Rows, fresh
 from search.training.features import Features
 from search.training.phases import TwoPhases
-from search.training.reuse import graphs
+from search.training.reuse import sharing
 from search.training.reuse.network import Network
 from search.training.reuse.switch import reuse
 from spaces import DataInfo, Settings
@@ -62,13 +62,13 @@ class Networks:
             assert self._features is not None
             return TwoPhases(settings, self._info, seed, self._features, self._keep)
         # A callback may change the model in any way.
-        key = graphs.signature(settings) if reuse() and not settings.training.callbacks else None
+        key = sharing.signature(settings) if reuse() and not settings.training.callbacks else None
         if key is None:
             self._fresh = True
             engine = fresh(settings, self._info, seed)
             engine.prepare(rows)
             return engine
-        with_dropout = graphs.signature_with_dropout(settings)
+        with_dropout = sharing.signature_with_dropout(settings)
         if key not in self._kept and with_dropout in self._kept:
             key = with_dropout
         return self._keep(key, parameters, lambda: Network(settings, self._info, rows), settings, seed)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import spaces
-from search.training.reuse import graphs
+from search.training.reuse import sharing
 from spaces import Settings
 from spaces.outside.backend import load_tensorflow
 from tests.search import small
@@ -161,7 +161,7 @@ def main() -> None:
             {
                 "name": name,
                 "new": new,
-                "shared": graphs.signature(settings) is not None,
+                "shared": sharing.signature(settings) is not None,
                 "curve": curve == expected_curve,
                 "first": _equal(first, expected_first),
                 "last": _equal(last, expected_last),

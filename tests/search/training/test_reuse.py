@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from search.record.trial import FailureReason
-from search.training.reuse import graphs
+from search.training.reuse import sharing
 from tests.search import small
 from tests.search.training import reuse_cases
 
@@ -96,7 +96,7 @@ def test_a_worker_leaves_out_what_no_training_uses(trained):
 def test_numbers_that_are_read_while_running_are_no_part_of_the_signature(change):
     settings = CASES["other decay"]
     settings = replace(settings, training=replace(settings.training, optimizer="sgd", momentum=0.9))
-    assert graphs.signature(replace(settings, training=replace(settings.training, **change))) == graphs.signature(
+    assert sharing.signature(replace(settings, training=replace(settings.training, **change))) == sharing.signature(
         settings
     )
 
@@ -111,14 +111,14 @@ def test_numbers_that_are_read_while_running_are_no_part_of_the_signature(change
 )  # fmt: skip
 def test_what_changes_operations_or_variables_is_part_of_the_signature(change):
     settings = CASES["momentum"]
-    assert graphs.signature(replace(settings, training=replace(settings.training, **change))) != graphs.signature(
+    assert sharing.signature(replace(settings, training=replace(settings.training, **change))) != sharing.signature(
         settings
     )
 
 
 def test_widths_are_part_of_the_signature_only_where_they_are_compiled():
     def with_model(name, **changes):
-        return graphs.signature(replace(CASES[name], model={**CASES[name].model, **changes}))
+        return sharing.signature(replace(CASES[name], model={**CASES[name].model, **changes}))
 
     assert with_model("adam", units=(8, 8)) == with_model("adam", units=(16, 24))
     assert with_model("adam", units=(8,), layers=1) != with_model("adam")
@@ -128,7 +128,7 @@ def test_widths_are_part_of_the_signature_only_where_they_are_compiled():
 
 
 def test_nothing_is_known_of_a_users_own_model():
-    assert graphs.signature(replace(CASES["adam"], family="python:mine:build")) is None
+    assert sharing.signature(replace(CASES["adam"], family="python:mine:build")) is None
 
 
 def test_the_networks_used_last_are_kept_up_to_a_number_and_to_a_size(digits, monkeypatch):
