@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from results.ranked.statistics import Interval, mean, mean_interval, spread, t_probability
-from search.record.configuration import configurations
-from search.record.trial import Trial, TrialKind
+from search.record.configuration import configurations, fresh_scores
+from search.record.trial import Trial
 
 WINNER = "winner"
 TIED = "tied with #1"
@@ -76,11 +76,7 @@ def finalists(trials: Iterable[Trial], direction: str, winner: str | None = None
         winner: Id of the chosen configuration; None while nothing is chosen.
     """
     known = list(trials)
-    scores: dict[str, list[float]] = {}
-    for trial in known:
-        score = trial.outcome.score if trial.outcome and trial.outcome.whole else None
-        if trial.kind is TrialKind.CANDIDATE and score is not None and math.isfinite(score):
-            scores.setdefault(trial.configuration, []).append(score)
+    scores = fresh_scores(known)
     sign = -1.0 if direction == "max" else 1.0
     search = {c.id: c for c in configurations(known)}
     parameters = {c.id: c.parameters for c in search.values()}

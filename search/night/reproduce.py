@@ -13,9 +13,8 @@ from search.clock import SystemClock
 from search.errors import RunError
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run, open_run
-from search.phases.retraining import fresh_scores
 from search.phases.sources import followed
-from search.record.configuration import Configuration, configurations, meant
+from search.record.configuration import Configuration, configurations, fresh_scores, meant
 from search.record.facts import changed_sources, require_files
 from search.record.trial import Outcome, TrialJob, TrialKind
 from search.training import threads

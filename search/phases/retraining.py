@@ -202,16 +202,6 @@ def _trained_before(trial: Trial) -> float:
     return 0.0 if trial.outcome is None else trial.outcome.seconds
 
 
-def fresh_scores(trials: Iterable[Trial]) -> dict[str, list[float]]:
-    """Scores of whole trainings from fresh seeds by configuration id; what failed or was cut short is left out."""
-    scores: dict[str, list[float]] = {}
-    for trial in trials:
-        outcome = trial.outcome
-        if trial.kind is TrialKind.CANDIDATE and outcome is not None and outcome.whole and outcome.score is not None:
-            scores.setdefault(trial.configuration, []).append(outcome.score)
-    return scores
-
-
 def best_length(trials: Iterable[Trial], chosen: Configuration) -> int:
     """Epochs after which a configuration's whole fresh trainings were best, or else its search: their mean."""
     whole = [

@@ -13,9 +13,9 @@ from search.files.store import RunReader, RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
 from search.loop.warn import warn
-from search.phases.retraining import best_length, fresh_scores
+from search.phases.retraining import best_length
 from search.phases.sources import ListSource, winner_trial
-from search.record.configuration import Configuration
+from search.record.configuration import Configuration, fresh_scores
 from search.record.trial import ENDED_EARLY, Checkpoint, Outcome, Stop, Trial, TrialKind, TrialState
 from search.times import estimates, planning
 from search.times.horizon import Horizon

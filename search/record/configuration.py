@@ -5,6 +5,7 @@ Pure functions over the records of `search.record.trial`; the ranked table, the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,16 @@ def rank_key(configuration: Configuration, direction: str) -> tuple[bool, float,
         sign * (configuration.score or 0.0),
         parameters if parameters is not None else float("inf"),
     )
+
+
+def fresh_scores(trials: Iterable[Trial]) -> dict[str, list[float]]:
+    """Scores of whole trainings from fresh seeds by configuration id; what failed or was cut short is left out."""
+    scores: dict[str, list[float]] = {}
+    for trial in trials:
+        score = trial.outcome.score if trial.outcome is not None and trial.outcome.whole else None
+        if trial.kind is TrialKind.CANDIDATE and score is not None and math.isfinite(score):
+            scores.setdefault(trial.configuration, []).append(score)
+    return scores
 
 
 def _came_too_late(trials: list[Trial]) -> bool:
