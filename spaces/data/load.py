@@ -191,7 +191,7 @@ def _kind(spec: SearchSpec, raw: RawData) -> Kind:
         raise DataError(f"data.kind: {holds}, no images")
     if wanted == "series" and x.ndim != 3:
         raise DataError(f"data.kind: {holds}; series have shape (rows, steps, features)")
-    pictures: Literal["image"] | None = "image" if _source_kind(spec.data) == "idx" else None
+    pictures: Literal["image"] | None = "image" if spec.data.source_kind == "idx" else None
     kind = preprocessing.kind_of(wanted, x, raw.white, family_of(spec.model).rows or pictures)
     if kind != "image":
         what = "rows of columns" if kind == "tabular" else "time series"
@@ -224,10 +224,6 @@ def _check_digits(spec: SearchSpec, holds: str) -> None:
                 f"{place}: {holds}, of whose values bfloat16 keeps two or three digits, and the model of a function "
                 "computes in it from its first layer on; allowed: float32"
             )
-
-
-def _source_kind(data: DataSection) -> str:
-    return data.source if isinstance(data.source, str) else data.source.kind
 
 
 def _in_order(data: DataSection, kind: Kind) -> bool:

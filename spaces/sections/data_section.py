@@ -469,7 +469,7 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_source(self) -> Self:
-        kind = self.source.kind if isinstance(self.source, Source) else self.source
+        kind = self.source_kind
         columned = isinstance(self.source, Source) and has_columns(kind)
         refusals = Refusals()
         if (isinstance(self.target, tuple) or self._labels_apart) and not columned:
@@ -524,6 +524,11 @@ class DataSection(Section):
             refusals.add("has no effect: only image files are read one by one", "broken")
         refusals.raise_if_any()
         return self
+
+    @property
+    def source_kind(self) -> str:
+        """The name of the source, or the key that says what it is read from."""
+        return self.source if isinstance(self.source, str) else self.source.kind
 
     @property
     def folds(self) -> Folds | None:

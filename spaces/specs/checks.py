@@ -13,7 +13,7 @@ from spaces.families.augmentation import OFF, said_of
 from spaces.families.layered import Layered
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
-from spaces.sections.data_section import TABLES, DataSection, Source, TargetRule, has_columns
+from spaces.sections.data_section import TABLES, DataSection, TargetRule, has_columns
 from spaces.sections.search_section import Export, Final, KeepCheckpoints, ObjectiveRule, SearchSection
 from spaces.sections.training_section import NO_CLASSES, OF_CLASSES, TrainingSection, epoch_limits, fewest_frozen
 from spaces.specs.baseline_settings import baseline_settings
@@ -197,9 +197,9 @@ def _mixup(said: Mapping[str, KeyPath], training: TrainingSection) -> list[Probl
 
 
 def _augmentation(said: Mapping[str, KeyPath], data: DataSection) -> list[Problem]:
-    if not isinstance(data.source, Source) or data.source.kind not in TABLES:
+    if data.source_kind not in TABLES:
         return []
-    message = f"has no effect: it changes images, and a {data.source.kind} source has none"
+    message = f"has no effect: it changes images, and a {data.source_kind} source has none"
     return [problem(path, message) for name, path in said.items() if name in OFF]
 
 
@@ -207,19 +207,17 @@ def _preparation(model: ModelSection, data: DataSection) -> list[Problem]:
     """What is to be done to rows that the model of a function gets as they are."""
     if not family_of(model).users_code:
         return []
-    kind = data.source.kind if isinstance(data.source, Source) else data.source
     message = "has no effect: the model of a function gets the rows as they are; its first layers may prepare them"
     said = {
         "preprocessing": data.preprocessing not in ("auto", "none"),
         # Files are brought to one size before they are rows.
-        "image_size": data.image_size is not None and kind not in ("folder", "flowers"),
+        "image_size": data.image_size is not None and data.source_kind not in ("folder", "flowers"),
     }
     return [problem(("data", key), message) for key, idle in said.items() if idle]
 
 
 def _embedding(said: Mapping[str, KeyPath], data: DataSection) -> list[Problem]:
-    kind = data.source.kind if isinstance(data.source, Source) else data.source
-    if "embedding" not in said or has_columns(kind):
+    if "embedding" not in said or has_columns(data.source_kind):
         return []
     message = (
         "has no effect: it is about the categories of a table, and only a csv or parquet source, or a DataFrame from "
@@ -234,8 +232,8 @@ def _both_ways(model: ModelSection, data: DataSection | None, final: Final) -> l
     if not isinstance(family_of(model), Layered):
         message = "needs a family of layers; a function may average what its own model answers"
         return [problem(("final", "tta"), message)]
-    if data is not None and isinstance(data.source, Source) and data.source.kind in TABLES:
-        message = f"has no effect: it mirrors images, and a {data.source.kind} source has none"
+    if data is not None and data.source_kind in TABLES:
+        message = f"has no effect: it mirrors images, and a {data.source_kind} source has none"
         return [problem(("final", "tta"), message)]
     return []
 
