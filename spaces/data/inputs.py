@@ -41,7 +41,7 @@ def read_image(path: str | Path, info: DataInfo, *, stretched: bool = True) -> A
     if info.kind != "image":
         taken = "time series" if info.kind == "series" else f"rows of {info.input_shape[0]} columns"
         raise DataError(f"{path}: is an image, but the model takes {taken}")
-    height, width, channels = info.input_shape if len(info.input_shape) == 3 else (*info.input_shape, 1)
+    (height, width), channels = info.input_shape[:2], info.channels
     if channels not in (1, 3):
         raise DataError(f"{path}: an image has 1 or 3 channels, the model takes {channels}")
     if info.white is None:

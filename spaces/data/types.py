@@ -114,6 +114,11 @@ class DataInfo:
         return self.antialias or not self.resized
 
     @property
+    def channels(self) -> int:
+        """Channels of an image; a grey one need not have an axis for it."""
+        return self.input_shape[2] if len(self.input_shape) == 3 else 1
+
+    @property
     def encodings(self) -> tuple[ColumnEncoding, ...]:
         """How the cells of a table become a row; () where rows do not come from a table with names."""
         return self.table or earlier(self.columns, self.categories)

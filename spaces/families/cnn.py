@@ -249,7 +249,7 @@ class _Cnn(Layered):
         position = model["dropout_position"] if rate else None
         kinds = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
         made: list[Any] = []
-        channels = info.input_shape[2] if len(info.input_shape) == 3 else 1
+        channels = info.channels
         if model["stem_filters"]:
             channels = model["stem_filters"]
             shape = {"padding": padding_of(model), "stride": model["stem_stride"], "kernel_size": stem_kernel(model)}

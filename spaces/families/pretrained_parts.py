@@ -38,16 +38,12 @@ def require(used: Sequence[tuple[str, str]], info: DataInfo) -> list[str]:
     notes = []
     for name, weights in used:
         backbone = loading.load(name, weights, image_size(info))
-        given, wanted = _channels(info), backbone.input_shape[3]
+        given, wanted = info.channels, backbone.input_shape[3]
         if given == 1 and wanted == 3:
             notes.append(f"the images are grey, {name} takes colours: the grey channel is repeated to three")
         elif given != wanted:
             raise DataError(f"{name}: takes images with {wanted} channels, these have {given}")
     return notes
-
-
-def _channels(info: DataInfo) -> int:
-    return info.input_shape[2] if len(info.input_shape) == 3 else 1
 
 
 def frozen_parameters(model: Mapping[str, Any], info: DataInfo, *, tuned: bool) -> int:
@@ -68,7 +64,7 @@ def backbone_parts(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
         ValueError: the images have other channels; DataError, a ValueError, if the backbone cannot be loaded.
     """
     backbone = loading.load(model["backbone"], model["weights"], image_size(info))
-    given, wanted = _channels(info), backbone.input_shape[3]
+    given, wanted = info.channels, backbone.input_shape[3]
     made: list[Any] = []
     if given == 1 and wanted == 3:
         made.append(Joined(((), (), ()), layers.Concatenate(name="grey_as_colour")))

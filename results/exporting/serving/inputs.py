@@ -33,8 +33,7 @@ def takes(info: DataInfo) -> str:
     Pixels of a file say nothing to a model whose rows have no known black and white.
     """
     if info.kind == "image":
-        channels = info.input_shape[2] if len(info.input_shape) == 3 else 1
-        return IMAGE if channels in _DECODED_CHANNELS and info.white is not None else ROWS
+        return IMAGE if info.channels in _DECODED_CHANNELS and info.white is not None else ROWS
     return COLUMNS if info.encodings else ROWS
 
 

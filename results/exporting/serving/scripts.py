@@ -210,7 +210,7 @@ def _reading(info: DataInfo) -> tuple[str, list[str], list[str], list[str]]:
 
 
 def _image(info: DataInfo) -> list[str]:
-    height, width, channels = info.input_shape if len(info.input_shape) == 3 else (*info.input_shape, 1)
+    (height, width), channels = info.input_shape[:2], info.channels
     shape = ", ".join(map(str, info.input_shape))
     mode = "RGB" if channels == 3 else "L"
     lines = [

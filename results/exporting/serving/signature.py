@@ -75,7 +75,7 @@ def _bare(tensors: tuple[Any, ...], info: DataInfo) -> Any:
 
 def _pixels(tensors: tuple[Any, ...], info: DataInfo) -> Any:
     """Decoded, resized and brought to the range of the rows as `spaces.data.inputs.read_image` does."""
-    height, width, channels = info.input_shape if len(info.input_shape) == 3 else (*info.input_shape, 1)
+    (height, width), channels = info.input_shape[:2], info.channels
 
     def one(content: Any) -> Any:
         pixels = tf.io.decode_image(content, channels=channels, expand_animations=False)
