@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     ExportResult = Any
     Page = Any
 
-_READING_SIDE = "results"
-"""The package that reads runs, looked up by this name when it is asked for: nothing here is built on it."""
-
 
 @dataclass(frozen=True)
 class Run:
@@ -104,7 +101,8 @@ class Run:
 
 
 def _reading_side(module: str = "") -> Any:
-    return import_module(f"{_READING_SIDE}{module}")
+    """What reads runs, looked up by its name when it is asked for: nothing here is built on it."""
+    return import_module(f"results{module}")
 
 
 @dataclass(frozen=True)
