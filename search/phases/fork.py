@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import DiskError, RunError
-from search.files.checked.agreement import incomplete
+from search.files.checked.agreement import foreign_code, incomplete
 from search.files.rundir import Run, require_inside
 from search.files.store import RunStore
 from search.phases.sources import followed
@@ -35,7 +35,7 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
 
     Raises:
         RunError: The runs differ in their data or in their objective, so that scores cannot be compared, or a trial is
-            damaged.
+            damaged, or runs code that the space does not name.
         DiskError: A checkpoint cannot be copied.
     """
     require_inside(old.directory)
@@ -50,7 +50,7 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
             if trial.state is TrialState.COMPLETED and trial.outcome is not None
         ]
     for trial in finished:
-        if problem := incomplete(trial.settings):
+        if problem := incomplete(trial.settings) or foreign_code(spec, _adopted(trial.settings, spec)):
             raise RunError(f"{old.directory}: trial {trial.id}: {problem}")
     for trial in finished:
         _copy(old.directory, trial, store, spec)
@@ -67,7 +67,7 @@ def _copy(origin: Path, trial: Trial, store: RunStore, spec: SearchSpec) -> None
             configuration=_evidence_id(trial.configuration),
             parent=trial.parent and _evidence_id(trial.parent),
             kind=TrialKind.EVIDENCE,
-            settings=_measured(followed(trial.settings, spec), spec),
+            settings=_adopted(trial.settings, spec),
             state=TrialState.RUNNING,
             outcome=None,
             oracle=None,
@@ -76,11 +76,12 @@ def _copy(origin: Path, trial: Trial, store: RunStore, spec: SearchSpec) -> None
     store.finish(_evidence_id(trial.id), outcome, trial.finished or trial.started)
 
 
-def _measured(settings: Mapping[str, Any], spec: SearchSpec) -> dict[str, Any]:
-    """The settings without the functions that measure which the new space does not name: its run would refuse them."""
-    training = settings["training"]
+def _adopted(settings: Mapping[str, Any], spec: SearchSpec) -> dict[str, Any]:
+    """The settings in a run of this space: with its callbacks, and only such functions that measure as it names."""
+    adopted = followed(settings, spec)
+    training = adopted["training"]
     measures = [one for one in training["metrics"] if not is_own(one) or one in spec.training.metrics]
-    return {**settings, "training": {**training, "metrics": measures}}
+    return {**adopted, "training": {**training, "metrics": measures}}
 
 
 def _copied(origin: Path, outcome: Outcome, target: Path) -> Checkpoint | None:

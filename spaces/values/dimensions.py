@@ -124,7 +124,7 @@ class Range:
 
     def nearest(self, value: Any) -> Value | None:
         """The value of this range that `value` means up to rounding, None where it is outside."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if self.log and value <= 0:
             # The slack beside a large maximum reaches it, and it has no logarithm.

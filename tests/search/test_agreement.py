@@ -59,6 +59,7 @@ def test_what_a_run_records_agrees(tmp_path):
         ({"model": {"layers": 3}}, r"model\.layers is 3"),
         ({"callbacks": ["evil:hook"]}, "callbacks is"),
         ({"training": {}}, "not complete"),
+        ({"values": {**VALUES, "units_1": 10**400}}, r"values\.units_1 is 10"),
     ],
 )
 @pytest.mark.parametrize("kind", [TrialKind.SEARCH, TrialKind.WINNER])
@@ -94,6 +95,13 @@ def test_a_baseline_that_the_space_does_not_name_is_refused(tmp_path):
 def test_evidence_runs_no_code_that_the_space_does_not_name(tmp_path):
     evidence = replace(searched("old-0", family="python:/tmp/evil.py:build"), kind=TrialKind.EVIDENCE)
     with pytest.raises(RunError, match=r"runs /tmp/evil\.py:build, which the space file does not name"):
+        agree(tmp_path / "run", evidence)
+
+
+@pytest.mark.parametrize("loss", ["evil:loss", {"evil": "loss"}, ["evil:loss"]])
+def test_evidence_is_not_trained_with_a_loss_of_others(tmp_path, loss):
+    evidence = replace(_with_training(searched("old-0"), loss=loss), kind=TrialKind.EVIDENCE)
+    with pytest.raises(RunError, match=r"it runs .*evil.*, which the space file does not name"):
         agree(tmp_path / "run", evidence)
 
 

@@ -203,6 +203,25 @@ def test_a_trial_with_damaged_settings_is_no_evidence(tmp_path):
         assert store.trials() == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"family": "python:/tmp/evil.py:build"}, r"/tmp/evil\.py:build"),
+        ({"training": training(loss="evil:loss")}, "evil:loss"),
+    ],
+)
+def test_code_that_only_another_run_names_is_not_taken_over(tmp_path, changes, code):
+    with RunStore.create(tmp_path / "old", FACTS) as store:
+        store.begin(trial("0"))
+        store.finish("0", outcome([0.5]), 1.0)
+        store.begin(trial("1", settings={**settings(), **changes}))
+        store.finish("1", outcome([0.9]), 2.0)
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        with pytest.raises(RunError, match=f"old: trial 1: it runs {code}, which the space file does not name"):
+            take_over(Run(tmp_path / "old"), store, SPEC)
+        assert store.trials() == []
+
+
 def test_a_search_learns_nothing_from_damaged_settings(tmp_path):
     damage(tmp_path / "old")
     spec = spaces.load(simulation.space("freeze-thaw"), [f"search.warm_start=[{tmp_path / 'old'}]"])

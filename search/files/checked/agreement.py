@@ -61,7 +61,7 @@ def _refusal(run: Run, problem: str) -> RunError:
 def _disagreement(spec: SearchSpec, origin: Trial, settings: Mapping[str, Any]) -> str | None:
     """What the settings have that the space file does not give; `origin` is the configuration's first trial."""
     if origin.kind is TrialKind.EVIDENCE:
-        return incomplete(settings) or _foreign_code(spec, settings)
+        return incomplete(settings) or foreign_code(spec, settings)
     try:
         expected = _expected(spec, origin)
     except ValueError as error:
@@ -138,15 +138,16 @@ def _expected(spec: SearchSpec, origin: Trial) -> dict[str, Any]:
     return spaces.configure_baseline(spec, baseline).to_json()
 
 
-def _foreign_code(spec: SearchSpec, settings: Mapping[str, Any]) -> str | None:
-    """What was learnt in a run of another space may have other settings, but runs no code that this one does not.
+def foreign_code(spec: SearchSpec, settings: Mapping[str, Any]) -> str | None:
+    """Code that a training with complete settings would run and the space does not name, in words; None: there is none.
 
-    Its callbacks are never run: every training has those of the space file.
+    What was learnt in a run of another space may have other settings. Its callbacks are never run: every training has
+    those of the space file.
     """
     label, training = settings["family"], settings["training"]
     builder, allowed = family_of_settings(label).code(label), {*code(spec)}
-    for word in (builder, training["loss"], *training["metrics"]):
-        if ":" in str(word) and word not in allowed:
+    for word in map(str, (builder, training["loss"], *training["metrics"])):
+        if ":" in word and word not in allowed:
             return f"it runs {word}, which the space file does not name"
     return None
 
