@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from results.ranked.ranking import hyperparameter_order
 from results.ranked.sample import MOST, sampled
 from results.watching.progress import is_active
 from results.watching.walltime import WorkClock, worked
-from search.files import layout
 from search.files.rundir import Run
 from search.files.store import Evaluation, Event
 from search.record.configuration import Configuration, configurations, ranked
@@ -39,7 +37,6 @@ class Facts:
         evaluations: Trial id to its one evaluation.
         events: Warnings and milestones.
         spec: The space, or None where it cannot be read any more.
-        exported: What `export/metadata.json` says, or empty.
         now: Unix time of reading.
         active: Whether a process is working on the run.
         clock: Unix time to seconds of work.
@@ -59,7 +56,6 @@ class Facts:
     evaluations: Mapping[str, Evaluation]
     events: tuple[Event, ...]
     spec: spaces.SearchSpec | None
-    exported: Mapping[str, Any]
     now: float
     active: bool
     clock: WorkClock
@@ -233,7 +229,6 @@ def read_facts(run: Run, now: float) -> Facts:
         evaluations=evaluations,
         events=events,
         spec=_spec(run),
-        exported=_exported(run.directory),
         now=now,
         active=active,
         clock=WorkClock(worked(meta.get, marks, evaluations.values(), work, now, active)),
@@ -248,11 +243,3 @@ def _spec(run: Run) -> spaces.SearchSpec | None:
         return run.spec
     except (spaces.SpaceError, OSError):
         return None  # An edited or lost space file takes the ranges from the report, not the results.
-
-
-def _exported(directory: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads((directory / layout.EXPORT / "metadata.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

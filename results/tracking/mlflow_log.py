@@ -16,7 +16,7 @@ from results.ranked.ranking import Source
 from results.text import plural
 from results.tracking.tracked import Tracked, tracked
 from search.files import layout
-from search.files.rundir import open_run
+from search.files.rundir import open_run, require_inside
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -99,7 +99,7 @@ def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str 
         experiment: Name of the experiment, made if it is missing; None: the space's name.
 
     Raises:
-        RunError: There is no run, or it is damaged.
+        RunError: There is no run, it is damaged, or a link leads out of it.
         ResultError: MLflow is missing, the tracking URI cannot be used, or the experiment was deleted.
     """
     try:
@@ -107,6 +107,8 @@ def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str 
     except ImportError as error:
         raise ResultError('log-mlflow needs mlflow: pip install "keras-nightshift[mlflow]"') from error
     opened = open_run(run)
+    # What a link leads to is none of the run's, and nobody has asked for it to be stored elsewhere.
+    require_inside(opened.directory)
     with opened.read() as reader:
         name = experiment or str(reader.meta("name"))
     search, configurations = tracked(opened)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from spaces.basics.files import unreadable
+from spaces.data.readers.memory import check_size
 
 # What zipfile and NumPy raise for changed bytes, besides ValueError: each field of the format has its own.
 _DAMAGE = (
@@ -29,12 +30,13 @@ def load(path: Path, *names: str) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is damaged, or an array is missing.
+        ValueError: It is damaged, an array is missing, or it would unpack to more than fits into memory.
     """
     if path.exists() and (reason := unreadable(path)) is not None:
         raise OSError(errno.EINVAL, reason, str(path))
     try:
         with np.load(path, allow_pickle=False) as stored:
+            check_size(sum(member.file_size for member in stored.zip.infolist()), str(path))
             found = {name: stored[name] for name in stored.files}
     except _DAMAGE as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error

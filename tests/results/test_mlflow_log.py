@@ -15,6 +15,7 @@ import pytest
 from results.errors import ResultError
 from results.ranked.ranking import rows
 from results.tracking.mlflow_log import Logged, log_mlflow
+from search.errors import RunError
 from search.files.store import RunStore
 from search.record.trial import Outcome, TrialKind
 
@@ -84,6 +85,15 @@ def test_round_trip(make_run: MakeRun, client: Any, server: str) -> None:
     times = [point.timestamp for point in history]
     assert times == sorted(times)
     assert best.info.start_time < times[0] < times[-1] <= best.info.end_time
+
+
+def test_what_a_link_leads_to_outside_of_the_run_is_not_stored(make_run: MakeRun, server: str, tmp_path: Path) -> None:
+    run = make_run(configurations=3, promotions=False)
+    (tmp_path / "private").write_text("mine")
+    (run / "export").mkdir()
+    (run / "export" / "labels.txt").symlink_to(tmp_path / "private")
+    with pytest.raises(RunError, match=r"labels\.txt: a link that leads out of the run directory"):
+        log_mlflow(run, tracking_uri=server)
 
 
 def test_a_run_that_goes_on_is_brought_up_to_date(make_run: MakeRun, client: Any, server: str) -> None:

@@ -42,6 +42,16 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         arrays.load(tmp_path / "missing.npz")
 
 
+def test_what_would_unpack_to_more_than_the_memory_is_not_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "file.npz", x=np.zeros(9_000))
+    assert (tmp_path / "file.npz").stat().st_size < 1_000
+    monkeypatch.setattr("spaces.data.readers.memory.memory_limit", lambda: 50_000)
+    with pytest.raises(ValueError, match=r"file\.npz: holds .* of data, half of the memory"):
+        arrays.load(tmp_path / "file.npz", "x")
+    monkeypatch.setattr("spaces.data.readers.memory.memory_limit", lambda: 100_000)
+    assert arrays.load(tmp_path / "file.npz", "x")["x"].shape == (9_000,)
+
+
 def test_pickled_objects_are_not_read(tmp_path):
     np.savez(tmp_path / "file.npz", x=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="pickle"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,13 @@ def test_mistakes_of_the_user(make_run: MakeRun, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(ResultError, match=f"{tmp_path}/folder: cannot be written"):
         compare_report([run, tmp_path / "other"], tmp_path / "folder")
+
+
+def test_a_pipe_in_the_place_of_an_exported_file_is_not_waited_for(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run(name, configurations=3, promotions=False) for name in ("first", "second")]
+    (runs[0] / "export").mkdir()
+    os.mkfifo(runs[0] / "export" / "metadata.json")
+    assert compare_report(runs, tmp_path / "c.html").is_file()
 
 
 def test_a_page_goes_through_a_link(make_run: MakeRun, tmp_path: Path) -> None:
