@@ -42,7 +42,7 @@ def is_whole(value: Any) -> bool:
 
 
 def _kinds(info: DataInfo) -> str | None:
-    if info.kind not in _AXES or info.task not in ("classification", "regression"):
+    if info.kind not in tuple(_AXES) or info.task not in ("classification", "regression"):
         return f"unknown kind {shown(info.kind)} or task {shown(info.task)}"
     if info.labels not in ("integer", "one-hot", "multi-label", "number"):
         return f"unknown kind of labels {shown(info.labels)}"

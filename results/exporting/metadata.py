@@ -76,7 +76,7 @@ def read_model_info(file: Path) -> ModelInfo:
         output, units = content["output"]["kind"], content["output"]["units"]
         threshold = (content["output"].get("threshold") or {}).get("value")
         files = [entry["file"] for entry in content.get("files", ())]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise ResultError(f"{file}: not a readable metadata file ({type(error).__name__}: {error})") from error
     if strange := [name for name in files if name not in [known.file for known in FORMATS.values()]]:
         raise ResultError(f"{file}: names {shown(strange[0])}, which is no file of an export")

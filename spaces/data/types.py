@@ -144,7 +144,7 @@ class DataInfo:
         categories = plain.get("categories", {})
         values["categories"] = {column: tuple(names) for column, names in categories.items()}
         target = plain.get("target")
-        values["target"] = target and TargetScale(**_tuples(target))
+        values["target"] = None if target is None else TargetScale(**_tuples(target))
         values["written"] = Written(**plain["written"]) if plain.get("written") else None
         for name in ("inputs", "targets"):
             values[name] = Structure.from_json(plain[name]) if plain.get(name) else None

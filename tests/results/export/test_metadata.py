@@ -48,6 +48,11 @@ DAMAGE: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda d: d["input"].update(outputs=-1), r"impossible number of outputs -1"),
     (lambda d: d["output"].update(units=1.5), r"impossible number of outputs 1.5"),
     (lambda d: d["input"].update(kind=["image"]), r"unknown kind a list"),
+    (lambda d: d["input"].update(kind=[{}]), r"unknown kind a list"),
+    (lambda d: d["input"].update(kind={}), r"unknown kind a mapping"),
+    (lambda d: d["input"].update(target={}), r"not a readable metadata file"),
+    (lambda d: d["input"].update(target=[]), r"not a readable metadata file"),
+    (lambda d: d["input"].update(target=0), r"not a readable metadata file"),
     (lambda d: d["input"].update(labels={}), r"unknown kind of labels a mapping"),
     (lambda d: d["input"].update(scale="x"), r"impossible value of scale 'x'"),
     (lambda d: d["input"].update(white=10**400), r"impossible value of white a number of more than 300 digits"),
@@ -95,6 +100,14 @@ def test_what_is_no_metadata_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"metadata.json: not a readable metadata file"):
         read_model_info(tmp_path / "metadata.json")
     assert earlier_files(tmp_path, {}, []) == []
+
+
+def test_a_size_that_is_larger_than_any_number_is_refused(tmp_path: Path) -> None:
+    described = good()
+    described["input"]["inputs"] = {"pieces": [{"name": "x", "shape": ["huge"], "dtype": "float32"}], "named": True}
+    (tmp_path / "metadata.json").write_text(json.dumps(described).replace('"huge"', "1e400"))
+    with pytest.raises(ResultError, match=r"metadata.json: not a readable metadata file"):
+        read_model_info(tmp_path / "metadata.json")
 
 
 def test_files_of_the_same_weights_stay_while_the_search_goes_on(tmp_path: Path) -> None:
