@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from results.errors import ResultError
+from results.errors import ResultError, not_written
 from results.fonts import any_script
 from results.predicting.inputs import Array
 from results.predicting.predictions import Prediction
@@ -36,6 +36,7 @@ def draw_grid(predictions: Sequence[Prediction], path: str | Path) -> int:
 
     Raises:
         ResultError: The rows are no images, or the file cannot be written.
+        DiskError: The disk is full.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -61,7 +62,9 @@ def draw_grid(predictions: Sequence[Prediction], path: str | Path) -> int:
         axis.set_title(_title(prediction), fontsize=9, parse_math=False)
     try:
         figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise not_written(path, error) from error
+    except ValueError as error:
         raise ResultError(f"{path}: cannot be written ({error})") from error
     return len(shown)
 

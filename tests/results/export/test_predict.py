@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from results.predicting.inputs import read_files
 from results.predicting.output import as_table, chosen_format, write_predictions
 from results.predicting.predictions import Prediction, _read
 from results.predicting.show import show
+from search.errors import DiskError
 from spaces import DataInfo
 from spaces.data.tables.encoding import ColumnEncoding
 
@@ -398,3 +401,12 @@ def test_a_grid_is_drawn(tmp_path: Path) -> None:
         draw_grid([prediction(None)], tmp_path / "grid.png")
     with pytest.raises(ResultError, match="cannot be written"):
         draw_grid(shown, tmp_path / "no" / "grid.png")
+
+
+def test_a_full_disk_under_a_grid_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    with pytest.raises(DiskError, match=r"grid.png: cannot be written \(No space left on device\)"):
+        draw_grid([prediction(value=0.5)], tmp_path / "grid.png")
