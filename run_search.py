@@ -46,6 +46,8 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _WATCH_SECONDS = 2.0
 # A night that has loaded TensorFlow and its data, and begun.
 _BEGIN_SECONDS = 60.0
+# Of what is damaged in files; a long run may have thousands of such rows.
+_MOST_WARNINGS = 50
 # A budget counts from here: what the command itself takes to load belongs to it.
 _BEGAN = time.monotonic()
 
@@ -607,7 +609,8 @@ def _errors(verbose: bool, quiet: bool, space: str | None = None, set_: Sequence
             show(message, category, *where, **more)
         elif str(message) not in told:
             told.add(str(message))
-            _say(f"warning: {message}", quiet)
+            if len(told) <= _MOST_WARNINGS:
+                _say(f"warning: {message}", quiet)
 
     try:
         with warnings.catch_warnings():
@@ -615,7 +618,11 @@ def _errors(verbose: bool, quiet: bool, space: str | None = None, set_: Sequence
             warnings.simplefilter("always", DamageWarning)
             if quiet:
                 warnings.simplefilter("ignore")
-            yield
+            try:
+                yield
+            finally:
+                if (more := len(told) - _MOST_WARNINGS) > 0:
+                    _say(f"… and {more:,} more warning{'s' if more > 1 else ''}", quiet)
     except SpaceError as error:
         from spaces import placed
 

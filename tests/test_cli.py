@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ import run_search
 import spaces
 from results.morning import Morning
 from results.ranked.formats import plain_json
-from search.errors import CheckpointError, ClusterLost, NightEnded
+from search.errors import CheckpointError, ClusterLost, DamageWarning, NightEnded, RunError
 from search.files import layout
 from search.files.rundir import Run
 from search.files.store import RunStore
@@ -774,6 +775,20 @@ def test_damage_is_told_once_and_the_rest_is_shown(spoilt):
     for command in ("status", "report", "compare"):
         arguments = (command, run, "--no-png") if command == "report" else (command, run)
         assert "seed is 'x'" in call(*arguments).stderr
+
+
+def test_of_very_many_warnings_fifty_are_shown_and_the_others_counted(run, monkeypatch):
+    def damaged(_):
+        for number in (*range(60), 0):
+            warnings.warn(f"row {number}", DamageWarning, stacklevel=1)
+        raise RunError("nothing is left")
+
+    monkeypatch.setattr(results, "status", damaged)
+    result = call("status", run)
+    assert result.exit_code == 2
+    told = result.stderr.splitlines()
+    assert told == [*(f"warning: row {n}" for n in range(50)), "… and 10 more warnings", "error: nothing is left"]
+    assert call("status", run, "-q").stderr == "error: nothing is left\n"
 
 
 def test_a_store_of_which_nothing_can_be_read_is_refused(spoilt):
