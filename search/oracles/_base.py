@@ -10,10 +10,11 @@ scopes may have one name; the last step of a training takes no longer to be told
 
 import copy
 import math
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, SupportsFloat, SupportsIndex
 
 import keras_tuner
 import numpy as np
@@ -257,11 +258,11 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         trial, told = self.trials[trial_id], {metric: float(value) for metric, value in metrics.items()}
         # What several objectives together come to has a name that no loop knows.
         told.setdefault(self.objective.name, float(self.objective.get_value(told)))
-        self._updated(trial, told, step)
+        self._updated(trial, told, _plain_step(step))
         return trial
 
     @keras_tuner.synchronized  # type: ignore[untyped-decorator]  # Keras Tuner has no types
-    def _updated(self, trial: Trial, told: Mapping[str, float], step: int) -> None:
+    def _updated(self, trial: Trial, told: Mapping[str, float], step: float) -> None:
         for metric, value in told.items():
             if not trial.metrics.exists(metric):
                 own = self.objective.direction if metric == self.objective.name else None
@@ -283,14 +284,21 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
             trial: the trial, with its status; or its id, as before Keras Tuner 1.2.
             status: the status, with an id or a trial that still says that it is running.
             trial_id: the id, by the name that it had.
+
+        Raises:
+            KeyError: the oracle has no such trial.
+            TypeError: neither a trial nor an id is given.
         """
         ended = trial if trial_id is None else trial_id
+        if ended is None:
+            raise TypeError("end_trial takes a trial or its id")
+        # As in `update_trial`, what is wrong is said before the lock.
+        own = self.trials[ended if isinstance(ended, str) else ended.trial_id]
         if isinstance(ended, str):
             # Keras Tuner itself would make a trial of it that has the space's default values.
-            known = copy.copy(self.trials[ended])
-            known.status = status
-            ended = known
-        elif ended is not None and ended.status == TrialStatus.RUNNING:
+            ended = copy.copy(own)
+            ended.status = status
+        elif ended.status == TrialStatus.RUNNING:
             ended.status = status
         self._ended(ended)
 
@@ -358,3 +366,8 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
     def _compute_values_hash(self, values: Values) -> str:
         chosen = {name: value for name, value in values.items() if not name.startswith(TUNER_PREFIX)}
         return str(super()._compute_values_hash(chosen))
+
+
+def _plain_step(step: SupportsIndex | SupportsFloat) -> float:
+    """The step as a number that JSON has, whatever a loop counts with: a trial's state is written as that."""
+    return operator.index(step) if isinstance(step, SupportsIndex) else float(step)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spaces.values.dimensions import Choice, Range
+from spaces.values.dimensions import Choice, Range, number_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -157,18 +157,20 @@ class Spaced:
         self.values = values
         self.count: int | None = None
         self.width = 1
+        self._number = number_of(values)
         self._low, self._high = float(values[0]), float(values[-1])
-        self._step = (self._high - self._low) / (len(values) - 1)
+        self._step = (self._high - self._low) / (self._number - 1)
         self._scale = scale
         self._coarse = coarse
 
     def draw(self, uniform: Floats) -> Floats:
         if self._coarse:
             return self._before(uniform, self._high + self._step)
-        return self._inside(np.floor(uniform * len(self.values)))
+        return self._inside(np.floor(uniform * float(self._number)))
 
     def value(self, code: float) -> Any:
-        return self.values[int(code)]
+        # Of more than 2**53 values the number of the last one may be rounded up.
+        return self.values[min(int(code), self._number - 1)]
 
     def code(self, value: Any) -> float:
         if not _is_number(value):
@@ -187,7 +189,7 @@ class Spaced:
         return np.where(nearer_below, below, above)
 
     def end(self, uniform: Floats) -> Floats:
-        return np.where(uniform < 0.5, 0.0, len(self.values) - 1.0)
+        return np.where(uniform < 0.5, 0.0, float(self._number) - 1.0)
 
     def grid(self) -> Sequence[Any]:
         if not self._coarse:
@@ -204,7 +206,7 @@ class Spaced:
         return _positions(self._low + codes * self._step, self._low, self._high, self._scale)
 
     def _inside(self, codes: Floats) -> Floats:
-        return np.clip(codes, 0.0, len(self.values) - 1.0)
+        return np.clip(codes, 0.0, float(self._number) - 1.0)
 
 
 class Continuous:
@@ -260,12 +262,12 @@ def column(dimension: Choice | Range) -> Column:
 
 
 def _countable(dimension: Range, values: Sequence[Any]) -> Column:
-    scale = dimension.scale
-    if len(values) == 1:
+    scale, number = dimension.scale, number_of(values)
+    if number == 1:
         return Category(values)
     # Every whole number has the share of the scale up to the next one.
     coarse = dimension.step is None and scale != "linear"
-    if len(values) > _MOST_LISTED and (coarse or scale == "linear"):
+    if number > _MOST_LISTED and (coarse or scale == "linear"):
         return Spaced(values, scale, coarse)
     values = list(values)
     numbers = np.asarray(values, dtype=np.float64)

@@ -187,7 +187,8 @@ class _Steps(Sequence[Value]):
 
     def __init__(self, spread: Range) -> None:
         self._range = spread
-        self._indices = range(spread.size or 0)
+        self.size = spread.size or 0
+        self._indices = range(self.size)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -204,7 +205,7 @@ class _Steps(Sequence[Value]):
         return (self._range.at(index) for index in self._indices)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Steps | tuple) and len(self) == len(other) and all(map(eq, self, other))
+        return isinstance(other, _Steps | tuple) and self.size == number_of(other) and all(map(eq, self, other))
 
     def __hash__(self) -> int:
         return hash(self._range)
@@ -212,6 +213,11 @@ class _Steps(Sequence[Value]):
     def __contains__(self, value: object) -> bool:
         near = self._range.nearest(value)
         return near is not None and near == value
+
+
+def number_of(values: Sequence[Value]) -> int:
+    """How many values there are; `len` cannot say more than `sys.maxsize`."""
+    return values.size if isinstance(values, _Steps) else len(values)
 
 
 Dimension = Fixed | Choice | Range

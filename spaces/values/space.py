@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from spaces.basics.errors import Problem, problem
 from spaces.basics.section import listed, shown, unknown
-from spaces.values.dimensions import Choice, Range, Value
+from spaces.values.dimensions import Choice, Range, Value, number_of
 from spaces.values.setting import ByWord, Need, Setting
 
 
@@ -306,7 +306,7 @@ def _branches(name: str, options: Sequence[Value], later: Iterable[Condition]) -
         if value in options:
             groups.setdefault(tuple(value in wanted for wanted in asked), []).append(value)
     # No condition asks for the others.
-    others = len(options) - sum(map(len, groups.values()))
+    others = number_of(options) - sum(map(len, groups.values()))
     return [({name: alike[0]}, len(alike)) for alike in groups.values()] + ([({}, others)] if others else [])
 
 

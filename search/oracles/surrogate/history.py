@@ -44,7 +44,9 @@ class History:
         if not scores:
             return None
         times = [] if seconds is None else [seconds]
-        self._evidence.append({"values": dict(values), "scores": scores, "seconds": _typical(times)})
+        # The state is written as JSON, which has no numbers of NumPy.
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+        self._evidence.append({"values": plain, "scores": scores, "seconds": _typical(times)})
         return _plain(self._evidence[-1])
 
     def evidence(self, space: Space, last_counts: bool) -> list[Curve]:

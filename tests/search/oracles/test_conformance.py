@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from search.oracles import oracle
@@ -368,6 +370,28 @@ def test_a_wrong_report_keeps_no_other_thread_waiting(loop):
     other.start()
     other.join(timeout=10)
     assert not other.is_alive()
+
+
+@pytest.mark.parametrize("wrong", [None, "9999", SimpleNamespace(trial_id="9999", status="RUNNING")])
+def test_nor_does_the_end_of_what_is_no_trial(wrong, loop):
+    searched = make("random", loop.space())
+    loop.ask(searched)
+    with pytest.raises((KeyError, TypeError), match=r"9999|takes a trial or its id"):
+        searched.end_trial(wrong)
+    other = threading.Thread(target=loop.ask, args=(searched, "other"), daemon=True)
+    other.start()
+    other.join(timeout=10)
+    assert not other.is_alive()
+
+
+def test_a_loop_may_count_with_numbers_of_numpy(loop):
+    searched = make("random", loop.space())
+    trial = loop.ask(searched)
+    for step in np.arange(3):
+        searched.update_trial(trial.trial_id, {"val_accuracy": np.float32(0.5)}, step=step)
+    searched.update_trial(trial.trial_id, {"val_accuracy": 0.25}, step=np.float32(2.5))
+    state = json.loads(json.dumps(trial.get_state()))
+    assert [o["step"] for o in state["metrics"]["metrics"]["val_accuracy"]["observations"]] == [0, 1, 2, 2.5]
 
 
 def test_of_several_objectives_the_sum_is_the_score(loop):

@@ -249,6 +249,15 @@ def test_evidence_is_encoded_once_and_again_in_a_space_that_has_grown(loop, monk
     assert {len(curve.codes) for curve in history.evidence(searched.space, False)} == {len(space) + 1}
 
 
+def test_evidence_in_numbers_of_numpy_can_be_written_down(loop):
+    searched = freeze_thaw(loop.space())
+    values = {"layers": np.int64(2), "dropout": np.float32(0.5), "optimizer": np.str_("sgd"), "bias": np.bool_(True)}
+    searched.add_evidence(values, np.array([0.25, 0.5]), seconds_per_epoch=np.float32(2.0))
+    evidence = {"values": dict(values), "scores": [[1, 0.25], [2, 0.5]], "seconds": 2.0}
+    assert json.loads(json.dumps(searched.get_state()))["evidence"] == [evidence]
+    assert json.loads(json.dumps(searched.memory()))["log"] == [{"evidence": evidence}]
+
+
 def test_evidence_without_any_score_is_ignored(loop):
     searched = freeze_thaw(loop.space())
     searched.add_evidence({"layers": 1}, [math.nan, math.nan])

@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 from collections import Counter
 
 import keras_tuner
@@ -159,6 +160,24 @@ def test_a_range_of_very_many_values_takes_no_memory():
     assert space.values(space.codes({"seed": 7, "child": 5})) == {"seed": 7, "child": 5}
     grids = [c.grid() for c in space.columns]
     assert next(space.enumerate(grids.__getitem__)) == {"seed": 0}
+
+
+@pytest.mark.parametrize("sampling", ["linear", "log"])
+@pytest.mark.parametrize("highest", [2**53 + 11, 2**60 - 1, sys.maxsize, 2**64])
+def test_a_range_may_have_more_values_than_floats_tell_apart_and_len_can_say(highest, sampling):
+    hp = keras_tuner.HyperParameters()
+    hp.Int("seed", 0 if sampling == "linear" else 1, highest, sampling=sampling)
+    space, rng = Space.of_keras_tuner(hp), np.random.default_rng(0)
+    uniform = rng.random((50, 1))
+    at_ends = space.draw_ends(uniform, rng)
+    for codes in (space.draw(uniform), at_ends, space.near(at_ends, rng, 0.5)):
+        drawn = [space.values(row)["seed"] for row in codes]
+        assert all(type(seed) is int and hp.space[0].min_value <= seed <= highest for seed in drawn)
+        assert len(set(drawn)) > 10
+    assert max(space.values(row)["seed"] for row in at_ends) > 0.999 * highest
+    assert space.unused(rng, lambda values: values["seed"] < 9) is not None
+    assert count(space.hyperparameters) == highest + (sampling == "linear")
+    assert next(iter(space.columns[0].grid())) == hp.space[0].min_value
 
 
 def test_configurations_round_trip(loop):
