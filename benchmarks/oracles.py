@@ -53,6 +53,8 @@ class Task(Protocol):
     """Simulated trainings as a method sees them."""
 
     direction: str
+    unit: float
+    """What 1 of the score is in what is observed."""
 
     def space(self) -> Any:
         """The hyperparameters, a `keras_tuner.HyperParameters`."""
@@ -71,6 +73,7 @@ class Surrogate:
     """A table of LCBench as a task."""
 
     direction = "max"
+    unit = 1.0
 
     def __init__(self, task: lcbench.Task) -> None:
         self._task = task
@@ -94,6 +97,7 @@ class Formula:
     def __init__(self, problem: problems.Problem, seed: int) -> None:
         self._problem, self._seed = problem, seed
         self.direction, self.space, self.score = problem.direction, problem.space, problem.score
+        self.unit = abs(problem.factor)
 
     def curve(self, values: dict[str, Any]) -> NDArray[np.float64] | None:
         return self._problem.observed(values, self._seed)
@@ -314,10 +318,12 @@ def regrets(
     return found + [regret] * (len(limits) - len(found))
 
 
-def missing(method: str) -> str | None:
-    """The module that a method needs and that is not installed, or None."""
+def left_out(method: str, workers: int) -> str | None:
+    """Why a method cannot run with so many workers here, or None."""
     needed = [module for prefix, module in _NEEDS.items() if method.startswith(prefix)]
-    return next((module for module in needed if importlib.util.find_spec(module) is None), None)
+    if workers > 1 and method.startswith("Optuna"):
+        return "a study is optimised by one worker here"
+    return next((f"needs {module}" for module in needed if importlib.util.find_spec(module) is None), None)
 
 
 def table(results: dict[str, list[list[float]]], budgets: Sequence[int] = BUDGETS) -> str:
@@ -356,6 +362,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("build/lcbench"), help="where the tasks' scales are kept")
     parser.add_argument("--json", type=Path, default=Path("build/oracles.json"))
     options = parser.parse_args()
+    if min(options.seeds, options.workers, options.processes) < 1:
+        parser.error("--seeds, --workers and --processes must be at least 1")
     names = options.only or groups[options.tasks]
     if unknown := set(names) - set(groups[options.tasks]):
         parser.error(f"no {options.tasks} tasks: {', '.join(sorted(unknown))}")
@@ -365,8 +373,8 @@ def main() -> None:
     results: dict[str, dict[str, list[list[float]]]] = {}
     with ProcessPoolExecutor(options.processes) as pool:
         for method in options.methods:
-            if module := missing(method):
-                print(f"{method}: left out, needs {module}", file=sys.stderr)
+            if reason := left_out(method, options.workers):
+                print(f"{method}: left out, {reason}", file=sys.stderr)
                 continue
             begin = time.monotonic()
             jobs = {

@@ -49,7 +49,7 @@ def gains(name: str, seed: int, folder: Path, cache: Path) -> list[tuple[int, fl
                 expected[mark] = made[0].outlook.gain(AHEAD)
         if not marks:
             break
-    unit = scale.best - scale.median
+    unit = task.unit * (scale.best - scale.median)
     return [(m, e / unit, (standing[m + AHEAD] - standing[m]) / unit) for m, e in expected.items()]
 
 
