@@ -196,6 +196,22 @@ def t_quantile(probability: float, freedom: int) -> float:
     return (low + high) / 2
 
 
+def chance_of_hits(n: int, share: float, hits: int) -> float:
+    """Probability of at least `hits` in `n` independent tries, of which each hits with the probability `share`.
+
+    Args:
+        n: Number of tries, of any size.
+        share: Above 0 and below 1.
+        hits: Hits among them.
+    """
+
+    def logarithm(k: int) -> float:
+        ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+        return ways + k * math.log(share) + (n - k) * math.log1p(-share)
+
+    return math.fsum(math.exp(logarithm(k)) for k in range(hits, n + 1))
+
+
 def chance_of_none(n: int, marked: int, drawn: int) -> float:
     """Probability that `drawn` of `n` items, without putting back, hold none of the `marked` ones."""
     return math.comb(n - marked, drawn) / math.comb(n, drawn)

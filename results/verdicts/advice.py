@@ -15,7 +15,7 @@ from results.ranked.ranking import Source
 from results.ranked.sample import sampled
 from results.verdicts.changes import ordered, widened
 from results.verdicts.evidence import Evidence, collect
-from results.verdicts.rules import Searched, at_edge, never_won
+from results.verdicts.rules import Searched, at_edge, never_won, with_ties
 from search.files.rundir import open_run
 from search.record.configuration import Configuration, configurations, ranked
 from spaces import SearchSpec
@@ -68,8 +68,9 @@ def advise(run: Source) -> list[Advice]:
 def advise_on(spec: SearchSpec, found: Iterable[Configuration], objective: str, direction: str) -> list[Advice]:
     """Advice from configurations, in the order of the space file; empty below 10 scored ones.
 
-    The rules are those of `results.verdicts.rules`. The edge rule looks at the best tenth (3 to 10 configurations); the
-    other one at all configurations, at least 20. Where no difference is seen nothing is advised.
+    The rules are those of `results.verdicts.rules`. The edge rule looks at the best tenth (3 to 10 configurations, and
+    those that score as the last of them does); the other one at all configurations, at least 20. Where no difference is
+    seen nothing is advised.
 
     Args:
         spec: The space that was searched.
@@ -81,7 +82,7 @@ def advise_on(spec: SearchSpec, found: Iterable[Configuration], objective: str, 
     scored = [c for c in order if not c.baseline and c.failure is None and c.score is not None]
     if len(scored) < _MIN_CONFIGURATIONS:
         return []
-    best = scored[: min(10, max(3, math.ceil(len(scored) / 10)))]
+    best = scored[: with_ties([c.score for c in scored], min(10, max(3, math.ceil(len(scored) / 10))))]
     evidence = collect(scored, objective, direction)
     return [advice for searched in _searched(spec) for advice in _about(searched, best, scored, evidence)]
 

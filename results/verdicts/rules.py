@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from results.ranked.statistics import chance_of_as_many, chance_of_none
+from results.ranked.statistics import chance_of_as_many, chance_of_hits, chance_of_none
 from results.verdicts.changes import End, Piece, ordered, position
 from results.verdicts.evidence import Evidence
 from search.record.configuration import Configuration
@@ -40,6 +40,18 @@ class Searched:
     parent: bool = False
 
 
+def with_ties(scores: Sequence[float | None], count: int) -> int:
+    """How many are the best `count`: what scores as the last of them does is as good, whatever else put it behind.
+
+    Args:
+        scores: In order, the best first.
+        count: At least 1.
+    """
+    while count < len(scores) and scores[count] == scores[count - 1]:
+        count += 1
+    return count
+
+
 def at_edge(searched: Searched, best: Sequence[Configuration], tried: Sequence[Configuration], end: End) -> str | None:
     """Whether the best configurations pile up at one end, more than the search itself did, in words.
 
@@ -63,8 +75,9 @@ def at_edge(searched: Searched, best: Sequence[Configuration], tried: Sequence[C
     inside, share = zone
     n, hits = len(values), sum(inside(value) for value in values)
     there = sum(inside(value) for value in every)
-    tail = sum(math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(hits, n + 1))
-    if 2 * hits < n or tail >= _LEVEL or chance_of_as_many(len(every), there, n, hits) >= _LEVEL:
+    if 2 * hits < n or chance_of_hits(n, share, hits) >= _LEVEL:
+        return None
+    if chance_of_as_many(len(every), there, n, hits) >= _LEVEL:
         return None
     side, word = ("lower", "smaller") if end == "low" else ("upper", "larger")
     return (
@@ -78,7 +91,8 @@ def never_won(searched: Searched, evidence: Evidence) -> list[tuple[str, Piece]]
 
     At least three had it, and the chance that none of them is among the best quarter is below 5 %, divided by the
     number of pieces that are looked at (hypergeometric distribution, Bonferroni's bound). All of this has to hold for
-    every branch of the space by itself: for each depth and optimizer, say. What others depend on loses nothing.
+    every branch of the space by itself: for each depth and optimizer, say. What others depend on loses nothing. What
+    scores as the last of the best quarter does is among it.
     """
     # Layers of one stack share a dimension but not their fate: nothing is cut from it for one of them.
     name = searched.names[0]
@@ -89,27 +103,27 @@ def never_won(searched: Searched, evidence: Evidence) -> list[tuple[str, Piece]]
     found = []
     for piece in pieces:
         if all(_never_in(branch, piece, len(pieces)) for branch in branches):
-            had = sum(piece.holds(value) for branch in branches for value in branch)
+            had = sum(piece.holds(value) for branch in branches for value, _ in branch)
             every = " of each branch" if len(branches) > 1 else ""
             seen = f"{piece.label} was tried {had} times and is never among the best quarter{every}"
             found.append((f"{seen} over {evidence.basis}: leave it out", piece))
     return found
 
 
-def _branches(searched: Searched, evidence: Evidence) -> list[list[Value]]:
-    """Its values, best first, apart for each combination of what other settings depend on."""
-    found: dict[tuple[Any, ...], list[Value]] = {}
-    for configuration, _ in evidence.samples:
+def _branches(searched: Searched, evidence: Evidence) -> list[list[tuple[Value, float]]]:
+    """Its values and their scores, best first, apart for each combination of what other settings depend on."""
+    found: dict[tuple[Any, ...], list[tuple[Value, float]]] = {}
+    for configuration, score in evidence.samples:
         if searched.names[0] in configuration.values:
             branch = tuple(configuration.values.get(parent) for parent in searched.branching)
-            found.setdefault(branch, []).append(configuration.values[searched.names[0]])
+            found.setdefault(branch, []).append((configuration.values[searched.names[0]], score))
     return list(found.values())
 
 
-def _never_in(values: Sequence[Value], piece: Piece, pieces: int) -> bool:
-    top = math.ceil(len(values) / 4)
-    has = [piece.holds(value) for value in values]
-    chance = chance_of_none(len(values), sum(has), top)
+def _never_in(samples: Sequence[tuple[Value, float]], piece: Piece, pieces: int) -> bool:
+    top = with_ties([score for _, score in samples], math.ceil(len(samples) / 4))
+    has = [piece.holds(value) for value, _ in samples]
+    chance = chance_of_none(len(samples), sum(has), top)
     return sum(has) >= _MIN_GROUP and not any(has[:top]) and chance < _LEVEL / pieces
 
 

@@ -54,6 +54,24 @@ def test_that_no_difference_is_seen_fixes_nothing(make_run: MakeRun) -> None:
     assert after.space.hyperparameters == before.space.hyperparameters
 
 
+@pytest.mark.parametrize("scores", [[0.9], [0.9, 0.8]])
+def test_nor_does_it_where_the_smaller_of_equal_ones_comes_first(scores: list[float]) -> None:
+    spec = spaces.load(
+        {
+            "name": "alike",
+            "data": {"source": "digits"},
+            "model": {"family": "mlp", "layers": 1, "units": {"min": 16, "max": 512, "step": 16}},
+            "training": {"optimizer": "adam", "learning_rate": 1e-3, "epochs": 9},
+            "search": {"algorithm": "random", "max_trials": 60},
+        }
+    )
+    tried = [
+        replace(configuration(i, values, scores[i % len(scores)]), parameters=int(values["units_0"]))
+        for i, values in enumerate(spaces.sample(spec, 0, 60))
+    ]
+    assert advise_on(spec, tried, "val_accuracy", "max") == []
+
+
 def other_rates(values: Values) -> float:
     """Adam wants small learning rates, sgd large ones, and is a little worse."""
     wanted = -3.5 if values["optimizer"] == "adam" else -1.5
@@ -100,7 +118,7 @@ def test_values_of_a_fork_may_lie_outside(make_run: MakeRun) -> None:
     rng = np.random.default_rng(1)
     tried = [configuration(i, v, float(rng.normal(0.9, 0.01))) for i, v in enumerate(spaces.sample(spec, 0, 40))]
     # In the run that was forked the range was a choice, and not logarithmic.
-    old = [replace(c, values={**c.values, "learning_rate": 0}, score=0.99) for c in tried[:10]]
+    old = [replace(c, values={**c.values, "learning_rate": 0}, score=0.99 - i / 1000) for i, c in enumerate(tried[:10])]
     told = [a for a in advise_on(spec, [*old, *tried[10:]], "val_accuracy", "max") if a.rule is Rule.EDGE]
     assert [a.setting for a in told] == ["training.learning_rate"]
     assert told[0].message.startswith("4 of 4 values of the best 4 configurations lie at the lower edge")

@@ -64,6 +64,12 @@ def test_mean_interval() -> None:
         st.mean([])
 
 
+def test_chance_of_hits_is_binomial() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for n, share, hits in ((10, 0.1, 5), (3, 0.25, 0), (4, 0.5, 4), (30_000, 0.1, 3100)):
+        assert st.chance_of_hits(n, share, hits) == pytest.approx(stats.binom.sf(hits - 1, n, share), abs=1e-9)
+
+
 def test_chance_of_none_is_hypergeometric() -> None:
     stats = pytest.importorskip("scipy.stats")
     assert st.chance_of_none(40, 10, 9) == pytest.approx(stats.hypergeom.pmf(0, 40, 9, 10))
