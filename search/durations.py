@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from datetime import datetime, timedelta, timezone
 from numbers import Real
@@ -36,14 +38,15 @@ def seconds(text: str | float | timedelta) -> float:
         whole = parts and not _PART.sub("", compact).strip()
         if not whole and _NUMBER.fullmatch(compact) and float(compact) > 0:
             raise ValueError(f"{compact} what? Write {compact}s, {compact}m or {compact}h")
-        text = sum(float(number) * _UNITS[unit] for number, unit in parts) if whole else 0.0
-    elif isinstance(text, timedelta):
-        text = text.total_seconds()
-    if not _between(0, text, float("inf")):
+        found: object = sum(float(number) * _UNITS[unit] for number, unit in parts) if whole else 0.0
+    else:
+        found = text.total_seconds() if isinstance(text, timedelta) else text
+    wanted = _number(found)
+    if not 0 < wanted < math.inf:
         raise ValueError("not a duration; write for example 90s, 30m, 8h or 1h30m")
-    if text > _LONGEST:
+    if wanted > _LONGEST:
         raise ValueError("longer than ten years")
-    return float(text)
+    return wanted
 
 
 def moment(until: float | datetime, now: float) -> float:
@@ -52,24 +55,24 @@ def moment(until: float | datetime, now: float) -> float:
     Raises:
         ValueError: It is no time that may be meant.
     """
-    found = until.timestamp() if isinstance(until, datetime) else until
-    if _between(now, found, now + _LONGEST):
-        return found
-    if isinstance(until, datetime):
-        told = f"{until}: not a time of the next ten years"
-    elif isinstance(until, Real):
-        told = f"{until:g}: not a Unix time of the next ten years"
+    given: object = until
+    found = given.timestamp() if isinstance(given, datetime) else given
+    if now < _number(found) < now + _LONGEST:
+        return _number(found)
+    if isinstance(given, datetime):
+        told = f"{given}: not a time of the next ten years"
+    elif isinstance(given, Real):
+        told = f"{_number(given):g}: not a Unix time of the next ten years"
     else:
-        told = f"{until!r}: give a time of day such as '07:00', a datetime or Unix time"
+        told = f"{given!r}: give a time of day such as '07:00', a datetime or Unix time"
     raise ValueError(f"until {told}")
 
 
-def _between(least: float, given: float, most: float) -> bool:
-    """Whether it lies between both; what a program gives need not be a number."""
-    try:
-        return least < given < most
-    except TypeError:
-        return False
+def _number(given: object) -> float:
+    """What a program gives; NaN where that is no number, or none that a float can hold."""
+    with contextlib.suppress(OverflowError):
+        return float(given) if isinstance(given, Real) else math.nan
+    return math.nan
 
 
 def next_time(text: str, now: datetime) -> float:
