@@ -71,12 +71,16 @@ class Space:
         """The row of codes, shape (columns,), nearest to `values`.
 
         A hyperparameter that is missing, inactive or of an unknown category gets NaN; values that are no
-        hyperparameters of the space are ignored.
+        hyperparameters of the space are ignored. What is active is asked of the nearest values too: the layers of a
+        network deeper than any of the space are those of the deepest.
         """
         row = np.full(len(self), np.nan)
+        nearest = dict(values)
         for index, (hp, c) in enumerate(zip(self.hyperparameters, self.columns, strict=True)):
-            if hp.name in values and holds(hp.conditions, values):
+            if hp.name in values and (holds(hp.conditions, values) or holds(hp.conditions, nearest)):
                 row[index] = c.code(values[hp.name])
+                if not np.isnan(row[index]):
+                    nearest[hp.name] = c.value(row[index])
         return row
 
     def features(self, codes: Floats) -> Floats:

@@ -153,17 +153,21 @@ class SearchSource(Source):
         self._bars = Bars(spec.objective.name, spec.objective.direction, cross.folds) if cross and pauses else None
         self._unreported: str | None = None
         asked: list[str] = []
+        in_line, told = spec.search.order == "fixed", store.meta("told", 0)
         for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
             self.standing.take(trial)
             self._searched += trial.kind is TrialKind.SEARCH
             self._learn_length(trial, trial.outcome)
             self._gain.take(trial.outcome)
             if trial.outcome is not None and trial.state is not TrialState.RUNNING:
-                self._failures.add(trial.outcome, trial.finished)
+                if not in_line:
+                    self._failures.add(trial.outcome, trial.finished)
+                elif trial.kind is TrialKind.EVIDENCE or len(asked) < told:
+                    self._failures.add(trial.outcome)
             if trial.kind is not TrialKind.EVIDENCE:
                 asked.append(trial.id)
         self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self.standing]
-        self._line = Line(asked, store.meta("told", 0)) if spec.search.order == "fixed" else None
+        self._line = Line(asked, told) if in_line else None
         untold = set() if self._line is None else self._line.untold
         for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE) if self._bars is not None else ():
             if trial.id not in untold and trial.state is TrialState.COMPLETED:
@@ -252,6 +256,7 @@ class SearchSource(Source):
         trial = self.standing.trial(self._line.first)
         if trial is None or trial.state is TrialState.RUNNING or trial.outcome is None:
             return None
+        self._failures.add(trial.outcome)
         return Lesson(trial.id, self._learnt(trial, trial.outcome), self._line.leave())
 
     def state(self) -> Mapping[str, Any] | None:
@@ -267,10 +272,11 @@ class SearchSource(Source):
         self.standing.take(replace(trial, state=state, outcome=outcome, oracle=None))
         self._learn_length(trial, outcome)
         self._gain.take(outcome)
-        self._failures.add(outcome)
+        if self._line is None:
+            self._failures.add(outcome)
         if self._disk is not None:
             self._disk.add(outcome)
-        if outcome.failure is not None and outcome.epochs and not self._failures.scored:
+        if outcome.failure is not None and outcome.epochs and not self.standing.best(1):
             training = Settings.from_json(trial.settings).training
             self._unreported = unreported(self._spec.objective.name, training, list(outcome.epochs[0].metrics))
         return self._learnt(trial, outcome) if self._line is None else Commit()
@@ -301,7 +307,8 @@ class SearchSource(Source):
         if self._unreported is not None:
             raise NotReported(self._unreported)
         self.given_up = self._failures.reason_to_stop
-        if self.given_up is not None and not self._failures.scored:
+        # In fixed order one may have a score that nothing has been learned of yet.
+        if self.given_up is not None and not self.standing.best(1):
             raise SearchFailed(self.given_up)
 
     def _make_room(self) -> None:

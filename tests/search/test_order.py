@@ -16,7 +16,7 @@ import spaces
 from search.files.store import RunReader
 from search.loop.observer import Observer
 from search.loop.runner import Runner
-from search.record.trial import Stop, TrialKind, TrialState
+from search.record.trial import Failure, FailureReason, Stop, TrialKind, TrialState
 from tests.search.simulation import Night, SimulatedClock, World, all_ended, share, space
 from tests.search.test_simulated_nights import ALGORITHMS, QUICK_FIRST, few, killed_at_random
 
@@ -46,6 +46,11 @@ class Uneven(World):
 
     def epoch_seconds(self, values):
         return 100.0 ** share("speed", self.pace, dict(values))
+
+
+class Crashing(Uneven):
+    def failure(self, values):
+        return super().failure(values) and Failure(FailureReason.CRASHED, "its process ended twice")
 
 
 def night(folder, algorithm, order="fixed", slots=3, trials=18, pace=0, **options):
@@ -102,6 +107,17 @@ def test_in_fixed_order_the_speed_of_the_trials_changes_nothing(elsewhere, undis
 def test_in_free_order_it_does(elsewhere, algorithm):
     first, other = (found[f"{algorithm} free"] for found in elsewhere)
     assert first != other
+
+
+def test_in_fixed_order_failures_end_the_search_after_the_same_trial(tmp_path):
+    found = []
+    for pace in range(3):
+        spec = spaces.load(space("random", max_trials=120), ("search.order=fixed",))
+        made = Night(tmp_path / str(pace), spec, Crashing(failing=0.9, pace=pace), slots=3)
+        made.go()
+        assert len(made.trials()) < 120
+        found.append(made.table())
+    assert all(table == found[0] for table in found)
 
 
 @pytest.mark.parametrize("algorithm", QUICK_FIRST)

@@ -101,6 +101,18 @@ def test_values_out_of_the_range_have_the_nearest_code():
     assert math.isnan(one(lambda hp: hp.Choice("x", ["a", "b"])).code("c"))
 
 
+def test_what_is_deeper_than_the_space_has_all_layers_of_the_deepest():
+    hp = keras_tuner.HyperParameters()
+    layers = hp.Int("layers", 1, 3)
+    for index in range(3):
+        with hp.conditional_scope("layers", list(range(index + 1, 4))):
+            hp.Int(f"units_{index}", 8, 64, step=8)
+    space = Space.of_keras_tuner(hp)
+    deeper = {"layers": 5, **{f"units_{i}": 16 for i in range(5)}}
+    assert space.values(space.codes(deeper)) == {"layers": 3, "units_0": 16, "units_1": 16, "units_2": 16}
+    assert space.values(space.codes({**deeper, "layers": layers})) == {"layers": 1, "units_0": 16}
+
+
 @pytest.mark.parametrize("value", ["small", None, math.nan, [1]])
 @pytest.mark.parametrize(
     "define",
