@@ -181,7 +181,7 @@ def _without_gaps(frame: pd.DataFrame) -> pd.DataFrame:
 
 def cells_bytes(held: ParquetFrame) -> int:
     """Bytes that all cells of a Parquet file take in memory, about."""
-    return len(held) * max(1, len(held.columns)) * _CELL_BYTES
+    return max(len(held) * max(1, len(held.columns)) * _CELL_BYTES, held.unpacked_bytes)
 
 
 def apart(held: ParquetFrame, path: Path) -> Cells:

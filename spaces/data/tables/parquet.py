@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
 
@@ -60,7 +62,9 @@ class ParquetFrame:
             ) from error
         self._path = path
         try:
-            self._file = parquet.ParquetFile(path)
+            texts = [field.name for field in parquet.read_schema(path) if _is_text(field.type)]
+            # However often a word stands there, it is in memory once.
+            self._file = parquet.ParquetFile(path, read_dictionary=texts)
         except pa.ArrowException as error:
             raise _no_table(path, error) from error
         self._fields = [field.name for field in self._file.schema_arrow]
@@ -71,6 +75,12 @@ class ParquetFrame:
     def __len__(self) -> int:
         """Number of rows."""
         return int(self._file.metadata.num_rows)
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """Bytes of the encoded columns, each different word of a row group once."""
+        metadata = self._file.metadata
+        return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
 
     def __getitem__(self, name: str) -> pd.Series[Any]:
         """Reads a column.
@@ -119,7 +129,7 @@ def _series(column: Any, where: str) -> pd.Series[Any]:
     from pyarrow import compute
 
     types, kind = pa.types, column.type
-    if types.is_dictionary(kind):
+    if types.is_dictionary(kind) and not _is_text(kind):
         column, kind = compute.cast(column, kind.value_type), kind.value_type
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return pd.Series(compute.cast(column, pa.float64(), safe=False).to_numpy())
@@ -134,6 +144,25 @@ def _series(column: Any, where: str) -> pd.Series[Any]:
         column = compute.cast(column, pa.string())
     elif not _is_text(kind):
         raise DataError(f"{where} holds values of type {kind}, which is not read")
-    words = compute.fill_null(column, "").dictionary_encode().combine_chunks()
-    codes = words.indices.to_numpy(zero_copy_only=False)
-    return pd.Series(pd.Categorical.from_codes(codes, categories=[str(word) for word in words.dictionary.to_pylist()]))
+    return pd.Series(_categories(column))
+
+
+def _categories(column: Any) -> pd.Categorical:
+    """The words of a column, in the order in which they appear; an empty cell is the word ""."""
+    import pandas as pd
+    import pyarrow as pa
+
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    words = encoded.unify_dictionaries().combine_chunks()
+    if not isinstance(words, pa.DictionaryArray):
+        words = words.chunk(0)
+    words.validate(full=True)
+    codes = words.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    used, first, places = np.unique(codes, return_index=True, return_inverse=True)
+    known = [str(word) for word in words.dictionary.to_pylist()]
+    position: dict[str, int] = {}
+    moved = np.zeros(len(used), np.int64)
+    for place in np.argsort(first):
+        word = known[used[place]] if used[place] >= 0 else ""
+        moved[place] = position.setdefault(word, len(position))
+    return pd.Categorical.from_codes(moved[places], categories=list(position))

@@ -12,6 +12,7 @@ import spaces
 from spaces.data.readers import memory
 from spaces.data.stored.rows import StoredRows
 from spaces.data.tables.loading import TableOptions, load_table
+from spaces.data.tables.parquet import ParquetFrame
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -159,3 +160,28 @@ def test_the_columns_count_for_the_room_on_the_disk_too(file: Path) -> None:
     }  # fmt: skip
     with pytest.raises(spaces.DataError, match=r"t\.parquet: its rows take .* MB on the disk, more than limits\.disk"):
         spaces.load_data(spaces.load(space))
+
+
+def test_a_long_word_in_many_rows_is_in_memory_once(tmp_path: Path) -> None:
+    """An 8 kB file of one word may stand for more than the memory."""
+    words = pa.DictionaryArray.from_arrays(pa.array(np.zeros(3000, np.int32)), ["x" * 100_000])
+    parquet.write_table(pa.table({"t": words}), tmp_path / "t.parquet", row_group_size=1000)
+    pool = pa.default_memory_pool()
+    before = pool.max_memory()
+    read = ParquetFrame(tmp_path / "t.parquet")["t"]
+    assert pool.max_memory() <= max(before, 50_000_000)
+    assert (len(read), len(read.cat.categories)) == (3000, 1)
+
+
+@pytest.mark.parametrize("row_group_size", [2, 100])
+@pytest.mark.parametrize("use_dictionary", [True, False])
+def test_words_are_read_in_the_order_in_which_they_appear(
+    tmp_path: Path, row_group_size: int, use_dictionary: bool
+) -> None:
+    text = ["b", "a", None, "b", "", "c"]
+    table = pa.table({"t": text, "named": pa.array(text).dictionary_encode()})
+    path = tmp_path / "t.parquet"
+    parquet.write_table(table, path, row_group_size=row_group_size, use_dictionary=use_dictionary)
+    for column in (ParquetFrame(path)["t"], ParquetFrame(path)["named"]):
+        assert list(column) == ["b", "a", "", "b", "", "c"]
+        assert list(column.cat.categories) == ["b", "a", "", "c"]
