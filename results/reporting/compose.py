@@ -9,20 +9,20 @@ from results.reporting.document import Document, Mood, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.others import others
 from results.reporting.sections.advice import advice
-from results.reporting.sections.classes import classes
-from results.reporting.sections.curves import curves, fitting
 from results.reporting.sections.failures import failures
-from results.reporting.sections.finalists import real
 from results.reporting.sections.headline import headline
-from results.reporting.sections.history import history
-from results.reporting.sections.hyperparameters import hyperparameters
-from results.reporting.sections.labels import several_labels
+from results.reporting.sections.measured.classes import classes
+from results.reporting.sections.measured.finalists import real
+from results.reporting.sections.measured.labels import several_labels
+from results.reporting.sections.measured.residuals import residuals
 from results.reporting.sections.ranking import ranked_table
 from results.reporting.sections.reproduce import reproduce
-from results.reporting.sections.residuals import residuals
-from results.reporting.sections.rungs import rungs
+from results.reporting.sections.searching.curves import curves, fitting
+from results.reporting.sections.searching.history import history
+from results.reporting.sections.searching.hyperparameters import hyperparameters
+from results.reporting.sections.searching.rungs import rungs
+from results.reporting.sections.searching.tradeoff import tradeoff
 from results.reporting.sections.time import time_spent
-from results.reporting.sections.tradeoff import tradeoff
 from results.reporting.words import moment
 from results.text import plural
 from results.verdicts.answers import read_answers

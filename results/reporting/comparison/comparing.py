@@ -8,7 +8,7 @@ from typing import Any
 from results.reporting.chart import Axis, Chart, Line, Panel, Tone, View
 from results.reporting.document import Code, Document, Headline, Item, Pairs, Section, Table, Text
 from results.reporting.facts import Facts
-from results.reporting.sections.history import best_so_far, ended_trials, epochs_spent, time_unit
+from results.reporting.sections.searching.history import best_so_far, ended_trials, epochs_spent, time_unit
 from results.reporting.words import DASH, alike, count, listed, number, scalar
 from results.text import plural
 from results.verdicts.comparison import compare

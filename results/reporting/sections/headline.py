@@ -7,8 +7,8 @@ import math
 from results.ranked.statistics import mean, mean_interval, wilson
 from results.reporting.document import Headline
 from results.reporting.facts import Facts
-from results.reporting.sections.exported import links
-from results.reporting.sections.versus import row_losses, versus
+from results.reporting.sections.measured.exported import links
+from results.reporting.sections.measured.versus import row_losses, versus
 from results.reporting.words import count, number
 from results.text import plural
 from results.verdicts.answers import read_answers

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from results.reporting.chart import Axis, Bars, Chart, Panel, Tone, View
 from results.reporting.document import Section
 from results.reporting.facts import Facts
-from results.reporting.sections.history import time_unit
+from results.reporting.sections.searching.history import time_unit
 from results.reporting.words import number, percent
 from results.watching.ledger import Account, Entry
 from results.watching.ledger import time_spent as ledger

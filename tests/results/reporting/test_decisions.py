@@ -14,11 +14,11 @@ from results.reporting.chart import Chart, Line
 from results.reporting.compose import compose
 from results.reporting.document import Section, Table, Text
 from results.reporting.facts import Facts, read_facts
-from results.reporting.sections.classes import classes
 from results.reporting.sections.headline import headline
-from results.reporting.sections.labels import several_labels
-from results.reporting.sections.precision_recall import precision_recall
-from results.reporting.sections.residuals import residuals
+from results.reporting.sections.measured.classes import classes
+from results.reporting.sections.measured.labels import several_labels
+from results.reporting.sections.measured.precision_recall import precision_recall
+from results.reporting.sections.measured.residuals import residuals
 from results.verdicts.answers import Answers, read_answers
 from search.files.rundir import open_run
 from search.files.store import Evaluation, RunStore

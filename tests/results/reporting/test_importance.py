@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from results.reporting.comparison.columns import Column
-from results.reporting.sections.importance import Importance, importances
+from results.reporting.sections.searching.importance import Importance, importances
 from results.verdicts.evidence import Evidence
 
 Score = Callable[[Mapping[str, Any], np.random.Generator], float]

@@ -23,12 +23,12 @@ from results.reporting.document import Code, Document, Mood, RankedTable, Sectio
 from results.reporting.draw.png import draw_view
 from results.reporting.facts import Facts, read_facts
 from results.reporting.sections.common import focus
-from results.reporting.sections.curves import fitting
-from results.reporting.sections.finalists import real
+from results.reporting.sections.measured.finalists import real
 from results.reporting.sections.reproduce import reproduce
-from results.reporting.sections.rungs import rungs
-from results.reporting.sections.thinning import thinned
-from results.reporting.sections.tradeoff import pareto_front
+from results.reporting.sections.searching.curves import fitting
+from results.reporting.sections.searching.rungs import rungs
+from results.reporting.sections.searching.thinning import thinned
+from results.reporting.sections.searching.tradeoff import pareto_front
 from results.reporting.words import number
 from search.files import layout
 from search.files.rundir import open_run

@@ -6,7 +6,7 @@ from results.reporting.chart import Axis, Chart, Dots, Line, Panel, Symbol, Tone
 from results.reporting.document import Section
 from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside
-from results.reporting.sections.thinning import drawn_words, thinned
+from results.reporting.sections.searching.thinning import drawn_words, thinned
 from results.reporting.words import count, number
 from results.text import plural
 from search.record.configuration import Configuration

@@ -9,7 +9,7 @@ from results.reporting.chart import Axis, Chart, Dots, Line, Mark, Panel, Symbol
 from results.reporting.document import Item, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside
-from results.reporting.sections.thinning import drawn_words, thinned
+from results.reporting.sections.searching.thinning import drawn_words, thinned
 from results.reporting.words import number
 from results.text import plural
 from search.record.trial import Trial, TrialKind, TrialState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from results.reporting.document import Item, Section, Table, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.common import always_answering, counted_alike
-from results.reporting.sections.precision_recall import precision_recall
+from results.reporting.sections.measured.precision_recall import precision_recall
 from results.reporting.words import count, number, percent
 from results.verdicts.answers import Answers
 from search.files.store import Evaluation

@@ -12,7 +12,7 @@ from results.reporting.document import Item, Picture, Pictures, Section, Table, 
 from results.reporting.facts import Facts
 from results.reporting.pixels import to_pixels
 from results.reporting.sections.common import always_answering, counted_alike
-from results.reporting.sections.precision_recall import precision_recall
+from results.reporting.sections.measured.precision_recall import precision_recall
 from results.reporting.words import count, distinct, number, percent
 from results.text import plural
 from results.verdicts.answers import Answers

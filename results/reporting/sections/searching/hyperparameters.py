@@ -7,8 +7,8 @@ from results.reporting.comparison.columns import Column, columns, marks_between
 from results.reporting.document import Item, Section, Text
 from results.reporting.facts import Facts
 from results.reporting.sections.common import focus, hover, outside
-from results.reporting.sections.importance import importance_chart, importances
-from results.reporting.sections.thinning import thinned
+from results.reporting.sections.searching.importance import importance_chart, importances
+from results.reporting.sections.searching.thinning import thinned
 from results.reporting.words import listed, number, scalar
 from results.text import plural
 from results.verdicts.evidence import MIN_SAMPLES, at_equal_length, collect
