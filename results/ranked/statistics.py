@@ -205,11 +205,8 @@ def chance_of_hits(n: int, share: float, hits: int) -> float:
         hits: Hits among them.
     """
 
-    def logarithm(k: int) -> float:
-        ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-        return ways + k * math.log(share) + (n - k) * math.log1p(-share)
-
-    return math.fsum(math.exp(logarithm(k)) for k in range(hits, n + 1))
+    some, others = math.log(share), math.log1p(-share)
+    return math.fsum(math.exp(_log_ways(n, k) + k * some + (n - k) * others) for k in range(hits, n + 1))
 
 
 def chance_of_none(n: int, marked: int, drawn: int) -> float:
@@ -226,5 +223,12 @@ def chance_of_as_many(n: int, marked: int, drawn: int, hits: int) -> float:
         drawn: How many are chosen, without putting back.
         hits: Marked ones among them.
     """
-    ways = sum(math.comb(marked, k) * math.comb(n - marked, drawn - k) for k in range(hits, min(marked, drawn) + 1))
-    return ways / math.comb(n, drawn)
+    # Of thousands of things the ways have thousands of digits, and are as many numbers.
+    possible = range(max(hits, drawn - (n - marked)), min(marked, drawn) + 1)
+    every = _log_ways(n, drawn)
+    return math.fsum(math.exp(_log_ways(marked, k) + _log_ways(n - marked, drawn - k) - every) for k in possible)
+
+
+def _log_ways(n: int, k: int) -> float:
+    """The logarithm of the number of ways to choose `k` of `n` things."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -78,7 +78,9 @@ def test_chance_of_none_is_hypergeometric() -> None:
 
 def test_chance_of_as_many_is_hypergeometric() -> None:
     stats = pytest.importorskip("scipy.stats")
-    assert st.chance_of_as_many(40, 10, 9, 4) == pytest.approx(stats.hypergeom.sf(3, 40, 10, 9))
+    for n, marked, drawn, hits in ((40, 10, 9, 4), (40, 30, 20, 0), (9000, 4000, 3000, 1370)):
+        expected = stats.hypergeom.sf(hits - 1, n, marked, drawn)
+        assert st.chance_of_as_many(n, marked, drawn, hits) == pytest.approx(expected)
     assert st.chance_of_as_many(40, 40, 9, 9) == 1.0
     assert st.chance_of_as_many(40, 3, 9, 4) == 0.0
 
