@@ -23,7 +23,9 @@ _SQUEEZE = 8
 # than a small data set has in an epoch: after few epochs a network was judged by what it had begun with.
 _MOMENTUM = 0.9
 _WITHOUT_PARAMETERS = (
-    layers.Activation, layers.Cropping1D, layers.Flatten, layers.Normalization, layers.RandomRotation,
+    layers.Activation, layers.AveragePooling1D, layers.AveragePooling2D, layers.Cropping1D, layers.Dropout,
+    layers.Flatten, layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling1D,
+    layers.GlobalMaxPooling2D, layers.MaxPooling1D, layers.MaxPooling2D, layers.Normalization, layers.RandomRotation,
     layers.RandomZoom, layers.Rescaling, layers.Reshape, layers.Resizing,
 )  # fmt: skip
 
@@ -216,9 +218,9 @@ def parameters(layer: keras.layers.Layer, shape: tuple[Any, ...]) -> int:
         return int(prod(layer.kernel_size) * channels + (channels + layer.use_bias) * layer.filters)
     if kind in (layers.Conv1D, layers.Conv2D):
         return int((prod(layer.kernel_size) * inputs // layer.groups + layer.use_bias) * layer.filters)
-    if kind is layers.BatchNormalization:
+    if kind is layers.BatchNormalization and not getattr(layer, "renorm", False):
         return int((2 + layer.scale + layer.center) * shape[layer.axis])
-    if kind is layers.LayerNormalization and layer.axis == -1:
+    if kind is layers.LayerNormalization and layer.axis == -1 and not getattr(layer, "rms_scaling", False):
         return int((layer.scale + layer.center) * inputs)
     if not layer.built:
         layer(keras.KerasTensor(shape))
