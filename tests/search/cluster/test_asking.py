@@ -95,7 +95,7 @@ def test_a_share_of_a_gpu_is_left_to_an_executor_of_ones_own_elsewhere(tmp_path,
 
 def test_a_function_that_only_this_process_has_is_told_what_it_can_do_without_a_cluster(monkeypatch):
     monkeypatch.setattr(api, "_why_here", lambda code: "cannot be sent")
-    monkeypatch.setattr(api, "family_of", lambda model: SimpleNamespace(code=lambda family: "__main__:build"))
+    monkeypatch.setattr(api, "run_in_trials", lambda spec: ["__main__:build"])
     with pytest.raises(RunError, match="use no cluster, or put it into a module of its own"):
         api._workers(small.spec(), None, "local")
 
