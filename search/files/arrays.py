@@ -21,12 +21,13 @@ _DAMAGE = (
 )  # fmt: skip
 
 
-def load(path: Path, *names: str) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+def load(path: Path, *names: str, own_size: bool = False) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     """The arrays of an npz file; pickled objects are never read.
 
     Args:
         path: The file.
         names: Arrays that it must have.
+        own_size: Whether they may take as many bytes as the file itself, however many these are.
 
     Raises:
         OSError: The file cannot be read.
@@ -36,7 +37,9 @@ def load(path: Path, *names: str) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         raise OSError(errno.EINVAL, reason, str(path))
     try:
         with np.load(path, allow_pickle=False) as stored:
-            check_size(sum(member.file_size for member in stored.zip.infolist()), str(path))
+            size = sum(member.file_size for member in stored.zip.infolist())
+            if not own_size or size > path.stat().st_size:
+                check_size(size, str(path))
             found = {name: stored[name] for name in stored.files}
     except _DAMAGE as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error

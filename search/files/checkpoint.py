@@ -87,7 +87,8 @@ def read(run: Path, checkpoint: Checkpoint) -> dict[str, list[np.ndarray]]:
     """
     path = _found(run, checkpoint)
     try:
-        return _grouped(arrays.load(path))
+        # What has been trained here may take most of the memory, and is written as it is.
+        return _grouped(arrays.load(path, own_size=True))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from error
 

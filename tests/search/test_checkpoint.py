@@ -30,6 +30,18 @@ def test_arrays_come_back_in_their_order_with_their_types(tmp_path):
             np.testing.assert_array_equal(got, given)
 
 
+def test_weights_may_take_most_of_the_memory_and_stand_for_no_more_than_their_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("spaces.data.readers.memory.memory_limit", lambda: 1000)
+    arrays = {"weights": [np.zeros(1000)]}
+    record = written(tmp_path, arrays=arrays)
+    assert len(checkpoints.read(tmp_path, record)["weights"][0]) == 1000
+    path = tmp_path / "packed.npz"
+    np.savez_compressed(path, **{"weights/0": arrays["weights"][0]})
+    packed = replace(record, file="packed.npz", bytes=path.stat().st_size, digest=checkpoints._digest(path))
+    with pytest.raises(CheckpointError, match="half of the memory"):
+        checkpoints.read(tmp_path, packed)
+
+
 def test_the_record_describes_the_file(tmp_path):
     record = written(tmp_path)
     path = tmp_path / "trials/0/state.npz"
