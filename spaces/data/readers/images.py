@@ -105,8 +105,9 @@ def decode(path: str | Path, size: tuple[int, int], channels: int, *, smooth: bo
                 pixels = tf.io.decode_image(content, channels=channels, expand_animations=False)
         except tf.errors.OpError:
             pixels = _decode_with_pillow(path, channels)
-        resized: Array = tf.image.resize(pixels, size, method="bilinear", antialias=smooth).numpy()
-    return resized
+        # What has the size already would come out as it is, after eight times as long.
+        resized = pixels if tuple(pixels.shape[:2]) == size else tf.image.resize(pixels, size, antialias=smooth)
+    return np.asarray(resized, np.float32)
 
 
 def decode_all(files: Sequence[str], pixels: Any, place: Array, *, smooth: bool) -> dict[str, str]:
