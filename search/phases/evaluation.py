@@ -23,6 +23,7 @@ from search.training.engines import Engine, engines
 from spaces import DataInfo, Dataset, Settings, Split
 from spaces.families import family_of_settings
 from spaces.models import thresholds
+from spaces.models.outputs import as_targets
 
 _ROWS_FOR_EXPORT = 64
 _EXAMPLES = 25
@@ -110,6 +111,7 @@ def evaluate(run: Path, data: Dataset, model: FinalModel, store: RunStore, clock
     measured = _measured(engine, rows, answered, settings, data.info)
     metrics = {name: metric(value) for name, value in measured.items()}
     predictions = spaces.as_probabilities(answered, settings, data.info, engine.model)
+    predictions = as_targets(predictions, data.info, engine.model)
     examples = _examples(predictions, data, seed)
     file = layout.evaluation_file(model.trial.id)
     _write(

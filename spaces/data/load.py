@@ -44,6 +44,7 @@ from spaces.sections.data_section import DataSection, FirstRows, Folds, KeyedRow
 from spaces.sections.sources import OTHER_SOURCES
 from spaces.sections.training_section import OF_ONE_CLASS
 from spaces.values.dimensions import Value
+from spaces.values.packing import Structure
 
 if TYPE_CHECKING:
     from spaces.specs.spec import SearchSpec
@@ -85,13 +86,13 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     came = () if raw.table is not None else tuple(part.x.dtype for part in raw.parts)
     if raw.table is None:
         raw = _of_one_kind(check_rows(raw, users_code=family_of(spec.model).users_code), store)
+    _check_arrays(spec, raw)
     kind = begun.kind if begun is not None else _kind(spec, raw)
     if kind == "series" and (begun is None or begun.dtype != "uint8"):
         raw = as_measured(raw, came)
-    _check_arrays(spec, raw)
     encoded = encode_labels(raw, spec.training.task if raw.targets is None else "regression", spec.training.loss)
-    if encoded.labels == "multi-label" and begun is None:
-        _check_several(spec, raw.train.where)
+    if begun is None:
+        _check_one_class(spec, raw, encoded)
     if begun is None and encoded.labels == "number" and raw.targets is None:
         squared = not _SQUARED.isdisjoint((spec.training.loss, *spec.training.metrics))
         require_told_apart(raw.train.y, raw.origin, squared=squared)
@@ -155,11 +156,25 @@ def _told_folds(data: DataSection, folds: Array, classes: bool) -> str:
     return f"{data.folds.folds} folds of {rows} rows, {by}; a score is the mean over folds"
 
 
-def _check_several(spec: SearchSpec, where: str) -> None:
-    """Refuses what is about rows of one class each."""
+def _check_one_class(spec: SearchSpec, raw: RawData, encoded: EncodedLabels) -> None:
+    """Refuses what is about rows of one class each where they have something else."""
+    if encoded.labels == "multi-label":
+        these = "these may have several labels"
+    elif raw.targets is not None and not _are_classes(raw.train.y, raw.targets):
+        these = f"the targets of these are {raw.targets.described()}"
+    else:
+        return
     for key in OF_ONE_CLASS:
         for place in _said(spec, key):
-            raise DataError(f"{where}: {place} is for rows of one class each; these may have several labels")
+            raise DataError(f"{raw.train.where}: {place} is for rows of one class each; {these}")
+
+
+def _are_classes(y: Array, targets: Structure) -> bool:
+    """Whether a single target that was given by name or place is a class for each row, as a number or one-hot."""
+    first, *others = targets.pieces
+    if others or len(first.shape) > 1 or (y < 0).any() or (y != np.floor(y)).any():
+        return False
+    return y.shape[1] == 1 or bool((y.sum(axis=1) == 1).all())
 
 
 def _said(spec: SearchSpec, key: str) -> dict[str, tuple[Value, ...]]:
@@ -186,6 +201,9 @@ def _check_arrays(spec: SearchSpec, raw: RawData) -> None:
 def _kind(spec: SearchSpec, raw: RawData) -> Kind:
     """What the rows are; refuses what the space file asks of other rows."""
     x, where, wanted = raw.train.x, raw.train.where, spec.data.kind
+    several = None if raw.inputs is None else f"several arrays ({raw.inputs.described()})"
+    if several is not None and wanted != "auto":
+        raise DataError(f"data.kind: has no effect: {where} holds {several}, each of which is taken as it is")
     holds = f"{where} holds rows of {'columns' if x.ndim == 2 else f'{x.ndim - 1} axes'}"
     if wanted == "image" and x.ndim == 2:
         raise DataError(f"data.kind: {holds}, no images")
@@ -194,7 +212,7 @@ def _kind(spec: SearchSpec, raw: RawData) -> Kind:
     pictures: Literal["image"] | None = "image" if spec.data.source_kind == "idx" else None
     kind = preprocessing.kind_of(wanted, x, raw.white, family_of(spec.model).rows or pictures)
     if kind != "image":
-        what = "rows of columns" if kind == "tabular" else "time series"
+        what = several or ("rows of columns" if kind == "tabular" else "time series")
         for key in _for_images(spec):
             raise DataError(f"{key}: {where} holds {what}, no images")
         _check_digits(spec, f"{where} holds {what}")

@@ -65,6 +65,29 @@ def as_probabilities(answers: Array, settings: Settings, info: DataInfo, model: 
     return of_classes(answers, info)
 
 
+def as_targets(answers: Array, info: DataInfo, model: Any) -> Array:
+    """The answers of a model of several outputs in the order of its targets, as far as each has the values of one.
+
+    A model lays its outputs side by side in an order of its own: those of a dict by their names, others as its list has
+    them. Targets that came in a dict stay in the order of that.
+
+    Args:
+        answers: What the model gave, shape (n, values).
+        info: The rows it is for.
+        model: The compiled model.
+    """
+    sizes = {} if info.targets is None else {piece.name: piece.size for piece in info.targets.pieces}
+    if info.targets is None or not info.targets.named or answers.shape[1] != sum(sizes.values()):
+        return answers
+    listed = isinstance(getattr(model, "output", None), list | tuple)
+    names = [*getattr(model, "output_names", ())] if listed else []
+    names = names or sorted(sizes)
+    if sorted(names) != sorted(sizes):
+        return answers
+    ends = dict(zip(names, np.cumsum([sizes[name] for name in names]).tolist(), strict=True))
+    return answers[:, np.concatenate([np.arange(ends[name] - size, ends[name]) for name, size in sizes.items()])]
+
+
 def of_classes(answers: Array, info: DataInfo) -> Array:
     """The answers for the classes that the data have, in their order; a user's model may have outputs for others."""
     width = answers.shape[1]

@@ -9,7 +9,7 @@ import numpy as np
 
 from spaces.basics.errors import CodeError
 from spaces.families import family_of_settings
-from spaces.models.outputs import as_probabilities
+from spaces.models.outputs import as_probabilities, as_targets
 from spaces.outside.references import call, load_function
 from spaces.values.metrics import USUAL, is_own, reported_name
 
@@ -22,6 +22,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _ROWS_AT_ONCE = 8192
 # Their models answer from -1 to 1.
 _HINGES = ("hinge", "squared_hinge")
+_INSTEAD = "let the function compile the model with metrics of its own"
 
 
 def own_measures(settings: Settings, info: DataInfo, model: Any) -> OwnMeasures | None:
@@ -81,12 +82,23 @@ class OwnMeasures:
         if not self._functions:
             return found
         if self._info.task == "regression":
-            answers = answers.reshape(y.shape)
+            answers = self._as_labels(y, answers)
         else:
             answers = self._probabilities(answers)
             if self._info.labels == "one-hot":
                 y = y.argmax(axis=1)
         return found | {reported_name(reference): _number(reference, y, answers) for reference in self._functions}
+
+    def _as_labels(self, y: Array, answers: Array) -> Array:
+        """Values in the shape of the labels, and in their order."""
+        found = as_targets(answers, self._info, self._model)
+        if found.size != y.size:
+            names = ", ".join(map(reported_name, self._functions))
+            widths = (values.size // len(y) for values in (found, y))
+            raise CodeError(
+                f"training.metrics: {names}: not computed from {' outputs for '.join(map(str, widths))}; {_INSTEAD}"
+            )
+        return found.reshape(y.shape)
 
     def _by_name(self, names: Sequence[str], y: Array, answers: Array, weight: Any) -> dict[str, float]:
         try:
@@ -122,20 +134,21 @@ class OwnMeasures:
         """Labels, and answers as our own families give them to metrics."""
         from spaces.layers.loss import compiled_loss
 
-        instead = "let the function compile the model with metrics of its own"
         if self._info.targets is not None:
-            raise ValueError(f"{names}: not computed for targets that are several arrays, or have names; {instead}")
+            raise ValueError(f"{names}: not computed for targets that are several arrays, or have names; {_INSTEAD}")
         if answers.ndim != 2:
-            raise ValueError(f"{names}: not computed from answers of shape {answers.shape}; {instead}")
+            raise ValueError(f"{names}: not computed from answers of shape {answers.shape}; {_INSTEAD}")
         if self._info.task == "regression":
             wanted, given = y.reshape(len(y), -1), answers
         elif (loss := compiled_loss(self._model)) in _HINGES:
-            raise ValueError(f"{names}: not computed from answers that are no probabilities, as with {loss}; {instead}")
+            raise ValueError(
+                f"{names}: not computed from answers that are no probabilities, as with {loss}; {_INSTEAD}"
+            )
         else:
             wanted, given = y, self._probabilities(answers)
         width = wanted.shape[1] if self._info.task == "regression" else self._info.outputs
         if given.shape[1] != width:
-            raise ValueError(f"{names}: not computed from {answers.shape[1]} outputs for {width}; {instead}")
+            raise ValueError(f"{names}: not computed from {answers.shape[1]} outputs for {width}; {_INSTEAD}")
         return wanted, given.astype(np.float32)
 
     def _probabilities(self, answers: Array) -> Array:

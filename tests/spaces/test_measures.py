@@ -268,6 +268,9 @@ def cost(labels, probabilities):
     assert labels.ndim == 1
     return float(((probabilities.argmax(axis=1) != labels) * (1 + labels)).sum())
 
+def gap(numbers, predicted):
+    return abs(numbers - predicted).max()
+
 def words(labels, probabilities):
     return "none"
 """
@@ -485,6 +488,15 @@ def test_what_cannot_be_computed_says_so(
     measures = by_name(known, *names, loss=loss)
     with pytest.raises(spaces.CodeError, match=message):
         measures({"loss": 1.0}, y, lambda: answers)
+
+
+def test_one_of_the_users_is_told_of_outputs_that_are_no_labels(folder: Path) -> None:
+    measures = by_name(REGRESSION, f"{folder}/own_measures_here.py:gap")
+    assert measures({}, np.array([1.0, 2.0]), lambda: np.array([[1.0], [4.0]])) == {"gap": 2.0}
+    with pytest.raises(
+        spaces.CodeError, match=r"training\.metrics: gap: not computed from 3 outputs for 1; let the funct"
+    ):
+        measures({}, np.zeros(2), lambda: np.zeros((2, 3)))
 
 
 def test_the_usual_metric_is_left_out_where_nobody_may_have_asked_for_it() -> None:

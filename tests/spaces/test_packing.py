@@ -18,6 +18,7 @@ from spaces.data.stored import StoredRows
 from spaces.data.stored import rows as stored
 from spaces.data.stored.store import RowStore
 from spaces.data.types import DataInfo
+from spaces.models.outputs import as_targets
 from spaces.outside.given import keep_data
 from spaces.specs.objects import with_references
 from spaces.values.packing import flat, is_structure, pack_inputs, pack_targets, single, unpack_inputs
@@ -237,3 +238,55 @@ def test_what_is_masked_is_not_taken_for_a_value():
     with pytest.raises(DataError, match="input 'a': row 0 holds NaN"):
         pack_inputs({"a": masked}, "data")
     assert load_python(keep_data(lambda: (np.ma.array([[1], [2]]), y))).train.x.tolist() == [[1], [2]]
+
+
+def several_outputs(y: Any, **data: Any) -> spaces.SearchSpec:
+    return spaces.SearchSpec(
+        name="several",
+        data={"source": (X, y), "validation": 1, "test": "none", **data},
+        model={"family": {"python": "mine:build"}},
+        training={"epochs": 1, "class_weight": "balanced"},
+    )
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        {"kind": np.array([0, 1, 0, 1, 0]), "size": AGES},
+        {"mask": np.zeros((5, 2, 2))},
+        {"size": np.array([0.5, 1, 2, 3, 4])},
+        [np.array([0, 1, 0, 1, 0]), np.array([1, 0, 1, 0, 1])],
+    ],
+    ids=["two", "masks", "numbers", "list"],
+)
+def test_classes_of_several_targets_cannot_be_balanced(y: Any) -> None:
+    with pytest.raises(
+        DataError, match=r"training\.class_weight is for rows of one class each; the targets of these are"
+    ):
+        spaces.load_data(several_outputs(y))
+
+
+@pytest.mark.parametrize("y", [np.array([0, 1, 0, 1, 0]), np.eye(2)[[0, 1, 0, 1, 0]]], ids=["numbers", "one-hot"])
+def test_those_of_a_single_target_with_a_name_can(y: np.ndarray) -> None:
+    assert len(spaces.load_data(several_outputs({"kind": y})).train) == 4
+
+
+def test_several_arrays_are_told_as_such_where_a_kind_is_asked_for() -> None:
+    spec = several_outputs(np.array([0, 1, 0, 1, 0]), kind="series")
+    with pytest.raises(DataError, match=r"data\.kind: has no effect: data .*several arrays \(image .*taken as it is"):
+        spaces.load_data(spec)
+
+
+class _Listed:
+    output = ("an output", "another")
+    output_names = ("price", "age")
+
+
+@pytest.mark.parametrize(("model", "laid"), [(object(), [3, 1, 2]), (_Listed(), [1, 2, 3])], ids=["dict", "list"])
+def test_answers_are_compared_in_the_order_of_the_targets(model: Any, laid: list[int]) -> None:
+    y = {"price": np.tile(np.array([1.0, 2.0]), (5, 1)), "age": np.full(5, 3.0)}
+    packed, targets = pack_targets(y, "data")
+    info = DataInfo("tabular", (2,), "float32", "regression", "number", 3, targets=targets)
+    assert as_targets(np.tile(np.array(laid), (5, 1)), info, model).tolist() == packed.tolist()
+    others = np.arange(20).reshape(5, 4)
+    assert as_targets(others, info, model) is others
