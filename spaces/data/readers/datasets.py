@@ -248,7 +248,9 @@ def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None]
 
     spec = dataset.element_spec
     if not _is_element(spec, lambda one: isinstance(one, tf.TensorSpec)):
-        raise DataError(f"{where}: holds {_described(spec)}; expected a tf.data.Dataset of {_EXPECTED}")
+        ragged = any(isinstance(one, tf.RaggedTensorSpec) for half in _arrays(spec) for one in _arrays(half))
+        padded = "; ragged rows have to be brought to one length before, as keras.utils.pad_sequences does" * ragged
+        raise DataError(f"{where}: holds {_described(spec)}; expected a tf.data.Dataset of {_EXPECTED}{padded}")
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise DataError(f"{where}: repeats for ever; return it without repeat()")
     if any(one.dtype == tf.string for one in _arrays(spec[0])):

@@ -137,14 +137,31 @@ def as_array(value: Any, name: str, where: str) -> Array:
     try:
         array = unmasked(value, f"{where}: {name}")
     except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"{where}: {name} is no array ({error})") from error
+        raise DataError(f"{where}: {name} is no array ({_differing(value, name) or error})") from error
     if array.dtype == object and all(isinstance(item, str) for item in array.flat):
         array = array.astype(np.str_)
     elif array.dtype == object and all(isinstance(item, bytes) for item in array.flat):
         array = array.astype(np.bytes_)  # words as h5py gives them
+    elif array.dtype == object and (differing := _differing(array, name)):
+        raise DataError(f"{where}: {name} is no array of numbers ({differing})")
     if array.ndim == 0:
         raise DataError(f"{where}: {name} is {type_and_length(value)}, an array is expected")
     return array
+
+
+def _differing(value: Any, name: str) -> str:
+    """Says which shapes rows have that are of different ones, of which no array can be made; "" where they are not."""
+    if not isinstance(value, list | tuple | np.ndarray) or (isinstance(value, np.ndarray) and not value.ndim):
+        return ""
+    try:
+        shapes = [*dict.fromkeys(np.shape(row) for row in value)]
+    except (ValueError, TypeError, RuntimeError):
+        # A row is no array itself.
+        return ""
+    if len(shapes) < 2:
+        return ""
+    padded = "; bring series to one length, as keras.utils.pad_sequences does" if name == "x" else ""
+    return f"its rows have different shapes, such as {shapes[0]} and {shapes[1]}{padded}"
 
 
 def as_labels(value: Any, where: str) -> Array:

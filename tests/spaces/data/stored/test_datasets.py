@@ -132,6 +132,10 @@ def test_several_are_parts(write: Write, body: str, parts: tuple[int | None, ...
         ("made().map(lambda x, y: x)", r"holds one Tensor; expected a tf.data.Dataset of \(rows, labels\)"),
         ("made().map(lambda x, y: (x, y, y, y))", "holds 4 values; expected"),
         ("made().map(lambda x, y: (x, y, {'a': y}))", "holds 3 values; expected"),
+        (
+            "tf.data.Dataset.from_tensor_slices((tf.ragged.constant([[1.0], [1.0, 2.0]]), [0, 1]))",
+            "ragged rows have to be brought to one length before",
+        ),
         ("made(0)", "the data set is empty"),
         ("made().map(lambda x, y: (tf.strings.as_string(x), y))", "its rows hold words; numbers are expected"),
         ("made().batch(3).unbatch().map(lambda x, y: (x, x[:, 0]))", r"\(3, 2\) and \(3,\): 3 rows, or one row with 3"),
