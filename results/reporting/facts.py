@@ -100,8 +100,10 @@ class Facts:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the target columns of a table; empty for other data."""
-        return tuple(column["name"] for column in self._understood.get("columns", ()) if column["role"] == "target")
+        """Names of the target columns of a table, or of the targets of a model of several outputs; else empty."""
+        columns = [column["name"] for column in self._understood.get("columns", ()) if column["role"] == "target"]
+        several = self.info.get("targets") or {}
+        return tuple(columns or (piece["name"] for piece in several.get("pieces", ()) if several["named"]))
 
     @property
     def weighted(self) -> bool:

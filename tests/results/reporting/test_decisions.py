@@ -42,10 +42,15 @@ def told(known: Facts, **understood: Any) -> Facts:
     return dataclasses.replace(known, meta={**known.meta, "data": data})
 
 
+def informed(known: Facts, **info: Any) -> Facts:
+    """The run, with rows of which this is known."""
+    data = known.meta["data"]
+    return dataclasses.replace(known, meta={**known.meta, "data": {**data, "info": {**data["info"], **info}}})
+
+
 def weighted(known: Facts) -> Facts:
     """The run, with rows that have weights."""
-    data = known.meta["data"]
-    return dataclasses.replace(known, meta={**known.meta, "data": {**data, "info": {**data["info"], "weighted": True}}})
+    return informed(known, weighted=True)
 
 
 def of_winner(known: Facts) -> tuple[Evaluation, Answers]:
@@ -150,6 +155,16 @@ def test_each_target_has_its_name_and_the_errors_of_its_own_mean(make_run: MakeR
         ("rooms", "0.5000", "0.7071", "0.5000", "0.5000", "1.0000", "1.0000"),
         ("price", "10000", "10000", "0.0000", "0.9900", "100000", "100000"),
     ]
+
+
+def test_several_outputs_have_the_names_of_their_targets(make_run: MakeRun) -> None:
+    known = facts(make_run(task="regression"))
+    pieces = [{"name": name, "shape": [], "dtype": "float32"} for name in ("rooms", "price")]
+    for named, names in ((True, ["rooms", "price"]), (False, ["target 0", "target 1"])):
+        several = informed(told(known), targets={"pieces": pieces, "named": named})
+        section = residuals(several, of_winner(known)[0], ROOMS_AND_PRICES)
+        table = next(item for item in section.items if isinstance(item, Table))
+        assert [row[0] for row in table.rows] == names
 
 
 def test_what_an_earlier_version_averaged_over_targets_stands_beside_none_of_them(make_run: MakeRun) -> None:
