@@ -12,6 +12,7 @@ import hashlib
 import secrets
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ _NOTHING = object()
 
 _functions: dict[str, Any] = {}
 _data: dict[str, Callable[[], Any]] = {}
+_times: Counter[str] = Counter()
 
 
 def is_given(reference: str) -> bool:
@@ -67,7 +69,13 @@ def keep_data(load: Callable[[], Any], reference: str | None = None) -> str:
     if reference is None:
         reference = f"{_MODULE}:data_{secrets.token_hex(4)}"
     _data[reference] = load
+    _times[reference] += 1
     return reference
+
+
+def times(reference: str) -> int:
+    """How often data were given under a reference: what a function makes them of may have changed in between."""
+    return _times[reference]
 
 
 def find(reference: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -15,7 +16,7 @@ from spaces.data.parts import PartName, folder_part
 from spaces.data.readers.memory import rows_size
 from spaces.data.stored.store import RowStore, RowWriter
 from spaces.data.types import AnyRows, Array
-from spaces.outside.given import spoken
+from spaces.outside.given import spoken, times
 from spaces.outside.references import file_of
 from spaces.outside.tensorflow_internals import in_batches
 from spaces.outside.user_code import described
@@ -27,6 +28,8 @@ _Structures = tuple[Structure | None, Structure | None]
 _EXPECTED = (
     "(rows, labels), each one tensor, or a dict or tuple of them, and perhaps a third tensor, how much each row counts"
 )
+# Tells this process from others, for which a function may have made something else of files that are others by now.
+_PROCESS = secrets.token_hex(8)
 PartOfSet = tuple[AnyRows, Array, Array | None]
 """Rows, labels, and how much each row counts."""
 
@@ -85,10 +88,11 @@ def kept(reference: str, store: RowStore, *, begun: bool) -> Read | None:
         reference: the function.
         store: where it would be.
         begun: whether a run goes on: with the very rows it began with, whatever has been written into the function's
-            file since. Otherwise that must be as it was.
+            file since. Otherwise they are those of this process and of that file as it is, as in the second part of a
+            `check`: what another start has left that failed may be out of date.
     """
     first = store.kept(_what(reference, "train", "y"))
-    if first is None or not (begun or first.notes.get("changed") == _changed(reference)):
+    if first is None or not (begun or first.notes.get("of") == _state(reference)):
         return None
     found: dict[PartName, PartOfSet] = {}
     for part in first.notes["parts"]:
@@ -172,7 +176,7 @@ def _gone_through(
     with _open(store, labels, where) as y:
         y.append(labels)
         inputs, targets = (structure and structure.to_json() for structure in structures[0])
-        notes = {"parts": list(found), "changed": _changed(reference), "inputs": inputs, "targets": targets}
+        notes = {"parts": list(found), "of": _state(reference), "inputs": inputs, "targets": targets}
         notes["weighted"] = weights is not None
         y.done(_what(reference, part, "y"), notes)
     return stored, labels, weights
@@ -354,9 +358,11 @@ def _what(reference: str, part: str, axis: str) -> list[Any]:
     return ["dataset", reference, part, axis]
 
 
-def _changed(reference: str) -> int:
-    """When the function's file was last written to, in nanoseconds of Unix time; 0: there is none."""
+def _state(reference: str) -> list[Any]:
+    """The process, how often the data were given to it, and when the function's file was last written to, in
+    nanoseconds of Unix time; 0: there is none."""
     try:
-        return os.stat(file_of(reference)).st_mtime_ns
+        written = os.stat(file_of(reference)).st_mtime_ns
     except OSError:
-        return 0
+        written = 0
+    return [_PROCESS, times(reference), written]

@@ -165,6 +165,27 @@ def test_a_run_keeps_its_rows_whatever_is_written_into_the_file(write: Write, tm
     assert len((tmp_path / "mine.py.calls").read_text()) == 2 - begun
 
 
+def test_what_a_start_has_left_that_failed_is_gone_through_again_elsewhere(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = write("made()")
+    for process, begun in (("one", False), ("another", False), ("yet another", True)):
+        monkeypatch.setattr("spaces.data.readers.datasets._PROCESS", process)
+        load_python(reference, RowStore(True, tmp_path / "rows"), begun=begun)
+    assert (tmp_path / "mine.py.calls").read_text() == "xx"
+
+
+def test_a_function_that_is_given_again_is_called_again(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    reference = "__given__:load_00000000"
+    for change in (0, 1):
+        keep_data(lambda change=change: tf.data.Dataset.from_tensor_slices((X + change, Y)), reference)
+        for _ in range(2):
+            raw = load_python(reference, RowStore(True, tmp_path / "rows"))
+            np.testing.assert_array_equal(raw.train.x[:], X + change)
+
+
 BATCHES = """
 import keras
 class Batches(keras.utils.PyDataset):
