@@ -154,6 +154,7 @@ class SearchSource(Source):
         self._unreported: str | None = None
         asked: list[str] = []
         in_line, told = spec.search.order == "fixed", store.meta("told", 0)
+        ended_untold: set[str] = set()
         for trial in store.each_trial(TrialKind.SEARCH, TrialKind.BASELINE, TrialKind.EVIDENCE):
             self.standing.take(trial)
             self._searched += trial.kind is TrialKind.SEARCH
@@ -164,8 +165,12 @@ class SearchSource(Source):
                     self._failures.add(trial.outcome, trial.finished)
                 elif trial.kind is TrialKind.EVIDENCE or len(asked) < told:
                     self._failures.add(trial.outcome)
+                else:
+                    ended_untold.add(trial.id)
             if trial.kind is not TrialKind.EVIDENCE:
                 asked.append(trial.id)
+        # What had ended before an earlier sitting gave up says nothing of whether the cause is gone by now.
+        self._excused = ended_untold if self._failures.reason_to_stop is not None else set()
         self._baselines = [b for b in spec.baselines if baseline_id(b.name) not in self.standing]
         self._line = Line(asked, told) if in_line else None
         untold = set() if self._line is None else self._line.untold
@@ -256,7 +261,7 @@ class SearchSource(Source):
         trial = self.standing.trial(self._line.first)
         if trial is None or trial.state is TrialState.RUNNING or trial.outcome is None:
             return None
-        self._failures.add(trial.outcome)
+        self._count(trial.outcome, excused=trial.id in self._excused)
         return Lesson(trial.id, self._learnt(trial, trial.outcome), self._line.leave())
 
     def state(self) -> Mapping[str, Any] | None:
@@ -273,13 +278,24 @@ class SearchSource(Source):
         self._learn_length(trial, outcome)
         self._gain.take(outcome)
         if self._line is None:
-            self._failures.add(outcome)
+            self._count(outcome)
         if self._disk is not None:
             self._disk.add(outcome)
         if outcome.failure is not None and outcome.epochs and not self.standing.best(1):
             training = Settings.from_json(trial.settings).training
             self._unreported = unreported(self._spec.objective.name, training, list(outcome.epochs[0].metrics))
         return self._learnt(trial, outcome) if self._line is None else Commit()
+
+    def _count(self, outcome: Outcome, excused: bool = False) -> None:
+        """Takes up the end of a trial of this sitting, and whether failures say now that it is of no use to go on.
+
+        Args:
+            outcome: How it ended.
+            excused: Whether it only joins those for which an earlier sitting has given up.
+        """
+        self._failures.add(outcome)
+        if not excused:
+            self.given_up = self._failures.reason_to_stop
 
     def _raise_bars(self, outcome: Outcome | None) -> None:
         if self._bars is not None and outcome is not None:
@@ -296,7 +312,7 @@ class SearchSource(Source):
         return Commit(self._proposer.record(trial.id), self._proposer.state())
 
     def check(self) -> None:
-        """Deletes spare checkpoints, and looks whether failures say that it is of no use to go on.
+        """Deletes spare checkpoints, and ends the search if it is of no use to go on.
 
         Raises:
             NotReported: The first training had no such value as the space file names.
@@ -306,7 +322,6 @@ class SearchSource(Source):
         self._make_room()
         if self._unreported is not None:
             raise NotReported(self._unreported)
-        self.given_up = self._failures.reason_to_stop
         # In fixed order one may have a score that nothing has been learned of yet.
         if self.given_up is not None and not self.standing.best(1):
             raise SearchFailed(self.given_up)

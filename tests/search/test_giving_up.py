@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
+import spaces
 from search.errors import NotReported, SearchFailed
 from search.loop.giving_up import Failures
 from search.record.trial import Failure, FailureReason, Outcome, TrialKind, TrialState
@@ -136,6 +139,23 @@ def test_late_failures_end_the_search_with_what_it_has(tmp_path):
     assert night.ended == "failures"
     states = [trial.state for trial in night.trials()]
     assert (states.count(TrialState.COMPLETED), states.count(TrialState.FAILED)) == (6, 20)
+
+
+@pytest.mark.parametrize(
+    ("order", "scored", "slots"), [("free", 0, 3), ("fixed", 0, 1), ("fixed", 0, 3), ("fixed", 2, 3)]
+)
+def test_a_search_that_failures_have_ended_goes_on_once_their_cause_is_gone(tmp_path, order, scored, slots):
+    spec = spaces.load(space("random", max_trials=45), (f"search.order={order}",))
+    night = Night(tmp_path / "run", spec, Numbered(after=scored), slots=slots, waiting=slots // 2)
+    with contextlib.nullcontext() if scored else pytest.raises(SearchFailed):
+        night.go()
+    before = len(night.trials())
+    assert before < 45
+    night.world = World()
+    night.go()
+    assert night.ended == "max_trials"
+    failed = sum(trial.state is TrialState.FAILED for trial in night.trials())
+    assert (len(night.trials()), failed <= before) == (46, True)
 
 
 class Renamed(SimulatedExecutor):
