@@ -198,7 +198,8 @@ def resume(
         model: The function that the run was given, where that was in another process; it is not kept with the run.
         data: The data, likewise: those that the run began with, or it is refused.
         callbacks: The function that gives callbacks, likewise.
-        max_trials: A new limit on the trials of the whole search.
+        max_trials: A limit on the trials of the whole search, a new one or, where time or failures have ended it before
+            that, the one that it began with: a search that is over goes on until it has so many.
 
     The other arguments, the result and the errors are those of `run`.
     """
@@ -223,6 +224,7 @@ def resume(
         threads=each.threads,
         gpu_share=each.gpus,
         elsewhere=elsewhere,
+        max_trials=max_trials,
     )
     crew = partial(Crew, make_executor=make, each=each)
     with connection.connected(ray):

@@ -110,6 +110,7 @@ class WholeNight:
         together: What several models turn out to be together.
         compared: Configurations of the models that were compared, and that of the one alone.
         fork: The run that a new one begins with the trials of.
+        max_trials: What `resume` is asked for; None: nothing.
     """
 
     run: Path
@@ -128,6 +129,7 @@ class WholeNight:
     together: Together = field(default_factory=lambda: Together("accuracy", 0.9, 0.9, 0.0))
     compared: list[tuple[list[str], str]] = field(default_factory=list)
     fork: Run | None = None
+    max_trials: int | None = None
     steps: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     _sitting: Session | None = None
@@ -142,7 +144,14 @@ class WholeNight:
             self._sitting = Session(
                 self.run,
                 self.spec,
-                Options(time, workers=self.workers, check=False, elsewhere=self.elsewhere, fork=self.fork),
+                Options(
+                    time,
+                    workers=self.workers,
+                    check=False,
+                    elsewhere=self.elsewhere,
+                    fork=self.fork,
+                    max_trials=self.max_trials,
+                ),
                 (_Messages(self.messages),),
                 lambda *_: self.crew(self._executor),
                 self._evaluate,

@@ -98,6 +98,7 @@ class Options:
         threads: Threads of one operation that were asked for, which a new run takes; None: as the family likes.
         gpu_share: Share of a GPU for each training; None: a whole one, where there are any.
         elsewhere: Whether the executor itself knows how many train at the same time, as a cluster does.
+        max_trials: Trials of the whole search that a run which goes on was asked for just now; None: nobody said.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -110,6 +111,7 @@ class Options:
     threads: int | None = None
     gpu_share: float | None = None
     elsewhere: bool = False
+    max_trials: int | None = None
 
 
 class Session:
@@ -251,7 +253,18 @@ class Session:
             return False
         with run.read() as reader:
             kept = any(work.what == _DATA for work in reader.work())
-            return kept and reader.meta("phase") == "done" and winner_is_kept(reader)
+            done = kept and reader.meta("phase") == "done" and winner_is_kept(reader)
+            return done and not self._lacks_trials(reader)
+
+    def _lacks_trials(self, store: RunReader) -> bool:
+        """Whether a search that something else has ended has fewer trials than are asked for now, as at its beginning.
+
+        Time or failures may have ended it; a space that is used up has no more.
+        """
+        most = self._options.max_trials
+        if most is None or store.meta("search_ended") == "exhausted":
+            return False
+        return sum(one.kind == TrialKind.SEARCH for one in store.marks()) < most
 
     def _require_readable(self) -> None:
         """Refuses a space that no file may hold, as one from Python: nobody could go on with its run, or look at it."""
@@ -320,10 +333,11 @@ class Session:
                 f"`run-search resume {quote(str(self._directory))}` goes on as it was; `--fork NEW_RUN_DIR` begins a "
                 "run of the new space with what this one has found out"
             )
+        more = any(c.key == "search.max_trials" for c in changes) or self._lacks_trials(store)
+        if more and store.meta("phase") != "search":
+            store.put_meta(phase="search", winner=None, threshold=None, ensemble=None)
         if changes:
             # The file comes last: whoever is cut off before it finds the changes again.
-            if store.meta("phase") != "search" and any(c.key == "search.max_trials" for c in changes):
-                store.put_meta(phase="search", winner=None, threshold=None, ensemble=None)
             self._write_space()
 
     def _compare_sources(self, store: RunStore, observer: Observer) -> None:

@@ -17,6 +17,7 @@ from search.files.checked.agreement import foreign_code, incomplete
 from search.files.rundir import Run, require_inside
 from search.files.store import RunStore
 from search.phases.sources import followed
+from search.record.configuration import configurations
 from search.record.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
 from spaces import SearchSpec
 from spaces.values.metrics import is_own
@@ -44,11 +45,14 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
             mine, theirs = store.meta(fact), reader.meta(fact)
             if mine.get("fingerprint", mine) != theirs.get("fingerprint", theirs):
                 raise RunError(f"{old.directory}: has another {name}; its scores say nothing about this run")
-        finished = [
+        ended = [
             trial
             for trial in reader.trials(TrialKind.SEARCH, TrialKind.EVIDENCE)
             if trial.state is TrialState.COMPLETED and trial.outcome is not None
         ]
+    # What had no epoch before the time was up is no configuration of the old table either.
+    shown = {configuration.id for configuration in configurations(ended)}
+    finished = [trial for trial in ended if trial.configuration in shown]
     for trial in finished:
         if problem := incomplete(trial.settings) or foreign_code(spec, _adopted(trial.settings, spec)):
             raise RunError(f"{old.directory}: trial {trial.id}: {problem}")

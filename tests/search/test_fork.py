@@ -15,7 +15,7 @@ from search.loop.observer import Observer
 from search.phases.fork import take_over
 from search.phases.searching import Searching
 from search.record.configuration import configurations, ranked
-from search.record.trial import Checkpoint, TrialKind, TrialState
+from search.record.trial import Checkpoint, Stop, TrialKind, TrialState
 from spaces.specs.plain import to_plain
 from tests.search import simulation
 from tests.search.records import failed, outcome, settings, training, trial
@@ -56,6 +56,17 @@ def test_finished_trials_are_evidence_with_their_curves_and_best_weights(tmp_pat
         copied = trials[0].outcome.best
         assert (tmp_path / "new" / copied.file).read_bytes() == b"weights"
         assert trials[0].outcome.state is None
+
+
+def test_what_had_no_epoch_before_the_time_was_up_is_no_evidence(tmp_path, old):
+    with RunStore(tmp_path / "old") as store:
+        store.begin(trial("4"))
+        store.finish("4", outcome([], stopped=Stop.DEADLINE), 5.0)
+        store.begin(trial("5", configuration="0", parent="1", epochs_from=2))
+        store.finish("5", outcome([], stopped=Stop.DEADLINE), 6.0)
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        assert take_over(old, store, SPEC) == 3
+        assert [t.id for t in store.trials()] == ["old-0", "old-1", "old-5"]
 
 
 def test_the_old_run_stays_as_it_is(tmp_path, old):
