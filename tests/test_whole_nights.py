@@ -16,7 +16,7 @@ from results.errors import not_written
 from search.errors import RunError, SearchFailed
 from search.files import layout
 from search.files.rundir import Run
-from search.files.store import RunStore
+from search.files.store import RunReader, RunStore
 from search.loop.observer import Observer
 from search.night.crew import Measured
 from search.night.workforce import Workforce
@@ -1039,15 +1039,23 @@ def test_several_models_win_together_only_where_they_beat_what_would_win_alone(t
     assert ("they answer together" if wins == "together" else "not measurably better") in said
 
 
-def test_what_won_together_is_forgotten_where_a_longer_search_is_to_give_one_model(tmp_path):
+@pytest.mark.parametrize("ensemble", [1, 3])
+def test_what_won_together_is_forgotten_where_the_search_goes_on(tmp_path, ensemble):
     changes = {"final.ensemble": 3, "final.seeds": 1, "search.max_trials": 4}
     found = Together("accuracy", 0.8, 0.75, 2.0)
     night = WholeNight(tmp_path / "run", night_space(**changes), NightWorld(), together=found)
     assert night.go().reason == "done"
-    assert len(night.meta("ensemble")["trials"]) == 3
-    night.spec = night_space(**{**changes, "final.ensemble": 1, "search.max_trials": 5})
+    first, *others = night.meta("ensemble")["trials"]
+    assert len(others) == 2
+    night.steps.clear()
+    night.spec = night_space(**{**changes, "final.ensemble": ensemble, "search.max_trials": 5})
     assert night.go().reason == "done"
-    assert night.meta("ensemble") is None
+    assert (night.meta("ensemble") is None) == (ensemble == 1)
+    assert night.steps.count("evaluation") == 1, "of the baseline everything is known"
+    with RunReader(night.run) as reader:
+        measured = {evaluation.trial for evaluation in reader.evaluations()}
+    assert night.meta("winner") in measured
+    assert (first in measured) == (first == night.meta("winner"))
 
 
 @pytest.mark.parametrize(("schedule", "together"), [("cosine", False), ("constant", True)])

@@ -651,6 +651,11 @@ class RunStore(RunReader):
         except sqlite3.IntegrityError as error:
             raise RunError(f"trial {evaluation.trial} has been evaluated before ({error})") from error
 
+    def forget_evaluation(self, trial_id: str) -> None:
+        """Takes back what a model reached, which may answer by itself, or together with others, from now on."""
+        with self._transaction() as execute:
+            execute("DELETE FROM evaluation WHERE trial = ?", (trial_id,))
+
     def add_work(self, work: Work) -> None:
         """Records time that was spent besides trials and evaluations."""
         with self._transaction() as execute:

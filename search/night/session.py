@@ -335,7 +335,11 @@ class Session:
             )
         more = any(c.key == "search.max_trials" for c in changes) or self._lacks_trials(store)
         if more and store.meta("phase") != "search":
+            winner = store.winner()
             store.put_meta(phase="search", winner=None, threshold=None, ensemble=None)
+            if winner is not None and winner.kind not in (TrialKind.WINNER, TrialKind.BASELINE):
+                # Other models, or none, may answer together with it in the end: what was measured is not of those.
+                store.forget_evaluation(winner.id)
         if changes:
             # The file comes last: whoever is cut off before it finds the changes again.
             self._write_space()
