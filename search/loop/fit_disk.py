@@ -20,6 +20,8 @@ from search.errors import RunError
 
 _PAGE = mmap.PAGESIZE
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+# What SQLite says of one; its processes share a file beside the log, for which there may be no room either.
+_FULL_OF_SQLITE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 def require_fit(directory: Path) -> None:
@@ -55,6 +57,8 @@ def _why_not(works: Callable[[Path], bool], folder: Path) -> str | None:
     except (OSError, ValueError, sqlite3.Error) as error:
         if getattr(error, "errno", None) in _FULL:
             raise
+        if getattr(error, "sqlite_errorcode", None) in _FULL_OF_SQLITE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         return str(getattr(error, "strerror", None) or error)
 
 

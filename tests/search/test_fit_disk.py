@@ -62,6 +62,21 @@ def test_a_network_disk_that_locks_for_one_alone_only_what_may_be_written_fits(t
     require_fit(tmp_path)
 
 
-def test_a_full_disk_is_not_called_unfit(tmp_path, monkeypatch):
-    monkeypatch.setattr(fit_disk.os, "replace", raising(OSError(errno.ENOSPC, "No space left on device")))
+def of_sqlite(code):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "error"),
+    [
+        (os, "replace", OSError(errno.ENOSPC, "No space left on device")),
+        (sqlite3, "connect", of_sqlite(sqlite3.SQLITE_FULL)),
+        (sqlite3, "connect", of_sqlite(sqlite3.SQLITE_IOERR_SHMSIZE)),
+    ],
+    ids=["a file", "the log", "what processes share"],
+)
+def test_a_full_disk_is_not_called_unfit(tmp_path, monkeypatch, module, name, error):
+    monkeypatch.setattr(getattr(fit_disk, module.__name__), name, raising(error))
     require_fit(tmp_path)
