@@ -224,7 +224,7 @@ def resume(
         threads=each.threads,
         gpu_share=each.gpus,
         elsewhere=elsewhere,
-        max_trials=max_trials,
+        max_trials=None if max_trials is None else spec.search.max_trials,
     )
     crew = partial(Crew, make_executor=make, each=each)
     with connection.connected(ray):
