@@ -14,6 +14,7 @@ from search.errors import DiskError, SearchFailed
 from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Runner
+from search.loop.warn import warn
 from search.phases.gain import HourlyGain
 from search.phases.proposer import Proposal, Proposer
 from search.phases.sources import SearchSource
@@ -513,6 +514,16 @@ def test_a_full_disk_ends_the_search_with_what_is_committed_and_it_goes_on_later
     assert all_ended(night.trials())
     if slots == 1:
         assert night.table() == whole.table()
+
+
+def test_a_warning_that_a_full_disk_cannot_record_is_told(tmp_path):
+    """Raised while an executor replaces a worker, the error would leave a trial that never ends."""
+    told = []
+    observer = SimpleNamespace(message=lambda level, text: told.append((level, text)))
+    RunStore.create(tmp_path / "run", {}).close()
+    with FullStore(tmp_path / "run") as store:
+        warn(store, SimulatedClock(), observer, "worker 0 is replaced")
+    assert told == [("warning", "worker 0 is replaced")]
 
 
 def test_a_trial_stopped_before_it_began_keeps_what_was_saved_before(tmp_path):
