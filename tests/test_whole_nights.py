@@ -278,6 +278,19 @@ def test_a_search_that_time_has_ended_goes_on_to_the_number_of_trials_that_it_be
     assert "nothing is left to do" in night.messages[told]
 
 
+def test_the_report_of_a_failure_is_over_when_the_run_goes_on(tmp_path):
+    always = Failure(FailureReason.CRASHED, "its process ended twice")
+    night = WholeNight(tmp_path / "run", night_space(**{"search.max_trials": 12}), NightWorld(always=always))
+    with pytest.raises(SearchFailed):
+        night.go()
+    assert night.meta("morning") == "report"
+    seen = []
+    night.world, night.hook = NightWorld(), lambda step: seen.append(night.meta("morning"))
+    assert night.go().reason == "done"
+    assert seen[0] is None
+    assert night.meta("morning") is None
+
+
 def test_more_trials_are_asked_for_again_where_that_was_cut_off(tmp_path, monkeypatch):
     night = WholeNight(tmp_path / "run", night_space(**{"search.max_trials": 2}), NightWorld())
     assert night.go().reason == "done"

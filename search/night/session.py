@@ -391,7 +391,9 @@ class Session:
             housekeeping.sweep(self._directory, store)
             if store.meta("until") is not None and not self._budget.limited:
                 observer.message("info", "the time that was promised for this run is over: it goes on without a limit")
-            store.put_meta(until=self._budget.promised, budget=self._budget.length, exit=None, finished=None, step=None)
+            promise = {"until": self._budget.promised, "budget": self._budget.length}
+            # A night that failed may have come to its report all the same.
+            store.put_meta(**promise, exit=None, finished=None, step=None, morning=None)
             if horizon.doubt is not None:
                 # Said at once: whoever waits for the promised hour can still do something about it.
                 on_event(horizon.doubt)
