@@ -265,14 +265,14 @@ def test_a_run_that_is_done_says_so_and_what_lets_it_go_on(tmp_path):
 
 
 def test_a_search_that_time_has_ended_goes_on_to_the_number_of_trials_that_it_began_with(tmp_path):
-    night = WholeNight(tmp_path / "run", night_space(baselines=[], **{"search.max_trials": 12}), Steady(seconds=6.0))
-    assert night.go("2m").reason == "done"
+    night = WholeNight(tmp_path / "run", night_space(baselines=[], **{"search.max_trials": 20}), Steady(seconds=6.0))
+    assert night.go("5m").reason == "done"
     assert night.meta("search_ended") == "deadline"
-    assert len(night.trials(TrialKind.SEARCH)) < 12
+    assert len(night.trials(TrialKind.SEARCH)) < 20
     night.clock.pass_time(300.0)
-    night.max_trials = 12
+    night.max_trials = 20
     assert night.go().reason == "done"
-    assert len(night.trials(TrialKind.SEARCH)) == 12
+    assert len(night.trials(TrialKind.SEARCH)) == 20
     told = len(night.messages)
     assert night.go().reason == "done"
     assert "nothing is left to do" in night.messages[told]

@@ -257,9 +257,9 @@ class Session:
             return done and not self._lacks_trials(reader)
 
     def _lacks_trials(self, store: RunReader) -> bool:
-        """Whether a search that something else has ended has fewer trials than are asked for now, as at its beginning.
+        """Whether more trials are asked for now than the search has, though that may be the number that it began with.
 
-        Time or failures may have ended it; a space that is used up has no more.
+        Time or failures may have ended it before; a space that is used up has no more.
         """
         most = self._options.max_trials
         if most is None or store.meta("search_ended") == "exhausted":
