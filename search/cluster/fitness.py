@@ -5,6 +5,7 @@ A node that lacks something is refused by its name before it gets a trial: every
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -74,7 +75,7 @@ def require_installed(told: Mapping[str, Any]) -> None:
     except CodeError as error:
         raise Unfit(str(error)) from error
     for file, expected in told["files"].items():
-        if not Path(file).is_file():
+        if not os.path.isfile(file):
             raise Unfit(f"{file} is not there; models are made of it: copy it to the same path")
         if digest(file) != expected:
             raise Unfit(f"{file} is not the file that it is where the search runs; models are made of that")
@@ -89,7 +90,7 @@ def require_usable(told: Mapping[str, Any]) -> None:
         Unfit: One of them cannot be used.
     """
     for file, beside in told["beside"].items():
-        if missing := [one for one, name in beside.items() if not (Path(one).is_file() or find_spec(name))]:
+        if missing := [one for one, name in beside.items() if not (os.path.isfile(one) or find_spec(name))]:
             raise Unfit(f"{file} imports {', '.join(missing)}, not to be found there; {_ALONG}")
     spec: SearchSpec = pickle.loads(told["spec"])
     for reference in run_in_trials(spec):

@@ -37,6 +37,17 @@ def unreadable(path: str | Path) -> str | None:
     return f"is not a file but {_KINDS.get(stat.S_IFMT(mode), 'something else')}"
 
 
+def missing(path: str | Path) -> bool:
+    """Whether nothing has this name, not even a link to nowhere; not so where that cannot be told."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a zero byte, which no name has
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def check_file(path: str | Path) -> None:
     """Refuses data that are no plain file.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ def module_of(file: str) -> Any:
     if name in sys.modules:
         return sys.modules[name]
     path, top = Path(file), sources.package(Path(file))
-    if file not in _SHIPPED and not path.is_file():
+    if file not in _SHIPPED and not os.path.isfile(path):
         raise CodeError(f"{file} is not a file")
     read = sources.read(file)
     there = _made_of(read)

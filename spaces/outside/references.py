@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -53,14 +54,14 @@ def resolve(reference: str, folders: tuple[Path, ...]) -> str:
     by_file = _FILE.fullmatch(reference)
     by_module = _REFERENCE.fullmatch(reference)
     if by_file:
-        files = [folder / Path(by_file["file"]).expanduser() for folder in folders]
-        found = next((file for file in files if file.is_file()), files[0])
+        files = [folder / os.path.expanduser(by_file["file"]) for folder in folders]
+        found = next(filter(os.path.isfile, files), files[0])
         return f"{found.absolute()}:{by_file['function']}"
     if by_module:
         stems = [folder.joinpath(*by_module["module"].split(".")) for folder in folders]
         files = [file for stem in stems for file in (stem.with_name(stem.name + ".py"), stem / "__init__.py")]
         for file in files:
-            if file.is_file():
+            if os.path.isfile(file):
                 return f"{file.absolute()}:{by_module['function']}"
     return reference
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -31,7 +32,7 @@ def package(file: Path) -> Path | None:
     """The folder of the outermost package that a file is part of; None: of none."""
     found, folder = None, file.parent
     # A relative path, or none, ends where it begins.
-    while (folder / "__init__.py").is_file() and found != folder:
+    while os.path.isfile(folder / "__init__.py") and found != folder:
         found, folder = folder, folder.parent
     return found
 
@@ -185,4 +186,4 @@ def _files(roots: Iterable[Path], parts: list[str]) -> Iterator[Path]:
     for root in roots:
         for count in range(1, len(parts) + 1):
             stem = root.joinpath(*parts[:count])
-            yield from (file for file in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py") if file.is_file())
+            yield from filter(os.path.isfile, (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"))

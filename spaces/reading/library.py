@@ -225,7 +225,7 @@ def _resolved(name: Any, folders: tuple[Path, ...]) -> Any:
 def _absolute(path: Any, folders: tuple[Path, ...]) -> Any:
     if not isinstance(path, str) or not path:
         return path
-    candidates = [os.path.abspath(folder / Path(path).expanduser()) for folder in folders]
+    candidates = [os.path.abspath(folder / os.path.expanduser(path)) for folder in folders]
     return next((candidate for candidate in candidates if os.path.exists(candidate)), candidates[0])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
@@ -52,7 +51,7 @@ def _absolute(path: str) -> str:
     if not path:
         raise refuse("found an empty path; allowed: a file or folder")
     # Not resolve(): a link stays the name that its owner chose.
-    return os.path.abspath(Path(path).expanduser())
+    return os.path.abspath(os.path.expanduser(path))
 
 
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -75,7 +74,7 @@ class Kind:
                 return value
             if isinstance(value, str) and self.endings and value.endswith(self.endings):
                 # Not resolve(): a link stays the name that its owner chose.
-                return os.path.abspath(Path(value).expanduser())
+                return os.path.abspath(os.path.expanduser(value))
             fault += suggestion(value, self.words) if isinstance(value, str) else ""
         elif isinstance(value, int | float) and not isinstance(value, bool) and -_HUGE < value < _HUGE:
             whole = value == int(value) and is_short(value)

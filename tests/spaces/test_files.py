@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spaces.basics.errors import DataError
-from spaces.basics.files import unreadable, walked
+from spaces.basics.files import missing, unreadable, walked
 
 
 def test_only_plain_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +29,9 @@ def test_only_plain_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert unreadable(tmp_path / "circle") == "is a link that leads to itself"
     assert unreadable(tmp_path / "gone") == unreadable("a\0b") == "cannot be read: No such file or directory"
     assert unreadable(plain / "below") == "cannot be read: Not a directory"
+    assert unreadable("a" * 300) == "cannot be read: File name too long"
+    assert all(map(missing, (tmp_path / "gone", plain / "below", "a\0b")))
+    assert not any(map(missing, (tmp_path / "nowhere", tmp_path / "circle", "a" * 300)))
     with socket.socket(socket.AF_UNIX) as server:
         monkeypatch.chdir(tmp_path)  # the name of a socket has to be short
         server.bind("socket")

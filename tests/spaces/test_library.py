@@ -18,6 +18,7 @@ import spaces
 from spaces.basics.errors import problem
 from spaces.families import FAMILIES
 from spaces.families.mlp import MLP
+from spaces.outside.references import load_function
 from spaces.sections.data_section import KeyedRows, Source
 from spaces.values.dimensions import Choice, Dimension, Fixed, Range
 from spaces.values.kinds import Kind
@@ -163,6 +164,18 @@ def test_a_mapping_may_hold_paths_and_what_numpy_makes() -> None:
     assert spec.model.units.dimension == Choice((8, 16))  # type: ignore[union-attr]
     assert spaces.SearchSpec(**data) == spec
     assert spaces.load(YAML(typ="safe").load(spaces.dump(spec))) == spec
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "x/" + "a" * 300, "~nobody-of-this-name/x"])
+def test_a_name_that_no_file_can_have_is_one_of_a_file_that_is_not_there(name: str) -> None:
+    for source in ("folder", "npz", "idx"):
+        spec = spaces.load({**MINIMAL, "data": {"source": {source: name}}})
+        with pytest.raises(spaces.DataError, match=name[-8:]):
+            spaces.load_data(spec)
+    code = f"{name}.py:build" if "/" in name else f"{name}:build"
+    spec = spaces.load({**MINIMAL, "model": {"family": {"python": code}}})
+    with pytest.raises(spaces.CodeError, match=name[-8:]):
+        load_function(spec.model.family.python)
 
 
 def test_a_mapping_is_not_changed_by_loading() -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.basics.files import unreadable, walked
+from spaces.basics.files import missing, unreadable, walked
 from spaces.basics.printable import first_of, printable
 from spaces.data.parts import PartName, folder_part, folder_parts
 from spaces.data.readers.images import EXTENSIONS, UNREADABLE, Header, decode_all, read_header
@@ -69,8 +69,10 @@ def load_folder(
         DataError: the folder is missing, holds no class folders, or some that may be parts, a class is empty, or files
             are no readable images (all of them are counted, the first 20 named).
     """
-    if not path.is_dir():
-        raise DataError(f"{path}: {'is a file, not a folder' if path.exists() else 'no such folder'}")
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise DataError(f"{path}: is a file, not a folder")
+    if not os.path.isdir(path):
+        raise DataError(f"{path}: {'no such folder' if missing(path) else unreadable(path)}")
     outer = _innermost(path)
     named = None if parts == "none" else _parts(outer)
     listings = {name: list_images(folder) for name, folder in (named or {"train": outer}).items()}

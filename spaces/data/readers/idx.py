@@ -6,13 +6,14 @@ Format: http://yann.lecun.com/exdb/mnist/ (section "The IDX file format").
 from __future__ import annotations
 
 import math
+import os
 import zlib
 from pathlib import Path
 
 import numpy as np
 
 from spaces.basics.errors import DataError
-from spaces.basics.files import check_file
+from spaces.basics.files import check_file, missing
 from spaces.data.readers.memory import check_size
 from spaces.data.readers.source import Part, RawData
 from spaces.data.types import Array
@@ -37,13 +38,14 @@ def load_idx(path: Path) -> RawData:
     Raises:
         DataError: a file is missing, torn, or no IDX file.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         train = _read_pair(path, _TRAIN)
         if train is None:
             raise DataError(f"{path}: holds no train-images file of the IDX format")
         return RawData(path.name, f"{path} (IDX files)", train, _read_pair(path, _VALIDATION), _read_pair(path, _TEST))
-    if not path.exists():
+    if missing(path):
         raise DataError(f"{path}: no such file or directory")
+    check_file(path)
     return RawData(path.name.split(".")[0], f"{path} (IDX file)", _read_part(path))
 
 

@@ -6,6 +6,7 @@ A folder of `.npy` files with such names is read as the archive that they would 
 from __future__ import annotations
 
 import logging
+import os
 import struct
 import zipfile
 import zlib
@@ -168,7 +169,7 @@ class _Archive:
 
 @contextmanager
 def _open(path: Path) -> Iterator[_Folder | _Archive]:
-    if path.is_dir():
+    if os.path.isdir(path):
         yield _Folder(path)
         return
     check_file(path)

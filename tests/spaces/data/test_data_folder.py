@@ -166,6 +166,8 @@ def test_unreadable_images_are_named(some_photographs: Path, tmp_path: Path) -> 
 def test_folders_without_images(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent: no such folder"):
         load(tmp_path / "absent")
+    with pytest.raises(DataError, match="aaa: cannot be read: File name too long"):
+        load(tmp_path / ("a" * 300))
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="file: is a file"):
         load(tmp_path / "file")
