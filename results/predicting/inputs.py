@@ -15,7 +15,7 @@ from results.errors import ResultError
 from results.predicting.model import holds_model
 from search.files import arrays, layout
 from spaces import DataError, DataInfo
-from spaces.basics.files import unreadable, walked
+from spaces.basics.files import missing, unreadable, walked
 from spaces.basics.printable import first_of
 from spaces.data.inputs import held_rows, read_image, read_rows
 from spaces.data.readers.folder import left_behind
@@ -68,7 +68,7 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
     wanted = taken(info) if info.inputs is not None else IMAGES if info.kind == "image" else TABLES
     found: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir():
+        if not os.path.isdir(path):
             found.append(path)
             continue
         _refuse_models(path)
@@ -161,7 +161,7 @@ def _read(path: Path, info: DataInfo, images: DataInfo) -> Rows:
     table = bool(info.encodings) and suffix not in (*IMAGES, SEVERAL)
     if suffix not in taken(info) and not table and not (info.inputs is None and is_parquet(path)):
         raise ResultError(f"{path}: unknown type of file; expected {', '.join(taken(info))}")
-    if not os.path.lexists(path):
+    if missing(path):
         raise ResultError(f"{path}: no such file")
     if (reason := unreadable(path)) is not None:
         raise ResultError(f"{path}: {reason}")

@@ -13,7 +13,7 @@ from results.exporting.metadata import ModelInfo
 from results.exporting.reading.loading import SAVED_MODEL, LoadedModel
 from results.exporting.serving.scripts import SIGNATURE
 from search.files import layout
-from spaces.basics.files import unreadable
+from spaces.basics.files import missing, unreadable
 
 
 def find_model_file(path: Path) -> Path:
@@ -26,19 +26,16 @@ def find_model_file(path: Path) -> Path:
     Raises:
         ResultError: There is no model.
     """
-    if (path / SIGNATURE).is_file() and (path.resolve().parent / metadata.FILE).is_file():
+    if os.path.isfile(path / SIGNATURE) and os.path.isfile(path.resolve().parent / metadata.FILE):
         # The serving bundle takes other things than rows; what it was made with stands beside it.
         path = path.resolve().parent
-    if path.is_file() or (path / SAVED_MODEL).is_file():
+    if os.path.isfile(path) or os.path.isfile(path / SAVED_MODEL):
         return path
-    if not path.exists():
-        reason = unreadable(path) if path.is_symlink() else "no such file or folder"
-        raise ResultError(f"{path}: {reason}")
-    if not path.is_dir():
-        raise ResultError(f"{path}: {unreadable(path)}")
+    if not os.path.isdir(path):
+        raise ResultError(f"{path}: {'no such file or folder' if missing(path) else unreadable(path)}")
     folder = path / layout.EXPORT if layout.is_run(path) else path
     for known in FORMATS.values():
-        if (folder / known.file).exists():
+        if os.path.exists(folder / known.file):
             return folder / known.file
     if layout.is_run(path):
         raise ResultError(

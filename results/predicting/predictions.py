@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
+from results.exporting.metadata import ModelInfo
 from results.exporting.reading.answers import probabilities
 from results.exporting.reading.loading import LoadedModel, Several, load
 from results.predicting.inputs import Array, Broken, Rows, find_files, held, read_files
@@ -98,7 +99,6 @@ def predict(
     """
     place = find_model_file(model.directory if isinstance(model, Run) else Path(model))
     known = model_info(place)
-    output, threshold = (None, None) if known is None else (known.output, known.threshold)
     if known is None:
         loaded = _load(place)
         info = _guess(loaded, place)
@@ -113,7 +113,7 @@ def predict(
         check_fits(loaded, known, place)
     found: list[Prediction] = []
     for batch in chain([first], batches):
-        told = _predict(loaded, batch, info, output, threshold)
+        told = _predict(loaded, place, batch, info, known)
         kept = len(told) if inputs is None else max(0, inputs - len(found))
         found += [*told[:kept], *(replace(prediction, input=_NO_ROW) for prediction in told[kept:])]
     return found
@@ -146,12 +146,12 @@ def _load(place: Path, several: Several | None = None) -> LoadedModel:
 
 
 def _predict(
-    model: LoadedModel, files: list[Rows], info: DataInfo, output: OutputKind | None, threshold: float | None
+    model: LoadedModel, place: Path, files: list[Rows], info: DataInfo, known: ModelInfo | None
 ) -> list[Prediction]:
     inputs = np.concatenate([rows.values for rows in files])
     places = [(rows.file, i if rows.numbered else None) for rows in files for i in range(len(rows.values))]
-    answers = model.predict(inputs)
-    output = output or _told_by(answers)
+    answers = _answers(model, place, inputs, known)
+    output, threshold = (_told_by(answers), None) if known is None else (known.output, known.threshold)
     if output == "values":
         return [
             Prediction(file, number, None, None, {}, tuple(map(float, answer)), value, info.white)
@@ -170,6 +170,25 @@ def _predict(
         best = int(np.argmax(row)) if threshold is None else int(row[1] >= threshold)
         found.append(Prediction(file, number, names[best], float(row[best]), by_name, (), value, info.white))
     return found
+
+
+def _answers(model: LoadedModel, place: Path, inputs: Array, known: ModelInfo | None) -> Array:
+    """What the model answers to each row.
+
+    Raises:
+        ResultError: It cannot, or its answers are not what is known of them.
+    """
+    try:
+        answers = model.predict(inputs)
+    except ResultError:
+        raise
+    except Exception as error:  # a damaged file may load, and make its engine raise anything when it computes
+        reason = " ".join(str(error).split())[:300]
+        raise ResultError(f"{place}: cannot predict ({type(error).__name__}: {reason})") from error
+    expected = (len(inputs), answers.shape[1] if known is None else known.units)
+    if answers.shape != expected or not answers.shape[1]:
+        raise ResultError(f"{place}: predicts values of shape {answers.shape} for {len(inputs)} rows")
+    return answers
 
 
 def _told_by(answers: Array) -> OutputKind:

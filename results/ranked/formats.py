@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -81,7 +82,7 @@ def replaced_by(output: Path, content: str | bytes) -> None:
         ResultError: Its folder is missing, or it cannot be written.
         DiskError: The disk is full.
     """
-    if not output.parent.is_dir():
+    if not os.path.isdir(output.parent):
         # A folder is made for what belongs to a run; here a missing one is a slip of the pen.
         raise ResultError(f"{output}: cannot be written (there is no folder {output.parent})")
     try:

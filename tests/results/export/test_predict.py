@@ -21,11 +21,13 @@ from rich.console import Console
 import results
 import spaces
 from results import ResultError
+from results.exporting.metadata import ModelInfo
 from results.exporting.reading.answers import probabilities
+from results.exporting.reading.loading import LoadedModel
 from results.predicting.grid import draw_grid
-from results.predicting.inputs import read_files
+from results.predicting.inputs import find_files, read_files
 from results.predicting.output import as_table, chosen_format, write_predictions
-from results.predicting.predictions import Prediction, _read
+from results.predicting.predictions import Prediction, _answers, _read
 from results.predicting.show import show
 from search.errors import DiskError
 from spaces import DataInfo
@@ -273,6 +275,35 @@ def test_metadata_from_elsewhere_is_checked(
     np.save(tmp_path / "row.npy", np.zeros(shape))
     with pytest.raises(ResultError, match=message):
         results.predict(tmp_path / "model.onnx", [tmp_path / "row.npy"])
+
+
+def _engine_that_fails(rows: Any) -> Any:
+    raise RuntimeError("Non-zero status code\nwhile running Reshape")
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (_engine_that_fails, r"cannot predict \(RuntimeError: Non-zero status code while running Reshape\)"),
+        (lambda rows: np.float32(1), r"cannot predict \(TypeError: "),
+        (lambda rows: np.ones((1, 3)), r"predicts values of shape \(1, 3\) for 4 rows"),
+        (lambda rows: np.ones((len(rows), 5)), r"predicts values of shape \(4, 5\) for 4 rows"),
+    ],
+)
+def test_a_model_that_loads_and_cannot_answer_is_refused_by_name(run: Any, message: str) -> None:
+    known = ModelInfo(DataInfo("tabular", (2,), "float32", "classification", "integer", 3), "probabilities", 3)
+    with pytest.raises(ResultError, match=f"^model.onnx: {message}"):
+        _answers(LoadedModel((2,), None, run), Path("model.onnx"), np.ones((4, 2), np.float32), known)
+
+
+def test_names_that_no_file_can_have_are_told() -> None:
+    info = DataInfo("tabular", (2,), "float32", "classification", "integer", 2)
+    with pytest.raises(ResultError, match="aaa: cannot be read: File name too long"):
+        results.predict("a" * 300, ["row.npy"])
+    with pytest.raises(ResultError, match=r"aaa\.npy: cannot be read: File name too long"):
+        list(read_files(find_files(["a" * 300 + ".npy"], info), info))
+    with pytest.raises(ResultError, match="there is no folder"):
+        write_predictions([prediction("cat")], Console(), "json", Path("a" * 300) / "a.json")
 
 
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
