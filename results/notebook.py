@@ -16,6 +16,7 @@ from results.text import cell
 from results.watching.progress import status
 from search.files import layout
 from search.files.rundir import Run
+from spaces.basics.printable import writable
 
 _ROWS, _HYPERPARAMETERS = 10, 8
 _COLUMNS = ("rank", "name", "score", "retrained", "test", "epochs", "verdict", "failure")
@@ -78,4 +79,4 @@ def summary(run: Run) -> str:
     link = f'<a href="{escape(page.as_posix(), quote=True)}" target="_blank">report</a>'
     lines.append(f"<p>{link} · " if page.is_file() else "<p>")
     lines.append("<code>run.table()</code> · <code>run.report()</code> · <code>run.best_model()</code></p>")
-    return f"<div>{''.join(lines)}</div>"
+    return writable(f"<div>{''.join(lines)}</div>")

@@ -17,11 +17,6 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c in "\n\r\t" else "\ufffd" for c in text)
 
 
-def writable(text: str) -> str:
-    """The text as files and pipes take it: a byte of a file's name that is no UTF-8 becomes an escape, `\\udce9`."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def number(value: float) -> str:
     """A number with four significant digits and no trailing zeros; whole and large ones in full, in groups of three."""
     if isinstance(value, int) or (abs(value) < 1e15 and (value.is_integer() or abs(value) >= 9999.5)):

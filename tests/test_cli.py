@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -425,6 +426,17 @@ def test_markup_in_a_name_is_shown_as_it_is(tmp_path):
 
 
 # --- streams, colours, imports ------------------------------------------------------------------------------------
+
+
+def test_what_the_encoding_lacks_is_printed_as_an_escape(monkeypatch):
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setattr(run_search, "app", lambda: print("runs/caf\udce9 …"))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit):
+        run_search.main()
+    assert output.buffer.getvalue() == b"runs/caf\\udce9 \\u2026\n"
+
 
 _LOADED = """
 import sys

@@ -24,6 +24,7 @@ from search.record.marks import COUNTED
 from search.record.trial import TrialKind
 from spaces import DataInfo, Settings
 from spaces.basics.files import unreadable
+from spaces.basics.printable import writable
 from spaces.basics.section import shown
 from spaces.data.understood import preparation
 from spaces.families import family_of_settings
@@ -139,7 +140,7 @@ def describe(
         "format_version": VERSION,
         "run": {
             "name": reader.meta("name"),
-            "folder": reader.directory.resolve().name,
+            "folder": writable(reader.directory.resolve().name),
             "trial": trial.id,
             "configuration": trial.configuration,
             "baseline": trial.name or None,

@@ -10,7 +10,7 @@ from results.predicting.predictions import Prediction
 from results.ranked import formats
 from results.ranked.formats import drawn, plain_json, replaced_by, write
 from results.ranked.tables import Row, Table
-from results.text import writable
+from spaces.basics.printable import writable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -20,6 +20,7 @@ from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations, ranked
 from search.record.folds import spread, values
 from search.record.trial import TrialState
+from spaces.basics.printable import writable
 
 Source = Run | str | Path
 
@@ -133,7 +134,7 @@ def as_runs(runs: Source | Sequence[Source]) -> list[Run]:
 def run_labels(runs: Sequence[Run]) -> list[str]:
     """Names of the run directories, or their paths where the names alone are not unique."""
     names = [run.directory.resolve().name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run.directory) for run in runs]
+    return [*map(writable, names if len(set(names)) == len(names) else [str(run.directory) for run in runs])]
 
 
 def hyperparameter_order(values: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from results.errors import ResultError, not_written
 from search.files import atomic, layout
 from search.files.rundir import Run, open_run, require_inside
+from spaces.basics.printable import writable
 
 if TYPE_CHECKING:
     from results.reporting.facts import Facts
@@ -51,7 +52,7 @@ def report(run: Run | str | Path, *, png: bool = True, left: Callable[[], float]
         facts = read_facts(opened, time.time())
         document = compose(facts, opened)
         folder = opened.directory / layout.REPORT
-        _write(folder, {"index.html": to_page(document).encode(), "report.md": to_markdown(document, {}).encode()})
+        _write(folder, {"index.html": to_page(document), "report.md": to_markdown(document, {})})
         # Whatever may be wrong with the hint for the next night or with a picture, this night's report is there.
         _write(folder, _next_space(facts, opened))
         if png:
@@ -60,7 +61,7 @@ def report(run: Run | str | Path, *, png: bool = True, left: Callable[[], float]
             for key, files in pictures(document, left, first=time.monotonic() - began):
                 _write(folder, files)
                 drawn[key] = tuple(files)
-            _write(folder, {"report.md": to_markdown(document, drawn).encode()})
+            _write(folder, {"report.md": to_markdown(document, drawn)})
         return folder / "index.html"
 
 
@@ -102,7 +103,7 @@ def compare_report(runs: Sequence[Run | str | Path], output: str | Path) -> Path
     return target
 
 
-def _next_space(facts: Facts, run: Run) -> dict[str, bytes]:
+def _next_space(facts: Facts, run: Run) -> dict[str, str]:
     import spaces
     from results.reporting.sections.advice import NEXT
     from results.verdicts.next_night import next_space
@@ -110,15 +111,17 @@ def _next_space(facts: Facts, run: Run) -> dict[str, bytes]:
     if facts.spec is None or not facts.searched:
         return {}
     try:
-        return {NEXT: next_space(run).encode()}
+        return {NEXT: next_space(run)}
     except spaces.SpaceError:
         return {}  # A hint for the next night is no reason to go without this night's report.
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+def _write(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """Each file so that a reader finds the old one or the new one, never half of one."""
     try:
         for name, content in files.items():
-            atomic.write_bytes(folder / name, content)
+            # The path of a run need not be UTF-8.
+            plain = writable(content).encode() if isinstance(content, str) else content
+            atomic.write_bytes(folder / name, plain)
     except OSError as error:
         raise not_written(folder, error) from error

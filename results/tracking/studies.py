@@ -12,6 +12,7 @@ from results.errors import ResultError
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations
 from search.record.trial import Scalar, Stop, TrialState
+from spaces.basics.printable import writable
 from spaces.values.dimensions import Choice, Range
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def export_study(run: Run | str | Path, storage: str, name: str | None = None) -
     except ImportError as error:
         raise ResultError("export-study needs the package optuna") from error
     opened = open_run(run)
-    chosen = name or opened.directory.resolve().name
+    chosen = name or writable(opened.directory.resolve().name)
     with opened.read() as reader:
         objective = reader.meta("objective")
         found = [c for c in configurations(reader.trials()) if c.state is not TrialState.RUNNING]

@@ -21,6 +21,7 @@ from search.files.rundir import Run
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations
 from search.record.trial import TrialState
+from spaces.basics.printable import writable
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
@@ -165,7 +166,7 @@ def _search(
     status: Status = "RUNNING" if active else _SEARCH_STATUS.get(reason or "", "KILLED")
     return Tracked(
         id=hashlib.sha256(identity.encode()).hexdigest()[:32],
-        name=run.directory.resolve().name,
+        name=writable(run.directory.resolve().name),
         status=status,
         started=started,
         ended=max([started, *(child.ended for child in children), reader.meta("finished") or started]),

@@ -25,6 +25,7 @@ from search.record import jsondata
 from search.record.marks import Mark, Standing, best_first, mark, standings
 from search.record.overview import Overview, overview
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
+from spaces.basics.printable import writable
 
 _VERSION = 2
 _READABLE = (1, 2)
@@ -665,7 +666,7 @@ class RunStore(RunReader):
     def add_event(self, at: float, level: str, message: str) -> None:
         """Records a warning or a milestone."""
         with self._transaction() as execute:
-            execute("INSERT INTO event (at, level, message) VALUES (?, ?, ?)", (at, level, message))
+            execute("INSERT INTO event (at, level, message) VALUES (?, ?, ?)", (at, level, writable(message)))
 
     @contextmanager
     def _without_waiting(self) -> Iterator[None]:

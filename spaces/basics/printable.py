@@ -17,6 +17,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def writable(text: str) -> str:
+    """The text as files, stores and pipes take it: a byte of a name that is no UTF-8 becomes an escape, `\\udce9`."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def first_of(texts: Sequence[str], most: int) -> str:
     """The first `most` texts, and how many more there are, in one line."""
     more = len(texts) - most

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import results
 from results.errors import ResultError
 from results.ranked.formats import csv_text, json_text, markdown_text, write
 from results.ranked.ranking import ranking
 from results.ranked.tables import Table
 from results.ranked.terminal import show
+from results.tracking.tracked import tracked
 from search.errors import DiskError
+from search.files.rundir import Run
 
 MakeRun = Callable[..., Path]
 
@@ -47,6 +50,16 @@ def test_csv_keeps_full_precision_and_defuses_formulas(make_run: MakeRun) -> Non
     for start in "+-@\t\r":
         text = csv_text(Table(("n",), ({"n": f"{start}1+1"},)))
         assert next(csv.reader(io.StringIO(text.split("\r\n", 1)[1], newline=""))) == [f"'{start}1+1"]
+
+
+def test_a_run_whose_folder_is_no_text_is_named_with_an_escape(make_run: MakeRun) -> None:
+    small = {"configurations": 3, "epochs": 3, "candidates": 1}
+    run, other = make_run("caf\udce9", meta={"name": ""}, **small), make_run(**small)
+    texts = [csv_text(ranking([run, other])), json_text(ranking([run, other])), tracked(Run(run))[0].name]
+    texts += [results.report(run, png=False).read_text(encoding="utf-8"), Run(run)._repr_html_()]
+    for text in texts:
+        assert "\\udce9" in text
+        text.encode()
 
 
 @pytest.mark.parametrize("name", ["-1", "+1", "-0.5"])

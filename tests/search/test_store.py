@@ -339,6 +339,11 @@ def test_events_come_oldest_first(store):
     assert [(e.level, e.message) for e in store.events()] == [("warning", "first"), ("info", "second")]
 
 
+def test_an_event_may_name_a_file_whose_name_is_no_text(store):
+    store.add_event(1.0, "warning", "größer/caf\udce9.png: left out")
+    assert [e.message for e in store.events()] == ["größer/caf\\udce9.png: left out"]
+
+
 def test_deleted_checkpoints_are_forgotten_and_nothing_else(store):
     store.begin(trial("0"))
     store.finish("0", outcome([0.4, 0.5], state=CHECKPOINT, best=CHECKPOINT), 5.0)

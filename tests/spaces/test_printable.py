@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spaces.basics.errors import DataError, Problem, SpaceError
-from spaces.basics.printable import printable
+from spaces.basics.printable import printable, writable
 
 STEERING = [
     ("\x1b[2J", "\\x1b[2J"),
@@ -27,6 +27,10 @@ def test_what_steers_a_terminal_becomes_an_escape(text: str, expected: str) -> N
 def test_words_of_every_language_stay() -> None:
     for text in ("", "T-shirt/top", "Größe", "猫", "🐈", "a b", "\\n"):
         assert printable(text) == text
+
+
+def test_a_name_that_is_no_text_can_be_written() -> None:
+    assert writable("caf\udce9 größer\n") == "caf\\udce9 größer\n"
 
 
 def test_errors_cannot_steer_the_terminal() -> None:
