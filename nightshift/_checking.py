@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ from search.errors import SearchFailed
 from search.files import layout
 from search.night.rehearsal import Rehearsal, rehearse, sliver
 from spaces import SearchSpec
-from spaces.data.stored.store import temporary_folder
+from spaces.data.stored.store import scratch
 
 
 def check(
@@ -68,8 +67,8 @@ def check(
     spec = as_spec(space, data=data, objective=objective, callbacks=callbacks, overrides=overrides)
     allowed = as_budget(budget, until)
     # What is decoded or unpacked for the first part is found again by the second.
-    with tempfile.TemporaryDirectory(dir=temporary_folder()) as scratch:
-        directory = Path(scratch) / "run"
+    with scratch() as folder:
+        directory = folder / "run"
         require_given(spec, directory)
         seen = rehearse(
             spec,

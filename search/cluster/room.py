@@ -28,7 +28,7 @@ class Room:
         folder: The folder that another one has made, or None: a new one.
 
     Raises:
-        OSError: It cannot be made.
+        OSError, RowsNotWritten: It cannot be made.
         Swept: It is gone.
     """
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.training.engines import engines
 from spaces import DataInfo, Dataset, Settings
+from spaces.data.stored.store import scratch
 from spaces.families import family_of_settings
 
 if TYPE_CHECKING:
@@ -87,8 +86,8 @@ def _of_both_phases(settings: Settings, info: DataInfo, train: Rows, validation:
     lengths = {1: phases.frozen, phases.frozen + 1: epochs - phases.frozen}
     build = seconds = 0.0
     reported: dict[str, None] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        features = Features(Path(folder), info, {"train": train, "validation": validation}.__getitem__)
+    with scratch() as folder:
+        features = Features(folder, info, {"train": train, "validation": validation}.__getitem__)
         engine = engines().networks(info, features).engine(settings, 0, train, 0)
         for epoch, count in ((epoch, count) for epoch, count in lengths.items() if count):
             started = time.perf_counter()

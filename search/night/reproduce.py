@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from search.record.facts import changed_sources, require_files
 from search.record.trial import Outcome, TrialJob, TrialKind
 from search.training import threads
 from search.training.trainer import Trainer
+from spaces.data.stored.store import scratch
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
     changed = changed_sources(found.spec, sources)
     threads.configure(recorded_threads or 1)
     data = spaces.load_data(found.spec, spaces.DataInfo.from_json(data_facts["info"]))
-    with tempfile.TemporaryDirectory() as scratch:
-        outcome = Trainer(Path(scratch), data, SystemClock()).train(
+    with scratch() as folder:
+        outcome = Trainer(folder, data, SystemClock()).train(
             TrialJob(
                 trial_id=configuration.id,
                 settings=followed(configuration.settings, found.spec),

@@ -82,7 +82,7 @@ class DataError(ValueError):
 
 
 class RowsNotWritten(DataError):
-    """The rows of a data set have to stay on the disk, which is full or fails."""
+    """The rows of a data set, or other temporary files, have to be on a disk which is full or fails."""
 
 
 class CodeError(ValueError):

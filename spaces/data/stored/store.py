@@ -9,8 +9,8 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -355,9 +355,34 @@ def _failed(error: OSError, what: str) -> DataError:
 
 
 def temporary_folder() -> Path:
-    """Where files without a name go: on a disk, which the ordinary folder for temporary files need not be."""
+    """Where files without a name go: on a disk, which the ordinary folder for temporary files need not be.
+
+    Raises:
+        RowsNotWritten: there is none that takes any.
+    """
     named, lasting = os.environ.get("TMPDIR"), Path("/var/tmp")
-    return lasting if not named and os.access(lasting, os.W_OK) else Path(tempfile.gettempdir())
+    if not named and os.access(lasting, os.W_OK):
+        return lasting
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        raise RowsNotWritten(f"temporary files cannot be written ({error.strerror})") from error
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A new folder for temporary files, which is deleted at the end.
+
+    Raises:
+        DataError: it cannot be made.
+    """
+    folder = temporary_folder()
+    try:
+        made = tempfile.TemporaryDirectory(dir=folder)
+    except OSError as error:
+        raise _failed(error, f"temporary files cannot be written to {folder}") from error
+    with made as name:
+        yield Path(name)
 
 
 def remove(folder: Path) -> None:

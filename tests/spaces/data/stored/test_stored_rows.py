@@ -280,6 +280,27 @@ def test_a_description_that_cannot_be_written_gives_the_file_up(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_room_for_temporary_files_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(store.tempfile, "gettempdir", lambda: str(tmp_path))
+    with store.scratch() as folder:
+        (folder / "file").touch()
+    assert list(tmp_path.iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(store.tempfile, "mkdtemp", full)
+        with pytest.raises(RowsNotWritten, match=rf"written to {tmp_path} \(No space left"), store.scratch():
+            pass
+    monkeypatch.setattr(store.tempfile, "gettempdir", nowhere)
+    with pytest.raises(RowsNotWritten, match=r"temporary files cannot be written \(No usable"), store.scratch():
+        pass
+
+
 def test_a_file_that_is_written_can_be_opened_with_numpy(tmp_path: Path) -> None:
     kept(SMALL, tmp_path)
     (file,) = tmp_path.glob("*.npy")
