@@ -147,8 +147,9 @@ def export(
     with opened.read() as reader:
         info, chosen = data_info(reader), find_model(reader, trial)
         rows, source = _rows(reader, info)
-        both_ways = [answers_both_ways(opened.spec, one.trial) for one in chosen.members]
         model = rebuild(opened, info, chosen)
+        # Only now is it known that their settings are whole.
+        both_ways = [answers_both_ways(opened.spec, one.trial) for one in chosen.members]
         several = Several.of(info)
         expected = _predictions(model, rows if several is None else several.unpacked(rows))
         stated = metadata.widened(info, expected.shape[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import ResultError
+from search.errors import RunError
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations
 from search.record.trial import Scalar, Stop, TrialState
@@ -50,16 +52,24 @@ def export_study(run: Run | str | Path, storage: str, name: str | None = None) -
         objective = reader.meta("objective")
         found = [c for c in configurations(reader.trials()) if c.state is not TrialState.RUNNING]
     distributions = _distributions(opened, found)
+    lengths = {configuration.id: _length(opened, configuration) for configuration in found}
     direction = "maximize" if objective["direction"] == "max" else "minimize"
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
+        trials = [_trial(one, lengths[one.id], objective["name"], distributions) for one in found]
         study = optuna.create_study(study_name=chosen, storage=storage, direction=direction)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            # What the dashboard writes at its axes.
-            study.set_metric_names([objective["name"]])
-        study.add_trials([_trial(configuration, objective["name"], distributions) for configuration in found])
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                # What the dashboard writes at its axes.
+                study.set_metric_names([objective["name"]])
+            study.add_trials(trials)
+        except Exception:
+            # A part of a run is none, and would be in the way of the next attempt.
+            with contextlib.suppress(Exception):
+                optuna.delete_study(study_name=chosen, storage=storage)
+            raise
     except optuna.exceptions.DuplicatedStudyError as error:
         raise ResultError(f"{storage}: already has a study {chosen!r}; choose another --name") from error
     except Exception as error:
@@ -70,11 +80,22 @@ def export_study(run: Run | str | Path, storage: str, name: str | None = None) -
     return chosen
 
 
-def _trial(configuration: Configuration, objective: str, distributions: Mapping[str, Any]) -> optuna.trial.FrozenTrial:
+def _length(run: Run, configuration: Configuration) -> int:
+    """The epochs of a whole training."""
+    try:
+        return int(configuration.settings["training"]["epochs"])
+    except KeyError:
+        raise RunError(
+            f"{run.directory}: damaged: the settings of {configuration.name} have no training.epochs"
+        ) from None
+
+
+def _trial(
+    configuration: Configuration, longest: int, objective: str, distributions: Mapping[str, Any]
+) -> optuna.trial.FrozenTrial:
     import optuna
 
     curve = {epoch.number: epoch.metrics[objective] for epoch in configuration.epochs if objective in epoch.metrics}
-    longest = int(configuration.settings["training"]["epochs"])
     cut = configuration.stopped is Stop.LENGTH and len(configuration.epochs) < longest
     state = _STATES[configuration.state]
     if state == "COMPLETE" and configuration.score is None:

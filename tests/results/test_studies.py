@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from results.errors import ResultError
 from results.ranked.ranking import rows
 from results.tracking.studies import export_study
+from search.errors import RunError
+from search.files import layout
 from search.files.rundir import Run, open_run
 
 optuna = pytest.importorskip("optuna", reason="optuna is not installed")
@@ -58,6 +61,29 @@ def test_a_second_study_of_that_name_is_refused(run: Run, tmp_path: Path) -> Non
 
     with pytest.raises(ResultError, match="already has a study"):
         export_study(run, storage)
+
+
+def test_settings_that_lack_a_part_are_told_and_no_study_is_begun(run: Run, tmp_path: Path) -> None:
+    connection = sqlite3.connect(run.directory / layout.STORE)
+    with connection:
+        connection.execute("UPDATE trial SET settings = '{\"family\":\"mlp\"}' WHERE configuration = '0003'")
+    connection.close()
+    with pytest.raises(RunError, match=r"damaged: the settings of 0003 have no training\.epochs"):
+        export_study(run, f"sqlite:///{tmp_path}/study.db")
+    assert not (tmp_path / "study.db").exists()
+
+
+def test_a_study_that_cannot_be_filled_is_not_left_behind(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    storage = f"sqlite:///{tmp_path}/study.db"
+    monkeypatch.setattr(optuna.Study, "add_trials", full)
+    with pytest.raises(ResultError, match="No space left on device"):
+        export_study(run, storage)
+    assert optuna.get_all_study_names(storage) == []
 
 
 def test_an_unusable_storage_is_named(run: Run, tmp_path: Path) -> None:

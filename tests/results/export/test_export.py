@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ from results.exporting import exported as exporting
 from results.exporting import folder, writing
 from results.exporting.folder import publish, require_ours, workspace
 from results.exporting.reading.digest import sha256
+from results.models import TrainedModel
+from search.errors import RunError
 from search.files import layout
+from search.files.rundir import open_run
+from search.record.trial import Checkpoint
 from tests.results.export.conftest import shown_code
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -31,6 +36,28 @@ def metadata_of(folder: Path) -> Any:
 
 def copied(digits: Any, tmp_path: Path) -> Path:
     return Path(shutil.copytree(digits.directory, tmp_path / "run"))
+
+
+_FLIPPED = """\
+name: flipped
+data: {source: digits, validation: 0.2, test: 0.2}
+model: {family: cnn, blocks: 1, filters: [8, 16], augmentation: {flip: [none, horizontal]}}
+training: {epochs: 3}
+search: {algorithm: random, max_trials: 3}
+final: {tta: flip}
+"""
+
+
+def test_settings_that_lack_a_part_are_refused_by_the_file(
+    make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(space=_FLIPPED, configurations=1, baselines=(), winner=False, evaluate=False)
+    with open_run(run).read() as reader:
+        trial = reader.trials()[0]
+    model = TrainedModel(trial, Checkpoint("trials/0000/best.npz", 1, "", 1), "best so far")
+    monkeypatch.setattr(exporting, "find_model", lambda *_: model)
+    with pytest.raises(RunError, match=r"run\.sqlite disagrees with space\.yaml: trial 0000"):
+        results.export(run)
 
 
 def test_every_format_is_written_and_verified(exported: Any) -> None:
