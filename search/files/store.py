@@ -201,6 +201,7 @@ class RunReader:
             below = sorted(store.parent for store in self.directory.glob(f"*/{layout.STORE}"))
             there = f"; there is one in {below[-1]}" if below else ""
             raise RunError(f"{self.directory}: no run here (it has no {layout.STORE}){there}")
+        storefile.require_plain(self._path)
 
     def _require_version(self) -> None:
         try:

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sqlite3
+import stat
 import tempfile
 from pathlib import Path
 
 from search.errors import RunError
+from spaces.basics import files
 
 # Far above what a run writes, far below what fills the memory.
 _LARGEST_VALUE = 1 << 28
 _ATTEMPTS = 3
+_BESIDE = ("-journal", "-wal", "-shm")
+
+
+def require_plain(path: Path) -> None:
+    """Refuses a store beside which there is no file where SQLite would open one: at a pipe it would wait for ever.
+
+    Raises:
+        RunError: There is such a thing.
+    """
+    for ending in _BESIDE:
+        beside = f"{os.path.realpath(path)}{ending}"
+        try:
+            plain = stat.S_ISREG(os.stat(beside).st_mode)
+        except OSError:
+            continue  # Whoever writes the run makes them and deletes them.
+        if not plain:
+            raise RunError(f"{beside}: {files.unreadable(beside)}, and no run has made it; remove it")
 
 
 def open_for_reading(path: Path) -> tuple[sqlite3.Connection, tempfile.TemporaryDirectory[str] | None]:

@@ -129,6 +129,17 @@ def test_a_pipe_in_the_run_directory_is_refused(tmp_path, name):
         require_inside(tmp_path)
 
 
+@pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm"])
+@pytest.mark.parametrize("open_store", [RunReader, RunStore])
+def test_a_pipe_beside_the_store_is_not_waited_for(tmp_path, ending, open_store):
+    RunStore.create(tmp_path / "run", {"name": "x"}).close()
+    os.mkfifo(tmp_path / "run" / f"{layout.STORE}{ending}")
+    (tmp_path / "link").symlink_to("run", target_is_directory=True)
+    for run in ("run", "link"):
+        with pytest.raises(RunError, match=f"run.sqlite{ending}: is not a file but a pipe"):
+            open_store(tmp_path / run)
+
+
 def test_links_within_the_run_directory_and_to_it_are_as_good_as_files(tmp_path):
     run = tmp_path / "run"
     (run / "trials").mkdir(parents=True)
