@@ -561,6 +561,7 @@ class RunStore(RunReader):
     def _connect(self) -> sqlite3.Connection:
         path = self._path
         self._require_file()
+        storefile.require_own_journal(path)
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
             connection.execute("PRAGMA journal_mode = WAL")

@@ -16,7 +16,10 @@ from spaces.basics import files
 # Far above what a run writes, far below what fills the memory.
 _LARGEST_VALUE = 1 << 28
 _ATTEMPTS = 3
-_BESIDE = ("-journal", "-wal", "-shm")
+_JOURNAL = "-journal"
+_BESIDE = (_JOURNAL, "-wal", "-shm")
+# What a journal ends with behind the name of another file, which SQLite deletes when it has played the journal back.
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 
 
 def require_plain(path: Path) -> None:
@@ -33,6 +36,23 @@ def require_plain(path: Path) -> None:
             continue  # Whoever writes the run makes them and deletes them.
         if not plain:
             raise RunError(f"{beside}: {files.unreadable(beside)}, and no run has made it; remove it")
+
+
+def require_own_journal(path: Path) -> None:
+    """Refuses to write a store with a journal for which SQLite would delete a file that belongs to nobody's run.
+
+    Raises:
+        RunError: It has one.
+    """
+    journal = f"{os.path.realpath(path)}{_JOURNAL}"
+    try:
+        with open(journal, "rb") as stream:
+            stream.seek(-len(_NAMES_ANOTHER), os.SEEK_END)
+            end = stream.read()
+    except OSError:
+        return  # There is none, or it is too short to name anything.
+    if end == _NAMES_ANOTHER:
+        raise RunError(f"{journal}: names another file, which would be deleted, and no run has made it; remove it")
 
 
 def open_for_reading(path: Path) -> tuple[sqlite3.Connection, tempfile.TemporaryDirectory[str] | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import struct
 import tempfile
 from pathlib import Path
 
@@ -138,6 +139,25 @@ def test_a_pipe_beside_the_store_is_not_waited_for(tmp_path, ending, open_store)
     for run in ("run", "link"):
         with pytest.raises(RunError, match=f"run.sqlite{ending}: is not a file but a pipe"):
             open_store(tmp_path / run)
+
+
+def test_a_journal_of_a_stranger_deletes_nothing(tmp_path):
+    """After an interrupted commit to several databases SQLite deletes the file whose name stands at a journal's end."""
+    RunStore.create(tmp_path / "run", {str(i): "y" * 200 for i in range(100)}).close()
+    connection = sqlite3.connect(tmp_path / "run" / layout.STORE, isolation_level=None)
+    for statement in ("PRAGMA journal_mode = DELETE", "PRAGMA cache_size = 1", "BEGIN", "UPDATE meta SET value = '1'"):
+        connection.execute(statement)
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    name = bytes(precious)
+    end = struct.pack(f">I{len(name)}sII", 2**30 // 4096 + 1, name, len(name), sum(name))
+    copy = shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    connection.close()
+    with open(copy / f"{layout.STORE}-journal", "ab") as journal:
+        journal.write(end + bytes.fromhex("d9d505f920a163d7"))
+    with pytest.raises(RunError, match=r"run\.sqlite-journal: names another file, which would be deleted"):
+        RunStore(copy)
+    assert precious.exists()
 
 
 def test_links_within_the_run_directory_and_to_it_are_as_good_as_files(tmp_path):
