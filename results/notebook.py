@@ -14,9 +14,10 @@ from results.ranked.ranking import ranking
 from results.reporting import report as write_report
 from results.text import cell
 from results.watching.progress import status
+from search.errors import RunError
 from search.files import layout
 from search.files.rundir import Run
-from spaces.basics.printable import writable
+from spaces.basics.printable import printable, writable
 
 _ROWS, _HYPERPARAMETERS = 10, 8
 _COLUMNS = ("rank", "name", "score", "retrained", "test", "epochs", "verdict", "failure")
@@ -47,7 +48,11 @@ class Page(os.PathLike[str]):
         return str(self.path)
 
     def _repr_html_(self) -> str:
-        content = base64.b64encode(gzip.compress(self.path.read_bytes(), mtime=0)).decode()
+        try:
+            written = self.path.read_bytes()
+        except OSError as error:
+            return _told(f"{self.path}: cannot be read ({error.strerror})")
+        content = base64.b64encode(gzip.compress(written, mtime=0)).decode()
         page = escape(_UNPACK.format(content=content), quote=True)
         style = f"width:100%;height:{_PAGE_HEIGHT}px;border:1px solid rgba(128,128,128,0.4)"
         return f'<iframe srcdoc="{page}" style="{style}" title="report"></iframe>'
@@ -59,10 +64,16 @@ def report(run: Run, *, png: bool = True) -> Page:
 
 
 def summary(run: Run) -> str:
-    """The outcome of a run in a sentence, the best rows of its table, and its report, as HTML."""
-    with run.snapshot() as standing:
-        state = status(standing)
-        table = ranking(standing, _ROWS).select(top=_ROWS, finalists=True)
+    """The outcome of a run in a sentence, the best rows of its table, and its report, as HTML.
+
+    Of a run that cannot be read, or is gone, it says why.
+    """
+    try:
+        with run.snapshot() as standing:
+            state = status(standing)
+            table = ranking(standing, _ROWS).select(top=_ROWS, finalists=True)
+    except RunError as error:
+        return _told(str(error))
     page = run.directory / layout.REPORT / "index.html"
     reason = state["exit"] or ("goes on" if state["active"] else "was cut off")
     lines = [f"<p><b>{escape(headline(state, reason))}</b><br><code>{escape(str(run.directory))}</code></p>"]
@@ -80,3 +91,8 @@ def summary(run: Run) -> str:
     lines.append(f"<p>{link} · " if page.is_file() else "<p>")
     lines.append("<code>run.table()</code> · <code>run.report()</code> · <code>run.best_model()</code></p>")
     return writable(f"<div>{''.join(lines)}</div>")
+
+
+def _told(problem: str) -> str:
+    """What is wrong: a notebook would show an error as a traceback."""
+    return f"<p>{escape(printable(problem))}</p>"

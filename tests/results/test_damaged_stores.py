@@ -17,6 +17,7 @@ import pytest
 
 import results
 from results.errors import ResultError
+from results.notebook import Page
 from results.ranked.curves import epochs
 from results.ranked.formats import csv_text, json_text, plain_json
 from results.ranked.ranking import ranking
@@ -166,6 +167,13 @@ def test_no_wrong_value_in_a_store_ends_in_a_surprise(whole: Path, tmp_path: Pat
             read_everything(whole, thoroughly=number % 25 == 0)
         except Exception as error:
             raise AssertionError(f"mutation {number}: {where}") from error
+
+
+def test_a_notebook_shows_what_is_wrong(whole: Path) -> None:
+    (whole / layout.STORE).write_bytes(b"no store")
+    assert "run.sqlite: not a run store, or damaged" in Run(whole)._repr_html_()
+    assert "&lt;gone&gt;: no run here" in Run(whole / "<gone>")._repr_html_()
+    assert "index.html: cannot be read (No such file" in Page(whole / "index.html")._repr_html_()
 
 
 def test_work_of_a_kind_that_nobody_knows_is_told_and_left_out(whole: Path) -> None:
