@@ -228,6 +228,10 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.pairs < 1:
+        parser.error("--pairs must be at least 1")
+    if reason := lcbench.missing(options.folder):
+        parser.error(reason)
     run = partial(pair, algorithm=options.algorithm, folder=options.folder)
     with ProcessPoolExecutor(options.processes) as pool:
         found = []

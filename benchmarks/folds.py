@@ -92,6 +92,10 @@ def _replayed(trials: list[Trial], count: int) -> dict[str, Any]:
     for trial in trials:
         assert trial.outcome is not None
         curve, targets, offsets = trial.outcome.epochs, bars.targets(), (*bars.offsets(), 0.0)
+        if len(curve) < count:
+            # It failed in one of its folds.
+            trainings += len(curve)
+            continue
         reached = [k for k, target in enumerate(targets, 1) if target.reached(curve[k - 1].metrics)]
         length = reached[0] if reached else count
         trainings += length

@@ -38,30 +38,30 @@ def main() -> None:
     parser.add_argument("--only", choices=_WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
-        print(json.dumps(_epochs(options.only, options.space, options.rows, options.epochs)))
+        print(json.dumps(_trained(options.only, options.space, options.rows, options.epochs)))
         return
     alone = {way: _processes(way, 1, options)[0] for way in _WAYS}
-    for way, seconds in alone.items():
-        _print(f"1 process, {way}", [seconds], options.rows)
+    for way, one in alone.items():
+        _print(f"1 process, {way}", [one])
     for way in _WAYS[:2]:
-        _print(f"{options.together} processes, {way}", _processes(way, options.together, options), options.rows)
+        _print(f"{options.together} processes, {way}", _processes(way, options.together, options))
 
 
-def _processes(way: str, count: int, options: Any) -> list[list[float]]:
+def _processes(way: str, count: int, options: Any) -> list[dict[str, Any]]:
     command = [sys.executable, __file__, "--only", way, "--space", options.space]
     command += ["--rows", str(options.rows), "--epochs", str(options.epochs)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     return [json.loads(process.communicate()[0].strip().splitlines()[-1]) for process in running]
 
 
-def _print(title: str, epochs: list[list[float]], rows: int) -> None:
-    shown = "; ".join(" ".join(f"{seconds:.2f}" for seconds in each) for each in epochs)
-    pace = sum(rows / each[-1] for each in epochs)
+def _print(title: str, found: list[dict[str, Any]]) -> None:
+    shown = "; ".join(" ".join(f"{seconds:.2f}" for seconds in each["epochs"]) for each in found)
+    pace = sum(each["rows"] / each["epochs"][-1] for each in found)
     print(f"{title:<30}{pace:>10,.0f} rows/s   epochs in s: {shown}", flush=True)
 
 
-def _epochs(way: str, space: str, rows: int, epochs: int) -> list[float]:
-    """Seconds of each epoch."""
+def _trained(way: str, space: str, rows: int, epochs: int) -> dict[str, Any]:
+    """The rows that it was trained on, of which the space may have fewer, and the seconds of each epoch."""
     import tensorflow as tf
 
     for gpu in tf.config.list_physical_devices("GPU"):
@@ -79,7 +79,7 @@ def _epochs(way: str, space: str, rows: int, epochs: int) -> list[float]:
         started = time.perf_counter()
         train(epoch)
         seconds.append(time.perf_counter() - started)
-    return seconds
+    return {"rows": len(part), "epochs": seconds}
 
 
 def _engine(settings: Any, info: Any, part: Split, xla: bool) -> Any:

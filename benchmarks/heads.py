@@ -121,7 +121,9 @@ def main() -> None:
     for name in CONTENDERS:
         command = [sys.executable, "-m", "benchmarks.heads", given.folder, given.backbone]
         command += ["--minutes", str(given.minutes), "--contender", name]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{name}: exit code {done.returncode}\n{done.stderr}")
         counts[name] = int(done.stdout.strip().splitlines()[-1])
         print(f"| {name} | {counts[name]} |", flush=True)
     if given.json:

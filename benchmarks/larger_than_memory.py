@@ -60,6 +60,8 @@ def main() -> None:
     parser.add_argument("--only-streamed", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.epochs < 2:
+        parser.error("--epochs must be at least 2: the first one of a trial compiles, and is not counted")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = Path(folder) / "rows"
         size = write(rows, options.rows, options.side, options.pictures)

@@ -46,6 +46,13 @@ def default_folder() -> Path:
     return Path(os.environ.get("LCBENCH") or Path(__file__).parents[1] / ".." / "shared" / "data" / "lcbench").resolve()
 
 
+def missing(folder: Path) -> str | None:
+    """What to say where the surrogate is not in a folder; None: it is there."""
+    if (folder / "model.onnx").is_file():
+        return None
+    return f"no LCBench surrogate (model.onnx) in {folder}; give its folder, or set LCBENCH to it"
+
+
 @dataclass(frozen=True)
 class Scale:
     """The two scores between which a task's regret runs: 0 at `best`, 1 at `median`."""
@@ -70,8 +77,8 @@ class Task:
             FileNotFoundError: the surrogate is not there.
         """
         self.task, self.folder = task, folder or default_folder()
-        if not (self.folder / "model.onnx").is_file():
-            raise FileNotFoundError(f"no LCBench surrogate (model.onnx) in {self.folder}; set LCBENCH to its folder")
+        if reason := missing(self.folder):
+            raise FileNotFoundError(reason)
         self._code = json.loads((self.folder / "encoding.json").read_text())["OpenML_task_id"][task]
 
     @cached_property

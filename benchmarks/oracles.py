@@ -3,6 +3,7 @@
     python benchmarks/oracles.py                      # the 16 judging tasks, 3 seeds, all methods
     python benchmarks/oracles.py --tasks development --methods freeze-thaw random --seeds 1
     python benchmarks/oracles.py --tasks problems --seeds 5
+    python benchmarks/oracles.py --tasks development --methods freeze-thaw hyperband --workers 1 4 16 64
 
 Needs the LCBench surrogate (see lcbench.py), onnxruntime and optuna; the problems (see problems.py) need optuna only.
 A configuration is trained for at most 52 epochs. What a method pays for is epochs, or their seconds where the
@@ -24,6 +25,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -347,48 +349,65 @@ def _means(rows: list[list[float]]) -> list[float]:
     return [sum(column) / len(column) for column in zip(*rows, strict=True)]
 
 
+GROUPS = {
+    "judging": lcbench.JUDGING,
+    "development": lcbench.DEVELOPMENT,
+    "all": lcbench.DEVELOPMENT + lcbench.JUDGING,
+    "problems": list(problems.PROBLEMS),
+}
+"""The tasks that may be asked for together."""
+
+
+def asked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list[str]:
+    """The tasks of `--tasks` and `--only`; ends with a message where there are no such ones, or no surrogate."""
+    names: list[str] = options.only or GROUPS[options.tasks]
+    if unknown := set(names) - set(GROUPS[options.tasks]):
+        parser.error(f"no {options.tasks} tasks: {', '.join(sorted(unknown))}")
+    if options.tasks != "problems" and (reason := lcbench.missing(options.surrogate)):
+        parser.error(reason)
+    return names
+
+
 def main() -> None:
-    groups = {"judging": lcbench.JUDGING, "development": lcbench.DEVELOPMENT}
-    groups["all"] = groups["development"] + groups["judging"]
-    groups["problems"] = list(problems.PROBLEMS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--surrogate", type=Path, default=lcbench.default_folder(), help="folder of model.onnx")
-    parser.add_argument("--tasks", choices=groups, default="judging")
+    parser.add_argument("--tasks", choices=GROUPS, default="judging")
     parser.add_argument("--only", nargs="+", metavar="TASK", help="these of the tasks")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds a task")
-    parser.add_argument("--workers", type=int, default=1, help="that train at the same time; not for Optuna")
+    parser.add_argument(
+        "--workers", nargs="+", type=int, default=[1], help="that train at the same time, one search for each number"
+    )
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path("build/lcbench"), help="where the tasks' scales are kept")
     parser.add_argument("--json", type=Path, default=Path("build/oracles.json"))
     options = parser.parse_args()
-    if min(options.seeds, options.workers, options.processes) < 1:
+    if min(options.seeds, *options.workers, options.processes) < 1:
         parser.error("--seeds, --workers and --processes must be at least 1")
-    names = options.only or groups[options.tasks]
-    if unknown := set(names) - set(groups[options.tasks]):
-        parser.error(f"no {options.tasks} tasks: {', '.join(sorted(unknown))}")
-    if options.tasks != "problems" and not (options.surrogate / "model.onnx").is_file():
-        parser.error(f"no LCBench surrogate (model.onnx) in {options.surrogate}; give --surrogate or set LCBENCH")
+    names = asked(parser, options)
 
     results: dict[str, dict[str, list[list[float]]]] = {}
     with ProcessPoolExecutor(options.processes) as pool:
-        for method in options.methods:
-            if reason := left_out(method, options.workers):
-                print(f"{method}: left out, {reason}", file=sys.stderr)
+        for method, workers in product(options.methods, options.workers):
+            title = method if len(options.workers) == 1 else f"{method}, {workers} at a time"
+            if reason := left_out(method, workers):
+                print(f"{title}: left out, {reason}", file=sys.stderr)
                 continue
             begin = time.monotonic()
             jobs = {
                 name: [
-                    pool.submit(regrets, method, name, seed, options.surrogate, options.cache, workers=options.workers)
+                    pool.submit(regrets, method, name, seed, options.surrogate, options.cache, workers=workers)
                     for seed in range(options.seeds)
                 ]
                 for name in names
             }
-            results[method] = {name: [job.result() for job in searches] for name, searches in jobs.items()}
-            print(f"{method}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+            results[title] = {name: [job.result() for job in searches] for name, searches in jobs.items()}
+            print(f"{title}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
             record = {"tasks": options.tasks, "seeds": options.seeds, "budgets": BUDGETS, "regret": results}
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(json.dumps(record))
+    if not results:
+        parser.error("none of the methods can run here")
     if options.tasks == "problems":
         print(table_by_problem(results))
     else:

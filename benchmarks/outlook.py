@@ -18,7 +18,6 @@ from typing import Any
 import lcbench
 import numpy as np
 import oracles
-import problems
 
 MOMENTS = (5, 10, 20)
 AHEAD = 5
@@ -54,17 +53,17 @@ def gains(name: str, seed: int, folder: Path, cache: Path) -> list[tuple[int, fl
 
 
 def main() -> None:
-    groups = {"judging": lcbench.JUDGING, "development": lcbench.DEVELOPMENT, "problems": list(problems.PROBLEMS)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--surrogate", type=Path, default=lcbench.default_folder(), help="folder of model.onnx")
-    parser.add_argument("--tasks", choices=groups, default="development")
+    parser.add_argument("--tasks", choices=oracles.GROUPS, default="development")
     parser.add_argument("--only", nargs="+", metavar="TASK", help="these of the tasks")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds a task")
     parser.add_argument("--cache", type=Path, default=Path("build/lcbench"), help="where the tasks' scales are kept")
     options = parser.parse_args()
+    names = oracles.asked(parser, options)
     rows = []
     print("| task | seed | after | expected | real |\n|---|---:|---:|---:|---:|")
-    for name in options.only or groups[options.tasks]:
+    for name in names:
         for seed in range(options.seeds):
             for moment, expected, real in gains(name, seed, options.surrogate, options.cache):
                 rows.append((moment, expected, real))

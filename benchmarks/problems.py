@@ -308,6 +308,7 @@ PROBLEMS = {
         Problem("50, 43 useless", _many, _hidden_bowl, -0.01, _parallel),
         Problem("late", _flat, bowl, -0.01, _late),
         Problem("scale", _flat, bowl, -0.01, _parallel, factor=-1e6),
+        Problem("small scale", _flat, bowl, -0.01, _parallel, factor=-1e-6),
         Problem("useless", _numbers(10), _useless((0, 1, 2, 4, 5, 6, 7, 8, 9)), 0.0, _parallel),
         Problem("mostly useless", _numbers(10), _useless((1, 4, 8)), 0.0, _parallel),
         Problem("ridge", _numbers(5), _ridge, 0.0, _parallel),

@@ -43,35 +43,39 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--child", nargs=2, metavar=("METHOD", "SEED"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.seeds < 1 or options.seconds <= 0:
+        parser.error("--seeds must be at least 1, and --seconds above 0")
     if options.child:
         method, seed = options.child[0], int(options.child[1])
         search = _keras_tuner if method == "Keras Tuner Hyperband" else _ours
         print(json.dumps(search(options.space, method, seed, options.seconds, options.workers)))
         return
     found: dict[str, list[list[tuple[float, float]]]] = {method: [] for method in _METHODS}
+    rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
         for method in _METHODS:
             found[method].append(_in_fresh_process(method, seed, options))
             curve = found[method][-1]
             first = [_shown(_first(curve, level)) for level in options.levels]
             print(f"{method}, seed {seed}: {', '.join(first)}, best {_score(_best(curve))}", flush=True)
-    rows: list[dict[str, Any]] = [
-        {"method": method, **_row(curves, options.levels)} for method, curves in found.items()
-    ]
+            rows = [{"method": name, **_row(curves, options.levels)} for name, curves in found.items() if curves]
+            if options.json is not None:
+                # After every search: what is measured stays, whatever becomes of the next.
+                record = {"space": options.space, "seconds": options.seconds, "rows": rows, "curves": found}
+                options.json.write_text(json.dumps(record))
     print(f"{'method':<24}" + "".join(f"{level:>9.3f}" for level in options.levels) + f"{'best':>9}")
     for row in rows:
         times = "".join(f"{_shown(row[str(level)]):>9}" for level in options.levels)
         print(f"{row['method']:<24}{times}{_score(row['best']):>9}")
-    if options.json is not None:
-        record = {"space": options.space, "seconds": options.seconds, "rows": rows, "curves": found}
-        options.json.write_text(json.dumps(record))
 
 
 def _in_fresh_process(method: str, seed: int, options: argparse.Namespace) -> list[tuple[float, float]]:
     command = [sys.executable, __file__, "--child", method, str(seed)]
     command += ["--space", options.space, "--seconds", str(options.seconds)]
     command += [] if options.workers is None else ["--workers", str(options.workers)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{method}, seed {seed}: exit code {done.returncode}\n{done.stderr}")
     curve: list[tuple[float, float]] = [(at, score) for at, score in json.loads(done.stdout.splitlines()[-1])]
     return curve
 

@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py sleep [--trials 10000] [--slots 16] [--seconds 1]
     python benchmarks/scale.py oracles [--trials 2000] [--slots 16] [--seconds 20]
-    python benchmarks/scale.py epochs
+    python benchmarks/scale.py epochs [--trials 500]
     python benchmarks/scale.py wide [--trials 100000] [--slots 1000]
 
 `sleep` is a real Ray cluster on this machine with logical slots; its trials sleep, everything else is real: the loop,
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import importlib
+import inspect
 import json
 import os
 import resource
@@ -47,7 +48,7 @@ from search.phases.proposer import for_spec
 from search.phases.sources import SearchSource
 from search.record import environment
 from search.record.facts import facts
-from search.record.trial import Epoch, Outcome, Stop, Trial, TrialJob
+from search.record.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialJob
 from search.training import threads
 from tests.search.simulation import SimulatedClock, share
 
@@ -56,20 +57,25 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> None:
     """Measures what was asked for."""
+    measures: dict[str, Callable[..., dict[str, Any]]] = {
+        "sleep": _sleep, "oracles": _oracles, "epochs": _epochs, "wide": _wide,
+    }  # fmt: skip
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["sleep", "oracles", "epochs", "wide"])
+    parser.add_argument("what", choices=measures)
     parser.add_argument("--trials", type=int)
     parser.add_argument("--slots", type=int)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    threads.configure(1)
+    measure = measures[options.what]
     given = {name: value for name in ("trials", "slots", "seconds") if (value := getattr(options, name)) is not None}
+    if without := given.keys() - inspect.signature(measure).parameters.keys():
+        parser.error(f"{options.what} has no {', '.join(f'--{name}' for name in sorted(without))}")
+    if min(given.values(), default=1) <= 0:
+        parser.error("--trials, --slots and --seconds must be above 0")
+    threads.configure(1)
     with tempfile.TemporaryDirectory() as folder:
-        measures: dict[str, Callable[..., dict[str, Any]]] = {
-            "sleep": _sleep, "oracles": _oracles, "epochs": _epochs, "wide": _wide,
-        }  # fmt: skip
-        found = measures[options.what](Path(folder), **given)
+        found = measure(Path(folder), **given)
     width = max(map(len, found))
     for name, value in found.items():
         print(f"{name:<{width}}  {value:>12,.2f}" if isinstance(value, float) else f"{name:<{width}}  {value:>12,}")
@@ -340,6 +346,9 @@ def _metrics(job: TrialJob, number: int) -> dict[str, float]:
 
 def _outcome(job: TrialJob, curve: list[Epoch]) -> Outcome:
     best = max([*job.history, *curve], key=lambda epoch: epoch.metrics["val_accuracy"])
+    # Without one, whatever goes on would be trained from its first epoch again. No such file is ever read here.
+    file = f"{layout.trial_folder(job.trial_id)}/state.npz"
+    state = Checkpoint(file, 0, "", curve[-1].number) if "state" in job.keep else None
     return Outcome(
         epochs=tuple(curve),
         score=best.metrics["val_accuracy"],
@@ -347,6 +356,7 @@ def _outcome(job: TrialJob, curve: list[Epoch]) -> Outcome:
         stopped=Stop.LENGTH,
         parameters=1_000,
         seconds=sum(epoch.seconds for epoch in curve),
+        state=state,
     )
 
 

@@ -5,14 +5,16 @@
 Each oracle gets results over seven hyperparameters (those of LCBench, with a score that is a formula), then its next
 suggestions are timed one by one. For the Bayesian oracle the count is that of trials, for freeze-thaw that of observed
 rungs (3, 6, 12, 25, 47 epochs of random configurations, given as evidence). One thread. Prints a table of median and
-largest time, with Keras Tuner's Bayesian oracle after 100 trials beside them; then how good the suggestions are: on
-each test function (functions.py) how far below its maximum the best of 40 trials is, for both Bayesian oracles and for
-chance, over several seeds. Keras Tuner's oracle takes most of the time: `--peer-seeds 6` gives it more searches.
+largest time, and the largest resident memory of this process until then, with Keras Tuner's Bayesian oracle after 100
+trials beside them; then how good the suggestions are: on each test function (functions.py) how far below its maximum
+the best of 40 trials is, for both Bayesian oracles and for chance, over several seeds. Keras Tuner's oracle takes most
+of the time: `--peer-seeds 6` gives it more searches.
 """
 
 import argparse
 import math
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -30,7 +32,7 @@ import lcbench  # noqa: E402
 import numpy as np  # noqa: E402
 from functions import FUNCTIONS, Function  # noqa: E402
 
-SIZES = {"bayesian": (100, 1000), "freeze-thaw": (200, 2000)}
+SIZES = {"bayesian": (100, 1000), "freeze-thaw": (200, 2000, 10_000)}
 SUGGESTIONS = 20
 PEER_SUGGESTIONS = 3
 QUALITY_TRIALS = 40
@@ -59,6 +61,13 @@ def step(oracle: Any) -> float:
     trial.status = "COMPLETED"
     oracle.end_trial(trial)
     return seconds
+
+
+def timed(name: str, observed: int, oracle: Any, suggestions: int) -> str:
+    """A row of the table: how long so many suggestions take, one after the other."""
+    times = [1000 * step(oracle) for _ in range(suggestions)]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return f"| {name} | {observed:,} | {statistics.median(times):.0f} | {max(times):.0f} | {memory:,.0f} |"
 
 
 def filled(name: str, size: int) -> Any:
@@ -140,17 +149,14 @@ def main() -> None:
         parser.error("--seeds and --peer-seeds must be at least 1")
     warnings.filterwarnings("ignore")
 
-    print("| oracle | observed | median, ms | largest, ms |\n|---|---:|---:|---:|")
+    print("| oracle | observed | median, ms | largest, ms | memory, MB |\n|---|---:|---:|---:|---:|")
     for name, sizes in SIZES.items():
         for size in sizes:
-            oracle = filled(name, size)
-            times = [1000 * step(oracle) for _ in range(SUGGESTIONS)]
-            print(f"| {name} | {size:,} | {statistics.median(times):.0f} | {max(times):.0f} |", flush=True)
+            print(timed(name, size, filled(name, size), SUGGESTIONS), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         oracle = peer(lcbench.hyperparameters(), 0, folder)
         oracle.trials.update(filled("bayesian", 100).trials)
-        times = [1000 * step(oracle) for _ in range(PEER_SUGGESTIONS)]
-        print(f"| Keras Tuner Bayesian | 100 | {statistics.median(times):.0f} | {max(times):.0f} |", flush=True)
+        print(timed("Keras Tuner Bayesian", 100, oracle, PEER_SUGGESTIONS), flush=True)
 
         print(f"\n| function | oracle | mean shortfall of {QUALITY_TRIALS} trials | median | by seed |")
         print("|---|---|---:|---:|---|")
