@@ -139,8 +139,10 @@ class Task:
                 scores = np.maximum(scores, found.max(axis=1))
         scale = Scale(best=float(scores.max()), median=median)
         if file:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps({"best": scale.best, "median": scale.median}))
+            from search.files import atomic
+
+            # Another process may be about to read it.
+            atomic.write_bytes(file, json.dumps({"best": scale.best, "median": scale.median}).encode())
         return scale
 
     def _best(self, unit: Floats) -> Floats:

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import re
 import shlex
 import sys
@@ -118,6 +119,20 @@ def test_where_the_surrogate_is_missing_a_script_says_so(load, monkeypatch, caps
     assert f"no LCBench surrogate (model.onnx) in {tmp_path}" in refused(
         load(name), monkeypatch, capsys, option, tmp_path
     )
+
+
+def test_a_scale_is_read_by_other_processes_only_when_it_is_whole(load, monkeypatch, tmp_path):
+    task, seen, replace = object.__new__(load("lcbench").Task), [], os.replace
+    task.task, task._best = "168331", lambda unit: unit.mean(axis=1)
+
+    def replaced(made, target):
+        seen.append((json.loads(Path(made).read_text()), Path(target).exists()))
+        replace(made, target)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    scale = task.scale(tmp_path / "cache")
+    assert seen == [({"best": scale.best, "median": scale.median}, False)]
+    assert task.scale(tmp_path / "cache") == scale
 
 
 def test_searches_of_several_widths_are_compared(load, monkeypatch, capsys, tmp_path):
