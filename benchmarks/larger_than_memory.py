@@ -1,12 +1,13 @@
 """Peak memory and speed of training on rows that stay on the disk, beside the same rows in memory.
 
     python benchmarks/larger_than_memory.py [--rows 200000] [--side 64] [--limit 4000] [--folder DIR] [--json out.json]
-        [--pictures] [--kills 3] [--only-streamed]
+        [--pictures] [--table COLUMNS] [--kills 3] [--only-streamed]
 
-Writes an array of coloured images, or a folder of pictures for each class, trains on it with `data.stream: true` and,
-where it fits, with `false`, each in a process of its own and the first one under a limit of its address space
-(`ulimit -v`, in MB), and prints rows a second in an epoch, and the largest resident memory of all processes together
-(Linux: from /proc, five times a second). The network is a small one, so that reading has to keep up with it.
+Writes an array of coloured images, or a folder of pictures for each class, or a Parquet table of so many columns of
+numbers, trains on it with `data.stream: true` and, where it fits, with `false`, each in a process of its own and the
+first one under a limit of its address space (`ulimit -v`, in MB), and prints rows a second in an epoch, and the largest
+resident memory of all processes together (Linux: from /proc, five times a second). The network is a small one, so that
+reading has to keep up with it.
 
 With `--kills` a further streamed search is killed (-9) so many times, evenly over the time that the undisturbed one
 took, and resumed each time; whether its table is that of the undisturbed one is printed.
@@ -33,11 +34,14 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 _BLOCK = 2000
+_TABLE_BLOCK = 50_000
 _CLASSES = 4
+_IMAGES = "family: cnn, stem: {filters: 8, stride: 4}, blocks: 1, filters: 8, dense_layers: 1, dense_units"
+_TABLE = "family: mlp, layers: 1, units"
 _SPACE = """\
 name: larger
-data: {{source: {{{kind}: {folder}}}, stream: {stream}{image_size}}}
-model: {{family: cnn, stem: {{filters: 8, stride: 4}}, blocks: 1, filters: 8, dense_layers: 1, dense_units: {units}}}
+data: {{source: {{{source}}}, stream: {stream}{image_size}}}
+model: {{{model}: {units}}}
 training: {{epochs: {epochs}, batch_size: 64}}
 search: {{algorithm: random, max_trials: {trials}}}
 final: {{candidates: 1, seeds: 0, train_on_validation: false}}
@@ -55,6 +59,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--pictures", action="store_true", help="a PNG file for each row instead of an array")
+    parser.add_argument("--table", type=int, metavar="COLUMNS", help="a Parquet table of numbers instead of an array")
     parser.add_argument("--kills", type=int, default=0, help="of one more streamed search, which is resumed each time")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--only-streamed", action="store_true")
@@ -62,9 +67,14 @@ def main() -> None:
     options = parser.parse_args()
     if options.epochs < 2:
         parser.error("--epochs must be at least 2: the first one of a trial compiles, and is not counted")
+    if options.table is not None and (options.pictures or options.table < 1):
+        parser.error("--table must be at least 1, and has no --pictures")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = Path(folder) / "rows"
-        size = write(rows, options.rows, options.side, options.pictures)
+        if options.table is None:
+            size = write(rows, options.rows, options.side, options.pictures)
+        else:
+            size = write_table(rows, options.rows, options.table)
         print(f"{size / 1e6:.0f} MB of rows, {size / options.limit / 1e6:.1f} times the limit of {options.limit} MB")
         found = {"on the disk": run(Path(folder), rows, True, options)}
         if options.kills:
@@ -110,23 +120,46 @@ def write(folder: Path, count: int, side: int, pictures: bool) -> int:
     return math.prod(shape)
 
 
+def write_table(folder: Path, count: int, columns: int) -> int:
+    """A folder with table.parquet, whose last column is the class; bytes of the rows."""
+    import pyarrow
+    from pyarrow import parquet
+
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    names = [f"x{number}" for number in range(columns)]
+    schema = pyarrow.schema([*((name, pyarrow.float32()) for name in names), ("kind", pyarrow.string())])
+    with parquet.ParquetWriter(folder / "table.parquet", schema) as file:
+        for start in range(0, count, _TABLE_BLOCK):
+            y = generator.integers(0, _CLASSES, min(_TABLE_BLOCK, count - start))
+            x = generator.standard_normal((columns, len(y)), np.float32) + y.astype(np.float32) / 4
+            block = [*(pyarrow.array(column) for column in x), pyarrow.array([f"class {label}" for label in y])]
+            file.write_table(pyarrow.Table.from_arrays(block, schema=schema))
+    return 4 * count * columns
+
+
+def space(rows: Path, stream: bool, options: argparse.Namespace) -> str:
+    """The space file of a search of these rows."""
+    source = f"folder: {rows}" if options.pictures else f"npz: {rows}"
+    table = options.table is not None
+    return _SPACE.format(
+        source=f"parquet: {rows / 'table.parquet'}" if table else source,
+        model=_TABLE if table else _IMAGES,
+        image_size=f", image_size: [{options.side}, {options.side}]" if options.pictures else "",
+        stream=str(stream).lower(),
+        epochs=options.epochs,
+        trials=options.trials,
+        units="16" if options.trials == 1 else "{min: 8, max: 64}",
+    )
+
+
 def run(
     folder: Path, rows: Path, stream: bool, options: argparse.Namespace, kills: Sequence[float] = ()
 ) -> dict[str, Any]:
     """One search in a process of its own, killed so many seconds after its start and resumed each time."""
     name = f"{'streamed' if stream else 'whole'}{'-killed' if kills else ''}"
-    space, directory = folder / f"{name}.yaml", folder / f"run-{name}"
-    space.write_text(
-        _SPACE.format(
-            folder=rows,
-            kind="folder" if options.pictures else "npz",
-            image_size=f", image_size: [{options.side}, {options.side}]" if options.pictures else "",
-            stream=str(stream).lower(),
-            epochs=options.epochs,
-            trials=options.trials,
-            units="16" if options.trials == 1 else "{min: 8, max: 64}",
-        )
-    )
+    written, directory = folder / f"{name}.yaml", folder / f"run-{name}"
+    written.write_text(space(rows, stream, options))
 
     def limited() -> None:
         if stream:
@@ -136,7 +169,7 @@ def run(
     # A run that was killed before it had its directory is begun.
     while True:
         resume = (directory / "run.sqlite").exists()
-        order = ["resume", str(directory)] if resume else ["run", str(space), "--run-dir", str(directory)]
+        order = ["resume", str(directory)] if resume else ["run", str(written), "--run-dir", str(directory)]
         command = [sys.executable, str(ROOT / "run_search.py"), *order, "--workers", str(options.workers), "-q"]
         process = subprocess.Popen(command, preexec_fn=limited)
         killed = False

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import spaces
 from search.record.trial import Epoch, TrialJob
 
 ROOT = Path(__file__).parent.parent
@@ -178,6 +179,24 @@ def test_a_configuration_that_failed_in_a_fold_is_counted_and_never_best(load):
 
 def test_rows_on_the_disk_are_refused_trainings_without_a_counted_epoch(load, monkeypatch, capsys):
     assert "--epochs must be at least 2" in refused(load("larger_than_memory"), monkeypatch, capsys, "--epochs", 1)
+
+
+@pytest.mark.usefixtures("tensorflow")  # it resizes pictures
+@pytest.mark.parametrize(("pictures", "table"), [(False, None), (True, None), (False, 3)])
+def test_rows_that_may_stay_on_the_disk_are_data(load, tmp_path, pictures, table):
+    script = load("larger_than_memory")
+    rows = tmp_path / "rows"
+    if table is None:
+        assert script.write(rows, 40, 8, pictures) == 40 * 8 * 8 * 3
+    else:
+        pytest.importorskip("pyarrow")
+        assert script.write_table(rows, 40, table) == 40 * 3 * 4
+    options = argparse.Namespace(pictures=pictures, table=table, side=8, epochs=2, trials=2)
+    (tmp_path / "space.yaml").write_text(script.space(rows, True, options))
+    data = spaces.load_data(spaces.load(tmp_path / "space.yaml"), folder=tmp_path / "stored")
+    assert data.info.outputs == 4
+    assert len(data.train) + len(data.validation) + len(data.test or ()) == 40
+    assert data.streamed is not None
 
 
 def test_rows_a_second_are_those_of_the_rows_that_there_are(load, capsys):
