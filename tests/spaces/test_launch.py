@@ -48,6 +48,16 @@ def test_the_command_in_the_background_is_ours_whatever_the_search_path_says(tmp
     assert (done.stdout[:11], done.stderr) == ("nightshift ", "")
 
 
+def test_the_module_runs_in_a_folder_with_files_that_are_named_like_those_it_needs(tmp_path):
+    for name in ("random", "numpy", "tempfile"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('the user')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "nightshift", "spaces", "digits"], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_program_runs_as_a_script_beside_a_file_that_is_named_like_one_of_pythons(tmp_path):
     (tmp_path / "run_search.py").write_text((ROOT / "run_search.py").read_text())
     (tmp_path / "random.py").write_text("raise RuntimeError('the user')\n")
