@@ -87,7 +87,7 @@ OnFinish = Annotated[
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Go on in the background, also when this terminal is closed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; with an unexpected error, its traceback.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="With an unexpected error, show its traceback.")]
 Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="rich for people, json for programs.")]
 
 

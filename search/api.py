@@ -117,9 +117,10 @@ def run(
         CodeError: The function cannot be used; its line is named.
         DataError: The data cannot be used.
         RunError: The run directory cannot be used, or an option cannot be meant.
-        SearchFailed: No configuration gave a score.
+        SearchFailed: No configuration gave a score; `NotReported`, if no training reports the objective.
+        DiskError: The disk is full; what has ended is saved.
         ClusterLost: The Ray cluster is gone, or none of its machines may train; what has ended is saved.
-        ValueError: The budget cannot be read.
+        ValueError: The budget cannot be read, or both `executor` and `ray` are given.
         KeyboardInterrupt: It was interrupted; everything is saved.
     """
     require_origin(fork, run_dir)
@@ -202,6 +203,9 @@ def resume(
             that, the one that it began with: a search that is over goes on until it has so many.
 
     The other arguments, the result and the errors are those of `run`.
+
+    Raises:
+        TypeError: What is given again is nothing that the run was given, or is no function.
     """
     count = judged(workers, ray, cpus_per_trial, gpus_per_trial)
     found = open_run(run)

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,6 +57,13 @@ def test_the_reference_says_what_a_key_takes():
         "or `{group: …, time: …, size: …}` or `{folds: …, group: …, pause: …}` |  | `0.2` |" in found["data"]
     )
     assert "`freeze-thaw` |  | `hyperband` |" in found["search"]
+    assert "| `weights` | `imagenet`, `none` or text | list |" in found["model (pretrained)"]
+
+
+def test_every_key_says_what_it_means():
+    for heading, text in sections(space_file_page(spaces.json_schema())).items():
+        for line in text.splitlines():
+            assert not line.startswith("| ") or not line.endswith("|  |"), (heading, line)
 
 
 def test_a_key_that_a_schema_gains_is_shown():
@@ -81,6 +89,16 @@ def test_every_command_and_option_is_in_the_reference():
     assert "| `SPACE` | `digits` |" in found["run"]
 
 
+def test_the_reference_says_what_has_to_be_given_what_else_holds_and_what_stands_before_a_command():
+    page = command_page(typer.main.get_command(run_search.app))
+    assert "| `--version` |" in page.partition("\n## ")[0]
+    found = sections(page)
+    assert "run-search export-study RUN --storage STORAGE [OPTION]..." in found["export-study"]
+    assert "| **`--storage STORAGE`** |" in found["export-study"]
+    assert "| `--png / --no-png` | `--png` |" in found["report"]
+    assert "| `--serve / --no-serve` |  |" in found["export"]
+
+
 def test_the_exit_codes_are_those_of_the_program_and_of_the_readme():
     assert [int(code) for code, _ in EXIT_CODES] == [
         run_search.DONE, run_search.FAILED, run_search.USAGE, run_search.INTERRUPTED,
@@ -93,6 +111,60 @@ def test_the_exit_codes_are_those_of_the_program_and_of_the_readme():
 def test_a_package_is_shown_by_its_public_names():
     page = python_page("search", "Runs.", ["run", "Run", "_inner", "__version__"])
     assert re.findall(r"^::: (.*)$", page, flags=re.MULTILINE) == ["search.run", "search.Run"]
+
+
+PACKAGES = ("nightshift", "spaces", "search", "results")
+
+
+@cache
+def parsed(module):
+    path = ROOT / module.replace(".", "/")
+    return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+
+
+def definition(module, name):
+    """The function or class that a module has under a name, wherever it is written."""
+    tree = parsed(module)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return node
+    [home] = {
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and name in {alias.asname or alias.name for alias in node.names}
+    }
+    return definition(home, name)
+
+
+def public():
+    """The names of each package's `__all__`; nothing is imported."""
+    for package in PACKAGES:
+        [names] = (
+            ast.literal_eval(node.value)
+            for node in parsed(package).body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        )
+        yield from ((package, name) for name in names if not name.startswith("_"))
+
+
+def test_what_a_public_docstring_names_is_in_the_reference_too():
+    known = {f"{package}.{name}" for package, name in public()}
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    for package, name in public():
+        text = ast.get_docstring(definition(package, name))
+        for found in re.findall(r"`((?:spaces|search|results)\.[\w.]+)`", text):
+            assert found in known or f"`{found.rpartition('.')[2]}`" in contributing, f"{package}.{name}: {found}"
+
+
+def test_public_functions_say_what_their_arguments_are():
+    for package, name in public():
+        node = definition(package, name)
+        text = ast.get_docstring(node)
+        if not isinstance(node, ast.FunctionDef) or re.search(r"\barguments\b", text):
+            continue  # a class, or one that has most of its arguments in common with another
+        for argument in [*node.args.args, *node.args.kwonlyargs]:
+            told = rf"^    (?:\w+, )*{argument.arg}(?:, \w+)*: "
+            assert re.search(told, text, flags=re.MULTILINE), f"{package}.{name}: {argument.arg}"
 
 
 def test_links_of_a_page_that_is_moved_lead_to_the_same_places():

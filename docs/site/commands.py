@@ -11,7 +11,9 @@ _HEAD = """# Command line
 `run-search` and `nightshift` are the same command; `python run_search.py` is it in a checkout. Data goes to standard
 output, everything else to standard error; `--format json` is for programs.
 
-This page is made from the commands: `run-search COMMAND --help` shows the same.
+This page is made from the commands: `run-search COMMAND --help` shows the same. What is in bold has to be given.
+Without a command there is:
+
 """
 
 EXIT_CODES = (
@@ -27,29 +29,47 @@ EXIT_CODES = (
 
 
 def command_page(program: Any) -> str:
-    """The page, in Markdown: every command with its arguments and options, and the exit codes.
+    """The page, in Markdown: the program's own options, every command with its arguments and options, the exit codes.
 
     Args:
         program: The program's commands, a click group such as `typer.main.get_command` gives.
     """
-    parts = [_HEAD]
+    parts = [_HEAD + _table(_options(program))]
     for name, command in program.commands.items():
         arguments = [one for one in command.params if one.param_type_name == "argument"]
-        options = [one for one in command.params if one.param_type_name == "option" and "--help" not in one.opts]
-        usage = " ".join(["run-search", name, *(_usage(one) for one in arguments), "[OPTION]..."])
+        options = _options(command)
+        needed = [_spelling(one) for one in options if one.required]
+        usage = " ".join(["run-search", name, *(_usage(one) for one in arguments), *needed, "[OPTION]..."])
         parts += [f"## {name}\n", f"{command.help}\n", f"```\n{usage}\n```\n", _table([*arguments, *options])]
     return "\n".join([*parts, "## Exit codes\n", table(("exit code", "meaning"), EXIT_CODES)])
+
+
+def _options(command: Any) -> list[Any]:
+    return [one for one in command.params if one.param_type_name == "option" and "--help" not in one.opts]
 
 
 def _table(parameters: list[Any]) -> str:
     rows = []
     for one in parameters:
-        argument = one.param_type_name == "argument"
-        spelling = _metavar(one) if argument else " / ".join([*one.opts, *one.secondary_opts])
-        value = "" if argument or one.is_flag else f" {_metavar(one)}"
-        default = "" if one.default in (None, False, True) or callable(one.default) else f"`{one.default}`"
-        rows.append((f"`{spelling}{value}`", default, one.help or ""))
+        name = f"`{_spelling(one)}`"
+        rows.append((f"**{name}**" if one.required else name, _default(one), one.help or ""))
     return table(("argument or option", "default", "meaning"), rows)
+
+
+def _spelling(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return _metavar(parameter)
+    value = "" if parameter.is_flag else f" {_metavar(parameter)}"
+    return " / ".join([*parameter.opts, *parameter.secondary_opts]) + value
+
+
+def _default(parameter: Any) -> str:
+    default = parameter.default
+    if isinstance(default, bool):
+        # Of a pair such as `--png / --no-png` the one that holds.
+        meant = parameter.opts if default else parameter.secondary_opts
+        return f"`{meant[0]}`" if meant else ""
+    return "" if default is None or callable(default) else f"`{default}`"
 
 
 def _usage(argument: Any) -> str:

@@ -35,12 +35,12 @@ def space_file_page(schema: Schema) -> str:
         schema: What `spaces.json_schema` gives.
     """
     titles = {name: _title(schema, name) for name in _in_order(schema)}
-    parts = [_HEAD, "## The file\n", _table(schema, titles)]
+    parts = [_HEAD, "## The file\n", _table(schema, schema, titles)]
     for name, title in titles.items():
         made = schema["$defs"][name]
         also = _places(schema, name)[1:]
         places = f" The same stands at {', '.join(f'`{place}`' for place in also)}." if also else ""
-        parts += [f"## {title}\n", f"{made.get('description', '')}{places}\n", _table(made, titles)]
+        parts += [f"## {title}\n", f"{made.get('description', '')}{places}\n", _table(schema, made, titles)]
     return "\n".join(parts)
 
 
@@ -57,14 +57,21 @@ def _anchor(title: str) -> str:
     return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower())
 
 
-def _table(section: Schema, titles: Titles) -> str:
+def _table(schema: Schema, section: Schema, titles: Titles) -> str:
     required = section.get("required", ())
     rows = []
     for key, value in section["properties"].items():
         name = f"**`{key}`**" if key in required else f"`{key}`"
         default = f"`{_plain(value['default'])}`" if "default" in value else ""
-        rows.append((name, " or ".join(_takes(value, titles)), _varies(value), default, value.get("description", "")))
+        meaning = value.get("description") or _meaning(schema, value)
+        rows.append((name, " or ".join(_takes(value, titles)), _varies(value), default, meaning))
     return table(("key", "takes", "may vary", "default", "meaning"), rows)
+
+
+def _meaning(schema: Schema, value: Schema) -> str:
+    """What is said of the mapping that stands at a key, where nothing is said of the key itself."""
+    made = schema["$defs"].get(str(value.get("$ref", "")).removeprefix(_BELOW), {})
+    return str(made.get("description", ""))
 
 
 def _plain(default: Any) -> str:
@@ -112,7 +119,8 @@ def _words(form: Schema, titles: Titles) -> str:
     if "const" in form:
         return f"`{form['const']}`"
     if "anyOf" in form:
-        return " or ".join(filter(None, (_words(inner, titles) for inner in form["anyOf"])))
+        # Several kinds of text, as paths with this or that ending, are all called so.
+        return " or ".join(dict.fromkeys(filter(None, (_words(inner, titles) for inner in form["anyOf"]))))
     kind = form.get("type")
     if kind == "array":
         return f"list: {_words(form.get('items', {}), titles)}"

@@ -121,13 +121,14 @@ def export(
         run: A run or its directory; the search may still be running.
         trial: Id of a configuration or trial, or a baseline's name. Default: the winner, or before there is one the
             best configuration so far that keeps a checkpoint.
-        formats: Names, see `results.exporting.formats`, as a list or a text with commas between them. Default: those of
-            the space file.
+        formats: keras, h5, savedmodel, onnx, tflite, tflite-float16, tflite-int8, as a list or a text with commas
+            between them. Default: those of the space file.
         output: The export folder; made if missing. Default: `export` in the run directory.
         left: Tells how many seconds are left. The first format is always made, the others in their order while there
             is time for them.
         reserve: Seconds to leave of that for something else, as it would take them on an idle machine.
-        serve: Whether to write `serve/` besides, see `results.exporting.serving`. Default: as the space file says.
+        serve: Whether to write `serve/` besides: a SavedModel that takes files or named columns, and a plain script for
+            each format. Default: as the space file says.
 
     Raises:
         ResultError: There is no such model, its checkpoint is damaged, a format is unknown, or the folder cannot be

@@ -51,18 +51,7 @@ class _Entry:
 
 
 def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
-    """The ranked table: best first, those without a score last.
-
-    Columns: `rank` (from 1; None without a score), `name` (the baseline's, else the id), `score` (best objective
-    of the search; of a cross-validation the mean over folds, and then `folds`, those that were trained, and
-    `fold_spread`, their standard deviation), `best_epoch` (of `score`, counted from 1), `epochs` (trained in all),
-    `parameters`, `frozen_parameters` (those of them that training left as they were), `seconds`, `status` (completed,
-    running, failed), `kind` (search, baseline), `stopped`; then what was measured afterwards: `retrained` (mean
-    objective over fresh seeds), `spread` (their standard deviation), `seeds` (their number), `test` (the objective's
-    metric on the test part), `verdict` (winner, or tied with #1); `failure` and `message`; `why` (the oracle's reason
-    for its last trial);
-    then the hyperparameters in the order of the space, None where inactive. A hyperparameter named like one of the
-    columns gets the prefix `hp_`. For several runs a column `run` comes first, and they are ranked together.
+    """The ranked table, with the columns that `results.table` names; None where a value is missing.
 
     Args:
         runs: A run or its directory, or several.
@@ -111,7 +100,15 @@ def ranking(runs: Source | Sequence[Source], top: int | None = None) -> Table:
 
 
 def rows(runs: Source | Sequence[Source]) -> list[Row]:
-    """The rows of `ranking`, as a list of plain dicts."""
+    """The rows of `table` as plain data, without pandas; None where a value is missing.
+
+    Args:
+        runs: A run or its directory, or several.
+
+    Raises:
+        RunError: There is no run, or it is damaged.
+        ResultError: The runs have different objectives, so that their scores cannot be ranked together.
+    """
     return list(ranking(runs).rows)
 
 

@@ -52,7 +52,13 @@ class Advice:
 
 
 def advise(run: Source) -> list[Advice]:
-    """Advice from a run; see `advise_on`.
+    """What a search says about its space, in the order of the space file; empty below 10 configurations with a score.
+
+    Where the best pile up at an end of a range, it is to be widened; a choice, or the third of a range, that was tried
+    often and is never among the best, is to be left out. It hints at where to look, and is no proof.
+
+    Args:
+        run: A run or its directory.
 
     Raises:
         RunError: There is no run, or it is damaged.

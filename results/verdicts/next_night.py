@@ -24,7 +24,13 @@ _FINALISTS = 3
 
 
 def next_space(run: Source) -> str:
-    """YAML text of a valid space file: the run's own, changed as `results.advise` says; see `next_spec`.
+    """YAML text of a valid space file for the next night: the run's own, changed as `results.advise` says.
+
+    The finalists (or the best three, where none were trained again) are baselines, and the seed is another. What was
+    changed, and why, stands in comments above it.
+
+    Args:
+        run: A run or its directory.
 
     Raises:
         RunError: There is no run, or it is damaged.

@@ -25,8 +25,8 @@ _MORNING = ("export", "report")
 def status(run: Source, now: float | None = None) -> dict[str, Any]:
     """The state of a run as plain JSON data; None stands for what is not known (yet).
 
-    Keys: `run`, `name`, `algorithm`, `phase` (measuring workers, search, retraining, final training, evaluation,
-    export, report, done), `exit` (why the last sitting ended; None while
+    Keys: `run`, `name`, `algorithm`, `phase` (measuring workers, search, retraining, training again, final training,
+    comparing an ensemble, evaluation, export, report, done), `exit` (why the last sitting ended; None while
     one goes on or if it was cut off), `active` (a process is working on it), `last_sign` (seconds since something
     was written), `elapsed` (seconds of work, pauses left out), `time_left` (seconds to the promised end);
     `objective`, `direction`; `trials` (of the search and the baselines: `done`, `failed`, `running`, `planned`,

@@ -118,6 +118,9 @@ class _Standing(Run):
 def open_run(run: Run | str | Path) -> Run:
     """The run in a directory.
 
+    Args:
+        run: The directory; a run is given back as it is.
+
     Raises:
         RunError: There is none, or its store cannot be read.
     """

@@ -249,7 +249,7 @@ class Dataset:
         origin: where the rows came from, for people.
         folds: of a cross-validation the number of the part that each row belongs to, first those of `train`, then those
             of `validation`, which is part 0; None: there is none.
-        understood: what they were taken for, in plain data, see `spaces.data.understood`.
+        understood: what they were taken for, in plain data, as `check` and the model card show it.
         streamed: of rows that are not in memory; None: they are.
         changing: the source may give other rows, or these in another order, when it is read again.
     """

@@ -12,7 +12,14 @@ from spaces.families.augmentation import without_augmentation
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs."""
+    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs.
+
+    Attributes:
+        monitor: name of a value as the history has it.
+        patience: epochs, 0 or more.
+        min_delta: in the unit of the value, 0 or more.
+        mode: which direction is better.
+    """
 
     monitor: str
     patience: int
@@ -22,7 +29,13 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Target:
-    """Stop when `metric` has fallen under `below` or risen over `above` at the end of an epoch."""
+    """Stop when `metric` has fallen under `below` or risen over `above` at the end of an epoch.
+
+    Attributes:
+        metric: name of a value as the history has it.
+        below: in the unit of the value; None: no such target.
+        above: as `below`.
+    """
 
     metric: str
     below: float | None
@@ -41,7 +54,7 @@ class TrainingSettings:
     """How one model is compiled and trained.
 
     Attributes:
-        optimizer: one of `spaces.sections.training_section.OPTIMIZERS`.
+        optimizer: its name, as in a space file.
         learning_rate: rate of the first update.
         momentum: of SGD; 0 with the other optimizers.
         nesterov: whether SGD's momentum is Nesterov's.
@@ -53,7 +66,7 @@ class TrainingSettings:
         metrics: names as they appear in the history.
         early_stopping: None for none.
         stop_when: any one of them ends the training.
-        schedule: how the rate goes over `epochs`, see `spaces.values.rates`.
+        schedule: how the rate goes over `epochs`: constant, cosine, linear or one-cycle.
         warmup: part of `epochs` over which the rate rises.
         label_smoothing: share of a label that goes to all classes alike.
         gradient_clip: largest norm of all gradients together; 0: none.
@@ -114,7 +127,7 @@ class Settings:
     """One configuration, complete.
 
     Attributes:
-        family: `mlp`, `cnn`, or `python:<reference>`.
+        family: the name of its family, such as `mlp`, or `python:<reference>`.
         model: every setting of the family under its flat name, fixed ones included; per-layer settings
             as one tuple, e.g. `{"layers": 2, "units": (128, 64), ...}`.
         training: how it is compiled and trained.

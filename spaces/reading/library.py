@@ -35,6 +35,9 @@ def names() -> tuple[str, ...]:
 def library_file(name: str) -> Path:
     """File of a shipped space.
 
+    Args:
+        name: one of `names`.
+
     Raises:
         SpaceError: there is none of that name.
     """
@@ -263,6 +266,10 @@ def run_in_trials(spec: SearchSpec) -> list[str]:
 
 
 def imports(spec: SearchSpec) -> list[tuple[str, str]]:
-    """What code of others this space runs: each python reference with the file it is in ("" if not found)."""
+    """What code of others this space runs: each python reference with the file it is in ("" if not found).
+
+    Args:
+        spec: the space; nothing of it is imported.
+    """
     # What a program gave is run where it is.
     return [(reference, references.file_of(reference)) for reference in code(spec) if not given.is_given(reference)]

@@ -140,8 +140,12 @@ class Limits(Section):
         description="Longest epoch. Building the model does not count: a model that hangs while it is built is ended "
         "by seconds_per_trial only.",
     )
-    disk: Bytes = Field(default=None, description="Largest run directory, e.g. 20GB.", json_schema_extra=_BYTES_SCHEMA)
-    memory: Bytes = Field(default=None, description="Largest memory of a worker.", json_schema_extra=_BYTES_SCHEMA)
+    disk: Bytes = Field(
+        default=None, description="Largest run directory: 500MB, 20GB or bytes.", json_schema_extra=_BYTES_SCHEMA
+    )
+    memory: Bytes = Field(
+        default=None, description="Largest memory of a worker: 8GB or bytes.", json_schema_extra=_BYTES_SCHEMA
+    )
 
 
 class KeepCheckpoints(Section):

@@ -39,6 +39,10 @@ def configure(spec: SearchSpec, values: Mapping[str, Any]) -> Settings:
 def configure_baseline(spec: SearchSpec, baseline: Baseline) -> Settings:
     """The complete settings of a baseline: its own values, what the space fixes, then Keras's defaults.
 
+    Args:
+        spec: the space.
+        baseline: one of `spec.baselines`, or another.
+
     Raises:
         SpaceError: the baseline does not fit the space; never for one of `spec.baselines`.
     """
@@ -128,19 +132,33 @@ def _in_folds(spec: SearchSpec, settings: Settings) -> Settings:
 
 
 def size(spec: SearchSpec) -> int | None:
-    """Number of different configurations; None where a continuous range makes it infinite."""
+    """Number of different configurations; None where a continuous range makes it infinite.
+
+    Args:
+        spec: the space; a function of the user's in it is called.
+    """
     return count(hyperparameters_of(spec))
 
 
 def extremes(spec: SearchSpec) -> tuple[dict[str, Value], dict[str, Value]]:
-    """Values of the smallest and of the largest configuration, each hyperparameter taken by itself."""
+    """Values of the smallest and of the largest configuration, each hyperparameter taken by itself.
+
+    Args:
+        spec: the space; a function of the user's in it is called.
+    """
     found = hyperparameters_of(spec)
     sizes = {**TRAINING_SIZES, **family_of(spec.model).sizes}
     return extreme(found, sizes, largest=False), extreme(found, sizes, largest=True)
 
 
 def sample(spec: SearchSpec, seed: int, count: int) -> list[dict[str, Value]]:
-    """`count` random configurations, drawn independently: the values of their active hyperparameters."""
+    """Random configurations, drawn independently: the values of their active hyperparameters.
+
+    Args:
+        spec: the space; a function of the user's in it is called.
+        seed: any whole number; equal ones give the same configurations.
+        count: so many.
+    """
     rng = random.Random(seed)
     found = hyperparameters_of(spec)
     return [draw(found, rng) for _ in range(count)]

@@ -35,7 +35,12 @@ from spaces.values.space import Space, compile_space
 
 @dataclass(frozen=True)
 class Objective:
-    """The reported value that the search makes best."""
+    """The reported value that the search makes best.
+
+    Attributes:
+        name: as the history has it, such as `val_accuracy`.
+        direction: `min` or `max`, which is better.
+    """
 
     name: str
     direction: Direction
@@ -83,7 +88,7 @@ class SearchSpec(Section):
 
     @property
     def family(self) -> str:
-        """`Settings.family` of its configurations: `mlp`, `cnn`, `python:<reference>`."""
+        """`Settings.family` of its configurations."""
         return family_of(self.model).label(self.model)
 
     @property

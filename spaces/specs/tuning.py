@@ -21,7 +21,11 @@ def hyperparameters(spec: SearchSpec) -> keras_tuner.HyperParameters:
     Ranges of numbers with a step, and ranges of integers with a ratio, become an ordered `Choice` of exactly
     their values, 0.3 and not 0.30000000000000004; everything else keeps its own type.
 
+    Args:
+        spec: the space; a function of the user's in it is called.
+
     Raises:
+        CodeError: a function of the user's cannot be used.
         SpaceError: for a function of the user's that compiles its model, the training section sets what
             would have no effect.
     """
