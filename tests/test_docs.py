@@ -113,7 +113,7 @@ def test_a_package_is_shown_by_its_public_names():
     assert re.findall(r"^::: (.*)$", page, flags=re.MULTILINE) == ["search.run", "search.Run"]
 
 
-PACKAGES = ("nightshift", "spaces", "search", "results")
+PACKAGES = ("nightshift", "nightshift.testing", "spaces", "search", "results")
 
 
 @cache
@@ -235,5 +235,6 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for page in ("index", "reference/space-file", "reference/command-line", "reference/nightshift", "contributing"):
+    references = ("space-file", "command-line", "nightshift", "testing")
+    for page in ("index", *(f"reference/{name}" for name in references), "contributing"):
         assert (tmp_path / f"site/{page}.html").is_file()

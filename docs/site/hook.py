@@ -11,7 +11,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("nightshift", "spaces", "search", "results")
+PACKAGES = ("nightshift", "nightshift.testing", "spaces", "search", "results")
 ELSEWHERE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -64,9 +64,9 @@ def _pages() -> Iterator[tuple[str, str]]:
     yield "reference/space-file.md", space_file_page(spaces.json_schema())
     yield "reference/command-line.md", command_page(typer.main.get_command(run_search.app))
     for package in PACKAGES:
-        tree = ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8"))
+        tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
         summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-        yield f"reference/{package}.md", python_page(package, summary, _public(tree))
+        yield f"reference/{package.rpartition('.')[2]}.md", python_page(package, summary, _public(tree))
     for source, page in ELSEWHERE.items():
         yield page, (ROOT / source).read_text(encoding="utf-8")
 

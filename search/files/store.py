@@ -212,7 +212,8 @@ class RunReader:
             raise RunError(
                 f"{self._path}: written by another version (store version {self._version}, "
                 f"this program reads {' and '.join(str(version) for version in _READABLE)}); install the version that "
-                f"wrote it: {layout.EXPORT}/metadata.json names it, and what is exported needs no particular version"
+                f"wrote it, which `versions` in its table meta and in {layout.EXPORT}/metadata.json names; what is "
+                "exported needs no particular version"
             )
 
     def close(self) -> None:
