@@ -10,23 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from results.errors import ResultError
-    from results.exporting import export
+    from results.exporting import ExportedFile, ExportResult, export
     from results.models import best_model
-    from results.predicting import predict
+    from results.predicting import Prediction, predict
     from results.ranked.curves import epochs
     from results.ranked.frame import table
     from results.ranked.ranking import rows
+    from results.ranked.tables import Table
     from results.reporting import compare_report, report
-    from results.tracking.mlflow_log import log_mlflow
+    from results.tracking.mlflow_log import Logged, log_mlflow
     from results.tracking.studies import export_study
-    from results.verdicts.advice import advise
+    from results.verdicts.advice import Advice, advise
     from results.verdicts.comparison import compare
     from results.verdicts.next_night import next_space
-    from results.watching.ledger import time_spent
+    from results.watching.ledger import Account, Entry, time_spent
     from results.watching.progress import status
 
 _HOME = {
+    "Account": "watching.ledger",
+    "Advice": "verdicts.advice",
+    "Entry": "watching.ledger",
+    "ExportResult": "exporting",
+    "ExportedFile": "exporting",
+    "Logged": "tracking.mlflow_log",
+    "Prediction": "predicting",
     "ResultError": "errors",
+    "Table": "ranked.tables",
     "advise": "verdicts.advice",
     "best_model": "models",
     "compare": "verdicts.comparison",
@@ -45,7 +54,15 @@ _HOME = {
 }
 
 __all__ = [
+    "Account",
+    "Advice",
+    "Entry",
+    "ExportResult",
+    "ExportedFile",
+    "Logged",
+    "Prediction",
     "ResultError",
+    "Table",
     "advise",
     "best_model",
     "compare",

@@ -14,6 +14,7 @@ from search.oracles import oracle
 if TYPE_CHECKING:
     from search.api import resume, run
     from search.budget import Budget
+    from search.night.rehearsal import Rehearsal
 
 __all__ = [
     "Budget",
@@ -22,6 +23,7 @@ __all__ = [
     "DamageWarning",
     "DiskError",
     "NotReported",
+    "Rehearsal",
     "Run",
     "RunError",
     "SearchFailed",
@@ -42,4 +44,8 @@ def __getattr__(name: str) -> Any:
         from search.budget import Budget
 
         return Budget
+    if name == "Rehearsal":
+        from search.night.rehearsal import Rehearsal
+
+        return Rehearsal
     raise AttributeError(f"module 'search' has no attribute {name!r}")

@@ -115,6 +115,8 @@ def test_a_package_is_shown_by_its_public_names():
 
 PACKAGES = ("nightshift", "nightshift.testing", "spaces", "search", "results")
 
+DOCUMENTED = (ast.FunctionDef, ast.ClassDef)
+
 
 @cache
 def parsed(module):
@@ -122,11 +124,12 @@ def parsed(module):
     return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
 
 
+@cache
 def definition(module, name):
     """The function or class that a module has under a name, wherever it is written."""
     tree = parsed(module)
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+        if isinstance(node, DOCUMENTED) and node.name == name:
             return node
     [home] = {
         node.module
@@ -151,9 +154,22 @@ def test_what_a_public_docstring_names_is_in_the_reference_too():
     known = {f"{package}.{name}" for package, name in public()}
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     for package, name in public():
-        text = ast.get_docstring(definition(package, name))
+        written = (node for node in ast.walk(definition(package, name)) if isinstance(node, DOCUMENTED))
+        text = "".join(ast.get_docstring(node) or "" for node in written)
         for found in re.findall(r"`((?:spaces|search|results)\.[\w.]+)`", text):
             assert found in known or f"`{found.rpartition('.')[2]}`" in contributing, f"{package}.{name}: {found}"
+
+
+def test_what_a_public_function_returns_is_in_the_reference_too():
+    known = {name for _, name in public()}
+    elsewhere = {
+        "Any", "Array", "None", "Path", "Row", "Value", "dict", "float", "int", "keras", "keras_tuner", "list", "pd",
+        "str", "tuple",
+    }  # fmt: skip
+    for package, name in public():
+        returned = getattr(definition(package, name), "returns", None)
+        found = {node.id for node in ast.walk(returned) if isinstance(node, ast.Name)} if returned else set()
+        assert found <= known | elsewhere, f"{package}.{name}: {found - known - elsewhere}"
 
 
 def test_public_functions_say_what_their_arguments_are():

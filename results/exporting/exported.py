@@ -47,7 +47,8 @@ class ExportedFile:
         format: Its name.
         path: The file or folder; None if it failed.
         bytes: Its size, 0 if it failed.
-        sha256: Its digest, see `results.exporting.reading.digest.sha256`; empty if it failed.
+        sha256: Its digest; of a folder what `find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum` prints
+            inside it; empty if it failed.
         difference: Largest difference to the predictions of the model in memory, as a multiple of
             max(unit, |prediction|), the unit being 1 or the spread of a target that is learnt standardized; None if
             it gave none.

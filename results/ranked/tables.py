@@ -46,15 +46,16 @@ class Table:
         """Filters, then sorts, then cuts, then picks columns.
 
         Args:
-            where: Condition that a row must meet; see `results.ranked.where`.
+            where: Condition that a row must meet, as `results.table` takes it.
             sort: A column; with a leading `-` in descending order. Rows without a value stay last either way,
                 equal ones in their order.
             top: At most so many rows, at least 1.
-            columns: The columns to show, in this order, see `named`; `units` means all of `units_0`, `units_1`, ...
+            columns: The columns to show, in this order, as a list or a text with commas between them; `units` means all
+                of `units_0`, `units_1`, ...
             finalists: Keep the winner, and what it is tied with, below the others where they would be left out.
 
         Raises:
-            OptionError: A column is unknown, or none is named, the condition is not understood, or `top` is below 1.
+            ResultError: A column is unknown, or none is named, the condition is not understood, or `top` is below 1.
         """
         rows = list(self.rows)
         if where is not None:

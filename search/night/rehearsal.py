@@ -85,7 +85,8 @@ class Rehearsal:
         imports: References to Python code that the space file runs, with the file of each.
         notes: What somebody should know before the night, a sentence each.
         feature_bytes: For what frozen backbones make of the rows, kept in the run directory until it is done.
-        cluster: The Ray cluster that would train, see `search.cluster.start.Cluster.look`; None: this machine.
+        cluster: The Ray cluster that would train, as plain data: `address`, `needs` of one training, `nodes`, `workers`
+            it has room for, `refused`: whether every node that might train was; None: this machine.
     """
 
     space: str
