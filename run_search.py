@@ -172,7 +172,7 @@ def run(
                         check=not no_check,
                         observers=observers,
                         quiet=True,
-                        command=sys.argv,
+                        command=_command(),
                         name=space,
                         on_interrupt="return",
                     )
@@ -223,7 +223,7 @@ def resume(
                     gpus_per_trial=gpus_per_trial,
                     quiet=True,
                     observers=observers,
-                    command=sys.argv,
+                    command=_command(),
                     on_interrupt="return",
                 )
 
@@ -773,6 +773,11 @@ def _budget(budget: str | None, until: str | None) -> Any:
         return Budget.given(budget, until, began=_BEGAN)
     except ValueError as error:
         raise _UsageError(str(error)) from None
+
+
+def _command() -> list[str]:
+    """The command line for the record, as it can be typed again: a file that Python was given is no command."""
+    return ["run-search", *sys.argv[1:]]
 
 
 def _load_tensorflow() -> None:

@@ -658,6 +658,23 @@ def test_commands_that_are_shown_can_be_copied_whatever_the_folder_is_called(det
     assert shown[3].endswith("run-search resume 'Läufe von heute' goes on")
 
 
+@pytest.mark.parametrize("file", ["run_search.py", "/there/.venv/bin/run-search", "/there/nightshift/__main__.py"])
+def test_a_run_records_a_command_that_can_be_typed_again_however_it_was_called(monkeypatch, tmp_path, run, file):
+    monkeypatch.chdir(tmp_path)
+    recorded = []
+
+    def train(*_, command, **__):
+        recorded.append(command)
+        raise RunError("enough")
+
+    monkeypatch.setattr(run_search, "_load_tensorflow", lambda: None)
+    for name, *arguments in (("run", "digits", "--run-dir", "x y", "--budget", "1h"), ("resume", str(run), "-q")):
+        monkeypatch.setattr(f"search.api.{name}", train)
+        monkeypatch.setattr(sys, "argv", [file, name, *arguments])
+        one_error(call(name, *arguments), 2, "enough")
+        assert recorded.pop() == ["run-search", name, *arguments]
+
+
 def test_a_detached_night_that_ends_at_once_is_told_as_it_ended(detach, space_file):
     over, _ = detach("run", str(space_file), "--run-dir", "x", "--detach", night=None)
     assert (over.exit_code, over.stdout.splitlines()[0]) == (0, "nothing was left to do in x")
