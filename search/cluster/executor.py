@@ -20,7 +20,7 @@ from weakref import WeakSet
 from search.clock import Clock
 from search.cluster.hosts import Host, Hosts
 from search.cluster.needs import Needs
-from search.cluster.site import Lost, Site
+from search.cluster.site import Crowded, Lost, Site
 from search.cluster.work import Left, Order
 from search.errors import CheckpointError, DiskError
 from search.executors import protocol
@@ -208,6 +208,9 @@ class ClusterExecutor:
             return
         self._looked = now
         self._hosts.update(self._site.nodes())
+        # All of a node at once: the last one removes the data.
+        leaving = {number: a.host for number, a in self._actors.items() if a.host.refused is not None}
+        self._site.dismiss([number for number, host in leaving.items() if not host.gone])
         for number, actor in list(self._actors.items()):
             if actor.host.gone or actor.host.refused is not None:
                 why = "is gone" if actor.host.gone else "gets no trials"
@@ -243,8 +246,7 @@ class ClusterExecutor:
             self._greet(number, actor, said)
         elif kind == "settled":
             actor.host.settle(said)
-            if all(one.host.folder is not None for one in self._actors.values() if one.begun):
-                self._site.forget()
+            self._forget()
             self._start_missing()
         elif kind == "ready":
             actor.ready = True
@@ -278,9 +280,18 @@ class ClusterExecutor:
         if not host.node.is_ours:
             told["path"] = None
         send = self._data if here is None and host.folder is None else None
-        self._site.begin(number, told, send)
+        try:
+            self._site.begin(number, told, send)
+        except Crowded as error:
+            self._bury(number, Lost(str(error)))
+            return
         # Sending the data may have taken long.
         actor.heard = self._monotonic()
+
+    def _forget(self) -> None:
+        """Lets go of the data once nobody is storing them."""
+        if all(one.host.folder is not None for one in self._actors.values() if one.begun):
+            self._site.forget()
 
     # Jobs
 
@@ -290,8 +301,9 @@ class ClusterExecutor:
         give_up_late(self._queue, self._clock)
         while self._queue and self._free:
             number = self._free.popleft()
-            if number in self._actors:
-                self._give(number, self._actors[number], self._queue.popleft())
+            actor = self._actors.get(number)
+            if actor is not None and actor.host.refused is None:
+                self._give(number, actor, self._queue.popleft())
 
     def _give(self, number: int, actor: _Actor, task: _Task) -> None:
         job = task.job
@@ -305,7 +317,12 @@ class ClusterExecutor:
         task.begin(self._monotonic())
         actor.task, actor.stop_sent = task, False
         left = None if task.told is None else Left.until(task.told, self._clock)
-        self._site.train(number, Order(replace(job, deadline=None), task.attempt, left).packed(), files)
+        try:
+            self._site.train(number, Order(replace(job, deadline=None), task.attempt, left).packed(), files)
+        except Crowded as error:
+            actor.task = None
+            task.future.set_exception(DiskError(f"trial {job.trial_id}: {error}"))
+            self._free.append(number)
 
     def _answered(self, number: int, actor: _Actor, task: _Task, said: Any) -> None:
         if isinstance(said, protocol.EpochBegins):
@@ -323,7 +340,8 @@ class ClusterExecutor:
         elif answer.trouble is protocol.Trouble.DISK:
             self._hosts.refuse(actor.host, "disk", answer.message)
             self._again(task, Lost(answer.message, with_node=True))
-            self._bury(number, Lost(answer.message, with_node=True))
+            # It goes with the others there.
+            self._looked = float("-inf")
         else:
             task.future.set_exception(answer.error())
         self._hand_out()
@@ -358,6 +376,7 @@ class ClusterExecutor:
         elif not actor.ready:
             others = sum(one.begun and one.host is actor.host for one in self._actors.values())
             self._hosts.failed_to_start(actor.host, lost, others, self._monotonic())
+            self._forget()
         self._looked = float("-inf")
 
     def _again(self, task: _Task, lost: Lost) -> None:

@@ -82,7 +82,8 @@ class Hosts:
         for name, host in list(self._hosts.items()):
             if name not in alive:
                 host.gone = True
-                if host.refused is None and host.folder is not None:
+                # That nothing could be started on a node that was about to leave says nothing of when it is back.
+                if host.kind in ("", "start") and host.folder is not None:
                     self._away.add(host.node.name)
                 self._shared.clear()
                 del self._hosts[name]
@@ -200,7 +201,7 @@ class Hosts:
     def complain(self, now: float, waiting: bool, working: bool) -> None:
         """Says once that nothing trains, when that has been so for half a minute.
 
-        What has trained before goes on: nodes may come back, and others may join.
+        Where a node that may train is away, what has trained before goes on: it may come back, and others may join.
 
         Args:
             now: Seconds.
@@ -208,7 +209,7 @@ class Hosts:
             working: Whether any actor has been started.
 
         Raises:
-            ClusterLost: Every node was refused, and none has ever trained.
+            ClusterLost: Every node was refused, and none that may train is away, or none has ever trained.
             DiskError: Every node was refused for want of room on its disk, and none that had room is away.
         """
         if working or not waiting:
@@ -222,7 +223,7 @@ class Hosts:
         reasons = "; ".join(f"{host.node.name}: {host.refused}" for host in refused)
         if self.all_refused:
             full = all(host.kind == "disk" for host in refused) and not self._away
-            if full or not self._trained:
+            if not (self._away and self._trained):
                 error = DiskError if full else ClusterLost
                 raise error(f"no node of the Ray cluster can train: {reasons}{self._too_small()}")
         if not self._complained:

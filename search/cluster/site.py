@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,12 @@ from search.errors import ClusterLost
 from search.executors.shared_data import travelling
 
 _LEAVING_SECONDS = 3.0
+# What Ray says of every actor that has died, before it says why.
+_OF_EACH = ("The actor died unexpectedly", "class_name:", "actor_id:", "pid:", "name:", "namespace:", "ip:")
+
+
+class Crowded(Exception):
+    """The cluster has no room for what is to be sent."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,11 @@ class Site(Protocol):
         ...
 
     def begin(self, actor: int, told: dict[str, Any], data: Path | None) -> None:
-        """Lets it make itself ready; `data` is a folder whose files it stores on its node."""
+        """Lets it make itself ready; `data` is a folder whose files it stores on its node.
+
+        Raises:
+            Crowded: The data cannot be sent.
+        """
         ...
 
     def forget(self) -> None:
@@ -60,7 +71,11 @@ class Site(Protocol):
         ...
 
     def train(self, actor: int, order: bytes, files: Sequence[bytes]) -> None:
-        """Gives it a job."""
+        """Gives it a job.
+
+        Raises:
+            Crowded: The files cannot be sent.
+        """
         ...
 
     def stop(self, actor: int, why: bytes) -> None:
@@ -75,12 +90,16 @@ class Site(Protocol):
         """What the actors have said, oldest first; waits at most so long for the first one.
 
         Raises:
-            ClusterLost: The cluster is gone.
+            ClusterLost: The cluster is gone, and what had been said until then has been heard.
         """
         ...
 
     def kill(self, actor: int) -> None:
         """Ends an actor; nothing more is heard of it."""
+        ...
+
+    def dismiss(self, actors: Collection[int]) -> None:
+        """Ends actors, and lets them remove what they have stored."""
         ...
 
     def offers(self) -> str:
@@ -114,6 +133,7 @@ class RaySite:
         self._actors: dict[int, Any] = {}
         self._heard: queue.SimpleQueue[tuple[int, Any, Future[Any]]] = queue.SimpleQueue()
         self._pieces: dict[str, list[Any]] = {}
+        self._drained = False
         context = ray.get_runtime_context()
         self._head = Head(ray, context.gcs_address, context.get_node_id())
 
@@ -142,9 +162,10 @@ class RaySite:
 
     def begin(self, actor: int, told: dict[str, Any], data: Path | None) -> None:
         """Lets it make itself ready."""
-        if data is not None and not self._pieces:
-            self._pieces = {name: [self._ray.put(piece) for piece in pieces] for name, pieces in travelling(data)}
-        self._actors[actor].begin.remote(told, None if data is None else self._pieces)
+        with _sending():
+            if data is not None and not self._pieces:
+                self._pieces = {name: [self._ray.put(piece) for piece in pieces] for name, pieces in travelling(data)}
+            self._actors[actor].begin.remote(told, None if data is None else self._pieces)
 
     def forget(self) -> None:
         """Nobody is storing data just now: the object store is for others. Who comes later is sent them anew."""
@@ -152,7 +173,8 @@ class RaySite:
 
     def train(self, actor: int, order: bytes, files: Sequence[bytes]) -> None:
         """Gives it a job."""
-        self._actors[actor].train.remote(order, files)
+        with _sending():
+            self._actors[actor].train.remote(order, files)
 
     def stop(self, actor: int, why: bytes) -> None:
         """Asks it to end its training after the epoch."""
@@ -164,13 +186,16 @@ class RaySite:
 
     def messages(self, seconds: float) -> Iterator[tuple[int, Message]]:
         """What the actors have said, oldest first."""
-        wait = True
+        gone = self._head.gone
+        if gone and self._drained:
+            raise ClusterLost(
+                f"the head of the Ray cluster, {self._head.address}, does not answer any more; what has ended is "
+                "saved, and `resume` goes on, with a cluster or without"
+            )
+        # What has come home by now has ended, too.
+        self._drained = gone
+        wait = not gone
         while True:
-            if self._head.gone:
-                raise ClusterLost(
-                    f"the head of the Ray cluster, {self._head.address}, does not answer any more; what has ended is "
-                    "saved, and `resume` goes on, with a cluster or without"
-                )
             try:
                 actor, made, done = self._heard.get(timeout=seconds) if wait else self._heard.get_nowait()
             except queue.Empty:
@@ -180,7 +205,8 @@ class RaySite:
                 continue
             error = done.exception()
             if error is not None:
-                yield actor, ("lost", _lost(error))
+                if not gone:
+                    yield actor, ("lost", _lost(error))
                 continue
             self._listen(actor, made)
             for message in done.result():
@@ -189,8 +215,18 @@ class RaySite:
     def kill(self, actor: int) -> None:
         """Ends an actor."""
         made = self._actors.pop(actor, None)
-        if made is not None:
+        if made is not None and not self._head.gone:
             _quietly(lambda: self._ray.kill(made, no_restart=True))
+
+    def dismiss(self, actors: Collection[int]) -> None:
+        """Ends actors, and lets them remove what they have stored."""
+        waiting: list[Any] = []
+        for made in [self._actors[actor] for actor in actors if actor in self._actors]:
+            _quietly(lambda made=made: waiting.append(made.leave.remote()))
+        if waiting:
+            _quietly(lambda: self._ray.wait(waiting, num_returns=len(waiting), timeout=_LEAVING_SECONDS))
+        for actor in actors:
+            self.kill(actor)
 
     def offers(self) -> str:
         """What the cluster has and what of it is free, in words."""
@@ -199,13 +235,7 @@ class RaySite:
     def close(self) -> None:
         """Ends all actors, and lets them remove what they have stored."""
         if not self._head.gone:
-            waiting: list[Any] = []
-            for made in self._actors.values():
-                _quietly(lambda made=made: waiting.append(made.leave.remote()))
-            if waiting:
-                _quietly(lambda: self._ray.wait(waiting, num_returns=len(waiting), timeout=_LEAVING_SECONDS))
-            for actor in list(self._actors):
-                self.kill(actor)
+            self.dismiss(list(self._actors))
         self._actors.clear()
         self._pieces.clear()
         self._head.forget()
@@ -215,12 +245,26 @@ class RaySite:
 def _lost(error: BaseException) -> Lost:
     from ray import exceptions
 
+    if isinstance(error, exceptions.ObjectLostError):
+        return Lost("what it sent was lost with its node", with_node=True)
     text = str(error)
     starved = "OUT_OF_MEMORY" in text or "running low on memory" in text
     unreachable = isinstance(error, exceptions.ActorUnavailableError) or "node has died" in text or "node died" in text
     never = isinstance(error, exceptions.ActorUnschedulableError)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(_OF_EACH)] or lines
     return Lost(lines[0][:300] if lines else type(error).__name__, unreachable and not starved, starved, never)
+
+
+@contextlib.contextmanager
+def _sending() -> Iterator[None]:
+    """Inside, something goes into Ray's object store, and from there to an actor."""
+    from ray import exceptions
+
+    try:
+        yield
+    except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError) as error:
+        raise Crowded("Ray's object store on the machine of the search has no room for what is to be sent") from error
 
 
 def _quietly(call: Any) -> None:

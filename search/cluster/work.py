@@ -23,8 +23,8 @@ from spaces.data.readers.memory import machine_memory
 from spaces.outside import given, importing
 from spaces.outside.backend import load_tensorflow
 
-# A library that lacks the room for a file says so in its own words.
-_FULL = ("No space left", "ENOSPC", "Disk quota")
+# A library that lacks the room for a file says so in its own words; Ray means the disk beside its object store.
+_FULL = ("No space left", "ENOSPC", "Disk quota", "OutOfDiskError")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Site:
     stops: list[int] = field(default_factory=list)
     moves: list[tuple] = field(default_factory=list)
     killed: list[int] = field(default_factory=list)
+    dismissed: list[int] = field(default_factory=list)
     said: deque = field(default_factory=deque)
     closed: bool = False
     forgotten: int = 0
@@ -75,6 +76,9 @@ class Site:
 
     def kill(self, actor):
         self.killed.append(actor)
+
+    def dismiss(self, actors):
+        self.dismissed += actors
 
     def offers(self):
         return "0 of 4 CPU free"

@@ -12,7 +12,7 @@ import pytest
 from search.budget import Deadline, MovingDeadline
 from search.clock import SystemClock
 from search.cluster.needs import Needs
-from search.cluster.site import Lost
+from search.cluster.site import Crowded, Lost
 from search.cluster.work import Left, Order, Work
 from search.errors import CheckpointError, ClusterLost, DiskError
 from search.executors import protocol
@@ -49,6 +49,51 @@ def test_the_first_actor_of_a_node_stores_the_data_and_the_others_follow(site, m
     site.say(2, "settled", "/tmp/two")
     turn(executor, futures)
     assert site.forgotten
+
+
+def test_the_data_are_let_go_of_when_the_last_who_was_to_store_them_is_lost(site, make):
+    site.willing = False
+    executor = make(workers=2)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    for actor in (1, 2):
+        site.say(actor, "hello", hello())
+    site.say(1, "settled", "/tmp/one")
+    turn(executor, futures)
+    assert not site.forgotten
+    site.lose(2, with_node=True)
+    turn(executor, futures)
+    assert site.forgotten
+
+
+def test_a_node_that_cannot_be_sent_the_data_is_not_waited_for(site, make, monkeypatch):
+    begin = site.begin
+
+    def begin_unless_two(actor, told, data):
+        if site.started[actor].name == "two":
+            raise Crowded("the object store has no room")
+        begin(actor, told, data)
+
+    monkeypatch.setattr(site, "begin", begin_unless_two)
+    executor = make(workers=2)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    assert executor.events == [
+        "the node two gets no trials: workers end while they start (the object store has no room)"
+    ]
+    assert [site.started[actor].name for actor in site.jobs] == ["one", "one"]
+
+
+def test_a_trial_that_cannot_be_sent_ends_the_run_as_a_full_disk_does(site, make, monkeypatch):
+    def train(*_):
+        raise Crowded("the object store has no room")
+
+    monkeypatch.setattr(site, "train", train)
+    executor = make(workers=1)
+    futures = submit(executor, job())
+    assert turn(executor, futures) == set(futures)
+    with pytest.raises(DiskError, match="trial 0: the object store has no room"):
+        futures[0].result()
 
 
 def test_on_our_own_node_the_data_stay_where_they_are(site, make, tmp_path):
@@ -402,6 +447,46 @@ def test_what_else_trains_on_a_node_whose_disk_is_full_is_said_to_leave_it(site,
     site.say(*site.training("0"), 1, (protocol.Raised(protocol.Trouble.DISK, "no space left"), []))
     turn(executor, futures)
     assert "trial 1 lost its worker (the node one gets no trials); it is trained again" in executor.events
+
+
+def test_who_is_on_a_node_whose_disk_is_full_lets_go_of_the_data_and_gets_no_other_trial(site, make):
+    site.alive = [node("one")]
+    executor = make()
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    (full,), (idle,) = site.training("0"), site.training("1")
+    site.done(idle)
+    site.say(full, 1, (protocol.Raised(protocol.Trouble.DISK, "no space left"), []))
+    turn(executor, futures[:1])
+    assert sorted(site.dismissed) == sorted(site.killed) == [1, 2]
+    assert site.jobs[idle][0].job.trial_id == "1"
+
+
+def test_where_no_node_may_train_any_more_and_none_has_left_the_run_ends(site, make):
+    site.versions["two"] = {**VERSIONS, "keras": "3.10.0"}
+    executor = make(workers=4)
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    site.say(*site.training("0"), 1, (protocol.Raised(protocol.Trouble.DISK, "no space left"), []))
+    with pytest.raises(ClusterLost, match=r"can train: one: no space left; two: keras 3\.10\.0 there"):
+        turn(executor, futures, 60.0)
+
+
+def test_a_node_on_which_nothing_could_be_started_when_it_left_is_waited_for(site, make):
+    site.alive = [node("one", 3.0), node("two")]
+    site.versions["two"] = {**VERSIONS, "keras": "3.10.0"}
+    executor = make()
+    futures = submit(executor, job("0"), job("1"))
+    turn(executor, futures)
+    site.willing = False
+    futures += submit(executor, job("2"))
+    turn(executor, futures)
+    assert [n.name for n in site.started.values()] == ["one", "two", "one", "one"]
+    site.say(4, "lost", Lost("cannot be scheduled", never=True))
+    turn(executor, futures)
+    site.alive = [node("two")]
+    turn(executor, futures, 60.0)
+    assert any(event.startswith("nothing trains for 30 s") for event in executor.events)
 
 
 def test_where_every_disk_is_full_the_run_ends_as_with_a_full_disk(site, make):

@@ -220,6 +220,31 @@ def test_a_trial_that_ends_two_workers_has_failed(nodes, make):
     assert failed.failure.reason is FailureReason.CRASHED
 
 
+def test_why_an_actor_was_lost_is_what_ray_says_of_it():
+    from ray import exceptions
+
+    from search.cluster.site import Lost, _lost
+
+    died = exceptions.ActorDiedError()
+    of_all = f"{died}\n\tclass_name: Slot\n\tactor_id: 0a\n\tip: 10.0.0.2\n"
+    died.error_msg = f"{of_all}The actor is dead because its worker process has died."
+    assert _lost(died) == Lost("The actor is dead because its worker process has died.")
+    died.error_msg = f"{of_all}The actor died because its node has died. Node Id: 0b"
+    assert _lost(died) == Lost("The actor died because its node has died. Node Id: 0b", with_node=True)
+    # A checkpoint on its way is not the fault of its trial.
+    assert _lost(exceptions.ObjectLostError("00ff", b"", "")).with_node
+
+
+@pytest.mark.parametrize("error", ["ObjectStoreFullError", "OutOfDiskError"])
+def test_a_full_object_store_is_told_from_other_errors(error):
+    from search.cluster.site import Crowded, _sending
+
+    with pytest.raises(Crowded), _sending():
+        raise getattr(ray.exceptions, error)("full")
+    with pytest.raises(OSError, match="another"), _sending():
+        raise OSError("another")
+
+
 def test_what_is_used_of_rays_insides_is_there(monkeypatch):
     """An upgrade that took it away would print among the lines of the table, or listen on the network."""
     import inspect

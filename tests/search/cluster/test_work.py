@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import queue
 import tempfile
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
 
 from search.cluster import fitness, slot, work
+from search.cluster.site import RaySite
 from search.cluster.work import Order, Work
+from search.errors import ClusterLost
 from search.record.trial import Outcome, Stop
 from tests.search.cluster.conftest import job
 
@@ -102,6 +106,28 @@ def test_without_a_trainer_it_only_says_whether_it_could(tmp_path, usable, monke
     monkeypatch.setattr(work, "machine_memory", lambda: 123)
     assert gone(told(tmp_path, trainer=None)) == [("ready", 123)]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), type("OutOfDiskError", (Exception,), {})()])
+def test_that_its_disk_is_full_is_told_apart(tmp_path, usable, error):
+    usable.errors.append(error)
+    ((_, said),) = gone(told(tmp_path))
+    assert said["kind"] == "disk"
+    assert said["why"].startswith("its disk is full (")
+
+
+def test_what_had_come_home_when_the_head_was_found_gone_is_heard_first():
+    home, actor = RaySite.__new__(RaySite), object()
+    home._head = SimpleNamespace(gone=True, address="10.0.0.1:6379")
+    home._heard, home._actors, home._drained, home._listen = queue.SimpleQueue(), {1: actor}, False, lambda *_: None
+    lost, done = Future(), Future()
+    lost.set_exception(RuntimeError("its process ended"))
+    done.set_result([(1, "outcome")])
+    for future in (lost, done):
+        home._heard.put((1, actor, future))
+    assert list(home.messages(60.0)) == [(1, (1, "outcome"))]
+    with pytest.raises(ClusterLost, match=r"10\.0\.0\.1:6379, does not answer any more"):
+        list(home.messages(60.0))
 
 
 @pytest.fixture
