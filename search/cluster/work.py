@@ -16,6 +16,7 @@ from search.budget import Deadline, MovingDeadline
 from search.clock import Clock, SystemClock
 from search.cluster import fitness
 from search.cluster.room import Room, Swept
+from search.errors import RunError
 from search.executors import protocol, worker
 from search.files import layout
 from search.record.trial import Checkpoint, Stop, TrialJob, checkpoints
@@ -152,7 +153,7 @@ class Work:
             return {"kind": "package", "why": str(error)}
         if isinstance(error, Swept):
             return {"kind": "folder", "why": str(error), "folder": self._told["folder"]}
-        text = f"{type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
         if any(sign in text for sign in _FULL):
             return {"kind": "disk", "why": f"its disk is full ({text})"}
         return {"kind": "start", "why": text}

@@ -18,6 +18,7 @@ from search.night.workforce import Workforce
 from search.phases.schedule import planned
 from search.record import environment
 from search.record.trial import Trial, TrialKind, TrialState
+from search.training import cards
 from spaces import Dataset, SearchSpec, Settings
 from spaces.families import family_of
 
@@ -242,4 +243,7 @@ def asked(cpus: float | None, gpus: float | None, workers: int | None, elsewhere
         room = found * sizing.on_one_card(gpus)
         if workers is not None and gpus and workers > room:
             raise RunError(f"--workers {workers} with {gpus:g} GPU each: there is room for {room}")
+        if 0 < gpus < 1:
+            # Else every worker would find that out, and end.
+            cards.limit(gpus)
     return Each(cpus, gpus)

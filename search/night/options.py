@@ -14,6 +14,8 @@ from search.files.rundir import open_run
 from search.training.reuse.switch import reuse
 from spaces import SearchSpec
 
+# Ray counts no smaller part of a core or card; so many trainings on one are more than any machine bears.
+_LEAST_SHARE = 1e-4
 # Each of them is a process; a cluster trains a thousand at a time.
 _MOST_WORKERS = 10_000
 
@@ -67,6 +69,9 @@ def require_shares(cpus: Any, gpus: Any) -> None:
         raise RunError(f"--cpus-per-trial {_written(cpus)}: must be above 0, at most {MOST_THREADS}")
     if gpus is not None and not (_is_number(gpus) and 0 <= gpus <= 1):
         raise RunError(f"--gpus-per-trial {_written(gpus)}: must be from 0 to 1, a share of one GPU")
+    for option, share in (("--cpus-per-trial", cpus), ("--gpus-per-trial", gpus)):
+        if share is not None and 0 < share < _LEAST_SHARE:
+            raise RunError(f"{option} {_written(share)}: must be no less than {_LEAST_SHARE:g}")
 
 
 def _is_number(value: Any) -> bool:

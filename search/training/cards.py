@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 from collections.abc import Iterator, Sequence
+
+from search.errors import RunError
 
 _DRIVER = "libcuda.so.1"
 _MIB = 1 << 20
 # Each process takes some for itself before TensorFlow takes what it is allowed.
 _OWN_MIB = 600
+# With less TensorFlow has no room for the smallest network and what its operations need besides.
+_LEAST_MIB = 64
 
 
 def limit(share: float) -> int | None:
@@ -20,6 +25,9 @@ def limit(share: float) -> int | None:
 
     Returns:
         None where the driver does not say how much there is.
+
+    Raises:
+        RunError: The share is too small for any training.
     """
     total = _total_bytes()
     return None if total is None else allowed(total // _MIB, share)
@@ -53,8 +61,19 @@ def on(chosen: str | None) -> Iterator[None]:
 
 
 def allowed(total: int, share: float) -> int:
-    """MiB for TensorFlow of a card of so many, so that all who share it fit."""
-    return max(1, int(total * share) - _OWN_MIB)
+    """MiB for TensorFlow of a card of so many, so that all who share it fit.
+
+    Raises:
+        RunError: The share is too small for any training.
+    """
+    left = int(total * share) - _OWN_MIB
+    if left < _LEAST_MIB:
+        least = min(1.0, math.ceil(100 * (_OWN_MIB + _LEAST_MIB + 1) / total) / 100)
+        raise RunError(
+            f"--gpus-per-trial {share:g}: of a GPU with {total} MiB that is {int(total * share)} MiB, of which CUDA "
+            f"takes some {_OWN_MIB} MiB for itself: give {least:g} or more"
+        )
+    return left
 
 
 def _total_bytes() -> int | None:

@@ -15,7 +15,7 @@ import pytest
 from search.cluster import fitness, slot, work
 from search.cluster.site import RaySite
 from search.cluster.work import Order, Work
-from search.errors import ClusterLost
+from search.errors import ClusterLost, RunError
 from search.record.trial import Outcome, Stop
 from tests.search.cluster.conftest import job
 
@@ -114,6 +114,12 @@ def test_that_its_disk_is_full_is_told_apart(tmp_path, usable, error):
     ((_, said),) = gone(told(tmp_path))
     assert said["kind"] == "disk"
     assert said["why"].startswith("its disk is full (")
+
+
+def test_what_cannot_be_had_there_is_said_in_its_own_words(tmp_path, usable):
+    usable.errors.append(RunError("--gpus-per-trial 0.01: give 0.05 or more"))
+    ((kind, said),) = gone(told(tmp_path))
+    assert (kind, said) == ("unable", {"kind": "start", "why": "--gpus-per-trial 0.01: give 0.05 or more"})
 
 
 def test_what_had_come_home_when_the_head_was_found_gone_is_heard_first():

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from search.errors import RunError
 from search.executors import sizing
+from search.night import crew
 from search.night.session import Options, Session
 from search.record import environment
 from search.training import cards
@@ -162,7 +164,16 @@ def test_the_memory_of_the_card_that_a_worker_sees(monkeypatch):
 
 def test_all_who_share_a_card_fit():
     assert 4 * cards.allowed(40_000, 0.25) < 40_000
-    assert cards.allowed(100, 0.1) == 1
+
+
+def test_a_share_of_a_card_in_which_nothing_trains_is_refused_before_a_worker_is_started(monkeypatch):
+    monkeypatch.setattr(cards.ctypes, "CDLL", lambda name: driver(0))
+    monkeypatch.setattr(environment, "gpus", lambda: ["0"])
+    with pytest.raises(RunError, match=r"--gpus-per-trial 0\.01: of a GPU with 40960 MiB .*: give 0\.02 or more"):
+        crew.asked(None, 0.01, None, elsewhere=False)
+    assert crew.asked(None, 0.02, None, elsewhere=False).gpus == 0.02
+    # On a cluster the nodes are asked.
+    assert crew.asked(None, 0.01, None, elsewhere=True).gpus == 0.01
 
 
 def test_final_models_are_measured_where_nobody_trains():
