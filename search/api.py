@@ -167,9 +167,10 @@ def run(
             elsewhere=elsewhere,
         )
         crew = partial(Crew, make_executor=make, each=each)
-        with connection.connected(ray):
-            if ray is not None:
-                options = replace(options, threads=Cluster(ray, each).threads(threads.for_family(spec.family)))
+        needed = None if _is_done(spec, directory) else ray
+        with connection.connected(needed):
+            if needed is not None:
+                options = replace(options, threads=Cluster(needed, each).threads(threads.for_family(spec.family)))
             return _go(directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
@@ -231,7 +232,7 @@ def resume(
         max_trials=None if max_trials is None else spec.search.max_trials,
     )
     crew = partial(Crew, make_executor=make, each=each)
-    with connection.connected(ray):
+    with connection.connected(None if _is_done(spec, found.directory) else ray):
         return _go(found.directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
@@ -304,6 +305,14 @@ def _searches(spec: SearchSpec, directory: Path) -> bool:
     with run.read() as reader:
         searching = bool(reader.meta("phase") == "search")
     return searching or run.spec.search.max_trials != spec.search.max_trials
+
+
+def _is_done(spec: SearchSpec, directory: Path) -> bool:
+    """Whether a run in this directory is done, and nothing is left to train: no cluster need be there."""
+    if not layout.is_run(directory) or _searches(spec, directory):
+        return False
+    with open_run(directory).read() as reader:
+        return bool(reader.meta("phase") == "done")
 
 
 def _require_an_end(spec: SearchSpec, budget: Budget, directory: Path) -> None:

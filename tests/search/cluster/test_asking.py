@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import spaces
 from search import api
 from search.cluster import connection, start
 from search.cluster.hosts import Hosts
@@ -18,7 +19,9 @@ from search.cluster.site import Lost
 from search.cluster.start import Cluster, ask
 from search.errors import RunError
 from search.executors import Each
-from search.night import crew
+from search.files import layout
+from search.files.store import RunStore
+from search.night import crew, options
 from search.night.options import judged
 from search.night.rehearsal import Rehearsal
 from search.record import environment
@@ -122,6 +125,24 @@ def test_a_new_run_takes_the_threads_that_the_cluster_has_room_for(tmp_path, mon
     for cpus in (None, 3.0):
         api.run(small.spec(), run_dir=tmp_path / "run", ray="auto", cpus_per_trial=cpus)
     assert begun == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("phase", "more", "address"),
+    [("done", None, None), ("done", 100, "auto"), ("final", None, "auto"), ("search", None, "auto")],
+)
+def test_a_run_that_is_done_needs_no_cluster(tmp_path, monkeypatch, phase, more, address):
+    spec, run = small.spec(), tmp_path / "run"
+    RunStore.create(run, {"phase": phase}).close()
+    (run / layout.SPACE).write_text(spaces.dump(spec))
+    connected = []
+    monkeypatch.setattr(options, "require_address", lambda address: None)
+    monkeypatch.setattr(connection, "connected", lambda one: connected.append(one) or contextlib.nullcontext())
+    monkeypatch.setattr(Cluster, "threads", lambda self, most: 1)
+    monkeypatch.setattr(api, "_go", lambda *_: None)
+    api.resume(run, ray="auto", max_trials=more)
+    api.run(spec, run_dir=run, ray="auto", max_trials=more)
+    assert connected == [address, address]
 
 
 def hosts_of(site):
