@@ -5,6 +5,7 @@ Whoever uses it holds a lock on it. A folder that nobody holds belongs to a sear
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -69,6 +70,12 @@ def _remove_if_free(folder: Path, lock: int) -> None:
     except OSError:
         return
     else:
+        # Another search may have tidied up just before.
+        with contextlib.suppress(OSError):
+            for entry in folder.iterdir():
+                if entry.name != _LOCK:
+                    shutil.rmtree(entry, ignore_errors=True)
+        # The lock goes last: by it, who is cut off meanwhile leaves the rest to the next search.
         shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(lock)

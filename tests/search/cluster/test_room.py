@@ -39,6 +39,29 @@ def test_what_a_killed_search_left_behind_goes_when_the_next_one_begins(tmp_path
     assert (tmp_path / "somebody-elses").exists()
 
 
+def test_what_was_cut_off_while_it_removed_its_folder_is_removed_by_the_next_one(monkeypatch):
+    made = Room()
+    (made.folder / "data").mkdir()
+    (made.folder / "data" / "rows").touch()
+
+    class Killed(BaseException):
+        pass
+
+    def cut_off(folder, **_):
+        for file in folder.iterdir():
+            if file.is_file():
+                file.unlink()
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(room.shutil, "rmtree", cut_off)
+        with pytest.raises(Killed):
+            made.leave()
+    assert made.folder.exists()
+    Room()
+    assert not made.folder.exists()
+
+
 def test_a_folder_that_is_gone_cannot_be_shared(tmp_path):
     with pytest.raises(Swept, match="gone"):
         Room(Path(tmp_path / "gone"))
