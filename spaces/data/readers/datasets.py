@@ -176,8 +176,13 @@ def _gone_through(
     with _open(store, labels, where) as y:
         y.append(labels)
         inputs, targets = (structure and structure.to_json() for structure in structures[0])
-        notes = {"parts": list(found), "of": _state(reference), "inputs": inputs, "targets": targets}
-        notes["weighted"] = weights is not None
+        notes = {
+            "parts": list(found),
+            "of": _state(reference),
+            "inputs": inputs,
+            "targets": targets,
+            "weighted": weights is not None,
+        }
         y.done(_what(reference, part, "y"), notes)
     return stored, labels, weights
 
