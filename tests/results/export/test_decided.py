@@ -13,7 +13,7 @@ from rich.console import Console
 
 from results import ResultError
 from results.exporting.card import model_card
-from results.exporting.metadata import read_model_info
+from results.exporting.metadata import ModelInfo, read_model_info
 from results.predicting.inputs import Rows
 from results.predicting.predictions import Prediction, _predict
 from results.predicting.show import show
@@ -36,7 +36,8 @@ class Model:
 
 def predicted(info: DataInfo, *answers: list[float], output: Any = "probabilities", **more: Any) -> list[Prediction]:
     rows = Rows("rows.csv", True, np.zeros((len(answers), 1)))
-    return _predict(Model(*answers), [rows], info, output, more.get("threshold"))  # type: ignore[arg-type]
+    known = ModelInfo(info, output, len(answers[0]), more.get("threshold"))
+    return _predict(Model(*answers), Path("model.onnx"), [rows], info, known)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("answers", [([0.75, 0.25], [0.65, 0.35]), ([0.25], [0.35])], ids=["two outputs", "one output"])
