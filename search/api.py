@@ -25,7 +25,7 @@ from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
 from search.night.crew import Crew, asked
 from search.night.options import judged, require_origin, require_width
-from search.night.session import MakeCrew, Options, Session
+from search.night.session import MakeCrew, Options, Session, is_done
 from search.night.views.watching import watched
 from search.phases.schedule import planned
 from search.training import threads
@@ -221,6 +221,7 @@ def resume(
     count = _workers(spec, count, ray)
     each = asked(cpus_per_trial, gpus_per_trial, count, elsewhere)
     make = _maker(spec, executor, ray, each)
+    most = None if max_trials is None else spec.search.max_trials
     options = Options(
         allowed,
         count,
@@ -229,10 +230,10 @@ def resume(
         threads=each.threads,
         gpu_share=each.gpus,
         elsewhere=elsewhere,
-        max_trials=None if max_trials is None else spec.search.max_trials,
+        max_trials=most,
     )
     crew = partial(Crew, make_executor=make, each=each)
-    with connection.connected(None if _is_done(spec, found.directory) else ray):
+    with connection.connected(None if _is_done(spec, found.directory, most) else ray):
         return _go(found.directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
@@ -307,12 +308,12 @@ def _searches(spec: SearchSpec, directory: Path) -> bool:
     return searching or run.spec.search.max_trials != spec.search.max_trials
 
 
-def _is_done(spec: SearchSpec, directory: Path) -> bool:
+def _is_done(spec: SearchSpec, directory: Path, most: int | None = None) -> bool:
     """Whether a run in this directory is done, and nothing is left to train: no cluster need be there."""
     if not layout.is_run(directory) or _searches(spec, directory):
         return False
     with open_run(directory).read() as reader:
-        return bool(reader.meta("phase") == "done")
+        return is_done(reader, most)
 
 
 def _require_an_end(spec: SearchSpec, budget: Budget, directory: Path) -> None:

@@ -253,18 +253,7 @@ class Session:
             return False
         with run.read() as reader:
             kept = any(work.what == _DATA for work in reader.work())
-            done = kept and reader.meta("phase") == "done" and winner_is_kept(reader)
-            return done and not self._lacks_trials(reader)
-
-    def _lacks_trials(self, store: RunReader) -> bool:
-        """Whether more trials are asked for now than the search has, though that may be the number that it began with.
-
-        Time or failures may have ended it before; a space that is used up has no more.
-        """
-        most = self._options.max_trials
-        if most is None or store.meta("search_ended") == "exhausted":
-            return False
-        return sum(one.kind == TrialKind.SEARCH for one in store.marks()) < most
+            return kept and is_done(reader, self._options.max_trials)
 
     def _require_readable(self) -> None:
         """Refuses a space that no file may hold, as one from Python: nobody could go on with its run, or look at it."""
@@ -333,7 +322,7 @@ class Session:
                 f"`run-search resume {quote(str(self._directory))}` goes on as it was; `--fork NEW_RUN_DIR` begins a "
                 "run of the new space with what this one has found out"
             )
-        more = any(c.key == "search.max_trials" for c in changes) or self._lacks_trials(store)
+        more = any(c.key == "search.max_trials" for c in changes) or _lacks_trials(store, self._options.max_trials)
         if more and store.meta("phase") != "search":
             winner = store.winner()
             store.put_meta(phase="search", winner=None, threshold=None, ensemble=None)
@@ -575,3 +564,23 @@ class Session:
         finally:
             self._runners.remove(runner)
             executor.shutdown()
+
+
+def is_done(store: RunReader, most: int | None = None) -> bool:
+    """Whether a run is done, and nothing is left to train.
+
+    Args:
+        store: That of the run.
+        most: Trials of the whole search that it is asked for now; None: nobody said.
+    """
+    return bool(store.meta("phase") == "done") and winner_is_kept(store) and not _lacks_trials(store, most)
+
+
+def _lacks_trials(store: RunReader, most: int | None) -> bool:
+    """Whether more trials are asked for now than the search has, though that may be the number that it began with.
+
+    Time or failures may have ended it before; a space that is used up has no more.
+    """
+    if most is None or store.meta("search_ended") == "exhausted":
+        return False
+    return sum(one.kind == TrialKind.SEARCH for one in store.marks()) < most

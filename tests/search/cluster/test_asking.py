@@ -21,7 +21,7 @@ from search.errors import RunError
 from search.executors import Each
 from search.files import layout
 from search.files.store import RunStore
-from search.night import crew, options
+from search.night import crew, options, session
 from search.night.options import judged
 from search.night.rehearsal import Rehearsal
 from search.record import environment
@@ -128,11 +128,20 @@ def test_a_new_run_takes_the_threads_that_the_cluster_has_room_for(tmp_path, mon
 
 
 @pytest.mark.parametrize(
-    ("phase", "more", "address"),
-    [("done", None, None), ("done", 100, "auto"), ("final", None, "auto"), ("search", None, "auto")],
+    ("phase", "kept", "most", "addresses"),
+    [
+        ("done", True, None, [None, None]),
+        ("done", False, None, ["auto", "auto"]),
+        ("done", True, 100, ["auto", "auto"]),
+        ("final", True, None, ["auto", "auto"]),
+        ("search", True, None, ["auto", "auto"]),
+        # It has none of the trials that it began with, which `resume` alone makes up for.
+        ("done", True, small.SPACE["search"]["max_trials"], ["auto", None]),
+    ],
 )
-def test_a_run_that_is_done_needs_no_cluster(tmp_path, monkeypatch, phase, more, address):
+def test_a_run_that_is_done_needs_no_cluster(tmp_path, monkeypatch, phase, kept, most, addresses):
     spec, run = small.spec(), tmp_path / "run"
+    monkeypatch.setattr(session, "winner_is_kept", lambda store: kept)
     RunStore.create(run, {"phase": phase}).close()
     (run / layout.SPACE).write_text(spaces.dump(spec))
     connected = []
@@ -140,9 +149,9 @@ def test_a_run_that_is_done_needs_no_cluster(tmp_path, monkeypatch, phase, more,
     monkeypatch.setattr(connection, "connected", lambda one: connected.append(one) or contextlib.nullcontext())
     monkeypatch.setattr(Cluster, "threads", lambda self, most: 1)
     monkeypatch.setattr(api, "_go", lambda *_: None)
-    api.resume(run, ray="auto", max_trials=more)
-    api.run(spec, run_dir=run, ray="auto", max_trials=more)
-    assert connected == [address, address]
+    api.resume(run, ray="auto", max_trials=most)
+    api.run(spec, run_dir=run, ray="auto", max_trials=most)
+    assert connected == addresses
 
 
 def hosts_of(site):
