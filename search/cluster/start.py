@@ -178,9 +178,13 @@ def ask(
                     hosts.refuse(host, "version", reason)
                 elif hosts.shares(None)[host]:
                     path = told["path"] if host.node.is_ours else None
-                    there.begin(number, {**told, "path": path, "folder": None, "data": None, "gpus": 0}, None)
-                    end, wait = monotonic() + _LOAD_SECONDS, _LOAD_SECONDS
-                    continue
+                    try:
+                        there.begin(number, {**told, "path": path, "folder": None, "data": None, "gpus": 0}, None)
+                    except site.Crowded as error:
+                        hosts.refuse(host, "start", str(error))
+                    else:
+                        end, wait = monotonic() + _LOAD_SECONDS, _LOAD_SECONDS
+                        continue
             elif kind == "unable":
                 hosts.unable(host, said)
             elif kind == "lost":

@@ -15,7 +15,7 @@ from search import api
 from search.cluster import connection, start
 from search.cluster.hosts import Hosts
 from search.cluster.needs import Needs
-from search.cluster.site import Lost
+from search.cluster.site import Crowded, Lost
 from search.cluster.start import Cluster, ask
 from search.errors import RunError
 from search.executors import Each
@@ -181,6 +181,14 @@ def test_check_says_what_a_node_lacks_whatever_else_is_heard_of_it(site):
     site.say(1, "unable", {"kind": "package", "why": "model.py imports helpers.py"})
     site.say(1, "lost", Lost("its process ended"))
     assert asked(site) == {"one": "keras 3.10.0 there, 3.15.1 here", "two": "model.py imports helpers.py"}
+
+
+def test_check_says_which_node_cannot_be_sent_what_it_takes(site, monkeypatch):
+    def begin(*_):
+        raise Crowded("the object store has no room")
+
+    monkeypatch.setattr(site, "begin", begin)
+    assert asked(site) == dict.fromkeys(("one", "two"), "the object store has no room")
 
 
 def test_check_fails_where_a_night_would_for_want_of_a_node_that_may_train(site):
