@@ -108,25 +108,6 @@ def others(own: int) -> float:
         return 0.0
 
 
-def thread_times() -> dict[int, tuple[float, float]]:
-    """Seconds that each thread of this process and of those that it has started ran, and waited for a core, by number.
-
-    Empty where the system does not say; Linux does.
-    """
-    found: dict[int, tuple[float, float]] = {}
-    processes = [os.getpid()]
-    while processes:
-        threads = Path(f"/proc/{processes.pop()}/task")
-        # A thread may end meanwhile.
-        with contextlib.suppress(OSError, ValueError):
-            for thread in threads.iterdir():
-                with contextlib.suppress(OSError, ValueError):
-                    processes += map(int, (thread / "children").read_text().split())
-                    ran, waited, _ = map(int, (thread / "schedstat").read_text().split())
-                    found[int(thread.name)] = (ran / 1e9, waited / 1e9)
-    return found
-
-
 def git(directory: Path) -> dict[str, Any] | None:
     """Commit of the checkout that `directory` is the root of and whether it has uncommitted changes; None otherwise.
 

@@ -12,7 +12,6 @@ from search.record import environment
 from search.record.configuration import Configuration
 from search.record.trial import Trial
 from search.times import afterwards, estimates, planning
-from search.times.crowd import Crowd
 from search.times.estimates import UNKNOWN_PACE, Pace
 from search.times.planning import NOTHING_DONE, Done, FinalPlan
 from spaces import Dataset, SearchSpec
@@ -53,7 +52,6 @@ class Horizon:
         self._most = math.inf if left is None else max(0.0, _MOST_KEPT * left)
         self._begun = budget.spent
         budget.keep(min(wanted, self._most))
-        self._crowd = Crowd()
         self.doubt = None if left is None else afterwards.doubt(left, wanted, slowness)
 
     def follow(self, executor: Executor, threads: int) -> None:
@@ -91,11 +89,6 @@ class Horizon:
         both_ways = self._spec.final.tta != "none"
         evaluation = (2 if both_ways else 1) * afterwards.evaluation_seconds(measured, *rows)
         crowded = afterwards.crowded(environment.others(self.slots * self.threads), environment.bound_cores())
-        waited = self._crowd.slowness()
-        if waited is not None:
-            # Others of a lower priority count in the load, and hardly slow anything down. Own threads wait for each
-            # other too, and those that follow are fewer.
-            crowded = min(crowded, waited)
         trained = pace.epochs + sum(len(c.epochs) for c in ranked)
         slowness = max(crowded, pace.factor, self._slowness if trained < _START_COUNTS else 1.0)
         model = max(map(afterwards.model_seconds, measured[:1]), default=0.0)

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import math
-import threading
-import time
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +16,6 @@ from search.record import environment
 from search.record.configuration import configurations
 from search.record.trial import Stop, TrialKind, TrialState
 from search.times import afterwards, estimates, planning
-from search.times.crowd import Crowd
 from search.times.estimates import UNKNOWN_PACE, Pace
 from search.times.horizon import Horizon
 from search.times.planning import Done, FinalPlan
@@ -310,46 +306,6 @@ def test_a_crowded_machine_is_slow_too():
     assert afterwards.crowded(0.0, 2) == 1.0
     assert afterwards.crowded(5.0, 2) == 3.0
     assert afterwards.crowded(50.0, 2) == 4.0
-
-
-def test_what_own_threads_have_waited_says_how_crowded_the_machine_is():
-    now, times = [0.0], {1: (50.0, 0.0)}
-    crowd = Crowd(lambda: dict(times), lambda: now[0])
-    assert crowd.slowness() is None
-
-    now[0], times[1], times[2] = 10.0, (50.2, 0.2), (0.3, 0.3)
-    assert crowd.slowness() is None, "half a second of running says nothing"
-
-    now[0], times[1] = 20.0, (55.2, 5.2)
-    assert crowd.slowness() == pytest.approx(2.0)
-    # Between two readings nothing is read, and what is long ago fades.
-    now[0], times[1] = 21.0, (56.2, 100.0)
-    assert crowd.slowness() == pytest.approx(2.0)
-    now[0], times[1] = 600.0, (90.2, 100.0)
-    del times[2]
-    crowd.slowness()
-    now[0], times[1] = 1200.0, (500.2, 100.0)
-    assert crowd.slowness() == pytest.approx(1.0, abs=0.01)
-
-
-@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the system does not say what threads waited")
-def test_what_threads_have_run_is_read():
-    began, cpu = environment.thread_times(), time.thread_time()
-    while time.thread_time() < cpu + 0.05:
-        pass
-    thread = threading.get_native_id()
-    assert environment.thread_times()[thread][0] - began[thread][0] >= 0.03
-
-
-def test_priority_counts_where_the_load_does_not_tell(monkeypatch):
-    monkeypatch.setattr(environment, "others", lambda _: 9.0)
-    monkeypatch.setattr(environment, "bound_cores", lambda: 2)
-    budget = Budget.given(3600.0, clock=SimulatedClock())
-    horizon = Horizon(budget, space("random"), SimpleNamespace(train=[0], validation=[0], test=None))
-    for waited, slowness in ((None, 4.0), (1.5, 1.5)):
-        monkeypatch.setattr(Crowd, "slowness", lambda _, waited=waited: waited)
-        horizon.measure([configuration("a", epochs=20)], estimates.UNKNOWN_PACE)
-        assert budget.reserve == pytest.approx(afterwards.seconds_after(3600.0, slowness))
 
 
 def test_a_promise_that_cannot_be_kept_is_known_at_once():
