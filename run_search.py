@@ -49,7 +49,7 @@ _WATCH_SECONDS = 2.0
 _BEGIN_SECONDS = 60.0
 # Of what is damaged in files; a long run may have thousands of such rows.
 _MOST_WARNINGS = 50
-# A budget counts from here: what the command itself takes to load belongs to it.
+# A budget counts from here at the latest: what the command itself takes to load belongs to it.
 _BEGAN = time.monotonic()
 
 app = typer.Typer(
@@ -766,11 +766,12 @@ def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
 
 
 def _budget(budget: str | None, until: str | None) -> Any:
-    """The time until everything has to be there; it begins now."""
+    """The time until everything has to be there; it began with the command."""
     from search import Budget
+    from search.clock import process_began
 
     try:
-        return Budget.given(budget, until, began=_BEGAN)
+        return Budget.given(budget, until, began=process_began(_BEGAN))
     except ValueError as error:
         raise _UsageError(str(error)) from None
 

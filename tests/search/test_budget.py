@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from datetime import time as daytime
+from pathlib import Path
 
 import pytest
 
 from search.budget import Budget, Deadline, MovingDeadline
+from search.clock import process_began
 from tests.search.simulation import SimulatedClock
 
 
@@ -118,3 +123,14 @@ def test_the_end_is_written_as_people_read_it():
     assert Budget.given(clock=clock).ends_by is None
     ends_by = Budget.given("60s", clock=clock).ends_by
     assert datetime.fromisoformat(ends_by).timestamp() == round(clock.now() + 60)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not say when a process began")
+def test_a_budget_counts_from_the_start_of_the_process():
+    said = "import time; known = time.monotonic(); from search.clock import process_began as b; print(known - b(known))"
+    began = time.monotonic()
+    before = float(subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout)
+    assert 0 < before < time.monotonic() - began + 0.02
+    # Whoever calls it hours later, from a process that is older, has asked then.
+    known = time.monotonic() + 1000
+    assert process_began(known) == known
