@@ -20,11 +20,12 @@ from search.files.lock import RunLock, holder, is_held
 from search.files.log import Log
 from search.files.rundir import Run
 from search.files.store import RunStore
+from search.record import environment
 from spaces import CodeError, DataError, SpaceError
 
 # What a report without pictures takes on an idle machine.
 _REPORT_SECONDS = 4.0
-# The user's command, the table and the end of the process come after the last picture.
+# The user's command, the table and the end of the process come after the last picture, on an idle machine.
 _END_SECONDS = 3.0
 
 Say = Callable[[str], None]
@@ -144,7 +145,10 @@ class _Steps:
 
     def _left(self) -> float:
         left = self._budget.left
-        return math.inf if left is None else left - _END_SECONDS
+        if left is None:
+            return math.inf
+        slowness = environment.crowded(environment.others(1), environment.bound_cores())
+        return left - slowness * _END_SECONDS
 
     def end(self) -> None:
         """Nothing more follows: the run is done."""

@@ -15,7 +15,12 @@ from typing import Any
 
 from spaces.basics import control_groups
 
+# Formats are checked while the next ones are written.
+_OWN_THREADS = 2
 _PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scikit-learn", "keras-nightshift")
+
+SLOWEST = 4.0
+"""A machine is taken to be at most so many times slower than it was, or than an idle one."""
 
 
 def versions() -> dict[str, str]:
@@ -106,6 +111,16 @@ def others(own: int) -> float:
         return max(0.0, os.getloadavg()[0] - own)
     except OSError:
         return 0.0
+
+
+def crowded(others: float, cores: int) -> float:
+    """How much slower than on an idle machine a program that keeps two cores busy runs beside others, from 1 to 4.
+
+    Args:
+        others: Threads that want a core.
+        cores: Cores that there are.
+    """
+    return min(max(1.0, (others + _OWN_THREADS) / cores), SLOWEST)
 
 
 def git(directory: Path) -> dict[str, Any] | None:

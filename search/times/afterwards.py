@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.record.configuration import Configuration
-from search.times.estimates import SLOWEST, build_seconds
+from search.record.environment import SLOWEST
+from search.times.estimates import build_seconds
 
 # What export, its verification in a fresh process and the report take on an idle machine.
 _SECONDS_AFTER = 15.0
@@ -59,16 +60,6 @@ def slowness(spent: float, worked: float) -> float:
         worked: Processor seconds of it. What is waited for besides is the disk, or others who use the machine.
     """
     return min(max(1.0, spent / worked), SLOWEST) if worked > 0 else 1.0
-
-
-def crowded(others: float, cores: int) -> float:
-    """How much slower than on an idle machine one more thread runs beside others, from 1 to 4.
-
-    Args:
-        others: Threads that want a core.
-        cores: Cores that there are.
-    """
-    return min(max(1.0, (others + 1) / cores), SLOWEST)
 
 
 def doubt(left: float, wanted: float, slowness: float) -> str | None:

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from search.record.configuration import Configuration
+from search.record.environment import SLOWEST
 from search.record.trial import ENDED_EARLY, Trial, TrialKind
 from spaces import Settings
-
-SLOWEST = 4.0
-"""A machine is taken to be at most so many times slower than it was, or than an idle one."""
 
 # What was compiled for the search trains much faster when it comes again; what was not does not.
 _FASTEST = 0.5
