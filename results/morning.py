@@ -145,10 +145,7 @@ class _Steps:
 
     def _left(self) -> float:
         left = self._budget.left
-        if left is None:
-            return math.inf
-        slowness = environment.crowded(environment.others(1), environment.bound_cores())
-        return left - slowness * _END_SECONDS
+        return math.inf if left is None else left - environment.slowness(1) * _END_SECONDS
 
     def end(self) -> None:
         """Nothing more follows: the run is done."""

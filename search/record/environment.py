@@ -123,6 +123,15 @@ def crowded(others: float, cores: int) -> float:
     return min(max(1.0, (others + _OWN_THREADS) / cores), SLOWEST)
 
 
+def slowness(own: int) -> float:
+    """How much slower than on an idle machine a program that keeps two cores busy runs here now, from 1 to 4.
+
+    Args:
+        own: Threads of this program that are at work.
+    """
+    return crowded(others(own), bound_cores())
+
+
 def git(directory: Path) -> dict[str, Any] | None:
     """Commit of the checkout that `directory` is the root of and whether it has uncommitted changes; None otherwise.
 

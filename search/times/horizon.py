@@ -88,7 +88,7 @@ class Horizon:
         rows = (self._validation_rows, self._test_rows, self._train_rows)
         both_ways = self._spec.final.tta != "none"
         evaluation = (2 if both_ways else 1) * afterwards.evaluation_seconds(measured, *rows)
-        crowded = environment.crowded(environment.others(self.slots * self.threads), environment.bound_cores())
+        crowded = environment.slowness(self.slots * self.threads)
         trained = pace.epochs + sum(len(c.epochs) for c in ranked)
         slowness = max(crowded, pace.factor, self._slowness if trained < _START_COUNTS else 1.0)
         model = max(map(afterwards.model_seconds, measured[:1]), default=0.0)

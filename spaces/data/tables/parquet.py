@@ -154,8 +154,6 @@ def _categories(column: Any) -> pd.Categorical:
 
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     words = encoded.unify_dictionaries().combine_chunks()
-    if not isinstance(words, pa.DictionaryArray):
-        words = words.chunk(0)
     words.validate(full=True)
     codes = words.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     used, first, places = np.unique(codes, return_index=True, return_inverse=True)
