@@ -167,7 +167,7 @@ def run(
             elsewhere=elsewhere,
         )
         crew = partial(Crew, make_executor=make, each=each)
-        needed = None if _is_done(spec, directory) else ray
+        needed = _needed(ray, spec, directory)
         with connection.connected(needed):
             if needed is not None:
                 options = replace(options, threads=Cluster(needed, each).threads(threads.for_family(spec.family)))
@@ -233,7 +233,7 @@ def resume(
         max_trials=most,
     )
     crew = partial(Crew, make_executor=make, each=each)
-    with connection.connected(None if _is_done(spec, found.directory, most) else ray):
+    with connection.connected(_needed(ray, spec, found.directory, most)):
         return _go(found.directory, spec, options, observers, crew, quiet, on_interrupt)
 
 
@@ -308,12 +308,12 @@ def _searches(spec: SearchSpec, directory: Path) -> bool:
     return searching or run.spec.search.max_trials != spec.search.max_trials
 
 
-def _is_done(spec: SearchSpec, directory: Path, most: int | None = None) -> bool:
-    """Whether a run in this directory is done, and nothing is left to train: no cluster need be there."""
-    if not layout.is_run(directory) or _searches(spec, directory):
-        return False
+def _needed(ray: str | None, spec: SearchSpec, directory: Path, most: int | None = None) -> str | None:
+    """The cluster that was asked for; None where a run is done, and nothing is left to train on it."""
+    if ray is None or not layout.is_run(directory) or _searches(spec, directory):
+        return ray
     with open_run(directory).read() as reader:
-        return is_done(reader, most)
+        return None if is_done(reader, most) else ray
 
 
 def _require_an_end(spec: SearchSpec, budget: Budget, directory: Path) -> None:
