@@ -165,6 +165,11 @@ class Facts:
         in_order = sorted((c for c in self.configurations if not c.baseline), key=lambda c: c.id)
         return hyperparameter_order(c.values for c in in_order)
 
+    @property
+    def direction(self) -> str:
+        """Of the objective: `max` or `min`."""
+        return "max" if self.maximize else "min"
+
     def better(self, value: float, than: float) -> bool:
         """Whether one objective is better than another."""
         return value > than if self.maximize else value < than

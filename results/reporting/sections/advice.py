@@ -14,8 +14,7 @@ def advice(facts: Facts) -> Section | None:
     """The section, or None where there is nothing to say."""
     if facts.spec is None:
         return None
-    direction = "max" if facts.maximize else "min"
-    found = advise_on(facts.spec, facts.configurations, facts.objective, direction)
+    found = advise_on(facts.spec, facts.configurations, facts.objective, facts.direction)
     if not found:
         return None
     rows = [(one.setting, one.message, _change(one.change)) for one in found]

@@ -115,7 +115,7 @@ def _caption(facts: Facts, found: tuple[Finalist, ...], shown: _Shown) -> str:
     baselines = {b.id for b in facts.baselines}
     # Only the search picked the best of many scores; baselines were not chosen for theirs.
     chosen = [finalist for finalist in found if finalist.configuration not in baselines]
-    known = [finalist.optimism("max" if facts.maximize else "min") for finalist in chosen]
+    known = [finalist.optimism(facts.direction) for finalist in chosen]
     gaps = [gap for gap in known if gap is not None]
     text = f"{plural(len(chosen), 'configuration')}"
     text += f" and {plural(len(found) - len(chosen), 'baseline')}" if len(chosen) < len(found) else ""
@@ -135,10 +135,9 @@ def _within(facts: Facts, finalist: Finalist) -> Interval | None:
 
 
 def _table(facts: Facts, found: tuple[Finalist, ...]) -> Table:
-    direction = "max" if facts.maximize else "min"
     rows = []
     for finalist in found:
-        gap = finalist.optimism(direction)
+        gap = finalist.optimism(facts.direction)
         interval = _within(facts, finalist)
         rows.append((
             finalist.name, number(finalist.search_score), number(finalist.mean), alike(finalist.spread, finalist.mean),

@@ -23,8 +23,7 @@ def hyperparameters(facts: Facts) -> list[Section]:
     found = columns(facts)
     if not found or len(facts.searched) < 2:
         return []
-    direction = "max" if facts.maximize else "min"
-    evidence = collect(facts.searched, facts.objective, direction)
+    evidence = collect(facts.searched, facts.objective, facts.direction)
     shares = importances(found, evidence) if evidence is not None else []
     few = f"Fewer than {MIN_SAMPLES} configurations have a score: too few to say which hyperparameters matter."
     items: list[Item] = [Text(few)]
@@ -35,7 +34,7 @@ def hyperparameters(facts: Facts) -> list[Section]:
     return [
         Section("importance", "What mattered", items, "Importance"),
         Section("parallel", "All configurations", [_parallel(facts, found)], "All"),
-        Section("slices", "Score against each hyperparameter", [_slices(facts, by_importance, direction)], "Slices"),
+        Section("slices", "Score against each hyperparameter", [_slices(facts, by_importance)], "Slices"),
     ]
 
 
@@ -87,11 +86,11 @@ def _parallel_caption(facts: Facts, found: list[Column], drawn: int) -> str:
     return f"{lines}, {first} in the accent colour; the best of all, {best.name}, has {values}."
 
 
-def _slices(facts: Facts, found: list[Column], direction: str) -> Chart:
+def _slices(facts: Facts, found: list[Column]) -> Chart:
     scored = [(c, c.score or 0.0) for c in facts.searched]
     lengths = {len(c.epochs) for c, _ in scored}
     views = [_slice_view(facts, found, scored, "score of the search" if len(lengths) > 1 else "")]
-    if len(lengths) > 1 and (equal := at_equal_length(facts.searched, facts.objective, direction)) is not None:
+    if len(lengths) > 1 and (equal := at_equal_length(facts.searched, facts.objective, facts.direction)) is not None:
         epochs, scores = equal
         views.append(_slice_view(facts, found, scores, f"after {plural(epochs, 'epoch')} each"))
     return Chart("slices", _slices_caption(facts, found), tuple(views))
