@@ -29,7 +29,7 @@ def check_onnx(path: Path) -> None:
     model = onnx.load(str(path), load_external_data=False)
     functions = [node for function in model.functions for node in function.node]
     claimed = 0
-    for tensor in _tensors(model.graph.initializer, [*model.graph.node, *functions]):
+    for tensor in _tensors(model.graph, [*model.graph.node, *functions]):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise ResultError(f"{path}: refused: the weights {tensor.name!r} are in another file")
         claimed += prod(max(1, size) for size in tensor.dims) * _itemsize(tensor.data_type)
@@ -37,17 +37,27 @@ def check_onnx(path: Path) -> None:
     check_unpacked(claimed, stored, path, "its constants")
 
 
-def _tensors(initializers: Any, nodes: Any) -> Iterator[Any]:
+def _tensors(graph: Any, nodes: Any) -> Iterator[Any]:
     """All constants, those of the graphs inside of nodes too."""
-    yield from initializers
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from _of_sparse(sparse)
     for node in nodes:
         for attribute in node.attribute:
             yield from (attribute.t, *attribute.tensors)
             for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
-            for graph in (attribute.g, *attribute.graphs):
-                if graph.node or graph.initializer:
-                    yield from _tensors(graph.initializer, graph.node)
+                yield from _of_sparse(sparse)
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node or inner.initializer or inner.sparse_initializer:
+                    yield from _tensors(inner, inner.node)
+
+
+def _of_sparse(sparse: Any) -> Iterator[Any]:
+    """What is stored of a sparse constant, and what the engine makes of it: all its zeros are spelt out."""
+    from onnx import TensorProto
+
+    yield from (sparse.values, sparse.indices)
+    yield TensorProto(dims=sparse.dims, data_type=sparse.values.data_type)
 
 
 def _filled(graph: Any) -> Iterator[int]:

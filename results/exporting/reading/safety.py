@@ -6,6 +6,7 @@ operations through TensorFlow's `Flex` operations. Only graphs that calculate ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
@@ -25,8 +26,10 @@ _HARMLESS = {
     "LookupTableFindV2", "LookupTableImportV2", "LookupTableSizeV2", "NoOp", "PartitionedCall", "Placeholder",
     "ReadVariableOp", "ResourceGather", "StatefulPartitionedCall", "VarHandleOp", "VarIsInitializedOp", "While",
 }  # fmt: skip
-# Without state as TensorFlow counts it, yet they read the disk.
-_READS_FILES = {"MatchingFiles", "ReadFile", "LMDBReader", "ImmutableConst"}
+# Without state as TensorFlow counts it, yet they read or write files, and some run a graph that is packed in a text.
+_REACHES_OUT = re.compile(
+    "MatchingFiles|ReadFile|LMDBReader|ImmutableConst|GenerateVocabRemapping|EncodeProto|DecodeProto.*|Debug.*|.*Dataset.*"
+)
 
 
 def check_saved_model(folder: Path) -> None:
@@ -36,9 +39,9 @@ def check_saved_model(folder: Path) -> None:
         folder: Holds `saved_model.pb`.
 
     Raises:
-        ResultError: The file is damaged, one of its functions has an operation that reads or writes files, calls
-            Python, or is unknown, its constants or variables claim far more than its files hold, or the folder holds
-            something that is no file.
+        ResultError: The file is damaged, or was not written by TensorFlow 2, one of its functions has an operation that
+            reads or writes files, calls Python, or is unknown, its constants or variables claim far more than its files
+            hold, or the folder holds something that is no file.
     """
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped, unused-ignore]
     from tensorflow.core.protobuf import saved_model_pb2
@@ -52,10 +55,13 @@ def check_saved_model(folder: Path) -> None:
         stored.ParseFromString((folder / "saved_model.pb").read_bytes())
     except (OSError, DecodeError) as error:
         raise ResultError(f"{folder}: its saved_model.pb is damaged ({error})") from error
+    # Of any other kind TensorFlow runs what is in no function: as it was written before there were any.
+    if len(stored.meta_graphs) != 1 or not stored.meta_graphs[0].HasField("object_graph_def"):
+        raise ResultError(f"{folder}: refused: it is none that TensorFlow 2 has written; save it again with that")
     for graph in stored.meta_graphs:
         library = {function.signature.name: function for function in graph.graph_def.library.function}
         # Functions to save and restore the model are in the library too, but nothing here calls them.
-        found = _operations(graph.object_graph_def.concrete_functions, library)
+        found = _operations(_called(graph.object_graph_def), library)
         if refused := sorted(operation for operation in found if not _allowed(operation)):
             raise ResultError(f"{folder}: refused: it uses the operation {refused[0]}, which does more than compute")
     claimed = sum(size for graph in stored.meta_graphs for size in _claims(graph))
@@ -102,6 +108,13 @@ def check_tflite(content: bytes, path: Path) -> int:
     return max(sizes, default=0)
 
 
+def _called(saved: Any) -> list[str]:
+    """The functions that the objects of a SavedModel have."""
+    own = [name for node in saved.nodes for name in node.function.concrete_functions]
+    bare = [node.bare_concrete_function.concrete_function_name for node in saved.nodes]
+    return [*saved.concrete_functions, *own, *bare]
+
+
 def _operations(entries: Iterable[str], library: dict[str, Any]) -> set[str]:
     found: set[str] = set()
     waiting, seen = list(entries), set(entries)
@@ -120,6 +133,6 @@ def _operations(entries: Iterable[str], library: dict[str, Any]) -> set[str]:
 
 def _allowed(operation: str) -> bool:
     definition = tensorflow_internals.operation(operation)
-    if definition is None or operation in _READS_FILES:
+    if definition is None or _REACHES_OUT.fullmatch(operation):
         return False
     return operation in _HARMLESS or not definition.is_stateful

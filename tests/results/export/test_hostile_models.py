@@ -49,6 +49,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def stored_model(folder: Path) -> Any:
+    """What a SavedModel says."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    stored = saved_model_pb2.SavedModel()
+    stored.ParseFromString((folder / "savedmodel" / "saved_model.pb").read_bytes())
+    return stored
+
+
 def changed(source: Path, target: Path, name: str, change: Callable[[bytes], bytes], packed: bool = False) -> Path:
     """A copy of a `.keras` file with one of its members changed."""
     method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
@@ -188,10 +197,7 @@ def test_a_configuration_without_end_is_refused(folder: Path, tmp_path: Path) ->
 
 
 def test_a_constant_of_a_saved_model_that_repeats_one_value_is_not_spelt_out(folder: Path, tmp_path: Path) -> None:
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    stored = saved_model_pb2.SavedModel()
-    stored.ParseFromString((folder / "savedmodel" / "saved_model.pb").read_bytes())
+    stored = stored_model(folder)
     tensor = (
         stored.meta_graphs[0].graph_def.library.function[0].node_def.add(name="evil", op="Const").attr["value"].tensor
     )
@@ -200,6 +206,44 @@ def test_a_constant_of_a_saved_model_that_repeats_one_value_is_not_spelt_out(fol
     tensor.tensor_shape.dim.add(size=10**11)
     (tmp_path / "saved_model.pb").write_bytes(stored.SerializeToString())
     with pytest.raises(ResultError, match="refused: its constants and variables would unpack"):
+        load(tmp_path)
+
+
+def test_a_saved_model_with_operations_outside_of_functions_is_refused(folder: Path, tmp_path: Path) -> None:
+    older, several = stored_model(folder), stored_model(folder)
+    older.meta_graphs[0].ClearField("object_graph_def")
+    several.meta_graphs.add().CopyFrom(several.meta_graphs[0])
+    for stored in (older, several):
+        (tmp_path / "saved_model.pb").write_bytes(stored.SerializeToString())
+        with pytest.raises(ResultError, match="refused: it is none that TensorFlow 2 has written"):
+            load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "operation", ["DebugIdentity", "CacheDataset", "DatasetFromGraph", "GenerateVocabRemapping", "DecodeProtoV2"]
+)
+def test_operations_that_touch_files_and_have_no_state_are_refused(
+    folder: Path, tmp_path: Path, operation: str
+) -> None:
+    stored = stored_model(folder)
+    graph = stored.meta_graphs[0]
+    named = set(graph.object_graph_def.concrete_functions)
+    function = next(f for f in graph.graph_def.library.function if f.signature.name in named)
+    function.node_def.add(name="evil", op=operation)
+    (tmp_path / "saved_model.pb").write_bytes(stored.SerializeToString())
+    with pytest.raises(ResultError, match=f"refused: it uses the operation {operation}, which does more than compute"):
+        load(tmp_path)
+
+
+def test_a_function_that_only_an_object_names_is_looked_at(folder: Path, tmp_path: Path) -> None:
+    stored = stored_model(folder)
+    graph = stored.meta_graphs[0]
+    hidden = graph.graph_def.library.function.add()
+    hidden.signature.name = "hidden"
+    hidden.node_def.add(name="evil", op="WriteFile")
+    graph.object_graph_def.nodes.add().function.concrete_functions.append("hidden")
+    (tmp_path / "saved_model.pb").write_bytes(stored.SerializeToString())
+    with pytest.raises(ResultError, match="refused: it uses the operation WriteFile"):
         load(tmp_path)
 
 
@@ -222,7 +266,7 @@ def onnx_model(**tensor: Any) -> Any:
 
 
 def test_an_onnx_file_stays_within_itself(tmp_path: Path) -> None:
-    from onnx import TensorProto, helper
+    from onnx import SparseTensorProto, TensorProto, helper
 
     outside = onnx_model(dims=[8], data_location=TensorProto.EXTERNAL)
     outside.graph.initializer[0].external_data.add(key="location", value="../../etc/passwd")
@@ -233,11 +277,16 @@ def test_an_onnx_file_stays_within_itself(tmp_path: Path) -> None:
     inner = helper.make_graph([], "inner", [], [], [TensorProto(name="v", data_type=1, dims=[10**12])])
     nested = onnx_model(dims=[8], float_data=[0.0] * 8)
     nested.graph.node.append(helper.make_node("If", ["x"], ["z"], then_branch=inner))
+    sparse = onnx_model(dims=[8], float_data=[0.0] * 8)
+    one = TensorProto(name="s", data_type=TensorProto.FLOAT, dims=[1], float_data=[1.0])
+    place = TensorProto(data_type=TensorProto.INT64, dims=[1], int64_data=[0])
+    sparse.graph.sparse_initializer.append(SparseTensorProto(dims=[10**6, 10**6], values=one, indices=place))
     for model, message in (
         (outside, "refused: the weights 'w' are in another file"),
         (onnx_model(dims=[10**12]), "refused: its constants would unpack"),
         (filled, "refused: its constants would unpack"),
         (nested, "refused: its constants would unpack"),
+        (sparse, "refused: its constants would unpack"),
     ):
         (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
         with pytest.raises(ResultError, match=f"model.onnx: {message}"):
