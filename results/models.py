@@ -12,7 +12,7 @@ from search.errors import CheckpointError
 from search.files import checkpoint as checkpoints
 from search.files.checked.agreement import require_agreement
 from search.files.lock import is_taken
-from search.files.rundir import Run, open_run
+from search.files.rundir import Run, data_info, open_run
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations, meant
 from search.record.marks import COUNTED, best_first
@@ -117,7 +117,9 @@ def find_model(reader: RunReader, trial: str | None) -> TrainedModel:
     winner = _winner(reader)
     if found.kind in (TrialKind.SEARCH, TrialKind.EVIDENCE) and found.id == found.configuration:
         # The first trial's id names the whole configuration, with all epochs of its promotions.
-        model = _of_configuration(next(c for c in configurations(trials) if c.id == found.id))
+        # One that had no epoch before the time was up is none of the table.
+        folded = next((c for c in configurations(trials) if c.id == found.id), None)
+        model = None if folded is None else _of_configuration(folded)
     else:
         model = _of_trial(found)
     if model is None:
@@ -196,21 +198,6 @@ def _require_files(run: Run) -> None:
                 f"{file}: has changed since this run trained with it; put it back as it was, or its models would be "
                 "others"
             )
-
-
-def data_info(reader: RunReader) -> DataInfo:
-    """What the run recorded about its data.
-
-    Raises:
-        RunError: The record is missing or damaged.
-        ResultError: It is not of this version.
-    """
-    try:
-        return DataInfo.from_json(reader.meta("data")["info"])
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ResultError(
-            f"{reader.directory}: its record of the data was written by another version ({error})"
-        ) from error
 
 
 def _winner(reader: RunReader) -> TrainedModel | None:

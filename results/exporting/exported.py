@@ -22,9 +22,9 @@ from results.exporting.reading.digest import sha256, size_of
 from results.exporting.reading.loading import Several
 from results.exporting.rounding import RoundingLoss, RunRows
 from results.exporting.verify import Task, Verdict, verify
-from results.models import data_info, find_model, rebuild
+from results.models import find_model, rebuild
 from search.files import arrays, layout
-from search.files.rundir import Run, open_run, require_inside
+from search.files.rundir import Run, data_info, open_run, require_inside
 from search.files.store import RunReader
 from search.record.standing import answers_both_ways
 from spaces import DataInfo, SearchSpec
@@ -334,6 +334,8 @@ def _rows(reader: RunReader, info: DataInfo) -> tuple[Array, str]:
             rows = arrays.load(file, "x")["x"][:_ROWS]
         except (OSError, ValueError, IndexError) as error:
             raise ResultError(f"{file}: damaged ({error})") from error
+        if rows.dtype.kind not in "biuf":
+            raise ResultError(f"{file}: holds values of type {rows.dtype}; numbers are expected")
         if rows.shape[1:] != info.input_shape or not len(rows):
             raise ResultError(f"{file}: holds rows of shape {rows.shape[1:]}, the model takes {info.input_shape}")
         part = "test" if (reader.meta("data").get("rows") or {}).get("test") else "validation"

@@ -104,7 +104,8 @@ class RunRows:
         except (OSError, ValueError) as error:
             raise ResultError(f"{self._file}: damaged ({error})") from error
         calibration, x, y = (found[name] for name in ("calibration", "x", "y"))
-        if {calibration.shape[1:], x.shape[1:]} != {self._info.input_shape} or len(x) != len(y):
+        numbers = all(rows.dtype.kind in "biuf" for rows in (calibration, x, y))
+        if not numbers or {calibration.shape[1:], x.shape[1:]} != {self._info.input_shape} or len(x) != len(y):
             raise ResultError(f"{self._file}: holds no rows that the model takes")
         part = "test" if (self._recorded.get("rows") or {}).get("test") else "validation"
         return Sample(calibration, Split(x, y), part)

@@ -73,14 +73,17 @@ def read_answers(directory: Path, evaluation: Evaluation | None, info: Mapping[s
     path = directory / evaluation.file
     if not path.resolve().is_relative_to(directory.resolve()):
         return None
-    classification = info.get("task", "classification") == "classification"
     try:
-        return _answers(arrays.load(path, "predictions", "labels"), classification, info.get("labels") == "multi-label")
+        # What does not fit is refused, not warned of.
+        with np.errstate(invalid="ignore", over="ignore"):
+            return _answers(arrays.load(path, "predictions", "labels"), info)
     except (OSError, ValueError, TypeError, IndexError):
         return None
 
 
-def _answers(stored: dict[str, NDArray[Any]], classification: bool, multi_label: bool) -> Answers | None:
+def _answers(stored: dict[str, NDArray[Any]], info: Mapping[str, Any]) -> Answers | None:
+    classification = info.get("task", "classification") == "classification"
+    multi_label = info.get("labels") == "multi-label"
     labels = stored["labels"]
     rows = len(labels)
     if not rows:
@@ -94,8 +97,15 @@ def _answers(stored: dict[str, NDArray[Any]], classification: bool, multi_label:
         labels = labels.argmax(axis=1)
     else:
         labels = labels.reshape(rows).astype(np.int64)
+    if not (np.isfinite(predictions).all() and np.isfinite(labels).all() and predictions.shape[1]):
+        return None
+    # Classes are counted and drawn by their numbers.
+    classes = 2 if labels.ndim == 2 else max(2, predictions.shape[1], info.get("outputs") or 0)
+    if classification and not ((labels >= 0) & (labels < classes)).all():
+        return None
     index = stored.get("examples_index", np.zeros(0, np.int64)).astype(np.int64)
     examples = stored.get("examples", np.zeros(0))
-    if len(index) != len(examples) or not ((index >= 0) & (index < rows)).all():
-        index, examples = index[:0], examples[:0]
+    usable = index.ndim == 1 and examples.dtype.kind in "biuf" and 0 not in examples.shape[1:]
+    if not usable or len(index) != len(examples) or not ((index >= 0) & (index < rows)).all():
+        index, examples = np.zeros(0, np.int64), np.zeros(0)
     return Answers(predictions, labels, index, examples)

@@ -64,6 +64,8 @@ class Rows:
         Raises:
             RunError: Nothing of a table can be read without which there is no run; with `strict`, for any damage.
         """
+        if not all(map(_is_kept, given)):
+            return []
         found: list[Row] = []
         lost: list[str] = []
         after: Row = ()
@@ -84,9 +86,12 @@ class Rows:
                 if error.sqlite_errorcode & 0xFF in _IN_USE:
                     raise RunError(f"{self._path}: cannot be read now ({error})") from error
                 problem = str(error)
+            except UnicodeEncodeError:
+                lost.append(f"{_key(after)}: not text, and what is behind it is not found")
+                break
             try:
                 behind = select("0", 1).fetchone()
-            except sqlite3.DatabaseError:
+            except (sqlite3.DatabaseError, UnicodeEncodeError):
                 behind = None
             if behind is None:
                 lost.append(problem)
@@ -160,6 +165,15 @@ class Rows:
         return self._connection.execute(
             f"SELECT {order}, {columns} FROM {table} {clause} ORDER BY {order} LIMIT {limit}", (*given, *after)
         )
+
+
+def _is_kept(value: Any) -> bool:
+    """Whether a store may have such a value: text is kept as UTF-8, which damaged bytes and names need not be."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _key(values: Row) -> str:

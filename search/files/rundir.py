@@ -131,6 +131,20 @@ def open_run(run: Run | str | Path) -> Run:
     return Run(directory)
 
 
+def data_info(reader: RunReader) -> spaces.DataInfo:
+    """What a run recorded about its data.
+
+    Raises:
+        RunError: The record is missing or damaged, or says what this version does not know.
+    """
+    try:
+        return spaces.DataInfo.from_json(reader.meta("data")["info"])
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise RunError(
+            f"{reader.directory}: its record of the data was written by another version ({error})"
+        ) from error
+
+
 def require_inside(directory: Path) -> None:
     """Refuses a run directory in which there is anything but folders, files, and links to what is in it.
 

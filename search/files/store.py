@@ -262,9 +262,13 @@ class RunReader:
 
     def each_trial(self, *kinds: TrialKind) -> Iterator[Trial]:
         """As `trials`, but a few at a time: those of a long night are too many to be held at the same time."""
-        ids = [trial_id for (trial_id,) in self._table.rows("trial", ("position",), "id", *_of_kinds(kinds))]
+        ids = self._ids(*_of_kinds(kinds))
         for start in range(0, len(ids), _AT_ONCE):
             yield from self._with_ids(ids[start : start + _AT_ONCE])
+
+    def _ids(self, where: str, given: tuple[str, ...]) -> list[str]:
+        rows = self._table.rows("trial", ("position",), "id", where, given)
+        return self._table.checked("trial", rows, lambda row: door.name("id", row[0]))
 
     def _with_ids(self, ids: list[str]) -> list[Trial]:
         return self._read(f"id IN ({','.join('?' * len(ids))})", tuple(ids))
@@ -286,8 +290,8 @@ class RunReader:
         """The trials of these kinds that were asked for and have no end yet, in order; nothing else is read."""
         where, given = _of_kinds(kinds)
         where = " AND ".join(part for part in (where, "state = ?") if part)
-        ids = self._table.rows("trial", ("position",), "id", where, (*given, TrialState.RUNNING))
-        return [trial for (trial_id,) in ids if (trial := self.trial(trial_id)) is not None]
+        ids = self._ids(where, (*given, TrialState.RUNNING))
+        return [trial for trial_id in ids if (trial := self.trial(trial_id)) is not None]
 
     def trial(self, trial_id: str) -> Trial | None:
         """The trial with this id, or None."""
@@ -462,10 +466,14 @@ class RunReader:
         Raises:
             RunError: Something is damaged, and this is a strict reader.
         """
-        problems = self._connection.execute("PRAGMA integrity_check(1)").fetchall()
+        try:
+            problems = self._connection.execute("PRAGMA integrity_check(1)").fetchall()
+        except sqlite3.DatabaseError as error:
+            raise storefile.not_a_store(self._path, error) from error
         if problems != [("ok",)]:
             self._table.damaged("file", [str(problem).splitlines()[0] for (problem,) in problems])
-        for (key,) in self._table.rows("meta", ("key",), "key"):
+        keys = self._table.rows("meta", ("key",), "key")
+        for key in self._table.checked("meta", keys, lambda row: door.name("key", row[0])):
             self.meta(key)
         for read in (self.trials, self.oracle_state, self.evaluations, self.work, self.events):
             read()

@@ -11,7 +11,7 @@ import spaces
 from search.clock import SystemClock
 from search.errors import RunError
 from search.files.checked.agreement import require_agreement
-from search.files.rundir import Run, open_run
+from search.files.rundir import Run, data_info, open_run
 from search.phases.sources import followed
 from search.record.configuration import Configuration, configurations, fresh_scores, meant
 from search.record.facts import changed_sources, require_files
@@ -62,7 +62,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
     with found.read() as reader:
         known = configurations(reader.trials())
         scores = fresh_scores(reader.trials(TrialKind.CANDIDATE))
-        objective, data_facts = reader.meta("objective"), reader.meta("data")
+        objective, info, fingerprint = reader.meta("objective"), data_info(reader), reader.meta("data")["fingerprint"]
         recorded_threads = reader.meta("threads")
         files, sources = reader.meta("files", {}), reader.meta("sources", {})
     wanted = meant(name, (one for c in known for one in (c.id, c.name)))
@@ -75,7 +75,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
     require_files(found.spec, files)
     changed = changed_sources(found.spec, sources)
     threads.configure(recorded_threads or 1)
-    data = spaces.load_data(found.spec, spaces.DataInfo.from_json(data_facts["info"]))
+    data = spaces.load_data(found.spec, info)
     with scratch() as folder:
         outcome = Trainer(folder, data, SystemClock()).train(
             TrialJob(
@@ -91,7 +91,7 @@ def reproduce(run: Run | str | Path, name: str) -> Reproduction:
         )
     fresh = scores.get(configuration.id, [])
     noise = statistics.stdev(fresh) if len(fresh) > 1 else None
-    return Reproduction(configuration, outcome, data.fingerprint == data_facts["fingerprint"], changed, noise)
+    return Reproduction(configuration, outcome, data.fingerprint == fingerprint, changed, noise)
 
 
 def summary(found: Reproduction) -> dict[str, Any]:

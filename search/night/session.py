@@ -17,7 +17,7 @@ from search.executors import Elsewhere, Executor, shared_data, sizing
 from search.files import atomic, layout
 from search.files.checked.agreement import require_agreement
 from search.files.lock import RunLock
-from search.files.rundir import Run, open_run, require_inside
+from search.files.rundir import Run, data_info, open_run, require_inside
 from search.files.store import RunReader, RunStore, Work
 from search.loop import disk, housekeeping
 from search.loop.fit_disk import require_fit
@@ -242,9 +242,9 @@ class Session:
         require_inside(self._directory)
         with RunReader(self._directory, snapshot=True, strict=True) as reader:
             reader.require_sound()
-            trials, info = reader.trials(), reader.meta("data")["info"]
+            trials, info = reader.trials(), data_info(reader)
         require_agreement(run, trials)
-        return DataInfo.from_json(info)
+        return info
 
     def _is_done(self) -> bool:
         """Whether nothing is left to do, which is known before rows that were on the disk are read once more."""

@@ -1,6 +1,7 @@
 """Several runs side by side."""
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from results.verdicts.comparison import show_comparison
 from results.verdicts.pairs import best_of, pairs
 from search.files import layout
 from search.files.rundir import Run
-from search.files.store import RunStore
+from search.files.store import Evaluation, RunStore
 from search.record.trial import TrialKind
 
 MakeRun = Callable[..., Path]
@@ -163,6 +164,30 @@ def test_damaged_answers_are_none(make_run: MakeRun) -> None:
     runs = [answered(make_run(name), *shares(300)) for name in ("a", "b")]
     next((runs[1] / layout.EVALUATION).glob("winner-*.npz")).write_bytes(b"PK torn")
     assert pairs([Run(run) for run in runs], ["a", "b"])[0].why_not == "the winner of b has answers that cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("change", "readable"),
+    [
+        ({}, True),
+        ({"labels": np.array([0, 10**12])}, False),
+        ({"labels": np.array([0, -1])}, False),
+        ({"labels": np.array([0, np.nan])}, False),
+        ({"labels": np.array(["a", "b"])}, False),
+        ({"predictions": np.zeros((2, 0))}, False),
+        ({"predictions": np.full((2, 10), np.nan)}, False),
+    ],
+)
+def test_answers_that_no_run_writes_are_none(change: dict[str, np.ndarray], readable: bool, tmp_path: Path) -> None:
+    evaluation = Evaluation("0", "test", {}, 2, 1.0, "answers.npz", 1.0)
+    answers = {"predictions": np.full((2, 10), 0.1), "labels": np.array([0, 9]), **change}
+    examples = {"examples_index": np.zeros((1, 1)), "examples": np.array([["a"]])}
+    np.savez(tmp_path / evaluation.file, **answers, **examples)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read_answers(tmp_path, evaluation, {"outputs": 10})
+    assert (found is not None) == readable
+    assert found is None or len(found.index) == len(found.examples) == 0
 
 
 SEVERAL = {"pieces": [{"name": n, "shape": [1], "dtype": "float32"} for n in ("digit", "mean")], "named": True}

@@ -14,6 +14,7 @@ from search.errors import DamageWarning, RunError
 from search.files import layout
 from search.files.checked import door
 from search.files.checked.recorded import fact
+from search.files.rundir import data_info
 from search.files.store import Evaluation, RunReader, RunStore
 from search.record.trial import TrialKind, metric
 from tests.search.records import CHECKPOINT, outcome, trial
@@ -267,3 +268,33 @@ def test_evidence_and_baselines_pass(run):
         store.begin(trial("old-0", TrialKind.EVIDENCE))
         store.begin(trial("baseline-a b", TrialKind.BASELINE, name="a b"))
         assert [t.id for t in store.trials()] == ["0", "1", "old-0", "baseline-a b"]
+
+
+def test_an_id_or_a_key_that_is_no_utf8_is_told(run):
+    spoil(run, "UPDATE trial SET id = CAST(? AS TEXT), state = 'running' WHERE id = '1'", b"\x801")
+    for read in (RunReader.each_trial, RunReader.running, RunReader.trials):
+        with pytest.warns(DamageWarning, match=r"trial: '\\udc801': id is"), RunReader(run) as reader:
+            assert [t.id for t in read(reader)] == ([] if read is RunReader.running else ["0"])
+    with RunReader(run) as reader:
+        assert reader.trial("\udc801") is None
+        assert reader.of_configuration("\udc801") == []
+    spoil(run, "INSERT INTO meta VALUES (CAST(? AS TEXT), '1')", b"\xeeame")
+    with RunReader(run, strict=True) as reader, pytest.raises(RunError, match=r"meta: '\\udceeame': key is"):
+        reader.require_sound()
+
+
+@pytest.mark.parametrize("keys", [(b"\x80",), (b"\x80", b"\x81")])
+def test_behind_a_key_that_is_no_utf8_nothing_is_looked_for(run, monkeypatch, keys):
+    monkeypatch.setattr("search.files.storefile._LARGEST_VALUE", 100_000)
+    for key in keys:
+        spoil(run, "INSERT INTO meta VALUES (CAST(? AS TEXT), ?)", key, "1" if key != keys[-1] else "x" * 200_000)
+    with RunReader(run) as reader, pytest.warns(DamageWarning, match=r"left out: meta: '\\udc80': (string|not text)"):
+        assert ("null",) in reader._table.rows("meta", ("key",), "value")
+
+
+def test_a_record_of_the_data_that_knows_more_is_refused(tmp_path):
+    newer = {**DATA, "info": {**DATA["info"], "axes": 3}}
+    with RunStore.create(tmp_path / "run", {"data": newer}) as store:
+        assert store.meta("data") == newer, "what is known of it is shown"
+        with pytest.raises(RunError, match=r"run: its record of the data was written by another version .*axes"):
+            data_info(store)

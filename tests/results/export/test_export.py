@@ -359,6 +359,9 @@ def test_damaged_rows_are_named(digits: Any, tmp_path: Path) -> None:
     (run / layout.TEST_ROWS).write_bytes(b"torn")
     with pytest.raises(ResultError, match=r"rows\.npz: damaged"):
         results.export(run, formats=["h5"])
+    np.savez(run / layout.TEST_ROWS, x=np.array(["a", "b"]))
+    with pytest.raises(ResultError, match=r"rows\.npz: holds values of type <U1; numbers are expected"):
+        results.export(run, formats=["h5"])
 
 
 def test_importing_the_package_needs_no_tensorflow() -> None:

@@ -18,7 +18,7 @@ from search.clock import SystemClock
 from search.errors import DamageWarning, RunError
 from search.files.store import RunReader, RunStore
 from search.phases.evaluation import FinalModel, evaluate
-from search.record.trial import TrialKind
+from search.record.trial import Stop, TrialKind, TrialState
 
 
 @pytest.fixture
@@ -139,6 +139,18 @@ def test_a_row_is_known_by_its_number(digits: Any, number: str) -> None:
 def test_rows_without_a_model_are_refused(run: Path, trial: str, message: str) -> None:
     with pytest.raises(ResultError, match=message):
         model_of(run, trial)
+
+
+def test_a_trial_that_had_no_epoch_before_the_time_was_up_has_no_model(make_run: Any) -> None:
+    run = make_run()
+    with RunStore(run) as store:
+        first = store.trials(TrialKind.SEARCH)[0]
+        assert first.outcome is not None
+        store.begin(replace(first, id="late", configuration="late", state=TrialState.RUNNING, outcome=None))
+        cut = replace(first.outcome, epochs=(), score=None, stopped=Stop.DEADLINE, state=None, best=None, last=None)
+        store.finish("late", cut, first.started)
+    with pytest.raises(ResultError, match="'late' keeps no checkpoint"):
+        found(run, "late")
 
 
 def test_a_run_that_has_trained_nothing_has_no_model(run: Path) -> None:

@@ -13,7 +13,7 @@ from search.files.store import Evaluation
 
 def several_labels(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section:
     """The section."""
-    names = list(facts.class_names)
+    names = list(facts.class_names[: answers.labels.shape[1]])
     items: list[Item] = [
         *counted_alike(facts),
         Text(
