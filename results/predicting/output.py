@@ -10,6 +10,7 @@ from results.predicting.predictions import Prediction
 from results.ranked import formats
 from results.ranked.formats import drawn, plain_json, replaced_by, write
 from results.ranked.tables import Row, Table
+from search.files.checked.door import harmless
 from spaces.basics.printable import writable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def as_table(predictions: Sequence[Prediction]) -> Table:
     numbered = any(prediction.row is not None for prediction in predictions)
     rows: list[Row] = []
     for prediction in predictions:
-        row: Row = {"file": writable(prediction.file), **({"row": prediction.row} if numbered else {})}
+        row: Row = {"file": harmless(writable(prediction.file)), **({"row": prediction.row} if numbered else {})}
         if prediction.label is None:
             several = len(prediction.values) > 1
             row |= {f"value_{i}" if several else "value": value for i, value in enumerate(prediction.values)}

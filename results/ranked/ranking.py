@@ -16,6 +16,7 @@ from results.ranked.finalists import WINNER, Finalist, finalists, winning_config
 from results.ranked.first_rows import first_rows
 from results.ranked.measured import answering, test_scores
 from results.ranked.tables import Row, Table, Value
+from search.files.checked.door import harmless
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations, ranked
 from search.record.folds import spread, values
@@ -129,9 +130,10 @@ def as_runs(runs: Source | Sequence[Source]) -> list[Run]:
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
-    """Names of the run directories, or their paths where the names alone are not unique."""
-    names = [run.directory.resolve().name for run in runs]
-    return [*map(writable, names if len(set(names)) == len(names) else [str(run.directory) for run in runs])]
+    """Names of the run directories, or their paths where the names alone are not unique; no sign steers a terminal."""
+    names = [harmless(writable(run.directory.resolve().name)) for run in runs]
+    paths = [harmless(writable(str(run.directory))) for run in runs]
+    return names if len(set(names)) == len(names) else paths
 
 
 def hyperparameter_order(values: Iterable[Mapping[str, Any]]) -> list[str]:

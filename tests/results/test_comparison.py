@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 import results
+from results.ranked.ranking import run_labels
 from results.ranked.tables import Table
 from results.reporting import compare_report
 from results.verdicts.answers import read_answers
@@ -188,6 +189,11 @@ def test_answers_that_no_run_writes_are_none(change: dict[str, np.ndarray], read
         found = read_answers(tmp_path, evaluation, {"outputs": 10})
     assert (found is not None) == readable
     assert found is None or len(found.index) == len(found.examples) == 0
+
+
+def test_a_name_that_steers_a_terminal_does_not_reach_a_table(tmp_path: Path) -> None:
+    runs = [Run(tmp_path / name) for name in ("a\x1b[2Jb\x9b", "caf\udce9")]
+    assert run_labels(runs) == ["a\ufffd[2Jb\ufffd", "caf\\udce9"]
 
 
 SEVERAL = {"pieces": [{"name": n, "shape": [1], "dtype": "float32"} for n in ("digit", "mean")], "named": True}

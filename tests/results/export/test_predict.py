@@ -144,6 +144,11 @@ def test_a_name_that_is_no_text_is_written_as_an_escape(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "json").read_text())[0]["file"] == found[0].file
 
 
+def test_a_name_that_steers_a_terminal_does_not_reach_csv(tmp_path: Path) -> None:
+    write_predictions([replace(prediction("cat"), file="a\x1b[2Jb\x9b.png")], Console(), "csv", tmp_path / "csv")
+    assert "a\ufffd[2Jb\ufffd.png,cat" in (tmp_path / "csv").read_text(encoding="utf-8")
+
+
 def test_a_run_means_its_export(digits: Any, model: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(digits.directory, tmp_path / "run"))
     np.save(tmp_path / "row.npy", digits.data.test.x[0])
