@@ -263,7 +263,8 @@ def check(
                 if format == "json":
                     print(plain_json(found.to_json()))
                 else:
-                    show(found, _out(), allowed.left)
+                    # A length of time begins anew with the night itself.
+                    show(found, _out(), allowed.length if until is None else allowed.left)
 
         with _output_apart():
             found = rehearse(

@@ -86,6 +86,7 @@ class Budget:
     Args:
         end: When everything has to be there; None: no limit.
         clock: Tells the time.
+        began: The moment on the clock that nobody sets from which a length of time counts; None: now.
 
     Attributes:
         clock: Tells the time.
@@ -93,14 +94,15 @@ class Budget:
         length: Seconds that were given as a length of time; None where an hour was given, or nothing.
     """
 
-    def __init__(self, end: Deadline | None = None, clock: Clock | None = None) -> None:
+    def __init__(self, end: Deadline | None = None, clock: Clock | None = None, began: float | None = None) -> None:
         self.clock = clock or SystemClock()
         self.end = end
         self._began = self.clock.monotonic()
         self._worked = self.clock.processor()
         self._total = None if end is None else max(0.0, end.left(self.clock))
         self._reserve = 0.0
-        self.length = None if end is None or end.monotonic is None else end.monotonic - self._began
+        counted_from = self._began if began is None else began
+        self.length = None if end is None or end.monotonic is None else end.monotonic - counted_from
 
     @classmethod
     def given(
@@ -131,7 +133,7 @@ class Budget:
             until = durations.moment(until, clock.now())
         began = clock.monotonic() if began is None else began
         monotonic = None if budget is None else began + durations.length(budget)
-        return cls(Deadline(monotonic, until), clock)
+        return cls(Deadline(monotonic, until), clock, began)
 
     @property
     def limited(self) -> bool:

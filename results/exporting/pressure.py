@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -35,7 +36,7 @@ class Pressure:
     def __init__(self, left: Left, reserve: float = 0.0) -> None:
         self._left = left
         self._reserve = reserve
-        self._began, self._worked = time.monotonic(), time.process_time()
+        self._began, self._worked = time.monotonic(), _worked()
         self._depth = 1.0
 
     def weigh(self, layers: int) -> None:
@@ -49,5 +50,10 @@ class Pressure:
         return self._slowness() * needed <= self._left()
 
     def _slowness(self) -> float:
-        spent, worked = time.monotonic() - self._began, time.process_time() - self._worked
+        spent, worked = time.monotonic() - self._began, _worked() - self._worked
         return min(max(1.0, spent / worked), _SLOWEST) if worked > 0 else 1.0
+
+
+def _worked() -> float:
+    """Processor seconds of this process, and of those that it has waited for, as of the one that checks the files."""
+    return sum(os.times()[:4])

@@ -125,6 +125,14 @@ def test_the_end_is_written_as_people_read_it():
     assert datetime.fromisoformat(ends_by).timestamp() == round(clock.now() + 60)
 
 
+def test_a_length_is_what_was_given_however_long_ago_it_began():
+    clock = SimulatedClock()
+    clock.pass_time(100.0)
+    budget = Budget.given("60s", clock=clock, began=clock.monotonic() - 75)
+    assert (budget.length, budget.left, budget.total) == (60.0, -15.0, 0.0)
+    assert Budget.given(until=clock.now() + 60, clock=clock).length is None
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not say when a process began")
 def test_a_budget_counts_from_the_start_of_the_process():
     said = "import time; known = time.monotonic(); from search.clock import process_began as b; print(known - b(known))"

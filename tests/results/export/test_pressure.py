@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
+
 from results.exporting.formats import FORMATS
 from results.exporting.pressure import Pressure
 
@@ -20,6 +24,19 @@ def test_a_small_model_is_written_in_seconds(monkeypatch):
     assert begun(9.0, 8, monkeypatch) == ["keras", "h5", "savedmodel"]
     assert begun(7.0, 8, monkeypatch) == ["keras", "h5"]
     assert begun(3.0, 8, monkeypatch) == []
+
+
+@pytest.mark.parametrize(("own", "of_others", "written"), [(5.0, 5.0, True), (10.0, 0.0, True), (5.0, 0.0, False)])
+def test_to_wait_for_the_process_that_checks_the_files_is_no_sign_of_a_busy_machine(
+    monkeypatch, own, of_others, written
+):
+    passed = [0.0, 0.0, 0.0]
+    times = SimpleNamespace(times=lambda: (passed[1], 0.0, passed[2], 0.0, passed[0]))
+    monkeypatch.setattr("results.exporting.pressure.time", SimpleNamespace(monotonic=lambda: passed[0]))
+    monkeypatch.setattr("results.exporting.pressure.os", times)
+    pressure = Pressure(lambda: 9.0)
+    passed[:] = [10.0, own, of_others]
+    assert pressure.allows(THREE) is written
 
 
 def test_a_deep_one_takes_as_much_longer_as_it_has_more_layers(monkeypatch):
