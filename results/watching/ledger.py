@@ -100,7 +100,8 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
         seconds[Account.EVALUATION] = sum(evaluation.seconds for evaluation in reader.evaluations())
         work = reader.work()
         for done in work:
-            seconds[Account(done.what)] += done.ended - done.started
+            # The clock of the machine may have been set back meanwhile.
+            seconds[Account(done.what)] += max(0.0, done.ended - done.started)
         seconds[Account.ORDER] = reader.meta("idle_seconds", 0.0)
         wall = elapsed(reader, trials, time.time() if now is None else now, active)
         seconds[Account.WAITING] = wall - covered(busy(trials, reader.evaluations(), work))

@@ -48,11 +48,12 @@ class WorkClock:
 
     def __init__(self, spans: Iterable[Span]) -> None:
         """Args:
-        spans: Times at which the run was worked on; they may overlap.
+        spans: Times at which the run was worked on; they may overlap. One in which the clock was set back further
+            than it had come says nothing.
         """
         self._starts: list[float] = []
         self._ends: list[float] = []
-        for start, end in sorted(spans):
+        for start, end in sorted(span for span in spans if span[0] <= span[1]):
             if self._ends and start <= self._ends[-1]:
                 self._ends[-1] = max(self._ends[-1], end)
             else:

@@ -13,6 +13,12 @@ def test_pauses_do_not_count() -> None:
     assert clock.total == 30
 
 
+def test_a_clock_that_is_set_back_takes_no_time_away() -> None:
+    clock = WorkClock([(40.0, 60.0), (100.0, 50.0)])
+    assert [clock.seconds(t) for t in (50, 80, 120)] == [10, 20, 20]
+    assert clock.total == 20
+
+
 def test_nothing() -> None:
     clock = WorkClock([])
     assert clock.seconds(5) == clock.total == 0
