@@ -84,7 +84,7 @@ def rewind(oracle: Any, before: Snapshot | None) -> None:
     """Takes back what an oracle changed before it failed, to what it knew before, if that is known."""
     if before is not None:
         # One that does not take it back is asked again as it is.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, SystemExit):
             recall(oracle, before.known)
 
 
@@ -128,5 +128,5 @@ def complete(oracle: Any) -> None:
 
 def _record(oracle: Any, trial: Any) -> None:
     # How an oracle tells values apart is its own; if that fails, it may propose them again.
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception, SystemExit):
         oracle.note(trial)

@@ -39,6 +39,8 @@ _UNEXPLAINED = "unexplained"
 # The memory that a training takes depends on its values more than on anything else.
 _TELLING = OF_THE_VALUES | {FailureReason.OUT_OF_MEMORY}
 _MESSAGE_LENGTH = 200
+# One that wants to end the process gets no further than any other mistake.
+_RAISED = (Exception, SystemExit)
 _TRIED_FIRST = 100
 _MOST_KNOWN = 100_000
 
@@ -123,7 +125,7 @@ class Proposer:
             self.state()
         try:
             return self._asked()
-        except Exception as error:
+        except _RAISED as error:
             self._take_back()
             return self._at_random(self._fault("asked for a trial", error, "a random configuration takes its place"))
 
@@ -195,7 +197,7 @@ class Proposer:
             bookkeeping.add(self._oracle, self._slot, trial_id, {**values, **steps})
         return Proposal(trial_id, values, 0, self._longest, None, f"at random: the search algorithm failed ({reason})")
 
-    def _fault(self, when: str, error: Exception, consequence: str) -> str:
+    def _fault(self, when: str, error: BaseException, consequence: str) -> str:
         """Warns of an error, once for each kind; returns it in words."""
         message = "".join(c for c in " ".join(str(error).split()) if c.isprintable())
         words = f"{type(error).__name__}: {message}"[:_MESSAGE_LENGTH]
@@ -219,7 +221,7 @@ class Proposer:
         seconds = statistics.median(times) if times else None
         try:
             add_evidence(values, [epoch.metrics.get(name, math.nan) for epoch in epochs], seconds)
-        except Exception as error:
+        except _RAISED as error:
             self._fault("told of another training", error, "it goes on without it")
 
     def tell(self, trial_id: str, outcome: Outcome) -> None:
@@ -228,7 +230,7 @@ class Proposer:
             return
         try:
             self._tell(trial_id, outcome)
-        except Exception as error:
+        except _RAISED as error:
             self._fault("told of a trial", error, "it goes on without it")
             bookkeeping.end(self._oracle, trial_id)
 
@@ -307,7 +309,7 @@ class Proposer:
         """Ids of the ended trials that the oracle may still want to continue; where it fails, those it last told."""
         try:
             self._continuable = set(self._oracle.continuable())
-        except Exception as error:
+        except _RAISED as error:
             self._fault("asked what it may go on with", error, "what it goes on with is trained from the start")
         return self._continuable
 
@@ -317,7 +319,7 @@ class Proposer:
             return None
         try:
             state = bookkeeping.memory(self._oracle)
-        except Exception as error:
+        except _RAISED as error:
             self._fault("asked for its state", error, "after an interruption it will know less")
             return None
         self._state = bookkeeping.Snapshot(state)
@@ -332,7 +334,7 @@ class Proposer:
                 all of `get_state`.
 
         """
-        problem: Exception | None = None
+        problem: BaseException | None = None
         for trial in trials:
             if trial.kind is not TrialKind.SEARCH:
                 continue
@@ -341,7 +343,7 @@ class Proposer:
             try:
                 if trial.oracle is not None and problem is None:
                     self._oracle.trials[trial.id] = self._recorded(trial, trial.oracle)
-            except Exception as error:
+            except _RAISED as error:
                 problem = error
         try:
             if problem is not None:
@@ -350,7 +352,7 @@ class Proposer:
                 bookkeeping.complete(self._oracle)
             else:
                 bookkeeping.recall(self._oracle, state)
-        except Exception as error:
+        except _RAISED as error:
             self._lost = True
             self._fault("given its state back", error, "random configurations from here on")
 

@@ -88,6 +88,16 @@ def test_one_that_raises_when_asked_costs_a_random_proposal(tmp_path, make_fault
     assert said.startswith("the search algorithm failed when it was asked for a trial (KeyError: 'bracket')")
 
 
+@pytest.mark.parametrize("method", ["create_trial", "end_trial", "continuable", "memory"])
+def test_one_that_wants_to_end_the_process_ends_nothing(tmp_path, make_faults, method):
+    make_faults("hyperband").raising(method, SystemExit(3), every=4)
+    found = night(tmp_path, "hyperband")
+    found.go()
+    whole(found)
+    assert all("(SystemExit: 3)" in warning for warning in found.warnings)
+    assert found.warnings
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_one_that_raises_at_every_question_leaves_a_random_search(tmp_path, make_faults, algorithm):
     make_faults(algorithm).raising("populate_space", ZeroDivisionError("unlucky"))
