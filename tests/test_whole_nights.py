@@ -27,6 +27,8 @@ from search.phases.winner import FinalModels, final_weights
 from search.record import environment
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from search.times import estimates
+from spaces import CodeError
+from spaces.outside.references import take_anew
 from tests.search.records import CHECKPOINT, completed, outcome
 from tests.search.simulation import Killed, share, table
 from tests.whole_nights import Crew, NightWorld, WholeNight, night_space
@@ -260,7 +262,8 @@ def test_a_run_that_is_done_says_so_and_what_lets_it_go_on(tmp_path):
     assert night.trials() == before
     (said,) = night.messages[told:]
     assert "nothing is left to do" in said
-    assert "--max-trials N" in said
+    # The command that was said again may have had this option, as many trials as then.
+    assert f"resume {night.run} --max-trials N" in said
     assert not left.exists()
 
 
@@ -276,6 +279,29 @@ def test_a_search_that_time_has_ended_goes_on_to_the_number_of_trials_that_it_be
     told = len(night.messages)
     assert night.go().reason == "done"
     assert "nothing is left to do" in night.messages[told]
+
+
+def test_callbacks_that_cannot_be_used_any_more_are_told_before_they_cost_a_trial(tmp_path):
+    file = tmp_path / "follow.py"
+    file.write_text("def callbacks():\n    return []\n", encoding="utf-8")
+    spec = night_space(**{"search.max_trials": 6, "training.callbacks": f"{file}:callbacks"})
+    night = WholeNight(tmp_path / "run", spec, NightWorld())
+    killed_at(night, "end", 3)
+    with pytest.raises(Killed):
+        night.go()
+    night.hook, before = lambda _: None, night.trials()
+    file.write_text("def callbacks():\n    return [Diary()]\n", encoding="utf-8")
+    take_anew()
+    with pytest.raises(CodeError, match=r"follow\.py:callbacks, line 2: NameError: name 'Diary'"):
+        night.go()
+    assert night.trials() == before
+    file.write_text("def callbacks():\n    return []\n\n", encoding="utf-8")
+    take_anew()
+    assert night.go().reason == "done"
+    file.unlink()
+    take_anew()
+    # Nothing is left to train with them.
+    assert night.go().reason == "done"
 
 
 def test_the_report_of_a_failure_is_over_when_the_run_goes_on(tmp_path):

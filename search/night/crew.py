@@ -122,7 +122,7 @@ class Crew:
         choices = workforce.candidates(environment.cores(), self._automatic())
         if environment.gpus() or len(choices) == 1:
             return None
-        settings = workforce.representative(self._spec, self._data)
+        settings = workforce.representative(self._spec, self._data, lambda: self._budget.left)
         few, many = choices
         return None if settings is None else (few, many, settings)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from search.errors import NotReported, SearchFailed
 from search.executors.timing import Speed, measure
 from search.files.rundir import open_run
 from search.night.crew import asked, most_workers
+from search.night.workforce import building
 from search.phases import schedule
 from search.phases.schedule import Planned
 from search.training import feature_files, memory, threads
@@ -170,7 +171,7 @@ def rehearse(
         threads.configure(width)
         require_directions(spec)
         require_asked(spec)
-        _require_callbacks(spec)
+        require_callbacks(spec)
         require_earlier_runs(spec)
         data = spaces.load_data(spec, None, rows)
         notes = family_of(spec.model).require(spec, data.info)
@@ -208,12 +209,15 @@ def rehearse(
     )
 
 
-def first_look(spec: SearchSpec, data: Dataset) -> tuple[list[CheckedModel], int]:
+def first_look(
+    spec: SearchSpec, data: Dataset, left: Callable[[], float | None] = lambda: None
+) -> tuple[list[CheckedModel], int]:
     """The short form that every search begins with: models are built and counted, nothing is trained.
 
     Args:
         spec: The space file.
         data: The data set.
+        left: Tells how many seconds are left until everything has to be there; None: no limit.
 
     Returns:
         The models that would not be trained, and the bytes that checkpoints are expected to take.
@@ -222,8 +226,8 @@ def first_look(spec: SearchSpec, data: Dataset) -> tuple[list[CheckedModel], int
         CodeError: The function that gives callbacks cannot be used.
         SearchFailed: None of the space's own models can be trained.
     """
-    _require_callbacks(spec)
-    models = _models(spec, data, timed=False)
+    require_callbacks(spec)
+    models = _models(spec, data, timed=False, left=left)
     searched = [model for model in models if not model.is_baseline]
     if all(model.problem for model in searched):
         raise SearchFailed(f"no model of this space can be trained; the smallest: {searched[0].problem}")
@@ -255,7 +259,12 @@ def sliver(spec: SearchSpec) -> SearchSpec:
     )
 
 
-def _require_callbacks(spec: SearchSpec) -> None:
+def require_callbacks(spec: SearchSpec) -> None:
+    """Refuses a function of the user's for callbacks that cannot be used: with it every training would fail.
+
+    Raises:
+        CodeError: It says what is wrong, with its line.
+    """
     if spec.training.callbacks is not None:
         from spaces.models.user_callbacks import make_callbacks
 
@@ -272,13 +281,15 @@ def require_earlier_runs(spec: SearchSpec) -> None:
         open_run(directory)
 
 
-def _models(spec: SearchSpec, data: Dataset, *, timed: bool) -> list[CheckedModel]:
+def _models(
+    spec: SearchSpec, data: Dataset, *, timed: bool, left: Callable[[], float | None] = lambda: None
+) -> list[CheckedModel]:
     smallest, largest = spaces.extremes(spec)
     wanted = [("smallest", smallest), ("largest", largest)]
     wanted += [(f"sample {i}", values) for i, values in enumerate(spaces.sample(spec, spec.search.seed, _SAMPLES), 1)]
     named = [(name, spaces.configure(spec, values)) for name, values in wanted]
     named += [(f"baseline {b.name}", spaces.configure_baseline(spec, b)) for b in spec.baselines]
-    return [_checked(spec, data, name, settings, timed=timed) for name, settings in named]
+    return [_checked(spec, data, name, settings, timed=timed, left=left()) for name, settings in named]
 
 
 def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
@@ -292,11 +303,14 @@ def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
     )
 
 
-def _checked(spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, timed: bool) -> CheckedModel:
+def _checked(
+    spec: SearchSpec, data: Dataset, name: str, settings: Settings, *, timed: bool, left: float | None = None
+) -> CheckedModel:
     values, epochs = dict(settings.values), settings.training.epochs
     parameters: int | None = None
     try:
-        parameters = spaces.count_parameters(settings, data.info)
+        with building(spec, left):
+            parameters = spaces.count_parameters(settings, data.info)
         limit = spec.constraints.parameters
         if limit is not None and parameters > limit and not name.startswith("baseline "):
             return CheckedModel(

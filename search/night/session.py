@@ -27,7 +27,7 @@ from search.loop.trackers import trackers
 from search.loop.warn import warn
 from search.night.crew import Crew, Measured
 from search.night.logfile import LogFile
-from search.night.rehearsal import CheckedModel, first_look, require_earlier_runs
+from search.night.rehearsal import CheckedModel, first_look, require_callbacks, require_earlier_runs
 from search.night.signals import stop_on_signals
 from search.night.tensorboard import TensorBoardWriter
 from search.night.views.steps import Steps
@@ -59,7 +59,6 @@ _VERSIONS_THAT_MATTER = ("tensorflow", "keras", "keras_tuner", "numpy")
 _TIME_TO_MEASURE = 120.0
 # Work that is recorded of rows that are put on the disk when they are read first.
 _DATA = "data"
-_NOTHING_LEFT = "nothing is left to do: the run is done; --max-trials N, which counts all trials, lets its search go on"
 _SHUFFLED = "; a data set that is shuffled gives them in another order each time it is read: return it unshuffled"
 
 _Found = TypeVar("_Found")
@@ -177,6 +176,7 @@ class Session:
             SearchFailed: No usable configuration; everything known is in the store.
             SpaceError: Nobody knows which way the monitor of an early stopping improves, a baseline has a value that
                 nothing asks for, or the space is longer than a space file may be, in a new run.
+            CodeError: The function that gives callbacks cannot be used.
             DiskError: Something could not be written; everything committed is kept.
         """
         # First of all: TensorFlow takes its number of threads before its first operation, which loading may be.
@@ -274,7 +274,7 @@ class Session:
     def _create(self, data: Dataset) -> None:
         spec, options = self._spec, self._options
         if options.check:
-            self._doubts, checkpoints = first_look(spec, data)
+            self._doubts, checkpoints = first_look(spec, data, lambda: self._budget.left)
             shared = 0 if data.streamed is not None else data.train.x.nbytes + data.validation.x.nbytes
             disk.require(self._directory, checkpoints + shared)
         known = facts(
@@ -365,6 +365,9 @@ class Session:
                     return
                 # The final phase makes the model again, and nothing else that is there.
                 store.put_meta(phase="final")
+            if store.count:
+                # Its file may say something else than when the run began and had its first look.
+                require_callbacks(spec)
             evaluation.save_rows(self._directory, data)
             if data.streamed is not None:
                 observer.message("info", data.streamed.told)
@@ -459,7 +462,10 @@ class Session:
     def _leave(self, store: RunStore, observer: Observer) -> None:
         """A run that is done already stays as it is; what was cut off while it deleted files is done to its end."""
         self._clear(store)
-        observer.message("info", _NOTHING_LEFT)
+        goes_on = f"`run-search resume {quote(str(self._directory))} --max-trials N`"
+        observer.message(
+            "info", f"nothing is left to do: the run is done; {goes_on} lets its search go on until it has N trials"
+        )
 
     def _clear(self, store: RunStore) -> None:
         """Deletes what only a run that is not done needs."""

@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM, SIGHUP of a terminal that goes away: the first asks for an orderly end, the second ends at once."""
+"""Ctrl-C, SIGTERM, SIGHUP of a terminal that goes away: the first asks for an orderly end, the second ends at once.
+
+And the alarm that ends what hangs in this process.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from spaces.basics.figures import duration
 
 _NOTICE = b"\nstopping after the current epoch; once more to stop at once\n"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -43,6 +48,36 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def ends_after(seconds: float) -> Iterator[None]:
+    """Ends what takes longer with `TimeoutError`: code of others may hang.
+
+    As with other signals only in the main thread; elsewhere nothing ends it, nor what hangs outside of Python.
+
+    Args:
+        seconds: Above 0.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    over = False
+
+    def handle(number: int, frame: Any) -> None:
+        if not over:
+            raise TimeoutError(f"took longer than {duration(seconds)}")
+
+    before = signal.signal(signal.SIGALRM, handle)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        over = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        # Python does not know of a handler that was not set from Python.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 def _leave(number: int, frame: Any) -> None:

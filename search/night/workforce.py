@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 
 import spaces
+from search.night.signals import ends_after
 from search.phases.schedule import planned
 from search.training import threads
 from spaces import Dataset, SearchSpec, Settings
@@ -15,6 +18,10 @@ from spaces import Dataset, SearchSpec, Settings
 # a core, small convolutional ones 5 million: searches below this take from some seconds to a minute in one process.
 _SHORT_VALUES = 3e8
 _SAMPLES = 5
+# A model that takes longer to be built in this process is taken to hang. To load what it needs takes a while too.
+_LONGEST_BUILD, _GRACE = 600.0, 5.0
+# Of the time that is left, and no less than so many seconds on a busy machine.
+_SHARE_OF_BUILD, _LEAST_BUILD = 0.25, 30.0
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,35 @@ def is_short(spec: SearchSpec, data: Dataset, *, timed: bool) -> bool:
     return epochs is not None and epochs * spec.epochs_in_one * float(data.train.x.size) < _SHORT_VALUES
 
 
-def representative(spec: SearchSpec, data: Dataset) -> Settings | None:
-    """Of some configurations of the space the one of middle size; None if none of them can be built."""
+def building(spec: SearchSpec, left: float | None) -> AbstractContextManager[None]:
+    """Lets a model be built in this process, for as long as makes sense: a function of the user's may hang.
+
+    Args:
+        spec: The space file.
+        left: Seconds until everything has to be there; None: no limit.
+    """
+    most, limit = _LONGEST_BUILD, spec.limits.seconds_per_trial
+    if limit is not None:
+        most = min(most, limit + _GRACE)
+    if left is not None:
+        most = min(most, max(_LEAST_BUILD, _SHARE_OF_BUILD * left))
+    return ends_after(most)
+
+
+def representative(spec: SearchSpec, data: Dataset, left: Callable[[], float | None] = lambda: None) -> Settings | None:
+    """Of some configurations of the space the one of middle size; None if none of them can be built.
+
+    Args:
+        spec: The space file.
+        data: The data set.
+        left: See `building`.
+    """
     counted = []
     for values in spaces.sample(spec, spec.search.seed, _SAMPLES):
         settings = spaces.configure(spec, values)
         try:
-            counted.append((spaces.count_parameters(settings, data.info), settings))
+            with building(spec, left()):
+                counted.append((spaces.count_parameters(settings, data.info), settings))
         except (Exception, SystemExit):
             # A user's function may raise anything; the search will say so when it trains such a configuration.
             continue

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -260,6 +261,15 @@ def test_no_number_of_workers_makes_a_search_shorter_than_its_longest_trainings(
     ]
     found = rehearsal._expected_seconds(spec, models, Planned(40, 160), workers)
     assert found == pytest.approx(seconds)
+
+
+def test_a_model_that_hangs_while_it_is_built_does_not_keep_a_night_from_beginning(monkeypatch):
+    monkeypatch.setattr(spaces, "count_parameters", lambda *_: time.sleep(60))
+    monkeypatch.setattr("search.night.workforce._LONGEST_BUILD", 0.02)
+    spec = small.spec()
+    settings = spaces.configure(spec, spaces.extremes(spec)[0])
+    found = rehearsal._checked(spec, spaces.load_data(spec), "largest", settings, timed=True, left=3600.0)
+    assert (found.problem, found.speed) == ("TimeoutError: took longer than 20 ms", None)
 
 
 def test_a_layer_that_ends_the_process_is_a_problem_of_its_model(monkeypatch):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
-from search.night.signals import stop_on_signals
+from search.night.signals import ends_after, stop_on_signals
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -29,6 +30,17 @@ def test_afterwards_everything_is_as_before():
     with stop_on_signals(lambda: None):
         assert all(signal.getsignal(number) is not old for number, old in zip(SIGNALS, before, strict=True))
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_what_hangs_is_ended_and_the_alarm_of_others_stays():
+    before, (left, _) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    with pytest.raises(TimeoutError, match=r"^took longer than 50 ms$"), ends_after(0.05):
+        time.sleep(60)
+    with ends_after(0.05):
+        pass
+    time.sleep(0.1)
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == pytest.approx(left, abs=5.0)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -52,6 +54,30 @@ def test_whether_a_search_is_short_depends_on_the_values_it_will_read(tensorflow
     assert not workforce.is_short(spec, large, timed=False)
     only_time_ends_it = spaces.load(spec, ["search.max_trials=null", "search.algorithm=random"])
     assert not workforce.is_short(only_time_ends_it, data, timed=False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "left", "seconds"),
+    [
+        (None, None, 600.0),
+        (None, 1e6, 600.0),
+        (None, 1000.0, 250.0),
+        (None, 60.0, 30.0),
+        (None, -1.0, 30.0),
+        (8, None, 13.0),
+        (8, 60.0, 13.0),
+    ],
+)
+def test_a_model_is_built_here_for_as_long_as_makes_sense(monkeypatch, limit, left, seconds):
+    monkeypatch.setattr(workforce, "ends_after", lambda most: most)
+    spec = spaces.load("digits", [] if limit is None else [f"limits.seconds_per_trial={limit}"])
+    assert workforce.building(spec, left) == seconds
+
+
+def test_what_hangs_while_it_is_built_represents_nothing(monkeypatch):
+    monkeypatch.setattr(spaces, "count_parameters", lambda *_: time.sleep(60))
+    monkeypatch.setattr(workforce, "_LONGEST_BUILD", 0.02)
+    assert workforce.representative(spaces.load("digits"), SimpleNamespace(info=None)) is None
 
 
 def test_the_representative_is_the_configuration_of_middle_size(tensorflow):
