@@ -66,7 +66,8 @@ def _dimension(hp: Any) -> Choice | Range:
     if kind == "Boolean":
         return Choice(tuple(hp.values))
     if kind == "Choice":
-        found = Choice(tuple(hp.values))
+        # One that is listed twice would be two configurations that are the same.
+        found = Choice(tuple(dict.fromkeys(hp.values)))
         return found if found.in_order == bool(hp.ordered) else replace(found, ordered=bool(hp.ordered))
     log = hp.sampling == "log"
     step = None if kind == "Int" and hp.step == 1 and hp.sampling == "linear" else hp.step

@@ -123,6 +123,12 @@ value = 3
 
 import itertools
 COUNT = itertools.count()
+
+class Alike:
+    def build(self, hp):
+        return build(hp)
+
+alike = Alike()
 """
 
 
@@ -181,6 +187,27 @@ def test_what_stands_behind_one_of_few_whole_numbers_is_found() -> None:
     found, calls = asked(behind_whole_numbers)
     assert {*found} == {"layers", "second", "wide", "third"}
     assert calls < 15
+
+
+def in_steps(hp: Any) -> None:
+    for index in range(hp.Int("layers", 1, 4, step=2)):
+        hp.Choice(f"units_{index}", [8, 16, 8])
+    for index in range(int(8 * hp.Float("share", 0.25, 1.0, step=0.5))):
+        hp.Boolean(f"wide_{index}")
+
+
+def test_the_largest_value_is_the_last_that_the_steps_of_a_range_lead_to() -> None:
+    found, _ = asked(in_steps)
+    assert {*found} == {"layers", "share", *(f"units_{i}" for i in range(3)), *(f"wide_{i}" for i in range(6))}
+
+
+def test_a_value_that_a_choice_lists_twice_is_one_value() -> None:
+    def build(hp: Any) -> Made:
+        in_steps(hp)
+        return Made()
+
+    found = {one.name: one.dimension for one in explore(build, "build").hyperparameters}
+    assert found["units_0"].values == (8, 16)
 
 
 def many_choices(hp: Any) -> None:
@@ -396,6 +423,8 @@ def test_a_value_of_a_baseline_that_the_function_asks_for_nowhere_is_refused(fol
         ("nothing", r"model.py:nothing, line 23: returned NoneType; it has to return a keras.Model"),
         ("always", r"model.py:always, line 39: RuntimeError: never works"),
         ("leaves", r"model.py:leaves, line 42: SystemExit: 3"),
+        ("Alike", r"model.py:Alike: Alike has a build\(\) and is no keras_tuner.HyperModel: let the class inherit"),
+        ("alike", r"model.py:alike: Alike has a build\(\) and is no keras_tuner.HyperModel: let the class inherit"),
     ],
 )
 def test_a_function_that_is_none_is_named(folder: Path, function: str, message: str) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from spaces.basics.errors import CodeError
+from spaces.values.dimensions import Range
 from spaces.values.of_keras_tuner import from_keras_tuner
 from spaces.values.space import Condition, Hyperparameter
 
@@ -208,8 +209,10 @@ def _each(hp: Any) -> Sequence[Any]:
 
 
 def _largest(hp: Any) -> Any:
-    if hasattr(hp, "max_value"):
-        return hp.max_value
+    """The largest value that a search may choose: the steps of a range need not lead to its end."""
+    dimension = from_keras_tuner(hp).dimension
+    if isinstance(dimension, Range):
+        return dimension.max if dimension.values is None else dimension.values[-1]
     values = list(hp.values)
     return values[-1] if isinstance(values[-1], str) else max(values)
 

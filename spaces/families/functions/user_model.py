@@ -121,6 +121,7 @@ def _builder(reference: str) -> Callable[..., Any]:
     if isinstance(found, type) and issubclass(found, keras_tuner.HyperModel):
         found = call(reference, found)
     if not isinstance(found, keras_tuner.HyperModel):
+        _refuse_alike(reference, found)
         return load_function(reference)
     _refuse_fit(reference, found, keras_tuner.HyperModel)
     return partial(_declared_and_built, found)
@@ -142,6 +143,20 @@ def _refuse_tuner(reference: str, found: Any, tuners: tuple[type, ...]) -> None:
         "searches. Its algorithm is search.algorithm, its trials are search.max_trials; a run_trial() of its own is "
         "never called: what it decides are training.batch_size and training.epochs (values or ranges), "
         "data.validation: {folds: 5}, and a step of your own in the model's train_step()"
+    )
+
+
+def _refuse_alike(reference: str, found: Any) -> None:
+    """What looks like a `HyperModel` and is none cannot be called, or makes no model when it is."""
+    import keras
+
+    kind = found if isinstance(found, type) else type(found)
+    called = callable(found) and (kind is not found or issubclass(kind, keras.layers.Layer))
+    if called or not callable(getattr(found, "build", None)):
+        return
+    raise CodeError(
+        f"{spoken(reference)}: {kind.__name__} has a build() and is no keras_tuner.HyperModel: let the class inherit "
+        "from that, or give a function build(hp)"
     )
 
 
