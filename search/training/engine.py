@@ -411,7 +411,7 @@ class Engine:
         if self._given is None or not isinstance(returned, Mapping):
             return
         values = _flattened(returned)
-        if values.keys() == self.model.get_metrics_result().keys():
+        if values.keys() == _flattened(self.model.get_metrics_result()).keys():
             return
         kept = self._returned[step]
         for name, value in values.items():
@@ -421,8 +421,8 @@ class Engine:
             kept[name].assign(tf.reduce_mean(tf.cast(value, tf.float32)))
 
     def _metrics(self, step: str) -> dict[str, float]:
-        found = self._returned[step] or self.model.get_metrics_result()
-        return {name: float(value) for name, value in found.items()}
+        found = self._returned[step] or _flattened(self.model.get_metrics_result())
+        return {name: _number(value) for name, value in found.items()}
 
 
 def _tensor(array: np.ndarray) -> Any:
@@ -447,6 +447,12 @@ def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         found |= _flattened(value) if isinstance(value, Mapping) else {name: value}
     return found
+
+
+def _number(value: Any) -> float:
+    """A metric's value; of one that gives several, such as one for each class, their mean, as Keras Tuner takes it."""
+    values = np.asarray(value)
+    return float(values.mean() if values.ndim else values)
 
 
 def _values(layer: Any) -> int:

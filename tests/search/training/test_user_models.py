@@ -186,6 +186,13 @@ def encoder(hp):
 def bare_targets():
     x, _ = rows()
     return x, x.reshape(-1, 3, 2)
+
+class Errors(keras.metrics.MeanSquaredError):
+    def result(self):
+        return {"squared": super().result(), "root": ops.sqrt(super().result())}
+
+def several_values(hp):
+    return network([keras.metrics.Precision([0.4, 0.6], name="precisions"), Errors(name="errors")])
 """
 
 
@@ -299,6 +306,19 @@ def test_what_a_step_of_its_own_returns_is_what_it_reports(tensorflow, tmp_path)
     assert trained["half"] == 0.5
     expected = abs(data.train.y[:, None] - engine.predict(rows)).mean()
     assert measured == {"distance": pytest.approx(expected, rel=1e-5)}
+
+
+def test_metrics_of_several_values_are_their_mean_or_stand_by_their_names(tensorflow, tmp_path):
+    from search.training.engine import Rows, fresh
+
+    spec, data = world(tmp_path, "column", "several_values")
+    engine = fresh(spaces.configure(spec, {}), data.info, seed=0)
+    rows = Rows(data.validation)
+    engine.prepare(rows)
+    assert {*engine.train_epoch(Rows(data.train), 1)} == {"loss", "precisions", "squared", "root"}
+    measured, answers, y = engine.evaluate(rows), engine.predict(rows)[:, 0], data.validation.y
+    assert measured["precisions"] == pytest.approx(sum(y[answers > at].mean() for at in (0.4, 0.6)) / 2, rel=1e-5)
+    assert measured["root"] == pytest.approx(measured["squared"] ** 0.5, rel=1e-5)
 
 
 def with_two_optimizers(tmp_path, **training):
