@@ -125,7 +125,7 @@ def _holds_parts(mapping: Mapping[str, Any]) -> bool:
     values = mapping.values()
     if "source" in mapping or not values:
         return False
-    if any(map(_is_rows, values)):
+    if any(map(is_rows, values)):
         return True
     if all(isinstance(value, list | tuple) for value in values):
         from spaces.data.parts import are_arrays
@@ -138,7 +138,7 @@ def _holds_parts(mapping: Mapping[str, Any]) -> bool:
     return all(map(is_dataset, values))
 
 
-def _is_rows(value: Any) -> bool:
+def is_rows(value: Any) -> bool:
     """Whether it is an array, or several for a model of several inputs or outputs."""
     parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
     return any(hasattr(part, "shape") for part in parts)

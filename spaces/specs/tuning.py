@@ -11,6 +11,7 @@ from spaces.data import DataInfo, load_data
 from spaces.data.labels import balanced_weights, classes_of
 from spaces.models.model import build_model, callbacks, evaluate_plainly
 from spaces.specs.configurations import configure, hyperparameters_of
+from spaces.specs.objects import is_rows
 from spaces.specs.spec import SearchSpec
 from spaces.values.of_keras_tuner import to_keras_tuner
 
@@ -60,7 +61,8 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
         training = configure(self.spec, hp.values).training
         kwargs.setdefault("epochs", hp.values.get("tuner/epochs", training.epochs))
         rows = args[0] if args else kwargs.get("x")
-        if isinstance(rows, np.ndarray):
+        # What gives batches has a size of its own.
+        if is_rows(rows):
             kwargs.setdefault("batch_size", training.batch_size)
         if training.class_weight == "balanced" and kwargs.get("class_weight") is None:
             labels = args[1] if len(args) > 1 else kwargs.get("y")

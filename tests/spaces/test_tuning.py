@@ -135,6 +135,17 @@ def test_batch_size_length_and_early_stopping_reach_a_stock_training() -> None:
     assert len(history.epoch) == 1
 
 
+def test_the_batch_size_is_for_rows_in_whatever_form_and_not_for_what_has_batches() -> None:
+    spec = spaces.load(SPACE, ["training.batch_size=600"])
+    hypermodel, hp = spaces.hypermodel(spec), spaces.hyperparameters(spec)
+    model = SimpleNamespace(fit=lambda *_, **told: told)
+    x = np.zeros((12, 2))
+    for rows in (x, {"a": x, "b": x}, [x, x], (x, x)):
+        assert hypermodel.fit(hp, model, rows, x[:, 0])["batch_size"] == 600
+    assert "batch_size" not in hypermodel.fit(hp, model, iter([(x, x[:, 0])]))
+    assert hypermodel.fit(hp, model, x={"a": x}, y=x, batch_size=4)["batch_size"] == 4
+
+
 def answers(model: Any, x: Any) -> Any:
     return model.predict(x, verbose=0)
 
