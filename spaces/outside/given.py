@@ -27,6 +27,8 @@ _TOLD = (
 )  # fmt: skip
 """Types of attributes that say what an object does; of others only their type is told."""
 _DEEPEST = 8
+_LONGEST = 100
+"""Items of a list, or the like, of a module that say what a function does; more are data."""
 _NOTHING = object()
 
 _functions: dict[str, Any] = {}
@@ -222,9 +224,9 @@ def _code(found: Any, depth: int = 0, seen: set[int] | None = None) -> Any:
     parts: Iterable[Any]
     if isinstance(found, types.CodeType):
         parts = (found.co_code, found.co_names, found.co_consts)
+    elif isinstance(found, types.FunctionType | type) and id(found) in seen:
+        return found.__name__
     elif isinstance(found, types.FunctionType):
-        if id(found) in seen:
-            return found.__name__
         seen.add(id(found))
         contents = map(_content, found.__closure__ or ())
         parts = (found.__code__, found.__defaults__, found.__kwdefaults__, _used(found), *contents)
@@ -243,8 +245,9 @@ def _code(found: Any, depth: int = 0, seen: set[int] | None = None) -> Any:
     elif isinstance(found, dict):
         parts = (part for pair in found.items() for part in pair)
     elif isinstance(found, type):
+        seen.add(id(found))
         own = {name: part for name, part in vars(found).items() if _is_meant(name, part)}
-        parts = (found.__name__, own)
+        parts = (found.__name__, own, [base for base in found.__bases__ if base.__module__ == found.__module__])
     else:
         own = vars(found) if hasattr(found, "__dict__") else {}
         parts = (type(found), {name: part for name, part in own.items() if isinstance(part, _TOLD)})
@@ -257,13 +260,33 @@ def _is_meant(name: str, part: Any) -> bool:
 
 
 def _used(function: types.FunctionType) -> dict[str, Any]:
-    """What a function takes from its own module: values, and functions written beside it."""
-    there = {name: function.__globals__.get(name, _NOTHING) for name in function.__code__.co_names}
-    return {
+    """What a function takes from its own module: values, a few in a list, functions and classes written beside it."""
+    there = {name: function.__globals__.get(name, _NOTHING) for name in _names(function.__code__)}
+    found = {
         name: part
         for name, part in there.items()
-        if isinstance(part, _PLAIN) or (isinstance(part, types.FunctionType) and part.__module__ == function.__module__)
+        if isinstance(part, _PLAIN)
+        or (isinstance(part, types.FunctionType | type) and part.__module__ == function.__module__)
+        or _is_short(part)
     }
+    # Each function is looked at once, from where it is reached first: through a class it would be deeper down.
+    return dict(sorted(found.items(), key=lambda item: isinstance(item[1], type)))
+
+
+def _is_short(part: Any) -> bool:
+    """Whether it is a list, tuple, set or dict of few plain values."""
+    if not isinstance(part, tuple | list | dict | set | frozenset) or len(part) > _LONGEST:
+        return False
+    values: Iterable[Any] = part.values() if isinstance(part, dict) else part
+    return all(isinstance(value, _PLAIN) for value in values)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    """The names that code asks its module for, also in what stands inside of it: comprehensions, lambdas, functions."""
+    yield from code.co_names
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield from _names(part)
 
 
 def _content(cell: types.CellType) -> Any:

@@ -115,9 +115,7 @@ def _as_source(value: Any, known: str | None) -> dict[str, str]:
     if not isinstance(value, FunctionType):
         return {"python": _rows(value, known)}
     take_anew()
-    # A run that was given its data goes on with what is given again, wherever that is written by now.
-    file = _in_a_file(value) if known is None else None
-    return {"python": file or given.keep_data(value, known or given.reference_for(value))}
+    return {"python": _in_a_file(value, known) or given.keep_data(value, known or given.reference_for(value))}
 
 
 def _holds_parts(mapping: Mapping[str, Any]) -> bool:
@@ -161,11 +159,17 @@ def _function(function: Any, known: str | None) -> str:
         )
         raise SpaceError([problem(("model", "family"), message)])
     take_anew()
-    return _in_a_file(function) or given.keep_function(function, known)
+    return _in_a_file(function, known) or given.keep_function(function, known)
 
 
-def _in_a_file(function: Any) -> str | None:
-    """The reference to a function or class at the top level of a module file that stands by itself."""
+def _in_a_file(function: Any, known: str | None) -> str | None:
+    """The reference to a function or class at the top level of a module file that stands by itself.
+
+    None for what a run was given, under the reference `known`: it goes on with what is given again, wherever that is
+    written by now.
+    """
+    if known is not None:
+        return None
     name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", None) or ""
     file = getattr(sys.modules.get(module), "__file__", None) or ""
     alone = module != "__main__" and "." not in module and file.endswith(".py") and Path(file).is_file()

@@ -72,6 +72,9 @@ class Building:
         return hp, self.chosen
 
 
+NET = "class Base:\n    def call(self, x): return x + {}\nclass ACT(Base):\n    def itself(self): return ACT"
+
+
 def test_what_differs_in_its_values_has_another_reference():
     def kept(*functions):
         return [given.keep_function(one) for one in functions]
@@ -85,6 +88,9 @@ def test_what_differs_in_its_values_has_another_reference():
         (cell("ACT = 'relu'"), cell("ACT = 'relu'"), cell("ACT = 'tanh'")),
         (cell("ACT = 'relu'", "x + 1"), cell("ACT = 'relu'", "x + 1"), cell("ACT = 'relu'", "x + 2")),
         (cell("ACT = 'relu'", default=1), cell("ACT = 'relu'", default=1), cell("ACT = 'relu'", default=2)),
+        (cell("N = 1", "[lambda: N]"), cell("N = 1", "[lambda: N]"), cell("N = 2", "[lambda: N]")),
+        (cell("N = [1]", "N"), cell("N = [1]", "N"), cell("N = [1, 2]", "N")),
+        (cell(NET.format(1)), cell(NET.format(1)), cell(NET.format(2))),
     ):
         first, again, another = kept(one, same, other)
         assert first == again
@@ -135,6 +141,17 @@ def test_a_run_goes_on_with_a_function_for_its_data_that_stands_in_a_file_by_now
     known = Known(data="__given__:load_2")
     assert with_references({"data": mydata_in_a_file.load}, known)["data"]["source"] == {"python": known.data}
     assert given.find("__given__:load_2") is mydata_in_a_file.load
+
+
+def test_a_run_goes_on_with_functions_that_stand_in_a_file_by_now(tmp_path, monkeypatch):
+    (tmp_path / "mybuild_in_a_file.py").write_text("def build(hp):\n    return 1\n\ndef calls():\n    return []\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = importlib.import_module("mybuild_in_a_file")
+    known = Known(model="__given__:build_3", callbacks="__given__:calls_3")
+    found = with_references({"model": mine.build, "training": {"callbacks": mine.calls}}, known)
+    assert found["model"]["family"] == {"python": known.model}
+    assert found["training"]["callbacks"] == known.callbacks
+    assert (given.find(known.model), given.find(known.callbacks)) == (mine.build, mine.calls)
 
 
 def test_a_module_that_was_edited_and_loaded_again_is_taken_as_it_is_now(tmp_path, monkeypatch):
