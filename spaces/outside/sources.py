@@ -16,6 +16,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 _KERAS_TUNER = ("keras_tuner", "kerastuner")
 # What runs a search of this program, by the package that has it.
 _SEARCHES = {"nightshift": ("run", "resume", "check"), "search": ("run", "resume")}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # What a condition asks about that does not hold where a module is imported.
 _NOT_IMPORTED = ("__name__", "TYPE_CHECKING")
 
@@ -90,6 +91,8 @@ def _search_in(tree: ast.Module) -> int | None:
     for node in _run_by_import(tree):
         if isinstance(node, ast.ClassDef) and any(_first_name(base) in kinds for base in node.bases):
             kinds.add(node.name)
+        elif isinstance(node, _FUNCTIONS):
+            kinds |= {node.name for one in _returned(node) if _first_name(one) in kinds}
         elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
             if _first_name(node.value) in kinds:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -114,15 +117,29 @@ def _our_searches(tree: ast.Module) -> Iterator[str]:
             yield from (alias.asname or alias.name for alias in node.names if alias.name in known)
 
 
+def _returned(function: ast.AST) -> list[ast.Call]:
+    """The calls whose value a function returns."""
+    returns = (node.value for node in ast.walk(function) if isinstance(node, ast.Return))
+    return [value for value in returns if isinstance(value, ast.Call)]
+
+
 def _run_by_import(tree: ast.Module) -> Iterator[ast.AST]:
-    """What importing a module does, in order: nothing in functions, nor what is for a script or type checkers alone."""
+    """What importing a module does, in order: not what is for a script or type checkers alone.
+
+    Of functions those of the module that it calls by their name, such as `main()`, once each.
+    """
     waiting: list[ast.AST] = list(reversed(tree.body))
+    uncalled: dict[str, list[ast.stmt]] = {}
     while waiting:
         node = waiting.pop()
         yield node
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        if isinstance(node, _FUNCTIONS):
+            uncalled[node.name] = node.body
+        if isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
             continue
         inside: list[ast.AST] = [*ast.iter_child_nodes(node)]
+        if isinstance(node, ast.Call):
+            inside += uncalled.pop(_called(node.func), [])
         if isinstance(node, ast.If) and any(
             getattr(one, "id", getattr(one, "attr", "")) in _NOT_IMPORTED for one in ast.walk(node.test)
         ):
