@@ -31,6 +31,8 @@ def check(
     objective: Any = None,
     callbacks: Callable[[], Any] | None = None,
     overrides: Overrides = (),
+    max_trials: int | None = None,
+    seed: int | None = None,
     budget: Budget | str | float | timedelta | None = None,
     until: str | float | datetime | None = None,
     ray: str | None = None,
@@ -64,7 +66,15 @@ def check(
         SearchFailed: The tiny night gave no score, or not every file.
         ValueError: The budget cannot be read, or has begun already and `until` is given besides.
     """
-    spec = as_spec(space, data=data, objective=objective, callbacks=callbacks, overrides=overrides)
+    spec = as_spec(
+        space,
+        data=data,
+        objective=objective,
+        callbacks=callbacks,
+        overrides=overrides,
+        max_trials=max_trials,
+        seed=seed,
+    )
     allowed = as_budget(budget, until)
     # What is decoded or unpacked for the first part is found again by the second.
     with scratch() as folder:

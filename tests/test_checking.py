@@ -45,6 +45,18 @@ def test_arrays_and_a_function_are_looked_at_and_nothing_is_searched(data, monke
     assert not found.fails
 
 
+def test_as_many_trials_are_looked_at_as_the_night_is_to_have(data, monkeypatch):
+    seen = []
+
+    def rehearse(spec, **_):
+        seen.append(spec.search)
+        return SimpleNamespace(fails=True)
+
+    monkeypatch.setattr(checking, "rehearse", rehearse)
+    nightshift.check(build, data=data, max_trials=7, seed=3)
+    assert [(search.max_trials, search.seed) for search in seen] == [(7, 3)]
+
+
 def test_what_was_found_is_told_before_the_tiny_night_which_may_fail(data, monkeypatch):
     told = []
 
