@@ -90,8 +90,11 @@ class _Parser:
             match = _TOKEN.match(self.text, position)
             if match is None:
                 start = position + len(self.text[position:]) - len(self.text[position:].lstrip())
-                hint = "; equality is written ==" if self.text[start] == "=" else ""
-                self.fail(f"{self.text[start]!r} is not understood{hint}", start)
+                odd = self.text[start]
+                named = next((name for name in self.columns if odd in name and not odd.isalnum()), None)
+                hint = "" if named is None else f"; `{named}` stands between backquotes"
+                hint = "; equality is written ==" if odd == "=" else hint
+                self.fail(f"{odd!r} is not understood{hint}", start)
             kind = str(match.lastgroup)
             word = match[kind]
             lowered = word.lower()

@@ -108,6 +108,15 @@ def test_mistakes_are_named_with_their_place(text: str, message: str) -> None:
     assert "at character" in str(caught.value)
 
 
+def test_a_name_with_a_sign_in_it_is_told_how_it_is_written() -> None:
+    row = {**ROW, "encoder/units_2": 32}
+    with pytest.raises(ResultError, match="'/' is not understood; `encoder/units_2` stands between backquotes"):
+        where("encoder/units_2 > 16", row)
+    assert where("`encoder/units_2` > 16", row)(row)
+    with pytest.raises(ResultError, match="'2' is not understood, at"):
+        where("layers >= 2x", row)
+
+
 def test_depth_and_length_are_bounded() -> None:
     assert where("(" * (MAX_DEPTH - 1) + "layers == 2" + ")" * (MAX_DEPTH - 1), ROW)(ROW)
     with pytest.raises(ResultError, match="nested more than"):
