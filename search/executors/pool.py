@@ -9,6 +9,7 @@ this happens inside `wait`: the pool has no threads of its own.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import time
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
+from search.budget import Deadline
 from search.clock import Clock, SystemClock
 from search.executors import protocol, sizing
 from search.executors.base import LATE, STARTING, OnEpoch
@@ -52,7 +54,7 @@ class _Task(Task):
 class _Worker:
     """A worker process as the pool sees it; `task` is what it trains, None while it starts or is free.
 
-    `started` is when it was started, as monotonic time.
+    `started` is when it was started, as monotonic time; `untold` a deadline that has moved, while it takes no message.
     """
 
     index: int
@@ -63,6 +65,7 @@ class _Worker:
     pace: float | None = None
     task: _Task | None = None
     stop_sent: bool = False
+    untold: Deadline | None = None
 
 
 class WorkerPool:
@@ -249,7 +252,7 @@ class WorkerPool:
                 task = self._queue.popleft()
                 task.attempts += 1
                 task.begin(time.monotonic())
-                worker.task, worker.stop_sent = task, False
+                worker.task, worker.stop_sent, worker.untold = task, False, None
                 _try_send(worker.connection, protocol.Train(task.job))
 
     def _train_here(self) -> InlineExecutor:
@@ -278,15 +281,18 @@ class WorkerPool:
             return
         leave_unbegun(self._queue, self._stop)
         for worker in self._workers.values():
-            if worker.task is not None and not worker.stop_sent:
+            if worker.task is not None and not worker.stop_sent and _takes_more(worker.connection):
                 worker.stop_sent = True
                 _try_send(worker.connection, protocol.StopTraining(self._stop))
 
     def _tell_deadlines(self) -> None:
         for worker in self._workers.values():
-            deadline = None if worker.task is None else worker.task.moved(self._clock)
-            if deadline is not None:
-                _try_send(worker.connection, protocol.MoveDeadline(deadline))
+            if worker.task is None:
+                continue
+            worker.untold = worker.task.moved(self._clock) or worker.untold
+            if worker.untold is not None and _takes_more(worker.connection):
+                _try_send(worker.connection, protocol.MoveDeadline(worker.untold))
+                worker.untold = None
 
     def _receive(self, worker: _Worker) -> None:
         try:
@@ -387,6 +393,16 @@ def _ending(code: int) -> str:
     except ValueError:
         name = f"signal {-code}"
     return f"{name}, as the kernel sends when memory runs out" if name == "SIGKILL" else name
+
+
+def _takes_more(connection: Connection) -> bool:
+    """Whether a short message goes into the connection at once.
+
+    What a night tells a process that hangs adds up: who waits for it to be read would hang too.
+    """
+    writable = select.poll()
+    writable.register(connection.fileno(), select.POLLOUT)
+    return bool(writable.poll(0))
 
 
 def _try_send(connection: Connection, message: object) -> None:

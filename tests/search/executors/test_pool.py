@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -10,12 +11,14 @@ import sys
 import time
 from collections import deque
 from concurrent.futures import Future
+from multiprocessing.connection import Pipe
 
 import pytest
 
 from search.budget import Deadline, MovingDeadline
 from search.errors import CheckpointError, DiskError
 from search.executors import pool as pools
+from search.executors import protocol
 from search.executors.inline import InlineExecutor
 from search.executors.tasks import Task, give_up_late
 from search.record.trial import Epoch, FailureReason, Outcome, Stop, TrialJob
@@ -444,6 +447,35 @@ def test_a_trial_is_late_only_by_what_its_worker_was_told():
     end[0] = Deadline(monotonic=200.0)
     assert task.moved(clock) == end[0]
     assert not task.is_overdue(99.0, clock, 0.0)
+
+
+def test_nobody_waits_for_a_worker_that_reads_nothing_any_more(monkeypatch):
+    ours, theirs = Pipe()
+    for end in (ours, theirs):
+        os.set_blocking(end.fileno(), False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(ours.fileno(), bytes(1000))
+    deadlines, sent = [Deadline(monotonic=100.0)], []
+    monkeypatch.setattr(pools, "_try_send", lambda connection, message: sent.append(message))
+    task = pools._Task(job("0", deadline=MovingDeadline(lambda: deadlines[0])), nothing, Future())
+    task.begin(0.0)
+    pool = pools.WorkerPool([], [], 1 << 30, nothing, clock=SimulatedClock())
+    pool._workers[0] = pools._Worker(0, None, ours, 0.0, ready=True, task=task)
+    deadlines[0] = Deadline(monotonic=50.0)
+    pool._tell_deadlines()
+    # It is ended then all the same.
+    assert task.told == deadlines[0]
+    pool.stop(Stop.INTERRUPTED)
+    pool._pass_on_stop()
+    assert sent == []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.read(theirs.fileno(), 1 << 16)
+    for _ in range(2):
+        pool._tell_deadlines()
+        pool._pass_on_stop()
+    assert sent == [protocol.MoveDeadline(deadlines[0]), protocol.StopTraining(Stop.INTERRUPTED)]
 
 
 def test_a_deadline_that_moves_holds_for_what_is_trained_and_what_waits(make_pool):
