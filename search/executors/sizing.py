@@ -33,6 +33,11 @@ def automatic(gpus: int, share: float | None = None, cpus: float = 1.0) -> int:
     return max(1, min(int(environment.cores() / cpus), _MAX_AUTO, fitting))
 
 
+def used(gpus: Sequence[str], share: float | None) -> Sequence[str]:
+    """Which GPUs workers use: none of them where each has no share of one."""
+    return () if share == 0 else gpus
+
+
 def on_one_card(share: float | None) -> int:
     """How many workers share one GPU, at least 1."""
     return 1 if not share else int(1 / share + 1e-6)

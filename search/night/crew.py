@@ -120,7 +120,7 @@ class Crew:
     def _race(self) -> tuple[Workforce, Workforce, Settings] | None:
         """Few workers, many workers, and what both shall train; None where there is nothing to choose."""
         choices = workforce.candidates(environment.cores(), self._automatic())
-        if environment.gpus() or len(choices) == 1:
+        if sizing.used(environment.gpus(), self._each.gpus) or len(choices) == 1:
             return None
         settings = workforce.representative(self._spec, self._data, lambda: self._budget.left)
         few, many = choices
@@ -179,7 +179,7 @@ def most_workers(spec: SearchSpec, each: Each) -> int:
         spec: The space file.
         each: What each training may take of this machine.
     """
-    gpus = environment.gpus()
+    gpus = sizing.used(environment.gpus(), each.gpus)
     if family_of(spec.model).one_process and not gpus:
         return 1
     return sizing.automatic(len(gpus), each.gpus, each.cpus or 1.0)

@@ -515,7 +515,8 @@ class Session:
                 horizon.follow(executor, chosen.threads)
                 self._beside = chosen.workers
                 return executor
-            if workers > 1 and self._options.threads is None and not environment.gpus():
+            on_cards = sizing.used(environment.gpus(), self._options.gpu_share)
+            if workers > 1 and self._options.threads is None and not on_cards:
                 # A run from elsewhere may have had more than this machine has room for.
                 workers = min(store.meta("workers") or workers, workers)
             observer.message("info", f"training in {Workforce(workers, self._threads)}")

@@ -8,7 +8,7 @@ import pytest
 
 import spaces
 from search.budget import Budget
-from search.executors import ALL, sizing
+from search.executors import ALL, Each, sizing
 from search.night import crew
 from search.night.crew import Crew, seconds_left
 from search.record import environment
@@ -60,6 +60,7 @@ def test_check_and_run_agree_that_a_pretrained_network_is_trained_in_one_process
     spec = spaces.load("photos-pretrained")
     monkeypatch.setattr(environment, "gpus", lambda: ["0"])
     assert crew.most_workers(spec, ALL) == 4
+    assert crew.most_workers(spec, Each(gpus=0.0)) == 1
     monkeypatch.setattr(environment, "gpus", list)
     assert crew.most_workers(spec, ALL) == 1
     assert Crew(tmp_path, spec, None, 1, Budget.given("8h"), print).unmeasured(past(9)) == 0
@@ -96,11 +97,12 @@ def test_only_where_there_is_a_choice_workers_race(monkeypatch, tmp_path):
     monkeypatch.setattr(crew.workforce, "representative", lambda *_: "settings")
     made = []
 
-    def crew_of(gpus):
+    def crew_of(gpus, each=ALL):
         monkeypatch.setattr(environment, "gpus", lambda: gpus)
-        return Crew(tmp_path, spec, None, 1, Budget(), print, make_executor=made.append)
+        return Crew(tmp_path, spec, None, 1, Budget(), print, make_executor=made.append, each=each)
 
     assert crew_of([]).may_choose
+    assert crew_of(["0", "1", "2"], Each(gpus=0.0)).may_choose
     on_cards = crew_of(["0", "1", "2"])
     assert not on_cards.may_choose
     assert on_cards.measured().reason == "training in 3 worker processes with 1 thread each"
