@@ -17,6 +17,8 @@ from search.errors import ClusterError
 from search.record import environment
 
 LOCAL, AUTO = "local", "auto"
+# What Ray takes for `auto`, where it is set.
+_ADDRESS_VARIABLE = "RAY_ADDRESS"
 # Trials need it for checkpoints on their way; by default Ray takes a third of the machine's memory.
 _STORE_BYTES = 1 << 30
 _LEAVING_SECONDS = 10.0
@@ -30,13 +32,16 @@ def require_address(address: Any) -> None:
     Raises:
         ClusterError: With what is allowed.
     """
-    host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
-    # Not that of a Ray client, `ray://HOST:PORT`, which is no part of the cluster.
-    found = host and "/" not in host and port.isdecimal() and 0 < int(port) < 65536
-    if address not in (LOCAL, AUTO) and not found:
+    if address not in (LOCAL, AUTO) and not _is_of_a_head(address):
         raise ClusterError(f"--ray {address}: must be {LOCAL}, {AUTO} or HOST:PORT")
     if importlib.util.find_spec("ray") is None:
         raise ClusterError("--ray needs Ray: pip install 'keras-nightshift[ray]'")
+
+
+def _is_of_a_head(address: Any) -> bool:
+    """Whether it is HOST:PORT, and not that of a Ray client, `ray://HOST:PORT`, which is no part of the cluster."""
+    host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
+    return bool(host) and "/" not in host and port.isdecimal() and 0 < int(port) < 65536
 
 
 @contextlib.contextmanager
@@ -70,8 +75,13 @@ def connect(address: str) -> Callable[[], None]:
     import ray
 
     if ray.is_initialized():
+        if ray_internals.is_client():
+            raise ClusterError(
+                f"--ray {address}: this process is connected through a Ray client, so that its machine is no part of "
+                "the cluster; search on one that is, without a client"
+            )
         return lambda: None
-    if address not in (LOCAL, AUTO):
+    if address != LOCAL:
         _require_answer(address)
     _silence()
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "include_dashboard": False}
@@ -98,12 +108,21 @@ def connect(address: str) -> Callable[[], None]:
 
 
 def _require_answer(address: str) -> None:
-    """Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
+    """Ray itself would try for minutes; of a variable that names no head it makes a client, or a cluster of its own."""
+    at, told = address, f"--ray {address}"
+    if address == AUTO:
+        at = os.environ.get(_ADDRESS_VARIABLE) or AUTO
+        told = f"{told} with {_ADDRESS_VARIABLE}={at}"
+    if at == AUTO:
+        # Ray looks for one of this machine.
+        return
+    if not _is_of_a_head(at):
+        raise ClusterError(f"{told}: the variable must be HOST:PORT of the head, or not be set")
+    host, _, port = at.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
     except OSError as error:
-        raise ClusterError(f"--ray {address}: nobody answers there ({error.strerror or error})") from error
+        raise ClusterError(f"{told}: nobody answers there ({error.strerror or error})") from error
 
 
 def _silence() -> None:

@@ -17,6 +17,13 @@ def send_no_output() -> None:
     worker._worker_logs_enabled = False
 
 
+def is_client() -> bool:
+    """Whether this process is connected by `ray.init("ray://...")`: as a guest, on no node of the cluster."""
+    from ray.util.client import ray as client
+
+    return bool(client.is_connected())
+
+
 @contextlib.contextmanager
 def loopback_is_an_address() -> Iterator[None]:
     """Inside, Ray takes 127.0.0.1 for an address, as by default on macOS and Windows, and listens there alone."""

@@ -116,6 +116,34 @@ def test_where_nobody_answers_it_is_said_at_once():
             connection.connect(f"127.0.0.1:{port}")
 
 
+@pytest.mark.parametrize("named", ["ray://host:10001", "http://host:8265", "local"])
+def test_an_address_of_the_environment_that_is_of_no_head_is_refused(monkeypatch, named):
+    monkeypatch.setenv("RAY_ADDRESS", named)
+    with pytest.raises(RunError, match=f"--ray auto with RAY_ADDRESS={named}: the variable must be HOST:PORT"):
+        connection._require_answer("auto")
+
+
+def test_where_nobody_answers_at_the_address_of_the_environment_it_is_said_at_once(monkeypatch):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        named = f"127.0.0.1:{nobody.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", named)
+        with pytest.raises(RunError, match=f"--ray auto with RAY_ADDRESS={named}: nobody answers there"):
+            connection._require_answer("auto")
+        for left_to_ray in ("auto", ""):
+            monkeypatch.setenv("RAY_ADDRESS", left_to_ray)
+            connection._require_answer("auto")
+
+
+def test_a_connection_as_a_client_is_refused(monkeypatch):
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'keras-nightshift[ray]'")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    connection.connect("auto")()
+    monkeypatch.setattr(connection.ray_internals, "is_client", lambda: True)
+    with pytest.raises(RunError, match="connected through a Ray client"):
+        connection.connect("auto")
+
+
 def test_a_new_run_takes_the_threads_that_the_cluster_has_room_for(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="needs Ray: pip install 'keras-nightshift[ray]'")
     begun = []

@@ -256,6 +256,7 @@ def test_what_is_used_of_rays_insides_is_there(monkeypatch):
     monkeypatch.setattr(worker, "_worker_logs_enabled", True)
     ray_internals.send_no_output()
     assert worker._worker_logs_enabled is False
+    assert ray_internals.is_client() is False
     before = ray_constants.ENABLE_RAY_CLUSTER
     with ray_internals.loopback_is_an_address():
         assert ray_constants.ENABLE_RAY_CLUSTER is False
