@@ -316,9 +316,9 @@ class ClusterExecutor:
         task.attempt += 1
         task.begin(self._monotonic())
         actor.task, actor.stop_sent = task, False
-        left = None if task.told is None else Left.until(task.told, self._clock)
+        order = Order(replace(job, deadline=None), task.attempt, self._left(task))
         try:
-            self._site.train(number, Order(replace(job, deadline=None), task.attempt, left).packed(), files)
+            self._site.train(number, order.packed(), files)
         except Crowded as error:
             actor.task = None
             task.future.set_exception(DiskError(f"trial {job.trial_id}: {error}"))
@@ -350,10 +350,15 @@ class ClusterExecutor:
         host = actor.host
         limit = self._memory
         if limit is None and host.memory:
-            limit = share_of_memory(host.memory, max(1, self._hosts.room_of(host)))
+            limit = share_of_memory(host.memory, self._sharing(host))
         if limit is not None and resident > limit:
             self._on_event(f"a worker on {host.node.name} held {resident / 2**20:.0f} MiB and is replaced")
             self._bury(number, Lost("it is replaced"))
+
+    def _sharing(self, host: Host) -> int:
+        """How many trainings share a node's memory: its part of all that were asked for, or as many as are there."""
+        there = sum(actor.host is host for actor in self._actors.values())
+        return max(1, there, self._hosts.shares(self._limit).get(host, 0))
 
     def _take_home(self, actor: _Actor, task: _Task, outcome: Outcome, files: Mapping[str, bytes]) -> None:
         try:
@@ -407,10 +412,20 @@ class ClusterExecutor:
     def _tell_deadlines(self) -> None:
         for number, actor in self._actors.items():
             task = actor.task
-            deadline = None if task is None else task.moved(self._clock)
-            if task is not None and deadline is not None:
+            if task is not None and task.moved(self._clock) is not None:
                 which = task.job.trial_id, task.attempt
-                self._site.move(number, pickle.dumps((which, Left.until(deadline, self._clock))))
+                self._site.move(number, pickle.dumps((which, self._left(task))))
+
+    def _left(self, task: _Task) -> Left | None:
+        """The time that a job has, to be told to its actor; None: no limit.
+
+        There it passes from then on, and it counts so here too: a clock that somebody sets moves a deadline by it.
+        """
+        if task.told is None:
+            return None
+        left = Left.until(task.told, self._clock)
+        task.told = left.from_now(self._clock)
+        return left
 
     def _end_hanging(self) -> None:
         """Looks once a second whose time is up without an answer, and who does not get ready."""

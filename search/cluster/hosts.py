@@ -128,7 +128,7 @@ class Hosts:
         if versions.get(package) is None and ours.get(package) is not None:
             return f"{package} is not installed there: pip install '{package}[ray]=={ours[package]}'"
         differing = [
-            f"{name} {versions.get(name) or 'is missing'} there, {version} here"
+            f"{name} {versions.get(name) or 'is missing'} there, {version or 'missing'} here"
             for name, version in ours.items()
             if versions.get(name) != version
         ]

@@ -46,9 +46,9 @@ class Left:
         """That of a deadline, now."""
         return cls(deadline.left(clock), deadline.grace, deadline.first_epoch)
 
-    def from_now(self) -> Deadline:
-        """The deadline on this machine's clock."""
-        return Deadline(SystemClock().monotonic() + self.seconds, None, self.grace, self.first_epoch)
+    def from_now(self, clock: Clock) -> Deadline:
+        """The deadline on a clock of this machine that nobody sets."""
+        return Deadline(clock.monotonic() + self.seconds, None, self.grace, self.first_epoch)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Work:
     def move(self, said: bytes) -> None:
         """Moves the deadline of an attempt at a trial, which may not have begun yet."""
         which, left = pickle.loads(said)
-        self._moved = which, left.from_now()
+        self._moved = which, left.from_now(SystemClock())
 
     def leave(self) -> None:
         """Lets go of the node's folder."""
@@ -192,7 +192,7 @@ class Work:
     def _deadline(self, order: Order) -> Deadline | None:
         if order.left is None:
             return None
-        which, first = (order.job.trial_id, order.attempt), order.left.from_now()
+        which, first = (order.job.trial_id, order.attempt), order.left.from_now(SystemClock())
 
         def now() -> Deadline:
             moved = self._moved

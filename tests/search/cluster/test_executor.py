@@ -362,6 +362,20 @@ def test_a_deadline_that_moves_is_told_once_to_who_trains(site, make):
     assert 15.0 < left.seconds <= 20.0
 
 
+@pytest.mark.parametrize("by", [3600.0, -3600.0])
+def test_who_trains_is_told_when_somebody_sets_the_clock_of_the_search(site, make, by):
+    executor = make(workers=1)
+    futures = submit(executor, job(deadline=Deadline(unix=site.clock.now() + 7200.0)))
+    turn(executor, futures)
+    site.clock.set(by)
+    turn(executor, futures)
+    ((actor, which, left),) = site.moves
+    assert (actor, which) == (1, ("0", 1))
+    assert left.seconds == pytest.approx(7200.0 - by, abs=10.0)
+    turn(executor, futures)
+    assert len(site.moves) == 1
+
+
 def test_an_actor_takes_a_moved_deadline_for_the_attempt_that_it_is_of(tmp_path):
     left = []
     work = Work({}, None, lambda _: None, lambda: (b"", ()))
@@ -772,11 +786,21 @@ def test_an_actor_that_has_grown_too_large_is_replaced_between_its_jobs(site, ma
     executor = make(workers=1, memory=memory)
     futures = submit(executor, job("0"), job("1"))
     turn(executor, futures)
-    # The share of a machine of 16 GiB with room for two.
-    site.done(1, resident=1 << (33 if memory is None else 31))
+    # More than a machine of 16 GiB has for all.
+    site.done(1, resident=1 << (34 if memory is None else 31))
     assert turn(executor, futures) == {futures[0]}
     turn(executor, futures[1:])
     assert (site.killed, site.jobs[2][0].attempt) == ([1], 1)
+
+
+@pytest.mark.parametrize(("workers", "replaced"), [(2, []), (64, [1]), (None, [1])])
+def test_a_machine_is_shared_by_those_that_train_there_not_by_all_it_has_cores_for(site, make, workers, replaced):
+    site.alive = [node("one", 64.0)]
+    executor = make(workers=workers)
+    turn(executor, submit(executor, job("0")))
+    site.done(1, resident=4_000_000_000)
+    turn(executor, submit(executor, job("1")))
+    assert site.killed == replaced
 
 
 def test_a_free_actor_gets_its_job_while_others_are_still_thought_about(site, make):
