@@ -101,7 +101,8 @@ def run(
             machine.
         ray: The Ray cluster that trains: `auto` (the one that this machine belongs to), `HOST:PORT` of its head, or
             `local` (one on this machine, for this run). Then `workers` is the most at the same time, and None as many
-            as the cluster has room for. A connection that `ray.init` has made already is used as it is.
+            as the cluster has room for. A connection that `ray.init` has made already is used as it is; that of a Ray
+            client is refused.
         cpus_per_trial: Cores of each training, above 0; as many threads work on one operation, if it is a new run.
         gpus_per_trial: Share of a GPU of each training, from 0 to 1; None: a whole one, where there are any.
         on_interrupt: What follows when Ctrl-C, or the interrupt of a notebook, has ended the trainings at their next

@@ -81,8 +81,9 @@ def connect(address: str) -> Callable[[], None]:
                 "the cluster; search on one that is, without a client"
             )
         return lambda: None
-    if address != LOCAL:
-        _require_answer(address)
+    at, told = _meant(address)
+    if at not in (LOCAL, AUTO):
+        _require_answer(at, told)
     _silence()
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "include_dashboard": False}
     with _signals_kept():
@@ -103,22 +104,28 @@ def connect(address: str) -> Callable[[], None]:
         except ClusterError:
             raise
         except Exception as error:
-            raise ClusterError(f"--ray {address}: {_said(address, error)}") from error
+            raise ClusterError(f"{told}: {_said(at, error)}") from error
     return lambda: _disconnect(ray)
 
 
-def _require_answer(address: str) -> None:
-    """Ray itself would try for minutes; of a variable that names no head it makes a client, or a cluster of its own."""
-    at, told = address, f"--ray {address}"
-    if address == AUTO:
-        at = os.environ.get(_ADDRESS_VARIABLE) or AUTO
-        told = f"{told} with {_ADDRESS_VARIABLE}={at}"
-    if at == AUTO:
-        # Ray looks for one of this machine.
-        return
-    if not _is_of_a_head(at):
+def _meant(address: str) -> tuple[str, str]:
+    """The address that Ray takes, which for `auto` a variable may say, and how messages name it.
+
+    Raises:
+        ClusterError: The variable is of no head: Ray would make a client of it, or a cluster of its own.
+    """
+    named = os.environ.get(_ADDRESS_VARIABLE) or AUTO
+    if address != AUTO or named == AUTO:
+        return address, f"--ray {address}"
+    told = f"--ray {address} with {_ADDRESS_VARIABLE}={named}"
+    if not _is_of_a_head(named):
         raise ClusterError(f"{told}: the variable must be HOST:PORT of the head, or not be set")
-    host, _, port = at.rpartition(":")
+    return named, told
+
+
+def _require_answer(address: str, told: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
     except OSError as error:
@@ -134,6 +141,9 @@ def _silence() -> None:
 def _said(address: str, error: Exception) -> str:
     if address == AUTO and isinstance(error, ConnectionError):
         return "this machine belongs to no Ray cluster that runs; start one with `ray start`, or use --ray local"
+    if address != LOCAL and isinstance(error, ConnectionError):
+        why = error.__cause__ or error
+        return f"this machine is no part of a cluster there; `ray start --address={address}` makes it one ({why})"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {' '.join(lines)[:600]}"
 

@@ -120,7 +120,8 @@ def test_where_nobody_answers_it_is_said_at_once():
 def test_an_address_of_the_environment_that_is_of_no_head_is_refused(monkeypatch, named):
     monkeypatch.setenv("RAY_ADDRESS", named)
     with pytest.raises(RunError, match=f"--ray auto with RAY_ADDRESS={named}: the variable must be HOST:PORT"):
-        connection._require_answer("auto")
+        connection._meant("auto")
+    assert connection._meant("local") == ("local", "--ray local")
 
 
 def test_where_nobody_answers_at_the_address_of_the_environment_it_is_said_at_once(monkeypatch):
@@ -129,10 +130,16 @@ def test_where_nobody_answers_at_the_address_of_the_environment_it_is_said_at_on
         named = f"127.0.0.1:{nobody.getsockname()[1]}"
         monkeypatch.setenv("RAY_ADDRESS", named)
         with pytest.raises(RunError, match=f"--ray auto with RAY_ADDRESS={named}: nobody answers there"):
-            connection._require_answer("auto")
-        for left_to_ray in ("auto", ""):
-            monkeypatch.setenv("RAY_ADDRESS", left_to_ray)
-            connection._require_answer("auto")
+            connection._require_answer(*connection._meant("auto"))
+    for left_to_ray in ("auto", ""):
+        monkeypatch.setenv("RAY_ADDRESS", left_to_ray)
+        assert connection._meant("auto") == ("auto", "--ray auto")
+
+
+def test_a_machine_that_does_not_belong_to_the_cluster_is_told_how_it_would():
+    said = connection._said("10.0.0.1:6379", ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379"))
+    assert "this machine is no part of a cluster there; `ray start --address=10.0.0.1:6379` makes it one" in said
+    assert "belongs to no Ray cluster" in connection._said("auto", ConnectionError("none"))
 
 
 def test_a_connection_as_a_client_is_refused(monkeypatch):
