@@ -10,7 +10,7 @@ from typing import Any
 
 from search.files.store import Evaluation, RunReader, Work
 from search.record.marks import Mark
-from search.record.trial import Trial
+from search.record.trial import Trial, TrialKind
 
 Span = tuple[float, float]
 
@@ -86,7 +86,7 @@ def worked(
     """The times (Unix) at which the run was worked on, pauses between sittings left out; they may overlap.
 
     A sitting is recorded when it ends. One that still goes on counts up to `now`, and one that was cut off as far
-    as its trials show.
+    as its trials show. What was taken over from another run took time there, not here.
 
     Args:
         fact: The run's facts by name: `sessions`, `started`, `exit`.
@@ -96,13 +96,14 @@ def worked(
         now: Unix time.
         active: Whether a process is working on the run.
     """
+    own = [trial for trial in trials if trial.kind != TrialKind.EVIDENCE]
     sittings = _sittings(fact("sessions"))
-    done = busy(trials, evaluations, work)
+    done = busy(own, evaluations, work)
     spans = [*sittings, *done]
     if fact("exit") is None:
         last = max((end for _, end in sittings), default=None)
         end = now if active else max((end for _, end in done), default=float("-inf"))
-        begun = [trial.started for trial in trials if last is not None and trial.started > last]
+        begun = [trial.started for trial in own if last is not None and trial.started > last]
         start = fact("started") if last is None else min(begun, default=end)
         if start is not None and end > start:
             spans.append((start, end))

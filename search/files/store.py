@@ -325,7 +325,7 @@ class RunReader:
         return overview(self.marks(), direction) if found is None else found
 
     def marks_outside(self, spans: Sequence[tuple[float, float]]) -> list[Mark]:
-        """At least the trials in brief that did not begin and end inside of one of the spans (Unix times).
+        """At least the run's own trials in brief that did not begin and end inside of one of the spans (Unix times).
 
         Of a short run they are all trials, of a long one the last that ended is among them.
         """
@@ -334,11 +334,12 @@ class RunReader:
         return self.marks() if found is None else found
 
     def first_start(self, after: float) -> float | None:
-        """When the first of the trials began that began after a time (Unix times); None without one."""
+        """When the first of the run's own trials began that began after a time (Unix times); None without one."""
         with self._table.one_state():
             if self._survey():
                 return summary.first_start(self._table, after)
-        return min((one.started for one in self.marks() if one.started > after), default=None)
+        own = (one.started for one in self.marks() if one.kind != TrialKind.EVIDENCE)
+        return min((started for started in own if started > after), default=None)
 
     @property
     def count(self) -> int:

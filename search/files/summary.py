@@ -20,6 +20,7 @@ Ranked = tuple[float, ...]
 _MARKS = ", ".join(Mark._fields)
 _UNUSUAL = "id GLOB '*[^ -~]*' OR (configuration <> id AND configuration GLOB '*[^ -~]*') OR parent GLOB '*[^ -~]*'"
 _SEARCH = f"kind = '{TrialKind.SEARCH}'"
+_HERE = f"kind <> '{TrialKind.EVIDENCE}'"
 _LATE = f"epochs = 0 AND stopped = '{Stop.DEADLINE}' AND {_SEARCH}"
 _CONTINUED = f"SELECT configuration FROM trial WHERE configuration <> id AND {_SEARCH}"
 _SPECIAL = f"NOT {_SEARCH} OR finished IS NULL OR score = ? OR {_LATE} OR configuration IN ({_CONTINUED})"
@@ -151,15 +152,15 @@ def _rank(direction: str) -> str:
 
 
 def first_start(table: Rows, after: float) -> float | None:
-    """Unix time at which the first of the trials began that began after another time; None without one."""
-    found = table.undamaged("SELECT min(started) FROM trial WHERE started > ?", (after,))
+    """Unix time at which the first of the run's own trials began that began after another time; None without one."""
+    found = table.undamaged(f"SELECT min(started) FROM trial WHERE started > ? AND {_HERE}", (after,))
     return found[0][0] if found else None
 
 
 def outside(table: Rows, spans: Sequence[Span]) -> list[Mark] | None:
     """Trials in brief that did not begin and end inside of one of the spans (Unix times), and the one that ended last.
 
-    Those of which nothing is recorded yet are left out. None where they cannot be read.
+    Those of which nothing is recorded yet, and those of another run, are left out. None where they cannot be read.
 
     Args:
         table: The rows.
@@ -167,6 +168,6 @@ def outside(table: Rows, spans: Sequence[Span]) -> list[Mark] | None:
     """
     longest = sorted(spans, key=lambda span: span[0] - span[1])[:_MOST_SPANS]
     inside = f" OR (started > ? AND {_END} < ?)" * len(longest)
-    last = f"SELECT position FROM trial WHERE seconds IS NOT NULL ORDER BY {_END} DESC LIMIT 1"
-    where = f"seconds IS NOT NULL AND (position = ({last}) OR NOT (FALSE{inside}))"
+    last = f"SELECT position FROM trial WHERE seconds IS NOT NULL AND {_HERE} ORDER BY {_END} DESC LIMIT 1"
+    where = f"seconds IS NOT NULL AND {_HERE} AND (position = ({last}) OR NOT (FALSE{inside}))"
     return marks(table, where, *(time for span in longest for time in span))

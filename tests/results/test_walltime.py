@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from results.watching.walltime import WorkClock, worked
+from search.record.marks import Mark
 
 
 def test_pauses_do_not_count() -> None:
@@ -30,3 +31,12 @@ def test_running_and_cut_off_sittings() -> None:
     assert WorkClock(worked(meta.get, [], [], [], now=160.0, active=False)).total == 0
     meta = {"sessions": [{"started": 100.0, "ended": 130.0}], "started": 100.0, "exit": "interrupted"}
     assert WorkClock(worked(meta.get, [], [], [], now=999.0, active=False)).total == 30
+
+
+def test_what_another_run_has_trained_took_no_time_here() -> None:
+    meta: dict[str, Any] = {"sessions": [{"started": 100.0, "ended": 130.0}], "started": 100.0, "exit": "done"}
+    mark = Mark("1", "1", "search", "completed", 10.0, 60.0, 0.5, 10, 50.0, 1.0, "length", None, 3, 3, None)
+    taken_over = mark._replace(id="old-1", configuration="old-1", kind="evidence")
+    assert WorkClock(worked(meta.get, [mark], [], [], now=999.0, active=False)).total == 80
+    clock = WorkClock(worked(meta.get, [taken_over], [], [], now=999.0, active=False))
+    assert (clock.total, clock.seconds(110.0)) == (30, 10)
