@@ -96,11 +96,12 @@ def _trial(
     import optuna
 
     curve = {epoch.number: epoch.metrics[objective] for epoch in configuration.epochs if objective in epoch.metrics}
-    cut = configuration.stopped is Stop.LENGTH and len(configuration.epochs) < longest
+    # A configuration whose first folds were poor, and one that time has cut short, would have gone on.
+    ended = configuration.stopped in (Stop.EARLY_STOPPING, Stop.TARGET)
     state = _STATES[configuration.state]
     if state == "COMPLETE" and configuration.score is None:
         state = "FAIL"
-    elif state == "COMPLETE" and cut:
+    elif state == "COMPLETE" and not ended and len(configuration.epochs) < longest:
         state = "PRUNED"
     trials = configuration.trials
     trial = optuna.trial.create_trial(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from results.tracking.studies import export_study
 from search.errors import RunError
 from search.files import layout
 from search.files.rundir import Run, open_run
+from search.files.store import RunStore
+from search.record.trial import Stop, TrialState
 
 optuna = pytest.importorskip("optuna", reason="optuna is not installed")
 
@@ -39,6 +42,29 @@ def test_every_configuration_becomes_a_trial(run: Run, tmp_path: Path) -> None:
         if row["score"] is not None and trial.state.name != "FAIL":
             assert trial.value == pytest.approx(row["score"])
             assert len(trial.intermediate_values) == row["epochs"]
+
+
+def test_what_was_not_trained_to_the_end_is_pruned(run: Run, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/study.db"
+    states = {
+        Stop.LENGTH: "PRUNED", Stop.DEADLINE: "PRUNED", Stop.PAUSED: "PRUNED", Stop.EARLY_STOPPING: "COMPLETE",
+        Stop.TARGET: "COMPLETE",
+    }  # fmt: skip
+    with RunStore(run.directory) as store:
+        short = store.trial("0000")
+        assert short is not None
+        assert short.outcome is not None
+        settings = {**short.settings, "training": {**short.settings["training"], "epochs": 9}}
+        for stop in states:
+            name = f"ended-{stop.name.lower()}"
+            new = replace(short, id=name, configuration=name, settings=settings, state=TrialState.RUNNING, outcome=None)
+            store.begin(new)
+            store.finish(name, replace(short.outcome, stopped=stop), short.started + 1)
+
+    study = optuna.load_study(study_name=export_study(run, storage), storage=storage)
+
+    found = {trial.user_attrs["name"]: trial.state.name for trial in study.trials}
+    assert {stop: found[f"ended-{stop.name.lower()}"] for stop in states} == states
 
 
 def test_parameters_keep_their_values(run: Run, tmp_path: Path) -> None:
