@@ -193,7 +193,7 @@ def _scores(described: Mapping[str, Any]) -> list[str]:
     objective = _text(metrics["objective"]["name"])
     lines = _guesses(described)
     if metrics["search"] is not None:
-        where = "on the validation rows"
+        where = f"on the {'validation' if objective.startswith('val_') else 'training'} rows"
         if folds := metrics["search"].get("folds"):
             spread = metrics["search"]["spread"]
             where = f"as the mean over {folds} folds" + (f" (standard deviation {deviation(spread)})" if spread else "")

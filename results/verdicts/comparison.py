@@ -31,7 +31,7 @@ def compare(runs: Source | Sequence[Source]) -> Table:
 
     Columns: `run`, `space`, `algorithm`, `objective`, `direction`; `trials`, `configurations` and `failed` of the
     search; `epochs` trained in all, retraining included; `hours` of wall time; `score` (the best of the search,
-    baselines left out); then of the winner, or of the best one while there is no winner: `retrained`, `spread`,
+    baselines left out); then of the winner, or of that best one while there is no winner: `retrained`, `spread`,
     `seeds`, `test`, `winner` (name), `parameters`, and the hyperparameters that the winners of all runs have. `versus`
     says how the winner stands against those of the other runs on the test rows that they share, row by row.
 
@@ -59,6 +59,17 @@ def compare(runs: Source | Sequence[Source]) -> Table:
         for (row, _), values in zip(described, winners, strict=True)
     )
     return Table((*_FIXED, *columns.values()), rows, tuple(columns.values()))
+
+
+def winner_or_best(found: Sequence[Configuration], chosen: str | None) -> Configuration | None:
+    """The winner, or while there is none the best of the search, baselines left out; None without a score.
+
+    Args:
+        found: The configurations of a run, best first.
+        chosen: Id of the winner, if there is one.
+    """
+    winner = next((c for c in found if c.id == chosen), None)
+    return winner or next((c for c in found if not c.baseline and c.score is not None), None)
 
 
 def show_comparison(table: Table, console: Console) -> None:
@@ -93,8 +104,7 @@ def _row(run: Run, label: str) -> tuple[Row, Configuration | None]:
         chosen = winning_configuration(trials, reader.meta("winner"))
         found = ranked(configurations(trials), objective["direction"])
         searched = [c for c in found if not c.baseline]
-        scored = [c for c in searched if c.score is not None]
-        winner = next((c for c in found if c.id == chosen), scored[0] if scored else None)
+        best, winner = winner_or_best(found, None), winner_or_best(found, chosen)
         final = {f.configuration: f for f in finalists(trials, objective["direction"], chosen)}
         finalist = final.get(winner.id) if winner else None
         tests = test_scores(trials, reader.evaluations(), objective["name"])
@@ -109,7 +119,7 @@ def _row(run: Run, label: str) -> tuple[Row, Configuration | None]:
             "failed": sum(c.failure is not None for c in searched),
             "epochs": sum(len(trial.outcome.epochs) for trial in trials if trial.outcome),
             "hours": elapsed(reader, trials, time.time(), is_active(run, reader)) / 3600,
-            "score": finite(scored[0].score) if scored else None,
+            "score": finite(best.score) if best else None,
             "retrained": finalist.mean if finalist else None,
             "spread": finalist.spread if finalist else None,
             "seeds": finalist.seeds if finalist else None,

@@ -11,7 +11,7 @@ from results.reporting.facts import Facts
 from results.reporting.sections.searching.history import best_so_far, ended_trials, epochs_spent, time_unit
 from results.reporting.words import DASH, alike, count, listed, number, scalar
 from results.text import plural
-from results.verdicts.comparison import compare
+from results.verdicts.comparison import compare, winner_or_best
 from results.verdicts.pairs import Pair, best_of, pairs
 from search.files.rundir import Run
 from spaces.basics.figures import duration
@@ -109,13 +109,11 @@ def _caption(runs: Mapping[str, Facts]) -> str:
     told = []
     for label, facts in runs.items():
         # What was taken over from another run cost nothing here, and the line does not show it.
-        best: tuple[float, float] | None = None
-        for trial in ended_trials(facts):
-            score = trial.outcome.score if trial.outcome is not None else None
-            if score is not None and (best is None or facts.better(score, best[0])):
-                best = score, trial.finished or 0.0
-        if best is not None:
-            told.append(f"{label} reached {number(best[0])} after {duration(facts.clock.seconds(best[1]))}")
+        ended = ended_trials(facts)
+        times, scores = best_so_far(facts, ended, [trial.finished or 0.0 for trial in ended])
+        if scores:
+            # Behind the last improvement comes the end of the line.
+            told.append(f"{label} reached {number(scores[-1])} after {duration(facts.clock.seconds(times[-2]))}")
     return f"{listed(told)}." if told else ""
 
 
@@ -145,7 +143,11 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
 
 def _winners(runs: Mapping[str, Facts], rows: Sequence[Mapping[str, Any]], common: Sequence[str]) -> Table:
     """The winners' hyperparameters, those that all of them have first."""
-    values = [facts.leader.values if facts.leader else {} for facts in runs.values()]
+    found = [
+        winner_or_best(facts.configurations, facts.winner.configuration if facts.winner else None)
+        for facts in runs.values()
+    ]
+    values = [one.values if one else {} for one in found]
     names = list(dict.fromkeys(n for v in values for n in v))
     names.sort(key=lambda name: name not in common)
     lines = [(name, *(scalar(v[name]) if name in v else DASH for v in values)) for name in names]

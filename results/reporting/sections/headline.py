@@ -14,6 +14,7 @@ from results.text import plural
 from results.verdicts.answers import read_answers
 from search.files.store import Evaluation
 from search.record.configuration import Configuration
+from search.record.trial import TrialKind
 from spaces.basics.figures import duration
 
 _WELL_KNOWN = {"accuracy": "accuracy", "r2": "R²"}
@@ -107,10 +108,12 @@ def _facts(facts: Facts, leader: Configuration, evaluation: Evaluation | None) -
     found = [("parameters", count(leader.parameters))]
     if leader.frozen and leader.parameters is not None:
         found.append(("of them trained", count(leader.parameters - leader.frozen)))
-    final = facts.winner.outcome if facts.winner else None
-    if final is not None and final.epochs:
-        epochs = plural(final.epochs[-1].number, "epoch")
-        found.append(("final training", f"{epochs}, {duration(facts.winner_seconds)}"))
+    winner = facts.winner
+    if winner is not None and winner.outcome is not None and winner.outcome.epochs:
+        # Where there was no time for one, a model of the search or of a fresh seed stands for it.
+        final = winner.kind is TrialKind.WINNER
+        length = plural(winner.outcome.epochs[-1].number, "epoch" if final else facts.unit)
+        found.append(("final training" if final else "training", f"{length}, {duration(facts.winner_seconds)}"))
     if evaluation is not None and evaluation.rows:
         found.append(("time per prediction", duration(evaluation.seconds / evaluation.rows)))
     if (score := _reference(facts, evaluation)) is not None:

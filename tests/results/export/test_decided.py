@@ -119,5 +119,7 @@ def test_the_model_card_says_how_to_decide(info: DataInfo, threshold: Any, words
     assert "as the mean over 5 folds (standard deviation 0.0100)" in card
     described["metrics"]["retrained"] = {"mean": 2e-6, "spread": 3.14e-8, "seeds": 2}
     assert "val_f1 2e-06 ± 3.1e-08 (standard deviation) over 2 fresh seeds" in model_card(described)
+    described["metrics"] |= {"objective": {"name": "loss", "direction": "min"}, "search": {"score": 0.8}}
+    assert "In the search: loss 0.8000 on the training rows." in model_card(described)
     assert "- h5 is not here: left out for want of time" in card
     assert 'rows.astype("int32")' in card

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import results
 from results.errors import ResultError
 from results.reporting import compare_report
+from results.reporting.comparison.comparing import compare_document
+from results.reporting.document import Table
+from results.reporting.facts import read_facts
+from results.reporting.words import scalar
 from search.errors import RunError
+from search.files.rundir import open_run
 from search.files.store import RunReader
 
 MakeRun = Callable[..., Path]
@@ -43,6 +50,19 @@ def test_two_runs(make_run: MakeRun, tmp_path: Path) -> None:
     assert [view["name"] for view in views] == ["by time", "by epochs"]
     for view in views:
         assert view["panels"][0]["names"] == ["first", "second"]
+
+
+def test_while_there_is_no_winner_the_best_of_the_search_stands_for_it(make_run: MakeRun) -> None:
+    options: dict[str, Any] = {"score": lambda values: 0.5, "winner": False, "evaluate": False}
+    runs = [open_run(make_run(name, seed=seed, **options)) for seed, name in enumerate(("first", "second"))]
+    document = compare_document({run.directory.name: read_facts(run, time.time()) for run in runs}, runs)
+    [table] = next(section for section in document.sections if section.key == "winners").items
+    assert isinstance(table, Table)
+    for k, run in enumerate(runs, 1):
+        first, second, *_ = results.rows(run)
+        assert (first["kind"], second["kind"]) == ("baseline", "search")
+        assert table.columns[k] == f"{run.directory.name}: {second['name']}"
+        assert {row[0]: row[k] for row in table.rows}["learning_rate"] == scalar(second["learning_rate"])
 
 
 def test_different_objectives_have_no_order(make_run: MakeRun, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from results.reporting.sections.measured.classes import classes
 from results.reporting.sections.measured.labels import several_labels
 from results.reporting.sections.measured.precision_recall import precision_recall
 from results.reporting.sections.measured.residuals import residuals
+from results.reporting.sections.searching.curves import curves, fitting
+from results.reporting.sections.searching.history import best_so_far, ended_trials, epochs_spent
 from results.verdicts.answers import Answers, read_answers
 from search.files.rundir import open_run
 from search.files.store import Evaluation, RunStore
@@ -131,6 +133,30 @@ def test_folds_stand_in_table_and_report(make_run: MakeRun) -> None:
     assert known.unit == "fold"
     assert any("3 folds of 96 rows" in notice.text for notice in compose(known, open_run(run)).notices)
     assert "folds" not in ranking(run).columns, "no epoch of this run is a fold"
+
+
+def test_folds_give_no_hint_at_longer_training(make_run: MakeRun) -> None:
+    known = told(facts(make_run(promotions=False, configurations=2, epochs=3, baselines=())), folds="3 folds")
+    section = fitting(known)
+    assert section is not None
+    shown = [item.caption for item in (*section.items, *curves(known).items) if isinstance(item, Chart)]
+    assert shown[0].startswith("As the mean over 3 folds, the winner has accuracy ")
+    assert "longer training" not in shown[0]
+    assert shown[1] == "The best 2 configurations ran for 3 folds."
+
+
+def test_a_lucky_first_fold_is_not_the_best_so_far(make_run: MakeRun) -> None:
+    known = told(facts(make_run()), folds="9 folds")
+    went_on = {trial.parent for trial in known.trials}
+    lucky = tuple(
+        dataclasses.replace(trial, outcome=dataclasses.replace(trial.outcome, score=0.999))
+        if trial.id in went_on and trial.outcome
+        else trial
+        for trial in known.trials
+    )
+    known = dataclasses.replace(known, trials=lucky)
+    ended = ended_trials(known)
+    assert best_so_far(known, ended, epochs_spent(ended))[1][-1] == known.searched[0].score
 
 
 ROOMS_AND_PRICES = answers([[2.0, 210_000.0], [5.0, 390_000.0]], [[2.0, 200_000.0], [4.0, 400_000.0]])

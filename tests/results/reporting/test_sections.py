@@ -23,6 +23,7 @@ from results.reporting.document import Code, Document, Mood, RankedTable, Sectio
 from results.reporting.draw.png import draw_view
 from results.reporting.facts import Facts, read_facts
 from results.reporting.sections.common import focus
+from results.reporting.sections.headline import headline
 from results.reporting.sections.measured.finalists import real
 from results.reporting.sections.reproduce import reproduce
 from results.reporting.sections.searching.curves import fitting
@@ -268,6 +269,15 @@ def test_finalists(make_run: MakeRun) -> None:
     assert f"{abs(sum(gaps) / len(gaps)):.4f}" in chart.caption
 
 
+def test_time_may_have_been_too_short_for_all_seeds(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(configurations=9, seeds=2))
+    first, *others = facts.finalists
+    fewer = (first, *(replace(one, scores=one.scores[:1]) for one in others))
+    section = real(replace(facts, finalists=fewer))
+    assert section is not None
+    assert "3 configurations trained again with 1 to 2 fresh seeds: " in section.items[1].caption  # type: ignore[union-attr]
+
+
 def test_who_is_tied(make_run: MakeRun) -> None:
     facts = facts_of(make_run(configurations=27, seeds=3))
     first, second, third = (f for f in facts.finalists if f.name != "linear")
@@ -319,6 +329,22 @@ def test_a_final_training_in_two_parts_took_as_long_as_both(make_run: MakeRun) -
     both = replace(facts, winner=replace(last, parent="before"), trials=(*facts.trials, before))
     assert facts.winner_seconds == last.outcome.seconds
     assert both.winner_seconds == pytest.approx(1000.0 + last.outcome.seconds)
+
+
+def test_what_stands_for_a_final_training_is_not_called_one(make_run: MakeRun) -> None:
+    facts = facts_of(make_run(configurations=3, promotions=False, epochs=4))
+    assert dict(headline(facts).facts)["final training"].startswith("4 epochs, ")
+    stands_in = next(trial for trial in facts.trials if trial.kind is TrialKind.SEARCH)
+    told = dict(headline(replace(facts, winner=stands_in)).facts)
+    assert told["training"].startswith("4 epochs, ")
+    assert "final training" not in told
+
+
+def test_a_gap_is_one_between_training_and_validation_rows_whatever_is_the_objective(make_run: MakeRun) -> None:
+    section = fitting(facts_of(make_run(meta={"objective": {"name": "loss", "direction": "min"}})))
+    assert section is not None
+    # The validation loss of these runs is 0.05 above the other one.
+    assert "a gap of +0.0500" in section.items[0].caption  # type: ignore[union-attr]
 
 
 def test_fitting_says_what_the_curve_says(make_run: MakeRun) -> None:

@@ -119,7 +119,10 @@ def _caption(facts: Facts, found: tuple[Finalist, ...], shown: _Shown) -> str:
     gaps = [gap for gap in known if gap is not None]
     text = f"{plural(len(chosen), 'configuration')}"
     text += f" and {plural(len(found) - len(chosen), 'baseline')}" if len(chosen) < len(found) else ""
-    text += f" trained again with {plural(found[0].seeds, 'fresh seed')} each"
+    # Time may have been too short for all seeds of some.
+    fewest, most = min(f.seeds for f in found), max(f.seeds for f in found)
+    seeds = plural(most, "fresh seed")
+    text += f" trained again with {f'{seeds} each' if fewest == most else f'{fewest} to {seeds}'}"
     if gaps:
         mean = sum(gaps) / len(gaps)
         size = alike(abs(mean), found[0].mean)

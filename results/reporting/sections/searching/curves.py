@@ -27,7 +27,7 @@ def curves(facts: Facts) -> Section:
     names = [facts.metric]
     names += [n for n in ("loss", "accuracy") if n not in names and any(_has(c, n) for c in [*top, *baselines])]
     views = tuple(_view(facts, top, baselines, name) for name in names)
-    return Section("curves", "Learning curves", [Chart("curves", _caption(top, baselines), views)], "Curves")
+    return Section("curves", "Learning curves", [Chart("curves", _caption(facts, top, baselines), views)], "Curves")
 
 
 def _has(configuration: Configuration, metric: str) -> bool:
@@ -82,17 +82,19 @@ def _span(facts: Facts, found: list[Configuration], metric: str) -> tuple[float,
     return (min(values) - 0.05 * usual, usual) if max(values) > 2 * usual > 0 else None
 
 
-def _caption(top: list[Configuration], baselines: list[Configuration]) -> str:
+def _caption(facts: Facts, top: list[Configuration], baselines: list[Configuration]) -> str:
     lengths = sorted({c.epochs[-1].number for c in top})
     parts = []
     if top:
         run = f"{lengths[0]} to {lengths[-1]}" if len(lengths) > 1 else f"{lengths[0]}"
         whom = f"The best {len(top)} configurations ran" if len(top) > 1 else "The one configuration ran"
-        parts.append(f"{whom} for {run} epochs")
+        parts.append(f"{whom} for {run} {facts.unit}s")
     if baselines:
         each = [f"{b.name} for {b.epochs[-1].number}" for b in baselines]
         parts.append(f"{'the baseline' if len(each) == 1 else 'the baselines'} {listed(each)}")
     text = "; ".join(parts) + "."
+    if facts.unit == "fold":
+        return text[0].upper() + text[1:]
     rising = [c for c in top if c.best_epoch == c.epochs[-1].number and len(c.epochs) > 1]
     if rising and len(top) == 1:
         text += " It was at its best in its last epoch."
@@ -103,25 +105,26 @@ def _caption(top: list[Configuration], baselines: list[Configuration]) -> str:
 
 def fitting(facts: Facts) -> Section | None:
     """The gap between training and validation of the leading configuration, or None without both curves."""
-    leader = facts.leader
-    metric = facts.metric
-    if leader is None or not _has(leader, metric) or not _has(leader, facts.objective):
+    leader, metric = facts.leader, facts.metric
+    # Not the objective, which may be one of the training rows.
+    validated = f"val_{metric}"
+    if leader is None or not _has(leader, metric) or not _has(leader, validated):
         return None
-    epochs = [e for e in leader.epochs if metric in e.metrics and facts.objective in e.metrics]
+    epochs = [e for e in leader.epochs if metric in e.metrics and validated in e.metrics]
     best = next((e for e in epochs if e.number == leader.best_epoch), epochs[-1])
     xs = [float(e.number) for e in epochs]
     symbol_only = len(epochs) == 1
     marks: list[Mark] = []
     for name, tone, words, dash in (
         (metric, Tone.INK, "training rows", 1),
-        (facts.objective, Tone.ACCENT, "validation rows", None),
+        (validated, Tone.ACCENT, "validation rows", None),
     ):
         ys = [e.metrics[name] for e in epochs]
         marks.append(Dots(xs, ys, tone, words) if symbol_only else Line(xs, ys, tone, words, dash=dash, width=2.2))
     marks.append(
         Dots(
             [float(best.number)],
-            [best.metrics[facts.objective]],
+            [best.metrics[validated]],
             Tone.ACCENT,
             "best epoch",
             symbol=Symbol.STAR,
@@ -137,12 +140,16 @@ def fitting(facts: Facts) -> Section | None:
 
 
 def _verdict(facts: Facts, who: str, last: int, best: int, metrics: Mapping[str, float]) -> str:
-    train, validation = metrics[facts.metric], metrics[facts.objective]
+    train, validation = metrics[facts.metric], metrics[f"val_{facts.metric}"]
     gap = train - validation if facts.maximize else validation - train
+    folds = facts.unit == "fold"
+    when = f"As the mean over {plural(last, 'fold')}" if folds else f"At its best epoch, {best} of {last}"
     text = (
-        f"At its best epoch, {best} of {last}, the {who} has {facts.metric} {number(train)} on training rows and "
+        f"{when}, the {who} has {facts.metric} {number(train)} on training rows and "
         f"{number(validation)} on validation rows, a gap of {signed(gap, train)}"
     )
+    if folds:
+        return f"{text}."
     if best == last:
         return text + ": it was still at its best when training ended, so longer training may help."
     return text + f": the {plural(last - best, 'epoch')} after it brought nothing on rows it does not train on."

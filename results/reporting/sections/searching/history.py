@@ -21,7 +21,7 @@ _MOST_BASELINES = 6
 def history(facts: Facts) -> Section:
     """The section; a sentence alone where nothing has finished yet."""
     ended = ended_trials(facts)
-    scored = any(trial.outcome and trial.outcome.score is not None for trial in ended)
+    scored = any(_score(trial) is not None for trial in ended)
     items: list[Item] = [Text("No configuration of the search has finished.")]
     if ended:
         items = [_chart(facts, ended) if scored else Text(_caption(facts, ended, epochs_spent(ended), None, ()))]
@@ -34,7 +34,7 @@ def _chart(facts: Facts, ended: Sequence[Trial]) -> Chart:
     unit, seconds = time_unit(longest)
     spent = epochs_spent(ended)
     times = [clock(trial.finished or 0.0) / seconds for trial in ended]
-    scores = [t.outcome.score for t in ended if t.outcome and t.outcome.score is not None]
+    scores = [score for trial in ended if (score := _score(trial)) is not None]
     span = focus(scores, facts.maximize, [b.score for b in facts.baselines[:_MOST_BASELINES] if b.score is not None])
     views = [View((_panel(facts, ended, times, f"search time ({unit})", span),), "by time", height=400)]
     if not facts.sampled:
@@ -98,6 +98,9 @@ def _panel(
 def best_so_far(facts: Facts, ended: Sequence[Trial], at: Sequence[float]) -> tuple[list[float], list[float]]:
     """Where the best score improved and what it was then, with the last trial as the end.
 
+    Of a cross-validation a configuration counts with its last mean over folds, as in the table: that of its first fold,
+    which may be an easy one, says little.
+
     Args:
         facts: The run.
         ended: Trials in the order of their ends.
@@ -105,15 +108,22 @@ def best_so_far(facts: Facts, ended: Sequence[Trial], at: Sequence[float]) -> tu
     """
     xs: list[float] = []
     ys: list[float] = []
-    for x, trial in zip(at, ended, strict=True):
-        score = trial.outcome.score if trial.outcome else None
-        if score is not None and (not ys or facts.better(score, ys[-1])):
+    scores = [(x, trial, score) for x, trial in zip(at, ended, strict=True) if (score := _score(trial)) is not None]
+    last = {trial.configuration: trial.id for _, trial, _ in scores}
+    for x, trial, score in scores:
+        if facts.unit == "fold" and trial.id != last[trial.configuration]:
+            continue
+        if not ys or facts.better(score, ys[-1]):
             xs.append(x)
             ys.append(score)
     if xs:
         xs.append(at[-1])
         ys.append(ys[-1])
     return xs, ys
+
+
+def _score(trial: Trial) -> float | None:
+    return trial.outcome.score if trial.outcome else None
 
 
 def _caption(
