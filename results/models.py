@@ -218,7 +218,7 @@ def _best_so_far(reader: RunReader) -> TrainedModel:
     for one in marks:
         if one.kind in COUNTED:
             trials.setdefault(one.configuration, []).append(one.id)
-    for name in best_first(reader.standings(), reader.meta("objective")["direction"]):
+    for name in best_first(reader.contenders(), reader.meta("objective")["direction"]):
         for configuration in configurations(reader.some(trials[name])):
             model = _of_configuration(configuration)
             if model is not None:

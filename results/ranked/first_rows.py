@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search.files.store import LONG, RunReader
-from search.record.marks import COUNTED, best_first, standings
+from search.record.marks import COUNTED, best_first, contenders
 from search.record.trial import Trial
 
 
@@ -25,7 +25,7 @@ def first_rows(reader: RunReader, direction: str, top: int) -> tuple[list[Trial]
     if reader.count < LONG:
         return None
     marks = reader.leading(direction, top)
-    found = standings(marks)
+    found = contenders(marks)
     order = best_first(found, direction)
     if len(order) < top:
         return None

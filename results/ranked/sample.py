@@ -22,7 +22,7 @@ def sampled(reader: RunReader, direction: str) -> list[Trial]:
         direction: `min` or `max`, of the objective.
     """
     marks = reader.marks()
-    found = reader.standings()
+    found = reader.contenders()
     if len(found) <= MOST:
         return reader.trials()
     order = best_first(found, direction)

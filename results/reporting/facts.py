@@ -218,7 +218,7 @@ def read_facts(run: Run, now: float) -> Facts:
         objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}
         marks = reader.marks()
         trials = tuple(sampled(reader, objective["direction"]))
-        every = len(reader.standings())
+        every = len(reader.contenders())
         evaluations = {evaluation.trial: evaluation for evaluation in reader.evaluations()}
         events = tuple(reader.events())
         work = reader.work()

@@ -48,7 +48,7 @@ class Run:
     def snapshot(self) -> Iterator[Run]:
         """The run as it stands now: within the block, every `read` of what it gives shows the same moment."""
         with self.read() as reader:
-            yield _Standing(self.directory, reader)
+            yield _Snapshot(self.directory, reader)
 
     @property
     def spec(self) -> spaces.SearchSpec:
@@ -106,7 +106,7 @@ def _reading_side(module: str = "") -> Any:
 
 
 @dataclass(frozen=True)
-class _Standing(Run):
+class _Snapshot(Run):
     """A run at one moment."""
 
     reader: RunReader

@@ -22,7 +22,7 @@ from search.files.checked import door, recorded
 from search.files.rows import Rows
 from search.files.summary import Ranked, Survey
 from search.record import jsondata
-from search.record.marks import Mark, Standing, best_first, mark, standings
+from search.record.marks import Contender, Mark, best_first, contenders, mark
 from search.record.overview import Overview, overview
 from search.record.trial import Epoch, Outcome, Scalar, Trial, TrialKind, TrialState
 from spaces.basics.printable import writable
@@ -168,7 +168,7 @@ class RunReader:
         self._kept: list[Trial] | None = None
         self._known: dict[str, Trial] = {}
         self._marks: list[Mark] | None = None
-        self._standings: dict[str, Standing] | None = None
+        self._contenders: dict[str, Contender] | None = None
         self._surveyed: tuple[Survey | None] | None = None
         self._connection = self._connect()
         self._table = Rows(self._connection, self._path, strict)
@@ -384,7 +384,7 @@ class RunReader:
         if rows is not None:
             with suppress(door.Damaged, TypeError):
                 return _names_by_rank(rows)
-        found = self.standings()
+        found = self.contenders()
         scored = best_first(found, direction)
         unscored = (name for name, one in found.items() if one.score is None)
         values = dict(self.first_values())
@@ -410,13 +410,13 @@ class RunReader:
         doubtful = [row for row, sign in zip(rows, signs, strict=True) if sign is None or often[sign] > 1]
         yield from self._table.checked("trial", doubtful, _id_and_values)
 
-    def standings(self) -> dict[str, Standing]:
-        """Configuration id to what is known of it in brief; see `search.record.marks.standings`."""
-        if self._standings is not None:
-            return self._standings
-        found = standings(self.marks())
+    def contenders(self) -> dict[str, Contender]:
+        """Configuration id to what is known of it in brief; see `search.record.marks.contenders`."""
+        if self._contenders is not None:
+            return self._contenders
+        found = contenders(self.marks())
         if self._frozen:
-            self._standings = found
+            self._contenders = found
         return found
 
     def oracle_state(self) -> dict[str, Any] | None:

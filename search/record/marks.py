@@ -69,7 +69,7 @@ class Mark(NamedTuple):
         return self.stopped == Stop.DEADLINE and not self.epochs
 
 
-class Standing(NamedTuple):
+class Contender(NamedTuple):
     """A configuration in brief.
 
     Attributes:
@@ -104,9 +104,9 @@ def mark(trial: Trial) -> Mark:
     )
 
 
-def standings(marks: Iterable[Mark]) -> dict[str, Standing]:
+def contenders(marks: Iterable[Mark]) -> dict[str, Contender]:
     """Configuration id to what is known of it, in the order of first trials: `configurations` in brief."""
-    found: dict[str, Standing] = {}
+    found: dict[str, Contender] = {}
     late: list[str] = []
     for one in marks:
         name, kind, score, parameters = one.configuration, one.kind, one.score, one.parameters
@@ -116,9 +116,9 @@ def standings(marks: Iterable[Mark]) -> dict[str, Standing]:
         too_late = one.stopped is not None and kind == TrialKind.SEARCH and one.late
         known = found.get(name)
         if known is None:
-            found[name] = Standing(kind == TrialKind.BASELINE, score, parameters, too_late)
+            found[name] = Contender(kind == TrialKind.BASELINE, score, parameters, too_late)
         else:
-            found[name] = Standing(
+            found[name] = Contender(
                 known.baseline,
                 known.score if score is None else score,
                 parameters if known.parameters is None else known.parameters,
@@ -132,13 +132,13 @@ def standings(marks: Iterable[Mark]) -> dict[str, Standing]:
     return found
 
 
-def best_first(found: Mapping[str, Standing], direction: str) -> list[str]:
+def best_first(found: Mapping[str, Contender], direction: str) -> list[str]:
     """Ids of the configurations that have a score in the order of `ranked`."""
-    scored = [name for name, standing in found.items() if standing.score is not None]
+    scored = [name for name, one in found.items() if one.score is not None]
     return sorted(scored, key=lambda name: _key(found[name], direction))
 
 
-def best_of(found: Mapping[str, Standing], direction: str, baseline: bool) -> str | None:
+def best_of(found: Mapping[str, Contender], direction: str, baseline: bool) -> str | None:
     """Id of the first of the searched configurations, or of the baselines, in that order; None without a score."""
     scored = [(one.score, name) for name, one in found.items() if one.score is not None and one.baseline is baseline]
     if not scored:
@@ -147,8 +147,8 @@ def best_of(found: Mapping[str, Standing], direction: str, baseline: bool) -> st
     return min((name for score, name in scored if score == first), key=lambda name: _key(found[name], direction))
 
 
-def _key(standing: Standing, direction: str) -> tuple[float, float]:
-    score, parameters = standing.score or 0.0, standing.parameters
+def _key(contender: Contender, direction: str) -> tuple[float, float]:
+    score, parameters = contender.score or 0.0, contender.parameters
     return (score if direction == "min" else -score), math.inf if parameters is None else parameters
 
 

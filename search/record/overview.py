@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from search.record.marks import OWN, Mark, best_of, standings
+from search.record.marks import OWN, Mark, best_of, contenders
 from search.record.trial import TrialKind, TrialState
 
 
@@ -46,7 +46,7 @@ def overview(marks: Iterable[Mark], direction: str) -> Overview:
     known = list(marks)
     states = [one.state for one in known if one.kind in OWN]
     failed = states.count(TrialState.FAILED)
-    found = standings(known)
+    found = contenders(known)
 
     def trials(name: str | None) -> tuple[str, ...]:
         return tuple(one.id for one in known if name is not None and one.configuration == name)

@@ -12,7 +12,7 @@ import pytest
 from results.watching.walltime import elapsed, elapsed_in_all
 from search.files import layout, summary
 from search.files.store import RunReader, RunStore
-from search.record.marks import COUNTED, Mark, best_first, standings
+from search.record.marks import COUNTED, Mark, best_first, contenders
 from search.record.overview import overview
 from search.record.trial import Stop, TrialKind, TrialState
 
@@ -96,13 +96,13 @@ def test_the_best_and_the_names_of_hyperparameters_are_found_without_the_other_t
     rng, fewer = random.Random(9), 0
     for number in range(RANDOM_RUNS):
         marks = random_marks(rng)
-        found = standings(marks)
+        found = contenders(marks)
         winner = rng.choice([None, marks[-1].id])
         with RunReader(a_run(tmp_path / str(number), marks, winner=winner), snapshot=True) as reader:
             for direction, top in (("min", 1), ("max", 4)):
                 order = best_first(found, direction)
                 leading = reader.leading(direction, top)
-                assert best_first(standings(leading), direction)[:top] == order[:top]
+                assert best_first(contenders(leading), direction)[:top] == order[:top]
                 others = {one.configuration for one in marks if one.kind not in COUNTED or one.id == winner}
                 others |= {name for name, one in found.items() if one.baseline}
                 assert [one for one in marks if one.configuration in others] == [

@@ -9,7 +9,7 @@ import pytest
 
 from search.loop import housekeeping
 from search.record.configuration import configurations, ranked
-from search.record.marks import best_first, best_of, mark, standings
+from search.record.marks import best_first, best_of, contenders, mark
 from search.record.standing import Standing
 from search.record.trial import Checkpoint, Stop, TrialKind, TrialState
 from tests.search.records import failed, outcome, trial
@@ -88,7 +88,7 @@ def test_trials_in_brief_have_the_configurations_and_the_order_of_whole_ones(see
     known: dict = {}
     for now in events(seed):
         known[now.id] = now
-        found, whole = standings(map(mark, known.values())), configurations(known.values())
+        found, whole = contenders(map(mark, known.values())), configurations(known.values())
         assert [(name, *one[:3]) for name, one in found.items()] == [
             (c.id, c.baseline, c.score, c.parameters) for c in whole
         ]
