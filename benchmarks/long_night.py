@@ -31,7 +31,7 @@ from search.loop.runner import Runner
 from search.night.logfile import LogFile
 from search.phases.proposer import for_spec
 from search.phases.sources import SearchSource
-from search.record.facts import facts
+from search.record.beginning import first_facts
 from search.record.trial import Outcome, Trial, TrialKind
 from search.times.horizon import Horizon
 from search.training import threads
@@ -117,7 +117,7 @@ def _night(run: Path, spec: spaces.SearchSpec, every: int) -> dict[str, Any]:
     clock = SimulatedClock()
     data = spaces.load_data(spec)
     began, until = clock.now(), clock.now() + 1e9
-    known = facts(spec, data, space=spec.name, command=["benchmark"], threads=1, started=began)
+    known = first_facts(spec, data, space=spec.name, command=["benchmark"], threads=1, started=began)
     with RunStore.create(run, known | {"until": until}) as store:
         (run / layout.SPACE).write_text(spaces.dump(spec), encoding="utf-8")
         asked = for_spec(spec)

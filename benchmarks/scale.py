@@ -47,7 +47,7 @@ from search.night.views.steps import Steps
 from search.phases.proposer import for_spec
 from search.phases.sources import SearchSource
 from search.record import environment
-from search.record.facts import facts
+from search.record.beginning import first_facts
 from search.record.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialJob
 from search.training import threads
 from tests.search.simulation import SimulatedClock, share
@@ -292,7 +292,7 @@ def _search(
     run: Path, spec: spaces.SearchSpec, make: Callable[[Path, spaces.Dataset], Executor], clock: Any, watch: _Watch
 ) -> dict[str, Any]:
     data = spaces.load_data(spec)
-    known = facts(spec, data, space=spec.name, command=["benchmark"], threads=1, started=clock.now())
+    known = first_facts(spec, data, space=spec.name, command=["benchmark"], threads=1, started=clock.now())
     with RunStore.create(run, known) as store:
         (run / layout.SPACE).write_text(spaces.dump(spec), encoding="utf-8")
         source = SearchSource(spec, for_spec(spec), store, clock, lambda: None, spec.search.max_trials)

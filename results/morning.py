@@ -11,7 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from results.notify import call, facts
+from results.notify import call, variables
 from results.watching.ledger import Account, booked
 from search.budget import Budget
 from search.errors import DiskError, RunError
@@ -69,7 +69,7 @@ def night(
         train: Searches, retrains and evaluates, such as a call of `search.run`.
         directory: The run directory that it works on.
         budget: The time for everything; None: no limit.
-        on_finish: A shell command to call at the end, see `results.notify.facts`; None: none.
+        on_finish: A shell command to call at the end, see `results.notify.variables`; None: none.
         say: Is told, a line each, what was written.
         export: Stands in for `results.export`.
         report: Stands in for `results.report`.
@@ -212,7 +212,7 @@ def _finish(
     left = budget.left
     late = -left if left is not None and left < 0 else 0.0
     run = Run(directory)
-    told = facts(run, reason, page, late=late, why=why)
+    told = variables(run, reason, page, late=late, why=why)
     if on_finish is not None:
         call(on_finish, told)
     return Morning(run, reason, told["NIGHTSHIFT_HEADLINE"], page, tuple(problems))

@@ -18,7 +18,9 @@ from spaces.basics.figures import duration, score
 _PREFIX = "NIGHTSHIFT_"
 
 
-def facts(run: Run | str | Path, reason: str, report: Path | None, late: float = 0.0, why: str = "") -> dict[str, str]:
+def variables(
+    run: Run | str | Path, reason: str, report: Path | None, late: float = 0.0, why: str = ""
+) -> dict[str, str]:
     """What the command finds in its environment.
 
     `NIGHTSHIFT_HEADLINE` (one sentence), `NIGHTSHIFT_SCORE` (of the winner, while there is none of the best

@@ -40,8 +40,8 @@ from search.phases.retraining import retrained
 from search.phases.searching import Searching
 from search.phases.winner import winner_is_kept
 from search.record import environment
+from search.record.beginning import changed_sources, doubt, first_facts, require_files
 from search.record.difference import between
-from search.record.facts import changed_sources, doubt, facts, require_files
 from search.record.marks import OWN
 from search.record.trial import Trial, TrialKind
 from search.times.horizon import Horizon
@@ -277,7 +277,7 @@ class Session:
             self._doubts, checkpoints = first_look(spec, data, lambda: self._budget.left)
             shared = 0 if data.streamed is not None else data.train.x.nbytes + data.validation.x.nbytes
             disk.require(self._directory, checkpoints + shared)
-        known = facts(
+        known = first_facts(
             spec, data, space=options.space, command=options.command, threads=self._threads, started=self._started
         )
         self._notes += [known["reference"]["failed"]] if "failed" in (known["reference"] or {}) else []

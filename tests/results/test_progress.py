@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 import results
-from results.notify import facts
+from results.notify import variables
 from results.ranked.formats import write
 from results.ranked.ranking import ranking
 from results.watching import progress_view
@@ -184,7 +184,7 @@ def test_finished(make_run: MakeRun) -> None:
 
 def test_the_headline_speaks_of_the_winner_alone(make_run: MakeRun) -> None:
     run = make_run()
-    row, told = results.rows(run)[0], facts(run, "done", None)
+    row, told = results.rows(run)[0], variables(run, "done", None)
     assert told["NIGHTSHIFT_HEADLINE"] == (
         f"{results.status(run)['name']} done: winner {row['name']}, val_accuracy {row['score']:.4f} in the search, "
         f"{row['retrained']:.4f} as mean over 2 fresh seeds, test {row['test']:.4f}, "
@@ -204,7 +204,7 @@ def test_a_score_of_several_models_together_is_not_told_as_that_of_the_first(mak
     state, row = results.status(run), results.rows(run)[0]
     assert (before["winner"]["together"], state["winner"]["together"]) == (1, 3)
     told = f"test {row['test']:.4f} (3 models together)"
-    assert f", {told}, " in facts(run, "done", None)["NIGHTSHIFT_HEADLINE"]
+    assert f", {told}, " in variables(run, "done", None)["NIGHTSHIFT_HEADLINE"]
     assert told in printed(state)
     assert "together" not in printed(before)
     table = ranking(run)
@@ -230,7 +230,7 @@ def test_a_winner_that_is_not_first_is_told_with_its_own_numbers(make_run: MakeR
     row = next(row for row in results.rows(run) if row["name"] == "linear")
     assert (state["winner"]["name"], state["winner"]["score"]) == ("linear", row["score"])
     assert (state["winner"]["baseline"], state["winner"]["lead"]) == (True, None)
-    headline = facts(run, "done", None)["NIGHTSHIFT_HEADLINE"]
+    headline = variables(run, "done", None)["NIGHTSHIFT_HEADLINE"]
     assert f"winner linear (a baseline), val_accuracy {row['score']:.4f} in the search" in headline
     assert f"{state['best']['score']:.4f}" not in headline
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 import spaces
+from search.record.beginning import first_facts
 from search.record.difference import asked, between
-from search.record.facts import facts
 from tests.search import small
 
 
@@ -63,5 +63,5 @@ def test_a_run_knows_what_was_left_to_the_machine(precision, expected, tmp_path)
 
 def test_it_records_that_when_it_begins(tensorflow):
     spec = small.spec(training={"precision": "auto"})
-    known = facts(spec, spaces.load_data(spec), space="tiny", command=(), threads=1, started=0.0)
+    known = first_facts(spec, spaces.load_data(spec), space="tiny", command=(), threads=1, started=0.0)
     assert known["asked"] == {"training.precision": "auto"}

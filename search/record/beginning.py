@@ -13,7 +13,7 @@ from spaces import DataError, Dataset, SearchSpec
 from spaces.families import family_of
 
 
-def facts(
+def first_facts(
     spec: SearchSpec, data: Dataset, *, space: str, command: Sequence[str], threads: int, started: float
 ) -> dict[str, Any]:
     """What the store's `meta` holds from the first moment on.
