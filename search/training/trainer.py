@@ -26,7 +26,7 @@ from spaces.outside.user_code import contained
 if TYPE_CHECKING:
     from search.training.engine import Engine, Rows
     from search.training.features import Features
-    from search.training.phases import TwoPhases
+    from search.training.two_phases import TwoPhases
     from spaces.models.user_callbacks import Followers
 
 OnEpoch = Callable[[Epoch], None]

@@ -17,7 +17,7 @@ from spaces import Settings, TrainingSettings
 if TYPE_CHECKING:
     from search.record.trial import TrialJob
     from search.training.engine import Engine, Rows
-    from search.training.phases import TwoPhases
+    from search.training.two_phases import TwoPhases
 
 
 def one_fold(settings: Settings) -> Settings:

@@ -14,10 +14,10 @@ from keras.utils import clear_session
 import spaces
 from search.training.engine import Engine, Rows, fresh
 from search.training.features import Features
-from search.training.phases import TwoPhases
 from search.training.reuse import sharing
 from search.training.reuse.network import Network
 from search.training.reuse.switch import reuse
+from search.training.two_phases import TwoPhases
 from spaces import DataInfo, Settings
 from spaces.families import family_of_settings
 
