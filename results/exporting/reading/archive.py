@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from results.errors import ResultError
-from results.exporting.reading.budget import check_unpacked, mebibytes
+from results.exporting.reading.memory import check_unpacked, mebibytes
 
 if TYPE_CHECKING:
     import h5py

@@ -51,7 +51,7 @@ class LoadedModel:
 
     def predict(self, rows: Array) -> Array:
         """Predictions for any number of rows, shape (n, outputs), float32."""
-        from results.exporting.reading.budget import memory_allowed
+        from results.exporting.reading.memory import memory_allowed
 
         # A layer holds what it takes, what it gives, and often a copy.
         batch = BATCH if not self.row_bytes else max(1, min(BATCH, memory_allowed() // (4 * self.row_bytes)))

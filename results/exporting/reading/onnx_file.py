@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
-from results.exporting.reading.budget import check_fits, check_unpacked
+from results.exporting.reading.memory import check_fits, check_unpacked
 
 _COPIES = 4  # the file, what it is parsed to, and what the engine makes of that
 

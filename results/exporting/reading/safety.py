@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultError
-from results.exporting.reading.budget import check_fits, check_unpacked
 from results.exporting.reading.digest import size_of
+from results.exporting.reading.memory import check_fits, check_unpacked
 from spaces.basics.files import unreadable
 from spaces.outside import tensorflow_internals
 

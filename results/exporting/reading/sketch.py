@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.exporting.reading.budget import check_fits, check_unpacked
+from results.exporting.reading.memory import check_fits, check_unpacked
 from spaces.outside.keras_internals import unallocated, uses_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from results import ResultError
-from results.exporting.reading import budget, safety
+from results.exporting.reading import memory, safety
 from results.exporting.reading.archive import CONFIG, WEIGHTS, check_h5, check_keras
 from results.exporting.reading.loading import BATCH, LoadedModel, load
 from results.exporting.reading.onnx_file import check_onnx
@@ -302,13 +302,13 @@ def test_a_lite_file_larger_than_the_memory_is_refused(folder: Path, tmp_path: P
     model.export(tmp_path / "model.tflite", format="litert", verbose=False)
     content = (tmp_path / "model.tflite").read_bytes()
     assert 8 * 8 <= safety.check_tflite(content, tmp_path) < 10_000
-    monkeypatch.setattr(budget, "memory_allowed", lambda: 100)
+    monkeypatch.setattr(memory, "memory_allowed", lambda: 100)
     with pytest.raises(ResultError, match="refused: one row in its layers would take 1 MiB of memory"):
         safety.check_tflite(content, tmp_path)
 
 
 def test_rows_are_predicted_in_pieces_that_fit_into_memory(monkeypatch: Any) -> None:
-    monkeypatch.setattr(budget, "memory_allowed", lambda: 4000)
+    monkeypatch.setattr(memory, "memory_allowed", lambda: 4000)
     taken: list[int] = []
 
     def run(rows: Any) -> Any:
