@@ -132,9 +132,9 @@ def run(
     """Search a space, retrain the best, export it and write the report."""
     with _errors(verbose, quiet, space, set_ or ()):
         import spaces
-        from search.asked import changes, goes_on
+        from search.asked import as_overrides, goes_on
 
-        overrides, begun = changes(set_ or (), max_trials, seed), goes_on(run_dir, fork)
+        overrides, begun = as_overrides(set_ or (), max_trials, seed), goes_on(run_dir, fork)
         spec = spaces.load(space, overrides, lambda text: _say(text, quiet), begun=begun)
         _announce(spec)
         allowed = _budget(budget, until)

@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import spaces
-from search.asked import Overrides, as_begun, as_spec, changed, changes, given_again, goes_on, references, require_given
+from search.asked import (
+    Overrides,
+    as_begun,
+    as_overrides,
+    as_spec,
+    changed,
+    given_again,
+    goes_on,
+    references,
+    require_given,
+)
 from search.budget import Budget, Deadline
 from search.cluster import connection
 from search.cluster.start import Cluster
@@ -23,7 +33,7 @@ from search.executors.here import executor_here
 from search.files import layout
 from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
-from search.night.crew import Crew, asked
+from search.night.crew import Crew, as_each
 from search.night.options import judged, require_origin, require_width
 from search.night.session import MakeCrew, Options, Session, is_done
 from search.night.views.watching import watched
@@ -153,7 +163,7 @@ def run(
         if name is None:
             name = str(space) if isinstance(space, str | Path) else spec.name
         count = _workers(spec, count, ray)
-        each = asked(cpus_per_trial, gpus_per_trial, count, elsewhere)
+        each = as_each(cpus_per_trial, gpus_per_trial, count, elsewhere)
         make = _maker(spec, executor, ray, each)
         options = Options(
             allowed,
@@ -213,14 +223,14 @@ def resume(
     found = open_run(run)
     notes = given_again(found, model, data, callbacks)
     allowed = going_on(found.directory, as_budget(budget, until))
-    spec = spaces.load(found.spec, changes((), max_trials), begun=True)
+    spec = spaces.load(found.spec, as_overrides((), max_trials), begun=True)
     require_given(spec, found.directory)
     elsewhere = _elsewhere(executor, ray)
     require_width(spec, found.directory, count, elsewhere)
     if _searches(spec, found.directory):
         _require_an_end(spec, allowed, found.directory)
     count = _workers(spec, count, ray)
-    each = asked(cpus_per_trial, gpus_per_trial, count, elsewhere)
+    each = as_each(cpus_per_trial, gpus_per_trial, count, elsewhere)
     make = _maker(spec, executor, ray, each)
     most = None if max_trials is None else spec.search.max_trials
     options = Options(

@@ -70,7 +70,7 @@ def as_spec(
             raise TypeError("a function that builds models needs data, such as data=(x, y)")
     elif isinstance(space, SearchSpec | str | os.PathLike | Mapping):
         if ready and objective is None:
-            return spaces.load(space, changes(overrides, max_trials, seed), begun=begun)
+            return spaces.load(space, as_overrides(overrides, max_trials, seed), begun=begun)
         plain = dict(space) if isinstance(space, Mapping) else to_plain(spaces.load(space, begun=begun), asked=True)
     else:
         raise TypeError(
@@ -83,7 +83,7 @@ def as_spec(
         plain["training"] = {**plain.get("training", {}), "callbacks": callbacks}
     plain = with_references(plain, known)
     frozen = Run(Path(directory)).spec.training if begun and directory is not None else None
-    changed_to = changes(overrides, max_trials, seed)
+    changed_to = as_overrides(overrides, max_trials, seed)
     if is_builder(space):
         task = (
             _task(plain, objective, changed_to)
@@ -297,7 +297,7 @@ def _objective(objective: Any) -> Any:
     return {"name": name, "direction": direction}
 
 
-def changes(overrides: Overrides, max_trials: int | None, seed: int | None = None) -> list[str]:
+def as_overrides(overrides: Overrides, max_trials: int | None, seed: int | None = None) -> list[str]:
     """What changes a space, `dotted.key=value` each."""
     if isinstance(overrides, Mapping):
         changes = [f"{key}={_written(key, value)}" for key, value in overrides.items()]

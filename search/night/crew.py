@@ -224,7 +224,7 @@ def seconds_left(spec: SearchSpec, past: Iterable[Trial], left: float | None) ->
     return expected if left is None else min(expected, left)
 
 
-def asked(cpus: float | None, gpus: float | None, workers: int | None, elsewhere: bool) -> Each:
+def as_each(cpus: float | None, gpus: float | None, workers: int | None, elsewhere: bool) -> Each:
     """What each training may take; where they are elsewhere, the cards of this machine do not count.
 
     Raises:

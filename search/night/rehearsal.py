@@ -15,7 +15,7 @@ from search.cluster.start import Cluster
 from search.errors import NotReported, SearchFailed
 from search.executors.timing import Speed, measure
 from search.files.rundir import open_run
-from search.night.crew import asked, most_workers
+from search.night.crew import as_each, most_workers
 from search.night.workforce import building
 from search.phases import schedule
 from search.phases.schedule import Planned
@@ -163,7 +163,7 @@ def rehearse(
         SpaceError: Nobody knows which way the monitor of an early stopping improves, or a baseline has a value that
             nothing asks for.
     """
-    each = asked(cpus_per_trial, gpus_per_trial, None, ray is not None)
+    each = as_each(cpus_per_trial, gpus_per_trial, None, ray is not None)
     there = None if ray is None else Cluster(ray, each)
     with connection.connected(ray):
         width = each.threads or threads.for_family(spec.family)

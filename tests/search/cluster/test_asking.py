@@ -57,23 +57,23 @@ def test_one_trains_in_this_process_or_on_a_cluster():
 )
 def test_shares_that_cannot_be_are_refused(cpus, gpus):
     with pytest.raises(RunError, match=r"per-trial .*: must be"):
-        crew.asked(cpus, gpus, None, elsewhere=True)
+        crew.as_each(cpus, gpus, None, elsewhere=True)
 
 
 def test_a_share_of_a_gpu_that_is_not_there_is_refused_here_and_left_to_the_nodes_of_a_cluster(monkeypatch):
     monkeypatch.setattr(environment, "gpus", list)
     with pytest.raises(RunError, match="TensorFlow finds no GPU here"):
-        crew.asked(None, 0.25, None, elsewhere=False)
-    assert crew.asked(2.0, 0.25, None, elsewhere=True) == Each(2.0, 0.25)
+        crew.as_each(None, 0.25, None, elsewhere=False)
+    assert crew.as_each(2.0, 0.25, None, elsewhere=True) == Each(2.0, 0.25)
 
 
 def test_no_more_workers_than_there_are_shares(monkeypatch):
     monkeypatch.setattr(environment, "gpus", lambda: ["0", "1"])
-    assert crew.asked(None, 0.25, 8, elsewhere=False).gpus == 0.25
+    assert crew.as_each(None, 0.25, 8, elsewhere=False).gpus == 0.25
     with pytest.raises(RunError, match="there is room for 8"):
-        crew.asked(None, 0.25, 9, elsewhere=False)
+        crew.as_each(None, 0.25, 9, elsewhere=False)
     with pytest.raises(RunError, match="needs workers"):
-        crew.asked(None, 0.25, 0, elsewhere=False)
+        crew.as_each(None, 0.25, 0, elsewhere=False)
 
 
 def test_where_only_this_process_has_the_function_there_are_no_shares_of_a_gpu(tmp_path, monkeypatch):

@@ -170,10 +170,10 @@ def test_a_share_of_a_card_in_which_nothing_trains_is_refused_before_a_worker_is
     monkeypatch.setattr(cards.ctypes, "CDLL", lambda name: driver(0))
     monkeypatch.setattr(environment, "gpus", lambda: ["0"])
     with pytest.raises(RunError, match=r"--gpus-per-trial 0\.01: of a GPU with 40960 MiB .*: give 0\.02 or more"):
-        crew.asked(None, 0.01, None, elsewhere=False)
-    assert crew.asked(None, 0.02, None, elsewhere=False).gpus == 0.02
+        crew.as_each(None, 0.01, None, elsewhere=False)
+    assert crew.as_each(None, 0.02, None, elsewhere=False).gpus == 0.02
     # On a cluster the nodes are asked.
-    assert crew.asked(None, 0.01, None, elsewhere=True).gpus == 0.01
+    assert crew.as_each(None, 0.01, None, elsewhere=True).gpus == 0.01
 
 
 def test_final_models_are_measured_where_nobody_trains():
