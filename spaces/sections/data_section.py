@@ -14,6 +14,8 @@ from spaces.outside.references import Reference
 from spaces.sections.sources import OTHER_SOURCES
 
 NAMED_SOURCES = ("digits", "fashion-mnist", "mnist", "cifar10", "cifar100", "flowers")
+IMAGE_FILES = ("folder", "flowers")
+"""What is read from files of one image each."""
 TABLES = ("csv", "parquet")
 COLUMNS = (*TABLES, "python")
 """What may have columns: a function may return a DataFrame."""
@@ -507,19 +509,19 @@ class DataSection(Section):
             refusals.add(f"found {listed(weights)} as weights; allowed: one column", "columns", weights[1])
         if kind in TABLES and self.image_size is not None:
             refusals.add(f"has no effect: a {kind} source has no images", "image_size")
-        if self.color != "auto" and kind not in ("folder", "flowers"):
+        if self.color != "auto" and kind not in IMAGE_FILES:
             refusals.add("has no effect: only image files are read in colour or grey", "color")
         if self.stream is True and kind == "csv":
             refusals.add("has no effect: a csv table is read as a whole; a parquet file need not be", "stream")
-        if self.kind != "auto" and kind in (*TABLES, "folder", "flowers"):
+        if self.kind != "auto" and kind in (*TABLES, *IMAGE_FILES):
             refusals.add("has no effect: only arrays may be images or series", "kind")
-        if self.split != "auto" and kind in ("folder", "flowers"):
+        if self.split != "auto" and kind in IMAGE_FILES:
             refusals.add("has no effect: image files have no order of their own and are in a random one", "split")
         if self.split == "chronological" and self.stratify:
             refusals.add("has no effect: the last rows are taken, whatever their classes", "stratify")
         if self.split != "auto" and self.keys:
             refusals.add("has no effect: a column decides which rows are held out", "split")
-        if self.broken != "refuse" and kind not in ("folder", "flowers"):
+        if self.broken != "refuse" and kind not in IMAGE_FILES:
             refusals.add("has no effect: only image files are read one by one", "broken")
         refusals.raise_if_any()
         return self

@@ -13,7 +13,7 @@ from spaces.families.augmentation import OFF, said_of
 from spaces.families.layered import Layered
 from spaces.sections.algorithms import ALGORITHMS
 from spaces.sections.baseline import Baseline
-from spaces.sections.data_section import TABLES, DataSection, TargetRule, has_columns
+from spaces.sections.data_section import IMAGE_FILES, TABLES, DataSection, TargetRule, has_columns
 from spaces.sections.search_section import Export, Final, KeepCheckpoints, ObjectiveRule, SearchSection
 from spaces.sections.training_section import NO_CLASSES, OF_CLASSES, TrainingSection, epoch_limits, fewest_frozen
 from spaces.specs.baseline_settings import baseline_settings
@@ -211,7 +211,7 @@ def _preparation(model: ModelSection, data: DataSection) -> list[Problem]:
     said = {
         "preprocessing": data.preprocessing not in ("auto", "none"),
         # Files are brought to one size before they are rows.
-        "image_size": data.image_size is not None and data.source_kind not in ("folder", "flowers"),
+        "image_size": data.image_size is not None and data.source_kind not in IMAGE_FILES,
     }
     return [problem(("data", key), message) for key, idle in said.items() if idle]
 
