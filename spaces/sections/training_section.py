@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from operator import eq
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
@@ -13,18 +13,39 @@ from spaces.basics.section import Refusals, Section, refuse, shown, unknown
 from spaces.models.settings import Target
 from spaces.outside.processor import fast_precision
 from spaces.outside.references import Reference, is_reference
-from spaces.values.dimensions import Dimension, Fixed, Range, Value
+from spaces.values.dimensions import Dimension, Fixed, Range
 from spaces.values.kinds import Kind
 from spaces.values.metrics import LOSSES, METRICS, USUAL, history_names, is_own, reported_name, task_of
 from spaces.values.rates import SCHEDULES, WARMUPS
 from spaces.values.setting import ByWord, Need, Setting, above, setting_of
 
-OPTIMIZERS = ("adam", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
-# What Keras uses where nothing is given.
-LEARNING_RATES: dict[str, Value] = {name: 0.01 if name == "sgd" else 0.001 for name in OPTIMIZERS}
-WEIGHT_DECAYS: dict[str, Value] = {name: 0.004 if name in ("adamw", "muon") else 0.0 for name in OPTIMIZERS}
 
-OPTIMIZER = Kind("word", words=OPTIMIZERS)
+class Optimizer(NamedTuple):
+    """What is known of an optimizer before it is made.
+
+    Attributes:
+        learning_rate, weight_decay: What Keras uses where nothing is given.
+        looks_at_shapes: Whether its update of a matrix depends on which side of it is the longer one.
+    """
+
+    learning_rate: float = 0.001
+    weight_decay: float = 0.0
+    looks_at_shapes: bool = False
+
+
+OPTIMIZERS = {
+    "adam": Optimizer(),
+    "adamw": Optimizer(weight_decay=0.004),
+    "lion": Optimizer(),
+    "muon": Optimizer(weight_decay=0.004, looks_at_shapes=True),
+    "nadam": Optimizer(),
+    "rmsprop": Optimizer(),
+    "sgd": Optimizer(learning_rate=0.01),
+}
+_LEARNING_RATES = {name: known.learning_rate for name, known in OPTIMIZERS.items()}
+_WEIGHT_DECAYS = {name: known.weight_decay for name, known in OPTIMIZERS.items()}
+
+OPTIMIZER = Kind("word", words=tuple(OPTIMIZERS))
 RATE = Kind("number", gt=0)
 MOMENTUM = Kind("number", ge=0, lt=1)
 FLAG = Kind("boolean")
@@ -275,10 +296,10 @@ def settings(training: TrainingSection, *, epochs: bool) -> list[Setting]:
     setting = partial(setting_of, training, ("training",))
     made = [
         setting("optimizer", "adam"),
-        setting("learning_rate", ByWord("optimizer", LEARNING_RATES)),
+        setting("learning_rate", ByWord("optimizer", _LEARNING_RATES)),
         setting("momentum", 0.0, is_sgd),
         setting("nesterov", False, is_sgd, moving),
-        setting("weight_decay", ByWord("optimizer", WEIGHT_DECAYS)),
+        setting("weight_decay", ByWord("optimizer", _WEIGHT_DECAYS)),
         setting("schedule", "constant"),
         setting("warmup", ByWord("schedule", WARMUPS)),
         setting("learning_rate_decay", 0.0, *steady),

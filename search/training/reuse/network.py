@@ -149,7 +149,7 @@ def _adjustable_numbers(model: Any, settings: Settings) -> list[tuple[str, Any]]
         optimizer.momentum = number("momentum")
     if training.weight_decay:
         optimizer.weight_decay = number("weight_decay")
-        if training.optimizer == "muon":
+        if hasattr(optimizer, "adam_weight_decay"):
             optimizer.adam_weight_decay = optimizer.weight_decay
     if training.gradient_clip:
         optimizer.global_clipnorm = number("gradient_clip")

@@ -8,14 +8,12 @@ from dataclasses import replace
 from spaces import Settings, TrainingSettings
 from spaces.families import family_of_settings
 from spaces.families.layered import Layered
-
-# What it does to a matrix depends on which of its sides is the longer one.
-_LOOKS_AT_SHAPES = "muon"
+from spaces.sections.training_section import OPTIMIZERS
 
 
 def widths_are_free(settings: Settings) -> bool:
     """Whether the compiled functions serve networks of all widths."""
-    return layered(settings).widths_are_free(settings.model) and settings.training.optimizer != _LOOKS_AT_SHAPES
+    return layered(settings).widths_are_free(settings.model) and not _looks_at_shapes(settings)
 
 
 def layered(settings: Settings) -> Layered:
@@ -36,8 +34,7 @@ def signature(settings: Settings) -> Hashable | None:
     operations = family.operations(settings.model)
     if operations is None:
         return None
-    looks = settings.training.optimizer == _LOOKS_AT_SHAPES
-    shapes = tuple(settings.model[name] for name in family.stacks) if looks else ()
+    shapes = tuple(settings.model[name] for name in family.stacks) if _looks_at_shapes(settings) else ()
     return settings.family, operations, shapes, training_signature(settings.training)
 
 
@@ -66,3 +63,7 @@ def signature_with_dropout(settings: Settings) -> Hashable | None:
     """Signature of the same network with dropout, which at rate 0 gives the same bits; None if there is none."""
     model = layered(settings).with_dropout(settings.model)
     return None if model is None else signature(replace(settings, model=model))
+
+
+def _looks_at_shapes(settings: Settings) -> bool:
+    return OPTIMIZERS[settings.training.optimizer].looks_at_shapes
