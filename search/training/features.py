@@ -25,13 +25,14 @@ from search.files import layout
 from search.record.seeds import derive
 from search.training.engine import Rows
 from search.training.feature_files import MOST_BYTES
+from search.training.reuse.sharing import layered
 from spaces import DataInfo, Settings
 from spaces.backbones import loading
 from spaces.backbones.cutting import Cut, best_cut
 from spaces.backbones.folding import folded
 from spaces.families.augmentation import changes
-from spaces.families.pretrained import POOLING, PRETRAINED
-from spaces.families.pretrained_parts import backbone_parts, image_size
+from spaces.families.pretrained import POOLING
+from spaces.families.pretrained_parts import backbone_parts, shared_backbone
 from spaces.layers.layers import preprocessing_layers
 from spaces.layers.parts import connected
 
@@ -113,11 +114,9 @@ class Features:
 
     def _cut(self, settings: Settings) -> Cut | None:
         """Where the second phase of a configuration will begin; None where it needs no features."""
-        model = settings.model
-        if not model["fine_tune"]:
+        if not settings.model["fine_tune"]:
             return None
-        backbone = loading.load(model["backbone"], model["weights"], image_size(self._info))
-        return tuned_at(settings, backbone, self._part("train").count)
+        return tuned_at(settings, shared_backbone(settings.model, self._info), self._part("train").count)
 
     def _map_place(self, settings: Settings, cut: Cut, rows: Rows) -> Path:
         return self._place(settings, {"cut": cut.before}, f"{rows.part}-map")
@@ -130,7 +129,7 @@ class Features:
 
     def _vectors(self, settings: Settings, copy: int | None, cut: Cut | None, rows: Rows, check: Check) -> Batches:
         """Poolings of the feature map, and with a cut what passes it."""
-        changing = [] if copy is None else PRETRAINED.augmentation_layers(settings.model, self._info)
+        changing = [] if copy is None else layered(settings).augmentation_layers(settings.model, self._info)
         before, backbone = self._parts(settings, changing)
         pools = {"average": keras.layers.GlobalAveragePooling2D(), "max": keras.layers.GlobalMaxPooling2D()}
         outputs = [backbone.output] if cut is None else [backbone.output, cut.tensor]
@@ -216,7 +215,7 @@ def sizes(settings: Settings, info: DataInfo, train: int, validation: int) -> di
         validation: Rows that validate.
     """
     model = settings.model
-    backbone = loading.load(model["backbone"], model["weights"], image_size(info))
+    backbone = shared_backbone(model, info)
     digest, width = loading.digest(model["backbone"], model["weights"]), int(backbone.output_shape[-1])
     vectors = len(POOLING.words) * _BYTES * width
     found: dict[Any, int] = {(digest, "validation"): vectors * validation}

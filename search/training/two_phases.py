@@ -19,10 +19,8 @@ from search.training.reuse.network import Network
 from spaces import DataInfo, Settings
 from spaces.backbones import cutting, loading
 from spaces.families.augmentation import changes
-from spaces.families.pretrained import PRETRAINED
-from spaces.families.pretrained_parts import backbone_parts, image_size, own_backbone
-
-_HEAD = ("pooling", "dense_units", "activation", "batch_normalization", "output")
+from spaces.families.pretrained import Pretrained
+from spaces.families.pretrained_parts import backbone_parts, own_backbone, shared_backbone
 
 Keep = Callable[[Hashable, int, Callable[[], Network], Settings, int], Engine]
 """Begins a training: key of the network, its parameters, what makes it, settings, seed; see `Networks`."""
@@ -78,7 +76,10 @@ class TwoPhases:
         self._seed = seed
         self._features = features
         self._keep = keep
-        phases = PRETRAINED.phases(settings)
+        family = sharing.layered(settings)
+        assert isinstance(family, Pretrained)
+        self._family = family
+        phases = family.phases(settings)
         assert phases is not None
         self._frozen = phases.frozen
         self._phase: _Phase | None = None
@@ -141,13 +142,16 @@ class TwoPhases:
         return self._phase
 
     def _begun(self, number: int, rows: Rows, check: Check) -> _Phase:
-        model = self._settings.model
-        backbone = loading.load(model["backbone"], model["weights"], image_size(self._info))
+        backbone = shared_backbone(self._settings.model, self._info)
         return self._first(backbone, rows, check) if number == 1 else self._second(backbone, rows, check)
 
     def _first(self, backbone: keras.Model, rows: Rows, check: Check) -> _Phase:
         """The head alone."""
-        settings, features = self._settings, self._features
+        settings, features, family = self._settings, self._features, self._family
+
+        def after_pooling(settings: Settings, info: DataInfo) -> list[Any]:
+            return family.head(settings, info)[1:]
+
         phase = _Phase(
             1,
             lambda rows, check: features.copies(settings, rows, check),
@@ -160,7 +164,7 @@ class TwoPhases:
         phase.engine = self._keep(
             ("head", width, self._signature()),
             width * sum(settings.model["dense_units"][:1]),
-            lambda: Network(settings, info, seen, _after_pooling),
+            lambda: Network(settings, info, seen, after_pooling),
             replace(settings, training=training),
             self._seed,
         )
@@ -184,7 +188,7 @@ class TwoPhases:
 
         def make() -> Network:
             body, info = self._body(backbone, count, cut)
-            return Network(settings, info, seen, PRETRAINED.head, body)
+            return Network(settings, info, seen, self._family.head, body)
 
         training = settings.training
         slower = replace(
@@ -209,15 +213,10 @@ class TwoPhases:
             cutting.thaw(tail, count)
             return [tail], replace(self._info, input_shape=tuple(tail.input_shape[1:]), image_size=None)
         model = self._settings.model
-        body = [*PRETRAINED.preprocessing(model, self._info), *backbone_parts(model, self._info)]
+        body = [*self._family.preprocessing(model, self._info), *backbone_parts(model, self._info)]
         return own_backbone(model, body), self._info
 
     def _signature(self) -> Hashable:
         """As `sharing.signature`, of the head."""
-        model = self._settings.model
-        head = tuple((name, model[name]) for name in _HEAD)
-        return head, bool(model["dropout"]), bool(model["l2"]), sharing.training_signature(self._settings.training)
-
-
-def _after_pooling(settings: Settings, info: DataInfo) -> list[Any]:
-    return PRETRAINED.head(settings, info)[1:]
+        settings = self._settings
+        return self._family.head_operations(settings.model), sharing.training_signature(settings.training)

@@ -24,7 +24,7 @@ from spaces.values.kinds import Kind
 from spaces.values.setting import Need, Setting, above, setting_of, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     import keras
 
@@ -37,6 +37,7 @@ WEIGHTS = Kind("word", words=("imagenet", "none"), endings=FILES)
 POOLING = Kind("word", words=("average", "max"))
 SHARE = Kind("number", ge=0, le=1)
 COPIES = Kind("integer", ge=1, le=100)
+_OF_HEAD = ("pooling", "dense_units", "activation", "batch_normalization", "output")
 
 
 class PretrainedModel(ModelSection):
@@ -97,7 +98,9 @@ class PretrainedModel(ModelSection):
         return self
 
 
-class _Pretrained(Layered):
+class Pretrained(Layered):
+    """What `search.training.two_phases` trains: a backbone, frozen at first, with a head."""
+
     name = "pretrained"
     section = PretrainedModel
     channels = True
@@ -201,10 +204,14 @@ class _Pretrained(Layered):
         self.augmentation_layers(settings.model, info)
         return [*hidden, *output_layers(settings, info)]
 
+    def head_operations(self, model: Mapping[str, Any]) -> Hashable:
+        """As `operations`, of the head alone."""
+        return tuple((name, model[name]) for name in _OF_HEAD), bool(model["dropout"]), bool(model["l2"])
+
     def build(self, settings: Settings, info: DataInfo) -> keras.Model:
         from spaces.families.pretrained_parts import own_backbone
 
         return self.assembled(own_backbone(settings.model, self.parts(settings, info)), settings, info)
 
 
-PRETRAINED = _Pretrained()
+PRETRAINED = Pretrained()

@@ -28,6 +28,11 @@ def image_size(info: DataInfo) -> tuple[int, int]:
     return info.image_size or (info.input_shape[0], info.input_shape[1])
 
 
+def shared_backbone(model: Mapping[str, Any], info: DataInfo) -> keras.Model:
+    """The backbone of a configuration, see `loading.load`; `model` is `Settings.model`."""
+    return loading.load(model["backbone"], model["weights"], image_size(info))
+
+
 def require(used: Sequence[tuple[str, str]], info: DataInfo) -> list[str]:
     """See `Family.require`.
 
@@ -48,7 +53,7 @@ def require(used: Sequence[tuple[str, str]], info: DataInfo) -> list[str]:
 
 def frozen_parameters(model: Mapping[str, Any], info: DataInfo, *, tuned: bool) -> int:
     """Parameters of the backbone, and of what brings it its pixels, that do not train, be it fine-tuned or not."""
-    backbone = loading.load(model["backbone"], model["weights"], image_size(info))
+    backbone = shared_backbone(model, info)
     count = cutting.trained(backbone, model["fine_tune"]) if tuned else 0
     leaves = loading.leaves(backbone)
     thawed = [one for one in leaves[len(leaves) - count :] if not isinstance(one, _NEVER_TRAINED)]
@@ -63,7 +68,7 @@ def backbone_parts(model: Mapping[str, Any], info: DataInfo) -> list[Any]:
     Raises:
         ValueError: the images have other channels; DataError, a ValueError, if the backbone cannot be loaded.
     """
-    backbone = loading.load(model["backbone"], model["weights"], image_size(info))
+    backbone = shared_backbone(model, info)
     given, wanted = info.channels, backbone.input_shape[3]
     made: list[Any] = []
     if given == 1 and wanted == 3:
