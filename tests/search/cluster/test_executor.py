@@ -25,6 +25,13 @@ def submit(executor, *jobs, told=None):
     return [executor.submit(one, lambda trial, epoch: None if told is None else told.append(trial)) for one in jobs]
 
 
+def begun(executor, *jobs):
+    """An executor that was given jobs, and has looked after them once; and their futures."""
+    futures = submit(executor, *jobs)
+    turn(executor, futures)
+    return executor, futures
+
+
 def checkpoint(content, file="trials/0/best.npz"):
     return Checkpoint(file, len(content), hashlib.blake2b(content, digest_size=16).hexdigest(), 1)
 
@@ -53,9 +60,7 @@ def test_the_first_actor_of_a_node_stores_the_data_and_the_others_follow(site, m
 
 def test_the_data_are_let_go_of_when_the_last_who_was_to_store_them_is_lost(site, make):
     site.willing = False
-    executor = make(workers=2)
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=2), job("0"), job("1"))
     for actor in (1, 2):
         site.say(actor, "hello", hello())
     site.say(1, "settled", "/tmp/one")
@@ -75,9 +80,7 @@ def test_a_node_that_cannot_be_sent_the_data_is_not_waited_for(site, make, monke
         begin(actor, told, data)
 
     monkeypatch.setattr(site, "begin", begin_unless_two)
-    executor = make(workers=2)
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, _ = begun(make(workers=2), job("0"), job("1"))
     assert executor.events == [
         "the node two gets no trials: workers end while they start (the object store has no room)"
     ]
@@ -165,9 +168,7 @@ def test_where_every_node_is_refused_the_run_ends_after_half_a_minute(site, make
 )
 def test_what_has_trained_waits_for_its_nodes_whatever_others_are_refused(site, make, refuse):
     refuse(site)
-    executor = make(workers=4)
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=4), job("0"), job("1"))
     site.alive = [one for one in site.alive if one.name == "two"]
     late = submit(executor, job("2", deadline=soon(site.clock, 100.0)))
     turn(executor, futures, 50.0)
@@ -218,9 +219,7 @@ def test_nodes_without_room_are_named_apart(site, make):
 
 def test_a_node_whose_folder_was_swept_away_stores_the_data_anew(site, make, tmp_path):
     site.alive = [node("one")]
-    executor = make(workers=1)
-    futures = submit(executor, job())
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job())
     site.willing = False
     site.lose(1)
     turn(executor, futures)
@@ -240,18 +239,14 @@ def test_a_node_whose_folder_was_swept_away_stores_the_data_anew(site, make, tmp
 
 def test_that_a_folder_is_gone_is_no_news_where_another_one_was_made(site, make):
     site.alive = [node("one", 3.0)]
-    executor = make(workers=2)
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=2), job("0"), job("1"))
     site.say(2, "unable", {"kind": "folder", "why": "/tmp/old is gone", "folder": "/tmp/old"})
     turn(executor, futures)
     assert site.begun[3][0]["folder"] == "/tmp/one"
 
 
 def test_an_actor_that_is_lost_is_never_used_again_and_its_job_trained_once_more(site, make):
-    executor = make(workers=1)
-    futures = submit(executor, job())
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job())
     site.lose(1)
     site.done(1)
     assert turn(executor, futures) == set()
@@ -295,9 +290,7 @@ def test_a_node_that_is_lost_is_not_the_fault_of_its_jobs(site, make):
 
 
 def test_nodes_may_come_and_go(site, make):
-    executor = make()
-    futures = submit(executor, *(job(str(i)) for i in range(6)))
-    turn(executor, futures)
+    executor, futures = begun(make(), *(job(str(i)) for i in range(6)))
     lost = [a for a, n in site.started.items() if n.name == "two"]
     site.alive = [node("one"), node("three", 3.0)]
     turn(executor, futures)
@@ -311,9 +304,7 @@ def test_nodes_may_come_and_go(site, make):
 
 def test_where_others_have_taken_the_room_of_a_node_another_one_trains_in_its_place(site, make):
     site.willing = False
-    executor = make(workers=2)
-    futures = submit(executor, job("0"), job("1"), job("2"))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=2), job("0"), job("1"), job("2"))
     assert [n.name for n in site.started.values()] == ["one", "two"]
     site.willing = True
     site.say(2, "hello", hello())
@@ -400,9 +391,7 @@ def test_what_waits_for_a_place_when_its_time_is_up_is_given_back(site, make):
 
 
 def test_checkpoints_come_home_as_bytes_and_travel_so(site, make, tmp_path):
-    executor = make(workers=1)
-    futures = submit(executor, job())
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job())
     made = checkpoint(b"weights")
     site.done(1, Outcome(score=0.5, best_epoch=1, best=made), [(made.file, b"weights")])
     turn(executor, futures)
@@ -419,9 +408,7 @@ def test_checkpoints_come_home_as_bytes_and_travel_so(site, make, tmp_path):
 
 
 def test_what_was_torn_on_its_way_is_trained_again_and_never_taken(site, make, tmp_path):
-    executor = make(workers=1)
-    futures = submit(executor, job())
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job())
     made = checkpoint(b"weights")
     site.done(1, Outcome(score=0.5, best_epoch=1, best=made), [(made.file, b"wei")])
     assert turn(executor, futures) == set()
@@ -430,9 +417,7 @@ def test_what_was_torn_on_its_way_is_trained_again_and_never_taken(site, make, t
 
 
 def test_a_checkpoint_cannot_lead_out_of_the_run_directory(site, make, tmp_path):
-    executor = make(workers=1)
-    futures = submit(executor, job())
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job())
     made = checkpoint(b"x", "../out.npz")
     site.done(1, Outcome(score=0.5, best_epoch=1, best=made), [(made.file, b"x")])
     turn(executor, futures)
@@ -440,9 +425,7 @@ def test_a_checkpoint_cannot_lead_out_of_the_run_directory(site, make, tmp_path)
 
 
 def test_a_node_whose_disk_is_full_gets_no_more_and_its_job_goes_elsewhere(site, make):
-    executor = make()
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(), job("0"), job("1"))
     (actor,) = site.training("0")
     other = "two" if site.started[actor].name == "one" else "one"
     full = protocol.Raised(protocol.Trouble.DISK, "no space left")
@@ -455,9 +438,7 @@ def test_a_node_whose_disk_is_full_gets_no_more_and_its_job_goes_elsewhere(site,
 
 def test_what_else_trains_on_a_node_whose_disk_is_full_is_said_to_leave_it(site, make):
     site.alive = [node("one")]
-    executor = make()
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(), job("0"), job("1"))
     site.say(*site.training("0"), 1, (protocol.Raised(protocol.Trouble.DISK, "no space left"), []))
     turn(executor, futures)
     assert "trial 1 lost its worker (the node one gets no trials); it is trained again" in executor.events
@@ -465,9 +446,7 @@ def test_what_else_trains_on_a_node_whose_disk_is_full_is_said_to_leave_it(site,
 
 def test_who_is_on_a_node_whose_disk_is_full_lets_go_of_the_data_and_gets_no_other_trial(site, make):
     site.alive = [node("one")]
-    executor = make()
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(), job("0"), job("1"))
     (full,), (idle,) = site.training("0"), site.training("1")
     site.done(idle)
     site.say(full, 1, (protocol.Raised(protocol.Trouble.DISK, "no space left"), []))
@@ -478,9 +457,7 @@ def test_who_is_on_a_node_whose_disk_is_full_lets_go_of_the_data_and_gets_no_oth
 
 def test_where_no_node_may_train_any_more_and_none_has_left_the_run_ends(site, make):
     site.versions["two"] = {**VERSIONS, "keras": "3.10.0"}
-    executor = make(workers=4)
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=4), job("0"), job("1"))
     site.say(*site.training("0"), 1, (protocol.Raised(protocol.Trouble.DISK, "no space left"), []))
     with pytest.raises(ClusterLost, match=r"can train: one: no space left; two: keras 3\.10\.0 there"):
         turn(executor, futures, 60.0)
@@ -489,9 +466,7 @@ def test_where_no_node_may_train_any_more_and_none_has_left_the_run_ends(site, m
 def test_a_node_on_which_nothing_could_be_started_when_it_left_is_waited_for(site, make):
     site.alive = [node("one", 3.0), node("two")]
     site.versions["two"] = {**VERSIONS, "keras": "3.10.0"}
-    executor = make()
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(), job("0"), job("1"))
     site.willing = False
     futures += submit(executor, job("2"))
     turn(executor, futures)
@@ -505,9 +480,7 @@ def test_a_node_on_which_nothing_could_be_started_when_it_left_is_waited_for(sit
 
 def test_where_every_disk_is_full_the_run_ends_as_with_a_full_disk(site, make):
     site.willing = False
-    executor = make()
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(), job("0"), job("1"))
     for actor in (1, 2):
         site.say(actor, "unable", {"kind": "disk", "why": "no space left"})
     with pytest.raises(DiskError, match="no space left"):
@@ -515,9 +488,7 @@ def test_where_every_disk_is_full_the_run_ends_as_with_a_full_disk(site, make):
 
 
 def test_our_own_full_disk_ends_the_run(site, make, monkeypatch):
-    executor = make(workers=1)
-    futures = submit(executor, job())
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job())
     made = checkpoint(b"weights")
 
     def full(*_):
@@ -530,9 +501,7 @@ def test_our_own_full_disk_ends_the_run(site, make, monkeypatch):
 
 
 def test_an_answer_to_an_earlier_attempt_is_not_taken(site, make):
-    executor = make(workers=1)
-    futures = submit(executor, job())
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job())
     site.say(1, 0, (protocol.Done(Outcome(score=0.9), 0), []))
     assert turn(executor, futures) == set()
 
@@ -552,9 +521,7 @@ def test_actors_that_end_while_they_start_are_not_started_for_ever(site, make):
 
 def test_an_actor_that_does_not_get_ready_is_ended_unless_it_is_still_storing_data(site, make):
     site.willing, site.alive = False, [node("one")]
-    executor = make(workers=1)
-    futures = submit(executor, job())
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job())
     site.say(1, "hello", hello())
     turn(executor, futures, STARTING - 10.0)
     site.say(1, "storing", "train_x.npy")
@@ -584,9 +551,7 @@ def test_where_no_actor_gets_ready_another_node_trains_in_its_place(site, make):
 
 def test_a_node_without_memory_for_another_actor_goes_on_with_those_that_it_has(site, make):
     site.alive = [node("one", 4.0)]
-    executor = make()
-    futures = submit(executor, *(job(str(number)) for number in range(3)))
-    turn(executor, futures)
+    executor, futures = begun(make(), *(job(str(number)) for number in range(3)))
     site.willing = False
     futures += submit(executor, job("3"), job("4"))
     for actor in (4, 5, 6):
@@ -604,9 +569,7 @@ def test_a_node_without_memory_for_another_actor_goes_on_with_those_that_it_has(
 
 def test_actors_that_have_begun_count_to_what_a_node_bears_before_they_are_ready(site, make):
     site.alive, site.willing = [node("one", 6.0)], False
-    executor = make()
-    futures = submit(executor, *(job(str(number)) for number in range(6)))
-    turn(executor, futures)
+    executor, futures = begun(make(), *(job(str(number)) for number in range(6)))
     site.say(1, "hello", hello())
     site.say(1, "settled", "/tmp/one")
     turn(executor, futures)
@@ -670,9 +633,7 @@ def test_meanwhile_another_node_trains_in_its_place(site, make):
 
 def test_no_actor_begins_that_waited_for_room_where_a_node_bears_no_more_by_then(site, make):
     site.alive, site.willing = [node("one", 4.0), node("two", 4.0)], False
-    executor = make()
-    futures = submit(executor, *(job(str(number)) for number in range(8)))
-    turn(executor, futures)
+    executor, futures = begun(make(), *(job(str(number)) for number in range(8)))
     site.say(1, "hello", hello())
     site.say(1, "settled", "/tmp/one")
     site.say(1, "ready", 1 << 34)
@@ -690,18 +651,14 @@ def test_no_actor_begins_that_waited_for_room_where_a_node_bears_no_more_by_then
 def test_one_that_cannot_be_scheduled_there_is_not_tried_again(site, make):
     site.willing = False
     site.alive = [node("one")]
-    executor = make(workers=1)
-    futures = submit(executor, job())
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job())
     site.say(1, "lost", Lost("cannot be scheduled", never=True))
     turn(executor, futures, 20.0)
     assert len(site.started) == 1
 
 
 def test_a_stop_reaches_every_actor_and_what_waits_is_given_back(site, make):
-    executor = make(workers=1)
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job("0"), job("1"))
     executor.stop(Stop.INTERRUPTED)
     assert turn(executor, futures) == {futures[1]}
     assert futures[1].result() == Outcome(stopped=Stop.INTERRUPTED)
@@ -731,9 +688,7 @@ def test_a_job_that_does_not_answer_long_after_its_limit_has_hung(site, make):
 
 @pytest.mark.parametrize("first", [True, False])
 def test_what_was_said_while_the_search_was_away_is_heard_before_anything_has_hung(site, make, monkeypatch, first):
-    executor = make(workers=1)
-    futures = submit(executor, job(seconds_per_trial=10.0))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job(seconds_per_trial=10.0))
     heard, rest = site.messages, [1]
 
     def messages(seconds):
@@ -753,9 +708,9 @@ def test_what_was_said_while_the_search_was_away_is_heard_before_anything_has_hu
 
 
 def test_nobody_who_has_just_said_something_has_hung_however_often_the_search_is_away(site, make):
-    executor = make(workers=2)
-    futures = submit(executor, job("long", seconds_per_trial=10.0), *(job(str(number)) for number in range(8)))
-    turn(executor, futures)
+    executor, futures = begun(
+        make(workers=2), job("long", seconds_per_trial=10.0), *(job(str(number)) for number in range(8))
+    )
     (long,) = site.training("long")
     (other,) = {1, 2} - {long}
     for number in range(6):
@@ -783,9 +738,7 @@ def test_an_actor_is_not_replaced_for_holding_what_the_next_one_would(site, make
 
 @pytest.mark.parametrize("memory", [None, 1 << 30])
 def test_an_actor_that_has_grown_too_large_is_replaced_between_its_jobs(site, make, memory):
-    executor = make(workers=1, memory=memory)
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1, memory=memory), job("0"), job("1"))
     # More than a machine of 16 GiB has for all.
     site.done(1, resident=1 << (34 if memory is None else 31))
     assert turn(executor, futures) == {futures[0]}
@@ -804,9 +757,7 @@ def test_a_machine_is_shared_by_those_that_train_there_not_by_all_it_has_cores_f
 
 
 def test_a_free_actor_gets_its_job_while_others_are_still_thought_about(site, make):
-    executor = make(workers=2)
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=2), job("0"), job("1"))
     for actor in (1, 2):
         site.done(actor)
     turn(executor, futures)
@@ -815,9 +766,7 @@ def test_a_free_actor_gets_its_job_while_others_are_still_thought_about(site, ma
 
 
 def test_what_is_done_is_said_as_often_as_it_is_asked_for(site, make):
-    executor = make(workers=1)
-    futures = submit(executor, job("0"), job("1"))
-    turn(executor, futures)
+    executor, futures = begun(make(workers=1), job("0"), job("1"))
     site.done(1)
     for _ in range(2):
         assert turn(executor, futures) == {futures[0]}
