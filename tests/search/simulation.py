@@ -7,6 +7,7 @@ configuration gives the same outcome whenever and wherever it is trained, as rea
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
@@ -69,6 +70,22 @@ class SimulatedClock:
 
 class Killed(BaseException):
     """The process ended here: nothing that would still run in a killed process may catch it."""
+
+
+def die(runner: Runner) -> None:
+    """Ends the process, as it were."""
+    raise Killed
+
+
+def at_moment(number: int, do: Callable[[Runner], None]) -> Callable[[str, Runner], None]:
+    """A hook for `Night.go` that does something once: at the so-manieth end of an epoch or a trial, counted from 1."""
+    moments = itertools.count(1)
+
+    def hook(what: str, runner: Runner) -> None:
+        if next(moments) == number:
+            do(runner)
+
+    return hook
 
 
 def share(*names: Any) -> float:

@@ -11,13 +11,13 @@ from search.files import layout
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
 from search.files.store import RunStore
-from search.loop.observer import Observer
 from search.phases.fork import take_over
 from search.phases.searching import Searching
 from search.record.configuration import configurations, ranked
 from search.record.trial import Checkpoint, Stop, TrialKind, TrialState
 from spaces.specs.plain import to_plain
 from tests.search import simulation
+from tests.search.listening import Listener
 from tests.search.records import failed, outcome, settings, training, trial
 from tests.search.test_door import DATA
 
@@ -158,9 +158,7 @@ def test_curves_of_schedules_of_another_length_are_ranked_and_say_nothing_to_the
     spec = simulation.space("freeze-thaw", epochs={"min": 1, "max": 40})
     learns_nothing = "the search learns nothing from {} of 6 configurations of other runs: {}".format
     length = "their learning rates went to their ends over other numbers of epochs"
-    taught, said = [], []
-    observer = Observer()
-    observer.message = lambda level, text: said.append(text)
+    taught, observer = [], Listener()
     with RunStore.create(tmp_path / "new", FACTS) as store:
         for name, made in earlier.items():
             store.begin(trial(f"old-{name}", TrialKind.EVIDENCE, values={"layers": name}, settings=made))
@@ -169,14 +167,14 @@ def test_curves_of_schedules_of_another_length_are_ranked_and_say_nothing_to_the
         searching._teach(SimpleNamespace(learn=lambda values, _: taught.append(values["layers"])))
         assert {c.id for c in searching.scored} == {f"old-{name}" for name in earlier}
         assert taught == ["same", "constant"]
-        assert said == [learns_nothing(2, "they were cross-validated"), learns_nothing(2, length)]
+        assert observer.texts == [learns_nothing(2, "they were cross-validated"), learns_nothing(2, length)]
         # An epoch of a curve is another thing than a fold.
         folded = spaces.load(spec, ["data.validation.folds=5"])
         Searching(folded, store, Budget(), observer)._teach(
             SimpleNamespace(learn=lambda values, _: taught.append(values["layers"]))
         )
     assert taught[2:] == ["folded same"]
-    assert said[2:] == [learns_nothing(4, "they were not cross-validated"), learns_nothing(1, length)]
+    assert observer.texts[2:] == [learns_nothing(4, "they were not cross-validated"), learns_nothing(1, length)]
 
 
 def test_a_search_says_that_it_learns_nothing_from_runs_without_its_objective(tmp_path):
@@ -187,14 +185,12 @@ def test_a_search_says_that_it_learns_nothing_from_runs_without_its_objective(tm
         store.finish("1", failed(), 2.0)
     wanted = [f"search.warm_start=[{tmp_path / 'old'}]", "search.objective=val_f1", "training.metrics=[f1]"]
     spec = spaces.load(simulation.space("freeze-thaw"), wanted)
-    taught, said = [], []
-    observer = Observer()
-    observer.message = lambda level, text: said.append(text)
+    taught, observer = [], Listener()
     with RunStore.create(tmp_path / "new", FACTS) as store:
         learner = SimpleNamespace(learn=lambda values, epochs: taught.append(len(epochs)))
         Searching(spec, store, Budget(), observer)._teach(learner)
     assert taught == [0]
-    assert said == [
+    assert observer.texts == [
         "the search learns nothing from 1 of 2 configurations of other runs: they were trained without val_f1"
     ]
 
@@ -236,13 +232,11 @@ def test_code_that_only_another_run_names_is_not_taken_over(tmp_path, changes, c
 def test_a_search_learns_nothing_from_damaged_settings(tmp_path):
     damage(tmp_path / "old")
     spec = spaces.load(simulation.space("freeze-thaw"), [f"search.warm_start=[{tmp_path / 'old'}]"])
-    taught, said = [], []
-    observer = Observer()
-    observer.message = lambda level, text: said.append(text)
+    taught, observer = [], Listener()
     with RunStore.create(tmp_path / "new", FACTS) as store:
         learner = SimpleNamespace(learn=lambda values, epochs: taught.append(values))
         Searching(spec, store, Budget(), observer)._teach(learner)
     assert len(taught) == 1
-    assert said == [
+    assert observer.texts == [
         "the search learns nothing from 2 of 3 configurations of other runs: their settings cannot be read here"
     ]

@@ -17,6 +17,7 @@ from search.phases.searching import Searching
 from search.record.configuration import configurations
 from search.record.trial import FailureReason, Stop, TrialKind
 from spaces.basics.terminal import Console as Terminal
+from tests.search.listening import Listener
 from tests.search.records import epoch, failed, outcome, trial
 from tests.search.simulation import SimulatedClock
 
@@ -274,37 +275,27 @@ def test_what_a_message_of_user_code_says_does_not_steer_the_terminal():
 
 
 def test_an_observer_that_wants_to_end_the_process_ends_only_the_following():
-    told = []
-
     class Ends(Observer):
         def started(self, trial):
             raise SystemExit(3)
 
-    class Other(Observer):
-        def message(self, level, text):
-            told.append(text)
-
-    observers = Observers([Ends(), Other()])
+    other = Listener()
+    observers = Observers([Ends(), other])
     observers.started(trial("0"))
     observers.started(trial("1"))
-    assert told == ["Ends stops: SystemExit: 3"]
+    assert other.texts == ["Ends stops: SystemExit: 3"]
 
 
 def test_a_pipe_that_nobody_reads_any_more_ends_the_view_and_nothing_else():
-    told = []
-
-    class Other(Observer):
-        def message(self, level, text):
-            told.append(text)
-
+    other = Listener()
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w", encoding="utf-8") as stream:
         view = PlainLines(Terminal(file=stream), Tally("val_accuracy", "max", None))
-        observers = Observers([view, Other()])
+        observers = Observers([view, other])
         observers.message("info", "first")
         observers.message("info", "second")
-    assert told == ["PlainLines stops: BrokenPipeError: [Errno 32] Broken pipe", "first", "second"]
+    assert other.texts == ["PlainLines stops: BrokenPipeError: [Errno 32] Broken pipe", "first", "second"]
 
 
 def test_observers_that_cannot_hear_of_each_others_end_are_told_nothing_more_and_end_nothing():
@@ -319,13 +310,9 @@ def test_observers_that_cannot_hear_of_each_others_end_are_told_nothing_more_and
         def message(self, level, text):
             self.phase(level, None)
 
-    class Other(Observer):
-        def message(self, level, text):
-            told.append(text)
-
-    told, first, second = [], Full(), Full()
-    observers = Observers([first, second, Other()])
+    first, second, other = Full(), Full(), Listener()
+    observers = Observers([first, second, other])
     observers.phase("search", None)
     observers.phase("retraining", None)
     assert (first.told, second.told) == (["search"], ["warning"])
-    assert told == ["Full stops: OSError: no space"] * 2
+    assert other.texts == ["Full stops: OSError: no space"] * 2

@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from search.loop.observer import Observer
 from search.record.trial import TrialKind
-from tests.search.simulation import Killed, Night, World, all_ended, space
+from tests.search.listening import Listener
+from tests.search.simulation import Killed, Night, World, all_ended, at_moment, die, space
 from tests.search.test_simulated_nights import ALGORITHMS, QUICK_FIRST, killed_at_random
 
 pytestmark = pytest.mark.usefixtures("tensorflow")  # Keras Tuner, behind the oracles, imports it
@@ -152,15 +152,8 @@ def test_one_whose_state_cannot_be_had_survives_kills(tmp_path, make_faults, alg
 @pytest.mark.parametrize("algorithm", QUICK_FIRST)
 def test_one_that_does_not_take_its_state_back_goes_on_at_random(tmp_path, make_faults, algorithm):
     found = night(tmp_path, algorithm)
-    left = [20]
-
-    def die(what, runner):
-        left[0] -= 1
-        if left[0] == 0:
-            raise Killed
-
     with pytest.raises(Killed):
-        found.go(die)
+        found.go(at_moment(20, die))
     found.warnings.clear()
     before = len(found.trials(TrialKind.SEARCH))
     make_faults(algorithm).raising("recall", KeyError("brackets"))
@@ -175,17 +168,12 @@ def test_one_that_does_not_take_its_state_back_goes_on_at_random(tmp_path, make_
 
 def test_a_state_that_is_no_plain_data_is_left_out(tmp_path, make_faults):
     make_faults("random").answering("memory", lambda state: {**state, "thing": object()})
-    messages = []
-
-    class Listener(Observer):
-        def message(self, level, text):
-            messages.append(text)
-
-    found = night(tmp_path, "random", observer=Listener())
+    listener = Listener()
+    found = night(tmp_path, "random", observer=listener)
     found.go()
     whole(found)
-    assert len(messages) == 1
-    assert messages[0].startswith("what the search algorithm keeps cannot be written (TypeError")
+    assert len(listener.texts) == 1
+    assert listener.texts[0].startswith("what the search algorithm keeps cannot be written (TypeError")
 
 
 def test_a_proposal_that_is_no_configuration_of_the_space_is_replaced(tmp_path, make_faults):

@@ -17,7 +17,7 @@ from search.files.store import RunReader
 from search.loop.observer import Observer
 from search.loop.runner import Runner
 from search.record.trial import Failure, FailureReason, Stop, TrialKind, TrialState
-from tests.search.simulation import Night, SimulatedClock, World, all_ended, share, space
+from tests.search.simulation import Night, SimulatedClock, World, all_ended, at_moment, share, space
 from tests.search.test_simulated_nights import ALGORITHMS, QUICK_FIRST, few, killed_at_random
 
 # Keras Tuner, behind the oracles, imports TensorFlow; the fixtures search for tens of seconds.
@@ -141,14 +141,7 @@ def test_interruptions_change_nothing_in_fixed_order_and_lose_no_epoch(tmp_path,
     whole, stopped = undisturbed(algorithm), night(tmp_path, algorithm, pace=1)
     rng, sittings = random.Random(2), 0
     while not stopped.ended or not all_ended(stopped.trials()):
-        left = [rng.randint(1, 12)]
-
-        def stop_soon(what, runner, left=left):
-            left[0] -= 1
-            if left[0] == 0:
-                runner.stop()
-
-        stopped.go(stop_soon)
+        stopped.go(at_moment(rng.randint(1, 12), Runner.stop))
         sittings += 1
     assert sittings > 3
     assert stopped.table() == whole.table()

@@ -21,6 +21,7 @@ from search.loop.observer import Observer
 from search.night.reproduce import reproduce, summary
 from search.record.trial import TrialKind
 from spaces.outside import given
+from tests.search.listening import Listener
 
 PIXELS, DIGITS = (part[:200] for part in load_digits(return_X_y=True))
 PIXELS = PIXELS.astype("float32")
@@ -52,16 +53,6 @@ class Interrupt(Observer):
 
     def finished(self, trial, outcome):
         os.kill(os.getpid(), signal.SIGINT)
-
-
-class Told(Observer):
-    """Keeps the warnings."""
-
-    def __init__(self):
-        self.warnings = []
-
-    def message(self, level, text):
-        self.warnings += [text] if level == "warning" else []
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +94,7 @@ def test_given_again_it_goes_on_to_a_model(interrupted, monkeypatch):
     monkeypatch.setattr(given, "_data", {})
     with pytest.raises(ns_data_error(), match="not the data that this run began with"):
         ns.resume(interrupted, made(8), data=(PIXELS + 1, DIGITS), workers=0)
-    told = Messages()
+    told = Listener()
     run = ns.resume(interrupted, made(8), data=(PIXELS, DIGITS), workers=0, observers=[told])
     assert not [text for text in told.texts if "numbers may differ" in text]
     assert len(run.table()) == 3
@@ -114,14 +105,6 @@ def test_given_again_it_goes_on_to_a_model(interrupted, monkeypatch):
         assert {trial.kind for trial in reader.trials()} == {TrialKind.SEARCH, TrialKind.WINNER}
 
 
-class Messages(Observer):
-    def __init__(self):
-        self.texts = []
-
-    def message(self, level, text):
-        self.texts.append(text)
-
-
 def ns_data_error():
     from spaces import DataError
 
@@ -129,7 +112,7 @@ def ns_data_error():
 
 
 def test_another_function_of_the_name_is_told(interrupted):
-    told = Messages()
+    told = Listener()
     ns.resume(interrupted, made(9), max_trials=4, workers=0, observers=[told])
     assert "build is not the function that the run began with: numbers may differ" in told.texts
 
@@ -158,7 +141,7 @@ def test_an_edited_module_is_told_when_the_run_goes_on(tmp_path):
     (row,) = run.table()["name"]
     again = reproduce(run, row)
     assert (again.changed_sources, summary(again)["same_sources"]) == ((str(file),), False)
-    told = Told()
+    told = Listener()
     ns.resume(run, max_trials=1, workers=0, observers=[told])
     assert [text for text in told.warnings if "edited.py has changed since the run began" in text]
     assert run.best_model().layers[-1].activation.__name__ == "sigmoid"
@@ -315,7 +298,7 @@ def test_worker_processes_get_the_function(tmp_path):
     )  # fmt: skip
     assert run.table()["score"].notna().all()
     assert "accuracy" in (tmp_path / "epochs.csv").read_text()
-    told = Messages()
+    told = Listener()
     again = ns.run(made(9), data=(PIXELS, DIGITS), callbacks=callbacks, max_trials=2, overrides=SMALL,
                    run_dir=tmp_path / "run", observers=[told])  # fmt: skip
     assert again.directory == run.directory

@@ -21,6 +21,7 @@ from search.loop.observer import Observer
 from search.night.crew import Crew
 from search.record.trial import FailureReason, TrialKind, TrialState
 from tests.search import small
+from tests.search.listening import Listener
 from tests.search.simulation import table
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -31,20 +32,6 @@ FEW = {"algorithm": "random", "objective": "val_accuracy", "seed": 3, "max_trial
 def trials(run):
     with RunReader(run) as reader:
         return reader.trials()
-
-
-class Listener(Observer):
-    def __init__(self):
-        self.messages, self.phases, self.started_trials = [], [], []
-
-    def message(self, level, text):
-        self.messages.append((level, text))
-
-    def phase(self, name, expected_trials):
-        self.phases.append(name)
-
-    def started(self, trial):
-        self.started_trials.append(trial.id)
 
 
 _SEARCH = """
@@ -161,7 +148,7 @@ def test_lost_checkpoints_of_the_winner_and_a_baseline_are_trained_again_and_the
     search.resume(run, workers=0, observers=[listener])
     winner = next(t.id for t in trials(run) if t.kind is TrialKind.WINNER)
     assert listener.started_trials == [winner, "baseline-linear"]
-    assert [text for level, text in listener.messages if level == "warning"] == [
+    assert listener.warnings == [
         f"{name}: its checkpoint is lost or damaged; training it again" for name in (winner, "baseline-linear")
     ]
     with RunReader(run) as reader:
@@ -367,8 +354,7 @@ def test_in_fixed_order_a_run_keeps_its_number_of_workers(tmp_path, monkeypatch)
     listener = Listener()
     search.resume(tmp_path / "run", max_trials=3, workers=3, observers=[listener])
     assert asked == [2, 2, 3]
-    warnings = [text for level, text in listener.messages if level == "warning"]
-    assert any("this run began with 2, and goes on with 3" in text for text in warnings), warnings
+    assert any("this run began with 2, and goes on with 3" in text for text in listener.warnings), listener.warnings
 
 
 def test_stored_runs_without_an_order_go_on_in_free_order(tmp_path):

@@ -20,6 +20,7 @@ from search.phases.proposer import Proposal, Proposer
 from search.phases.sources import SearchSource
 from search.record.trial import Failure, FailureReason, Outcome, Stop, TrialKind, TrialState
 from tests.search import records
+from tests.search.listening import Listener
 from tests.search.simulation import (
     Disk,
     Killed,
@@ -28,6 +29,8 @@ from tests.search.simulation import (
     SimulatedExecutor,
     World,
     all_ended,
+    at_moment,
+    die,
     proposer,
     space,
 )
@@ -88,18 +91,11 @@ def killed_at_random(night, rng, longest=20):
     kills = 0
     while True:
         moment, after = rng.randint(1, longest), rng.random() < 0.5
-        left = [moment]
-
-        def in_training(what, runner, left=left):
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-
         try:
             if rng.random() < 0.5:
                 night.go(make_store=broken_store(moment, after))
             else:
-                night.go(in_training)
+                night.go(at_moment(moment, die))
             return kills
         except Killed:
             kills += 1
@@ -139,14 +135,7 @@ def test_interruptions_lose_no_epoch_at_all(tmp_path, algorithm):
     night = Night(tmp_path / "stopped", whole.spec, FAULTY)
     rng, sittings = random.Random(2), 0
     while not night.ended:
-        left = [rng.randint(1, 8)]
-
-        def stop_soon(what, runner, left=left):
-            left[0] -= 1
-            if left[0] == 0:
-                runner.stop()
-
-        night.go(stop_soon)
+        night.go(at_moment(rng.randint(1, 8), Runner.stop))
         sittings += 1
     assert sittings > 5
     assert night.table() == whole.table()
@@ -280,35 +269,23 @@ class DamagingDisk(Disk):
 @pytest.mark.parametrize("damage", ["missing", "changed"])
 def test_a_checkpoint_that_is_gone_costs_a_training_from_the_start_and_a_warning(tmp_path, damage):
     whole = undisturbed(tmp_path, "hyperband", max_trials=30)
-    messages = []
-
-    class Listener(Observer):
-        def message(self, level, text):
-            messages.append((level, text))
-
-    night = Night(tmp_path / "run", whole.spec, FAULTY, observer=Listener())
+    listener = Listener()
+    night = Night(tmp_path / "run", whole.spec, FAULTY, observer=listener)
     night.disk = DamagingDisk(damage)
     night.go()
     promotions = sum(t.parent is not None for t in night.trials())
     assert promotions > 0
     assert night.table() == whole.table()
-    assert len(messages) == promotions
-    assert all(level == "warning" and "training it again from the start" in text for level, text in messages)
+    assert len(listener.messages) == len(listener.warnings) == promotions
+    assert all("training it again from the start" in text for text in listener.texts)
     with RunStore(night.run) as store:
-        assert [e.message for e in store.events()] == [text for _, text in messages]
+        assert [e.message for e in store.events()] == listener.texts
 
 
 def test_a_checkpoint_lost_while_the_search_was_stopped(tmp_path):
     whole = undisturbed(tmp_path, "hyperband", max_trials=30)
     night = Night(tmp_path / "run", whole.spec, FAULTY)
-    left = [60]
-
-    def stop_soon(what, runner):
-        left[0] -= 1
-        if left[0] == 0:
-            runner.stop()
-
-    night.go(stop_soon)
+    night.go(at_moment(60, Runner.stop))
     night.disk.files.clear()
     night.go()
     assert night.table() == whole.table()
@@ -420,14 +397,7 @@ def test_no_time_at_all_begins_nothing(tmp_path):
 
 def test_a_stop_ends_every_running_trial_and_keeps_its_epochs(tmp_path):
     night = Night(tmp_path / "run", space("random", max_trials=20), slots=4)
-    left = [9]
-
-    def stop_soon(what, runner):
-        left[0] -= 1
-        if left[0] == 0:
-            runner.stop()
-
-    night.go(stop_soon)
+    night.go(at_moment(9, Runner.stop))
     waiting = [t for t in night.trials() if t.state is TrialState.RUNNING]
     assert waiting
     for trial in waiting:
@@ -447,22 +417,16 @@ def test_unfinished_trials_come_first_after_a_kill(tmp_path):
         night.go(make_store=broken_store(8, True))
     waiting = [t.id for t in night.trials() if t.state is TrialState.RUNNING]
     assert len(waiting) > 1
-    started = []
-
-    class Listener(Observer):
-        def started(self, trial):
-            started.append(trial.id)
-
     night.observer = Listener()
     night.go()
-    assert started[: len(waiting)] == waiting
+    assert night.observer.started_trials[: len(waiting)] == waiting
 
 
 def test_observers_are_told_in_order_and_after_the_commit(tmp_path):
     night = Night(tmp_path / "run", space("random", max_trials=5), FAULTY)
     events = []
 
-    class Listener(Observer):
+    class Checking(Observer):
         def started(self, trial):
             assert trial.id in {t.id for t in night.trials()}
             events.append(("started", trial.id))
@@ -475,7 +439,7 @@ def test_observers_are_told_in_order_and_after_the_commit(tmp_path):
             assert (stored.state, stored.outcome) == (trial.state, outcome)
             events.append(("finished", trial.id))
 
-    night.observer = Listener()
+    night.observer = Checking()
     night.go()
     expected = []
     for trial in night.trials():
@@ -530,14 +494,8 @@ def test_a_trial_stopped_before_it_began_keeps_what_was_saved_before(tmp_path):
     """Workers may be stopped while they start: the trial they were to go on with loses nothing."""
     whole = undisturbed(tmp_path, "random", World(), max_trials=6)
     night = Night(tmp_path / "run", whole.spec)
-    left = [6]  # four epochs and the end of the baseline, one epoch of the first trial
-
-    def stop_soon(what, runner):
-        left[0] -= 1
-        if left[0] == 0:
-            runner.stop()
-
-    night.go(stop_soon)
+    # Four epochs and the end of the baseline, one epoch of the first trial.
+    night.go(at_moment(6, Runner.stop))
     (waiting,) = [t for t in night.trials() if t.state is TrialState.RUNNING]
     assert waiting.outcome.epochs
 
