@@ -197,11 +197,12 @@ def pair(number: int, algorithm: str, folder: Path) -> dict[str, Any]:
     from results.verdicts.advice import advise_on
     from results.verdicts.next_night import next_spec
     from search.record.configuration import ranked
+    from spaces.sections.algorithms import ALGORITHMS
 
     task = lcbench.DEVELOPMENT[number % len(lcbench.DEVELOPMENT)]
     world, data = World(task, folder), space(task, number)
     data["search"]["algorithm"] = algorithm
-    if algorithm not in ("freeze-thaw", "hyperband"):
+    if not ALGORITHMS[algorithm].multi_fidelity:
         data["training"]["epochs"] = {"min": EPOCHS - 1, "max": EPOCHS}
     spec = spaces.load(data)
     before, found = night(spec, world)

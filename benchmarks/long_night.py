@@ -35,6 +35,7 @@ from search.record.beginning import first_facts
 from search.record.trial import Outcome, Trial, TrialKind
 from search.times.horizon import Horizon
 from search.training import threads
+from spaces.sections.algorithms import ALGORITHMS
 from tests.search.simulation import Disk, SimulatedClock, SimulatedExecutor, World
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,7 +107,7 @@ def _space(algorithm: str, trials: int) -> spaces.SearchSpec:
             "optimizer": ["adam", "sgd"],
             "learning_rate": {"min": 1e-3, "max": 1e-1, "log": True},
             "batch_size": 64,
-            "epochs": {"min": 1, "max": 27} if algorithm in ("hyperband", "freeze-thaw") else 1,
+            "epochs": {"min": 1, "max": 27} if ALGORITHMS[algorithm].multi_fidelity else 1,
         },
         "search": {"algorithm": algorithm, "seed": 3, "max_trials": trials},
         "baselines": [{"name": "linear", "values": {"layers": 0, "optimizer": "adam", "learning_rate": 0.001}}],

@@ -50,6 +50,7 @@ from search.record import environment
 from search.record.beginning import first_facts
 from search.record.trial import Checkpoint, Epoch, Outcome, Stop, Trial, TrialJob
 from search.training import threads
+from spaces.sections.algorithms import ALGORITHMS
 from tests.search.simulation import SimulatedClock, share
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -332,7 +333,7 @@ def _space(algorithm: str, trials: int, learning_rate: float | None = None, epoc
             "optimizer": ["adam", "sgd"],
             "learning_rate": {"min": 1e-3, "max": 1e-1, "log": True} if learning_rate is None else learning_rate,
             "batch_size": 64,
-            "epochs": {"min": 1, "max": 27} if algorithm in ("hyperband", "freeze-thaw") else epochs,
+            "epochs": {"min": 1, "max": 27} if ALGORITHMS[algorithm].multi_fidelity else epochs,
         },
         "search": {"algorithm": algorithm, "seed": 3, "max_trials": trials},
     })  # fmt: skip

@@ -41,6 +41,7 @@ from search.record.trial import (
     TrialState,
 )
 from search.training.stopping import seconds_needed
+from spaces.sections.algorithms import ALGORITHMS
 
 
 class SimulatedClock:
@@ -320,7 +321,7 @@ class SimulatedExecutor:
 def space(algorithm: str, *, max_trials: int | None = 40, seed: int = 3, epochs: Any = None) -> spaces.SearchSpec:
     """A space of dense networks, searched by `algorithm`."""
     if epochs is None:
-        epochs = {"min": 1, "max": 9} if algorithm in ("hyperband", "freeze-thaw") else {"min": 2, "max": 6}
+        epochs = {"min": 1, "max": 9} if ALGORITHMS[algorithm].multi_fidelity else {"min": 2, "max": 6}
     return spaces.load({
         "name": "simulated",
         "data": {"source": "digits"},
