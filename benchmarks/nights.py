@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     try:
-        budget = durations.length(options.budget)
+        budget = durations.budget_seconds(options.budget)
     except ValueError as error:
         parser.error(str(error))
     if options.nights < 1 or min(options.busy) < 0:

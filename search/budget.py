@@ -132,7 +132,7 @@ class Budget:
         elif until is not None:
             until = durations.moment(until, clock.now())
         began = clock.monotonic() if began is None else began
-        monotonic = None if budget is None else began + durations.length(budget)
+        monotonic = None if budget is None else began + durations.budget_seconds(budget)
         return cls(Deadline(monotonic, until), clock, began)
 
     @property

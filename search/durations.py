@@ -14,7 +14,7 @@ _LONGEST = 10 * 365 * 86400.0
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 
 
-def length(budget: str | float | timedelta) -> float:
+def budget_seconds(budget: str | float | timedelta) -> float:
     """Seconds of the option `--budget`.
 
     Raises:
