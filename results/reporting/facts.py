@@ -12,7 +12,7 @@ from results.ranked.finalists import Finalist, finalists, winning_configuration
 from results.ranked.ranking import hyperparameter_order
 from results.ranked.sample import MOST, sampled
 from results.watching.progress import is_active
-from results.watching.walltime import WorkClock, worked
+from results.watching.worked import WorkTime, worked
 from search.files.rundir import Run
 from search.files.store import Evaluation, Event
 from search.record.configuration import Configuration, configurations, ranked
@@ -58,7 +58,7 @@ class Facts:
     spec: spaces.SearchSpec | None
     now: float
     active: bool
-    clock: WorkClock
+    clock: WorkTime
     every: int
     ended: tuple[Mark, ...]
     epochs: int
@@ -238,7 +238,7 @@ def read_facts(run: Run, now: float) -> Facts:
         spec=_spec(run),
         now=now,
         active=active,
-        clock=WorkClock(worked(meta.get, marks, evaluations.values(), work, now, active)),
+        clock=WorkTime(worked(meta.get, marks, evaluations.values(), work, now, active)),
         every=every,
         ended=tuple(sorted(ended, key=lambda one: one.finished or 0.0)),
         epochs=sum(one.epochs for one in marks),

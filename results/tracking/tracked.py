@@ -16,7 +16,7 @@ from results.ranked.measured import TEST, answering
 from results.ranked.ranking import FAILURE, MEASURED, REASON, RECORDED, column_names, ranking
 from results.ranked.tables import Row
 from results.watching.progress import is_active
-from results.watching.walltime import trial_span
+from results.watching.worked import trial_span
 from search.files.rundir import Run
 from search.files.store import RunReader
 from search.record.configuration import Configuration, configurations

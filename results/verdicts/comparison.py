@@ -12,7 +12,7 @@ from results.ranked.ranking import Source, as_runs, column_names, finite, hyperp
 from results.ranked.tables import Row, Table
 from results.text import cell, visible
 from results.watching.progress import is_active
-from results.watching.walltime import elapsed
+from results.watching.worked import elapsed
 from search.files.rundir import Run
 from search.record.configuration import Configuration, configurations, ranked
 from search.record.trial import TrialKind

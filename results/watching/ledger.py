@@ -11,7 +11,7 @@ from typing import Literal
 
 from results.ranked.ranking import Source
 from results.watching.progress import is_active
-from results.watching.walltime import busy, covered, elapsed
+from results.watching.worked import busy, covered, elapsed
 from search.clock import Clock, SystemClock
 from search.errors import DiskError, RunError
 from search.files.rundir import open_run

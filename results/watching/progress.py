@@ -9,7 +9,7 @@ from typing import Any
 from results.ranked.finalists import finalists
 from results.ranked.measured import answering, objective_metric
 from results.ranked.ranking import Source, finite
-from results.watching.walltime import elapsed_in_all
+from results.watching.worked import elapsed_in_all
 from search.files import layout
 from search.files.lock import is_held
 from search.files.rundir import Run, open_run

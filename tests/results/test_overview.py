@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from results.watching.walltime import elapsed, elapsed_in_all
+from results.watching.worked import elapsed, elapsed_in_all
 from search.files import layout, summary
 from search.files.store import RunReader, RunStore
 from search.record.marks import COUNTED, Mark, best_first, contenders

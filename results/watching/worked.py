@@ -43,7 +43,7 @@ def covered(spans: Iterable[Span]) -> float:
     return total
 
 
-class WorkClock:
+class WorkTime:
     """Turns Unix time into seconds of work since the run began, pauses between sittings left out."""
 
     def __init__(self, spans: Iterable[Span]) -> None:

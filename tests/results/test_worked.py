@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from results.watching.walltime import WorkClock, worked
+from results.watching.worked import WorkTime, worked
 from search.record.marks import Mark
 
 
 def test_pauses_do_not_count() -> None:
-    clock = WorkClock([(100.0, 110.0), (105.0, 120.0), (106.0, 107.0), (200.0, 210.0)])
+    clock = WorkTime([(100.0, 110.0), (105.0, 120.0), (106.0, 107.0), (200.0, 210.0)])
     assert [clock.seconds(t) for t in (50, 100, 115, 120, 150, 200, 205, 999)] == [0, 0, 15, 20, 20, 20, 25, 30]
     assert clock.total == 30
 
 
 def test_a_clock_that_is_set_back_takes_no_time_away() -> None:
-    clock = WorkClock([(40.0, 60.0), (100.0, 50.0)])
+    clock = WorkTime([(40.0, 60.0), (100.0, 50.0)])
     assert [clock.seconds(t) for t in (50, 80, 120)] == [10, 20, 20]
     assert clock.total == 20
 
 
 def test_nothing() -> None:
-    clock = WorkClock([])
+    clock = WorkTime([])
     assert clock.seconds(5) == clock.total == 0
 
 
 def test_running_and_cut_off_sittings() -> None:
     meta: dict[str, Any] = {"sessions": [], "started": 100.0, "exit": None}
-    assert WorkClock(worked(meta.get, [], [], [], now=160.0, active=True)).total == 60
-    assert WorkClock(worked(meta.get, [], [], [], now=160.0, active=False)).total == 0
+    assert WorkTime(worked(meta.get, [], [], [], now=160.0, active=True)).total == 60
+    assert WorkTime(worked(meta.get, [], [], [], now=160.0, active=False)).total == 0
     meta = {"sessions": [{"started": 100.0, "ended": 130.0}], "started": 100.0, "exit": "interrupted"}
-    assert WorkClock(worked(meta.get, [], [], [], now=999.0, active=False)).total == 30
+    assert WorkTime(worked(meta.get, [], [], [], now=999.0, active=False)).total == 30
 
 
 def test_what_another_run_has_trained_took_no_time_here() -> None:
     meta: dict[str, Any] = {"sessions": [{"started": 100.0, "ended": 130.0}], "started": 100.0, "exit": "done"}
     mark = Mark("1", "1", "search", "completed", 10.0, 60.0, 0.5, 10, 50.0, 1.0, "length", None, 3, 3, None)
     taken_over = mark._replace(id="old-1", configuration="old-1", kind="evidence")
-    assert WorkClock(worked(meta.get, [mark], [], [], now=999.0, active=False)).total == 80
-    clock = WorkClock(worked(meta.get, [taken_over], [], [], now=999.0, active=False))
+    assert WorkTime(worked(meta.get, [mark], [], [], now=999.0, active=False)).total == 80
+    clock = WorkTime(worked(meta.get, [taken_over], [], [], now=999.0, active=False))
     assert (clock.total, clock.seconds(110.0)) == (30, 10)
