@@ -15,7 +15,7 @@ from typing import Any
 from search.budget import Deadline, MovingDeadline
 from search.clock import Clock, SystemClock
 from search.cluster import fitness
-from search.cluster.room import Room, Swept
+from search.cluster.folder import NodeFolder, Swept
 from search.errors import RunError
 from search.executors import protocol, worker
 from search.files import layout
@@ -96,7 +96,7 @@ class Work:
         self._hear = hear
         self._stop: Stop | None = None
         self._moved: tuple[tuple[str, int], Deadline] | None = None
-        self._room: Room | None = None
+        self._folder: NodeFolder | None = None
 
     def go(self) -> None:
         """Serves jobs until its process is ended."""
@@ -126,8 +126,8 @@ class Work:
 
     def leave(self) -> None:
         """Lets go of the node's folder."""
-        if self._room is not None:
-            self._room.leave()
+        if self._folder is not None:
+            self._folder.leave()
 
     def _prepared(self) -> tuple[Path, Any]:
         """Where it trains, and what with."""
@@ -160,15 +160,15 @@ class Work:
 
     def _settle(self) -> protocol.Setup:
         folder, data = self._told["folder"], self._told["data"]
-        self._room = Room(None if folder is None else Path(folder))
+        self._folder = NodeFolder(None if folder is None else Path(folder))
         if data is None:
-            data = self._room.folder / layout.DATA
+            data = self._folder.path / layout.DATA
             if self._parts is not None:
                 _store(data, self._parts, lambda name: self._say(("storing", name)))
         # A folder of its own for checkpoints: of two attempts at a trial, the given-up one may still be writing.
-        run = self._room.folder / f"run-{os.getpid()}"
+        run = self._folder.path / f"run-{os.getpid()}"
         run.mkdir()
-        shared = self._room.folder / layout.FEATURES
+        shared = self._folder.path / layout.FEATURES
         shared.mkdir(exist_ok=True)
         (run / layout.FEATURES).symlink_to(shared)
         told, path = self._told, tuple(sys.path)

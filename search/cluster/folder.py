@@ -22,7 +22,7 @@ class Swept(Exception):
     """The folder that was to be shared is gone: nobody held it for a while, and another search tidied up."""
 
 
-class Room:
+class NodeFolder:
     """A folder on this node, shared with the other trainings of the same search here.
 
     Args:
@@ -38,7 +38,7 @@ class Room:
             _sweep()
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=temporary_folder()))
             (folder / _LOCK).touch()
-        self.folder = folder
+        self.path = folder
         try:
             self._lock = os.open(folder / _LOCK, os.O_RDWR)
         except FileNotFoundError as error:
@@ -51,7 +51,7 @@ class Room:
 
     def leave(self) -> None:
         """Lets go of it; the last one removes it."""
-        _remove_if_free(self.folder, self._lock)
+        _remove_if_free(self.path, self._lock)
 
 
 def _sweep() -> None:
