@@ -320,13 +320,6 @@ def test_missing_data(tmp_path, monkeypatch, command):
     assert list(tmp_path.iterdir()) == [], "no run directory is left by a run that never began"
 
 
-@pytest.fixture(scope="session")
-def tensorflow():
-    from search.training import threads
-
-    threads.configure(1)
-
-
 @pytest.mark.usefixtures("tensorflow")
 def test_a_run_directory_that_cannot_be_made(tmp_path, space_file):
     (tmp_path / "file").write_text("in the way")

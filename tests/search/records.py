@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -95,4 +94,3 @@ def completed(trial_id: str, scores: Sequence[float], **changes: Any) -> Trial:
 
 
 CHECKPOINT = Checkpoint("trials/0/state.npz", 12, "00ff", 3)
-NOT_A_NUMBER = math.nan
