@@ -21,7 +21,7 @@ from search.loop.observer import Observer
 from search.night.crew import Measured
 from search.night.workforce import Workforce
 from search.phases.final import FinalPhase
-from search.phases.sources import Source
+from search.phases.sources import BaseSource
 from search.phases.together import Together
 from search.phases.winner import FinalModels, final_weights
 from search.record import environment
@@ -397,7 +397,7 @@ def test_a_schedule_is_shortened_where_there_is_no_time_for_all_of_it(tmp_path):
     assert spec.max_epochs / 3 <= winner.epochs_to == len(winner.outcome.epochs) < spec.max_epochs
     assert any(f"has {winner.epochs_to} epochs instead of 20" in warning for warning in night.warnings())
     assert used(night, 300, began) <= 1.0
-    job = Source(spec, night.clock, lambda: None).job(winner)
+    job = BaseSource(spec, night.clock, lambda: None).job(winner)
     assert (job.settings["training"]["epochs"], winner.settings["training"]["epochs"]) == (winner.epochs_to, 20)
 
 
@@ -933,7 +933,7 @@ def test_a_final_training_that_becomes_slower_ends_sooner_with_its_rate_at_its_e
     assert (cut.outcome.stopped, final.outcome.stopped) == (Stop.DEADLINE, Stop.LENGTH)
     assert (final.epochs_from, final.outcome.epochs[0].number) == (cut.outcome.state.epoch, cut.outcome.state.epoch + 1)
     assert final.epochs_to < cut.epochs_to == night.spec.max_epochs
-    job = Source(night.spec, night.clock, lambda: None).job(final)
+    job = BaseSource(night.spec, night.clock, lambda: None).job(final)
     assert job.settings["training"]["epochs"] == final.epochs_to
     assert f"the final training ends after {final.epochs_to} epochs instead of" in "".join(night.warnings())
     assert 0.9 < used(night, 3600, began) <= 1.0

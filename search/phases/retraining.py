@@ -13,7 +13,7 @@ from search.budget import Deadline
 from search.files.store import RunStore
 from search.loop.observer import Observer
 from search.loop.runner import Commit
-from search.phases.sources import Source, candidate_trial
+from search.phases.sources import BaseSource, candidate_trial
 from search.record.configuration import Configuration
 from search.record.folds import mean_length
 from search.record.trial import Outcome, Trial, TrialJob, TrialKind, TrialState
@@ -27,7 +27,7 @@ from spaces import SearchSpec, Settings
 _MOST_SEEDS = 5
 
 
-class RetrainingSource(Source):
+class RetrainingSource(BaseSource):
     """Decides before each training what the time that is left is best used for.
 
     All candidates get their first fresh seed before any of them gets a second one, so that whatever time cuts off,

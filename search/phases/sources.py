@@ -32,7 +32,7 @@ from spaces import SearchSpec, Settings
 _RECENT = 25
 
 
-class Source:
+class BaseSource:
     """What the sources share: how a trial of this run becomes a job.
 
     Args:
@@ -101,7 +101,7 @@ class Source:
         return math.inf if deadline is None else deadline.left(self._clock, first)
 
 
-class SearchSource(Source):
+class SearchSource(BaseSource):
     """The baselines of the space file, then whatever the oracle proposes.
 
     By `search.order: free` the oracle learns of a trial when it ends. By `fixed` the trials stand in a line in the
@@ -400,7 +400,7 @@ class SearchSource(Source):
         return max(self._first_epochs, default=0.0)
 
 
-class ListSource(Source):
+class ListSource(BaseSource):
     """A fixed list of trials; those that the store has already are left out.
 
     Args:

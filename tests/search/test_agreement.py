@@ -15,7 +15,7 @@ from search.files import layout
 from search.files.checked.agreement import require_agreement
 from search.files.rundir import Run
 from search.files.store import RunStore
-from search.phases.sources import Source, baseline_trial, candidate_trial
+from search.phases.sources import BaseSource, baseline_trial, candidate_trial
 from search.record.configuration import configurations
 from search.record.trial import Trial, TrialKind, TrialState
 from spaces.families import FAMILIES, Family
@@ -113,7 +113,7 @@ def test_evidence_is_trained_with_the_callbacks_of_the_space(tmp_path, hook):
     (configuration,) = configurations([evidence])
     again = candidate_trial(spec, configuration, 1, 0.0)
     for one in (evidence, again, replace(again, kind=TrialKind.WINNER)):
-        assert Source(spec, SystemClock(), lambda: None).job(one).settings["training"]["callbacks"] == hook
+        assert BaseSource(spec, SystemClock(), lambda: None).job(one).settings["training"]["callbacks"] == hook
 
 
 def test_another_objective_is_refused(tmp_path):
