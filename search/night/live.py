@@ -150,24 +150,31 @@ class Tally:
         return than is None or self._sign * score < self._sign * than
 
 
-class PlainLines(Observer):
-    """One line for each event, for logs and pipes."""
+class TallyView(Observer):
+    """What a person looks at, with a tally that hears of what was there before and of what is planned."""
 
-    def __init__(self, console: Console, tally: Tally) -> None:
-        self._console = console
+    def __init__(self, tally: Tally) -> None:
         self._tally = tally
 
     def resumed(self, earlier: Earlier) -> None:
         self._tally.resumed(earlier)
+
+    def outlook(self, ends: float | None, at_once: int) -> None:
+        self._tally.outlook(ends, at_once)
+
+
+class PlainLines(TallyView):
+    """One line for each event, for logs and pipes."""
+
+    def __init__(self, console: Console, tally: Tally) -> None:
+        super().__init__(tally)
+        self._console = console
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tally.begin(name, expected_trials)
         expected = "" if expected_trials is None else f", {expected_trials} trials expected"
         done = f", {self._tally.done} done before" if self._tally.done else ""
         self._print(f"{name}{expected}{done}")
-
-    def outlook(self, ends: float | None, at_once: int) -> None:
-        self._tally.outlook(ends, at_once)
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         best = self._tally.finished(trial, outcome)
@@ -185,12 +192,12 @@ class PlainLines(Observer):
         self._console.print(Text(harmless(line)), soft_wrap=True)
 
 
-class LiveView(Observer):
+class LiveView(TallyView):
     """Progress, what is running, the best so far and the last results, redrawn in place."""
 
     def __init__(self, console: Console, tally: Tally) -> None:
+        super().__init__(tally)
         self._console = console
-        self._tally = tally
         self._running: dict[str, tuple[Trial, Epoch | None]] = {}
         self._last: deque[Text] = deque(maxlen=_LAST_LINES)
         self._progress = Progress(
@@ -199,16 +206,10 @@ class LiveView(Observer):
         self._task = self._progress.add_task("starting", total=None, told="")
         self._live = Live(console=console, get_renderable=self._view, refresh_per_second=4, transient=True)
 
-    def resumed(self, earlier: Earlier) -> None:
-        self._tally.resumed(earlier)
-
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tally.begin(name, expected_trials)
         self._live.start()
         self._running.clear()
-
-    def outlook(self, ends: float | None, at_once: int) -> None:
-        self._tally.outlook(ends, at_once)
 
     def started(self, trial: Trial) -> None:
         self._running[trial.id] = trial, None

@@ -11,8 +11,7 @@ from typing import Any
 
 from search.clock import Clock, SystemClock
 from search.files.checked.door import harmless
-from search.loop.observer import Earlier, Observer
-from search.night.live import Tally, finished_line
+from search.night.live import Tally, TallyView, finished_line
 from search.record.marks import OWN
 from search.record.trial import Epoch, Outcome, Trial
 from spaces.basics.figures import duration, score
@@ -48,7 +47,7 @@ def output() -> Show:
     return show
 
 
-class NotebookView(Observer):
+class NotebookView(TallyView):
     """Time or trials as a bar, the best so far and its curve, what is trained, the last results and messages.
 
     Args:
@@ -59,8 +58,8 @@ class NotebookView(Observer):
     """
 
     def __init__(self, directory: Path, tally: Tally, show: Show, clock: Clock | None = None) -> None:
+        super().__init__(tally)
         self._directory = directory
-        self._tally = tally
         self._show = show
         self._clock = clock or SystemClock()
         self._began = self._clock.now()
@@ -73,12 +72,6 @@ class NotebookView(Observer):
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tally.begin(name, expected_trials)
         self._draw()
-
-    def resumed(self, earlier: Earlier) -> None:
-        self._tally.resumed(earlier)
-
-    def outlook(self, ends: float | None, at_once: int) -> None:
-        self._tally.outlook(ends, at_once)
 
     def started(self, trial: Trial) -> None:
         self._running[trial.id] = trial, trial.epochs_from
