@@ -80,7 +80,7 @@ class Trainer:
                 if training.in_folds:
                     training.go_through_folds(self._fold, networks, should_stop, on_epoch, on_begin)
                 else:
-                    rows = self._train_rows(job), self._validation_rows(job)
+                    rows = self._part(job.data), self._part("validation") if job.data == "train" else None
                     training.go(*rows, networks, should_stop, on_epoch, on_begin)
         except (CheckpointError, DiskError):
             raise
@@ -120,12 +120,6 @@ class Trainer:
             self._features = Features(self._run, self._data.info, self._part)
             self._networks = engines().networks(self._data.info, self._features)
         return self._networks
-
-    def _train_rows(self, job: TrialJob) -> Rows:
-        return self._part(job.data)
-
-    def _validation_rows(self, job: TrialJob) -> Rows | None:
-        return self._part("validation") if job.data == "train" else None
 
     def _fold(self, number: int) -> tuple[Rows, Rows]:
         names = f"fold-{number}-train", f"fold-{number}-validation"
