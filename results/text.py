@@ -45,6 +45,11 @@ def cell(column: str, value: Any) -> str:
     return number(value) if unit is None else duration(value * unit)
 
 
+def p_value(p: float) -> str:
+    """What stands behind the letter p: `= 0.03`, or `< 0.0001` for what is smaller."""
+    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
+
+
 def together(models: int) -> str:
     """What stands behind a figure that several models reach by answering together; nothing for one by itself."""
     return f" ({models} models together)" if models > 1 else ""

@@ -12,6 +12,7 @@ import numpy as np
 
 from results.ranked.measured import TEST
 from results.ranked.statistics import Interval, mcnemar, paired_mean, paired_shares
+from results.text import p_value
 from results.verdicts.answers import Answers, read_answers
 from search.files import arrays, layout
 from search.files.rundir import Run
@@ -65,10 +66,9 @@ class Pair:
         ahead, least, most = (
             figure(value) if self.test == _OF_NUMBERS else f"{value:.4f}" for value in (abs(self.ahead), *ends)
         )
-        p = "< 0.0001" if self.p < 0.0001 else f"= {self.p:.2g}"
         numbers = (
             f"{ahead} in {self.measure} on {self.rows:,} shared test rows (95 % interval {least} to {most}, "
-            f"{self.test} p {p})"
+            f"{self.test} p {p_value(self.p)})"
         )
         if self.told:
             return f"{one} is better than {other} by {numbers}"

@@ -6,6 +6,7 @@ from results.ranked.statistics import mcnemar
 from results.reporting.document import Mood, Versus
 from results.reporting.facts import Facts
 from results.reporting.words import count, number, signed
+from results.text import p_value
 from results.verdicts.answers import Answers, read_answers
 from search.files.store import Evaluation
 from search.record.configuration import Configuration
@@ -68,7 +69,7 @@ def _verdict(facts: Facts, mine: Answers | None, theirs: Answers | None, gain: f
         return "was measured on other rows", Mood.NOTE
     first, second, words, test = _wins(facts, mine, theirs)
     p = mcnemar(first, second)
-    told = f"{words} on {count(first)} rows against {count(second)}, {test} p {_p(p)}"
+    told = f"{words} on {count(first)} rows against {count(second)}, {test} p {p_value(p)}"
     if p >= _SIGNIFICANCE:
         return f"may be chance: {told}", Mood.NOTE
     if not facts.classification and gain * (first - second) < 0:
@@ -84,7 +85,3 @@ def _wins(facts: Facts, mine: Answers, theirs: Answers) -> tuple[int, int, str, 
         return int(first.sum()), int(second.sum()), "alone right", "McNemar"
     ours, others = abs(mine.errors).mean(axis=1), abs(theirs.errors).mean(axis=1)
     return int((ours < others).sum()), int((ours > others).sum()), "closer", "sign test"
-
-
-def _p(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
