@@ -146,13 +146,7 @@ def _towards(dimension: Range, kind: Kind, end: End) -> float | None:
 
 
 def _allowed(kind: Kind, value: float) -> float | None:
-    within = (
-        (kind.ge is None or value >= kind.ge)
-        and (kind.gt is None or value > kind.gt)
-        and (kind.le is None or value <= kind.le)
-        and (kind.lt is None or value < kind.lt)
-    )
-    return value if within else None
+    return value if kind.within(value) else None
 
 
 def _rounded(value: float, whole: bool) -> int | float:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from search.record.trial import Epoch, Stop
-from spaces import EarlyStopping, Target, TrainingSettings
+from spaces import EarlyStopping, TrainingSettings
 from spaces.values.metrics import METRICS, task_of
 
 _LOSS = "val_loss"
@@ -30,7 +30,7 @@ def ended(settings: TrainingSettings, curve: Sequence[Epoch]) -> Stop | None:
         return None
     if settings.folds:
         return _ended_folds(settings, curve)
-    if any(_reached(target, curve[-1]) for target in settings.stop_when):
+    if any(target.reached(curve[-1].metrics) for target in settings.stop_when):
         return Stop.TARGET
     if settings.early_stopping is not None and _without_improvement(settings.early_stopping, curve):
         return Stop.EARLY_STOPPING
@@ -43,7 +43,7 @@ def _ended_folds(settings: TrainingSettings, folds: Sequence[Epoch]) -> Stop | N
     if len(folds) >= settings.folds:
         return Stop.LENGTH
     bar = settings.fold_bars[len(folds) - 1] if len(folds) <= len(settings.fold_bars) else None
-    return Stop.PAUSED if bar is not None and _reached(bar, folds[-1]) else None
+    return Stop.PAUSED if bar is not None and bar.reached(folds[-1].metrics) else None
 
 
 def seconds_needed(curve: Sequence[Epoch], epochs_to: int, whole: bool) -> float:
@@ -117,13 +117,6 @@ def _instead(name: str, settings: TrainingSettings) -> str:
         return f"; let the function compile the model with metrics=[{base!r}]"
     fits = task_of("auto", (base,)) == task_of(settings.loss, settings.metrics)
     return f"; add {base} to training.metrics" if fits else ""
-
-
-def _reached(target: Target, epoch: Epoch) -> bool:
-    value = epoch.metrics.get(target.metric)
-    if value is None:
-        return False
-    return (target.below is not None and value < target.below) or (target.above is not None and value > target.above)
 
 
 def _without_improvement(rule: EarlyStopping, curve: Sequence[Epoch]) -> bool:

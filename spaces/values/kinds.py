@@ -78,11 +78,12 @@ class Kind:
             fault += suggestion(value, self.words) if isinstance(value, str) else ""
         elif isinstance(value, int | float) and not isinstance(value, bool) and -_HUGE < value < _HUGE:
             whole = value == int(value) and is_short(value)
-            if self._within(value) and (whole or self.type == "number"):
+            if self.within(value) and (whole or self.type == "number"):
                 return int(value) if self.type == "integer" else float(value)
         raise refuse(fault)
 
-    def _within(self, value: float) -> bool:
+    def within(self, value: float) -> bool:
+        """Whether a number lies between the ends."""
         return (
             (self.ge is None or value >= self.ge)
             and (self.gt is None or value > self.gt)

@@ -37,7 +37,7 @@ def classes(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section:
         *precision_recall(names, _one_against_the_rest(names, answers), answers.labels[:, None] == range(len(names))),
         *_pictures(facts, names, answers),
     ]
-    where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
+    where = f"the {evaluation.part} rows"
     return Section("test", f"The final model on {where}", items, "Test")
 
 

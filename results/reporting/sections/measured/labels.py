@@ -24,7 +24,7 @@ def several_labels(facts: Facts, evaluation: Evaluation, answers: Answers) -> Se
         _per_label(names, answers),
         *precision_recall(names, answers.predictions, answers.labels == 1),
     ]
-    where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
+    where = f"the {evaluation.part} rows"
     return Section("test", f"The final model on {where}", items, "Test")
 
 

@@ -36,7 +36,7 @@ def residuals(facts: Facts, evaluation: Evaluation, answers: Answers) -> Section
     ]
     if len(names) > 1:
         items.append(_targets(names, answers, means))
-    where = "the test rows" if evaluation.part == "test" else f"the {evaluation.part} rows"
+    where = f"the {evaluation.part} rows"
     return Section("test", f"The final model on {where}", items, "Test")
 
 
