@@ -81,7 +81,11 @@ def _scaling(info: DataInfo) -> str | None:
 
 
 def _names(info: DataInfo) -> str | None:
-    for what, names in (("class names", info.class_names), ("columns", info.columns)):
+    for what, names in (
+        ("class names", info.class_names),
+        ("columns", info.columns),
+        ("frame columns", info.frame_columns),
+    ):
         if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
             return f"the {what} are not a list of texts"
         if strange := [name for name in names if not name.isprintable()]:

@@ -10,12 +10,13 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
+from spaces.basics.printable import printable
 from spaces.data.readers.images import decode, read_header
 from spaces.data.readers.npy import check_npy, read_npy
 from spaces.data.readers.objects import as_array, is_frame
 from spaces.data.stored.rows import blocks
 from spaces.data.tables.frames import cells_of
-from spaces.data.tables.rows import bare_rows, encoded_cells, encoded_rows
+from spaces.data.tables.rows import bare_rows, encoded_cells, encoded_rows, places
 from spaces.data.types import Array, DataInfo
 
 
@@ -63,8 +64,9 @@ def read_rows(path: str | Path, info: DataInfo) -> Array:
 
     Args:
         path: an `.npy` array of rows, or of one row; or a table (Parquet or text, whatever its name) with the
-            training table's columns in any order, further ones are ignored. Models trained on arrays take tables with
-            as many columns of numbers as a row has values, in order, with or without a header line.
+            training table's columns in any order, further ones are ignored. Models trained on arrays, and on frames
+            with other names, take tables with as many columns of numbers as a row has values, in order, with or without
+            a header line.
         info: description of the model's rows.
 
     Returns:
@@ -76,7 +78,7 @@ def read_rows(path: str | Path, info: DataInfo) -> Array:
     path = Path(path)
     if path.suffix.lower() == ".npy":
         return _convert(_read_array(path), info, path)
-    rows = encoded_rows(path, info.encodings, info.written) if info.encodings else bare_rows(path)
+    rows = encoded_rows(path, info.encodings, info.written) if info.encodings else bare_rows(path, info.frame_columns)
     return _convert(rows, info, path)
 
 
@@ -98,6 +100,9 @@ def held_rows(rows: Any, info: DataInfo, where: str) -> Array:
     if info.encodings and is_frame(rows):
         wanted = [encoding.name for encoding in info.encodings]
         return _convert(encoded_cells(cells_of(rows, where, wanted), info.encodings), info, Path(where))
+    if info.frame_columns and is_frame(rows):
+        present = [printable(str(name)) for name in rows.columns]
+        rows = rows.iloc[:, places(present, info.frame_columns, where)]
     return _convert(as_array(rows, "x", where), info, Path(where))
 
 

@@ -122,7 +122,10 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     info = dataclasses.replace(info, antialias=_antialias(begun) and (raw.resized or info.image_size is not None))
     target = _target(spec, raw, known_rows) if begun is None else begun.target
     came_as = info.label_values if begun is None else begun.label_values
-    info = dataclasses.replace(info, target=target, weighted=train.weight is not None, label_values=came_as)
+    names = raw.frame_columns if begun is None else begun.frame_columns
+    info = dataclasses.replace(
+        info, target=target, weighted=train.weight is not None, label_values=came_as, frame_columns=names
+    )
     told = understood(info, raw.table, known_rows, validation if folds is None else known_rows, test)
     told |= {"parts": drawn, "prepared": preparation(info, own_pixels=family_of(spec.model).own_pixels)}
     if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:

@@ -79,6 +79,8 @@ class DataInfo:
         label_dtype: type of integer labels as they came, such as "int64", "float32" or "bool"; None: they are int32.
         label_values: the number that the labels of each class came as, such as (3, 4, 8), ascending; () for labels of
             other kinds, and in runs of earlier versions, whose models got the numbers from 0.
+        frame_columns: names of the columns of a DataFrame of numbers that a user's model takes as an array; () for
+            other rows, and in runs of earlier versions.
     """
 
     kind: Kind
@@ -106,6 +108,7 @@ class DataInfo:
     targets: Structure | None = None
     weighted: bool = False
     written: Written | None = None
+    frame_columns: tuple[str, ...] = ()
 
     @property
     def smooth(self) -> bool:

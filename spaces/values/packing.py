@@ -102,21 +102,22 @@ def is_structure(value: Any, rows: int | None = None) -> bool:
     if not isinstance(value, tuple | list) or not value or not all(map(_is_array, value)):
         return False
     # A list of rows is as long as the labels are, and no array of it.
-    return rows is None or (len(value) != rows and all(len(part) == rows for part in value))
+    return rows is None or (len(value) != rows and all(part.shape[0] == rows for part in value))
 
 
 def rows_of(x: Any, y: Any) -> int | None:
     """How many rows `x` has, whatever forms it and its labels are in; None where it is no array and holds none."""
+    # A sparse matrix has a shape and no length.
     if hasattr(x, "shape"):
-        return len(x)
+        return int(x.shape[0]) if len(x.shape) else None
     parts = list(x.values() if isinstance(x, Mapping) else x if isinstance(x, tuple | list) else ())
     if not parts or not all(map(_is_array, parts)):
         return len(x) if isinstance(x, tuple | list) else None
     # A list of arrays is several inputs, or the rows themselves.
     labels = list(y.values()) if isinstance(y, Mapping) else y
     counted = labels[0] if isinstance(labels, tuple | list) and labels and _is_array(labels[0]) else labels
-    several = isinstance(x, Mapping) or (hasattr(counted, "__len__") and len(parts[0]) == len(counted))
-    return len(parts[0]) if several else len(x)
+    several = isinstance(x, Mapping) or (hasattr(counted, "__len__") and parts[0].shape[0] == len(counted))
+    return int(parts[0].shape[0]) if several else len(x)
 
 
 def unmasked(value: Any, where: str, first: int = 0) -> Array:

@@ -144,6 +144,7 @@ def _info(key: str, value: Any) -> Any:
             "weighted": _flag,
             "written": _optional(_WRITTEN),
             "label_values": _list(_label),
+            "frame_columns": _list(text),
         },
     )(key, value)
     names = len(found.get("class_names") or ())

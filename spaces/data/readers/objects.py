@@ -11,7 +11,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
-from spaces.data.parts import arrays
+from spaces.data.parts import WORDS, PartName, arrays
 from spaces.data.readers.datasets import datasets
 from spaces.data.types import Array
 from spaces.outside.user_code import described
@@ -21,6 +21,9 @@ _FORMS = (
     "(x, y), ((x, y), (x_val, y_val)), three such pairs with the test part at the end, a dict of arrays named like "
     "x_train, y_val, a DataFrame whose last column is the target, or a tf.data.Dataset or keras PyDataset of (x, y)"
 )
+_PADDED = "; bring series to one length, as keras.utils.pad_sequences does"
+# The types of what pandas has for no value.
+_NOTHING = frozenset(("NAType", "NaTType"))
 
 
 @dataclass(frozen=True)
@@ -133,9 +136,11 @@ def as_array(value: Any, name: str, where: str) -> Array:
                 f"{where}: {name} has columns that hold no numbers ({named}); a table with words, dates or gaps is "
                 "read and encoded from a file: frame.to_csv('rows.csv', index=False), and data: {csv: rows.csv}"
             )
-        value = value.to_numpy(dtype=None if len(set(value.dtypes)) == 1 else np.float32)
+        value = value.to_numpy(dtype=_common_type(value))
     try:
         array = unmasked(value, f"{where}: {name}")
+    except DataError:
+        raise
     except (ValueError, TypeError, RuntimeError) as error:
         raise DataError(f"{where}: {name} is no array ({_differing(value, name) or error})") from error
     if array.dtype == object and all(isinstance(item, str) for item in array.flat):
@@ -144,9 +149,30 @@ def as_array(value: Any, name: str, where: str) -> Array:
         array = array.astype(np.bytes_)  # words as h5py gives them
     elif array.dtype == object and (differing := _differing(array, name)):
         raise DataError(f"{where}: {name} is no array of numbers ({differing})")
+    elif array.dtype == object and array.ndim and (gap := _first_gap(array)) is not None:
+        raise DataError(f"{where}: {name} has no value in row {gap}; fill it, or leave its rows out")
     if array.ndim == 0:
-        raise DataError(f"{where}: {name} is {type_and_length(value)}, an array is expected")
+        raise DataError(f"{where}: {name} is {type_and_length(value)}, an array is expected{_way(value, name)}")
     return array
+
+
+def _common_type(frame: Any) -> Any:
+    """The type of a frame's numbers in one array; None: that of all its columns."""
+    kinds = set(frame.dtypes)
+    if len(kinds) != 1:
+        return np.float32
+    # Of those that know gaps pandas would make objects.
+    plain = getattr(kinds.pop(), "numpy_dtype", None)
+    return np.float32 if plain is not None and frame.isna().to_numpy().any() else plain
+
+
+def _first_gap(array: Array) -> int | None:
+    """The first row of an array of objects in which something stands for no value; None: there is none."""
+    gaps = [
+        item is None or type(item).__name__ in _NOTHING or (isinstance(item, float) and item != item)
+        for item in array.flat
+    ]
+    return gaps.index(True) // (array.size // len(array)) if any(gaps) else None
 
 
 def _differing(value: Any, name: str) -> str:
@@ -160,8 +186,14 @@ def _differing(value: Any, name: str) -> str:
         return ""
     if len(shapes) < 2:
         return ""
-    padded = "; bring series to one length, as keras.utils.pad_sequences does" if name == "x" else ""
-    return f"its rows have different shapes, such as {shapes[0]} and {shapes[1]}{padded}"
+    return f"its rows have different shapes, such as {shapes[0]} and {shapes[1]}{_PADDED if name == 'x' else ''}"
+
+
+def _way(value: Any, name: str) -> str:
+    """Says how a sparse matrix or a ragged tensor becomes an array; "" where it is neither."""
+    if hasattr(value, "toarray"):
+        return f"; {name}.toarray() makes one"
+    return _PADDED if hasattr(value, "row_splits") else ""
 
 
 def as_labels(value: Any, where: str) -> Array:
@@ -169,6 +201,28 @@ def as_labels(value: Any, where: str) -> Array:
     if is_frame(value) and value.shape[1] == 1:
         return as_array(value.iloc[:, 0], "y", where)[:, np.newaxis]
     return as_array(value, "y", where)
+
+
+def column_names(frames: Mapping[PartName, Any], where: str) -> tuple[str, ...]:
+    """The names of the columns of frames, in their order.
+
+    Args:
+        frames: By part.
+        where: Where they come from, for messages.
+
+    Raises:
+        DataError: A part has other columns than the training part, or these in another order.
+    """
+    names = {part: tuple(printable(str(name)) for name in frame.columns) for part, frame in frames.items()}
+    first = names["train"]
+    for part, found in names.items():
+        if found != first:
+            differing = sorted(set(found) ^ set(first)) or found
+            raise DataError(
+                f"{where} ({WORDS[part]} part): its columns are not those of the training part "
+                f"({', '.join(map(repr, differing[:5]))})"
+            )
+    return first
 
 
 def without_frames(value: Any, name: str, where: str) -> Any:

@@ -12,7 +12,15 @@ from spaces.data import parts
 from spaces.data.parts import WORDS, PartName
 from spaces.data.readers import datasets
 from spaces.data.readers.memory import rows_size
-from spaces.data.readers.objects import as_array, as_labels, is_frame, readable, type_and_length, without_frames
+from spaces.data.readers.objects import (
+    as_array,
+    as_labels,
+    column_names,
+    is_frame,
+    readable,
+    type_and_length,
+    without_frames,
+)
 from spaces.data.readers.source import Part, RawData, ReadsFrames
 from spaces.data.stored import mapped
 from spaces.data.stored.store import RowStore
@@ -68,8 +76,20 @@ def read_returned(returned: Any, reference: str, store: RowStore, frames: ReadsF
         frames.refuse(where)
     if is_frame(returned):
         found = {"train": (returned.iloc[:, :-1], returned.iloc[:, -1])}
+    columns = _frame_columns({name: x for name, (x, _) in found.items()}, where)
     with readable(where):
-        return _data(reference, *_arrays(found, where, store))
+        return replace(_data(reference, *_arrays(found, where, store)), frame_columns=columns)
+
+
+def _frame_columns(rows: Mapping[PartName, Any], where: str) -> tuple[str, ...]:
+    """The names of the columns of rows by part that are a DataFrame; () where they are none, or a name stands twice."""
+    if not is_frame(rows["train"]):
+        return ()
+    known = set(rows["train"].columns)
+    # Whoever makes a frame of an array need not give it names.
+    others = {name: x for name, x in rows.items() if is_frame(x) and known & set(x.columns)}
+    names = column_names({**others, "train": rows["train"]}, where)
+    return names if len(set(names)) == len(names) else ()
 
 
 def _arrays(

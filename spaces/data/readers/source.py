@@ -53,6 +53,7 @@ class RawData:
         targets: what the columns of the labels are, likewise.
         multi_label: labels are rows of 0 and 1, of which several may be 1.
         changing: the source may give other rows, or these in another order, when it is read again.
+        frame_columns: names of the columns of rows that came as a DataFrame and are an array; () for others.
     """
 
     name: str
@@ -70,6 +71,7 @@ class RawData:
     targets: Structure | None = None
     multi_label: bool = False
     changing: bool = False
+    frame_columns: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
 from spaces.data.parts import WORDS, PartName
-from spaces.data.readers.objects import as_labels, is_frame
+from spaces.data.readers.objects import as_labels, column_names, is_frame
 from spaces.data.readers.source import Part, RawData
 from spaces.data.tables.cells import Cells, named
 from spaces.data.tables.encoding import ColumnEncoding
@@ -66,14 +66,7 @@ class FrameReader:
         read = (*self.options.groups, *self.options.times)
         left_out = [name for name, kind in self.options.columns.items() if kind == "drop" and name not in read]
         frames = {name: _plain(frame, where, left_out) for name, (frame, _) in found.items()}
-        first = frames["train"]
-        for name, frame in frames.items():
-            if list(frame.columns) != list(first.columns):
-                differing = sorted(set(frame.columns) ^ set(first.columns)) or list(frame.columns)
-                raise DataError(
-                    f"{where} ({WORDS[name]} part): its columns are not those of the training part "
-                    f"({', '.join(map(repr, differing[:5]))})"
-                )
+        column_names(frames, where)
         counts = {name: len(frame) for name, frame in frames.items()}
         whole = pd.concat(frames.values(), ignore_index=True)
         cells = named(whole, Path(where), None, ())

@@ -41,15 +41,35 @@ def encoded_cells(cells: Cells, encodings: Sequence[ColumnEncoding], written: Wr
     return encode(encodings, [column for column, _ in read], np.stack([values for _, values in read], axis=1))
 
 
-def bare_rows(path: Path) -> Array:
-    """The numbers of a file whose columns need no names, shape (n, columns)."""
+def bare_rows(path: Path, wanted: Sequence[str] = ()) -> Array:
+    """The numbers of a file whose columns need no names, shape (n, columns); `wanted` as for `places`."""
     cells = read_cells(path, header=False)
-    names = [name for name in cells.names if name not in cells.index]
+    present = [name for name in cells.names if name not in cells.index]
+    names = [present[place] for place in places(present, wanted, str(path))]
     columns = _read_new(cells, [ColumnEncoding(name, "number", ".") for name in names], None)
     for name, (_, values) in zip(names, columns, strict=True):
         if (empty := np.isnan(values)).any():
             raise DataError(f"{path}: {cells.place(int(np.argmax(empty)))}, column {name!r} is empty")
     return np.stack([values for _, values in columns], axis=1)
+
+
+def places(present: Sequence[str], wanted: Sequence[str], where: str) -> list[int]:
+    """Which columns of a table of numbers a model takes, in its order; all of them where training knew none by name.
+
+    Args:
+        present: the names of the columns.
+        wanted: the names that they had in training.
+        where: the table, for messages.
+
+    Raises:
+        DataError: some have names of training, and others are not there.
+    """
+    lacking = [name for name in wanted if name not in present]
+    if len(lacking) == len(wanted):
+        return list(range(len(present)))
+    if lacking:
+        raise DataError(f"{where}: has no column {lacking[0]!r}, which the model needs")
+    return [present.index(name) for name in wanted]
 
 
 def _read_new(cells: Cells, encodings: Sequence[ColumnEncoding], written: Written | None) -> list[tuple[Column, Array]]:

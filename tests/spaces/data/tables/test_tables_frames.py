@@ -10,8 +10,9 @@ import pytest
 
 import spaces
 from spaces import DataError
-from spaces.data.inputs import held_rows
+from spaces.data.inputs import held_rows, read_rows
 from spaces.data.load import load_data
+from spaces.data.readers.objects import as_array
 from spaces.data.tables.frames import cells_of
 from spaces.specs.objects import with_references
 
@@ -119,6 +120,39 @@ def test_frames_of_numbers_keep_their_names_in_a_family_and_are_arrays_in_a_func
     with_a_gap = numbers.assign(b=[np.nan, *numbers["b"][1:]])
     assert load(with_a_gap, {"python": build}).info.columns == ("b", "a")
     assert load({"source": numbers, "target": "a"}, {"python": build}).info.columns == ("b", "label")
+
+
+def test_a_frame_of_numbers_that_is_an_array_is_known_by_its_columns(tmp_path):
+    def build(hp: Any) -> None:
+        raise AssertionError
+
+    x = pd.DataFrame({"b": [1.0, 2.0, 4.0] * 8, "a": [5.0, 6.0, 7.0] * 8})
+    y, other = [0, 1] * 12, x[["a", "b"]]
+    info = load((x, y), {"python": build}).info
+    assert info.frame_columns == ("b", "a")
+    assert spaces.DataInfo.from_json(info.to_json()) == info
+    new = x.assign(label=y)[["a", "label", "b"]]
+    new.to_csv(tmp_path / "new.csv", index=False)
+    pd.DataFrame(x.to_numpy(), columns=["p", "q"]).to_csv(tmp_path / "unnamed.csv", index=False)
+    for rows in (held_rows(new, info, "rows"), held_rows(pd.DataFrame(x.to_numpy()), info, "rows")):
+        np.testing.assert_array_equal(rows, x)
+    for file in ("new.csv", "unnamed.csv"):
+        np.testing.assert_array_equal(read_rows(tmp_path / file, info), x)
+    with pytest.raises(DataError, match="rows: has no column 'b', which the model needs"):
+        held_rows(new[["a", "label"]], info, "rows")
+    with pytest.raises(DataError, match=r"validation part\): its columns are not those of the training part"):
+        load(((x, y), (other, y)), {"python": build})
+    assert load(((x, y), (pd.DataFrame(x.to_numpy()), y)), {"python": build}).info.frame_columns == ("b", "a")
+    assert load((x.to_numpy(), y), {"python": build}).info.frame_columns == ()
+
+
+def test_numbers_of_pandas_types_that_know_gaps_are_arrays():
+    frame = pd.DataFrame({"a": [5, 6, 7], "b": [1, 2, 4]}, dtype="Int64")
+    found = as_array(frame, "x", "data")
+    assert (found.dtype, found.tolist()) == (np.int64, [[5, 1], [6, 2], [7, 4]])
+    frame.loc[1, "b"] = pd.NA
+    assert np.isnan(as_array(frame, "x", "data")).tolist() == [[False, False], [False, True], [False, False]]
+    assert as_array(frame.astype("boolean")[:1], "x", "data").tolist() == [[True, True]]
 
 
 @pytest.mark.parametrize(
