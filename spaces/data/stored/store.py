@@ -30,6 +30,8 @@ Stream = Literal["auto"] | bool
 _SHARE = 0.5
 # The name of a file that is being filled.
 _BEGUN = ("rows-", ".part")
+# How the names of folders for temporary files begin, by which those are known again whose process was killed.
+_SCRATCH = "nightshift-scratch-"
 
 
 @dataclass(frozen=True)
@@ -371,18 +373,49 @@ def temporary_folder() -> Path:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A new folder for temporary files, which is deleted at the end.
+    """A new folder for temporary files, which is deleted at the end; so are those of processes that were killed.
 
     Raises:
         DataError: it cannot be made.
     """
     folder = temporary_folder()
     try:
-        made = tempfile.TemporaryDirectory(dir=folder)
+        _sweep_scratch(folder)
+        made, descriptor = _begin_scratch(folder)
     except OSError as error:
         raise _failed(error, f"temporary files cannot be written to {folder}") from error
-    with made as name:
-        yield Path(name)
+    try:
+        with made as name:
+            yield Path(name)
+    finally:
+        os.close(descriptor)
+
+
+def _begin_scratch(folder: Path) -> tuple[tempfile.TemporaryDirectory[str], int]:
+    """A new folder, and its descriptor, which is locked as long as somebody uses it."""
+    while True:
+        made = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder)
+        with suppress(FileNotFoundError):  # it was taken for left behind in the moment before it was locked
+            descriptor = os.open(made.name, os.O_RDONLY)
+            with suppress(OSError):  # a disk without locks; nothing is swept there
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.exists(made.name):
+                return made, descriptor
+            os.close(descriptor)
+        made.cleanup()
+
+
+def _sweep_scratch(folder: Path) -> None:
+    """Deletes the folders of this user's processes that were killed."""
+    for path in folder.glob(f"{_SCRATCH}*"):
+        with suppress(OSError):  # among them that of a folder which somebody uses
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(descriptor).st_uid == os.geteuid():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def remove(folder: Path) -> None:

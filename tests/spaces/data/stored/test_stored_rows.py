@@ -301,6 +301,26 @@ def test_without_room_for_temporary_files_that_is_said(tmp_path: Path, monkeypat
         pass
 
 
+def test_temporary_files_of_a_process_that_was_killed_are_deleted_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(store.tempfile, "gettempdir", lambda: str(tmp_path))
+    program = (
+        "import os, signal\nfrom spaces.data.stored.store import scratch\n"
+        "with scratch() as folder:\n    (folder / 'rows').touch()\n    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], cwd=Path(store.__file__).parents[3], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    (tmp_path / "nightshift-scratch-link").symlink_to(tmp_path.parent)
+    (tmp_path / "another").mkdir()
+    with store.scratch() as outer, store.scratch() as inner:
+        assert not left.exists()
+        assert {outer, inner} <= set(tmp_path.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {"another", "nightshift-scratch-link"}
+
+
 def test_a_file_that_is_written_can_be_opened_with_numpy(tmp_path: Path) -> None:
     kept(SMALL, tmp_path)
     (file,) = tmp_path.glob("*.npy")
