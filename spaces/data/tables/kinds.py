@@ -308,7 +308,8 @@ def as_words(series: pd.Series[Any]) -> pd.Series[Any]:
         return series
     if series.dtype.kind in "iuf":
         return series.map(_as_written)
-    return series.astype(str)
+    # Moments have gaps, and so has a column of words that comes from frames of which one has none in it.
+    return series.astype(str).where(series.notna(), "")
 
 
 def factorized(series: pd.Series[Any]) -> tuple[Array, list[str]]:

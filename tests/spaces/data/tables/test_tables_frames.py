@@ -122,6 +122,23 @@ def test_frames_of_numbers_keep_their_names_in_a_family_and_are_arrays_in_a_func
     assert load({"source": numbers, "target": "a"}, {"python": build}).info.columns == ("b", "label")
 
 
+def test_a_column_without_a_cell_in_one_part_is_missing_there(frame):
+    rows, y = frame[["city", "ok", "built", "size"]], frame["sold"]
+    held = load(((rows, y), (rows[:9].assign(city=np.nan, ok=np.nan, built=np.nan), y[:9])))
+    assert kinds(held) == {"city": "category", "ok": "boolean", "built": "date", "size": "number"}
+    encodings = {encoding.name: encoding for encoding in held.info.table}
+    assert encodings["city"].values == ("Oslo", "Paris", "Rome")
+    assert len(held.validation) == 9
+
+
+def test_moments_with_a_gap_may_be_words(frame):
+    frame.loc[7, "built"] = pd.NaT
+    held = load({"source": frame, "columns": {"built": "category"}})
+    assert kinds(held)["built"] == "category"
+    with pytest.raises(DataError, match="'built' says which rows belong together, but names no group in 1 of them"):
+        load({"source": frame, "validation": {"group": "built"}})
+
+
 def test_a_frame_of_numbers_that_is_an_array_is_known_by_its_columns(tmp_path):
     def build(hp: Any) -> None:
         raise AssertionError
