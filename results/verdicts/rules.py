@@ -16,6 +16,7 @@ from spaces.values.kinds import Kind
 
 _LEVEL = 0.05
 _FEW_VALUES = 10
+_OUTERMOST = 0.1
 _MIN_GROUP = 3
 
 
@@ -58,7 +59,7 @@ def at_edge(searched: Searched, best: Sequence[Configuration], tried: Sequence[C
     At least half of their values (and three in number) lie there, more than a binomial test at 5 % puts down to chance,
     and more than a choice of as many from everything that was tried would have at 5 % (hypergeometric distribution):
     a search that likes ends has its best there for that alone. The end is the outermost tenth, or the outermost value
-    where there are at most ten.
+    where there are at most ten; chance puts as many there as lie there, where all values are as likely.
 
     Args:
         searched: The dimension.
@@ -135,9 +136,16 @@ def _edge_zone(dimension: Choice | Range, end: End) -> tuple[Callable[[Any], boo
         return (lambda value: bool(value == edge)), 1 / len(values)
     if not isinstance(dimension, Range):
         return None
-    if end == "low":
-        return (lambda value: position(dimension, value) <= 0.1), 0.1
-    return (lambda value: position(dimension, value) >= 0.9), 0.1
+    low = end == "low"
+
+    def inside(value: Any) -> bool:
+        where = position(dimension, value)
+        return where <= _OUTERMOST if low else where >= 1 - _OUTERMOST
+
+    # Of eleven values two lie in the outermost tenth. Where all are as likely, their number is what a draw goes by.
+    alike = dimension.step is not None or dimension.scale == "linear"
+    share = sum(map(inside, values)) / len(values) if values is not None and alike else _OUTERMOST
+    return inside, share
 
 
 def _pieces(dimension: Choice | Range) -> list[Piece]:

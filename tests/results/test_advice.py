@@ -14,13 +14,13 @@ import spaces
 from results.verdicts.advice import Advice, Rule, advise_on
 from results.verdicts.evidence import Evidence, collect
 from results.verdicts.next_night import next_spec as next_spec_of
-from results.verdicts.rules import Searched, never_won
+from results.verdicts.rules import Searched, at_edge, never_won
 from search.files.store import RunReader
 from search.record import folds
 from search.record.configuration import Configuration, configurations
 from search.record.trial import Epoch, Stop, TrialState
 from spaces.specs.plain import to_plain
-from spaces.values.dimensions import Choice
+from spaces.values.dimensions import Choice, Range
 from spaces.values.kinds import Kind
 from tests.results.conftest import SPACE
 
@@ -253,6 +253,15 @@ def test_never_won_needs_more_than_bad_luck() -> None:
     assert never_won(Searched("model.x", ("x", "y"), searched.kind, choice), evidence) == []
     # Nor is a value taken away under which other settings mean something.
     assert never_won(replace(searched, branching=("x",)), evidence) == []
+
+
+def test_the_outermost_tenth_of_eleven_values_is_two_of_them() -> None:
+    searched = Searched("model.x", ("x",), Kind("number"), Range(0.0, 1.0, False, 0.1))
+    tried = [configuration(i, {"x": x}, 0.9) for i, x in enumerate([0.0, 0.1, 0.1, *[0.4, 0.5, 0.7, 0.9] * 10])]
+    # Two of three fall there by chance once in eleven times, not once in 36.
+    assert at_edge(searched, [*tried[:2], tried[-1]], tried, "low") is None
+    assert at_edge(replace(searched, dimension=Range(0.0, 1.0, False)), [*tried[:2], tried[-1]], tried, "low")
+    assert at_edge(searched, tried[:3], tried, "low")
 
 
 def next_spec(run: Path) -> spaces.SearchSpec:
