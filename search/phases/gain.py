@@ -38,7 +38,7 @@ class HourlyGain:
         self._below = 0
         self._outlook: Outlook | None = None
         self._outdated = False
-        # Seconds of the last trials, and the share of a full training that each was.
+        # Seconds of the last trials, and the share of a full training that each was; of one that failed none.
         self._recent: deque[tuple[float, float]] = deque(maxlen=_RECENT)
 
     @property
@@ -57,7 +57,12 @@ class HourlyGain:
 
     def take(self, outcome: Outcome | None) -> None:
         """Learns how long a trial took."""
-        if outcome is not None and outcome.epochs:
+        if outcome is None:
+            return
+        # The outlook is of trainings that succeed, and failures take their time too.
+        if outcome.failure is not None:
+            self._recent.append((outcome.seconds, 0.0))
+        elif outcome.epochs:
             share = 1.0 if self._longest is None else len(outcome.epochs) / self._longest
             self._recent.append((outcome.seconds, share))
 
@@ -69,9 +74,9 @@ class HourlyGain:
         """
         self._outdated = False
         outlook, seconds = self._proposer.outlook, sum(one for one, _ in self._recent)
-        if outlook is None or seconds <= 0:
-            return
         trainings = sum(share for _, share in self._recent)
+        if outlook is None or seconds <= 0 or trainings <= 0:
+            return
         gain = outlook.gain(_HOUR * at_once * trainings / seconds)
         # Not every proposal looks ahead: one estimate is not to count several times.
         if self._least is not None and outlook is not self._outlook:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from search.phases.gain import HourlyGain
 from search.phases.proposer import Proposal
 from search.phases.sources import SearchSource
 from tests.search import simulation
-from tests.search.records import outcome
+from tests.search.records import failed, outcome
 
 LITTLE, MUCH = (0.001,), (0.5,)
 
@@ -86,6 +87,21 @@ def test_a_trial_that_is_a_whole_training_is_one_however_early_it_stops():
         estimate(gain, (0.1, 0.2, 0.3))
     assert whole.noted["hourly_gain"] == pytest.approx(0.3)
     assert pieces.noted["hourly_gain"] == pytest.approx(0.01), "a thirtieth of a training each, a tenth of one an hour"
+
+
+def test_failures_take_their_time_and_are_no_trainings(gain):
+    gain.made.take(replace(failed(), seconds=3600.0))
+    estimate(gain, (0.5,))
+    assert gain.noted["hourly_gain"] == pytest.approx(0.25), "one training in two hours"
+
+
+def test_failures_alone_are_no_estimate():
+    gain = made_for(3)
+    gain.made.take(failed())
+    for _ in range(4):
+        estimate(gain, LITTLE)
+    assert not gain.noted
+    assert not gain.made.too_little
 
 
 def test_what_only_waits_for_a_worker_is_none_that_trains(tmp_path):
