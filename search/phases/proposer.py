@@ -18,6 +18,7 @@ from search.loop import bookkeeping
 from search.oracles import SECONDS_METRIC
 from search.oracles import oracle as make_oracle
 from search.record import jsondata
+from search.record.configuration import Configuration
 from search.record.trial import OF_THE_VALUES, Epoch, FailureReason, Outcome, Scalar, Trial, TrialKind
 from search.times.estimates import schedule_end
 from spaces.families import family_of
@@ -449,6 +450,12 @@ def is_comparable(spec: spaces.SearchSpec, settings: Mapping[str, Any]) -> bool:
     end = schedule_end(settings)
     shortest, longest = epoch_limits(spec.training.epochs)
     return end is None or (longest if spec.algorithm.multi_fidelity else shortest) <= end <= longest
+
+
+def telling_epochs(trained: Outcome | Configuration) -> Sequence[Epoch]:
+    """The epochs that say something of the values: none of what failed because of these, whatever it had scored."""
+    failed = trained.failure is not None and trained.failure.reason in _TELLING
+    return () if failed else trained.epochs
 
 
 def _within(spec: spaces.SearchSpec, info: spaces.DataInfo, most: int) -> Callable[[Mapping[str, Scalar]], bool]:

@@ -194,4 +194,4 @@ class Searching:
                 self._warn(f"the search learns nothing from {left_out}: {why}")
             taught = left
         for configuration in taught:
-            asked.learn(configuration.values, configuration.epochs)
+            asked.learn(configuration.values, proposer.telling_epochs(configuration))

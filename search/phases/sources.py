@@ -18,7 +18,7 @@ from search.loop.giving_up import Failures
 from search.loop.line import Line
 from search.loop.runner import Commit, Lesson
 from search.phases.gain import HourlyGain
-from search.phases.proposer import Proposal, Proposer, is_comparable
+from search.phases.proposer import Proposal, Proposer, is_comparable, telling_epochs
 from search.phases.schedule import planned
 from search.record.configuration import Configuration
 from search.record.folds import Bars
@@ -306,7 +306,7 @@ class SearchSource(BaseSource):
         self._gain.learned()
         if trial.kind is not TrialKind.SEARCH:
             if is_comparable(self._spec, trial.settings):
-                self._proposer.learn(trial.values, outcome.epochs)
+                self._proposer.learn(trial.values, telling_epochs(outcome))
             return Commit(state=self._proposer.state())
         self._proposer.tell(trial.id, outcome)
         return Commit(self._proposer.record(trial.id), self._proposer.state())

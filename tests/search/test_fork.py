@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,8 +14,9 @@ from search.files.rundir import Run
 from search.files.store import RunStore
 from search.phases.fork import take_over
 from search.phases.searching import Searching
+from search.phases.sources import SearchSource
 from search.record.configuration import configurations, ranked
-from search.record.trial import Checkpoint, Stop, TrialKind, TrialState
+from search.record.trial import Checkpoint, FailureReason, Stop, TrialKind, TrialState
 from spaces.specs.plain import to_plain
 from tests.search import simulation
 from tests.search.listening import Listener
@@ -193,6 +195,24 @@ def test_a_search_says_that_it_learns_nothing_from_runs_without_its_objective(tm
     assert observer.texts == [
         "the search learns nothing from 1 of 2 configurations of other runs: they were trained without val_f1"
     ]
+
+
+def test_what_failed_because_of_its_values_is_no_good_example(tmp_path):
+    diverged = replace(failed(), epochs=outcome([0.9]).epochs)
+    crashed = replace(failed(FailureReason.CRASHED), epochs=outcome([0.8, 0.8]).epochs)
+    with RunStore.create(tmp_path / "old", FACTS) as store:
+        for name, made in (("0", outcome([0.5])), ("1", diverged), ("2", crashed)):
+            store.begin(trial(name))
+            store.finish(name, made, 1.0)
+    spec = spaces.load(simulation.space("freeze-thaw"), [f"search.warm_start=[{tmp_path / 'old'}]"])
+    taught = []
+    learner = SimpleNamespace(learn=lambda values, epochs: taught.append(len(epochs)), state=lambda: None)
+    with RunStore.create(tmp_path / "new", FACTS) as store:
+        Searching(spec, store, Budget(), Observer())._teach(learner)
+        source = SearchSource(spec, learner, store, simulation.SimulatedClock(), lambda: None, None)
+        for made in (diverged, crashed):
+            source._learnt(trial("baseline", TrialKind.BASELINE, name="baseline"), made)
+    assert taught == [1, 0, 2, 0, 2]
 
 
 def damage(run):
