@@ -6,7 +6,7 @@ import numpy as np
 
 from search.oracles._columns import Floats, Ints
 from search.oracles._space import Space
-from search.oracles.surrogate.curves import Curve, codes_of
+from search.oracles.surrogate.curves import Curve, codes_of, latest
 from search.oracles.surrogate.gp import GaussianProcess, Kernel, Points
 
 _LENGTH = 2.0
@@ -85,7 +85,8 @@ def _with_starts(features: Floats, starts: Floats) -> Floats:
 
 def cost_of(curves: Sequence[Curve], space: Space, phases: bool) -> EpochSeconds:
     """What an epoch takes, from the curves whose epochs were timed; `phases`: it depends on where a training begins."""
-    timed = [(c, *t) for c in curves for t in (c.timed if phases else [(0, c.seconds)] if c.seconds else [])]
+    measured = latest([c for c in curves if c.seconds], _RECENT)
+    timed = [(c, *t) for c in measured for t in (c.timed if phases else [(0, c.seconds)] if c.seconds else [])]
     starts, times = (np.array([t[i] for t in timed], dtype=np.float64) for i in (1, 2))
     features = space.features(codes_of([c for c, *_ in timed], space))
     return EpochSeconds(features, times, space.feature_groups, starts if phases else None)

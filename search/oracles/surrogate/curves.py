@@ -112,6 +112,17 @@ def stretch(trial: Trial) -> tuple[int, int]:
     return int(values["tuner/initial_epoch"]), int(values["tuner/epochs"])
 
 
+def latest(curves: Sequence[Curve], most: int) -> Sequence[Curve]:
+    """The last `most` of the curves, in their order.
+
+    Where these are more, what is known from elsewhere is older than all of the search's own, wherever it stands: or
+    many of an earlier night would leave no place for anything that this one finds out.
+    """
+    if len(curves) <= most:
+        return curves
+    return sorted(curves, key=lambda curve: curve.stage is not Stage.KNOWN)[-most:]
+
+
 def codes_of(curves: Sequence[Curve], space: Space) -> Floats:
     """The configurations of curves, shape (curves, columns)."""
     return np.array([curve.codes for curve in curves]).reshape(len(curves), len(space))

@@ -8,7 +8,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from search.oracles._columns import Floats, Ints
 from search.oracles._space import Space
-from search.oracles.surrogate.curves import Curve, Stage, codes_of
+from search.oracles.surrogate.curves import Curve, Stage, codes_of, latest
 from search.oracles.surrogate.gp import GaussianProcess, Kernel, Points
 
 _NEAR, _FAR = 0.5, 10.0
@@ -104,6 +104,6 @@ def _evidence(kernel: Kernel, points: Points, targets: Floats) -> float:
 
 def success_of(curves: Sequence[Curve], space: Space) -> SuccessProbability:
     """Where training succeeds, from the curves that have scores or have failed."""
-    tried = [c for c in curves if c.scores or c.stage is Stage.FAILED]
+    tried = latest([c for c in curves if c.scores or c.stage is Stage.FAILED], RECENT)
     trained = np.array([c.stage is not Stage.FAILED for c in tried], dtype=np.float64)
     return SuccessProbability(space.features(codes_of(tried, space)), trained, space.feature_groups)

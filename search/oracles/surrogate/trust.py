@@ -6,7 +6,7 @@ import numpy as np
 
 from search.oracles._columns import Floats
 from search.oracles.plan import next_length
-from search.oracles.surrogate.curves import Curve, Stage
+from search.oracles.surrogate.curves import Curve, Stage, latest
 
 _AGREEMENT = 0.6
 _TIED = 0.5
@@ -47,9 +47,9 @@ def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     Returns:
         One of `first`, twice that, and so on; at most `longest`.
     """
-    compared = [(longest, [c for c in curves if finished(c, longest)])]
+    compared = [(longest, latest([c for c in curves if finished(c, longest)], _MOST))]
     if len(compared[0][1]) < _CONVINCING:
-        compared.append((longest // 2, [c for c in curves if _reached(c, longest // 2)]))
+        compared.append((longest // 2, latest([c for c in curves if _reached(c, longest // 2)], _MOST)))
     length, enough = first, _FEW
     while length <= longest / _WORTHWHILE and _all_alike(curves, length, enough):
         # Where all were alike so far, two that still are will do.
@@ -57,10 +57,7 @@ def telling_length(curves: Sequence[Curve], first: int, longest: int) -> int:
     if length > longest / _WORTHWHILE:
         return longest
     spread = _spread(curves, length)
-    agreed = all(
-        _agreement(_scores(far[-_MOST:], length), _scores(far[-_MOST:], end), spread) >= _AGREEMENT
-        for end, far in compared
-    )
+    agreed = all(_agreement(_scores(far, length), _scores(far, end), spread) >= _AGREEMENT for end, far in compared)
     return length if agreed else longest
 
 
@@ -77,7 +74,7 @@ def stable_length(curves: Sequence[Curve], first: int, longest: int) -> int:
         first: the shortest length in question.
         longest: epochs of a full training; the answer while fewer than a dozen are finished, too.
     """
-    done = [c for c in curves if finished(c, longest)][-_MOST:]
+    done = latest([c for c in curves if finished(c, longest)], _MOST)
     return max(_stable_length(some, first, longest) for some in (done, done[:-1]))
 
 
@@ -170,7 +167,7 @@ def _order(early: Floats, finals: Floats) -> tuple[Floats, Floats]:
 
 def _spread(curves: Sequence[Curve], length: int) -> float:
     """The middle half of the scores after `length` epochs is so far apart."""
-    early = _scores([c for c in curves if c.stage is not Stage.FAILED][-_MOST:], length)
+    early = _scores(latest([c for c in curves if c.stage is not Stage.FAILED], _MOST), length)
     low, high = np.nanquantile(early, (0.25, 0.75)) if not np.isnan(early).all() else (0.0, 0.0)
     return float(high - low)
 
@@ -181,7 +178,7 @@ def _all_alike(curves: Sequence[Curve], length: int, enough: int) -> bool:
     Many that are equally bad have collapsed: what is better than they are tells something.
     """
     reached = [c for c in curves if _reached(c, length) and c.stage is not Stage.RUNNING]
-    early = _scores(reached[-_MOST:], length)
+    early = _scores(latest(reached, _MOST), length)
     early = early[~np.isnan(early)]
     if len(early) < enough:
         return False

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from search.oracles import SECONDS_METRIC, oracle
-from search.oracles.surrogate.cost import EpochSeconds, dear_epochs, has_phases, spent_seconds
-from search.oracles.surrogate.curves import Curve
+from search.oracles._space import Space
+from search.oracles.surrogate.cost import EpochSeconds, cost_of, dear_epochs, has_phases, spent_seconds
+from search.oracles.surrogate.curves import Curve, Stage
+from spaces.values.dimensions import Range
+from spaces.values.space import Hyperparameter
 
 FROZEN, LONGEST = 3, 9
 
@@ -97,6 +100,14 @@ def test_the_price_of_an_epoch_is_learned_from_where_it_begins():
     new = rng.random((50, 2))
     assert np.abs(cost.log_seconds(new) - math.log(0.1)).max() < 0.5
     assert np.abs(cost.log_seconds(new, 5.0) - math.log(10.0)).max() < 0.5
+
+
+def test_many_of_an_earlier_night_leave_a_place_for_what_epochs_take_in_this_one():
+    space = Space([Hyperparameter("x", Range(0.0, 1.0, False))])
+    elsewhere = [Curve(np.array([x]), Stage.KNOWN, epochs=1, seconds=1.0) for x in np.linspace(0, 0.5, 250)]
+    own = [Curve(np.array([x]), epochs=1, seconds=9.0, timed=[(0, 9.0)]) for x in np.linspace(0.9, 1, 8)]
+    cheap, dear = cost_of([*own, *elsewhere], space, phases=False).log_seconds(np.array([[0.2], [0.95]]))
+    assert dear > cheap + 1
 
 
 def test_what_was_spent_is_reckoned_trial_by_trial():

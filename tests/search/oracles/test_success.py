@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from search.oracles import oracle
-from search.oracles.surrogate.success import SuccessProbability
+from search.oracles._space import Space
+from search.oracles.surrogate.curves import Curve, Stage
+from search.oracles.surrogate.success import RECENT, SuccessProbability, success_of
+from spaces.values.dimensions import Range
+from spaces.values.space import Hyperparameter
 
 GROUPS = np.arange(2)
 
@@ -30,6 +34,14 @@ def test_without_a_failure_every_training_succeeds():
     success = SuccessProbability(features, np.ones(5), GROUPS)
     assert not success.log(features).any()
     assert not success.log_slopes(features).any()
+
+
+def test_many_of_an_earlier_night_leave_a_place_for_what_fails_in_this_one():
+    space = Space([Hyperparameter("x", Range(0.0, 1.0, False))])
+    elsewhere = [Curve(np.array([x]), Stage.KNOWN, epochs=1, scores={1: 0.5}) for x in np.linspace(0, 1, RECENT)]
+    failed = [Curve(np.array([x]), Stage.FAILED) for x in np.linspace(0.7, 1, 60)]
+    low, high = success_of([*failed, *elsewhere], space).log(np.array([[0.2], [0.9]]))
+    assert high < low - 0.1
 
 
 def test_the_slopes_are_those_of_the_logarithm(halved):

@@ -1,5 +1,7 @@
 """When short trainings are believed."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from search.oracles import oracle
@@ -45,6 +47,13 @@ def test_half_the_way_shows_it_while_few_are_finished():
     assert telling_length([rising(0.3, 0.5), half], 1, LONGEST) == LONGEST
     convincing = [rising(0.3, 0.8), rising(0.28, 0.6), rising(0.25, 0.4)]
     assert telling_length([*convincing, half], 1, LONGEST) == 1
+
+
+def test_many_of_an_earlier_night_leave_a_place_for_what_this_one_finishes():
+    elsewhere = [replace(rising(0.3 + i / 1e6, 0.6 + i / 1e6), stage=Stage.KNOWN) for i in range(120)]
+    assert telling_length(elsewhere, 1, LONGEST) == 1
+    crossing = [rising(0.29, 0.4), rising(0.25, 0.9)]
+    assert telling_length([*crossing, *elsewhere], 1, LONGEST) == LONGEST
 
 
 def test_the_one_that_early_results_favoured_least_is_asked_whether_they_read_backwards():
