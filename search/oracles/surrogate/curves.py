@@ -80,8 +80,8 @@ class Curve:
             trial: it; its values say from and to which epoch it was to train.
             scores: step to score of what was reported during it.
             seconds: seconds of an epoch, or None.
-            by_epoch: whether the loop reports every epoch, with its number from 1 as the step. If not, a trial has one
-                score, which counts for all its epochs.
+            by_epoch: whether the loop reports every epoch, with its number from 1 as the step. If not, or if all steps
+                lie beyond its last epoch, as those of batches do, a trial has one score, for all its epochs.
             blameless: whether its end says nothing of the configuration: time was up, or it failed for another reason;
                 its values then ask for no more epochs than it had.
         """
@@ -96,7 +96,8 @@ class Curve:
         if trial.status != TrialStatus.COMPLETED:
             self.stage = Stage.ENDED if blameless else Stage.FAILED
             return
-        if by_epoch:
+        beyond = bool(scores) and min(scores) > target
+        if by_epoch and not beyond:
             self.scores.update(scores)
             self.epochs = max([start, *(step for step in scores if step <= target)])
             self.stopped = self.epochs < target

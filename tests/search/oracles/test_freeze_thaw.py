@@ -13,7 +13,7 @@ from search.oracles._space import Space
 from search.oracles.freeze_thaw import SECONDS_METRIC, in_question
 from search.oracles.plan import new_length, next_length
 from search.oracles.surrogate.cost import EpochSeconds
-from search.oracles.surrogate.curves import Curve, Stage
+from search.oracles.surrogate.curves import Curve, Stage, stretch
 
 LONGEST = 27
 
@@ -386,6 +386,20 @@ def test_a_loop_may_count_the_epochs_of_each_trial_by_themselves(first, then, cu
     (known,) = searched._curves()
     assert sorted(known.scores) == curve
     assert (known.epochs, known.stopped) == (curve[-1], curve[-1] < 6)
+
+
+def test_steps_beyond_the_last_epoch_are_one_result(loop):
+    searched = freeze_thaw(loop.space(), min_epochs=3)
+    for _ in range(12):
+        trial = searched.create_trial("worker")
+        values = trial.hyperparameters.values
+        for epoch in range(values["tuner/initial_epoch"] + 1, values["tuner/epochs"] + 1):
+            searched.update_trial(trial.trial_id, {"val_accuracy": loop.score(values, epoch)}, step=100 * epoch)
+        trial.status = "COMPLETED"
+        searched.end_trial(trial)
+    for known in searched._curves():
+        assert max(known.scores) == known.epochs == stretch(searched.trials[known.trial_id])[1]
+        assert not known.stopped
 
 
 @pytest.mark.parametrize(("longest", "asked"), [(1, False), (2, True)])
