@@ -208,7 +208,7 @@ def test_what_failed_because_of_its_values_is_no_good_example(tmp_path):
     taught = []
     learner = SimpleNamespace(learn=lambda values, epochs: taught.append(len(epochs)), state=lambda: None)
     with RunStore.create(tmp_path / "new", FACTS) as store:
-        Searching(spec, store, Budget(), Observer())._teach(learner)
+        Searching(spec, store, Budget(), Listener())._teach(learner)
         source = SearchSource(spec, learner, store, simulation.SimulatedClock(), lambda: None, None)
         for made in (diverged, crashed):
             source._learnt(trial("baseline", TrialKind.BASELINE, name="baseline"), made)
