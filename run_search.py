@@ -536,8 +536,21 @@ def schema(quiet: Quiet = False, verbose: Verbose = False) -> None:
         print(json.dumps(spaces.json_schema(), indent=2))
 
 
+def console() -> None:
+    """Entry point of the console command, which ends as soon as it is over."""
+    from spaces.basics.ending import Ending
+
+    ending = Ending()
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code is None or isinstance(ended.code, int):
+            ending.code = ended.code or DONE
+        raise
+
+
 def main() -> None:
-    """Entry point of the console command."""
+    """What the console command does; ends with `SystemExit`."""
     # Outside of a search, whose own handler saves first, these end a command as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -831,4 +844,4 @@ def _console(*, stderr: bool) -> Console:
 
 
 if __name__ == "__main__":
-    main()
+    console()

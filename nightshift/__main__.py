@@ -10,7 +10,7 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     # what this program needs.
     sys.path.append(sys.path.pop(0))
 
-from run_search import main
+from run_search import console as main
 
 __all__ = ["main"]
 

@@ -91,7 +91,7 @@ def test_results_imports_only_spaces_and_search():
 
 def test_the_facade_imports_the_packages_and_only_its_command_imports_the_command_line():
     allowed = ("nightshift", *PACKAGES)
-    assert offenders("nightshift", allowed) == ["nightshift/__main__.py: run_search.main"]
+    assert offenders("nightshift", allowed) == ["nightshift/__main__.py: run_search.console"]
 
 
 def test_results_knows_of_search_only_its_records_and_its_store():

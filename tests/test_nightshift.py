@@ -160,7 +160,7 @@ def test_both_console_commands_are_the_command_line():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     entry = "nightshift.__main__:main"
     assert project["project"]["scripts"] == {"run-search": entry, "nightshift": entry}
-    assert import_module(entry.partition(":")[0]).main is run_search.main
+    assert import_module(entry.partition(":")[0]).main is run_search.console
     # One place knows the version.
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "nightshift.__version__"}
     for package in project["tool"]["setuptools"]["packages"]["find"]["include"]:

@@ -2,7 +2,7 @@
 
 `python -m MODULE` looks for every module in the current folder first, where a user may well keep a `search.py` or a
 `queue.py`. This file is run as a script instead: `python -P launch.py MODULE ARGUMENT...`. It therefore imports
-nothing but the standard library.
+nothing but the standard library before this program's packages are told from the user's files.
 """
 
 from __future__ import annotations
@@ -61,8 +61,12 @@ def module_path(path: Sequence[str], main_file: str | None, here: str) -> tuple[
 
 def _main() -> None:
     own_packages_first()
+    from spaces.basics.ending import Ending
+
+    ending = Ending()
     module, sys.argv[1:] = sys.argv[1], sys.argv[2:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+    ending.code = 0
 
 
 if __name__ == "__main__":
