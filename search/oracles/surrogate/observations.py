@@ -32,7 +32,8 @@ class Observations:
         longest: epochs of a full training.
         first: shortest length that a curve is observed at.
         shortest: shortest length that still counts, as long as at least two longer observations are left.
-        most: number of observations, at most; those of the best curves stay.
+        most: number of observations, at most: half of them of the best curves, half of the latest of the
+            others; what is known from elsewhere is older than all of the search's own.
         """
         self._space = space
         rows = [
@@ -44,8 +45,12 @@ class Observations:
         long_enough = [row for row in rows if row[1] >= shortest]
         rows = long_enough if len(long_enough) > 1 else rows
         if len(rows) > most:
-            latest = [c.latest for c in curves]
-            rows = sorted(rows, key=lambda row: (-latest[row[0]], row[1]))[:most]
+            worth = [c.latest for c in curves]
+            rows.sort(key=lambda row: (-worth[row[0]], row[1]))
+            half = most // 2
+            # A model of the best alone would take what has been found bad for as good as unknown.
+            others = sorted(rows[half:], key=lambda row: (curves[row[0]].stage is not Stage.KNOWN, row[0]))
+            rows = [*rows[:half], *others[half - most :]]
         chosen, lengths, scores = (np.array(column) for column in zip(*rows, strict=True))
 
         latest_scores = [c.latest for c in curves if c.scores and c.stage is not Stage.FAILED]

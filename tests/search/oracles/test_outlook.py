@@ -79,6 +79,25 @@ def test_curves_of_losses_with_a_heavy_tail_keep_the_differences_between_good_on
     assert view.targets[0] - view.targets[3] > 0.5
 
 
+def test_of_very_many_observations_the_best_stay_and_the_newest_of_the_others(loop):
+    space = Space.of_keras_tuner(loop.space())
+    scores = [0.9, 0.1, 0.8, 0.3, 0.2, 0.7, 0.5, 0.4, 0.6]
+    codes = space.draw(np.random.default_rng(0).random((len(scores), len(space))))
+    curves = [Curve(code, Stage.ENDED, epochs=9, scores={9: score}) for code, score in zip(codes, scores, strict=True)]
+    # Evidence stands last, and is older than what the search has trained itself.
+    curves[-1].stage = Stage.KNOWN
+
+    def shown(most):
+        view = Observations(curves, space, longest=9, first=9, shortest=0, most=most)
+        assert len(view.points) == len(view.targets) == most
+        return sorted(round(float(view.score(target)), 6) for target in view.targets)
+
+    # The floor draws in what is far below; here it is at 0.1 at most.
+    assert shown(4) == [0.4, 0.5, 0.8, 0.9]
+    assert shown(5) == [0.4, 0.5, 0.7, 0.8, 0.9]
+    assert shown(9) == sorted(scores)
+
+
 MODELS = ["bayesian", "freeze-thaw"]
 
 
