@@ -37,7 +37,7 @@ WEIGHTS = Kind("word", words=("imagenet", "none"), endings=FILES)
 POOLING = Kind("word", words=("average", "max"))
 SHARE = Kind("number", ge=0, le=1)
 COPIES = Kind("integer", ge=1, le=100)
-_OF_HEAD = ("pooling", "dense_units", "activation", "batch_normalization", "output")
+_BEFORE_HEAD = frozenset(("backbone", "weights", "augmentation_copies", "fine_tune", *OFF))
 
 
 class PretrainedModel(ModelSection):
@@ -205,8 +205,8 @@ class Pretrained(Layered):
         return [*hidden, *output_layers(settings, info)]
 
     def head_operations(self, model: Mapping[str, Any]) -> Hashable:
-        """As `operations`, of the head alone."""
-        return tuple((name, model[name]) for name in _OF_HEAD), bool(model["dropout"]), bool(model["l2"])
+        """As `operations`, of the head alone: all settings but those of what comes before it."""
+        return self.numbers_left_out({name: value for name, value in model.items() if name not in _BEFORE_HEAD})
 
     def build(self, settings: Settings, info: DataInfo) -> keras.Model:
         from spaces.families.pretrained_parts import own_backbone

@@ -13,6 +13,7 @@ import pytest
 
 from search.record.trial import FailureReason
 from search.training.reuse import sharing
+from spaces.families.pretrained import PRETRAINED
 from tests.search import small
 from tests.search.training import reuse_cases
 
@@ -125,6 +126,19 @@ def test_widths_are_part_of_the_signature_only_where_they_are_compiled():
     assert with_model("adam", activation="tanh") != with_model("adam")
     assert with_model("batch normalization", units=(8,)) != with_model("batch normalization", units=(24,))
     assert with_model("cnn", filters=(2,)) != with_model("cnn", filters=(3,))
+
+
+def test_all_settings_but_those_before_it_are_part_of_what_a_head_is():
+    model = {
+        "backbone": "small.keras", "weights": "imagenet", "fine_tune": 0.0, "augmentation_flip": "none",
+        "pooling": "average", "dense_layers": 1, "dense_units": (8,), "dropout": 0.1, "l2": 0.0, "output": "logits",
+    }  # fmt: skip
+    head = PRETRAINED.head_operations(model)
+    before = {"backbone": "large.keras", "fine_tune": 0.5, "augmentation_flip": "horizontal"}
+    assert PRETRAINED.head_operations({**model, **before, "dropout": 0.3}) == head
+    # A family of a package that is made from it has settings of its own.
+    for change in ({"dropout": 0.0}, {"l2": 0.1}, {"dense_units": (4,)}, {"pooling": "max"}, {"gated": True}):
+        assert PRETRAINED.head_operations({**model, **change}) != head
 
 
 def test_nothing_is_known_of_a_users_own_model():
