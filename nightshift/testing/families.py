@@ -11,6 +11,7 @@ from typing import Any
 import spaces
 from spaces.families import Family
 from spaces.families.layered import Layered
+from spaces.families.pretrained import Pretrained
 
 
 def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataInfo) -> None:
@@ -32,6 +33,10 @@ def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataIn
         again = spaces.Settings.from_json(json.loads(json.dumps(settings.to_json())))
         assert again == settings, (
             f"{family.name}: its settings are others after they were stored: {again} for {settings}"
+        )
+        frozen = family.begins_frozen(settings.model)
+        assert isinstance(family, Pretrained) or not frozen, (
+            f"{family.name}: its trainings begin with a frozen backbone, but it is no Pretrained family"
         )
         shares = family.operations(settings.model) is not None
         assert isinstance(family, Layered) or not shares, f"{family.name}: it has operations, but is no Layered family"

@@ -133,7 +133,10 @@ class Family:
         return {}
 
     def begins_frozen(self, model: Mapping[str, Any]) -> bool:
-        """Whether a training begins with a frozen backbone; `model` is `Settings.model`."""
+        """Whether a training begins with a frozen backbone; `model` is `Settings.model`.
+
+        Only a `spaces.families.pretrained.Pretrained` family can be trained so.
+        """
         return False
 
     def phases(self, settings: Settings) -> Phases | None:

@@ -146,6 +146,16 @@ def test_a_family_that_says_what_it_shares_and_is_no_list_of_layers_is_found(ten
         testing.check_family(FAMILIES["mlp"], {"family": "mlp", "layers": 1, "units": 8}, ROWS)
 
 
+def test_a_family_that_begins_frozen_and_is_no_pretrained_one_is_found(tensorflow, monkeypatch):
+    class Frozen(type(MLP)):
+        def begins_frozen(self, model):
+            return True
+
+    monkeypatch.setitem(FAMILIES._found, "mlp", Frozen())
+    with pytest.raises(AssertionError, match="mlp: its trainings begin with a frozen backbone, but"):
+        testing.check_family(FAMILIES["mlp"], {"family": "mlp", "layers": 1, "units": 8}, ROWS)
+
+
 def test_a_family_whose_section_changes_when_it_is_read_is_found(tensorflow, monkeypatch):
     class Growing(MLP.section):
         @model_validator(mode="before")
