@@ -45,8 +45,11 @@ def to_png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def shrunk(pixels: NDArray[np.uint8], most: int = 128) -> NDArray[np.uint8]:
-    """The picture made smaller by whole factors until neither side is much over `most` pixels."""
-    factor = -(-max(pixels.shape[:2]) // most)
+    """The picture made smaller by a whole factor until neither side is much over `most` pixels.
+
+    The shorter side of an oblong one stays one pixel at least.
+    """
+    factor = min(-(-max(pixels.shape[:2]) // most), *pixels.shape[:2])
     if factor <= 1:
         return pixels
     height, width = (side // factor * factor for side in pixels.shape[:2])

@@ -181,6 +181,8 @@ def test_pixels() -> None:
     assert colour is not None
     assert colour.shape == (2, 4, 5, 3)
     assert shrunk(np.zeros((300, 200, 3), np.uint8), 100).shape == (100, 66, 3)
+    assert shrunk(np.zeros((1000, 7), np.uint8)).shape == (142, 1)
+    assert shrunk(np.zeros((1, 1000, 3), np.uint8)).shape == (1, 1000, 3)
 
 
 @pytest.mark.parametrize("shape", [(5, 4), (3, 6, 3)])
