@@ -23,6 +23,8 @@ _LAST_LINES = 6
 # A cluster may train a thousand at a time: more of them than a screen has lines, and dear to draw.
 _MOST_RUNNING = 24
 _VALUES_SHOWN = 90
+# Time may be up before anything of them begins: they are announced with what begins first.
+_MAY_BE_EMPTY = ("search", "retraining")
 
 
 def make_view(
@@ -169,12 +171,19 @@ class PlainLines(TallyView):
     def __init__(self, console: Console, tally: Tally) -> None:
         super().__init__(tally)
         self._console = console
+        self._heading: str | None = None
 
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tally.begin(name, expected_trials)
-        expected = "" if expected_trials is None else f", {expected_trials} trials expected"
+        trials = "trial" if expected_trials == 1 else "trials"
+        expected = "" if expected_trials is None else f", {expected_trials} {trials} expected"
         done = f", {self._tally.done} done before" if self._tally.done else ""
-        self._print(f"{name}{expected}{done}")
+        self._heading = f"{name}{expected}{done}"
+        if name not in _MAY_BE_EMPTY:
+            self._begin()
+
+    def started(self, trial: Trial) -> None:
+        self._begin()
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         best = self._tally.finished(trial, outcome)
@@ -188,7 +197,16 @@ class PlainLines(TallyView):
     def message(self, level: str, text: str) -> None:
         self._print(f"{level}: {text}")
 
+    def _begin(self) -> None:
+        heading, self._heading = self._heading, None
+        if heading is not None:
+            self._show(heading)
+
     def _print(self, line: str) -> None:
+        self._begin()
+        self._show(line)
+
+    def _show(self, line: str) -> None:
         self._console.print(Text(harmless(line)), soft_wrap=True)
 
 

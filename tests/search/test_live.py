@@ -56,6 +56,21 @@ def test_nobody_knows_how_many_trials():
     assert shown.export_text().startswith("search\n[1] 0: ")
 
 
+def test_a_phase_in_which_nothing_begins_is_not_announced():
+    shown, view = lines()
+    view.phase("search", None)
+    view.phase("retraining", 0)
+    view.phase("final training", 1)
+    view.phase("search", None)
+    view.started(trial("0"))
+    view.phase("search", 2)
+    view.message("warning", "the search ends early")
+    view.phase("evaluation", 2)
+    expected = ["final training, 1 trial expected", "search", "search, 2 trials expected"]
+    expected += ["warning: the search ends early", "evaluation, 2 trials expected"]
+    assert shown.export_text().splitlines() == expected
+
+
 def test_a_promotion_shows_all_the_epochs_of_its_configuration():
     line = finished_line(trial("4", epochs_from=3, epochs_to=5), outcome([0.5, 0.6], first=4), "val_accuracy")
     assert "5 epochs" in line
