@@ -91,7 +91,9 @@ class _Parser:
             if match is None:
                 start = position + len(self.text[position:]) - len(self.text[position:].lstrip())
                 odd = self.text[start]
-                named = next((name for name in self.columns if odd in name and not odd.isalnum()), None)
+                signed = [name for name in self.columns if odd in name and not odd.isalnum()]
+                meant = (name for name in signed if self.text.startswith(name, max(0, start - name.index(odd))))
+                named = max(meant, key=len, default=None)
                 hint = "" if named is None else f"; `{named}` stands between backquotes"
                 hint = "; equality is written ==" if odd == "=" else hint
                 self.fail(f"{odd!r} is not understood{hint}", start)

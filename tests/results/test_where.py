@@ -109,7 +109,7 @@ def test_mistakes_are_named_with_their_place(text: str, message: str) -> None:
 
 
 def test_a_name_with_a_sign_in_it_is_told_how_it_is_written() -> None:
-    row = {**ROW, "encoder/units_2": 32}
+    row = {"decoder/units": 16, "encoder/units": 8, **ROW, "encoder/units_2": 32}
     with pytest.raises(ResultError, match="'/' is not understood; `encoder/units_2` stands between backquotes"):
         where("encoder/units_2 > 16", row)
     assert where("`encoder/units_2` > 16", row)(row)
