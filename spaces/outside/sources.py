@@ -118,9 +118,18 @@ def _our_searches(tree: ast.Module) -> Iterator[str]:
 
 
 def _returned(function: ast.AST) -> list[ast.Call]:
-    """The calls whose value a function returns."""
-    returns = (node.value for node in ast.walk(function) if isinstance(node, ast.Return))
-    return [value for value in returns if isinstance(value, ast.Call)]
+    """The calls whose value a function returns, by themselves or under a name that it has given it."""
+    nodes = [*ast.walk(function)]
+    named = {
+        target.id: node.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    returns = [node.value for node in nodes if isinstance(node, ast.Return)]
+    values = [named.get(value.id) if isinstance(value, ast.Name) else value for value in returns]
+    return [value for value in values if isinstance(value, ast.Call)]
 
 
 def _run_by_import(tree: ast.Module) -> Iterator[ast.AST]:

@@ -493,6 +493,13 @@ def test_a_script_that_would_search_when_it_is_imported_is_refused_by_its_line(t
         assert sources.searching(str(tmp_path / "model.py")) is None
 
 
+RETURNED = """import keras_tuner as kt
+def make():
+    made = kt.Hyperband(1)
+    return made
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -504,6 +511,8 @@ def test_a_script_that_would_search_when_it_is_imported_is_refused_by_its_line(t
         ("import nightshift as ns\ndef go():\n    ns.run(1)\ndef main():\n    return go()\nprint(main())\n", 3),
         ("import keras_tuner as kt\ndef main():\n    tuner = kt.Hyperband(1)\n    tuner.search(2)\nmain()\n", 4),
         ("import keras_tuner as kt\ndef make():\n    return kt.Hyperband(1)\ntuner = make()\ntuner.search(2)\n", 5),
+        (f"{RETURNED}tuner = make()\ntuner.search(2)\n", 6),
+        (f"{RETURNED}def build(hp):\n    return make()\n", None),
         ("import re\ndef main():\n    re.search('a', 'b')\n    main()\nmain()\n", None),
         ("import nightshift as ns\nif __name__ == '__main__':\n    ns.run(1)\n", None),
         ("from .search import run\nrun(1)\nother.run(2)\n(lambda: 1)()\n", None),
