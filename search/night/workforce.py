@@ -18,10 +18,9 @@ from spaces import Dataset, SearchSpec, Settings
 # a core, small convolutional ones 5 million: searches below this take from some seconds to a minute in one process.
 _SHORT_VALUES = 3e8
 _SAMPLES = 5
-# A model that takes longer to be built in this process is taken to hang. To load what it needs takes a while too.
-_LONGEST_BUILD, _GRACE = 600.0, 5.0
-# Of the time that is left, and no less than so many seconds on a busy machine.
-_SHARE_OF_BUILD, _LEAST_BUILD = 0.25, 30.0
+# A model that takes longer to be built in this process is taken to hang; of a limited time it may take a share. The
+# first one may have to fetch weights, and the machine may be busy: no limit is shorter than the last of these.
+_LONGEST_BUILD, _SHARE_OF_BUILD, _LEAST_BUILD = 600.0, 0.25, 30.0
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,9 @@ def building(spec: SearchSpec, left: float | None) -> AbstractContextManager[Non
         spec: The space file.
         left: Seconds until everything has to be there; None: no limit.
     """
-    most, limit = _LONGEST_BUILD, spec.limits.seconds_per_trial
-    if limit is not None:
-        most = min(most, limit + _GRACE)
-    if left is not None:
-        most = min(most, max(_LEAST_BUILD, _SHARE_OF_BUILD * left))
-    return ends_after(most)
+    limit = spec.limits.seconds_per_trial
+    share = None if left is None else _SHARE_OF_BUILD * left
+    return ends_after(max(_LEAST_BUILD, min(most for most in (_LONGEST_BUILD, limit, share) if most is not None)))
 
 
 def representative(spec: SearchSpec, data: Dataset, left: Callable[[], float | None] = lambda: None) -> Settings | None:

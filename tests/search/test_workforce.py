@@ -64,8 +64,9 @@ def test_whether_a_search_is_short_depends_on_the_values_it_will_read(tensorflow
         (None, 1000.0, 250.0),
         (None, 60.0, 30.0),
         (None, -1.0, 30.0),
-        (8, None, 13.0),
-        (8, 60.0, 13.0),
+        (8, None, 30.0),
+        (90, None, 90.0),
+        (90, 60.0, 30.0),
     ],
 )
 def test_a_model_is_built_here_for_as_long_as_makes_sense(monkeypatch, limit, left, seconds):
@@ -77,6 +78,7 @@ def test_a_model_is_built_here_for_as_long_as_makes_sense(monkeypatch, limit, le
 def test_what_hangs_while_it_is_built_represents_nothing(monkeypatch):
     monkeypatch.setattr(spaces, "count_parameters", lambda *_: time.sleep(60))
     monkeypatch.setattr(workforce, "_LONGEST_BUILD", 0.02)
+    monkeypatch.setattr(workforce, "_LEAST_BUILD", 0.02)
     assert workforce.representative(spaces.load("digits"), SimpleNamespace(info=None)) is None
 
 
