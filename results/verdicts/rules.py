@@ -11,12 +11,14 @@ from results.ranked.statistics import chance_of_as_many, chance_of_hits, chance_
 from results.verdicts.changes import End, Piece, ordered, position
 from results.verdicts.evidence import Evidence
 from search.record.configuration import Configuration
-from spaces.values.dimensions import Choice, Range, Value
+from spaces.values.dimensions import Choice, Range, Value, number_of
 from spaces.values.kinds import Kind
 
 _LEVEL = 0.05
 _FEW_VALUES = 10
 _OUTERMOST = 0.1
+# Of more values the outermost tenth is a tenth, near enough.
+_COUNTED = 1000
 _MIN_GROUP = 3
 
 
@@ -130,7 +132,7 @@ def _never_in(samples: Sequence[tuple[Value, float]], piece: Piece, pieces: int)
 
 def _edge_zone(dimension: Choice | Range, end: End) -> tuple[Callable[[Any], bool], float] | None:
     """Whether a value is at this end, and the share of all values that are; None where there is no order."""
-    values = ordered(dimension)
+    values = None if dimension.values is None or number_of(dimension.values) > _COUNTED else ordered(dimension)
     if values is not None and 2 <= len(values) <= _FEW_VALUES:
         edge = values[0] if end == "low" else values[-1]
         return (lambda value: bool(value == edge)), 1 / len(values)

@@ -262,6 +262,8 @@ def test_the_outermost_tenth_of_eleven_values_is_two_of_them() -> None:
     assert at_edge(searched, [*tried[:2], tried[-1]], tried, "low") is None
     assert at_edge(replace(searched, dimension=Range(0.0, 1.0, False)), [*tried[:2], tried[-1]], tried, "low")
     assert at_edge(searched, tried[:3], tried, "low")
+    # More values than anybody could count one by one.
+    assert at_edge(replace(searched, dimension=Range(0, 10**12, True)), tried, tried, "low") is None
 
 
 def next_spec(run: Path) -> spaces.SearchSpec:
