@@ -86,8 +86,13 @@ def _frame_columns(rows: Mapping[PartName, Any], where: str) -> tuple[str, ...]:
     if not is_frame(rows["train"]):
         return ()
     known = set(rows["train"].columns)
-    # Whoever makes a frame of an array need not give it names.
-    others = {name: x for name, x in rows.items() if is_frame(x) and known & set(x.columns)}
+
+    def is_named(frame: Any) -> bool:
+        # Whoever makes a frame of an array need not give it names: pandas then counts its columns from 0.
+        counted = list(frame.columns) == list(range(frame.shape[1]))
+        return not known.isdisjoint(frame.columns) and (not counted or known == set(frame.columns))
+
+    others = {name: x for name, x in rows.items() if is_frame(x) and is_named(x)}
     names = column_names({**others, "train": rows["train"]}, where)
     return names if len(set(names)) == len(names) else ()
 

@@ -56,6 +56,8 @@ def bare_rows(path: Path, wanted: Sequence[str] = ()) -> Array:
 def places(present: Sequence[str], wanted: Sequence[str], where: str) -> list[int]:
     """Which columns of a table of numbers a model takes, in its order; all of them where training knew none by name.
 
+    Columns that are only counted from 0, as those of a file without a header line are, need not be those of training.
+
     Args:
         present: the names of the columns.
         wanted: the names that they had in training.
@@ -65,7 +67,8 @@ def places(present: Sequence[str], wanted: Sequence[str], where: str) -> list[in
         DataError: some have names of training, and others are not there.
     """
     lacking = [name for name in wanted if name not in present]
-    if len(lacking) == len(wanted):
+    counted = [*present] == [str(place) for place in range(len(present))]
+    if len(lacking) == len(wanted) or (lacking and counted):
         return list(range(len(present)))
     if lacking:
         raise DataError(f"{where}: has no column {lacking[0]!r}, which the model needs")

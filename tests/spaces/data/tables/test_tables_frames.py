@@ -163,6 +163,24 @@ def test_a_frame_of_numbers_that_is_an_array_is_known_by_its_columns(tmp_path):
     assert load((x.to_numpy(), y), {"python": build}).info.frame_columns == ()
 
 
+def test_columns_that_pandas_has_counted_are_those_of_a_model_trained_on_numbered_ones(tmp_path):
+    def build(hp: Any) -> None:
+        raise AssertionError
+
+    x, y = pd.DataFrame({1: [1.0, 2.0, 4.0] * 8, 2: [5.0, 6.0, 7.0] * 8}), [0, 1] * 12
+    counted = pd.DataFrame(x.to_numpy())
+    info = load(((x, y), (counted, y)), {"python": build}).info
+    assert info.frame_columns == ("1", "2")
+    counted.to_csv(tmp_path / "new.csv", index=False, header=False)
+    np.testing.assert_array_equal(read_rows(tmp_path / "new.csv", info), x)
+    np.testing.assert_array_equal(held_rows(counted, info, "rows"), x)
+    np.testing.assert_array_equal(held_rows(x[[2, 1]], info, "rows"), x)
+    # With the column that was left out there are more of them, which are found by their numbers.
+    np.testing.assert_array_equal(held_rows(x.assign(**{"0": 9.0})[["0", 1, 2]], info, "rows"), x)
+    with pytest.raises(DataError, match=r"validation part\): its columns are not those of the training part"):
+        load(((counted[[1, 0]], y), (counted, y)), {"python": build})
+
+
 def test_numbers_of_pandas_types_that_know_gaps_are_arrays():
     frame = pd.DataFrame({"a": [5, 6, 7], "b": [1, 2, 4]}, dtype="Int64")
     found = as_array(frame, "x", "data")
