@@ -42,7 +42,7 @@ class Facts:
         clock: Unix time to seconds of work.
         every: Number of all configurations, the baselines among them.
         ended: All trials of the search that have ended, in brief, in the order of their ends.
-        epochs: Number of epochs of all trials.
+        epochs: Number of epochs of all trials, without those that were taken over from another run.
     """
 
     directory: Path
@@ -241,7 +241,7 @@ def read_facts(run: Run, now: float) -> Facts:
         clock=WorkTime(worked(meta.get, marks, evaluations.values(), work, now, active)),
         every=every,
         ended=tuple(sorted(ended, key=lambda one: one.finished or 0.0)),
-        epochs=sum(one.epochs for one in marks),
+        epochs=sum(one.epochs for one in marks if one.kind != TrialKind.EVIDENCE),
     )
 
 

@@ -30,10 +30,11 @@ def compare(runs: Source | Sequence[Source]) -> Table:
     """One row per run, in the order in which they are given; their objectives may differ.
 
     Columns: `run`, `space`, `algorithm`, `objective`, `direction`; `trials`, `configurations` and `failed` of the
-    search; `epochs` trained in all, retraining included; `hours` of wall time; `score` (the best of the search,
-    baselines left out); then of the winner, or of that best one while there is no winner: `retrained`, `spread`,
-    `seeds`, `test`, `winner` (name), `parameters`, and the hyperparameters that the winners of all runs have. `versus`
-    says how the winner stands against those of the other runs on the test rows that they share, row by row.
+    search; `epochs` trained in all, retraining included, and `hours` of wall time, without what was taken over from
+    another run; `score` (the best of the search, baselines left out); then of the winner, or of that best one while
+    there is no winner: `retrained`, `spread`, `seeds`, `test`, `winner` (name), `parameters`, and the hyperparameters
+    that the winners of all runs have. `versus` says how the winner stands against those of the other runs on the test
+    rows that they share, row by row.
 
     Args:
         runs: Runs or their directories.
@@ -117,7 +118,7 @@ def _row(run: Run, label: str) -> tuple[Row, Configuration | None]:
             "trials": sum(trial.kind is TrialKind.SEARCH for trial in trials),
             "configurations": len(searched),
             "failed": sum(c.failure is not None for c in searched),
-            "epochs": sum(len(trial.outcome.epochs) for trial in trials if trial.outcome),
+            "epochs": sum(len(t.outcome.epochs) for t in trials if t.outcome and t.kind is not TrialKind.EVIDENCE),
             "hours": elapsed(reader, trials, time.time(), is_active(run, reader)) / 3600,
             "score": finite(best.score) if best else None,
             "retrained": finalist.mean if finalist else None,

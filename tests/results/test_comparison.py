@@ -247,6 +247,7 @@ def test_a_page_of_a_run_whose_best_was_taken_over_tells_what_it_reached_itself(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
     first, forked = make_run("first"), make_run("forked", seed=1)
+    trained = results.compare(forked).rows[0]["epochs"]
     with RunStore(forked) as store:
         best = max((t for t in store.trials(TrialKind.SEARCH)), key=lambda t: t.outcome.score)
         taken = replace(best, id="old-0", configuration="old-0", parent=None, kind=TrialKind.EVIDENCE)
@@ -255,3 +256,4 @@ def test_a_page_of_a_run_whose_best_was_taken_over_tells_what_it_reached_itself(
     assert best.outcome is not None
     page = compare_report([first, forked], tmp_path / "page.html").read_text()
     assert f"forked reached {best.outcome.score:.4f}" in page
+    assert results.compare(forked).rows[0]["epochs"] == trained

@@ -12,6 +12,7 @@ from results.reporting.words import number, percent
 from results.watching.ledger import Account, Entry
 from results.watching.ledger import time_spent as ledger
 from search.files.rundir import Run
+from search.record.trial import TrialKind
 from spaces.basics.figures import duration
 
 _LOST = (Account.FAILED, Account.TOO_LONG, Account.DUPLICATE)
@@ -45,7 +46,9 @@ def _view(spent: Mapping[str, float], name: str, lost: set[str]) -> View:
 
 
 def _activities(facts: Facts, entries: list[Entry]) -> dict[str, float]:
-    outcomes = [trial.outcome for trial in facts.trials if trial.outcome is not None]
+    # What was taken over from another run cost time there, not here.
+    own = (trial for trial in facts.trials if trial.kind is not TrialKind.EVIDENCE)
+    outcomes = [trial.outcome for trial in own if trial.outcome is not None]
     epochs = [epoch for outcome in outcomes for epoch in outcome.epochs]
     training = sum(epoch.train_seconds for epoch in epochs)
     validation = sum(max(0.0, epoch.seconds - epoch.train_seconds) for epoch in epochs)

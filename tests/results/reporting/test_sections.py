@@ -30,10 +30,11 @@ from results.reporting.sections.searching.curves import fitting
 from results.reporting.sections.searching.rungs import rungs
 from results.reporting.sections.searching.thinning import thinned
 from results.reporting.sections.searching.tradeoff import pareto_front
+from results.reporting.sections.time import time_spent
 from results.reporting.words import number
 from search.files import layout
 from search.files.rundir import open_run
-from search.files.store import RunReader
+from search.files.store import RunReader, RunStore
 from search.record.trial import Stop, TrialKind
 
 MakeRun = Callable[..., Path]
@@ -267,6 +268,21 @@ def test_finalists(make_run: MakeRun) -> None:
     assert "would lie far outside the picture" in chart.caption
     gaps = [f.optimism("max") or 0.0 for f in facts.finalists if f.name != "linear"]
     assert f"{abs(sum(gaps) / len(gaps)):.4f}" in chart.caption
+
+
+def test_what_was_taken_over_took_no_time_here(make_run: MakeRun) -> None:
+    run = make_run()
+    facts = facts_of(run)
+    before = time_spent(facts, open_run(run))
+    taken = next(trial for trial in facts.trials if trial.kind is TrialKind.SEARCH)
+    assert taken.outcome is not None
+    with RunStore(run) as store:
+        store.begin(replace(taken, id="old-0", configuration="old-0", kind=TrialKind.EVIDENCE))
+        store.finish("old-0", taken.outcome, taken.started)
+    again = facts_of(run)
+    assert len(again.trials) == len(facts.trials) + 1
+    assert again.epochs == facts.epochs
+    assert time_spent(replace(again, now=facts.now), open_run(run)) == before
 
 
 def test_time_may_have_been_too_short_for_all_seeds(make_run: MakeRun) -> None:
