@@ -142,10 +142,13 @@ def _said(address: str, error: Exception) -> str:
     if address == AUTO and isinstance(error, ConnectionError):
         return "this machine belongs to no Ray cluster that runs; start one with `ray start`, or use --ray local"
     if address != LOCAL and isinstance(error, ConnectionError):
-        why = error.__cause__ or error
+        why = _in_one_line(error.__cause__ or error)
         return f"this machine is no part of a cluster there; `ray start --address={address}` makes it one ({why})"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines)[:600]}"
+    return f"{type(error).__name__}: {_in_one_line(error)}"
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:600]
 
 
 def _require_loopback(ray: Any) -> None:
