@@ -170,7 +170,6 @@ def families(monkeypatch, tmp_path):
     """A registry of families in which packages have declared `plain` with these values."""
     (tmp_path / "parts_of_others.py").write_text(_PARTS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "parts_of_others", raising=False)
 
     def declared(*attributes):
         entries = [metadata.EntryPoint("plain", f"parts_of_others:{one}", "nightshift.families") for one in attributes]
@@ -178,7 +177,9 @@ def families(monkeypatch, tmp_path):
         monkeypatch.setattr(registry, "_declared_in", registry._declared_in.__wrapped__)
         return registry.Registry("nightshift.families", {}, Family)
 
-    return declared
+    yield declared
+    # It would answer whoever looks through all modules for a name.
+    sys.modules.pop("parts_of_others", None)
 
 
 def test_what_a_package_prints_is_no_output_of_ours(families, capsys):

@@ -265,7 +265,8 @@ def test_no_number_of_workers_makes_a_search_shorter_than_its_longest_trainings(
 
 def test_a_model_that_hangs_while_it_is_built_does_not_keep_a_night_from_beginning(monkeypatch):
     monkeypatch.setattr(spaces, "count_parameters", lambda *_: time.sleep(60))
-    monkeypatch.setattr("search.night.workforce._LONGEST_BUILD", 0.02)
+    for limit in ("_LONGEST_BUILD", "_LEAST_BUILD"):
+        monkeypatch.setattr(f"search.night.workforce.{limit}", 0.02)
     spec = small.spec()
     settings = spaces.configure(spec, spaces.extremes(spec)[0])
     found = rehearsal._checked(spec, spaces.load_data(spec), "largest", settings, timed=True, left=3600.0)
