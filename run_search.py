@@ -158,7 +158,7 @@ def run(
             allowed = going_on(directory, allowed)
 
             def train() -> Any:
-                with _view(spec, allowed, quiet) as observers:
+                with _followed(directory, spec, allowed, quiet) as observers:
                     _load_tensorflow()
                     return search.run(
                         spec,
@@ -211,7 +211,7 @@ def resume(
             return
 
         def train() -> Any:
-            with _view(spec, allowed, quiet) as observers:
+            with _followed(run, spec, allowed, quiet) as observers:
                 _load_tensorflow()
                 return search.resume(
                     run,
@@ -761,19 +761,22 @@ def _export(
 
 
 @contextmanager
-def _view(spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
-    if quiet:
-        yield []
-        return
+def _followed(directory: Path, spec: Any, allowed: Any, quiet: bool) -> Iterator[list[Any]]:
+    """Who is told what happens in a run, after which export and report follow."""
     from search.night.live import make_view
+    from search.night.views.steps import ExportFollows
 
+    follows = ExportFollows(directory)
+    if quiet:
+        yield [follows]
+        return
     began = allowed.clock.now() - allowed.spent
     view_console = _err()
     view = make_view(view_console, spec.objective.name, spec.objective.direction, allowed.promised, began)
     try:
         if view_console.is_terminal:
             view.phase("loading", None)
-        yield [view]
+        yield [follows, view]
     finally:
         with suppress(OSError):
             view.close()

@@ -668,6 +668,18 @@ def test_a_run_records_a_command_that_can_be_typed_again_however_it_was_called(m
         assert recorded.pop() == ["run-search", name, *arguments]
 
 
+def test_before_a_night_is_done_it_says_that_export_and_report_follow(monkeypatch, run):
+    def train(*_, observers, **__):
+        for one in observers:
+            one.phase("search", None)
+        raise RunError("enough")
+
+    monkeypatch.setattr(run_search, "_load_tensorflow", lambda: None)
+    monkeypatch.setattr("search.api.resume", train)
+    one_error(call("resume", run, "-q"), 2, "enough")
+    assert json.loads(call("status", run, "--format", "json").stdout)["phase"] == "export"
+
+
 def test_a_detached_night_that_ends_at_once_is_told_as_it_ended(detach, space_file):
     over, _ = detach("run", str(space_file), "--run-dir", "x", "--detach", night=None)
     assert (over.exit_code, over.stdout.splitlines()[0]) == (0, "nothing was left to do in x")

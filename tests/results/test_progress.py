@@ -23,7 +23,7 @@ from search.errors import RunError
 from search.files import layout
 from search.files.lock import Holder, RunLock
 from search.files.store import RunStore
-from search.night.views.steps import Steps
+from search.night.views.steps import ExportFollows, Steps
 from search.record.trial import Epoch, Outcome
 
 MakeRun = Callable[..., Path]
@@ -248,6 +248,15 @@ def test_what_follows_the_search_is_not_done_before_it_is(make_run: MakeRun, hel
         store.put_meta(morning=None)
     state = results.status(run)
     assert (state["phase"], state["exit"], state["active"]) == ("done", "done", False)
+
+
+def test_a_run_after_which_export_and_report_follow_is_at_no_moment_done_before_them(make_run: MakeRun) -> None:
+    run = make_run(running=True, meta={"phase": "search", "step": "search"})
+    ExportFollows(run).phase("search", None)
+    assert results.status(run)["phase"] == "search"
+    with RunStore(run) as store:
+        store.put_meta(phase="done", exit="done")
+    assert (results.status(run)["phase"], results.status(run)["exit"]) == ("export", None)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from search.errors import DiskError
+from search.errors import DiskError, RunError
 from search.executors.base import Elsewhere, Watched
 from search.files.store import RunStore
 from search.loop.observer import Observer
@@ -78,3 +79,23 @@ class Steps(Observer):
             with contextlib.suppress(DiskError):
                 self._store.put_meta(cluster=where)
                 self._where = where
+
+
+class ExportFollows(Observer):
+    """Leaves there, before the run is done, that export and report follow: who waits for its end finds both there.
+
+    Args:
+        directory: The run directory.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._noted = False
+
+    def phase(self, name: str, expected_trials: int | None) -> None:
+        if self._noted:
+            return
+        # For those who look at the run; without it the night is as good.
+        with contextlib.suppress(DiskError, RunError), RunStore(self._directory) as store:
+            store.put_meta(morning="export")
+            self._noted = True
