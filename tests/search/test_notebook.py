@@ -60,6 +60,15 @@ def test_it_draws_at_most_once_a_second_and_at_the_end(view, clock, drawn):
     assert "0.9900" in drawn[-1][0]
 
 
+def test_it_goes_on_drawing_when_somebody_sets_the_clock_back(view, clock, drawn):
+    view.phase("search", None)
+    clock.set(-3600.0)
+    clock.pass_time(2.0)
+    view.finished(trial("0"), outcome([0.5]))
+    assert len(drawn) == 2
+    assert "width:0.0%" in drawn[-1][0]
+
+
 def test_the_curve_is_short_whatever_the_night_and_ruins_do_not_press_it_flat():
     scores = [(0.1 if number % 9 == 0 else 0.8 + number / 50_000, 0.8 + number / 50_000) for number in range(5000)]
     drawing = curve(scores)

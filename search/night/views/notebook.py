@@ -62,7 +62,6 @@ class NotebookView(TallyView):
         self._directory = directory
         self._show = show
         self._clock = clock or SystemClock()
-        self._began = self._clock.now()
         self._drawn: float | None = None
         self._running: dict[str, tuple[Trial, int]] = {}
         self._last: deque[tuple[str, str]] = deque(maxlen=_LAST_TRIALS)
@@ -102,11 +101,11 @@ class NotebookView(TallyView):
         self._draw()
 
     def _draw_now_and_then(self) -> None:
-        if self._drawn is None or self._clock.now() - self._drawn >= _SECONDS_BETWEEN:
+        if self._drawn is None or self._clock.monotonic() - self._drawn >= _SECONDS_BETWEEN:
             self._draw()
 
     def _draw(self) -> None:
-        self._drawn = self._clock.now()
+        self._drawn = self._clock.monotonic()
         lines = [
             f"<b>{escape(self._tally.phase or 'starting')}</b> · <code>{escape(str(self._directory))}</code>",
             self._bar(),
@@ -129,13 +128,10 @@ class NotebookView(TallyView):
         return f"{tally.phase or 'starting'}: {tally.done} trials done{best} ({self._directory})"
 
     def _bar(self) -> str:
-        tally, share, words = self._tally, None, f"{self._tally.done} trials"
+        tally, share, words = self._tally, self._tally.share, f"{self._tally.done} trials"
         if tally.until is not None:
-            now, whole = self._clock.now(), max(1e-9, tally.until - self._began)
-            share = min(1.0, (now - self._began) / whole)
-            words = f"{duration(max(0.0, tally.until - now))} left · {words}"
+            words = f"{duration(max(0.0, tally.until - self._clock.now()))} left · {words}"
         elif tally.expected:
-            share = min(1.0, tally.done / tally.expected)
             words = f"{tally.done}/{tally.expected} trials"
         if share is None:
             return words
