@@ -129,6 +129,17 @@ class Alike:
         return build(hp)
 
 alike = Alike()
+
+class Measuring(keras_tuner.HyperModel):
+    def __init__(self):
+        super().__init__()
+        self.metric = keras.metrics.AUC()
+
+    def build(self, hp):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation="sigmoid")])
+        model.compile("adam", "binary_crossentropy", metrics=[self.metric])
+        model.listed = [self.metric.name]
+        return model
 """
 
 
@@ -494,6 +505,12 @@ def test_metrics_without_names_are_called_the_same_in_every_model(folder: Path) 
     assert names == [["auc", "auc_1", "auc_2", "mine"]] * 3
     ours = keras.metrics.AUC(), spaces.build_model(made, INFO), keras.metrics.AUC()
     assert ours[0].name != ours[2].name, "the counts of others go on"
+
+
+def test_metrics_that_a_class_makes_for_its_models_are_called_the_same_in_every_model(folder: Path) -> None:
+    made = spaces.configure(load(folder, "Measuring"), {})
+    # The first name is that of a metric of the module.
+    assert [spaces.build_model(made, INFO).listed for _ in range(3)] == [["auc_1"]] * 3
 
 
 @pytest.mark.parametrize("name", ["hyper", "Hyper"])

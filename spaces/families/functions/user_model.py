@@ -102,8 +102,10 @@ def _holding(values: Mapping[str, Any]) -> Any:
 def _called(reference: str, hp: Any) -> Any:
     import keras
 
-    function = _builder(reference)
+    # What the module itself makes has its names before; a class of it may make metrics when an object is made of it.
+    load_attribute(reference)
     with keras_names.counting_from(names_given(reference)):
+        function = _builder(reference)
         model = call(reference, function, hp)
     if not isinstance(model, keras.Model):
         where = place(reference, "", function=function)
