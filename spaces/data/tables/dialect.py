@@ -6,7 +6,7 @@ import codecs
 import csv
 import itertools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ _WIDE = re.compile(r"utf-(16|32)")
 _HINT = re.compile(r"sep=(.)\s*")
 _BLANKS = " \t\r\n"
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+# Python's own limit is 128 KiB, which a document in a cell may have.
+csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_LINE))
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def find_dialect(
         like: how an earlier file of the same kind was written: what decides where the file leaves it open.
 
     Raises:
-        DataError: compressed, binary, not in the given encoding, lines without end, or more than memory holds.
+        DataError: compressed, binary, not in the given encoding, lines or cells without end, or more than memory holds.
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
@@ -93,7 +96,7 @@ def find_dialect(
     skipped = 1 if hint else 0
     separator = separator or (hint[1] if hint else None)
     marks = (separator,) if separator else (*([like.separator] if like is not None else []), *SEPARATORS)
-    samples = {mark: _sample(path, encoding, mark, skipped) for mark in marks}
+    samples = _samples(path, encoding, marks, skipped)
     found = max(samples, key=lambda mark: (_holds(samples[mark], wanted), _regularity(samples[mark])))
     rows = samples[found]
     if rows and len(rows[0]) > _MOST_COLUMNS:
@@ -143,7 +146,11 @@ def line_of(path: Path, dialect: Dialect, row: int) -> int:
 
 
 def _records(path: Path, encoding: str, separator: str, skipped: int) -> Iterator[tuple[list[str], int]]:
-    """The records of a file, each with the number of its last line; those of blank lines, which are no rows, are []."""
+    """The records of a file, each with the number of its last line; those of blank lines, which are no rows, are [].
+
+    Raises:
+        DataError: A cell has no end.
+    """
     line = ""
 
     def lines() -> Iterator[str]:
@@ -155,17 +162,36 @@ def _records(path: Path, encoding: str, separator: str, skipped: int) -> Iterato
         for _ in range(skipped):
             text.readline()
         reader = csv.reader(lines(), delimiter=separator, skipinitialspace=True)
-        for record in reader:
-            blank = len(record) == 1 and not line.strip(_BLANKS)
-            yield [] if blank else record, reader.line_num + skipped
+        begins = skipped + 1
+        try:
+            for record in reader:
+                blank = len(record) == 1 and not line.strip(_BLANKS)
+                yield [] if blank else record, reader.line_num + skipped
+                begins = reader.line_num + skipped + 1
+        except csv.Error as error:
+            raise DataError(
+                f"{path}: in line {begins} begins a row with a cell of more than {_LONGEST_LINE // 2**20} MiB; a quote "
+                "may be closed nowhere"
+            ) from error
 
 
-def _sample(path: Path, encoding: str, separator: str, skipped: int) -> list[list[str]]:
-    try:
+def _samples(path: Path, encoding: str, separators: Iterable[str], skipped: int) -> dict[str, list[list[str]]]:
+    """The first records that each separator makes; none where it makes a cell without end.
+
+    Raises:
+        DataError: One does, and no other one divides the first line.
+    """
+    found: dict[str, list[list[str]]] = {}
+    endless: DataError | None = None
+    for separator in separators:
         records = (record for record, _ in _records(path, encoding, separator, skipped))
-        return list(itertools.islice((record for record in records if any(record)), _SAMPLE))
-    except csv.Error:  # a cell without end, because of a quote that nothing closes
-        return []
+        try:
+            found[separator] = list(itertools.islice((record for record in records if any(record)), _SAMPLE))
+        except DataError as error:
+            found[separator], endless = [], error
+    if endless is not None and not any(len(rows[0]) > 1 for rows in found.values() if rows):
+        raise endless
+    return found
 
 
 def _regularity(rows: list[list[str]]) -> tuple[Any, ...]:

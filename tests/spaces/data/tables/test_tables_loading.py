@@ -92,6 +92,21 @@ def test_a_line_break_in_a_quoted_name_or_cell_is_part_of_it(path: Path) -> None
     assert values(raw, "room\\nsize") == [1, 2]
 
 
+def test_a_cell_may_hold_a_document(path: Path) -> None:
+    document = "many words " * 20_000
+    raw = read(path, f"text,v,y\n{document},1,0\nb,2,1\n", columns={"text": "text"})
+    assert (list(columns(raw)), values(raw, "v")) == (["text", "v"], [1, 2])
+    with pytest.raises(DataError, match=r"target column 'y' is empty in 1 rows, the first in line 3;"):
+        read(path, f"text,v,y\n{document},1,0\nb,2,\n", columns={"text": "text"})
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_quote_that_is_closed_nowhere_is_told(path: Path, separator: str) -> None:
+    content = 'a,b,y\n1,"x,0\n' + "2,some words,1\n" * 80_000
+    with pytest.raises(DataError, match=r"in line 2 begins a row with a cell of more than 1 MiB; a quote may be"):
+        read(path, content.replace(",", separator))
+
+
 def test_lines_of_messages_are_those_of_the_file(path: Path) -> None:
     rows = "".join(f'"first\nsecond",{i}.5,0\n\n' for i in range(10))
     with pytest.raises(DataError, match=r"column 'v' holds 20 numbers .* 1 cells that are none \(1 'x'\), .* line 32;"):
