@@ -77,6 +77,13 @@ def test_files_of_its_packages_names_do_not_stand_for_them(folder):
     assert (done.stdout, done.stderr) == ("digits search.api results.ranked.frame\n", "")
 
 
+def test_a_run_is_read_by_this_program_beside_a_package_of_the_users_called_results(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "__init__.py").touch()
+    done = python("-c", "from pathlib import Path; import search; search.Run(Path('night')).table()", cwd=tmp_path)
+    assert done.stderr.splitlines()[-1].startswith("search.errors.RunError: night: no run here")
+
+
 CONSOLE_COMMAND = ("-c", "from nightshift.__main__ import main; main()")
 
 

@@ -17,6 +17,7 @@ from search.errors import RunError
 from search.files import layout
 from search.files.store import RunReader
 from spaces.basics.files import unreadable
+from spaces.outside.launch import own_packages_first
 
 if TYPE_CHECKING:
     import keras
@@ -101,7 +102,11 @@ class Run:
 
 
 def _reading_side(module: str = "") -> Any:
-    """What reads runs, looked up by its name when it is asked for: nothing here is built on it."""
+    """What reads runs, looked up by its name when it is asked for: nothing here is built on it.
+
+    Not what a user may keep under that name in the folder where they work.
+    """
+    own_packages_first()
     return import_module(f"results{module}")
 
 
