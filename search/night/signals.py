@@ -22,6 +22,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Calls `stop` on the first signal; the second raises `KeyboardInterrupt`.
 
+    A terminal that goes away after another signal does not count.
+
     Signals can only be caught in the main thread; elsewhere nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -35,7 +37,8 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
 
     def handle(number: int, frame: Any) -> None:
         for each in before:
-            signal.signal(each, _leave)
+            # A terminal that is closed, or a logout, after somebody has asked for an end is no second request.
+            signal.signal(each, _stay if each == signal.SIGHUP != number else _leave)
         # A handler may interrupt anything, so it writes without Python's buffers and their locks.
         with contextlib.suppress(OSError):
             os.write(2, _NOTICE)
@@ -82,3 +85,7 @@ def ends_after(seconds: float) -> Iterator[None]:
 
 def _leave(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
+
+
+def _stay(number: int, frame: Any) -> None:
+    """The end has been asked for already. What is ignored instead would be so in new processes, too."""

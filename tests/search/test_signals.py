@@ -25,6 +25,17 @@ def test_the_first_asks_for_an_end_and_the_second_ends(number, capfd):
     assert "once more to stop at once" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_terminal_that_goes_away_after_an_end_was_asked_for_leaves_it_orderly(number):
+    asked = []
+    with stop_on_signals(lambda: asked.append(number)):
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGHUP)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert asked == [number]
+
+
 def test_afterwards_everything_is_as_before():
     before = [signal.getsignal(number) for number in SIGNALS]
     with stop_on_signals(lambda: None):
