@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from search.budget import Deadline
@@ -21,6 +22,33 @@ from search.times import estimates, planning
 from search.times.horizon import Horizon
 from spaces import Dataset, SearchSpec
 from spaces.basics.figures import score
+
+
+class LastEnd:
+    """When a search ends that goes on after the final training: at the end of all training.
+
+    From when another final training and as much searching before it fit, that one has its time at the end.
+
+    Args:
+        horizon: Tells how much time is left.
+        pace: How fast the machine trains after the search; None: there will be no other final training.
+
+    Attributes:
+        leaves_room: Whether another final training has its time.
+    """
+
+    def __init__(self, horizon: Horizon, pace: estimates.Pace | None) -> None:
+        self._horizon = horizon
+        self._pace = pace
+        self.leaves_room = False
+
+    def __call__(self, best: Sequence[Configuration]) -> Deadline | None:
+        if self._pace is None:
+            return self._horizon.budget.training_end
+        self.leaves_room = self.leaves_room or self._horizon.fits_twice(best, self._pace)
+        if not self.leaves_room:
+            return self._horizon.budget.training_end
+        return self._horizon.last_search_end(best, self._pace)
 
 
 class FinalPhase:
@@ -271,16 +299,17 @@ class FinalPhase:
         """Uses what is left of the time; trials that were begun and not ended get their end.
 
         A winner that nothing but the search has chosen gives way to what leads it by then, while a final training and
-        as much searching before it fit.
+        as much searching before it fit. That is asked again as the search goes on: all that is known of how long one
+        takes may be an epoch that was slow because it was the first.
         """
         went_on, may_win = False, not self._store.ensemble() and self._models.gives_way(self._best())
         while True:
-            may_win = may_win and self._horizon.fits_twice(self._best(), self._pace())
-            if self._use_up(self._last_end(may_win)):
+            end = self._last_end(may_win)
+            if self._use_up(end):
                 went_on = True
                 if self._runner.stopping:
                     return
-                may_win = may_win and self._models.gives_way(self._best(), self._store.winner())
+                may_win = end.leaves_room and self._models.gives_way(self._best(), self._store.winner())
                 if may_win:
                     self._store.put_meta(winner=None, threshold=None)
                     self._make_winner()
@@ -292,12 +321,9 @@ class FinalPhase:
         if not went_on and self._store.running(TrialKind.SEARCH, TrialKind.BASELINE):
             self._searching.finish(self._runner, lambda _: self._training_end)
 
-    def _last_end(self, may_win: bool) -> SearchEnd:
+    def _last_end(self, may_win: bool) -> LastEnd:
         """When a search after the final training ends; what it finds may have to be trained as a whole then."""
-        if not may_win:
-            return lambda _: self._training_end
-        pace = self._pace()
-        return lambda best: self._horizon.last_search_end(best, pace)
+        return LastEnd(self._horizon, self._pace() if may_win else None)
 
     @property
     def _training_end(self) -> Deadline | None:

@@ -29,7 +29,7 @@ from search.training.stopping import unreported
 from spaces import SearchSpec, Settings
 
 # So many trainings say how long the next one will take until it has an epoch.
-_RECENT = 25
+_RECENT, _SETTLED = 25, 3
 
 
 class BaseSource:
@@ -395,9 +395,11 @@ class SearchSource(BaseSource):
     def _first_epoch(self) -> float:
         """Time until a new configuration has an epoch, as the slowest of the last ones; 0 while nothing is known.
 
-        What is continued tells the trainer itself how long its epochs are.
+        What is continued tells the trainer itself how long its epochs are. The first training of a process waits for
+        what is loaded and compiled once: as soon as there are some more, the oldest, one for each process, say nothing.
         """
-        return max(self._first_epochs, default=0.0)
+        known, started = list(self._first_epochs), self._at_once()
+        return max(known[started:] if len(known) >= started + _SETTLED else known, default=0.0)
 
 
 class ListSource(BaseSource):
