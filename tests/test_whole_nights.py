@@ -665,6 +665,37 @@ def test_what_was_measured_stays_what_is_exported(tmp_path):
     assert Run(night.run).spec.final.tta == "none"
 
 
+def test_what_is_refused_leaves_a_run_as_it_was(tmp_path, monkeypatch):
+    night = WholeNight(tmp_path / "run", night_space(**{"search.max_trials": 2}), NightWorld())
+    assert night.go().reason == "done"
+    with RunStore(night.run) as store:
+        store.put_meta(sources={"model.py": "as it was"})
+    facts = ("phase", "exit", "sessions", "work", "sources")
+    before = [night.meta(fact) for fact in facts]
+    left = night.run / layout.ROWS
+    left.mkdir()
+    monkeypatch.setattr("search.night.session.changed_sources", lambda *_: ("model.py",))
+    night.spec = night_space(**{"search.max_trials": 2, "training.batch_size": 16})
+    with pytest.raises(RunError, match=r"holds a run of a different space; training\.batch_size: 32 -> 16"):
+        night.go()
+    assert [night.meta(fact) for fact in facts] == before
+    assert not left.exists()
+
+
+def test_a_final_training_goes_on_with_the_rows_that_it_began_with(tmp_path):
+    spec = night_space(**{"search.max_trials": 2})
+    night = WholeNight(tmp_path / "run", spec, NightWorld())
+    night.hook = lambda step: night.stop() if step == "epoch" and night.trials(TrialKind.WINNER) else None
+    assert night.go().reason == "interrupted"
+    night.hook = lambda _: None
+    night.spec = night_space(**{"search.max_trials": 2, "final.train_on_validation": "false"})
+    with pytest.raises(RunError, match=r"different space; final\.train_on_validation: True -> False"):
+        night.go()
+    assert night.meta("exit") == "interrupted"
+    night.spec = spec
+    assert night.go().reason == "done"
+
+
 def test_the_rows_that_exported_models_are_verified_on_are_there_before_anything_is_trained(tmp_path):
     """Whoever exports while the search goes on has no others: numbers of words, or bytes, cannot be drawn at random."""
     night = WholeNight(tmp_path / "run", night_space(**{"search.max_trials": 2}), NightWorld())

@@ -41,7 +41,7 @@ from search.phases.searching import Searching
 from search.phases.winner import winner_is_kept
 from search.record import environment
 from search.record.beginning import changed_sources, doubt, first_facts, require_files
-from search.record.difference import between
+from search.record.difference import Change, between
 from search.record.marks import OWN
 from search.record.trial import Trial, TrialKind
 from search.times.horizon import Horizon
@@ -207,9 +207,7 @@ class Session:
             if not layout.is_run(self._directory):
                 self._create(data)
             with RunStore(self._directory) as store:
-                if data.streamed is not None or data.changing:
-                    store.add_work(Work(_DATA, *reading))
-                self._work(store, data, horizon)
+                self._work(store, data, horizon, reading)
         return Run(self._directory)
 
     def _hold(self, held: contextlib.ExitStack) -> None:
@@ -294,8 +292,11 @@ class Session:
         except OSError as error:
             raise not_written(self._directory, error) from error
 
-    def _compare(self, store: RunStore, data: Dataset, observer: Observer) -> None:
-        """Tells what has changed since the run began; refuses what would mix scores that mean different things."""
+    def _require_same(self, store: RunStore, data: Dataset) -> list[Change]:
+        """What differs from the space of the run; refuses what would mix scores that mean different things.
+
+        Nothing is recorded: what is refused leaves the run as it was.
+        """
         recorded = store.meta("data")["fingerprint"]
         if recorded != data.fingerprint:
             raise spaces.DataError(
@@ -304,17 +305,11 @@ class Session:
                 f"{_SHUFFLED if data.changing else ''}"
             )
         require_files(self._spec, store.meta("files", {}))
-        self._compare_sources(store, observer)
-        versions, recorded_versions = environment.versions(), store.meta("versions", {})
-        for name in _VERSIONS_THAT_MATTER:
-            if versions.get(name) != recorded_versions.get(name):
-                was, now = recorded_versions.get(name), versions.get(name)
-                observer.message("warning", f"{name} was {was} when the run began and is {now}: numbers may differ")
         changes = between(Run(self._directory).spec, self._spec)
-        for change in changes:
-            observer.message("info", f"changed since the run began: {change}")
         # What was measured would not be what is exported.
-        fixed = ("final.tta",) if store.evaluations() else ()
+        fixed = ["final.tta"] if store.evaluations() else []
+        # One that goes on would have seen some rows in a part of its epochs only, and be scored on what it has seen.
+        fixed += ["final.train_on_validation"] if store.trials(TrialKind.WINNER) else []
         refused = [str(change) for change in changes if not change.compatible or change.key in fixed]
         if refused:
             raise RunError(
@@ -322,6 +317,18 @@ class Session:
                 f"`run-search resume {quote(str(self._directory))}` goes on as it was; `--fork NEW_RUN_DIR` begins a "
                 "run of the new space with what this one has found out"
             )
+        return changes
+
+    def _take_up(self, store: RunStore, changes: Sequence[Change], observer: Observer) -> None:
+        """Tells what has changed since the run began, and records it."""
+        self._compare_sources(store, observer)
+        versions, recorded_versions = environment.versions(), store.meta("versions", {})
+        for name in _VERSIONS_THAT_MATTER:
+            if versions.get(name) != recorded_versions.get(name):
+                was, now = recorded_versions.get(name), versions.get(name)
+                observer.message("warning", f"{name} was {was} when the run began and is {now}: numbers may differ")
+        for change in changes:
+            observer.message("info", f"changed since the run began: {change}")
         more = any(c.key == "search.max_trials" for c in changes) or _lacks_trials(store, self._options.max_trials)
         if more and store.meta("phase") != "search":
             winner = store.winner()
@@ -341,7 +348,7 @@ class Session:
         if changed:
             store.put_meta(sources=family_of(self._spec.model).sources(self._spec))
 
-    def _work(self, store: RunStore, data: Dataset, horizon: Horizon) -> None:
+    def _work(self, store: RunStore, data: Dataset, horizon: Horizon, reading: tuple[float, float]) -> None:
         clock, spec = self._clock, self._spec
         curves = TensorBoardWriter(
             self._directory, spec.objective.name, clock, lambda text: observer.message("info", text)
@@ -354,9 +361,14 @@ class Session:
         def on_event(text: str) -> None:
             warn(store, clock, observer, text)
 
-        reason = "failed"
+        # While it may still be refused there is no sitting yet.
+        reason: str | None = None
         try:
-            self._compare(store, data, observer)
+            changes = self._require_same(store, data)
+            reason = "failed"
+            if data.streamed is not None or data.changing:
+                store.add_work(Work(_DATA, *reading))
+            self._take_up(store, changes, observer)
             evaluation.save_sample(self._directory, data)
             if store.meta("phase") == "done":
                 if winner_is_kept(store):
@@ -403,7 +415,11 @@ class Session:
                 "reason": reason,
             }
             with contextlib.suppress(Exception):
-                store.put_meta(sessions=[*store.meta("sessions", []), sitting], exit=reason)
+                if reason is not None:
+                    store.put_meta(sessions=[*store.meta("sessions", []), sitting], exit=reason)
+                elif store.meta("phase") == "done":
+                    # Rows may have been put on the disk once more.
+                    self._clear(store)
             observer.close()
 
     def _stop(self) -> None:
