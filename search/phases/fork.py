@@ -14,8 +14,9 @@ from typing import Any
 
 from search.errors import DiskError, RunError
 from search.files.checked.agreement import foreign_code, incomplete
-from search.files.rundir import Run, require_inside
+from search.files.rundir import Run, data_info, require_inside
 from search.files.store import RunStore
+from search.phases.proposer import scored_alike
 from search.phases.sources import followed
 from search.record.configuration import configurations
 from search.record.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
@@ -26,6 +27,8 @@ from spaces.values.metrics import is_own
 def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
     """Copies the finished search trials of another run, with the checkpoints of their best epochs.
 
+    Without these where the rows are prepared otherwise in the new run: its models could not answer with such weights.
+
     Args:
         old: The run to learn from; the same data and the same objective.
         store: The new run's store, without trials.
@@ -35,8 +38,8 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
         How many trials were taken over.
 
     Raises:
-        RunError: The runs differ in their data or in their objective, so that scores cannot be compared, or a trial is
-            damaged, or runs code that the space does not name.
+        RunError: The runs differ in their data, in their objective, or in the loss where that is the objective, so that
+            scores cannot be compared, or a trial is damaged, or runs code that the space does not name.
         DiskError: A checkpoint cannot be copied.
     """
     require_inside(old.directory)
@@ -50,20 +53,27 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
             for trial in reader.trials(TrialKind.SEARCH, TrialKind.EVIDENCE)
             if trial.state is TrialState.COMPLETED and trial.outcome is not None
         ]
+        # Weights are of rows as they were prepared there: scaled, or with targets on another scale.
+        prepared_alike = data_info(reader) == data_info(store)
     # What had no epoch before the time was up is no configuration of the old table either.
     shown = {configuration.id for configuration in configurations(ended)}
     finished = [trial for trial in ended if trial.configuration in shown]
     for trial in finished:
         if problem := incomplete(trial.settings) or foreign_code(spec, _adopted(trial.settings, spec)):
             raise RunError(f"{old.directory}: trial {trial.id}: {problem}")
+        if not scored_alike(spec, trial.settings):
+            raise RunError(
+                f"{old.directory}: has another loss; its {spec.objective.name} says nothing about that of this run"
+            )
     for trial in finished:
-        _copy(old.directory, trial, store, spec)
+        _copy(old.directory, trial, store, spec, with_weights=prepared_alike)
     return len(finished)
 
 
-def _copy(origin: Path, trial: Trial, store: RunStore, spec: SearchSpec) -> None:
+def _copy(origin: Path, trial: Trial, store: RunStore, spec: SearchSpec, with_weights: bool) -> None:
     assert trial.outcome is not None
-    outcome = replace(trial.outcome, state=None, last=None, best=_copied(origin, trial.outcome, store.directory))
+    best = _copied(origin, trial.outcome, store.directory) if with_weights else None
+    outcome = replace(trial.outcome, state=None, last=None, best=best)
     store.begin(
         replace(
             trial,

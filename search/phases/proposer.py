@@ -23,6 +23,7 @@ from search.record.trial import OF_THE_VALUES, Epoch, FailureReason, Outcome, Sc
 from search.times.estimates import schedule_end
 from spaces.families import family_of
 from spaces.sections.training_section import epoch_limits
+from spaces.values.metrics import REGRESSION_LOSSES
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -44,6 +45,8 @@ _MESSAGE_LENGTH = 200
 _RAISED = (Exception, SystemExit)
 _TRIED_FIRST = 100
 _MOST_KNOWN = 100_000
+# What `auto` is of a regression.
+_USUAL_LOSS = "mse"
 
 
 @dataclass(frozen=True)
@@ -436,6 +439,20 @@ def counts_alike(spec: spaces.SearchSpec, settings: Mapping[str, Any]) -> bool:
         settings: As for `is_comparable`.
     """
     return bool(settings["training"].get("folds")) == (spec.data.folds is not None)
+
+
+def scored_alike(spec: spaces.SearchSpec, settings: Mapping[str, Any]) -> bool:
+    """Whether an objective that is the loss is the same loss here: each loss of a regression is a number of its own.
+
+    Args:
+        spec: The space file.
+        settings: As for `is_comparable`.
+    """
+    if spec.objective.name.removeprefix("val_") != "loss":
+        return True
+    losses = {settings["training"]["loss"], spec.training.loss}
+    # Those of classes are all the cross-entropy of the labels as they are.
+    return losses.isdisjoint(REGRESSION_LOSSES) or len({_USUAL_LOSS if one == "auto" else one for one in losses}) == 1
 
 
 def is_comparable(spec: spaces.SearchSpec, settings: Mapping[str, Any]) -> bool:

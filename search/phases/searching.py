@@ -173,6 +173,7 @@ class Searching:
         name = spec.objective.name
         tells: tuple[tuple[Callable[[Configuration], bool], str], ...] = (
             (lambda one: incomplete(one.settings) is None, "their settings cannot be read here"),
+            (lambda one: proposer.scored_alike(spec, one.settings), f"their {name} is another loss"),
             (
                 lambda one: proposer.counts_alike(spec, one.settings),
                 "they were cross-validated" if spec.data.folds is None else "they were not cross-validated",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -18,9 +19,10 @@ from search.phases.sources import SearchSource
 from search.record.configuration import configurations, ranked
 from search.record.trial import Checkpoint, FailureReason, Stop, TrialKind, TrialState
 from spaces.specs.plain import to_plain
+from spaces.values.metrics import REGRESSION_LOSSES
 from tests.search import simulation
 from tests.search.listening import Listener
-from tests.search.records import failed, outcome, settings, training, trial
+from tests.search.records import epoch, failed, outcome, settings, training, trial
 from tests.search.test_door import DATA
 
 SPEC = spaces.load("digits")
@@ -58,6 +60,38 @@ def test_finished_trials_are_evidence_with_their_curves_and_best_weights(tmp_pat
         copied = trials[0].outcome.best
         assert (tmp_path / "new" / copied.file).read_bytes() == b"weights"
         assert trials[0].outcome.state is None
+
+
+def test_weights_of_rows_that_were_prepared_otherwise_are_left_where_they_are(tmp_path, old):
+    data = {**DATA, "info": {**DATA["info"], "scale": 1 / 16}}
+    with RunStore.create(tmp_path / "new", {**FACTS, "data": data}) as store:
+        assert take_over(old, store, SPEC) == 2
+        assert [(t.outcome.score, t.outcome.best) for t in store.trials()] == [(0.5, None), (0.7, None)]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "alike"),
+    [("mse", "mae", False), ("auto", "mae", False), ("auto", "mse", True), ("auto", "categorical_crossentropy", True)],
+)
+def test_a_loss_says_nothing_of_another_one(tmp_path, theirs, ours, alike):
+    facts = {**FACTS, "objective": {"name": "val_loss", "direction": "min"}}
+    with RunStore.create(tmp_path / "old", facts) as store:
+        store.begin(trial("0", settings=settings(loss=theirs)))
+        store.finish("0", replace(outcome([0.5]), epochs=(epoch(1, val_loss=0.5),)), 1.0)
+    metric = "mae" if ours in REGRESSION_LOSSES else "accuracy"
+    asked = ["search.objective=val_loss", f"training.loss={ours}", f"training.metrics=[{metric}]"]
+    with RunStore.create(tmp_path / "new", facts) as store:
+        refused = pytest.raises(RunError, match="old: has another loss; its val_loss says nothing about that of this")
+        with contextlib.nullcontext() if alike else refused:
+            assert take_over(Run(tmp_path / "old"), store, spaces.load(SPEC, asked)) == 1
+    warm = spaces.load(simulation.space("freeze-thaw"), [*asked, f"search.warm_start=[{tmp_path / 'old'}]"])
+    taught, observer = [], Listener()
+    with RunStore.create(tmp_path / "warm", facts) as store:
+        learner = SimpleNamespace(learn=lambda values, epochs: taught.append(len(epochs)))
+        Searching(warm, store, Budget(), observer)._teach(learner)
+    assert taught == [1] * alike
+    left_out = "the search learns nothing from 1 of 1 configurations of other runs: their val_loss is another loss"
+    assert observer.texts == [left_out] * (not alike)
 
 
 def test_what_had_no_epoch_before_the_time_was_up_is_no_evidence(tmp_path, old):
