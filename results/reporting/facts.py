@@ -212,7 +212,7 @@ def read_facts(run: Run, now: float) -> Facts:
     """
     with run.read() as reader:
         keys = ("name", "space", "command", "objective", "algorithm", "seed", "versions", "hardware", "git", "data",
-                "started", "finished", "phase", "exit", "winner", "planned", "sessions", "threads",
+                "started", "finished", "phase", "exit", "winner", "planned", "sessions", "sitting", "threads",
                 "workers", "reference", "threshold", "hourly_gain", "ensemble")  # fmt: skip
         meta = {key: reader.meta(key) for key in keys}
         objective = meta["objective"] or {"name": "val_accuracy", "direction": "max"}

@@ -89,7 +89,7 @@ def worked(
     as its trials show. What was taken over from another run took time there, not here.
 
     Args:
-        fact: The run's facts by name: `sessions`, `started`, `exit`.
+        fact: The run's facts by name: `sessions`, `started`, `sitting`, `exit`.
         trials: All its trials, whole or in brief.
         evaluations: All its evaluations.
         work: What was done besides trials and evaluations.
@@ -101,10 +101,13 @@ def worked(
     done = busy(own, evaluations, work)
     spans = [*sittings, *done]
     if fact("exit") is None:
-        last = max((end for _, end in sittings), default=None)
         end = now if active else max((end for _, end in done), default=float("-inf"))
-        begun = [trial.started for trial in own if last is not None and trial.started > last]
-        start = fact("started") if last is None else min(begun, default=end)
+        start = fact("sitting")
+        if start is None:
+            # Earlier versions did not record when a sitting began.
+            last = max((end for _, end in sittings), default=None)
+            begun = [trial.started for trial in own if last is not None and trial.started > last]
+            start = fact("started") if last is None else min(begun, default=end)
         if start is not None and end > start:
             spans.append((start, end))
     return spans
@@ -127,7 +130,9 @@ def elapsed_in_all(reader: RunReader, now: float, active: bool) -> float:
     sittings = _sittings(reader.meta("sessions"))
     if reader.meta("exit") is None:
         last = max((end for _, end in sittings), default=None)
-        start = reader.meta("started") if last is None else reader.first_start(last)
+        start = reader.meta("sitting")
+        if start is None:
+            start = reader.meta("started") if last is None else reader.first_start(last)
         if start is not None:
             sittings.append((start, now if active else math.inf))
     return elapsed(reader, reader.marks_outside(sittings), now, active)

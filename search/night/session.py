@@ -397,7 +397,7 @@ class Session:
                 observer.message("info", "the time that was promised for this run is over: it goes on without a limit")
             promise = {"until": self._budget.promised, "budget": self._budget.length}
             # A night that failed may have come to its report all the same.
-            store.put_meta(**promise, exit=None, finished=None, step=None, morning=None)
+            store.put_meta(**promise, sitting=self._started, exit=None, finished=None, step=None, morning=None)
             if horizon.doubt is not None:
                 # Said at once: whoever waits for the promised hour can still do something about it.
                 on_event(horizon.doubt)

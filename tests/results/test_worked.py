@@ -33,6 +33,17 @@ def test_running_and_cut_off_sittings() -> None:
     assert WorkTime(worked(meta.get, [], [], [], now=999.0, active=False)).total == 30
 
 
+def test_the_pause_after_a_sitting_that_was_cut_off_does_not_count() -> None:
+    mark = Mark("1", "1", "search", "completed", 110.0, 130.0, 0.5, 10, 20.0, 1.0, "length", None, 3, 3, None)
+    meta: dict[str, Any] = {"sessions": [], "started": 100.0, "sitting": 100.0, "exit": None}
+    assert WorkTime(worked(meta.get, [mark], [], [], now=999.0, active=False)).total == 30
+    # Nobody has recorded the end of the first sitting; the second one goes on.
+    meta["sitting"] = 900.0
+    assert WorkTime(worked(meta.get, [mark], [], [], now=950.0, active=True)).total == 20 + 50
+    later = mark._replace(id="2", configuration="2", started=910.0, finished=930.0)
+    assert WorkTime(worked(meta.get, [mark, later], [], [], now=999.0, active=False)).total == 20 + 30
+
+
 def test_what_another_run_has_trained_took_no_time_here() -> None:
     meta: dict[str, Any] = {"sessions": [{"started": 100.0, "ended": 130.0}], "started": 100.0, "exit": "done"}
     mark = Mark("1", "1", "search", "completed", 10.0, 60.0, 0.5, 10, 50.0, 1.0, "length", None, 3, 3, None)

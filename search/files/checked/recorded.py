@@ -221,6 +221,7 @@ _FACTS: dict[str, Check] = {
         )
     ),
     "sessions": _list(_SITTING),
+    "sitting": _optional(instant),
     "planned": _fields({}, {"trials": _optional(whole)}),
     "until": _optional(instant),
     "budget": _optional(_real),
