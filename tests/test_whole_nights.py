@@ -696,6 +696,19 @@ def test_a_final_training_goes_on_with_the_rows_that_it_began_with(tmp_path):
     assert night.go().reason == "done"
 
 
+def test_a_threshold_is_that_of_the_model_that_it_was_chosen_for(tmp_path, monkeypatch):
+    night = WholeNight(tmp_path / "run", night_space(baselines=[], **{"search.max_trials": 2}), NightWorld())
+    assert night.go().reason == "done"
+    winner = night.winner()
+    lost = final_weights(winner).file
+    with RunStore(night.run) as store:
+        store.put_meta(threshold={"value": 0.3})
+    monkeypatch.setattr("search.files.checkpoint.intact", lambda _, one: one.file != lost)
+    assert night.go().reason == "done"
+    assert night.winner().id != winner.id
+    assert night.meta("threshold") is None
+
+
 def test_the_rows_that_exported_models_are_verified_on_are_there_before_anything_is_trained(tmp_path):
     """Whoever exports while the search goes on has no others: numbers of words, or bytes, cannot be drawn at random."""
     night = WholeNight(tmp_path / "run", night_space(**{"search.max_trials": 2}), NightWorld())

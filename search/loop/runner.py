@@ -5,6 +5,7 @@ It never looks at what the trials are for: searching, retraining and the final t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -271,8 +272,9 @@ class Runner:
     def _joined(self, trial: Trial, outcome: Outcome) -> Outcome:
         """The outcome of this attempt and of an interrupted one before it, as if there had been no interruption."""
         before = trial.outcome
-        numbers = {epoch.number for epoch in outcome.epochs}
-        earlier = [epoch for epoch in before.epochs if epoch.number not in numbers] if before else []
+        # One that began again at the start, and did not get as far, has nothing of what came later the first time.
+        first = min((epoch.number for epoch in outcome.epochs), default=math.inf)
+        earlier = [epoch for epoch in before.epochs if epoch.number < first] if before else []
         epochs = tuple(epoch for epoch in (*earlier, *outcome.epochs) if epoch.number > trial.epochs_from)
         return replace(
             outcome,

@@ -202,7 +202,9 @@ class FinalPhase:
                 raise SearchFailed(f"no model of {best[0].name} or of the next best could be made, and none was kept")
         if winner is None:
             return
-        self._store.put_meta(winner=winner.id)
+        if winner.id != self._store.meta("winner"):
+            # What was chosen for a model that is lost is none for another one.
+            self._store.put_meta(winner=winner.id, threshold=None)
         self._decide(winner)
         if winner.kind is TrialKind.WINNER:
             # They were kept in case that the final training would not get to its end.

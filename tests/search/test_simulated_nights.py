@@ -291,6 +291,25 @@ def test_a_checkpoint_lost_while_the_search_was_stopped(tmp_path):
     assert night.table() == whole.table()
 
 
+def test_what_begins_again_and_is_cut_short_has_the_epochs_of_that_time_alone(tmp_path):
+    class Even(World):
+        def epoch_seconds(self, values):
+            return 10.0
+
+    night = Night(tmp_path / "run", space("random", max_trials=1, epochs={"min": 6, "max": 6}), Even())
+    # Four epochs and the end of the baseline, four epochs of the first trial.
+    night.go(at_moment(9, Runner.stop))
+    (waiting,) = [t for t in night.trials() if t.state is TrialState.RUNNING]
+    assert [epoch.number for epoch in waiting.outcome.epochs] == [1, 2, 3, 4]
+    night.disk.files.clear()
+    # An epoch until it turns out that there is nothing to go on from, and two and a half.
+    night.until = night.clock.now() + 35.0
+    night.go()
+    (cut,) = [t for t in night.trials() if t.id == waiting.id]
+    assert cut.outcome.stopped is Stop.DEADLINE
+    assert [epoch.number for epoch in cut.outcome.epochs] == [1, 2]
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_the_same_failure_ten_times_ends_the_search_with_everything_saved(tmp_path, algorithm):
     broken = World(always=Failure(FailureReason.DATA, "labels out of range"))
