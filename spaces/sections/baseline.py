@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
@@ -20,6 +21,8 @@ def _values(raw: Any) -> dict[str, Value]:
     for name, value in raw.items():
         if not isinstance(value, bool | int | float | str):
             refusals.add(f"found {shown(value)}; allowed: one value", name)
+        elif isinstance(value, float) and not math.isfinite(value):
+            refusals.add(f"found {shown(value)}; allowed: finite numbers", name)
     refusals.raise_if_any()
     return dict(raw)
 

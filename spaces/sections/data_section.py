@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
@@ -255,12 +256,24 @@ class Folds(Section):
     )
 
 
-def _held_out(raw: Any) -> Any:
-    return Folds.model_validate(raw) if "folds" in raw else _keyed(raw)
+_TEST_FORMS: dict[str, type[Section]] = {"group": KeyedRows, "time": KeyedRows, "first": FirstRows}
+_VALIDATION_FORMS: dict[str, type[Section]] = {"folds": Folds, **_TEST_FORMS}
+"""What a mapping with such a key is; the first that is there decides."""
 
 
-def _keyed(raw: Any) -> Any:
-    return KeyedRows.model_validate(raw) if {"group", "time"} & set(raw) else FirstRows.model_validate(raw)
+def _held_out(raw: dict[str, Any], forms: Mapping[str, type[Section]], allowed: str) -> Section:
+    """The rows that a mapping stands for. Its keys are those of the form that it has; without one, of all."""
+    form = next((forms[key] for key in forms if key in raw), None)
+    known = [key for one in (forms.values() if form is None else (form,)) for key in one.known_keys()]
+    refusals = Refusals()
+    for key in raw:
+        if key not in known:
+            refusals.add(unknown("key", key, tuple(dict.fromkeys(known))), key)
+    if form is None and not refusals.found:
+        refusals.add(f"found a mapping without {listed(forms)}; allowed: {allowed}")
+    refusals.raise_if_any()
+    assert form is not None
+    return form.model_validate(raw)
 
 
 def _validation(raw: Any) -> Any:
@@ -268,7 +281,7 @@ def _validation(raw: Any) -> Any:
     if isinstance(raw, FirstRows | KeyedRows | Folds):
         return raw
     if isinstance(raw, dict):
-        return _held_out(raw)
+        return _held_out(raw, _VALIDATION_FORMS, allowed)
     if isinstance(raw, str):
         if raw != "given":
             raise refuse(f"found {shown(raw)}; allowed: {allowed}{suggestion(raw, ('given',))}")
@@ -282,7 +295,7 @@ def _test(raw: Any) -> Any:
     if isinstance(raw, FirstRows | KeyedRows):
         return raw
     if isinstance(raw, dict):
-        return _keyed(raw)
+        return _held_out(raw, _TEST_FORMS, allowed)
     if isinstance(raw, str):
         if raw not in words:
             raise refuse(f"found {shown(raw)}; allowed: {allowed}{suggestion(raw, words)}")

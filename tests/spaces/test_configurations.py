@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -627,6 +628,13 @@ def test_a_baseline_may_say_that_there_is_none_of_what_could_have_no_effect() ->
     off = {"label_smoothing": 0, "class_weight": "none", "oversample": False, "augmentation_mixup": 0, "embedding": 0}
     space = {"name": "x", "data": {"source": "digits"}, "model": _DENSE, "training": {"epochs": 2, "loss": "mse"}}
     assert spaces.load({**space, "baselines": [{"name": "plain", "values": off}]}).baselines
+
+
+def test_values_of_a_baseline_that_no_space_file_can_hold_are_told_once() -> None:
+    space = {"name": "x", "data": {"source": "digits"}, "model": _DENSE, "training": {"epochs": 2}}
+    with pytest.raises(spaces.SpaceError) as caught:
+        spaces.load({**space, "baselines": [{"name": "own", "values": {"learning_rate": math.nan}}]})
+    assert str(caught.value) == "baselines.0.values.learning_rate: found nan; allowed: finite numbers"
 
 
 def test_a_baseline_without_the_dense_layers_of_a_space_has_no_dropout_either() -> None:
