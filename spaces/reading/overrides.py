@@ -12,11 +12,13 @@ from spaces.sections.data_section import has_columns, is_path, source_kinds
 
 _SOURCE = ("data", "source")
 _ROLES = ("data", "columns")
+_TARGET = ("data", "target")
+_TARGET_OF_SOURCE = (*_SOURCE, "target")
 # What names a column: of any letters and signs, as tables have them.
 _COLUMNS = (
-    ("data", "target"),
-    ("data", "target", "column"),
-    (*_SOURCE, "target"),
+    _TARGET,
+    (*_TARGET, "column"),
+    _TARGET_OF_SOURCE,
     *(("data", part, key) for part in ("validation", "test") for key in ("group", "time")),
 )
 
@@ -25,9 +27,9 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
     """Sets each override in `document`, in order.
 
     A missing mapping on the way is made, a scalar on the way gives place to a mapping, a source of data to one that
-    is set, and an item of a list is named by its position, counted from 0. Values are YAML 1.2, in one line without
-    comments; only the path of a source, and the name of a column, are their text as it is, unless it is null or in
-    quotes: `2020` would be a number.
+    is set, the column to predict likewise wherever it stands, and an item of a list is named by its position, counted
+    from 0. Values are YAML 1.2, in one line without comments; only the path of a source, and the name of a column, are
+    their text as it is, unless it is null or in quotes: `2020` would be a number.
 
     One that is not `key=value`, whose value is not plain YAML, or whose key leads nowhere, is left out and
     added to the problems of the document.
@@ -41,6 +43,7 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
             continue
         if path[:-1] == _SOURCE:
             _give_place(document, path[-1], applied)
+        _give_target_place(document, path, applied)
         applied.append(path)
 
 
@@ -63,6 +66,31 @@ def _give_place(document: Document, kind: str, applied: Sequence[tuple[str, ...]
     for other in (kinds if has_columns(kind) else {*kinds, "target"}) - {kind}:
         if other in source and not any((*_SOURCE, other)[: len(path)] == path for path in applied):
             del source[other]
+
+
+def _give_target_place(document: Document, path: tuple[str, ...], applied: Sequence[tuple[str, ...]]) -> None:
+    """Takes away the column to predict that stands beside the table, or apart from it, where the other one is set.
+
+    One that was itself set stays, as of two sources.
+    """
+    data = document.data.get("data")
+    if not isinstance(data, dict) or not isinstance(source := data.get("source"), dict):
+        return
+    beside: tuple[tuple[str, ...], dict[str, Any]] = (_TARGET_OF_SOURCE, source)
+    apart: tuple[tuple[str, ...], dict[str, Any]] = (_TARGET, data)
+    if isinstance(rule := data.get("target"), dict):
+        apart = ((*_TARGET, "column"), rule)
+    if any(where[-1] not in holder for where, holder in (beside, apart)):
+        return
+    if path in (_TARGET, (*_TARGET, "column")):
+        other, holder = beside
+    elif path in (_SOURCE, _TARGET_OF_SOURCE):
+        other, holder = apart
+    else:
+        return
+    if not any(other[: len(one)] == one for one in applied):
+        del holder[other[-1]]
+        document.positions.pop(other, None)
 
 
 def _apply(document: Document, override: str) -> tuple[str, ...]:

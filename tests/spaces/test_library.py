@@ -234,6 +234,31 @@ class TestOverrides:
         roles = spaces.load("table-classes", ["data.source.csv=a", "data.columns.sepal.length=drop"]).data.columns
         assert roles == {"sepal.length": "drop"}
 
+    @pytest.mark.parametrize(
+        ("data", "override", "target"),
+        [
+            ({"source": {"csv": "a", "target": "x"}}, "data.target=y", "y"),
+            ({"source": {"csv": "a", "target": "x"}}, "data.target.column=y", "y"),
+            ({"source": {"csv": "a", "target": "x"}}, "data.target=null", None),
+            ({"source": {"csv": "a"}, "target": "x"}, "data.source.target=y", "y"),
+            ({"source": {"csv": "a"}, "target": "x"}, "data.source={csv: b, target: y}", "y"),
+            ({"source": {"csv": "a"}, "target": {"column": "x"}}, "data.source.target=y", "y"),
+        ],
+    )
+    def test_the_column_to_predict_gives_place_wherever_it_stands(
+        self, data: dict[str, Any], override: str, target: str | None
+    ) -> None:
+        assert spaces.load({**MINIMAL, "data": data}, [override]).data.target_column == target
+
+    def test_two_columns_to_predict_that_were_both_set_are_a_mistake(self) -> None:
+        space = {**MINIMAL, "data": {"source": {"csv": "a", "target": "x"}}}
+        for order in (1, -1):
+            with pytest.raises(spaces.SpaceError, match="is given twice"):
+                spaces.load(space, ["data.target=y", "data.source.target=z"][::order])
+        both = {**MINIMAL, "data": {**space["data"], "target": "y"}}
+        with pytest.raises(spaces.SpaceError, match="is given twice"):
+            spaces.load(both, ["data.source.csv=b"])
+
     def test_several_targets_and_none_are_still_yaml(self) -> None:
         found = {
             value: spaces.load("table-classes", ["data.source.csv=a", f"data.target={value}"]).data.target
