@@ -317,6 +317,9 @@ class TargetRule(Section):
     )
 
 
+TargetColumns = Annotated[tuple[ColumnName, ...], Field(json_schema_extra={"minItems": 2, "uniqueItems": True})]
+
+
 def _target(raw: Any) -> Any:
     if isinstance(raw, dict):
         return TargetRule.model_validate(raw)
@@ -365,6 +368,7 @@ _KEYED_SCHEMA: dict[str, JsonValue] = {
         "time": {"type": "string", "description": "Column of times; the latest rows are held out."},
         "size": {"anyOf": [*_ROWS_SCHEMA], "description": "How many rows: a count or a fraction; default 0.2."},
     },
+    "oneOf": [{"required": ["group"]}, {"required": ["time"]}],
     "additionalProperties": False,
 }
 _FIRST_SCHEMA: dict[str, JsonValue] = {
@@ -422,7 +426,9 @@ class DataSection(Section):
     image_size: Annotated[tuple[int, int] | None, BeforeValidator(_image_size)] = Field(
         default=None,
         description="Size in pixels that images are brought to: one number, or [height, width].",
-        json_schema_extra={"anyOf": [_PIXELS, {"type": "array", "items": _PIXELS, "minItems": 2, "maxItems": 2}]},
+        json_schema_extra={
+            "anyOf": [_PIXELS, {"type": "array", "items": _PIXELS, "minItems": 2, "maxItems": 2}, {"type": "null"}]
+        },
     )
     color: Literal["auto", "rgb", "grayscale"] = Field(
         default="auto", description="Channels that image files are read with."
@@ -430,7 +436,7 @@ class DataSection(Section):
     broken: Literal["refuse", "skip"] = Field(
         default="refuse", description="What is done with image files that cannot be read."
     )
-    target: Annotated[ColumnName | tuple[ColumnName, ...] | TargetRule | None, BeforeValidator(_target)] = Field(
+    target: Annotated[ColumnName | TargetColumns | TargetRule | None, BeforeValidator(_target)] = Field(
         default=None,
         description="Column to predict, of a csv, parquet file or DataFrame, default the last one; a list of columns: "
         "of 0 and 1, labels of which a row may have several, or numbers; or {column: name, scale: log}, {column: name, "

@@ -18,13 +18,13 @@ Seconds = Annotated[float, Field(gt=0)]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _MOST_BYTES = 2**63
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE)
+_SIZE = r"(\d+(?:\.\d+)?)\s*([kKmMgGtT][iI]?)?[bB]?"
 
 
 def _bytes(raw: Any) -> int | None:
     if raw is None:
         return None
-    match = _BYTES.fullmatch(raw.strip()) if isinstance(raw, str) else None
+    match = re.fullmatch(_SIZE, raw.strip()) if isinstance(raw, str) else None
     whole = isinstance(raw, int) and not isinstance(raw, bool)
     size = float(match[1]) * _UNITS[(match[2] or "").lower()] if match else raw if whole else 0
     if not 1 <= size < _MOST_BYTES:
@@ -32,7 +32,9 @@ def _bytes(raw: Any) -> int | None:
     return int(size)
 
 
-_BYTES_SCHEMA: dict[str, JsonValue] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}
+_BYTES_SCHEMA: dict[str, JsonValue] = {
+    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": rf"^\s*{_SIZE}\s*$"}, {"type": "null"}]
+}
 Bytes = Annotated[int | None, BeforeValidator(_bytes)]
 
 
@@ -188,7 +190,7 @@ class Export(Section):
     ] = Field(
         default=("keras", "h5", "savedmodel", "tflite"),
         description="File formats of the exported model; onnx needs the extra [onnx].",
-        json_schema_extra={"minItems": 1},
+        json_schema_extra={"minItems": 1, "uniqueItems": True},
     )
     quantisation_loss: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.005,

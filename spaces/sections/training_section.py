@@ -111,10 +111,17 @@ def _targets(raw: Any) -> tuple[Target, ...]:
 
 
 _LIMITS: dict[str, JsonValue] = {"type": "object", "minProperties": 1, "additionalProperties": False}
-_TARGETS_SCHEMA: dict[str, JsonValue] = {
-    "type": "object",
-    "additionalProperties": {**_LIMITS, "properties": {"below": {"type": "number"}, "above": {"type": "number"}}},
-}
+
+
+def _targets_schema(schema: dict[str, JsonValue]) -> None:
+    limits: dict[str, JsonValue] = {
+        **_LIMITS, "properties": {"below": {"type": "number"}, "above": {"type": "number"}},
+    }  # fmt: skip
+    schema.update({"type": "object", "minProperties": 1, "additionalProperties": limits})
+    # No targets are no mapping: the key is left out.
+    schema.pop("default", None)
+
+
 Targets = Annotated[tuple[Target, ...], BeforeValidator(_targets, json_schema_input_type=dict[str, Any])]
 
 
@@ -201,7 +208,7 @@ class TrainingSection(Section):
     stop_when: Targets = Field(
         default=(),
         description="Targets that end a training, e.g. {loss: {below: 0.4}}.",
-        json_schema_extra=_TARGETS_SCHEMA,
+        json_schema_extra=_targets_schema,
     )
     callbacks: Annotated[Reference | None, BeforeValidator(_callbacks)] = Field(
         default=None,
@@ -217,7 +224,10 @@ class TrainingSection(Section):
         default=(USUAL["classification"],),
         description='Metrics; default [accuracy], or [mae] where the loss is one of regression; "module:function" '
         "takes labels and probabilities (or values) of all validation rows and returns a number.",
-        json_schema_extra={"items": {"anyOf": [{"enum": list(METRICS)}, {"type": "string", "pattern": ":"}]}},
+        json_schema_extra={
+            "items": {"anyOf": [{"enum": list(METRICS)}, {"type": "string", "pattern": ":"}]},
+            "uniqueItems": True,
+        },
     )
 
     @model_validator(mode="before")

@@ -22,7 +22,7 @@ from spaces.values.dimensions import Choice, Value
 from spaces.values.metrics import METRICS, direction_of, is_own, reported_name, task_of
 from spaces.values.space import compile_space
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
 def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
@@ -75,7 +75,7 @@ def check(parts: Mapping[str, Any], *, begun: bool) -> list[Problem]:
 
 
 def _name(name: str) -> list[Problem]:
-    if _NAME.fullmatch(name):
+    if NAME.fullmatch(name):
         return []
     allowed = "letters, digits, '.', '_' and '-', at most 80, the first a letter or digit"
     return [problem(("name",), f"found {shown(name)}; allowed: {allowed}")]

@@ -30,7 +30,10 @@ _WHEN = {
 
 
 # The target of a table may stand beside its path; validation moves it to the section.
-_TARGET = {"type": "string", "description": "Column to predict, of a csv source; default the last one."}
+_TARGET = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 2, "uniqueItems": True}],
+    "description": "Column to predict, or several, of a table; default the last one.",
+}
 
 
 def json_schema() -> dict[str, Any]:

@@ -24,7 +24,7 @@ from spaces.sections.search_section import (
     SearchSection,
 )
 from spaces.sections.training_section import TrainingSection, epoch_limits
-from spaces.specs.checks import check
+from spaces.specs.checks import NAME, check
 from spaces.specs.messages import problems_of
 from spaces.specs.objects import with_references
 from spaces.specs.resolve import all_settings
@@ -60,7 +60,9 @@ class SearchSpec(Section):
         SpaceError: with every mistake in it.
     """
 
-    name: str = Field(description="Name of the space, and of its runs.")
+    name: str = Field(
+        description="Name of the space, and of its runs.", json_schema_extra={"pattern": f"^{NAME.pattern}$"}
+    )
     data: DataSection = Field(description="Where the rows come from.")
     model: ModelSection = Field(description="Which models are worth trying.")
     training: TrainingSection = Field(description="How every configuration is trained.")

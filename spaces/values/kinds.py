@@ -225,11 +225,12 @@ class Kind:
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of a dimension of this kind."""
         value = self._value_schema()
+        choices = {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}
         when = {DEFINITION: "When"}
         forms: list[dict[str, Any]] = [
             value,
-            {"type": "array", "items": value, "minItems": 1, "uniqueItems": True},
-            _object({"choices": {"type": "array", "items": value, "minItems": 1}, "when": when}, ["choices"]),
+            choices,
+            _object({"choices": choices, "when": when}, ["choices"]),
             _object({"value": value, "when": when}, ["value"]),
         ]
         if self.type in ("integer", "number"):

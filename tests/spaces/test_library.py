@@ -476,6 +476,15 @@ class TestSchema:
             ("training", {"epochs": 0}),
             ("training", {"epochs": 1, "optimizer": "sdg"}),
             ("training", {"epochs": 1, "stop_when": {"loss": {"under": 3}}}),
+            ("training", {"epochs": 1, "stop_when": {}}),
+            ("training", {"epochs": 1, "metrics": ["auc", "auc"]}),
+            ("training", {"epochs": 1, "batch_size": {"choices": [8, 8]}}),
+            ("data", {"source": {"csv": "a"}, "target": ["b"]}),
+            ("data", {"source": {"csv": "a"}, "validation": {"size": 3}}),
+            ("data", {"source": {"csv": "a"}, "test": {"group": "b", "time": "c"}}),
+            ("limits", {"disk": "much"}),
+            ("export", {"formats": ["h5", "h5"]}),
+            ("name", "a b"),
             ("final", {"candidates": 0}),
             ("unknown", 1),
         ],
@@ -483,6 +492,21 @@ class TestSchema:
     def test_what_loading_refuses_does_not_fit(self, key: str, value: Any, validator: Any) -> None:
         assert validator.is_valid(MINIMAL)
         assert not validator.is_valid({**MINIMAL, key: value})
+        with pytest.raises(spaces.SpaceError):
+            spaces.load({**MINIMAL, key: value})
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("data", {"source": {"csv": "a", "target": ["b", "c"]}}),
+            ("data", {"source": {"csv": "a"}, "validation": {"group": "b", "size": 3}}),
+            ("data", {"source": "digits", "image_size": None}),
+            ("limits", {"disk": " 1.5 GiB ", "memory": None}),
+        ],
+    )
+    def test_what_loading_takes_fits(self, key: str, value: Any, validator: Any) -> None:
+        assert spaces.load({**MINIMAL, key: value})
+        validator.validate({**MINIMAL, key: value})
 
     def test_every_key_is_described(self) -> None:
         schema = spaces.json_schema()
