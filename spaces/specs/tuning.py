@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras_tuner
@@ -66,19 +67,30 @@ class _SpaceHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
             kwargs.setdefault("batch_size", training.batch_size)
         if training.class_weight == "balanced" and kwargs.get("class_weight") is None:
             labels = args[1] if len(args) > 1 else kwargs.get("y")
-            kwargs["sample_weight"] = _balanced(labels, kwargs.get("sample_weight"))
+            split = kwargs.get("validation_split") if kwargs.get("validation_data") is None else None
+            kwargs["sample_weight"] = _balanced(labels, kwargs.get("sample_weight"), split or 0.0)
         kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), *callbacks(training)]
         evaluate_plainly(model)
         return model.fit(*args, **kwargs)
 
 
-def _balanced(labels: Any, weights: Any) -> np.ndarray:
-    """Weights of rows, times those that they have already, where each class is to count alike."""
+def _balanced(labels: Any, weights: Any, split: float) -> np.ndarray:
+    """Weights of rows, times those that they have already, where each class is to count alike.
+
+    Args:
+        labels: of all rows.
+        weights: those that the rows have; None: none.
+        split: the share of the rows, the last ones, that `fit` validates: these count as they are.
+    """
     if labels is None:
         raise ValueError(
             "training.class_weight: balanced needs the labels in an array, as in search(x, y), to know how rare each is"
         )
-    found = balanced_weights(*classes_of(np.asarray(labels)))
+    y = np.asarray(labels)
+    found = np.ones(len(y))
+    # As many as Keras leaves for the training.
+    trained = math.floor(len(y) * (1.0 - split))
+    found[:trained] = balanced_weights(*classes_of(y[:trained]))
     return found if weights is None else found * np.asarray(weights)
 
 

@@ -230,6 +230,12 @@ def test_classes_are_balanced_in_a_stock_training() -> None:
         np.testing.assert_array_equal(weights(other), balanced)
     own = np.linspace(1, 2, 12)
     np.testing.assert_allclose(weights(y, sample_weight=own), balanced * own)
+    mixed = np.roll(y, 4)
+    held_back = weights(mixed, validation_split=0.25)
+    assert [held_back[:9][mixed[:9] == label].sum() for label in range(3)] == pytest.approx([3, 3, 3])
+    assert held_back[9:].tolist() == [1, 1, 1], "what is validated counts as it is"
+    both = weights(mixed, validation_split=0.25, validation_data=(np.zeros((1, 2)), np.zeros(1)))
+    np.testing.assert_array_equal(both, weights(mixed))
     assert weights(y, class_weight={0: 2.0, 1: 1.0, 2: 1.0}) is None, "what was asked of the tuner goes first"
     with pytest.raises(ValueError, match=r"class_weight: balanced needs the labels in an array"):
         weights(None)
