@@ -225,7 +225,8 @@ class ScaledLoss(keras.losses.Loss):  # type: ignore[misc]
         ops = keras.ops
         y_true = ops.reshape(ops.cast(y_true, y_pred.dtype), ops.shape(y_pred))
         learnt = self._loss.call(self._scaled(y_true), self._scaled(y_pred))
-        return learnt + ops.stop_gradient(self._loss.call(y_true, y_pred) - learnt)
+        # The difference is exactly 0: in a sum with what is learnt, the loss of targets in a small unit has no digits.
+        return ops.stop_gradient(self._loss.call(y_true, y_pred)) + (learnt - ops.stop_gradient(learnt))
 
     def _scaled(self, values: Any) -> Any:
         ops = keras.ops

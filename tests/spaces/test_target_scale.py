@@ -130,6 +130,13 @@ def test_the_loss_is_in_the_unit_of_the_target_and_its_gradient_in_that_of_the_s
     np.testing.assert_array_equal(from_file(labels, predicted), loss)
 
 
+@pytest.mark.parametrize("unit", [1e-4, 1e-12])
+def test_the_loss_of_targets_in_a_small_unit_keeps_its_digits(unit: float) -> None:
+    made = ScaledLoss(keras.losses.MeanSquaredError(), "standard", (2 * unit,), (unit,))
+    labels, predicted = (np.array(values, np.float32) * np.float32(unit) for values in ([1, 3], [[1.5], [2]]))
+    np.testing.assert_allclose(made(labels, predicted), 0.625 * unit**2, rtol=1e-5)
+
+
 def test_a_model_answers_in_the_unit_of_the_target(houses: Path) -> None:
     spec = spaces.load(space(houses))
     info = spaces.load_data(spec).info
