@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,9 @@ _SQUEEZE = 8
 # What predicts are averages over about the last ten batches. With Keras's 0.99 those of a hundred count, which is more
 # than a small data set has in an epoch: after few epochs a network was judged by what it had begun with.
 _MOMENTUM = 0.9
+# `Normalization` divides by the least where a deviation is smaller, and the square of more than the greatest is
+# infinite in float32, which has hardly a number below the tiniest.
+_TINIEST_DEVIATION, _LEAST_DEVIATION, _GREATEST_DEVIATION = 1e-37, 1e-7, 1e19
 _WITHOUT_PARAMETERS = (
     layers.Activation, layers.AveragePooling1D, layers.AveragePooling2D, layers.Cropping1D, layers.Dropout,
     layers.Flatten, layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling1D,
@@ -189,9 +192,20 @@ def preprocessing_layers(
     if info.scale is not None:
         made.append(layers.Rescaling(info.scale, name="rescaling"))
     if info.mean is not None and info.std is not None:
-        variance = [deviation**2 for deviation in info.std]
-        made.append(layers.Normalization(mean=list(info.mean), variance=variance, name="standardization"))
+        made.extend(_standardization(info.mean, info.std))
     return made
+
+
+def _standardization(mean: Sequence[float], std: Sequence[float]) -> list[keras.layers.Layer]:
+    """Layers that subtract the means and divide by the deviations, in whatever units these are."""
+    units = [
+        1 / deviation if _TINIEST_DEVIATION < deviation < _LEAST_DEVIATION or deviation > _GREATEST_DEVIATION else 1.0
+        for deviation in std
+    ]
+    made = [layers.Rescaling(units, name="units")] if any(unit != 1.0 for unit in units) else []
+    means = [value * unit for value, unit in zip(mean, units, strict=True)]
+    variance = [(deviation * unit) ** 2 for deviation, unit in zip(std, units, strict=True)]
+    return [*made, layers.Normalization(mean=means, variance=variance, name="standardization")]
 
 
 def output_layers(settings: Settings, info: DataInfo) -> list[keras.layers.Layer]:

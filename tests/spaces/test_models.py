@@ -160,6 +160,15 @@ def test_columns_are_standardized_inside_the_model() -> None:
     np.testing.assert_allclose(inner.predict(rows, verbose=0), expected, rtol=1e-6)
 
 
+def test_columns_in_tiny_and_huge_units_are_standardized_too() -> None:
+    info = replace(TABLE, mean=(3e-9, 6e23, 2.0), std=(1e-9, 2e23, 0.5))
+    model = spaces.build_model(settings({"family": "mlp", "layers": 0}), info)
+    assert kinds(model) == ["Rescaling", "Normalization", "Flatten", "Dense"]
+    inner = keras.Model(model.inputs, model.get_layer("standardization").output)
+    rows = np.array([[4e-9, 2e23, 3.0]], "float32")
+    np.testing.assert_allclose(inner(rows), [[1, -2, 2]], rtol=1e-5)
+
+
 def test_the_seed_decides_the_weights() -> None:
     first, second, other = (spaces.build_model(settings(), FASHION, seed=seed) for seed in (1, 1, 2))
     for one, two in zip(first.get_weights(), second.get_weights(), strict=True):
