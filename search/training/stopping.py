@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from ctypes import c_float
 
 from search.record.trial import Epoch, Stop
 from spaces import EarlyStopping, TrainingSettings
@@ -120,15 +121,18 @@ def _instead(name: str, settings: TrainingSettings) -> str:
 
 
 def _without_improvement(rule: EarlyStopping, curve: Sequence[Epoch]) -> bool:
-    """Keras's rule: an epoch improves if it beats the best by more than `min_delta`; `patience` epochs may not."""
+    """Keras's rule: an epoch improves if it beats the best by more than `min_delta`; `patience` epochs may not.
+
+    It compares in single precision, which decides where a gain is just `min_delta`, as of a share of few rows.
+    """
     best, waited = math.inf, 0
     sign = 1.0 if rule.mode == "min" else -1.0
     for epoch in curve:
         value = epoch.metrics.get(rule.monitor)
         if value is None:
             return False
-        if sign * value < best - abs(rule.min_delta):
-            best, waited = sign * value, 0
+        if c_float(sign * value + abs(rule.min_delta)).value < best:
+            best, waited = c_float(sign * value).value, 0
         else:
             waited += 1
     # Keras never stops after the very first epoch, whatever the patience.
