@@ -284,10 +284,14 @@ def _loading(described: Mapping[str, Any]) -> list[str]:
         + (".npz files with these arrays." if several else "images and tables by itself."),
     ]
     dtype = described["dtypes"][0]
+    answers = len(described["output"].get("parts") or ())
     for file in described["files"]:
         kind = file["format"]
-        plain = [line.replace("float32", dtype) for line in _CODE[kind]]
-        code = [*by_name, *_OF_SEVERAL[kind]] if several and kind in _OF_SEVERAL else plain
+        code = [line.replace("float32", dtype) for line in _CODE[kind]]
+        if several and kind in _OF_SEVERAL:
+            code = [*by_name, *_OF_SEVERAL[kind]]
+        elif answers > 1 and kind in _OF_SEVERAL:
+            code = [line.replace("named[name]", "rows") for line in _OF_SEVERAL[kind]]
         lines += ["", "```python", *code, "```"]
     return lines
 
@@ -322,7 +326,7 @@ def _serving(bundle: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-# Files that know inputs by name; what is not here takes `rows` as Keras does.
+# Files that know inputs and outputs by name; what is not here takes `rows` and answers as Keras does.
 _OF_SEVERAL = {
     "savedmodel": [
         "import tensorflow as tf",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from results.errors import ResultError
+from results.exporting import card
 from results.exporting.formats import FORMATS
 from results.exporting.inference import inference_model, require_fitting
 from results.exporting.reading.loading import Several, load
@@ -17,6 +19,7 @@ from results.exporting.writing import write_model
 from results.predicting.inputs import find_files, held, read_files
 from spaces import DataInfo
 from spaces.values.packing import Piece, Structure, flat, pack_inputs, pack_targets, unpack_inputs
+from tests.results.export.conftest import shown_code
 
 ROWS = 5
 
@@ -105,6 +108,30 @@ def test_one_output_in_a_dict_is_that_output(tmp_path):
         np.testing.assert_allclose(loaded.predict(rows), expected, rtol=1e-4, atol=1e-5)
     model.save(tmp_path / "theirs.keras")
     np.testing.assert_allclose(load(tmp_path / "theirs.keras").predict(rows), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_code_of_the_card_gives_every_output_of_one_input(tmp_path, monkeypatch):
+    class Session:
+        def get_inputs(self):
+            return [SimpleNamespace(name="table", type="tensor(float)")]
+
+        def run(self, names, given):
+            assert names is None
+            return [given["table"][:, :1], given["table"][:, :3]]
+
+    described = {
+        "input": {"input_shape": [4], "dtype": "float32"},
+        "output": {"parts": [{"name": "kind", "values": 1}, {"name": "age", "values": 3}]},
+        "dtypes": ["float32"],
+        "files": [{"format": "onnx", "file": "model.onnx"}],
+    }
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(InferenceSession=lambda file: Session()))
+    (found,) = shown_code("\n".join(card._loading(described)), tmp_path, np.zeros((ROWS, 4)))
+    assert [(answer.shape, answer.dtype) for answer in found] == [((ROWS, 1), np.float32), ((ROWS, 3), np.float32)]
+    described["files"] = [{"format": "savedmodel", "file": "savedmodel"}, {"format": "tflite", "file": "model.tflite"}]
+    told = "\n".join(card._loading(described))
+    assert ".numpy()" not in told, "several outputs come in a dict or list"
+    assert "get_signature_runner" in told
 
 
 def test_rounded_formats_are_refused():
