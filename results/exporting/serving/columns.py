@@ -35,7 +35,9 @@ def encoded(encoding: ColumnEncoding, given: Any) -> Any:
         words = _in_known_spelling(encoding, tf.strings.strip(given))
         equal = tf.equal(words[:, None], tf.constant([*encoding.values, ""])[None, :-1])
         known = tf.reduce_any(equal, axis=1)
-        absent = ~known & _is_in(tf.strings.lower(words, encoding="utf-8"), MISSING)
+        absent = _is_in(tf.strings.lower(words, encoding="utf-8"), MISSING)
+        # The values of a text are words, which its cells may consist of and say nothing.
+        absent &= tf.constant(encoding.kind == "text") | ~known
         found = [tf.cast(equal, tf.float32)] if encoding.kind == "category" else [_text(encoding, words, absent)]
         if encoding.other:
             other = ~known & ~absent if encoding.missing else ~known
@@ -46,7 +48,7 @@ def encoded(encoding: ColumnEncoding, given: Any) -> Any:
 
 
 def _in_known_spelling(encoding: ColumnEncoding, words: Any) -> Any:
-    """Whole numbers that are categories as training had them, `1` or `1.0`."""
+    """Categories that other programs write in other ways, as training had them."""
     if not (aliases := encoding.aliases):
         return words
     same = tf.equal(words[:, None], tf.constant(list(aliases))[None])

@@ -261,6 +261,7 @@ def _table(kinds: Collection[str], *, aliases: bool) -> list[str]:
             'row += column["fill"] if absent else parts[: len(column["fill"])]',
         ),
     }
+    unknown = '(column["kind"] == "text" or cell not in values)' if "text" in kinds else "cell not in values"
     lines = [
         f'TABLE = json.loads((Path(__file__).resolve().parent / "{TABLE}").read_text("utf-8"))',
         "",
@@ -270,7 +271,8 @@ def _table(kinds: Collection[str], *, aliases: bool) -> list[str]:
         '    for column in TABLE["columns"]:',
         '        values, cell = column["values"], cells[column["name"]].strip()',
         *['        cell = column.get("aliases", {}).get(cell, cell)'] * aliases,
-        '        absent = cell not in values and cell.lower() in TABLE["missing"]',
+        # The values of a text are words, which its cells may consist of and say nothing.
+        f'        absent = cell.lower() in TABLE["missing"] and {unknown}',
     ]
     for number, kind in enumerate(kind for kind in steps if kind in kinds):
         lines += [f'        {"elif" if number else "if"} column["kind"] == "{kind}":']

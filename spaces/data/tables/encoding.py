@@ -20,6 +20,7 @@ _MOST_VALUES = 1000
 _MOST_WORDS = 100
 _WORD = re.compile(r"\w+")
 _WHOLE = re.compile(r"([+-]?\d+)(\.0)?")
+_TRUTH = {word: (word, word.title(), word.upper()) for word in ("false", "true")}
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,18 @@ class ColumnEncoding:
 
     @property
     def aliases(self) -> dict[str, str]:
-        """For a category how other programs write its whole numbers, `1.0` for `1` or the other way, and its value."""
+        """For a category how other programs write its values, and the value.
+
+        Whole numbers are `1` or `1.0`, and truth values `true`, `True` or `TRUE`; a column of these with gaps is read
+        as `True`, however a file writes it.
+        """
         known = frozenset(self.values)
         found = {}
         for value in self.values if self.kind == "category" else ():
             if match := _WHOLE.fullmatch(value):
                 found[match[1] if match[2] else f"{value}.0"] = value
+            elif (spelled := _TRUTH.get(value.lower())) and value in spelled:
+                found |= dict.fromkeys(spelled, value)
         return {alias: value for alias, value in found.items() if alias not in known}
 
     @property

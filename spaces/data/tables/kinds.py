@@ -171,7 +171,7 @@ class Reader:
                 raise DataError(f"{self.cells.path}: column {name!r} is no boolean: it holds {_some(words)}")
             values = boolean_values(words, known)
             return Column(name, kind, values=known, missing=_missing(values, counts)), values
-        return _words(name, kind, words, counts)
+        return numbered(name, kind, words, counts)
 
     def _plain_numbers(self, name: str, values: Array) -> tuple[Column, Array]:
         self._check_range(name, values)
@@ -260,7 +260,8 @@ def _boolean_words(words: list[str], pairs: Sequence[tuple[str, str]] = _BOOLEAN
     return None if pair is None else (found[pair[0]], found[pair[1]])
 
 
-def _words(name: str, kind: Kind, words: list[str], counts: Array) -> tuple[Column, Array]:
+def numbered(name: str, kind: Kind, words: list[str], counts: Array) -> tuple[Column, Array]:
+    """A column of categories or texts in the training table, and for each of its words the number of its value."""
     stripped = [printable(word.strip()) for word in words]
     given = {word for word in stripped if not is_no_category(word)}
     if len(given) > _FEW_WORDS:

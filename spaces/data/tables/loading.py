@@ -97,7 +97,6 @@ def load_table(
         DataError: the file is missing or no such table, a column is not what it should be, or a row has no target.
     """
     texts = [name for name, kind in options.columns.items() if kind in ("category", "text", "date")]
-    texts += [column.name for column in known if column.kind in ("category", "text", "date")]
     check_file(path)
     if store is not None and (options.parquet or is_parquet(path)):
         held = ParquetFrame(path)

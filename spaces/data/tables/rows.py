@@ -14,7 +14,7 @@ from spaces.data.tables import dates, numbers
 from spaces.data.tables.cells import Cells, read_cells
 from spaces.data.tables.columns import Array, Column, Written
 from spaces.data.tables.encoding import ColumnEncoding, encode
-from spaces.data.tables.kinds import as_words, boolean_values, factorized, is_no_category, moments_in_days
+from spaces.data.tables.kinds import as_words, boolean_values, factorized, is_no_category, moments_in_days, numbered
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -160,13 +160,18 @@ def read_known(
         _check(cells, name, np.abs(values) > _LARGEST, "holds infinity, or a number too large for float32")
         return Column(name, kind), values
     codes, words = factorized(as_words(series))
+    if kind in ("category", "text") and otherwise is None and encoding.sign is not None:
+        # Which words stand for nothing depends on all that the column holds, not on what the model has inputs for.
+        column, values = numbered(name, kind, words, np.bincount(codes, minlength=len(words)))
+        return column, values[codes]
     if kind in ("category", "text"):
         stripped = [word if word in encoding.values else printable(word.strip()) for word in words]
         if otherwise is not None:
             aliases = encoding.aliases
             stripped = [aliases.get(word, word) for word in stripped]
         values = np.arange(len(words), dtype=np.float64)
-        unknown = [word for word in stripped if word not in encoding.values]
+        # Of a text the values are words, which its cells may consist of and say nothing.
+        unknown = [word for word in stripped if kind == "text" or word not in encoding.values]
         absent = {word for word in unknown if is_no_category(word) or numbers.is_missing(word)}
         values[[word in absent for word in stripped]] = np.nan
         return Column(name, kind, values=tuple(stripped)), values[codes]
@@ -176,7 +181,7 @@ def read_known(
     if kind == "date":
         spelled = words if encoding.sign is None else [numbers.unwrapped(word) for word in words]
         values = dates.days(spelled, encoding.form)
-        if encoding.form != dates.ISO:
+        if otherwise is not None and encoding.form != dates.ISO:
             values = np.where(np.isnan(values), dates.days(spelled, dates.ISO), values)
         misfits = np.isnan(values) & np.array([not numbers.is_missing(word) for word in spelled], dtype=bool)
     else:

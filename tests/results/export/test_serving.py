@@ -97,24 +97,37 @@ def test_cells_are_what_a_plain_csv_file_has() -> None:
     assert cells(COLUMNS[7], np.array([[19789.5, 0, 0, 0, 0, 0, 0]])) == ["2024-03-07 12:00:00"]
 
 
-def test_whole_numbers_that_are_categories_are_served_in_two_spellings(tmp_path: Path, tensorflow: Any) -> None:
+@pytest.mark.parametrize(
+    ("column", "written"),
+    [
+        (
+            ColumnEncoding("floor", "category", values=("0", "1.0", "top"), other=True),
+            {"0": 0, "0.0": 0, " 1": 1, "1.0": 1, "top": 2, "2": 3},
+        ),
+        (ColumnEncoding("sold", "category", values=("True",), missing=True), {"TRUE": 0, "true": 0, "True": 0, "?": 1}),
+        # That a text is one of the known words does not make it one that says something.
+        (ColumnEncoding("note", "text", values=("big", "none"), missing=True), {"big": 0, "none": 2, "None": 2}),
+    ],
+)
+def test_cells_that_are_written_in_other_ways_are_served(
+    tmp_path: Path, tensorflow: Any, column: ColumnEncoding, written: dict[str, int]
+) -> None:
     import tensorflow as tf
 
     from results.exporting.serving.columns import encoded
 
-    floor = ColumnEncoding("floor", "category", values=("0", "1.0", "top"), other=True)
-    given = ["0", "0.0", " 1", "1.0", "top", "2"]
-    expected = [[1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-    assert encoded(floor, tf.constant(given)).numpy().tolist() == expected
+    given, width = list(written), len(column.inputs)
+    expected = np.eye(width)[list(written.values())].tolist()
+    assert encoded(column, tf.constant(given)).numpy().tolist() == expected
     info = DataInfo(
-        "tabular", (4,), "float32", "regression", "number", 1, columns=("floor",), table=(floor,),
+        "tabular", (width,), "float32", "regression", "number", 1, columns=(column.name,), table=(column,),
     )  # fmt: skip
     (tmp_path / "columns.json").write_text(json.dumps(scripts.table(info)), encoding="utf-8")
     lines = scripts.script("onnx", info, "values", 1).splitlines()
     end = next(number for number, line in enumerate(lines) if line.startswith("    rows = "))
     read = [line for line in lines[: end + 1] if "session" not in line and "onnxruntime" not in line]
     (tmp_path / "read.py").write_text("\n".join([*read, "    print(rows.tolist())"]), encoding="utf-8")
-    (tmp_path / "new.csv").write_text("floor\n" + "".join(f"{cell}\n" for cell in given))
+    (tmp_path / "new.csv").write_text(f"{column.name}\n" + "".join(f"{cell}\n" for cell in given))
     command = [sys.executable, str(tmp_path / "read.py"), str(tmp_path / "new.csv")]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     assert ast.literal_eval(done.stdout) == expected

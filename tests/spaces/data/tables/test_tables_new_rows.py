@@ -49,6 +49,17 @@ def predicted(tmp_path: Path, info: spaces.DataInfo, content: str) -> list[list[
     return found
 
 
+def space(tmp_path: Path, lines: Sequence[str], columns: Any, **source: Any) -> dict[str, Any]:
+    """A space whose table has these lines."""
+    return {
+        "name": "table",
+        "data": {
+            "source": {"csv": table(tmp_path, lines), **source}, "columns": columns, "validation": 0.2, "test": "none",
+        },
+        "model": {"family": "mlp", "layers": 0}, "training": {"epochs": 1},
+    }  # fmt: skip
+
+
 def earlier(info: spaces.DataInfo) -> spaces.DataInfo:
     """As an earlier version noted it."""
     plain = json.loads(json.dumps(info.to_json()))
@@ -184,20 +195,51 @@ def test_a_run_of_an_earlier_version_goes_on_with_the_rows_it_began_with(
 ) -> None:
     from spaces.data.tables import numbers
 
-    space = {
-        "name": "earlier",
-        "data": {
-            "source": {"csv": table(tmp_path, lines), **source}, "columns": columns, "validation": 0.2, "test": "none",
-        },
-        "model": {"family": "mlp", "layers": 0}, "training": {"epochs": 1},
-    }  # fmt: skip
+    plain = space(tmp_path, lines, columns, **source)
     parse = numbers.parse
     with monkeypatch.context() as then:  # that version read cells as they stood
         then.setattr(numbers, "parse", lambda *given, **how: parse(*given, **{**how, "literal": True}))
         then.setattr(numbers, "unwrapped", lambda cell: cell)
-        began = spaces.load_data(spaces.load(space))
+        began = spaces.load_data(spaces.load(plain))
     info = earlier(began.info)
-    assert spaces.load_data(spaces.load(space), info).fingerprint == began.fingerprint
+    assert spaces.load_data(spaces.load(plain), info).fingerprint == began.fingerprint
+
+
+TEXTS = ["a,k", *(f"{i},{f'none of the {i} parts fit' if i % 5 else 'none'}" for i in range(60))]
+
+
+@pytest.mark.parametrize(
+    ("lines", "columns"),
+    [
+        (["a,k", *(f"{i},{'unknown' if i == 7 else ('', 'p', 'q')[i % 3]}" for i in range(300))], {}),
+        (TEXTS, {}),
+        (["a,d", *(f"{i},{f'{i % 28 + 1:02}.02.2020' if i % 9 else '2020-03-01'}" for i in range(60))], {"d": "date"}),
+        (["a,k", *(f"{i},{'TRUE' * (i % 2)}" for i in range(60))], {}),
+    ],
+    ids=["a rare word for nothing", "texts that say nothing", "dates in two forms", "truth with gaps"],
+)
+def test_a_run_goes_on_with_the_rows_it_began_with(tmp_path: Path, lines: list[str], columns: Any) -> None:
+    plain = space(tmp_path, lines, columns)
+    began = spaces.load_data(spaces.load(plain))
+    assert spaces.load_data(spaces.load(plain), began.info).fingerprint == began.fingerprint
+
+
+def test_truth_with_gaps_has_the_spellings_of_other_programs(load: Load, tmp_path: Path) -> None:
+    info = trained(load, tmp_path, ["a,k", *(f"{i},{'TRUE' * (i % 2)}" for i in range(60))])
+    expected = [[1, 1, 0], [1, 1, 0], [1, 1, 0], [1, 0, 1]]
+    assert predicted(tmp_path, info, "a,k\n1,TRUE\n1,true\n1,True\n1,\n") == expected
+    frame = pd.DataFrame({"a": [1, 1], "k": [True, None]})
+    assert held_rows(frame, info, "frame").tolist() == expected[2:]
+
+
+def test_texts_that_say_nothing_are_missing_though_their_words_are_known(load: Load, tmp_path: Path) -> None:
+    info = trained(load, tmp_path, TEXTS)
+    names = info.encodings[1].inputs
+    nothing, something = (
+        dict(zip(names, row[1:], strict=True)) for row in predicted(tmp_path, info, "a,k\n1,none\n1,none fit\n")
+    )
+    assert {name for name, value in nothing.items() if value} == {"k is missing"}
+    assert {name for name, value in something.items() if value} == {"k has none", "k has fit"}
 
 
 def test_a_model_of_an_earlier_version_reads_what_it_read(load: Load, tmp_path: Path) -> None:
