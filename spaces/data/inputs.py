@@ -13,7 +13,7 @@ from spaces.basics.files import check_file
 from spaces.basics.printable import printable
 from spaces.data.readers.images import decode, read_header
 from spaces.data.readers.npy import check_npy, read_npy
-from spaces.data.readers.objects import as_array, is_frame
+from spaces.data.readers.objects import as_array, as_frame, is_frame
 from spaces.data.stored.rows import blocks
 from spaces.data.tables.frames import cells_of
 from spaces.data.tables.rows import bare_rows, encoded_cells, encoded_rows, places
@@ -86,8 +86,8 @@ def held_rows(rows: Any, info: DataInfo, where: str) -> Array:
     """The rows that a program holds as raw rows of the model.
 
     Args:
-        rows: A DataFrame with the columns that training saw, in any order, further ones are ignored; or an array,
-            nested lists or a DataFrame of numbers, of many rows or of one.
+        rows: A DataFrame with the columns that training saw, in any order, further ones are ignored, or a Series that
+            is a row of one; or an array, nested lists or a DataFrame of numbers, of many rows or of one.
         info: description of the model's rows.
         where: what messages call them.
 
@@ -97,8 +97,9 @@ def held_rows(rows: Any, info: DataInfo, where: str) -> Array:
     Raises:
         DataError: they do not fit the model.
     """
+    wanted = [encoding.name for encoding in info.encodings] or info.frame_columns
+    rows = as_frame(rows, wanted)
     if info.encodings and is_frame(rows):
-        wanted = [encoding.name for encoding in info.encodings]
         return _convert(encoded_cells(cells_of(rows, where, wanted), info.encodings), info, Path(where))
     if info.frame_columns and is_frame(rows):
         present = [printable(str(name)) for name in rows.columns]

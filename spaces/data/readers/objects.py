@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +95,22 @@ def _is_part(value: Any) -> bool:
 def is_frame(value: Any) -> bool:
     """Whether it is a pandas DataFrame; pandas is not imported for that."""
     return type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "columns")
+
+
+def as_frame(value: Any, wanted: Collection[str]) -> Any:
+    """A row of a DataFrame, which is a Series that knows columns by their names, as a frame; everything else as it is.
+
+    Args:
+        value: What a program has.
+        wanted: Names of columns, of which a row has some.
+    """
+    series = type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "index") and not is_frame(value)
+    names = [printable(str(name)).strip() for name in value.index] if series else []
+    # Those that are only counted are the places of its values.
+    if names == [*map(str, range(len(names)))] or set(names).isdisjoint(map(str.strip, wanted)):
+        return value
+    # All cells of a row have one type, which may be none of theirs.
+    return value.to_frame().T.infer_objects()
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +52,7 @@ class Cells:
         """How a text file is written."""
         return None if self.dialect is None else Written(self.dialect.separator, self.dialect.encoding)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in their order."""
         return tuple(str(name) for name in self.frame.columns)
@@ -75,7 +77,10 @@ class Cells:
         """`line 22`, or where a file has no lines `row 20`, of a row that counts from 0."""
         if self.dialect is None:
             return f"row {row}"
-        return f"line {line_of(self.path, self.dialect, row)}"
+        try:
+            return f"line {line_of(self.path, self.dialect, row)}"
+        except csv.Error:  # a cell of many lines, longer than one may be
+            return f"row {row}"
 
 
 def read_cells(

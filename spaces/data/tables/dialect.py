@@ -119,7 +119,7 @@ def _name(cell: str) -> str:
 
 def _holds(rows: list[list[str]], wanted: Collection[str]) -> bool:
     """Whether the first line has all these names."""
-    return bool(rows and wanted) and set(wanted) <= set(map(_name, rows[0]))
+    return bool(rows and wanted) and set(map(_name, wanted)) <= set(map(_name, rows[0]))
 
 
 def _is_like_the_others(rows: list[list[str]]) -> bool:
@@ -161,6 +161,8 @@ def _records(path: Path, encoding: str, separator: str, skipped: int) -> Iterato
     with path.open(encoding=encoding, newline="") as text:
         for _ in range(skipped):
             text.readline()
+        # It is an eighth of that, unless somebody has said otherwise.
+        csv.field_size_limit(max(_LONGEST_LINE, csv.field_size_limit()))
         reader = csv.reader(lines(), delimiter=separator, skipinitialspace=True)
         begins = skipped + 1
         try:

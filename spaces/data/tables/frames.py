@@ -17,6 +17,7 @@ from spaces.data.readers.source import Part, RawData
 from spaces.data.tables.cells import Cells, named
 from spaces.data.tables.encoding import ColumnEncoding
 from spaces.data.tables.loading import Beside, TableOptions, understand
+from spaces.data.tables.rows import as_called
 from spaces.data.types import Array, Task
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def cells_of(frame: pd.DataFrame, where: str, wanted: Collection[str]) -> Cells:
     Raises:
         DataError: it has no rows, names a column twice, or holds what stands in no cell.
     """
-    left_out = {printable(str(name)) for name in frame.columns} - set(wanted)
+    names = [printable(str(name)) for name in frame.columns]
+    left_out = set(names) - set(as_called([*wanted], names))
     return named(_plain(frame, where, left_out), Path(where), None, ())
 
 

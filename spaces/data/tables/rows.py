@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def encoded_cells(cells: Cells, encodings: Sequence[ColumnEncoding], written: Wr
 
 def bare_rows(path: Path, wanted: Sequence[str] = ()) -> Array:
     """The numbers of a file whose columns need no names, shape (n, columns); `wanted` as for `places`."""
-    cells = read_cells(path, header=False)
+    cells = read_cells(path, header=False, wanted=wanted)
     present = [name for name in cells.names if name not in cells.index]
     names = [present[place] for place in places(present, wanted, str(path))]
     columns = _read_new(cells, [ColumnEncoding(name, "number", ".") for name in names], None)
@@ -66,17 +67,41 @@ def places(present: Sequence[str], wanted: Sequence[str], where: str) -> list[in
     Raises:
         DataError: some have names of training, and others are not there.
     """
-    lacking = [name for name in wanted if name not in present]
+    wanted = as_called(wanted, present)
+    position = {name: place for place, name in reversed([*enumerate(present)])}  # the first of a name
+    lacking = [name for name in wanted if name not in position]
     counted = [*present] == [str(place) for place in range(len(present))]
     if len(lacking) == len(wanted) or (lacking and counted):
         return list(range(len(present)))
     if lacking:
         raise DataError(f"{where}: has no column {lacking[0]!r}, which the model needs")
-    return [present.index(name) for name in wanted]
+    return [position[name] for name in wanted]
+
+
+def as_called(wanted: Sequence[str], present: Collection[str]) -> list[str]:
+    """Names of columns as a table has them, which may differ by blanks around them: text files are read without these.
+
+    Args:
+        wanted: the names that they had in training; those that the table has not stay.
+        present: the names of the table.
+    """
+    known, told = frozenset(present), frozenset(wanted)
+    alike: dict[str, list[str]] = {}
+    for name in present:
+        if name not in told:
+            alike.setdefault(name.strip(), []).append(name)
+
+    def called(name: str) -> str:
+        found = alike.get(name.strip(), ())
+        return found[0] if name not in known and len(found) == 1 else name
+
+    return [called(name) for name in wanted]
 
 
 def _read_new(cells: Cells, encodings: Sequence[ColumnEncoding], written: Written | None) -> list[tuple[Column, Array]]:
     """The columns of a table that training did not read."""
+    names = as_called([encoding.name for encoding in encodings], cells.names)
+    encodings = [replace(encoding, name=name) for encoding, name in zip(encodings, names, strict=True)]
     signs = _decimal_signs(cells, encodings, written)
     return [read_known(cells, encoding, otherwise=signs.get(encoding.name, ".")) for encoding in encodings]
 

@@ -12,6 +12,7 @@ import pytest
 import spaces
 from spaces.basics.errors import DataError
 from spaces.data.readers.source import RawData
+from spaces.data.tables.cells import read_cells
 from spaces.data.tables.columns import Column
 from spaces.data.tables.encoding import encode, fit
 from spaces.data.tables.loading import TableOptions, load_table
@@ -668,3 +669,18 @@ def test_a_weight_that_is_no_number_is_shown(path: Path) -> None:
         read(path, "x,w,y\n1,1,0\n2,heavy,1\n", **options)
     with pytest.raises(DataError, match="weight column 'w' is empty in line 3"):
         read(path, "x,w,y\n1,1,0\n2,,1\n", **options)
+
+
+def test_a_cell_may_be_as_long_as_a_line(path: Path) -> None:
+    path.write_text("note,y\n" + "".join(f'"{"word " * (40_000 if i == 1 else 1)}",{i % 2}\n' for i in range(60)))
+    cells = read_cells(path)
+    assert cells.names == ("note", "y")
+    assert cells.place(3) == "line 5"
+    path.write_text(path.read_text() + '"' + "word\n" * 300_000 + '",1\n"",0\n')
+    assert read_cells(path).place(61) == "row 61", "only pandas reads lines beyond it"
+
+
+def test_names_of_many_columns_are_put_together_once(path: Path) -> None:
+    path.write_text(TABLE)
+    cells = read_cells(path)
+    assert cells.names is cells.names, "they are asked for once for each column"

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 import spaces
+from spaces import DataInfo
 from spaces.basics.errors import DataError
 from spaces.data.inputs import held_rows, read_rows
-from spaces.data.tables.rows import bare_rows
+from spaces.data.tables.rows import as_called, bare_rows, places
 
 Load = Callable[..., spaces.Dataset]
 GERMAN = ["a;b", *(f"{i},{i % 10};{i % 7}" for i in range(60))]
@@ -242,6 +243,27 @@ def test_texts_that_say_nothing_are_missing_though_their_words_are_known(load: L
     assert {name for name, value in something.items() if value} == {"k has none", "k has fit"}
 
 
+def test_blanks_around_names_are_those_of_a_program(load: Load, tmp_path: Path) -> None:
+    info = trained(load, tmp_path, ["a, k ", *(f"{i},{'pq'[i % 2]}" for i in range(60))])
+    frame = pd.DataFrame({" k ": ["q"], "b": [[]], " a": [5]})
+    assert held_rows(frame, info, "frame").tolist() == [[5, 0, 1]]
+    blank = replace(info, table=tuple(replace(column, name=f" {column.name}") for column in info.table))
+    assert predicted(tmp_path, blank, "k,a\nq,5\n") == [[5, 0, 1]]
+    assert as_called(["a", " a"], [" a"]) == ["a", " a"], "that is the other one"
+    assert as_called(["a"], [" a", "a "]) == ["a"], "nobody knows which"
+    assert places([" b", "a"], ["a", "b"], "rows") == [1, 0]
+
+
+def test_a_row_of_a_frame_knows_its_columns(load: Load, tmp_path: Path) -> None:
+    info = trained(load, tmp_path, ["a,k", *(f"{i},{'pq'[i % 2]}" for i in range(60))])
+    frame = pd.DataFrame({"k": ["q", "p"], "z": [0, 1], "a": [5, 6]})
+    assert held_rows(frame.iloc[0], info, "row").tolist() == [[5, 0, 1]]
+    numbers = DataInfo("tabular", (2,), "float32", "regression", "number", 1, frame_columns=("a", "z"))
+    assert held_rows(frame.iloc[1], numbers, "row").tolist() == [[6, 1]]
+    assert held_rows(frame[["z", "a"]].iloc[1], numbers, "row").tolist() == [[6, 1]]
+    assert held_rows(pd.Series([6.0, 1.0]), numbers, "row").tolist() == [[6, 1]]
+
+
 def test_a_model_of_an_earlier_version_reads_what_it_read(load: Load, tmp_path: Path) -> None:
     info = earlier(trained(load, tmp_path, ["a,b", *(f"{i}.5,{'xy'[i % 2]}" for i in range(60))]))
     assert info.encodings[0].sign is None
@@ -269,3 +291,10 @@ def test_tables_of_bare_numbers_have_one_decimal_sign_too(tmp_path: Path) -> Non
     path.write_text("1,5;1\n2.5;2\n2,5;2\n")
     with pytest.raises(DataError, match=r"line 2, column '0' holds '2\.5', but other numbers"):
         bare_rows(path)
+
+
+def test_names_that_are_numbers_are_no_row_of_a_bare_table(tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text("1,0\n5,6\n")
+    assert bare_rows(path, ["0", "1"]).tolist() == [[6, 5]]
+    assert bare_rows(path, ["0", "2"]).tolist() == [[1, 0], [5, 6]]
