@@ -20,7 +20,8 @@ from search.phases.proposer import scored_alike
 from search.phases.sources import followed
 from search.record.configuration import configurations
 from search.record.trial import Checkpoint, Outcome, Trial, TrialKind, TrialState
-from spaces import SearchSpec
+from spaces import DataInfo, SearchSpec
+from spaces.families import family_of
 from spaces.values.metrics import is_own
 
 
@@ -54,7 +55,7 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
             if trial.state is TrialState.COMPLETED and trial.outcome is not None
         ]
         # Weights are of rows as they were prepared there: scaled, or with targets on another scale.
-        prepared_alike = data_info(reader) == data_info(store)
+        prepared_alike = _preparation(data_info(reader), spec) == _preparation(data_info(store), spec)
     # What had no epoch before the time was up is no configuration of the old table either.
     shown = {configuration.id for configuration in configurations(ended)}
     finished = [trial for trial in ended if trial.configuration in shown]
@@ -68,6 +69,16 @@ def take_over(old: Run, store: RunStore, spec: SearchSpec) -> int:
     for trial in finished:
         _copy(old.directory, trial, store, spec, with_weights=prepared_alike)
     return len(finished)
+
+
+def _preparation(info: DataInfo, spec: SearchSpec) -> tuple[Any, ...]:
+    """What comes between the rows and what a model learns from them; else a run may note what earlier ones did not."""
+    labels = info.label_values
+    if not family_of(spec.model).users_code or labels == tuple(range(len(labels))):
+        labels = ()
+    resized = None if info.image_size is None else (info.image_size, info.antialias)
+    scaled = info.scale, info.mean, info.std, info.white
+    return info.kind, resized, scaled, info.target, info.inputs, info.targets, labels
 
 
 def _copy(origin: Path, trial: Trial, store: RunStore, spec: SearchSpec, with_weights: bool) -> None:

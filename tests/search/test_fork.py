@@ -69,6 +69,13 @@ def test_weights_of_rows_that_were_prepared_otherwise_are_left_where_they_are(tm
         assert [(t.outcome.score, t.outcome.best) for t in store.trials()] == [(0.5, None), (0.7, None)]
 
 
+def test_weights_of_a_run_that_noted_less_of_the_same_rows_are_taken_over(tmp_path, old):
+    data = {**DATA, "info": {**DATA["info"], "label_values": [0, 1], "label_dtype": "int64", "antialias": True}}
+    with RunStore.create(tmp_path / "new", {**FACTS, "data": data}) as store:
+        assert take_over(old, store, SPEC) == 2
+        assert (tmp_path / "new" / store.trials()[0].outcome.best.file).read_bytes() == b"weights"
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours", "alike"),
     [("mse", "mae", False), ("auto", "mae", False), ("auto", "mse", True), ("auto", "categorical_crossentropy", True)],
