@@ -147,6 +147,7 @@ class SearchSource(BaseSource):
         self._failures = Failures()
         # What the last trials that began from scratch took for their first epoch, building included.
         self._first_epochs: deque[float] = deque(maxlen=_RECENT)
+        self._forgotten = 0
         self._gain = HourlyGain(spec, proposer, store)
         cross = spec.data.folds
         pauses = cross is not None and cross.pause and not spec.algorithm.multi_fidelity
@@ -385,6 +386,7 @@ class SearchSource(BaseSource):
 
     def _learn_length(self, trial: Trial, outcome: Outcome | None) -> None:
         if outcome is not None and outcome.epochs and trial.epochs_from == 0:
+            self._forgotten += len(self._first_epochs) == _RECENT
             self._first_epochs.append(outcome.build_seconds + outcome.epochs[0].seconds)
 
     def _preparing(self, trial: Trial) -> float:
@@ -396,9 +398,10 @@ class SearchSource(BaseSource):
         """Time until a new configuration has an epoch, as the slowest of the last ones; 0 while nothing is known.
 
         What is continued tells the trainer itself how long its epochs are. The first training of a process waits for
-        what is loaded and compiled once: as soon as there are some more, the oldest, one for each process, say nothing.
+        what is loaded and compiled once: as soon as there are some more, the first ones, one for each process, say
+        nothing.
         """
-        known, started = list(self._first_epochs), self._at_once()
+        known, started = list(self._first_epochs), max(0, self._at_once() - self._forgotten)
         return max(known[started:] if len(known) >= started + _SETTLED else known, default=0.0)
 
 

@@ -310,6 +310,19 @@ def test_what_begins_again_and_is_cut_short_has_the_epochs_of_that_time_alone(tm
     assert [epoch.number for epoch in cut.outcome.epochs] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("known", "forgotten", "at_once", "expected"),
+    [
+        ([40, 1, 2], 0, 1, 40), ([40, 1, 2, 1], 0, 1, 2), ([40, 50, 1, 2, 1], 0, 2, 2),
+        # The first ones are forgotten one after the other: what stands at their place then says as much as all others.
+        ([40] * 19 + [1] * 6, 1, 20, 1), ([9] + [1] * 24, 20, 20, 9), ([40] * 20 + [1] * 5, 0, 24, 40),
+    ],
+)  # fmt: skip
+def test_the_first_training_of_each_process_says_nothing_of_later_ones(known, forgotten, at_once, expected):
+    source = SimpleNamespace(_first_epochs=known, _forgotten=forgotten, _at_once=lambda: at_once)
+    assert SearchSource._first_epoch(source) == expected
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_the_same_failure_ten_times_ends_the_search_with_everything_saved(tmp_path, algorithm):
     broken = World(always=Failure(FailureReason.DATA, "labels out of range"))
