@@ -28,6 +28,7 @@ from search.record import environment
 from search.record.trial import ENDED_EARLY, Failure, FailureReason, Stop, TrialKind, TrialState
 from search.times import estimates
 from spaces import CodeError
+from spaces.families import family_of
 from spaces.outside.references import take_anew
 from tests.search.records import CHECKPOINT, completed, outcome
 from tests.search.simulation import Killed, share, table
@@ -680,6 +681,24 @@ def test_what_is_refused_leaves_a_run_as_it_was(tmp_path, monkeypatch):
         night.go()
     assert [night.meta(fact) for fact in facts] == before
     assert not left.exists()
+
+
+def test_rows_that_the_models_cannot_take_are_not_left_behind(tmp_path, monkeypatch):
+    night = WholeNight(tmp_path / "run", night_space(), NightWorld())
+    data = spaces.load_data(night.spec)
+
+    def load(spec, begun, folder):
+        folder.mkdir(parents=True)
+        return data
+
+    def refuse(*_):
+        raise spaces.DataError("too small")
+
+    monkeypatch.setattr(spaces, "load_data", load)
+    monkeypatch.setattr(type(family_of(night.spec.model)), "require", refuse)
+    with pytest.raises(spaces.DataError, match="too small"):
+        night.go()
+    assert not night.run.exists()
 
 
 def test_a_final_training_goes_on_with_the_rows_that_it_began_with(tmp_path):

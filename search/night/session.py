@@ -200,7 +200,6 @@ class Session:
                         self._leave(store, Observers(self._given))
                     return Run(self._directory)
             data, reading = self._load(begun)
-            self._notes = family_of(self._spec.model).require(self._spec, data.info)
             horizon = Horizon(self._budget, self._spec, data)
             if begun is None:
                 self._hold(held)
@@ -220,12 +219,18 @@ class Session:
         held.enter_context(RunLock(self._directory))
 
     def _load(self, begun: DataInfo | None) -> tuple[Dataset, tuple[float, float]]:
-        """The data, and from when to when they were read; a failure leaves nothing behind that was not there before."""
+        """The data, and from when to when they were read.
+
+        A failure, or rows that the models cannot take, leaves nothing behind that was not there before.
+        """
         folder = self._directory / layout.ROWS
         there, held = os.path.exists(self._directory), os.path.exists(folder)
         started = self._clock.now()
         try:
-            return spaces.load_data(self._spec, begun, folder), (started, self._clock.now())
+            data = spaces.load_data(self._spec, begun, folder)
+            reading = started, self._clock.now()
+            self._notes = family_of(self._spec.model).require(self._spec, data.info)
+            return data, reading
         except BaseException:
             if not held:
                 rows.remove(folder)
@@ -405,7 +410,7 @@ class Session:
                 crew = self._make_crew(self._directory, spec, data, self._threads, self._budget, on_event)
                 reason = self._phases(store, data, crew, horizon, observer)
         except KeyboardInterrupt:
-            reason = "interrupted"
+            reason = reason and "interrupted"
             raise
         finally:
             sitting = {
