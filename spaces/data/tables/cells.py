@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import warnings
 from collections import Counter
@@ -79,7 +78,7 @@ class Cells:
             return f"row {row}"
         try:
             return f"line {line_of(self.path, self.dialect, row)}"
-        except csv.Error:  # a cell of many lines, longer than one may be
+        except DataError:  # a cell of many lines, longer than one may be
             return f"row {row}"
 
 

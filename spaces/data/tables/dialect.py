@@ -34,9 +34,6 @@ _HINT = re.compile(r"sep=(.)\s*")
 _BLANKS = " \t\r\n"
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
-# Python's own limit is 128 KiB, which a document in a cell may have.
-csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_LINE))
-
 
 @dataclass(frozen=True)
 class Dialect:
@@ -161,7 +158,7 @@ def _records(path: Path, encoding: str, separator: str, skipped: int) -> Iterato
     with path.open(encoding=encoding, newline="") as text:
         for _ in range(skipped):
             text.readline()
-        # It is an eighth of that, unless somebody has said otherwise.
+        # Python's own limit is 128 KiB, which a document in a cell may have.
         csv.field_size_limit(max(_LONGEST_LINE, csv.field_size_limit()))
         reader = csv.reader(lines(), delimiter=separator, skipinitialspace=True)
         begins = skipped + 1
