@@ -198,14 +198,14 @@ def preprocessing_layers(
 
 def _standardization(mean: Sequence[float], std: Sequence[float]) -> list[keras.layers.Layer]:
     """Layers that subtract the means and divide by the deviations, in whatever units these are."""
-    units = [
-        1 / deviation if _TINIEST_DEVIATION < deviation < _LEAST_DEVIATION or deviation > _GREATEST_DEVIATION else 1.0
-        for deviation in std
-    ]
-    made = [layers.Rescaling(units, name="units")] if any(unit != 1.0 for unit in units) else []
-    means = [value * unit for value, unit in zip(mean, units, strict=True)]
-    variance = [(deviation * unit) ** 2 for deviation, unit in zip(std, units, strict=True)]
-    return [*made, layers.Normalization(mean=means, variance=variance, name="standardization")]
+    apart = [_TINIEST_DEVIATION < deviation < _LEAST_DEVIATION or deviation > _GREATEST_DEVIATION for deviation in std]
+    variance = [1.0 if other else deviation**2 for deviation, other in zip(std, apart, strict=True)]
+    made: list[keras.layers.Layer] = [layers.Normalization(mean=list(mean), variance=variance, name="standardization")]
+    if any(apart):
+        # Once the means are gone: values far from 0 have more digits than their products with large factors.
+        units = [1 / deviation if other else 1.0 for deviation, other in zip(std, apart, strict=True)]
+        made.append(layers.Rescaling(units, name="units"))
+    return made
 
 
 def output_layers(settings: Settings, info: DataInfo) -> list[keras.layers.Layer]:

@@ -163,10 +163,18 @@ def test_columns_are_standardized_inside_the_model() -> None:
 def test_columns_in_tiny_and_huge_units_are_standardized_too() -> None:
     info = replace(TABLE, mean=(3e-9, 6e23, 2.0), std=(1e-9, 2e23, 0.5))
     model = spaces.build_model(settings({"family": "mlp", "layers": 0}), info)
-    assert kinds(model) == ["Rescaling", "Normalization", "Flatten", "Dense"]
-    inner = keras.Model(model.inputs, model.get_layer("standardization").output)
+    assert kinds(model) == ["Normalization", "Rescaling", "Flatten", "Dense"]
+    inner = keras.Model(model.inputs, model.get_layer("units").output)
     rows = np.array([[4e-9, 2e23, 3.0]], "float32")
     np.testing.assert_allclose(inner(rows), [[1, -2, 2]], rtol=1e-5)
+
+
+def test_a_column_of_which_hardly_a_cell_differs_is_at_its_mean() -> None:
+    mean = float(np.float32(0.55))  # nearly everywhere, and else the next number
+    info = replace(TABLE, mean=(mean, 2.0, 3.0), std=(5e-12, 2.0, 0.5))
+    model = spaces.build_model(settings({"family": "mlp", "layers": 0}), info)
+    inner = keras.Model(model.inputs, model.get_layer("units").output)
+    np.testing.assert_array_equal(inner(np.array([[mean, 2.0, 3.0]], "float32")), [[0, 0, 0]])
 
 
 def test_the_seed_decides_the_weights() -> None:
