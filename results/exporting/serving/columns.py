@@ -36,8 +36,8 @@ def encoded(encoding: ColumnEncoding, given: Any) -> Any:
         equal = tf.equal(words[:, None], tf.constant([*encoding.values, ""])[None, :-1])
         known = tf.reduce_any(equal, axis=1)
         absent = _is_in(tf.strings.lower(words, encoding="utf-8"), MISSING)
-        # The values of a text are words, which its cells may consist of and say nothing.
-        absent &= tf.constant(encoding.kind == "text") | ~known
+        # The values of a text are words, which its cells may consist of and say nothing, if any of training did.
+        absent &= tf.constant(encoding.kind == "text" and encoding.missing) | ~known
         found = [tf.cast(equal, tf.float32)] if encoding.kind == "category" else [_text(encoding, words, absent)]
         if encoding.other:
             other = ~known & ~absent if encoding.missing else ~known

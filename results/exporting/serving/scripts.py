@@ -261,7 +261,8 @@ def _table(kinds: Collection[str], *, aliases: bool) -> list[str]:
             'row += column["fill"] if absent else parts[: len(column["fill"])]',
         ),
     }
-    unknown = '(column["kind"] == "text" or cell not in values)' if "text" in kinds else "cell not in values"
+    vague = '(column["kind"] == "text" and column["missing"] or cell not in values)'
+    unknown = vague if "text" in kinds else "cell not in values"
     lines = [
         f'TABLE = json.loads((Path(__file__).resolve().parent / "{TABLE}").read_text("utf-8"))',
         "",
@@ -271,7 +272,7 @@ def _table(kinds: Collection[str], *, aliases: bool) -> list[str]:
         '    for column in TABLE["columns"]:',
         '        values, cell = column["values"], cells[column["name"]].strip()',
         *['        cell = column.get("aliases", {}).get(cell, cell)'] * aliases,
-        # The values of a text are words, which its cells may consist of and say nothing.
+        # The values of a text are words, which its cells may consist of and say nothing, if any of training did.
         f'        absent = cell.lower() in TABLE["missing"] and {unknown}',
     ]
     for number, kind in enumerate(kind for kind in steps if kind in kinds):

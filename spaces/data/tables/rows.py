@@ -195,8 +195,9 @@ def read_known(
             aliases = encoding.aliases
             stripped = [aliases.get(word, word) for word in stripped]
         values = np.arange(len(words), dtype=np.float64)
-        # Of a text the values are words, which its cells may consist of and say nothing.
-        unknown = [word for word in stripped if kind == "text" or word not in encoding.values]
+        # Of a text the values are words, which its cells may consist of and say nothing, if any of training did.
+        vague = kind == "text" and encoding.missing
+        unknown = [word for word in stripped if vague or word not in encoding.values]
         absent = {word for word in unknown if is_no_category(word) or numbers.is_missing(word)}
         values[[word in absent for word in stripped]] = np.nan
         return Column(name, kind, values=tuple(stripped)), values[codes]

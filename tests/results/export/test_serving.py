@@ -107,6 +107,7 @@ def test_cells_are_what_a_plain_csv_file_has() -> None:
         (ColumnEncoding("sold", "category", values=("True",), missing=True), {"TRUE": 0, "true": 0, "True": 0, "?": 1}),
         # That a text is one of the known words does not make it one that says something.
         (ColumnEncoding("note", "text", values=("big", "none"), missing=True), {"big": 0, "none": 2, "None": 2}),
+        (ColumnEncoding("note", "text", values=("big", "none")), {"big": 0, "none": 1}),
     ],
 )
 def test_cells_that_are_written_in_other_ways_are_served(

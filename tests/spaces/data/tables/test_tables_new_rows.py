@@ -243,6 +243,13 @@ def test_texts_that_say_nothing_are_missing_though_their_words_are_known(load: L
     assert {name for name, value in something.items() if value} == {"k has none", "k has fit"}
 
 
+def test_a_text_that_said_something_in_training_does_so(load: Load, tmp_path: Path) -> None:
+    lines = ["a,k", *(f"{i},{('none', 'much wind', 'no wind')[i % 3]}" for i in range(60))]
+    info = trained(load, tmp_path, lines, columns={"k": "text"})
+    assert info.encodings[1].inputs == ("k has much", "k has no", "k has none", "k has wind")
+    assert predicted(tmp_path, info, "a,k\n1,none\n1,no wind\n") == [[1, 0, 0, 1, 0], [1, 0, 1, 0, 1]]
+
+
 def test_blanks_around_names_are_those_of_a_program(load: Load, tmp_path: Path) -> None:
     info = trained(load, tmp_path, ["a, k ", *(f"{i},{'pq'[i % 2]}" for i in range(60))])
     frame = pd.DataFrame({" k ": ["q"], "b": [[]], " a": [5]})
