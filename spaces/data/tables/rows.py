@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,7 @@ def as_called(wanted: Sequence[str], present: Collection[str]) -> list[str]:
         present: the names of the table.
     """
     known, told = frozenset(present), frozenset(wanted)
+    meant = Counter(name.strip() for name in told)
     alike: dict[str, list[str]] = {}
     for name in present:
         if name not in told:
@@ -93,7 +95,7 @@ def as_called(wanted: Sequence[str], present: Collection[str]) -> list[str]:
 
     def called(name: str) -> str:
         found = alike.get(name.strip(), ())
-        return found[0] if name not in known and len(found) == 1 else name
+        return found[0] if name not in known and len(found) == meant[name.strip()] == 1 else name
 
     return [called(name) for name in wanted]
 

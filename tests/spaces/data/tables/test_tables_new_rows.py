@@ -258,6 +258,7 @@ def test_blanks_around_names_are_those_of_a_program(load: Load, tmp_path: Path) 
     assert predicted(tmp_path, blank, "k,a\nq,5\n") == [[5, 0, 1]]
     assert as_called(["a", " a"], [" a"]) == ["a", " a"], "that is the other one"
     assert as_called(["a"], [" a", "a "]) == ["a"], "nobody knows which"
+    assert as_called([" a", "a "], ["a"]) == [" a", "a "], "it cannot be both"
     assert places([" b", "a"], ["a", "b"], "rows") == [1, 0]
 
 
