@@ -25,8 +25,8 @@ from spaces import CodeError, DataError, SpaceError
 
 # What a report without pictures takes on an idle machine.
 _REPORT_SECONDS = 4.0
-# The user's command, the table and the end of the process come after the last picture, on an idle machine.
-_END_SECONDS = 3.0
+# The user's command and the table come after the last picture, on an idle machine.
+_END_SECONDS = 1.5
 
 Say = Callable[[str], None]
 Left = Callable[[], float]

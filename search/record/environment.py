@@ -15,8 +15,8 @@ from typing import Any
 
 from spaces.basics import control_groups
 
-# Formats are checked while the next ones are written.
-_OWN_THREADS = 2
+# That many are at work when files and report are written, taken over all of it: mostly one.
+_OWN_THREADS = 1.5
 _PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scikit-learn", "keras-nightshift")
 
 SLOWEST = 4.0
@@ -114,7 +114,7 @@ def others(own: int) -> float:
 
 
 def crowded(others: float, cores: int) -> float:
-    """How much slower than on an idle machine a program that keeps two cores busy runs beside others, from 1 to 4.
+    """How much slower than on an idle machine the end of a night runs beside others, from 1 to 4.
 
     Args:
         others: Threads that want a core.
@@ -124,7 +124,7 @@ def crowded(others: float, cores: int) -> float:
 
 
 def slowness(own: int) -> float:
-    """How much slower than on an idle machine a program that keeps two cores busy runs here now, from 1 to 4.
+    """How much slower than on an idle machine the end of a night runs here now, from 1 to 4.
 
     Args:
         own: Threads of this program that are at work.
