@@ -15,8 +15,8 @@ from typing import Any
 
 from spaces.basics import control_groups
 
-# That many are at work when files and report are written, taken over all of it: mostly one.
-_OWN_THREADS = 1.5
+# Formats are checked while the next ones are written.
+_OWN_THREADS = 2
 _PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "pandas", "scikit-learn", "keras-nightshift")
 
 SLOWEST = 4.0

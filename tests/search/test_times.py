@@ -282,7 +282,7 @@ class Delayed(SimulatedClock):
         return super().processor() / 3
 
 
-@pytest.mark.parametrize(("others", "busy"), [(0.0, 1.0), (6.5, 2.0)])
+@pytest.mark.parametrize(("others", "busy"), [(0.0, 1.0), (6.0, 2.0)])
 def test_a_slow_start_counts_until_epochs_are_measured(monkeypatch, others, busy):
     monkeypatch.setattr(environment, "others", lambda _: others)
     monkeypatch.setattr(environment, "bound_cores", lambda: 4)
@@ -304,7 +304,7 @@ def test_a_slow_start_counts_until_epochs_are_measured(monkeypatch, others, busy
 
 def test_a_crowded_machine_is_slow_too():
     assert environment.crowded(0.0, 2) == 1.0
-    assert environment.crowded(5.0, 2) == 3.25
+    assert environment.crowded(5.0, 2) == 3.5
     assert environment.crowded(50.0, 2) == 4.0
     # Where cores are free nobody waits.
     assert environment.crowded(8.0, 16) == 1.0
