@@ -10,10 +10,9 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.files import check_file
-from spaces.basics.printable import printable
 from spaces.data.readers.images import decode, read_header
 from spaces.data.readers.npy import check_npy, read_npy
-from spaces.data.readers.objects import as_array, as_frame, is_frame
+from spaces.data.readers.objects import as_array, as_frame, is_frame, names_of
 from spaces.data.stored.rows import blocks
 from spaces.data.tables.frames import cells_of
 from spaces.data.tables.rows import bare_rows, encoded_cells, encoded_rows, places
@@ -102,8 +101,7 @@ def held_rows(rows: Any, info: DataInfo, where: str) -> Array:
     if info.encodings and is_frame(rows):
         return _convert(encoded_cells(cells_of(rows, where, wanted), info.encodings), info, Path(where))
     if info.frame_columns and is_frame(rows):
-        present = [printable(str(name)) for name in rows.columns]
-        rows = rows.iloc[:, places(present, info.frame_columns, where)]
+        rows = rows.iloc[:, places(names_of(rows), info.frame_columns, where)]
     return _convert(as_array(rows, "x", where), info, Path(where))
 
 

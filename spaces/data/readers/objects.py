@@ -45,7 +45,7 @@ class Held:
         if datasets(self.rows, "data") is not None:
             return None
         if is_frame(self.rows):
-            names = [printable(str(name)) for name in self.rows.columns]
+            names = names_of(self.rows)
             targets = predicted(names)
             return self.rows.iloc[:, [place for place, name in enumerate(names) if name in targets]]
         if not isinstance(self.rows, Mapping):
@@ -95,6 +95,11 @@ def _is_part(value: Any) -> bool:
 def is_frame(value: Any) -> bool:
     """Whether it is a pandas DataFrame; pandas is not imported for that."""
     return type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "columns")
+
+
+def names_of(frame: Any) -> list[str]:
+    """The names of a DataFrame's columns, as messages and tables have them."""
+    return [printable(str(name)) for name in frame.columns]
 
 
 def as_frame(value: Any, wanted: Collection[str]) -> Any:
@@ -229,7 +234,7 @@ def column_names(frames: Mapping[PartName, Any], where: str) -> tuple[str, ...]:
     Raises:
         DataError: A part has other columns than the training part, or these in another order.
     """
-    names = {part: tuple(printable(str(name)) for name in frame.columns) for part, frame in frames.items()}
+    names = {part: tuple(names_of(frame)) for part, frame in frames.items()}
     first = names["train"]
     for part, found in names.items():
         if found != first:

@@ -12,7 +12,7 @@ import numpy as np
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
 from spaces.data.parts import WORDS, PartName
-from spaces.data.readers.objects import as_labels, column_names, is_frame
+from spaces.data.readers.objects import as_labels, column_names, is_frame, names_of
 from spaces.data.readers.source import Part, RawData
 from spaces.data.tables.cells import Cells, named
 from spaces.data.tables.encoding import ColumnEncoding
@@ -115,7 +115,7 @@ def _some(part: Part, rows: slice, where: str) -> Part:
 def _names(given: Any, y: Array) -> tuple[str, ...]:
     """What labels are called: as a Series or the columns of a DataFrame say."""
     if is_frame(given):
-        return tuple(printable(str(name)) for name in given.columns)
+        return tuple(names_of(given))
     name = getattr(given, "name", None)
     name = printable(name) if isinstance(name, str) else "labels"
     return (name,) if y.ndim == 1 else tuple(f"{name} {number}" for number in range(1, y.shape[1] + 1))
@@ -137,7 +137,7 @@ def cells_of(frame: pd.DataFrame, where: str, wanted: Collection[str]) -> Cells:
     Raises:
         DataError: it has no rows, names a column twice, or holds what stands in no cell.
     """
-    names = [printable(str(name)) for name in frame.columns]
+    names = names_of(frame)
     left_out = set(names) - set(as_called([*wanted], names))
     return named(_plain(frame, where, left_out), Path(where), None, ())
 
@@ -146,7 +146,7 @@ def _plain(frame: pd.DataFrame, where: str, left_out: Collection[str]) -> pd.Dat
     """The same columns as a file gives them: numbers, booleans, moments, or text; what is left out without cells."""
     import pandas as pd
 
-    names = [printable(str(name)) for name in frame.columns]
+    names = names_of(frame)
     columns = [
         pd.Series([""] * len(frame), dtype=object)
         if name in left_out
