@@ -21,6 +21,7 @@ from search.errors import SearchFailed
 from search.files import layout
 from search.night.rehearsal import Rehearsal, rehearse, sliver
 from spaces import SearchSpec
+from spaces.data.stored.rows import close_below
 from spaces.data.stored.store import scratch
 
 
@@ -90,6 +91,8 @@ def check(
         )
         if found is not None:
             found(seen)
+        # Some rows are written anew for the second part, and there may be no room for both.
+        close_below(directory / layout.ROWS)
         if not (seen.fails or quick):
             _pass_through(spec, directory)
     return seen

@@ -15,6 +15,8 @@ from results.exporting.rounding import RoundingLoss
 from search import Budget, NotReported, SearchFailed
 from search.files import layout
 from search.night.rehearsal import sliver
+from spaces.data.stored.rows import _OPEN
+from spaces.data.stored.store import RowStore
 
 
 def build(hp):
@@ -55,6 +57,24 @@ def test_as_many_trials_are_looked_at_as_the_night_is_to_have(data, monkeypatch)
     monkeypatch.setattr(checking, "rehearse", rehearse)
     nightshift.check(build, data=data, max_trials=7, seed=3)
     assert [(search.max_trials, search.seed) for search in seen] == [(7, 3)]
+
+
+def test_rows_of_the_first_look_take_no_room_from_the_tiny_night(data, monkeypatch):
+    seen = []
+
+    def rehearse(spec, *, rows, **_):
+        RowStore(True, rows).whole(data[0], "data")[:]
+        return SimpleNamespace(fails=False)
+
+    def pass_through(spec, directory):
+        seen.append([path.suffix for path in (directory / layout.ROWS).iterdir()])
+        seen.append([file for file in _OPEN if str(directory) in file.path])
+
+    monkeypatch.setattr(checking, "rehearse", rehearse)
+    monkeypatch.setattr(checking, "_pass_through", pass_through)
+    nightshift.check(build, data=data)
+    files, held_open = seen
+    assert (sorted(files), held_open) == ([".json", ".npy"], [])
 
 
 def test_what_was_found_is_told_before_the_tiny_night_which_may_fail(data, monkeypatch):

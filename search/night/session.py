@@ -49,6 +49,7 @@ from search.training import cards, threads
 from search.training import feature_files as features
 from spaces import DataInfo, Dataset, SearchSpec
 from spaces.data.stored import store as rows
+from spaces.data.stored.rows import close_below
 from spaces.families import family_of
 from spaces.outside.user_code import contained
 from spaces.reading.yamlfile import read_text
@@ -199,12 +200,15 @@ class Session:
                         store.put_meta(exit="done")
                         self._leave(store, Observers(self._given))
                     return Run(self._directory)
-            data, reading = self._load(begun)
+            undo = self._undo()
+            with _or_else(undo):
+                data, reading = self._load(begun)
             horizon = Horizon(self._budget, self._spec, data)
             if begun is None:
                 self._hold(held)
             if not layout.is_run(self._directory):
-                self._create(data)
+                with _or_else(undo):
+                    self._create(data)
             with RunStore(self._directory) as store:
                 self._work(store, data, horizon, reading)
         return Run(self._directory)
@@ -217,27 +221,30 @@ class Session:
             raise not_written(self._directory, error) from error
         require_fit(self._directory)
         held.enter_context(RunLock(self._directory))
+        # The next sitting of this process may write them anew, and there may be no room for both.
+        held.callback(close_below, self._directory / layout.ROWS)
 
-    def _load(self, begun: DataInfo | None) -> tuple[Dataset, tuple[float, float]]:
-        """The data, and from when to when they were read.
-
-        A failure, or rows that the models cannot take, leaves nothing behind that was not there before.
-        """
+    def _undo(self) -> Callable[[], None]:
+        """What deletes the rows that are about to be written, where nothing else comes of it."""
         folder = self._directory / layout.ROWS
         there, held = os.path.exists(self._directory), os.path.exists(folder)
-        started = self._clock.now()
-        try:
-            data = spaces.load_data(self._spec, begun, folder)
-            reading = started, self._clock.now()
-            self._notes = family_of(self._spec.model).require(self._spec, data.info)
-            return data, reading
-        except BaseException:
+
+        def undo() -> None:
             if not held:
                 rows.remove(folder)
             if not there:
                 with contextlib.suppress(OSError):
                     self._directory.rmdir()
-            raise
+
+        return undo
+
+    def _load(self, begun: DataInfo | None) -> tuple[Dataset, tuple[float, float]]:
+        """The data, which the models can take, and from when to when they were read."""
+        started = self._clock.now()
+        data = spaces.load_data(self._spec, begun, self._directory / layout.ROWS)
+        reading = started, self._clock.now()
+        self._notes = family_of(self._spec.model).require(self._spec, data.info)
+        return data, reading
 
     def _require_ours(self) -> DataInfo:
         """What the run found its rows to be, of one that is neither damaged nor of another space file."""
@@ -592,6 +599,16 @@ class Session:
         finally:
             self._runners.remove(runner)
             executor.shutdown()
+
+
+@contextlib.contextmanager
+def _or_else(undo: Callable[[], None]) -> Iterator[None]:
+    """Inside, whatever ends it early calls `undo`."""
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise
 
 
 def is_done(store: RunReader, most: int | None = None) -> bool:

@@ -9,12 +9,14 @@ from PIL import Image
 import search
 import spaces
 from results.watching.ledger import Account, time_spent
-from search.errors import RunError
+from search.errors import RunError, SearchFailed
 from search.files import layout
 from search.files.lock import RunLock
 from search.loop.observer import Observer
+from search.night import session
 from spaces.basics.errors import DataError
 from spaces.data.readers import folder as reader
+from spaces.data.stored.rows import _OPEN
 from tests.search import small
 from tests.search.simulation import table
 
@@ -61,6 +63,7 @@ def test_cut_off_and_gone_on_with_it_has_the_table_of_rows_in_memory(tmp_path, p
     with pytest.raises(PowerCut):
         search.run(space(photos, stream=True), run_dir=there, workers=0, check=False, observers=[Cut()])
     assert list((there / layout.ROWS).glob("*.npy"))
+    assert not [file for file in _OPEN if str(there) in file.path], "held open, they take room when they are deleted"
     monkeypatch.setattr(reader, "decode_all", lambda *_, **__: pytest.fail("decoded again"))
     with monkeypatch.context() as held:
         held.setattr(spaces, "load_data", lambda *_: pytest.fail("read beside whoever works on the run"))
@@ -137,3 +140,16 @@ def test_data_that_cannot_be_used_leave_no_run_directory(tmp_path, photos):
     with pytest.raises(DataError, match=r"torn.png: is not a readable image \(it is empty\)"):
         search.run(space(photos, stream=True, broken="refuse"), run_dir=tmp_path / "run", workers=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_that_cannot_begin_leaves_no_rows(tmp_path, photos, monkeypatch):
+    there = tmp_path / "run" / layout.ROWS
+
+    def none_can_be_trained(*_):
+        assert list(there.glob("*.npy"))
+        raise SearchFailed("no model of this space can be trained")
+
+    monkeypatch.setattr(session, "first_look", none_can_be_trained)
+    with pytest.raises(SearchFailed, match="can be trained"):
+        search.run(space(photos, stream=True), run_dir=there.parent, workers=0)
+    assert not there.exists()

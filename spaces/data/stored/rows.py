@@ -293,8 +293,11 @@ def _opened(file: RowFile) -> int:
 
 
 def close_below(folder: Path) -> None:
-    """Closes the files in a folder that is about to be deleted, which would keep their room on the disk."""
-    for file in [file for file in _OPEN if Path(file.path).parent == Path(os.path.abspath(folder))]:
+    """Closes the files in a folder, and in those in it, of which nothing is read any more.
+
+    Deleted or written anew, they would keep their room on the disk as long as they are open.
+    """
+    for file in [file for file in _OPEN if Path(file.path).is_relative_to(os.path.abspath(folder))]:
         os.close(_OPEN.pop(file))
 
 

@@ -388,6 +388,7 @@ def scratch() -> Iterator[Path]:
         with made as name:
             yield Path(name)
     finally:
+        close_below(Path(made.name))
         os.close(descriptor)
 
 

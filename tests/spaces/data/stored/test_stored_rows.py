@@ -321,6 +321,15 @@ def test_temporary_files_of_a_process_that_was_killed_are_deleted_by_the_next(
     assert {path.name for path in tmp_path.iterdir()} == {"another", "nightshift-scratch-link"}
 
 
+def test_temporary_files_are_closed_when_they_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(store.tempfile, "gettempdir", lambda: str(tmp_path))
+    with store.scratch() as folder:
+        kept(LARGE, folder / "run" / "rows")[:]
+        assert [Path(file.path).parent for file in rows._OPEN if str(folder) in file.path] == [folder / "run" / "rows"]
+    assert not [file for file in rows._OPEN if str(folder) in file.path]
+
+
 def test_a_file_that_is_written_can_be_opened_with_numpy(tmp_path: Path) -> None:
     kept(SMALL, tmp_path)
     (file,) = tmp_path.glob("*.npy")
