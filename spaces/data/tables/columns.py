@@ -15,6 +15,13 @@ Kind = Literal["number", "boolean", "category", "text", "date"]
 KINDS: tuple[Kind, ...] = ("number", "boolean", "category", "text", "date")
 DECIMAL_COMMAS = (";", "\t", "|")
 """Separators of files in which a comma in a number is rather a decimal sign."""
+_WHOLE_IN_FLOAT64 = 2.0**53
+
+
+def unrounded(whole: Array) -> Array:
+    """Whole numbers as float64, unless that would round some: where they are names, two of them may become one."""
+    found: Array = whole.astype(np.float64)
+    return whole if len(found) and np.abs(found).max() >= _WHOLE_IN_FLOAT64 else found
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from spaces.data.parts import WORDS, PartName
 from spaces.data.readers.objects import as_labels, column_names, is_frame, names_of
 from spaces.data.readers.source import Part, RawData
 from spaces.data.tables.cells import Cells, named
+from spaces.data.tables.columns import unrounded
 from spaces.data.tables.encoding import ColumnEncoding
 from spaces.data.tables.loading import Beside, TableOptions, understand
 from spaces.data.tables.rows import as_called
@@ -167,6 +168,8 @@ def _column(column: pd.Series[Any], what: str) -> pd.Series[Any]:
     if kind.kind == "M":
         moments = values.dt.tz_convert("UTC").dt.tz_localize(None) if isinstance(kind, pd.DatetimeTZDtype) else values
         return moments.astype("datetime64[us]")
+    if kind.kind in "iu" and not bool(values.isna().any()):
+        return pd.Series(unrounded(values.to_numpy(dtype=np.uint64 if kind.kind == "u" else np.int64)))
     if kind.kind in "iuf":
         return pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan))
     if kind.kind == "b" and not bool(values.isna().any()):

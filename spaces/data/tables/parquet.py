@@ -11,6 +11,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
+from spaces.data.tables.columns import unrounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,6 +132,8 @@ def _series(column: Any, where: str) -> pd.Series[Any]:
     types, kind = pa.types, column.type
     if types.is_dictionary(kind) and not _is_text(kind):
         column, kind = compute.cast(column, kind.value_type), kind.value_type
+    if types.is_integer(kind) and not column.null_count:
+        return pd.Series(unrounded(column.to_numpy()))
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return pd.Series(compute.cast(column, pa.float64(), safe=False).to_numpy())
     if types.is_boolean(kind) and not column.null_count:

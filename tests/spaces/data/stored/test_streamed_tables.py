@@ -11,6 +11,7 @@ import pytest
 import spaces
 from spaces.data.readers import memory
 from spaces.data.stored.rows import StoredRows
+from spaces.data.tables.kinds import as_words
 from spaces.data.tables.loading import TableOptions, load_table
 from spaces.data.tables.parquet import ParquetFrame
 
@@ -142,6 +143,14 @@ def test_names_and_values_that_are_no_table_are_told(tmp_path: Path) -> None:
         for store in (None, RowStore(True)):
             with pytest.raises(spaces.DataError, match=message):
                 load_table(path, TableOptions(), store=store)
+
+
+def test_whole_numbers_that_are_names_keep_all_their_digits(tmp_path: Path) -> None:
+    names = pa.array(2**60 + np.arange(3))
+    parquet.write_table(pa.table({"id": names, "size": [1, None, 3], "rooms": [1, 2, 3]}), tmp_path / "t.parquet")
+    frame = ParquetFrame(tmp_path / "t.parquet")
+    assert as_words(frame["id"]).tolist() == [str(2**60 + number) for number in range(3)]
+    assert {frame[name].dtype for name in ("size", "rooms")} == {np.dtype("float64")}
 
 
 def test_a_name_with_a_dot_is_a_name(tmp_path: Path) -> None:

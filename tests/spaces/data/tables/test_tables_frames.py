@@ -131,6 +131,14 @@ def test_a_column_without_a_cell_in_one_part_is_missing_there(frame):
     assert len(held.validation) == 9
 
 
+@pytest.mark.parametrize("kind", ["int64", "uint64", "Int64"])
+def test_whole_numbers_that_are_names_keep_all_their_digits(frame, kind):
+    frame["id"] = pd.array(2**60 + np.arange(ROWS) % 3, dtype=kind)
+    data = load({"source": frame, "target": "sold", "columns": {"id": "category"}})
+    (encoding,) = (one for one in data.info.encodings if one.name == "id")
+    assert encoding.values == tuple(str(2**60 + number) for number in range(3))
+
+
 def test_moments_with_a_gap_may_be_words(frame):
     frame.loc[7, "built"] = pd.NaT
     held = load({"source": frame, "columns": {"built": "category"}})
