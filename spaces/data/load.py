@@ -130,6 +130,11 @@ def load_data(spec: SearchSpec, begun: DataInfo | None = None, folder: Path | No
     told |= {"parts": drawn, "prepared": preparation(info, own_pixels=family_of(spec.model).own_pixels)}
     if raw.table is None and raw.train.x.ndim == 3 and raw.white is None:
         told["notes"] += taken_for(info, last)
+    if raw.test is not None and _test_size(spec.data, raw) is not None:
+        told["notes"].append(
+            f"the test part that comes with the data ({len(raw.test.y)} rows) is not used: data.test takes others of "
+            "the training rows; `given` takes it"
+        )
     if folds is not None:
         told["folds"] = _told_folds(spec.data, folds, bool(encoded.class_names))
     digest = fingerprint(train, validation, test, folds=folds)

@@ -99,6 +99,16 @@ def test_what_the_model_does_to_images_and_where_parts_come_from(
     assert told["targets"] == []
 
 
+@pytest.mark.parametrize(("test", "told"), [(0.2, True), ({"first": 5}, True), ("given", False), ("none", False)])
+def test_a_test_part_in_whose_place_others_are_taken_is_told(
+    tmp_path: Path, load: Callable[..., spaces.Dataset], test: Any, told: bool
+) -> None:
+    x, y = np.arange(60.0).reshape(30, 2), np.arange(30) % 2
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x[:8], y_test=y[:8])
+    notes = load({"npz": str(tmp_path / "a.npz")}, test=test).understood["notes"]
+    assert [note[:64] for note in notes] == ["the test part that comes with the data (8 rows) is not used: dat"] * told
+
+
 def test_the_spread_of_a_target_that_is_no_column(tmp_path: Path, load: Callable[..., spaces.Dataset]) -> None:
     np.savez(tmp_path / "a.npz", x=np.arange(40.0).reshape(20, 2), y=np.arange(20.0))
     data = load({"npz": str(tmp_path / "a.npz")}, loss="mse", test="none")
