@@ -63,11 +63,11 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
         Files in the order of the paths, those of a folder by name; nothing hidden, and nothing of another kind.
 
     Raises:
-        ResultError: A folder holds no such file, or is a run or an exported model, or nothing was given.
+        ResultError: A folder holds no such file, or is a run or an exported model, or nothing was given, or no paths.
     """
     wanted = taken(info) if info.inputs is not None else IMAGES if info.kind == "image" else TABLES
     found: list[Path] = []
-    for path in map(Path, paths):
+    for path in _as_paths(paths):
         if not os.path.isdir(path):
             found.append(path)
             continue
@@ -84,6 +84,15 @@ def find_files(paths: Iterable[str | Path], info: DataInfo) -> list[Path]:
     if not found:
         raise ResultError("no file to predict was given")
     return found
+
+
+def _as_paths(given: Any) -> list[Path]:
+    try:
+        return [Path(path) for path in given]
+    except TypeError as error:
+        raise ResultError(
+            f"{_HELD}: found {type_and_length(given)}; allowed: files and folders, a DataFrame, or an array of raw rows"
+        ) from error
 
 
 def _refuse_models(folder: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from spaces.basics.errors import DataError
+from spaces.basics.printable import printable
 from spaces.data.parts import PartName, folder_part
 from spaces.data.readers.memory import rows_size
 from spaces.data.stored.store import RowStore, RowWriter
@@ -61,7 +62,8 @@ def datasets(returned: Any, where: str) -> dict[PartName, Any] | None:
     if isinstance(returned, Mapping) and returned and all(map(is_dataset, returned.values())):
         found = {folder_part(str(name)): value for name, value in returned.items()}
         if None in found or "train" not in found or len(found) < len(returned):
-            raise DataError(f"{where}: expected the names train, validation and test, found {', '.join(returned)}")
+            names = ", ".join(printable(str(name)) for name in returned)
+            raise DataError(f"{where}: expected the names train, validation and test, found {names}")
         return {part: value for part, value in found.items() if part is not None}
     return None
 

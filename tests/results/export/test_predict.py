@@ -190,6 +190,13 @@ def test_rows_may_be_lists_of_numbers() -> None:
         _read([{"a": 1}], info, "refuse")
 
 
+@pytest.mark.parametrize("given", [5, None, b"a.png", iter([("a.png",)])])
+def test_what_is_neither_files_nor_rows_is_told(given: Any) -> None:
+    info = DataInfo("image", (8, 8), "uint8", "classification", "integer", 2, white=255.0)
+    with pytest.raises(ResultError, match=r"^rows: found [a-zA-Z_]+; allowed: files and folders, a DataFrame, or an"):
+        _read(given, info, "refuse")
+
+
 def test_bad_files_are_named(model: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "shape.npy", np.zeros((3, 9, 9)))
     np.save(tmp_path / "text.npy", np.array(["a"]))

@@ -140,6 +140,7 @@ def test_several_are_parts(write: Write, body: str, parts: tuple[int | None, ...
         ("made().map(lambda x, y: (tf.strings.as_string(x), y))", "its rows hold words; numbers are expected"),
         ("made().batch(3).unbatch().map(lambda x, y: (x, x[:, 0]))", r"\(3, 2\) and \(3,\): 3 rows, or one row with 3"),
         ("{'train': made(), 'rest': made()}", "expected the names train, validation and test, found train, rest"),
+        ("{0: made(), 1: made()}", "expected the names train, validation and test, found 0, 1"),
     ],
 )
 def test_what_gives_no_rows_with_labels_is_refused(write: Write, body: str, message: str) -> None:
