@@ -271,16 +271,18 @@ class Runner:
 
     def _joined(self, trial: Trial, outcome: Outcome) -> Outcome:
         """The outcome of this attempt and of an interrupted one before it, as if there had been no interruption."""
-        before = trial.outcome
+        before = trial.outcome or Outcome()
         # One that began again at the start, and did not get as far, has nothing of what came later the first time.
         first = min((epoch.number for epoch in outcome.epochs), default=math.inf)
-        earlier = [epoch for epoch in before.epochs if epoch.number < first] if before else []
-        epochs = tuple(epoch for epoch in (*earlier, *outcome.epochs) if epoch.number > trial.epochs_from)
+        earlier = [epoch for epoch in before.epochs if epoch.number < first]
         return replace(
             outcome,
-            epochs=epochs,
-            seconds=outcome.seconds + (before.seconds if before else 0.0),
-            parameters=outcome.parameters if outcome.parameters is not None or before is None else before.parameters,
+            epochs=tuple(epoch for epoch in (*earlier, *outcome.epochs) if epoch.number > trial.epochs_from),
+            seconds=outcome.seconds + before.seconds,
+            once_seconds=outcome.once_seconds + before.once_seconds,
+            # What was given up before its model was built knows nothing of that.
+            parameters=before.parameters if outcome.parameters is None else outcome.parameters,
+            frozen=before.frozen if outcome.frozen is None else outcome.frozen,
         )
 
     def _warn(self, text: str) -> None:

@@ -71,7 +71,7 @@ def pace(trials: Sequence[Trial], searched: Mapping[str, Configuration], alone: 
     epochs = 0
     for trial in trials:
         before = searched.get(trial.configuration)
-        if trial.outcome is None or before is None or not before.epochs:
+        if trial.outcome is None or before is None or not before.epochs or _counts_otherwise(trial):
             continue
         count = len(trial.outcome.epochs)
         beside = alone if trial.kind is TrialKind.WINNER else 1.0
@@ -81,6 +81,11 @@ def pace(trials: Sequence[Trial], searched: Mapping[str, Configuration], alone: 
     if not (now > 0 and then > 0):
         return replace(UNKNOWN_PACE, alone=alone)
     return Pace(min(max(_FASTEST, now / then), SLOWEST), epochs, alone)
+
+
+def _counts_otherwise(trial: Trial) -> bool:
+    """Whether its epochs are none of those that the search has timed: after a cross-validation these were folds."""
+    return trial.kind is TrialKind.WINNER and bool(trial.settings["training"].get("folds"))
 
 
 def is_annealed(configuration: Configuration) -> bool:

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 import spaces
+from search.loop.observer import Observer
+from search.loop.runner import Runner
 from search.prices import Prices
 from search.record.standing import Standing
-from search.record.trial import Epoch
+from search.record.trial import Epoch, Outcome, Stop, TrialState
 from search.times import afterwards, estimates
 from search.times.estimates import Pace
 from tests.search.records import completed
@@ -67,6 +69,17 @@ def test_copies_that_change_at_random_pass_it_as_often():
     assert (found.features, found.once) == (pytest.approx(60.0), 0.0)
     # Every epoch of the second phase computes the whole network, and trains a quarter of it.
     assert found.epoch == pytest.approx(60.0 * (0.75 + 3 * 0.25))
+
+
+def test_what_a_training_did_once_before_it_was_interrupted_still_counts():
+    whole = trial("a", besides=60.0, fine_tune=0.0)
+    had = replace(whole.outcome, epochs=whole.outcome.epochs[:2], stopped=Stop.INTERRUPTED, frozen=900)
+    cut = replace(whole, state=TrialState.RUNNING, outcome=had)
+    # It was given up before its model was built again.
+    late = Outcome(stopped=Stop.DEADLINE, score=0.5, best_epoch=1)
+    joined = Runner(None, None, None, Observer())._joined(cut, late)
+    assert (joined.once_seconds, joined.parameters, joined.frozen) == (60.0, 1000, 900)
+    assert price(trial("b"), replace(whole, outcome=joined)).features == pytest.approx(60.0)
 
 
 def test_what_trains_alike_from_the_first_epoch_on_has_no_price():

@@ -106,6 +106,17 @@ def test_the_pace_is_that_of_the_trainings_after_the_search():
     assert estimates.pace([again], {}) == Pace()
 
 
+def test_an_epoch_of_a_final_training_says_nothing_of_the_pace_of_folds():
+    """It was taken for a whole fold, and the machine for twice as fast as it was."""
+    searched = configuration("a", epochs=5, folds=5, fold_epochs=20)
+    final = completed("winner-a", [0.5] * 8, kind=TrialKind.WINNER, configuration="a", settings=searched.settings)
+    short = tuple(replace(epoch, seconds=0.05) for epoch in final.outcome.epochs)
+    final = replace(final, outcome=replace(final.outcome, epochs=short))
+    assert estimates.pace([final], {"a": searched}) == Pace()
+    again = completed("candidate-a-1", [0.5] * 5, kind=TrialKind.CANDIDATE, configuration="a")
+    assert estimates.pace([again, final], {"a": searched}) == Pace(1.0, 5)
+
+
 def test_a_final_training_that_is_under_way_keeps_its_rest_and_that_of_another_configuration_its_whole_time():
     best, again = [configuration(name) for name in "ab"], winner_trial(space("random"), configuration("a"), 27, 0.0)
     one = estimates.training_seconds(best[0])
