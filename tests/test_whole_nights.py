@@ -1184,6 +1184,23 @@ def test_what_won_together_is_forgotten_where_the_search_goes_on(tmp_path, ensem
     assert (first in measured) == (first == night.meta("winner"))
 
 
+@pytest.mark.parametrize("most", [3, 4])
+def test_a_run_that_is_done_stays_as_it_is_where_it_is_asked_for_no_more_trials_than_it_has(tmp_path, most):
+    """The models that had won together were measured on the test part once more."""
+    changes = {"final.ensemble": 3, "final.seeds": 1}
+    found = Together("accuracy", 0.8, 0.75, 2.0)
+    spec = night_space(**changes, **{"search.max_trials": 4})
+    night = WholeNight(tmp_path / "run", spec, NightWorld(), together=found)
+    assert night.go().reason == "done"
+    facts, trials = [night.meta(key) for key in ("winner", "ensemble")], night.trials()
+    night.steps.clear()
+    night.spec, night.max_trials = night_space(**changes, **{"search.max_trials": most}), most
+    assert night.go().reason == "done"
+    assert "evaluation" not in night.steps
+    assert ([night.meta(key) for key in ("winner", "ensemble")], night.trials()) == (facts, trials)
+    assert "nothing is left to do" in night.messages[-1]
+
+
 @pytest.mark.parametrize(("schedule", "together"), [("cosine", False), ("constant", True)])
 @pytest.mark.parametrize("baselines", [{}, {"baselines": []}], ids=["beside a baseline", "without one"])
 def test_several_models_win_together_only_where_the_search_has_seen_the_end_of_the_rate(

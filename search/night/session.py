@@ -341,8 +341,10 @@ class Session:
                 observer.message("warning", f"{name} was {was} when the run began and is {now}: numbers may differ")
         for change in changes:
             observer.message("info", f"changed since the run began: {change}")
-        more = any(c.key == "search.max_trials" for c in changes) or _lacks_trials(store, self._options.max_trials)
-        if more and store.meta("phase") != "search":
+        limits = [change.after for change in changes if change.key == "search.max_trials"]
+        # No more than it has are no reason to choose a winner, and to measure it, once more.
+        more = any(limit is None or _searched(store) < limit for limit in limits)
+        if (more or _lacks_trials(store, self._options.max_trials)) and store.meta("phase") != "search":
             winner = store.winner()
             store.put_meta(phase="search", winner=None, threshold=None, ensemble=None)
             if winner is not None and winner.kind not in (TrialKind.WINNER, TrialKind.BASELINE):
@@ -628,4 +630,9 @@ def _lacks_trials(store: RunReader, most: int | None) -> bool:
     """
     if most is None or store.meta("search_ended") == "exhausted":
         return False
-    return sum(one.kind == TrialKind.SEARCH for one in store.marks()) < most
+    return _searched(store) < most
+
+
+def _searched(store: RunReader) -> int:
+    """Trials that the search has asked for."""
+    return sum(one.kind == TrialKind.SEARCH for one in store.marks())
