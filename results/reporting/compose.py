@@ -100,7 +100,8 @@ def _shown(facts: Facts) -> str:
 def _unfinished(facts: Facts) -> str:
     done = len(facts.ended)
     planned = (facts.meta["planned"] or {}).get("trials")
-    stage = f"{done} of about {planned} trials done" if planned else f"{plural(done, 'trial')} done"
+    within = planned is not None and done <= planned
+    stage = f"{done} of about {planned} trials done" if within else f"{plural(done, 'trial')} done"
     if facts.meta["phase"] == "final":
         stage = "the search is over, the finalists are being trained again"
     text = f"This run is not finished ({stage})."

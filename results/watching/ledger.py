@@ -104,7 +104,8 @@ def time_spent(run: Source, now: float | None = None) -> list[Entry]:
             seconds[Account(done.what)] += max(0.0, done.ended - done.started)
         seconds[Account.ORDER] = reader.meta("idle_seconds", 0.0)
         wall = elapsed(reader, trials, time.time() if now is None else now, active)
-        seconds[Account.WAITING] = wall - covered(busy(trials, reader.evaluations(), work))
+        # What a training that went on had before its pause has no place of its own: several may lie one over the other.
+        seconds[Account.WAITING] = max(0.0, wall - covered(busy(trials, reader.evaluations(), work)))
     total = sum(seconds.values())
     return [Entry(a, seconds[a], seconds[a] / total if total > 0 else 0.0, counts[a]) for a in Account]
 

@@ -60,7 +60,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
         cluster = reader.meta("cluster", {}) or {}
         open_trials = found.open if active else []
         at_once = cluster["workers"] if cluster else reader.meta("at_once") or len(open_trials)
-        reached = reader.meta("reached", {}) if active else {}
+        reached, sitting = reader.meta("reached", {}) if active else {}, reader.meta("sitting") or 0.0
         best, baseline = _whole(found.best, reader), _whole(found.baseline, reader)
         return {
             "run": str(opened.directory),
@@ -82,7 +82,7 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
             "lead": _lead(best, baseline, direction),
             "since_improved": _since(found.improved, reader.meta("finished") or moment),
             "hourly_gain": finite(reader.meta("hourly_gain")),
-            "working_on": [_working(trial, reached, moment) for trial in reader.some(open_trials[:at_once])],
+            "working_on": [_working(trial, reached, sitting, moment) for trial in reader.some(open_trials[:at_once])],
             "waiting": len(open_trials[at_once:]),
             "winner": _winner(reader, objective, baseline),
             "cluster": cluster or None,
@@ -137,15 +137,17 @@ def _since(improved: float | None, now: float) -> float | None:
     return None if improved is None else max(0.0, now - improved)
 
 
-def _working(trial: Trial, reached: Mapping[str, int], now: float) -> dict[str, Any]:
+def _working(trial: Trial, reached: Mapping[str, int], sitting: float, now: float) -> dict[str, Any]:
+    # One that was interrupted goes on since this sitting began; the pause is no work.
+    before = 0.0 if trial.outcome is None else trial.outcome.seconds
     return {
         "trial": trial.id,
         "name": trial.name or trial.configuration,
         "kind": str(trial.kind),
         "epochs_from": trial.epochs_from,
         "epochs_to": trial.epochs_to,
-        "epochs_done": max(0, reached.get(trial.id, 0) - trial.epochs_from),
-        "seconds": max(0.0, now - trial.started),
+        "epochs_done": max(0, reached.get(trial.id, trial.epochs_before) - trial.epochs_from),
+        "seconds": before + max(0.0, now - max(trial.started, sitting)),
     }
 
 

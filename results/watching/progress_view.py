@@ -34,7 +34,9 @@ def show_status(state: dict[str, Any], console: Console) -> None:
 
 def _lines(state: dict[str, Any]) -> list[tuple[str, str]]:
     trials = state["trials"]
-    planned = f" of {trials['planned']:,}" if trials["planned"] is not None else ""
+    # Others take the place of those that fail, and a search may end sooner than it was planned to before.
+    within = trials["planned"] is not None and trials["done"] <= trials["planned"]
+    planned = f" of {trials['planned']:,}" if within else ""
     failed = f", {trials['failed']:,} failed" if trials["failed"] else ""
     phase = visible(str(state["phase"]))
     if state["active"]:

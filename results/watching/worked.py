@@ -99,7 +99,6 @@ def worked(
     own = [trial for trial in trials if trial.kind != TrialKind.EVIDENCE]
     sittings = _sittings(fact("sessions"))
     done = busy(own, evaluations, work)
-    spans = [*sittings, *done]
     if fact("exit") is None:
         end = now if active else max((end for _, end in done), default=float("-inf"))
         start = fact("sitting")
@@ -109,8 +108,14 @@ def worked(
             begun = [trial.started for trial in own if last is not None and trial.started > last]
             start = fact("started") if last is None else min(begun, default=end)
         if start is not None and end > start:
-            spans.append((start, end))
-    return spans
+            sittings.append((start, end))
+    return [*sittings, *(_since_the_pause(span, sittings) for span in done)]
+
+
+def _since_the_pause(span: Span, sittings: Sequence[Span]) -> Span:
+    """What of a span lies in the sitting in which it ended: a training that went on had the rest before the pause."""
+    start, end = span
+    return max([start, *(begun for begun, over in sittings if begun <= end <= over)]), end
 
 
 def elapsed(reader: RunReader, trials: Sequence[Trial | Mark], now: float, active: bool) -> float:

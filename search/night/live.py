@@ -125,10 +125,17 @@ class Tally:
         return None if not self.expected else min(1.0, self.done / self.expected)
 
     @property
+    def count(self) -> str:
+        """Trials of the phase that have ended, and of how many, as long as they are not more than were expected.
+
+        Others take the place of those that fail, and a search goes on with less time than it had, or fewer trials.
+        """
+        return f"{self.done}/{self.expected}" if self.expected and self.done <= self.expected else str(self.done)
+
+    @property
     def progress(self) -> str:
         """The same in words."""
-        trials = f"{self.done}/{self.expected} trials" if self.expected else f"{self.done} trials"
-        trials = trials if self.done or self.expected else ""
+        trials = f"{self.count} trials" if self.done or self.expected else ""
         time = duration(self.elapsed)
         if self.until is not None:
             time = f"{time} of {duration(max(0.0, self.until - self.began))}"
@@ -176,7 +183,8 @@ class PlainLines(TallyView):
     def phase(self, name: str, expected_trials: int | None) -> None:
         self._tally.begin(name, expected_trials)
         trials = "trial" if expected_trials == 1 else "trials"
-        expected = "" if expected_trials is None else f", {expected_trials} {trials} expected"
+        known = expected_trials is not None and expected_trials >= self._tally.done
+        expected = f", {expected_trials} {trials} expected" if known else ""
         done = f", {self._tally.done} done before" if self._tally.done else ""
         self._heading = f"{name}{expected}{done}"
         if name not in _MAY_BE_EMPTY:
@@ -187,9 +195,8 @@ class PlainLines(TallyView):
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         best = self._tally.finished(trial, outcome)
-        tally = self._tally
-        count = f"{tally.done}/{tally.expected}" if tally.expected else str(tally.done)
-        self._print(f"[{count}] {finished_line(trial, outcome, tally.objective)}{'  best so far' if best else ''}")
+        line = finished_line(trial, outcome, self._tally.objective)
+        self._print(f"[{self._tally.count}] {line}{'  best so far' if best else ''}")
 
     def interrupted(self, trial: Trial, outcome: Outcome) -> None:
         self._print(f"{trial.id} interrupted; its epochs are saved")
@@ -281,7 +288,7 @@ class LiveView(TallyView):
         table = Table.grid(padding=(0, 2))
         running = list(self._running.values())
         for place, (trial, epoch) in enumerate(islice(running, _MOST_RUNNING)):
-            done = epoch.number if epoch else trial.epochs_from
+            done = epoch.number if epoch else trial.epochs_before
             waits = epoch is None and place >= self._tally.at_once
             table.add_row(
                 Text(trial.name or trial.id, style="cyan"),

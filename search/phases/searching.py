@@ -95,9 +95,9 @@ class Searching:
 
     def _tell_earlier(self, source: SearchSource) -> None:
         found = source.standing.leading(self._leading)
-        if not found and not source.begun:
-            return
         known = self._store.overview(self._spec.objective.direction)
+        if not found and not known.done:
+            return
         baseline = next((one for one in found if one.baseline), None)
         self._observer.resumed(Earlier(known.done, known.failed, found[0] if found else None, baseline))
 

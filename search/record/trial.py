@@ -269,6 +269,13 @@ class Trial:
     oracle: Mapping[str, Any] | None = field(default=None, repr=False)
     note: str = ""
 
+    @property
+    def epochs_before(self) -> int:
+        """Epochs that the configuration has when this trial begins, or goes on after an interruption."""
+        # One that has ended is trained again from its start.
+        had = self.outcome.epochs if self.outcome is not None and self.state is TrialState.RUNNING else ()
+        return had[-1].number if had else self.epochs_from
+
 
 def checkpoints(outcome: Outcome | None) -> list[Checkpoint]:
     """The checkpoints that an outcome holds."""

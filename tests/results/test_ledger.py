@@ -100,6 +100,20 @@ def test_waiting_is_wall_time_in_which_nothing_ran(make_run: MakeRun) -> None:
     assert entries[Account.SEARCH].share == pytest.approx(20 / 70)
 
 
+def test_trainings_that_went_on_after_a_pause_leave_no_time_below_zero(make_run: MakeRun) -> None:
+    sittings = [{"started": STARTED + a, "ended": STARTED + b} for a, b in ((0, 110), (1000, 1060), (2000, 2020))]
+    run = make_run(running=True, configurations=0, baselines=(), meta={"sessions": sittings, "exit": "interrupted"})
+    with RunStore(run) as store:
+        # Both began in the first sitting, side by side; the second one had 50 s of the second sitting besides.
+        for name, seconds, ended in (("0001", 105.0, 1005.0), ("0002", 160.0, 2010.0)):
+            begun = dataclasses.replace(store.trials()[0], id=name, configuration=name, values={"n": name})
+            store.begin(begun)
+            store.finish(name, Outcome((Epoch(1, {}, 9.0, 8.0),), 0.5, 1, Stop.LENGTH, 10, seconds), STARTED + ended)
+    assert results.status(run, now=STARTED + 9000)["elapsed"] == 110 + 60 + 20
+    entries = {entry.account: entry.seconds for entry in results.time_spent(run, now=STARTED + 9000)}
+    assert (entries[Account.SEARCH], entries[Account.WAITING]) == (265, 0)
+
+
 def test_export_and_report_have_accounts_of_their_own(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run()
     before = results.time_spent(run)

@@ -60,6 +60,15 @@ def test_running(make_run: MakeRun) -> None:
         assert part in text
 
 
+def test_a_search_that_takes_more_trials_than_were_planned_is_not_said_to_have_done_more_than_all(
+    make_run: MakeRun,
+) -> None:
+    state = results.status(make_run(running=True, meta={"planned": {"trials": 12}}), now=STARTED + 100)
+    assert (state["trials"]["done"], state["trials"]["planned"], state["trials"]["left"]) == (14, 12, 0)
+    assert "14 done" in printed(state)
+    assert " of 12" not in printed(state)
+
+
 def test_a_trial_that_waits_for_a_worker_is_not_worked_on(make_run: MakeRun) -> None:
     run = make_run(running=True)
     with RunStore(run) as store:
@@ -106,6 +115,17 @@ def test_how_far_a_training_is(make_run: MakeRun) -> None:
         # Noted every five seconds, whatever the number of epochs.
         assert results.status(run)["working_on"][0]["epochs_done"] == 3
         assert "epochs 1 to 9, 3 of them done, for" in " ".join(printed(results.status(run)).split())
+
+
+def test_a_training_that_goes_on_has_its_epochs_and_no_pause(make_run: MakeRun) -> None:
+    run = make_run(running=True, meta={"sitting": STARTED + 5000})
+    with RunStore(run) as store:
+        store.interrupt("9000", Outcome((Epoch(1, {}, 9.0, 8.0), Epoch(2, {}, 9.0, 8.0)), 0.5, 1, seconds=20.0))
+        (work,) = results.status(run, now=STARTED + 5003)["working_on"]
+        assert (work["epochs_done"], work["seconds"]) == (2, 23.0)
+        # What it goes on from may be lost: then it begins anew.
+        store.put_meta(reached={"9000": 1})
+    assert results.status(run, now=STARTED + 5003)["working_on"][0]["epochs_done"] == 1
 
 
 class Nodes:

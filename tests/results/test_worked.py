@@ -44,6 +44,17 @@ def test_the_pause_after_a_sitting_that_was_cut_off_does_not_count() -> None:
     assert WorkTime(worked(meta.get, [mark, later], [], [], now=999.0, active=False)).total == 20 + 30
 
 
+def test_the_pause_of_a_training_that_was_interrupted_and_went_on_does_not_count() -> None:
+    # It had 18 s before the pause and 12 s after it.
+    mark = Mark("1", "1", "search", "completed", 110.0, 915.0, 0.5, 10, 30.0, 1.0, "length", None, 3, 3, None)
+    meta: dict[str, Any] = {"sessions": [{"started": 100.0, "ended": 130.0}], "sitting": 900.0, "exit": None}
+    assert WorkTime(worked(meta.get, [mark], [], [], now=950.0, active=True)).total == 30 + 50
+    assert WorkTime(worked(meta.get, [mark], [], [], now=999.0, active=False)).total == 30 + 15
+    meta["sessions"].append({"started": 900.0, "ended": 920.0})
+    clock = WorkTime(worked({**meta, "exit": "done"}.get, [mark], [], [], now=999.0, active=False))
+    assert (clock.total, clock.seconds(915.0)) == (30 + 20, 30 + 15)
+
+
 def test_what_another_run_has_trained_took_no_time_here() -> None:
     meta: dict[str, Any] = {"sessions": [{"started": 100.0, "ended": 130.0}], "started": 100.0, "exit": "done"}
     mark = Mark("1", "1", "search", "completed", 10.0, 60.0, 0.5, 10, 50.0, 1.0, "length", None, 3, 3, None)

@@ -9,12 +9,14 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+import spaces
 from search.budget import Budget, Deadline
 from search.loop.observer import Earlier, Observer, Observers
 from search.night.live import LiveView, PlainLines, Tally, finished_line, make_view
 from search.night.logfile import LogFile
 from search.phases.searching import Searching
 from search.record.configuration import configurations
+from search.record.standing import Standing
 from search.record.trial import FailureReason, Stop, TrialKind
 from spaces.basics.terminal import Console as Terminal
 from tests.search.listening import Listener
@@ -128,6 +130,31 @@ def test_a_resumed_search_goes_on_from_where_it_was():
     assert tally.done == 0
 
 
+def test_a_search_that_goes_on_counts_what_has_failed_before_also_where_nothing_has_a_score():
+    told, overview = [], SimpleNamespace(done=8, failed=8)
+    observer = Observer()
+    observer.resumed = told.append
+    store, source = SimpleNamespace(overview=lambda _: overview), SimpleNamespace(standing=Standing("max", 3, None))
+    searching = Searching(spaces.load("digits"), store, Budget(None), observer)
+    searching._tell_earlier(source)
+    assert told == [Earlier(8, 8, None, None)]
+    overview.done = 0
+    searching._tell_earlier(source)
+    assert len(told) == 1, "a new search has nothing before it"
+
+
+def test_what_takes_the_place_of_failures_is_not_counted_as_one_of_those_that_were_expected():
+    shown, view = lines()
+    view.phase("search", 1)
+    view.finished(trial("0"), failed())
+    view.finished(trial("1"), outcome([0.5]))
+    view.resumed(Earlier(40, 0, None, None))
+    view.phase("search", 12)
+    view.started(trial("2"))
+    text = [line.split(":")[0] for line in shown.export_text().splitlines()]
+    assert text == ["search, 1 trial expected", "[1/1] 0", "[2] 1", "search, 40 done before"]
+
+
 def test_time_left_is_the_mean_of_the_trials_so_far_over_those_at_once():
     clock = SimulatedClock(1000.0)
     tally = Tally("val_accuracy", "max", None, clock)
@@ -214,6 +241,14 @@ def test_the_live_view_shows_what_is_running_and_what_is_best():
     assert "best val_accuracy 0.7000 by article   best baseline 0.7000   1 failed" in text
     assert "gone" not in text
     assert "1: failed, nan" in text
+
+
+def test_a_trial_that_goes_on_shows_the_epochs_that_it_has():
+    shown = console(force_terminal=True, force_interactive=False)
+    view = LiveView(shown, Tally("val_accuracy", "max", None))
+    view.started(trial("0", epochs_to=9, outcome=outcome([0.5, 0.6], stopped=Stop.INTERRUPTED)))
+    shown.print(view._view())
+    assert "epoch 2/9" in shown.export_text()
 
 
 def test_a_trial_that_waits_for_a_worker_is_not_said_to_be_trained():

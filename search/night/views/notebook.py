@@ -73,7 +73,7 @@ class NotebookView(TallyView):
         self._draw()
 
     def started(self, trial: Trial) -> None:
-        self._running[trial.id] = trial, trial.epochs_from
+        self._running[trial.id] = trial, trial.epochs_before
         self._draw_now_and_then()
 
     def epoch(self, trial: Trial, epoch: Epoch) -> None:
@@ -128,11 +128,9 @@ class NotebookView(TallyView):
         return f"{tally.phase or 'starting'}: {tally.done} trials done{best} ({self._directory})"
 
     def _bar(self) -> str:
-        tally, share, words = self._tally, self._tally.share, f"{self._tally.done} trials"
+        tally, share, words = self._tally, self._tally.share, f"{self._tally.count} trials"
         if tally.until is not None:
-            words = f"{duration(max(0.0, tally.until - self._clock.now()))} left · {words}"
-        elif tally.expected:
-            words = f"{tally.done}/{tally.expected} trials"
+            words = f"{duration(max(0.0, tally.until - self._clock.now()))} left · {tally.done} trials"
         if share is None:
             return words
         filled = f'<span style="display:block;height:100%;width:{100 * share:.1f}%;background:#4878a8"></span>'
