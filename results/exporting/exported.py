@@ -243,7 +243,7 @@ def _make(
     failures: dict[str, str] = {}
     begun: list[Format] = []
     for format in wanted:
-        if begun and not pressure.allows([*begun, format]):
+        if begun and not pressure.allows([*begun, format], rounding.reading([*begun, format])):
             break
         begun.append(format)
         try:
@@ -274,6 +274,10 @@ class _Rounding:
     def __init__(self, spec: SearchSpec, reader: RunReader, info: DataInfo, logits: bool) -> None:
         self.rows = RunRows(spec, reader, info)
         self._most, self._logits = spec.export.quantisation_loss, logits
+
+    def reading(self, formats: Sequence[Format]) -> float:
+        """Seconds that it will take to read the rows which some of these formats need."""
+        return self.rows.seconds if any(format.rounds for format in formats) else 0.0
 
     def check(self, format: Format, path: Path, model: keras.Model, losses: dict[str, RoundingLoss]) -> str | None:
         """Adds what a file has lost to `losses`; returns why it does not count, or None."""

@@ -43,11 +43,16 @@ class Pressure:
         """Reckons from now on with a model of so many layers."""
         self._depth = max(1.0, layers / _LAYERS)
 
-    def allows(self, formats: Sequence[Format]) -> bool:
-        """Whether the last of these formats can still be written and all of them be checked."""
+    def allows(self, formats: Sequence[Format], reading: float = 0.0) -> bool:
+        """Whether the last of these formats can still be written and all of them be checked.
+
+        Args:
+            formats: Those that were begun, and one more.
+            reading: Seconds that it takes this machine to read rows that some of them still need.
+        """
         model = self._depth * (formats[-1].seconds + _CHECK * len(formats))
         needed = model + _START + self._reserve
-        return self._slowness() * needed <= self._left()
+        return self._slowness() * needed + reading <= self._left()
 
     def _slowness(self) -> float:
         spent, worked = time.monotonic() - self._began, _worked() - self._worked

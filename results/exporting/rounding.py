@@ -10,6 +10,7 @@ import numpy as np
 
 from results.errors import ResultError
 from results.exporting.reading.loading import load
+from results.watching.ledger import Account
 from search.files import arrays, layout
 from search.files.store import RunReader
 from spaces import DataInfo, Split
@@ -64,6 +65,14 @@ class RunRows:
         self._recorded = reader.meta("data")
         self._file = reader.directory / layout.SAMPLE
         self._sample: Sample | None = None
+        read = [work.ended - work.started for work in reader.work() if work.what == Account.DATA]
+        # Sittings that went on have found what the first one had put on the disk.
+        self._longest = max([0.0, *read])
+
+    @property
+    def seconds(self) -> float:
+        """What it will take to have the rows, as long as the run took: 0 where they are there, or nobody noted it."""
+        return 0.0 if self._sample is not None or self._file.is_file() else self._longest
 
     def calibration(self) -> Array:
         """Up to 100 raw training rows.

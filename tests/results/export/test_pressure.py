@@ -20,6 +20,13 @@ def begun(left, layers, monkeypatch):
     return [f.name for n, f in enumerate(THREE, 1) if pressure.allows(THREE[:n])]
 
 
+def test_rows_that_have_to_be_read_once_more_take_their_time(monkeypatch):
+    monkeypatch.setattr("results.exporting.pressure.Pressure._slowness", lambda _: 1.0)
+    pressure = Pressure(lambda: 30.0)
+    assert pressure.allows(THREE, 20.0)
+    assert not pressure.allows(THREE, 25.0)
+
+
 def test_a_small_model_is_written_in_seconds(monkeypatch):
     assert begun(9.0, 8, monkeypatch) == ["keras", "h5", "savedmodel"]
     assert begun(7.0, 8, monkeypatch) == ["keras", "h5"]

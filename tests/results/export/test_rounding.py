@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import results
 import search
 import spaces
 from results.errors import ResultError
+from results.exporting.exported import _Rounding
 from results.exporting.formats import FORMATS
 from results.exporting.reading.loading import load
 from results.exporting.rounding import RoundingLoss, RunRows
 from search.files import layout
-from search.files.store import RunReader
+from search.files.store import RunReader, Work
 from search.record.trial import TrialKind
 
 SPACE = """\
@@ -106,6 +108,21 @@ def test_they_are_calibrated_on_training_rows_of_the_same_data(write_run: Any, m
     assert all(row.tobytes() in train for row in rows)
     with pytest.raises(ResultError, match="the data are no longer the same"):
         changed.calibration()
+
+
+def test_as_long_as_reading_took_it_is_reckoned_with(tmp_path: Any) -> None:
+    work = [Work("data", 10.0, 250.0), Work("export", 300.0, 900.0), Work("data", 1000.0, 1001.0)]
+    reader = SimpleNamespace(directory=tmp_path, meta=lambda _: {}, work=lambda: work)
+    rows = RunRows(None, reader, None)  # type: ignore[arg-type]
+    assert rows.seconds == 240.0
+    rounding = object.__new__(_Rounding)
+    rounding.rows = rows
+    assert [rounding.reading([FORMATS[name] for name in names]) for names in (["keras"], ["keras", "tflite-int8"])] == [
+        0.0, 240.0,
+    ]  # fmt: skip
+    (tmp_path / layout.SAMPLE).parent.mkdir()
+    (tmp_path / layout.SAMPLE).touch()
+    assert rows.seconds == 0.0
 
 
 SHUFFLED = """
