@@ -549,6 +549,17 @@ def test_time_that_retraining_did_not_need_goes_back_into_the_search(tmp_path):
     assert used(night, 600, began) >= 0.92
 
 
+def test_a_search_that_is_not_worth_another_hour_says_so_also_where_it_is_asked_for_more(tmp_path):
+    said = "info: the search ends: another hour is expected to bring less than 1000.0 (stop_when_gain_below)"
+    limits = {"search.max_trials": 40, "search.stop_when_gain_below": 1000}
+    night = WholeNight(tmp_path / "run", night_space("bayesian", baselines=[], **limits), NightWorld())
+    assert night.go().reason == "done"
+    assert (night.meta("search_ended"), night.messages.count(said)) == ("gain", 1)
+    night.max_trials = 60
+    night.go()
+    assert (len(night.trials(TrialKind.SEARCH)) < 40, night.messages.count(said)) == (True, 2)
+
+
 def test_a_search_that_ends_by_itself_is_not_filled_up(tmp_path):
     spec = night_space(**{"search.max_trials": 5})
     night = WholeNight(tmp_path / "run", spec, NightWorld())

@@ -91,7 +91,14 @@ class Searching:
             self._store.put_meta(search_ended=source.ended)
         if source.given_up is not None and source.ended == "failures":
             self._warn(f"the search ends early: {source.given_up}")
-        return bool(left) or source.begun > before
+        trained = bool(left) or source.begun > before
+        # Asked again in the same sitting, it answers the same.
+        if source.ended == "gain" and (first or trained):
+            least = self._spec.search.stop_when_gain_below
+            self._observer.message(
+                "info", f"the search ends: another hour is expected to bring less than {least} (stop_when_gain_below)"
+            )
+        return trained
 
     def _tell_earlier(self, source: SearchSource) -> None:
         found = source.standing.leading(self._leading)
