@@ -71,7 +71,7 @@ class HyperbandOracle(BaseOracle):
 
     def _promoted(self, rungs: list[list[str]], sizes: list[int], rung: int) -> Values | None:
         """The best configuration of the rung below, if no outstanding result can take its place."""
-        below = [t for t in self._standing(rungs[rung - 1]) if t.status == TrialStatus.COMPLETED]
+        below = self._completed(rungs[rung - 1])
         taken = self._taken(rungs[rung])
         waiting = [t for t in below if t.trial_id not in taken]
         outstanding = sizes[rung - 1] - len(below)
@@ -92,8 +92,7 @@ class HyperbandOracle(BaseOracle):
 
     def _is_complete(self, bracket: dict[str, Any]) -> bool:
         size = self._sizes(bracket["rungs"], bracket["bracket"])[-1]
-        ended = [t for t in self._standing(bracket["rungs"][-1]) if t.status == TrialStatus.COMPLETED]
-        return len(ended) >= size
+        return len(self._completed(bracket["rungs"][-1])) >= size
 
     def continuable(self) -> set[str]:
         found: set[str] = set()
@@ -101,15 +100,20 @@ class HyperbandOracle(BaseOracle):
             rungs = bracket["rungs"]
             sizes = self._sizes(rungs, bracket["bracket"])
             for rung, trial_ids in enumerate(rungs[:-1]):
-                if len(self._standing(rungs[rung + 1])) < sizes[rung + 1]:
-                    completed = {t.trial_id for t in self._standing(trial_ids) if t.status == TrialStatus.COMPLETED}
-                    found |= completed - self._taken(rungs[rung + 1])
+                # One that runs may yet fail, and leave its place to the next best.
+                if len(self._completed(rungs[rung + 1])) < sizes[rung + 1]:
+                    below = {trial.trial_id for trial in self._completed(trial_ids)}
+                    found |= below - self._taken(rungs[rung + 1])
         return found
 
     def _standing(self, trial_ids: list[str]) -> list[Trial]:
         """The trials that have not failed."""
         trials = [self.trials[trial_id] for trial_id in trial_ids]
         return [t for t in trials if t.status not in (TrialStatus.FAILED, TrialStatus.INVALID)]
+
+    def _completed(self, trial_ids: list[str]) -> list[Trial]:
+        """Those of them that do not run any more."""
+        return [t for t in self._standing(trial_ids) if t.status == TrialStatus.COMPLETED]
 
     def _taken(self, trial_ids: list[str]) -> set[str]:
         """The trials of the rung below that these trials went on from, failed or not."""

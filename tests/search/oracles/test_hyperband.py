@@ -126,3 +126,27 @@ def test_a_failed_promotion_in_the_last_rung_is_replaced(loop):
     tops = [v for v in proposals if v["tuner/round"] == 2]
     assert len(tops) == 2
     assert tops[0]["tuner/trial_id"] != tops[1]["tuner/trial_id"]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_may_take_the_place_of_a_failed_promotion_is_continuable_until_then(loop, workers):
+    searched = hyperband(loop.space())
+    running, kept, continued = {}, set(), 0
+    for turn in range(60):
+        for worker in range(workers):
+            if worker not in running:
+                trial = loop.ask(searched, f"worker-{worker}")
+                parent = trial.hyperparameters.values.get("tuner/trial_id")
+                assert parent is None or parent in kept
+                continued += parent is not None
+                running |= {worker: trial} if trial.status == "RUNNING" else {}
+        if not running:
+            break
+        worker = sorted(running)[turn * 7 % len(running)]
+        trial = running.pop(worker)
+        values = trial.hyperparameters.values
+        fails = values["tuner/round"] and turn % 3 == 0
+        loop.tell(searched, trial, None if fails else loop.score(values, values["tuner/epochs"]))
+        # As a run does: what is not wanted at some moment is gone.
+        kept = (kept | {trial.trial_id}) & searched.continuable()
+    assert continued > 3
