@@ -11,6 +11,9 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+_LOG = "log"
+"""Under which a memory has what only ever grows, see `BaseOracle.memory`."""
+
 
 def add(oracle: Any, slot: str, trial_id: str, values: Mapping[str, Any]) -> None:
     """Makes a trial as if the oracle had proposed it.
@@ -48,8 +51,16 @@ def drop(oracle: Any, slot: str, known: Collection[str]) -> None:
 
 
 def memory(oracle: Any) -> Mapping[str, Any]:
-    """What an oracle knows besides its trials; one that does not tell it apart from the rest gives its whole state."""
-    return dict(oracle.memory() if hasattr(oracle, "memory") else oracle.get_state())
+    """What an oracle knows besides its trials; one that does not tell it apart from the rest gives its whole state.
+
+    Raises:
+        TypeError: What is to be stored entry by entry is no list.
+        Exception: Whatever the oracle raises.
+    """
+    known = dict(oracle.memory() if hasattr(oracle, "memory") else oracle.get_state())
+    if not isinstance(log := known.get(_LOG, []), list):
+        raise TypeError(f"under {_LOG} it has {type(log).__name__}, no list")
+    return known
 
 
 def recall(oracle: Any, known: Mapping[str, Any]) -> None:
@@ -69,15 +80,16 @@ class Snapshot:
     """
 
     def __init__(self, known: Mapping[str, Any]) -> None:
-        self._known = known
-        self._logged = len(known.get("log", ()))
+        # What an oracle tells may be its own lists, which it changes with the next proposal.
+        self._known = copy.deepcopy({key: value for key, value in known.items() if key != _LOG})
+        self._log: list[Any] | None = known.get(_LOG)
+        self._logged = len(self._log or ())
 
     @property
     def known(self) -> dict[str, Any]:
         """What it knew."""
-        if "log" not in self._known:
-            return dict(self._known)
-        return {**self._known, "log": self._known["log"][: self._logged]}
+        known = copy.deepcopy(self._known)
+        return known if self._log is None else {**known, _LOG: self._log[: self._logged]}
 
 
 def rewind(oracle: Any, before: Snapshot | None) -> None:

@@ -323,10 +323,10 @@ class Proposer:
             return None
         try:
             state = bookkeeping.memory(self._oracle)
+            self._state = bookkeeping.Snapshot(state)
         except _RAISED as error:
             self._fault("asked for its state", error, "after an interruption it will know less")
             return None
-        self._state = bookkeeping.Snapshot(state)
         return state
 
     def restore(self, trials: Iterable[Trial], state: Mapping[str, Any] | None) -> None:

@@ -86,6 +86,42 @@ def test_a_probe_that_was_withdrawn_is_none(loop_space):
     assert proposal.trial_id not in searched.get_state()["probes"]
 
 
+def test_what_an_oracle_tells_of_itself_may_be_lists_of_its_own(loop_space):
+    from search.oracles.random_search import RandomOracle
+
+    class Remembering(RandomOracle):
+        proposed = ()
+
+        def populate_space(self, trial_id):
+            self.proposed = self.proposed or []
+            self.proposed.append(trial_id)
+            return super().populate_space(trial_id)
+
+        def memory(self):
+            return {"proposed": self.proposed}
+
+        def take_up(self, memory):
+            self.proposed = memory["proposed"]
+
+    searched = Remembering(hyperparameters=loop_space, objective="val_accuracy")
+    asker = Proposer(searched)
+    first = begun(asker)
+    for _ in range(2):
+        asker.withdraw(asker.ask().trial_id)
+        assert searched.proposed == [first.trial_id]
+
+
+@pytest.mark.parametrize("log", [None, {"best": 1}])
+def test_a_log_that_is_no_list_is_told(monkeypatch, log):
+    warnings = []
+    asker = made("random", warnings)
+    monkeypatch.setattr(type(asker._oracle), "memory", lambda oracle: {"log": log})
+    assert asker.state() is None
+    train(asker, begun(asker))
+    (said,) = warnings
+    assert f"asked for its state (TypeError: under log it has {type(log).__name__}, no list)" in said
+
+
 def test_where_the_oracle_fails_what_it_last_wanted_is_kept(monkeypatch):
     warnings = []
     asker = made("hyperband", warnings)
