@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from search.loop import bookkeeping
+from search.record import jsondata
 from spaces.sections.algorithms import Algorithm
 
 _AT_ONCE = 3
@@ -16,9 +17,10 @@ _SHORTEST, _LONGEST = 1, 3
 def check_oracle(algorithm: Algorithm, *, trials: int = 12) -> None:
     """An algorithm's oracle gives the same proposals for the same seed, repeats none, and goes on from its memory.
 
-    Also: it proposes as much as its plan says, whatever fails and whatever else is running, goes on from no trial that
-    has failed, and proposes nothing that is not allowed. If it decides how long trainings are, it asks for epochs that
-    are allowed; if it takes evidence, it does.
+    Also: a proposal that is taken back leaves nothing behind, and its memory can be kept. It proposes as much as its
+    plan says, whatever fails and whatever else is running, goes on from no trial that has failed, and proposes nothing
+    that is not allowed. If it decides how long trainings are, it asks for epochs that are allowed, and goes on from
+    what it has named as `continuable`; if it takes evidence, it does.
 
     Args:
         algorithm: What is checked; the space has 20 configurations.
@@ -30,6 +32,11 @@ def check_oracle(algorithm: Algorithm, *, trials: int = 12) -> None:
     half = _Search(algorithm).go(trials // 2)
     continued = half.interrupted().go(trials - len(half.proposed)).proposed
     assert first == continued, f"{name}: going on from its memory gave other proposals"
+    hesitant = _Search(algorithm)
+    for _ in range(trials):
+        hesitant.take_back()
+        hesitant.go(1)
+    assert first == hesitant.proposed, f"{name}: what was proposed and taken back made later proposals others"
     _check_new(name, first)
     _check_number(algorithm, first, trials, "")
     _check_failures(algorithm, trials)
@@ -100,6 +107,8 @@ class _Search:
         fails: Whether the trial of a number, from 0 on, fails.
         proposed: The values of each trial, and the trial that it goes on from.
         failed: Ids of the trials that have failed.
+        kept: Ids of the trials whose checkpoints a run would still have.
+        logged: What its memory has had under `log` so far.
     """
 
     algorithm: Algorithm
@@ -107,6 +116,8 @@ class _Search:
     fails: Callable[[int], bool] = lambda number: False
     proposed: list[tuple[dict[str, Any], Any]] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
+    logged: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         from search.oracles import BaseOracle
@@ -135,10 +146,33 @@ class _Search:
 
     def interrupted(self) -> _Search:
         """The same search in another process, which has the trials and the oracle's memory."""
-        other = _Search(self.algorithm, self.space, self.fails, list(self.proposed), set(self.failed))
+        other = _Search(
+            self.algorithm, self.space, self.fails, list(self.proposed), set(self.failed), set(self.kept), self.logged
+        )
         other.oracle.trials.update(self.oracle.trials)
-        other.oracle.recall(json.loads(json.dumps(self.oracle.memory())))
+        other.oracle.recall(self.memory())
         return other
+
+    def take_back(self) -> None:
+        """Asks for a trial that is not begun, as a run does that has no time left for it."""
+        known, before = set(self.oracle.trials), self.memory()
+        self.oracle.create_trial("hesitant")
+        bookkeeping.drop(self.oracle, "hesitant", known)
+        bookkeeping.recall(self.oracle, before)
+
+    def memory(self) -> dict[str, Any]:
+        """What the oracle knows besides its trials, as a run's store gives it back."""
+        name, known = self.algorithm.name, dict(self.oracle.memory())
+        log = known.get("log", [])
+        assert isinstance(log, list), f"{name}: under log its memory has {type(log).__name__}, no list"
+        try:
+            stored: dict[str, Any] = jsondata.loads(jsondata.dumps(known))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise AssertionError(f"{name}: its memory is no plain data ({type(error).__name__}: {error})") from error
+        logged = stored.get("log", [])
+        assert logged[: len(self.logged)] == self.logged, f"{name}: the log in its memory has not only grown"
+        self.logged = logged
+        return stored
 
     def ask(self, worker: str) -> Any:
         """The next trial; None where there is none now."""
@@ -156,6 +190,11 @@ class _Search:
             assert ends in range(max(begun + 1, _SHORTEST), _LONGEST + 1), (
                 f"{self.algorithm.name}: decides how long trainings are, and asked for epochs {begun} to {ends}; "
                 f"allowed: tuner/epochs of {_SHORTEST} to {_LONGEST}, above tuner/initial_epoch"
+            )
+            parent = values.get("tuner/trial_id")
+            assert parent is None or parent in self.kept | self.failed, (
+                f"{self.algorithm.name}: goes on from trial {parent}, which `continuable` did not name all the time "
+                "since it ended: its checkpoint would be gone"
             )
         plain = {name: value for name, value in values.items() if not name.startswith("tuner/")}
         self.proposed.append((plain, values.get("tuner/trial_id")))
@@ -176,6 +215,8 @@ class _Search:
                 self.oracle.update_trial(trial.trial_id, {"val_loss": loss}, step=epoch)
             trial.status = TrialStatus.COMPLETED
         self.oracle.end_trial(trial)
+        self.kept = (self.kept | {trial.trial_id}) & set(self.oracle.continuable())
+        self.memory()
 
 
 def _plain() -> Any:

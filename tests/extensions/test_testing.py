@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import model_validator
 
@@ -129,6 +130,58 @@ def test_an_oracle_without_what_its_algorithm_declares_is_found(tensorflow, monk
     _instead(monkeypatch, lambda oracle, found: {**found, "values": {**found["values"], "tuner/epochs": 4}})
     with pytest.raises(AssertionError, match="asked for epochs 0 to 4; allowed: tuner/epochs of 1 to 3"):
         testing.check_oracle(ALGORITHMS["random"])
+
+
+def test_an_oracle_whose_memory_a_run_cannot_keep_is_found(tensorflow, monkeypatch):
+    from search.oracles.random_search import RandomOracle
+
+    # What a run's store writes, and gives back in plain types.
+    monkeypatch.setattr(RandomOracle, "memory", lambda oracle: {"best": np.float32(0.5), "seen": {1, 2}})
+    testing.check_oracle(ALGORITHMS["random"])
+    for memory, told in (
+        ({"model": object()}, r"random: its memory is no plain data \(TypeError: "),
+        ({"log": {"best": 1}}, "random: under log its memory has dict, no list"),
+    ):
+        monkeypatch.setattr(RandomOracle, "memory", lambda oracle, memory=memory: memory)
+        with pytest.raises(AssertionError, match=told):
+            testing.check_oracle(ALGORITHMS["random"])
+    monkeypatch.setattr(RandomOracle, "memory", lambda oracle: {"log": list(oracle.trials)[-2:]})
+    with pytest.raises(AssertionError, match="random: the log in its memory has not only grown"):
+        testing.check_oracle(ALGORITHMS["random"])
+
+
+def test_an_oracle_that_keeps_what_was_taken_back_is_found(tensorflow, monkeypatch):
+    from search.oracles.random_search import RandomOracle
+
+    class Counts(RandomOracle):
+        asked = 0
+
+        def populate_space(self, trial_id):
+            self.asked += 1
+            values = {"units": 1 + self.asked // 2, "optimizer": ["sgd", "adam"][self.asked % 2]}
+            return _answers("RUNNING", values)
+
+        def memory(self):
+            return {"asked": self.asked}
+
+        def take_up(self, memory):
+            # Right for a fresh one alone.
+            self.asked += memory["asked"]
+
+    def made(self, *, min_epochs, max_epochs, **arguments):
+        return Counts(**arguments)
+
+    monkeypatch.setattr(type(ALGORITHMS["random"]), "oracle", made)
+    with pytest.raises(AssertionError, match="random: what was proposed and taken back made later proposals others"):
+        testing.check_oracle(ALGORITHMS["random"])
+
+
+def test_an_oracle_that_goes_on_from_what_it_has_not_named_is_found(tensorflow, monkeypatch):
+    from search.oracles.hyperband import HyperbandOracle
+
+    monkeypatch.setattr(HyperbandOracle, "continuable", lambda oracle: set())
+    with pytest.raises(AssertionError, match=r"hyperband: goes on from trial .*, which `continuable` did not name"):
+        testing.check_oracle(ALGORITHMS["hyperband"])
 
 
 def test_a_family_that_says_what_it_shares_and_is_no_list_of_layers_is_found(tensorflow, monkeypatch):
