@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from spaces.basics.figures import deviation, duration, score
@@ -11,10 +12,19 @@ SPREADS = ("spread", "fold_spread")
 DURATIONS = {"seconds": 1, "hours": 3600}
 """Columns of time spans, with their unit in seconds."""
 
+_MARKUP = re.compile(r"([\\`*\[\]|~$])|(?<![0-9A-Za-z])(_)|(_)(?![0-9A-Za-z])|^(>|[#+-](?=[\s#-]))")
+
 
 def visible(text: str) -> str:
     """The text on one line without characters that steer a terminal; such characters become `\\ufffd`."""
     return "".join(c if c.isprintable() else " " if c in "\n\r\t" else "\ufffd" for c in text)
+
+
+def unmarked(line: str) -> str:
+    """A line of Markdown that is shown as it is: no markup and no links. What HTML would read is left to the caller."""
+    line = _MARKUP.sub(lambda match: "\\" + match[0], line)
+    # Bare addresses would become links.
+    return re.sub(r"(?i)\b(https?|ftp|mailto):", r"\1&#58;", line).replace("www.", "www&#46;").replace("@", "&#64;")
 
 
 def number(value: float) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from results.errors import OptionError, ResultError, not_written
 from results.named import named
 from results.ranked.tables import Table, Value
-from results.text import cell
+from results.text import cell, unmarked
 from search.files import atomic
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".markdown": "ma
              ".txt": "rich"}  # fmt: skip
 _FILE_WIDTH = 200
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_LEAST_WHOLE = -(2**63)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
@@ -137,14 +138,14 @@ def markdown_text(table: Table) -> str:
 
 def markdown_escape(text: str) -> str:
     """Text that Markdown shows as it is: no markup, no HTML, no new cell or line."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for sign in "\\`*[]|":
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
+    line = " ".join(text.split())
+    return unmarked(line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def write_parquet(table: Table, file: Path | BinaryIO) -> None:
-    """Writes a Parquet file with one typed column each; a column that mixes text and numbers becomes text.
+    """Writes a Parquet file with one typed column each.
+
+    A column that mixes text and numbers becomes text, and so does one with whole numbers beyond 64 bits.
 
     Raises:
         ResultError: pyarrow is not installed.
@@ -157,6 +158,11 @@ def write_parquet(table: Table, file: Path | BinaryIO) -> None:
         raise ResultError('parquet needs pyarrow: pip install "keras-nightshift[parquet]"') from error
     data = {name: _typed([row[name] for row in table.rows]) for name in table.columns}
     parquet.write_table(pyarrow.table(data), file)
+
+
+def fits_64_bits(values: Sequence[Value]) -> bool:
+    """Whether a column of whole numbers can hold those among these cells; a function's range may go beyond."""
+    return all(_LEAST_WHOLE <= value < -_LEAST_WHOLE for value in values if isinstance(value, int))
 
 
 def for_people(format: str | None, output: Path | None, columns: str | None = None) -> bool:
@@ -222,7 +228,7 @@ def _csv_cell(value: Value) -> str:
 
 def _typed(values: list[Any]) -> list[Any]:
     kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int, float} or len(kinds) < 2:
+    if (kinds <= {int, float} or len(kinds) < 2) and (float in kinds or fits_64_bits(values)):
         return [float(v) if v is not None and kinds == {int, float} else v for v in values]
     return [None if value is None else str(value) for value in values]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from results.ranked.curves import epochs as curves
+from results.ranked.formats import fits_64_bits
 from results.ranked.ranking import Source, ranking
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def table(
     the space, empty where they do not apply. A hyperparameter named like one of the columns gets the prefix `hp_`. For
     several runs a column `run` comes first, and they are ranked together.
 
-    Whole numbers stay whole (`Int64` where some are missing); other missing numbers are NaN.
+    Whole numbers stay whole (`Int64` where some are missing, objects where one is beyond 64 bits); other missing
+    numbers are NaN.
 
     Args:
         runs: A run or its directory, or several.
@@ -61,7 +63,10 @@ def table(
     for name in found.columns:
         values = [row[name] for row in found.rows]
         kinds = {type(value) for value in values if value is not None}
-        if kinds == {int} and None in values:
+        if kinds == {int} and not fits_64_bits(values):
+            # As objects they keep all their digits.
+            frame[name] = pd.Series(values, dtype=object)
+        elif kinds == {int} and None in values:
             frame[name] = pd.array(values, dtype="Int64")
         elif kinds == {float} and None in values:
             frame[name] = pd.array([float("nan") if v is None else v for v in values], dtype="float64")

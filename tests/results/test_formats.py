@@ -13,7 +13,7 @@ from rich.console import Console
 
 import results
 from results.errors import ResultError
-from results.ranked.formats import csv_text, json_text, markdown_text, write
+from results.ranked.formats import csv_text, json_text, markdown_escape, markdown_text, write
 from results.ranked.ranking import ranking
 from results.ranked.tables import Table
 from results.ranked.terminal import show
@@ -79,6 +79,20 @@ def test_markdown_escapes_what_would_be_markup() -> None:
     assert lines[:2] == ["| name | x |", "| --- | ---: |"]
     assert lines[3] == r"| a\|b &lt;script&gt;\[x\](y)\` |  |"
     assert len(lines) == 5
+    told = {"_a_": r"\_a\_", "val_loss": "val_loss", "~~b~~ $1$": r"\~\~b\~\~ \$1\$", "www.c": "www&#46;c", "-1": "-1"}
+    assert {text: markdown_escape(text) for text in told} == told
+
+
+def test_whole_numbers_beyond_64_bits_keep_all_their_digits(make_run: MakeRun, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    run = make_run(values=lambda i, rng: {"seed": 2**64 - i})
+    table = ranking(run)
+    seeds = [row["seed"] for row in table.rows]
+    assert None in seeds, "a baseline has none"
+    write(table, Console(file=io.StringIO()), output=tmp_path / "t.parquet")
+    found = parquet.read_table(tmp_path / "t.parquet").to_pylist()
+    assert [row["seed"] for row in found] == [None if seed is None else str(seed) for seed in seeds]
+    assert results.table(run)["seed"].tolist() == seeds
 
 
 def test_parquet_round_trip(make_run: MakeRun, tmp_path: Path) -> None:

@@ -21,10 +21,9 @@ from results.reporting.document import (
     Text,
 )
 from results.reporting.words import number, scalar
-from results.text import plural
+from results.text import plural, unmarked
 
 _MOST_ROWS = 20
-_SPECIAL = re.compile(r"([\\`*\[\]|~$])|(?<![0-9A-Za-z])(_)|(_)(?![0-9A-Za-z])|^(>|[#+-](?=[\s#-]))")
 
 
 def to_markdown(document: Document, files: Mapping[str, Sequence[str]]) -> str:
@@ -52,9 +51,7 @@ def escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line: no markup, no HTML, no links."""
     line = " ".join(text.split())
     line = line.replace("&", "&amp;").replace("<", "&lt;")
-    line = _SPECIAL.sub(lambda match: "\\" + match[0], line)
-    # Bare addresses would become links.
-    return re.sub(r"(?i)\b(https?|ftp|mailto):", r"\1&#58;", line).replace("www.", "www&#46;").replace("@", "&#64;")
+    return unmarked(line)
 
 
 def _headline(headline: Headline) -> list[str]:
