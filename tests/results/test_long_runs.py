@@ -11,6 +11,8 @@ import pytest
 import results
 from results.ranked.ranking import ranking
 from results.ranked.sample import sampled
+from results.reporting.chart import Chart
+from results.reporting.comparison.comparing import compare_document
 from results.reporting.facts import read_facts
 from search.files.rundir import open_run
 from search.files.store import RunReader
@@ -123,6 +125,14 @@ def test_the_report_of_a_large_run_says_what_it_shows(make_run: MakeRun, large: 
     assert f"table {run} --format csv" in text
     assert "The best 10 of 63 configurations and 1 baseline" in text
     assert len(ranking(run).rows) == 64, "the table stays complete"
+
+
+def test_a_page_of_several_runs_counts_no_epochs_of_some_trials(make_run: MakeRun, large: None) -> None:
+    runs = [open_run(make_run(name, configurations=n)) for name, n in (("first", 60), ("second", 3))]
+    document = compare_document({run.directory.name: read_facts(run, STARTED + 9000) for run in runs}, runs)
+    [chart] = next(section for section in document.sections if section.key == "history").items
+    assert isinstance(chart, Chart)
+    assert [view.name for view in chart.views] == ["by time"]
 
 
 def test_the_report_of_an_ordinary_run_shows_everything(make_run: MakeRun) -> None:

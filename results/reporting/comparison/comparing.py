@@ -93,6 +93,8 @@ def _history(runs: Mapping[str, Facts]) -> list[Item]:
         end = max((float(line.x[-1]) for line in marks), default=1.0)
         return Panel(marks, Axis(title, span=(0.0, 1.03 * end or 1.0)), Axis(objective))
 
+    # Of a long run not all trials are at hand, whose epochs would have to be counted.
+    sampled = any(facts.sampled for facts in with_score.values())
     views = tuple(
         View(
             tuple(p for p in (panel(o, by_time) for o in objectives) if p.marks),
@@ -101,6 +103,7 @@ def _history(runs: Mapping[str, Facts]) -> list[Item]:
             height=400,
         )
         for name, by_time in (("by time", True), ("by epochs", False))
+        if by_time or not sampled
     )
     return [Chart("history", _caption(with_score), views)]
 

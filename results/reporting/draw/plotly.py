@@ -9,13 +9,13 @@ from __future__ import annotations
 import html
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.reporting.chart import Axis, Bars, Cells, Dots, Line, Mark, Panel, Tone, View
 from results.reporting.comparison.columns import round_step
 from results.reporting.theme import DASHES, SYMBOLS
-from results.reporting.words import shortened
+from results.reporting.words import distinct, shortened
 
 Figure = dict[str, Any]
 
@@ -47,15 +47,16 @@ def _sign(mark: Line | Dots | Bars) -> dict[str, Any]:
 def _figure(panel: Panel, height: int, span: tuple[float, float] | None) -> Figure:
     y = Axis(panel.y.title, panel.y.log, span, panel.y.categories, panel.y.whole) if span else panel.y
     bars = any(isinstance(mark, Bars) for mark in panel.marks)
+    labels = _labels(panel)
     layout: dict[str, Any] = {
         "height": height,
-        "xaxis": _axis(panel.x, [v for mark in panel.marks for v in _along(mark, "x")]),
-        "yaxis": _axis(y, [v for mark in panel.marks for v in _along(mark, "y")]),
+        "xaxis": _axis(panel.x, [v for mark in panel.marks for v in _along(mark, "x")], labels),
+        "yaxis": _axis(y, [v for mark in panel.marks for v in _along(mark, "y")], labels),
     }
     if bars:
         layout["barmode"] = "stack"
         layout["xaxis"] |= _bar_span(panel)
-        order = [_label(label) for label in panel.labels]
+        order = [labels[label] for label in panel.labels]
         layout["yaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": order}
         # All labels from the top down; by itself Plotly leaves out those without a bar.
         layout["yaxis"] |= {"range": [len(order) - 0.5, -0.5], "autorange": False, "showgrid": False, "ticksuffix": " "}
@@ -65,7 +66,7 @@ def _figure(panel: Panel, height: int, span: tuple[float, float] | None) -> Figu
     return {
         "title": panel.title,
         "names": names,
-        "data": [_trace(mark) for mark in panel.marks],
+        "data": [_trace(mark, labels) for mark in panel.marks],
         "layout": layout,
     }
 
@@ -82,25 +83,25 @@ def _bar_span(panel: Panel) -> dict[str, Any]:
     return {"range": [0, room * longest or 1.0], "autorange": False}
 
 
-def _trace(mark: Mark) -> dict[str, Any]:
+def _trace(mark: Mark, labels: Mapping[str, str]) -> dict[str, Any]:
     match mark:
         case Line():
-            return _line(mark)
+            return _line(mark, labels)
         case Dots():
-            return _dots(mark)
+            return _dots(mark, labels)
         case Bars():
-            return _bars(mark)
+            return _bars(mark, labels)
         case Cells():
-            return _cells(mark)
+            return _cells(mark, labels)
 
 
-def _line(mark: Line) -> dict[str, Any]:
+def _line(mark: Line, labels: Mapping[str, str]) -> dict[str, Any]:
     words = mark.name if not mark.hover or mark.hover == mark.name else f"{mark.hover} {mark.name}".strip()
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": _values(mark.x),
-        "y": _values(mark.y),
+        "x": _values(mark.x, labels),
+        "y": _values(mark.y, labels),
         "name": plotly_text(mark.name),
         "text": plotly_text(shortened(words, 60)),
         "hovertemplate": "%{text}<br>%{x:.4~g}, %{y:.4~g}<extra></extra>",
@@ -114,13 +115,13 @@ def _line(mark: Line) -> dict[str, Any]:
     }
 
 
-def _dots(mark: Dots) -> dict[str, Any]:
+def _dots(mark: Dots, labels: Mapping[str, str]) -> dict[str, Any]:
     open_symbol = SYMBOLS[mark.symbol][0].endswith("-open")
     trace = {
         "type": "scatter",
         "mode": "markers",
-        "x": _values(mark.x),
-        "y": _values(mark.y),
+        "x": _values(mark.x, labels),
+        "y": _values(mark.y, labels),
         "name": plotly_text(mark.name),
         "marker": {
             "color": f"@{mark.tone}",
@@ -142,12 +143,12 @@ def _dots(mark: Dots) -> dict[str, Any]:
     return trace | {"hoverinfo": "skip"}
 
 
-def _bars(mark: Bars) -> dict[str, Any]:
+def _bars(mark: Bars, labels: Mapping[str, str]) -> dict[str, Any]:
     trace: dict[str, Any] = {
         "type": "bar",
         "orientation": "h",
         "x": list(mark.values),
-        "y": [_label(label) for label in mark.labels],
+        "y": [labels[label] for label in mark.labels],
         "name": plotly_text(mark.name),
         "customdata": [plotly_text(f"{label}\n{mark.name}".strip()) for label in mark.labels],
         "hovertemplate": "%{customdata}<br>%{x:.4~g}<extra></extra>",
@@ -170,11 +171,11 @@ def _bars(mark: Bars) -> dict[str, Any]:
     return trace
 
 
-def _cells(mark: Cells) -> dict[str, Any]:
+def _cells(mark: Cells, labels: Mapping[str, str]) -> dict[str, Any]:
     return {
         "type": "heatmap",
-        "x": [_label(label) for label in mark.columns],
-        "y": [_label(label) for label in mark.rows],
+        "x": [labels[label] for label in mark.columns],
+        "y": [labels[label] for label in mark.rows],
         "z": [[round(share, 4) for share in row] for row in mark.shares],
         "text": [list(row) for row in mark.texts],
         "texttemplate": "%{text}",
@@ -189,12 +190,12 @@ def _cells(mark: Cells) -> dict[str, Any]:
     }
 
 
-def _axis(axis: Axis, values: Sequence[float | str]) -> dict[str, Any]:
+def _axis(axis: Axis, values: Sequence[float | str], labels: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {"title": {"text": plotly_text(axis.title)}}
     numbers = [value for value in values if not isinstance(value, str)]
     if axis.categories is not None:
-        labels = [_label(label) for label in axis.categories]
-        return found | {"type": "category", "categoryorder": "array", "categoryarray": labels}
+        order = [labels[name] for name in axis.categories]
+        return found | {"type": "category", "categoryorder": "array", "categoryarray": order}
     if axis.log:
         found |= {"type": "log", "tickmode": "array", "tickvals": _log_marks(numbers)}
         found["tickformat"] = "~s" if numbers and min(numbers) >= 1 else "~g"
@@ -241,13 +242,17 @@ def _along(mark: Mark, which: str) -> Sequence[float | str]:
     return mark.columns if which == "x" else mark.rows
 
 
-def _values(values: Sequence[float | str]) -> list[float | str]:
+def _values(values: Sequence[float | str], labels: Mapping[str, str]) -> list[float | str]:
     """Numbers to six digits, more than a screen can show, so that large pages stay small."""
-    return [_label(v) if isinstance(v, str) else float(f"{v:.6g}") for v in values]
+    return [labels[v] if isinstance(v, str) else float(f"{v:.6g}") for v in values]
 
 
-def _label(text: str) -> str:
-    return plotly_text(shortened(text, _LONGEST_LABEL))
+def _labels(panel: Panel) -> dict[str, str]:
+    """What stands at the axes for each name in a panel: Plotly takes two that read alike for one."""
+    along = [value for mark in panel.marks for which in ("x", "y") for value in _along(mark, which)]
+    categories = [*(panel.x.categories or ()), *(panel.y.categories or ())]
+    names = list(dict.fromkeys(name for name in (*categories, *along) if isinstance(name, str)))
+    return dict(zip(names, map(plotly_text, distinct(names, _LONGEST_LABEL)), strict=True))
 
 
 def plotly_text(text: str) -> str:

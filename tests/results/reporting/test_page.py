@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from results.reporting import report
-from results.reporting.draw.plotly import plotly_text
+from results.reporting.chart import Axis, Bars, Dots, Panel, Tone, View
+from results.reporting.draw.plotly import figures, plotly_text
 from results.reporting.pixels import shrunk, to_pixels, to_png
 
 MakeRun = Callable[..., Path]
@@ -96,6 +97,19 @@ def test_names_and_messages_are_only_text(make_run: MakeRun) -> None:
 
 def test_plotly_text() -> None:
     assert plotly_text("a<b>&amp;\nc") == "a&lt;b&gt;&amp;amp;<br>c"
+
+
+def test_long_names_that_differ_at_their_ends_are_told_apart() -> None:
+    files = tuple(f"/home/me/backbones/efficientnet-lite0-v{number}.keras" for number in (1, 2))
+    choice = Panel([Dots(files, [0.5, 0.6], Tone.SOFT)], Axis(categories=files))
+    bars = [Bars([file], [0.5], Tone.SOFT) for file in files]
+    importance = Panel(bars, y=Axis(categories=files))
+    of_choice, of_importance = figures(View((choice, importance)))
+    order = of_choice["layout"]["xaxis"]["categoryarray"]
+    assert order == of_choice["data"][0]["x"] == of_importance["layout"]["yaxis"]["categoryarray"]
+    assert order == [trace["y"][0] for trace in of_importance["data"]]
+    assert len(set(order)) == 2
+    assert max(map(len, order)) <= 34
 
 
 def test_every_caption_is_there_in_both_formats(make_run: MakeRun) -> None:
