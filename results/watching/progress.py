@@ -30,16 +30,17 @@ def status(run: Source, now: float | None = None) -> dict[str, Any]:
     one goes on or if it was cut off), `active` (a process is working on it), `last_sign` (seconds since something
     was written), `elapsed` (seconds of work, pauses left out), `time_left` (seconds to the promised end);
     `objective`, `direction`; `trials` (of the search and the baselines: `done`, `failed`, `running`, `planned`,
-    `left`), `configurations` (searched), `epochs` (in all); `best` and `baseline` (the best of the searched ones
-    and of the baselines: `name`, `score`, `best_epoch`, `parameters`), `lead` (how much better `best` is, above 0
-    is better), `since_improved` (seconds since `best` last got better), `hourly_gain` (by how much another hour of
-    searching is expected to make `best` better, by the algorithm's model); `working_on` (unfinished trials of an
-    active run: `trial`, `name`, `kind`, `epochs_from`, `epochs_to`, `epochs_done` of these, as known some seconds ago,
-    `seconds`), `waiting` (how many more wait for a worker), `winner` (`name`, `baseline`: whether it is one, `score`
-    in the search, `lead` over the best baseline there, `retrained`: mean over `seeds` fresh seeds, `test`, `together`:
-    how many models answer together as the winner, whose score on the test part is that of all), `cluster` (of a run on
-    other machines: `workers` at work, `room` for how many, `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`,
-    `room`, `refused`: why it gets no trials), `warnings` (the last five: `at`, `level`, `message`).
+    `left`), `configurations` (searched), `epochs` (in all, without what was taken over from another run); `best` and
+    `baseline` (the best of the searched ones and of the baselines: `name`, `score`, `best_epoch`, `parameters`),
+    `lead` (how much better `best` is, above 0 is better), `since_improved` (seconds since `best` last got better),
+    `hourly_gain` (by how much another hour of searching is expected to make `best` better, by the algorithm's model);
+    `working_on` (unfinished trials of an active run: `trial`, `name`, `kind`, `epochs_from`, `epochs_to`,
+    `epochs_done` of these, as known some seconds ago, `seconds`), `waiting` (how many more wait for a worker), `winner`
+    (`name`, `baseline`: whether it is one, `score` in the search, `lead` over the best baseline there, `retrained`:
+    mean over `seeds` fresh seeds, `test`, `together`: how many models answer together as the winner, whose score on
+    the test part is that of all), `cluster` (of a run on other machines: `workers` at work, `room` for how many,
+    `needs` of each in words, `nodes`: `name`, `cpus`, `gpus`, `room`, `refused`: why it gets no trials), `warnings`
+    (the last five: `at`, `level`, `message`).
 
     Args:
         run: A run or its directory.

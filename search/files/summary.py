@@ -37,7 +37,7 @@ class Survey(NamedTuple):
         unusual: Rows whose ids may be no text.
         searched, failed, running: Trials of the search, and how many of them are in these states.
         continued: Those of them that belong to the configuration of another trial.
-        epochs: Of all trials.
+        epochs: Of all trials but those of another run.
         least, most: Lowest and highest score of the search; None without any.
     """
 
@@ -56,7 +56,7 @@ _SURVEY = f"""SELECT count(*) FILTER (WHERE ({whole()}) IS NOT TRUE), count(*) F
     count(*) FILTER (WHERE {_SEARCH}),
     count(*) FILTER (WHERE state = '{TrialState.FAILED}' AND {_SEARCH}),
     count(*) FILTER (WHERE state = '{TrialState.RUNNING}' AND {_SEARCH}),
-    count(*) FILTER (WHERE configuration <> id AND {_SEARCH}), coalesce(sum(epochs), 0),
+    count(*) FILTER (WHERE configuration <> id AND {_SEARCH}), coalesce(sum(epochs) FILTER (WHERE {_HERE}), 0),
     min(score) FILTER (WHERE {_SEARCH}), max(score) FILTER (WHERE {_SEARCH}) FROM trial"""
 
 

@@ -17,7 +17,7 @@ class Overview:
         done: Trials of the search and the baselines that have ended.
         failed: Those of them that failed.
         running: Those that have no end yet.
-        epochs: Of all trials.
+        epochs: Of all trials but those that were taken over from another run.
         configurations: Searched ones, as the table counts them.
         best: Ids of the trials of the best searched configuration; empty without a score.
         baseline: The same of the best baseline.
@@ -55,7 +55,7 @@ def overview(marks: Iterable[Mark], direction: str) -> Overview:
         done=states.count(TrialState.COMPLETED) + failed,
         failed=failed,
         running=states.count(TrialState.RUNNING),
-        epochs=sum(one.epochs for one in known),
+        epochs=sum(one.epochs for one in known if one.kind != TrialKind.EVIDENCE),
         configurations=sum(not one.baseline for one in found.values()),
         best=trials(best_of(found, direction, baseline=False)),
         baseline=trials(best_of(found, direction, baseline=True)),

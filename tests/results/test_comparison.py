@@ -256,4 +256,4 @@ def test_a_page_of_a_run_whose_best_was_taken_over_tells_what_it_reached_itself(
     assert best.outcome is not None
     page = compare_report([first, forked], tmp_path / "page.html").read_text()
     assert f"forked reached {best.outcome.score:.4f}" in page
-    assert results.compare(forked).rows[0]["epochs"] == trained
+    assert results.compare(forked).rows[0]["epochs"] == results.status(forked)["epochs"] == trained
