@@ -21,6 +21,8 @@ from spaces.models.thresholds import PLAIN
 
 SIGNATURE = "predict_signature.py"
 TABLE = "columns.json"
+# What training reads: a document may be longer than Python takes by itself.
+_LONG_CELLS = "csv.field_size_limit(2**20)"
 
 
 def script_name(format: str) -> str:
@@ -135,6 +137,7 @@ def signature_script(info: DataInfo, output: OutputKind, threshold: float | None
     lines += ["import numpy as np"] if kind not in (COLUMNS, IMAGE) else []
     lines += ["import tensorflow as tf", "", "loaded = tf.saved_model.load(str(Path(__file__).resolve().parent))"]
     lines += ['predict = loaded.signatures["serving_default"]']
+    lines += [_LONG_CELLS] if kind == COLUMNS else []
     if kind == COLUMNS and any(one.dtype == "float32" for one in inputs):
         lines += [f'table = (Path(__file__).resolve().parent / "{TABLE}").read_text("utf-8")']
         lines += ['missing = json.loads(table)["missing"]', "", "", "def number(cell):"]
@@ -264,6 +267,7 @@ def _table(kinds: Collection[str], *, aliases: bool) -> list[str]:
     vague = '(column["kind"] == "text" and column["missing"] or cell not in values)'
     unknown = vague if "text" in kinds else "cell not in values"
     lines = [
+        _LONG_CELLS,
         f'TABLE = json.loads((Path(__file__).resolve().parent / "{TABLE}").read_text("utf-8"))',
         "",
         "",

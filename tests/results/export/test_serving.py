@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,19 +121,31 @@ def test_cells_that_are_written_in_other_ways_are_served(
     given, width = list(written), len(column.inputs)
     expected = np.eye(width)[list(written.values())].tolist()
     assert encoded(column, tf.constant(given)).numpy().tolist() == expected
+    assert read_by_a_script(tmp_path, column, given) == expected
+    assert "aliases" not in scripts.script("onnx", TABLE, "logits", 2)
+
+
+def test_scripts_read_cells_that_hold_documents(tmp_path: Path) -> None:
+    column = ColumnEncoding("note", "text", values=("big",))
+    assert read_by_a_script(tmp_path, column, ["a" * 200_000, "big " * 50_000]) == [[0.0], [1.0]]
+    assert scripts._LONG_CELLS in scripts.signature_script(TABLE, "logits")
+    assert "csv" not in scripts.signature_script(PHOTOS, "logits")
+
+
+def read_by_a_script(folder: Path, column: ColumnEncoding, given: Sequence[str]) -> Any:
+    """What a script makes of the cells of a table with one column."""
     info = DataInfo(
-        "tabular", (width,), "float32", "regression", "number", 1, columns=(column.name,), table=(column,),
+        "tabular", (len(column.inputs),), "float32", "regression", "number", 1, columns=(column.name,), table=(column,),
     )  # fmt: skip
-    (tmp_path / "columns.json").write_text(json.dumps(scripts.table(info)), encoding="utf-8")
+    (folder / "columns.json").write_text(json.dumps(scripts.table(info)), encoding="utf-8")
     lines = scripts.script("onnx", info, "values", 1).splitlines()
     end = next(number for number, line in enumerate(lines) if line.startswith("    rows = "))
     read = [line for line in lines[: end + 1] if "session" not in line and "onnxruntime" not in line]
-    (tmp_path / "read.py").write_text("\n".join([*read, "    print(rows.tolist())"]), encoding="utf-8")
-    (tmp_path / "new.csv").write_text(f"{column.name}\n" + "".join(f"{cell}\n" for cell in given))
-    command = [sys.executable, str(tmp_path / "read.py"), str(tmp_path / "new.csv")]
+    (folder / "read.py").write_text("\n".join([*read, "    print(rows.tolist())"]), encoding="utf-8")
+    (folder / "new.csv").write_text(f"{column.name}\n" + "".join(f"{cell}\n" for cell in given))
+    command = [sys.executable, str(folder / "read.py"), str(folder / "new.csv")]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
-    assert ast.literal_eval(done.stdout) == expected
-    assert "aliases" not in scripts.script("onnx", TABLE, "logits", 2)
+    return ast.literal_eval(done.stdout)
 
 
 @pytest.fixture(scope="module")
