@@ -37,8 +37,10 @@ def variables(
         why: The reason why it could not begin, or go on.
     """
     directory = run.directory if isinstance(run, Run) else Path(run)
+    # That of `.`, which a command in the folder of the run is given, is empty.
+    name = directory.resolve().name
     told = {
-        f"{_PREFIX}HEADLINE": f"{directory.name} {reason}",
+        f"{_PREFIX}HEADLINE": f"{name} {reason}",
         f"{_PREFIX}SCORE": "",
         f"{_PREFIX}DIFFERENCE": "",
         f"{_PREFIX}TEST": "",
@@ -56,7 +58,7 @@ def variables(
         told[f"{_PREFIX}DIFFERENCE"] = "" if lead is None else repr(lead)
         told[f"{_PREFIX}TEST"] = "" if shown.get("test") is None else repr(shown["test"])
     if why:
-        told[f"{_PREFIX}HEADLINE"] = f"{directory.name} {reason}: {why}"
+        told[f"{_PREFIX}HEADLINE"] = f"{name} {reason}: {why}"
     return told
 
 

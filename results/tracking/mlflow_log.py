@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from results.errors import ResultError
 from results.ranked.ranking import Source
 from results.text import plural
-from results.tracking.tracked import Tracked, tracked
+from results.tracking.tracked import Tracked, tracked, without_password
 from search.files import layout
 from search.files.rundir import open_run, require_inside
 
@@ -77,7 +78,7 @@ class Logged:
         if scheme in ("http", "https"):
             return f"{self.tracking_uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
         if scheme in ("sqlite", "file", ""):
-            return f"mlflow ui --backend-store-uri {self.tracking_uri}"
+            return f"mlflow ui --backend-store-uri {quote(self.tracking_uri)}"
         return None
 
 
@@ -143,13 +144,13 @@ def log_mlflow(run: Source, *, tracking_uri: str | None = None, experiment: str 
     except Exception as error:
         lines = str(error).strip().splitlines()
         reason = f"{uri}: cannot be written ({lines[0] if lines else type(error).__name__})"
-        raise ResultError(_without_password(reason, uri)) from error
+        raise ResultError(without_password(reason, uri)) from error
     new = sum(one.id not in known for one in changed)
     return Logged(
         run_id=parent,
         experiment=name,
         experiment_id=experiment_id,
-        tracking_uri=_without_password(uri, uri),
+        tracking_uri=without_password(uri, uri),
         again=again,
         new=new,
         updated=len(changed) - new,
@@ -298,9 +299,3 @@ def _cut(text: str, longest: int) -> str:
 
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _without_password(text: str, uri: str) -> str:
-    """A text that quotes the URI, without the user name and the password of the URI."""
-    secret, at, _ = urlsplit(uri).netloc.rpartition("@")
-    return text.replace(secret + at, "") if secret else text

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.errors import ResultError
+from results.tracking.tracked import without_password
 from search.errors import RunError
 from search.files.rundir import Run, open_run
 from search.record.configuration import Configuration, configurations
@@ -71,10 +72,12 @@ def export_study(run: Run | str | Path, storage: str, name: str | None = None) -
                 optuna.delete_study(study_name=chosen, storage=storage)
             raise
     except optuna.exceptions.DuplicatedStudyError as error:
-        raise ResultError(f"{storage}: already has a study {chosen!r}; choose another --name") from error
+        told = f"{storage}: already has a study {chosen!r}; choose another --name"
+        raise ResultError(without_password(told, storage)) from error
     except Exception as error:
         lines = str(error).strip().splitlines()
-        raise ResultError(f"{storage}: cannot be written ({lines[0] if lines else type(error).__name__})") from error
+        told = f"{storage}: cannot be written ({lines[0] if lines else type(error).__name__})"
+        raise ResultError(without_password(told, storage)) from error
     finally:
         optuna.logging.set_verbosity(verbosity)
     return chosen

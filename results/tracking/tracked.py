@@ -29,6 +29,7 @@ _SEARCH_STATUS: Mapping[str, Status] = {"done": "FINISHED", "failed": "FAILED"}
 _SEARCH_SCORES = ("score", "retrained", "spread", "test", "best_epoch", "epochs", "parameters")
 _ALLOWED = re.compile(r"[^\w\-. ]")
 _LONGEST_NAME = 250
+_SECRET = re.compile(r"[^/?#]*//([^/?#]+@)")
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,12 @@ def safe_names(names: Iterable[str]) -> list[str]:
             chosen, number = plain[: _LONGEST_NAME - len(ending)] + ending, number + 1
         found.append(chosen)
     return found
+
+
+def without_password(text: str, uri: str) -> str:
+    """A text that quotes the address of a tracker, without the user name and the password that stand in it."""
+    found = _SECRET.match(uri)
+    return text if found is None else text.replace(found[1], "")
 
 
 def _key(configuration: Configuration) -> tuple[str, str]:

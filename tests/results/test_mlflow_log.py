@@ -234,5 +234,7 @@ def test_what_it_says() -> None:
     )
     assert "there already; configurations: 1 new, 2 updated, 3 unchanged" in str(logged("sqlite:///m.db", True))
     assert logged("sqlite:///m.db", False).how_to_look == "mlflow ui --backend-store-uri sqlite:///m.db"
+    told = "mlflow ui --backend-store-uri 'sqlite:////my runs/m.db'"
+    assert logged("sqlite:////my runs/m.db", False).how_to_look == told, "it can be copied"
     assert logged("https://host/", False).how_to_look == "https://host/#/experiments/7/runs/r1"
     assert logged("postgresql://host/db", False).how_to_look is None

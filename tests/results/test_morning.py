@@ -72,6 +72,15 @@ def test_it_is_called_too_where_there_is_no_run_yet(tmp_path: Path) -> None:
     assert lines[1] == "failed|none failed: photos: no such folder"
 
 
+def test_a_run_that_is_named_from_within_its_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir(tmp_path / "none")
+    lines = ended(Path(), raising(DataError("photos: no such folder")), tmp_path / "heard")
+    assert lines == ["failed|none failed: photos: no such folder"]
+
+
 def test_a_mistake_in_the_users_code_is_its_headline(make_run: MakeRun, tmp_path: Path) -> None:
     run, mistake = make_run(winner=False, evaluate=False), "model.py:build, line 3: NameError: name 'x' is not defined"
     assert ended(run, raising(CodeError(mistake)), tmp_path / "heard") == [f"failed|{run.name} failed: {mistake}"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from results.ranked.ranking import rows
-from results.tracking.tracked import safe_names, tracked
+from results.tracking.tracked import safe_names, tracked, without_password
 from search.files import layout
 from search.files.rundir import open_run
 from search.files.store import RunStore
@@ -123,3 +123,17 @@ def test_the_digest_changes_with_the_content(make_run: MakeRun) -> None:
     assert len({one.digest for one in [search, *configurations]}) == len(configurations) + 1
     assert dataclasses.replace(search, tags={**search.tags, "state": "x"}).digest != search.digest
     assert dataclasses.replace(search).digest == search.digest
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("postgresql+psycopg2://me:secret@host/db", "postgresql+psycopg2://host/db"),
+        ("https://me:se@cret@host:5000/", "https://host:5000/"),
+        ("sqlite:////home/a@b/study.db", "sqlite:////home/a@b/study.db"),
+        ("//@host", "//@host"),
+        ("http://[::1", "http://[::1"),
+    ],
+)
+def test_no_message_tells_a_password(uri: str, told: str) -> None:
+    assert without_password(f"{uri}: cannot be written ({uri})", uri) == f"{told}: cannot be written ({told})"
