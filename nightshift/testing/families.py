@@ -12,6 +12,7 @@ import spaces
 from spaces.families import Family
 from spaces.families.layered import Layered
 from spaces.families.pretrained import Pretrained
+from spaces.layers.parts import Joined, layers_of
 
 
 def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataInfo) -> None:
@@ -40,12 +41,26 @@ def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataIn
         )
         shares = family.operations(settings.model) is not None
         assert isinstance(family, Layered) or not shares, f"{family.name}: it has operations, but is no Layered family"
+        if isinstance(family, Layered):
+            _check_names(family, settings, info, shares=shares)
         model = spaces.build_model(settings, info, seed=0)
         counted = spaces.count_parameters(settings, info)
         assert counted == model.count_params(), (
             f"{family.name}: {counted} parameters counted, {model.count_params()} built"
         )
         assert model.input_shape[1:] == info.input_shape, f"{family.name}: the model takes {model.input_shape}"
+
+
+def _check_names(family: Layered, settings: spaces.Settings, info: spaces.DataInfo, *, shares: bool) -> None:
+    """A run finds layers by their names in a model that it has made before."""
+    first, again = family.parts(settings, info), family.parts(settings, info)
+    if not shares and not any(isinstance(part, Joined) for part in first):
+        return
+    for one, other in zip(layers_of(first), layers_of(again), strict=True):
+        assert one.name == other.name, (
+            f"{family.name}: it shares compiled functions or joins ways, and a layer that is {one.name} in one model "
+            f"is {other.name} in the next; give each a name"
+        )
 
 
 def _read_again(spec: spaces.SearchSpec) -> spaces.SearchSpec:

@@ -200,8 +200,8 @@ class Family:
     def operations(self, model: Mapping[str, Any]) -> Hashable | None:
         """What of `Settings.model` its compiled functions depend on; None where they are never shared.
 
-        Models of equal `operations` may differ in weights and in the numbers that are read while training: rates of
-        dropout and penalties, which count only as being 0 or not, and widths where `widths_are_free`. Only a `Layered`
-        family can share.
+        Models of equal `operations` may differ in weights and in the numbers that are read while training: the rate of
+        all dropout and the penalty, settings `dropout` and `l2`, which count only as being 0 or not, and widths where
+        `widths_are_free`. Only a `Layered` family can share.
         """
         return None

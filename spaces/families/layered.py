@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Layered(Family):
     """Models that are described by their parts (`spaces.layers.parts`) before anything is allocated.
 
-    So parameters are counted without being made, and models of equal `operations` share compiled functions.
+    So parameters are counted without being made, and models of equal `operations` share compiled functions. Of these
+    models, and of those with joined ways, each layer has a name of its own, by which it is found.
 
     Attributes:
         channels: Whether grey images get an axis of channels.

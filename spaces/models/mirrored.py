@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -28,9 +28,7 @@ def mirrored(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Mo
         settings: of a family whose models are lists of layers.
         info: description of the data, which are images.
     """
-    family = family_of_settings(settings.family)
-    assert isinstance(family, Layered)
-    parts = replaced(family.parts(settings, info), lambda layer: model.get_layer(layer.name))
+    parts = _parts(model, settings, info)
     width = info.input_shape[1]
     equation = "abcd,ce->abed" if len(info.input_shape) == 3 else "abc,cd->abd"
     # The whole shape: an .h5 file's reader makes the layers after it from what this one is said to give.
@@ -42,3 +40,16 @@ def mirrored(model: keras.Model, settings: Settings, info: DataInfo) -> keras.Mo
     averaged = keras.Model(inputs, keras.layers.Average(name="both_ways")(both), name=model.name)
     compile_model(averaged, settings, info)
     return averaged
+
+
+def _parts(model: keras.Model, settings: Settings, info: DataInfo) -> list[Any]:
+    """The parts that the model was assembled from, with its own layers.
+
+    Only where ways are joined the family has to say which layers are where, by their names: those of a list are known,
+    also where a family of a package gives them none, and Keras counts on with each model.
+    """
+    if isinstance(model, keras.Sequential):
+        return list(model.layers)
+    family = family_of_settings(settings.family)
+    assert isinstance(family, Layered)
+    return replaced(family.parts(settings, info), lambda layer: model.get_layer(layer.name))

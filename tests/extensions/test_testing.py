@@ -199,6 +199,14 @@ def test_a_family_that_says_what_it_shares_and_is_no_list_of_layers_is_found(ten
         testing.check_family(FAMILIES["mlp"], {"family": "mlp", "layers": 1, "units": 8}, ROWS)
 
 
+def test_a_family_that_shares_and_gives_its_layers_no_names_is_found(tensorflow, monkeypatch):
+    from keras import layers
+
+    monkeypatch.setattr(type(MLP), "hidden_layers", lambda *_: [layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(AssertionError, match=r"mlp: it shares .* a layer that is flatten\w* in one model is flatten_"):
+        testing.check_family(MLP, SECTION, ROWS)
+
+
 def test_a_family_that_begins_frozen_and_is_no_pretrained_one_is_found(tensorflow, monkeypatch):
     class Frozen(type(MLP)):
         def begins_frozen(self, model):

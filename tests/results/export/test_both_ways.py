@@ -177,6 +177,25 @@ def test_colored_images_are_mirrored_from_left_to_right(tensorflow: None) -> Non
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_layers_of_a_list_need_no_names(tensorflow: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from keras import layers
+
+    from spaces.data.types import DataInfo
+    from spaces.families.mlp import MLP
+    from spaces.models.mirrored import mirrored
+
+    # As in `examples/extensions/maxout.py`: Keras gives them others with each model.
+    monkeypatch.setattr(type(MLP), "hidden_layers", lambda *_: [layers.Flatten(), layers.Dense(3, activation="relu")])
+    info = DataInfo("image", (6, 5), "uint8", "classification", "integer", 4, scale=1 / 255)
+    space = {"name": "x", "data": {"source": "digits"}, "training": {"epochs": 1}}
+    settings = spaces.configure(spaces.load({**space, "model": {"family": "mlp", "layers": 0}}), {})
+    plain = spaces.build_model(settings, info, seed=1)
+    rows = np.random.default_rng(0).integers(0, 256, (3, 6, 5)).astype(np.float32)
+    expected = (plain.predict(rows, verbose=0) + plain.predict(rows[:, :, ::-1], verbose=0)) / 2
+    found = mirrored(plain, settings, info).predict(rows, verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
