@@ -128,7 +128,7 @@ def _trial(
 
 
 def _distributions(run: Run, found: Sequence[Configuration]) -> dict[str, Any]:
-    """One distribution for each hyperparameter: that of the space, wide enough for the baselines too."""
+    """One distribution for each hyperparameter: that of the space, wide enough for all values that occur."""
     dimensions = {one.name: one.dimension for one in run.spec.space.hyperparameters}
     seen: dict[str, list[Scalar]] = {}
     for configuration in found:
@@ -141,11 +141,16 @@ def _distribution(dimension: Choice | Range | None, values: Sequence[Scalar]) ->
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    if not isinstance(dimension, Range) or len(numbers) < len(values):
+    # Optuna keeps numbers as floats, which do not tell larger ones apart.
+    exact = all(abs(value) <= 2**53 for value in numbers if isinstance(value, int))
+    if isinstance(dimension, Choice) or len(numbers) < len(values) or not exact:
         known = dimension.choices if isinstance(dimension, Choice) else ()
         return CategoricalDistribution(list(dict.fromkeys([*known, *values])))
-    low, high = min(dimension.min, *numbers), max(dimension.max, *numbers)
-    log = dimension.log and low > 0
-    if dimension.integer and all(isinstance(value, int) for value in numbers):
+    # Of what a function asks for, the space knows no range.
+    ends = () if dimension is None else (dimension.min, dimension.max)
+    low, high = min([*ends, *numbers]), max([*ends, *numbers])
+    log = dimension is not None and dimension.log and low > 0
+    whole = dimension is None or dimension.integer
+    if whole and all(isinstance(value, int) for value in numbers):
         return IntDistribution(int(low), int(high), log=log)
     return FloatDistribution(float(low), float(high), log=log)

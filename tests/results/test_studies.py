@@ -12,7 +12,7 @@ import pytest
 
 from results.errors import ResultError
 from results.ranked.ranking import rows
-from results.tracking.studies import export_study
+from results.tracking.studies import _distribution, export_study
 from search.errors import RunError
 from search.files import layout
 from search.files.rundir import Run, open_run
@@ -79,6 +79,14 @@ def test_parameters_keep_their_values(run: Run, tmp_path: Path) -> None:
     ids = {trial.user_attrs["name"]: trial.params for trial in study.trials}
     assert all(ids[name] == recorded[name] for name in ids if name in recorded)
     assert any(name in recorded for name in ids)
+
+
+def test_numbers_that_only_a_function_knows_the_range_of_are_numbers() -> None:
+    of = optuna.distributions
+    assert _distribution(None, [64, 32, 64]) == of.IntDistribution(32, 64)
+    assert _distribution(None, [1e-2, 1, 1e-4]) == of.FloatDistribution(1e-4, 1.0)
+    for others in (["a", 1], [True, False], [2**60, 2**60 + 1]):
+        assert _distribution(None, others) == of.CategoricalDistribution(others)
 
 
 def test_a_second_study_of_that_name_is_refused(run: Run, tmp_path: Path) -> None:
