@@ -273,6 +273,11 @@ def gap(numbers, predicted):
 
 def words(labels, probabilities):
     return "none"
+
+def careless(numbers, predicted):
+    numbers -= predicted
+    predicted *= 0
+    return (numbers ** 2).sum()
 """
 
 
@@ -313,6 +318,19 @@ def test_a_function_of_the_users_measures_all_rows_at_once(folder: Path, written
     y = data.validation.y
     assert found["cost"] == pytest.approx(((answers.argmax(axis=1) != y) * (1 + y)).sum())
     assert "cost" not in engine.train_epoch(rows, 1)
+
+
+def test_what_a_function_does_to_its_arrays_reaches_nothing_else(folder: Path) -> None:
+    from spaces.models.own_measures import OwnMeasures
+
+    numbers: Any = SimpleNamespace(task="regression", targets=None)
+    settings: Any = None
+    functions = [f"{folder}/own_measures_here.py:{name}" for name in ("careless", "gap")]
+    measures = OwnMeasures(settings, numbers, None, functions, ())
+    y, answers = np.array([1.0, 5.0]), np.array([[2.0], [2.0]])
+    for _ in range(2):
+        assert measures((), y, lambda: answers) == {"careless": 10.0, "gap": 3.0}
+    assert (y.tolist(), answers.tolist()) == ([1.0, 5.0], [[2.0], [2.0]])
 
 
 @pytest.mark.parametrize(
