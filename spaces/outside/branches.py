@@ -39,11 +39,9 @@ def asks_in_branches(file: str) -> bool:
     if not sources.is_users(file):
         # The files of a package lead through all that is installed.
         return True
-    try:
-        trees = [ast.parse(text) for text in sources.texts(file).values()]
-    except (SyntaxError, ValueError):
-        return True
-    return not trees or _Files(trees).branch()
+    found = [sources.parsed(text) for text in sources.texts(file).values()]
+    trees = [tree for tree in found if tree is not None]
+    return not trees or len(trees) < len(found) or _Files(trees).branch()
 
 
 class _Setting(NamedTuple):

@@ -9,6 +9,8 @@ import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from spaces.basics.files import unreadable
+
 _ROOT = Path(__file__).parents[2]
 _OURS = tuple(_ROOT / name for name in ("spaces", "search", "results", "nightshift", "run_search.py"))
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
@@ -69,13 +71,19 @@ def _texts(file: str, nodes: Callable[[ast.Module], Iterable[ast.AST]]) -> dict[
 def searching(file: str) -> tuple[str, int] | None:
     """The file and line that would run a search, this program's or a tuner's, where these files are imported."""
     for path, text in _texts(file, _run_by_import).items():
-        try:
-            line = _search_in(ast.parse(text))
-        except (SyntaxError, ValueError):
-            continue
+        tree = parsed(text)
+        line = None if tree is None else _search_in(tree)
         if line is not None:
             return path, line
     return None
+
+
+def parsed(text: str) -> ast.Module | None:
+    """What a file says; None where Python cannot read it, which importing it tells."""
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # what is nested too deeply is one of the last two
+        return None
 
 
 def _search_in(tree: ast.Module) -> int | None:
@@ -178,6 +186,8 @@ def again(known: Mapping[str, str]) -> dict[str, str]:
 
 
 def _text(path: Path) -> str | None:
+    if unreadable(path) is not None:
+        return None
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -190,9 +200,8 @@ def _digest(text: str) -> str:
 
 
 def _imported(path: Path, text: str, nodes: Callable[[ast.Module], Iterable[ast.AST]]) -> Iterator[Path]:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+    tree = parsed(text)
+    if tree is None:
         return
     top = package(path)
     roots = [path.parent] if top is None else [path.parent, top.parent]

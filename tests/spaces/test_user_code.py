@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,24 @@ def test_a_module_that_cannot_be_imported_is_named_with_its_line(tmp_path: Path,
     with pytest.raises(CodeError) as caught:
         load_function(f"{tmp_path / 'model.py'}:build")
     assert str(caught.value).startswith(f"{tmp_path / 'model.py'}:build, {message}")
+
+
+@pytest.mark.parametrize("text", [f"x = {'-' * 20_000}1", f"x = {'+'.join('1' * 20_000)}"], ids=["signs", "sum"])
+def test_a_module_that_is_nested_too_deeply_is_named(tmp_path: Path, text: str) -> None:
+    module = tmp_path / "deep.py"
+    module.write_text(text)
+    with pytest.raises(CodeError, match=f"{re.escape(str(module))}:f: importing it raised (Memory|Recursion)Error"):
+        load_function(f"{module}:f")
+    assert [*sources_of(f"{module}:f")] == [str(module)]
+    assert branches.asks_in_branches(str(module))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_a_module_that_is_no_file_is_not_opened(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "model.py")
+    with pytest.raises(CodeError, match=r"model\.py is not a file"):
+        load_function(f"{tmp_path}/model.py:build")
+    assert sources_of(f"{tmp_path}/model.py:build") == {}
 
 
 def test_what_it_prints_leaves_our_output_alone(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
