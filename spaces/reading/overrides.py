@@ -103,18 +103,19 @@ def _apply(document: Document, override: str) -> tuple[str, ...]:
         raise SpaceError([Problem(f"--set {key[:100]}", None, None, "", f"has more than {MAX_DEPTH} parts")])
     value = _value(_quoted(text) if _is_literal(path, text) else text, place)
     walked: list[str | int] = []
+    first = len(path)
     target: Any = document.data
-    for depth, part in enumerate(path):
+    for part in path[:-1]:
         step = _step(target, part, place)
         walked.append(step)
-        if depth == len(path) - 1:
-            target[step] = value
-        elif isinstance(target, list) or isinstance(target.get(step), dict | list):
-            target = target[step]
-        else:
-            target[step] = {}
-            target = target[step]
-    _mark(document, tuple(walked), Position(place))
+        inner = target[step] if isinstance(target, list) else target.get(step)
+        if not isinstance(inner, dict | list):
+            inner = target[step] = {}
+            first = min(first, len(walked))
+        target = inner
+    walked.append(_step(target, path[-1], place))
+    target[walked[-1]] = value
+    _mark(document, tuple(walked), first, Position(place))
     return path
 
 
@@ -159,11 +160,10 @@ def _step(target: Any, part: str, place: str) -> str | int:
     raise SpaceError([Problem(place, None, None, "", message)])
 
 
-def _mark(document: Document, path: tuple[str | int, ...], position: Position) -> None:
+def _mark(document: Document, path: tuple[str | int, ...], first: int, position: Position) -> None:
+    """Gives what an override has set its place: from the first so many parts of its path on nothing is the file's."""
     positions = document.positions
-    for known in [known for known in positions if known[: len(path)] == path]:
+    for known in [known for known in positions if known[:first] == path[:first]]:
         del positions[known]
-    positions[path] = position
-    # A mapping that the override itself made has no place in the file either.
-    for end in range(len(path) - 1, 0, -1):
+    for end in range(len(path), 0, -1):
         positions.setdefault(path[:end], position)

@@ -333,6 +333,12 @@ class TestOverrides:
             spaces.load("digits", [override])
         assert expected in str(caught.value)
 
+    @pytest.mark.parametrize("key", ["training.optimizer.0.x", "training.batch_size.1.x.y", "model.activation.x"])
+    def test_a_mapping_in_the_place_of_a_scalar_is_the_overrides_mistake(self, key: str) -> None:
+        with pytest.raises(spaces.SpaceError) as caught:
+            spaces.load("digits", [f"{key}=1"])
+        assert {problem.file for problem in caught.value.problems} == {f"--set {key}"}
+
     def test_a_mistake_inside_an_overridden_mapping_names_the_override(self) -> None:
         with pytest.raises(spaces.SpaceError) as caught:
             spaces.load("digits", ["training.learning_rate={min: 1e-4, max: big}"])
