@@ -41,7 +41,8 @@ def require_address(address: Any) -> None:
 def _is_of_a_head(address: Any) -> bool:
     """Whether it is HOST:PORT, and not that of a Ray client, `ray://HOST:PORT`, which is no part of the cluster."""
     host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
-    return bool(host) and "/" not in host and port.isdecimal() and 0 < int(port) < 65536
+    # Of more digits than Python takes for a whole number a float is infinite.
+    return bool(host) and "/" not in host and port.isdecimal() and 0 < float(port) < 65536
 
 
 @contextlib.contextmanager

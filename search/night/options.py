@@ -88,7 +88,8 @@ def _count(workers: Any) -> int | None:
     written = isinstance(workers, str) and workers.isdecimal()
     if not written and (isinstance(workers, bool) or not isinstance(workers, Integral) or int(workers) < 0):
         raise RunError(f"--workers {workers}: must be a whole number from 0 on, or auto")
-    if int(workers) > _MOST_WORKERS:
+    # Of more digits than Python takes for a whole number a float is infinite.
+    if (float(workers) if written else int(workers)) > _MOST_WORKERS:
         raise RunError(f"--workers {workers}: at most {_MOST_WORKERS}")
     return int(workers)
 

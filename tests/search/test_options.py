@@ -41,6 +41,7 @@ def test_what_is_no_number_of_workers_is_refused_before_a_run_begins(tmp_path, w
         ({"run_dir": "new", "cpus_per_trial": float("nan")}, "--cpus-per-trial nan: must be above 0"),
         ({"run_dir": "new", "cpus_per_trial": 8000}, "--cpus-per-trial 8000: must be above 0, at most 4096"),
         ({"run_dir": "new", "workers": 10**30}, "--workers 10*: at most 10000"),
+        ({"run_dir": "new", "workers": "9" * 5000}, "--workers 9*: at most 10000"),
         ({"run_dir": "new", "gpus_per_trial": 7}, "--gpus-per-trial 7: must be from 0 to 1"),
         ({"run_dir": "new", "cpus_per_trial": 1e-320}, "--cpus-per-trial .*: must be no less than 0.0001"),
         ({"run_dir": "new", "gpus_per_trial": 1e-9}, "--gpus-per-trial 1e-09: must be no less than 0.0001"),

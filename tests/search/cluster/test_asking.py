@@ -30,7 +30,11 @@ from tests.search.cluster.conftest import VERSIONS, hello, node
 
 
 @pytest.mark.parametrize(
-    "address", ["nowhere", "host:", ":6379", "host:port", "host:0", "host:99999", "", "ray://host:10001", True]
+    "address",
+    [
+        *("nowhere", "host:", ":6379", "host:port", "host:0", "host:99999", "", "ray://host:10001", True),
+        pytest.param(f"host:{'9' * 5000}", id="many-digits"),
+    ],
 )
 def test_what_is_no_address_is_refused_with_what_is_allowed(address):
     with pytest.raises(RunError, match="must be local, auto or HOST:PORT"):
