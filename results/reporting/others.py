@@ -47,11 +47,14 @@ def others(facts: Facts, ours: Iterable[Section]) -> Iterator[Section]:
 
 
 def _require_readable(found: object) -> None:
-    """Writes it once: whatever is wrong with it shows here, and not where the whole report is written."""
+    """Writes it, as the report will: whatever is wrong with it shows here, and not where the whole is written."""
     if not isinstance(found, Section):
         raise TypeError(f"it gave {type(found).__name__}, no results.reporting.document.Section")
-    for text in (section_page(found), *section_markdown(found, {})):
+    page = section_page(found)
+    for text in (page, *section_markdown(found, {})):
         text.encode()
+    if section_page(found) != page:
+        raise TypeError("something in it can be gone through once only, as what `map` or `zip` gives; use a list")
 
 
 def _require_place(found: Section, anchors: Collection[str], charts: Collection[str]) -> None:

@@ -19,7 +19,7 @@ from results.reporting import files, others
 from results.reporting.chart import Bars, Cells, Dots, Line, Panel, View
 from results.reporting.comparison.columns import columns, marks_between
 from results.reporting.compose import compose
-from results.reporting.document import Code, Document, Mood, RankedTable, Section, Table, Text
+from results.reporting.document import Code, Document, Mood, Pairs, RankedTable, Section, Table, Text
 from results.reporting.draw.png import draw_view
 from results.reporting.facts import Facts, read_facts
 from results.reporting.sections.common import focus
@@ -465,6 +465,16 @@ def test_a_chart_that_cannot_be_drawn_costs_only_its_picture(
     assert list(found) == ["good"]
 
 
+class _Declared(dict[str, Callable[[Facts], Section]]):
+    """Sections that packages declare, each under a name."""
+
+    def __init__(self, **sections: Section) -> None:
+        super().__init__({name: lambda facts, found=found: found for name, found in sections.items()})
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self)
+
+
 def test_a_section_of_a_package_stands_in_the_place_of_nothing_else(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -472,14 +482,7 @@ def test_a_section_of_a_package_stands_in_the_place_of_nothing_else(
     chart = chart_of(document_of(run), "history")
     own = replace(chart, key="fits")
 
-    class Declared(dict[str, Callable[[Facts], Section]]):
-        def names(self) -> tuple[str, ...]:
-            return tuple(self)
-
-    def declared(**sections: Section) -> Declared:
-        return Declared({name: lambda facts, found=found: found for name, found in sections.items()})
-
-    added = declared(
+    added = _Declared(
         fits=Section("fits", "Fits", [own]),
         anchor=Section("ranking", "Anchor", [Text("x")]),
         page=Section("page-data", "Page", [Text("x")]),
@@ -499,3 +502,19 @@ def test_a_section_of_a_package_stands_in_the_place_of_nothing_else(
     assert "the key 'a/b' of its chart names files, and it has a path separator" in told["other-file"]
     assert "the key 'fits' of its chart is that of another chart" in told["other-again"]
     assert [section.key for section in found][-1] == "reproduce"
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        iter([Text("once")]),
+        [Table(["trial"], iter([["0001"]]), [True])],
+        [Pairs(zip(["trial"], ["0001"], strict=True))],
+    ],
+)
+def test_a_section_that_can_be_read_once_only_is_told(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, items: Any
+) -> None:
+    monkeypatch.setattr(others, "_SECTIONS", _Declared(once=Section("once", "Once", items)))
+    (found,) = [one for one in document_of(make_run(configurations=3)).sections if one.title == "once"]
+    assert "can be gone through once only" in found.items[0].text
