@@ -113,6 +113,25 @@ def _convert(part: Part, dtype: np.dtype[np.generic]) -> AnyRows:
     return x if isinstance(x, StoredRows) else np.ascontiguousarray(x)
 
 
+def as_weights(found: Array, where: str) -> Array:
+    """How much each row counts, float32 of shape (n,).
+
+    Args:
+        found: as it came, shape (n,) or (n, 1).
+        where: named in the error.
+
+    Raises:
+        DataError: these are no numbers of 0 or more.
+    """
+    if found.dtype.kind not in "biuf" or not found.ndim or found.shape[1:] not in ((), (1,)):
+        raise DataError(f"{where}: {found.dtype} of shape {found.shape} cannot say how much each row counts")
+    weights: Array = found.reshape(-1).astype(np.float32)
+    if (wrong := ~((weights >= 0) & np.isfinite(weights))).any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"{where}: row {row} counts {weights[row]:g}; weights are 0 or more")
+    return weights
+
+
 def check_classes(y: Array, class_names: Sequence[str], where: str) -> None:
     """Refuses a class that training would never see.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from spaces.basics.errors import CodeError, DataError
 from spaces.data import preprocessing
-from spaces.data.checks import as_measured, check_classes, check_rows
+from spaces.data.checks import as_measured, as_weights, check_classes, check_rows
 from spaces.data.fingerprint import fingerprint
 from spaces.data.keyed_split import Keyed, keyed_partition
 from spaces.data.labels import EncodedLabels, encode_labels
@@ -354,7 +354,7 @@ def _read_other(source: OtherSource, store: RowStore, frames: FrameReader) -> Ra
         raise DataError(f"{where}: {source.location}: {type(error).__name__}: {error}") from error
     if isinstance(found, RawData):
         _require_arrays(found, f"{where}: {source.location}")
-        return found
+        return _with_weights(found)
     if reader.has_columns:
         return dataclasses.replace(read_returned(found, source.location, store, frames), name=source.kind)
     raise DataError(f"{where}: {source.location}: it gave {type(found).__name__}, no RawData")
@@ -368,6 +368,21 @@ def _require_arrays(raw: RawData, where: str) -> None:
         for name, value in held.items():
             if not isinstance(value, np.ndarray | StoredRows):
                 raise DataError(f"{where}: its {name} is a {type(value).__name__}, no NumPy array")
+
+
+def _with_weights(raw: RawData) -> RawData:
+    """The same data with weights checked; rows of which nothing is said count 1 where others say how much."""
+    if all(part.weight is None for part in raw.parts):
+        return raw
+
+    def checked(part: Part) -> Part:
+        count = part.x.shape[:1]
+        weight = np.ones(count, np.float32) if part.weight is None else as_weights(part.weight, part.where)
+        if weight.shape != count:
+            raise DataError(f"{part.where}: rows of shape {part.x.shape} but {len(weight)} weights")
+        return dataclasses.replace(part, weight=weight)
+
+    return raw.map_parts(checked)
 
 
 def table_options(data: DataSection) -> TableOptions:

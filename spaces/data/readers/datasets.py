@@ -13,6 +13,7 @@ import numpy as np
 
 from spaces.basics.errors import DataError
 from spaces.basics.printable import printable
+from spaces.data.checks import as_weights
 from spaces.data.parts import PartName, folder_part
 from spaces.data.readers.memory import rows_size
 from spaces.data.stored.store import RowStore, RowWriter
@@ -193,13 +194,7 @@ def _weights(found: Array, structures: _Structures, where: str) -> Array:
     """How much each row counts, checked: float32 of shape (n,)."""
     if structures[1] is not None:
         raise DataError(f"{where}: says how much each row counts, which is taken for a model of one output only")
-    if found.dtype.kind not in "biuf" or found.shape[1:] not in ((), (1,)):
-        raise DataError(f"{where}: {found.dtype} of shape {found.shape} cannot say how much each row counts")
-    weights = found.reshape(-1).astype(np.float32)
-    if (wrong := ~((weights >= 0) & np.isfinite(weights))).any():
-        row = int(np.argmax(wrong))
-        raise DataError(f"{where}: row {row} counts {weights[row]:g}; weights are 0 or more")
-    return weights
+    return as_weights(found, where)
 
 
 def _packed(x: Any, y: Any, where: str, structures: list[_Structures]) -> tuple[Array, Array]:

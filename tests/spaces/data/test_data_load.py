@@ -12,6 +12,8 @@ from PIL import Image
 import spaces
 from spaces.basics.errors import DataError, SpaceError
 from spaces.data import Dataset
+from spaces.data.load import _with_weights
+from spaces.data.readers.source import Part, RawData
 
 Load = Callable[..., Dataset]
 SaveNpz = Callable[..., Path]
@@ -42,6 +44,24 @@ def test_statistics_come_from_training_rows_only(load: Load, save_npz: SaveNpz) 
     assert data.info.mean == pytest.approx(x[30:].mean(axis=0))
     assert data.info.std == pytest.approx(x[30:].std(axis=0))
     assert data.test is None
+
+
+def test_rows_of_a_source_of_a_package_count_by_weights_that_are_some() -> None:
+    def part(weight: Any, count: int = 3) -> Part:
+        return Part(np.zeros((count, 2)), np.zeros(count, int), "rows", weight)
+
+    plain = RawData("rows", "rows", part(None))
+    assert _with_weights(plain) is plain
+    weighted = _with_weights(RawData("rows", "rows", part(np.array([[0], [1], [2]])), test=part(None, 2)))
+    assert [one.weight.tolist() for one in weighted.parts if one.weight is not None] == [[0, 1, 2], [1, 1]]
+    for wrong, told in (
+        (np.array([1.0, np.nan, 1.0]), "row 1 counts nan; weights are 0 or more"),
+        (np.array([1.0, -1.0, 1.0]), "row 1 counts -1; weights are 0 or more"),
+        (np.ones(2), r"rows of shape \(3, 2\) but 2 weights"),
+        (np.array(["a", "b", "c"]), "cannot say how much each row counts"),
+    ):
+        with pytest.raises(DataError, match=told):
+            _with_weights(RawData("rows", "rows", part(wrong)))
 
 
 def of_a_function(source: Any, **data: Any) -> spaces.SearchSpec:
