@@ -14,9 +14,15 @@ from spaces.families.layered import Layered
 from spaces.families.pretrained import Pretrained
 from spaces.layers.parts import Joined, layers_of
 
+_CORES = 8
+_OUTPUTS = ("probabilities", "logits")
+
 
 def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataInfo) -> None:
     """A family's settings, parameters and models agree, for the smallest and the largest configuration.
+
+    Also: what it says of a space, such as threads and files, is of the kind that a run takes and writes down, and its
+    layers have names where they are found by them.
 
     Args:
         family: A registered family.
@@ -29,12 +35,15 @@ def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataIn
         f"{family.name}: its section calls the family {spec.model.family_name}; both must be the same"
     )
     assert _read_again(spec).model == spec.model, f"{family.name}: the section changes when it is read again"
+    _check_said_of_space(family, spec, info)
     for values in spaces.extremes(spec):
         settings = spaces.configure(spec, values)
         again = spaces.Settings.from_json(json.loads(json.dumps(settings.to_json())))
         assert again == settings, (
             f"{family.name}: its settings are others after they were stored: {again} for {settings}"
         )
+        output = family.output(settings.model)
+        assert output in _OUTPUTS, f"{family.name}: its output is {output!r}, not one of {', '.join(_OUTPUTS)}"
         frozen = family.begins_frozen(settings.model)
         assert isinstance(family, Pretrained) or not frozen, (
             f"{family.name}: its trainings begin with a frozen backbone, but it is no Pretrained family"
@@ -48,7 +57,21 @@ def check_family(family: Family, section: Mapping[str, Any], info: spaces.DataIn
         assert counted == model.count_params(), (
             f"{family.name}: {counted} parameters counted, {model.count_params()} built"
         )
+        unchanged = family.frozen_parameters(settings, info)
+        assert 0 <= unchanged <= counted, f"{family.name}: {unchanged} of {counted} parameters are never trained"
         assert model.input_shape[1:] == info.input_shape, f"{family.name}: the model takes {model.input_shape}"
+
+
+def _check_said_of_space(family: Family, spec: spaces.SearchSpec, info: spaces.DataInfo) -> None:
+    """What a run asks once, before its first training, and writes down."""
+    threads = family.threads(_CORES)
+    assert isinstance(threads, int), f"{family.name}: {threads!r} is no number of threads"
+    assert 1 <= threads <= _CORES, f"{family.name}: one operation has {threads} threads of {_CORES} cores"
+    notes = family.require(spec, info)
+    assert isinstance(notes, list), f"{family.name}: require gave {notes!r}, no list of sentences"
+    digests = family.files(spec) | family.sources(spec)
+    for said in (*notes, *digests, *digests.values()):
+        assert isinstance(said, str), f"{family.name}: {said!r} of its require, files or sources is no text"
 
 
 def _check_names(family: Layered, settings: spaces.Settings, info: spaces.DataInfo, *, shares: bool) -> None:

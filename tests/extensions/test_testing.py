@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -197,6 +198,22 @@ def test_a_family_that_says_what_it_shares_and_is_no_list_of_layers_is_found(ten
     monkeypatch.setitem(FAMILIES._found, "mlp", Whole())
     with pytest.raises(AssertionError, match="mlp: it has operations, but is no Layered family"):
         testing.check_family(FAMILIES["mlp"], {"family": "mlp", "layers": 1, "units": 8}, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "told"),
+    [
+        ("threads", 0, "mlp: one operation has 0 threads of 8 cores"),
+        ("threads", 0.5, "mlp: 0.5 is no number of threads"),
+        ("require", None, "mlp: require gave None, no list of sentences"),
+        ("files", {"model.keras": 3}, "mlp: 3 of its require, files or sources is no text"),
+        ("output", "scores", "mlp: its output is 'scores', not one of probabilities, logits"),
+    ],
+)
+def test_a_family_that_says_what_no_run_can_take_is_found(tensorflow, monkeypatch, method, answer, told):
+    monkeypatch.setattr(type(MLP), method, lambda *_: answer)
+    with pytest.raises(AssertionError, match=re.escape(told)):
+        testing.check_family(MLP, SECTION, ROWS)
 
 
 def test_a_family_that_shares_and_gives_its_layers_no_names_is_found(tensorflow, monkeypatch):
