@@ -14,6 +14,7 @@ from search.errors import DiskError
 from search.files import atomic, layout
 from spaces import DataInfo, Dataset, Split
 from spaces.data.stored import StoredRows
+from spaces.data.stored.rows import blocks
 
 _DESCRIPTION = "data.json"
 _FOLDS = "folds.npy"
@@ -44,7 +45,7 @@ def write(run: Path, data: Dataset) -> Path:
         there = _description(folder)
         same = all(there.get(key) == description[key] for key in ("fingerprint", "info"))
         # What lies in a run directory is not believed to say where in the whole machine rows are.
-        if same and data.streamed is None and not there.get("stored"):
+        if same and data.streamed is None and not there.get("stored") and _holds(folder, data):
             return folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -117,6 +118,30 @@ def _blocks(rows: np.ndarray | StoredRows) -> Iterator[bytes]:
 def remove(run: Path) -> None:
     """Deletes the arrays; the run can make them again."""
     shutil.rmtree(run / layout.DATA, ignore_errors=True)
+
+
+def _holds(folder: Path, data: Dataset) -> bool:
+    """Whether the files are these very rows: no description tells what has happened to them since."""
+    try:
+        there = read(folder)
+    except Exception:  # a damaged file can make its reader raise anything
+        return False
+    parts = ((there.train, data.train), (there.validation, data.validation))
+    pairs = [pair for one, other in parts for pair in zip(_arrays(one), _arrays(other), strict=True)]
+    return all(_equal(*pair) for pair in (*pairs, (there.folds, data.folds)))
+
+
+def _arrays(part: Split) -> tuple[Any, ...]:
+    return part.x, part.y, part.weight
+
+
+def _equal(there: Any, here: Any) -> bool:
+    """Whether two arrays are the same to the last bit, or neither is one."""
+    if not isinstance(there, np.ndarray) or not isinstance(here, np.ndarray):
+        return there is here
+    if (there.dtype, there.shape) != (here.dtype, here.shape):
+        return False
+    return all(block.tobytes() == there[start : start + len(block)].tobytes() for start, block in blocks(here))
 
 
 def _part(folder: Path, name: str, stored: Mapping[str, Any]) -> Split:

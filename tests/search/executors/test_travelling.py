@@ -43,6 +43,26 @@ def test_data_are_on_the_disk_before_they_are_called_complete(digits, tmp_path, 
     assert {path.stat().st_ino for path in folder.glob("*.npy")} == set(arrays)
 
 
+@pytest.mark.parametrize("damage", ["torn", "changed", "empty", "gone", "added"])
+def test_rows_that_are_no_longer_what_was_written_are_written_anew(digits, tmp_path, damage):
+    """Workers would die of them, at every resume, or train on others."""
+    folder = shared_data.write(tmp_path, digits)
+    file = folder / "train_x.npy"
+    written, content = file.stat().st_ino, file.read_bytes()
+    shared_data.write(tmp_path, digits)
+    assert file.stat().st_ino == written, "these very rows are left as they are"
+    {
+        "torn": lambda: file.write_bytes(content[:-1]),
+        "changed": lambda: file.write_bytes(content[:-1] + bytes([content[-1] ^ 1])),
+        "empty": lambda: file.write_bytes(b""),
+        "gone": file.unlink,
+        "added": lambda: np.save(folder / "train_weight.npy", np.ones(len(digits.train), np.float32)),
+    }[damage]()
+    found = shared_data.read(shared_data.write(tmp_path, digits)).train
+    assert np.array_equal(found.x, digits.train.x)
+    assert found.weight is None
+
+
 def test_rows_that_stay_on_the_disk_go_along_and_stay_on_the_disk_there(digits, tmp_path, monkeypatch):
     monkeypatch.setattr(shared_data, "_PIECE", 10_000)
     file = tmp_path / "rows.bin"
