@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from spaces.basics.figures import deviation, duration, score
@@ -32,6 +33,11 @@ def number(value: float) -> str:
     if isinstance(value, int) or (abs(value) < 1e15 and (value.is_integer() or abs(value) >= 9999.5)):
         return f"{round(value):,}"
     return f"{value:.4g}"
+
+
+def numbers(values: Iterable[float]) -> str:
+    """Several of them; commas are within them already, as in `123,457; 89,000`."""
+    return "; ".join(map(number, values))
 
 
 def plural(count: int, one: str, many: str = "") -> str:

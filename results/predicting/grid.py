@@ -12,7 +12,7 @@ from results.errors import ResultError, not_written
 from results.fonts import any_script
 from results.predicting.inputs import Array
 from results.predicting.predictions import Prediction
-from results.text import number, visible
+from results.text import numbers, visible
 
 MOST = 100
 """Pictures on one page; more would be too small to see."""
@@ -71,8 +71,8 @@ def draw_grid(predictions: Sequence[Prediction], path: str | Path) -> int:
 
 def _title(prediction: Prediction) -> str:
     if prediction.label is None:
-        return ", ".join(map(number, prediction.values))
-    label = visible(prediction.label)
+        return numbers(prediction.values)
+    label = "none" if prediction.labels == () else visible(prediction.label)
     label = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
     return f"{label}\n{prediction.confidence or 0:.1%}"
 

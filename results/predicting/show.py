@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from results.text import number, visible
+from results.text import numbers, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,7 @@ def show(predictions: Sequence[Prediction], console: Console) -> None:
         if numbered:
             cells.append(Text("" if prediction.row is None else str(prediction.row)))
         if regression:
-            cells.append(Text(", ".join(map(number, prediction.values))))
+            cells.append(Text(numbers(prediction.values)))
         elif several:
             cells.append(Text(visible(prediction.label or "none"), style="bold"))
             told = ", ".join(f"{name} {probability:.1%}" for name, probability in prediction.probabilities.items())

@@ -14,6 +14,7 @@ from rich.console import Console
 from results import ResultError
 from results.exporting.card import model_card
 from results.exporting.metadata import ModelInfo, read_model_info
+from results.predicting.grid import _title
 from results.predicting.inputs import Rows
 from results.predicting.predictions import Prediction, _predict
 from results.predicting.show import show
@@ -62,6 +63,7 @@ def test_a_row_may_have_several_labels_or_none() -> None:
     lines = text.getvalue().splitlines()
     assert "red, round" in lines[1]
     assert "none" in lines[2]
+    assert [_title(one) for one in (several, none)] == ["red, round\n60.0%", "none\n60.0%"]
 
 
 def metadata(info: DataInfo, threshold: Any) -> dict[str, Any]:

@@ -416,8 +416,8 @@ def test_the_terminal_shows_names_as_they_are() -> None:
     assert "90.0%" in text
     assert "dog 8.0%, eel 2.0%" in text
     stream = io.StringIO()
-    show([prediction(None)], Console(file=stream, width=100))
-    assert "12.5" in stream.getvalue()
+    show([replace(prediction(None), values=(12.5, 123_456.7))], Console(file=stream, width=100))
+    assert "12.5; 123,457" in stream.getvalue()
 
 
 def test_a_grid_is_drawn(tmp_path: Path) -> None:
