@@ -106,7 +106,7 @@ def _apply(document: Document, override: str) -> tuple[str, ...]:
     first = len(path)
     target: Any = document.data
     for part in path[:-1]:
-        step = _step(target, part, place)
+        step: Any = _step(target, part, place)
         walked.append(step)
         inner = target[step] if isinstance(target, list) else target.get(step)
         if not isinstance(inner, dict | list):
