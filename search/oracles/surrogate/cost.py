@@ -74,8 +74,11 @@ def dear_epochs(curves: Sequence[Curve]) -> int:
 
 
 def spent_seconds(curve: Curve, since: int = 0) -> float:
-    """What the trials of a configuration that went on from epoch `since` or later took, as far as it is known."""
-    ends = [start for start, _ in curve.timed[1:]] + [curve.epochs]
+    """What the trials of a configuration that went on from epoch `since` or later took, as far as it is known.
+
+    Nothing is known of what is in its first trial, or failed in it.
+    """
+    ends = [*(start for start, _ in curve.timed), curve.epochs][1:]
     return sum(s * max(0, end - start) for (start, s), end in zip(curve.timed, ends, strict=True) if start >= since)
 
 

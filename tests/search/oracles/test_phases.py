@@ -25,8 +25,8 @@ def score(values, epoch):
     return head + (0.01 * (epoch - FROZEN) if values["fine_tune"] and epoch > FROZEN else 0.0)
 
 
-def search(trials, tried_first=0, becomes_dearer=True, seconds=seconds):
-    """Values, from and to which epoch, and seconds of the trials of a search."""
+def search(trials, tried_first=0, becomes_dearer=True, seconds=seconds, fails=()):
+    """Values, from and to which epoch, and seconds of the trials of a search, of which those of some numbers fail."""
     space = keras_tuner.HyperParameters()
     space.Choice("fine_tune", [0.0, 0.25])
     space.Float("rate", 1e-4, 1e-1, sampling="log")
@@ -37,14 +37,14 @@ def search(trials, tried_first=0, becomes_dearer=True, seconds=seconds):
     searched.tried_first = tried_first
     searched.becomes_dearer = becomes_dearer
     done = []
-    for _ in range(trials):
+    for number in range(trials):
         trial = searched.create_trial("worker")
         values = trial.hyperparameters.values
         start, end = values["tuner/initial_epoch"], values["tuner/epochs"]
-        for epoch in range(start + 1, end + 1):
+        for epoch in range(start + 1, end + 1) if number not in fails else ():
             metrics = {"val_accuracy": score(values, epoch), SECONDS_METRIC: seconds(values, epoch)}
             searched.update_trial(trial.trial_id, metrics, step=epoch)
-        trial.status = "COMPLETED"
+        trial.status = "FAILED" if number in fails else "COMPLETED"
         searched.end_trial(trial)
         spent = sum(seconds(values, epoch) for epoch in range(start + 1, end + 1))
         done.append((values, start, end, spent, trial.message or ""))
@@ -92,6 +92,12 @@ def test_so_many_as_asked_for_are_tried_before_one_is_trained_on():
     assert any(start for _, start, *_ in done[30:])
 
 
+def test_one_that_has_failed_ends_no_search_whose_epochs_become_dearer():
+    done = search(16, fails=(3,))
+    assert len(done) == 16
+    assert any(spent >= 10 for *_, spent, _ in done[:-1])
+
+
 def test_the_price_of_an_epoch_is_learned_from_where_it_begins():
     rng = np.random.default_rng(0)
     features, groups = rng.random((40, 2)), np.arange(2)
@@ -116,6 +122,12 @@ def test_what_was_spent_is_reckoned_trial_by_trial():
     assert spent_seconds(plain) == 3 * 1.0 + 6 * 1.5
     assert spent_seconds(phased, since=5) == 20.0
     assert dear_epochs([plain, phased]) == int((3 + 9 + 0.5 + 20) / 10)
+
+
+def test_what_nobody_has_timed_was_spent_on_nothing():
+    phased = Curve(np.zeros(1), epochs=7, timed=[(0, 0.1), (5, 10.0)])
+    failed, running = Curve(np.zeros(1), Stage.FAILED), Curve(np.zeros(1), Stage.RUNNING, epochs=3)
+    assert dear_epochs([failed, phased, running]) == dear_epochs([phased])
 
 
 def test_one_configuration_shows_phases_only_where_they_may_be():
