@@ -51,7 +51,7 @@ def oracle(
         seed: at least 0. Equal seeds and results give equal proposals.
 
     Raises:
-        ValueError: an unknown name, a number out of its range or not whole, an unknown metric.
+        ValueError: an unknown name, a number out of its range or not whole, an unknown metric or direction.
         TypeError: `hyperparameters` is not a `keras_tuner.HyperParameters`.
         CodeError: what an installed package gives is no `BaseOracle`.
     """

@@ -89,8 +89,15 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         objective: a metric's name, its direction inferred as in Keras Tuner, or a `keras_tuner.Objective`.
         max_trials: number of trials after which the oracle answers STOPPED; None: no limit.
         seed: integer of at least 0; equal seeds give equal searches.
+
+        Raises:
+            ValueError: the direction of a metric is neither known nor `min` or `max`.
         """
         super().__init__(objective=objective, max_trials=max_trials, hyperparameters=hyperparameters, seed=seed)
+        # Keras Tuner finds out behind its lock when the first value comes; of several objectives it never does.
+        for one in getattr(self.objective, "objectives", [self.objective]):
+            if one.direction not in ("min", "max"):
+                raise ValueError(f"the direction of {one.name} must be min or max; received {one.direction!r}")
         # The base class replaces a seed of 0 by a random one.
         self.seed = self._seed_state = seed
         self.verbose = 0

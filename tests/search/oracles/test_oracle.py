@@ -34,6 +34,16 @@ def test_a_space_of_another_kind_is_refused():
         oracle("random", hyperparameters={}, objective="val_accuracy", max_epochs=3)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_direction_that_is_none_is_refused(loop, several):
+    import keras_tuner
+
+    wrong = keras_tuner.Objective("val_accuracy", "maximize")
+    objective = [keras_tuner.Objective("val_loss", "min"), wrong] if several else wrong
+    with pytest.raises(ValueError, match="direction of val_accuracy must be min or max; received 'maximize'"):
+        oracle("random", hyperparameters=loop.space(), objective=objective, max_epochs=3)
+
+
 def test_names_are_known_without_tensorflow():
     code = "import sys, search.oracles; print(search.oracles.ALGORITHMS.names(), 'keras_tuner' in sys.modules)"
     root = Path(__file__).parents[3]
