@@ -12,6 +12,7 @@ from spaces.values.kinds import Kind
 End = Literal["low", "high"]
 
 _DIGITS = 3
+_MOST_DIGITS = 17
 
 
 def position(dimension: Range, value: float) -> float:
@@ -92,7 +93,7 @@ class Piece:
             return _one_or_more(tuple(v for v in values if not self.holds(v)), dimension)
         share = 1 / 3 if self.end == "low" else 2 / 3
         low, high = self.of.min, self.of.max
-        cut = float(_rounded(low * (high / low) ** share if self.of.log else low + share * (high - low), whole=False))
+        cut = _between(low * (high / low) ** share if self.of.log else low + share * (high - low), low, high)
         return replace(dimension, min=cut) if self.end == "low" else replace(dimension, max=cut)
 
 
@@ -121,7 +122,8 @@ def _wider_range(dimension: Range, kind: Kind, end: End) -> Range | None:
         half = (dimension.max - dimension.min) / 2
         width = max(step, round(half / step) * step) if step else half
         beyond = edge - width if down else edge + width
-    limit = _allowed(kind, _rounded(beyond, dimension.integer))
+    outside = (-math.inf, edge) if down else (edge, math.inf)
+    limit = _allowed(kind, round(beyond) if dimension.integer else _between(beyond, *outside))
     if limit is None:
         limit = _towards(dimension, kind, end)
     if limit is None or (dimension.log and limit <= 0) or not (limit < edge if down else limit > edge):
@@ -142,6 +144,8 @@ def _towards(dimension: Range, kind: Kind, end: End) -> float | None:
         steps = math.floor(abs(bound - edge) / dimension.step + 1e-9)
         steps -= excluded and math.isclose(steps * dimension.step, abs(bound - edge))
         return _rounded(edge + (-steps if end == "low" else steps) * dimension.step, dimension.integer)
+    if excluded and not dimension.integer:
+        return _allowed(kind, _between((edge + bound) / 2, *sorted((edge, bound))))
     return _allowed(kind, _rounded((edge + bound) / 2 if excluded else bound, dimension.integer))
 
 
@@ -152,3 +156,9 @@ def _allowed(kind: Kind, value: float) -> float | None:
 def _rounded(value: float, whole: bool) -> int | float:
     """Whole, or to three significant digits: a space file is read by people."""
     return round(value) if whole else float(f"{value:.{_DIGITS}g}")
+
+
+def _between(value: float, low: float, high: float) -> float:
+    """A number between two others, with three significant digits or as many as it takes to stay between them."""
+    tried = (float(f"{value:.{digits}g}") for digits in range(_DIGITS, _MOST_DIGITS))
+    return next((found for found in tried if low < found < high), value)

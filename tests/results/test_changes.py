@@ -33,6 +33,9 @@ WHEN = (("optimizer", ("sgd",)),)
         (Range(16, 128, True, step=2, log=True), WIDTH, "high", (16, 512)),
         (Range(16, 128, True, step=2, log=True), WIDTH, "low", (4, 128)),
         (Range(0.8, 0.99, False, when=WHEN), MOMENTUM, "high", (0.8, 0.995)),
+        # With as many digits as it takes.
+        (Range(0.9, 0.999, False), MOMENTUM, "high", (0.9, 0.9995)),
+        (Range(0.9990, 0.9998, False), MOMENTUM, "low", (0.9986, 0.9998)),
     ],
 )
 def test_wider_ranges(dimension: Range, kind: Kind, end: str, expected: tuple[float, float] | None) -> None:
@@ -76,6 +79,9 @@ def test_a_fixed_value_has_no_end() -> None:
         (Range(0.0, 0.9, False, when=WHEN), "low", Range(0.3, 0.9, False, when=WHEN)),
         (Range(1, 3, True), "low", Range(2, 3, True)),
         (Range(1, 2, True, when=WHEN), "low", Fixed(2, WHEN)),
+        # With as many digits as it takes.
+        (Range(0.999, 0.9999, False), "low", Range(0.9993, 0.9999, False)),
+        (Range(0.999, 0.9999, False), "high", Range(0.999, 0.9996, False)),
     ],
 )
 def test_ranges_without_a_third(dimension: Range, end: str, expected: Dimension) -> None:
