@@ -225,6 +225,9 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
     def take_up(self, memory: Mapping[str, Any]) -> None:
         """Sets what `memory` has told, when the trials and what follows from them are there again."""
 
+    def has_grown(self) -> None:
+        """Is called when a model has asked for hyperparameters that the space did not have."""
+
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Takes up a `memory`; `trials` must already hold the trials, and all else that is known is forgotten."""
         for known in (self._tried_so_far, self._id_to_hash, self._run_times, self.ongoing_trials):
@@ -315,6 +318,13 @@ class BaseOracle(keras_tuner.Oracle):  # type: ignore[misc]  # Keras Tuner has n
         ended = self.trials[trial.trial_id]
         if ended.status != TrialStatus.COMPLETED:
             ended.score = None
+
+    def update_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:
+        """Adds what a model has asked for to the space."""
+        before = len(self.hyperparameters.space)
+        super().update_space(hyperparameters)
+        if len(self.hyperparameters.space) != before:
+            self.has_grown()
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
         """At most `num_trials` completed trials, best first; of equal ones the earlier first."""

@@ -60,12 +60,9 @@ class GridOracle(BaseOracle):
         grids = [column.grid() for column in self.space.columns]
         return self.space.enumerate(grids.__getitem__)
 
-    def update_space(self, hyperparameters: Any) -> None:
-        before = len(self.hyperparameters.space)
-        super().update_space(hyperparameters)
-        if len(self.hyperparameters.space) != before:
-            # Another grid now: what was visited is known by its values.
-            self._visited, self._remaining = 0, None
+    def has_grown(self) -> None:
+        # Another grid now: what was visited is known by its values.
+        self._visited, self._remaining = 0, None
 
     def memory(self) -> dict[str, Any]:
         return {"visited": self._visited}

@@ -119,6 +119,9 @@ class HyperbandOracle(BaseOracle):
         """The trials of the rung below that these trials went on from, failed or not."""
         return {self.trials[trial_id].hyperparameters.values["tuner/trial_id"] for trial_id in trial_ids}
 
+    def has_grown(self) -> None:
+        self._exhausted = False
+
     def memory(self) -> dict[str, Any]:
         brackets = [{**bracket, "rungs": [list(ids) for ids in bracket["rungs"]]} for bracket in self._brackets]
         return {"brackets": brackets, "opened": self._opened, "exhausted": self._exhausted}

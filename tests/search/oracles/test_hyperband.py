@@ -150,3 +150,15 @@ def test_what_may_take_the_place_of_a_failed_promotion_is_continuable_until_then
         # As a run does: what is not wanted at some moment is gone.
         kept = (kept | {trial.trial_id}) & searched.continuable()
     assert continued > 3
+
+
+def test_a_space_that_grows_is_not_used_up(loop):
+    import keras_tuner
+
+    searched = hyperband(keras_tuner.HyperParameters())
+    first = loop.ask(searched, "one")
+    assert loop.ask(searched, "another").status == "IDLE"
+    # Its model asks for what nobody had declared.
+    first.hyperparameters.Int("units", 1, 64)
+    loop.tell(searched, first, 0.5)
+    assert loop.ask(searched, "another").status == "RUNNING"
