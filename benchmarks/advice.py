@@ -119,14 +119,13 @@ def night(spec: Any, world: World) -> tuple[float, list[Any]]:
     from spaces.specs.tuning import hyperparameters
 
     spent, curves, asked, best = 0, {}, {}, (-math.inf, 1.0)
-    shortest = spec.training.epochs.min
     algorithm = spec.search.algorithm
     objective = keras_tuner.Objective("val_accuracy", "max")
     oracle: Any = search.oracle(
         algorithm,
         hyperparameters=hyperparameters(spec),
         objective=objective,
-        min_epochs=shortest,
+        min_epochs=spec.min_epochs,
         max_epochs=EPOCHS,
         max_trials=100_000,
         seed=spec.search.seed,
@@ -224,13 +223,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="number of the first pair")
-    parser.add_argument("--algorithm", default="freeze-thaw")
+    parser.add_argument(
+        "--algorithm", default="freeze-thaw", choices=["random", "grid", "hyperband", "bayesian", "freeze-thaw"]
+    )
     parser.add_argument("--folder", type=Path, default=lcbench.default_folder())
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    if options.pairs < 1:
-        parser.error("--pairs must be at least 1")
+    if min(options.pairs, options.processes) < 1 or options.first < 0:
+        parser.error("--pairs and --processes must be at least 1, and --first at least 0")
     if reason := lcbench.missing(options.folder):
         parser.error(reason)
     run = partial(pair, algorithm=options.algorithm, folder=options.folder)

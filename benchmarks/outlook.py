@@ -60,6 +60,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds a task")
     parser.add_argument("--cache", type=Path, default=Path("build/lcbench"), help="where the tasks' scales are kept")
     options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error("--seeds must be at least 1")
     names = oracles.asked(parser, options)
     rows = []
     print("| task | seed | after | expected | real |\n|---|---:|---:|---:|---:|")

@@ -122,6 +122,18 @@ def test_where_the_surrogate_is_missing_a_script_says_so(load, monkeypatch, caps
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "said"),
+    [
+        ("advice", ["--algorithm", "hyperbnd"], "invalid choice: 'hyperbnd'"),
+        ("advice", ["--processes", "0"], "must be at least 1"),
+        ("outlook", ["--seeds", "0"], "--seeds must be at least 1"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(load, monkeypatch, capsys, name, words, said):
+    assert said in refused(load(name), monkeypatch, capsys, *words)
+
+
 def test_a_scale_is_read_by_other_processes_only_when_it_is_whole(load, monkeypatch, tmp_path):
     task, seen, replace = object.__new__(load("lcbench").Task), [], os.replace
     task.task, task._best = "168331", lambda unit: unit.mean(axis=1)
