@@ -14,7 +14,7 @@ from spaces.basics.printable import printable
 from spaces.data.readers.source import Part, RawData
 from spaces.data.stored.rows import StoredRows, blocks
 from spaces.data.types import AnyRows, Array
-from spaces.values.packing import WHOLE_IN_FLOAT32
+from spaces.values.packing import WHOLE_IN_FLOAT32, no_numbers
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +68,7 @@ def as_measured(raw: RawData, came: Iterable[np.dtype[Any]]) -> RawData:
 def _check_part(part: Part, users_code: bool) -> None:
     x = part.x
     if x.dtype.kind not in "biuf":
-        what = "Python objects" if x.dtype.hasobject else f"values of type {x.dtype}"
-        raise DataError(f"{part.where}: rows hold {what}; numbers are expected")
+        raise DataError(f"{part.where}: rows hold {no_numbers(x.dtype)}")
     if x.ndim not in (2, 3, 4):
         by_name = "; a model of your own takes others by name, x={'rows': x}, with an Input of that name"
         raise DataError(

@@ -20,6 +20,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 WHOLE_IN_FLOAT32 = 2**24
 """Up to here float32 holds every whole number."""
 
+TEXTS = "; texts are numbered before, as keras.layers.TextVectorization does"
+"""What a message says to whoever gives words for rows."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -259,9 +262,15 @@ def _is_sliced(part: Any) -> bool:
     return isinstance(getattr(part, "dtype", None), np.dtype) and not hasattr(part, "iloc")
 
 
+def no_numbers(dtype: np.dtype[Any]) -> str:
+    """What rows of a type that is none of numbers hold, and what is expected."""
+    what = "Python objects" if dtype.hasobject else f"values of type {dtype}"
+    return f"{what}; numbers are expected{TEXTS * (dtype.kind in 'SUO')}"
+
+
 def _kept_type(dtype: np.dtype[Any], where: str) -> np.dtype[Any]:
     if dtype.kind not in "biuf":
-        raise DataError(f"{where} holds values of type {dtype}; numbers are expected")
+        raise DataError(f"{where} holds {no_numbers(dtype)}")
     if dtype.kind == "b":
         return np.dtype(np.uint8)
     if dtype.kind == "f":

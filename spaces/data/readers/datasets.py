@@ -22,7 +22,7 @@ from spaces.outside.given import spoken, times
 from spaces.outside.references import file_of
 from spaces.outside.tensorflow_internals import in_batches
 from spaces.outside.user_code import described
-from spaces.values.packing import Structure, pack_inputs, pack_targets
+from spaces.values.packing import TEXTS, Structure, pack_inputs, pack_targets
 
 _BY_COUNT: dict[int, tuple[PartName, ...]] = {2: ("train", "validation"), 3: ("train", "validation", "test")}
 _Shape = tuple[int | None, ...]
@@ -260,7 +260,7 @@ def _in_turn(dataset: Any, where: str) -> Iterator[tuple[Any, Any, Array | None]
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise DataError(f"{where}: repeats for ever; return it without repeat()")
     if any(one.dtype == tf.string for one in _arrays(spec[0])):
-        raise DataError(f"{where}: its rows hold words; numbers are expected")
+        raise DataError(f"{where}: its rows hold words; numbers are expected{TEXTS}")
     of_rows, of_labels = (_widest([_known_shape(one) for one in _arrays(half)]) for half in spec[:2])
     batched = _batched(of_rows, of_labels)
     if batched and of_rows and of_rows[0] is not None and not in_batches(dataset):
