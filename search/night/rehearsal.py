@@ -174,7 +174,8 @@ def rehearse(
         require_callbacks(spec)
         require_earlier_runs(spec)
         data = spaces.load_data(spec, None, rows)
-        notes = family_of(spec.model).require(spec, data.info)
+        family = family_of(spec.model)
+        notes = [*family.require(spec, data.info), *family.advice(spec)]
         cluster = None if there is None else there.look(spec, data.info, width)
     models = _models(spec, data, timed=True)
     missing = [model.problem for model in models if model.speed is not None]

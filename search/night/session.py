@@ -243,7 +243,9 @@ class Session:
         started = self._clock.now()
         data = spaces.load_data(self._spec, begun, self._directory / layout.ROWS)
         reading = started, self._clock.now()
-        self._notes = family_of(self._spec.model).require(self._spec, data.info)
+        family = family_of(self._spec.model)
+        self._notes = family.require(self._spec, data.info)
+        self._notes += family.advice(self._spec) if begun is None else []
         return data, reading
 
     def _require_ours(self) -> DataInfo:

@@ -158,6 +158,10 @@ class Family:
         """
         return []
 
+    def advice(self, spec: SearchSpec) -> list[str]:
+        """What somebody should know of a space before its run begins, a sentence each."""
+        return []
+
     def files(self, spec: SearchSpec) -> dict[str, str]:
         """Files that its models are made of, each with a digest of its content."""
         return {}

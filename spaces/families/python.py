@@ -58,6 +58,11 @@ class _Python(Family):
 
         return unasked(self.code(spec.family), values, trained)
 
+    def advice(self, spec: SearchSpec) -> list[str]:
+        from spaces.families.functions.user_model import without_effect
+
+        return without_effect(spec)
+
     def assemble(self, section: PythonModel, flat: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Any]:
         # The function sees every value: it may ask for a learning rate of its own.
         return dict(values)

@@ -11,6 +11,7 @@ import pytest
 import spaces
 from spaces.basics.errors import CodeError
 from spaces.data.types import DataInfo
+from spaces.families import family_of
 from spaces.families.functions.exploring import explore
 from spaces.specs.configurations import require_asked
 
@@ -39,6 +40,11 @@ def compiled(hp):
     rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
     model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+
+def loops(hp):
+    hp.Choice("batch_size", [16, 64])
+    hp.Fixed("epochs", 5)
+    return build(hp)
 
 def nothing(hp):
     hp.Int("layers", 1, 3)
@@ -541,6 +547,16 @@ def test_what_is_fixed_first_is_not_searched(folder: Path) -> None:
     assert "layers" not in {one.name for one in spaces.hyperparameters(spec).space}
     values = {"units_0": 8, "units_1": 8, "kind": "plain"}
     assert len(spaces.build_model(spaces.configure(spec, values), INFO).layers) == 3
+
+
+def test_what_the_training_alone_decides_is_told_where_the_function_asks_for_it(folder: Path) -> None:
+    spec = load(folder, "loops")
+    (rows, epochs) = family_of(spec.model).advice(spec)
+    assert "loops asks for batch_size" in rows
+    assert "training.batch_size" in rows
+    assert "training.epochs" in epochs
+    spec = load(folder, "build")
+    assert not family_of(spec.model).advice(spec)
 
 
 def test_a_hypermodel_with_a_training_of_its_own_is_refused_with_what_to_do_instead(folder: Path) -> None:

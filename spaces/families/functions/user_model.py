@@ -28,6 +28,8 @@ _COMPILATION = (
     "optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "schedule", "warmup", "learning_rate_decay",
     "label_smoothing", "gradient_clip", "focal_gamma",
 )  # fmt: skip
+_LOOPS = {"batch_size": "rows an update", "epochs": "epochs"}
+"""What is the training's own, and people ask for in their function, too."""
 _COMPILED = "has no effect: the model's function compiles the model"
 
 
@@ -222,6 +224,25 @@ def unasked(reference: str, values: Mapping[str, Any], trained: Collection[str])
         return {}
     idle = sorted(others - {one.name for one in hp.space})
     return {name: _COMPILED if name in trained else unknown("hyperparameter", name, sorted(effective)) for name in idle}
+
+
+def without_effect(spec: SearchSpec) -> list[str]:
+    """What the function asks for by the name of something that the training section alone decides, a sentence each.
+
+    It is no mistake: the function may reckon with it.
+
+    Raises:
+        CodeError: as `hyperparameters_of_function`.
+    """
+    assert isinstance(spec.model, PythonModel)
+    reference = spec.model.family.python
+    names = _explored(reference).names
+    return [
+        f"{spoken(reference)} asks for {name}, which only the function itself gets to see: how many {what} a training "
+        f"has is training.{name}, a value, choices or a range"
+        for name, what in _LOOPS.items()
+        if name in names
+    ]
 
 
 def loss_of_function(reference: str) -> str | None:
