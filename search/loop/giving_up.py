@@ -85,6 +85,16 @@ def _reason_to_stop(ended: Sequence[_Ended], scored: bool) -> str | None:
     return None
 
 
+def how_failed(failures: Sequence[Failure]) -> str:
+    """How some configurations, at least one, failed, in words that follow `failed`."""
+    last = failures[-1]
+    if len(failures) == 1:
+        return f"({last.reason}): {last.message}"
+    if len({failure.reason for failure in failures}) > 1:
+        return f"for several reasons, the last ({last.reason}): {last.message}"
+    return _alike(failures)
+
+
 def _alike(failures: Sequence[Failure]) -> str:
     last = failures[-1]
     same = len({failure.message for failure in failures}) == 1

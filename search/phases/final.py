@@ -9,6 +9,7 @@ from search.budget import Deadline
 from search.errors import CheckpointError, DiskError, SearchFailed
 from search.files.store import RunStore
 from search.loop import housekeeping
+from search.loop.giving_up import how_failed
 from search.loop.observer import Observer
 from search.loop.runner import Runner, unfinished
 from search.phases.evaluation import Compare, Decide, Evaluate, FinalModel
@@ -186,7 +187,10 @@ class FinalPhase:
                 "the time was up before any training had an epoch: a longer time, fewer rows or smaller models are "
                 "needed"
             )
-        return "the table names the reason of each failure"
+        failures = [end.failure for end in ends if end is not None and end.failure is not None]
+        if not failures:
+            return "the table says how each training ended"
+        return f"{len(failures)} of {len(ends)} failed {how_failed(failures)}"
 
     # The winner
 

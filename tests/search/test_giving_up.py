@@ -8,7 +8,7 @@ import pytest
 
 import spaces
 from search.errors import NotReported, SearchFailed
-from search.loop.giving_up import Failures
+from search.loop.giving_up import Failures, how_failed
 from search.record.trial import Failure, FailureReason, Outcome, TrialKind, TrialState
 from spaces import Objective
 from tests.search.records import epoch
@@ -40,6 +40,13 @@ def test_ten_at_first_are_enough_whatever_the_numbers_in_their_messages(reason):
     assert reason_to_stop(failures(10, reason, "no"), scored=False) == (
         f"the first 10 configurations all failed in the same way ({reason}): no"
     )
+
+
+def test_how_failures_are_told():
+    assert how_failed(failures(1)) == "(error): step 0"
+    assert how_failed(failures(2, text="no")) == "in the same way (error): no"
+    assert how_failed(failures(2)) == "for the same reason (error), the last: step 1"
+    assert how_failed(mixed(3)) == "for several reasons, the last (error): 2"
 
 
 def test_oversized_configurations_are_not_counted():
