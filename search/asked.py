@@ -212,13 +212,15 @@ def _task(plain: Mapping[str, Any], objective: Any, changed_to: Sequence[str]) -
         # Before the first model is built; where TensorFlow has begun already, the session says what that means.
         warnings.simplefilter("ignore")
         threads.configure(threads.for_family(f"python:{name}"))
+    said = _section(plain, changed_to, "training").get("loss", "auto")
     loss = loss_of_function(name)
-    if loss is None and _fractions(_data(plain, changed_to)):
+    if said != "auto":
+        loss = str(said)
+    elif loss is None and _fractions(_section(plain, changed_to, "data")):
         loss = "mse"
     asked = _objective(objective)
     metric = str(asked.get("name") if isinstance(asked, Mapping) else asked).removeprefix("val_")
-    regression = loss is not None or metric in REGRESSION_METRICS
-    usual = "mae" if regression else "accuracy"
+    usual = USUAL["regression" if metric in REGRESSION_METRICS else task_of(loss or "auto", None)]
     metrics = [usual, metric] if metric in METRICS and metric != usual else [usual]
     return {"metrics": metrics, **({"loss": loss} if loss is not None else {})}
 
@@ -235,11 +237,12 @@ def _measured(training: Mapping[str, Any], objective: Any) -> Mapping[str, Any]:
     return {**training, "metrics": [*metrics, metric]} if fits and metric not in metrics else training
 
 
-def _data(plain: Mapping[str, Any], changed_to: Sequence[str]) -> Any:
-    """The section `data` of a space beside what changes it."""
-    document = Document({"data": copy.deepcopy(plain["data"])})
-    apply_overrides(document, [change for change in changed_to if path_of(change)[0] == "data"])
-    return document.data["data"]
+def _section(plain: Mapping[str, Any], changed_to: Sequence[str], name: str) -> Mapping[str, Any]:
+    """A section of a space beside what changes it; empty where it is none."""
+    document = Document({name: copy.deepcopy(plain[name])})
+    apply_overrides(document, [change for change in changed_to if path_of(change)[0] == name])
+    section = document.data[name]
+    return section if isinstance(section, Mapping) else {}
 
 
 def _predicted(data: Mapping[str, Any], names: list[str]) -> Sequence[str]:
@@ -254,14 +257,14 @@ def _predicted(data: Mapping[str, Any], names: list[str]) -> Sequence[str]:
         return names[-1:]
 
 
-def _fractions(data: Any) -> bool:
+def _fractions(data: Mapping[str, Any]) -> bool:
     """Whether labels that are at hand are numbers that can be no classes; `data` is the section of the space."""
     import numpy as np
 
     from spaces.data.readers.objects import Held, readable
     from spaces.values.packing import is_structure
 
-    source = data.get("source") if isinstance(data, Mapping) else None
+    source = data.get("source")
     name = str(source.get("python", "")) if isinstance(source, Mapping) else ""
     held = given.find(name) if given.is_given(name) else None
     labels = held.labels(partial(_predicted, data)) if isinstance(held, Held) else None

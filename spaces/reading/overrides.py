@@ -165,5 +165,5 @@ def _mark(document: Document, path: tuple[str | int, ...], first: int, position:
     positions = document.positions
     for known in [known for known in positions if known[:first] == path[:first]]:
         del positions[known]
-    for end in range(len(path), 0, -1):
+    for end in range(first, len(path) + 1):
         positions.setdefault(path[:end], position)

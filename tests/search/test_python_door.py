@@ -211,6 +211,10 @@ def test_labels_that_are_no_classes_and_a_loss_of_regression_are_understood():
     assert (training(bare, DIGITS).loss, training(bare, DIGITS).metrics) == ("auto", ("accuracy",))
     assert (training(bare, DIGITS / 7).loss, training(bare, DIGITS / 7).metrics) == ("mse", ("mae",))
     assert training(compiled, DIGITS).loss == "mae"
+    asked = training(bare, DIGITS, overrides={"training.loss": "huber"})
+    assert (asked.loss, asked.metrics) == ("huber", ("mae",))
+    asked = training(compiled, DIGITS, overrides={"training.loss": "sparse_categorical_crossentropy"})
+    assert asked.metrics == ("accuracy",)
     assert training(bare, DIGITS, objective="val_f1").metrics == ("accuracy", "f1")
     assert (training(bare, (DIGITS / 7).tolist()).loss, training(bare, DIGITS.tolist()).loss) == ("mse", "auto")
     named = as_spec(bare, data={"train_images": PIXELS, "train_labels": DIGITS / 7})

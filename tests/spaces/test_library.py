@@ -344,6 +344,16 @@ class TestOverrides:
             spaces.load("digits", ["training.learning_rate={min: 1e-4, max: big}"])
         assert str(caught.value).startswith("--set training.learning_rate: training.learning_rate.max: found 'big'")
 
+    def test_an_override_is_not_named_for_what_stands_beside_it(self) -> None:
+        with pytest.raises(spaces.SpaceError) as caught:
+            spaces.load(
+                {"name": "x", "data": {}, "model": {"family": "mlp"}, "training": {"epochs": 1, "loss": "mes"}},
+                ["training.epochs=2", "model.units.min=0"],
+            )
+        found = {problem.key: problem.file for problem in caught.value.problems}
+        assert found["training.loss"] is None
+        assert {*found.values()} == {None, "--set model.units.min"}
+
     def test_all_wrong_overrides_are_named_beside_the_mistakes_of_the_file(self) -> None:
         with pytest.raises(spaces.SpaceError) as caught:
             spaces.load("digits", ["training", "name=[", "model.layers=0.5"])
