@@ -175,8 +175,8 @@ class Features:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with _locked(folder / "lock", check):
-                if not all(place.exists() for place in places.values()):
-                    more = {} if also is None or all(place.exists() for place in also.values()) else also
+                if not all(_holds(place, count) for place in places.values()):
+                    more = {} if also is None or all(_holds(place, count) for place in also.values()) else also
                     for place in more.values():
                         place.parent.mkdir(parents=True, exist_ok=True)
                     _write({**places, **more}, count, compute(bool(more)))
@@ -225,6 +225,17 @@ def sizes(settings: Settings, info: DataInfo, train: int, validation: int) -> di
         found[digest, "train"] = vectors * train
     cut = tuned_at(settings, backbone, train) if model["fine_tune"] else None
     return found if cut is None else {**found, (digest, cut.before): _BYTES * cut.values * (train + validation)}
+
+
+def _holds(place: Path, count: int) -> bool:
+    """Whether a file holds values of so many rows: what was cut off since it was written, or put there, does not."""
+    if not place.is_file():
+        return False
+    try:
+        found = np.lib.format.open_memmap(place, "r")
+    except (OSError, ValueError):
+        return False
+    return found.ndim > 0 and len(found) == count
 
 
 def _write(places: Mapping[str, Path], count: int, batches: Batches) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from dataclasses import replace
 
@@ -39,6 +40,30 @@ def test_features_have_all_their_room_before_anything_is_written(tmp_path, monke
     with pytest.raises(OSError, match="No space left"):
         features._write(places, 100_000, batches())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_features_that_are_cut_off_or_of_other_rows_are_computed_again(tmp_path):
+    from search.training.features import Features
+
+    place, computed = tmp_path / "features" / "vectors" / "train.npy", []
+
+    def compute(_):
+        computed.append(place.exists())
+        yield {"average": np.ones((2, 3), np.float32)}
+
+    def required():
+        Features(tmp_path, None, None)._require({"average": place}, 2, compute, lambda: None)
+        return place.read_bytes()
+
+    whole = required()
+    assert required() == whole
+    assert computed == [False]
+    others = io.BytesIO()
+    np.save(others, np.ones((3, 3), np.float32))
+    for damaged in (b"", whole[:20], whole[:-4], others.getvalue()):
+        place.write_bytes(damaged)
+        assert required() == whole
+    assert computed == [False, True, True, True, True]
 
 
 @pytest.fixture
