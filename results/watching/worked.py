@@ -109,13 +109,19 @@ def worked(
             start = fact("started") if last is None else min(begun, default=end)
         if start is not None and end > start:
             sittings.append((start, end))
-    return [*sittings, *(_since_the_pause(span, sittings) for span in done)]
+    return [*sittings, *(_without_pauses(span, sittings) for span in done)]
 
 
-def _since_the_pause(span: Span, sittings: Sequence[Span]) -> Span:
-    """What of a span lies in the sitting in which it ended: a training that went on had the rest before the pause."""
+def _without_pauses(span: Span, sittings: Sequence[Span]) -> Span:
+    """What of a span lies in the sitting in which it ended: a training that went on had the rest before the pause.
+
+    One that was interrupted again and again has no end yet: that is what lies in the sitting in which it began.
+    """
     start, end = span
-    return max([start, *(begun for begun, over in sittings if begun <= end <= over)]), end
+    begun = [first for first, last in sittings if first <= end <= last]
+    if begun:
+        return max(start, *begun), end
+    return start, min([end, *(last for first, last in sittings if first <= start < last)])
 
 
 def elapsed(reader: RunReader, trials: Sequence[Trial | Mark], now: float, active: bool) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from results.watching.worked import WorkTime, worked
+from search.files.store import Work
 from search.record.marks import Mark
 
 
@@ -53,6 +54,17 @@ def test_the_pause_of_a_training_that_was_interrupted_and_went_on_does_not_count
     meta["sessions"].append({"started": 900.0, "ended": 920.0})
     clock = WorkTime(worked({**meta, "exit": "done"}.get, [mark], [], [], now=999.0, active=False))
     assert (clock.total, clock.seconds(915.0)) == (30 + 20, 30 + 15)
+
+
+def test_the_pauses_of_a_training_that_was_interrupted_again_and_again_do_not_count() -> None:
+    # It had 18 s before the first pause, and 50 s before the second one.
+    mark = Mark("1", "1", "search", "running", 110.0, None, None, 10, 68.0, 1.0, "interrupted", None, 3, 9, None)
+    sittings = [{"started": 100.0, "ended": 130.0}, {"started": 900.0, "ended": 960.0}]
+    meta = {"sessions": sittings, "sitting": 900.0, "exit": "interrupted"}
+    assert WorkTime(worked(meta.get, [mark], [], [], now=999.0, active=False)).total == 30 + 60
+    # What follows the search follows its sitting.
+    report = Work("report", 960.0, 970.0)
+    assert WorkTime(worked(meta.get, [mark], [], [report], now=999.0, active=False)).total == 30 + 60 + 10
 
 
 def test_what_another_run_has_trained_took_no_time_here() -> None:
