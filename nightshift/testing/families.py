@@ -67,11 +67,12 @@ def _check_said_of_space(family: Family, spec: spaces.SearchSpec, info: spaces.D
     threads = family.threads(_CORES)
     assert isinstance(threads, int), f"{family.name}: {threads!r} is no number of threads"
     assert 1 <= threads <= _CORES, f"{family.name}: one operation has {threads} threads of {_CORES} cores"
-    notes = family.require(spec, info)
-    assert isinstance(notes, list), f"{family.name}: require gave {notes!r}, no list of sentences"
+    notes, advice = family.require(spec, info), family.advice(spec)
+    for name, told in (("require", notes), ("advice", advice)):
+        assert isinstance(told, list), f"{family.name}: {name} gave {told!r}, no list of sentences"
     digests = family.files(spec) | family.sources(spec)
-    for said in (*notes, *digests, *digests.values()):
-        assert isinstance(said, str), f"{family.name}: {said!r} of its require, files or sources is no text"
+    for said in (*notes, *advice, *digests, *digests.values()):
+        assert isinstance(said, str), f"{family.name}: {said!r} of its require, advice, files or sources is no text"
 
 
 def _check_names(family: Layered, settings: spaces.Settings, info: spaces.DataInfo, *, shares: bool) -> None:

@@ -244,8 +244,7 @@ class Session:
         data = spaces.load_data(self._spec, begun, self._directory / layout.ROWS)
         reading = started, self._clock.now()
         family = family_of(self._spec.model)
-        self._notes = family.require(self._spec, data.info)
-        self._notes += family.advice(self._spec) if begun is None else []
+        self._notes = [*family.require(self._spec, data.info), *(family.advice(self._spec) if begun is None else ())]
         return data, reading
 
     def _require_ours(self) -> DataInfo:

@@ -206,7 +206,8 @@ def test_a_family_that_says_what_it_shares_and_is_no_list_of_layers_is_found(ten
         ("threads", 0, "mlp: one operation has 0 threads of 8 cores"),
         ("threads", 0.5, "mlp: 0.5 is no number of threads"),
         ("require", None, "mlp: require gave None, no list of sentences"),
-        ("files", {"model.keras": 3}, "mlp: 3 of its require, files or sources is no text"),
+        ("advice", "many layers", "mlp: advice gave 'many layers', no list of sentences"),
+        ("files", {"model.keras": 3}, "mlp: 3 of its require, advice, files or sources is no text"),
         ("output", "scores", "mlp: its output is 'scores', not one of probabilities, logits"),
     ],
 )
