@@ -88,10 +88,11 @@ def _count(workers: Any) -> int | None:
     written = isinstance(workers, str) and workers.isdecimal()
     if not written and (isinstance(workers, bool) or not isinstance(workers, Integral) or int(workers) < 0):
         raise RunError(f"--workers {workers}: must be a whole number from 0 on, or auto")
-    # Of more digits than Python takes for a whole number a float is infinite.
-    if (float(workers) if written else int(workers)) > _MOST_WORKERS:
+    # Python takes so many digits only for a whole number; of more, a float is infinite.
+    count = float(workers) if written else int(workers)
+    if count > _MOST_WORKERS:
         raise RunError(f"--workers {workers}: at most {_MOST_WORKERS}")
-    return int(workers)
+    return int(count)
 
 
 def require_origin(fork: Any, run_dir: Any) -> None:

@@ -19,7 +19,16 @@ from tests.search import small
 
 
 @pytest.mark.parametrize(
-    ("workers", "count"), [(None, None), ("auto", None), (0, 0), (3, 3), ("3", 3), (np.int64(2), 2)]
+    ("workers", "count"),
+    [
+        (None, None),
+        ("auto", None),
+        (0, 0),
+        (3, 3),
+        ("3", 3),
+        (np.int64(2), 2),
+        pytest.param("3".zfill(5000), 3, id="3"),
+    ],
 )
 def test_a_number_of_workers_is_taken_as_it_is_written(workers, count):
     assert judged(workers, None, None, None) == count
