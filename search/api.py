@@ -35,7 +35,7 @@ from search.files.rundir import Run, open_run
 from search.loop.observer import Observer
 from search.night.crew import Crew, as_each
 from search.night.options import judged, require_origin, require_width
-from search.night.session import MakeCrew, Options, Session, is_done
+from search.night.session import MakeCrew, Options, Session, is_done, may_search_on
 from search.night.views.watching import watched
 from search.phases.schedule import planned
 from search.training import threads
@@ -315,8 +315,7 @@ def _searches(spec: SearchSpec, directory: Path) -> bool:
         return True
     run = open_run(directory)
     with run.read() as reader:
-        searching = bool(reader.meta("phase") == "search")
-    return searching or run.spec.search.max_trials != spec.search.max_trials
+        return bool(reader.meta("phase") == "search") or may_search_on(reader, run.spec, spec)
 
 
 def _needed(ray: str | None, spec: SearchSpec, directory: Path, most: int | None = None) -> str | None:

@@ -13,6 +13,7 @@ import pytest
 
 import spaces
 from results.errors import not_written
+from search import api
 from search.errors import RunError, SearchFailed
 from search.files import layout
 from search.files.rundir import Run
@@ -1206,6 +1207,7 @@ def test_a_run_that_is_done_stays_as_it_is_where_it_is_asked_for_no_more_trials_
     facts, trials = [night.meta(key) for key in ("winner", "ensemble")], night.trials()
     night.steps.clear()
     night.spec, night.max_trials = night_space(**changes, **{"search.max_trials": most}), most
+    assert api._needed("auto", night.spec, night.run, most) is None, "no cluster for that"
     assert night.go().reason == "done"
     assert "evaluation" not in night.steps
     assert ([night.meta(key) for key in ("winner", "ensemble")], night.trials()) == (facts, trials)

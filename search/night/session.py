@@ -342,10 +342,9 @@ class Session:
                 observer.message("warning", f"{name} was {was} when the run began and is {now}: numbers may differ")
         for change in changes:
             observer.message("info", f"changed since the run began: {change}")
-        limits = [change.after for change in changes if change.key == "search.max_trials"]
-        # No more than it has are no reason to choose a winner, and to measure it, once more.
-        more = any(limit is None or _searched(store) < limit for limit in limits)
-        if (more or _lacks_trials(store, self._options.max_trials)) and store.meta("phase") != "search":
+        asked = _lacks_trials(store, self._options.max_trials)
+        more = asked or may_search_on(store, Run(self._directory).spec, self._spec)
+        if more and store.meta("phase") != "search":
             winner = store.winner()
             store.put_meta(phase="search", winner=None, threshold=None, ensemble=None)
             if winner is not None and winner.kind not in (TrialKind.WINNER, TrialKind.BASELINE):
@@ -622,6 +621,15 @@ def is_done(store: RunReader, most: int | None = None) -> bool:
         most: Trials of the whole search that it is asked for now; None: nobody said.
     """
     return bool(store.meta("phase") == "done") and winner_is_kept(store) and not _lacks_trials(store, most)
+
+
+def may_search_on(store: RunReader, begun: SearchSpec, spec: SearchSpec) -> bool:
+    """Whether its limit on trials, which is another than when the run began, lets a search go on.
+
+    No more than it has are no reason to choose a winner, and to measure it, once more.
+    """
+    limit = spec.search.max_trials
+    return limit != begun.search.max_trials and (limit is None or _searched(store) < limit)
 
 
 def _lacks_trials(store: RunReader, most: int | None) -> bool:
