@@ -234,7 +234,7 @@ def _absolute(path: Any, folders: tuple[Path, ...]) -> Any:
 
 def _placed(one: Problem, document: Document) -> Problem:
     path = one.path
-    if path[:2] == ("data", "target") and path[:2] not in document.positions:
+    if path[:2] == ("data", "target") and not any(known[:2] == path[:2] for known in document.positions):
         # The column to predict may stand beside its table.
         path = ("data", "source", *path[1:])
     position = document.position(path)

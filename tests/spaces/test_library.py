@@ -354,6 +354,13 @@ class TestOverrides:
         assert found["training.loss"] is None
         assert {*found.values()} == {None, "--set model.units.min"}
 
+    def test_an_override_of_the_target_is_named_in_a_space_from_python(self) -> None:
+        data = {"source": {"csv": "a.csv"}, "target": {"column": "y"}}
+        space = {"name": "x", "data": data, "model": {"family": "mlp", "layers": 0}, "training": {"epochs": 1}}
+        with pytest.raises(spaces.SpaceError) as caught:
+            spaces.load(space, ["data.target.scale=big"])
+        assert {problem.file for problem in caught.value.problems} == {"--set data.target.scale"}
+
     def test_all_wrong_overrides_are_named_beside_the_mistakes_of_the_file(self) -> None:
         with pytest.raises(spaces.SpaceError) as caught:
             spaces.load("digits", ["training", "name=[", "model.layers=0.5"])
