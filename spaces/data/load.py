@@ -377,7 +377,9 @@ def _with_weights(raw: RawData) -> RawData:
 
     def checked(part: Part) -> Part:
         count = part.x.shape[:1]
-        weight = np.ones(count, np.float32) if part.weight is None else as_weights(part.weight, part.where)
+        # Those of a package may be on the disk, as rows may.
+        given: Any = part.weight[:] if isinstance(part.weight, StoredRows) else part.weight
+        weight = np.ones(count, np.float32) if given is None else as_weights(given, part.where)
         if weight.shape != count:
             raise DataError(f"{part.where}: rows of shape {part.x.shape} but {len(weight)} weights")
         return dataclasses.replace(part, weight=weight)

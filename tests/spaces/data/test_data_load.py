@@ -14,6 +14,7 @@ from spaces.basics.errors import DataError, SpaceError
 from spaces.data import Dataset
 from spaces.data.load import _with_weights
 from spaces.data.readers.source import Part, RawData
+from spaces.data.stored.store import RowStore
 
 Load = Callable[..., Dataset]
 SaveNpz = Callable[..., Path]
@@ -46,7 +47,7 @@ def test_statistics_come_from_training_rows_only(load: Load, save_npz: SaveNpz) 
     assert data.test is None
 
 
-def test_rows_of_a_source_of_a_package_count_by_weights_that_are_some() -> None:
+def test_rows_of_a_source_of_a_package_count_by_weights_that_are_some(tmp_path: Path) -> None:
     def part(weight: Any, count: int = 3) -> Part:
         return Part(np.zeros((count, 2)), np.zeros(count, int), "rows", weight)
 
@@ -54,6 +55,10 @@ def test_rows_of_a_source_of_a_package_count_by_weights_that_are_some() -> None:
     assert _with_weights(plain) is plain
     weighted = _with_weights(RawData("rows", "rows", part(np.array([[0], [1], [2]])), test=part(None, 2)))
     assert [one.weight.tolist() for one in weighted.parts if one.weight is not None] == [[0, 1, 2], [1, 1]]
+    held: Any = RowStore(True, tmp_path).whole(np.array([1.0, 2.0, 0.0]), "weights")
+    read = _with_weights(RawData("rows", "rows", part(held))).train.weight
+    assert isinstance(read, np.ndarray)
+    assert read.tolist() == [1, 2, 0]
     for wrong, told in (
         (np.array([1.0, np.nan, 1.0]), "row 1 counts nan; weights are 0 or more"),
         (np.array([1.0, -1.0, 1.0]), "row 1 counts -1; weights are 0 or more"),
