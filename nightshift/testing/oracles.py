@@ -108,7 +108,7 @@ class _Search:
         proposed: The values of each trial, and the trial that it goes on from.
         failed: Ids of the trials that have failed.
         kept: Ids of the trials whose checkpoints a run would still have.
-        logged: What its memory has had under `log` so far.
+        logged: What its memory has had under `log` so far, each entry as it is stored.
     """
 
     algorithm: Algorithm
@@ -117,7 +117,7 @@ class _Search:
     proposed: list[tuple[dict[str, Any], Any]] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
-    logged: list[Any] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         from search.oracles import BaseOracle
@@ -169,7 +169,8 @@ class _Search:
             stored: dict[str, Any] = jsondata.loads(jsondata.dumps(known))
         except (TypeError, ValueError, RecursionError) as error:
             raise AssertionError(f"{name}: its memory is no plain data ({type(error).__name__}: {error})") from error
-        logged = stored.get("log", [])
+        # As text, in which a score that is NaN is like itself.
+        logged = [*map(jsondata.dumps, stored.get("log", []))]
         assert logged[: len(self.logged)] == self.logged, f"{name}: the log in its memory has not only grown"
         self.logged = logged
         return stored

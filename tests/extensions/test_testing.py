@@ -137,7 +137,8 @@ def test_an_oracle_whose_memory_a_run_cannot_keep_is_found(tensorflow, monkeypat
     from search.oracles.random_search import RandomOracle
 
     # What a run's store writes, and gives back in plain types.
-    monkeypatch.setattr(RandomOracle, "memory", lambda oracle: {"best": np.float32(0.5), "seen": {1, 2}})
+    known = {"best": np.float32(0.5), "seen": {1, 2}, "log": [{"score": float("nan")}]}
+    monkeypatch.setattr(RandomOracle, "memory", lambda oracle: known)
     testing.check_oracle(ALGORITHMS["random"])
     for memory, told in (
         ({"model": object()}, r"random: its memory is no plain data \(TypeError: "),
