@@ -297,7 +297,7 @@ def close_below(folder: Path) -> None:
 
     Deleted or written anew, they would keep their room on the disk as long as they are open.
     """
-    for file in [file for file in _OPEN if Path(file.path).is_relative_to(os.path.abspath(folder))]:
+    for file in [file for file in list(_OPEN) if Path(file.path).is_relative_to(os.path.abspath(folder))]:
         os.close(_OPEN.pop(file))
 
 
