@@ -8,18 +8,19 @@ from typing import Any
 from spaces.basics.errors import Problem, SpaceError
 from spaces.basics.section import shown
 from spaces.reading.yamlfile import MAX_DEPTH, Document, Position, read_text
-from spaces.sections.data_section import has_columns, is_path, source_kinds
+from spaces.sections.data_section import ROWS_BESIDE, has_columns, is_path, source_kinds
 
 _SOURCE = ("data", "source")
 _ROLES = ("data", "columns")
 _TARGET = ("data", "target")
 _TARGET_OF_SOURCE = (*_SOURCE, "target")
+_HELD_OUT = (("data", "validation"), ("data", "test"))
 # What names a column: of any letters and signs, as tables have them.
 _COLUMNS = (
     _TARGET,
     (*_TARGET, "column"),
     _TARGET_OF_SOURCE,
-    *(("data", part, key) for part in ("validation", "test") for key in ("group", "time")),
+    *((*part, key) for part in _HELD_OUT for key in ("group", "time")),
 )
 
 
@@ -27,9 +28,10 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
     """Sets each override in `document`, in order.
 
     A missing mapping on the way is made, a scalar on the way gives place to a mapping, a source of data to one that
-    is set, the column to predict likewise wherever it stands, and an item of a list is named by its position, counted
-    from 0. Values are YAML 1.2, in one line without comments; only the path of a source, and the name of a column, are
-    their text as it is, unless it is null or in quotes: `2020` would be a number.
+    is set, the column to predict likewise wherever it stands, and so do folds to a time and the like, where both say
+    which rows are held out. An item of a list is named by its position, counted from 0. Values are YAML 1.2, in one
+    line without comments; only the path of a source, and the name of a column, are their text as it is, unless it is
+    null or in quotes: `2020` would be a number.
 
     One that is not `key=value`, whose value is not plain YAML, or whose key leads nowhere, is left out and
     added to the problems of the document.
@@ -44,6 +46,7 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
         if path[:-1] == _SOURCE:
             _give_place(document, path[-1], applied)
         _give_target_place(document, path, applied)
+        _give_rows_place(document, path, applied)
         applied.append(path)
 
 
@@ -91,6 +94,23 @@ def _give_target_place(document: Document, path: tuple[str, ...], applied: Seque
     if not any(other[: len(one)] == one for one in applied):
         del holder[other[-1]]
         document.positions.pop(other, None)
+
+
+def _give_rows_place(document: Document, path: tuple[str, ...], applied: Sequence[tuple[str, ...]]) -> None:
+    """Takes away what says otherwise than a key that is set which rows are held out, such as folds beside a time.
+
+    One that was itself set stays, as of two sources.
+    """
+    if path[:-1] not in _HELD_OUT or path[-1] not in ROWS_BESIDE:
+        return
+    rows = document.data["data"][path[-2]]
+    known = {*ROWS_BESIDE, *(key for beside in ROWS_BESIDE.values() for key in beside)} & set(rows)
+    # Groups may be those of folds.
+    if any(known <= {key, *beside} for key, beside in ROWS_BESIDE.items()):
+        return
+    for other in known - {path[-1], *ROWS_BESIDE[path[-1]]}:
+        if not any((*path[:-1], other)[: len(one)] == one for one in applied):
+            del rows[other]
 
 
 def _apply(document: Document, override: str) -> tuple[str, ...]:

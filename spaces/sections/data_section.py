@@ -256,6 +256,14 @@ class Folds(Section):
     )
 
 
+ROWS_BESIDE: dict[str, tuple[str, ...]] = {
+    "first": (),
+    "group": ("size",),
+    "time": ("size",),
+    "folds": ("group", "pause"),
+}
+"""What a mapping for validation or test rows may have beside the key that says which rows these are."""
+
 _TEST_FORMS: dict[str, type[Section]] = {"group": KeyedRows, "time": KeyedRows, "first": FirstRows}
 _VALIDATION_FORMS: dict[str, type[Section]] = {"folds": Folds, **_TEST_FORMS}
 """What a mapping with such a key is; the first that is there decides."""

@@ -259,6 +259,32 @@ class TestOverrides:
         with pytest.raises(spaces.SpaceError, match="is given twice"):
             spaces.load(both, ["data.source.csv=b"])
 
+    @pytest.mark.parametrize(
+        ("written", "override", "left"),
+        [
+            ({"folds": 5, "pause": False}, "time=day", {"time": "day"}),
+            ({"first": 5000}, "folds=4", {"folds": 4}),
+            ({"first": 5000}, "group=who", {"group": "who"}),
+            ({"time": "day", "size": 0.1}, "group=who", {"group": "who", "size": 0.1}),
+            ({"group": "who", "size": 0.1}, "folds=4", {"folds": 4, "group": "who"}),
+            ({"folds": 5, "pause": False}, "group=who", {"folds": 5, "group": "who", "pause": False}),
+            ({"folds": 5}, "folds=4", {"folds": 4}),
+        ],
+    )
+    def test_what_says_otherwise_which_rows_validate_gives_place(
+        self, written: dict[str, Any], override: str, left: dict[str, Any]
+    ) -> None:
+        def space(validation: dict[str, Any]) -> dict[str, Any]:
+            return {**MINIMAL, "data": {"source": {"csv": "a"}, "validation": validation}}
+
+        found = spaces.load(space(written), [f"data.validation.{override}"]).data
+        assert found == spaces.load(space(left)).data
+
+    def test_of_two_ways_to_hold_rows_out_that_were_both_set_none_gives_place(self) -> None:
+        for first in ("data.validation.folds=4", "data.validation={folds: 4}"):
+            with pytest.raises(spaces.SpaceError, match="unknown key 'time'"):
+                spaces.load("table-classes", [first, "data.validation.time=day"])
+
     def test_several_targets_and_none_are_still_yaml(self) -> None:
         found = {
             value: spaces.load("table-classes", ["data.source.csv=a", f"data.target={value}"]).data.target
