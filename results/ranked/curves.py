@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from results.ranked.ranking import Source, as_runs, column_names, finite, run_labels
 from results.ranked.tables import Row, Table
 from search.record.configuration import configurations
-from search.record.trial import TrialKind
 
 _FIXED = ("configuration", "name", "kind", "epoch", "seconds")
 
 
 def epochs(runs: Source | Sequence[Source]) -> Table:
-    """All epochs of the search and the baselines, in the order in which the configurations were asked for.
+    """All epochs of the configurations of the ranked table, in the order in which these were asked for.
 
-    Columns: `configuration` (id), `name`, `kind`, `epoch` (from 1), `seconds`, then the metrics under their names
-    (`metric_` in front of one that is named like a column before it), None where an epoch has no such value. For
-    several runs a column `run` comes first.
+    Columns: `configuration` (id), `name` and `kind` as there, `epoch` (from 1; of a cross-validation the folds are
+    counted so), `seconds`, then the metrics under their names (`metric_` in front of one that is named like a column
+    before it), None where an epoch has no such value. For several runs a column `run` comes first.
 
     Args:
         runs: A run or its directory, or several.
@@ -31,8 +30,8 @@ def epochs(runs: Source | Sequence[Source]) -> Table:
         first: Row = {"run": label} if len(sources) > 1 else {}
         with source.read() as reader:
             for configuration in configurations(reader.trials()):
-                kind = TrialKind.BASELINE if configuration.baseline else TrialKind.SEARCH
-                head = {**first, "configuration": configuration.id, "name": configuration.name, "kind": str(kind)}
+                kind = str(configuration.trials[0].kind)
+                head = {**first, "configuration": configuration.id, "name": configuration.name, "kind": kind}
                 for epoch in configuration.epochs:
                     row = {**head, "epoch": epoch.number, "seconds": finite(epoch.seconds)}
                     found.append((row, dict(epoch.metrics)))

@@ -245,6 +245,19 @@ def test_epochs_are_one_row_each(make_run: MakeRun) -> None:
     assert max(row["val_accuracy"] for row in curve) == best["score"]
 
 
+def test_epochs_that_were_taken_over_are_told_as_in_the_table(make_run: MakeRun) -> None:
+    run = make_run(configurations=3)
+    with RunStore(run) as store:
+        taken = next(iter(store.trials(TrialKind.SEARCH)))
+        old = dataclasses.replace(taken, id="old-0", configuration="old-0", kind=TrialKind.EVIDENCE)
+        assert taken.outcome is not None
+        store.begin(old)
+        store.finish("old-0", taken.outcome, taken.started)
+    told = {row["name"]: row["kind"] for row in results.epochs(run).rows}
+    assert told == {row["name"]: row["kind"] for row in results.rows(run)}
+    assert told["old-0"] == "evidence"
+
+
 def test_dataframe(make_run: MakeRun) -> None:
     pd = pytest.importorskip("pandas")
     run = make_run(failures=["error"])

@@ -12,14 +12,20 @@ from results.reporting.words import DASH, count, listed, moment, size
 from results.text import plural
 from spaces.basics.figures import duration
 
-_FROM_PYTHON = "It was begun from Python: the same call, given another run_dir, runs the same search again"
+_FROM_PYTHON = (
+    "It was begun from Python: the same call, given another run_dir, or where it forks another fork, runs the same "
+    "search again"
+)
 
 
 def reproduce(facts: Facts) -> Section:
     """The section."""
     meta = facts.meta
     command = [str(word) for word in meta["command"] or []]
-    elsewhere = ", given another --run-dir" if any(word.startswith("--run-dir") for word in command) else ""
+    named = {word.partition("=")[0] for word in command}
+    # Of a fork --run-dir is the run that it began with.
+    place = next((option for option in ("--fork", "--run-dir") if option in named), None)
+    elsewhere = "" if place is None else f", given another {place}"
     what = f"This command runs the same search again{elsewhere}" if command else _FROM_PYTHON
     items: list[Item] = [
         Text(

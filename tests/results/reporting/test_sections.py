@@ -75,6 +75,19 @@ def test_a_run_from_python_names_no_command(make_run: MakeRun) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "again; with"),
+        (["--run-dir=night"], "again, given another --run-dir; with"),
+        (["--run-dir", "old", "--fork", "new"], "again, given another --fork; with"),
+    ],
+)
+def test_a_command_that_names_its_run_has_to_name_another_one(make_run: MakeRun, options: list[str], told: str) -> None:
+    run = make_run(meta={"command": ["run-search", "run", "digits", *options]}, configurations=3)
+    assert told in str(getattr(reproduce(facts_of(run)).items[0], "text", ""))
+
+
+@pytest.mark.parametrize(
     ("ahead", "behind", "mood", "words"),
     [
         (12, 2, Mood.GOOD, "real: alone right on 12 rows against 2, McNemar p = 0.013"),
