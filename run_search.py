@@ -456,7 +456,9 @@ def predict(
     ],
     format: Annotated[str | None, typer.Option(metavar="FORMAT", help="rich, csv or json.")] = None,
     output: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
-    grid: Annotated[Path | None, typer.Option(help="Draw pictures, class and confidence into this PNG.")] = None,
+    grid: Annotated[
+        Path | None, typer.Option(help="Draw the first 100 pictures with class and confidence into this PNG.")
+    ] = None,
     broken: Annotated[
         str, typer.Option(metavar="HOW", help="Files that cannot be used: refuse, or skip them with a warning.")
     ] = "refuse",

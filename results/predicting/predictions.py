@@ -59,7 +59,8 @@ class Prediction:
     labels: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data: `file`, `row`, and either `label`, `confidence`, `probabilities`, or `values`.
+        """Plain data: `file`, `row`, and either `label`, `confidence`, `probabilities`, or `values`; of a row that may
+        have several labels `labels` and `probabilities`.
 
         JSON knows no NaN and no infinity: such a value is None.
         """

@@ -83,10 +83,12 @@ class Source(Section):
 
     folder: AbsolutePath | None = Field(default=None, description="Folder with one folder of images per class.")
     npz: AbsolutePath | None = Field(
-        default=None, description="NumPy archive with x_train, y_train and, if wanted, a test part."
+        default=None,
+        description="NumPy archive, or folder of .npy files, with x_train and y_train, or x and y, and, if wanted, a "
+        "validation and a test part.",
     )
     csv: AbsolutePath | None = Field(default=None, description="Table with a header line.")
-    parquet: AbsolutePath | None = Field(default=None, description="Parquet table.")
+    parquet: AbsolutePath | None = Field(default=None, description="Parquet table; needs the extra [parquet].")
     idx: AbsolutePath | None = Field(default=None, description="Folder with files in the format of MNIST.")
     python: Reference | None = Field(default=None, description='"module:function" that returns arrays or a DataFrame.')
     separator: Annotated[str, AfterValidator(_separator)] | None = Field(
@@ -410,7 +412,8 @@ class DataSection(Section):
         default=0.2,
         description="Rows that choose between configurations: a count, a fraction, {first: count}, whole groups of "
         "rows ({group: column}), the latest ({time: column}), given, or {folds: count} for cross-validation. "
-        "A part that comes with the data is used whatever stands here; given is an error where there is none.",
+        "A part that comes with the data is used whatever stands here, except that folds are refused beside it; given "
+        "is an error where there is none.",
         json_schema_extra={"anyOf": [*_ROWS_SCHEMA, {"enum": ["given"]}, _FIRST_SCHEMA, _KEYED_SCHEMA, _FOLDS_SCHEMA]},
     )
     test: Annotated[int | float | Literal["auto", "given", "none"] | FirstRows | KeyedRows, BeforeValidator(_test)] = (
