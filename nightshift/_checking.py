@@ -64,7 +64,8 @@ def check(
         DataError: The data cannot be used.
         NotReported: No model reports the objective.
         RunError: There is no such cluster.
-        SearchFailed: The tiny night gave no score, or not every file.
+        SearchFailed: The tiny night gave no score, or not every file; or what frozen backbones make of the rows takes
+            more than `limits.disk`.
         ValueError: The budget cannot be read, or has begun already and `until` is given besides.
     """
     spec = as_spec(

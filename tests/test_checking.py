@@ -14,6 +14,7 @@ from results.exporting import ExportedFile
 from results.exporting.rounding import RoundingLoss
 from search import Budget, NotReported, SearchFailed
 from search.files import layout
+from search.night import rehearsal
 from search.night.rehearsal import sliver
 from spaces.data.stored.rows import _OPEN
 from spaces.data.stored.store import RowStore
@@ -87,6 +88,18 @@ def test_what_was_found_is_told_before_the_tiny_night_which_may_fail(data, monke
     monkeypatch.setattr(checking, "_pass_through", fail)
     with pytest.raises(SearchFailed, match="onnx"):
         nightshift.check(build, data=data, objective="val_accuracy", found=told.append)
+
+
+def test_features_that_the_night_may_not_keep_are_refused(monkeypatch):
+    monkeypatch.setattr(rehearsal, "_models", lambda *_, **__: [])
+    monkeypatch.setattr(rehearsal.feature_files, "expected_bytes", lambda *_: 10**9)
+
+    def asked(limit):
+        return nightshift.check("digits", overrides={"limits.disk": limit}, quick=True)
+
+    assert asked("1GB").feature_bytes == 10**9
+    with pytest.raises(SearchFailed, match=r"take 1000\.0 MB, more than limits\.disk of 900\.0 MB"):
+        asked("900MB")
 
 
 def test_an_objective_that_nothing_reports_is_refused(data):

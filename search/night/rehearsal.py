@@ -160,6 +160,7 @@ def rehearse(
         NotReported: No model reports the objective, or another value that the space file names.
         RunError: There is no such cluster, what each training may take cannot be had, or a run that the search is to
             begin with is not there.
+        SearchFailed: What frozen backbones make of the rows takes more than `limits.disk`.
         SpaceError: Nobody knows which way the monitor of an early stopping improves, or a baseline has a value that
             nothing asks for.
     """
@@ -205,7 +206,7 @@ def rehearse(
         disk_bytes=_disk_bytes(spec, models),
         imports=tuple(spaces.imports(spec)),
         notes=tuple(notes),
-        feature_bytes=feature_files.expected_bytes(spec, data),
+        feature_bytes=_feature_bytes(spec, data),
         cluster=cluster,
     )
 
@@ -225,20 +226,15 @@ def first_look(
 
     Raises:
         CodeError: The function that gives callbacks cannot be used.
-        SearchFailed: None of the space's own models can be trained.
+        SearchFailed: None of the space's own models can be trained, or what frozen backbones make of the rows takes
+            more than `limits.disk`.
     """
     require_callbacks(spec)
     models = _models(spec, data, timed=False, left=left)
     searched = [model for model in models if not model.is_baseline]
     if all(model.problem for model in searched):
         raise SearchFailed(f"no model of this space can be trained; the smallest: {searched[0].problem}")
-    features = feature_files.expected_bytes(spec, data)
-    if spec.limits.disk is not None and features > spec.limits.disk:
-        raise SearchFailed(
-            f"the features of the frozen backbones take {features / 1e6:.1f} MB, more than limits.disk of "
-            f"{spec.limits.disk / 1e6:.1f} MB"
-        )
-    return [model for model in models if model.problem], _disk_bytes(spec, models) + features
+    return [model for model in models if model.problem], _disk_bytes(spec, models) + _feature_bytes(spec, data)
 
 
 def sliver(spec: SearchSpec) -> SearchSpec:
@@ -291,6 +287,17 @@ def _models(
     named = [(name, spaces.configure(spec, values)) for name, values in wanted]
     named += [(f"baseline {b.name}", spaces.configure_baseline(spec, b)) for b in spec.baselines]
     return [_checked(spec, data, name, settings, timed=timed, left=left()) for name, settings in named]
+
+
+def _feature_bytes(spec: SearchSpec, data: Dataset) -> int:
+    """Of what frozen backbones make of the rows; refused where the run directory may not have so many."""
+    size, limit = feature_files.expected_bytes(spec, data), spec.limits.disk
+    if limit is not None and size > limit:
+        raise SearchFailed(
+            f"the features of the frozen backbones take {size / 1e6:.1f} MB, more than limits.disk of "
+            f"{limit / 1e6:.1f} MB"
+        )
+    return size
 
 
 def _disk_bytes(spec: SearchSpec, models: list[CheckedModel]) -> int:
