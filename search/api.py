@@ -37,7 +37,7 @@ from search.night.crew import Crew, as_each
 from search.night.options import judged, require_origin, require_width
 from search.night.session import MakeCrew, Options, Session, is_done, may_search_on
 from search.night.views.watching import watched
-from search.phases.schedule import planned
+from search.phases.schedule import endless
 from search.training import threads
 from spaces import SearchSpec
 from spaces.outside import given
@@ -327,16 +327,13 @@ def _needed(ray: str | None, spec: SearchSpec, directory: Path, most: int | None
 
 
 def _require_an_end(spec: SearchSpec, budget: Budget, directory: Path) -> None:
-    if budget.limited or planned(spec).trials is not None:
+    if budget.limited or (told := endless(spec)) is None:
         return
     over = ""
     if layout.is_run(directory):
         with open_run(directory).read() as reader:
             over = "" if reader.meta("until") is None else "the time that was promised for this run is over, and "
-    raise RunError(
-        f"{over}algorithm {spec.search.algorithm} goes on for ever in this space: give a number of trials or a time "
-        "(search.max_trials, --max-trials, --budget, --until)"
-    )
+    raise RunError(f"{over}{told}")
 
 
 def as_budget(budget: Budget | str | float | timedelta | None, until: str | float | datetime | None = None) -> Budget:

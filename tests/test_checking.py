@@ -102,6 +102,14 @@ def test_features_that_the_night_may_not_keep_are_refused(monkeypatch):
         asked("900MB")
 
 
+def test_a_search_that_goes_on_for_ever_is_told(monkeypatch):
+    monkeypatch.setattr(rehearsal, "_models", lambda *_, **__: [])
+    asked = {"search.algorithm": "random", "search.max_trials": None}
+    for budget, told in ((None, True), ("1h", False)):
+        notes = nightshift.check("digits", overrides=asked, budget=budget, quick=True).notes
+        assert any("random goes on for ever in this space: give" in note for note in notes) is told
+
+
 def test_an_objective_that_nothing_reports_is_refused(data):
     with pytest.raises(NotReported, match="val_f2"):
         nightshift.check(build, data=data, objective={"name": "val_f2", "direction": "max"}, quick=True)

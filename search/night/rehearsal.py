@@ -185,6 +185,8 @@ def rehearse(
     biggest = max((m.parameters for m in models if m.parameters is not None and not m.problem), default=0)
     workers = most_workers(spec, each) if cluster is None else max(1, cluster["workers"])
     plan = schedule.planned(spec, timed=timed)
+    if not timed and (told := schedule.endless(spec)) is not None:
+        notes.append(told)
     return Rehearsal(
         space=spec.name,
         algorithm=spec.search.algorithm,

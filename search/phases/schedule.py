@@ -54,6 +54,16 @@ def planned(spec: SearchSpec, *, timed: bool = False) -> Planned:
     )
 
 
+def endless(spec: SearchSpec) -> str | None:
+    """What has to be given for a search that nothing but a time ends; None where its schedule does."""
+    if planned(spec).trials is not None:
+        return None
+    return (
+        f"algorithm {spec.search.algorithm} goes on for ever in this space: give a number of trials or a time "
+        "(search.max_trials, --max-trials, --budget, --until)"
+    )
+
+
 def most_waiting(spec: SearchSpec) -> int:
     """Configurations, at most, that wait at the same time to be trained further."""
     most = spec.algorithm.most_waiting(spec.search.max_trials)
