@@ -22,5 +22,6 @@ def needed(parameters: int) -> int:
 
 
 def available() -> int | None:
-    """Bytes that can still be allocated on this machine, None where the system does not say."""
+    """Bytes that can still be allocated on this machine, or in the container if that is less, None where the system
+    does not say."""
     return free_memory(_MEMINFO)

@@ -19,8 +19,12 @@ from spaces.basics.errors import DataError
 
 _SHARE = 0.5
 _MEMINFO = Path("/proc/meminfo")
-# By version of the control groups.
+# By version of the control groups; of the first, what the groups within one hold has names of its own.
 _LIMITS = {1: "memory.limit_in_bytes", 2: "memory.max"}
+_USED = {1: "memory.usage_in_bytes", 2: "memory.current"}
+_WITH_INNER = {1: "total_", 2: ""}
+# What counts as used, and the kernel takes away first.
+_GIVEN_UP = ("active_file", "inactive_file", "slab_reclaimable")
 _WITHOUT_INFORMATION = 8 * 2**30
 # Address space of a process with TensorFlow in it that has not done anything yet.
 _LIBRARIES = 5 * 2**29
@@ -61,14 +65,27 @@ def memory_limit() -> int:
 
 
 def free_memory(meminfo: Path = _MEMINFO) -> int | None:
-    """Bytes that can still be allocated on this machine, None where the system does not say."""
+    """Bytes that can still be allocated on this machine, or in the container if that is less, None where the system
+    does not say."""
     try:
         for line in meminfo.read_text().splitlines():
             if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+                return max(0, min([int(line.split()[1]) * 1024, *_container_room()]))
     except (OSError, ValueError, IndexError):
         return None
     return None
+
+
+def _container_room() -> list[int]:
+    """Bytes that the control groups with a limit may still take."""
+    found = []
+    for version, group in control_groups.around("memory"):
+        with contextlib.suppress(OSError, ValueError):  # as above
+            limit, used = (int((group / names[version]).read_text()) for names in (_LIMITS, _USED))
+            held = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            given_up = sum(int(held.get(f"{_WITH_INNER[version]}{name}", 0)) for name in _GIVEN_UP)
+            found.append(limit - used + given_up)
+    return found
 
 
 def rows_size(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:

@@ -41,6 +41,32 @@ def test_the_limit_of_every_group_around_the_process_counts(
     assert memory.machine_memory() == 2**20
 
 
+@pytest.mark.parametrize(
+    ("own", "group", "files"),
+    [
+        ("0::/\n", "", ("memory.max", "memory.current", "active_file 30\ninactive_file 20\nslab_reclaimable 10\n")),
+        ("2:memory:/job\n", "memory/job", ("memory.limit_in_bytes", "memory.usage_in_bytes",
+                                           "inactive_file 7\ntotal_active_file 30\ntotal_inactive_file 30\n")),
+    ],
+)  # fmt: skip
+def test_what_is_free_is_no_more_than_the_container_has_left(
+    own: str, group: str, files: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    meminfo, folder = tmp_path / "meminfo", tmp_path / group
+    (tmp_path / "own").write_text(own)
+    meminfo.write_text("MemAvailable:  1 kB\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
+    monkeypatch.setattr(control_groups, "OWN", tmp_path / "own")
+    assert memory.free_memory(meminfo) == 1024
+    limit, used, held = files
+    (folder / used).write_text("900\n")
+    (folder / "memory.stat").write_text(f"anon 840\n{held}")
+    for text, expected in (("1000\n", 160), ("500\n", 0), ("9000\n", 1024), ("max\n", 1024)):
+        (folder / limit).write_text(text)
+        assert memory.free_memory(meminfo) == expected
+
+
 def test_size_above_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory, "memory_limit", lambda: GIBIBYTE)
     memory.check_size(GIBIBYTE, "rows.npz")
